@@ -1,0 +1,58 @@
+package org.calm4j.engine;
+
+/**
+ * What went wrong, where, and what to do about it; the one exception that reaches the user as a message and an exit code.
+ *
+ * <p>The message is one to three lines without a stack trace: what is wrong, where (file, line or tensor), the remedy.
+ */
+public final class CalmException extends RuntimeException {
+    private static final long serialVersionUID = 1;
+
+    /** Who has to act, and with it the exit code of the program. */
+    public enum Kind {
+        /** It failed while running: exit code 1. */
+        FAILED(1),
+        /** Wrong usage of a command: exit code 2. */
+        USAGE(2),
+        /** Bad input (data, model, config): exit code 3. */
+        BAD_INPUT(3);
+
+        private final int exitCode;
+
+        Kind(int exitCode) {
+            this.exitCode = exitCode;
+        }
+
+        public int exitCode() {
+            return exitCode;
+        }
+    }
+
+    private final Kind kind;
+
+    public CalmException(Kind kind, String message, Throwable cause) {
+        super(message, cause);
+        this.kind = kind;
+    }
+
+    public Kind kind() {
+        return kind;
+    }
+
+    /** Bad input: {@code where} is a file, {@code file:line} or a tensor's name. */
+    public static CalmException badInput(Object where, String what) {
+        return new CalmException(Kind.BAD_INPUT, where + ": " + what, null);
+    }
+
+    public static CalmException badInput(Object where, String what, Throwable cause) {
+        return new CalmException(Kind.BAD_INPUT, where + ": " + what, cause);
+    }
+
+    public static CalmException usage(String what) {
+        return new CalmException(Kind.USAGE, what, null);
+    }
+
+    public static CalmException failed(String what, Throwable cause) {
+        return new CalmException(Kind.FAILED, what, cause);
+    }
+}
