@@ -1,0 +1,16 @@
+package org.calm4j.calm.data;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonProperty;
+
+/**
+ * A preference pair for DPO.
+ *
+ * @param chosenSource {@code sampled}, {@code translated} or {@code template}
+ */
+@JsonInclude(JsonInclude.Include.NON_NULL)
+public record Pair(String id, String language, String prompt, String chosen, String rejected,
+        @JsonProperty("chosen_answer") String chosenAnswer,
+        @JsonProperty("rejected_answer") @JsonInclude(JsonInclude.Include.ALWAYS) String rejectedAnswer,
+        @JsonProperty("chosen_source") String chosenSource) {
+}

@@ -1,0 +1,203 @@
+package org.calm4j.engine.op;
+
+import org.calm4j.engine.tensor.Buffer;
+import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Tensor;
+
+/**
+ * Memory and all operations of a transformer, each as a forward and backward pair.
+ *
+ * <p>The scalar backend is the definition; every other one agrees with it. Conventions: outputs first, then inputs, then sizes; {@code d}
+ * before a name is the gradient of the loss with respect to it; each method says whether it sets or adds. Tensors of one call have the
+ * backend's {@link #computeType()} unless said otherwise, and do not overlap unless said otherwise. The same inputs give the same bits,
+ * whatever the number of threads.
+ */
+public interface Backend extends AutoCloseable {
+    /** One line for people: kind, vector width or device, threads. */
+    String describe();
+
+    /** The type of activations, gradients and moments: F32, or F64 for the double-precision scalar backend. */
+    DType computeType();
+
+    /** Zeroed memory of this backend. */
+    Buffer allocate(long bytes);
+
+    /** {@code to[i] = from[i]}, widening or rounding between types; both in this backend's memory, same size. */
+    void copy(Tensor to, Tensor from);
+
+    /** {@code x[i] = 0}. */
+    void zero(Tensor x);
+
+    /** Host array to the first {@code count} elements of an I32 tensor. */
+    void write(Tensor to, int[] from, int count);
+
+    /** Host array to the first {@code count} elements of a tensor of the compute type. */
+    void write(Tensor to, double[] from, int count);
+
+    /** The first {@code count} elements to a host array. */
+    void read(double[] to, Tensor from, int count);
+
+    /** Closes threads and handles; memory is closed by its owners. */
+    @Override
+    void close();
+
+    // ---- rows ----
+
+    /**
+     * Rows of a table: {@code out[t] = table[index[t]]}. Token embedding, and picking the rows that are scored.
+     *
+     * @param out (T,C), set
+     * @param table (V,C), any floating type
+     * @param index (T) I32, each in [0,V)
+     */
+    void embeddingForward(Tensor out, Tensor table, Tensor index);
+
+    /**
+     * {@code dTable[index[t]] += dOut[t]}, in the order of t.
+     *
+     * @param dTable (V,C), added to
+     * @param dOut (T,C)
+     * @param index (T) I32
+     */
+    void embeddingBackward(Tensor dTable, Tensor dOut, Tensor index);
+
+    // ---- products ----
+
+    /**
+     * {@code out = alpha · x · wᵀ}, added to out when {@code add}.
+     *
+     * @param out (T,N)
+     * @param x (T,K)
+     * @param w (N,K), any floating type
+     */
+    void linearForward(Tensor out, Tensor x, Tensor w, double alpha, boolean add);
+
+    /**
+     * {@code dX = alpha · dOut · w}, added to dX when {@code add}.
+     *
+     * @param dX (T,K)
+     * @param dOut (T,N)
+     * @param w (N,K), any floating type
+     */
+    void linearBackwardInput(Tensor dX, Tensor dOut, Tensor w, double alpha, boolean add);
+
+    /**
+     * {@code dW += alpha · dOutᵀ · x}.
+     *
+     * @param dW (N,K), added to
+     * @param dOut (T,N)
+     * @param x (T,K)
+     */
+    void linearBackwardWeight(Tensor dW, Tensor dOut, Tensor x, double alpha);
+
+    // ---- normalisation ----
+
+    /**
+     * Root-mean-square norm (Zhang &amp; Sennrich 2019): {@code out = x · rstd · w}, {@code rstd = 1/√(mean(x²)+ε)}.
+     *
+     * @param out (T,C), set
+     * @param rstd (T), set; the backward pass wants it
+     * @param x (T,C)
+     * @param w (C), any floating type
+     */
+    void rmsNormForward(Tensor out, Tensor rstd, Tensor x, Tensor w, double epsilon);
+
+    /**
+     * {@code dX += rstd · (g − x · rstd² · mean(g · x))} with {@code g = dOut · w}; {@code dW += Σₜ dOut · x · rstd}.
+     *
+     * @param dX (T,C), added to
+     * @param dW (C), added to; null when the weight is frozen
+     */
+    void rmsNormBackward(Tensor dX, Tensor dW, Tensor dOut, Tensor x, Tensor w, Tensor rstd);
+
+    // ---- positions ----
+
+    /**
+     * Rotary position embedding (Su et al. 2021) in place, halves paired as in Hugging Face: element i of a head turns with element
+     * i + D/2 by the angle of (position, i).
+     *
+     * @param x (T,H,D), turned in place
+     * @param cosine (P,D/2)
+     * @param sine (P,D/2)
+     * @param position (T) I32, each in [0,P)
+     */
+    void ropeForward(Tensor x, Tensor cosine, Tensor sine, Tensor position);
+
+    /** The gradient of the above: the turn back, in place. */
+    void ropeBackward(Tensor dX, Tensor cosine, Tensor sine, Tensor position);
+
+    // ---- attention ----
+
+    /**
+     * Causal softmax attention over the forest of segments, grouped heads: query head h reads key head {@code h / (H/G)}.
+     *
+     * @param out (T,H,D), set for every query row
+     * @param lse (T,H), set: log Σ exp(scale · q·k) over the keys that the row sees
+     * @param q (T,H,D)
+     * @param k (S,G,D)
+     * @param v (S,G,D)
+     */
+    void attentionForward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale);
+
+    /**
+     * The gradients of attention, with probabilities computed anew from {@code lse}; no T×T matrix.
+     *
+     * @param dQ (T,H,D), set
+     * @param dK (S,G,D), set
+     * @param dV (S,G,D), set
+     */
+    void attentionBackward(Tensor dQ, Tensor dK, Tensor dV, Tensor dOut, Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v,
+            Segments segments, double scale);
+
+    // ---- feed-forward ----
+
+    /** {@code out = silu(gate) · up} (Shazeer 2020), all (T,F); out is set. */
+    void swiGluForward(Tensor out, Tensor gate, Tensor up);
+
+    /** Sets dGate and dUp; dGate may be the memory of gate, dUp that of up. All (T,F). */
+    void swiGluBackward(Tensor dGate, Tensor dUp, Tensor dOut, Tensor gate, Tensor up);
+
+    // ---- vocabulary ----
+
+    /**
+     * Natural-log probability of one target per row, {@code logits = x · wᵀ}, without keeping the logits.
+     *
+     * @param logProb (N), set
+     * @param lse (N), set: log Σ exp(logits)
+     * @param x (N,C)
+     * @param w (V,C), any floating type
+     * @param target (N) I32, each in [0,V)
+     */
+    void tokenLogProbForward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target);
+
+    /**
+     * The gradients of {@code Σₙ coefficient[n] · logProb[n]}.
+     *
+     * @param dX (N,C), set
+     * @param dW (V,C), added to; null when the weight is frozen
+     * @param coefficient (N): the gradient of the loss with respect to logProb
+     */
+    void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse);
+
+    // ---- LoRA ----
+
+    /**
+     * {@code out[i] = x[i] / (1-p)} where a counter-based random number of (seed, i) is at least p, else 0; out may be x. Its own backward.
+     */
+    void dropout(Tensor out, Tensor x, double p, long seed);
+
+    // ---- optimizer ----
+
+    /** {@code Σ x²} in double precision, in a fixed order. */
+    double sumOfSquares(Tensor x);
+
+    /**
+     * One step of AdamW (Loshchilov &amp; Hutter 2019), as in PyTorch: {@code w -= lr·wd·w}, moments of {@code g = gradScale · grad},
+     * {@code w -= lr · m̂ / (√v̂ + ε)}.
+     *
+     * @param w parameters, m and v their moments, all updated; same size as grad
+     * @param step counted from 1
+     */
+    void adamW(Tensor w, Tensor m, Tensor v, Tensor grad, AdamW settings, double learningRate, double weightDecay, double gradScale,
+            long step);
+}
