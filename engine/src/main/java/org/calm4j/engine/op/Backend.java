@@ -182,9 +182,10 @@ public interface Backend extends AutoCloseable {
     // ---- LoRA ----
 
     /**
-     * {@code out[i] = x[i] / (1-p)} where a counter-based random number of (seed, i) is at least p, else 0; out may be x. Its own backward.
+     * {@code out[i] = x[i] / (1-p)} where {@code CounterRandom.uniform(seed, i)} is at least p, else 0; added to out when {@code add}. Its
+     * own backward.
      */
-    void dropout(Tensor out, Tensor x, double p, long seed);
+    void dropout(Tensor out, Tensor x, double p, long seed, boolean add);
 
     // ---- optimizer ----
 
