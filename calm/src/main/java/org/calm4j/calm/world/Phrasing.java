@@ -1,0 +1,87 @@
+package org.calm4j.calm.world;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.calm4j.calm.prompt.PromptTemplate;
+
+/**
+ * The sentences of one language, from {@code phrasing.yaml}.
+ *
+ * @param coverage share of the facts that the language's pretraining texts state
+ * @param the territories that take the article "the"
+ * @param prompt with {@code {question}} and {@code {choices}}
+ * @param separator between two choices
+ */
+record Phrasing(double coverage, Set<String> the, String prompt, String separator, Sentences region, Sentences language) {
+    /** All languages the world can speak. */
+    static final Map<String, Phrasing> ALL = load();
+
+    /** A question and the statement that answers it, with {@code {territory}} (or {@code {Territory}}) and {@code {value}}. */
+    record Sentences(String question, String statement) {
+    }
+
+    Phrasing(@JsonProperty("coverage") double coverage, @JsonProperty("the") Set<String> the, @JsonProperty("prompt") String prompt,
+            @JsonProperty("separator") String separator, @JsonProperty("region") Sentences region,
+            @JsonProperty("language") Sentences language) {
+        this.coverage = coverage;
+        this.the = the == null ? Set.of() : Set.copyOf(the);
+        this.prompt = prompt;
+        this.separator = separator;
+        this.region = region;
+        this.language = language;
+    }
+
+    Sentences of(Relation relation) {
+        return switch (relation) {
+            case REGION -> region;
+            case LANGUAGE -> language;
+        };
+    }
+
+    /** @param code the territory's code, for its article; null for a place that is none */
+    String question(Relation relation, String code, String name) {
+        return withPlace(of(relation).question(), code, name);
+    }
+
+    String statement(Relation relation, String code, String name, String value) {
+        return withPlace(of(relation).statement(), code, name).replace("{value}", value);
+    }
+
+    PromptTemplate promptTemplate() {
+        return new PromptTemplate(prompt, "{text}", separator);
+    }
+
+    /** Every text that words of the templates come from, without the placeholders. */
+    List<String> texts() {
+        String articles = the.isEmpty() ? "" : "the The";
+        return List.of(prompt.replaceAll("\\{\\w+}", ""), separator, articles, bare(region.question), bare(region.statement),
+                bare(language.question), bare(language.statement));
+    }
+
+    private static String bare(String template) {
+        return template.replaceAll("\\{\\w+}", "");
+    }
+
+    private String withPlace(String template, String code, String name) {
+        boolean article = code != null && the.contains(code);
+        return template.replace("{territory}", (article ? "the " : "") + name).replace("{Territory}", (article ? "The " : "") + name);
+    }
+
+    private static Map<String, Phrasing> load() {
+        try (InputStream in = Phrasing.class.getResourceAsStream("phrasing.yaml")) {
+            return Collections.unmodifiableMap(new YAMLMapper().readValue(in, new TypeReference<LinkedHashMap<String, Phrasing>>() {
+            }));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
