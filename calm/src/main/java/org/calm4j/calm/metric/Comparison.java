@@ -1,0 +1,104 @@
+package org.calm4j.calm.metric;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonProperty;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.function.ToDoubleFunction;
+import org.apache.commons.math3.distribution.BinomialDistribution;
+import org.calm4j.calm.data.Prediction;
+import org.calm4j.engine.CalmException;
+
+/**
+ * What changed between two models on the same questions.
+ *
+ * @param accuracyMean null without any known truth
+ * @param consistency null with one language
+ * @param flips by language, and how likely such an imbalance is by chance; languages without any known truth are absent
+ */
+@JsonInclude(JsonInclude.Include.NON_NULL)
+public record Comparison(@JsonProperty("accuracy_mean") Change accuracyMean, Change consistency, Map<String, Flips> flips) {
+
+    /** After minus before, with the interval of a bootstrap over questions that draws both together. */
+    public record Change(double difference, Interval interval) {
+    }
+
+    /**
+     * @param gained wrong before, right after
+     * @param lost right before, wrong after
+     * @param pValue McNemar's exact test, two-sided
+     */
+    public record Flips(int gained, int lost, @JsonProperty("p_value") double pValue) {
+        static Flips of(int gained, int lost) {
+            return new Flips(gained, lost, exactTest(gained, lost));
+        }
+    }
+
+    /**
+     * @param seed of the bootstrap
+     * @throws CalmException bad input: the two don't answer the same questions in the same languages
+     */
+    public static Comparison of(List<Prediction> before, List<Prediction> after, long seed) {
+        AnswerTable first = new AnswerTable(before);
+        AnswerTable second = new AnswerTable(aligned(before, after));
+        Map<String, Flips> flips = new LinkedHashMap<>();
+        for (int l = 0; l < first.languages.size(); l++) {
+            int graded = 0;
+            int gained = 0;
+            int lost = 0;
+            for (int q = 0; q < first.questions(); q++) {
+                graded += first.graded(q, l) ? 1 : 0;
+                gained += !first.correct(q, l) && second.correct(q, l) ? 1 : 0;
+                lost += first.correct(q, l) && !second.correct(q, l) ? 1 : 0;
+            }
+            if (graded > 0) {
+                flips.put(first.languages.get(l), Flips.of(gained, lost));
+            }
+        }
+        return new Comparison(flips.isEmpty() ? null : change(first, second, seed, table -> table::accuracyMean),
+                first.languages.size() < 2 ? null : change(first, second, seed, table -> table::consistency), flips);
+    }
+
+    private static Change change(AnswerTable before, AnswerTable after, long seed,
+            Function<AnswerTable, ToDoubleFunction<int[]>> statistic) {
+        ToDoubleFunction<int[]> first = statistic.apply(before);
+        ToDoubleFunction<int[]> second = statistic.apply(after);
+        ToDoubleFunction<int[]> difference = drawn -> second.applyAsDouble(drawn) - first.applyAsDouble(drawn);
+        return new Change(difference.applyAsDouble(before.all()), Bootstrap.interval(before.questions(), seed, difference));
+    }
+
+    private static List<Prediction> aligned(List<Prediction> before, List<Prediction> after) {
+        record Place(String id, String language) {
+        }
+        Map<Place, Prediction> byPlace = new HashMap<>();
+        after.forEach(each -> {
+            if (byPlace.put(new Place(each.id(), each.language()), each) != null) {
+                throw CalmException.badInput("prediction " + each.id(), "appears twice in language '" + each.language() + "' after");
+            }
+        });
+        List<Prediction> aligned = new ArrayList<>(before.size());
+        for (Prediction each : before) {
+            Prediction match = byPlace.remove(new Place(each.id(), each.language()));
+            if (match == null) {
+                throw CalmException.badInput("prediction " + each.id(), "is there before in language '" + each.language()
+                        + "', but not after; compare predictions on the same questions");
+            }
+            aligned.add(match);
+        }
+        byPlace.keySet().stream().findFirst().ifPresent(extra -> {
+            throw CalmException.badInput("prediction " + extra.id(), "is there after in language '" + extra.language()
+                    + "', but not before; compare predictions on the same questions");
+        });
+        return aligned;
+    }
+
+    // Twice the smaller tail: BinomialTest's own two-sided sum compares probabilities for equality and counts the middle twice (MATH-1644).
+    private static double exactTest(int gained, int lost) {
+        int flips = gained + lost;
+        return flips == 0 ? 1 : Math.min(1, 2 * new BinomialDistribution(null, flips, 0.5).cumulativeProbability(Math.min(gained, lost)));
+    }
+}

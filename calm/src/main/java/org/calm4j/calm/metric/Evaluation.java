@@ -1,0 +1,126 @@
+package org.calm4j.calm.metric;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonProperty;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.calm4j.calm.data.Prediction;
+
+/**
+ * How good and how consistent a model's answers are; the content of eval.json. Maps by language keep the order of the predictions.
+ *
+ * @param n questions (distinct ids)
+ * @param accuracy share of the graded questions answered right, by language; a question without an answer counts as wrong. Languages
+ *     without any known truth are absent
+ * @param accuracyMean mean over languages; null without any known truth
+ * @param consistency mean over questions of the share of language pairs whose answers are equal, where a missing answer equals nothing; null
+ *     with one language
+ * @param consistencyRight the part of the consistency that is agreement on the true answer; the rest is agreement on a wrong one
+ * @param pairwise the same by pair of languages, both ways; a language with itself has its share of questions with an answer
+ * @param invalid share of the questions asked that got no answer, by language
+ * @param rankc {@link RankC}, where the choices were ranked
+ * @param languages the counts behind the shares, by language
+ * @param contradictory questions whose true labels differ between languages: their options are not parallel, so that comparing labels means
+ *     nothing; null when there are none
+ */
+@JsonInclude(JsonInclude.Include.NON_NULL)
+public record Evaluation(int n, Map<String, Double> accuracy, @JsonProperty("accuracy_mean") Double accuracyMean, Double consistency,
+        @JsonProperty("consistency_right") Double consistencyRight, Double rankc,
+        @JsonProperty("confidence_intervals") ConfidenceIntervals intervals, Map<String, Map<String, Double>> pairwise,
+        Map<String, Double> invalid, Map<String, Counts> languages, Integer contradictory) {
+
+    /**
+     * 95 % intervals: Wilson's for the accuracy of one language, a bootstrap over questions for the means over languages.
+     *
+     * @param accuracyMean null without any known truth
+     * @param consistency null with one language
+     */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record ConfidenceIntervals(double level, Map<String, Interval> accuracy,
+            @JsonProperty("accuracy_mean") Interval accuracyMean, Interval consistency) {
+    }
+
+    /**
+     * @param asked questions with a line in this language
+     * @param graded those with a known truth
+     * @param correct those answered right
+     * @param unanswered those asked without a predicted label
+     */
+    public record Counts(int asked, int graded, int correct, int unanswered) {
+    }
+
+    /**
+     * @param seed of the bootstrap
+     * @throws org.calm4j.engine.CalmException bad input: no predictions, or two for one id and language
+     */
+    public static Evaluation of(List<Prediction> predictions, long seed) {
+        AnswerTable table = new AnswerTable(predictions);
+        int[] all = table.all();
+        Map<String, Double> accuracy = new LinkedHashMap<>();
+        Map<String, Interval> accuracyIntervals = new LinkedHashMap<>();
+        Map<String, Double> invalid = new LinkedHashMap<>();
+        Map<String, Counts> languages = new LinkedHashMap<>();
+        for (int l = 0; l < table.languages.size(); l++) {
+            String language = table.languages.get(l);
+            Counts counts = count(table, l);
+            languages.put(language, counts);
+            invalid.put(language, (double) counts.unanswered() / counts.asked());
+            if (counts.graded() > 0) {
+                accuracy.put(language, (double) counts.correct() / counts.graded());
+                accuracyIntervals.put(language, Interval.wilson(counts.correct(), counts.graded()));
+            }
+        }
+        boolean graded = !accuracy.isEmpty();
+        boolean pairs = table.languages.size() > 1;
+        ConfidenceIntervals intervals = new ConfidenceIntervals(Interval.LEVEL, accuracyIntervals,
+                graded ? Bootstrap.interval(all.length, seed, table::accuracyMean) : null,
+                pairs ? Bootstrap.interval(all.length, seed, table::consistency) : null);
+        return new Evaluation(all.length, accuracy, graded ? table.accuracyMean(all) : null, pairs ? table.consistency(all) : null,
+                pairs && graded ? table.consistencyRight(all) : null, null, intervals, pairwise(table), invalid, languages,
+                contradictory(table));
+    }
+
+    public Evaluation withRankc(double value) {
+        return new Evaluation(n, accuracy, accuracyMean, consistency, consistencyRight, value, intervals, pairwise, invalid, languages,
+                contradictory);
+    }
+
+    private static Counts count(AnswerTable table, int l) {
+        int asked = 0;
+        int graded = 0;
+        int correct = 0;
+        int unanswered = 0;
+        for (int q = 0; q < table.questions(); q++) {
+            asked += table.asked(q, l) ? 1 : 0;
+            graded += table.graded(q, l) ? 1 : 0;
+            correct += table.correct(q, l) ? 1 : 0;
+            unanswered += table.asked(q, l) && !table.answered(q, l) ? 1 : 0;
+        }
+        return new Counts(asked, graded, correct, unanswered);
+    }
+
+    private static Map<String, Map<String, Double>> pairwise(AnswerTable table) {
+        Map<String, Map<String, Double>> matrix = new LinkedHashMap<>();
+        for (int a = 0; a < table.languages.size(); a++) {
+            Map<String, Double> row = new LinkedHashMap<>();
+            for (int b = 0; b < table.languages.size(); b++) {
+                int equal = 0;
+                for (int q = 0; q < table.questions(); q++) {
+                    equal += table.agree(q, a, b) ? 1 : 0;
+                }
+                row.put(table.languages.get(b), (double) equal / table.questions());
+            }
+            matrix.put(table.languages.get(a), row);
+        }
+        return matrix;
+    }
+
+    private static Integer contradictory(AnswerTable table) {
+        int count = 0;
+        for (int q = 0; q < table.questions(); q++) {
+            count += table.contradictory(q) ? 1 : 0;
+        }
+        return count == 0 ? null : count;
+    }
+}

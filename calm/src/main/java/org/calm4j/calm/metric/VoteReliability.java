@@ -1,0 +1,108 @@
+package org.calm4j.calm.metric;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonProperty;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.calm4j.calm.data.Vote;
+
+/**
+ * How far the vote can be trusted, measured where the truth is known. The truth is looked at here only, never on the way to the vote.
+ *
+ * @param n votes on questions with a known truth
+ * @param accuracy share of them whose winner is right; a vote without a winner is wrong. Null when n is 0
+ * @param interval Wilson's; null when n is 0
+ * @param ties votes with two labels in the first place
+ * @param undecided votes without a winner
+ * @param alone accuracy of each language's own vote, a tie counted as a fair draw
+ * @param calibration votes binned by agreement; empty bins are left out
+ * @param byLanguages accuracy of the vote of 1, 2, … languages
+ */
+@JsonInclude(JsonInclude.Include.NON_NULL)
+public record VoteReliability(int n, Double accuracy, Interval interval, int ties, int undecided, Map<String, Double> alone,
+        List<Bin> calibration, @JsonProperty("by_languages") List<Subsets> byLanguages) {
+    private static final int BINS = 10;
+
+    /** Votes with low ≤ agreement &lt; high (the last bin includes 1): how many, and the share that is right. */
+    public record Bin(double low, double high, int n, double agreement, double accuracy, Interval interval) {
+    }
+
+    /** Accuracy of the vote of {@code languages} languages: mean, least and greatest over all choices of that many; a tie is a fair draw. */
+    public record Subsets(int languages, double accuracy, double least, double greatest) {
+    }
+
+    /**
+     * @param truth question id to the true label; votes on other questions are left out
+     */
+    public static VoteReliability of(List<Vote> votes, Map<String, String> truth) {
+        List<Vote> graded = votes.stream().filter(vote -> truth.get(vote.id()) != null).toList();
+        int right = (int) graded.stream().filter(vote -> truth.get(vote.id()).equals(vote.answer())).count();
+        int ties = (int) graded.stream().filter(Vote::tie).count();
+        int undecided = (int) graded.stream().filter(vote -> vote.answer() == null).count();
+        Set<String> languages = new LinkedHashSet<>();
+        graded.forEach(vote -> languages.addAll(vote.byLanguage().keySet()));
+        Map<String, Double> alone = new LinkedHashMap<>();
+        languages.forEach(language -> alone.put(language, accuracy(graded, truth, List.of(language))));
+        return new VoteReliability(graded.size(), graded.isEmpty() ? null : (double) right / graded.size(),
+                Interval.wilson(right, graded.size()), ties, undecided, alone, calibration(graded, truth),
+                byLanguages(graded, truth, List.copyOf(languages)));
+    }
+
+    private static List<Bin> calibration(List<Vote> votes, Map<String, String> truth) {
+        int[] count = new int[BINS];
+        int[] right = new int[BINS];
+        double[] agreement = new double[BINS];
+        for (Vote vote : votes) {
+            if (vote.answer() != null) {
+                int bin = Math.min(BINS - 1, (int) (vote.agreement() * BINS));
+                count[bin]++;
+                right[bin] += truth.get(vote.id()).equals(vote.answer()) ? 1 : 0;
+                agreement[bin] += vote.agreement();
+            }
+        }
+        List<Bin> bins = new ArrayList<>();
+        for (int b = 0; b < BINS; b++) {
+            if (count[b] > 0) {
+                bins.add(new Bin((double) b / BINS, (b + 1.0) / BINS, count[b], agreement[b] / count[b], (double) right[b] / count[b],
+                        Interval.wilson(right[b], count[b])));
+            }
+        }
+        return bins;
+    }
+
+    private static List<Subsets> byLanguages(List<Vote> votes, Map<String, String> truth, List<String> languages) {
+        List<Subsets> curve = new ArrayList<>();
+        for (int size = 1; size <= languages.size(); size++) {
+            double sum = 0;
+            double least = 1;
+            double greatest = 0;
+            List<List<String>> subsets = Subset.all(languages, size);
+            for (List<String> subset : subsets) {
+                double accuracy = accuracy(votes, truth, subset);
+                sum += accuracy;
+                least = Math.min(least, accuracy);
+                greatest = Math.max(greatest, accuracy);
+            }
+            curve.add(new Subsets(size, sum / subsets.size(), least, greatest));
+        }
+        return curve;
+    }
+
+    private static double accuracy(List<Vote> votes, Map<String, String> truth, List<String> languages) {
+        double sum = 0;
+        for (Vote vote : votes) {
+            Map<String, Integer> pooled = new LinkedHashMap<>();
+            for (String language : languages) {
+                vote.byLanguage().getOrDefault(language, Map.of()).forEach((label, count) -> pooled.merge(label, count, Integer::sum));
+            }
+            int most = pooled.values().stream().mapToInt(Integer::intValue).max().orElse(0);
+            long winners = pooled.values().stream().filter(count -> count == most).count();
+            sum += most > 0 && pooled.getOrDefault(truth.get(vote.id()), 0) == most ? 1.0 / winners : 0;
+        }
+        return sum / votes.size();
+    }
+}
