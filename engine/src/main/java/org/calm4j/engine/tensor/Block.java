@@ -62,9 +62,9 @@ public final class Block implements AutoCloseable {
         return tensors.values();
     }
 
-    /** All of it as one F32 row, padding between tensors included: to zero it, or to sum it between machines. */
-    public Tensor whole() {
-        return new Tensor("whole", buffer, 0, DType.F32, buffer.bytes() / DType.F32.bytes());
+    /** All of it as one row of that type, padding between tensors included: to zero it, or to sum it between machines. */
+    public Tensor whole(DType type) {
+        return new Tensor("whole", buffer, 0, type, buffer.bytes() / type.bytes());
     }
 
     public long bytes() {

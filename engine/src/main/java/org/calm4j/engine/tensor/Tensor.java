@@ -132,6 +132,11 @@ public final class Tensor {
         return segment.get(INT, 4 * i);
     }
 
+    /** Stores into an I32 tensor; host memory only. */
+    public void setInt(long i, int value) {
+        segment.set(INT, 4 * i, value);
+    }
+
     /** Stores {@code value} rounded to the tensor's type (to nearest, ties to even); host memory only. */
     public void set(long i, double value) {
         switch (type) {

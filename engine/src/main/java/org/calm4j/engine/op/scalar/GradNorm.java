@@ -1,0 +1,18 @@
+package org.calm4j.engine.op.scalar;
+
+import org.calm4j.engine.tensor.Tensor;
+
+/** What the global norm of a gradient is made from. */
+final class GradNorm {
+    private GradNorm() {
+    }
+
+    /** {@code Σ x²}. */
+    static double sumOfSquares(Tensor x) {
+        double sum = 0;
+        for (long i = 0; i < x.size(); i++) {
+            sum += x.get(i) * x.get(i);
+        }
+        return sum;
+    }
+}

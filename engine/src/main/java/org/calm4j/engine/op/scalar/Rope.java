@@ -1,0 +1,33 @@
+package org.calm4j.engine.op.scalar;
+
+import org.calm4j.engine.tensor.Tensor;
+
+/** Rotary position embedding (Su et al. 2021), halves paired as in Hugging Face. */
+final class Rope {
+    private Rope() {
+    }
+
+    /**
+     * Turns x (T,H,D) in place: {@code (a, b) → (a cos − b sin, b cos + a sin)} for element i and i + D/2 of a head.
+     *
+     * @param direction 1 forward; −1 for the gradient, which turns back, a rotation's transpose being its inverse
+     */
+    static void turn(Tensor x, Tensor cosine, Tensor sine, Tensor position, int direction) {
+        long heads = x.dim(1);
+        long half = x.dim(2) / 2;
+        for (long t = 0; t < x.dim(0); t++) {
+            long angle = position.getInt(t) * half;
+            for (long h = 0; h < heads; h++) {
+                long first = (t * heads + h) * 2 * half;
+                for (long i = 0; i < half; i++) {
+                    double cos = cosine.get(angle + i);
+                    double sin = direction * sine.get(angle + i);
+                    double a = x.get(first + i);
+                    double b = x.get(first + half + i);
+                    x.set(first + i, a * cos - b * sin);
+                    x.set(first + half + i, b * cos + a * sin);
+                }
+            }
+        }
+    }
+}

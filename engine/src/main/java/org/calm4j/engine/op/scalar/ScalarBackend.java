@@ -1,0 +1,174 @@
+package org.calm4j.engine.op.scalar;
+
+import org.calm4j.engine.op.AdamW;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.Segments;
+import org.calm4j.engine.tensor.Buffer;
+import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.HostBuffer;
+import org.calm4j.engine.tensor.Tensor;
+
+/**
+ * The definition of every operation: plain loops, sums in double precision, one thread, never optimised. Everything else is compared with
+ * it. In F64 it is the double-precision build that whole-model gradients are differentiated with.
+ */
+public final class ScalarBackend implements Backend {
+    private final DType computeType;
+
+    public ScalarBackend() {
+        this(DType.F32);
+    }
+
+    /** @param computeType F32 or F64 */
+    public ScalarBackend(DType computeType) {
+        if (computeType != DType.F32 && computeType != DType.F64) {
+            throw new IllegalArgumentException("computes in F32 or F64, not " + computeType);
+        }
+        this.computeType = computeType;
+    }
+
+    @Override
+    public String describe() {
+        return "cpu: scalar " + computeType + ", 1 thread";
+    }
+
+    @Override
+    public DType computeType() {
+        return computeType;
+    }
+
+    @Override
+    public Buffer allocate(long bytes) {
+        return new HostBuffer(bytes);
+    }
+
+    @Override
+    public void copy(Tensor to, Tensor from) {
+        for (long i = 0; i < from.size(); i++) {
+            to.set(i, from.get(i));
+        }
+    }
+
+    @Override
+    public void zero(Tensor x) {
+        x.segment().fill((byte) 0);
+    }
+
+    @Override
+    public void write(Tensor to, int[] from, int count) {
+        for (int i = 0; i < count; i++) {
+            to.setInt(i, from[i]);
+        }
+    }
+
+    @Override
+    public void write(Tensor to, double[] from, int count) {
+        for (int i = 0; i < count; i++) {
+            to.set(i, from[i]);
+        }
+    }
+
+    @Override
+    public void read(double[] to, Tensor from, int count) {
+        for (int i = 0; i < count; i++) {
+            to[i] = from.get(i);
+        }
+    }
+
+    @Override
+    public void close() {
+        // No threads, no handles.
+    }
+
+    @Override
+    public void embeddingForward(Tensor out, Tensor table, Tensor index) {
+        Embedding.forward(out, table, index);
+    }
+
+    @Override
+    public void embeddingBackward(Tensor dTable, Tensor dOut, Tensor index) {
+        Embedding.backward(dTable, dOut, index);
+    }
+
+    @Override
+    public void linearForward(Tensor out, Tensor x, Tensor w, double alpha, boolean add) {
+        Linear.forward(out, x, w, alpha, add);
+    }
+
+    @Override
+    public void linearBackwardInput(Tensor dX, Tensor dOut, Tensor w, double alpha, boolean add) {
+        Linear.backwardInput(dX, dOut, w, alpha, add);
+    }
+
+    @Override
+    public void linearBackwardWeight(Tensor dW, Tensor dOut, Tensor x, double alpha) {
+        Linear.backwardWeight(dW, dOut, x, alpha);
+    }
+
+    @Override
+    public void rmsNormForward(Tensor out, Tensor rstd, Tensor x, Tensor w, double epsilon) {
+        RmsNorm.forward(out, rstd, x, w, epsilon);
+    }
+
+    @Override
+    public void rmsNormBackward(Tensor dX, Tensor dW, Tensor dOut, Tensor x, Tensor w, Tensor rstd) {
+        RmsNorm.backward(dX, dW, dOut, x, w, rstd);
+    }
+
+    @Override
+    public void ropeForward(Tensor x, Tensor cosine, Tensor sine, Tensor position) {
+        Rope.turn(x, cosine, sine, position, 1);
+    }
+
+    @Override
+    public void ropeBackward(Tensor dX, Tensor cosine, Tensor sine, Tensor position) {
+        Rope.turn(dX, cosine, sine, position, -1);
+    }
+
+    @Override
+    public void attentionForward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale) {
+        Attention.forward(out, lse, q, k, v, segments, scale);
+    }
+
+    @Override
+    public void attentionBackward(Tensor dQ, Tensor dK, Tensor dV, Tensor dOut, Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v,
+            Segments segments, double scale) {
+        Attention.backward(dQ, dK, dV, dOut, out, lse, q, k, v, segments, scale);
+    }
+
+    @Override
+    public void swiGluForward(Tensor out, Tensor gate, Tensor up) {
+        SwiGlu.forward(out, gate, up);
+    }
+
+    @Override
+    public void swiGluBackward(Tensor dGate, Tensor dUp, Tensor dOut, Tensor gate, Tensor up) {
+        SwiGlu.backward(dGate, dUp, dOut, gate, up);
+    }
+
+    @Override
+    public void tokenLogProbForward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target) {
+        TokenLogProb.forward(logProb, lse, x, w, target);
+    }
+
+    @Override
+    public void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse) {
+        TokenLogProb.backward(dX, dW, coefficient, x, w, target, lse);
+    }
+
+    @Override
+    public void dropout(Tensor out, Tensor x, double p, long seed, boolean add) {
+        Dropout.apply(out, x, p, seed, add);
+    }
+
+    @Override
+    public double sumOfSquares(Tensor x) {
+        return GradNorm.sumOfSquares(x);
+    }
+
+    @Override
+    public void adamW(Tensor w, Tensor m, Tensor v, Tensor grad, AdamW settings, double learningRate, double weightDecay, double gradScale,
+            long step) {
+        AdamWStep.apply(w, m, v, grad, settings, learningRate, weightDecay, gradScale, step);
+    }
+}

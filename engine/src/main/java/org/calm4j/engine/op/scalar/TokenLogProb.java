@@ -1,0 +1,71 @@
+package org.calm4j.engine.op.scalar;
+
+import org.calm4j.engine.tensor.Tensor;
+
+/** {@code log softmax(x·wᵀ)} at one target per row: x (N,C), w (V,C); the logits of one row at a time. */
+final class TokenLogProb {
+    private TokenLogProb() {
+    }
+
+    /** Sets logProb (N) and lse (N). */
+    static void forward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target) {
+        double[] logits = new double[(int) w.dim(0)];
+        for (long n = 0; n < x.dim(0); n++) {
+            logits(logits, x, n, w);
+            double max = Double.NEGATIVE_INFINITY;
+            for (double logit : logits) {
+                max = Math.max(max, logit);
+            }
+            double sum = 0;
+            for (double logit : logits) {
+                sum += Math.exp(logit - max);
+            }
+            lse.set(n, max + Math.log(sum));
+            logProb.set(n, logits[target.getInt(n)] - max - Math.log(sum));
+        }
+    }
+
+    /**
+     * With {@code dLogit[v] = coefficient (1{v = target} − softmax[v])}: sets {@code dX = dLogit·w}, adds {@code dW += dLogitᵀ·x} unless dW
+     * is null.
+     */
+    static void backward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse) {
+        int v = (int) w.dim(0);
+        int c = (int) w.dim(1);
+        double[] dLogits = new double[v];
+        double[] sums = new double[dW == null ? 0 : v * c];
+        for (long n = 0; n < x.dim(0); n++) {
+            logits(dLogits, x, n, w);
+            for (int i = 0; i < v; i++) {
+                double probability = Math.exp(dLogits[i] - lse.get(n));
+                dLogits[i] = coefficient.get(n) * ((i == target.getInt(n) ? 1 : 0) - probability);
+            }
+            for (int j = 0; j < c; j++) {
+                double sum = 0;
+                for (int i = 0; i < v; i++) {
+                    sum += dLogits[i] * w.get((long) i * c + j);
+                }
+                dX.set(n * c + j, sum);
+            }
+            for (int i = 0; dW != null && i < v; i++) {
+                for (int j = 0; j < c; j++) {
+                    sums[i * c + j] += dLogits[i] * x.get(n * c + j);
+                }
+            }
+        }
+        for (int i = 0; i < sums.length; i++) {
+            dW.set(i, dW.get(i) + sums[i]);
+        }
+    }
+
+    private static void logits(double[] logits, Tensor x, long n, Tensor w) {
+        long c = w.dim(1);
+        for (int v = 0; v < logits.length; v++) {
+            double sum = 0;
+            for (long i = 0; i < c; i++) {
+                sum += x.get(n * c + i) * w.get(v * c + i);
+            }
+            logits[v] = sum;
+        }
+    }
+}
