@@ -3,15 +3,22 @@ package org.calm4j.engine.tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/** Zeroed native memory, 64-byte aligned. Never heap-backed: one heap segment at a vector call site slows all of them 3 to 5 times. */
+/** Native memory, zeroed and 64-byte aligned unless it was mapped. Never heap-backed: one heap segment at a vector call site slows all of them 3 to 5 times. */
 public final class HostBuffer implements Buffer {
     public static final long ALIGNMENT = 64;
 
-    private final Arena arena = Arena.ofShared();
+    private final Arena arena;
     private final MemorySegment segment;
 
     public HostBuffer(long bytes) {
+        arena = Arena.ofShared();
         segment = arena.allocate(Math.max(bytes, 1), ALIGNMENT);
+    }
+
+    /** Memory that exists, such as a mapped file; the buffer closes its arena. */
+    public HostBuffer(MemorySegment segment, Arena arena) {
+        this.arena = arena;
+        this.segment = segment;
     }
 
     public MemorySegment segment() {

@@ -1,0 +1,97 @@
+package org.calm4j.engine.io;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import org.calm4j.engine.CalmException;
+
+/** The one configured JSON mapper: duplicate keys and trailing text are errors, depth and lengths are bounded, unknown fields are left. */
+public final class Json {
+    private static final int MAX_DEPTH = 200;
+    private static final int MAX_STRING = 100_000_000;
+    private static final JsonMapper MAPPER = JsonMapper.builder(factory())
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+            .disable(SerializationFeature.FAIL_ON_EMPTY_BEANS)
+            .build();
+
+    private Json() {
+    }
+
+    private static com.fasterxml.jackson.core.JsonFactory factory() {
+        return com.fasterxml.jackson.core.JsonFactory.builder()
+                .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                .streamReadConstraints(StreamReadConstraints.builder().maxNestingDepth(MAX_DEPTH).maxStringLength(MAX_STRING)
+                        .maxNumberLength(100).build())
+                .build();
+    }
+
+    public static ObjectMapper mapper() {
+        return MAPPER;
+    }
+
+    /** @throws CalmException bad input: missing, unreadable or no such JSON, with file and line */
+    public static <T> T read(Path file, Class<T> type) {
+        try {
+            T value = MAPPER.readValue(Files.readAllBytes(file), type);
+            if (value == null) {
+                throw CalmException.badInput(file, "null instead of " + type.getSimpleName());
+            }
+            return value;
+        } catch (JsonProcessingException e) {
+            int line = e.getLocation() == null ? 1 : e.getLocation().getLineNr();
+            throw CalmException.badInput(file + ":" + line, problem(e), e);
+        } catch (IOException e) {
+            throw unreadable(file, e);
+        }
+    }
+
+    /** Written beside and renamed, indented. */
+    public static void write(Path file, Object value) {
+        AtomicFile.write(file, out -> {
+            out.write(pretty(value));
+            out.write('\n');
+        });
+    }
+
+    /** One line. */
+    public static String compact(Object value) {
+        try {
+            return MAPPER.writeValueAsString(value);
+        } catch (JsonProcessingException e) {
+            throw new IllegalArgumentException(e);
+        }
+    }
+
+    /** Indented, UTF-8. */
+    public static byte[] pretty(Object value) {
+        try {
+            return MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(value).getBytes(StandardCharsets.UTF_8);
+        } catch (JsonProcessingException e) {
+            throw new IllegalArgumentException(e);
+        }
+    }
+
+    /** What Jackson says, on one line and without our class names. */
+    static String problem(JsonProcessingException e) {
+        String message = e.getOriginalMessage().lines().findFirst().orElse("not valid JSON");
+        message = message.replaceAll("\\(start marker at \\[.*?\\]\\)", "").replaceAll("`?(org|java)\\.[\\w.$]+\\.(\\w+)`?", "$2");
+        return "not the JSON that is expected: " + message.strip();
+    }
+
+    static CalmException unreadable(Path file, IOException e) {
+        if (e instanceof NoSuchFileException) {
+            return CalmException.badInput(file, "no such file", e);
+        }
+        return CalmException.badInput(file, "cannot be read (" + e.getClass().getSimpleName() + ")", e);
+    }
+}
