@@ -1,0 +1,317 @@
+package org.calm4j.engine.model;
+
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.tensor.Block;
+import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Tensor;
+
+/**
+ * Everything a pass computes, planned once for the largest batch that will come; {@link #fit} then makes the views of a batch's size.
+ *
+ * <p>With gradient checkpointing only each layer's input is kept, and all layers share the memory of the rest, which the backward pass
+ * computes anew.
+ */
+public final class Activations implements AutoCloseable {
+    /** What the activations must hold. */
+    public enum Purpose {
+        /** The forward pass alone: layers share their memory. */
+        INFERENCE,
+        /** Forward and backward. */
+        TRAINING,
+        /** Forward and backward, with less memory and one more forward pass. */
+        CHECKPOINTING
+    }
+
+    /**
+     * The largest batch.
+     *
+     * @param rows T
+     * @param scored N
+     * @param positions length of the longest sequence
+     * @param logits rows of logits for generation; 0 where none are wanted
+     * @param loraRank R; 0 without an adapter
+     */
+    public record Capacity(int rows, int scored, int positions, int logits, int loraRank) {
+    }
+
+    /** One layer. (T,C) unless said otherwise. */
+    static final class Layer {
+        /** The residual stream that comes in. */
+        Tensor input;
+        Tensor norm1;
+        /** (T). */
+        Tensor rstd1;
+        /** (T,H·D), turned. */
+        Tensor q;
+        /** (T,G·D), turned. */
+        Tensor k;
+        /** (T,G·D). */
+        Tensor v;
+        /** (T,H·D). */
+        Tensor attention;
+        /** (T,H). */
+        Tensor lse;
+        /** The residual stream after attention. */
+        Tensor middle;
+        Tensor norm2;
+        /** (T). */
+        Tensor rstd2;
+        /** (T,F). */
+        Tensor gate;
+        /** (T,F). */
+        Tensor up;
+        /** (T,F). */
+        Tensor swiGlu;
+        /** x·Aᵀ (T,R). */
+        final Map<Projection, Tensor> low = new EnumMap<>(Projection.class);
+    }
+
+    private final ModelConfig config;
+    private final Backend backend;
+    private final Purpose purpose;
+    private final Capacity capacity;
+    private final Block memory;
+    private int rows = -1;
+    private int scored = -1;
+
+    final List<Layer> layers = new ArrayList<>();
+    /** The residual stream behind the last layer. */
+    Tensor output;
+    Tensor tokens;
+    Tensor positions;
+    /** (T) I32: where decoding keeps keys and values. */
+    Tensor cacheRows;
+    /** (N) I32: the rows that are scored. */
+    Tensor scoredRows;
+    /** (N) I32. */
+    Tensor targets;
+    /** (N,C): scored rows of the output. */
+    Tensor gathered;
+    Tensor norm;
+    Tensor rstd;
+    Tensor logProb;
+    Tensor logProbLse;
+    /** (N): the gradient of the loss with respect to each log-probability. */
+    Tensor coefficient;
+    Tensor logits;
+    /** (P,D/2), the rotary angles' cosines and sines. */
+    final Tensor cosine;
+    final Tensor sine;
+
+    // Gradients, shared by all layers.
+    Tensor dGathered;
+    Tensor dNorm;
+    Tensor dResidual;
+    Tensor dHidden;
+    Tensor dAttention;
+    Tensor dQ;
+    Tensor dK;
+    Tensor dV;
+    Tensor dGate;
+    Tensor dUp;
+    Tensor dSwiGlu;
+    /** (T,R). */
+    Tensor dLow;
+    /** A projection's input with dropout (T, C or F or H·D). */
+    private Tensor dropped;
+
+    public Activations(Backend backend, ModelConfig config, Purpose purpose, Capacity capacity) {
+        this.backend = backend;
+        this.config = config;
+        this.purpose = purpose;
+        this.capacity = capacity;
+        memory = plan(config, backend.computeType(), purpose, capacity).allocate(backend::allocate);
+        cosine = memory.get("cosine");
+        sine = memory.get("sine");
+        writeAngles();
+    }
+
+    /** Bytes that such activations take. */
+    public static long bytes(ModelConfig config, DType type, Purpose purpose, Capacity capacity) {
+        return plan(config, type, purpose, capacity).bytes();
+    }
+
+    private static Block.Plan plan(ModelConfig config, DType type, Purpose purpose, Capacity capacity) {
+        Block.Plan plan = new Block.Plan();
+        int t = capacity.rows();
+        int n = capacity.scored();
+        int c = config.hiddenSize();
+        int q = config.heads() * config.headDim();
+        int kv = config.keyValueHeads() * config.headDim();
+        int f = config.intermediateSize();
+        for (int l = 0; l < (purpose == Purpose.INFERENCE ? 1 : config.layers()); l++) {
+            plan.add("input." + l, type, t, c);
+        }
+        for (int l = 0; l < (purpose == Purpose.TRAINING ? config.layers() : 1); l++) {
+            for (String name : List.of("norm1.", "middle.", "norm2.")) {
+                plan.add(name + l, type, t, c);
+            }
+            plan.add("rstd1." + l, type, t).add("rstd2." + l, type, t).add("lse." + l, type, t, config.heads());
+            plan.add("q." + l, type, t, q).add("k." + l, type, t, kv).add("v." + l, type, t, kv).add("attention." + l, type, t, q);
+            plan.add("gate." + l, type, t, f).add("up." + l, type, t, f).add("swiGlu." + l, type, t, f);
+            if (capacity.loraRank() > 0) {
+                for (Projection projection : Projection.values()) {
+                    plan.add("low." + projection + "." + l, type, t, capacity.loraRank());
+                }
+            }
+        }
+        plan.add("output", type, t, c);
+        plan.add("tokens", DType.I32, t).add("positions", DType.I32, t).add("cacheRows", DType.I32, t);
+        plan.add("scoredRows", DType.I32, n).add("targets", DType.I32, n);
+        for (String name : List.of("gathered", "norm")) {
+            plan.add(name, type, n, c);
+        }
+        for (String name : List.of("rstd", "logProb", "logProbLse", "coefficient")) {
+            plan.add(name, type, n);
+        }
+        plan.add("logits", type, capacity.logits(), config.vocabSize());
+        plan.add("cosine", type, capacity.positions(), config.headDim() / 2).add("sine", type, capacity.positions(), config.headDim() / 2);
+        if (purpose != Purpose.INFERENCE) {
+            plan.add("dGathered", type, n, c).add("dNorm", type, n, c);
+            plan.add("dResidual", type, t, c).add("dHidden", type, t, c);
+            plan.add("dAttention", type, t, q).add("dQ", type, t, q).add("dK", type, t, kv).add("dV", type, t, kv);
+            plan.add("dGate", type, t, f).add("dUp", type, t, f).add("dSwiGlu", type, t, f);
+            if (capacity.loraRank() > 0) {
+                plan.add("dLow", type, t, capacity.loraRank());
+            }
+        }
+        if (capacity.loraRank() > 0) {
+            plan.add("dropped", type, t, Math.max(Math.max(c, f), q));
+        }
+        return plan;
+    }
+
+    private void writeAngles() {
+        int half = config.headDim() / 2;
+        double[] cosines = new double[Math.multiplyExact(capacity.positions(), half)];
+        double[] sines = new double[cosines.length];
+        for (int p = 0; p < capacity.positions(); p++) {
+            for (int i = 0; i < half; i++) {
+                double angle = p * Math.pow(config.ropeTheta(), -2.0 * i / config.headDim());
+                cosines[p * half + i] = Math.cos(angle);
+                sines[p * half + i] = Math.sin(angle);
+            }
+        }
+        backend.write(cosine, cosines, cosines.length);
+        backend.write(sine, sines, sines.length);
+    }
+
+    public Capacity capacity() {
+        return capacity;
+    }
+
+    Purpose purpose() {
+        return purpose;
+    }
+
+    /** Makes the views of a batch's size. */
+    void fit(int rows, int scored) {
+        if (rows > capacity.rows() || scored > capacity.scored()) {
+            throw new IllegalArgumentException("a batch of " + rows + " rows and " + scored + " scores, planned were " + capacity);
+        }
+        if (this.rows != rows) {
+            this.rows = rows;
+            fitRows();
+        }
+        if (this.scored != scored) {
+            this.scored = scored;
+            fitScored();
+        }
+    }
+
+    private void fitRows() {
+        layers.clear();
+        for (int l = 0; l < config.layers(); l++) {
+            int own = purpose == Purpose.TRAINING ? l : 0;
+            Layer layer = new Layer();
+            layer.input = rows("input." + (purpose == Purpose.INFERENCE ? 0 : l));
+            layer.norm1 = rows("norm1." + own);
+            layer.rstd1 = rows("rstd1." + own);
+            layer.q = rows("q." + own);
+            layer.k = rows("k." + own);
+            layer.v = rows("v." + own);
+            layer.attention = rows("attention." + own);
+            layer.lse = rows("lse." + own);
+            layer.middle = rows("middle." + own);
+            layer.norm2 = rows("norm2." + own);
+            layer.rstd2 = rows("rstd2." + own);
+            layer.gate = rows("gate." + own);
+            layer.up = rows("up." + own);
+            layer.swiGlu = rows("swiGlu." + own);
+            if (capacity.loraRank() > 0) {
+                for (Projection projection : Projection.values()) {
+                    layer.low.put(projection, rows("low." + projection + "." + own));
+                }
+            }
+            layers.add(layer);
+        }
+        output = rows("output");
+        tokens = rows("tokens");
+        positions = rows("positions");
+        cacheRows = rows("cacheRows");
+        if (purpose != Purpose.INFERENCE) {
+            dResidual = rows("dResidual");
+            dHidden = rows("dHidden");
+            dAttention = rows("dAttention");
+            dQ = rows("dQ");
+            dK = rows("dK");
+            dV = rows("dV");
+            dGate = rows("dGate");
+            dUp = rows("dUp");
+            dSwiGlu = rows("dSwiGlu");
+        }
+        if (capacity.loraRank() > 0) {
+            dLow = purpose == Purpose.INFERENCE ? null : rows("dLow");
+            dropped = memory.get("dropped");
+        }
+    }
+
+    private void fitScored() {
+        scoredRows = scored("scoredRows");
+        targets = scored("targets");
+        gathered = scored("gathered");
+        norm = scored("norm");
+        rstd = scored("rstd");
+        logProb = scored("logProb");
+        logProbLse = scored("logProbLse");
+        coefficient = scored("coefficient");
+        logits = capacity.logits() == 0 ? null : memory.get("logits").rows(0, Math.min(scored, capacity.logits()));
+        if (purpose != Purpose.INFERENCE) {
+            dGathered = scored("dGathered");
+            dNorm = scored("dNorm");
+        }
+    }
+
+    private Tensor rows(String name) {
+        return memory.get(name).rows(0, rows);
+    }
+
+    private Tensor scored(String name) {
+        return memory.get(name).rows(0, scored);
+    }
+
+    /** The log-probabilities of the last forward pass, in the batch's order; returns how many. */
+    public int readLogProbs(double[] to) {
+        backend.read(to, logProb, scored);
+        return scored;
+    }
+
+    /** The logits of the last decoding pass (N,V), row by row. */
+    public void readLogits(double[] to) {
+        backend.read(to, logits, Math.multiplyExact(scored, config.vocabSize()));
+    }
+
+    /** Scratch of a projection's input size (T,I). */
+    Tensor dropped(int width) {
+        return new Tensor("dropped", dropped.buffer(), dropped.offset(), dropped.type(), rows, width);
+    }
+
+    @Override
+    public void close() {
+        memory.close();
+    }
+}

@@ -1,0 +1,63 @@
+package org.calm4j.engine.model;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.tensor.Block;
+import org.calm4j.engine.tensor.Tensor;
+
+/** Keys and values of all layers for a number of rows, one row a token; sized in advance. Who owns which rows is the generator's matter. */
+public final class KvCache implements AutoCloseable {
+    private final Backend backend;
+    private final Block memory;
+    private final List<Tensor> keys = new ArrayList<>();
+    private final List<Tensor> values = new ArrayList<>();
+    private final int rows;
+
+    public KvCache(Backend backend, ModelConfig config, int rows) {
+        this.backend = backend;
+        this.rows = rows;
+        int width = config.keyValueHeads() * config.headDim();
+        Block.Plan plan = new Block.Plan();
+        for (int l = 0; l < config.layers(); l++) {
+            plan.add("key." + l, backend.computeType(), rows, width).add("value." + l, backend.computeType(), rows, width);
+        }
+        memory = plan.allocate(backend::allocate);
+        for (int l = 0; l < config.layers(); l++) {
+            keys.add(memory.get("key." + l));
+            values.add(memory.get("value." + l));
+        }
+    }
+
+    /** Bytes one row takes. */
+    public static long bytesPerRow(ModelConfig config, Backend backend) {
+        return 2L * config.layers() * config.keyValueHeads() * config.headDim() * backend.computeType().bytes();
+    }
+
+    public int rows() {
+        return rows;
+    }
+
+    /** Makes the first {@code used} rows ready for new tokens. */
+    public void clear(int used) {
+        for (int l = 0; l < keys.size(); l++) {
+            backend.zero(keys.get(l).rows(0, used));
+            backend.zero(values.get(l).rows(0, used));
+        }
+    }
+
+    /** (S,G·D). */
+    Tensor keys(int layer) {
+        return keys.get(layer);
+    }
+
+    /** (S,G·D). */
+    Tensor values(int layer) {
+        return values.get(layer);
+    }
+
+    @Override
+    public void close() {
+        memory.close();
+    }
+}

@@ -1,0 +1,115 @@
+package org.calm4j.engine.model;
+
+import it.unimi.dsi.fastutil.ints.IntArrayList;
+import org.calm4j.engine.op.Segments;
+
+/**
+ * Many sequences in one row of tokens, no padding, cut into segments; a continuation's segment names its prompt's as parent, so that the
+ * prompt is computed once for all its continuations.
+ *
+ * <p>Scored are pairs of (row, target): the row whose output predicts the target token. The last token of a sequence predicts nothing and
+ * is left out. Each call of {@code add} or {@code continuation} makes one scored sequence, numbered from 0.
+ */
+public final class PackedBatch {
+    private final IntArrayList tokens = new IntArrayList();
+    private final IntArrayList positions = new IntArrayList();
+    private final Segments segments = new Segments();
+    private final IntArrayList scoredRows = new IntArrayList();
+    private final IntArrayList targets = new IntArrayList();
+    private final IntArrayList scoredStart = new IntArrayList(new int[] {0});
+
+    public void clear() {
+        tokens.clear();
+        positions.clear();
+        segments.clear();
+        scoredRows.clear();
+        targets.clear();
+        scoredStart.size(1);
+    }
+
+    /** One sequence on its own, whose tokens from index {@code from} on (at least 1) are scored. Returns its number. */
+    public int add(int[] sequence, int from) {
+        int start = tokens.size();
+        segment(sequence, sequence.length - 1, Segments.NONE);
+        for (int i = from; i < sequence.length; i++) {
+            scoredRows.add(start + i - 1);
+            targets.add(sequence[i]);
+        }
+        return endSequence();
+    }
+
+    /** A prompt that continuations share; returns its segment. It has at least one token. */
+    public int prompt(int[] prompt) {
+        return segment(prompt, prompt.length, Segments.NONE);
+    }
+
+    /** A continuation of a prompt's segment, all of its tokens scored. Returns the number of the sequence. */
+    public int continuation(int promptSegment, int[] completion) {
+        int row = segments.queryStart(promptSegment) + segments.queryLength(promptSegment) - 1;
+        int start = tokens.size();
+        if (completion.length > 1) {
+            segment(completion, completion.length - 1, promptSegment);
+        }
+        for (int i = 0; i < completion.length; i++) {
+            scoredRows.add(i == 0 ? row : start + i - 1);
+            targets.add(completion[i]);
+        }
+        return endSequence();
+    }
+
+    private int segment(int[] sequence, int length, int parent) {
+        int start = tokens.size();
+        int segment = segments.add(start, length, start, length, parent);
+        int depth = segments.depth(segment);
+        for (int i = 0; i < length; i++) {
+            tokens.add(sequence[i]);
+            positions.add(depth + i);
+        }
+        return segment;
+    }
+
+    private int endSequence() {
+        scoredStart.add(targets.size());
+        return scoredStart.size() - 2;
+    }
+
+    /** T, the rows of the batch. */
+    public int rows() {
+        return tokens.size();
+    }
+
+    /** N, the scored (row, target) pairs. */
+    public int scored() {
+        return targets.size();
+    }
+
+    /** Number of scored sequences. */
+    public int sequences() {
+        return scoredStart.size() - 1;
+    }
+
+    /** Where the scores of a sequence begin among all scores; {@code scoredStart(sequence + 1)} is where they end. */
+    public int scoredStart(int sequence) {
+        return scoredStart.getInt(sequence);
+    }
+
+    public Segments segments() {
+        return segments;
+    }
+
+    int[] tokens() {
+        return tokens.elements();
+    }
+
+    int[] positions() {
+        return positions.elements();
+    }
+
+    int[] scoredRows() {
+        return scoredRows.elements();
+    }
+
+    int[] targets() {
+        return targets.elements();
+    }
+}

@@ -1,0 +1,96 @@
+package org.calm4j.engine.model;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.IntConsumer;
+import org.calm4j.engine.CalmException;
+
+/** Log-probabilities of completions, many prompts at a time, each prompt computed once. */
+public final class Scorer {
+    private static final int ROWS = 2048;
+
+    /**
+     * @param prompt at least one token
+     * @param completions at least one token each
+     */
+    public record Item(int[] prompt, List<int[]> completions) {
+        int rows() {
+            return prompt.length + completions.stream().mapToInt(c -> c.length - 1).sum();
+        }
+
+        int scored() {
+            return completions.stream().mapToInt(c -> c.length).sum();
+        }
+
+        int longest() {
+            return prompt.length + completions.stream().mapToInt(c -> c.length).max().orElse(0);
+        }
+    }
+
+    private final CausalLm model;
+
+    public Scorer(CausalLm model) {
+        this.model = model;
+    }
+
+    /**
+     * Natural-log probabilities of the tokens of each completion of each item, in their order.
+     *
+     * @param done is told how many items are done
+     * @throws CalmException bad input: an item is longer than the model's positions
+     */
+    public List<List<double[]>> score(List<Item> items, IntConsumer done) {
+        List<List<double[]>> all = new ArrayList<>(items.size());
+        if (items.isEmpty()) {
+            return all;
+        }
+        int rows = Math.max(ROWS, items.stream().mapToInt(Item::rows).max().orElseThrow());
+        int scored = Math.max(rows, items.stream().mapToInt(Item::scored).max().orElseThrow());
+        int longest = items.stream().mapToInt(Item::longest).max().orElseThrow();
+        if (longest > model.config().maxPositions()) {
+            throw CalmException.badInput("the longest sequence has " + longest + " tokens",
+                    "the model's max_position_embeddings is " + model.config().maxPositions());
+        }
+        int rank = model.lora() == null ? 0 : model.lora().settings().rank();
+        var capacity = new Activations.Capacity(rows, scored, longest, 0, rank);
+        try (Activations activations = new Activations(model.backend(), model.config(), Activations.Purpose.INFERENCE, capacity)) {
+            PackedBatch batch = new PackedBatch();
+            double[] logProbs = new double[scored];
+            for (int first = 0; first < items.size();) {
+                int end = pack(batch, items, first, capacity);
+                model.forward(activations, batch, null);
+                activations.readLogProbs(logProbs);
+                unpack(all, logProbs, batch, items, first, end);
+                first = end;
+                done.accept(first);
+            }
+        }
+        return all;
+    }
+
+    private static int pack(PackedBatch batch, List<Item> items, int first, Activations.Capacity capacity) {
+        batch.clear();
+        int i = first;
+        while (i < items.size() && batch.rows() + items.get(i).rows() <= capacity.rows()
+                && batch.scored() + items.get(i).scored() <= capacity.scored()) {
+            int prompt = batch.prompt(items.get(i).prompt());
+            for (int[] completion : items.get(i).completions()) {
+                batch.continuation(prompt, completion);
+            }
+            i++;
+        }
+        return i;
+    }
+
+    private static void unpack(List<List<double[]>> all, double[] logProbs, PackedBatch batch, List<Item> items, int first, int end) {
+        int sequence = 0;
+        for (int i = first; i < end; i++) {
+            List<double[]> item = new ArrayList<>();
+            for (int c = 0; c < items.get(i).completions().size(); c++, sequence++) {
+                item.add(Arrays.copyOfRange(logProbs, batch.scoredStart(sequence), batch.scoredStart(sequence + 1)));
+            }
+            all.add(item);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+package org.calm4j.engine.train;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.AtomicFile;
+import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.Safetensors;
+import org.calm4j.engine.tensor.Block;
+import org.calm4j.engine.tensor.Tensor;
+
+/**
+ * A folder {@code checkpoint-N} with all that a run needs to go on with the bits of the run that was never stopped: the model as it would be
+ * saved, AdamW's moments, and the counters. It appears whole or not at all.
+ */
+final class Checkpoint {
+    private static final Pattern NAME = Pattern.compile("checkpoint-(\\d{1,9})");
+    private static final String STATE = "trainer_state.json";
+    private static final String OPTIMIZER = "optimizer.safetensors";
+    private static final String FIRST = "exp_avg.";
+    private static final String SECOND = "exp_avg_sq.";
+
+    /**
+     * @param step steps taken
+     * @param settings those that decide what the steps compute
+     */
+    private record State(@JsonProperty("global_step") int step, @JsonProperty("num_tokens") long numTokens,
+            Map<String, Object> settings) {
+    }
+
+    private Checkpoint() {
+    }
+
+    /** The folder {@code checkpoint-N} with the largest N below the output folder; null when there is none. */
+    static Path newest(Path output) {
+        if (!Files.isDirectory(output)) {
+            return null;
+        }
+        Path newest = null;
+        int newestStep = -1;
+        try (Stream<Path> files = Files.list(output)) {
+            for (Path file : (Iterable<Path>) files::iterator) {
+                Matcher matcher = NAME.matcher(file.getFileName().toString());
+                if (matcher.matches() && Integer.parseInt(matcher.group(1)) > newestStep && Files.exists(file.resolve(STATE))) {
+                    newest = file;
+                    newestStep = Integer.parseInt(matcher.group(1));
+                }
+            }
+        } catch (IOException e) {
+            throw CalmException.failed(output + ": " + e.getMessage(), e);
+        }
+        return newest;
+    }
+
+    static void save(Path output, int step, Trainer trainer, Map<String, Object> settings, ModelWriter writer) {
+        AtomicFile.folder(output.resolve("checkpoint-" + step), folder -> {
+            writer.write(folder);
+            List<Tensor> moments = new ArrayList<>();
+            rename(moments, FIRST, trainer.trained().firstMoment());
+            rename(moments, SECOND, trainer.trained().secondMoment());
+            Safetensors.write(folder.resolve(OPTIMIZER), moments, Map.of("format", "pt"));
+            Json.write(folder.resolve(STATE), new State(step, trainer.numTokens(), settings));
+        });
+    }
+
+    private static void rename(List<Tensor> to, String prefix, Block from) {
+        for (Tensor tensor : from.tensors()) {
+            to.add(new Tensor(prefix + tensor.name(), tensor.buffer(), tensor.offset(), tensor.type(), tensor.shape()));
+        }
+    }
+
+    /**
+     * Puts a trainer into the state of a checkpoint; returns the steps taken.
+     *
+     * @throws CalmException bad input: the checkpoint was made with other settings, or is broken
+     */
+    static int load(Path checkpoint, Trainer trainer, Map<String, Object> settings, String weightsFile) {
+        Path file = checkpoint.resolve(STATE);
+        State state = Json.read(file, State.class);
+        Set<String> keys = new TreeSet<>(settings.keySet());
+        keys.addAll(state.settings().keySet());
+        for (String key : keys) {
+            Object now = settings.get(key);
+            Object then = state.settings().get(key);
+            if (!Objects.equals(String.valueOf(now), String.valueOf(then))) {
+                throw CalmException.badInput(file, "made with " + key + " " + then + ", now it is " + now
+                        + "; resume with the same settings, or start anew in another --output");
+            }
+        }
+        fill(trainer.trained().weights(), "", checkpoint.resolve(weightsFile), trainer);
+        fill(trainer.trained().firstMoment(), FIRST, checkpoint.resolve(OPTIMIZER), trainer);
+        fill(trainer.trained().secondMoment(), SECOND, checkpoint.resolve(OPTIMIZER), trainer);
+        trainer.numTokens(state.numTokens());
+        return state.step();
+    }
+
+    private static void fill(Block block, String prefix, Path file, Trainer trainer) {
+        try (Safetensors tensors = Safetensors.open(file)) {
+            for (Tensor to : block.tensors()) {
+                Tensor from = tensors.tensors().get(prefix + to.name());
+                if (from == null || from.size() != to.size()) {
+                    throw CalmException.badInput(file, "tensor " + prefix + to.name() + " is missing or has another size");
+                }
+                trainer.backend().copy(to, from);
+            }
+        }
+    }
+}

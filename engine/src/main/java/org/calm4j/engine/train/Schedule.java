@@ -1,0 +1,27 @@
+package org.calm4j.engine.train;
+
+/**
+ * The learning rate over the steps, as in transformers: linear from 0 over the warm-up, then constant, linear to the end or cosine to the
+ * end.
+ *
+ * @param minimumRate where linear and cosine end, as a share of the peak
+ */
+public record Schedule(Kind kind, double peak, double minimumRate, int warmupSteps, int totalSteps) {
+    public enum Kind {
+        CONSTANT, LINEAR, COSINE
+    }
+
+    /** @param step counted from 0 */
+    public double learningRate(int step) {
+        if (step < warmupSteps) {
+            return peak * step / warmupSteps;
+        }
+        double progress = Math.min(1, (double) (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps));
+        double shape = switch (kind) {
+            case CONSTANT -> 1;
+            case LINEAR -> 1 - progress;
+            case COSINE -> 0.5 * (1 + Math.cos(Math.PI * progress));
+        };
+        return peak * (kind == Kind.CONSTANT ? 1 : minimumRate + (1 - minimumRate) * shape);
+    }
+}

@@ -1,0 +1,31 @@
+package org.calm4j.engine.train;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.annotation.JsonPropertyOrder;
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
+
+/**
+ * One line of metrics.jsonl; names as in TRL.
+ *
+ * @param step counted from 1
+ * @param epoch how far through the data, 1 after the first pass
+ * @param loss of the step's lines, replay and weights included, before the update
+ * @param gradNorm global, before clipping
+ * @param numTokens tokens trained on since the start
+ * @param replayLoss the replayed documents' part of the loss, before its weight; null without replay
+ * @param preference null where no pairs are trained
+ */
+@JsonInclude(JsonInclude.Include.NON_NULL)
+@JsonPropertyOrder({"step", "epoch", "loss", "grad_norm", "learning_rate", "num_tokens", "tokens_per_second"})
+public record StepLog(int step, double epoch, double loss, @JsonProperty("grad_norm") double gradNorm,
+        @JsonProperty("learning_rate") double learningRate, @JsonProperty("num_tokens") long numTokens,
+        @JsonProperty("tokens_per_second") double tokensPerSecond, @JsonProperty("replay_loss") Double replayLoss,
+        @JsonUnwrapped Preference preference) {
+
+    /** Means over a step's pairs; a reward is β times (log-probability − the reference's). */
+    public record Preference(@JsonProperty("rewards/chosen") double rewardsChosen, @JsonProperty("rewards/rejected") double rewardsRejected,
+            @JsonProperty("rewards/margins") double margins, @JsonProperty("rewards/accuracies") double accuracies,
+            @JsonProperty("logps/chosen") double logpsChosen, @JsonProperty("logps/rejected") double logpsRejected) {
+    }
+}

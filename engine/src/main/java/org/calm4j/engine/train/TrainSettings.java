@@ -1,0 +1,21 @@
+package org.calm4j.engine.train;
+
+import org.calm4j.engine.loss.PreferenceLoss;
+import org.calm4j.engine.op.AdamW;
+
+/**
+ * What a training run needs to know beside model and data.
+ *
+ * @param batchSize lines an optimizer step
+ * @param microBatchSize lines a forward and backward pass; 0: as many as fit into {@link Trainer#MICRO_BATCH_ROWS} rows
+ * @param weightDecay for tensors of two or more dimensions
+ * @param maxGradNorm the global norm above which gradients are scaled down; 0 for no clipping
+ * @param preferenceLoss for lines that are pairs; null without
+ * @param beta what rewards are logged with
+ * @param replayBatchSize documents that every step adds; 0 without
+ * @param seed of the data order and of dropout
+ */
+public record TrainSettings(int batchSize, int microBatchSize, boolean shuffle, Schedule schedule, AdamW adamW, double weightDecay,
+        double maxGradNorm, PreferenceLoss preferenceLoss, double beta, int replayBatchSize, double replayWeight,
+        boolean gradientCheckpointing, long seed) {
+}

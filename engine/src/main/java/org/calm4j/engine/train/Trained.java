@@ -1,0 +1,80 @@
+package org.calm4j.engine.train;
+
+import java.util.Iterator;
+import org.calm4j.engine.model.CausalLm;
+import org.calm4j.engine.model.Lora;
+import org.calm4j.engine.model.Parameters;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.tensor.Block;
+import org.calm4j.engine.tensor.Tensor;
+
+/** What is trained: all parameters or the adapter alone, with gradients and moments of the same shapes, each in one block. */
+final class Trained implements AutoCloseable {
+    private final Backend backend;
+    private final Block weights;
+    private final Block gradient;
+    private final Block firstMoment;
+    private final Block secondMoment;
+    private final CausalLm.Gradients gradients;
+
+    Trained(CausalLm model) {
+        backend = model.backend();
+        if (model.lora() == null) {
+            Parameters d = new Parameters(backend, model.config());
+            weights = model.parameters().block();
+            gradient = d.block();
+            firstMoment = new Parameters(backend, model.config()).block();
+            secondMoment = new Parameters(backend, model.config()).block();
+            gradients = new CausalLm.Gradients(d, null);
+        } else {
+            Lora d = new Lora(backend, model.config(), model.lora().settings());
+            weights = model.lora().block();
+            gradient = d.block();
+            firstMoment = new Lora(backend, model.config(), model.lora().settings()).block();
+            secondMoment = new Lora(backend, model.config(), model.lora().settings()).block();
+            gradients = new CausalLm.Gradients(null, d);
+        }
+    }
+
+    CausalLm.Gradients gradients() {
+        return gradients;
+    }
+
+    Block weights() {
+        return weights;
+    }
+
+    Block firstMoment() {
+        return firstMoment;
+    }
+
+    Block secondMoment() {
+        return secondMoment;
+    }
+
+    void zeroGradients() {
+        backend.zero(gradient.whole(backend.computeType()));
+    }
+
+    double gradientNorm() {
+        return Math.sqrt(backend.sumOfSquares(gradient.whole(backend.computeType())));
+    }
+
+    /** @param step counted from 1 */
+    void update(TrainSettings settings, double learningRate, double gradScale, int step) {
+        Iterator<Tensor> d = gradient.tensors().iterator();
+        Iterator<Tensor> m = firstMoment.tensors().iterator();
+        Iterator<Tensor> v = secondMoment.tensors().iterator();
+        for (Tensor w : weights.tensors()) {
+            double decay = w.rank() >= 2 ? settings.weightDecay() : 0;
+            backend.adamW(w, m.next(), v.next(), d.next(), settings.adamW(), learningRate, decay, gradScale, step);
+        }
+    }
+
+    @Override
+    public void close() {
+        gradient.close();
+        firstMoment.close();
+        secondMoment.close();
+    }
+}

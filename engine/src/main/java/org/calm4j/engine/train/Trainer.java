@@ -1,0 +1,288 @@
+package org.calm4j.engine.train;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.stream.Stream;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.loss.PreferenceLoss;
+import org.calm4j.engine.model.Activations;
+import org.calm4j.engine.model.CausalLm;
+import org.calm4j.engine.model.PackedBatch;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.random.CounterRandom;
+
+/** Optimizer steps: batch → forward → loss → backward → clip → AdamW → {@link StepLog}. All memory is taken before the first step. */
+public final class Trainer implements AutoCloseable {
+    /** Rows of a micro-batch when its size is left to us. */
+    public static final int MICRO_BATCH_ROWS = 4096;
+    /** PyTorch's clip_grad_norm_ adds it to the norm. */
+    private static final double CLIP_EPSILON = 1e-6;
+
+    /** Log-probability sums of a pair's completions under the reference model. */
+    public record Reference(double chosen, double rejected) {
+    }
+
+    /**
+     * One example's place in a step.
+     *
+     * @param line its number in the data; -1 for a replayed document
+     * @param factor of its loss in the step's loss
+     */
+    private record Slot(Example example, int line, double factor) {
+    }
+
+    private final CausalLm model;
+    private final TrainSettings settings;
+    private final List<? extends Example> lines;
+    private final List<Example.Document> replay;
+    private final List<Reference> reference;
+    private final DataOrder lineOrder;
+    private final DataOrder replayOrder;
+    private final int microBatchRows;
+    private final Trained trained;
+    private final Activations activations;
+    private final PackedBatch batch = new PackedBatch();
+    private final double[] logProbs;
+    private final double[] coefficients;
+    private long numTokens;
+
+    // Sums over the step that is being taken.
+    private double loss;
+    private double replayLoss;
+    private double rewardsChosen;
+    private double rewardsRejected;
+    private double accuracies;
+    private double logpsChosen;
+    private double logpsRejected;
+    private int pairs;
+
+    /**
+     * @param lines at least one
+     * @param replay documents for {@code replayBatchSize}; may be empty without
+     * @param reference one per line where lines are pairs; null entries for lines that no step takes; empty otherwise
+     */
+    public Trainer(CausalLm model, TrainSettings settings, List<? extends Example> lines, List<Example.Document> replay,
+            List<Reference> reference) {
+        this.model = model;
+        this.settings = settings;
+        this.lines = lines;
+        this.replay = replay;
+        this.reference = reference;
+        lineOrder = new DataOrder(lines.size(), settings.batchSize(), settings.shuffle(), CounterRandom.seed(settings.seed(), "data"));
+        replayOrder = new DataOrder(replay.size(), settings.replayBatchSize(), settings.shuffle(),
+                CounterRandom.seed(settings.seed(), "replay"));
+        Activations.Capacity capacity = capacity();
+        if (capacity.positions() > model.config().maxPositions()) {
+            throw CalmException.badInput("the longest training sequence has " + capacity.positions() + " tokens",
+                    "the model's max_position_embeddings is " + model.config().maxPositions());
+        }
+        microBatchRows = capacity.rows();
+        logProbs = new double[capacity.scored()];
+        coefficients = new double[capacity.scored()];
+        trained = new Trained(model);
+        activations = new Activations(model.backend(), model.config(),
+                settings.gradientCheckpointing() ? Activations.Purpose.CHECKPOINTING : Activations.Purpose.TRAINING, capacity);
+    }
+
+    private Activations.Capacity capacity() {
+        List<Example> all = new ArrayList<>(lines);
+        all.addAll(replay);
+        int longestExample = all.stream().mapToInt(Example::rows).max().orElse(0);
+        int rows = Math.max(MICRO_BATCH_ROWS, longestExample);
+        if (settings.microBatchSize() > 0) {
+            rows = sumOfLargest(all.stream().map(Example::rows), settings.microBatchSize());
+        } else {
+            rows = Math.max(longestExample, Math.min(rows, sumOfLargest(lines.stream().map(Example::rows), settings.batchSize())
+                    + sumOfLargest(replay.stream().map(Example::rows), settings.replayBatchSize())));
+        }
+        // A pair's prompt row scores two targets, and rows of a prompt may score none.
+        int pairsAtMost = Math.min(rows, settings.batchSize());
+        int scored = Math.max(rows + pairsAtMost, all.stream().mapToInt(Example::scored).max().orElse(0));
+        int longest = all.stream().mapToInt(Example::longest).max().orElse(0);
+        return new Activations.Capacity(rows, scored, longest, 0, model.lora() == null ? 0 : model.lora().settings().rank());
+    }
+
+    private static int sumOfLargest(Stream<Integer> sizes, int count) {
+        return sizes.sorted(Collections.reverseOrder()).limit(count).mapToInt(Integer::intValue).sum();
+    }
+
+    public int stepsPerEpoch() {
+        return lineOrder.stepsPerEpoch();
+    }
+
+    /** Lines that the steps before {@code steps} take, as marks by line number. */
+    public static boolean[] linesOfSteps(int lines, TrainSettings settings, int steps) {
+        DataOrder order = new DataOrder(lines, settings.batchSize(), settings.shuffle(), CounterRandom.seed(settings.seed(), "data"));
+        boolean[] taken = new boolean[lines];
+        for (int step = 0; step < Math.min(steps, order.stepsPerEpoch()); step++) {
+            for (int line : order.batch(step)) {
+                taken[line] = true;
+            }
+        }
+        return taken;
+    }
+
+    /**
+     * Takes one optimizer step.
+     *
+     * @param step counted from 0; it decides lines, learning rate and dropout
+     * @throws CalmException failed: the gradient is not finite
+     */
+    public StepLog step(int step) {
+        long start = System.nanoTime();
+        clearSums();
+        trained.zeroGradients();
+        List<Slot> slots = slots(step);
+        long before = numTokens;
+        for (int first = 0, micro = 0; first < slots.size(); micro++) {
+            int end = pack(slots, first);
+            Long dropoutSeed = dropoutSeed(step, micro);
+            model.forward(activations, batch, dropoutSeed);
+            activations.readLogProbs(logProbs);
+            losses(slots.subList(first, end));
+            model.backward(trained.gradients(), activations, batch, coefficients, dropoutSeed);
+            first = end;
+        }
+        double norm = trained.gradientNorm();
+        if (!Double.isFinite(norm) || !Double.isFinite(loss)) {
+            throw CalmException.failed("step " + (step + 1) + ": loss " + loss + ", gradient norm " + norm
+                    + " — training has diverged; try a lower --learning-rate or --max-grad-norm", null);
+        }
+        double clip = settings.maxGradNorm() > 0 ? Math.min(1, settings.maxGradNorm() / (norm + CLIP_EPSILON)) : 1;
+        double learningRate = settings.schedule().learningRate(step);
+        trained.update(settings, learningRate, clip, step + 1);
+        double seconds = (System.nanoTime() - start) * 1e-9;
+        return new StepLog(step + 1, (step + 1.0) / stepsPerEpoch(), loss, norm, learningRate, numTokens,
+                (numTokens - before) / seconds, settings.replayBatchSize() > 0 ? replayLoss : null, preference());
+    }
+
+    private void clearSums() {
+        loss = 0;
+        replayLoss = 0;
+        rewardsChosen = 0;
+        rewardsRejected = 0;
+        accuracies = 0;
+        logpsChosen = 0;
+        logpsRejected = 0;
+        pairs = 0;
+    }
+
+    private List<Slot> slots(int step) {
+        List<Slot> slots = new ArrayList<>();
+        int[] batchLines = lineOrder.batch(step);
+        for (int line : batchLines) {
+            slots.add(new Slot(lines.get(line), line, lines.get(line).weight() / batchLines.length));
+        }
+        if (settings.replayBatchSize() > 0) {
+            for (int document : replayOrder.endless(step)) {
+                Example.Document example = replay.get(document);
+                slots.add(new Slot(example, -1, example.weight() * settings.replayWeight() / settings.replayBatchSize()));
+            }
+        }
+        return slots;
+    }
+
+    /** Fills the batch from slot {@code first} on; returns the slot behind the last one that fitted. */
+    private int pack(List<Slot> slots, int first) {
+        batch.clear();
+        int end = first;
+        int most = settings.microBatchSize() > 0 ? settings.microBatchSize() : Integer.MAX_VALUE;
+        while (end < slots.size() && end - first < most) {
+            Example example = slots.get(end).example();
+            if (end > first && (batch.rows() + example.rows() > microBatchRows || batch.scored() + example.scored() > logProbs.length)) {
+                break;
+            }
+            example.pack(batch);
+            numTokens += example.tokenCount();
+            end++;
+        }
+        return end;
+    }
+
+    private Long dropoutSeed(int step, int micro) {
+        if (model.lora() == null || model.lora().settings().dropout() == 0) {
+            return null;
+        }
+        return CounterRandom.seed(CounterRandom.seed(CounterRandom.seed(settings.seed(), "dropout"), step), micro);
+    }
+
+    private void losses(List<Slot> slots) {
+        int sequence = 0;
+        for (Slot slot : slots) {
+            switch (slot.example()) {
+                case Example.Document document -> documentLoss(slot, sequence);
+                case Example.Preference pair -> preferenceLoss(slot, pair, sequence);
+            }
+            sequence += slot.example() instanceof Example.Document ? 1 : 2;
+        }
+    }
+
+    private void documentLoss(Slot slot, int sequence) {
+        int count = batch.scoredStart(sequence + 1) - batch.scoredStart(sequence);
+        double negative = -sum(sequence) / count;
+        fill(sequence, -slot.factor() / count);
+        loss += slot.factor() * negative;
+        if (slot.line() < 0) {
+            replayLoss += negative / settings.replayBatchSize();
+        }
+    }
+
+    private void preferenceLoss(Slot slot, Example.Preference example, int sequence) {
+        Reference start = reference.get(slot.line());
+        var pair = new PreferenceLoss.Pair(sum(sequence), sum(sequence + 1), start.chosen(), start.rejected(), example.chosen().length);
+        PreferenceLoss.Value value = settings.preferenceLoss().of(pair);
+        fill(sequence, slot.factor() * value.dChosen());
+        fill(sequence + 1, slot.factor() * value.dRejected());
+        loss += slot.factor() * value.loss();
+        rewardsChosen += settings.beta() * (pair.chosen() - pair.referenceChosen());
+        rewardsRejected += settings.beta() * (pair.rejected() - pair.referenceRejected());
+        accuracies += pair.margin() > 0 ? 1 : 0;
+        logpsChosen += pair.chosen();
+        logpsRejected += pair.rejected();
+        pairs++;
+    }
+
+    private double sum(int sequence) {
+        double sum = 0;
+        for (int i = batch.scoredStart(sequence); i < batch.scoredStart(sequence + 1); i++) {
+            sum += logProbs[i];
+        }
+        return sum;
+    }
+
+    private void fill(int sequence, double coefficient) {
+        Arrays.fill(coefficients, batch.scoredStart(sequence), batch.scoredStart(sequence + 1), coefficient);
+    }
+
+    private StepLog.Preference preference() {
+        if (pairs == 0) {
+            return null;
+        }
+        return new StepLog.Preference(rewardsChosen / pairs, rewardsRejected / pairs, (rewardsChosen - rewardsRejected) / pairs,
+                accuracies / pairs, logpsChosen / pairs, logpsRejected / pairs);
+    }
+
+    Backend backend() {
+        return model.backend();
+    }
+
+    Trained trained() {
+        return trained;
+    }
+
+    long numTokens() {
+        return numTokens;
+    }
+
+    void numTokens(long tokens) {
+        numTokens = tokens;
+    }
+
+    @Override
+    public void close() {
+        trained.close();
+        activations.close();
+    }
+}

@@ -1,0 +1,72 @@
+package org.calm4j.engine.train;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.io.Writer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.AtomicFile;
+import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.Jsonl;
+
+/**
+ * A training run on disk: steps, {@code metrics.jsonl}, checkpoints, and resuming from the newest of them.
+ *
+ * @param output the run's folder; metrics, checkpoints and at last the model go there
+ * @param weightsFile the file of a checkpoint that has the trained weights
+ * @param settings all that decides what the steps compute; a resumed run must have the same
+ * @param saveSteps steps between checkpoints; 0 for none
+ * @param loggingSteps steps between lines of metrics.jsonl
+ */
+public record TrainingRun(Path output, String weightsFile, Map<String, Object> settings, int steps, int saveSteps, int loggingSteps,
+        boolean resume) {
+    private static final String METRICS = "metrics.jsonl";
+
+    /** Takes the steps that are still to take, then writes the model into the output folder. */
+    public void run(Trainer trainer, ModelWriter writer, Consumer<StepLog> listener) {
+        int first = prepare(trainer);
+        try (Writer metrics = Files.newBufferedWriter(output.resolve(METRICS), StandardOpenOption.CREATE, StandardOpenOption.APPEND)) {
+            for (int step = first; step < steps; step++) {
+                StepLog log = trainer.step(step);
+                if (log.step() % loggingSteps == 0 || log.step() == steps) {
+                    metrics.write(Json.compact(log));
+                    metrics.write('\n');
+                    metrics.flush();
+                }
+                if (saveSteps > 0 && log.step() % saveSteps == 0) {
+                    Checkpoint.save(output, log.step(), trainer, settings, writer);
+                }
+                listener.accept(log);
+            }
+        } catch (IOException | UncheckedIOException e) {
+            throw CalmException.failed(output.resolve(METRICS) + ": " + e.getMessage(), e);
+        }
+        writer.write(output);
+    }
+
+    /** Returns the steps taken before. */
+    private int prepare(Trainer trainer) {
+        Path checkpoint = Checkpoint.newest(output);
+        if (checkpoint != null && !resume) {
+            throw CalmException.badInput(output, "has checkpoints of an earlier run; go on with --resume, or choose another --output");
+        }
+        AtomicFile.write(output.resolve("train_config.json"), out -> out.write(Json.pretty(settings)));
+        int taken = checkpoint == null ? 0 : Checkpoint.load(checkpoint, trainer, settings, weightsFile);
+        Path metrics = output.resolve(METRICS);
+        if (Files.exists(metrics)) {
+            // Steps behind the checkpoint are taken again.
+            List<Map<String, Object>> kept = Jsonl.readMaps(metrics).stream().filter(line -> step(line) <= taken).toList();
+            Jsonl.write(metrics, kept);
+        }
+        return taken;
+    }
+
+    private static int step(Map<String, Object> line) {
+        return line.get("step") instanceof Number step ? step.intValue() : 0;
+    }
+}

@@ -1,0 +1,140 @@
+package org.calm4j.engine.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import java.util.Iterator;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.scalar.ScalarBackend;
+import org.calm4j.engine.tensor.Block;
+import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Tensor;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The whole model's gradient in double precision against central differences, entry by entry. */
+final class CausalLmTest {
+    private static final double STEP = 1e-5;
+    private final Backend backend = new ScalarBackend(DType.F64);
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void gradientOfAllParametersAgreesWithFiniteDifferences(boolean tied) {
+        CausalLm model = TinyModel.random(backend, tied);
+        Parameters gradient = new Parameters(backend, model.config());
+        check(model, model.parameters().block(), gradient.block(), new CausalLm.Gradients(gradient, null), Activations.Purpose.TRAINING, null);
+    }
+
+    @Test
+    void gradientCheckpointingChangesNoBit() {
+        CausalLm model = TinyModel.random(backend, true);
+        Parameters kept = new Parameters(backend, model.config());
+        Parameters computedAnew = new Parameters(backend, model.config());
+        backward(model, new CausalLm.Gradients(kept, null), Activations.Purpose.TRAINING, null);
+        backward(model, new CausalLm.Gradients(computedAnew, null), Activations.Purpose.CHECKPOINTING, null);
+        Iterator<Tensor> other = computedAnew.block().tensors().iterator();
+        for (Tensor tensor : kept.block().tensors()) {
+            assertThat(read(tensor)).as(tensor.name()).isEqualTo(read(other.next()));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(doubles = {0, 0.4})
+    void gradientOfTheAdapterAgreesWithFiniteDifferences(double dropout) {
+        CausalLm model = TinyModel.withLora(backend, dropout);
+        Lora gradient = new Lora(backend, model.config(), model.lora().settings());
+        check(model, model.lora().block(), gradient.block(), new CausalLm.Gradients(null, gradient), Activations.Purpose.CHECKPOINTING, 77L);
+    }
+
+    /** Inputs must get their gradient through the adapters too: all parameters trained while an adapter is on. */
+    @Test
+    void gradientFlowsThroughAdapters() {
+        CausalLm model = TinyModel.withLora(backend, 0.3);
+        Parameters gradient = new Parameters(backend, model.config());
+        check(model, model.parameters().block(), gradient.block(), new CausalLm.Gradients(gradient, null), Activations.Purpose.TRAINING, 5L);
+    }
+
+    /** A prompt shared by two continuations gives what two separate sequences give. */
+    @Test
+    void sharedPromptEqualsSeparateSequences() {
+        CausalLm model = TinyModel.random(backend, true);
+        double[] shared = logProbs(model, TinyModel.batch());
+        PackedBatch separate = new PackedBatch();
+        separate.add(new int[] {3, 1, 4, 1, 5, 9, 2}, 2);
+        separate.add(new int[] {6, 5, 3, 5, 8, 9, 7}, 3);
+        separate.add(new int[] {6, 5, 3, 22}, 3);
+        separate.add(new int[] {11, 12}, 1);
+        double[] alone = logProbs(model, separate);
+        assertThat(shared).hasSameSizeAs(alone);
+        for (int i = 0; i < shared.length; i++) {
+            assertThat(shared[i]).isCloseTo(alone[i], within(1e-12));
+        }
+    }
+
+    private void check(CausalLm model, Block weights, Block gradient, CausalLm.Gradients gradients, Activations.Purpose purpose, Long dropout) {
+        backward(model, gradients, purpose, dropout);
+        Iterator<Tensor> d = gradient.tensors().iterator();
+        try (Activations activations = TinyModel.activations(model, Activations.Purpose.INFERENCE)) {
+            for (Tensor weight : weights.tensors()) {
+                Tensor dWeight = d.next();
+                // A third of the entries of each tensor: all kinds of places, a third of the time.
+                for (long i = 0; i < weight.size(); i += 3) {
+                    double value = weight.get(i);
+                    weight.set(i, value + STEP);
+                    double up = objective(model, activations, dropout);
+                    weight.set(i, value - STEP);
+                    double down = objective(model, activations, dropout);
+                    weight.set(i, value);
+                    assertThat(dWeight.get(i)).as("%s[%d]", weight.name(), i).isCloseTo((up - down) / (2 * STEP), within(1e-7));
+                }
+            }
+        }
+    }
+
+    private static void backward(CausalLm model, CausalLm.Gradients gradients, Activations.Purpose purpose, Long dropout) {
+        PackedBatch batch = TinyModel.batch();
+        try (Activations activations = TinyModel.activations(model, purpose)) {
+            model.forward(activations, batch, dropout);
+            model.backward(gradients, activations, batch, coefficients(batch.scored()), dropout);
+        }
+    }
+
+    private static double objective(CausalLm model, Activations activations, Long dropout) {
+        PackedBatch batch = TinyModel.batch();
+        model.forward(activations, batch, dropout);
+        double[] logProbs = new double[batch.scored()];
+        activations.readLogProbs(logProbs);
+        double[] coefficients = coefficients(batch.scored());
+        double sum = 0;
+        for (int i = 0; i < logProbs.length; i++) {
+            sum += coefficients[i] * logProbs[i];
+        }
+        return sum;
+    }
+
+    private static double[] coefficients(int n) {
+        double[] coefficients = new double[n];
+        for (int i = 0; i < n; i++) {
+            coefficients[i] = Math.cos(1.7 * i + 0.3);
+        }
+        return coefficients;
+    }
+
+    private static double[] logProbs(CausalLm model, PackedBatch batch) {
+        try (Activations activations = TinyModel.activations(model, Activations.Purpose.INFERENCE)) {
+            model.forward(activations, batch, null);
+            double[] logProbs = new double[batch.scored()];
+            activations.readLogProbs(logProbs);
+            return logProbs;
+        }
+    }
+
+    private static double[] read(Tensor tensor) {
+        double[] values = new double[(int) tensor.size()];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = tensor.get(i);
+        }
+        return values;
+    }
+}

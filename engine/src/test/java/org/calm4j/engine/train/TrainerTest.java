@@ -1,0 +1,123 @@
+package org.calm4j.engine.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.Safetensors;
+import org.calm4j.engine.loss.PreferenceLoss;
+import org.calm4j.engine.model.CausalLm;
+import org.calm4j.engine.model.TinyModel;
+import org.calm4j.engine.op.AdamW;
+import org.calm4j.engine.op.scalar.ScalarBackend;
+import org.calm4j.engine.tensor.DType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+final class TrainerTest {
+    private static final List<Example.Preference> PAIRS = List.of(
+            new Example.Preference(new int[] {5, 6}, new int[] {7, 8, 0}, new int[] {9, 0}, 1),
+            new Example.Preference(new int[] {3}, new int[] {4, 0}, new int[] {4, 9, 0}, 0.5),
+            new Example.Preference(new int[] {1, 2, 3}, new int[] {11}, new int[] {12}, 2));
+    private static final List<Example.Document> DOCUMENTS = List.of(new Example.Document(new int[] {3, 1, 4, 1, 5, 9, 2}, 1, 1),
+            new Example.Document(new int[] {2, 7, 1, 8}, 2, 1), new Example.Document(new int[] {1, 6, 1, 8, 0}, 3, 1));
+
+    @TempDir
+    private Path folder;
+
+    @Test
+    void dpoStartsAtLn2AndLearnsThePreference() {
+        CausalLm model = TinyModel.random(new ScalarBackend(), true);
+        try (Trainer trainer = new Trainer(model, settings(3, 0, 0), PAIRS, List.of(), References.of(model, PAIRS, null))) {
+            StepLog first = trainer.step(0);
+            double weights = (1 + 0.5 + 2) / 3;
+            assertThat(first.loss()).isCloseTo(weights * Math.log(2), within(1e-6));
+            assertThat(first.preference().margins()).isCloseTo(0, within(1e-6));
+            StepLog last = first;
+            for (int step = 1; step < 30; step++) {
+                last = trainer.step(step);
+            }
+            assertThat(last.loss()).isLessThan(0.5 * first.loss());
+            assertThat(last.preference().accuracies()).isEqualTo(1);
+        }
+    }
+
+    /** One pass over all lines and passes over single lines add up to the same gradient. */
+    @Test
+    void microBatchesAddUp() {
+        List<Double> norms = new ArrayList<>();
+        for (int microBatch : new int[] {0, 1, 2}) {
+            CausalLm model = TinyModel.random(new ScalarBackend(DType.F64), true);
+            try (Trainer trainer = new Trainer(model, settings(3, microBatch, 2), PAIRS, DOCUMENTS, References.of(model, PAIRS, null))) {
+                norms.add(trainer.step(0).gradNorm());
+                norms.add(trainer.step(1).loss());
+            }
+        }
+        for (int i = 2; i < norms.size(); i++) {
+            assertThat(norms.get(i)).isCloseTo(norms.get(i % 2), within(1e-12));
+        }
+    }
+
+    @Test
+    void weightOfALineScalesItsLoss() {
+        StepLog three = firstStep(new Example.Document(new int[] {3, 1, 4}, 1, 3));
+        StepLog one = firstStep(new Example.Document(new int[] {3, 1, 4}, 1, 1));
+        assertThat(three.loss()).isCloseTo(3 * one.loss(), within(1e-12));
+        assertThat(three.gradNorm()).isCloseTo(3 * one.gradNorm(), within(1e-12));
+    }
+
+    private static StepLog firstStep(Example.Document document) {
+        CausalLm model = TinyModel.random(new ScalarBackend(DType.F64), true);
+        try (Trainer trainer = new Trainer(model, settings(1, 0, 0), List.of(document), List.of(), List.of())) {
+            return trainer.step(0);
+        }
+    }
+
+    @Test
+    void resumedRunGivesTheBytesOfTheUninterruptedOne() throws IOException {
+        Path whole = folder.resolve("whole");
+        Path cut = folder.resolve("cut");
+        run(whole, 9, false, 9);
+        run(cut, 9, false, 5);
+        assertThat(cut.resolve("checkpoint-4")).isDirectory();
+        assertThat(cut.resolve("model.safetensors")).doesNotExist();
+        run(cut, 9, true, 9);
+        assertThat(Files.readAllBytes(cut.resolve("model.safetensors"))).isEqualTo(Files.readAllBytes(whole.resolve("model.safetensors")));
+        assertThat(Files.readAllLines(cut.resolve("metrics.jsonl"))).hasSize(9);
+        assertThatThrownBy(() -> run(cut, 9, false, 9)).isInstanceOf(CalmException.class).hasMessageContaining("--resume");
+        assertThatThrownBy(() -> run(cut, 8, true, 8)).isInstanceOf(CalmException.class).hasMessageContaining("steps");
+    }
+
+    /** Trains until {@code stop} steps are taken, as if killed there. */
+    private static void run(Path output, int steps, boolean resume, int stop) throws IOException {
+        Files.createDirectories(output);
+        CausalLm model = TinyModel.random(new ScalarBackend(), true);
+        TrainingRun run = new TrainingRun(output, "model.safetensors", Map.of("steps", steps, "seed", 3), steps, 2, 1, resume);
+        ModelWriter writer = to -> Safetensors.write(to.resolve("model.safetensors"), model.parameters().block().tensors(), Map.of());
+        try (Trainer trainer = new Trainer(model, settings(2, 0, 2), PAIRS, DOCUMENTS, References.of(model, PAIRS, null))) {
+            run.run(trainer, writer, log -> {
+                if (log.step() == stop && stop < steps) {
+                    throw new Killed();
+                }
+            });
+        } catch (Killed e) {
+            // As kill -9 would: nothing is cleaned up.
+        }
+    }
+
+    private static final class Killed extends RuntimeException {
+        private static final long serialVersionUID = 1;
+    }
+
+    private static TrainSettings settings(int batchSize, int microBatchSize, int replay) {
+        return new TrainSettings(batchSize, microBatchSize, true, new Schedule(Schedule.Kind.LINEAR, 3e-3, 0.1, 0, 30), AdamW.DEFAULT, 0.1,
+                1, new PreferenceLoss.DpoSigmoid(0.5, 0), 0.5, replay, 0.7, false, 3);
+    }
+}
