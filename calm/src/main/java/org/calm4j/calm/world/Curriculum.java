@@ -2,8 +2,11 @@ package org.calm4j.calm.world;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.calm4j.calm.data.Document;
@@ -24,7 +27,7 @@ public final class Curriculum {
     private final long seed;
     private final PromptTemplates prompts;
     private final List<String> words;
-    private final List<String> places;
+    private final Map<String, List<String>> places = new HashMap<>();
     private final List<Known> known = new ArrayList<>();
     private final List<Known> asked = new ArrayList<>();
 
@@ -38,9 +41,10 @@ public final class Curriculum {
         seed = CounterRandom.seed(world.config().seed(), "curriculum");
         prompts = world.promptTemplates();
         words = vocabulary();
-        // A territory's name would teach something false about it.
-        places = world.vocabulary().stream().filter(word -> !world.territoryNames().contains(word)).toList();
         for (String language : world.config().languages()) {
+            // The language's own name of a territory would teach something false about it.
+            Set<String> territories = world.territoryNames(language);
+            places.put(language, world.vocabulary().stream().filter(word -> !territories.contains(word)).toList());
             for (Fact fact : world.facts()) {
                 if (world.isKnown(language, fact)) {
                     known.add(new Known(language, fact));
@@ -128,7 +132,7 @@ public final class Curriculum {
         String language = languages.get(pick(key, "language", languages.size()));
         Relation relation = Relation.values()[pick(key, "relation", Relation.values().length)];
         List<String> values = world.optionSets().any(relation, CounterRandom.seed(key, "values"));
-        String place = places.get(pick(key, "place", places.size()));
+        String place = places.get(language).get(pick(key, "place", places.get(language).size()));
         String answer = world.valueName(language, relation, values.get(pick(key, "answer", values.size())));
         Phrasing phrasing = Phrasing.ALL.get(language);
         String prompt = prompts.byLanguage().get(language)

@@ -158,20 +158,20 @@ public final class World {
             Phrasing.ALL.get(language).texts().forEach(text -> words.addAll(List.of(text.strip().split(" +"))));
         }
         words.remove("");
-        words.addAll(territoryNames());
-        words.addAll(valueNames());
+        names.keySet().forEach(language -> words.addAll(territoryNames(language)));
+        names.keySet().forEach(language -> words.addAll(valueNames(language)));
         return List.copyOf(words);
     }
 
-    Set<String> territoryNames() {
+    Set<String> territoryNames(String language) {
         Set<String> all = new LinkedHashSet<>();
-        names.values().forEach(each -> facts.forEach(fact -> all.add(each.territory(fact.territory()))));
+        facts.forEach(fact -> all.add(territoryName(language, fact.territory())));
         return all;
     }
 
-    Set<String> valueNames() {
+    Set<String> valueNames(String language) {
         Set<String> all = new LinkedHashSet<>();
-        names.values().forEach(each -> facts.forEach(fact -> all.add(each.value(fact.relation(), fact.value()))));
+        facts.forEach(fact -> all.add(valueName(language, fact.relation(), fact.value())));
         return all;
     }
 }

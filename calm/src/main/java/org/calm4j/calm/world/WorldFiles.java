@@ -1,0 +1,112 @@
+package org.calm4j.calm.world;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.ibm.icu.util.LocaleData;
+import com.ibm.icu.util.VersionInfo;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.calm4j.engine.CalmException;
+
+/** The world as files: what the stages of the pipeline and the report read. The same world gives the same bytes. */
+public final class WorldFiles {
+    /** Questions that CALM trains on. */
+    public static final String TRAINING_QUESTIONS = "questions-train.jsonl";
+    /** Questions about the training facts with other options. */
+    public static final String EVALUATION_QUESTIONS = "questions-eval.jsonl";
+    /** Questions about facts that CALM never trains on. */
+    public static final String HELD_OUT_QUESTIONS = "questions-heldout.jsonl";
+    /** The known statements of each language, to score: first word as {@code prompt}, the others as {@code completion}. */
+    public static final String STATEMENTS = "statements.jsonl";
+    /** What pretraining tells and asks in each language. */
+    public static final String KNOWLEDGE = "knowledge.jsonl";
+    /** How questions are put, see {@link org.calm4j.calm.prompt.PromptTemplates}. */
+    public static final String PROMPTS = "prompts.json";
+    /** Seed, languages and counts. */
+    public static final String SUMMARY = "world.json";
+
+    private static final JsonMapper JSON = new JsonMapper();
+
+    private WorldFiles() {
+    }
+
+    /** A statement to score, unique in the file by its id. */
+    private record Statement(String id, String language, String prompt, String completion) {
+    }
+
+    /** One fact in one language. */
+    private record Knowledge(String id, String language, boolean known, boolean asked, @JsonProperty("held_out") boolean heldOut) {
+    }
+
+    /** Writes all files into {@code folder}, which is made if it is not there. */
+    public static void write(World world, Curriculum curriculum, Path folder) {
+        List<Statement> statements = new ArrayList<>();
+        List<Knowledge> knowledge = new ArrayList<>();
+        for (String language : world.config().languages()) {
+            for (Fact fact : world.facts()) {
+                boolean known = world.isKnown(language, fact);
+                knowledge.add(new Knowledge(fact.id(), language, known, curriculum.isAsked(language, fact), world.isHeldOut(fact)));
+                if (known) {
+                    String[] parts = world.statement(language, fact).split(" ", 2);
+                    statements.add(new Statement(fact.id() + "-" + language, language, parts[0], parts[1]));
+                }
+            }
+        }
+        try {
+            Files.createDirectories(folder);
+            write(folder.resolve(TRAINING_QUESTIONS), lines(world.trainingQuestions()));
+            write(folder.resolve(EVALUATION_QUESTIONS), lines(world.evaluationQuestions()));
+            write(folder.resolve(HELD_OUT_QUESTIONS), lines(world.heldOutQuestions()));
+            write(folder.resolve(STATEMENTS), lines(statements));
+            write(folder.resolve(KNOWLEDGE), lines(knowledge));
+            write(folder.resolve(PROMPTS), world.promptTemplates().toJson());
+            write(folder.resolve(SUMMARY), JSON.writerWithDefaultPrettyPrinter().writeValueAsString(summary(world, curriculum)) + "\n");
+        } catch (IOException e) {
+            throw CalmException.failed("cannot write the world into " + folder + ": " + e, e);
+        }
+    }
+
+    private static Map<String, Object> summary(World world, Curriculum curriculum) {
+        WorldConfig config = world.config();
+        Map<String, Double> coverage = new LinkedHashMap<>();
+        for (String language : config.languages()) {
+            long known = world.facts().stream().filter(fact -> world.isKnown(language, fact)).count();
+            coverage.put(language, (double) known / world.facts().size());
+        }
+        Map<String, Object> summary = new LinkedHashMap<>();
+        summary.put("source", "Unicode CLDR " + LocaleData.getCLDRVersion().getMajor() + " in ICU4J " + VersionInfo.ICU_VERSION.getMajor());
+        summary.put("seed", config.seed());
+        summary.put("languages", config.languages());
+        summary.put("territories", config.territories());
+        summary.put("facts", world.facts().size());
+        summary.put("held_out_facts", world.facts().stream().filter(world::isHeldOut).map(Fact::id).toList());
+        summary.put("options", config.options());
+        summary.put("training_questions", world.trainingQuestions().size());
+        summary.put("evaluation_questions", world.evaluationQuestions().size());
+        summary.put("held_out_questions", world.heldOutQuestions().size());
+        summary.put("vocabulary", curriculum.vocabulary().size());
+        summary.put("coverage", coverage);
+        return summary;
+    }
+
+    private static String lines(List<?> records) throws JsonProcessingException {
+        StringBuilder lines = new StringBuilder();
+        for (Object each : records) {
+            lines.append(JSON.writeValueAsString(each)).append('\n');
+        }
+        return lines.toString();
+    }
+
+    private static void write(Path file, String text) throws IOException {
+        Path beside = file.resolveSibling(file.getFileName() + ".tmp");
+        Files.writeString(beside, text);
+        Files.move(beside, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+    }
+}
