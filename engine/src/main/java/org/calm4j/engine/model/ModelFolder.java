@@ -1,0 +1,97 @@
+package org.calm4j.engine.model;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import java.util.Map;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.Safetensors;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.text.Tokenizer;
+
+/**
+ * A model on disk in the Hugging Face layout, opened.
+ *
+ * @param tokenizer null where the folder has none; token ids still work
+ */
+public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implements AutoCloseable {
+    private static final List<String> COMPANIONS = List.of("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+            "chat_template.jinja", "generation_config.json", "prompts.json");
+
+    /**
+     * @param adapter a PEFT folder; null without one
+     * @throws CalmException bad input: files are missing, broken or do not fit together
+     */
+    public static ModelFolder open(Backend backend, Path folder, Path adapter) {
+        if (!Files.isDirectory(folder)) {
+            throw CalmException.badInput(folder, "no such model folder");
+        }
+        ModelConfig config = ModelConfig.read(folder.resolve("config.json"));
+        Path generation = folder.resolve("generation_config.json");
+        if (Files.exists(generation)) {
+            config = config.withGeneration(generation);
+        }
+        Tokenizer tokenizer = Files.exists(folder.resolve("tokenizer.json")) ? Tokenizer.read(folder) : null;
+        if (tokenizer != null && tokenizer.size() > config.vocabSize()) {
+            throw CalmException.badInput(folder.resolve("tokenizer.json"), "has " + tokenizer.size() + " tokens, the model's vocab_size is "
+                    + config.vocabSize());
+        }
+        Parameters parameters = Parameters.load(backend, config, folder);
+        try {
+            Lora lora = adapter == null ? null : Lora.load(backend, config, adapter);
+            return new ModelFolder(folder, new CausalLm(config, parameters, lora), tokenizer);
+        } catch (RuntimeException e) {
+            parameters.close();
+            throw e;
+        }
+    }
+
+    /** The same model with a fresh adapter, or with none. */
+    public ModelFolder withLora(Lora lora) {
+        return new ModelFolder(path, new CausalLm(model.config(), model.parameters(), lora), tokenizer);
+    }
+
+    /** The tokenizer, which the caller cannot do without. */
+    public Tokenizer requireTokenizer() {
+        if (tokenizer == null) {
+            throw CalmException.badInput(path.resolve("tokenizer.json"), "missing; without it this model works on token ids only");
+        }
+        return tokenizer;
+    }
+
+    /** Writes what training changes: the adapter where there is one, else the whole model with its tokenizer. The folder exists. */
+    public void save(Path folder) {
+        if (model.lora() != null) {
+            model.lora().save(folder, path.toString());
+            return;
+        }
+        for (String name : COMPANIONS) {
+            Path file = path.resolve(name);
+            if (Files.exists(file) && !path.equals(folder)) {
+                try {
+                    Files.copy(file, folder.resolve(name), StandardCopyOption.REPLACE_EXISTING);
+                } catch (IOException e) {
+                    throw CalmException.failed(folder.resolve(name) + ": " + e.getMessage(), e);
+                }
+            }
+        }
+        Json.write(folder.resolve("config.json"), model.config().toJson());
+        Safetensors.write(folder.resolve("model.safetensors"), model.parameters().block().tensors(), Map.of("format", "pt"));
+    }
+
+    /** The file below a saved folder that has the trained weights. */
+    public String weightsFile() {
+        return model.lora() == null ? "model.safetensors" : Lora.WEIGHTS;
+    }
+
+    @Override
+    public void close() {
+        if (model.lora() != null) {
+            model.lora().close();
+        }
+        model.parameters().close();
+    }
+}
