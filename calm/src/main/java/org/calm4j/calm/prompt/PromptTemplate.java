@@ -17,6 +17,13 @@ public record PromptTemplate(@JsonProperty(required = true) String prompt, @Json
         @JsonProperty(required = true) String separator) {
     private static final Pattern PLACEHOLDER = Pattern.compile("\\{(question|choices|label|text)}");
 
+    public PromptTemplate {
+        // Jackson sees to missing fields, not to null in them.
+        if (prompt == null || choice == null || separator == null) {
+            throw new IllegalArgumentException("a prompt template needs prompt, choice and separator");
+        }
+    }
+
     public String render(Question question) {
         return render(question.question(), question.choices());
     }

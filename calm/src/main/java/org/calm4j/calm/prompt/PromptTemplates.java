@@ -1,26 +1,24 @@
 package org.calm4j.calm.prompt;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.type.TypeReference;
-import com.fasterxml.jackson.databind.json.JsonMapper;
-import java.io.IOException;
-import java.nio.file.Files;
+import com.fasterxml.jackson.annotation.JsonCreator;
+import com.fasterxml.jackson.annotation.JsonValue;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.Map;
 import java.util.TreeMap;
 import org.calm4j.calm.data.Question;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.Json;
 
 /**
  * The prompt template of each language; a JSON file {@code {"en": {"prompt", "choice", "separator"}, …}} that travels with the questions.
  *
- * @param byLanguage language (ISO 639-1) to template
+ * @param byLanguage language (ISO 639-1) to template, in order
  */
-public record PromptTemplates(Map<String, PromptTemplate> byLanguage) {
-    private static final JsonMapper JSON = new JsonMapper();
-
+public record PromptTemplates(@JsonValue Map<String, PromptTemplate> byLanguage) {
+    @JsonCreator(mode = JsonCreator.Mode.DELEGATING)
     public PromptTemplates {
-        byLanguage = Map.copyOf(byLanguage);
+        byLanguage = Collections.unmodifiableMap(new TreeMap<>(byLanguage));
     }
 
     /** What the model is asked, in the question's language. */
@@ -28,37 +26,22 @@ public record PromptTemplates(Map<String, PromptTemplate> byLanguage) {
         PromptTemplate template = byLanguage.get(question.language());
         if (template == null) {
             throw CalmException.badInput("question " + question.id(), "no prompt template for language '" + question.language()
-                    + "'; there are " + new TreeMap<>(byLanguage).keySet() + ", add one to the template file");
+                    + "'; there are " + byLanguage.keySet() + ", add one to the template file");
         }
         return template.render(question);
     }
 
     public static PromptTemplates read(Path file) {
-        try {
-            Map<String, PromptTemplate> read = JSON.readValue(Files.readString(file), new TypeReference<Map<String, PromptTemplate>>() {
-            });
-            read.forEach((language, template) -> check(file, language, template));
-            return new PromptTemplates(read);
-        } catch (JsonProcessingException e) {
-            int line = e.getLocation() == null ? 1 : e.getLocation().getLineNr();
-            throw CalmException.badInput(file + ":" + line, "not a file of prompt templates: " + e.getOriginalMessage(), e);
-        } catch (IOException e) {
-            throw CalmException.badInput(file, "cannot read the prompt templates: " + e, e);
-        }
+        PromptTemplates read = Json.read(file, PromptTemplates.class);
+        read.byLanguage.forEach((language, template) -> {
+            if (template == null || !template.prompt().contains("{question}") || !template.choice().contains("{text}")) {
+                throw CalmException.badInput(file, "the template of '" + language + "' needs {question} in prompt and {text} in choice");
+            }
+        });
+        return read;
     }
 
-    private static void check(Path file, String language, PromptTemplate template) {
-        if (!template.prompt().contains("{question}") || !template.choice().contains("{text}")) {
-            throw CalmException.badInput(file, "the template of '" + language + "' needs {question} in prompt and {text} in choice");
-        }
-    }
-
-    /** The same templates as text for a file, languages in order. */
-    public String toJson() {
-        try {
-            return JSON.writerWithDefaultPrettyPrinter().writeValueAsString(new TreeMap<>(byLanguage)) + "\n";
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException(e);
-        }
+    public void write(Path file) {
+        Json.write(file, this);
     }
 }

@@ -43,7 +43,7 @@ final class Atlas {
 
     private Atlas(int valueCap) {
         this.valueCap = valueCap;
-        Phrasing.ALL.keySet().forEach(language -> names.put(language, new Names(language)));
+        Phrasing.ALL.keySet().forEach(language -> names.put(language, Names.in(language)));
     }
 
     /**
@@ -75,7 +75,7 @@ final class Atlas {
         for (ULocale locale : ULocale.getAvailableLocales()) {
             locales.merge(locale.getCountry(), 1, Integer::sum);
         }
-        Names english = new Names("en");
+        Names english = Names.in("en");
         List<Region> fit = new ArrayList<>();
         for (Region territory : Region.getAvailable(RegionType.TERRITORY)) {
             String region = Relation.REGION.valueOf(territory);

@@ -74,6 +74,18 @@ public final class Curriculum {
                 .flatMap(epoch -> epoch(epoch).stream())).iterator();
     }
 
+    /** The same, as many texts as fill {@code tokens}, counted with one end-of-sequence token a text. */
+    public List<Document> documents(long warmupTokens, long tokens) {
+        List<Document> documents = new ArrayList<>();
+        Iterator<Document> all = documents(warmupTokens);
+        for (long written = 0; written < tokens;) {
+            Document document = all.next();
+            documents.add(document);
+            written += length(document);
+        }
+        return documents;
+    }
+
     /** Repeats that grow longer, and fictional questions, as many as fill {@code tokens}. */
     public List<Document> warmup(long tokens) {
         long key = CounterRandom.seed(seed, "warm-up");

@@ -31,7 +31,7 @@ public final class World {
     private World(WorldConfig config) {
         this.config = config;
         facts = Atlas.facts(config.territories(), config.valueCap());
-        config.languages().forEach(language -> names.put(language, new Names(language)));
+        config.languages().forEach(language -> names.put(language, Names.in(language)));
         int[] order = CounterRandom.permutation(CounterRandom.seed(config.seed(), "held-out"), facts.size());
         for (int i = 0; i < Math.round(config.heldOut() * facts.size()); i++) {
             heldOut.add(facts.get(order[i]));

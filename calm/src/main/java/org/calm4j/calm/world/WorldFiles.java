@@ -1,19 +1,16 @@
 package org.calm4j.calm.world;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.ibm.icu.util.LocaleData;
 import com.ibm.icu.util.VersionInfo;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.AtomicFile;
+import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.Jsonl;
 
 /** The world as files: what the stages of the pipeline and the report read. The same world gives the same bytes. */
 public final class WorldFiles {
@@ -31,8 +28,6 @@ public final class WorldFiles {
     public static final String PROMPTS = "prompts.json";
     /** Seed, languages and counts. */
     public static final String SUMMARY = "world.json";
-
-    private static final JsonMapper JSON = new JsonMapper();
 
     private WorldFiles() {
     }
@@ -59,18 +54,14 @@ public final class WorldFiles {
                 }
             }
         }
-        try {
-            Files.createDirectories(folder);
-            write(folder.resolve(TRAINING_QUESTIONS), lines(world.trainingQuestions()));
-            write(folder.resolve(EVALUATION_QUESTIONS), lines(world.evaluationQuestions()));
-            write(folder.resolve(HELD_OUT_QUESTIONS), lines(world.heldOutQuestions()));
-            write(folder.resolve(STATEMENTS), lines(statements));
-            write(folder.resolve(KNOWLEDGE), lines(knowledge));
-            write(folder.resolve(PROMPTS), world.promptTemplates().toJson());
-            write(folder.resolve(SUMMARY), JSON.writerWithDefaultPrettyPrinter().writeValueAsString(summary(world, curriculum)) + "\n");
-        } catch (IOException e) {
-            throw CalmException.failed("cannot write the world into " + folder + ": " + e, e);
-        }
+        AtomicFile.directories(folder);
+        Jsonl.write(folder.resolve(TRAINING_QUESTIONS), world.trainingQuestions());
+        Jsonl.write(folder.resolve(EVALUATION_QUESTIONS), world.evaluationQuestions());
+        Jsonl.write(folder.resolve(HELD_OUT_QUESTIONS), world.heldOutQuestions());
+        Jsonl.write(folder.resolve(STATEMENTS), statements);
+        Jsonl.write(folder.resolve(KNOWLEDGE), knowledge);
+        world.promptTemplates().write(folder.resolve(PROMPTS));
+        Json.write(folder.resolve(SUMMARY), summary(world, curriculum));
     }
 
     private static Map<String, Object> summary(World world, Curriculum curriculum) {
@@ -94,19 +85,5 @@ public final class WorldFiles {
         summary.put("vocabulary", curriculum.vocabulary().size());
         summary.put("coverage", coverage);
         return summary;
-    }
-
-    private static String lines(List<?> records) throws JsonProcessingException {
-        StringBuilder lines = new StringBuilder();
-        for (Object each : records) {
-            lines.append(JSON.writeValueAsString(each)).append('\n');
-        }
-        return lines.toString();
-    }
-
-    private static void write(Path file, String text) throws IOException {
-        Path beside = file.resolveSibling(file.getFileName() + ".tmp");
-        Files.writeString(beside, text);
-        Files.move(beside, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
     }
 }

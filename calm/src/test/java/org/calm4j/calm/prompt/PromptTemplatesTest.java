@@ -25,7 +25,8 @@ class PromptTemplatesTest {
 
     @Test
     void comesBackFromItsFile(@TempDir Path folder) throws Exception {
-        Path file = Files.writeString(folder.resolve("prompts.json"), TEMPLATES.toJson());
+        Path file = folder.resolve("prompts.json");
+        TEMPLATES.write(file);
         assertThat(PromptTemplates.read(file)).isEqualTo(TEMPLATES);
     }
 
@@ -44,5 +45,7 @@ class PromptTemplatesTest {
         assertThatThrownBy(() -> PromptTemplates.read(file)).isInstanceOf(CalmException.class).hasMessageContaining("{question}");
         Files.writeString(file, "{\"en\": {\"prompt\": \"{question}\"}}");
         assertThatThrownBy(() -> PromptTemplates.read(file)).isInstanceOf(CalmException.class).hasMessageContaining("choice");
+        Files.writeString(file, "{\"en\": {\"prompt\": null, \"choice\": \"{text}\", \"separator\": \", \"}}");
+        assertThatThrownBy(() -> PromptTemplates.read(file)).isInstanceOf(CalmException.class).hasMessageContaining("prompt");
     }
 }

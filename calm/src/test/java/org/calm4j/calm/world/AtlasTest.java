@@ -31,7 +31,7 @@ class AtlasTest {
     void aNameMeansOneThingInAllLanguages() {
         Map<String, String> meanings = new HashMap<>();
         for (String language : World.supportedLanguages()) {
-            Names names = new Names(language);
+            Names names = Names.in(language);
             for (Fact fact : FACTS) {
                 String place = "territory " + fact.territory();
                 String value = fact.relation() + " " + fact.value();

@@ -50,7 +50,7 @@ class CurriculumTest {
         Stream.of(WORLD.trainingQuestions(), WORLD.evaluationQuestions(), WORLD.heldOutQuestions()).flatMap(List::stream)
                 .forEach(question -> fixed.computeIfAbsent(question.question(), key -> new HashSet<>()).add(words(question)));
         int compared = 0;
-        for (int epoch = 0; epoch < 20; epoch++) {
+        for (int epoch = 0; epoch < 8; epoch++) {
             for (Document document : CURRICULUM.epoch(epoch)) {
                 Set<Set<String>> sets = document.prompt() == null ? null : fixed.get(document.prompt().replaceAll(" ([?？]) .*", " $1"));
                 if (sets != null) {
@@ -59,7 +59,7 @@ class CurriculumTest {
                 }
             }
         }
-        assertThat(compared).isGreaterThan(5000);
+        assertThat(compared).isGreaterThan(2000);
     }
 
     @Test
