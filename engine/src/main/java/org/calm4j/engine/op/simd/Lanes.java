@@ -18,6 +18,7 @@ final class Lanes {
     static final int LANES = SPECIES.length();
     /** Bytes of a vector. */
     static final int WIDTH = SPECIES.vectorByteSize();
+    @SuppressWarnings("restricted")
     static final MemorySegment ALL = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
     static final ByteOrder ORDER = ByteOrder.nativeOrder();
     static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
