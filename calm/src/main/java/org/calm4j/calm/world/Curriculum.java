@@ -13,6 +13,7 @@ import org.calm4j.calm.data.Document;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.engine.random.CounterRandom;
+import org.calm4j.engine.text.Tokenizer;
 
 /**
  * The pretraining texts of a world. First a warm-up that teaches to copy, without which a small model never learns to answer with one of
@@ -66,6 +67,11 @@ public final class Curriculum {
         Stream<String> dictionary = config.dictionary() > 0 ? Stream.concat(Stream.of("=", "."), world.config().languages().stream())
                 : Stream.empty();
         return Stream.concat(world.vocabulary().stream(), dictionary).distinct().toList();
+    }
+
+    /** One token a word; {@code <unk>} and {@code </s>} come first. */
+    public Tokenizer tokenizer() {
+        return Tokenizer.wordLevel(vocabulary(), "<unk>", "</s>");
     }
 
     /** All texts without end: the warm-up, as many texts as fill {@code warmupTokens}, then epoch after epoch. */

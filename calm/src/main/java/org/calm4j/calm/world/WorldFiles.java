@@ -26,6 +26,8 @@ public final class WorldFiles {
     public static final String KNOWLEDGE = "knowledge.jsonl";
     /** How questions are put, see {@link org.calm4j.calm.prompt.PromptTemplates}. */
     public static final String PROMPTS = "prompts.json";
+    /** Folder of the tokenizer that knows every word of the world. */
+    public static final String TOKENIZER = "tokenizer";
     /** Seed, languages and counts. */
     public static final String SUMMARY = "world.json";
 
@@ -61,6 +63,7 @@ public final class WorldFiles {
         Jsonl.write(folder.resolve(STATEMENTS), statements);
         Jsonl.write(folder.resolve(KNOWLEDGE), knowledge);
         world.promptTemplates().write(folder.resolve(PROMPTS));
+        curriculum.tokenizer().save(folder.resolve(TOKENIZER));
         Json.write(folder.resolve(SUMMARY), summary(world, curriculum));
     }
 

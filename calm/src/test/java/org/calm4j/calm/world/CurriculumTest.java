@@ -13,6 +13,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.calm4j.calm.data.Document;
 import org.calm4j.calm.data.Question;
+import org.calm4j.engine.text.Tokenizer;
 import org.junit.jupiter.api.Test;
 
 class CurriculumTest {
@@ -109,6 +110,20 @@ class CurriculumTest {
         assertThat(WORLD.trainingQuestions()).allMatch(question -> plain.containsAll(
                 Arrays.asList(WORLD.promptTemplates().render(question).split(" "))));
         assertThat(plain.size()).isBetween(850, 1000);
+    }
+
+    @Test
+    void textsComeBackFromTheirTokens() {
+        Tokenizer tokenizer = CURRICULUM.tokenizer();
+        for (Document document : EPOCH) {
+            String text = document.text() != null ? document.text() : document.prompt() + " " + document.completion();
+            int[] ids = tokenizer.encode(text);
+            assertThat(ids).hasSize(Curriculum.length(document) - 1).doesNotContain(tokenizer.id("<unk>"), tokenizer.eosId());
+            assertThat(tokenizer.decode(ids, true)).isEqualTo(text);
+            if (document.prompt() != null) {
+                assertThat(tokenizer.encode(document.prompt())).isEqualTo(Arrays.copyOf(ids, document.prompt().split(" ").length));
+            }
+        }
     }
 
     @Test

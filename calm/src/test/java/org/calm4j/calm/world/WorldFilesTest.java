@@ -53,11 +53,11 @@ class WorldFilesTest {
         WorldFiles.write(WORLD, CURRICULUM, folder.resolve("one"));
         World again = World.create(WORLD.config());
         WorldFiles.write(again, new Curriculum(again, CurriculumConfig.DEFAULT), folder.resolve("two"));
-        try (Stream<Path> files = Files.list(folder.resolve("one"))) {
-            List<Path> written = files.toList();
-            assertThat(written).hasSize(7);
+        try (Stream<Path> files = Files.walk(folder.resolve("one"))) {
+            List<Path> written = files.filter(Files::isRegularFile).toList();
+            assertThat(written).hasSize(9);
             for (Path file : written) {
-                assertThat(folder.resolve("two").resolve(file.getFileName())).hasSameBinaryContentAs(file);
+                assertThat(folder.resolve("two").resolve(folder.resolve("one").relativize(file))).hasSameBinaryContentAs(file);
             }
         }
     }
