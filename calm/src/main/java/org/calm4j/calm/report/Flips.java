@@ -1,0 +1,38 @@
+package org.calm4j.calm.report;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The examples on the page, by what became of the answer; how many there were of each kind is told beside them.
+ *
+ * @param counts {@code gained} (became right), {@code lost} (became wrong) and {@code other} to how many
+ * @param shown at most {@link #MOST} of a kind, in the order given
+ */
+record Flips(int total, Map<String, Integer> counts, List<Shown> shown) {
+    static final int MOST = 40;
+
+    record Shown(String kind, ReportData.Flip flip) {
+    }
+
+    static Flips of(List<ReportData.Flip> flips) {
+        Map<String, Integer> counts = new LinkedHashMap<>();
+        List<Shown> shown = new ArrayList<>();
+        for (ReportData.Flip flip : flips) {
+            String kind = kind(flip);
+            if (counts.merge(kind, 1, Integer::sum) <= MOST) {
+                shown.add(new Shown(kind, flip));
+            }
+        }
+        return new Flips(flips.size(), counts, shown);
+    }
+
+    private static String kind(ReportData.Flip flip) {
+        if (flip.truth() == null || flip.truth().equals(flip.before().answer()) == flip.truth().equals(flip.after().answer())) {
+            return "other";
+        }
+        return flip.truth().equals(flip.after().answer()) ? "gained" : "lost";
+    }
+}

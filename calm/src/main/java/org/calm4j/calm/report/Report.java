@@ -1,0 +1,85 @@
+package org.calm4j.calm.report;
+
+import com.fasterxml.jackson.core.type.TypeReference;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.calm4j.engine.io.AtomicFile;
+import org.calm4j.engine.io.Json;
+
+/** The report of an experiment: {@code report.html}, one file that needs no network, and {@code report.md}, its tables for a terminal. */
+public final class Report {
+    // The "common" build has lines, bars, scatters and both painters in two thirds of the full size.
+    static final String ECHARTS = "/META-INF/resources/webjars/echarts/5.5.0/echarts.common.min.js";
+
+    private Report() {
+    }
+
+    /**
+     * @return report.html
+     * @throws org.calm4j.engine.CalmException bad input where the folder cannot be written to
+     */
+    public static Path write(ReportData data, Path folder) {
+        Path page = folder.resolve("report.html");
+        String html = html(data);
+        String markdown = markdown(data);
+        AtomicFile.directories(folder);
+        AtomicFile.write(folder.resolve("report.md"), out -> out.write(markdown.getBytes(StandardCharsets.UTF_8)));
+        AtomicFile.write(page, out -> out.write(html.getBytes(StandardCharsets.UTF_8)));
+        return page;
+    }
+
+    /** The tables as Markdown. */
+    public static String markdown(ReportData data) {
+        return Template.render("report.md.jinja", values(data)).replaceAll("\n{3,}", "\n\n").strip() + "\n";
+    }
+
+    static String html(ReportData data) {
+        Map<String, Object> values = values(data);
+        values.put("style", Template.resource("report.css"));
+        values.put("charts_library", Template.resource(ECHARTS));
+        values.put("script", Template.resource("report.js"));
+        values.put("charts", embedded(charts(data)));
+        return Template.render("report.html.jinja", values);
+    }
+
+    // Names in the templates are the names in our JSON files.
+    private static Map<String, Object> values(ReportData data) {
+        Map<String, Object> values = Json.mapper().convertValue(data, new TypeReference<LinkedHashMap<String, Object>>() { });
+        values.remove("training");
+        values.remove("flips");
+        if (data.flips() != null && !data.flips().isEmpty()) {
+            values.put("flips", Json.mapper().convertValue(Flips.of(data.flips()), new TypeReference<LinkedHashMap<String, Object>>() { }));
+        }
+        if (data.training() != null && !data.training().isEmpty()) {
+            values.put("training", data.training().stream().map(TrainingLog::name).toList());
+        }
+        if (data.seconds() != null) {
+            values.put("seconds_total", data.seconds().values().stream().mapToDouble(Double::doubleValue).sum());
+            values.put("seconds_longest", data.seconds().values().stream().mapToDouble(Double::doubleValue).max().orElse(1));
+        }
+        return values;
+    }
+
+    private static Map<String, Object> charts(ReportData data) {
+        Map<String, Object> charts = new LinkedHashMap<>();
+        Map<String, String> names = new LinkedHashMap<>();
+        data.languages().forEach(code -> names.put(code, TextFilter.languageName(code)));
+        charts.put("languages", names);
+        Map<String, Object> outcomes = new LinkedHashMap<>();
+        outcomes.put("eval", data.eval());
+        outcomes.put("held_out", data.heldOut());
+        charts.put("outcomes", outcomes);
+        charts.put("vote", data.vote());
+        charts.put("training", Stream.ofNullable(data.training()).flatMap(List::stream).map(TrainingLog::thinned).toList());
+        return charts;
+    }
+
+    // "<" occurs in JSON only inside strings; escaped, no text can end the script element or open a comment.
+    private static String embedded(Object value) {
+        return Json.compact(value).replace("<", "\\u003c");
+    }
+}

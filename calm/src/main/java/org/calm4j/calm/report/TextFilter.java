@@ -1,0 +1,73 @@
+package org.calm4j.calm.report;
+
+import com.hubspot.jinjava.interpret.JinjavaInterpreter;
+import com.hubspot.jinjava.lib.filter.Filter;
+import java.util.Collection;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.function.DoubleFunction;
+import java.util.function.Function;
+import org.calm4j.engine.io.Json;
+
+/**
+ * A template filter that makes text out of one value.
+ *
+ * @param absent what stands where there is no value
+ */
+record TextFilter(String name, String absent, Function<Object, String> text) implements Filter {
+    private static final String UNTESTED = "went";
+
+    /** All that the report's templates use. */
+    static final List<TextFilter> ALL = List.of(
+            number("percent", Numbers::percent),
+            number("points", Numbers::points),
+            number("decimal", Numbers::decimal),
+            number("p_value", Numbers::pValue),
+            number("duration", Numbers::duration),
+            new TextFilter("interval", value -> ends(value, Numbers::percent)),
+            new TextFilter("interval_points", value -> ends(value, Numbers::points)),
+            new TextFilter("verb", UNTESTED, TextFilter::verb),
+            new TextFilter("direction", UNTESTED, change -> verb(change).equals("did not clearly change") ? "unclear" : verb(change)),
+            new TextFilter("language", code -> languageName(code.toString())),
+            new TextFilter("setting", value -> value instanceof Map || value instanceof Collection ? Json.compact(value) : value.toString()),
+            // A cell of a Markdown table; what Markdown or HTML would read as markup is quoted.
+            new TextFilter("cell", value -> value.toString().replaceAll("([\\\\`*\\[\\]<>|])", "\\\\$1").replaceAll("\\R", " ")));
+
+    private TextFilter(String name, Function<Object, String> text) {
+        this(name, Numbers.NONE, text);
+    }
+
+    private static TextFilter number(String name, DoubleFunction<String> text) {
+        return new TextFilter(name, value -> value instanceof Number number ? text.apply(number.doubleValue()) : Numbers.NONE);
+    }
+
+    private static String ends(Object interval, DoubleFunction<String> text) {
+        return interval instanceof List<?> ends && ends.size() == 2 && ends.get(0) instanceof Number low && ends.get(1) instanceof Number high
+                ? text.apply(low.doubleValue()) + " to " + text.apply(high.doubleValue()) : Numbers.NONE;
+    }
+
+    // A change counts as one where its interval leaves zero out.
+    private static String verb(Object change) {
+        if (change instanceof Map<?, ?> map && map.get("interval") instanceof List<?> ends && ends.get(0) instanceof Number low
+                && ends.get(1) instanceof Number high) {
+            return low.doubleValue() > 0 ? "rose" : high.doubleValue() < 0 ? "fell" : "did not clearly change";
+        }
+        return UNTESTED;
+    }
+
+    static String languageName(String code) {
+        String name = Locale.forLanguageTag(code).getDisplayName(Locale.ENGLISH);
+        return name.isEmpty() ? code : name;
+    }
+
+    @Override
+    public String getName() {
+        return name;
+    }
+
+    @Override
+    public Object filter(Object value, JinjavaInterpreter interpreter, String... arguments) {
+        return value == null || value.toString().isEmpty() ? absent : text.apply(value);
+    }
+}

@@ -1,0 +1,247 @@
+(function () {
+  'use strict';
+  const data = JSON.parse(document.getElementById('data').textContent);
+  const codes = Object.keys(data.languages);
+  const symbols = ['diamond', 'triangle', 'rect', 'pin', 'arrow'];
+  const drawn = [];
+  let colors = {};
+
+  function readColors() {
+    const style = getComputedStyle(document.documentElement);
+    const get = name => style.getPropertyValue('--' + name).trim();
+    colors = {ink: get('ink'), muted: get('muted'), line: get('line'), panel: get('panel'), accent: get('accent'), before: get('before'), bad: get('bad'),
+      series: [1, 2, 3, 4, 5].map(i => get('series-' + i))};
+  }
+
+  const percent = v => (100 * v).toFixed(1) + ' %';
+  const escape = s => String(s).replace(/[&<>"']/g, c => '&#' + c.charCodeAt(0) + ';');
+  const narrow = element => element.clientWidth < 420;
+  const axisText = () => ({color: colors.muted, fontSize: 12});
+  const splitLine = () => ({lineStyle: {color: colors.line}});
+  const shareAxis = more => Object.assign({type: 'value', min: 0, max: 1, interval: 0.2, axisLabel: Object.assign({formatter: v => Math.round(100 * v) + ' %'}, axisText()),
+    splitLine: splitLine(), axisLine: {show: false}, axisTick: {show: false}}, more);
+  const tooltip = more => Object.assign({backgroundColor: colors.panel, borderColor: colors.line, textStyle: {color: colors.ink, fontSize: 13}, confine: true}, more);
+  const legend = more => Object.assign({type: 'plain', textStyle: {color: colors.ink, fontSize: 12}, itemHeight: 10, itemWidth: 16, itemGap: 14, top: 0, left: 0}, more);
+  const base = more => Object.assign({animation: false, textStyle: {fontFamily: getComputedStyle(document.body).fontFamily}}, more);
+
+  // Whiskers are one line series that breaks between intervals; they share their points' name, so the legend hides both.
+  function whiskers(name, color, width, segments, more) {
+    return Object.assign({type: 'line', name: name, symbol: 'none', silent: true, lineStyle: {color: color, width: width, cap: 'round'}, itemStyle: {color: color},
+      data: segments.flatMap(s => [s[0], s[1], [null, null]])}, more);
+  }
+
+  const baselines = [...new Set(Object.values(data.outcomes).flatMap(outcome => outcome ? Object.keys(outcome.baselines || {}) : []))];
+
+  // ECharts wraps a legend but does not say how high it became.
+  function legendLines(names, width) {
+    let lines = 1;
+    let used = 0;
+    for (const name of names) {
+      const wide = 36 + 7 * name.length;
+      if (used > 0 && used + wide > width) {
+        lines++;
+        used = 0;
+      }
+      used += wide;
+    }
+    return lines;
+  }
+
+  function accuracy(element) {
+    const outcome = data.outcomes[element.dataset.set];
+    const rows = [['Before', outcome.before, colors.before, 'circle', 10], ['After CALM', outcome.after, colors.accent, 'circle', 12]];
+    // A baseline keeps its colour and its place in both sets.
+    baselines.forEach((name, i) => {
+      if (outcome.baselines && name in outcome.baselines) rows.push([name, outcome.baselines[name], colors.series[i % colors.series.length], symbols[i % symbols.length], 8]);
+    });
+    const most = 2 + baselines.length;
+    const shown = codes.filter(code => rows.some(row => code in row[1].accuracy));
+    const gap = Math.min(0.3, 0.74 / most);
+    const top = 16 + 22 * legendLines(['Before', 'After CALM'].concat(baselines), element.clientWidth);
+    element.style.height = Math.max(220, top + 30 + shown.length * Math.max(40, 15 * most)) + 'px';
+    const series = [];
+    rows.forEach((row, r) => {
+      const place = i => i + 0.5 + (r - (rows.length - 1) / 2) * gap;
+      const points = [];
+      const segments = [];
+      shown.forEach((code, i) => {
+        const value = row[1].accuracy[code];
+        const interval = row[1].confidence_intervals.accuracy[code];
+        if (value === undefined) return;
+        points.push({value: [value, place(i)], code: code, interval: interval});
+        if (interval) segments.push([[interval[0], place(i)], [interval[1], place(i)]]);
+      });
+      series.push(whiskers(row[0], row[2], r < 2 ? 2.5 : 1.5, segments, {yAxisIndex: 1}));
+      series.push({type: 'scatter', name: row[0], yAxisIndex: 1, symbol: row[3], symbolSize: row[4], itemStyle: {color: row[2]}, data: points});
+    });
+    return base({
+      legend: legend({data: rows.map(row => ({name: row[0], icon: row[3]}))}),
+      grid: {left: 4, right: 18, top: top, bottom: 4, containLabel: true},
+      tooltip: tooltip({trigger: 'item', formatter: p => escape(data.languages[p.data.code]) + ', ' + escape(p.seriesName.toLowerCase()) + '<br><b>' + percent(p.data.value[0])
+        + '</b>' + (p.data.interval ? ' (' + percent(p.data.interval[0]) + ' to ' + percent(p.data.interval[1]) + ')' : '')}),
+      xAxis: shareAxis(),
+      yAxis: [
+        {type: 'category', inverse: true, data: shown.map(code => data.languages[code]), axisLabel: {color: colors.ink, fontSize: 13}, axisLine: {show: false}, axisTick: {show: false},
+          splitArea: {show: true, areaStyle: {color: ['transparent', colors.line + '40']}}},
+        {type: 'value', inverse: true, min: 0, max: shown.length, show: false}],
+      series: series});
+  }
+
+  function calibration(element) {
+    const bins = data.vote.calibration;
+    const middle = bin => (bin.low + bin.high) / 2;
+    const small = narrow(element);
+    return base({
+      legend: legend({data: [{name: 'right', icon: 'rect'}, {name: 'if accuracy equalled agreement', icon: 'path://M0 4h16v2H0z'}]}),
+      grid: {left: 4, right: 24, top: 40, bottom: 22, containLabel: true},
+      tooltip: tooltip({trigger: 'item', formatter: p => { const bin = p.data.bin; return 'agreement ' + Math.round(100 * bin.low) + ' to ' + Math.round(100 * bin.high) + ' %<br><b>' + percent(bin.accuracy)
+        + '</b> right (' + percent(bin.interval[0]) + ' to ' + percent(bin.interval[1]) + ')<br>' + bin.n + ' questions'; }}),
+      xAxis: shareAxis({name: 'agreement', nameLocation: 'middle', nameGap: 26, nameTextStyle: axisText(), splitLine: {show: false}}),
+      yAxis: shareAxis(),
+      series: [
+        {type: 'bar', name: 'right', barWidth: Math.max(10, (element.clientWidth - 60) / 10 - 6), itemStyle: {color: colors.accent, opacity: 0.7, borderRadius: [3, 3, 0, 0]},
+          data: bins.map(bin => ({value: [middle(bin), bin.accuracy], bin: bin,
+            label: {show: true, position: 'insideBottom', color: colors.panel, fontWeight: 600, fontSize: small ? 9 : 11, formatter: (small ? '' : 'n ') + bin.n}}))},
+        whiskers('right', colors.ink, 1.5, bins.map(bin => [[middle(bin), bin.interval[0]], [middle(bin), bin.interval[1]]])),
+        {type: 'line', name: 'if accuracy equalled agreement', symbol: 'none', silent: true, lineStyle: {color: colors.muted, type: 'dashed', width: 1.5}, itemStyle: {color: colors.muted}, data: [[0, 0], [1, 1]]}]});
+  }
+
+  function subsets() {
+    const points = data.vote.by_languages;
+    const at = points.map(p => String(p.languages));
+    const band = {type: 'line', stack: 'band', symbol: 'none', silent: true, lineStyle: {opacity: 0}, tooltip: {show: false}};
+    return base({
+      legend: legend({data: [{name: 'mean', icon: 'circle'}, {name: 'least to greatest', icon: 'rect'}]}),
+      grid: {left: 4, right: 24, top: 40, bottom: 22, containLabel: true},
+      tooltip: tooltip({trigger: 'axis', formatter: ps => { const p = points[ps[0].dataIndex]; return p.languages + (p.languages === 1 ? ' language' : ' languages') + '<br><b>' + percent(p.accuracy) + '</b> right ('
+        + percent(p.least) + ' to ' + percent(p.greatest) + ')'; }}),
+      xAxis: {type: 'category', data: at, name: 'voting languages', nameLocation: 'middle', nameGap: 26, nameTextStyle: axisText(), axisLabel: axisText(), axisLine: {lineStyle: {color: colors.line}}, axisTick: {show: false}},
+      yAxis: shareAxis(),
+      series: [
+        Object.assign({name: 'least', data: points.map(p => p.least)}, band),
+        Object.assign({name: 'least to greatest', itemStyle: {color: colors.accent, opacity: 0.25}, areaStyle: {color: colors.accent, opacity: 0.18}, data: points.map(p => p.greatest - p.least)}, band),
+        {type: 'line', name: 'mean', symbol: 'circle', symbolSize: 9, lineStyle: {color: colors.accent, width: 2.5}, itemStyle: {color: colors.accent}, data: points.map(p => p.accuracy),
+          label: {show: true, position: 'bottom', color: colors.ink, fontSize: 12, formatter: p => Math.round(100 * p.value) + ' %'}}]});
+  }
+
+  const curveKinds = [
+    ['loss', 'loss', ['loss']], ['eval_loss', 'evaluation loss', ['eval_loss']],
+    ['rewards/margins', 'reward margin', ['rewards/margins']],
+    ['rewards/accuracies', 'reward accuracy', ['rewards/accuracies']],
+    ['rewards/chosen', 'rewards', ['rewards/chosen', 'rewards/rejected']],
+    ['grad_norm', 'gradient norm', ['grad_norm']], ['learning_rate', 'learning rate', ['learning_rate']]];
+
+  function smooth(values, reach) {
+    return values.map((_, i) => {
+      const near = values.slice(Math.max(0, i - reach), i + reach + 1).filter(v => v !== null);
+      return near.length ? near.reduce((a, b) => a + b, 0) / near.length : null;
+    });
+  }
+
+  function curve(rows, keys) {
+    const palette = [colors.accent, colors.series[0]];
+    const series = [];
+    keys.forEach((key, k) => {
+      const values = rows.map(row => key in row ? row[key] : null);
+      const pairs = list => list.map((v, i) => [rows[i].step === undefined ? i + 1 : rows[i].step, v]);
+      const smoothed = key !== 'learning_rate' && values.length >= 20;
+      if (smoothed) {
+        series.push({type: 'line', silent: true, symbol: 'none', lineStyle: {color: palette[k], width: 1, opacity: 0.28}, data: pairs(values), tooltip: {show: false}});
+      }
+      series.push({type: 'line', name: key.replace('rewards/', ''), symbol: values.length < 2 ? 'circle' : 'none', lineStyle: {color: palette[k], width: 2}, itemStyle: {color: palette[k]},
+        data: pairs(smoothed ? smooth(values, Math.ceil(values.length / 50)) : values)});
+    });
+    return base({
+      legend: keys.length > 1 ? legend({data: series.filter(s => s.name).map(s => s.name), icon: 'rect', itemHeight: 3}) : undefined,
+      grid: {left: 4, right: 14, top: keys.length > 1 ? 30 : 12, bottom: 4, containLabel: true},
+      tooltip: tooltip({trigger: 'axis', formatter: ps => 'step ' + ps[0].value[0] + ps.filter(p => keys.some(k => k.replace('rewards/', '') === p.seriesName))
+        .map(p => '<br>' + escape(p.seriesName) + ' <b>' + Number(p.value[1]).toPrecision(4) + '</b>').join('')}),
+      xAxis: {type: 'value', min: 'dataMin', max: 'dataMax', splitNumber: 4, axisLabel: Object.assign({hideOverlap: true, showMinLabel: false}, axisText()), splitLine: {show: false}, axisLine: {onZero: false, lineStyle: {color: colors.line}}},
+      yAxis: {type: 'value', scale: true, axisLine: {show: false}, axisTick: {show: false}, splitNumber: 4, axisLabel: Object.assign({formatter: v => v !== 0 && Math.abs(v) < 0.01 ? v.toExponential() : String(+v.toPrecision(4))}, axisText()), splitLine: splitLine()},
+      series: series});
+  }
+
+  function layCurves() {
+    const place = document.getElementById('curves');
+    if (!place) return [];
+    const charts = [];
+    for (const run of data.training) {
+      for (const [first, label, keys] of curveKinds) {
+        if (!run.rows.some(row => first in row)) continue;
+        const figure = document.createElement('figure');
+        const caption = document.createElement('figcaption');
+        caption.textContent = run.name + ': ' + label;
+        const element = document.createElement('div');
+        element.className = 'chart';
+        element.setAttribute('role', 'img');
+        element.setAttribute('aria-label', run.name + ', ' + label + ' by step');
+        figure.append(caption, element);
+        place.append(figure);
+        charts.push([element, () => curve(run.rows, keys)]);
+      }
+    }
+    return charts;
+  }
+
+  function draw() {
+    readColors();
+    for (const each of drawn) {
+      const option = each.option(each.element);
+      each.chart = each.chart || echarts.init(each.element, null, {renderer: 'svg'});
+      each.chart.resize();
+      each.chart.setOption(option, true);
+      // A drawing that keeps its proportions may shrink, on paper for one.
+      const svg = each.element.querySelector('svg');
+      svg.setAttribute('viewBox', '0 0 ' + svg.getAttribute('width') + ' ' + svg.getAttribute('height'));
+    }
+  }
+
+  function filter(section) {
+    const controls = section.querySelector('.filters');
+    const cards = [...section.querySelectorAll('.card')];
+    const texts = cards.map(card => card.textContent.toLowerCase());
+    const apply = () => {
+      const kinds = [...controls.querySelectorAll('[name=kind]:checked')].map(box => box.value);
+      const language = controls.querySelector('[name=language]').value;
+      const text = controls.querySelector('[name=text]').value.trim().toLowerCase();
+      let shown = 0;
+      cards.forEach((card, i) => {
+        card.hidden = !kinds.includes(card.dataset.kind) || language !== '' && card.dataset.language !== language || !texts[i].includes(text);
+        shown += card.hidden ? 0 : 1;
+      });
+      controls.querySelector('output').textContent = shown === cards.length ? '' : shown + ' of ' + cards.length;
+    };
+    controls.addEventListener('input', apply);
+    apply();
+  }
+
+  const kinds = {accuracy: accuracy, calibration: calibration, subsets: subsets};
+  for (const element of document.querySelectorAll('[data-chart]')) drawn.push({element: element, option: kinds[element.dataset.chart]});
+  for (const [element, option] of layCurves()) drawn.push({element: element, option: option});
+  draw();
+  const examples = document.getElementById('examples');
+  if (examples) filter(examples);
+
+  let waiting = 0;
+  let width = window.innerWidth;
+  window.addEventListener('resize', () => {
+    // On phones the height changes while scrolling; only a new width needs new drawings.
+    if (window.innerWidth === width) return;
+    width = window.innerWidth;
+    clearTimeout(waiting);
+    waiting = setTimeout(draw, 120);
+  });
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
+  // Paper is white and has no folds, whatever the screen shows.
+  const opened = [];
+  window.addEventListener('beforeprint', () => {
+    document.querySelectorAll('details:not([open])').forEach(each => { each.open = true; opened.push(each); });
+    document.documentElement.classList.add('paper');
+    draw();
+  });
+  window.addEventListener('afterprint', () => {
+    opened.splice(0).forEach(each => { each.open = false; });
+    document.documentElement.classList.remove('paper');
+    draw();
+  });
+})();

@@ -1,0 +1,162 @@
+package org.calm4j.calm.report;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Pattern;
+import org.calm4j.calm.data.Prediction;
+import org.calm4j.calm.data.Question;
+import org.calm4j.calm.data.Vote;
+import org.calm4j.calm.metric.Evaluation;
+import org.calm4j.engine.CalmException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ReportTest {
+    private static final String HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> {{ 7*7 }} {% raw %} \"'& | `<!--";
+
+    @Test
+    void hasEverySection() {
+        String html = Report.html(SampleExperiment.data());
+        for (String section : List.of("headline", "results", "accuracy", "consistency", "vote", "knowledge", "training", "examples", "run")) {
+            assertThat(html).contains("<section id=\"" + section + "\"");
+        }
+        assertThat(html).contains("<h1>Six languages, one small model</h1>", "Held out, 90 questions", "SFT on the voted", "became wrong",
+                "lang=\"ja\"", "Temurin 25.0.1+8", "To keep in mind", "3 min 40 s");
+    }
+
+    @Test
+    void tellsTheEvaluationsOwnNumbers() {
+        ReportData data = SampleExperiment.data();
+        String before = Numbers.percent(data.eval().before().accuracyMean());
+        String after = Numbers.percent(data.eval().after().consistency());
+        String held = Numbers.percent(data.heldOut().after().accuracyMean());
+        assertThat(Report.html(data)).contains(">" + before + "<", ">" + after + "<", ">" + held + "<");
+        assertThat(Report.markdown(data)).contains("| Before | " + before + " (", " " + after + " (", "| " + held + " (",
+                Numbers.points(data.eval().change().accuracyMean().difference()) + " points");
+    }
+
+    @Test
+    void loadsNothingFromElsewhere() {
+        // The chart library names its licence and XML namespaces; everything else must name no address at all.
+        String html = Report.html(SampleExperiment.data()).replace(Template.resource(Report.ECHARTS), "");
+        assertThat(html).doesNotContain("http:", "https:", "//cdn", "@import", "url(", "<link", "<img", " src=");
+        assertThat(html).contains("default-src 'none'");
+        assertThat(Template.resource(Report.ECHARTS)).doesNotContain("</script");
+    }
+
+    @Test
+    void takesTextAsText() {
+        String html = Report.html(hostile());
+        String own = Report.html(minimal("title", "en", "system"));
+        assertThat(count(html, "(?i)<script")).isEqualTo(count(own, "(?i)<script"));
+        assertThat(count(html, "(?i)</script")).isEqualTo(count(own, "(?i)</script"));
+        assertThat(count(html, "(?i)<img")).isEqualTo(count(own, "(?i)<img"));
+        assertThat(html.replace(Template.resource(Report.ECHARTS), "")).doesNotContain("<!--").contains("{{ 7*7 }}", "{% raw %}");
+    }
+
+    @Test
+    void quotesMarkdown() {
+        String markdown = Report.markdown(hostile());
+        // An indented line is code, where nothing is markup.
+        assertThat(markdown.lines().filter(line -> line.contains("alert(1)") && !line.startsWith("    "))).hasSizeGreaterThan(8)
+                .allSatisfy(line -> assertThat(line).doesNotContainPattern("(?<!\\\\)<").doesNotContainPattern("& \\|"));
+        assertThat(markdown).contains("{{ 7\\*7 }}");
+    }
+
+    @Test
+    void leavesOutWhatIsNotThere() {
+        String html = Report.html(minimal("title", "en", "system"));
+        assertThat(html).doesNotContain("id=\"vote\"", "id=\"training\"", "id=\"examples\"", "id=\"knowledge\"", "Held", "To keep in mind");
+        assertThat(html).contains("id=\"results\"", "id=\"accuracy\"", "1 language<", "mean accuracy went (50.0 % → <b>50.0 %</b>).");
+        assertThat(Report.markdown(minimal("title", "en", "system"))).doesNotContain("Held", "## The vote");
+    }
+
+    @Test
+    void readsAndThinsTrainingMetrics(@TempDir Path folder) throws Exception {
+        List<String> lines = new ArrayList<>();
+        for (int step = 1; step <= 1001; step++) {
+            lines.add("{\"step\":" + step + ",\"loss\":" + step / 3.0 + ",\"rewards/margins\":0.5,\"note\":\"text\"}");
+        }
+        Path file = Files.write(folder.resolve("metrics.jsonl"), lines);
+        TrainingLog log = TrainingLog.read("dpo", file);
+        assertThat(log.rows()).hasSize(1001);
+        assertThat(log.rows().get(2)).isEqualTo(Map.of("step", 3.0, "loss", 1.0, "rewards/margins", 0.5));
+        TrainingLog thin = log.thinned();
+        assertThat(thin.rows()).hasSize(334);
+        assertThat(thin.rows().get(0)).isEqualTo(Map.of("step", 3.0, "loss", 0.66667, "rewards/margins", 0.5));
+        assertThat(thin.rows().getLast()).containsEntry("step", 1001.0);
+        Files.writeString(file, "{\"step\":1}\n{broken\n");
+        assertThatThrownBy(() -> TrainingLog.read("dpo", file)).isInstanceOf(CalmException.class).hasMessageContaining("metrics.jsonl:2");
+    }
+
+    @Test
+    void tellsWrongTurnsAndCountsWhatItLeavesOut() {
+        List<ReportData.Flip> flips = new ArrayList<>();
+        for (int i = 0; i < 100; i++) {
+            flips.add(flip("A", "B", i < 95 ? "A" : "C"));
+        }
+        flips.add(flip("A", "A", "B"));
+        Flips chosen = Flips.of(flips);
+        assertThat(chosen.counts()).isEqualTo(Map.of("gained", 95, "other", 5, "lost", 1));
+        assertThat(chosen.shown()).hasSize(Flips.MOST + 6);
+        assertThat(Flips.of(List.of(flip(null, "A", "B"))).counts()).isEqualTo(Map.of("other", 1));
+        assertThat(Flips.of(List.of(flip("A", null, "A"))).counts()).isEqualTo(Map.of("gained", 1));
+    }
+
+    @Test
+    void writesBothFiles(@TempDir Path folder) throws Exception {
+        Path page = Report.write(SampleExperiment.data(), folder.resolve("new"));
+        assertThat(page).hasFileName("report.html").content().startsWith("<!DOCTYPE html>").endsWith("</html>\n");
+        assertThat(folder.resolve("new/report.md")).content().startsWith("# Six languages");
+        String first = Files.readString(page);
+        Report.write(SampleExperiment.data(), folder.resolve("new"));
+        assertThat(Files.readString(page)).isEqualTo(first);
+    }
+
+    @Test
+    void writesNumbersForPeople() {
+        assertThat(Numbers.points(-0.0003)).isEqualTo("±0.0");
+        assertThat(Numbers.points(-0.123)).isEqualTo("−12.3");
+        assertThat(Numbers.percent(Double.NaN)).isEqualTo("–");
+        assertThat(Numbers.pValue(1e-9)).isEqualTo("<0.001");
+        assertThat(Numbers.duration(59.7)).isEqualTo("1 min 00 s");
+        assertThat(Numbers.duration(3725)).isEqualTo("1 h 02 min");
+        assertThat(TextFilter.languageName("pt")).isEqualTo("Portuguese");
+    }
+
+    static ReportData minimal(String title, String language, String name) {
+        Evaluation evaluation = Evaluation.of(List.of(new Prediction("q", language, "A", "A"), new Prediction("r", language, "A", null)), 1);
+        return new ReportData(title, List.of(language), List.of(), new ReportData.Outcome(evaluation, evaluation, null,
+                Map.of(name, evaluation)), null, List.of(), null, List.of(), List.of(), List.of(), Map.of(), Map.of(), null, Map.of(),
+                List.of());
+    }
+
+    private static ReportData hostile() {
+        ReportData plain = minimal(HOSTILE, HOSTILE, HOSTILE);
+        Vote vote = new Vote(HOSTILE, HOSTILE, Map.of(HOSTILE, 1), Map.of(HOSTILE, Map.of(HOSTILE, 1)), 1, false);
+        ReportData.Flip flip = new ReportData.Flip(HOSTILE, HOSTILE, HOSTILE, List.of(new Question.Choice(HOSTILE, HOSTILE)), HOSTILE,
+                new ReportData.Said(HOSTILE, null), new ReportData.Said(HOSTILE, HOSTILE), vote);
+        Map<String, Object> settings = new LinkedHashMap<>();
+        settings.put(HOSTILE, HOSTILE);
+        settings.put("nested", Map.of(HOSTILE, List.of(HOSTILE)));
+        TrainingLog training = new TrainingLog(HOSTILE, List.of(Map.of("step", 1.0, "loss", 1.0)));
+        return new ReportData(HOSTILE, plain.languages(), List.of(1L), plain.eval(), plain.eval(), List.of(training), null, List.of(flip),
+                List.of(new ReportData.Shift(HOSTILE, 1, 0, 1)), List.of(new ReportData.Shift(HOSTILE, null, 1, 2)), settings,
+                Map.of(HOSTILE, 1.0), HOSTILE, Map.of(HOSTILE, HOSTILE), List.of(HOSTILE));
+    }
+
+    private static ReportData.Flip flip(String truth, String before, String after) {
+        return new ReportData.Flip("q", "en", "?", List.of(), truth, new ReportData.Said("x", before), new ReportData.Said("y", after), null);
+    }
+
+    private static long count(String text, String pattern) {
+        return Pattern.compile(pattern).matcher(text).results().count();
+    }
+}

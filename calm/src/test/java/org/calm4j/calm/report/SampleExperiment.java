@@ -1,0 +1,192 @@
+package org.calm4j.calm.report;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.calm4j.calm.data.Prediction;
+import org.calm4j.calm.data.Question;
+import org.calm4j.calm.data.Vote;
+import org.calm4j.calm.metric.Comparison;
+import org.calm4j.calm.metric.Evaluation;
+import org.calm4j.calm.metric.VoteReliability;
+import org.calm4j.engine.random.CounterRandom;
+
+/** A made-up experiment of real size in six languages, for looking at the report: numbers drawn, names from the JDK's CLDR. */
+final class SampleExperiment {
+    private static final List<String> LANGUAGES = List.of("en", "fr", "de", "it", "zh", "ja");
+    private static final double[] BEFORE = {0.82, 0.60, 0.62, 0.48, 0.50, 0.44};
+    private static final double[] AFTER = {0.88, 0.82, 0.83, 0.76, 0.77, 0.73};
+    private static final String[][] PLACES = {{"BR", "pt"}, {"JP", "ja"}, {"EG", "ar"}, {"FI", "fi"}, {"AT", "de"}, {"MX", "es"},
+        {"IR", "fa"}, {"IS", "is"}, {"GR", "el"}, {"TH", "th"}, {"UA", "uk"}, {"CZ", "cs"}};
+    private static final List<String> LABELS = List.of("A", "B", "C", "D");
+
+    private long draws;
+
+    private SampleExperiment() {
+    }
+
+    static ReportData data() {
+        return new SampleExperiment().build();
+    }
+
+    private double uniform() {
+        return CounterRandom.uniform(11, draws++);
+    }
+
+    private ReportData build() {
+        List<Prediction> before = predictions(200, BEFORE, 0.06);
+        List<Prediction> after = predictions(200, AFTER, 0.55);
+        List<Prediction> heldBefore = predictions(90, new double[] {0.74, 0.55, 0.58, 0.46, 0.5, 0.48}, 0.06);
+        List<Prediction> heldAfter = predictions(90, new double[] {0.73, 0.57, 0.58, 0.49, 0.53, 0.49}, 0.45);
+        Map<String, Evaluation> baselines = new LinkedHashMap<>();
+        baselines.put("SFT on the voted", Evaluation.of(predictions(200, new double[] {0.87, 0.81, 0.82, 0.77, 0.76, 0.72}, 0.5), 1));
+        baselines.put("One-language vote", Evaluation.of(predictions(200, new double[] {0.83, 0.62, 0.63, 0.49, 0.52, 0.45}, 0.1), 1));
+        baselines.put("Replay only", Evaluation.of(predictions(200, new double[] {0.80, 0.58, 0.60, 0.47, 0.47, 0.43}, 0.05), 1));
+        Map<String, Evaluation> heldBaselines = new LinkedHashMap<>();
+        heldBaselines.put("SFT on the voted", Evaluation.of(predictions(90, new double[] {0.73, 0.57, 0.57, 0.5, 0.53, 0.47}, 0.4), 1));
+        List<Vote> votes = new ArrayList<>();
+        Map<String, String> truth = new HashMap<>();
+        for (int q = 0; q < 400; q++) {
+            votes.add(vote("v" + q, LABELS.get(q % 4)));
+            truth.put("v" + q, LABELS.get(q % 4));
+        }
+        Map<String, Object> settings = new LinkedHashMap<>();
+        settings.put("model", "llama, d 128, 2 layers, 2 heads, 0.5 M parameters");
+        settings.put("samples per question and language", 8);
+        settings.put("temperature", 1.0);
+        settings.put("learning rate", 1e-3);
+        settings.put("losses", Map.of("sigmoid", 1));
+        settings.put("beta", 0.1);
+        Map<String, Double> seconds = new LinkedHashMap<>();
+        seconds.put("world", 1.2);
+        seconds.put("pretrain", 96.4);
+        seconds.put("evaluate before", 7.9);
+        seconds.put("sample", 31.0);
+        seconds.put("vote and pairs", 0.8);
+        seconds.put("dpo", 74.2);
+        seconds.put("evaluate after", 8.3);
+        Map<String, String> versions = new LinkedHashMap<>();
+        versions.put("calm4j", "0.1.0");
+        versions.put("JVM", "Temurin 25.0.1+8");
+        versions.put("device", "cpu, 2 threads, AVX-512");
+        return new ReportData("Six languages, one small model", LANGUAGES, List.of(1L),
+                new ReportData.Outcome(Evaluation.of(before, 1), Evaluation.of(after, 1), Comparison.of(before, after, 1), baselines),
+                new ReportData.Outcome(Evaluation.of(heldBefore, 1), Evaluation.of(heldAfter, 1), Comparison.of(heldBefore, heldAfter, 1),
+                        heldBaselines),
+                List.of(pretraining(), dpo()), VoteReliability.of(votes, truth), flips(),
+                List.of(new ReportData.Shift("stated in the language's texts", 612, 0.978, 0.961),
+                        new ReportData.Shift("stated in other languages only", 588, 0.242, 0.665)),
+                List.of(new ReportData.Shift("known", 500, 2.43, 2.33), new ReportData.Shift("unknown", 500, 17.2, 21.9)), settings, seconds,
+                "calm/bin/calm demo --seed 1 --output calm-demo", versions,
+                List.of("Held-out accuracy did not change clearly: the languages agree more, in part on wrong answers.",
+                        "One seed; the differences between CALM and SFT on the voted answers are within the intervals."));
+    }
+
+    // With some probability all languages of a question share one answer, as they do after alignment.
+    private List<Prediction> predictions(int questions, double[] accuracy, double together) {
+        List<Prediction> predictions = new ArrayList<>();
+        for (int q = 0; q < questions; q++) {
+            String truth = LABELS.get(q % 4);
+            boolean shared = uniform() < together;
+            double luck = uniform();
+            String wrong = LABELS.get((q + 1 + (int) (3 * uniform())) % 4);
+            for (int l = 0; l < LANGUAGES.size(); l++) {
+                boolean right = (shared ? luck : uniform()) < accuracy[l];
+                String other = shared ? wrong : uniform() < 0.05 ? null : LABELS.get((q + 1 + (int) (3 * uniform())) % 4);
+                predictions.add(new Prediction("q" + q, LANGUAGES.get(l), truth, right ? truth : other));
+            }
+        }
+        return predictions;
+    }
+
+    private Vote vote(String id, String truth) {
+        Map<String, Map<String, Integer>> byLanguage = new LinkedHashMap<>();
+        Map<String, Integer> votes = new LinkedHashMap<>();
+        for (int l = 0; l < LANGUAGES.size(); l++) {
+            boolean known = uniform() < BEFORE[l];
+            Map<String, Integer> counts = new LinkedHashMap<>();
+            for (int k = 0; k < 8; k++) {
+                String label = known && uniform() < 0.95 ? truth : LABELS.get((int) (4 * uniform()));
+                counts.merge(label, 1, Integer::sum);
+                votes.merge(label, 1, Integer::sum);
+            }
+            byLanguage.put(LANGUAGES.get(l), counts);
+        }
+        int most = votes.values().stream().mapToInt(Integer::intValue).max().orElseThrow();
+        List<String> winners = votes.keySet().stream().filter(label -> votes.get(label) == most).toList();
+        return new Vote(id, winners.getFirst(), votes, byLanguage, most / 48.0, winners.size() > 1);
+    }
+
+    private TrainingLog pretraining() {
+        List<Map<String, Double>> rows = new ArrayList<>();
+        for (int step = 1; step <= 1300; step++) {
+            Map<String, Double> row = new LinkedHashMap<>();
+            row.put("step", (double) step);
+            row.put("loss", 1.1 + 5.7 * Math.exp(-step / 260.0) + 0.15 * (uniform() - 0.5));
+            row.put("grad_norm", 0.6 + uniform() * 0.4);
+            row.put("learning_rate", 1.5e-3 * Math.min(1, step / 50.0) * (0.515 + 0.485 * Math.cos(Math.PI * step / 1300)));
+            rows.add(row);
+        }
+        return new TrainingLog("pretrain", rows);
+    }
+
+    private TrainingLog dpo() {
+        List<Map<String, Double>> rows = new ArrayList<>();
+        for (int step = 1; step <= 380; step++) {
+            double done = 1 - Math.exp(-step / 90.0);
+            Map<String, Double> row = new LinkedHashMap<>();
+            row.put("step", (double) step);
+            row.put("loss", Math.log(2) * (1 - 0.75 * done) + 0.08 * (uniform() - 0.5));
+            row.put("grad_norm", 1.5 + uniform());
+            row.put("learning_rate", 1e-3 * (1 - 0.9 * step / 380));
+            row.put("rewards/margins", 2.4 * done + 0.3 * (uniform() - 0.5));
+            row.put("rewards/chosen", 0.9 * done + 0.2 * (uniform() - 0.5));
+            row.put("rewards/rejected", -1.5 * done + 0.2 * (uniform() - 0.5));
+            row.put("rewards/accuracies", Math.min(1, 0.5 + 0.42 * done + 0.12 * (uniform() - 0.5)));
+            rows.add(row);
+        }
+        return new TrainingLog("dpo", rows);
+    }
+
+    private List<ReportData.Flip> flips() {
+        Map<String, String[]> phrases = Map.of(
+                "en", new String[] {"What is the main language of %s?", "The main language of %s is %s."},
+                "fr", new String[] {"Quelle est la langue principale de ce pays : %s ?", "La langue principale de ce pays (%s) est : %s."},
+                "de", new String[] {"Welche ist die wichtigste Sprache von %s?", "Die wichtigste Sprache von %s ist %s."},
+                "it", new String[] {"Qual è la lingua principale di questo paese: %s?", "La lingua principale di questo paese (%s) è: %s."},
+                "zh", new String[] {"%s的主要语言是什么？", "%s的主要语言是%s。"},
+                "ja", new String[] {"%sの主な言語は何ですか。", "%sの主な言語は%sです。"});
+        List<ReportData.Flip> flips = new ArrayList<>();
+        for (int i = 0; i < 36; i++) {
+            String language = LANGUAGES.get(i % 6);
+            Locale locale = Locale.of(language);
+            int place = (i * 5 + i / 12) % PLACES.length;
+            String name = Locale.of("", PLACES[place][0]).getDisplayCountry(locale);
+            List<Question.Choice> choices = new ArrayList<>();
+            for (int c = 0; c < 4; c++) {
+                choices.add(new Question.Choice(LABELS.get(c), tongue(place + c - i % 4, locale)));
+            }
+            String truth = LABELS.get(i % 4);
+            String wrong = LABELS.get((i + 1 + i % 3) % 4);
+            boolean gained = i % 6 != 5 || i == 11;
+            String[] phrase = phrases.get(language);
+            ReportData.Said right = said(phrase[1], name, truth, choices);
+            ReportData.Said other = i == 4 ? new ReportData.Said(name + name + name, null) : said(phrase[1], name, wrong, choices);
+            Vote vote = vote("q" + i, gained ? truth : wrong);
+            flips.add(new ReportData.Flip("language-" + PLACES[place][0], language, phrase[0].formatted(name), choices, truth,
+                    gained ? other : right, gained ? right : other, i % 9 == 7 ? null : vote));
+        }
+        return flips;
+    }
+
+    private static String tongue(int place, Locale locale) {
+        return Locale.of(PLACES[Math.floorMod(place, PLACES.length)][1]).getDisplayLanguage(locale);
+    }
+
+    private static ReportData.Said said(String phrase, String name, String label, List<Question.Choice> choices) {
+        return new ReportData.Said(phrase.formatted(name, choices.get(LABELS.indexOf(label)).text()), label);
+    }
+}
