@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
@@ -25,7 +26,27 @@ final class Lanes {
     static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
     static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
 
+    private static final VectorShuffle<Float> BY_8 = VectorShuffle.fromOp(SPECIES, i -> i ^ 8 & LANES - 1);
+    private static final VectorShuffle<Float> BY_4 = VectorShuffle.fromOp(SPECIES, i -> i ^ 4 & LANES - 1);
+    private static final VectorShuffle<Float> BY_2 = VectorShuffle.fromOp(SPECIES, i -> i ^ 2 & LANES - 1);
+    private static final VectorShuffle<Float> BY_1 = VectorShuffle.fromOp(SPECIES, i -> i ^ 1 & LANES - 1);
+
     private Lanes() {
+    }
+
+    /** The sum of the lanes in one fixed order: {@code reduceLanes(ADD)} leaves the order, and with it the last bits, to the compiler. */
+    static float sum(FloatVector x) {
+        FloatVector folded = x;
+        if (LANES > 8) {
+            folded = folded.add(folded.rearrange(BY_8));
+        }
+        if (LANES > 4) {
+            folded = folded.add(folded.rearrange(BY_4));
+        }
+        if (LANES > 2) {
+            folded = folded.add(folded.rearrange(BY_2));
+        }
+        return folded.add(folded.rearrange(BY_1)).lane(0);
     }
 
     /** Where an F32 or I32 tensor of at least that many elements begins. */

@@ -7,7 +7,6 @@ import static org.calm4j.engine.op.simd.Lanes.ORDER;
 import static org.calm4j.engine.op.simd.Lanes.SPECIES;
 
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
@@ -86,7 +85,7 @@ final class Linear {
             p += 4 * LANES;
             s3 = FloatVector.fromMemorySegment(SPECIES, ALL, a + p, ORDER).fma(FloatVector.fromMemorySegment(SPECIES, ALL, b + p, ORDER), s3);
         }
-        float sum = s0.add(s1).add(s2.add(s3)).reduceLanes(VectorOperators.ADD);
+        float sum = Lanes.sum(s0.add(s1).add(s2.add(s3)));
         for (; i < k; i++) {
             sum += ALL.get(FLOAT, a + 4L * i) * ALL.get(FLOAT, b + 4L * i);
         }

@@ -1,0 +1,10 @@
+package org.calm4j.engine.op;
+
+/** How a module outside the engine offers its backend; found by {@link java.util.ServiceLoader}. */
+public interface BackendProvider {
+    /**
+     * @param ordinal of the device, from 0
+     * @throws org.calm4j.engine.CalmException failed: no such device here, with what is missing and what to do
+     */
+    Backend open(int ordinal);
+}

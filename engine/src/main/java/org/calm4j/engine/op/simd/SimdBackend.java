@@ -1,0 +1,195 @@
+package org.calm4j.engine.op.simd;
+
+import java.lang.foreign.MemorySegment;
+import org.calm4j.engine.op.AdamW;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.Segments;
+import org.calm4j.engine.tensor.Buffer;
+import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.HostBuffer;
+import org.calm4j.engine.tensor.Tensor;
+
+/** The operations on the CPU's vector units, in F32, on a fixed number of threads. */
+public final class SimdBackend implements Backend {
+    private final WorkerPool pool;
+    private final Gemm gemm;
+    private final Embedding embedding;
+    private final Linear linear;
+    private final RmsNorm rmsNorm;
+    private final Rope rope;
+    private final Attention attention;
+    private final SwiGlu swiGlu;
+    private final TokenLogProb tokenLogProb;
+    private final Elements elements;
+
+    /** @param threads at least 1 */
+    public SimdBackend(int threads) {
+        pool = new WorkerPool(threads);
+        gemm = new Gemm(pool);
+        embedding = new Embedding(pool);
+        linear = new Linear(gemm, pool);
+        rmsNorm = new RmsNorm(pool);
+        rope = new Rope(pool);
+        attention = new Attention(pool);
+        swiGlu = new SwiGlu(pool);
+        tokenLogProb = new TokenLogProb(gemm, pool);
+        elements = new Elements(pool);
+    }
+
+    @Override
+    public String describe() {
+        return "cpu: SIMD " + 8 * Lanes.WIDTH + " bit, " + pool.threads() + (pool.threads() == 1 ? " thread" : " threads") + ", JVM "
+                + Runtime.version().feature();
+    }
+
+    @Override
+    public DType computeType() {
+        return DType.F32;
+    }
+
+    @Override
+    public Buffer allocate(long bytes) {
+        return new HostBuffer(bytes);
+    }
+
+    @Override
+    public void copy(Tensor to, Tensor from) {
+        if (to.size() != from.size()) {
+            throw new IllegalArgumentException(to + " from " + from);
+        }
+        if (to.type() == from.type()) {
+            MemorySegment.copy(from.segment(), 0, to.segment(), 0, from.bytes());
+            return;
+        }
+        for (long i = 0; i < from.size(); i++) {
+            to.set(i, from.get(i));
+        }
+    }
+
+    @Override
+    public void zero(Tensor x) {
+        x.segment().fill((byte) 0);
+    }
+
+    @Override
+    public void write(Tensor to, int[] from, int count) {
+        MemorySegment.copy(from, 0, to.segment(), Lanes.INT, 0, count);
+    }
+
+    @Override
+    public void write(Tensor to, double[] from, int count) {
+        MemorySegment segment = to.segment();
+        for (int i = 0; i < count; i++) {
+            segment.set(Lanes.FLOAT, 4L * i, (float) from[i]);
+        }
+    }
+
+    @Override
+    public void read(double[] to, Tensor from, int count) {
+        MemorySegment segment = from.segment();
+        for (int i = 0; i < count; i++) {
+            to[i] = segment.get(Lanes.FLOAT, 4L * i);
+        }
+    }
+
+    @Override
+    public void close() {
+        pool.close();
+        gemm.close();
+        rmsNorm.close();
+        attention.close();
+        tokenLogProb.close();
+    }
+
+    @Override
+    public void embeddingForward(Tensor out, Tensor table, Tensor index) {
+        embedding.forward(out, table, index);
+    }
+
+    @Override
+    public void embeddingBackward(Tensor dTable, Tensor dOut, Tensor index) {
+        embedding.backward(dTable, dOut, index);
+    }
+
+    @Override
+    public void linearForward(Tensor out, Tensor x, Tensor w, double alpha, boolean add) {
+        linear.forward(out, x, w, alpha, add);
+    }
+
+    @Override
+    public void linearBackwardInput(Tensor dX, Tensor dOut, Tensor w, double alpha, boolean add) {
+        linear.backwardInput(dX, dOut, w, alpha, add);
+    }
+
+    @Override
+    public void linearBackwardWeight(Tensor dW, Tensor dOut, Tensor x, double alpha) {
+        linear.backwardWeight(dW, dOut, x, alpha);
+    }
+
+    @Override
+    public void rmsNormForward(Tensor out, Tensor rstd, Tensor x, Tensor w, double epsilon) {
+        rmsNorm.forward(out, rstd, x, w, epsilon);
+    }
+
+    @Override
+    public void rmsNormBackward(Tensor dX, Tensor dW, Tensor dOut, Tensor x, Tensor w, Tensor rstd) {
+        rmsNorm.backward(dX, dW, dOut, x, w, rstd);
+    }
+
+    @Override
+    public void ropeForward(Tensor x, Tensor cosine, Tensor sine, Tensor position) {
+        rope.turn(x, cosine, sine, position, 1);
+    }
+
+    @Override
+    public void ropeBackward(Tensor dX, Tensor cosine, Tensor sine, Tensor position) {
+        rope.turn(dX, cosine, sine, position, -1);
+    }
+
+    @Override
+    public void attentionForward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale) {
+        attention.forward(out, lse, q, k, v, segments, scale);
+    }
+
+    @Override
+    public void attentionBackward(Tensor dQ, Tensor dK, Tensor dV, Tensor dOut, Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v,
+            Segments segments, double scale) {
+        attention.backward(dQ, dK, dV, dOut, out, lse, q, k, v, segments, scale);
+    }
+
+    @Override
+    public void swiGluForward(Tensor out, Tensor gate, Tensor up) {
+        swiGlu.forward(out, gate, up);
+    }
+
+    @Override
+    public void swiGluBackward(Tensor dGate, Tensor dUp, Tensor dOut, Tensor gate, Tensor up) {
+        swiGlu.backward(dGate, dUp, dOut, gate, up);
+    }
+
+    @Override
+    public void tokenLogProbForward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target) {
+        tokenLogProb.forward(logProb, lse, x, w, target);
+    }
+
+    @Override
+    public void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse) {
+        tokenLogProb.backward(dX, dW, coefficient, x, w, target, lse);
+    }
+
+    @Override
+    public void dropout(Tensor out, Tensor x, double p, long seed, boolean add) {
+        elements.dropout(out, x, p, seed, add);
+    }
+
+    @Override
+    public double sumOfSquares(Tensor x) {
+        return elements.sumOfSquares(x);
+    }
+
+    @Override
+    public void adamW(Tensor w, Tensor m, Tensor v, Tensor grad, AdamW settings, double learningRate, double weightDecay, double gradScale,
+            long step) {
+        elements.adamW(w, m, v, grad, settings, learningRate, weightDecay, gradScale, step);
+    }
+}

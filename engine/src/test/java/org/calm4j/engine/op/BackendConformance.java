@@ -1,0 +1,326 @@
+package org.calm4j.engine.op;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.function.BiConsumer;
+import org.calm4j.engine.op.scalar.ScalarBackend;
+import org.calm4j.engine.tensor.Buffer;
+import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Tensor;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Every operation of a backend against the scalar definition, over odd shapes. A backend's test extends this and says which backend it is.
+ *
+ * <p>The error is the largest difference divided by the largest magnitude of the tensor. Sums of many F32 products are bound by F32 itself,
+ * so those operations get {@link #SUM_TOLERANCE}.
+ */
+public abstract class BackendConformance {
+    private static final double TOLERANCE = 1e-7 * 2;
+    private static final double SUM_TOLERANCE = 1e-6;
+    private static final int[] ODD = {1, 2, 3, 5, 7, 16, 17, 33, 65, 130};
+
+    private final ScalarBackend scalar = new ScalarBackend();
+    private final Random random = new Random(1);
+    private double worst;
+
+    /** The backend that is tested; several instances may be open. */
+    protected abstract Backend open();
+
+    /** The same inputs on both backends. */
+    private final class Case implements AutoCloseable {
+        final Backend backend = open();
+        final List<Tensor> expected = new ArrayList<>();
+        final List<Tensor> actual = new ArrayList<>();
+        private final List<Buffer> buffers = new ArrayList<>();
+
+        Tensor[] tensor(DType type, double scale, long... shape) {
+            double[] values = random.doubles(Tensor.product(shape)).map(x -> scale * (2 * x - 1)).toArray();
+            return new Tensor[] {make(scalar, type, values, shape), make(backend, type, values, shape)};
+        }
+
+        Tensor[] indices(int bound, int n) {
+            int[] values = random.ints(n, 0, bound).toArray();
+            Tensor[] pair = new Tensor[2];
+            for (int b = 0; b < 2; b++) {
+                Backend of = b == 0 ? scalar : backend;
+                pair[b] = new Tensor("indices", allocate(of, 4L * n), 0, DType.I32, n);
+                of.write(pair[b], values, n);
+            }
+            return pair;
+        }
+
+        private Tensor make(Backend of, DType type, double[] values, long... shape) {
+            Tensor tensor = new Tensor("t", allocate(of, values.length * (long) type.bytes()), 0, type, shape);
+            if (type == DType.F32) {
+                of.write(tensor, values, values.length);
+            } else {
+                Tensor wide = new Tensor("wide", allocate(of, 4L * values.length), 0, DType.F32, shape);
+                of.write(wide, values, values.length);
+                of.copy(tensor, wide);
+            }
+            return tensor;
+        }
+
+        private Buffer allocate(Backend of, long bytes) {
+            Buffer buffer = of.allocate(bytes);
+            buffers.add(buffer);
+            return buffer;
+        }
+
+        void run(BiConsumer<Backend, Integer> operation) {
+            operation.accept(scalar, 0);
+            operation.accept(backend, 1);
+        }
+
+        void check(String what, double tolerance, Tensor[] pair) {
+            int n = Math.toIntExact(pair[0].size());
+            double[] right = new double[n];
+            double[] given = new double[n];
+            scalar.read(right, pair[0], n);
+            backend.read(given, pair[1], n);
+            double difference = 0;
+            double magnitude = 1e-30;
+            for (int i = 0; i < n; i++) {
+                difference = Math.max(difference, Double.isNaN(given[i]) ? Double.POSITIVE_INFINITY : Math.abs(given[i] - right[i]));
+                magnitude = Math.max(magnitude, Math.abs(right[i]));
+            }
+            worst = Math.max(worst, difference / magnitude / tolerance);
+            assertThat(difference / magnitude).as(what).isLessThanOrEqualTo(tolerance);
+        }
+
+        @Override
+        public void close() {
+            buffers.forEach(Buffer::close);
+            backend.close();
+        }
+    }
+
+    @Test
+    void linear() {
+        for (int t : ODD) {
+            for (int[] size : new int[][] {{1, 1}, {3, 7}, {17, 16}, {33, 65}, {130, 31}, {16, 300}, {1050, 9}} ) {
+                for (DType type : List.of(DType.F32, DType.BF16, DType.F16)) {
+                    linear(t, size[0], size[1], type);
+                }
+            }
+        }
+        linear(64, 64, 1000, DType.F32);
+    }
+
+    private void linear(int t, int n, int k, DType type) {
+        String what = t + "x" + n + "x" + k + " " + type;
+        try (Case c = new Case()) {
+            Tensor[] x = c.tensor(DType.F32, 1, t, k);
+            Tensor[] w = c.tensor(type, 1, n, k);
+            Tensor[] out = c.tensor(DType.F32, 1, t, n);
+            Tensor[] dX = c.tensor(DType.F32, 1, t, k);
+            Tensor[] dW = c.tensor(DType.F32, 1, n, k);
+            c.run((b, i) -> b.linearForward(out[i], x[i], w[i], 0.7, false));
+            c.check("forward set " + what, SUM_TOLERANCE, out);
+            c.run((b, i) -> b.linearForward(out[i], x[i], w[i], -1, true));
+            c.check("forward add " + what, SUM_TOLERANCE, out);
+            c.run((b, i) -> b.linearBackwardInput(dX[i], out[i], w[i], 1, true));
+            c.check("input add " + what, SUM_TOLERANCE, dX);
+            c.run((b, i) -> b.linearBackwardInput(dX[i], out[i], w[i], 2, false));
+            c.check("input set " + what, SUM_TOLERANCE, dX);
+            c.run((b, i) -> b.linearBackwardWeight(dW[i], out[i], x[i], 0.5));
+            c.check("weight " + what, SUM_TOLERANCE, dW);
+        }
+    }
+
+    @Test
+    void embedding() {
+        for (int t : ODD) {
+            for (int width : ODD) {
+                try (Case c = new Case()) {
+                    Tensor[] table = c.tensor(t % 2 == 0 ? DType.BF16 : DType.F32, 1, 11, width);
+                    Tensor[] index = c.indices(11, t);
+                    Tensor[] out = c.tensor(DType.F32, 1, t, width);
+                    Tensor[] dTable = c.tensor(DType.F32, 1, 11, width);
+                    c.run((b, i) -> b.embeddingForward(out[i], table[i], index[i]));
+                    c.check("forward", 0, out);
+                    c.run((b, i) -> b.embeddingBackward(dTable[i], out[i], index[i]));
+                    c.check("backward", TOLERANCE, dTable);
+                }
+            }
+        }
+    }
+
+    @Test
+    void rmsNorm() {
+        for (int t : ODD) {
+            for (int width : ODD) {
+                try (Case c = new Case()) {
+                    Tensor[] x = c.tensor(DType.F32, 3, t, width);
+                    Tensor[] w = c.tensor(t % 2 == 0 ? DType.F16 : DType.F32, 1, width);
+                    Tensor[] out = c.tensor(DType.F32, 1, t, width);
+                    Tensor[] rstd = c.tensor(DType.F32, 1, t);
+                    Tensor[] dX = c.tensor(DType.F32, 1, t, width);
+                    Tensor[] dW = c.tensor(DType.F32, 1, width);
+                    Tensor[] dOut = c.tensor(DType.F32, 1, t, width);
+                    c.run((b, i) -> b.rmsNormForward(out[i], rstd[i], x[i], w[i], 1e-5));
+                    c.check("out", TOLERANCE, out);
+                    c.check("rstd", TOLERANCE, rstd);
+                    c.run((b, i) -> b.rmsNormBackward(dX[i], dW[i], dOut[i], x[i], w[i], rstd[i]));
+                    c.check("dX", SUM_TOLERANCE, dX);
+                    c.check("dW", SUM_TOLERANCE, dW);
+                    c.run((b, i) -> b.rmsNormBackward(dX[i], null, dOut[i], x[i], w[i], rstd[i]));
+                    c.check("dX without dW", SUM_TOLERANCE, dX);
+                }
+            }
+        }
+    }
+
+    @Test
+    void rope() {
+        for (int t : ODD) {
+            for (int d : new int[] {2, 6, 16, 34, 64}) {
+                try (Case c = new Case()) {
+                    Tensor[] x = c.tensor(DType.F32, 3, t, 3, d);
+                    Tensor[] cosine = c.tensor(DType.F32, 1, 9, d / 2);
+                    Tensor[] sine = c.tensor(DType.F32, 1, 9, d / 2);
+                    Tensor[] position = c.indices(9, t);
+                    c.run((b, i) -> b.ropeForward(x[i], cosine[i], sine[i], position[i]));
+                    c.check("forward", TOLERANCE, x);
+                    c.run((b, i) -> b.ropeBackward(x[i], cosine[i], sine[i], position[i]));
+                    c.check("backward", TOLERANCE, x);
+                }
+            }
+        }
+    }
+
+    @Test
+    void swiGlu() {
+        for (int t : ODD) {
+            for (int f : ODD) {
+                try (Case c = new Case()) {
+                    Tensor[] gate = c.tensor(DType.F32, 9, t, f);
+                    Tensor[] up = c.tensor(DType.F32, 2, t, f);
+                    Tensor[] out = c.tensor(DType.F32, 1, t, f);
+                    Tensor[] dOut = c.tensor(DType.F32, 1, t, f);
+                    c.run((b, i) -> b.swiGluForward(out[i], gate[i], up[i]));
+                    c.check("forward", TOLERANCE, out);
+                    c.run((b, i) -> b.swiGluBackward(gate[i], up[i], dOut[i], gate[i], up[i]));
+                    c.check("dGate in place", 2 * TOLERANCE, gate);
+                    c.check("dUp in place", 2 * TOLERANCE, up);
+                }
+            }
+        }
+    }
+
+    @Test
+    void attention() {
+        for (int[] size : new int[][] {{1, 1, 2}, {2, 1, 6}, {4, 2, 8}, {6, 2, 16}, {3, 3, 33}, {4, 1, 64}, {2, 2, 80}}) {
+            for (int forest = 0; forest < 6; forest++) {
+                Segments segments = new Segments();
+                int rows = forest(segments, forest);
+                attention(segments, rows, rows, size[0], size[1], size[2]);
+            }
+            Segments decode = new Segments();
+            int prompt = decode.add(0, 0, 0, 5, Segments.NONE);
+            decode.add(0, 1, 5, 3, prompt);
+            decode.add(1, 1, 9, 1, prompt);
+            decode.add(2, 1, 12, 4, Segments.NONE);
+            attention(decode, 3, 17, size[0], size[1], size[2]);
+        }
+    }
+
+    /** Several trees with shared prefixes, up to three segments deep; returns the rows. */
+    private int forest(Segments segments, int kind) {
+        int row = 0;
+        for (int tree = 0; tree <= kind; tree++) {
+            int length = 1 + random.nextInt(40);
+            int root = segments.add(row, length, row, length, Segments.NONE);
+            row += length;
+            for (int child = 0; child < kind % 3; child++) {
+                length = 1 + random.nextInt(20);
+                int segment = segments.add(row, length, row, length, root);
+                row += length;
+                if (child == 1) {
+                    length = 1 + random.nextInt(9);
+                    segments.add(row, length, row, length, segment);
+                    row += length;
+                }
+            }
+        }
+        return row;
+    }
+
+    private void attention(Segments segments, int rows, int keys, int heads, int groups, int d) {
+        try (Case c = new Case()) {
+            Tensor[] q = c.tensor(DType.F32, 2, rows, heads, d);
+            Tensor[] k = c.tensor(DType.F32, 2, keys, groups, d);
+            Tensor[] v = c.tensor(DType.F32, 1, keys, groups, d);
+            Tensor[] out = c.tensor(DType.F32, 1, rows, heads, d);
+            Tensor[] lse = c.tensor(DType.F32, 1, rows, heads);
+            Tensor[] dOut = c.tensor(DType.F32, 1, rows, heads, d);
+            Tensor[] dQ = c.tensor(DType.F32, 1, rows, heads, d);
+            Tensor[] dK = c.tensor(DType.F32, 1, keys, groups, d);
+            Tensor[] dV = c.tensor(DType.F32, 1, keys, groups, d);
+            double scale = 1 / Math.sqrt(d);
+            c.run((b, i) -> b.attentionForward(out[i], lse[i], q[i], k[i], v[i], segments, scale));
+            c.check("out", SUM_TOLERANCE, out);
+            c.check("lse", SUM_TOLERANCE, lse);
+            c.run((b, i) -> b.attentionBackward(dQ[i], dK[i], dV[i], dOut[i], out[i], lse[i], q[i], k[i], v[i], segments, scale));
+            c.check("dQ", 2 * SUM_TOLERANCE, dQ);
+            c.check("dK", 2 * SUM_TOLERANCE, dK);
+            c.check("dV", SUM_TOLERANCE, dV);
+        }
+    }
+
+    @Test
+    void tokenLogProb() {
+        for (int n : ODD) {
+            for (int[] size : new int[][] {{2, 3}, {17, 16}, {129, 33}, {1001, 7}}) {
+                try (Case c = new Case()) {
+                    Tensor[] x = c.tensor(DType.F32, 2, n, size[1]);
+                    Tensor[] w = c.tensor(n % 2 == 0 ? DType.BF16 : DType.F32, 2, size[0], size[1]);
+                    Tensor[] target = c.indices(size[0], n);
+                    Tensor[] logProb = c.tensor(DType.F32, 1, n);
+                    Tensor[] lse = c.tensor(DType.F32, 1, n);
+                    Tensor[] dX = c.tensor(DType.F32, 1, n, size[1]);
+                    Tensor[] dW = c.tensor(DType.F32, 1, size[0], size[1]);
+                    Tensor[] coefficient = c.tensor(DType.F32, 1, n);
+                    c.run((b, i) -> b.tokenLogProbForward(logProb[i], lse[i], x[i], w[i], target[i]));
+                    c.check("logProb", SUM_TOLERANCE, logProb);
+                    c.check("lse", SUM_TOLERANCE, lse);
+                    c.run((b, i) -> b.tokenLogProbBackward(dX[i], dW[i], coefficient[i], x[i], w[i], target[i], lse[i]));
+                    c.check("dX", 2 * SUM_TOLERANCE, dX);
+                    c.check("dW", 2 * SUM_TOLERANCE, dW);
+                    c.run((b, i) -> b.tokenLogProbBackward(dX[i], null, coefficient[i], x[i], w[i], target[i], lse[i]));
+                    c.check("dX without dW", 2 * SUM_TOLERANCE, dX);
+                }
+            }
+        }
+    }
+
+    @Test
+    void optimizerAndDropout() {
+        for (int n : new int[] {1, 2, 7, 63, 1000, 40_001}) {
+            try (Case c = new Case()) {
+                Tensor[] w = c.tensor(DType.F32, 1, n);
+                Tensor[] grad = c.tensor(DType.F32, 1, n);
+                Tensor[] m = c.tensor(DType.F32, 0, n);
+                Tensor[] v = c.tensor(DType.F32, 0, n);
+                for (int step = 1; step <= 3; step++) {
+                    int at = step;
+                    c.run((b, i) -> b.adamW(w[i], m[i], v[i], grad[i], AdamW.DEFAULT, 1e-2, 0.1, 0.3, at));
+                }
+                c.check("w", 3 * TOLERANCE, w);
+                c.check("m", 2 * TOLERANCE, m);
+                c.check("v", 3 * TOLERANCE, v);
+                double[] squares = new double[2];
+                c.run((b, i) -> squares[i] = b.sumOfSquares(grad[i]));
+                assertThat(squares[1]).isCloseTo(squares[0], org.assertj.core.api.Assertions.withinPercentage(1e-10));
+                c.run((b, i) -> b.dropout(w[i], grad[i], 0.3, 42, true));
+                c.check("dropout add", TOLERANCE, w);
+                c.run((b, i) -> b.dropout(w[i], grad[i], 0.3, 43, false));
+                c.check("dropout set", TOLERANCE, w);
+            }
+        }
+    }
+}
