@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.BiFunction;
 import org.calm4j.engine.CalmException;
 
 /** JSON Lines: one object a line, UTF-8. */
@@ -28,16 +29,22 @@ public final class Jsonl {
      * @throws CalmException bad input: missing, not UTF-8, or a line that is no such object, with file and line
      */
     public static <T> List<T> read(Path file, Class<T> type) {
-        return read(file, Json.mapper().readerFor(type));
+        return Jsonl.<T, T>read(file, Json.mapper().readerFor(type), (value, where) -> value);
+    }
+
+    /** The same, each line made into something else by a function that is also told where it stands, as {@code file:line}. */
+    public static <T, R> List<R> read(Path file, Class<T> type, BiFunction<T, String, R> make) {
+        return read(file, Json.mapper().readerFor(type), make);
     }
 
     /** The same as maps, keys in their order. */
     public static List<Map<String, Object>> readMaps(Path file) {
-        return read(file, Json.mapper().readerFor(new TypeReference<Map<String, Object>>() { }));
+        ObjectReader reader = Json.mapper().readerFor(new TypeReference<Map<String, Object>>() { });
+        return Jsonl.<Map<String, Object>, Map<String, Object>>read(file, reader, (value, where) -> value);
     }
 
-    private static <T> List<T> read(Path file, ObjectReader reader) {
-        List<T> all = new ArrayList<>();
+    private static <T, R> List<R> read(Path file, ObjectReader reader, BiFunction<T, String, R> make) {
+        List<R> all = new ArrayList<>();
         int number = 0;
         var decoder = StandardCharsets.UTF_8.newDecoder().onMalformedInput(CodingErrorAction.REPORT)
                 .onUnmappableCharacter(CodingErrorAction.REPORT);
@@ -52,7 +59,7 @@ public final class Jsonl {
                     throw CalmException.badInput(file + ":" + number, "a line must be a JSON object, {…}");
                 }
                 T value = reader.readValue(text);
-                all.add(value);
+                all.add(make.apply(value, file + ":" + number));
             }
         } catch (CharacterCodingException e) {
             throw CalmException.badInput(file + ":" + (number + 1), "not valid UTF-8, on this line or soon after", e);

@@ -34,11 +34,7 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
         if (Files.exists(generation)) {
             config = config.withGeneration(generation);
         }
-        Tokenizer tokenizer = Files.exists(folder.resolve("tokenizer.json")) ? Tokenizer.read(folder) : null;
-        if (tokenizer != null && tokenizer.size() > config.vocabSize()) {
-            throw CalmException.badInput(folder.resolve("tokenizer.json"), "has " + tokenizer.size() + " tokens, the model's vocab_size is "
-                    + config.vocabSize());
-        }
+        Tokenizer tokenizer = readTokenizer(folder, config);
         Parameters parameters = Parameters.load(backend, config, folder);
         try {
             Lora lora = adapter == null ? null : Lora.load(backend, config, adapter);
@@ -47,6 +43,23 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
             parameters.close();
             throw e;
         }
+    }
+
+    /** A model that was made and not read, with the tokenizer of a folder, where that has one. */
+    public static ModelFolder of(Path folder, CausalLm model) {
+        return new ModelFolder(folder, model, readTokenizer(folder, model.config()));
+    }
+
+    private static Tokenizer readTokenizer(Path folder, ModelConfig config) {
+        if (!Files.exists(folder.resolve("tokenizer.json"))) {
+            return null;
+        }
+        Tokenizer tokenizer = Tokenizer.read(folder);
+        if (tokenizer.size() > config.vocabSize()) {
+            throw CalmException.badInput(folder.resolve("tokenizer.json"), "has " + tokenizer.size() + " tokens, the model's vocab_size is "
+                    + config.vocabSize());
+        }
+        return tokenizer;
     }
 
     /** The same model with a fresh adapter, or with none. */

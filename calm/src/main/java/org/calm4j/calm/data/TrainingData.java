@@ -1,0 +1,183 @@
+package org.calm4j.calm.data;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.BiFunction;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.Jsonl;
+import org.calm4j.engine.text.Tokenizer;
+import org.calm4j.engine.train.Example;
+
+/**
+ * Training files as token ids. Prompt and completion are tokenised apart, so that the boundary never shifts, and a completion made from text
+ * ends with the end-of-sequence token.
+ */
+public final class TrainingData {
+    private final Tokenizer tokenizer;
+    private final int vocabulary;
+
+    /**
+     * @param tokenizer null for a model without one; token ids still work
+     * @param vocabulary the model's; larger ids are bad input
+     */
+    public TrainingData(Tokenizer tokenizer, int vocabulary) {
+        this.tokenizer = tokenizer;
+        this.vocabulary = vocabulary;
+    }
+
+    /**
+     * Documents: lines with {@code text}, with {@code prompt} and {@code completion}, with {@code input_ids} (and {@code completion_start}),
+     * or Alpaca's {@code instruction}, {@code input} and {@code output}.
+     */
+    public List<Example.Document> documents(Path file) {
+        return lines(file, this::document);
+    }
+
+    /**
+     * Preference pairs: {@code prompt}, {@code chosen}, {@code rejected} as text, the {@code …_input_ids} forms, or LLaMA-Factory's ranking
+     * form with {@code instruction} and {@code input}.
+     */
+    public List<Example.Preference> pairs(Path file) {
+        return lines(file, this::pair);
+    }
+
+    private static <R> List<R> lines(Path file, BiFunction<JsonNode, String, R> make) {
+        List<R> all;
+        if (isList(file)) {
+            JsonNode list = Json.read(file, JsonNode.class);
+            all = new ArrayList<>();
+            for (int i = 0; i < list.size(); i++) {
+                all.add(make.apply(list.get(i), file + "[" + i + "]"));
+            }
+        } else {
+            all = Jsonl.read(file, JsonNode.class, make);
+        }
+        if (all.isEmpty()) {
+            throw CalmException.badInput(file, "has no lines");
+        }
+        return all;
+    }
+
+    private static boolean isList(Path file) {
+        try (InputStream in = Files.newInputStream(file)) {
+            int c = in.read();
+            while (c == ' ' || c == '\n' || c == '\r' || c == '\t') {
+                c = in.read();
+            }
+            return c == '[';
+        } catch (IOException e) {
+            // Reading it in full says what is wrong.
+            return false;
+        }
+    }
+
+    private Example.Document document(JsonNode line, String where) {
+        if (line.has("input_ids")) {
+            int[] ids = ids(line, "input_ids", where);
+            int from = line.path("completion_start").asInt(1);
+            return document(ids, from, line, where);
+        }
+        if (line.has("text")) {
+            int[] tokens = completion(line, "text", where);
+            return document(tokens, 1, line, where);
+        }
+        boolean alpaca = line.has("instruction") && line.has("output");
+        if (!alpaca && !(line.has("prompt") && line.has("completion"))) {
+            throw CalmException.badInput(where, "expected text, input_ids, or prompt and completion");
+        }
+        int[] prompt = alpaca ? encode(instruction(line), where) : encode(text(line, "prompt", where), where);
+        int[] completion = completion(line, alpaca ? "output" : "completion", where);
+        int[] tokens = Arrays.copyOf(prompt, prompt.length + completion.length);
+        System.arraycopy(completion, 0, tokens, prompt.length, completion.length);
+        return document(tokens, Math.max(1, prompt.length), line, where);
+    }
+
+    private static Example.Document document(int[] tokens, int from, JsonNode line, String where) {
+        if (tokens.length < 2 || from < 1 || from >= tokens.length) {
+            throw CalmException.badInput(where, "a document needs two tokens or more, and one that is scored; it has " + tokens.length
+                    + ", scored from " + from);
+        }
+        return new Example.Document(tokens, from, weight(line, where));
+    }
+
+    private Example.Preference pair(JsonNode line, String where) {
+        if (line.has("prompt_input_ids")) {
+            return new Example.Preference(ids(line, "prompt_input_ids", where), ids(line, "chosen_input_ids", where),
+                    ids(line, "rejected_input_ids", where), weight(line, where));
+        }
+        String prompt = line.has("instruction") ? instruction(line) : text(line, "prompt", where);
+        int[] promptTokens = encode(prompt, where);
+        if (promptTokens.length == 0) {
+            throw CalmException.badInput(where, "prompt is empty");
+        }
+        return new Example.Preference(promptTokens, completion(line, "chosen", where), completion(line, "rejected", where),
+                weight(line, where));
+    }
+
+    private static String instruction(JsonNode line) {
+        String input = line.path("input").asText("");
+        return line.path("instruction").asText() + (input.isEmpty() ? "" : "\n" + input);
+    }
+
+    private static String text(JsonNode line, String name, String where) {
+        if (!line.path(name).isTextual()) {
+            throw CalmException.badInput(where, name + (line.has(name) ? " must be a string" : " is missing"));
+        }
+        return line.path(name).asText();
+    }
+
+    private static double weight(JsonNode line, String where) {
+        JsonNode weight = line.path("weight");
+        if (weight.isMissingNode()) {
+            return 1;
+        }
+        if (!weight.isNumber() || !(weight.asDouble() >= 0)) {
+            throw CalmException.badInput(where, "weight must be a number of at least 0");
+        }
+        return weight.asDouble();
+    }
+
+    private int[] ids(JsonNode line, String name, String where) {
+        JsonNode list = line.path(name);
+        if (!list.isArray() || list.isEmpty()) {
+            throw CalmException.badInput(where, name + " must be a list of token ids, at least one");
+        }
+        int[] ids = new int[list.size()];
+        for (int i = 0; i < ids.length; i++) {
+            if (!list.get(i).isInt() || list.get(i).asInt() < 0 || list.get(i).asInt() >= vocabulary) {
+                throw CalmException.badInput(where, name + "[" + i + "] is " + list.get(i) + ", the vocabulary has " + vocabulary + " tokens");
+            }
+            ids[i] = list.get(i).asInt();
+        }
+        return ids;
+    }
+
+    /** The prompt's ids, with what the tokenizer puts before a text. */
+    private int[] encode(String text, String where) {
+        if (tokenizer == null) {
+            throw CalmException.badInput(where, "is text, but the model folder has no tokenizer.json; give token ids (…input_ids)");
+        }
+        return tokenizer.encode(text);
+    }
+
+    private int[] completion(JsonNode line, String name, String where) {
+        String text = text(line, name, where);
+        if (tokenizer == null) {
+            throw CalmException.badInput(where, "is text, but the model folder has no tokenizer.json; give token ids (…input_ids)");
+        }
+        int[] tokens = tokenizer.encode(text, name.equals("text"));
+        if (tokenizer.eosId() < 0) {
+            return tokens;
+        }
+        int[] ended = Arrays.copyOf(tokens, tokens.length + 1);
+        ended[tokens.length] = tokenizer.eosId();
+        return ended;
+    }
+}

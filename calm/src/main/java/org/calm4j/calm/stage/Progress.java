@@ -1,0 +1,37 @@
+package org.calm4j.calm.stage;
+
+/** How long work says how far it is. */
+public interface Progress {
+    /** Says nothing. */
+    Progress NONE = new Progress() {
+        @Override
+        public void start(String task, long total) {
+            // Nothing to say.
+        }
+
+        @Override
+        public void at(long done, String note) {
+            // Nothing to say.
+        }
+
+        @Override
+        public void end() {
+            // Nothing to say.
+        }
+
+        @Override
+        public void say(String line) {
+            // Nothing to say.
+        }
+    };
+
+    void start(String task, long total);
+
+    /** @param note what stands beside the bar, such as the loss; may be empty */
+    void at(long done, String note);
+
+    void end();
+
+    /** A line of its own. */
+    void say(String line);
+}

@@ -1,0 +1,125 @@
+package org.calm4j.calm.stage;
+
+import com.fasterxml.jackson.core.type.TypeReference;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.calm4j.calm.data.TrainingData;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.AtomicFile;
+import org.calm4j.engine.io.Json;
+import org.calm4j.engine.model.CausalLm;
+import org.calm4j.engine.model.Lora;
+import org.calm4j.engine.model.ModelConfig;
+import org.calm4j.engine.model.ModelFolder;
+import org.calm4j.engine.model.Parameters;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.train.Example;
+import org.calm4j.engine.train.References;
+import org.calm4j.engine.train.StepLog;
+import org.calm4j.engine.train.TrainSettings;
+import org.calm4j.engine.train.Trainer;
+import org.calm4j.engine.train.TrainingRun;
+
+/**
+ * dpo, sft and pretrain: a model and data in, a trained model or adapter out, with metrics and checkpoints on the way.
+ *
+ * @param model a model folder; null for pretraining from nothing
+ * @param adapter a PEFT folder that is trained further; null without one
+ * @param config of a model from nothing: a config.json, its folder having the tokenizer; null otherwise
+ * @param preference null unless pairs are trained
+ */
+public record TrainStage(String name, Path model, Path adapter, Path config, Path data, Path output, TrainingOptions options,
+        TrainingOptions.Preference preference, long seed) {
+
+    /** Trains; returns the last step's log, null when there was no step left to take. */
+    public StepLog run(Backend backend, Progress progress) {
+        options.check();
+        try (ModelFolder start = open(backend)) {
+            return train(start, progress);
+        }
+    }
+
+    private ModelFolder open(Backend backend) {
+        if (model == null) {
+            ModelConfig shape = ModelConfig.read(config);
+            Path folder = config.toAbsolutePath().getParent();
+            Parameters parameters = Parameters.random(backend, shape, seed);
+            return ModelFolder.of(folder, new CausalLm(shape, parameters, null));
+        }
+        ModelFolder folder = ModelFolder.open(backend, model, adapter);
+        if (adapter == null && options.loraRank > 0) {
+            return folder.withLora(Lora.random(backend, folder.model().config(), options.lora(), seed));
+        }
+        return folder;
+    }
+
+    private StepLog train(ModelFolder start, Progress progress) {
+        CausalLm lm = start.model();
+        TrainingData reader = new TrainingData(start.tokenizer(), lm.config().vocabSize());
+        List<Example.Preference> pairs = preference == null ? List.of() : reader.pairs(data);
+        List<? extends Example> lines = preference == null ? reader.documents(data) : pairs;
+        List<Example.Document> replay = options.replay == null ? List.of() : reader.documents(options.replay);
+        int steps = options.steps(lines.size());
+        TrainSettings settings = options.settings(steps, preference, seed);
+        AtomicFile.directories(output);
+        List<Trainer.Reference> reference = preference == null ? List.of() : reference(lm, pairs, settings, steps, progress);
+        TrainingRun run = new TrainingRun(output, start.weightsFile(), inForce(steps), steps, options.saveSteps, options.loggingSteps,
+                options.resume);
+        StepLog[] last = new StepLog[1];
+        progress.start(name, steps);
+        try (Trainer trainer = new Trainer(lm, settings, lines, replay, reference)) {
+            run.run(trainer, start::save, log -> {
+                last[0] = log;
+                progress.at(log.step(), note(log));
+            });
+        } finally {
+            progress.end();
+        }
+        return last[0];
+    }
+
+    private static String note(StepLog log) {
+        String note = String.format(Locale.ROOT, "loss %.4f", log.loss());
+        return log.preference() == null ? note : note + String.format(Locale.ROOT, ", margin %.2f", log.preference().margins());
+    }
+
+    /** Log-probabilities under the reference: the starting model without adapter, or another one. */
+    private List<Trainer.Reference> reference(CausalLm lm, List<Example.Preference> pairs, TrainSettings settings, int steps,
+            Progress progress) {
+        boolean[] taken = Trainer.linesOfSteps(pairs.size(), settings, steps);
+        progress.start("reference", pairs.size());
+        try {
+            if (preference.referenceModel == null) {
+                return References.of(lm.withoutAdapter(), pairs, taken, done -> progress.at(done, ""));
+            }
+            try (ModelFolder other = ModelFolder.open(lm.backend(), preference.referenceModel, null)) {
+                if (other.model().config().vocabSize() != lm.config().vocabSize()) {
+                    throw CalmException.badInput(preference.referenceModel, "its vocabulary has " + other.model().config().vocabSize()
+                            + " tokens, the model's " + lm.config().vocabSize());
+                }
+                return References.of(other.model(), pairs, taken, done -> progress.at(done, ""));
+            }
+        } finally {
+            progress.end();
+        }
+    }
+
+    /** Every setting that decides what the steps compute. */
+    private Map<String, Object> inForce(int steps) {
+        Map<String, Object> settings = new LinkedHashMap<>();
+        settings.put("command", name);
+        settings.put("model", String.valueOf(model == null ? config : model));
+        settings.put("adapter", adapter == null ? null : adapter.toString());
+        settings.put("data", data.toString());
+        settings.put("seed", seed);
+        settings.put("steps", steps);
+        settings.putAll(Json.mapper().convertValue(options, new TypeReference<Map<String, Object>>() { }));
+        if (preference != null) {
+            settings.putAll(Json.mapper().convertValue(preference, new TypeReference<Map<String, Object>>() { }));
+        }
+        return settings;
+    }
+}

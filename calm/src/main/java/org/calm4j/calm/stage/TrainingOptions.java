@@ -1,0 +1,201 @@
+package org.calm4j.calm.stage;
+
+import com.fasterxml.jackson.annotation.JsonAutoDetect;
+import com.fasterxml.jackson.annotation.JsonIgnore;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.annotation.JsonNaming;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.loss.PreferenceLoss;
+import org.calm4j.engine.model.Lora;
+import org.calm4j.engine.op.AdamW;
+import org.calm4j.engine.train.Schedule;
+import org.calm4j.engine.train.TrainSettings;
+import picocli.CommandLine.Option;
+
+/** The options that dpo, sft and pretrain share; on the command line, in a YAML file and in {@code train_config.json} by the same names. */
+@JsonAutoDetect(fieldVisibility = JsonAutoDetect.Visibility.ANY, getterVisibility = JsonAutoDetect.Visibility.NONE)
+@JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
+public final class TrainingOptions {
+    @Option(names = "--max-steps", paramLabel = "N", description = "Optimizer steps, over epochs; instead of --epochs.")
+    public Integer maxSteps;
+
+    @Option(names = "--epochs", paramLabel = "N", defaultValue = "1", description = "Times through the data; default ${DEFAULT-VALUE}.")
+    public double epochs = 1;
+
+    @Option(names = "--batch-size", paramLabel = "N", defaultValue = "8",
+            description = "Lines (sequences or pairs) an optimizer step; default ${DEFAULT-VALUE}.")
+    public int batchSize = 8;
+
+    @Option(names = "--micro-batch-size", paramLabel = "N", defaultValue = "0",
+            description = "Lines a forward and backward pass; 0 (default): as many as fit into 4096 tokens.")
+    public int microBatchSize;
+
+    @Option(names = "--learning-rate", paramLabel = "X", defaultValue = "5e-5", description = "Peak learning rate; default ${DEFAULT-VALUE}.")
+    public double learningRate = 5e-5;
+
+    @Option(names = "--lr-scheduler", paramLabel = "NAME", defaultValue = "linear",
+            description = "constant, linear or cosine; default ${DEFAULT-VALUE}.")
+    public String lrScheduler = "linear";
+
+    @Option(names = "--min-lr-rate", paramLabel = "X", defaultValue = "0",
+            description = "Where linear and cosine end, as a share of the peak; default ${DEFAULT-VALUE}.")
+    public double minLrRate;
+
+    @Option(names = "--warmup-steps", paramLabel = "N", description = "Steps from 0 to the peak.")
+    public Integer warmupSteps;
+
+    @Option(names = "--warmup-ratio", paramLabel = "X", defaultValue = "0", description = "The same as a share of all steps.")
+    public double warmupRatio;
+
+    @Option(names = "--weight-decay", paramLabel = "X", defaultValue = "0", description = "Decoupled, for weights of two dimensions or more.")
+    public double weightDecay;
+
+    @Option(names = "--adam-beta1", paramLabel = "X", defaultValue = "0.9", description = "Default ${DEFAULT-VALUE}.")
+    public double adamBeta1 = 0.9;
+
+    @Option(names = "--adam-beta2", paramLabel = "X", defaultValue = "0.999", description = "Default ${DEFAULT-VALUE}.")
+    public double adamBeta2 = 0.999;
+
+    @Option(names = "--adam-epsilon", paramLabel = "X", defaultValue = "1e-8", description = "Default ${DEFAULT-VALUE}.")
+    public double adamEpsilon = 1e-8;
+
+    @Option(names = "--max-grad-norm", paramLabel = "X", defaultValue = "1",
+            description = "Global norm that gradients are clipped to; 0: no clipping; default ${DEFAULT-VALUE}.")
+    public double maxGradNorm = 1;
+
+    @Option(names = "--lora-rank", paramLabel = "N", defaultValue = "0", description = "Rank of a new adapter; 0 (default): all weights.")
+    public int loraRank;
+
+    @Option(names = "--lora-alpha", paramLabel = "X", description = "Default: twice the rank.")
+    public Double loraAlpha;
+
+    @Option(names = "--lora-targets", paramLabel = "NAMES", split = ",", defaultValue = "all-linear",
+            description = "all-linear (default), or q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj.")
+    public List<String> loraTargets = List.of("all-linear");
+
+    @Option(names = "--lora-dropout", paramLabel = "X", defaultValue = "0", description = "Default ${DEFAULT-VALUE}.")
+    public double loraDropout;
+
+    @Option(names = "--gradient-checkpointing", description = "Less memory, one more forward pass.")
+    public boolean gradientCheckpointing;
+
+    @Option(names = "--no-shuffle", description = "Take the lines in file order.")
+    public boolean noShuffle;
+
+    @Option(names = "--save-steps", paramLabel = "N", defaultValue = "0", description = "Steps between checkpoints; 0 (default): none.")
+    @JsonIgnore
+    public int saveSteps;
+
+    @Option(names = "--eval-steps", paramLabel = "N", defaultValue = "0", description = "Steps between losses on --eval-data; 0 (default): none.")
+    @JsonIgnore
+    public int evalSteps;
+
+    @Option(names = "--eval-data", paramLabel = "F.jsonl", description = "Lines that are scored and not trained on.")
+    @JsonIgnore
+    public Path evalData;
+
+    @Option(names = "--logging-steps", paramLabel = "N", defaultValue = "1", description = "Steps between lines of metrics.jsonl; default 1.")
+    @JsonIgnore
+    public int loggingSteps = 1;
+
+    @Option(names = "--resume", description = "Go on from the newest checkpoint of the output folder.")
+    @JsonIgnore
+    public boolean resume;
+
+    @Option(names = "--replay", paramLabel = "F.jsonl", description = "Documents whose cross-entropy every step adds, against forgetting.")
+    public Path replay;
+
+    @Option(names = "--replay-weight", paramLabel = "W", defaultValue = "1", description = "Default ${DEFAULT-VALUE}.")
+    public double replayWeight = 1;
+
+    @Option(names = "--replay-batch-size", paramLabel = "N", defaultValue = "8", description = "Documents a step; default ${DEFAULT-VALUE}.")
+    public int replayBatchSize = 8;
+
+    /** Options of DPO alone. */
+    @JsonAutoDetect(fieldVisibility = JsonAutoDetect.Visibility.ANY, getterVisibility = JsonAutoDetect.Visibility.NONE)
+    @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
+    public static final class Preference {
+        @Option(names = "--beta", paramLabel = "X", defaultValue = "0.1", description = "Default ${DEFAULT-VALUE}.")
+        public double beta = 0.1;
+
+        @Option(names = "--loss-type", paramLabel = "NAMES", split = ",", defaultValue = "sigmoid",
+                description = "sigmoid (DPO, default), sft (mean negative log-likelihood of the chosen), or both: sigmoid,sft.")
+        public List<String> lossType = List.of("sigmoid");
+
+        @Option(names = "--loss-weights", paramLabel = "X,…", split = ",", description = "One for each of --loss-type; default 1 each.")
+        public List<Double> lossWeights = List.of();
+
+        @Option(names = "--label-smoothing", paramLabel = "X", defaultValue = "0",
+                description = "Share of pairs believed to be the wrong way round; default ${DEFAULT-VALUE}.")
+        public double labelSmoothing;
+
+        @Option(names = "--reference-model", paramLabel = "DIR", description = "Default: the starting model, without its adapter.")
+        public Path referenceModel;
+
+        PreferenceLoss loss() {
+            check(beta > 0, "--beta must be above 0");
+            check(labelSmoothing >= 0 && labelSmoothing < 0.5, "--label-smoothing must be from 0 to below 0.5");
+            return PreferenceLoss.of(lossType, lossWeights == null ? List.of() : lossWeights, beta, labelSmoothing);
+        }
+    }
+
+    /** @throws CalmException wrong usage: a value out of its range */
+    void check() {
+        check(maxSteps == null || maxSteps > 0, "--max-steps must be at least 1");
+        check(epochs > 0, "--epochs must be above 0");
+        check(batchSize > 0, "--batch-size must be at least 1");
+        check(microBatchSize >= 0, "--micro-batch-size must be at least 0");
+        check(learningRate >= 0, "--learning-rate must be at least 0");
+        check(warmupSteps == null || warmupSteps >= 0, "--warmup-steps must be at least 0");
+        check(warmupRatio >= 0 && warmupRatio <= 1, "--warmup-ratio must be from 0 to 1");
+        check(minLrRate >= 0 && minLrRate <= 1, "--min-lr-rate must be from 0 to 1");
+        check(weightDecay >= 0, "--weight-decay must be at least 0");
+        check(adamBeta1 >= 0 && adamBeta1 < 1, "--adam-beta1 must be from 0 to below 1");
+        check(adamBeta2 >= 0 && adamBeta2 < 1, "--adam-beta2 must be from 0 to below 1");
+        check(adamEpsilon > 0, "--adam-epsilon must be above 0");
+        check(maxGradNorm >= 0, "--max-grad-norm must be at least 0");
+        check(loraRank >= 0, "--lora-rank must be at least 0");
+        check(loraDropout >= 0 && loraDropout < 1, "--lora-dropout must be from 0 to below 1");
+        check(saveSteps >= 0 && evalSteps >= 0 && loggingSteps > 0, "--save-steps, --eval-steps: at least 0; --logging-steps: at least 1");
+        check(evalSteps == 0 || evalData != null, "--eval-steps needs --eval-data");
+        check(replayBatchSize > 0, "--replay-batch-size must be at least 1");
+        check(replayWeight >= 0, "--replay-weight must be at least 0");
+        kind();
+    }
+
+    private static void check(boolean right, String problem) {
+        if (!right) {
+            throw CalmException.usage(problem);
+        }
+    }
+
+    private Schedule.Kind kind() {
+        try {
+            return Schedule.Kind.valueOf(lrScheduler.toUpperCase(Locale.ROOT));
+        } catch (IllegalArgumentException e) {
+            throw CalmException.usage("--lr-scheduler is \"" + lrScheduler + "\"; known: constant, linear, cosine");
+        }
+    }
+
+    /** All steps of a run over so many lines. */
+    int steps(int lines) {
+        int perEpoch = (lines + batchSize - 1) / batchSize;
+        return maxSteps != null ? maxSteps : (int) Math.ceil(epochs * perEpoch);
+    }
+
+    /** @param preference null where no pairs are trained */
+    TrainSettings settings(int steps, Preference preference, long seed) {
+        int warmup = warmupSteps != null ? warmupSteps : (int) Math.ceil(warmupRatio * steps);
+        return new TrainSettings(batchSize, microBatchSize, !noShuffle, new Schedule(kind(), learningRate, minLrRate, warmup, steps),
+                new AdamW(adamBeta1, adamBeta2, adamEpsilon), weightDecay, maxGradNorm, preference == null ? null : preference.loss(),
+                preference == null ? 0 : preference.beta, replay == null ? 0 : replayBatchSize, replayWeight, gradientCheckpointing, seed);
+    }
+
+    Lora.Settings lora() {
+        return new Lora.Settings(loraRank, loraAlpha == null ? 2 * loraRank : loraAlpha, loraDropout, false,
+                Lora.Settings.targets(loraTargets));
+    }
+}
