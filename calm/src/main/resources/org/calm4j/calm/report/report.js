@@ -188,7 +188,8 @@
     for (const each of drawn) {
       const option = each.option(each.element);
       each.chart = each.chart || echarts.init(each.element, null, {renderer: 'svg'});
-      each.chart.resize();
+      // On paper the stylesheet scales the drawing that is there.
+      if (!matchMedia('print').matches) each.chart.resize();
       each.chart.setOption(option, true);
       // A drawing that keeps its proportions may shrink, on paper for one.
       const svg = each.element.querySelector('svg');

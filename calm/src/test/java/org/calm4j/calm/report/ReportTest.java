@@ -74,7 +74,7 @@ class ReportTest {
     void leavesOutWhatIsNotThere() {
         String html = Report.html(minimal("title", "en", "system"));
         assertThat(html).doesNotContain("id=\"vote\"", "id=\"training\"", "id=\"examples\"", "id=\"knowledge\"", "Held", "To keep in mind");
-        assertThat(html).contains("id=\"results\"", "id=\"accuracy\"", "1 language<", "mean accuracy went (50.0 % → <b>50.0 %</b>).");
+        assertThat(html).contains("id=\"results\"", "id=\"accuracy\"", "1 language<", "mean accuracy went (50.0&nbsp;% → <b>50.0&nbsp;%</b>).");
         assertThat(Report.markdown(minimal("title", "en", "system"))).doesNotContain("Held", "## The vote");
     }
 
