@@ -29,10 +29,10 @@ import org.calm4j.engine.train.TrainingRun;
  * @param model a model folder; null for pretraining from nothing
  * @param adapter a PEFT folder that is trained further; null without one
  * @param config of a model from nothing: a config.json, its folder having the tokenizer; null otherwise
- * @param preference null unless pairs are trained
+ * @param options those of dpo, {@link PreferenceOptions}, where the data are pairs
  */
 public record TrainStage(String name, Path model, Path adapter, Path config, Path data, Path output, TrainingOptions options,
-        TrainingOptions.Preference preference, long seed) {
+        long seed) {
 
     /** Trains; returns the last step's log, null when there was no step left to take. */
     public StepLog run(Backend backend, Progress progress) {
@@ -59,13 +59,14 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
     private StepLog train(ModelFolder start, Progress progress) {
         CausalLm lm = start.model();
         TrainingData reader = new TrainingData(start.tokenizer(), lm.config().vocabSize());
-        List<Example.Preference> pairs = preference == null ? List.of() : reader.pairs(data);
-        List<? extends Example> lines = preference == null ? reader.documents(data) : pairs;
+        List<Example.Preference> pairs = options instanceof PreferenceOptions ? reader.pairs(data) : List.of();
+        List<? extends Example> lines = options instanceof PreferenceOptions ? pairs : reader.documents(data);
         List<Example.Document> replay = options.replay == null ? List.of() : reader.documents(options.replay);
         int steps = options.steps(lines.size());
-        TrainSettings settings = options.settings(steps, preference, seed);
+        TrainSettings settings = options.settings(steps, seed);
         AtomicFile.directories(output);
-        List<Trainer.Reference> reference = preference == null ? List.of() : reference(lm, pairs, settings, steps, progress);
+        List<Trainer.Reference> reference = options instanceof PreferenceOptions preference
+                ? reference(lm, pairs, preference.referenceModel, settings, steps, progress) : List.of();
         TrainingRun run = new TrainingRun(output, start.weightsFile(), inForce(steps), steps, options.saveSteps, options.loggingSteps,
                 options.resume);
         StepLog[] last = new StepLog[1];
@@ -87,20 +88,20 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
     }
 
     /** Log-probabilities under the reference: the starting model without adapter, or another one. */
-    private List<Trainer.Reference> reference(CausalLm lm, List<Example.Preference> pairs, TrainSettings settings, int steps,
-            Progress progress) {
+    private List<Trainer.Reference> reference(CausalLm lm, List<Example.Preference> pairs, Path other, TrainSettings settings,
+            int steps, Progress progress) {
         boolean[] taken = Trainer.linesOfSteps(pairs.size(), settings, steps);
         progress.start("reference", pairs.size());
         try {
-            if (preference.referenceModel == null) {
+            if (other == null) {
                 return References.of(lm.withoutAdapter(), pairs, taken, done -> progress.at(done, ""));
             }
-            try (ModelFolder other = ModelFolder.open(lm.backend(), preference.referenceModel, null)) {
-                if (other.model().config().vocabSize() != lm.config().vocabSize()) {
-                    throw CalmException.badInput(preference.referenceModel, "its vocabulary has " + other.model().config().vocabSize()
+            try (ModelFolder folder = ModelFolder.open(lm.backend(), other, null)) {
+                if (folder.model().config().vocabSize() != lm.config().vocabSize()) {
+                    throw CalmException.badInput(other, "its vocabulary has " + folder.model().config().vocabSize()
                             + " tokens, the model's " + lm.config().vocabSize());
                 }
-                return References.of(other.model(), pairs, taken, done -> progress.at(done, ""));
+                return References.of(folder.model(), pairs, taken, done -> progress.at(done, ""));
             }
         } finally {
             progress.end();
@@ -117,9 +118,6 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
         settings.put("seed", seed);
         settings.put("steps", steps);
         settings.putAll(Json.mapper().convertValue(options, new TypeReference<Map<String, Object>>() { }));
-        if (preference != null) {
-            settings.putAll(Json.mapper().convertValue(preference, new TypeReference<Map<String, Object>>() { }));
-        }
         return settings;
     }
 }

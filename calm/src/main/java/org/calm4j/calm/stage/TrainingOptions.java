@@ -15,10 +15,10 @@ import org.calm4j.engine.train.Schedule;
 import org.calm4j.engine.train.TrainSettings;
 import picocli.CommandLine.Option;
 
-/** The options that dpo, sft and pretrain share; on the command line, in a YAML file and in {@code train_config.json} by the same names. */
+/** The options of sft and pretrain, which dpo has too; on the command line, in a YAML file and in {@code train_config.json} by the same names. */
 @JsonAutoDetect(fieldVisibility = JsonAutoDetect.Visibility.ANY, getterVisibility = JsonAutoDetect.Visibility.NONE)
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-public final class TrainingOptions {
+public class TrainingOptions {
     @Option(names = "--max-steps", paramLabel = "N", description = "Optimizer steps, over epochs; instead of --epochs.")
     public Integer maxSteps;
 
@@ -114,34 +114,6 @@ public final class TrainingOptions {
     @Option(names = "--replay-batch-size", paramLabel = "N", defaultValue = "8", description = "Documents a step; default ${DEFAULT-VALUE}.")
     public int replayBatchSize = 8;
 
-    /** Options of DPO alone. */
-    @JsonAutoDetect(fieldVisibility = JsonAutoDetect.Visibility.ANY, getterVisibility = JsonAutoDetect.Visibility.NONE)
-    @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-    public static final class Preference {
-        @Option(names = "--beta", paramLabel = "X", defaultValue = "0.1", description = "Default ${DEFAULT-VALUE}.")
-        public double beta = 0.1;
-
-        @Option(names = "--loss-type", paramLabel = "NAMES", split = ",", defaultValue = "sigmoid",
-                description = "sigmoid (DPO, default), sft (mean negative log-likelihood of the chosen), or both: sigmoid,sft.")
-        public List<String> lossType = List.of("sigmoid");
-
-        @Option(names = "--loss-weights", paramLabel = "X,…", split = ",", description = "One for each of --loss-type; default 1 each.")
-        public List<Double> lossWeights = List.of();
-
-        @Option(names = "--label-smoothing", paramLabel = "X", defaultValue = "0",
-                description = "Share of pairs believed to be the wrong way round; default ${DEFAULT-VALUE}.")
-        public double labelSmoothing;
-
-        @Option(names = "--reference-model", paramLabel = "DIR", description = "Default: the starting model, without its adapter.")
-        public Path referenceModel;
-
-        PreferenceLoss loss() {
-            check(beta > 0, "--beta must be above 0");
-            check(labelSmoothing >= 0 && labelSmoothing < 0.5, "--label-smoothing must be from 0 to below 0.5");
-            return PreferenceLoss.of(lossType, lossWeights == null ? List.of() : lossWeights, beta, labelSmoothing);
-        }
-    }
-
     /** @throws CalmException wrong usage: a value out of its range */
     void check() {
         check(maxSteps == null || maxSteps > 0, "--max-steps must be at least 1");
@@ -166,7 +138,7 @@ public final class TrainingOptions {
         kind();
     }
 
-    private static void check(boolean right, String problem) {
+    static void check(boolean right, String problem) {
         if (!right) {
             throw CalmException.usage(problem);
         }
@@ -186,12 +158,20 @@ public final class TrainingOptions {
         return maxSteps != null ? maxSteps : (int) Math.ceil(epochs * perEpoch);
     }
 
-    /** @param preference null where no pairs are trained */
-    TrainSettings settings(int steps, Preference preference, long seed) {
+    /** The loss on preference pairs; null where no pairs are trained. */
+    PreferenceLoss loss() {
+        return null;
+    }
+
+    /** What rewards are logged with. */
+    double rewardScale() {
+        return 0;
+    }
+
+    TrainSettings settings(int steps, long seed) {
         int warmup = warmupSteps != null ? warmupSteps : (int) Math.ceil(warmupRatio * steps);
         return new TrainSettings(batchSize, microBatchSize, !noShuffle, new Schedule(kind(), learningRate, minLrRate, warmup, steps),
-                new AdamW(adamBeta1, adamBeta2, adamEpsilon), weightDecay, maxGradNorm, preference == null ? null : preference.loss(),
-                preference == null ? 0 : preference.beta, replay == null ? 0 : replayBatchSize, replayWeight, gradientCheckpointing, seed);
+                new AdamW(adamBeta1, adamBeta2, adamEpsilon), weightDecay, maxGradNorm, loss(), rewardScale(), replay == null ? 0 : replayBatchSize, replayWeight, gradientCheckpointing, seed);
     }
 
     Lora.Settings lora() {
