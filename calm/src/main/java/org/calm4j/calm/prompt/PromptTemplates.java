@@ -2,6 +2,10 @@ package org.calm4j.calm.prompt;
 
 import com.fasterxml.jackson.annotation.JsonCreator;
 import com.fasterxml.jackson.annotation.JsonValue;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.Map;
@@ -16,6 +20,8 @@ import org.calm4j.engine.io.Json;
  * @param byLanguage language (ISO 639-1) to template, in order
  */
 public record PromptTemplates(@JsonValue Map<String, PromptTemplate> byLanguage) {
+    private static final String FILE = "prompts.json";
+
     @JsonCreator(mode = JsonCreator.Mode.DELEGATING)
     public PromptTemplates {
         byLanguage = Collections.unmodifiableMap(new TreeMap<>(byLanguage));
@@ -39,6 +45,24 @@ public record PromptTemplates(@JsonValue Map<String, PromptTemplate> byLanguage)
             }
         });
         return read;
+    }
+
+    /** Those of a file, where one is given; else the model folder's {@code prompts.json}; else the built-in ones. */
+    public static PromptTemplates choose(Path file, Path model) {
+        if (file != null) {
+            return read(file);
+        }
+        Path own = model.resolve(FILE);
+        return Files.exists(own) ? read(own) : builtIn();
+    }
+
+    /** Questions with labelled choices, asking for the reasoning first and the label last, in ten languages. */
+    public static PromptTemplates builtIn() {
+        try (InputStream in = PromptTemplates.class.getResourceAsStream(FILE)) {
+            return Json.mapper().readValue(in, PromptTemplates.class);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     public void write(Path file) {

@@ -1,0 +1,97 @@
+package org.calm4j.calm.stage;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.calm4j.calm.data.Document;
+import org.calm4j.calm.world.Curriculum;
+import org.calm4j.calm.world.CurriculumConfig;
+import org.calm4j.calm.world.World;
+import org.calm4j.calm.world.WorldConfig;
+import org.calm4j.calm.world.WorldFiles;
+import org.calm4j.engine.io.AtomicFile;
+import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.Jsonl;
+import org.calm4j.engine.model.ModelConfig;
+import org.calm4j.engine.op.Backend;
+
+/**
+ * CALM from nothing: a small model is pretrained on the embedded world, whose languages each know another part of the same facts, and then
+ * goes through the whole {@link Experiment}.
+ *
+ * @param from a model folder to start from instead of pretraining; null without
+ * @param quick a quarter of the pretraining and of the questions: to see that all works, not for the figures
+ * @param full also the baselines
+ */
+public record Demo(Path output, List<String> languages, long seed, boolean quick, boolean full, Path from) {
+    private static final int BATCH_TOKENS = 640;
+    private static final int STEPS = 1300;
+    private static final int WARMUP_STEPS = 200;
+    private static final int BATCH = 32;
+    private static final int MAX_NEW_TOKENS = 24;
+
+    /** Runs what is not done; returns what the report shows. */
+    public ExperimentResult run(Backend backend, Progress progress) {
+        AtomicFile.directories(output);
+        StageLedger ledger = new StageLedger(output, progress);
+        Path files = output.resolve("world");
+        WorldConfig worldConfig = WorldConfig.of(languages, seed);
+        int steps = quick ? STEPS / 4 : STEPS;
+        ledger.run("world", List.of(worldConfig, CurriculumConfig.DEFAULT, steps), List.of(), files, resume -> world(worldConfig, files, steps));
+        Path base = from;
+        if (from == null) {
+            base = output.resolve("base");
+            pretrain(ledger, files, base, backend, progress);
+        }
+        return new Experiment(experiment(files, base), backend, progress, ledger).run();
+    }
+
+    private static void world(WorldConfig config, Path files, int steps) {
+        World world = World.create(config);
+        Curriculum curriculum = new Curriculum(world, CurriculumConfig.DEFAULT);
+        WorldFiles.write(world, curriculum, files);
+        List<Document> documents = curriculum.documents((long) WARMUP_STEPS * BATCH_TOKENS, (long) steps * BATCH_TOKENS);
+        Jsonl.write(files.resolve("pretrain.jsonl"), documents);
+        Jsonl.write(files.resolve("replay.jsonl"), curriculum.epoch(Integer.MAX_VALUE));
+        Path tokenizer = files.resolve(WorldFiles.TOKENIZER);
+        int vocabulary = curriculum.tokenizer().size();
+        Json.write(tokenizer.resolve("config.json"), ModelConfig.llama(vocabulary, 128, 344, 2, 2, 2, 256, curriculum.tokenizer().eosId()).toJson());
+        world.promptTemplates().write(tokenizer.resolve("prompts.json"));
+    }
+
+    private void pretrain(StageLedger ledger, Path files, Path base, Backend backend, Progress progress) {
+        Path config = files.resolve(WorldFiles.TOKENIZER).resolve("config.json");
+        Path data = files.resolve("pretrain.jsonl");
+        TrainingOptions options = new TrainingOptions();
+        options.batchSize = BATCH;
+        options.learningRate = 1.5e-3;
+        options.lrScheduler = "cosine";
+        options.minLrRate = 0.03;
+        options.warmupRatio = 0.03;
+        options.weightDecay = 0.1;
+        options.noShuffle = true;
+        options.saveSteps = 250;
+        ledger.run("pretrain", List.of(options, seed), List.of(config, data), base, resume -> {
+            options.resume = resume;
+            new TrainStage("pretrain", null, null, config, data, base, options, seed).run(backend, progress);
+        });
+    }
+
+    private ExperimentConfig experiment(Path files, Path base) {
+        PreferenceOptions dpo = new PreferenceOptions();
+        dpo.batchSize = 16;
+        dpo.epochs = 2;
+        dpo.learningRate = 1e-3;
+        dpo.lrScheduler = "linear";
+        dpo.minLrRate = 0.1;
+        dpo.warmupRatio = 0.1;
+        dpo.adamBeta2 = 0.99;
+        dpo.lossType = List.of("sigmoid", "sft");
+        dpo.replay = files.resolve("replay.jsonl");
+        dpo.replayBatchSize = 24;
+        var sample = new ExperimentConfig.SampleOptions(8, 1, 0, 1, 0, MAX_NEW_TOKENS);
+        return new ExperimentConfig("CALM on a small real world", base, List.of(files.resolve(WorldFiles.TRAINING_QUESTIONS)),
+                List.of(files.resolve(WorldFiles.EVALUATION_QUESTIONS)), List.of(files.resolve(WorldFiles.HELD_OUT_QUESTIONS)),
+                files.resolve(WorldFiles.PROMPTS), output, seed, sample, 1, MAX_NEW_TOKENS, dpo,
+                full ? List.of("sft", "self-consistency") : List.of(), files.resolve(WorldFiles.STATEMENTS), files.resolve(WorldFiles.KNOWLEDGE));
+    }
+}
