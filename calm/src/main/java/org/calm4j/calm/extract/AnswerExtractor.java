@@ -15,6 +15,8 @@ import org.calm4j.calm.data.Question;
  */
 public final class AnswerExtractor {
     private static final int LONGEST = 100_000;
+    /** Stands for a no-break space, which joins the words of one name. */
+    private static final char JOINER = '\u2060';
     private static final String LABEL = "[\\(\\[{「『【《*_\"'`$\\s]*(?:\\\\(?:text|mathbf|boxed)\\{)?([A-J])(?![\\p{L}\\p{N}])";
     private static final String CUES = String.join("|", "answer(?:\\s+(?:choice|option))?\\s*(?:is|:|=)+", "(?:correct|right|best)\\s+(?:choice|option|answer)\\s*(?:is|:)+",
             "(?:la\\s+)?(?:bonne\\s+)?r[ée]ponse(?:\\s+correcte)?\\s*(?:est|:)+(?:\\s+donc)?", "(?:richtige\\s+)?antwort\\s*(?:ist|lautet|:)+", "(?:la\\s+)?risposta(?:\\s+(?:corretta|giusta))?\\s*(?:è|e'|:)+",
@@ -24,6 +26,9 @@ public final class AnswerExtractor {
             Pattern.CASE_INSENSITIVE | Pattern.UNICODE_CASE);
     private static final Pattern ALONE = Pattern.compile("[\\s\\(\\[*\"']*([A-Ja-j])(?:[\\s\\)\\].:*\"']*|[\\s\\)\\].:*]+.{0,200})", Pattern.DOTALL);
     private static final Pattern SENTENCE_END = Pattern.compile("[.!?。！？\\n]+(?=\\s|$|[^\\x00-\\x7f])");
+
+    /** A full stop set apart: such a text separates all its words by spaces, in any script, so that words are compared and not letters. */
+    private static final Pattern SEPARATED = Pattern.compile(" [.。] ?$");
 
     private AnswerExtractor() {
     }
@@ -59,12 +64,17 @@ public final class AnswerExtractor {
         return otherwise;
     }
 
-    /** NFKC, so that full-width letters and no-break spaces are plain ones, with single spaces. */
+    /** NFKC, so that full-width letters are plain ones, with single spaces. */
     static String normalize(String text) {
-        return Normalizer.normalize(text, Normalizer.Form.NFKC).replaceAll("[ \\t\\u200b]+", " ");
+        return Normalizer.normalize(text.replace('\u00a0', JOINER), Normalizer.Form.NFKC).replaceAll("[ \\t\\u200b]+", " ");
     }
 
     private static String stated(String text, List<Question.Choice> choices) {
+        if (SEPARATED.matcher(text).find()) {
+            List<String> words = List.of(text.split(" "));
+            List<String> labels = choices.stream().filter(choice -> words.contains(normalize(choice.text()))).map(Question.Choice::label).toList();
+            return labels.size() == 1 ? labels.getFirst() : null;
+        }
         String lower = text.toLowerCase(Locale.ROOT);
         List<String> labels = statedIn(lower, choices);
         if (labels.size() <= 1) {
@@ -115,7 +125,7 @@ public final class AnswerExtractor {
     }
 
     private static boolean inWord(char c) {
-        return Character.isLetterOrDigit(c) && !Character.isIdeographic(c)
+        return c == JOINER || Character.isLetterOrDigit(c) && !Character.isIdeographic(c)
                 && Character.UnicodeScript.of(c) != Character.UnicodeScript.HIRAGANA && Character.UnicodeScript.of(c) != Character.UnicodeScript.KATAKANA
                 && Character.UnicodeScript.of(c) != Character.UnicodeScript.THAI;
     }

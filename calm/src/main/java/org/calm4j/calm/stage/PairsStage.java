@@ -6,12 +6,12 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.TreeMap;
 import org.calm4j.calm.data.Pair;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.data.Vote;
+import org.calm4j.calm.extract.AnswerExtractor;
 import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.engine.io.Jsonl;
 
@@ -100,8 +100,13 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
         String voted = text(line.choices(), answer);
         for (Samples.Response response : responses) {
             String stated = response.answer() == null ? null : text(line.choices(), response.answer());
-            if (stated != null && response.text().contains(stated)) {
-                return new Samples.Response(response.text().replace(stated, Objects.requireNonNull(voted)), answer, null, null);
+            int at = stated == null ? -1 : response.text().lastIndexOf(stated);
+            if (at >= 0) {
+                // The last place: before it the same letters may belong to what was asked.
+                String text = response.text().substring(0, at) + voted + response.text().substring(at + stated.length());
+                if (answer.equals(AnswerExtractor.extract(text, line.choices()))) {
+                    return new Samples.Response(text, answer, null, null);
+                }
             }
         }
         return null;

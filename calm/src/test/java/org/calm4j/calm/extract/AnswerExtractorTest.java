@@ -1,0 +1,74 @@
+package org.calm4j.calm.extract;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.List;
+import org.calm4j.calm.data.Question.Choice;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+final class AnswerExtractorTest {
+    private static final List<Choice> CHOICES = List.of(new Choice("A", "Western Africa"), new Choice("B", "Africa"), new Choice("C", "东亚"),
+            new Choice("D", "café"));
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', nullValues = "-", textBlock = """
+            The answer is (B).                                            | B
+            the answer is b                                               | B
+            First I thought the answer is A. No, the answer is (D).       | D
+            **Answer: C**                                                 | C
+            The correct answer is: "A"                                    | A
+            So \\boxed{B}                                                 | B
+            答案是B。                                                      | B
+            所以答案是（Ｃ）。                                              | C
+            正确答案：D                                                    | D
+            故选C                                                         | C
+            La réponse est (C)                                            | C
+            La bonne réponse est donc D                                   | D
+            Réponse : A                                                   | A
+            Die Antwort ist A.                                            | A
+            Die richtige Antwort lautet (D)                               | D
+            La risposta è B                                               | B
+            La risposta corretta è (C).                                   | C
+            答えはD                                                       | D
+            正解は「A」です                                                 | A
+            La respuesta correcta es (B)                                  | B
+            정답은 C                                                      | C
+            B                                                             | B
+            (C)                                                           | C
+            D. because of the coffee                                      | D
+            A cat sat on the mat                                          | -
+            I would go for Western Africa here.                           | A
+            It lies in Africa, I am sure.                                 | B
+            Not Africa. It is 东亚。                                        | C
+            它属于东亚。                                                    | C
+            One drinks it in a CAFÉ                                       | D
+            One drinks it in cafés                                        | -
+            Africa or 东亚, who knows                                      | -
+            The answer is (H)                                             | -
+            nothing                                                       | -
+            """)
+    void decides(String response, String label) {
+        assertThat(AnswerExtractor.extract(response, CHOICES)).isEqualTo(label);
+    }
+
+    /** A name is one word whose parts a no-break space joins. */
+    @Test
+    void namesOfTheSmallWorld() {
+        List<Choice> choices = List.of(new Choice("A", "French"), new Choice("B", "Tahitian"), new Choice("C", "西亚"), new Choice("D", "东南亚"));
+        assertThat(AnswerExtractor.extract("The main language of French\u00A0Polynesia is Tahitian .", choices)).isEqualTo("B");
+        assertThat(AnswerExtractor.extract("The main language of French\u00A0Polynesia is French .", choices)).isEqualTo("A");
+        assertThat(AnswerExtractor.extract("马来西亚 属于 东南亚 。", choices)).isEqualTo("D");
+        assertThat(AnswerExtractor.extract("French\u00A0Polynesia", choices)).isNull();
+    }
+
+    @Test
+    void emptyAndHuge() {
+        assertThat(AnswerExtractor.extract("", CHOICES)).isNull();
+        assertThat(AnswerExtractor.extract(" \n\t ", CHOICES)).isNull();
+        assertThat(AnswerExtractor.extract("(".repeat(2_000_000) + "The answer is (B)", CHOICES)).isEqualTo("B");
+        assertThat(AnswerExtractor.extract("answer is ".repeat(200_000), CHOICES)).isNull();
+        assertThat(AnswerExtractor.extract(" ".repeat(300_000) + "x", CHOICES)).isNull();
+    }
+}
