@@ -23,7 +23,8 @@ public final class Backends {
         if (cuda.matches()) {
             int ordinal = cuda.group(1) == null ? 0 : Integer.parseInt(cuda.group(1));
             return ServiceLoader.load(BackendProvider.class).stream().map(ServiceLoader.Provider::get).findFirst()
-                    .orElseThrow(() -> CalmException.failed("this build has no CUDA backend; use --device cpu", null)).open(ordinal);
+                    .orElseThrow(() -> CalmException.failed("--device " + device + ": this program has no CUDA backend\n"
+                            + "`calm doctor` says what is missing; --device cpu runs without", null)).open(ordinal);
         }
         if (!device.equals("auto") && !device.equals("cpu")) {
             throw CalmException.usage("--device is \"" + device + "\"; known: auto, cpu, cuda, cuda:N");

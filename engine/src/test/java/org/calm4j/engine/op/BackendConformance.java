@@ -15,17 +15,18 @@ import org.junit.jupiter.api.Test;
 /**
  * Every operation of a backend against the scalar definition, over odd shapes. A backend's test extends this and says which backend it is.
  *
- * <p>The error is the largest difference divided by the largest magnitude of the tensor. Sums of many F32 products are bound by F32 itself,
- * so those operations get {@link #SUM_TOLERANCE}.
+ * <p>The error is the largest difference divided by the largest magnitude of the tensor, or by the magnitude that its terms would typically
+ * add up to, where that is larger. Sums of many F32 products are bound by F32 itself, so those operations get {@link #SUM_TOLERANCE}.
  */
 public abstract class BackendConformance {
-    private static final double TOLERANCE = 1e-7 * 2;
+    /** Two to three roundings of F32, 6e-8 each. */
+    private static final double TOLERANCE = 2e-7;
+    /** Sums of hundreds of rounded products; one F32 chain of 300 alone reaches 7e-7. */
     private static final double SUM_TOLERANCE = 1e-6;
     private static final int[] ODD = {1, 2, 3, 5, 7, 16, 17, 33, 65, 130};
 
     private final ScalarBackend scalar = new ScalarBackend();
     private final Random random = new Random(1);
-    private double worst;
 
     /** The backend that is tested; several instances may be open. */
     protected abstract Backend open();
@@ -77,18 +78,22 @@ public abstract class BackendConformance {
         }
 
         void check(String what, double tolerance, Tensor[] pair) {
+            check(what, tolerance, pair, 0);
+        }
+
+        /** @param typical magnitude of the result before terms cancel: few elements may all come out small by chance */
+        void check(String what, double tolerance, Tensor[] pair, double typical) {
             int n = Math.toIntExact(pair[0].size());
             double[] right = new double[n];
             double[] given = new double[n];
             scalar.read(right, pair[0], n);
             backend.read(given, pair[1], n);
             double difference = 0;
-            double magnitude = 1e-30;
+            double magnitude = Math.max(typical, 1e-30);
             for (int i = 0; i < n; i++) {
                 difference = Math.max(difference, Double.isNaN(given[i]) ? Double.POSITIVE_INFINITY : Math.abs(given[i] - right[i]));
                 magnitude = Math.max(magnitude, Math.abs(right[i]));
             }
-            worst = Math.max(worst, difference / magnitude / tolerance);
             assertThat(difference / magnitude).as(what).isLessThanOrEqualTo(tolerance);
         }
 
@@ -113,6 +118,10 @@ public abstract class BackendConformance {
 
     private void linear(int t, int n, int k, DType type) {
         String what = t + "x" + n + "x" + k + " " + type;
+        // A uniform number in [-1,1] has the root mean square 1/√3.
+        double typical = Math.sqrt(k) / 3;
+        double typicalInput = typical * Math.sqrt(n / 3.0);
+        double typicalWeight = typical * Math.sqrt(t / 3.0);
         try (Case c = new Case()) {
             Tensor[] x = c.tensor(DType.F32, 1, t, k);
             Tensor[] w = c.tensor(type, 1, n, k);
@@ -120,15 +129,15 @@ public abstract class BackendConformance {
             Tensor[] dX = c.tensor(DType.F32, 1, t, k);
             Tensor[] dW = c.tensor(DType.F32, 1, n, k);
             c.run((b, i) -> b.linearForward(out[i], x[i], w[i], 0.7, false));
-            c.check("forward set " + what, SUM_TOLERANCE, out);
+            c.check("forward set " + what, SUM_TOLERANCE, out, 0.7 * typical);
             c.run((b, i) -> b.linearForward(out[i], x[i], w[i], -1, true));
-            c.check("forward add " + what, SUM_TOLERANCE, out);
+            c.check("forward add " + what, SUM_TOLERANCE, out, typical);
             c.run((b, i) -> b.linearBackwardInput(dX[i], out[i], w[i], 1, true));
-            c.check("input add " + what, SUM_TOLERANCE, dX);
+            c.check("input add " + what, SUM_TOLERANCE, dX, typicalInput);
             c.run((b, i) -> b.linearBackwardInput(dX[i], out[i], w[i], 2, false));
-            c.check("input set " + what, SUM_TOLERANCE, dX);
+            c.check("input set " + what, SUM_TOLERANCE, dX, 2 * typicalInput);
             c.run((b, i) -> b.linearBackwardWeight(dW[i], out[i], x[i], 0.5));
-            c.check("weight " + what, SUM_TOLERANCE, dW);
+            c.check("weight " + what, SUM_TOLERANCE, dW, 0.5 * typicalWeight);
         }
     }
 
@@ -166,10 +175,10 @@ public abstract class BackendConformance {
                     c.check("out", TOLERANCE, out);
                     c.check("rstd", TOLERANCE, rstd);
                     c.run((b, i) -> b.rmsNormBackward(dX[i], dW[i], dOut[i], x[i], w[i], rstd[i]));
-                    c.check("dX", SUM_TOLERANCE, dX);
-                    c.check("dW", SUM_TOLERANCE, dW);
+                    c.check("dX", SUM_TOLERANCE, dX, 1);
+                    c.check("dW", SUM_TOLERANCE, dW, Math.sqrt(t / 3.0));
                     c.run((b, i) -> b.rmsNormBackward(dX[i], null, dOut[i], x[i], w[i], rstd[i]));
-                    c.check("dX without dW", SUM_TOLERANCE, dX);
+                    c.check("dX without dW", SUM_TOLERANCE, dX, 1);
                 }
             }
         }
@@ -263,12 +272,12 @@ public abstract class BackendConformance {
             Tensor[] dV = c.tensor(DType.F32, 1, keys, groups, d);
             double scale = 1 / Math.sqrt(d);
             c.run((b, i) -> b.attentionForward(out[i], lse[i], q[i], k[i], v[i], segments, scale));
-            c.check("out", SUM_TOLERANCE, out);
-            c.check("lse", SUM_TOLERANCE, lse);
+            c.check("out", SUM_TOLERANCE, out, 0.5);
+            c.check("lse", SUM_TOLERANCE, lse, 1);
             c.run((b, i) -> b.attentionBackward(dQ[i], dK[i], dV[i], dOut[i], out[i], lse[i], q[i], k[i], v[i], segments, scale));
-            c.check("dQ", 2 * SUM_TOLERANCE, dQ);
-            c.check("dK", 2 * SUM_TOLERANCE, dK);
-            c.check("dV", SUM_TOLERANCE, dV);
+            c.check("dQ", 2 * SUM_TOLERANCE, dQ, 0.5);
+            c.check("dK", 2 * SUM_TOLERANCE, dK, 0.5);
+            c.check("dV", SUM_TOLERANCE, dV, 0.5);
         }
     }
 
@@ -286,13 +295,13 @@ public abstract class BackendConformance {
                     Tensor[] dW = c.tensor(DType.F32, 1, size[0], size[1]);
                     Tensor[] coefficient = c.tensor(DType.F32, 1, n);
                     c.run((b, i) -> b.tokenLogProbForward(logProb[i], lse[i], x[i], w[i], target[i]));
-                    c.check("logProb", SUM_TOLERANCE, logProb);
-                    c.check("lse", SUM_TOLERANCE, lse);
+                    c.check("logProb", SUM_TOLERANCE, logProb, 1);
+                    c.check("lse", SUM_TOLERANCE, lse, 1);
                     c.run((b, i) -> b.tokenLogProbBackward(dX[i], dW[i], coefficient[i], x[i], w[i], target[i], lse[i]));
-                    c.check("dX", 2 * SUM_TOLERANCE, dX);
-                    c.check("dW", 2 * SUM_TOLERANCE, dW);
+                    c.check("dX", 2 * SUM_TOLERANCE, dX, 1);
+                    c.check("dW", 2 * SUM_TOLERANCE, dW, 1);
                     c.run((b, i) -> b.tokenLogProbBackward(dX[i], null, coefficient[i], x[i], w[i], target[i], lse[i]));
-                    c.check("dX without dW", 2 * SUM_TOLERANCE, dX);
+                    c.check("dX without dW", 2 * SUM_TOLERANCE, dX, 1);
                 }
             }
         }

@@ -1,337 +1,365 @@
 package org.calm4j.engine.op.simd;
 
-import static org.calm4j.engine.op.simd.Lanes.ALL;
-import static org.calm4j.engine.op.simd.Lanes.FLOAT;
-import static org.calm4j.engine.op.simd.Lanes.LANES;
-import static org.calm4j.engine.op.simd.Lanes.ORDER;
-import static org.calm4j.engine.op.simd.Lanes.SPECIES;
+import static org.calm4j.engine.op.simd.Vectors.FLOAT;
+import static org.calm4j.engine.op.simd.Vectors.FLOATS;
+import static org.calm4j.engine.op.simd.Vectors.LANES;
+import static org.calm4j.engine.op.simd.Vectors.MEMORY;
+import static org.calm4j.engine.op.simd.Vectors.ORDER;
 
-import it.unimi.dsi.fastutil.ints.IntArrayList;
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
 import org.calm4j.engine.op.Segments;
-import org.calm4j.engine.tensor.HostBuffer;
+import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
- * Causal softmax attention over the forest of segments. Forward: a task is a few query rows of a segment and a head. Backward: a task is a
- * tree and a key head, whose keys nobody else touches, so that their gradients add up in one fixed order.
+ * Causal softmax attention over the forest of segments: q (T,H,D), k and v (S,G,D); query head h reads key head h/(H/G).
+ *
+ * <p>Forward: a task is one head of a block of a segment's queries; its scores against all keys that it sees are a product, segment by
+ * segment up the tree. Backward, as in FlashAttention (Dao et al. 2022): a task is one key head of a tree, so that it alone adds to its
+ * dK and dV, in the order of segments.
  */
-final class Attention {
-    private static final int QUERIES_PER_TASK = 16;
+final class Attention implements AutoCloseable {
+    /** Queries of a block: whole panels of six and of eight rows. */
+    private static final int QUERIES = 48;
+    /** Keys that the backward pass takes at once. */
+    private static final int KEYS = 256;
+    /** So few queries (decoding, short texts) read keys and values where they are: packing them would cost more. */
+    private static final int FEW_QUERIES = 16;
+    private static final int KEYS_AT_ONCE = 4;
+    private static final double PER_NANO = 10;
 
     private final WorkerPool pool;
-    private HostBuffer scratch = new HostBuffer(0);
-    private final IntArrayList taskSegment = new IntArrayList();
-    private final IntArrayList taskQuery = new IntArrayList();
+    private final WorkerPool inline = new WorkerPool(1);
+    private final Product[] products;
+    private final Scratch[] own;
+    private final WorkerPool.Task forwardTask = this::forward;
+    private final WorkerPool.Task backwardTask = this::backward;
+
+    // Blocks of queries for the forward pass; segments ordered by tree for the backward pass.
+    private int[] blockSegment = new int[64];
+    private int[] blockFirst = new int[64];
+    private int[] treeStart = new int[64];
+    private int[] treeSegment = new int[64];
+    private int[] treeOfSegment = new int[64];
+
+    private Segments segments;
+    private long q;
+    private long k;
+    private long v;
+    private long out;
+    private long lse;
+    private long dQ;
+    private long dK;
+    private long dV;
+    private long dOut;
+    private int heads;
+    private int keyHeads;
+    private int d;
+    private long queryStride;
+    private long keyStride;
+    private float scale;
 
     Attention(WorkerPool pool) {
         this.pool = pool;
-    }
-
-    /** Addresses and sizes of one call. */
-    private record Call(long q, long k, long v, int heads, int groups, int d, float scale, Segments segments) {
-        static Call of(Tensor q, Tensor k, Tensor v, Segments segments, double scale) {
-            int d = Math.toIntExact(q.dim(2));
-            for (int s = 0; s < segments.count(); s++) {
-                if (segments.queryStart(s) + segments.queryLength(s) > q.dim(0) || segments.keyStart(s) + segments.keyLength(s) > k.dim(0)) {
-                    throw new IndexOutOfBoundsException("segment " + s + " leaves q or k");
-                }
-            }
-            return new Call(Lanes.address(q, q.size()), Lanes.address(k, k.size()), Lanes.address(v, k.size()), Math.toIntExact(q.dim(1)),
-                    Math.toIntExact(k.dim(1)), d, (float) scale, segments);
-        }
-
-        int group(int head) {
-            return head / (heads / groups);
-        }
-
-        /** Bytes from the first element of q to a row's head. */
-        long query(int row, int head) {
-            return 4L * d * ((long) row * heads + head);
-        }
-
-        /** Bytes from the first element of k to a row's head. */
-        long key(int row, int group) {
-            return 4L * d * ((long) row * groups + group);
-        }
-
-        long keyStep() {
-            return 4L * d * groups;
-        }
-
-        /** Keys of a segment that its query j sees. */
-        int own(int segment, int j) {
-            return segments.keyLength(segment) - segments.queryLength(segment) + j + 1;
+        products = new Product[pool.threads()];
+        own = new Scratch[pool.threads()];
+        for (int i = 0; i < own.length; i++) {
+            products[i] = new Product(inline);
+            own[i] = new Scratch();
         }
     }
 
-    void forward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale) {
-        Call call = Call.of(q, k, v, segments, scale);
-        long to = Lanes.address(out, q.size());
-        long sums = Lanes.address(lse, q.dim(0) * q.dim(1));
-        taskSegment.clear();
-        taskQuery.clear();
+    private void bind(Tensor q, Tensor k, Tensor v, Segments segments, double scale) {
+        this.segments = segments;
+        heads = (int) q.dim(1);
+        keyHeads = (int) k.dim(1);
+        d = (int) q.dim(2);
+        if (heads % keyHeads != 0 || k.dim(2) != d) {
+            throw new IllegalArgumentException("no attention between " + q + " and " + k);
+        }
+        this.q = Native.f32(q, q.size());
+        this.k = Native.f32(k, k.size());
+        this.v = Native.f32(v, k.size());
+        this.scale = (float) scale;
+        queryStride = 4L * heads * d;
+        keyStride = 4L * keyHeads * d;
         for (int s = 0; s < segments.count(); s++) {
-            for (int j = 0; j < segments.queryLength(s); j += QUERIES_PER_TASK) {
-                taskSegment.add(s);
-                taskQuery.add(j);
+            if (segments.queryStart(s) < 0 || segments.queryStart(s) + segments.queryLength(s) > q.dim(0) || segments.keyStart(s) < 0
+                    || segments.keyStart(s) + segments.keyLength(s) > k.dim(0)) {
+                throw new IndexOutOfBoundsException("segment " + s + " reaches over the rows of " + q + " or " + k);
             }
         }
-        long room = reserve(segments);
-        pool.run(taskSegment.size() * call.heads(), task -> {
-            int s = taskSegment.getInt(task / call.heads());
-            int first = taskQuery.getInt(task / call.heads());
-            int h = task % call.heads();
-            long scores = scratch.segment().address() + room * (task % pool.threads());
-            for (int j = first; j < Math.min(segments.queryLength(s), first + QUERIES_PER_TASK); j++) {
-                int row = segments.queryStart(s) + j;
-                int keys = segments.depth(s) + call.own(s, j);
-                scores(scores, call, s, j, h);
-                float max = max(scores, keys);
-                double sum = exp(scores, max, keys);
-                ALL.set(FLOAT, sums + 4L * (row * call.heads() + h), (float) (max + Math.log(sum)));
-                long o = to + call.query(row, h);
-                ALL.asSlice(o, 4L * call.d()).fill((byte) 0);
-                for (int p = s, n = call.own(s, j); p != Segments.NONE; p = segments.parent(p), n = p == Segments.NONE ? 0 : segments.keyLength(p)) {
-                    mix(o, scores + 4L * segments.depth(p), call.v() + call.key(segments.keyStart(p), call.group(h)), call.keyStep(), n, call.d());
-                }
-                scale(o, (float) (1 / sum), call.d());
-            }
-        });
     }
 
+    // ---- forward ----
+
+    /** Sets out (T,H,D) and lse (T,H) of every query row. */
+    void forward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale) {
+        bind(q, k, v, segments, scale);
+        this.out = Native.f32(out, q.size());
+        this.lse = Native.f32(lse, q.dim(0) * heads);
+        int blocks = 0;
+        double work = 0;
+        for (int s = 0; s < segments.count(); s++) {
+            int length = segments.queryLength(s);
+            work += (double) length * (segments.depth(s) + segments.keyLength(s));
+            for (int first = 0; first < length; first += QUERIES) {
+                if (blocks == blockSegment.length) {
+                    blockSegment = Arrays.copyOf(blockSegment, 2 * blocks);
+                    blockFirst = Arrays.copyOf(blockFirst, 2 * blocks);
+                }
+                blockSegment[blocks] = s;
+                blockFirst[blocks++] = first;
+            }
+        }
+        pool.run(forwardTask, blocks * heads, (long) (2 * work * heads * d / PER_NANO));
+    }
+
+    private void forward(int task, int worker) {
+        int segment = blockSegment[task / heads];
+        int first = blockFirst[task / heads];
+        int count = Math.min(QUERIES, segments.queryLength(segment) - first);
+        int h = task % heads;
+        if (count <= FEW_QUERIES) {
+            for (int j = first; j < first + count; j++) {
+                forwardOne(segment, j, h, worker);
+            }
+        } else {
+            forwardBlock(segment, first, count, h, worker);
+        }
+    }
+
+    /** Keys of a segment that its query j sees, itself included. */
+    private int ownKeys(int segment, int j) {
+        return segments.keyLength(segment) - segments.queryLength(segment) + j + 1;
+    }
+
+    private long keyOffset(int segment, int h) {
+        return segments.keyStart(segment) * keyStride + 4L * (h / (heads / keyHeads)) * d;
+    }
+
+    private void forwardBlock(int segment, int first, int count, int h, int worker) {
+        int ownKeys = ownKeys(segment, first + count - 1);
+        int depth = segments.depth(segment);
+        int keys = depth + ownKeys;
+        long scores = own[worker].floats((long) count * keys);
+        long row = segments.queryStart(segment) + (long) first;
+        long head = row * queryStride + 4L * h * d;
+        Product product = products[worker];
+        for (int s = segment; s != Segments.NONE; s = segments.parent(s)) {
+            int n = s == segment ? ownKeys : segments.keyLength(s);
+            product.left(q + head, queryStride).rightTransposed(k + keyOffset(s, h), keyStride, DType.F32)
+                    .into(scores + 4L * segments.depth(s), 4L * keys, count, n, d, scale, false);
+        }
+        for (int i = 0; i < count; i++) {
+            softmax(scores + 4L * i * keys, depth + ownKeys(segment, first + i), keys, (row + i) * heads + h);
+        }
+        for (int s = segment; s != Segments.NONE; s = segments.parent(s)) {
+            int n = s == segment ? ownKeys : segments.keyLength(s);
+            product.left(scores + 4L * segments.depth(s), 4L * keys).right(v + keyOffset(s, h), keyStride, DType.F32)
+                    .into(out + head, queryStride, count, d, n, 1, s != segment);
+        }
+    }
+
+    /** Scores to probabilities: zero behind the visible ones. */
+    private void softmax(long scores, int visible, int keys, long at) {
+        float max = Exp.max(scores, visible);
+        double sum = Exp.row(scores, scores, visible, 1, max);
+        Scale.row(scores, (float) (1 / sum), visible);
+        MEMORY.asSlice(scores + 4L * visible, 4L * (keys - visible)).fill((byte) 0);
+        MEMORY.set(FLOAT, lse + 4 * at, (float) (max + Math.log(sum)));
+    }
+
+    private void forwardOne(int segment, int j, int h, int worker) {
+        int ownKeys = ownKeys(segment, j);
+        int keys = segments.depth(segment) + ownKeys;
+        long scores = own[worker].floats(keys);
+        long row = segments.queryStart(segment) + (long) j;
+        long head = row * queryStride + 4L * h * d;
+        for (int s = segment; s != Segments.NONE; s = segments.parent(s)) {
+            int n = s == segment ? ownKeys : segments.keyLength(s);
+            dots(scores + 4L * segments.depth(s), q + head, k + keyOffset(s, h), n);
+        }
+        Scale.row(scores, scale, keys);
+        softmax(scores, keys, keys, row * heads + h);
+        for (int s = segment; s != Segments.NONE; s = segments.parent(s)) {
+            int n = s == segment ? ownKeys : segments.keyLength(s);
+            Mix.rows(out + head, scores + 4L * segments.depth(s), 4, v + keyOffset(s, h), keyStride, n, d, s != segment);
+        }
+    }
+
+    /** {@code to[i] = x·row[i]} for n rows of keys or values. */
+    private void dots(long to, long x, long rows, int n) {
+        int i = 0;
+        for (; i + KEYS_AT_ONCE <= n; i += KEYS_AT_ONCE) {
+            Dot.four(to + 4L * i, rows + i * keyStride, keyStride, x, d);
+        }
+        for (; i < n; i++) {
+            MEMORY.set(FLOAT, to + 4L * i, Dot.one(x, rows + i * keyStride, d));
+        }
+    }
+
+    // ---- backward ----
+
+    /** Sets dQ (T,H,D), dK and dV (S,G,D). */
     void backward(Tensor dQ, Tensor dK, Tensor dV, Tensor dOut, Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments,
             double scale) {
-        Call call = Call.of(q, k, v, segments, scale);
-        long dq = Lanes.address(dQ, q.size());
-        long dk = Lanes.address(dK, k.size());
-        long dv = Lanes.address(dV, k.size());
-        long d = Lanes.address(dOut, q.size());
-        long o = Lanes.address(out, q.size());
-        long sums = Lanes.address(lse, q.dim(0) * q.dim(1));
+        bind(q, k, v, segments, scale);
+        this.dQ = Native.f32(dQ, q.size());
+        this.dK = Native.f32(dK, k.size());
+        this.dV = Native.f32(dV, k.size());
+        this.dOut = Native.f32(dOut, q.size());
+        this.out = Native.f32(out, q.size());
+        this.lse = Native.f32(lse, q.dim(0) * heads);
+        dQ.segment().fill((byte) 0);
         dK.segment().fill((byte) 0);
         dV.segment().fill((byte) 0);
-        int[] treeOf = trees(segments);
-        int trees = 0;
-        for (int tree : treeOf) {
-            trees = Math.max(trees, tree + 1);
+        int trees = plantTrees();
+        double work = 0;
+        for (int s = 0; s < segments.count(); s++) {
+            work += (double) segments.queryLength(s) * (segments.depth(s) + segments.keyLength(s));
         }
-        long room = reserve(segments);
-        pool.run(trees * call.groups(), task -> {
-            int g = task % call.groups();
-            long p = scratch.segment().address() + room * (task % pool.threads());
-            int headsOfGroup = call.heads() / call.groups();
-            for (int s = 0; s < treeOf.length; s++) {
-                for (int j = 0; treeOf[s] == task / call.groups() && j < segments.queryLength(s); j++) {
-                    for (int h = g * headsOfGroup; h < (g + 1) * headsOfGroup; h++) {
-                        int row = segments.queryStart(s) + j;
-                        long at = call.query(row, h);
-                        float log = ALL.get(FLOAT, sums + 4L * (row * call.heads() + h));
-                        rowBackward(call, dq + at, dk, dv, d + at, o + at, log, p, p + room / 2, s, j, h);
-                    }
+        pool.run(backwardTask, trees * keyHeads, (long) (5 * work * heads * d / PER_NANO));
+    }
+
+    /** Orders segments by tree, and within a tree by index; returns how many trees. */
+    private int plantTrees() {
+        int count = segments.count();
+        if (treeOfSegment.length < count) {
+            treeOfSegment = new int[2 * count];
+            treeSegment = new int[2 * count];
+        }
+        if (treeStart.length < count + 2) {
+            treeStart = new int[2 * count + 2];
+        }
+        int trees = 0;
+        for (int s = 0; s < count; s++) {
+            int parent = segments.parent(s);
+            treeOfSegment[s] = parent == Segments.NONE ? trees++ : treeOfSegment[parent];
+        }
+        Arrays.fill(treeStart, 0, trees + 2, 0);
+        // Counted one place too far right, the starts move into place while segments are put.
+        for (int s = 0; s < count; s++) {
+            treeStart[treeOfSegment[s] + 2]++;
+        }
+        for (int tree = 0; tree < trees; tree++) {
+            treeStart[tree + 2] += treeStart[tree + 1];
+        }
+        for (int s = 0; s < count; s++) {
+            treeSegment[treeStart[treeOfSegment[s] + 1]++] = s;
+        }
+        return trees;
+    }
+
+    private void backward(int task, int worker) {
+        int tree = task / keyHeads;
+        int g = task % keyHeads;
+        int group = heads / keyHeads;
+        for (int i = treeStart[tree]; i < treeStart[tree + 1]; i++) {
+            int segment = treeSegment[i];
+            for (int first = 0; first < segments.queryLength(segment); first += QUERIES) {
+                int count = Math.min(QUERIES, segments.queryLength(segment) - first);
+                for (int h = g * group; h < (g + 1) * group; h++) {
+                    backwardBlock(segment, first, count, h, worker);
                 }
             }
-        });
-    }
-
-    /** The tree each segment belongs to, numbered in order. */
-    private static int[] trees(Segments segments) {
-        int[] tree = new int[segments.count()];
-        int trees = 0;
-        for (int s = 0; s < tree.length; s++) {
-            tree[s] = segments.parent(s) == Segments.NONE ? trees++ : tree[segments.parent(s)];
-        }
-        return tree;
-    }
-
-    private static void rowBackward(Call call, long dQ, long dK, long dV, long dOut, long out, float lse, long p, long ds, int s, int j, int h) {
-        Segments segments = call.segments();
-        int keys = segments.depth(s) + call.own(s, j);
-        scores(p, call, s, j, h);
-        exp(p, lse, keys);
-        float delta = dot(dOut, out, call.d());
-        ALL.asSlice(dQ, 4L * call.d()).fill((byte) 0);
-        long q = call.q() + call.query(segments.queryStart(s) + j, h);
-        for (int a = s, n = call.own(s, j); a != Segments.NONE; a = segments.parent(a), n = a == Segments.NONE ? 0 : segments.keyLength(a)) {
-            long key = call.key(segments.keyStart(a), call.group(h));
-            long offset = 4L * segments.depth(a);
-            dots(ds + offset, dOut, call.v() + key, call.keyStep(), n, call.d(), 1);
-            toScoreGradient(ds + offset, p + offset, delta, call.scale(), n);
-            mix(dQ, ds + offset, call.k() + key, call.keyStep(), n, call.d());
-            spread(dK + key, ds + offset, q, call.keyStep(), n, call.d());
-            spread(dV + key, p + offset, dOut, call.keyStep(), n, call.d());
         }
     }
 
-    /** Scaled products of a query with all keys it sees, in the order of positions. */
-    private static void scores(long scores, Call call, int s, int j, int h) {
-        Segments segments = call.segments();
-        long query = call.q() + call.query(segments.queryStart(s) + j, h);
-        for (int p = s, n = call.own(s, j); p != Segments.NONE; p = segments.parent(p), n = p == Segments.NONE ? 0 : segments.keyLength(p)) {
-            long keys = call.k() + call.key(segments.keyStart(p), call.group(h));
-            dots(scores + 4L * segments.depth(p), query, keys, call.keyStep(), n, call.d(), call.scale());
+    private void backwardBlock(int segment, int first, int count, int h, int worker) {
+        long outDot = own[worker].floats(QUERIES + 2L * QUERIES * KEYS);
+        long probability = outDot + 4L * QUERIES;
+        long dScore = probability + 4L * QUERIES * KEYS;
+        long row = segments.queryStart(segment) + (long) first;
+        long head = row * queryStride + 4L * h * d;
+        for (int i = 0; i < count; i++) {
+            MEMORY.set(FLOAT, outDot + 4L * i, Dot.one(dOut + head + i * queryStride, out + head + i * queryStride, d));
         }
-    }
-
-    /** Two rows of as many floats as the longest sequence has keys, for each thread; returns the bytes of a thread's part. */
-    private long reserve(Segments segments) {
-        int keys = 0;
-        for (int s = 0; s < segments.count(); s++) {
-            keys = Math.max(keys, segments.depth(s) + segments.keyLength(s));
-        }
-        long room = 2L * 4 * (keys + LANES);
-        if (scratch.bytes() < room * pool.threads()) {
-            scratch.close();
-            scratch = new HostBuffer(2 * room * pool.threads());
-        }
-        return room;
-    }
-
-    // ---- kernels ----
-
-    /** {@code to[i] = factor · q·k[i]}. */
-    private static void dots(long to, long q, long k, long step, int n, int d, float factor) {
-        for (int i = 0; i < n; i++) {
-            ALL.set(FLOAT, to + 4L * i, factor * dot(q, k + i * step, d));
-        }
-    }
-
-    private static float dot(long a, long b, int d) {
-        FloatVector s0 = FloatVector.zero(SPECIES);
-        FloatVector s1 = s0;
-        int j = 0;
-        for (; j + 2 * LANES <= d; j += 2 * LANES) {
-            s0 = FloatVector.fromMemorySegment(SPECIES, ALL, a + 4L * j, ORDER)
-                    .fma(FloatVector.fromMemorySegment(SPECIES, ALL, b + 4L * j, ORDER), s0);
-            s1 = FloatVector.fromMemorySegment(SPECIES, ALL, a + 4L * (j + LANES), ORDER)
-                    .fma(FloatVector.fromMemorySegment(SPECIES, ALL, b + 4L * (j + LANES), ORDER), s1);
-        }
-        float sum = Lanes.sum(s0.add(s1));
-        for (; j < d; j++) {
-            sum += ALL.get(FLOAT, a + 4L * j) * ALL.get(FLOAT, b + 4L * j);
-        }
-        return sum;
-    }
-
-    /** {@code to += Σᵢ p[i]·rows[i]}. */
-    private static void mix(long to, long p, long rows, long step, int n, int d) {
-        int j = 0;
-        for (; j + 4 * LANES <= d; j += 4 * LANES) {
-            mixFour(to + 4L * j, p, rows + 4L * j, step, n);
-        }
-        for (; j + LANES <= d; j += LANES) {
-            mixOne(to + 4L * j, p, rows + 4L * j, step, n);
-        }
-        for (; j < d; j++) {
-            float sum = 0;
-            for (int i = 0; i < n; i++) {
-                sum = Math.fma(ALL.get(FLOAT, p + 4L * i), ALL.get(FLOAT, rows + i * step + 4L * j), sum);
+        for (int s = segment; s != Segments.NONE; s = segments.parent(s)) {
+            int n = s == segment ? ownKeys(segment, first + count - 1) : segments.keyLength(s);
+            for (int key = 0; key < n; key += KEYS) {
+                int keys = Math.min(KEYS, n - key);
+                // The first query sees so many of them; each one after it sees one more, in the segment itself.
+                int visible = s == segment ? ownKeys(segment, first) - key : Integer.MAX_VALUE - QUERIES;
+                backwardKeys(products[worker], head, row * heads + h, count, keyOffset(s, h) + key * keyStride, keys, visible, probability,
+                        dScore, outDot);
             }
-            ALL.set(FLOAT, to + 4L * j, ALL.get(FLOAT, to + 4L * j) + sum);
         }
     }
 
-    private static void mixFour(long to, long p, long rows, long step, int n) {
-        FloatVector s0 = FloatVector.zero(SPECIES);
-        FloatVector s1 = s0;
-        FloatVector s2 = s0;
-        FloatVector s3 = s0;
-        for (int i = 0; i < n; i++) {
-            FloatVector weight = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, p + 4L * i));
-            long row = rows + i * step;
-            s0 = weight.fma(FloatVector.fromMemorySegment(SPECIES, ALL, row, ORDER), s0);
-            s1 = weight.fma(FloatVector.fromMemorySegment(SPECIES, ALL, row + 4L * LANES, ORDER), s1);
-            s2 = weight.fma(FloatVector.fromMemorySegment(SPECIES, ALL, row + 8L * LANES, ORDER), s2);
-            s3 = weight.fma(FloatVector.fromMemorySegment(SPECIES, ALL, row + 12L * LANES, ORDER), s3);
+    private void backwardKeys(Product product, long head, long at, int count, long key, int keys, int visible, long probability,
+            long dScore, long outDot) {
+        long stride = 4L * keys;
+        boolean few = count <= FEW_QUERIES;
+        if (!few) {
+            product.left(q + head, queryStride).rightTransposed(k + key, keyStride, DType.F32)
+                    .into(probability, stride, count, keys, d, 1, false);
+            product.left(dOut + head, queryStride).rightTransposed(v + key, keyStride, DType.F32)
+                    .into(dScore, stride, count, keys, d, 1, false);
         }
-        s0.add(FloatVector.fromMemorySegment(SPECIES, ALL, to, ORDER)).intoMemorySegment(ALL, to, ORDER);
-        s1.add(FloatVector.fromMemorySegment(SPECIES, ALL, to + 4L * LANES, ORDER)).intoMemorySegment(ALL, to + 4L * LANES, ORDER);
-        s2.add(FloatVector.fromMemorySegment(SPECIES, ALL, to + 8L * LANES, ORDER)).intoMemorySegment(ALL, to + 8L * LANES, ORDER);
-        s3.add(FloatVector.fromMemorySegment(SPECIES, ALL, to + 12L * LANES, ORDER)).intoMemorySegment(ALL, to + 12L * LANES, ORDER);
+        for (int i = 0; i < count; i++) {
+            int seen = Math.clamp(visible + i, 0, keys);
+            long p = probability + i * stride;
+            if (few) {
+                dots(p, q + head + i * queryStride, k + key, seen);
+                dots(dScore + i * stride, dOut + head + i * queryStride, v + key, seen);
+            }
+            Exp.row(p, p, seen, scale, MEMORY.get(FLOAT, lse + 4 * (at + (long) i * heads)));
+            scores(dScore + i * stride, p, MEMORY.get(FLOAT, outDot + 4L * i), scale, seen);
+            zero(p + 4L * seen, keys - seen);
+            zero(dScore + i * stride + 4L * seen, keys - seen);
+        }
+        if (few) {
+            mix(head, count, key, keys, visible, probability, dScore);
+            return;
+        }
+        product.leftTransposed(probability, stride).right(dOut + head, queryStride, DType.F32)
+                .into(dV + key, keyStride, keys, d, count, 1, true);
+        product.left(dScore, stride).right(k + key, keyStride, DType.F32).into(dQ + head, queryStride, count, d, keys, 1, true);
+        product.leftTransposed(dScore, stride).right(q + head, queryStride, DType.F32)
+                .into(dK + key, keyStride, keys, d, count, 1, true);
     }
 
-    private static void mixOne(long to, long p, long rows, long step, int n) {
-        FloatVector s = FloatVector.zero(SPECIES);
-        for (int i = 0; i < n; i++) {
-            s = FloatVector.broadcast(SPECIES, ALL.get(FLOAT, p + 4L * i))
-                    .fma(FloatVector.fromMemorySegment(SPECIES, ALL, rows + i * step, ORDER), s);
+    /** The same three products row by row, leaving out what the causal mask makes zero. */
+    private void mix(long head, int count, long key, int keys, int visible, long probability, long dScore) {
+        long stride = 4L * keys;
+        for (int i = 0; i < count; i++) {
+            int seen = Math.clamp(visible + i, 0, keys);
+            Mix.rows(dQ + head + i * queryStride, dScore + i * stride, 4, k + key, keyStride, seen, d, true);
         }
-        s.add(FloatVector.fromMemorySegment(SPECIES, ALL, to, ORDER)).intoMemorySegment(ALL, to, ORDER);
-    }
-
-    /** {@code rows[i] += p[i]·x}. */
-    private static void spread(long rows, long p, long x, long step, int n, int d) {
-        for (int i = 0; i < n; i++) {
-            addScaled(rows + i * step, ALL.get(FLOAT, p + 4L * i), x, d);
-        }
-    }
-
-    private static void addScaled(long to, float factor, long x, int d) {
-        int j = 0;
-        for (; j + LANES <= d; j += LANES) {
-            FloatVector.fromMemorySegment(SPECIES, ALL, x + 4L * j, ORDER).mul(factor)
-                    .add(FloatVector.fromMemorySegment(SPECIES, ALL, to + 4L * j, ORDER)).intoMemorySegment(ALL, to + 4L * j, ORDER);
-        }
-        for (; j < d; j++) {
-            ALL.set(FLOAT, to + 4L * j, ALL.get(FLOAT, to + 4L * j) + factor * ALL.get(FLOAT, x + 4L * j));
-        }
-    }
-
-    private static float max(long x, int n) {
-        FloatVector m = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
-        int j = 0;
-        for (; j + LANES <= n; j += LANES) {
-            m = m.max(FloatVector.fromMemorySegment(SPECIES, ALL, x + 4L * j, ORDER));
-        }
-        float max = m.reduceLanes(VectorOperators.MAX);
-        for (; j < n; j++) {
-            max = Math.max(max, ALL.get(FLOAT, x + 4L * j));
-        }
-        return max;
-    }
-
-    /** {@code x = exp(x − shift)}; returns the sum. */
-    private static double exp(long x, float shift, int n) {
-        FloatVector s = FloatVector.zero(SPECIES);
-        int j = 0;
-        for (; j + LANES <= n; j += LANES) {
-            FloatVector e = Exp.of(FloatVector.fromMemorySegment(SPECIES, ALL, x + 4L * j, ORDER).sub(shift));
-            e.intoMemorySegment(ALL, x + 4L * j, ORDER);
-            s = s.add(e);
-        }
-        double sum = Lanes.sum(s);
-        for (; j < n; j++) {
-            float e = (float) Math.exp(ALL.get(FLOAT, x + 4L * j) - shift);
-            ALL.set(FLOAT, x + 4L * j, e);
-            sum += e;
-        }
-        return sum;
-    }
-
-    /** {@code ds = scale · p · (ds − delta)}. */
-    private static void toScoreGradient(long ds, long p, float delta, float scale, int n) {
-        int j = 0;
-        for (; j + LANES <= n; j += LANES) {
-            FloatVector.fromMemorySegment(SPECIES, ALL, ds + 4L * j, ORDER).sub(delta)
-                    .mul(FloatVector.fromMemorySegment(SPECIES, ALL, p + 4L * j, ORDER)).mul(scale).intoMemorySegment(ALL, ds + 4L * j, ORDER);
-        }
-        for (; j < n; j++) {
-            ALL.set(FLOAT, ds + 4L * j, scale * ALL.get(FLOAT, p + 4L * j) * (ALL.get(FLOAT, ds + 4L * j) - delta));
+        for (int j = 0; j < keys; j++) {
+            int first = Math.clamp(j + 1 - visible, 0, count);
+            long from = head + first * queryStride;
+            long at = first * stride + 4L * j;
+            Mix.rows(dV + key + j * keyStride, probability + at, stride, dOut + from, queryStride, count - first, d, true);
+            Mix.rows(dK + key + j * keyStride, dScore + at, stride, q + from, queryStride, count - first, d, true);
         }
     }
 
-    private static void scale(long x, float factor, int n) {
-        int j = 0;
-        for (; j + LANES <= n; j += LANES) {
-            FloatVector.fromMemorySegment(SPECIES, ALL, x + 4L * j, ORDER).mul(factor).intoMemorySegment(ALL, x + 4L * j, ORDER);
+    private static void zero(long at, int count) {
+        MEMORY.asSlice(at, 4L * count).fill((byte) 0);
+    }
+
+    /** {@code dScore = scale·p·(dP − dOut·out)}, in place of dP. */
+    private static void scores(long dScore, long p, float outDot, float scale, int count) {
+        int i = 0;
+        for (; i <= count - LANES; i += LANES) {
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, dScore + 4L * i, ORDER).sub(outDot)
+                    .mul(FloatVector.fromMemorySegment(FLOATS, MEMORY, p + 4L * i, ORDER)).mul(scale)
+                    .intoMemorySegment(MEMORY, dScore + 4L * i, ORDER);
         }
-        for (; j < n; j++) {
-            ALL.set(FLOAT, x + 4L * j, factor * ALL.get(FLOAT, x + 4L * j));
+        for (; i < count; i++) {
+            float change = MEMORY.get(FLOAT, dScore + 4L * i) - outDot;
+            MEMORY.set(FLOAT, dScore + 4L * i, change * MEMORY.get(FLOAT, p + 4L * i) * scale);
         }
     }
 
-    void close() {
-        scratch.close();
+    @Override
+    public void close() {
+        for (int i = 0; i < own.length; i++) {
+            products[i].close();
+            own[i].close();
+        }
     }
 }

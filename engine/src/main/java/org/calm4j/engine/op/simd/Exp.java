@@ -1,37 +1,104 @@
 package org.calm4j.engine.op.simd;
 
-import static org.calm4j.engine.op.simd.Lanes.SPECIES;
+import static org.calm4j.engine.op.simd.Vectors.FLOAT;
+import static org.calm4j.engine.op.simd.Vectors.FLOATS;
+import static org.calm4j.engine.op.simd.Vectors.FOLD1;
+import static org.calm4j.engine.op.simd.Vectors.FOLD2;
+import static org.calm4j.engine.op.simd.Vectors.FOLD4;
+import static org.calm4j.engine.op.simd.Vectors.FOLD8;
+import static org.calm4j.engine.op.simd.Vectors.LANES;
+import static org.calm4j.engine.op.simd.Vectors.MEMORY;
+import static org.calm4j.engine.op.simd.Vectors.ORDER;
 
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * {@code eˣ} of a vector: {@code 2ⁿ·p(r)} with {@code x = n ln2 + r}, |r| ≤ ln2/2, the polynomial of Cephes' expf; error below 2 units in the last place
- * for −87 ≤ x ≤ 88, clamped outside.
+ * Exponentials of rows: {@code eˣ = 2ⁿ·eʳ} with {@code n = round(x/ln 2)}, {@code |r| ≤ ln 2 / 2} and Taylor's polynomial of degree 7
+ * (remainder 5e-9). Relative error below 1.5e-7.
  */
 final class Exp {
-    private static final float LOG2_E = 1.44269504088896341f;
+    /** Beyond these, results would leave the normal numbers; inputs are clamped to them. NaN stays NaN. */
+    private static final float LOWEST = -87;
+    private static final float HIGHEST = 88;
+    private static final float LOG2_E = 1.442695f;
+    /** ln 2 in two parts: the first times any n is exact. */
     private static final float LN2_HIGH = 0.693359375f;
     private static final float LN2_LOW = -2.12194440e-4f;
-    /** Adding it to a float of small magnitude leaves the rounded integer in the low bits. */
-    private static final float ROUNDER = 12582912f;
+    /** Adding it rounds to an integer, which then stands in the low bits. */
+    private static final float ROUND = 0x1.8p23f;
+    /** Terms summed in single precision before they go into the double sum. */
+    private static final int BLOCK = 512;
 
     private Exp() {
     }
 
-    static FloatVector of(FloatVector x) {
-        FloatVector clamped = x.max(-87f).min(88f);
-        FloatVector shifted = clamped.mul(LOG2_E).add(ROUNDER);
-        FloatVector n = shifted.sub(ROUNDER);
-        FloatVector r = n.mul(-LN2_HIGH).add(clamped);
-        r = n.mul(-LN2_LOW).add(r);
-        FloatVector p = FloatVector.broadcast(SPECIES, 1.9875691500e-4f);
-        p = p.fma(r, FloatVector.broadcast(SPECIES, 1.3981999507e-3f));
-        p = p.fma(r, FloatVector.broadcast(SPECIES, 8.3334519073e-3f));
-        p = p.fma(r, FloatVector.broadcast(SPECIES, 4.1665795894e-2f));
-        p = p.fma(r, FloatVector.broadcast(SPECIES, 1.6666665459e-1f));
-        p = p.fma(r, FloatVector.broadcast(SPECIES, 5.0000001201e-1f));
-        p = p.fma(r.mul(r), r).add(1f);
-        return p.reinterpretAsInts().add(shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23)).reinterpretAsFloats();
+    /** Sets {@code to[i] = exp(scale·from[i] − shift)} and returns their sum; to may be from. */
+    static double row(long to, long from, int count, float scale, float shift) {
+        double sum = 0;
+        for (int i = 0; i < count; i += BLOCK) {
+            sum += block(to + 4L * i, from + 4L * i, Math.min(BLOCK, count - i), scale, shift);
+        }
+        return sum;
+    }
+
+    private static float block(long to, long from, int count, float scale, float shift) {
+        FloatVector sums = FloatVector.zero(FLOATS);
+        FloatVector minusShift = FloatVector.broadcast(FLOATS, -shift);
+        int i = 0;
+        for (; i <= count - LANES; i += LANES) {
+            FloatVector x = FloatVector.fromMemorySegment(FLOATS, MEMORY, from + 4L * i, ORDER)
+                    .fma(FloatVector.broadcast(FLOATS, scale), minusShift);
+            x = x.blend(LOWEST, x.compare(VectorOperators.LT, LOWEST));
+            x = x.blend(HIGHEST, x.compare(VectorOperators.GT, HIGHEST));
+            FloatVector rounded = x.fma(FloatVector.broadcast(FLOATS, LOG2_E), FloatVector.broadcast(FLOATS, ROUND));
+            FloatVector n = rounded.sub(ROUND);
+            FloatVector r = n.fma(FloatVector.broadcast(FLOATS, -LN2_HIGH), x);
+            r = n.fma(FloatVector.broadcast(FLOATS, -LN2_LOW), r);
+            FloatVector p = r.fma(FloatVector.broadcast(FLOATS, 1f / 5040), FloatVector.broadcast(FLOATS, 1f / 720));
+            p = p.fma(r, FloatVector.broadcast(FLOATS, 1f / 120));
+            p = p.fma(r, FloatVector.broadcast(FLOATS, 1f / 24));
+            p = p.fma(r, FloatVector.broadcast(FLOATS, 1f / 6));
+            p = p.fma(r, FloatVector.broadcast(FLOATS, 0.5f));
+            p = p.fma(r, FloatVector.broadcast(FLOATS, 1f));
+            p = p.fma(r, FloatVector.broadcast(FLOATS, 1f));
+            IntVector exponent = rounded.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
+            FloatVector value = p.reinterpretAsInts().add(exponent).reinterpretAsFloats();
+            value.intoMemorySegment(MEMORY, to + 4L * i, ORDER);
+            sums = sums.add(value);
+        }
+        if (LANES > 8) {
+            sums = sums.add(sums.rearrange(FOLD8));
+        }
+        if (LANES > 4) {
+            sums = sums.add(sums.rearrange(FOLD4));
+        }
+        sums = sums.add(sums.rearrange(FOLD2));
+        float sum = sums.add(sums.rearrange(FOLD1)).lane(0);
+        for (; i < count; i++) {
+            float x = Math.fma(MEMORY.get(FLOAT, from + 4L * i), scale, -shift);
+            float value = (float) Math.exp(Math.clamp(x, LOWEST, HIGHEST));
+            MEMORY.set(FLOAT, to + 4L * i, value);
+            sum += value;
+        }
+        return sum;
+    }
+
+    /** The largest of a row; NaN when one is. */
+    static float max(long from, int count) {
+        int i = 0;
+        float max = Float.NEGATIVE_INFINITY;
+        if (count >= LANES) {
+            FloatVector largest = FloatVector.fromMemorySegment(FLOATS, MEMORY, from, ORDER);
+            for (i = LANES; i <= count - LANES; i += LANES) {
+                largest = largest.max(FloatVector.fromMemorySegment(FLOATS, MEMORY, from + 4L * i, ORDER));
+            }
+            max = largest.reduceLanes(VectorOperators.MAX);
+        }
+        for (; i < count; i++) {
+            max = Math.max(max, MEMORY.get(FLOAT, from + 4L * i));
+        }
+        return max;
     }
 }

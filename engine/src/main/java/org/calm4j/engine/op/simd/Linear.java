@@ -1,94 +1,147 @@
 package org.calm4j.engine.op.simd;
 
-import static org.calm4j.engine.op.simd.Lanes.ALL;
-import static org.calm4j.engine.op.simd.Lanes.FLOAT;
-import static org.calm4j.engine.op.simd.Lanes.LANES;
-import static org.calm4j.engine.op.simd.Lanes.ORDER;
-import static org.calm4j.engine.op.simd.Lanes.SPECIES;
+import static org.calm4j.engine.op.simd.Vectors.FLOAT;
+import static org.calm4j.engine.op.simd.Vectors.MEMORY;
 
-import jdk.incubator.vector.FloatVector;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
-/** The product with a weight (N,K), for x (T,K): three strided views of one matrix product. */
-final class Linear {
-    /** Up to so many rows the weight is read where it lies: packing it would cost more than the product. */
-    private static final int FEW_ROWS = 4;
-    private static final int OUTPUTS_PER_TASK = 64;
+/** The product with a weight (N,K), for x (T,K); few rows go past the packing, straight to the weight. */
+final class Linear implements AutoCloseable {
+    /** Up to so many rows of x (decoding), reading the weight once beats packing it. */
+    private static final int FEW_ROWS = 8;
+    private static final int ROWS_AT_ONCE = 4;
+    /** Weight rows of one task. */
+    private static final int TASK_ROWS = 32;
+    private static final double READ_PER_NANO = 4;
 
-    private final Gemm gemm;
     private final WorkerPool pool;
+    private final Product product;
+    private final Scratch[] own;
+    private final WorkerPool.Task fewTask = this::few;
+    private final WorkerPool.Task columnTask = this::column;
 
-    Linear(Gemm gemm, WorkerPool pool) {
-        this.gemm = gemm;
+    private long out;
+    private long x;
+    private long w;
+    private DType type;
+    private int t;
+    private int n;
+    private int k;
+    private float alpha;
+    private boolean add;
+
+    Linear(WorkerPool pool) {
         this.pool = pool;
+        product = new Product(pool);
+        own = new Scratch[pool.threads()];
+        for (int i = 0; i < own.length; i++) {
+            own[i] = new Scratch();
+        }
     }
 
+    /** Sets or adds {@code out[t,n] = α Σₖ x[t,k] w[n,k]}. */
     void forward(Tensor out, Tensor x, Tensor w, double alpha, boolean add) {
-        int t = Math.toIntExact(x.dim(0));
-        int n = Math.toIntExact(w.dim(0));
-        int k = Math.toIntExact(w.dim(1));
-        long to = Lanes.address(out, (long) t * n);
-        long from = Lanes.address(x, (long) t * k);
-        if (t <= FEW_ROWS && w.type() == DType.F32) {
-            long weights = w.segment().address();
-            int tasks = (n + OUTPUTS_PER_TASK - 1) / OUTPUTS_PER_TASK;
-            pool.run(tasks, task -> fewRows(to, from, weights, t, n, k, task * OUTPUTS_PER_TASK, (float) alpha, add));
+        long t = x.dim(0);
+        long n = w.dim(0);
+        long k = w.dim(1);
+        forward(Native.f32(out, t * n), Native.f32(x, t * k), Native.weight(w, n * k), w.type(), (int) t, (int) n, (int) k, (float) alpha,
+                add);
+    }
+
+    /** The same on addresses. */
+    void forward(long out, long x, long w, DType type, int t, int n, int k, float alpha, boolean add) {
+        if (t > FEW_ROWS && n > 1) {
+            product.left(x, 4L * k).rightTransposed(w, (long) type.bytes() * k, type).into(out, 4L * n, t, n, k, alpha, add);
             return;
         }
-        gemm.multiply(Gemm.Matrix.rows(to, n), Gemm.Matrix.rows(from, k), weight(w).transposed(), t, n, k, (float) alpha, add);
+        this.out = out;
+        this.x = x;
+        this.w = w;
+        this.type = type;
+        this.t = t;
+        this.n = n;
+        this.k = k;
+        this.alpha = alpha;
+        this.add = add;
+        if (t <= FEW_ROWS) {
+            pool.run(fewTask, (n + TASK_ROWS - 1) / TASK_ROWS, (long) ((double) n * k / READ_PER_NANO));
+        } else {
+            pool.run(columnTask, (t + TASK_ROWS - 1) / TASK_ROWS, (long) ((double) t * k / READ_PER_NANO));
+        }
     }
 
-    void backwardInput(Tensor dX, Tensor dOut, Tensor w, double alpha, boolean add) {
-        int t = Math.toIntExact(dOut.dim(0));
-        int n = Math.toIntExact(w.dim(0));
-        int k = Math.toIntExact(w.dim(1));
-        gemm.multiply(Gemm.Matrix.rows(Lanes.address(dX, (long) t * k), k), Gemm.Matrix.rows(Lanes.address(dOut, (long) t * n), n), weight(w),
-                t, k, n, (float) alpha, add);
-    }
-
-    void backwardWeight(Tensor dW, Tensor dOut, Tensor x, double alpha) {
-        int t = Math.toIntExact(x.dim(0));
-        int n = Math.toIntExact(dW.dim(0));
-        int k = Math.toIntExact(dW.dim(1));
-        gemm.multiply(Gemm.Matrix.rows(Lanes.address(dW, (long) n * k), k), Gemm.Matrix.rows(Lanes.address(dOut, (long) t * n), n).transposed(),
-                Gemm.Matrix.rows(Lanes.address(x, (long) t * k), k), n, k, t, (float) alpha, true);
-    }
-
-    static Gemm.Matrix weight(Tensor w) {
-        return new Gemm.Matrix(w.segment().address(), w.type(), w.dim(1), 1);
-    }
-
-    private static void fewRows(long out, long x, long w, int t, int n, int k, int first, float alpha, boolean add) {
-        for (int j = first; j < Math.min(n, first + OUTPUTS_PER_TASK); j++) {
-            for (int i = 0; i < t; i++) {
-                float value = alpha * dot(x + 4L * i * k, w + 4L * j * k, k);
-                long to = out + 4 * ((long) i * n + j);
-                ALL.set(FLOAT, to, add ? ALL.get(FLOAT, to) + value : value);
+    private void few(int index, int worker) {
+        int end = Math.min(n, (index + 1) * TASK_ROWS);
+        long sums = own[worker].floats(ROWS_AT_ONCE + k);
+        for (int row = index * TASK_ROWS; row < end; row++) {
+            long weight = weightRow(row, sums + 4L * ROWS_AT_ONCE);
+            int i = 0;
+            for (; i + ROWS_AT_ONCE <= t; i += ROWS_AT_ONCE) {
+                Dot.four(sums, x + 4L * i * k, 4L * k, weight, k);
+                for (int j = 0; j < ROWS_AT_ONCE; j++) {
+                    store(i + j, row, MEMORY.get(FLOAT, sums + 4L * j));
+                }
+            }
+            for (; i < t; i++) {
+                store(i, row, Dot.one(x + 4L * i * k, weight, k));
             }
         }
     }
 
-    private static float dot(long a, long b, int k) {
-        FloatVector s0 = FloatVector.zero(SPECIES);
-        FloatVector s1 = s0;
-        FloatVector s2 = s0;
-        FloatVector s3 = s0;
-        int i = 0;
-        for (; i + 4 * LANES <= k; i += 4 * LANES) {
-            long p = 4L * i;
-            s0 = FloatVector.fromMemorySegment(SPECIES, ALL, a + p, ORDER).fma(FloatVector.fromMemorySegment(SPECIES, ALL, b + p, ORDER), s0);
-            p += 4 * LANES;
-            s1 = FloatVector.fromMemorySegment(SPECIES, ALL, a + p, ORDER).fma(FloatVector.fromMemorySegment(SPECIES, ALL, b + p, ORDER), s1);
-            p += 4 * LANES;
-            s2 = FloatVector.fromMemorySegment(SPECIES, ALL, a + p, ORDER).fma(FloatVector.fromMemorySegment(SPECIES, ALL, b + p, ORDER), s2);
-            p += 4 * LANES;
-            s3 = FloatVector.fromMemorySegment(SPECIES, ALL, a + p, ORDER).fma(FloatVector.fromMemorySegment(SPECIES, ALL, b + p, ORDER), s3);
+    /** A weight of one row: its inner product with each row of x. */
+    private void column(int index, int worker) {
+        long weight = weightRow(0, own[worker].floats(k));
+        int end = Math.min(t, (index + 1) * TASK_ROWS);
+        for (int i = index * TASK_ROWS; i < end; i++) {
+            store(i, 0, Dot.one(x + 4L * i * k, weight, k));
         }
-        float sum = Lanes.sum(s0.add(s1).add(s2.add(s3)));
-        for (; i < k; i++) {
-            sum += ALL.get(FLOAT, a + 4L * i) * ALL.get(FLOAT, b + 4L * i);
+    }
+
+    private long weightRow(int row, long wide) {
+        long address = w + (long) row * k * type.bytes();
+        if (type == DType.F32) {
+            return address;
         }
-        return sum;
+        Widen.row(wide, address, type, k);
+        return wide;
+    }
+
+    private void store(int i, int j, float sum) {
+        long at = out + 4L * ((long) i * n + j);
+        MEMORY.set(FLOAT, at, add ? Math.fma(alpha, sum, MEMORY.get(FLOAT, at)) : alpha * sum);
+    }
+
+    /** Sets or adds {@code dX[t,k] = α Σₙ dOut[t,n] w[n,k]}. */
+    void backwardInput(Tensor dX, Tensor dOut, Tensor w, double alpha, boolean add) {
+        long t = dOut.dim(0);
+        long n = w.dim(0);
+        long k = w.dim(1);
+        backwardInput(Native.f32(dX, t * k), Native.f32(dOut, t * n), Native.weight(w, n * k), w.type(), (int) t, (int) n, (int) k,
+                (float) alpha, add);
+    }
+
+    void backwardInput(long dX, long dOut, long w, DType type, int t, int n, int k, float alpha, boolean add) {
+        product.left(dOut, 4L * n).right(w, (long) type.bytes() * k, type).into(dX, 4L * k, t, k, n, alpha, add);
+    }
+
+    /** Adds {@code dW[n,k] += α Σₜ dOut[t,n] x[t,k]}. */
+    void backwardWeight(Tensor dW, Tensor dOut, Tensor x, double alpha) {
+        long t = x.dim(0);
+        long n = dW.dim(0);
+        long k = dW.dim(1);
+        backwardWeight(Native.f32(dW, n * k), Native.f32(dOut, t * n), Native.f32(x, t * k), (int) t, (int) n, (int) k, (float) alpha);
+    }
+
+    void backwardWeight(long dW, long dOut, long x, int t, int n, int k, float alpha) {
+        product.leftTransposed(dOut, 4L * n).right(x, 4L * k, DType.F32).into(dW, 4L * k, n, k, t, alpha, true);
+    }
+
+    @Override
+    public void close() {
+        product.close();
+        for (Scratch scratch : own) {
+            scratch.close();
+        }
     }
 }

@@ -1,63 +1,81 @@
 package org.calm4j.engine.op.simd;
 
-import static org.calm4j.engine.op.simd.Lanes.ALL;
-import static org.calm4j.engine.op.simd.Lanes.FLOAT;
-import static org.calm4j.engine.op.simd.Lanes.LANES;
-import static org.calm4j.engine.op.simd.Lanes.ORDER;
-import static org.calm4j.engine.op.simd.Lanes.SPECIES;
+import static org.calm4j.engine.op.simd.Vectors.FLOAT;
+import static org.calm4j.engine.op.simd.Vectors.FLOATS;
+import static org.calm4j.engine.op.simd.Vectors.INT;
+import static org.calm4j.engine.op.simd.Vectors.LANES;
+import static org.calm4j.engine.op.simd.Vectors.MEMORY;
+import static org.calm4j.engine.op.simd.Vectors.ORDER;
 
 import jdk.incubator.vector.FloatVector;
 import org.calm4j.engine.tensor.Tensor;
 
-/** Rotary position embedding in place, halves paired. */
+/** Rotary position embedding (Su et al. 2021), halves paired as in Hugging Face. */
 final class Rope {
-    private static final int ROWS_PER_TASK = 32;
+    private static final int TASK_ROWS = 32;
+    private static final double PER_NANO = 2;
 
     private final WorkerPool pool;
+    private final WorkerPool.Task task = this::rows;
+
+    private long x;
+    private long cosine;
+    private long sine;
+    private long position;
+    private float direction;
+    private int t;
+    private int heads;
+    private int half;
 
     Rope(WorkerPool pool) {
         this.pool = pool;
     }
 
-    /** @param direction 1 forward, −1 for the gradient */
+    /**
+     * Turns x (T,H,D) in place: {@code (a, b) → (a cos − b sin, b cos + a sin)} for element i and i + D/2 of a head.
+     *
+     * @param direction 1 forward; −1 for the gradient, which turns back
+     */
     void turn(Tensor x, Tensor cosine, Tensor sine, Tensor position, int direction) {
-        int t = Math.toIntExact(x.dim(0));
-        int heads = Math.toIntExact(x.dim(1));
-        int half = Math.toIntExact(x.dim(2) / 2);
-        long to = Lanes.address(x, x.size());
-        long cos = Lanes.address(cosine);
-        long sin = Lanes.address(sine);
-        pool.run((t + ROWS_PER_TASK - 1) / ROWS_PER_TASK, task -> {
-            for (long i = task * ROWS_PER_TASK; i < Math.min(t, (task + 1) * ROWS_PER_TASK); i++) {
-                int row = position.getInt(i);
-                if (row < 0 || row >= cosine.dim(0)) {
-                    throw new IndexOutOfBoundsException("position " + row + " of " + cosine.dim(0));
-                }
-                for (long h = 0; h < heads; h++) {
-                    turnHead(to + 8 * half * (i * heads + h), cos + 4L * row * half, sin + 4L * row * half, half, direction);
-                }
-            }
-        });
+        t = (int) x.dim(0);
+        heads = (int) x.dim(1);
+        half = (int) x.dim(2) / 2;
+        this.x = Native.f32(x, 2L * t * heads * half);
+        this.cosine = Native.f32(cosine, cosine.dim(0) * half);
+        this.sine = Native.f32(sine, cosine.size());
+        this.position = Native.indices(position, t, cosine.dim(0));
+        this.direction = direction;
+        pool.run(task, (t + TASK_ROWS - 1) / TASK_ROWS, (long) (x.size() / PER_NANO));
     }
 
-    private static void turnHead(long x, long cosine, long sine, int half, float direction) {
-        long y = x + 4L * half;
-        int j = 0;
-        for (; j + LANES <= half; j += LANES) {
-            FloatVector cos = FloatVector.fromMemorySegment(SPECIES, ALL, cosine + 4L * j, ORDER);
-            FloatVector sin = FloatVector.fromMemorySegment(SPECIES, ALL, sine + 4L * j, ORDER).mul(direction);
-            FloatVector a = FloatVector.fromMemorySegment(SPECIES, ALL, x + 4L * j, ORDER);
-            FloatVector b = FloatVector.fromMemorySegment(SPECIES, ALL, y + 4L * j, ORDER);
-            a.mul(cos).sub(b.mul(sin)).intoMemorySegment(ALL, x + 4L * j, ORDER);
-            b.mul(cos).add(a.mul(sin)).intoMemorySegment(ALL, y + 4L * j, ORDER);
+    private void rows(int index, int worker) {
+        int end = Math.min(t, (index + 1) * TASK_ROWS);
+        for (int i = index * TASK_ROWS; i < end; i++) {
+            long angle = 4L * MEMORY.get(INT, position + 4L * i) * half;
+            for (int h = 0; h < heads; h++) {
+                head(x + 8L * ((long) i * heads + h) * half, cosine + angle, sine + angle, direction, half);
+            }
         }
-        for (; j < half; j++) {
-            float cos = ALL.get(FLOAT, cosine + 4L * j);
-            float sin = direction * ALL.get(FLOAT, sine + 4L * j);
-            float a = ALL.get(FLOAT, x + 4L * j);
-            float b = ALL.get(FLOAT, y + 4L * j);
-            ALL.set(FLOAT, x + 4L * j, a * cos - b * sin);
-            ALL.set(FLOAT, y + 4L * j, b * cos + a * sin);
+    }
+
+    private static void head(long x, long cosine, long sine, float direction, int half) {
+        long y = x + 4L * half;
+        int i = 0;
+        for (; i <= half - LANES; i += LANES) {
+            FloatVector cos = FloatVector.fromMemorySegment(FLOATS, MEMORY, cosine + 4L * i, ORDER);
+            FloatVector sin = FloatVector.fromMemorySegment(FLOATS, MEMORY, sine + 4L * i, ORDER).mul(direction);
+            FloatVector a = FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER);
+            FloatVector b = FloatVector.fromMemorySegment(FLOATS, MEMORY, y + 4L * i, ORDER);
+            a.mul(cos).sub(b.mul(sin)).intoMemorySegment(MEMORY, x + 4L * i, ORDER);
+            b.fma(cos, a.mul(sin)).intoMemorySegment(MEMORY, y + 4L * i, ORDER);
+        }
+        for (; i < half; i++) {
+            float cos = MEMORY.get(FLOAT, cosine + 4L * i);
+            float sin = MEMORY.get(FLOAT, sine + 4L * i) * direction;
+            float a = MEMORY.get(FLOAT, x + 4L * i);
+            float b = MEMORY.get(FLOAT, y + 4L * i);
+            MEMORY.set(FLOAT, x + 4L * i, a * cos - b * sin);
+            MEMORY.set(FLOAT, y + 4L * i, Math.fma(b, cos, a * sin));
         }
     }
 }

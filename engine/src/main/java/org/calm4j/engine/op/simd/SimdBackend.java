@@ -1,6 +1,5 @@
 package org.calm4j.engine.op.simd;
 
-import java.lang.foreign.MemorySegment;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Segments;
@@ -9,10 +8,13 @@ import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.HostBuffer;
 import org.calm4j.engine.tensor.Tensor;
 
-/** The operations on the CPU's vector units, in F32, on a fixed number of threads. */
+/**
+ * All operations in F32 with the Vector API on native memory, shared by a fixed pool of threads. One caller at a time: the operations keep
+ * their working memory between calls.
+ */
 public final class SimdBackend implements Backend {
     private final WorkerPool pool;
-    private final Gemm gemm;
+    private final Copy copy;
     private final Embedding embedding;
     private final Linear linear;
     private final RmsNorm rmsNorm;
@@ -20,26 +22,37 @@ public final class SimdBackend implements Backend {
     private final Attention attention;
     private final SwiGlu swiGlu;
     private final TokenLogProb tokenLogProb;
-    private final Elements elements;
+    private final Dropout dropout;
+    private final GradNorm gradNorm;
+    private final AdamWStep adamW;
 
-    /** @param threads at least 1 */
+    /** @param threads at least 1, the caller's included */
     public SimdBackend(int threads) {
+        if (threads < 1) {
+            throw new IllegalArgumentException(threads + " threads");
+        }
         pool = new WorkerPool(threads);
-        gemm = new Gemm(pool);
+        copy = new Copy(pool);
         embedding = new Embedding(pool);
-        linear = new Linear(gemm, pool);
+        linear = new Linear(pool);
         rmsNorm = new RmsNorm(pool);
         rope = new Rope(pool);
         attention = new Attention(pool);
         swiGlu = new SwiGlu(pool);
-        tokenLogProb = new TokenLogProb(gemm, pool);
-        elements = new Elements(pool);
+        tokenLogProb = new TokenLogProb(pool, linear);
+        dropout = new Dropout(pool);
+        gradNorm = new GradNorm(pool);
+        adamW = new AdamWStep(pool);
     }
 
     @Override
     public String describe() {
-        return "cpu: SIMD " + 8 * Lanes.WIDTH + " bit, " + pool.threads() + (pool.threads() == 1 ? " thread" : " threads") + ", JVM "
-                + Runtime.version().feature();
+        return "cpu: SIMD %d bit (%d floats), %d thread%s, %s %s".formatted(8 * Vectors.BYTES, Vectors.LANES, pool.threads(),
+                pool.threads() == 1 ? "" : "s", vm(), System.getProperty("java.version"));
+    }
+
+    private static String vm() {
+        return System.getProperty("java.vm.name").startsWith("OpenJDK") ? "OpenJDK" : System.getProperty("java.vm.name");
     }
 
     @Override
@@ -54,51 +67,44 @@ public final class SimdBackend implements Backend {
 
     @Override
     public void copy(Tensor to, Tensor from) {
-        if (to.size() != from.size()) {
-            throw new IllegalArgumentException(to + " from " + from);
-        }
-        if (to.type() == from.type()) {
-            MemorySegment.copy(from.segment(), 0, to.segment(), 0, from.bytes());
-            return;
-        }
-        for (long i = 0; i < from.size(); i++) {
-            to.set(i, from.get(i));
-        }
+        copy.copy(to, from);
     }
 
     @Override
     public void zero(Tensor x) {
-        x.segment().fill((byte) 0);
+        copy.zero(x);
     }
 
     @Override
     public void write(Tensor to, int[] from, int count) {
-        MemorySegment.copy(from, 0, to.segment(), Lanes.INT, 0, count);
+        for (int i = 0; i < count; i++) {
+            to.setInt(i, from[i]);
+        }
     }
 
     @Override
     public void write(Tensor to, double[] from, int count) {
-        MemorySegment segment = to.segment();
         for (int i = 0; i < count; i++) {
-            segment.set(Lanes.FLOAT, 4L * i, (float) from[i]);
+            to.set(i, from[i]);
         }
     }
 
     @Override
     public void read(double[] to, Tensor from, int count) {
-        MemorySegment segment = from.segment();
         for (int i = 0; i < count; i++) {
-            to[i] = segment.get(Lanes.FLOAT, 4L * i);
+            to[i] = from.get(i);
         }
     }
 
     @Override
     public void close() {
         pool.close();
-        gemm.close();
+        linear.close();
         rmsNorm.close();
         attention.close();
+        swiGlu.close();
         tokenLogProb.close();
+        gradNorm.close();
     }
 
     @Override
@@ -179,17 +185,17 @@ public final class SimdBackend implements Backend {
 
     @Override
     public void dropout(Tensor out, Tensor x, double p, long seed, boolean add) {
-        elements.dropout(out, x, p, seed, add);
+        dropout.apply(out, x, p, seed, add);
     }
 
     @Override
     public double sumOfSquares(Tensor x) {
-        return elements.sumOfSquares(x);
+        return gradNorm.sumOfSquares(x);
     }
 
     @Override
     public void adamW(Tensor w, Tensor m, Tensor v, Tensor grad, AdamW settings, double learningRate, double weightDecay, double gradScale,
             long step) {
-        elements.adamW(w, m, v, grad, settings, learningRate, weightDecay, gradScale, step);
+        adamW.apply(w, m, v, grad, settings, learningRate, weightDecay, gradScale, step);
     }
 }

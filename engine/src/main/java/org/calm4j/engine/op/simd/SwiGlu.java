@@ -1,87 +1,124 @@
 package org.calm4j.engine.op.simd;
 
-import static org.calm4j.engine.op.simd.Lanes.ALL;
-import static org.calm4j.engine.op.simd.Lanes.FLOAT;
-import static org.calm4j.engine.op.simd.Lanes.LANES;
-import static org.calm4j.engine.op.simd.Lanes.ORDER;
-import static org.calm4j.engine.op.simd.Lanes.SPECIES;
+import static org.calm4j.engine.op.simd.Vectors.FLOAT;
+import static org.calm4j.engine.op.simd.Vectors.FLOATS;
+import static org.calm4j.engine.op.simd.Vectors.LANES;
+import static org.calm4j.engine.op.simd.Vectors.MEMORY;
+import static org.calm4j.engine.op.simd.Vectors.ORDER;
 
 import jdk.incubator.vector.FloatVector;
 import org.calm4j.engine.tensor.Tensor;
 
-/** {@code silu(gate) · up}. */
-final class SwiGlu {
-    private static final int ELEMENTS_PER_TASK = 8192;
+/** {@code silu(gate) · up} (Shazeer 2020), {@code silu(x) = x σ(x)}; all (T,F). */
+final class SwiGlu implements AutoCloseable {
+    /** Elements of a task: their exponentials stay in the first cache. */
+    private static final int TASK = 2048;
+    private static final double PER_NANO = 1;
 
     private final WorkerPool pool;
+    private final Scratch[] own;
+    private final WorkerPool.Task forwardTask = this::forward;
+    private final WorkerPool.Task backwardTask = this::backward;
+
+    private long out;
+    private long gate;
+    private long up;
+    private long dGate;
+    private long dUp;
+    private long dOut;
+    private long size;
 
     SwiGlu(WorkerPool pool) {
         this.pool = pool;
+        own = new Scratch[pool.threads()];
+        for (int i = 0; i < own.length; i++) {
+            own[i] = new Scratch();
+        }
     }
 
+    /** Sets out. */
     void forward(Tensor out, Tensor gate, Tensor up) {
-        long size = out.size();
-        long to = Lanes.address(out, size);
-        long g = Lanes.address(gate, size);
-        long u = Lanes.address(up, size);
-        pool.run(tasks(size), task -> {
-            long first = 4L * task * ELEMENTS_PER_TASK;
-            forward(to + first, g + first, u + first, (int) Math.min(ELEMENTS_PER_TASK, size - (long) task * ELEMENTS_PER_TASK));
-        });
+        size = out.size();
+        this.out = Native.f32(out, size);
+        this.gate = Native.f32(gate, size);
+        this.up = Native.f32(up, size);
+        pool.run(forwardTask, tasks(), (long) (size / PER_NANO));
     }
 
+    /** Sets dGate and dUp, which may be gate and up: {@code silu'(x) = σ(x) (1 + x (1 − σ(x)))}. */
     void backward(Tensor dGate, Tensor dUp, Tensor dOut, Tensor gate, Tensor up) {
-        long size = dOut.size();
-        long dg = Lanes.address(dGate, size);
-        long du = Lanes.address(dUp, size);
-        long d = Lanes.address(dOut, size);
-        long g = Lanes.address(gate, size);
-        long u = Lanes.address(up, size);
-        pool.run(tasks(size), task -> {
-            long first = 4L * task * ELEMENTS_PER_TASK;
-            backward(dg + first, du + first, d + first, g + first, u + first,
-                    (int) Math.min(ELEMENTS_PER_TASK, size - (long) task * ELEMENTS_PER_TASK));
-        });
+        size = dOut.size();
+        this.dGate = Native.f32(dGate, size);
+        this.dUp = Native.f32(dUp, size);
+        this.dOut = Native.f32(dOut, size);
+        this.gate = Native.f32(gate, size);
+        this.up = Native.f32(up, size);
+        pool.run(backwardTask, tasks(), (long) (size / PER_NANO));
     }
 
-    private static int tasks(long size) {
-        return Math.toIntExact((size + ELEMENTS_PER_TASK - 1) / ELEMENTS_PER_TASK);
+    private int tasks() {
+        return Math.toIntExact((size + TASK - 1) / TASK);
     }
 
-    private static void forward(long out, long gate, long up, int n) {
-        int j = 0;
-        for (; j + LANES <= n; j += LANES) {
-            FloatVector g = FloatVector.fromMemorySegment(SPECIES, ALL, gate + 4L * j, ORDER);
-            g.div(Exp.of(g.neg()).add(1f)).mul(FloatVector.fromMemorySegment(SPECIES, ALL, up + 4L * j, ORDER))
-                    .intoMemorySegment(ALL, out + 4L * j, ORDER);
+    private void forward(int task, int worker) {
+        long at = 4L * task * TASK;
+        int count = (int) Math.min(TASK, size - (long) task * TASK);
+        long exp = own[worker].floats(TASK);
+        Exp.row(exp, gate + at, count, -1, 0);
+        forward(out + at, gate + at, up + at, exp, count);
+    }
+
+    /** @param exp e^−gate */
+    private static void forward(long out, long gate, long up, long exp, int count) {
+        int i = 0;
+        for (; i <= count - LANES; i += LANES) {
+            FloatVector g = FloatVector.fromMemorySegment(FLOATS, MEMORY, gate + 4L * i, ORDER);
+            FloatVector u = FloatVector.fromMemorySegment(FLOATS, MEMORY, up + 4L * i, ORDER);
+            FloatVector e = FloatVector.fromMemorySegment(FLOATS, MEMORY, exp + 4L * i, ORDER);
+            g.mul(u).div(e.add(1)).intoMemorySegment(MEMORY, out + 4L * i, ORDER);
         }
-        for (; j < n; j++) {
-            float g = ALL.get(FLOAT, gate + 4L * j);
-            ALL.set(FLOAT, out + 4L * j, (float) (g / (1 + Math.exp(-g)) * ALL.get(FLOAT, up + 4L * j)));
+        for (; i < count; i++) {
+            float product = MEMORY.get(FLOAT, gate + 4L * i) * MEMORY.get(FLOAT, up + 4L * i);
+            MEMORY.set(FLOAT, out + 4L * i, product / (1 + MEMORY.get(FLOAT, exp + 4L * i)));
         }
     }
 
-    private static void backward(long dGate, long dUp, long dOut, long gate, long up, int n) {
-        int j = 0;
-        for (; j + LANES <= n; j += LANES) {
-            FloatVector g = FloatVector.fromMemorySegment(SPECIES, ALL, gate + 4L * j, ORDER);
-            FloatVector u = FloatVector.fromMemorySegment(SPECIES, ALL, up + 4L * j, ORDER);
-            FloatVector d = FloatVector.fromMemorySegment(SPECIES, ALL, dOut + 4L * j, ORDER);
-            FloatVector e = Exp.of(g.neg());
-            FloatVector denominator = e.add(1f);
-            // 1 − σ(g) = e^−g / (1 + e^−g), without the cancellation of 1 − σ.
-            FloatVector slope = g.mul(e).div(denominator).add(1f);
-            FloatVector ds = d.div(denominator);
-            ds.mul(u).mul(slope).intoMemorySegment(ALL, dGate + 4L * j, ORDER);
-            ds.mul(g).intoMemorySegment(ALL, dUp + 4L * j, ORDER);
+    private void backward(int task, int worker) {
+        long at = 4L * task * TASK;
+        int count = (int) Math.min(TASK, size - (long) task * TASK);
+        long exp = own[worker].floats(TASK);
+        Exp.row(exp, gate + at, count, -1, 0);
+        backward(dGate + at, dUp + at, dOut + at, gate + at, up + at, exp, count);
+    }
+
+    private static void backward(long dGate, long dUp, long dOut, long gate, long up, long exp, int count) {
+        FloatVector one = FloatVector.broadcast(FLOATS, 1);
+        int i = 0;
+        for (; i <= count - LANES; i += LANES) {
+            FloatVector g = FloatVector.fromMemorySegment(FLOATS, MEMORY, gate + 4L * i, ORDER);
+            FloatVector u = FloatVector.fromMemorySegment(FLOATS, MEMORY, up + 4L * i, ORDER);
+            FloatVector d = FloatVector.fromMemorySegment(FLOATS, MEMORY, dOut + 4L * i, ORDER);
+            FloatVector e = FloatVector.fromMemorySegment(FLOATS, MEMORY, exp + 4L * i, ORDER);
+            FloatVector s = one.div(e.add(1));
+            FloatVector ds = d.mul(s);
+            // 1 − σ = e·σ without cancellation.
+            ds.mul(u).mul(g.mul(e.mul(s)).add(1)).intoMemorySegment(MEMORY, dGate + 4L * i, ORDER);
+            ds.mul(g).intoMemorySegment(MEMORY, dUp + 4L * i, ORDER);
         }
-        for (; j < n; j++) {
-            double g = ALL.get(FLOAT, gate + 4L * j);
-            double u = ALL.get(FLOAT, up + 4L * j);
-            double d = ALL.get(FLOAT, dOut + 4L * j);
-            double s = 1 / (1 + Math.exp(-g));
-            ALL.set(FLOAT, dGate + 4L * j, (float) (d * u * s * (1 + g * (1 - s))));
-            ALL.set(FLOAT, dUp + 4L * j, (float) (d * g * s));
+        for (; i < count; i++) {
+            float g = MEMORY.get(FLOAT, gate + 4L * i);
+            float e = MEMORY.get(FLOAT, exp + 4L * i);
+            float s = 1 / (1 + e);
+            float ds = MEMORY.get(FLOAT, dOut + 4L * i) * s;
+            MEMORY.set(FLOAT, dGate + 4L * i, ds * MEMORY.get(FLOAT, up + 4L * i) * (1 + g * (e * s)));
+            MEMORY.set(FLOAT, dUp + 4L * i, ds * g);
+        }
+    }
+
+    @Override
+    public void close() {
+        for (Scratch scratch : own) {
+            scratch.close();
         }
     }
 }

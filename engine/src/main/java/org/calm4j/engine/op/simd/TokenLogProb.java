@@ -1,154 +1,124 @@
 package org.calm4j.engine.op.simd;
 
-import static org.calm4j.engine.op.simd.Lanes.ALL;
-import static org.calm4j.engine.op.simd.Lanes.FLOAT;
-import static org.calm4j.engine.op.simd.Lanes.INT;
-import static org.calm4j.engine.op.simd.Lanes.LANES;
-import static org.calm4j.engine.op.simd.Lanes.ORDER;
-import static org.calm4j.engine.op.simd.Lanes.SPECIES;
+import static org.calm4j.engine.op.simd.Vectors.FLOAT;
+import static org.calm4j.engine.op.simd.Vectors.INT;
+import static org.calm4j.engine.op.simd.Vectors.MEMORY;
 
-import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
-import org.calm4j.engine.tensor.HostBuffer;
 import org.calm4j.engine.tensor.Tensor;
 
-/** {@code log softmax(x·wᵀ)} at one target per row, the logits of a chunk of rows at a time. */
-final class TokenLogProb {
-    private static final long MOST_LOGITS = 1 << 20;
-    private static final int FEWEST_ROWS = 48;
-    private static final int ROWS_PER_TASK = 8;
+/** {@code log softmax(x·wᵀ)} at one target per row: x (N,C), w (V,C); the logits of a chunk of rows at a time. */
+final class TokenLogProb implements AutoCloseable {
+    /** Logits kept at once, unless {@link #LEAST_ROWS} rows are more. */
+    private static final long CHUNK = 1 << 20;
+    private static final int LEAST_ROWS = 48;
+    private static final int TASK_ROWS = 4;
+    private static final double PER_NANO = 1;
 
-    private final Gemm gemm;
     private final WorkerPool pool;
-    private HostBuffer logits = new HostBuffer(0);
+    private final Linear linear;
+    private final Scratch scratch = new Scratch();
+    private final WorkerPool.Task forwardTask = this::forward;
+    private final WorkerPool.Task backwardTask = this::backward;
 
-    TokenLogProb(Gemm gemm, WorkerPool pool) {
-        this.gemm = gemm;
+    private long logits;
+    private long logProb;
+    private long lse;
+    private long target;
+    private long coefficient;
+    private int rows;
+    private int v;
+
+    TokenLogProb(WorkerPool pool, Linear linear) {
         this.pool = pool;
+        this.linear = linear;
     }
 
+    /** Sets logProb (N) and lse (N). */
     void forward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target) {
-        int n = Math.toIntExact(x.dim(0));
-        int v = Math.toIntExact(w.dim(0));
-        int c = Math.toIntExact(w.dim(1));
-        long from = Lanes.address(x, (long) n * c);
-        long out = Lanes.address(logProb, n);
-        long sums = Lanes.address(lse, n);
-        long targets = targets(target, n, v);
-        int chunk = chunk(n, v);
-        long scratch = logits.segment().address();
+        int n = (int) x.dim(0);
+        int c = (int) x.dim(1);
+        v = (int) w.dim(0);
+        long logProbs = Native.f32(logProb, n);
+        long lses = Native.f32(lse, n);
+        long xs = Native.f32(x, x.size());
+        long weight = Native.weight(w, (long) v * c);
+        long targets = Native.indices(target, n, v);
+        int chunk = chunkRows(n);
+        logits = scratch.floats((long) chunk * v);
         for (int first = 0; first < n; first += chunk) {
-            int rows = Math.min(chunk, n - first);
-            logits(scratch, from + 4L * first * c, w, rows, v, c);
-            long row0 = first;
-            pool.run((rows + ROWS_PER_TASK - 1) / ROWS_PER_TASK, task -> {
-                for (int i = task * ROWS_PER_TASK; i < Math.min(rows, (task + 1) * ROWS_PER_TASK); i++) {
-                    long row = scratch + 4L * i * v;
-                    float max = max(row, v);
-                    double log = Math.log(sumOfExp(row, max, v));
-                    long at = 4 * (row0 + i);
-                    ALL.set(FLOAT, sums + at, (float) (max + log));
-                    ALL.set(FLOAT, out + at, (float) (ALL.get(FLOAT, row + 4L * ALL.get(INT, targets + at)) - (double) max - log));
-                }
-            });
+            rows = Math.min(chunk, n - first);
+            linear.forward(logits, xs + 4L * first * c, weight, w.type(), rows, v, c, 1, false);
+            this.logProb = logProbs + 4L * first;
+            this.lse = lses + 4L * first;
+            this.target = targets + 4L * first;
+            pool.run(forwardTask, (rows + TASK_ROWS - 1) / TASK_ROWS, (long) (rows * (double) v / PER_NANO));
         }
     }
 
+    /**
+     * With {@code dLogit[v] = coefficient (1{v = target} − softmax[v])}: sets {@code dX = dLogit·w}, adds {@code dW += dLogitᵀ·x} unless dW
+     * is null.
+     */
     void backward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse) {
-        int n = Math.toIntExact(x.dim(0));
-        int v = Math.toIntExact(w.dim(0));
-        int c = Math.toIntExact(w.dim(1));
-        long from = Lanes.address(x, (long) n * c);
-        long dx = Lanes.address(dX, (long) n * c);
-        long coefficients = Lanes.address(coefficient, n);
-        long sums = Lanes.address(lse, n);
-        long targets = targets(target, n, v);
-        int chunk = chunk(n, v);
-        long scratch = logits.segment().address();
+        int n = (int) x.dim(0);
+        int c = (int) x.dim(1);
+        v = (int) w.dim(0);
+        long dXs = Native.f32(dX, x.size());
+        long dWeight = dW == null ? 0 : Native.f32(dW, (long) v * c);
+        long coefficients = Native.f32(coefficient, n);
+        long xs = Native.f32(x, x.size());
+        long weight = Native.weight(w, (long) v * c);
+        long targets = Native.indices(target, n, v);
+        long lses = Native.f32(lse, n);
+        int chunk = chunkRows(n);
+        logits = scratch.floats((long) chunk * v);
         for (int first = 0; first < n; first += chunk) {
-            int rows = Math.min(chunk, n - first);
-            logits(scratch, from + 4L * first * c, w, rows, v, c);
-            long row0 = first;
-            pool.run((rows + ROWS_PER_TASK - 1) / ROWS_PER_TASK, task -> {
-                for (int i = task * ROWS_PER_TASK; i < Math.min(rows, (task + 1) * ROWS_PER_TASK); i++) {
-                    long row = scratch + 4L * i * v;
-                    long at = 4 * (row0 + i);
-                    float scale = ALL.get(FLOAT, coefficients + at);
-                    toGradient(row, ALL.get(FLOAT, sums + at), -scale, v);
-                    long hit = row + 4L * ALL.get(INT, targets + at);
-                    ALL.set(FLOAT, hit, ALL.get(FLOAT, hit) + scale);
-                }
-            });
-            Gemm.Matrix d = Gemm.Matrix.rows(scratch, v);
-            gemm.multiply(Gemm.Matrix.rows(dx + 4L * first * c, c), d, Linear.weight(w), rows, c, v, 1, false);
+            rows = Math.min(chunk, n - first);
+            long chunkX = xs + 4L * first * c;
+            linear.forward(logits, chunkX, weight, w.type(), rows, v, c, 1, false);
+            this.coefficient = coefficients + 4L * first;
+            this.lse = lses + 4L * first;
+            this.target = targets + 4L * first;
+            pool.run(backwardTask, (rows + TASK_ROWS - 1) / TASK_ROWS, (long) (rows * (double) v / PER_NANO));
+            linear.backwardInput(dXs + 4L * first * c, logits, weight, w.type(), rows, v, c, 1, false);
             if (dW != null) {
-                gemm.multiply(Gemm.Matrix.rows(Lanes.address(dW, (long) v * c), c), d.transposed(),
-                        Gemm.Matrix.rows(from + 4L * first * c, c), v, c, rows, 1, true);
+                linear.backwardWeight(dWeight, logits, chunkX, rows, v, c, 1);
             }
         }
     }
 
-    private void logits(long to, long x, Tensor w, int rows, int v, int c) {
-        gemm.multiply(Gemm.Matrix.rows(to, v), Gemm.Matrix.rows(x, c), Linear.weight(w).transposed(), rows, v, c, 1, false);
+    private int chunkRows(int n) {
+        return (int) Math.min(n, Math.max(LEAST_ROWS, CHUNK / v));
     }
 
-    private static long targets(Tensor target, int n, int v) {
-        for (int i = 0; i < n; i++) {
-            if (target.getInt(i) < 0 || target.getInt(i) >= v) {
-                throw new IndexOutOfBoundsException("target " + target.getInt(i) + " of " + v);
-            }
-        }
-        return Lanes.address(target, n);
-    }
-
-    /** Rows whose logits are in memory together; depends on the sizes alone. */
-    private int chunk(int n, int v) {
-        int rows = (int) Math.min(n, Math.max(FEWEST_ROWS, MOST_LOGITS / v));
-        if (logits.bytes() < 4L * rows * v) {
-            logits.close();
-            logits = new HostBuffer(4L * rows * v);
-        }
-        return Math.max(1, rows);
-    }
-
-    private static float max(long x, int n) {
-        FloatVector m = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
-        int j = 0;
-        for (; j + LANES <= n; j += LANES) {
-            m = m.max(FloatVector.fromMemorySegment(SPECIES, ALL, x + 4L * j, ORDER));
-        }
-        float max = m.reduceLanes(VectorOperators.MAX);
-        for (; j < n; j++) {
-            max = Math.max(max, ALL.get(FLOAT, x + 4L * j));
-        }
-        return max;
-    }
-
-    private static double sumOfExp(long x, float max, int n) {
-        FloatVector s = FloatVector.zero(SPECIES);
-        int j = 0;
-        for (; j + LANES <= n; j += LANES) {
-            s = s.add(Exp.of(FloatVector.fromMemorySegment(SPECIES, ALL, x + 4L * j, ORDER).sub(max)));
-        }
-        double sum = Lanes.sum(s);
-        for (; j < n; j++) {
-            sum += Math.exp(ALL.get(FLOAT, x + 4L * j) - max);
-        }
-        return sum;
-    }
-
-    /** {@code x = factor · exp(x − lse)}. */
-    private static void toGradient(long x, float lse, float factor, int n) {
-        int j = 0;
-        for (; j + LANES <= n; j += LANES) {
-            Exp.of(FloatVector.fromMemorySegment(SPECIES, ALL, x + 4L * j, ORDER).sub(lse)).mul(factor).intoMemorySegment(ALL, x + 4L * j, ORDER);
-        }
-        for (; j < n; j++) {
-            ALL.set(FLOAT, x + 4L * j, (float) (factor * Math.exp(ALL.get(FLOAT, x + 4L * j) - lse)));
+    private void forward(int task, int worker) {
+        int end = Math.min(rows, (task + 1) * TASK_ROWS);
+        for (int i = task * TASK_ROWS; i < end; i++) {
+            long row = logits + 4L * i * v;
+            double logit = MEMORY.get(FLOAT, row + 4L * MEMORY.get(INT, target + 4L * i));
+            float max = Exp.max(row, v);
+            double logSum = Math.log(Exp.row(row, row, v, 1, max));
+            MEMORY.set(FLOAT, lse + 4L * i, (float) (max + logSum));
+            MEMORY.set(FLOAT, logProb + 4L * i, (float) (logit - max - logSum));
         }
     }
 
-    void close() {
-        logits.close();
+    /** Logits become their gradients. */
+    private void backward(int task, int worker) {
+        int end = Math.min(rows, (task + 1) * TASK_ROWS);
+        for (int i = task * TASK_ROWS; i < end; i++) {
+            long row = logits + 4L * i * v;
+            float factor = MEMORY.get(FLOAT, coefficient + 4L * i);
+            Exp.row(row, row, v, 1, MEMORY.get(FLOAT, lse + 4L * i));
+            long at = row + 4L * MEMORY.get(INT, target + 4L * i);
+            // Before the scaling: 1 − p is more exact than c − c·p.
+            MEMORY.set(FLOAT, at, MEMORY.get(FLOAT, at) - 1);
+            Scale.row(row, -factor, v);
+        }
+    }
+
+    @Override
+    public void close() {
+        scratch.close();
     }
 }

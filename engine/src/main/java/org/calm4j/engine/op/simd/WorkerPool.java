@@ -4,33 +4,37 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * A fixed number of threads that share numbered tasks: thread w takes tasks w, w + threads, … Who computes a task never changes what it
- * computes, so results do not depend on the number of threads. The caller is one of them. Waiting threads spin for a moment, then park.
+ * A fixed pool of threads that share the indices of a task in equal contiguous parts; the caller works too.
+ *
+ * <p>What an index computes must not depend on which thread runs it, so results are the same for any number of threads. One caller at a
+ * time; tasks do not start tasks.
  */
 final class WorkerPool implements AutoCloseable {
-    private static final int SPINS = 20_000;
-
-    /** One piece of an operation; pieces write to places of their own. */
-    @FunctionalInterface
+    /** One piece of work. */
     interface Task {
-        void run(int index);
+        /** @param worker in [0,threads): names the scratch memory that this thread may use */
+        void run(int index, int worker);
     }
 
-    private final Thread[] workers;
+    /** Waking the others costs about this much, so less work than that stays with the caller. */
+    private static final long WAKE_NANOS = 4_000;
+    /** About 50 µs: longer than the gaps between the operations of a model, shorter than anyone notices. */
+    private static final int SPINS = 2_000;
+
+    private final Worker[] workers;
     private final AtomicInteger running = new AtomicInteger();
+    private volatile int generation;
+    private volatile Thread waiting;
+    private volatile Throwable failure;
+    private volatile boolean closed;
     private Task task;
     private int count;
-    private volatile int round;
-    private volatile boolean closed;
-    private volatile Throwable failure;
 
     WorkerPool(int threads) {
-        workers = new Thread[threads - 1];
-        for (int w = 0; w < workers.length; w++) {
-            int number = w + 1;
-            workers[w] = new Thread(() -> work(number), "calm4j-worker-" + number);
-            workers[w].setDaemon(true);
-            workers[w].start();
+        workers = new Worker[threads - 1];
+        for (int i = 0; i < workers.length; i++) {
+            workers[i] = new Worker(i + 1);
+            workers[i].start();
         }
     }
 
@@ -38,66 +42,113 @@ final class WorkerPool implements AutoCloseable {
         return workers.length + 1;
     }
 
-    /** Runs tasks 0 … count-1 and returns when all are done. */
-    void run(int count, Task task) {
-        if (workers.length == 0 || count == 1) {
+    /**
+     * Runs {@code task} for all indices in [0,count) and returns when all are done.
+     *
+     * @param nanos about how long it takes on one thread
+     */
+    void run(Task task, int count, long nanos) {
+        if (workers.length == 0 || count < 2 || nanos < WAKE_NANOS) {
             for (int i = 0; i < count; i++) {
-                task.run(i);
+                task.run(i, 0);
             }
             return;
         }
         this.task = task;
         this.count = count;
         running.set(workers.length);
-        round++;
-        for (Thread worker : workers) {
-            LockSupport.unpark(worker);
-        }
-        share(0);
-        while (running.get() > 0) {
-            Thread.onSpinWait();
-        }
-        if (failure != null) {
-            Throwable thrown = failure;
-            failure = null;
-            throw new IllegalStateException("a worker thread failed", thrown);
-        }
-    }
-
-    private void share(int first) {
-        for (int i = first; i < count; i += threads()) {
-            task.run(i);
-        }
-    }
-
-    private void work(int number) {
-        int seen = 0;
-        while (true) {
-            for (int spins = 0; round == seen && !closed; spins++) {
-                if (spins < SPINS) {
-                    Thread.onSpinWait();
-                } else {
-                    LockSupport.park(this);
-                }
+        generation++;
+        for (Worker worker : workers) {
+            if (worker.parked) {
+                LockSupport.unpark(worker);
             }
-            if (closed) {
+        }
+        part(0);
+        await();
+        this.task = null;
+        Throwable thrown = failure;
+        if (thrown != null) {
+            failure = null;
+            throw new IllegalStateException("a worker thread failed: " + thrown, thrown);
+        }
+    }
+
+    private void part(int worker) {
+        int threads = workers.length + 1;
+        int end = (int) ((long) count * (worker + 1) / threads);
+        try {
+            for (int i = (int) ((long) count * worker / threads); i < end; i++) {
+                task.run(i, worker);
+            }
+        } catch (Throwable thrown) {
+            failure = thrown;
+        }
+    }
+
+    private void await() {
+        for (int i = 0; i < SPINS; i++) {
+            if (running.get() == 0) {
                 return;
             }
-            seen = round;
-            try {
-                share(number);
-            } catch (Throwable e) {
-                failure = e;
-            }
-            running.decrementAndGet();
+            Thread.onSpinWait();
         }
+        waiting = Thread.currentThread();
+        while (running.get() != 0) {
+            LockSupport.park(this);
+        }
+        waiting = null;
     }
 
     @Override
     public void close() {
         closed = true;
-        for (Thread worker : workers) {
+        generation++;
+        for (Worker worker : workers) {
             LockSupport.unpark(worker);
+        }
+    }
+
+    private final class Worker extends Thread {
+        private final int number;
+        private volatile boolean parked;
+
+        Worker(int number) {
+            super("calm4j-worker-" + number);
+            this.number = number;
+            setDaemon(true);
+        }
+
+        @Override
+        public void run() {
+            int seen = 0;
+            while (true) {
+                seen = next(seen);
+                if (closed) {
+                    return;
+                }
+                part(number);
+                if (running.decrementAndGet() == 0) {
+                    Thread caller = waiting;
+                    if (caller != null) {
+                        LockSupport.unpark(caller);
+                    }
+                }
+            }
+        }
+
+        private int next(int seen) {
+            for (int i = 0; i < SPINS; i++) {
+                if (generation != seen) {
+                    return generation;
+                }
+                Thread.onSpinWait();
+            }
+            parked = true;
+            while (generation == seen) {
+                LockSupport.park(WorkerPool.this);
+            }
+            parked = false;
+            return generation;
         }
     }
 }

@@ -1,0 +1,109 @@
+package org.calm4j.engine.op.simd;
+
+import static org.calm4j.engine.op.simd.Vectors.BYTES;
+import static org.calm4j.engine.op.simd.Vectors.FLOAT;
+import static org.calm4j.engine.op.simd.Vectors.FLOATS;
+import static org.calm4j.engine.op.simd.Vectors.LANES;
+import static org.calm4j.engine.op.simd.Vectors.MEMORY;
+import static org.calm4j.engine.op.simd.Vectors.ORDER;
+
+import jdk.incubator.vector.FloatVector;
+
+/**
+ * Packing of one panel of a product: for each of k steps the {@code width} values that a tile wants at once, one after another; missing
+ * ones are zero.
+ */
+final class Panels {
+    /** A block transpose works on so many rows and steps; it needs 256-bit vectors. */
+    private static final int BLOCK = 8;
+
+    private Panels() {
+    }
+
+    /** From {@code count} rows, steps one after another in each: {@code to[step][i] = from[i][step]}. */
+    static void fromRows(long to, long from, long stride, int count, int k, int width) {
+        int i = 0;
+        if (LANES >= BLOCK) {
+            if (width == Tile6.ROWS && count == width) {
+                sixRows(to, from, stride, k);
+                return;
+            }
+            for (; i + BLOCK <= count; i += BLOCK) {
+                eightRows(to + 4L * i, from + i * stride, stride, k, 4L * width);
+            }
+        }
+        restOfRows(to + 4L * i, from + i * stride, stride, count - i, width - i, 0, k, 4L * width);
+    }
+
+    private static void eightRows(long to, long from, long stride, int k, long toStride) {
+        int step = 0;
+        for (; step + BLOCK <= k; step += BLOCK) {
+            long source = from + 4L * step;
+            Transpose.block(to + step * toStride, toStride, source, stride, source + 6 * stride, source + 7 * stride);
+        }
+        restOfRows(to, from, stride, BLOCK, BLOCK, step, k, toStride);
+    }
+
+    /** Each vector stored runs over into the next step, which is stored later; the last steps go one by one, for the next panel's sake. */
+    private static void sixRows(long to, long from, long stride, int k) {
+        int step = 0;
+        for (; step + BLOCK < k; step += BLOCK) {
+            long source = from + 4L * step;
+            Transpose.block(to + 4L * Tile6.ROWS * step, 4L * Tile6.ROWS, source, stride, source + 5 * stride, source + 5 * stride);
+        }
+        restOfRows(to, from, stride, Tile6.ROWS, Tile6.ROWS, step, k, 4L * Tile6.ROWS);
+    }
+
+    private static void restOfRows(long to, long from, long stride, int count, int width, int step, int k, long toStride) {
+        for (; step < k; step++) {
+            for (int i = 0; i < width; i++) {
+                float value = i < count ? MEMORY.get(FLOAT, from + i * stride + 4L * step) : 0;
+                MEMORY.set(FLOAT, to + step * toStride + 4L * i, value);
+            }
+        }
+    }
+
+    /** From k rows, each with {@code count} values one after another: {@code to[step][i] = from[step][i]}. */
+    static void fromColumns(long to, long from, long stride, int count, int k, int width) {
+        if (count == width && width == 2 * LANES) {
+            twoVectors(to, from, stride, k);
+        } else if (count == width && width <= LANES) {
+            overlapping(to, from, stride, k, width);
+        } else {
+            oneByOne(to, from, stride, count, k, width);
+        }
+    }
+
+    private static void twoVectors(long to, long from, long stride, int k) {
+        for (int step = 0; step < k; step++) {
+            FloatVector first = FloatVector.fromMemorySegment(FLOATS, MEMORY, from, ORDER);
+            FloatVector second = FloatVector.fromMemorySegment(FLOATS, MEMORY, from + BYTES, ORDER);
+            first.intoMemorySegment(MEMORY, to, ORDER);
+            second.intoMemorySegment(MEMORY, to + BYTES, ORDER);
+            from += stride;
+            to += 2 * BYTES;
+        }
+    }
+
+    /** Reads and writes a whole vector where fewer values are wanted; not in the last steps, behind which memory may end. */
+    private static void overlapping(long to, long from, long stride, int k, int width) {
+        // The values read too much must lie in the rows below, and what is written too much in the steps below.
+        int rest = Math.min(k, (int) Math.max((LANES + width - 1) / width, (BYTES + stride - 1) / stride));
+        for (int step = 0; step < k - rest; step++) {
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, from, ORDER).intoMemorySegment(MEMORY, to, ORDER);
+            from += stride;
+            to += 4L * width;
+        }
+        oneByOne(to, from, stride, width, rest, width);
+    }
+
+    private static void oneByOne(long to, long from, long stride, int count, int k, int width) {
+        for (int step = 0; step < k; step++) {
+            for (int i = 0; i < width; i++) {
+                MEMORY.set(FLOAT, to + 4L * i, i < count ? MEMORY.get(FLOAT, from + 4L * i) : 0);
+            }
+            from += stride;
+            to += 4L * width;
+        }
+    }
+}

@@ -1,0 +1,273 @@
+package org.calm4j.engine.op.simd;
+
+import static org.calm4j.engine.op.simd.Vectors.BYTES;
+import static org.calm4j.engine.op.simd.Vectors.FLOAT;
+import static org.calm4j.engine.op.simd.Vectors.LANES;
+import static org.calm4j.engine.op.simd.Vectors.MEMORY;
+
+import org.calm4j.engine.tensor.DType;
+
+/**
+ * The matrix product {@code C = α·A·B} (m×k times k×n) from packed panels and register tiles (Goto &amp; van de Geijn 2008).
+ *
+ * <p>In blocks of n and k: both sides are packed, then tiles are computed, each step shared by the pool. Blocks depend on the sizes alone,
+ * and every element of C is summed by one thread in the order of k.
+ */
+final class Product implements AutoCloseable {
+    private static final boolean WIDE = LANES == 16;
+    /** Rows and columns of a tile: panels are that wide. */
+    private static final int MR = WIDE ? Tile8.ROWS : Tile6.ROWS;
+    private static final int NR = 2 * LANES;
+    /** A right panel of so many steps fits into the first cache beside a left one. */
+    private static final int KC = 256;
+    /** Packed at once: bounds the scratch memory to about 9 MB. */
+    private static final int NC = 2048;
+    private static final int MC = 4080;
+    /** One task of tiles: a right block that fits into the second cache, times a few left panels. */
+    private static final int TASK_COLUMNS = 256;
+    private static final int TASK_ROWS = 2 * MR;
+    /** Packing and computing run at about these speeds; only for deciding whether to wake the pool. */
+    private static final double PACKED_PER_NANO = 4;
+    private static final double PRODUCTS_PER_NANO = 40;
+
+    private final WorkerPool pool;
+    private final Scratch packed = new Scratch();
+    /** Of each worker: an edge tile, then a widened panel. */
+    private final Scratch[] own;
+    private final WorkerPool.Task packTask = this::pack;
+    private final WorkerPool.Task tileTask = this::tiles;
+
+    // The operands.
+    private long left;
+    private long leftStride;
+    private boolean leftTransposed;
+    private long right;
+    private long rightStride;
+    private boolean rightTransposed;
+    private DType rightType;
+    private long c;
+    private long cStride;
+    private float alpha;
+
+    // The block at hand.
+    private long leftPanels;
+    private long rightPanels;
+    private int leftCount;
+    private int firstRow;
+    private int rows;
+    private int firstColumn;
+    private int columns;
+    private int firstStep;
+    private int steps;
+    private boolean adding;
+
+    Product(WorkerPool pool) {
+        this.pool = pool;
+        own = new Scratch[pool.threads()];
+        for (int i = 0; i < own.length; i++) {
+            own[i] = new Scratch();
+        }
+    }
+
+    /** A (m,k), row-major; strides are in bytes here and below. */
+    Product left(long address, long stride) {
+        left = address;
+        leftStride = stride;
+        leftTransposed = false;
+        return this;
+    }
+
+    /** A is the transpose of the row-major (k,m) given. */
+    Product leftTransposed(long address, long stride) {
+        left = address;
+        leftStride = stride;
+        leftTransposed = true;
+        return this;
+    }
+
+    /** B (k,n), row-major. */
+    Product right(long address, long stride, DType type) {
+        right = address;
+        rightStride = stride;
+        rightType = type;
+        rightTransposed = false;
+        return this;
+    }
+
+    /** B is the transpose of the row-major (n,k) given. */
+    Product rightTransposed(long address, long stride, DType type) {
+        right = address;
+        rightStride = stride;
+        rightType = type;
+        rightTransposed = true;
+        return this;
+    }
+
+    /** Sets C (m,n), or adds to it. */
+    void into(long address, long stride, int m, int n, int k, float alpha, boolean add) {
+        c = address;
+        cStride = stride;
+        this.alpha = alpha;
+        if (k == 0 && !add) {
+            for (int i = 0; i < m; i++) {
+                MEMORY.asSlice(address + i * stride, 4L * n).fill((byte) 0);
+            }
+        }
+        int kBlocks = (k + KC - 1) / KC;
+        for (firstColumn = 0; firstColumn < n; firstColumn += NC) {
+            columns = Math.min(NC, n - firstColumn);
+            for (int block = 0; block < kBlocks; block++) {
+                firstStep = (int) ((long) k * block / kBlocks);
+                steps = (int) ((long) k * (block + 1) / kBlocks) - firstStep;
+                adding = add || block > 0;
+                for (firstRow = 0; firstRow < m; firstRow += MC) {
+                    rows = Math.min(MC, m - firstRow);
+                    block(firstRow == 0);
+                }
+            }
+        }
+    }
+
+    private void block(boolean packRight) {
+        leftCount = (rows + MR - 1) / MR;
+        int rightCount = (columns + NR - 1) / NR;
+        leftPanels = packed.floats((long) steps * (leftCount * MR + rightCount * NR));
+        rightPanels = leftPanels + 4L * steps * leftCount * MR;
+        int packing = leftCount + (packRight ? rightCount : 0);
+        pool.run(packTask, packing, (long) (steps * (rows + (packRight ? (double) columns : 0)) / PACKED_PER_NANO));
+        int tasks = ((rows + TASK_ROWS - 1) / TASK_ROWS) * ((columns + TASK_COLUMNS - 1) / TASK_COLUMNS);
+        pool.run(tileTask, tasks, (long) ((double) steps * rows * columns / PRODUCTS_PER_NANO));
+    }
+
+    /** Packs one panel: those of the left side come first. */
+    private void pack(int index, int worker) {
+        if (index < leftCount) {
+            packLeft(index);
+        } else {
+            packRight(index - leftCount, worker);
+        }
+    }
+
+    private void packLeft(int panel) {
+        long to = leftPanels + 4L * steps * MR * panel;
+        int row = firstRow + panel * MR;
+        int count = Math.min(MR, firstRow + rows - row);
+        if (leftTransposed) {
+            Panels.fromColumns(to, left + firstStep * leftStride + 4L * row, leftStride, count, steps, MR);
+        } else {
+            Panels.fromRows(to, left + row * leftStride + 4L * firstStep, leftStride, count, steps, MR);
+        }
+    }
+
+    private void packRight(int panel, int worker) {
+        long to = rightPanels + 4L * steps * NR * panel;
+        int column = firstColumn + panel * NR;
+        int count = Math.min(NR, firstColumn + columns - column);
+        int lines = rightTransposed ? count : steps;
+        int length = rightTransposed ? steps : count;
+        long line = rightTransposed ? column : firstStep;
+        long within = rightTransposed ? firstStep : column;
+        long from = right + line * rightStride + within * rightType.bytes();
+        long stride = rightStride;
+        if (rightType != DType.F32) {
+            long wide = own[worker].floats((long) MR * NR + (long) NR * KC) + 4L * MR * NR;
+            for (int i = 0; i < lines; i++) {
+                Widen.row(wide + 4L * i * length, from + i * rightStride, rightType, length);
+            }
+            from = wide;
+            stride = 4L * length;
+        }
+        if (rightTransposed) {
+            Panels.fromRows(to, from, stride, count, steps, NR);
+        } else {
+            Panels.fromColumns(to, from, stride, count, steps, NR);
+        }
+    }
+
+    /** One task: TASK_ROWS rows times TASK_COLUMNS columns; those of the same columns are neighbours. */
+    private void tiles(int index, int worker) {
+        int perColumns = (rows + TASK_ROWS - 1) / TASK_ROWS;
+        int column = index / perColumns * TASK_COLUMNS;
+        int row = index % perColumns * TASK_ROWS;
+        int columnEnd = Math.min(columns, column + TASK_COLUMNS);
+        int rowEnd = Math.min(rows, row + TASK_ROWS);
+        for (int j = column; j < columnEnd; j += NR) {
+            long b = rightPanels + 4L * steps * j;
+            for (int i = row; i < rowEnd; i += MR) {
+                long a = leftPanels + 4L * steps * i;
+                long to = c + (firstRow + i) * cStride + 4L * (firstColumn + j);
+                int tileRows = Math.min(MR, rowEnd - i);
+                int tileColumns = Math.min(NR, columnEnd - j);
+                if (tileRows == MR && tileColumns == NR) {
+                    full(to, a, b);
+                } else if (tileRows == MR && tileColumns == LANES) {
+                    narrow(to, a, b);
+                } else {
+                    edge(to, a, b, tileRows, tileColumns, worker);
+                }
+            }
+        }
+    }
+
+    private void full(long to, long a, long b) {
+        long bEnd = b + 4L * NR * steps;
+        if (WIDE) {
+            if (adding) {
+                Tile8.add(to, cStride, a, b, bEnd, alpha);
+            } else {
+                Tile8.set(to, cStride, a, b, bEnd, alpha);
+            }
+        } else if (adding) {
+            Tile6.add(to, cStride, a, b, bEnd, alpha);
+        } else {
+            Tile6.set(to, cStride, a, b, bEnd, alpha);
+        }
+    }
+
+    private void narrow(long to, long a, long b) {
+        long bEnd = b + 4L * NR * steps;
+        if (WIDE) {
+            if (adding) {
+                Tile8.addNarrow(to, cStride, a, b, bEnd, alpha);
+            } else {
+                Tile8.setNarrow(to, cStride, a, b, bEnd, alpha);
+            }
+        } else if (adding) {
+            Tile6.addNarrow(to, cStride, a, b, bEnd, alpha);
+        } else {
+            Tile6.setNarrow(to, cStride, a, b, bEnd, alpha);
+        }
+    }
+
+    /** A tile that reaches over C's border is computed beside it. */
+    private void edge(long to, long a, long b, int tileRows, int tileColumns, int worker) {
+        long tile = own[worker].floats((long) MR * NR + (long) NR * KC);
+        long bEnd = b + 4L * NR * steps;
+        if (WIDE) {
+            if (tileColumns <= LANES) {
+                Tile8.setNarrow(tile, 2 * BYTES, a, b, bEnd, alpha);
+            } else {
+                Tile8.set(tile, 2 * BYTES, a, b, bEnd, alpha);
+            }
+        } else if (tileColumns <= LANES) {
+            Tile6.setNarrow(tile, 2 * BYTES, a, b, bEnd, alpha);
+        } else {
+            Tile6.set(tile, 2 * BYTES, a, b, bEnd, alpha);
+        }
+        for (int i = 0; i < tileRows; i++) {
+            for (int j = 0; j < tileColumns; j++) {
+                float value = MEMORY.get(FLOAT, tile + i * 2 * BYTES + 4L * j);
+                long at = to + i * cStride + 4L * j;
+                MEMORY.set(FLOAT, at, adding ? MEMORY.get(FLOAT, at) + value : value);
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        packed.close();
+        for (Scratch scratch : own) {
+            scratch.close();
+        }
+    }
+}

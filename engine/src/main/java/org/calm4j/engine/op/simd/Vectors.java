@@ -1,0 +1,57 @@
+package org.calm4j.engine.op.simd;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorShape;
+import jdk.incubator.vector.VectorShuffle;
+import jdk.incubator.vector.VectorSpecies;
+
+/** The constants of all kernels. They are static and final, because the compiler makes registers of vectors only then. */
+final class Vectors {
+    /** Overrides the vector width in bits, so that tests can run the kernels of other machines. */
+    private static final String WIDTH_PROPERTY = "calm4j.vectorBits";
+
+    static final VectorSpecies<Float> FLOATS = floats();
+    static final int LANES = FLOATS.length();
+    static final long BYTES = FLOATS.vectorByteSize();
+    static final ByteOrder ORDER = ByteOrder.nativeOrder();
+    static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+    static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
+    static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
+    static final MemorySegment MEMORY = memory();
+
+
+    /**
+     * A vector plus itself in these orders, one after another, has the sum of its lanes in every lane. {@code reduceLanes(ADD)} leaves the
+     * order of additions, and with it the last bits, to whether the method is compiled yet.
+     */
+    static final VectorShuffle<Float> FOLD8 = fold(8);
+    static final VectorShuffle<Float> FOLD4 = fold(4);
+    static final VectorShuffle<Float> FOLD2 = fold(2);
+    static final VectorShuffle<Float> FOLD1 = fold(1);
+    /** Lanes whose number has that bit. */
+    static final VectorMask<Float> BIT1 = VectorMask.fromLong(FLOATS, 0xaaaa_aaaaL & (1L << LANES) - 1);
+    static final VectorMask<Float> BIT2 = VectorMask.fromLong(FLOATS, 0xcccc_ccccL & (1L << LANES) - 1);
+
+    private Vectors() {
+    }
+
+    private static VectorShuffle<Float> fold(int distance) {
+        return VectorShuffle.fromOp(FLOATS, i -> (i ^ distance) & LANES - 1);
+    }
+
+    private static VectorSpecies<Float> floats() {
+        int preferred = FloatVector.SPECIES_PREFERRED.vectorBitSize();
+        int bits = Math.clamp(Integer.getInteger(WIDTH_PROPERTY, preferred), 128, 512);
+        return VectorSpecies.of(float.class, VectorShape.forBitSize(bits));
+    }
+
+    /** All of memory by absolute address: fewer nodes in a kernel than a segment per tensor. {@link Native} checks sizes before. */
+    @SuppressWarnings("restricted")
+    private static MemorySegment memory() {
+        return MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
+    }
+}
