@@ -1,10 +1,12 @@
 package org.calm4j.engine.op.simd;
 
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * A fixed pool of threads that share the indices of a task in equal contiguous parts; the caller works too.
+ * A fixed pool of threads that share the indices of a task, each taking the next one; the caller works too. So a thread that has lost its
+ * core to another process delays nobody but the index it holds.
  *
  * <p>What an index computes must not depend on which thread runs it, so results are the same for any number of threads. One caller at a
  * time; tasks do not start tasks.
@@ -22,7 +24,9 @@ final class WorkerPool implements AutoCloseable {
     private static final int SPINS = 2_000;
 
     private final Worker[] workers;
-    private final AtomicInteger running = new AtomicInteger();
+    /** The round in the high half, the next index to be taken in the low one. */
+    private final AtomicLong next = new AtomicLong();
+    private final AtomicInteger done = new AtomicInteger();
     private volatile int generation;
     private volatile Thread waiting;
     private volatile Throwable failure;
@@ -56,16 +60,17 @@ final class WorkerPool implements AutoCloseable {
         }
         this.task = task;
         this.count = count;
-        running.set(workers.length);
-        generation++;
+        done.set(0);
+        int round = generation + 1;
+        next.set((long) round << 32);
+        generation = round;
         for (Worker worker : workers) {
             if (worker.parked) {
                 LockSupport.unpark(worker);
             }
         }
-        part(0);
-        await();
-        this.task = null;
+        take(round, 0);
+        await(count);
         Throwable thrown = failure;
         if (thrown != null) {
             failure = null;
@@ -73,27 +78,40 @@ final class WorkerPool implements AutoCloseable {
         }
     }
 
-    private void part(int worker) {
-        int threads = workers.length + 1;
-        int end = (int) ((long) count * (worker + 1) / threads);
-        try {
-            for (int i = (int) ((long) count * worker / threads); i < end; i++) {
-                task.run(i, worker);
+    /** Takes indices of a round until none is left. A claim holds the round open, so that what is read after it belongs to it. */
+    private void take(int round, int worker) {
+        while (true) {
+            long claim = next.get();
+            if ((int) (claim >>> 32) != round || (int) claim >= count) {
+                return;
             }
-        } catch (Throwable thrown) {
-            failure = thrown;
+            if (!next.compareAndSet(claim, claim + 1)) {
+                continue;
+            }
+            int all = count;
+            try {
+                task.run((int) claim, worker);
+            } catch (Throwable thrown) {
+                failure = thrown;
+            }
+            if (done.incrementAndGet() == all) {
+                Thread caller = waiting;
+                if (caller != null) {
+                    LockSupport.unpark(caller);
+                }
+            }
         }
     }
 
-    private void await() {
+    private void await(int all) {
         for (int i = 0; i < SPINS; i++) {
-            if (running.get() == 0) {
+            if (done.get() == all) {
                 return;
             }
             Thread.onSpinWait();
         }
         waiting = Thread.currentThread();
-        while (running.get() != 0) {
+        while (done.get() != all) {
             LockSupport.park(this);
         }
         waiting = null;
@@ -126,13 +144,7 @@ final class WorkerPool implements AutoCloseable {
                 if (closed) {
                     return;
                 }
-                part(number);
-                if (running.decrementAndGet() == 0) {
-                    Thread caller = waiting;
-                    if (caller != null) {
-                        LockSupport.unpark(caller);
-                    }
-                }
+                take(seen, number);
             }
         }
 
