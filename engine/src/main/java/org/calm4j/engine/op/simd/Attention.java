@@ -24,8 +24,9 @@ final class Attention implements AutoCloseable {
     private static final int QUERIES = 48;
     /** Keys that the backward pass takes at once. */
     private static final int KEYS = 256;
-    /** So few queries (decoding, short texts) read keys and values where they are: packing them would cost more. */
-    private static final int FEW_QUERIES = 16;
+    /** So few queries (decoding) or so few scores (short texts) read keys and values where they are: packing them would cost more. */
+    private static final int FEW_QUERIES = 4;
+    private static final int FEW_SCORES = 1600;
     private static final int KEYS_AT_ONCE = 4;
     private static final double PER_NANO = 10;
 
@@ -78,6 +79,9 @@ final class Attention implements AutoCloseable {
         if (heads % keyHeads != 0 || k.dim(2) != d) {
             throw new IllegalArgumentException("no attention between " + q + " and " + k);
         }
+        if (!(scale > 0)) {
+            throw new IllegalArgumentException("scores are scaled by " + scale);
+        }
         this.q = Native.f32(q, q.size());
         this.k = Native.f32(k, k.size());
         this.v = Native.f32(v, k.size());
@@ -121,13 +125,17 @@ final class Attention implements AutoCloseable {
         int first = blockFirst[task / heads];
         int count = Math.min(QUERIES, segments.queryLength(segment) - first);
         int h = task % heads;
-        if (count <= FEW_QUERIES) {
+        if (few(count, segments.depth(segment) + ownKeys(segment, first + count - 1))) {
             for (int j = first; j < first + count; j++) {
                 forwardOne(segment, j, h, worker);
             }
         } else {
             forwardBlock(segment, first, count, h, worker);
         }
+    }
+
+    private static boolean few(int queries, int keys) {
+        return queries <= FEW_QUERIES || queries * (long) keys <= FEW_SCORES;
     }
 
     /** Keys of a segment that its query j sees, itself included. */
@@ -143,29 +151,30 @@ final class Attention implements AutoCloseable {
         int ownKeys = ownKeys(segment, first + count - 1);
         int depth = segments.depth(segment);
         int keys = depth + ownKeys;
-        long scores = own[worker].floats((long) count * keys);
+        long stride = 4L * Vectors.roundUp(keys);
+        long scores = own[worker].floats(count * stride / 4);
         long row = segments.queryStart(segment) + (long) first;
         long head = row * queryStride + 4L * h * d;
         Product product = products[worker];
         for (int s = segment; s != Segments.NONE; s = segments.parent(s)) {
             int n = s == segment ? ownKeys : segments.keyLength(s);
             product.left(q + head, queryStride).rightTransposed(k + keyOffset(s, h), keyStride, DType.F32)
-                    .into(scores + 4L * segments.depth(s), 4L * keys, count, n, d, scale, false);
+                    .into(scores + 4L * segments.depth(s), stride, count, n, d, 1, false);
         }
         for (int i = 0; i < count; i++) {
-            softmax(scores + 4L * i * keys, depth + ownKeys(segment, first + i), keys, (row + i) * heads + h);
+            softmax(scores + i * stride, depth + ownKeys(segment, first + i), keys, (row + i) * heads + h);
         }
         for (int s = segment; s != Segments.NONE; s = segments.parent(s)) {
             int n = s == segment ? ownKeys : segments.keyLength(s);
-            product.left(scores + 4L * segments.depth(s), 4L * keys).right(v + keyOffset(s, h), keyStride, DType.F32)
+            product.left(scores + 4L * segments.depth(s), stride).right(v + keyOffset(s, h), keyStride, DType.F32)
                     .into(out + head, queryStride, count, d, n, 1, s != segment);
         }
     }
 
-    /** Scores to probabilities: zero behind the visible ones. */
+    /** Scores, not scaled yet, to probabilities: zero behind the visible ones. */
     private void softmax(long scores, int visible, int keys, long at) {
-        float max = Exp.max(scores, visible);
-        double sum = Exp.row(scores, scores, visible, 1, max);
+        float max = scale * Exp.max(scores, visible);
+        double sum = Exp.wholeVectors(scores, visible, scale, max);
         Scale.row(scores, (float) (1 / sum), visible);
         MEMORY.asSlice(scores + 4L * visible, 4L * (keys - visible)).fill((byte) 0);
         MEMORY.set(FLOAT, lse + 4 * at, (float) (max + Math.log(sum)));
@@ -174,14 +183,13 @@ final class Attention implements AutoCloseable {
     private void forwardOne(int segment, int j, int h, int worker) {
         int ownKeys = ownKeys(segment, j);
         int keys = segments.depth(segment) + ownKeys;
-        long scores = own[worker].floats(keys);
+        long scores = own[worker].floats(Vectors.roundUp(keys));
         long row = segments.queryStart(segment) + (long) j;
         long head = row * queryStride + 4L * h * d;
         for (int s = segment; s != Segments.NONE; s = segments.parent(s)) {
             int n = s == segment ? ownKeys : segments.keyLength(s);
             dots(scores + 4L * segments.depth(s), q + head, k + keyOffset(s, h), n);
         }
-        Scale.row(scores, scale, keys);
         softmax(scores, keys, keys, row * heads + h);
         for (int s = segment; s != Segments.NONE; s = segments.parent(s)) {
             int n = s == segment ? ownKeys : segments.keyLength(s);
@@ -290,8 +298,8 @@ final class Attention implements AutoCloseable {
 
     private void backwardKeys(Product product, long head, long at, int count, long key, int keys, int visible, long probability,
             long dScore, long outDot) {
-        long stride = 4L * keys;
-        boolean few = count <= FEW_QUERIES;
+        long stride = 4L * Vectors.roundUp(keys);
+        boolean few = few(count, keys);
         if (!few) {
             product.left(q + head, queryStride).rightTransposed(k + key, keyStride, DType.F32)
                     .into(probability, stride, count, keys, d, 1, false);
@@ -305,7 +313,7 @@ final class Attention implements AutoCloseable {
                 dots(p, q + head + i * queryStride, k + key, seen);
                 dots(dScore + i * stride, dOut + head + i * queryStride, v + key, seen);
             }
-            Exp.row(p, p, seen, scale, MEMORY.get(FLOAT, lse + 4 * (at + (long) i * heads)));
+            Exp.wholeVectors(p, seen, scale, MEMORY.get(FLOAT, lse + 4 * (at + (long) i * heads)));
             scores(dScore + i * stride, p, MEMORY.get(FLOAT, outDot + 4L * i), scale, seen);
             zero(p + 4L * seen, keys - seen);
             zero(dScore + i * stride + 4L * seen, keys - seen);
@@ -323,7 +331,7 @@ final class Attention implements AutoCloseable {
 
     /** The same three products row by row, leaving out what the causal mask makes zero. */
     private void mix(long head, int count, long key, int keys, int visible, long probability, long dScore) {
-        long stride = 4L * keys;
+        long stride = 4L * Vectors.roundUp(keys);
         for (int i = 0; i < count; i++) {
             int seen = Math.clamp(visible + i, 0, keys);
             Mix.rows(dQ + head + i * queryStride, dScore + i * stride, 4, k + key, keyStride, seen, d, true);

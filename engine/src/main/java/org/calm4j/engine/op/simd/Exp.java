@@ -43,6 +43,19 @@ final class Exp {
         return sum;
     }
 
+    /**
+     * Sets {@code x[i] = exp(scale·x[i] − shift)} in place for a positive scale, and returns the sum, without a scalar rest: what lies behind the last element, up to
+     * a whole vector, is overwritten.
+     */
+    static double wholeVectors(long x, int count, float scale, float shift) {
+        int whole = Vectors.roundUp(count);
+        for (int i = count; i < whole; i++) {
+            // Its exponential is 2e-38 and no part of any sum.
+            MEMORY.set(FLOAT, x + 4L * i, Float.NEGATIVE_INFINITY);
+        }
+        return row(x, x, whole, scale, shift);
+    }
+
     private static float block(long to, long from, int count, float scale, float shift) {
         FloatVector sums = FloatVector.zero(FLOATS);
         FloatVector minusShift = FloatVector.broadcast(FLOATS, -shift);

@@ -22,6 +22,7 @@ final class Linear implements AutoCloseable {
     private final WorkerPool.Task columnTask = this::column;
 
     private long out;
+    private long outStride;
     private long x;
     private long w;
     private DType type;
@@ -46,16 +47,17 @@ final class Linear implements AutoCloseable {
         long n = w.dim(0);
         long k = w.dim(1);
         forward(Native.f32(out, t * n), Native.f32(x, t * k), Native.weight(w, n * k), w.type(), (int) t, (int) n, (int) k, (float) alpha,
-                add);
+                add, 4 * n);
     }
 
-    /** The same on addresses. */
-    void forward(long out, long x, long w, DType type, int t, int n, int k, float alpha, boolean add) {
+    /** The same on addresses; rows of out begin so many bytes apart. */
+    void forward(long out, long x, long w, DType type, int t, int n, int k, float alpha, boolean add, long outStride) {
         if (t > FEW_ROWS && n > 1) {
-            product.left(x, 4L * k).rightTransposed(w, (long) type.bytes() * k, type).into(out, 4L * n, t, n, k, alpha, add);
+            product.left(x, 4L * k).rightTransposed(w, (long) type.bytes() * k, type).into(out, outStride, t, n, k, alpha, add);
             return;
         }
         this.out = out;
+        this.outStride = outStride;
         this.x = x;
         this.w = w;
         this.type = type;
@@ -108,7 +110,7 @@ final class Linear implements AutoCloseable {
     }
 
     private void store(int i, int j, float sum) {
-        long at = out + 4L * ((long) i * n + j);
+        long at = out + i * outStride + 4L * j;
         MEMORY.set(FLOAT, at, add ? Math.fma(alpha, sum, MEMORY.get(FLOAT, at)) : alpha * sum);
     }
 
@@ -118,11 +120,11 @@ final class Linear implements AutoCloseable {
         long n = w.dim(0);
         long k = w.dim(1);
         backwardInput(Native.f32(dX, t * k), Native.f32(dOut, t * n), Native.weight(w, n * k), w.type(), (int) t, (int) n, (int) k,
-                (float) alpha, add);
+                (float) alpha, add, 4 * n);
     }
 
-    void backwardInput(long dX, long dOut, long w, DType type, int t, int n, int k, float alpha, boolean add) {
-        product.left(dOut, 4L * n).right(w, (long) type.bytes() * k, type).into(dX, 4L * k, t, k, n, alpha, add);
+    void backwardInput(long dX, long dOut, long w, DType type, int t, int n, int k, float alpha, boolean add, long dOutStride) {
+        product.left(dOut, dOutStride).right(w, (long) type.bytes() * k, type).into(dX, 4L * k, t, k, n, alpha, add);
     }
 
     /** Adds {@code dW[n,k] += α Σₜ dOut[t,n] x[t,k]}. */
@@ -130,11 +132,12 @@ final class Linear implements AutoCloseable {
         long t = x.dim(0);
         long n = dW.dim(0);
         long k = dW.dim(1);
-        backwardWeight(Native.f32(dW, n * k), Native.f32(dOut, t * n), Native.f32(x, t * k), (int) t, (int) n, (int) k, (float) alpha);
+        backwardWeight(Native.f32(dW, n * k), Native.f32(dOut, t * n), Native.f32(x, t * k), (int) t, (int) n, (int) k, (float) alpha,
+                4 * n);
     }
 
-    void backwardWeight(long dW, long dOut, long x, int t, int n, int k, float alpha) {
-        product.leftTransposed(dOut, 4L * n).right(x, 4L * k, DType.F32).into(dW, 4L * k, n, k, t, alpha, true);
+    void backwardWeight(long dW, long dOut, long x, int t, int n, int k, float alpha, long dOutStride) {
+        product.leftTransposed(dOut, dOutStride).right(x, 4L * k, DType.F32).into(dW, 4L * k, n, k, t, alpha, true);
     }
 
     @Override

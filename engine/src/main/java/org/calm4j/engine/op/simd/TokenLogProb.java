@@ -26,6 +26,8 @@ final class TokenLogProb implements AutoCloseable {
     private long target;
     private long coefficient;
     private int rows;
+    /** Bytes from one row of logits to the next: whole vectors. */
+    private long stride;
     private int v;
 
     TokenLogProb(WorkerPool pool, Linear linear) {
@@ -44,10 +46,11 @@ final class TokenLogProb implements AutoCloseable {
         long weight = Native.weight(w, (long) v * c);
         long targets = Native.indices(target, n, v);
         int chunk = chunkRows(n);
-        logits = scratch.floats((long) chunk * v);
+        stride = 4L * Vectors.roundUp(v);
+        logits = scratch.floats(chunk * stride / 4);
         for (int first = 0; first < n; first += chunk) {
             rows = Math.min(chunk, n - first);
-            linear.forward(logits, xs + 4L * first * c, weight, w.type(), rows, v, c, 1, false);
+            linear.forward(logits, xs + 4L * first * c, weight, w.type(), rows, v, c, 1, false, stride);
             this.logProb = logProbs + 4L * first;
             this.lse = lses + 4L * first;
             this.target = targets + 4L * first;
@@ -71,18 +74,19 @@ final class TokenLogProb implements AutoCloseable {
         long targets = Native.indices(target, n, v);
         long lses = Native.f32(lse, n);
         int chunk = chunkRows(n);
-        logits = scratch.floats((long) chunk * v);
+        stride = 4L * Vectors.roundUp(v);
+        logits = scratch.floats(chunk * stride / 4);
         for (int first = 0; first < n; first += chunk) {
             rows = Math.min(chunk, n - first);
             long chunkX = xs + 4L * first * c;
-            linear.forward(logits, chunkX, weight, w.type(), rows, v, c, 1, false);
+            linear.forward(logits, chunkX, weight, w.type(), rows, v, c, 1, false, stride);
             this.coefficient = coefficients + 4L * first;
             this.lse = lses + 4L * first;
             this.target = targets + 4L * first;
             pool.run(backwardTask, (rows + TASK_ROWS - 1) / TASK_ROWS, (long) (rows * (double) v / PER_NANO));
-            linear.backwardInput(dXs + 4L * first * c, logits, weight, w.type(), rows, v, c, 1, false);
+            linear.backwardInput(dXs + 4L * first * c, logits, weight, w.type(), rows, v, c, 1, false, stride);
             if (dW != null) {
-                linear.backwardWeight(dWeight, logits, chunkX, rows, v, c, 1);
+                linear.backwardWeight(dWeight, logits, chunkX, rows, v, c, 1, stride);
             }
         }
     }
@@ -94,10 +98,10 @@ final class TokenLogProb implements AutoCloseable {
     private void forward(int task, int worker) {
         int end = Math.min(rows, (task + 1) * TASK_ROWS);
         for (int i = task * TASK_ROWS; i < end; i++) {
-            long row = logits + 4L * i * v;
+            long row = logits + i * stride;
             double logit = MEMORY.get(FLOAT, row + 4L * MEMORY.get(INT, target + 4L * i));
             float max = Exp.max(row, v);
-            double logSum = Math.log(Exp.row(row, row, v, 1, max));
+            double logSum = Math.log(Exp.wholeVectors(row, v, 1, max));
             MEMORY.set(FLOAT, lse + 4L * i, (float) (max + logSum));
             MEMORY.set(FLOAT, logProb + 4L * i, (float) (logit - max - logSum));
         }
@@ -107,9 +111,9 @@ final class TokenLogProb implements AutoCloseable {
     private void backward(int task, int worker) {
         int end = Math.min(rows, (task + 1) * TASK_ROWS);
         for (int i = task * TASK_ROWS; i < end; i++) {
-            long row = logits + 4L * i * v;
+            long row = logits + i * stride;
             float factor = MEMORY.get(FLOAT, coefficient + 4L * i);
-            Exp.row(row, row, v, 1, MEMORY.get(FLOAT, lse + 4L * i));
+            Exp.wholeVectors(row, v, 1, MEMORY.get(FLOAT, lse + 4L * i));
             long at = row + 4L * MEMORY.get(INT, target + 4L * i);
             // Before the scaling: 1 − p is more exact than c − c·p.
             MEMORY.set(FLOAT, at, MEMORY.get(FLOAT, at) - 1);

@@ -43,6 +43,11 @@ final class Vectors {
         return VectorShuffle.fromOp(FLOATS, i -> (i ^ distance) & LANES - 1);
     }
 
+    /** The least number of whole vectors' floats that holds so many. */
+    static int roundUp(int count) {
+        return count + LANES - 1 & -LANES;
+    }
+
     private static VectorSpecies<Float> floats() {
         int preferred = FloatVector.SPECIES_PREFERRED.vectorBitSize();
         int bits = Math.clamp(Integer.getInteger(WIDTH_PROPERTY, preferred), 128, 512);

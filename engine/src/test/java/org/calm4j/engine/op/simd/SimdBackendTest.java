@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
+import java.util.stream.LongStream;
 import org.calm4j.engine.loss.PreferenceLoss;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.ModelConfig;
@@ -11,6 +13,8 @@ import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.BackendConformance;
+import org.calm4j.engine.op.Segments;
+import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.train.Example;
 import org.calm4j.engine.train.References;
 import org.calm4j.engine.train.Schedule;
@@ -31,6 +35,83 @@ final class SimdBackendTest extends BackendConformance {
         List<Float> one = weightsAfterTraining(1);
         assertThat(weightsAfterTraining(2)).isEqualTo(one);
         assertThat(weightsAfterTraining(3)).isEqualTo(one);
+    }
+
+    /** Operations large enough that the pool wakes for them, with borders of tiles and blocks inside. */
+    @Test
+    void bitsOfLargeOperationsDoNotDependOnThreads() {
+        List<Float> one = largeOperations(1);
+        assertThat(largeOperations(2)).isEqualTo(one);
+        assertThat(largeOperations(3)).isEqualTo(one);
+        assertThat(largeOperations(7)).isEqualTo(one);
+    }
+
+    private static List<Float> largeOperations(int threads) {
+        int t = 333;
+        int c = 6 * 34;
+        int v = 777;
+        List<Tensor> results = new ArrayList<>();
+        try (SimdBackend b = new SimdBackend(threads)) {
+            Tensor x = random(b, t, c);
+            Tensor w = random(b, v, c);
+            Tensor wide = random(b, t, v);
+            b.linearForward(wide, x, w, 0.5, true);
+            Tensor dX = random(b, t, c);
+            b.linearBackwardInput(dX, wide, w, 1, true);
+            Tensor dW = random(b, v, c);
+            b.linearBackwardWeight(dW, wide, x, 1);
+            Tensor rstd = random(b, t);
+            Tensor norm = random(b, c);
+            Tensor dNorm = random(b, c);
+            Tensor out = random(b, t, c);
+            b.rmsNormForward(out, rstd, x, norm, 1e-5);
+            b.rmsNormBackward(dX, dNorm, out, x, norm, rstd);
+            Tensor gate = random(b, t, v);
+            b.swiGluForward(gate, wide, gate);
+            b.swiGluBackward(wide, gate, random(b, t, v), wide, gate);
+            Segments segments = new Segments();
+            int root = segments.add(0, 100, 0, 100, Segments.NONE);
+            segments.add(100, 61, 100, 61, root);
+            segments.add(161, 3, 161, 3, root);
+            segments.add(164, 169, 164, 169, Segments.NONE);
+            Tensor attention = random(b, t, 6, 34);
+            Tensor keys = random(b, t, 3, 34);
+            Tensor values = random(b, t, 3, 34);
+            Tensor lse = random(b, t, 6);
+            Tensor dQ = random(b, t, 6, 34);
+            Tensor dK = random(b, t, 3, 34);
+            Tensor dV = random(b, t, 3, 34);
+            b.attentionForward(attention, lse, out.view(t, 6, 34), keys, values, segments, 0.2);
+            b.attentionBackward(dQ, dK, dV, dX.view(t, 6, 34), attention, lse, out.view(t, 6, 34), keys, values, segments, 0.2);
+            Tensor target = new Tensor("target", b.allocate(4L * t), 0, DType.I32, t);
+            b.write(target, new Random(2).ints(t, 0, v).toArray(), t);
+            Tensor logProb = random(b, t);
+            Tensor logProbLse = random(b, t);
+            Tensor dHidden = random(b, t, c);
+            Tensor dHead = random(b, v, c);
+            b.tokenLogProbForward(logProb, logProbLse, x, w, target);
+            b.tokenLogProbBackward(dHidden, dHead, random(b, t), x, w, target, logProbLse);
+            b.embeddingBackward(dHead, dX, target);
+            Tensor squares = random(b, 1);
+            squares.set(0, b.sumOfSquares(wide));
+            b.adamW(w, random(b, v, c), zeros(b, v, c), dHead, AdamW.DEFAULT, 1e-3, 0.1, 1, 3);
+            b.dropout(wide, wide, 0.3, 5, false);
+            results.addAll(List.of(wide, dX, dW, dNorm, out, gate, attention, lse, dQ, dK, dV, logProb, dHidden, dHead, squares, w));
+            return results.stream().flatMap(r -> LongStream.range(0, r.size()).mapToObj(i -> (float) r.get(i))).toList();
+        }
+    }
+
+    private static Tensor zeros(SimdBackend backend, long... shape) {
+        return new Tensor("t", backend.allocate(4 * Tensor.product(shape)), 0, DType.F32, shape);
+    }
+
+    private static Tensor random(SimdBackend backend, long... shape) {
+        Tensor tensor = zeros(backend, shape);
+        Random random = new Random(Tensor.product(shape));
+        for (long i = 0; i < tensor.size(); i++) {
+            tensor.set(i, random.nextFloat() - 0.5);
+        }
+        return tensor;
     }
 
     private static List<Float> weightsAfterTraining(int threads) {
