@@ -67,11 +67,11 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
         AtomicFile.directories(output);
         List<Trainer.Reference> reference = options instanceof PreferenceOptions preference
                 ? reference(lm, pairs, preference.referenceModel, settings, steps, progress) : List.of();
-        TrainingRun run = new TrainingRun(output, start.weightsFile(), inForce(steps), steps, options.saveSteps, options.loggingSteps,
-                options.resume);
+        TrainingRun run = new TrainingRun(output, start.weightsFile(), inForce(steps), steps, options.saveSteps, options.evalSteps,
+                options.loggingSteps, options.resume);
         StepLog[] last = new StepLog[1];
         progress.start(name, steps);
-        try (Trainer trainer = new Trainer(lm, settings, lines, replay, reference)) {
+        try (Trainer trainer = new Trainer(lm, settings, lines, replay, reference, held(start, reader))) {
             run.run(trainer, start::save, log -> {
                 last[0] = log;
                 progress.at(log.step(), note(log));
@@ -80,6 +80,20 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
             progress.end();
         }
         return last[0];
+    }
+
+    private Trainer.Held held(ModelFolder start, TrainingData reader) {
+        if (options.evalSteps == 0) {
+            return Trainer.Held.NONE;
+        }
+        if (!(options instanceof PreferenceOptions preference)) {
+            return new Trainer.Held(reader.documents(options.evalData), List.of());
+        }
+        List<Example.Preference> pairs = reader.pairs(options.evalData);
+        if (preference.referenceModel != null) {
+            throw CalmException.usage("--eval-data with --reference-model is not supported");
+        }
+        return new Trainer.Held(pairs, References.of(start.model().withoutAdapter(), pairs, null));
     }
 
     private static String note(StepLog log) {

@@ -14,6 +14,7 @@ import com.fasterxml.jackson.annotation.JsonUnwrapped;
  * @param gradNorm global, before clipping
  * @param numTokens tokens trained on since the start
  * @param replayLoss the replayed documents' part of the loss, before its weight; null without replay
+ * @param evalLoss mean loss of the lines that are not trained on, after the update; null in steps that do not look
  * @param preference null where no pairs are trained
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
@@ -21,7 +22,11 @@ import com.fasterxml.jackson.annotation.JsonUnwrapped;
 public record StepLog(int step, double epoch, double loss, @JsonProperty("grad_norm") double gradNorm,
         @JsonProperty("learning_rate") double learningRate, @JsonProperty("num_tokens") long numTokens,
         @JsonProperty("tokens_per_second") double tokensPerSecond, @JsonProperty("replay_loss") Double replayLoss,
-        @JsonUnwrapped Preference preference) {
+        @JsonProperty("eval_loss") Double evalLoss, @JsonUnwrapped Preference preference) {
+
+    StepLog withEvalLoss(double loss) {
+        return new StepLog(step, epoch, this.loss, gradNorm, learningRate, numTokens, tokensPerSecond, replayLoss, loss, preference);
+    }
 
     /** Means over a step's pairs; a reward is β times (log-probability − the reference's). */
     public record Preference(@JsonProperty("rewards/chosen") double rewardsChosen, @JsonProperty("rewards/rejected") double rewardsRejected,

@@ -25,6 +25,15 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
+     * Lines that are scored now and then and never trained on.
+     *
+     * @param reference as for the lines that are trained on
+     */
+    public record Held(List<? extends Example> lines, List<Reference> reference) {
+        public static final Held NONE = new Held(List.of(), List.of());
+    }
+
+    /**
      * One example's place in a step.
      *
      * @param line its number in the data; -1 for a replayed document
@@ -38,6 +47,7 @@ public final class Trainer implements AutoCloseable {
     private final List<? extends Example> lines;
     private final List<Example.Document> replay;
     private final List<Reference> reference;
+    private final Held held;
     private final DataOrder lineOrder;
     private final DataOrder replayOrder;
     private final int microBatchRows;
@@ -65,6 +75,13 @@ public final class Trainer implements AutoCloseable {
      */
     public Trainer(CausalLm model, TrainSettings settings, List<? extends Example> lines, List<Example.Document> replay,
             List<Reference> reference) {
+        this(model, settings, lines, replay, reference, Held.NONE);
+    }
+
+    /** @param held what {@link #heldLoss} scores */
+    public Trainer(CausalLm model, TrainSettings settings, List<? extends Example> lines, List<Example.Document> replay,
+            List<Reference> reference, Held held) {
+        this.held = held;
         this.model = model;
         this.settings = settings;
         this.lines = lines;
@@ -89,6 +106,7 @@ public final class Trainer implements AutoCloseable {
     private Activations.Capacity capacity() {
         List<Example> all = new ArrayList<>(lines);
         all.addAll(replay);
+        all.addAll(held.lines());
         int longestExample = all.stream().mapToInt(Example::rows).max().orElse(0);
         int rows = Math.max(MICRO_BATCH_ROWS, longestExample);
         if (settings.microBatchSize() > 0) {
@@ -141,7 +159,7 @@ public final class Trainer implements AutoCloseable {
             Long dropoutSeed = dropoutSeed(step, micro);
             model.forward(activations, batch, dropoutSeed);
             activations.readLogProbs(logProbs);
-            losses(slots.subList(first, end));
+            losses(slots.subList(first, end), reference);
             model.backward(trained.gradients(), activations, batch, coefficients, dropoutSeed);
             first = end;
         }
@@ -155,7 +173,26 @@ public final class Trainer implements AutoCloseable {
         trained.update(settings, learningRate, clip, step + 1);
         double seconds = (System.nanoTime() - start) * 1e-9;
         return new StepLog(step + 1, (step + 1.0) / stepsPerEpoch(), loss, norm, learningRate, numTokens,
-                (numTokens - before) / seconds, settings.replayBatchSize() > 0 ? replayLoss : null, preference());
+                (numTokens - before) / seconds, settings.replayBatchSize() > 0 ? replayLoss : null, null, preference());
+    }
+
+    /** Mean loss over the held lines, without dropout, without training on them. */
+    public double heldLoss() {
+        clearSums();
+        List<Slot> slots = new ArrayList<>();
+        for (int line = 0; line < held.lines().size(); line++) {
+            slots.add(new Slot(held.lines().get(line), line, held.lines().get(line).weight() / held.lines().size()));
+        }
+        long before = numTokens;
+        for (int first = 0; first < slots.size();) {
+            int end = pack(slots, first);
+            model.forward(activations, batch, null);
+            activations.readLogProbs(logProbs);
+            losses(slots.subList(first, end), held.reference());
+            first = end;
+        }
+        numTokens = before;
+        return loss;
     }
 
     private void clearSums() {
@@ -208,12 +245,12 @@ public final class Trainer implements AutoCloseable {
         return CounterRandom.seed(CounterRandom.seed(CounterRandom.seed(settings.seed(), "dropout"), step), micro);
     }
 
-    private void losses(List<Slot> slots) {
+    private void losses(List<Slot> slots, List<Reference> references) {
         int sequence = 0;
         for (Slot slot : slots) {
             switch (slot.example()) {
                 case Example.Document document -> documentLoss(slot, sequence);
-                case Example.Preference pair -> preferenceLoss(slot, pair, sequence);
+                case Example.Preference pair -> preferenceLoss(slot, pair, references.get(slot.line()), sequence);
             }
             sequence += slot.example() instanceof Example.Document ? 1 : 2;
         }
@@ -229,8 +266,7 @@ public final class Trainer implements AutoCloseable {
         }
     }
 
-    private void preferenceLoss(Slot slot, Example.Preference example, int sequence) {
-        Reference start = reference.get(slot.line());
+    private void preferenceLoss(Slot slot, Example.Preference example, Reference start, int sequence) {
         var pair = new PreferenceLoss.Pair(sum(sequence), sum(sequence + 1), start.chosen(), start.rejected(), example.chosen().length);
         PreferenceLoss.Value value = settings.preferenceLoss().of(pair);
         fill(sequence, slot.factor() * value.dChosen());

@@ -21,10 +21,11 @@ import org.calm4j.engine.io.Jsonl;
  * @param weightsFile the file of a checkpoint that has the trained weights
  * @param settings all that decides what the steps compute; a resumed run must have the same
  * @param saveSteps steps between checkpoints; 0 for none
+ * @param evalSteps steps between losses of the trainer's held lines; 0 for none
  * @param loggingSteps steps between lines of metrics.jsonl
  */
-public record TrainingRun(Path output, String weightsFile, Map<String, Object> settings, int steps, int saveSteps, int loggingSteps,
-        boolean resume) {
+public record TrainingRun(Path output, String weightsFile, Map<String, Object> settings, int steps, int saveSteps, int evalSteps,
+        int loggingSteps, boolean resume) {
     private static final String METRICS = "metrics.jsonl";
 
     /** Takes the steps that are still to take, then writes the model into the output folder. */
@@ -33,6 +34,9 @@ public record TrainingRun(Path output, String weightsFile, Map<String, Object> s
         try (Writer metrics = Files.newBufferedWriter(output.resolve(METRICS), StandardOpenOption.CREATE, StandardOpenOption.APPEND)) {
             for (int step = first; step < steps; step++) {
                 StepLog log = trainer.step(step);
+                if (evalSteps > 0 && log.step() % evalSteps == 0) {
+                    log = log.withEvalLoss(trainer.heldLoss());
+                }
                 if (log.step() % loggingSteps == 0 || log.step() == steps) {
                     metrics.write(Json.compact(log));
                     metrics.write('\n');

@@ -80,6 +80,24 @@ final class TrainerTest {
         }
     }
 
+    /** Looking at held lines gives their loss and changes nothing. */
+    @Test
+    void heldLinesAreScoredAndNotTrainedOn() {
+        List<Double> losses = new ArrayList<>();
+        for (boolean looks : new boolean[] {false, true}) {
+            CausalLm model = TinyModel.random(new ScalarBackend(DType.F64), true);
+            try (Trainer trainer = new Trainer(model, settings(1, 0, 0), PAIRS.subList(0, 1), List.of(), References.of(model, PAIRS, null),
+                    new Trainer.Held(PAIRS, References.of(model, PAIRS, null)))) {
+                if (looks) {
+                    assertThat(trainer.heldLoss()).isCloseTo((1 + 0.5 + 2) / 3 * Math.log(2), within(1e-12));
+                }
+                trainer.step(0);
+                losses.add(trainer.step(1).loss());
+            }
+        }
+        assertThat(losses.get(0)).isEqualTo(losses.get(1));
+    }
+
     @Test
     void resumedRunGivesTheBytesOfTheUninterruptedOne() throws IOException {
         Path whole = folder.resolve("whole");
@@ -99,7 +117,7 @@ final class TrainerTest {
     private static void run(Path output, int steps, boolean resume, int stop) throws IOException {
         Files.createDirectories(output);
         CausalLm model = TinyModel.random(new ScalarBackend(), true);
-        TrainingRun run = new TrainingRun(output, "model.safetensors", Map.of("steps", steps, "seed", 3), steps, 2, 1, resume);
+        TrainingRun run = new TrainingRun(output, "model.safetensors", Map.of("steps", steps, "seed", 3), steps, 2, 0, 1, resume);
         ModelWriter writer = to -> Safetensors.write(to.resolve("model.safetensors"), model.parameters().block().tensors(), Map.of());
         try (Trainer trainer = new Trainer(model, settings(2, 0, 2), PAIRS, DOCUMENTS, References.of(model, PAIRS, null))) {
             run.run(trainer, writer, log -> {
