@@ -145,6 +145,15 @@ public final class TrainingData {
     }
 
     private int[] ids(JsonNode line, String name, String where) {
+        return ids(line, name, where, vocabulary);
+    }
+
+    /**
+     * A field of token ids.
+     *
+     * @throws CalmException bad input: no list, an empty one, or an id that the vocabulary does not have
+     */
+    public static int[] ids(JsonNode line, String name, String where, int vocabulary) {
         JsonNode list = line.path(name);
         if (!list.isArray() || list.isEmpty()) {
             throw CalmException.badInput(where, name + " must be a list of token ids, at least one");

@@ -1,0 +1,67 @@
+package org.calm4j.calm.cli;
+
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.lang.reflect.Constructor;
+import java.nio.charset.StandardCharsets;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ScopeType;
+
+/** The program: {@code calm COMMAND …}. Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 bad input. */
+@Command(name = "calm", mixinStandardHelpOptions = true, versionProvider = Version.class, scope = ScopeType.LOCAL,
+        description = "Trains and runs language models, and aligns what they know across languages by their own majority vote (CALM).",
+        synopsisSubcommandLabel = "COMMAND", footer = {"", "calm COMMAND --help tells about a command. First of all: calm demo"},
+        subcommands = {DemoCommand.class, RunCommand.class, SampleCommand.class, VoteCommand.class, PairsCommand.class, DpoCommand.class,
+            SftCommand.class, EvaluateCommand.class, PretrainCommand.class, GenerateCommand.class, ScoreCommand.class,
+            TokenizeCommand.class, DoctorCommand.class, CompletionCommand.class})
+public final class Calm implements Runnable {
+    @CommandLine.Spec
+    private CommandLine.Model.CommandSpec spec;
+
+    @Override
+    public void run() {
+        throw new CommandLine.ParameterException(spec.commandLine(), "no command given");
+    }
+
+    /** Runs one command; results go to {@code out}, all else to {@code err}. Returns the exit code. */
+    static int execute(PrintWriter out, PrintWriter err, String... arguments) {
+        Failures failures = new Failures();
+        CommandLine line = new CommandLine(new Calm()).setOut(out).setErr(err).setUsageHelpAutoWidth(false).setUsageHelpWidth(100)
+                .setCaseInsensitiveEnumValuesAllowed(true).setAbbreviatedOptionsAllowed(false)
+                .setParameterExceptionHandler(failures).setExecutionExceptionHandler(failures);
+        try {
+            return line.execute(arguments);
+        } catch (OutOfMemoryError e) {
+            return failures.outOfMemory(err, e);
+        } finally {
+            out.flush();
+            err.flush();
+        }
+    }
+
+    /** @param arguments a command and its options */
+    public static void main(String[] arguments) {
+        if (Integer.getInteger("calm.stderr") != null) {
+            System.setErr(new PrintStream(new FileOutputStream(descriptor(Integer.getInteger("calm.stderr"))), true, StandardCharsets.UTF_8));
+        }
+        // Results are UTF-8 in every locale.
+        System.setOut(new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8));
+        PrintWriter out = new PrintWriter(System.out, true, StandardCharsets.UTF_8);
+        PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
+        System.exit(execute(out, err, arguments));
+    }
+
+    // The launcher opens java.base/java.io for this one use.
+    private static FileDescriptor descriptor(int number) {
+        try {
+            Constructor<FileDescriptor> constructor = FileDescriptor.class.getDeclaredConstructor(int.class);
+            constructor.setAccessible(true);
+            return constructor.newInstance(number);
+        } catch (ReflectiveOperationException | RuntimeException e) {
+            return FileDescriptor.err;
+        }
+    }
+}

@@ -1,0 +1,47 @@
+package org.calm4j.calm.cli;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.calm4j.calm.stage.Demo;
+import org.calm4j.calm.stage.ExperimentResult;
+import org.calm4j.calm.world.WorldConfig;
+import org.calm4j.engine.op.Backend;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code calm demo}. */
+@Command(name = "demo", sortOptions = false, description = {"The whole experiment from nothing, in some minutes: pretrains a small model on a small",
+    "real world in six languages, lets it vote, aligns it by its own vote, and measures.", "A second run of the same settings goes on where the first stopped."},
+        footer = {"", "Example: calm demo --seed 2 --full --output my-demo"})
+final class DemoCommand extends CalmCommand {
+    @Option(names = "--output", paramLabel = "DIR", defaultValue = "calm-demo", description = "Folder for all files (default: ${DEFAULT-VALUE}).")
+    private Path output;
+
+    @Option(names = "--languages", paramLabel = "L,…", split = ",", description = "Languages of the world (default: en,zh,fr,de,it,ja).")
+    private List<String> languages = WorldConfig.DEFAULT_LANGUAGES;
+
+    @Option(names = "--quick", description = "A quarter of everything: to see that it works, not for the figures.")
+    private boolean quick;
+
+    @Option(names = "--full", description = "Also the baselines: SFT on the chosen, and self-consistency within each language.")
+    private boolean full;
+
+    @Option(names = "--from", paramLabel = "MODEL", description = "Start from this model folder instead of pretraining.")
+    private Path from;
+
+    @Mixin
+    private SeedOption seed = new SeedOption();
+
+    @Mixin
+    private DeviceOptions device = new DeviceOptions();
+
+    @Override
+    void run() {
+        Demo demo = new Demo(output, languages, seed.seed, quick, full, from);
+        try (Backend backend = device.open(this)) {
+            ExperimentResult result = demo.run(backend, progress());
+            result(result.json(), result.summary());
+        }
+    }
+}

@@ -1,0 +1,100 @@
+package org.calm4j.calm.cli;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Collectors;
+import org.calm4j.calm.metric.Evaluation;
+import org.calm4j.calm.prompt.PromptTemplates;
+import org.calm4j.calm.stage.EvaluateStage;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.model.ModelFolder;
+import org.calm4j.engine.op.Backend;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code calm evaluate}. */
+@Command(name = "evaluate", sortOptions = false,
+        description = "Measures accuracy by language and consistency between languages, of predictions or of a model.",
+        footer = {"", "Example: calm evaluate --model aligned --data questions-en.jsonl questions-fr.jsonl --output eval"})
+final class EvaluateCommand extends CalmCommand {
+    /** How a model answers. */
+    enum Method {
+        /** A greedy response, and the answer it states. */
+        GENERATE,
+        /** The choice whose text is most probable. */
+        RANK
+    }
+
+    @Option(names = "--predictions", paramLabel = "FILE", arity = "1..*", description = "Predictions, instead of a model and data.")
+    private List<Path> predictions;
+
+    @Option(names = "--model", paramLabel = "DIR", description = "A model folder in the Hugging Face layout.")
+    private Path model;
+
+    @Option(names = "--adapter", paramLabel = "DIR", description = "A PEFT folder (LoRA) on top of it.")
+    private Path adapter;
+
+    @Option(names = "--data", paramLabel = "FILE", arity = "1..*", description = "Questions, of one or more languages each.")
+    private List<Path> data;
+
+    @Option(names = "--output", paramLabel = "DIR", defaultValue = "eval",
+            description = "Folder for eval.json and predictions.jsonl (default: ${DEFAULT-VALUE}).")
+    private Path output;
+
+    @Option(names = "--method", paramLabel = "generate|rank", defaultValue = "generate",
+            description = "The answer of a greedy response, or the choice with the most probable text (default: ${DEFAULT-VALUE}).")
+    private Method method;
+
+    @Option(names = "--prompts", paramLabel = "FILE", description = "Prompt templates by language (default: the model's, or built-in ones).")
+    private Path prompts;
+
+    @Option(names = "--max-new-tokens", paramLabel = "N", defaultValue = "256", converter = Numbers.Positive.class,
+            description = "Tokens of a response at most (default: ${DEFAULT-VALUE}).")
+    private int maxNewTokens;
+
+    @Mixin
+    private SeedOption seed = new SeedOption();
+
+    @Mixin
+    private DeviceOptions device = new DeviceOptions();
+
+    @Override
+    void run() {
+        if ((predictions == null) == (model == null) || (model == null) != (data == null)) {
+            throw CalmException.usage("give either --predictions FILE…, or --model DIR and --data FILE…");
+        }
+        Evaluation evaluation = predictions != null ? new EvaluateStage(output, seed.seed).ofPredictions(predictions) : ofModel();
+        result(evaluation, text(evaluation));
+    }
+
+    private Evaluation ofModel() {
+        PromptTemplates templates = PromptTemplates.choose(prompts, model);
+        try (Backend backend = device.open(this); ModelFolder folder = ModelFolder.open(backend, model, adapter)) {
+            EvaluateStage stage = new EvaluateStage(output, seed.seed);
+            return method == Method.RANK ? stage.rank(folder, data, templates, progress())
+                    : stage.generate(folder, data, templates, maxNewTokens, progress());
+        }
+    }
+
+    private String text(Evaluation evaluation) {
+        StringBuilder text = new StringBuilder();
+        text.append(evaluation.n()).append(" questions");
+        if (evaluation.accuracyMean() != null) {
+            text.append(percent(", accuracy %.1f %%", evaluation.accuracyMean())).append(evaluation.accuracy().entrySet().stream()
+                    .map(each -> each.getKey() + percent(" %.1f", each.getValue())).collect(Collectors.joining(", ", " (", ")")));
+        }
+        if (evaluation.consistency() != null) {
+            text.append(percent(", consistency %.1f %%", evaluation.consistency()));
+        }
+        if (evaluation.rankc() != null) {
+            text.append(percent(", RankC %.1f %%", evaluation.rankc()));
+        }
+        return text.append(". In ").append(output).toString();
+    }
+
+    private static String percent(String format, double share) {
+        return String.format(Locale.ROOT, format, 100 * share);
+    }
+}

@@ -1,0 +1,51 @@
+package org.calm4j.calm.cli;
+
+import java.io.PrintWriter;
+import java.util.Arrays;
+import org.calm4j.engine.CalmException;
+import picocli.CommandLine;
+
+/** What the user hears when something goes wrong: one to three lines, and the exit code; a stack trace only with {@code --debug}. */
+final class Failures implements CommandLine.IParameterExceptionHandler, CommandLine.IExecutionExceptionHandler {
+    static final int FAILED = CalmException.Kind.FAILED.exitCode();
+    static final int USAGE = CalmException.Kind.USAGE.exitCode();
+
+    @Override
+    public int handleParseException(CommandLine.ParameterException e, String[] arguments) {
+        CommandLine line = e.getCommandLine();
+        String name = line.getCommandSpec().qualifiedName();
+        line.getErr().println(name + ": " + e.getMessage().lines().findFirst().orElse("wrong usage"));
+        CommandLine.UnmatchedArgumentException.printSuggestions(e, line.getErr());
+        line.getErr().println("Try '" + name + " --help'.");
+        trace(Arrays.asList(arguments).contains("--debug"), e, line.getErr());
+        return USAGE;
+    }
+
+    @Override
+    public int handleExecutionException(Exception e, CommandLine line, CommandLine.ParseResult parsed) {
+        PrintWriter err = line.getErr();
+        boolean debug = line.getParseResult() != null && line.getParseResult().hasMatchedOption("--debug");
+        if (e instanceof CalmException known) {
+            err.println(line.getCommandSpec().qualifiedName() + ": " + known.getMessage());
+            trace(debug, e, err);
+            return known.kind().exitCode();
+        }
+        String what = e.getMessage() == null ? e.getClass().getSimpleName() : e.getClass().getSimpleName() + ": " + e.getMessage();
+        err.println(line.getCommandSpec().qualifiedName() + ": failed unexpectedly, " + what.lines().findFirst().orElse(""));
+        err.println(debug ? "" : "This is a defect of the program; --debug shows where.");
+        trace(debug, e, err);
+        return FAILED;
+    }
+
+    int outOfMemory(PrintWriter err, OutOfMemoryError e) {
+        err.println("calm: out of memory (" + e.getMessage() + "); the JVM may use " + (Runtime.getRuntime().maxMemory() >> 20)
+                + " MiB. Give it more, e.g. CALM_JAVA_OPTS=-Xmx8g, or less to do (--batch-size, --micro-batch-size)");
+        return FAILED;
+    }
+
+    private static void trace(boolean debug, Exception e, PrintWriter err) {
+        if (debug) {
+            e.printStackTrace(err);
+        }
+    }
+}

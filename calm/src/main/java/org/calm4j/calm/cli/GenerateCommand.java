@@ -1,0 +1,64 @@
+package org.calm4j.calm.cli;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.calm4j.calm.stage.GenerateStage;
+import org.calm4j.engine.io.Json;
+import org.calm4j.engine.model.ModelFolder;
+import org.calm4j.engine.op.Backend;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code calm generate}. */
+@Command(name = "generate", sortOptions = false, description = {"Continues prompts.",
+    "Lines of --input have id, and prompt or input_ids; results go to --output, or to stdout."},
+        footer = {"", "Example: calm generate --model base --prompt \"Once upon a time\" --temperature 0.8 --max-new-tokens 64"})
+final class GenerateCommand extends CalmCommand {
+    /** One of the two. */
+    private static final class Prompts {
+        @Option(names = "--prompt", paramLabel = "TEXT", required = true, description = "One prompt.")
+        private String prompt;
+
+        @Option(names = "--input", paramLabel = "FILE", required = true, description = "Prompts, JSON Lines.")
+        private Path input;
+    }
+
+    @Mixin
+    private ModelOptions model = new ModelOptions();
+
+    @ArgGroup(multiplicity = "1")
+    private Prompts prompts;
+
+    @Option(names = "--output", paramLabel = "FILE", description = "Completions, JSON Lines.")
+    private Path output;
+
+    @Mixin
+    private SamplingOptions sampling = new SamplingOptions(0, 1);
+
+    @Mixin
+    private SeedOption seed = new SeedOption();
+
+    @Mixin
+    private DeviceOptions device = new DeviceOptions();
+
+    @Override
+    void run() {
+        try (Backend backend = device.open(this); ModelFolder folder = model.open(backend)) {
+            GenerateStage stage = new GenerateStage(sampling.sampling(seed.seed));
+            List<ObjectNode> results = prompts.input == null ? stage.ofPrompt(folder, prompts.prompt, progress())
+                    : stage.ofFile(folder, prompts.input, progress());
+            if (output != null) {
+                GenerateStage.write(results, output);
+                result(Map.of("lines", results.size(), "output", output.toString()), results.size() + " prompts continued. Completions in " + output);
+            } else if (prompts.input != null || isJson()) {
+                results.forEach(line -> out().println(Json.compact(line)));
+            } else {
+                results.getFirst().path("completions").forEach(completion -> out().println(completion.path("text").asText()));
+            }
+        }
+    }
+}

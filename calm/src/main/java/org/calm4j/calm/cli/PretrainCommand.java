@@ -1,0 +1,34 @@
+package org.calm4j.calm.cli;
+
+import java.nio.file.Path;
+import org.calm4j.calm.stage.TrainingOptions;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code calm pretrain}. */
+@Command(name = "pretrain", sortOptions = false, description = "Trains a causal language model on texts, from nothing or from a model.",
+        footer = {"", "Example: calm pretrain --config tiny/config.json --data corpus.jsonl --output base --learning-rate 1e-3 --lr-scheduler cosine"})
+final class PretrainCommand extends Training {
+    /** One of the two. */
+    private static final class Start {
+        @Option(names = "--config", paramLabel = "config.json", required = true,
+                description = "The shape of a new model; its folder has the tokenizer.")
+        private Path config;
+
+        @Option(names = "--model", paramLabel = "DIR", required = true, description = "The model to start from.")
+        private Path model;
+    }
+
+    @ArgGroup(multiplicity = "1")
+    private Start start;
+
+    @Mixin
+    private TrainingOptions options = new TrainingOptions();
+
+    @Override
+    void run() {
+        train("pretrain", start.model, start.config, options);
+    }
+}

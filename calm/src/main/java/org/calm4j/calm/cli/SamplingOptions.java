@@ -1,0 +1,43 @@
+package org.calm4j.calm.cli;
+
+import org.calm4j.engine.generate.Sampling;
+import picocli.CommandLine.Option;
+
+/** How tokens are chosen; names as in transformers. */
+final class SamplingOptions {
+    @Option(names = "--max-new-tokens", paramLabel = "N", defaultValue = "256", converter = Numbers.Positive.class,
+            description = "Tokens of a completion at most (default: ${DEFAULT-VALUE}).")
+    private int maxNewTokens;
+
+    @Option(names = "--temperature", paramLabel = "T", converter = Numbers.ZeroOrMore.class,
+            description = "0 takes the most probable token always (default: ${DEFAULT-VALUE}).")
+    private double temperature;
+
+    @Option(names = "--top-k", paramLabel = "K", defaultValue = "0", converter = Numbers.NotNegative.class,
+            description = "Only the K most probable tokens; 0 (default): all.")
+    private int topK;
+
+    @Option(names = "--top-p", paramLabel = "P", defaultValue = "1", converter = Numbers.PositiveShare.class,
+            description = "Only the most probable tokens that have this probability together (default: ${DEFAULT-VALUE}).")
+    private double topP;
+
+    @Option(names = "--min-p", paramLabel = "M", defaultValue = "0", converter = Numbers.Share.class,
+            description = "Only tokens with this share of the most probable one's probability (default: ${DEFAULT-VALUE}).")
+    private double minP;
+
+    @Option(names = "--num-return-sequences", paramLabel = "K", converter = Numbers.Positive.class,
+            description = "Completions of a prompt (default: ${DEFAULT-VALUE}).")
+    private int count;
+
+    @Option(names = "--ignore-eos", description = "Go on to --max-new-tokens.")
+    private boolean ignoreEos;
+
+    SamplingOptions(double temperature, int count) {
+        this.temperature = temperature;
+        this.count = count;
+    }
+
+    Sampling sampling(long seed) {
+        return new Sampling(maxNewTokens, temperature, topK, topP, minP, count, ignoreEos, seed);
+    }
+}

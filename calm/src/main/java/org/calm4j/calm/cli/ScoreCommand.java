@@ -1,0 +1,36 @@
+package org.calm4j.calm.cli;
+
+import java.nio.file.Path;
+import java.util.Map;
+import org.calm4j.calm.stage.ScoreStage;
+import org.calm4j.engine.model.ModelFolder;
+import org.calm4j.engine.op.Backend;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code calm score}. */
+@Command(name = "score", sortOptions = false, description = {"The log-probability of every token of given completions.",
+    "Lines have id, and either input_ids and completion_start or prompt and completion."},
+        footer = {"", "Example: calm score --model base --input texts.jsonl --output scores.jsonl"})
+final class ScoreCommand extends CalmCommand {
+    @Mixin
+    private ModelOptions model = new ModelOptions();
+
+    @Option(names = "--input", paramLabel = "FILE", required = true, description = "What to score, JSON Lines.")
+    private Path input;
+
+    @Option(names = "--output", paramLabel = "FILE", required = true, description = "Log-probabilities, JSON Lines.")
+    private Path output;
+
+    @Mixin
+    private DeviceOptions device = new DeviceOptions();
+
+    @Override
+    void run() {
+        try (Backend backend = device.open(this); ModelFolder folder = model.open(backend)) {
+            int lines = new ScoreStage(input, output).run(folder, progress());
+            result(Map.of("lines", lines, "output", output.toString()), lines + " lines scored. Log-probabilities in " + output);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+package org.calm4j.calm.cli;
+
+import java.nio.file.Path;
+import org.calm4j.calm.stage.TrainingOptions;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code calm sft}. */
+@Command(name = "sft", sortOptions = false, description = "Trains a model on prompts and completions by cross-entropy.",
+        footer = {"", "Example: calm sft --model base --data completions.jsonl --output tuned --epochs 2"})
+final class SftCommand extends Training {
+    @Option(names = "--model", paramLabel = "DIR", required = true, description = "The model to start from.")
+    private Path model;
+
+    @Mixin
+    private TrainingOptions options = new TrainingOptions();
+
+    @Override
+    void run() {
+        train("sft", model, null, options);
+    }
+}

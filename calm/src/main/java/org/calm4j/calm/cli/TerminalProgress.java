@@ -1,0 +1,102 @@
+package org.calm4j.calm.cli;
+
+import java.io.PrintWriter;
+import java.time.Duration;
+import java.util.Locale;
+import java.util.function.LongSupplier;
+import me.tongfei.progressbar.ConsoleProgressBarConsumer;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+import me.tongfei.progressbar.ProgressBarStyle;
+import org.calm4j.calm.stage.Progress;
+
+/** Progress on stderr: a bar on a terminal, elsewhere a line every ten seconds; both with the time left. */
+final class TerminalProgress implements Progress {
+    private static final long LINE_EVERY = 10_000_000_000L;
+    private static final int NARROWEST = 40;
+    private static final int WIDEST = 120;
+    private static final int UPDATE_MILLIS = 250;
+
+    private final PrintWriter err;
+    /** Columns of the terminal; 0 where there is none. */
+    private final int columns;
+    private final LongSupplier nanoTime;
+    private ProgressBar bar;
+    private String task;
+    private long total;
+    private long start;
+    private long nextLine;
+    private long last;
+
+    TerminalProgress(PrintWriter err, int columns, LongSupplier nanoTime) {
+        this.err = err;
+        this.columns = columns;
+        this.nanoTime = nanoTime;
+    }
+
+    /** The launcher tells in {@code calm.terminal} that stderr is a terminal, and its columns where it knows them. */
+    static Progress on(PrintWriter err) {
+        String told = System.getProperty("calm.terminal");
+        int columns = told == null ? 0 : told.matches("[1-9]\\d{0,3}") ? Integer.parseInt(told) : 80;
+        return new TerminalProgress(err, columns == 0 ? 0 : Math.clamp(columns - 1, NARROWEST, WIDEST), System::nanoTime);
+    }
+
+    @Override
+    public void start(String name, long parts) {
+        end();
+        task = name;
+        total = parts;
+        last = 0;
+        start = nanoTime.getAsLong();
+        nextLine = start + LINE_EVERY;
+        if (columns > 0) {
+            err.flush();
+            bar = new ProgressBarBuilder().setTaskName(name).setInitialMax(parts).setStyle(ProgressBarStyle.UNICODE_BLOCK)
+                    .setConsumer(new ConsoleProgressBarConsumer(System.err, columns)).setUpdateIntervalMillis(UPDATE_MILLIS).build();
+        }
+    }
+
+    @Override
+    public void at(long done, String note) {
+        last = done;
+        if (bar != null) {
+            bar.stepTo(done);
+            bar.setExtraMessage(" " + note);
+            return;
+        }
+        long now = nanoTime.getAsLong();
+        if (now >= nextLine && done > 0) {
+            nextLine = now + LINE_EVERY;
+            long left = (long) ((now - start) * 1e-9 * (total - done) / done);
+            line(String.format(Locale.ROOT, "%s: %d/%d (%d %%)%s, %s left", task, done, total, 100 * done / Math.max(1, total),
+                    note.isEmpty() ? "" : " " + note, clock(left)));
+        }
+    }
+
+    @Override
+    public void end() {
+        if (bar != null) {
+            bar.close();
+            bar = null;
+        } else if (task != null) {
+            line(String.format(Locale.ROOT, "%s: %d/%d in %s", task, last, total, clock((nanoTime.getAsLong() - start) / 1_000_000_000)));
+        }
+        task = null;
+    }
+
+    @Override
+    public void say(String text) {
+        line(text);
+    }
+
+    private void line(String text) {
+        err.println(text);
+        err.flush();
+    }
+
+    private static String clock(long seconds) {
+        Duration time = Duration.ofSeconds(seconds);
+        return time.toHours() > 0 ? String.format(Locale.ROOT, "%d:%02d:%02d", time.toHours(), time.toMinutesPart(), time.toSecondsPart())
+                : String.format(Locale.ROOT, "%d:%02d", time.toMinutes(), time.toSecondsPart());
+    }
+}

@@ -1,0 +1,30 @@
+package org.calm4j.calm.cli;
+
+import java.nio.file.Path;
+import java.util.Map;
+import org.calm4j.calm.stage.TokenizeStage;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** {@code calm tokenize}. */
+@Command(name = "tokenize", sortOptions = false, description = "Texts to token ids and back.",
+        footer = {"", "Example: calm tokenize --model base --input texts.jsonl --output tokens.jsonl"})
+final class TokenizeCommand extends CalmCommand {
+    @Option(names = "--model", paramLabel = "DIR", required = true, description = "A folder with tokenizer.json.")
+    private Path model;
+
+    @Option(names = "--input", paramLabel = "FILE", required = true, description = "Lines with id and text, JSON Lines.")
+    private Path input;
+
+    @Option(names = "--output", paramLabel = "FILE", required = true, description = "Lines with id, input_ids and decoded, JSON Lines.")
+    private Path output;
+
+    @Option(names = "--no-special-tokens", description = "Do not add what the tokenizer puts before and behind a text.")
+    private boolean noSpecialTokens;
+
+    @Override
+    void run() {
+        int lines = new TokenizeStage(model, input, output, !noSpecialTokens).run();
+        result(Map.of("lines", lines, "output", output.toString()), lines + " texts tokenized. Tokens in " + output);
+    }
+}

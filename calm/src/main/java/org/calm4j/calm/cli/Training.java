@@ -1,0 +1,45 @@
+package org.calm4j.calm.cli;
+
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import org.calm4j.calm.stage.TrainStage;
+import org.calm4j.calm.stage.TrainingOptions;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.train.StepLog;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** What dpo, sft and pretrain share beside {@link TrainingOptions}. */
+abstract class Training extends CalmCommand {
+    @Option(names = "--adapter", paramLabel = "DIR", description = "A PEFT folder (LoRA) that is trained further.")
+    private Path adapter;
+
+    @Option(names = "--data", paramLabel = "FILE", required = true, description = "What to train on, JSON Lines or a JSON list.")
+    private Path data;
+
+    @Option(names = "--output", paramLabel = "DIR", required = true,
+            description = "Folder for the model or adapter, metrics.jsonl, train_config.json and checkpoints.")
+    private Path output;
+
+    @Mixin
+    private SeedOption seed = new SeedOption();
+
+    @Mixin
+    private DeviceOptions device = new DeviceOptions();
+
+    /** @param config of a model from nothing; null with a model */
+    final void train(String name, Path model, Path config, TrainingOptions options) {
+        TrainStage stage = new TrainStage(name, model, adapter, config, data, output, options, seed.seed);
+        try (Backend backend = device.open(this)) {
+            StepLog last = stage.run(backend, progress());
+            Map<String, Object> result = new LinkedHashMap<>();
+            result.put("output", output.toString());
+            result.put("steps", last == null ? null : last.step());
+            result.put("loss", last == null ? null : last.loss());
+            String text = last == null ? "No step was left to take. " : String.format(Locale.ROOT, "%d steps, last loss %.4f. ", last.step(), last.loss());
+            result(result, text + "Saved in " + output);
+        }
+    }
+}

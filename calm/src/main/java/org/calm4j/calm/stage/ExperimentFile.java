@@ -1,0 +1,113 @@
+package org.calm4j.calm.stage;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonMappingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.exc.PropertyBindingException;
+import com.fasterxml.jackson.databind.exc.ValueInstantiationException;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.stream.Collectors;
+import org.calm4j.engine.CalmException;
+
+/** An {@link ExperimentConfig} from a YAML file; a key that nothing knows is an error with its line. */
+public final class ExperimentFile {
+    private static final YAMLMapper YAML = YAMLMapper.builder(YAMLFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build())
+            .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+            .enable(DeserializationFeature.FAIL_ON_IGNORED_PROPERTIES)
+            .enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES)
+            .build();
+
+    private ExperimentFile() {
+    }
+
+    /**
+     * @param overrides keys, with a dot between section and key, to values as YAML
+     * @throws CalmException bad input: the file, with its line; wrong usage: an override
+     */
+    public static ExperimentConfig read(Path file, Map<String, String> overrides) {
+        try {
+            byte[] bytes = Files.readAllBytes(file);
+            if (!(YAML.readTree(bytes) instanceof ObjectNode tree)) {
+                throw CalmException.badInput(file, "expected keys and values, such as  model: DIR");
+            }
+            overrides.forEach((key, value) -> set(tree, key, value));
+            // The file as it stands first: only there Jackson knows lines.
+            ExperimentConfig config = bound(bytes, tree, overrides.isEmpty());
+            return config == null ? overridden(tree) : config;
+        } catch (NoSuchFileException e) {
+            throw CalmException.badInput(file, "no such file", e);
+        } catch (JsonProcessingException e) {
+            throw problem(file.toString(), e);
+        } catch (IOException e) {
+            throw CalmException.badInput(file, "cannot be read (" + e.getMessage() + ")", e);
+        }
+    }
+
+    // What the file lacks an override may give, so that only unknown keys and wrong types are errors of the file.
+    private static ExperimentConfig bound(byte[] bytes, ObjectNode tree, boolean alone) throws IOException {
+        try {
+            ExperimentConfig config = YAML.readValue(bytes, ExperimentConfig.class);
+            return alone ? config : null;
+        } catch (ValueInstantiationException e) {
+            if (alone || !(e.getCause() instanceof CalmException)) {
+                throw e;
+            }
+            return null;
+        }
+    }
+
+    private static ExperimentConfig overridden(ObjectNode tree) {
+        try {
+            return YAML.treeToValue(tree, ExperimentConfig.class);
+        } catch (JsonProcessingException e) {
+            CalmException problem = problem("--set", e);
+            throw CalmException.usage(problem.getMessage());
+        }
+    }
+
+    private static void set(ObjectNode tree, String key, String value) {
+        String[] names = key.split("\\.");
+        ObjectNode section = tree;
+        for (int i = 0; i < names.length - 1; i++) {
+            JsonNode next = section.get(names[i]);
+            if (next != null && !next.isObject()) {
+                throw CalmException.usage("--set " + key + ": " + names[i] + " is no section");
+            }
+            section = next == null ? section.putObject(names[i]) : (ObjectNode) next;
+        }
+        try {
+            section.set(names[names.length - 1], YAML.readTree(value));
+        } catch (JsonProcessingException e) {
+            throw CalmException.usage("--set " + key + ": '" + value + "' is not YAML (" + e.getOriginalMessage().lines().findFirst().orElse("") + ")");
+        }
+    }
+
+    private static CalmException problem(String file, JsonProcessingException e) {
+        String where = e.getLocation() == null || e.getLocation().getLineNr() < 1 ? file : file + ":" + e.getLocation().getLineNr();
+        if (e.getCause() instanceof CalmException known) {
+            return CalmException.badInput(where, known.getMessage(), e);
+        }
+        if (e instanceof PropertyBindingException unknown) {
+            String known = unknown.getKnownPropertyIds() == null ? ""
+                    : "; known: " + unknown.getKnownPropertyIds().stream().map(String::valueOf).sorted().collect(Collectors.joining(", "));
+            return CalmException.badInput(where, "unknown key '" + path(unknown) + "'" + known, e);
+        }
+        String key = e instanceof JsonMappingException mapping ? path(mapping) : "";
+        String what = e.getOriginalMessage().lines().findFirst().orElse("not YAML").replaceAll("`?(org|java)\\.[\\w.$]+\\.(\\w+)`?", "$2");
+        return CalmException.badInput(where, (key.isEmpty() ? "" : key + ": ") + what, e);
+    }
+
+    private static String path(JsonMappingException e) {
+        return e.getPath().stream().map(reference -> reference.getFieldName() == null ? "[" + reference.getIndex() + "]" : reference.getFieldName())
+                .collect(Collectors.joining(".")).replace(".[", "[");
+    }
+}

@@ -1,0 +1,89 @@
+package org.calm4j.calm.stage;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.calm4j.calm.data.TrainingData;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.generate.Completion;
+import org.calm4j.engine.generate.Generator;
+import org.calm4j.engine.generate.Sampling;
+import org.calm4j.engine.io.Jsonl;
+import org.calm4j.engine.model.ModelFolder;
+
+/**
+ * Prompts in; for each its {@code completions} out: {@code text} (where the model has a tokenizer), {@code output_ids} with the
+ * end-of-sequence token if one came, {@code logprobs}, {@code finish_reason}.
+ */
+public record GenerateStage(Sampling sampling) {
+    private record Line(JsonNode id, int[] tokens) {
+    }
+
+    /** Continues one prompt. */
+    public List<ObjectNode> ofPrompt(ModelFolder model, String prompt, Progress progress) {
+        int[] tokens = model.requireTokenizer().encode(prompt);
+        if (tokens.length == 0) {
+            throw CalmException.usage("the prompt has no token; give some text");
+        }
+        return run(model, List.of(new Line(JsonNodeFactory.instance.numberNode(0), tokens)), progress);
+    }
+
+    /** Continues the lines of a file: {@code id}, and {@code prompt} or {@code input_ids}. */
+    public List<ObjectNode> ofFile(ModelFolder model, Path input, Progress progress) {
+        return run(model, Jsonl.read(input, JsonNode.class, (line, where) -> line(line, where, model)), progress);
+    }
+
+    public static void write(List<ObjectNode> results, Path output) {
+        Jsonl.write(output, results);
+    }
+
+    private static Line line(JsonNode line, String where, ModelFolder model) {
+        JsonNode id = ScoreStage.id(line, where);
+        if (line.has("input_ids")) {
+            return new Line(id, TrainingData.ids(line, "input_ids", where, model.model().config().vocabSize()));
+        }
+        int[] tokens = model.requireTokenizer().encode(ScoreStage.text(line, "prompt", where));
+        if (tokens.length == 0) {
+            throw CalmException.badInput(where, "prompt has no token");
+        }
+        return new Line(id, tokens);
+    }
+
+    private List<ObjectNode> run(ModelFolder model, List<Line> lines, Progress progress) {
+        progress.start("generate", lines.size());
+        List<List<Completion>> completions;
+        try {
+            completions = new Generator(model.model()).generate(lines.stream().map(Line::tokens).toList(), sampling,
+                    done -> progress.at(done, ""));
+        } finally {
+            progress.end();
+        }
+        List<ObjectNode> results = new ArrayList<>();
+        for (int i = 0; i < lines.size(); i++) {
+            ObjectNode result = JsonNodeFactory.instance.objectNode();
+            result.set("id", lines.get(i).id);
+            ArrayNode list = result.putArray("completions");
+            completions.get(i).forEach(completion -> list.add(json(model, completion)));
+            results.add(result);
+        }
+        return results;
+    }
+
+    private static ObjectNode json(ModelFolder model, Completion completion) {
+        ObjectNode json = JsonNodeFactory.instance.objectNode();
+        if (model.tokenizer() != null) {
+            json.put("text", model.tokenizer().decode(completion.tokens(), true));
+        }
+        ArrayNode ids = json.putArray("output_ids");
+        ArrayNode logProbs = json.putArray("logprobs");
+        for (int i = 0; i < completion.tokens().length; i++) {
+            ids.add(completion.tokens()[i]);
+            logProbs.add(completion.logProbs()[i]);
+        }
+        return json.put("finish_reason", completion.finishReason());
+    }
+}

@@ -1,0 +1,29 @@
+package org.calm4j.calm.stage;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Path;
+import java.util.List;
+import org.calm4j.engine.io.Jsonl;
+import org.calm4j.engine.text.Tokenizer;
+
+/**
+ * Texts in; their token ids, and the text that these decode to (special tokens shown), out.
+ *
+ * @param specialTokens whether the tokenizer puts its own before and behind a text
+ */
+public record TokenizeStage(Path model, Path input, Path output, boolean specialTokens) {
+    private record Line(JsonNode id, @JsonProperty("input_ids") int[] inputIds, String decoded) {
+    }
+
+    /** Returns the number of lines. */
+    public int run() {
+        Tokenizer tokenizer = Tokenizer.read(model);
+        List<Line> lines = Jsonl.read(input, JsonNode.class, (line, where) -> {
+            int[] ids = tokenizer.encode(ScoreStage.text(line, "text", where), specialTokens);
+            return new Line(ScoreStage.id(line, where), ids, tokenizer.decode(ids, false));
+        });
+        Jsonl.write(output, lines);
+        return lines.size();
+    }
+}

@@ -1,0 +1,112 @@
+package org.calm4j.kernels;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonProperty;
+import java.lang.foreign.Arena;
+import java.lang.foreign.SymbolLookup;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import jcuda.CudaException;
+import jcuda.driver.CUdevice;
+import jcuda.driver.CUdevice_attribute;
+import jcuda.driver.CUresult;
+import jcuda.driver.JCudaDriver;
+
+/**
+ * What this machine offers for CUDA, found by asking the driver; nothing is allocated on a device.
+ *
+ * @param driver version of CUDA that the driver supports, such as "12.6"; null without a driver
+ * @param devices in the driver's order
+ * @param cublas whether cuBLAS 12 can be loaded
+ * @param missing what stands in the way, with what to do; empty where all is there
+ */
+@JsonInclude(JsonInclude.Include.NON_NULL)
+public record CudaProbe(String driver, List<Device> devices, boolean cublas, List<String> missing) {
+    /**
+     * @param computeCapability such as "9.0"
+     * @param memory in bytes
+     */
+    public record Device(String name, @JsonProperty("compute_capability") String computeCapability, long memory) {
+    }
+
+    public static CudaProbe run() {
+        List<String> missing = new ArrayList<>();
+        boolean cublas = loads("libcublas.so.12") || loads("cublas64_12.dll");
+        String driver = null;
+        List<Device> devices = List.of();
+        if (loads("libcuda.so.1") || loads("nvcuda.dll")) {
+            try {
+                JCudaDriver.setExceptionsEnabled(true);
+                JCudaDriver.cuInit(0);
+                driver = version();
+                devices = askDevices();
+                if (devices.isEmpty()) {
+                    missing.add("the CUDA driver sees no device; check nvidia-smi and CUDA_VISIBLE_DEVICES");
+                }
+            } catch (CudaException e) {
+                missing.add("the CUDA driver does not start (" + e.getMessage() + "); check nvidia-smi");
+            } catch (LinkageError e) {
+                missing.add("JCuda's native library cannot be loaded (" + String.valueOf(e.getMessage()).lines().findFirst().orElse("") + ")");
+            }
+        } else {
+            missing.add("no CUDA driver (libcuda.so.1); with an NVIDIA GPU, install its driver");
+        }
+        if (!cublas && !devices.isEmpty()) {
+            missing.add("no cuBLAS 12 (libcublas.so.12); install the CUDA 12 libraries and put them on the library path");
+        }
+        return new CudaProbe(driver, devices, cublas, missing);
+    }
+
+    /** Whether training and generation can run on a GPU here. */
+    public boolean usable() {
+        return missing.isEmpty();
+    }
+
+    @SuppressWarnings("restricted")
+    private static boolean loads(String library) {
+        try (Arena arena = Arena.ofConfined()) {
+            SymbolLookup.libraryLookup(library, arena);
+            return true;
+        } catch (IllegalArgumentException e) {
+            return false;
+        }
+    }
+
+    private static String version() {
+        int[] version = new int[1];
+        JCudaDriver.cuDriverGetVersion(version);
+        return version[0] / 1000 + "." + version[0] % 1000 / 10;
+    }
+
+    private static List<Device> askDevices() {
+        int[] count = new int[1];
+        try {
+            JCudaDriver.cuDeviceGetCount(count);
+        } catch (CudaException e) {
+            if (String.valueOf(e.getMessage()).contains(CUresult.stringFor(CUresult.CUDA_ERROR_NO_DEVICE))) {
+                return List.of();
+            }
+            throw e;
+        }
+        List<Device> devices = new ArrayList<>();
+        for (int i = 0; i < count[0]; i++) {
+            CUdevice device = new CUdevice();
+            JCudaDriver.cuDeviceGet(device, i);
+            byte[] name = new byte[256];
+            JCudaDriver.cuDeviceGetName(name, name.length, device);
+            long[] memory = new long[1];
+            JCudaDriver.cuDeviceTotalMem(memory, device);
+            devices.add(new Device(new String(name, StandardCharsets.UTF_8).split("\0", 2)[0],
+                    attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device) + "."
+                            + attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device), memory[0]));
+        }
+        return devices;
+    }
+
+    private static int attribute(int which, CUdevice device) {
+        int[] value = new int[1];
+        JCudaDriver.cuDeviceGetAttribute(value, which, device);
+        return value[0];
+    }
+}
