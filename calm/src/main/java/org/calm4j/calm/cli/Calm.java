@@ -15,7 +15,7 @@ import picocli.CommandLine.ScopeType;
         description = "Trains and runs language models, and aligns what they know across languages by their own majority vote (CALM).",
         synopsisSubcommandLabel = "COMMAND", footer = {"", "calm COMMAND --help tells about a command. First of all: calm demo"},
         subcommands = {DemoCommand.class, RunCommand.class, SampleCommand.class, VoteCommand.class, PairsCommand.class, DpoCommand.class,
-            SftCommand.class, EvaluateCommand.class, PretrainCommand.class, GenerateCommand.class, ScoreCommand.class,
+            SftCommand.class, EvaluateCommand.class, ReportCommand.class, PretrainCommand.class, GenerateCommand.class, ScoreCommand.class,
             TokenizeCommand.class, DoctorCommand.class, CompletionCommand.class})
 public final class Calm implements Runnable {
     @CommandLine.Spec

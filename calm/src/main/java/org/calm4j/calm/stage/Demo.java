@@ -34,7 +34,9 @@ public record Demo(Path output, List<String> languages, long seed, boolean quick
         AtomicFile.directories(output);
         StageLedger ledger = new StageLedger(output, progress);
         Path files = output.resolve("world");
-        WorldConfig worldConfig = WorldConfig.of(languages, seed);
+        WorldConfig whole = WorldConfig.of(languages, seed);
+        WorldConfig worldConfig = quick ? new WorldConfig(languages, seed, whole.territories(), whole.valueCap(), whole.heldOut(), whole.options(), 1, 1, 1)
+                : whole;
         int steps = quick ? STEPS / 4 : STEPS;
         ledger.run("world", List.of(worldConfig, CurriculumConfig.DEFAULT, steps), List.of(), files, resume -> world(worldConfig, files, steps));
         Path base = from;
@@ -88,7 +90,7 @@ public record Demo(Path output, List<String> languages, long seed, boolean quick
         dpo.lossType = List.of("sigmoid", "sft");
         dpo.replay = files.resolve("replay.jsonl");
         dpo.replayBatchSize = 24;
-        var sample = new ExperimentConfig.SampleOptions(8, 1, 0, 1, 0, MAX_NEW_TOKENS);
+        var sample = new ExperimentConfig.SampleOptions(8, 1.0, 0, 1, 0, MAX_NEW_TOKENS);
         return new ExperimentConfig("CALM on a small real world", base, List.of(files.resolve(WorldFiles.TRAINING_QUESTIONS)),
                 List.of(files.resolve(WorldFiles.EVALUATION_QUESTIONS)), List.of(files.resolve(WorldFiles.HELD_OUT_QUESTIONS)),
                 files.resolve(WorldFiles.PROMPTS), output, seed, sample, 1, MAX_NEW_TOKENS, dpo,

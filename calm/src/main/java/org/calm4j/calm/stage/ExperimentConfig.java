@@ -30,13 +30,17 @@ public record ExperimentConfig(String title, Path model, List<Path> questions, L
         Path statements, Path knowledge) {
     private static final int DEFAULT_NEW_TOKENS = 256;
 
-    /** @param responses K, for each question in each language */
+    /**
+     * @param responses K, for each question in each language
+     * @param temperature 1 where it is not given
+     */
     @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-    public record SampleOptions(int responses, double temperature, int topK, double topP, double minP, int maxNewTokens) {
-        public static final SampleOptions DEFAULT = new SampleOptions(8, 1, 0, 1, 0, DEFAULT_NEW_TOKENS);
+    public record SampleOptions(int responses, Double temperature, int topK, double topP, double minP, int maxNewTokens) {
+        public static final SampleOptions DEFAULT = new SampleOptions(8, 1.0, 0, 1, 0, DEFAULT_NEW_TOKENS);
 
         public SampleOptions {
             responses = responses == 0 ? 8 : responses;
+            temperature = temperature == null ? 1.0 : temperature;
             topP = topP == 0 ? 1 : topP;
             maxNewTokens = maxNewTokens == 0 ? DEFAULT_NEW_TOKENS : maxNewTokens;
         }

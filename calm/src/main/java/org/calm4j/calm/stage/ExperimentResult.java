@@ -36,6 +36,8 @@ import org.calm4j.engine.io.Jsonl;
 public record ExperimentResult(ExperimentConfig config, Map<String, Double> seconds, String device) {
     private static final String RESULT = "result.json";
 
+    private static final String CONFIG = "experiment.json";
+
     private record Knowledge(String id, String language, boolean known) {
     }
 
@@ -49,9 +51,31 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
 
     /** Writes {@code report.html}, {@code report.md} and {@code result.json}. */
     ExperimentResult write() {
+        Json.write(file(CONFIG), config);
+        Json.write(file(RESULT), json().put("device", device));
         Report.write(report(), config.output());
-        Json.write(file(RESULT), json());
         return this;
+    }
+
+    /**
+     * The result of a finished experiment, its report written anew.
+     *
+     * @throws CalmException bad input: the folder has no finished experiment
+     */
+    public static ExperimentResult rewrite(Path folder) {
+        if (!Files.exists(folder.resolve(RESULT))) {
+            throw CalmException.badInput(folder, "has no finished experiment; calm run and calm demo make one");
+        }
+        ExperimentConfig config = Json.read(folder.resolve(CONFIG), ExperimentConfig.class);
+        JsonNode result = Json.read(folder.resolve(RESULT), JsonNode.class);
+        Map<String, Double> seconds = new LinkedHashMap<>();
+        result.path("seconds").properties().forEach(stage -> seconds.put(stage.getKey(), stage.getValue().asDouble()));
+        return new ExperimentResult(config, seconds, result.path("device").asText()).write();
+    }
+
+    /** The report's tables. */
+    public String markdown() {
+        return Report.markdown(report());
     }
 
     /** The main figures, as {@code demo --json} and {@code run --json} print them. */
