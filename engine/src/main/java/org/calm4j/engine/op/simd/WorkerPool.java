@@ -24,15 +24,15 @@ final class WorkerPool implements AutoCloseable {
     private static final int SPINS = 2_000;
 
     private final Worker[] workers;
-    /** The round in the high half, the next index to be taken in the low one. */
-    private final AtomicLong next = new AtomicLong();
-    private final AtomicInteger done = new AtomicInteger();
+    /** The round in the high half, how many of its indices nobody has taken in the low one. */
+    private final AtomicLong left = new AtomicLong();
+    /** Indices of the round that are not done. */
+    private final AtomicInteger pending = new AtomicInteger();
     private volatile int generation;
     private volatile Thread waiting;
     private volatile Throwable failure;
     private volatile boolean closed;
     private Task task;
-    private int count;
 
     WorkerPool(int threads) {
         workers = new Worker[threads - 1];
@@ -59,10 +59,9 @@ final class WorkerPool implements AutoCloseable {
             return;
         }
         this.task = task;
-        this.count = count;
-        done.set(0);
+        pending.set(count);
         int round = generation + 1;
-        next.set((long) round << 32);
+        left.set((long) round << 32 | count);
         generation = round;
         for (Worker worker : workers) {
             if (worker.parked) {
@@ -70,7 +69,7 @@ final class WorkerPool implements AutoCloseable {
             }
         }
         take(round, 0);
-        await(count);
+        await();
         Throwable thrown = failure;
         if (thrown != null) {
             failure = null;
@@ -78,23 +77,25 @@ final class WorkerPool implements AutoCloseable {
         }
     }
 
-    /** Takes indices of a round until none is left. A claim holds the round open, so that what is read after it belongs to it. */
+    /**
+     * Takes indices of a round, the last first, until none is left. A claim succeeds only while its round has indices left, and holds the
+     * round open until it is done; so the task that is read after it is the round's.
+     */
     private void take(int round, int worker) {
         while (true) {
-            long claim = next.get();
-            if ((int) (claim >>> 32) != round || (int) claim >= count) {
+            long claim = left.get();
+            if ((int) (claim >>> 32) != round || (int) claim == 0) {
                 return;
             }
-            if (!next.compareAndSet(claim, claim + 1)) {
+            if (!left.compareAndSet(claim, claim - 1)) {
                 continue;
             }
-            int all = count;
             try {
-                task.run((int) claim, worker);
+                task.run((int) claim - 1, worker);
             } catch (Throwable thrown) {
                 failure = thrown;
             }
-            if (done.incrementAndGet() == all) {
+            if (pending.decrementAndGet() == 0) {
                 Thread caller = waiting;
                 if (caller != null) {
                     LockSupport.unpark(caller);
@@ -103,15 +104,15 @@ final class WorkerPool implements AutoCloseable {
         }
     }
 
-    private void await(int all) {
+    private void await() {
         for (int i = 0; i < SPINS; i++) {
-            if (done.get() == all) {
+            if (pending.get() == 0) {
                 return;
             }
             Thread.onSpinWait();
         }
         waiting = Thread.currentThread();
-        while (done.get() != all) {
+        while (pending.get() != 0) {
             LockSupport.park(this);
         }
         waiting = null;
