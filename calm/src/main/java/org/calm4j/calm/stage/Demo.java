@@ -89,7 +89,8 @@ public record Demo(Path output, List<String> languages, long seed, boolean quick
         dpo.adamBeta2 = 0.99;
         dpo.lossType = List.of("sigmoid", "sft");
         dpo.replay = files.resolve("replay.jsonl");
-        dpo.replayBatchSize = 24;
+        dpo.replayBatchSize = 48;
+        dpo.replayWeight = 2;
         var sample = new ExperimentConfig.SampleOptions(8, 1.0, 0, 1, 0, MAX_NEW_TOKENS);
         return new ExperimentConfig("CALM on a small real world", base, List.of(files.resolve(WorldFiles.TRAINING_QUESTIONS)),
                 List.of(files.resolve(WorldFiles.EVALUATION_QUESTIONS)), List.of(files.resolve(WorldFiles.HELD_OUT_QUESTIONS)),
