@@ -78,7 +78,7 @@ public final class AtomicFile {
         try {
             Files.createDirectories(folder);
         } catch (IOException e) {
-            throw unwritable(folder, e);
+            throw CalmException.badInput(folder, "cannot be made (" + e.getClass().getSimpleName() + "); choose another --output", e);
         }
         if (!Files.isWritable(folder)) {
             throw CalmException.badInput(folder, "cannot be written to; choose another folder or change its permissions");
