@@ -4,6 +4,9 @@ Run from anywhere, with PyTorch 1.13 (Debian's python3-torch 1.13.0), on the CPU
 
     python3 engine/src/test/oracle/llama.py
 
+The model was compared, once and in float64, with the layers of transformers 4.57.6 (its LlamaDecoderLayer, LlamaRMSNorm and
+LlamaRotaryEmbedding): log-probabilities and gradients differ by at most 6e-15, greedy continuations not at all.
+
 It writes, the same bytes every time, two folders engine/src/test/resources/oracle/llama-tied and llama-untied (its head size is not
 hidden_size / heads), each with
   config.json, model.safetensors   the model: F32 weights. All numbers below start from exactly these values, widened to float64.

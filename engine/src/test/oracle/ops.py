@@ -140,7 +140,7 @@ def adamw(n, steps, learning_rate, betas, epsilon, weight_decay, max_norm):
 
 
 CAUSAL = [(0, 5, 0, 5, -1)]
-# A prompt with two continuations, one continued twice; a second tree, whose rows come before its parent's in no order that helps.
+# A prompt with two continuations, one of them continued twice; a second tree, whose continuation's rows come before its prompt's.
 FOREST = [(0, 3, 0, 3, -1), (3, 2, 3, 2, 0), (5, 1, 5, 1, 0), (6, 2, 6, 2, 1), (8, 1, 8, 1, 1), (11, 2, 11, 2, -1), (9, 2, 9, 2, 5)]
 # Keys in a cache with holes: a prompt that asks nothing, two sequences' newest tokens below it, and a prompt's second chunk.
 DECODE = [(0, 0, 1, 4, -1), (0, 1, 6, 3, 0), (1, 1, 10, 1, 0), (2, 3, 12, 5, -1)]

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.tensor.Tensor;
 
@@ -13,7 +14,7 @@ record Oracle(String name, JsonNode json) {
         String resource = "/oracle/ops/" + noun + ".json";
         try (InputStream in = Oracle.class.getResourceAsStream(resource)) {
             List<JsonNode> cases = Json.mapper().readTree(in).valueStream().toList();
-            return java.util.stream.IntStream.range(0, cases.size()).mapToObj(i -> new Oracle(noun + " case " + i, cases.get(i))).toList();
+            return IntStream.range(0, cases.size()).mapToObj(i -> new Oracle(noun + " case " + i, cases.get(i))).toList();
         } catch (IOException e) {
             throw new AssertionError(resource, e);
         }
