@@ -110,7 +110,7 @@ final class AttentionTest {
         FiniteDifferences.check("dV", c.v, c.dV, objective);
     }
 
-    /** Head by head with whole matrices: P = softmax(scale·Q·Kᵀ), dV = Pᵀ·dO, dS = (diag(p) − p·pᵀ)·dP, dQ = scale·dS·K, dK = scale·dSᵀ·Q. */
+    /** Head by head by whole matrices: P = softmax(scale·Q·Kᵀ), dV = Pᵀ·dO, dS = (diag(p) − p·pᵀ)·dP, dQ = scale·dS·K, dK = scale·dSᵀQ. */
     @ParameterizedTest
     @MethodSource("shapes")
     void explicitMatrices(Shape shape) {
@@ -247,7 +247,8 @@ final class AttentionTest {
         Segments segments = new Segments();
         Tensor rows = oracle.tensor("segments");
         for (int s = 0; s < rows.dim(0); s++) {
-            segments.add(rows.getInt(5 * s), rows.getInt(5 * s + 1), rows.getInt(5 * s + 2), rows.getInt(5 * s + 3), rows.getInt(5 * s + 4));
+            int at = 5 * s;
+            segments.add(rows.getInt(at), rows.getInt(at + 1), rows.getInt(at + 2), rows.getInt(at + 3), rows.getInt(at + 4));
         }
         Tensor out = oracle.unset("out");
         Tensor lse = oracle.unset("lse");

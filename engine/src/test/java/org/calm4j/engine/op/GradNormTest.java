@@ -29,7 +29,7 @@ final class GradNormTest {
         Doubles.assertClose("norm", Math.sqrt(backend.sumOfSquares(Doubles.of(values, 37))), new ArrayRealVector(values).getNorm());
     }
 
-    /** Squares of F32 values are summed in double precision: they neither overflow, nor does a million of small ones get lost beside a large one. */
+    /** Squares of F32 values are summed in double precision: no overflow, and many small ones count beside a large one. */
     @Test
     void floatsAreSummedInDoublePrecision() {
         Backend floats = new ScalarBackend();

@@ -33,7 +33,7 @@ final class SwiGluTest {
         FiniteDifferences.check("dUp", up, dUp, objective);
     }
 
-    /** ⟨dOut, J·(a,b)⟩ = ⟨dGate, a⟩ + ⟨dUp, b⟩, with J·(a,b) by automatic differentiation of {@code x/2 · (1 + tanh(x/2)) · up}; in place too. */
+    /** ⟨dOut, J·(a,b)⟩ = ⟨dGate, a⟩ + ⟨dUp, b⟩, J·(a,b) by automatic differentiation of {@code x/2·(1 + tanh(x/2))·up}; in place. */
     @Test
     void adjointIdentity() {
         Tensor gate = Doubles.random(random, 3, 2, 5);
