@@ -16,7 +16,7 @@ import picocli.CommandLine.ScopeType;
         synopsisSubcommandLabel = "COMMAND", footer = {"", "calm COMMAND --help tells about a command. First of all: calm demo"},
         subcommands = {DemoCommand.class, RunCommand.class, SampleCommand.class, VoteCommand.class, PairsCommand.class, DpoCommand.class,
             SftCommand.class, EvaluateCommand.class, ReportCommand.class, PretrainCommand.class, GenerateCommand.class, ScoreCommand.class,
-            TokenizeCommand.class, DoctorCommand.class, CompletionCommand.class})
+            TokenizeCommand.class, ImportCommand.class, DoctorCommand.class, CompletionCommand.class})
 public final class Calm implements Runnable {
     @CommandLine.Spec
     private CommandLine.Model.CommandSpec spec;

@@ -4,14 +4,19 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.List;
 
-/** A question with the responses that were sampled for it; in JSON the question's fields and {@code responses} side by side. */
+/**
+ * A question with the responses that were sampled for it; in JSON the question's fields and {@code responses} side by side.
+ *
+ * @param prompt what the model was asked; null where it is not known
+ */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record Samples(String id, String language, String question, List<Question.Choice> choices, String answer, String relation,
-        List<Response> responses) {
+        String prompt, List<Response> responses) {
 
-    public static Samples of(Question question, List<Response> responses) {
+    /** @param prompt may be null */
+    public static Samples of(Question question, String prompt, List<Response> responses) {
         return new Samples(question.id(), question.language(), question.question(), question.choices(), question.answer(),
-                question.relation(), responses);
+                question.relation(), prompt, responses);
     }
 
     public Question asQuestion() {

@@ -1,17 +1,11 @@
 package org.calm4j.calm.data;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.io.IOException;
-import java.io.InputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.BiFunction;
 import org.calm4j.engine.CalmException;
-import org.calm4j.engine.io.Json;
-import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.text.Tokenizer;
 import org.calm4j.engine.train.Example;
 
@@ -49,33 +43,11 @@ public final class TrainingData {
     }
 
     private static <R> List<R> lines(Path file, BiFunction<JsonNode, String, R> make) {
-        List<R> all;
-        if (isList(file)) {
-            JsonNode list = Json.read(file, JsonNode.class);
-            all = new ArrayList<>();
-            for (int i = 0; i < list.size(); i++) {
-                all.add(make.apply(list.get(i), file + "[" + i + "]"));
-            }
-        } else {
-            all = Jsonl.read(file, JsonNode.class, make);
-        }
+        List<R> all = DataFile.read(file).stream().map(item -> make.apply(item.json(), item.where())).toList();
         if (all.isEmpty()) {
             throw CalmException.badInput(file, "has no lines");
         }
         return all;
-    }
-
-    private static boolean isList(Path file) {
-        try (InputStream in = Files.newInputStream(file)) {
-            int c = in.read();
-            while (c == ' ' || c == '\n' || c == '\r' || c == '\t') {
-                c = in.read();
-            }
-            return c == '[';
-        } catch (IOException e) {
-            // Reading it in full says what is wrong.
-            return false;
-        }
     }
 
     private Example.Document document(JsonNode line, String where) {

@@ -2,131 +2,272 @@ package org.calm4j.calm.extract;
 
 import java.text.Normalizer;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Locale;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
+import java.util.Set;
 import org.calm4j.calm.data.Question;
 
 /**
- * Which choice a response decides for. First an explicit statement ("the answer is (B)", in many languages; the last one counts); then a
- * response that is a label alone; then the choice whose text the response states: the only one of the text, or the only one of its last
- * sentence that states any. Two choices are none.
+ * Which option a response answers, in any of the languages of {@code phrases.yaml}, in time linear in its length.
+ *
+ * <p>The last explicit statement decides, such as "The answer is (B)" or "答案是B"; a statement of two answers or of none is no answer. Without
+ * one, a line with nothing but a label; without that, the text of the option that the last sentence states, or else the whole response, if
+ * it is exactly one. Where a statement names a label and the text of another option, the label counts.
  */
 public final class AnswerExtractor {
-    private static final int LONGEST = 100_000;
-    /** Stands for a no-break space, which joins the words of one name. */
-    private static final char JOINER = '\u2060';
-    private static final String LABEL = "[\\(\\[{「『【《*_\"'`$\\s]*(?:\\\\(?:text|mathbf|boxed)\\{)?([A-J])(?![\\p{L}\\p{N}])";
-    private static final String CUES = String.join("|", "answer(?:\\s+(?:choice|option))?\\s*(?:is|:|=)+", "(?:correct|right|best)\\s+(?:choice|option|answer)\\s*(?:is|:)+",
-            "(?:la\\s+)?(?:bonne\\s+)?r[ée]ponse(?:\\s+correcte)?\\s*(?:est|:)+(?:\\s+donc)?", "(?:richtige\\s+)?antwort\\s*(?:ist|lautet|:)+", "(?:la\\s+)?risposta(?:\\s+(?:corretta|giusta))?\\s*(?:è|e'|:)+",
-            "(?:la\\s+)?respuesta(?:\\s+correcta)?\\s*(?:es|:)+", "(?:a\\s+)?resposta(?:\\s+(?:correta|certa))?\\s*(?:é|:)+", "(?:正确)?(?:答案|选项)\\s*(?:应该|應該|就|应)?\\s*(?:是|为|為|选|:)+", "(?:应该|故|因此|所以)?选(?:择|项)?\\s*:?",
-            "(?:正解|答え|解答|回答)\\s*(?:は|:)+", "정답은|답은|정답\\s*:", "ответ\\s*:?", "\\\\boxed\\{");
-    private static final Pattern EXPLICIT = Pattern.compile("(?:" + CUES + ")(?:\\s+(?:option|choice|choix|opzione))?" + LABEL,
-            Pattern.CASE_INSENSITIVE | Pattern.UNICODE_CASE);
-    private static final Pattern ALONE = Pattern.compile("[\\s\\(\\[*\"']*([A-Ja-j])(?:[\\s\\)\\].:*\"']*|[\\s\\)\\].:*]+.{0,200})", Pattern.DOTALL);
-    private static final Pattern SENTENCE_END = Pattern.compile("[.!?。！？\\n]+(?=\\s|$|[^\\x00-\\x7f])");
+    private final Choices choices;
 
-    /** A full stop set apart: such a text separates all its words by spaces, in any script, so that words are compared and not letters. */
-    private static final Pattern SEPARATED = Pattern.compile(" [.。] ?$");
-
-    private AnswerExtractor() {
+    public AnswerExtractor(List<Question.Choice> choices) {
+        this.choices = new Choices(choices);
     }
 
-    /** The label of a choice; null when the response decides for none, or for two. */
+    /** The label of the answer; null when the response gives none, or more than one. */
     public static String extract(String response, List<Question.Choice> choices) {
-        String text = normalize(response.length() > LONGEST ? response.substring(response.length() - LONGEST) : response);
-        Matcher explicit = EXPLICIT.matcher(text);
-        String last = null;
-        while (explicit.find()) {
-            last = label(explicit.group(1), choices, last);
-        }
-        if (last != null) {
-            return last;
-        }
-        Matcher alone = ALONE.matcher(text.strip());
-        if (alone.matches() && (text.strip().length() <= 4 || Character.isUpperCase(alone.group(1).charAt(0)))) {
-            String label = label(alone.group(1), choices, null);
-            boolean sentence = text.strip().matches("[Aa] \\p{L}.*");
-            if (label != null && !sentence) {
-                return label;
-            }
-        }
-        return stated(text, choices);
+        return new AnswerExtractor(choices).extract(response).label();
     }
 
-    private static String label(String found, List<Question.Choice> choices, String otherwise) {
-        for (Question.Choice choice : choices) {
-            if (choice.label().equalsIgnoreCase(found)) {
-                return choice.label();
-            }
+    /** @param response may be null: no answer */
+    public Extraction extract(String response) {
+        if (response == null || response.isBlank()) {
+            return new Extraction(null, Extraction.Rule.NOTHING);
         }
-        return otherwise;
+        String text = normalized(response);
+        Statements statements = new Statements(choices, text);
+        if (statements.found()) {
+            return new Extraction(statements.label(), Extraction.Rule.STATEMENT);
+        }
+        String line = labelLine(text);
+        if (line != null) {
+            return new Extraction(line, Extraction.Rule.LABEL_LINE);
+        }
+        Set<Integer> stated = choices.stated(response);
+        return stated.size() == 1 ? new Extraction(choices.label(stated.iterator().next()), Extraction.Rule.OPTION_TEXT)
+                : new Extraction(null, Extraction.Rule.NOTHING);
     }
 
-    /** NFKC, so that full-width letters are plain ones, with single spaces. */
-    static String normalize(String text) {
-        return Normalizer.normalize(text.replace('\u00a0', JOINER), Normalizer.Form.NFKC).replaceAll("[ \\t\\u200b]+", " ");
+    /** Full-width letters and punctuation become ASCII, no-break spaces become spaces. */
+    static String normalized(String text) {
+        return Normalizer.normalize(text, Normalizer.Form.NFKC);
     }
 
-    private static String stated(String text, List<Question.Choice> choices) {
-        if (SEPARATED.matcher(text).find()) {
-            List<String> words = List.of(text.split(" "));
-            List<String> labels = choices.stream().filter(choice -> words.contains(normalize(choice.text()))).map(Question.Choice::label).toList();
-            return labels.size() == 1 ? labels.getFirst() : null;
+    /** Lower case without a change of length. */
+    static String lower(String text) {
+        StringBuilder lower = new StringBuilder(text.length());
+        for (int i = 0; i < text.length(); i++) {
+            lower.append(Character.toLowerCase(text.charAt(i)));
         }
-        String lower = text.toLowerCase(Locale.ROOT);
-        List<String> labels = statedIn(lower, choices);
-        if (labels.size() <= 1) {
-            return labels.isEmpty() ? null : labels.getFirst();
-        }
-        String[] sentences = SENTENCE_END.split(lower);
-        for (int i = sentences.length - 1; i >= 0; i--) {
-            List<String> inSentence = statedIn(sentences[i], choices);
-            if (!inSentence.isEmpty()) {
-                return inSentence.size() == 1 ? inSentence.getFirst() : null;
-            }
-        }
-        return null;
+        return lower.toString();
     }
 
-    /** Labels of the choices whose texts stand in the text and not only inside a longer choice's text. */
-    private static List<String> statedIn(String text, List<Question.Choice> choices) {
-        boolean[] covered = new boolean[text.length()];
-        List<Question.Choice> longestFirst = new ArrayList<>(choices);
-        longestFirst.sort((a, b) -> Integer.compare(b.text().length(), a.text().length()));
-        List<String> labels = new ArrayList<>();
-        for (Question.Choice choice : longestFirst) {
-            String option = normalize(choice.text()).toLowerCase(Locale.ROOT).strip();
-            if (!option.isEmpty() && cover(text, option, covered)) {
-                labels.add(choice.label());
-            }
-        }
-        return labels;
-    }
-
-    private static boolean cover(String text, String option, boolean[] covered) {
-        boolean found = false;
-        for (int at = text.indexOf(option); at >= 0; at = text.indexOf(option, at + option.length())) {
-            int end = at + option.length();
-            if (!covered[at] && !joined(text, at - 1, at) && !joined(text, end - 1, end)) {
-                found = true;
-                for (int i = at; i < end; i++) {
-                    covered[i] = true;
+    // One label alone, however often; or, of several, the last line's, unless the lines just repeat the options.
+    private String labelLine(String text) {
+        Set<Integer> labels = new LinkedHashSet<>();
+        int last = -1;
+        for (String line : text.split("\\R")) {
+            if (!line.isBlank()) {
+                last = lineLabel(line.strip());
+                if (last >= 0) {
+                    labels.add(last);
                 }
             }
         }
-        return found;
+        if (labels.size() == 1) {
+            return choices.label(labels.iterator().next());
+        }
+        if (last >= 0 && labels.size() < choices.size()) {
+            return choices.label(last);
+        }
+        return labels.isEmpty() ? opening(text.strip()) : null;
     }
 
-    /** Whether two neighbouring characters belong to one word of an alphabetic script, or to one number. */
-    private static boolean joined(String text, int left, int right) {
-        return left >= 0 && right < text.length() && inWord(text.charAt(left)) && inWord(text.charAt(right));
+    // "D. because …": a response that opens with a label.
+    private String opening(String text) {
+        int at = 0;
+        while (at < text.length() && CharClass.decoration(text.charAt(at))) {
+            at++;
+        }
+        int label = at < text.length() ? choices.labelAt(text, at) : -1;
+        int end = label < 0 ? 0 : at + choices.label(label).length();
+        boolean marked = label >= 0 && !Character.isLowerCase(text.charAt(at)) && end < text.length()
+                && (CharClass.closing(text.charAt(end)) || ".:、,".indexOf(text.charAt(end)) >= 0);
+        return marked ? choices.label(label) : null;
     }
 
-    private static boolean inWord(char c) {
-        return c == JOINER || Character.isLetterOrDigit(c) && !Character.isIdeographic(c)
-                && Character.UnicodeScript.of(c) != Character.UnicodeScript.HIRAGANA && Character.UnicodeScript.of(c) != Character.UnicodeScript.KATAKANA
-                && Character.UnicodeScript.of(c) != Character.UnicodeScript.THAI;
+    private int lineLabel(String line) {
+        int start = 0;
+        int end = line.length();
+        while (start < end && (CharClass.decoration(line.charAt(start)) || line.charAt(start) == ' ')) {
+            start++;
+        }
+        while (end > start && (CharClass.decoration(line.charAt(end - 1)) || " .:。,;!".indexOf(line.charAt(end - 1)) >= 0)) {
+            end--;
+        }
+        String bare = line.substring(start, end);
+        int label = choices.labelAt(bare, 0);
+        if (label < 0) {
+            return -1;
+        }
+        int rest = choices.label(label).length();
+        while (rest < bare.length() && (CharClass.closing(bare.charAt(rest)) || " .:、-".indexOf(bare.charAt(rest)) >= 0)) {
+            rest++;
+        }
+        return rest == bare.length() || rest > choices.label(label).length() && lower(bare.substring(rest)).equals(choices.text(label)) ? label : -1;
+    }
+
+    /** The explicit statements of a text; the last one counts. */
+    private static final class Statements {
+        private static final int MOST_FILLERS = 24;
+        private static final int NOTHING = -1;
+        private static final int NO_ANSWER = -2;
+
+        private final Choices choices;
+        private final String text;
+        private final String lower;
+        private int last = NOTHING;
+
+        Statements(Choices choices, String text) {
+            this.choices = choices;
+            this.text = text;
+            lower = lower(text);
+            for (int at = 0; at < text.length(); at++) {
+                int marker = Phrases.ALL.match(Phrases.ALL.markers, lower, at);
+                int answer = marker > 0 ? behind(at + marker) : isCorrect(at);
+                last = answer == NOTHING ? last : answer;
+            }
+        }
+
+        boolean found() {
+            return last != NOTHING;
+        }
+
+        String label() {
+            return last >= 0 ? choices.label(last) : null;
+        }
+
+        /** The option of "B is correct". */
+        private int isCorrect(int from) {
+            boolean begins = Character.isUpperCase(text.charAt(from)) && (from == 0 || !CharClass.spaced(text.charAt(from - 1)));
+            int label = begins ? choices.labelAt(text, from) : -1;
+            if (label < 0) {
+                return NOTHING;
+            }
+            int at = skip(from + choices.label(label).length(), " )]*\"'”’");
+            int is = Phrases.ALL.match(Phrases.ALL.is, lower, at);
+            return is > 0 && Phrases.ALL.match(Phrases.ALL.correct, lower, skip(at + is, " ")) > 0 ? label : NOTHING;
+        }
+
+        /** The option that follows a marker. */
+        private int behind(int from) {
+            int at = from;
+            for (int i = 0; i < MOST_FILLERS && at < text.length(); i++) {
+                int label = choices.labelAt(text, at);
+                if (label >= 0 && isLabel(at, choices.label(label).length())) {
+                    return single(label, at + choices.label(label).length());
+                }
+                int stated = choices.textAt(lower, at);
+                if (stated >= 0) {
+                    return stated;
+                }
+                if (Phrases.ALL.match(Phrases.ALL.none, lower, at) > 0) {
+                    return NO_ANSWER;
+                }
+                int filler = Phrases.ALL.match(Phrases.ALL.fillers, lower, at);
+                char c = text.charAt(at);
+                if (filler == 0 && !Character.isWhitespace(c) && !CharClass.decoration(c) && ":=-–—>,・".indexOf(c) < 0) {
+                    return NOTHING;
+                }
+                at += Math.max(1, filler);
+            }
+            return NOTHING;
+        }
+
+        // "a" is an article until something says that it is a label.
+        private boolean isLabel(int at, int length) {
+            if (!Character.isLowerCase(text.charAt(at))) {
+                return true;
+            }
+            int end = at + length;
+            boolean enclosed = at > 0 && CharClass.decoration(text.charAt(at - 1));
+            return enclosed || end == text.length() || CharClass.closing(text.charAt(end)) || ".:\n".indexOf(text.charAt(end)) >= 0;
+        }
+
+        private int single(int label, int end) {
+            int spaces = skip(end, " ");
+            int article = spaces > end ? choices.textAt(lower, spaces) : -1;
+            if (article >= 0 && article != label) {
+                // "Answer: A hospital"
+                return article;
+            }
+            Set<Integer> named = new LinkedHashSet<>(List.of(label));
+            int at = skipOption(label, end);
+            for (int next = conjoined(at); next >= 0; next = conjoined(at)) {
+                named.add(next);
+                at = skipOption(next, joinedEnd);
+            }
+            if (named.size() > 2 && named.size() >= choices.size() - 1) {
+                // The instruction repeated: "one of A, B, C or D".
+                return NOTHING;
+            }
+            return named.size() == 1 ? label : NO_ANSWER;
+        }
+
+        private int joinedEnd;
+
+        /** The label behind a conjunction at a place, -1 without; sets where it ends. */
+        private int conjoined(int from) {
+            int at = skip(from, " ");
+            int length = Phrases.ALL.match(Phrases.ALL.conjunctions, lower, at);
+            if (length == 0) {
+                return -1;
+            }
+            boolean weak = ",、".indexOf(text.charAt(at)) >= 0;
+            at = skip(at + length, " ");
+            int second = weak ? Phrases.ALL.match(Phrases.ALL.conjunctions, lower, at) : 0;
+            at = skip(at + second, " (\"'*[");
+            int label = at < text.length() ? choices.labelAt(text, at) : -1;
+            if (label < 0 || !Character.isUpperCase(text.charAt(at)) && !Character.isDigit(text.charAt(at))) {
+                return -1;
+            }
+            joinedEnd = at + choices.label(label).length();
+            int behind = skip(joinedEnd, " )\"'*]");
+            // "B, A is wrong" goes on with a word.
+            return weak && second == 0 && behind < text.length() && CharClass.spaced(text.charAt(behind))
+                    && Phrases.ALL.match(Phrases.ALL.conjunctions, lower, behind) == 0 ? -1 : label;
+        }
+
+        // The label's closing and its option's text.
+        private int skipOption(int label, int end) {
+            int at = skip(end, " ).:]\"'*、");
+            int behind = at + choices.text(label).length();
+            boolean stated = behind > at && lower.startsWith(choices.text(label), at);
+            return stated ? skip(behind, " )\"'*]") : skip(end, " )\"'*]");
+        }
+
+        private int skip(int from, String characters) {
+            int at = from;
+            while (at < text.length() && characters.indexOf(text.charAt(at)) >= 0) {
+                at++;
+            }
+            return at;
+        }
+    }
+
+    /** Sentences end at these where a space or the end follows, or at a full stop of a script without spaces. */
+    static List<String> sentences(String text) {
+        List<String> sentences = new ArrayList<>();
+        int start = 0;
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            boolean stop = "。！？\n".indexOf(c) >= 0
+                    || ".!?".indexOf(c) >= 0 && (i + 1 == text.length() || Character.isWhitespace(text.charAt(i + 1)));
+            if (stop || i + 1 == text.length()) {
+                String sentence = text.substring(start, i + 1);
+                if (sentence.chars().anyMatch(Character::isLetterOrDigit)) {
+                    sentences.add(sentence);
+                }
+                start = i + 1;
+            }
+        }
+        return sentences;
     }
 }

@@ -12,6 +12,7 @@ import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.data.Vote;
 import org.calm4j.calm.extract.AnswerExtractor;
+import org.calm4j.calm.extract.Extraction;
 import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.engine.io.Jsonl;
 
@@ -20,8 +21,10 @@ import org.calm4j.engine.io.Jsonl;
  * language. The most frequent response of each kind is taken, the first of equal ones.
  *
  * <p>Where a language never sampled the voted answer, one of its responses is rewritten to state it ({@code chosen_source} is
- * {@code template}): the text of the option that the response states is replaced by the voted option's.
+ * {@code template}): the text of the option that the response states is replaced by the voted option's. A response that argues for a label is
+ * left alone: its argument would not fit another answer.
  *
+ * @param prompts how the questions were put, for samples that do not carry their prompt
  * @param most pairs of a question in a language, at most
  */
 public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts, Path output, int most) {
@@ -38,7 +41,7 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
         Jsonl.read(votes, Vote.class).forEach(vote -> byId.put(vote.id(), vote));
         List<Pair> pairs = new ArrayList<>();
         Map<String, Integer> skipped = new TreeMap<>();
-        for (Samples line : VoteStage.read(samples)) {
+        for (Samples line : SampleFiles.read(samples, false)) {
             Vote vote = byId.get(line.id());
             if (vote == null || vote.answer() == null) {
                 skipped.merge("no winner", 1, Integer::sum);
@@ -71,7 +74,7 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
             }
             agree = List.of(rewritten);
         }
-        String prompt = prompts.render(line.asQuestion());
+        String prompt = line.prompt() != null ? line.prompt() : prompts.render(line.asQuestion());
         for (int i = 0; i < Math.min(most, Math.max(agree.size(), differ.size())); i++) {
             Samples.Response chosen = agree.get(i % agree.size());
             Samples.Response rejected = differ.get(i % differ.size());
@@ -98,13 +101,15 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
 
     private static Samples.Response rewritten(List<Samples.Response> responses, Samples line, String answer) {
         String voted = text(line.choices(), answer);
+        AnswerExtractor extractor = new AnswerExtractor(line.choices());
         for (Samples.Response response : responses) {
-            String stated = response.answer() == null ? null : text(line.choices(), response.answer());
+            boolean plain = extractor.extract(response.text()).rule() == Extraction.Rule.OPTION_TEXT;
+            String stated = !plain || response.answer() == null ? null : text(line.choices(), response.answer());
             int at = stated == null ? -1 : response.text().lastIndexOf(stated);
             if (at >= 0) {
                 // The last place: before it the same letters may belong to what was asked.
                 String text = response.text().substring(0, at) + voted + response.text().substring(at + stated.length());
-                if (answer.equals(AnswerExtractor.extract(text, line.choices()))) {
+                if (answer.equals(extractor.extract(text).label())) {
                     return new Samples.Response(text, answer, null, null);
                 }
             }

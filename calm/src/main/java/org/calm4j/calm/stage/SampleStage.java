@@ -61,17 +61,15 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
     static List<Samples> sample(ModelFolder model, List<Question> questions, PromptTemplates prompts, Sampling sampling, Progress progress,
             String task) {
         Tokenizer tokenizer = model.requireTokenizer();
-        List<int[]> encoded = new ArrayList<>();
-        for (Question question : questions) {
-            encoded.add(tokenizer.encode(prompts.render(question)));
-        }
+        List<String> asked = questions.stream().map(prompts::render).toList();
+        List<int[]> encoded = asked.stream().map(tokenizer::encode).toList();
         progress.start(task, questions.size());
         try {
             List<List<Completion>> completions = new Generator(model.model()).generate(encoded, sampling, done -> progress.at(done, ""));
             List<Samples> samples = new ArrayList<>();
             for (int i = 0; i < questions.size(); i++) {
                 Question question = questions.get(i);
-                samples.add(Samples.of(question, completions.get(i).stream().map(c -> response(c, question, tokenizer)).toList()));
+                samples.add(Samples.of(question, asked.get(i), completions.get(i).stream().map(c -> response(c, question, tokenizer)).toList()));
             }
             return samples;
         } finally {

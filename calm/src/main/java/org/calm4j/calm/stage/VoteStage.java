@@ -2,16 +2,12 @@ package org.calm4j.calm.stage;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.data.Vote;
-import org.calm4j.calm.extract.AnswerExtractor;
-import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Jsonl;
 
 /**
@@ -21,41 +17,14 @@ import org.calm4j.engine.io.Jsonl;
 public record VoteStage(List<Path> samples, Path output) {
 
     public List<Vote> run() {
-        List<Vote> votes = vote(read(samples));
+        List<Vote> votes = vote(SampleFiles.read(samples, false));
         Jsonl.write(output, votes);
         return votes;
     }
 
     /** {@code vote --extract-only}: the samples with each response's answer filled in by the extractor. */
     public void extractOnly() {
-        Jsonl.write(output, read(samples).stream().map(VoteStage::extracted).toList());
-    }
-
-    static Samples extracted(Samples samples) {
-        return Samples.of(samples.asQuestion(), samples.responses().stream().map(response -> new Samples.Response(response.text(),
-                AnswerExtractor.extract(response.text(), samples.choices()), response.logprob(), response.numTokens())).toList());
-    }
-
-    /** Samples of all files; responses without an answer that were never looked at are extracted now. */
-    static List<Samples> read(List<Path> files) {
-        List<Samples> all = new ArrayList<>();
-        Set<List<String>> seen = new HashSet<>();
-        for (Path file : files) {
-            all.addAll(Jsonl.read(file, Samples.class, (line, where) -> {
-                SampleStage.check(line.asQuestion(), where);
-                if (line.responses() == null || line.responses().stream().anyMatch(response -> response == null || response.text() == null)) {
-                    throw CalmException.badInput(where, "responses are missing, or one has no text");
-                }
-                if (!seen.add(List.of(line.id(), line.language()))) {
-                    throw CalmException.badInput(where, "a second line for id " + line.id() + " in " + line.language());
-                }
-                return line.responses().stream().allMatch(response -> response.answer() == null) ? extracted(line) : line;
-            }));
-        }
-        if (all.isEmpty()) {
-            throw CalmException.badInput(files.getFirst(), "has no samples");
-        }
-        return all;
+        Jsonl.write(output, SampleFiles.read(samples, true));
     }
 
     static List<Vote> vote(List<Samples> samples) {

@@ -80,7 +80,7 @@ final class VoteAndPairsTest {
     }
 
     private static Samples line(String id, String language, String... answers) {
-        return new Samples(id, language, "where " + id, CHOICES, null, null, Arrays.stream(answers).map(answer -> new Samples.Response(
+        return new Samples(id, language, "where " + id, CHOICES, null, null, null, Arrays.stream(answers).map(answer -> new Samples.Response(
                 answer == null ? "who knows" : "it is in the " + (answer.equals("A") ? "east" : "west"), answer, -1.0, 4)).toList());
     }
 }

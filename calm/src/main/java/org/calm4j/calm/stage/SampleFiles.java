@@ -1,0 +1,76 @@
+package org.calm4j.calm.stage;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.calm4j.calm.data.Question;
+import org.calm4j.calm.data.Samples;
+import org.calm4j.calm.extract.AnswerExtractor;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.Jsonl;
+
+/** Samples files of one or more languages, read and checked together. */
+final class SampleFiles {
+    private SampleFiles() {
+    }
+
+    // A line as it stands: here an answer that is absent, and was never looked for, differs from one that is null.
+    private record Line(String id, String language, String question, List<Question.Choice> choices, String answer, String relation,
+            String prompt, List<RawResponse> responses) {
+    }
+
+    private record RawResponse(String text, JsonNode answer, Double logprob, @JsonProperty("num_tokens") Integer numTokens) {
+        String label() {
+            return answer == null || answer.isNull() ? null : answer.asText();
+        }
+    }
+
+    /**
+     * All lines of all files, in their order; answers that are absent are extracted.
+     *
+     * @param extractAll whether answers that are there are extracted anew, too
+     * @throws CalmException bad input: a broken line, or a question that is there twice in one language
+     */
+    static List<Samples> read(List<Path> files, boolean extractAll) {
+        List<Samples> all = new ArrayList<>();
+        Set<List<String>> seen = new HashSet<>();
+        for (Path file : files) {
+            all.addAll(Jsonl.read(file, Line.class, (line, where) -> {
+                Samples samples = samples(line, where, extractAll);
+                if (!seen.add(List.of(line.id, line.language))) {
+                    throw CalmException.badInput(where, "a second line for id " + line.id + " in " + line.language);
+                }
+                return samples;
+            }));
+        }
+        if (all.isEmpty()) {
+            throw CalmException.badInput(files.getFirst(), "has no samples");
+        }
+        return all;
+    }
+
+    private static Samples samples(Line line, String where, boolean extractAll) {
+        Question question = new Question(line.id, line.language, line.question, line.choices, line.answer, line.relation);
+        SampleStage.check(question, where);
+        if (line.responses == null) {
+            throw CalmException.badInput(where, "responses are missing");
+        }
+        AnswerExtractor extractor = new AnswerExtractor(line.choices);
+        List<Samples.Response> responses = new ArrayList<>();
+        for (RawResponse raw : line.responses) {
+            if (raw == null || raw.text == null) {
+                throw CalmException.badInput(where, "a response has no text");
+            }
+            String answer = extractAll || raw.answer == null ? extractor.extract(raw.text).label() : raw.label();
+            if (answer != null && line.choices.stream().noneMatch(choice -> choice.label().equals(answer))) {
+                throw CalmException.badInput(where, "a response's answer is '" + answer + "', which is none of the labels");
+            }
+            responses.add(new Samples.Response(raw.text, answer, raw.logprob, raw.numTokens));
+        }
+        return Samples.of(question, line.prompt, responses);
+    }
+}
