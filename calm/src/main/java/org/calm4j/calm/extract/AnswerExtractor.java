@@ -119,6 +119,8 @@ public final class AnswerExtractor {
         private static final int MOST_FILLERS = 24;
         private static final int NOTHING = -1;
         private static final int NO_ANSWER = -2;
+        /** Less the option that is said to be wrong. */
+        private static final int WRONG = -3;
 
         private final Choices choices;
         private final String text;
@@ -132,6 +134,10 @@ public final class AnswerExtractor {
             for (int at = 0; at < text.length(); at++) {
                 int marker = Phrases.ALL.match(Phrases.ALL.markers, lower, at);
                 int answer = marker > 0 ? behind(at + marker) : isCorrect(at);
+                if (answer <= WRONG) {
+                    // "The answer A is wrong" says nothing about another one.
+                    answer = last == NOTHING || last == WRONG - answer ? NO_ANSWER : NOTHING;
+                }
                 last = answer == NOTHING ? last : answer;
             }
         }
@@ -163,6 +169,9 @@ public final class AnswerExtractor {
                 int label = choices.labelAt(text, at);
                 if (label >= 0 && isLabel(at, choices.label(label).length())) {
                     return single(label, at + choices.label(label).length());
+                }
+                if (choices.labelsAt(text, at) > 1) {
+                    return NO_ANSWER;
                 }
                 int stated = choices.textAt(lower, at);
                 if (stated >= 0) {
@@ -204,11 +213,11 @@ public final class AnswerExtractor {
                 named.add(next);
                 at = skipOption(next, joinedEnd);
             }
-            if (named.size() > 2 && named.size() >= choices.size() - 1) {
-                // The instruction repeated: "one of A, B, C or D".
-                return NOTHING;
+            if (named.size() > 1) {
+                return NO_ANSWER;
             }
-            return named.size() == 1 ? label : NO_ANSWER;
+            int is = Phrases.ALL.match(Phrases.ALL.is, lower, at = skip(at, " "));
+            return Phrases.ALL.match(Phrases.ALL.wrong, lower, skip(at + is, " (")) > 0 ? WRONG - label : label;
         }
 
         private int joinedEnd;

@@ -67,6 +67,18 @@ final class Choices {
         return -1;
     }
 
+    /** The number of labels that stand side by side as one word, such as "BC"; 0 where the word is none. */
+    int labelsAt(String text, int at) {
+        int end = at;
+        while (end < text.length() && CharClass.spaced(text.charAt(end))) {
+            if (end - at == labels.size() || !labels.contains(text.substring(end, end + 1))) {
+                return 0;
+            }
+            end++;
+        }
+        return end - at;
+    }
+
     private static boolean endsLabel(String text, int end) {
         if (end >= text.length()) {
             return true;

@@ -18,7 +18,8 @@ final class Phrases {
 
     private record Lists(@JsonProperty(required = true) List<String> markers, @JsonProperty(required = true) List<List<String>> fillers,
             @JsonProperty(required = true) List<String> conjunctions, @JsonProperty(required = true) List<String> none,
-            @JsonProperty(required = true) List<String> is, @JsonProperty(required = true) List<String> correct) {
+            @JsonProperty(required = true) List<String> is, @JsonProperty(required = true) List<String> correct,
+            @JsonProperty(required = true) List<String> wrong) {
     }
 
     /** An answer follows these. */
@@ -26,6 +27,8 @@ final class Phrases {
     /** "is", and behind it "correct". */
     final Set<String> is;
     final Set<String> correct;
+    /** The contrary. */
+    final Set<String> wrong;
     final Set<String> fillers;
     final Set<String> conjunctions;
     final Set<String> none;
@@ -36,10 +39,11 @@ final class Phrases {
         markers = Set.copyOf(lists.markers);
         is = Set.copyOf(lists.is);
         correct = Set.copyOf(lists.correct);
+        wrong = Set.copyOf(lists.wrong);
         fillers = lists.fillers.stream().flatMap(List::stream).collect(Collectors.toUnmodifiableSet());
         conjunctions = Set.copyOf(lists.conjunctions);
         none = Set.copyOf(lists.none);
-        Set<String> all = Stream.of(markers, fillers, conjunctions, none, is, correct).flatMap(Set::stream).collect(Collectors.toSet());
+        Set<String> all = Stream.of(markers, fillers, conjunctions, none, is, correct, wrong).flatMap(Set::stream).collect(Collectors.toSet());
         lengths = all.stream().collect(Collectors.groupingBy(word -> word.charAt(0), Collectors.collectingAndThen(Collectors.toList(),
                 words -> words.stream().mapToInt(word -> -word.length()).distinct().sorted().map(length -> -length).toArray())));
     }

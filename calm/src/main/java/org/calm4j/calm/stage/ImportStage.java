@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.calm4j.calm.data.DataFile;
 import org.calm4j.calm.data.OptionsText;
@@ -64,6 +65,8 @@ public record ImportStage(List<Path> files, String language, Path output) {
         for (Path file : files) {
             for (DataFile.Item item : DataFile.read(file)) {
                 Format found = format(item.json(), item.where());
+                // A CALM question whose options are garbled looks like Alpaca.
+                found = found == Format.ALPACA && format == Format.CALM_QUESTIONS ? format : found;
                 if (format != null && format != found) {
                     throw CalmException.badInput(item.where(), "looks like " + found + ", what came before like " + format
                             + "; import one kind of file at a time");
@@ -93,7 +96,7 @@ public record ImportStage(List<Path> files, String language, Path output) {
 
     private static String code(String language) {
         String code = language.equals("cn") ? "zh" : language;
-        if (!List.of(java.util.Locale.getISOLanguages()).contains(code)) {
+        if (!List.of(Locale.getISOLanguages()).contains(code)) {
             throw CalmException.usage("--language '" + language + "' is no ISO 639-1 code, such as en, zh, fr");
         }
         return code;

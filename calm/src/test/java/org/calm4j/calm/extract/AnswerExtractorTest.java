@@ -48,6 +48,33 @@ final class AnswerExtractorTest {
             Africa or 东亚, who knows                                      | -
             The answer is (H)                                             | -
             nothing                                                       | -
+            Answer: <D>                                                   | D
+            {"reason": "…", "answer": "C"}                                | C
+            答案：Ｂ．东亚                                                  | B
+            答案:BC                                                       | -
+            答案:A、B、C                                                  | -
+            Réponse: A ou C                                               | -
+            Antwort: A oder B                                             | -
+            正解はBまたはC                                                  | -
+            The answer is A, B or C                                       | -
+            Answer: A. Western Africa or D. café                          | -
+            Answer: B, A is too narrow                                    | B
+            Answer: D. café (and not A)                                   | D
+            Réponse: Aucune des options ci-dessus                         | -
+            答案:没有正确的选项                                            | -
+            Answer: A. The correct answer is none of them.                | -
+            答案:A. Western Africa (错误)                                  | -
+            Réponse: B. La réponse A est incorrecte.                      | B
+            Answer: A café                                                | D
+            the answer is a small place                                   | -
+            Option B is correct.                                          | B
+            C が正解です                                                    | C
+            選択肢Dが正しいです。                                            | D
+            B ist richtig                                                 | B
+            A is not correct                                              | -
+            The A-team would say so                                       | -
+            I cannot help you with this                                   | -
+            Zuerst A. Die Antwort ist also: **(D) café**                  | D
             """)
     void decides(String response, String label) {
         assertThat(AnswerExtractor.extract(response, CHOICES)).isEqualTo(label);
