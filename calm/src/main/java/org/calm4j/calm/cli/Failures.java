@@ -2,6 +2,7 @@ package org.calm4j.calm.cli;
 
 import java.io.PrintWriter;
 import java.util.Arrays;
+import java.util.List;
 import org.calm4j.engine.CalmException;
 import picocli.CommandLine;
 
@@ -14,11 +15,18 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
     public int handleParseException(CommandLine.ParameterException e, String[] arguments) {
         CommandLine line = e.getCommandLine();
         String name = line.getCommandSpec().qualifiedName();
-        line.getErr().println(name + ": " + e.getMessage().lines().findFirst().orElse("wrong usage"));
+        line.getErr().println(name + ": " + e.getMessage().lines().findFirst().orElse("wrong usage") + misspelt(e, line));
         CommandLine.UnmatchedArgumentException.printSuggestions(e, line.getErr());
         line.getErr().println("Try '" + name + " --help'.");
         trace(Arrays.asList(arguments).contains("--debug"), e, line.getErr());
         return USAGE;
+    }
+
+    // A required option that is missing may stand there under a wrong name.
+    private static String misspelt(CommandLine.ParameterException e, CommandLine line) {
+        List<String> unknown = e instanceof CommandLine.MissingParameterException
+                ? line.getUnmatchedArguments().stream().filter(argument -> argument.startsWith("-")).toList() : List.of();
+        return unknown.isEmpty() ? "" : "; unknown: " + String.join(" ", unknown);
     }
 
     @Override

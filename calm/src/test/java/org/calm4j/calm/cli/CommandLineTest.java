@@ -1,0 +1,223 @@
+package org.calm4j.calm.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.data.Offset.offset;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.calm4j.calm.data.Vote;
+import org.calm4j.calm.stage.ModelOnDisk;
+import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.Jsonl;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import picocli.CommandLine;
+
+/** What people and scripts meet: exit codes, messages, results. */
+class CommandLineTest {
+    @TempDir
+    private Path folder;
+    private final StringWriter out = new StringWriter();
+    private final StringWriter err = new StringWriter();
+
+    private int calm(String... arguments) {
+        out.getBuffer().setLength(0);
+        err.getBuffer().setLength(0);
+        return Calm.execute(new PrintWriter(out), new PrintWriter(err), arguments);
+    }
+
+    private Path file(String name, String... lines) throws IOException {
+        return Files.write(folder.resolve(name), List.of(lines));
+    }
+
+    private String path(String name) {
+        return folder.resolve(name).toString();
+    }
+
+    @BeforeEach
+    void samples() throws IOException {
+        String choices = "\"choices\":[{\"label\":\"A\",\"text\":\"east\"},{\"label\":\"B\",\"text\":\"west\"}]";
+        file("en.jsonl", "{\"id\":1,\"language\":\"en\",\"question\":\"where?\"," + choices
+                + ",\"prompt\":\"Where? east, west\",\"responses\":[{\"text\":\"Answer: A\"},{\"text\":\"the west .\"},{\"text\":\"so A\",\"answer\":null}]}");
+        file("fr.jsonl", "{\"id\":\"1\",\"language\":\"fr\",\"question\":\"où ?\"," + choices
+                + ",\"responses\":[{\"text\":\"east\",\"answer\":\"A\"},{\"text\":\"Réponse : B\",\"answer\":\"A\"}]}");
+    }
+
+    static Stream<String> commands() {
+        return new CommandLine(new Calm()).getSubcommands().keySet().stream();
+    }
+
+    @ParameterizedTest
+    @MethodSource("commands")
+    void everyCommandHelpsAndEndsWithAnExample(String command) {
+        assertThat(calm(command, "--help")).isZero();
+        assertThat(err.toString()).isEmpty();
+        List<String> lines = out.toString().strip().lines().toList();
+        assertThat(String.join("\n", lines)).contains("Usage: calm " + command, "--debug", "--quiet", "--json")
+                .containsPattern("\nExample: .*calm " + command);
+        assertThat(lines).allMatch(line -> line.length() <= 100);
+    }
+
+    @Test
+    void wrongUsageIsTwoWithTheCommandThatHelps() {
+        assertThat(calm()).isEqualTo(2);
+        assertThat(calm("frobnicate")).isEqualTo(2);
+        assertThat(calm("vote", "--samples", path("en.jsonl"))).isEqualTo(2);
+        assertThat(err.toString()).contains("--output").contains("calm vote --help");
+        assertThat(calm("vote", "--sampels", path("en.jsonl"), "--output", path("v"))).isEqualTo(2);
+        assertThat(err.toString()).contains("--sampels").doesNotContain("\tat ");
+        assertThat(err.toString().lines()).hasSizeLessThanOrEqualTo(3);
+        assertThat(out.toString()).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"--batch-size=0", "--learning-rate=-1", "--learning-rate=nan", "--epochs=0", "--lora-rank=-1", "--warmup-ratio=2",
+        "--adam-beta1=1", "--beta=0", "--label-smoothing=0.5", "--lr-scheduler=square", "--loss-type=quadratic", "--max-grad-norm=-1",
+        "--loss-weights=1,2", "--device=gpu", "--threads=-1", "--max-steps=0", "--logging-steps=0", "--seed=x"})
+    void valuesOutOfRangeAreWrongUsage(String option) throws IOException {
+        ModelOnDisk.write(folder.resolve("model"));
+        file("pairs.jsonl", "{\"prompt_input_ids\":[3],\"chosen_input_ids\":[4],\"rejected_input_ids\":[5]}");
+        assertThat(calm("dpo", "--model", path("model"), "--data", path("pairs.jsonl"), "--output", path("o"), option)).isEqualTo(2);
+        assertThat(err.toString()).contains(option.substring(2, option.indexOf('=')));
+        assertThat(folder.resolve("o")).doesNotExist();
+    }
+
+    @Test
+    void badInputIsThreeAndSaysWhere() throws IOException {
+        assertThat(calm("vote", "--samples", path("missing.jsonl"), "--output", path("v"))).isEqualTo(3);
+        assertThat(err.toString()).contains("missing.jsonl: no such file");
+        file("broken.jsonl", "", "{\"id\":");
+        assertThat(calm("vote", "--samples", path("broken.jsonl"), "--output", path("v"))).isEqualTo(3);
+        assertThat(err.toString()).contains("broken.jsonl:2");
+        file("label.jsonl", "{\"id\":1,\"language\":\"en\",\"question\":\"?\",\"choices\":[{\"label\":\"A\",\"text\":\"x\"},{\"label\":\"B\",\"text\":\"y\"}],"
+                + "\"responses\":[{\"text\":\"?\",\"answer\":\"Z\"}]}");
+        assertThat(calm("vote", "--samples", path("label.jsonl"), "--output", path("v"))).isEqualTo(3);
+        assertThat(err.toString()).contains("label.jsonl:1").contains("Z");
+        assertThat(folder.resolve("v")).doesNotExist();
+        assertThat(calm("score", "--model", path("none"), "--input", path("en.jsonl"), "--output", path("s"))).isEqualTo(3);
+        assertThat(err.toString()).contains("no such model folder");
+    }
+
+    @Test
+    void aPlaceThatCannotBeWrittenToIsBadInput() throws IOException {
+        file("plain", "a file");
+        assertThat(calm("vote", "--samples", path("en.jsonl"), "--output", path("plain/votes.jsonl"))).isEqualTo(3);
+        assertThat(err.toString().lines()).hasSizeLessThanOrEqualTo(3);
+        assertThat(err.toString()).contains("plain");
+    }
+
+    @Test
+    void aStackTraceOnlyWithDebug() {
+        assertThat(calm("vote", "--samples", path("missing.jsonl"), "--output", path("v"))).isEqualTo(3);
+        assertThat(err.toString()).doesNotContain("\tat ");
+        assertThat(calm("vote", "--debug", "--samples", path("missing.jsonl"), "--output", path("v"))).isEqualTo(3);
+        assertThat(err.toString()).contains("\tat ");
+    }
+
+    @Test
+    void aDeviceThatIsNotThereIsAnErrorAndNoOtherDevice() throws IOException {
+        ModelOnDisk.write(folder.resolve("model"));
+        file("in.jsonl", "{\"id\":1,\"input_ids\":[3,4],\"completion_start\":1}");
+        int code = calm("score", "--model", path("model"), "--input", path("in.jsonl"), "--output", path("s"), "--device", "cuda:97");
+        assertThat(code).isEqualTo(1);
+        assertThat(err.toString()).contains("--device cpu");
+        assertThat(folder.resolve("s")).doesNotExist();
+    }
+
+    @Test
+    void votesOfAllLanguagesArePooled() {
+        assertThat(calm("vote", "--samples", path("en.jsonl"), path("fr.jsonl"), "--output", path("votes.jsonl"), "--json")).isZero();
+        Vote vote = Jsonl.read(folder.resolve("votes.jsonl"), Vote.class).getFirst();
+        // "so A" has no answer because its file says so; the absent ones are extracted.
+        assertThat(vote.votes()).containsOnly(Map.entry("A", 3), Map.entry("B", 1));
+        assertThat(vote.answer()).isEqualTo("A");
+        assertThat(out.toString()).startsWith("{").contains("\"winners\":1");
+    }
+
+    @Test
+    void extractOnlyFillsInEveryAnswer() {
+        assertThat(calm("vote", "--extract-only", "--samples", path("fr.jsonl"), "--output", path("x.jsonl"))).isZero();
+        JsonNode line = Jsonl.read(folder.resolve("x.jsonl"), JsonNode.class).getFirst();
+        assertThat(line.path("responses").findValuesAsText("answer")).containsExactly("A", "B");
+    }
+
+    @Test
+    void pairsKeepThePromptThatWasSampled() {
+        calm("vote", "--samples", path("en.jsonl"), "--output", path("votes.jsonl"));
+        assertThat(calm("pairs", "--samples", path("en.jsonl"), "--votes", path("votes.jsonl"), "--output", path("pairs.jsonl"))).isZero();
+        // A tie of one to one: nothing to learn from.
+        assertThat(folder.resolve("pairs.jsonl")).isEmptyFile();
+        calm("vote", "--samples", path("en.jsonl"), path("fr.jsonl"), "--output", path("votes.jsonl"));
+        assertThat(calm("pairs", "--samples", path("en.jsonl"), "--votes", path("votes.jsonl"), "--output", path("pairs.jsonl"))).isZero();
+        JsonNode pair = Jsonl.read(folder.resolve("pairs.jsonl"), JsonNode.class).getFirst();
+        assertThat(pair.path("prompt").asText()).isEqualTo("Where? east, west");
+        assertThat(pair.path("chosen").asText()).isEqualTo("Answer: A");
+        assertThat(pair.path("rejected").asText()).isEqualTo("the west .");
+    }
+
+    @Test
+    void predictionsAreEvaluated() throws IOException {
+        file("p.jsonl", "{\"id\":1,\"language\":\"en\",\"answer\":\"A\",\"prediction\":\"A\"}",
+                "{\"id\":1,\"language\":\"fr\",\"answer\":\"A\",\"prediction\":null}",
+                "{\"id\":2,\"language\":\"en\",\"answer\":\"B\",\"prediction\":\"B\"}",
+                "{\"id\":2,\"language\":\"fr\",\"answer\":\"B\",\"prediction\":\"B\"}");
+        assertThat(calm("evaluate", "--predictions", path("p.jsonl"), "--output", path("eval"), "--json")).isZero();
+        JsonNode evaluation = Json.read(folder.resolve("eval/eval.json"), JsonNode.class);
+        assertThat(evaluation.path("accuracy_mean").asDouble()).isEqualTo(0.75);
+        assertThat(evaluation.path("consistency").asDouble()).isEqualTo(0.5);
+        assertThat(Jsonl.readMaps(folder.resolve("eval/predictions.jsonl"))).hasSize(4);
+        assertThat(calm("evaluate", "--output", path("eval"))).isEqualTo(2);
+    }
+
+    @Test
+    void aModelScoresContinuesAndLearnsByTokenIds() throws IOException {
+        ModelOnDisk.write(folder.resolve("model"));
+        file("in.jsonl", "{\"id\":\"x\",\"input_ids\":[3,4,5,6],\"completion_start\":2}");
+        assertThat(calm("score", "--model", path("model"), "--input", path("in.jsonl"), "--output", path("s.jsonl"))).isZero();
+        assertThat(err.toString()).contains("cpu").contains("thread").contains("JDK");
+        JsonNode score = Jsonl.read(folder.resolve("s.jsonl"), JsonNode.class).getFirst();
+        assertThat(score.path("logprobs")).hasSize(2).allMatch(value -> value.asDouble() < 0);
+
+        assertThat(calm("generate", "--quiet", "--model", path("model"), "--input", path("in.jsonl"), "--max-new-tokens", "3", "--ignore-eos",
+                "--num-return-sequences", "2")).isZero();
+        assertThat(err.toString()).isEmpty();
+        JsonNode generated = Json.mapper().readTree(out.toString());
+        assertThat(generated.path("id").asText()).isEqualTo("x");
+        assertThat(generated.path("completions")).hasSize(2);
+        assertThat(generated.path("completions").get(0).path("output_ids")).hasSize(3);
+        assertThat(generated.path("completions").get(0).path("finish_reason").asText()).isEqualTo("length");
+
+        file("pairs.jsonl", "{\"prompt_input_ids\":[3],\"chosen_input_ids\":[4,5],\"rejected_input_ids\":[5]}");
+        assertThat(calm("dpo", "--model", path("model"), "--data", path("pairs.jsonl"), "--output", path("o"), "--max-steps", "2", "--json")).isZero();
+        JsonNode first = Jsonl.read(folder.resolve("o/metrics.jsonl"), JsonNode.class).getFirst();
+        assertThat(first.path("loss").asDouble()).isCloseTo(Math.log(2), offset(1e-6));
+        assertThat(folder.resolve("o/model.safetensors")).exists();
+    }
+
+    @Test
+    void theCompletionScriptKnowsTheCommands() {
+        assertThat(calm("completion")).isZero();
+        assertThat(out.toString()).contains("complete").contains("--lora-rank");
+    }
+
+    @Test
+    void theDoctorTellsWhatIsHere() throws IOException {
+        assertThat(calm("doctor", "--json")).isZero();
+        JsonNode found = Json.mapper().readTree(out.toString());
+        assertThat(found.path("processors").asInt()).isPositive();
+        assertThat(found.path("cpu").asText()).contains("thread");
+        assertThat(found.path("cuda").path("missing").isEmpty()).isEqualTo(!found.path("cuda").path("devices").isEmpty()
+                && found.path("cuda").path("cublas").asBoolean());
+    }
+}

@@ -1,0 +1,72 @@
+package org.calm4j.calm.stage;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import org.calm4j.engine.CalmException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ExperimentFileTest {
+    @TempDir
+    private Path folder;
+
+    private Path file(String text) throws IOException {
+        return Files.writeString(folder.resolve("run.yaml"), text);
+    }
+
+    @Test
+    void settingsAndOverrides() throws IOException {
+        Path file = file("""
+                model: base
+                questions: [en.jsonl, fr.jsonl]
+                output: out
+                sample:
+                  responses: 4
+                dpo:
+                  learning_rate: 1e-5
+                """);
+        ExperimentConfig config = ExperimentFile.read(file, Map.of("dpo.learning_rate", "2e-5", "dpo.lora_rank", "8", "seed", "7"));
+        assertThat(config.model()).isEqualTo(Path.of("base"));
+        assertThat(config.questions()).hasSize(2);
+        assertThat(config.sample().responses()).isEqualTo(4);
+        assertThat(config.seed()).isEqualTo(7);
+        assertThat(config.dpo().learningRate).isEqualTo(2e-5);
+        assertThat(config.dpo().loraRank).isEqualTo(8);
+        assertThat(config.dpo().beta).isEqualTo(0.1);
+    }
+
+    @Test
+    void anOverrideMayGiveWhatTheFileLacks() throws IOException {
+        Path file = file("questions: [en.jsonl]\noutput: out\n");
+        assertThat(ExperimentFile.read(file, Map.of("model", "base")).model()).isEqualTo(Path.of("base"));
+        assertThatThrownBy(() -> ExperimentFile.read(file, Map.of())).isInstanceOf(CalmException.class).hasMessageContaining("model");
+    }
+
+    @Test
+    void anUnknownKeyIsNamedWithItsLine() throws IOException {
+        Path file = file("model: base\nquestions: [en.jsonl]\noutput: out\ndpo:\n  learnin_rate: 1\n");
+        assertThatThrownBy(() -> ExperimentFile.read(file, Map.of())).isInstanceOf(CalmException.class)
+                .hasMessageContaining("run.yaml:5").hasMessageContaining("dpo.learnin_rate").hasMessageContaining("learning_rate,");
+        Path good = file("model: base\nquestions: [en.jsonl]\noutput: out\n");
+        assertThatThrownBy(() -> ExperimentFile.read(good, Map.of("dpo.beat", "1"))).isInstanceOf(CalmException.class)
+                .hasMessageContaining("--set").hasMessageContaining("dpo.beat")
+                .matches(e -> ((CalmException) e).kind() == CalmException.Kind.USAGE);
+    }
+
+    @Test
+    void wrongTypesAndBrokenYamlSayWhere() throws IOException {
+        Path type = file("model: base\nquestions: [en.jsonl]\noutput: out\nseed: many\n");
+        assertThatThrownBy(() -> ExperimentFile.read(type, Map.of())).isInstanceOf(CalmException.class)
+                .hasMessageContaining("run.yaml:4").hasMessageContaining("seed");
+        Path twice = file("model: base\nmodel: other\n");
+        assertThatThrownBy(() -> ExperimentFile.read(twice, Map.of())).isInstanceOf(CalmException.class).hasMessageContaining("run.yaml:2");
+        Path broken = file("model: [base\noutput: out\n");
+        assertThatThrownBy(() -> ExperimentFile.read(broken, Map.of())).isInstanceOf(CalmException.class).hasMessageContaining("run.yaml:2");
+        assertThatThrownBy(() -> ExperimentFile.read(folder.resolve("no.yaml"), Map.of())).hasMessageContaining("no such file");
+    }
+}
