@@ -239,26 +239,26 @@ final class Product implements AutoCloseable {
         }
     }
 
-    /** A tile that reaches over C's border is computed beside it. */
+    /** A tile that reaches over C's border is computed beside it; its elements are rounded as in whole tiles, wherever a row lies. */
     private void edge(long to, long a, long b, int tileRows, int tileColumns, int worker) {
         long tile = own[worker].floats((long) MR * NR + (long) NR * KC);
         long bEnd = b + 4L * NR * steps;
         if (WIDE) {
             if (tileColumns <= LANES) {
-                Tile8.setNarrow(tile, 2 * BYTES, a, b, bEnd, alpha);
+                Tile8.setNarrow(tile, 2 * BYTES, a, b, bEnd, 1);
             } else {
-                Tile8.set(tile, 2 * BYTES, a, b, bEnd, alpha);
+                Tile8.set(tile, 2 * BYTES, a, b, bEnd, 1);
             }
         } else if (tileColumns <= LANES) {
-            Tile6.setNarrow(tile, 2 * BYTES, a, b, bEnd, alpha);
+            Tile6.setNarrow(tile, 2 * BYTES, a, b, bEnd, 1);
         } else {
-            Tile6.set(tile, 2 * BYTES, a, b, bEnd, alpha);
+            Tile6.set(tile, 2 * BYTES, a, b, bEnd, 1);
         }
         for (int i = 0; i < tileRows; i++) {
             for (int j = 0; j < tileColumns; j++) {
                 float value = MEMORY.get(FLOAT, tile + i * 2 * BYTES + 4L * j);
                 long at = to + i * cStride + 4L * j;
-                MEMORY.set(FLOAT, at, adding ? MEMORY.get(FLOAT, at) + value : value);
+                MEMORY.set(FLOAT, at, adding ? Math.fma(value, alpha, MEMORY.get(FLOAT, at)) : value * alpha);
             }
         }
     }

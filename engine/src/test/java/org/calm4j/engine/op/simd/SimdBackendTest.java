@@ -1,7 +1,10 @@
 package org.calm4j.engine.op.simd;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -14,6 +17,7 @@ import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.BackendConformance;
 import org.calm4j.engine.op.Segments;
+import org.calm4j.engine.op.VectorWidthCheck;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.train.Example;
 import org.calm4j.engine.train.References;
@@ -22,6 +26,8 @@ import org.calm4j.engine.train.TrainSettings;
 import org.calm4j.engine.train.Trainer;
 import org.calm4j.engine.tensor.Tensor;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 final class SimdBackendTest extends BackendConformance {
     @Override
@@ -97,8 +103,41 @@ final class SimdBackendTest extends BackendConformance {
             b.adamW(w, random(b, v, c), zeros(b, v, c), dHead, AdamW.DEFAULT, 1e-3, 0.1, 1, 3);
             b.dropout(wide, wide, 0.3, 5, false);
             results.addAll(List.of(wide, dX, dW, dNorm, out, gate, attention, lse, dQ, dK, dV, logProb, dHidden, dHead, squares, w));
-            return results.stream().flatMap(r -> LongStream.range(0, r.size()).mapToObj(i -> (float) r.get(i))).toList();
+            return results.stream().flatMap(r -> values(r).stream()).toList();
         }
+    }
+
+    /** The kernels of machines with narrower and wider vectors than this one's, where the wider ones are emulated. */
+    @ParameterizedTest
+    @ValueSource(ints = {128, 256, 512})
+    void otherVectorWidths(int bits) throws Exception {
+        assumeTrue(bits != 8 * Vectors.BYTES, "this machine's own");
+        Process check = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "--add-modules",
+                "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED", "-Dcalm4j.vectorBits=" + bits, "-cp",
+                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")), VectorWidthCheck.class.getName())
+                .redirectErrorStream(true).start();
+        assertThat(new String(check.getInputStream().readAllBytes(), StandardCharsets.UTF_8)).contains("passed: cpu: SIMD " + bits + " bit");
+        assertThat(check.waitFor()).isZero();
+    }
+
+    /** A row's bits are the same in a batch of 9 and in one of 20, where it lies in another tile. */
+    @Test
+    void bitsOfARowDoNotDependOnItsNeighbours() {
+        try (SimdBackend b = new SimdBackend(1)) {
+            Tensor x = random(b, 20, 300);
+            Tensor w = random(b, 33, 300);
+            Tensor all = zeros(b, 20, 33);
+            Tensor some = zeros(b, 9, 33);
+            b.linearForward(all, x, w, 0.3, false);
+            b.linearForward(all, x, w, 0.3, true);
+            b.linearForward(some, x.rows(11, 9), w, 0.3, false);
+            b.linearForward(some, x.rows(11, 9), w, 0.3, true);
+            assertThat(values(some)).isEqualTo(values(all.rows(11, 9)));
+        }
+    }
+
+    private static List<Float> values(Tensor tensor) {
+        return LongStream.range(0, tensor.size()).mapToObj(i -> (float) tensor.get(i)).toList();
     }
 
     private static Tensor zeros(SimdBackend backend, long... shape) {
