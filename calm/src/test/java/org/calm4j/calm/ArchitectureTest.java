@@ -21,6 +21,7 @@ final class ArchitectureTest {
                 .layer("world").definedBy("..calm.world..")
                 .layer("metric").definedBy("..calm.metric..")
                 .layer("extract").definedBy("..calm.extract..")
+                .layer("translate").definedBy("..calm.translate..")
                 .layer("prompt").definedBy("..calm.prompt..")
                 .layer("data").definedBy("..calm.data..")
                 .whereLayer("cli").mayNotBeAccessedByAnyLayer()
@@ -29,6 +30,7 @@ final class ArchitectureTest {
                 .whereLayer("world").mayOnlyBeAccessedByLayers("stage", "cli")
                 .whereLayer("metric").mayOnlyBeAccessedByLayers("report", "stage", "cli")
                 .whereLayer("extract").mayOnlyBeAccessedByLayers("stage")
+                .whereLayer("translate").mayOnlyBeAccessedByLayers("stage", "cli")
                 .whereLayer("prompt").mayOnlyBeAccessedByLayers("world", "stage", "cli")
                 .check(classes);
     }

@@ -1,12 +1,15 @@
 package org.calm4j.calm.cli;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import org.calm4j.calm.prompt.PromptTemplates;
+import org.calm4j.calm.stage.PairCounts;
+import org.calm4j.calm.stage.PairOptions;
 import org.calm4j.calm.stage.PairsStage;
+import org.calm4j.engine.io.Json;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code calm pairs}. */
@@ -27,19 +30,17 @@ final class PairsCommand extends CalmCommand {
             description = "Prompt templates by language, those of the sampling (default: the samples' own prompts, or built-in ones).")
     private Path prompts;
 
-    @Option(names = "--max-pairs-per-question", paramLabel = "N", defaultValue = "1", converter = Numbers.Positive.class,
-            description = "Pairs of a question in a language at most (default: ${DEFAULT-VALUE}).")
-    private int most;
+    @Mixin
+    private PairOptions options = new PairOptions();
+
+    @Mixin
+    private SeedOption seed = new SeedOption();
 
     @Override
     void run() {
         PromptTemplates templates = prompts == null ? PromptTemplates.builtIn() : PromptTemplates.read(prompts);
-        PairsStage.Counts counts = new PairsStage(samples, votes, templates, output, most).run();
-        Map<String, Object> result = new LinkedHashMap<>();
-        result.put("pairs", counts.pairs());
-        result.put("sources", counts.sources());
-        result.put("skipped", counts.skipped());
-        result.put("output", output.toString());
-        result(result, counts.pairs() + " pairs " + counts.sources() + ", none for " + counts.skipped() + ". Pairs in " + output);
+        PairCounts counts = new PairsStage(samples, votes, templates, output, options, null, seed.seed).run();
+        ObjectNode result = Json.mapper().valueToTree(counts);
+        result(result.put("output", output.toString()), counts.text() + System.lineSeparator() + "Pairs in " + output);
     }
 }

@@ -6,11 +6,12 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 /**
  * A preference pair for DPO.
  *
- * @param chosenSource {@code sampled}, {@code translated} or {@code template}
+ * @param chosenSource {@code sampled}, {@code translated}, {@code template} or {@code option}
+ * @param weight a factor on the pair's loss; null for 1
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record Pair(String id, String language, String prompt, String chosen, String rejected,
         @JsonProperty("chosen_answer") String chosenAnswer,
         @JsonProperty("rejected_answer") @JsonInclude(JsonInclude.Include.ALWAYS) String rejectedAnswer,
-        @JsonProperty("chosen_source") String chosenSource) {
+        @JsonProperty("chosen_source") String chosenSource, Double weight) {
 }

@@ -1,17 +1,35 @@
 package org.calm4j.calm.data;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.Map;
 
 /**
- * What all samples of all languages say about one question.
+ * What the samples say about one question.
  *
+ * @param language whose samples alone voted, where every language votes for itself; null where all voted together
  * @param answer label of the winner; null without a winner
  * @param votes label to count, over all languages
  * @param byLanguage language to label to count
- * @param agreement share of the valid answers that the winner has, in [0,1]
+ * @param scores label to weight, where votes do not count alike: sums of weights, or Dawid and Skene's probabilities; null where they count
+ *     alike
+ * @param agreement the winner's share of the votes, or of the scores, in [0,1]; of those in the first place where none won
  * @param tie whether two labels shared the first place
  */
-public record Vote(String id, String answer, Map<String, Integer> votes,
-        @JsonProperty("by_language") Map<String, Map<String, Integer>> byLanguage, double agreement, boolean tie) {
+public record Vote(String id, @JsonInclude(JsonInclude.Include.NON_NULL) String language, String answer, Map<String, Integer> votes,
+        @JsonProperty("by_language") Map<String, Map<String, Integer>> byLanguage,
+        @JsonInclude(JsonInclude.Include.NON_NULL) Map<String, Double> scores, double agreement, boolean tie) {
+
+    /** All languages, alike. */
+    public Vote(String id, String answer, Map<String, Integer> votes, Map<String, Map<String, Integer>> byLanguage, double agreement,
+            boolean tie) {
+        this(id, null, answer, votes, byLanguage, null, agreement, tie);
+    }
+
+    /** What a label weighs in this vote, as a share of all votes or scores; 0 for null and for a label without votes. */
+    public double share(String label) {
+        Map<String, ? extends Number> weights = scores == null ? votes : scores;
+        double all = weights.values().stream().mapToDouble(Number::doubleValue).sum();
+        return label == null || !weights.containsKey(label) ? 0 : weights.get(label).doubleValue() / all;
+    }
 }

@@ -19,20 +19,29 @@ import org.calm4j.calm.data.Vote;
  * @param ties votes with two labels in the first place
  * @param undecided votes without a winner
  * @param alone accuracy of each language's own vote, a tie counted as a fair draw
+ * @param without accuracy of the vote of all languages but one, a tie counted as a fair draw; empty with one language
  * @param calibration votes binned by agreement; empty bins are left out
  * @param byLanguages accuracy of the vote of 1, 2, … languages
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record VoteReliability(int n, Double accuracy, Interval interval, int ties, int undecided, Map<String, Double> alone,
-        List<Bin> calibration, @JsonProperty("by_languages") List<Subsets> byLanguages) {
+        Map<String, Double> without, List<Bin> calibration, @JsonProperty("by_languages") List<Subsets> byLanguages) {
     private static final int BINS = 10;
 
     /** Votes with low ≤ agreement &lt; high (the last bin includes 1): how many, and the share that is right. */
     public record Bin(double low, double high, int n, double agreement, double accuracy, Interval interval) {
     }
 
-    /** Accuracy of the vote of {@code languages} languages: mean, least and greatest over all choices of that many; a tie is a fair draw. */
-    public record Subsets(int languages, double accuracy, double least, double greatest) {
+    /**
+     * Accuracy of the vote of {@code languages} languages: mean, least and greatest over all choices of that many; a tie is a fair draw.
+     *
+     * @param each the choices, or 1000 random ones of them
+     */
+    public record Subsets(int languages, double accuracy, double least, double greatest, List<Choice> each) {
+    }
+
+    /** Accuracy of the vote of these languages. */
+    public record Choice(List<String> languages, double accuracy) {
     }
 
     /**
@@ -47,9 +56,41 @@ public record VoteReliability(int n, Double accuracy, Interval interval, int tie
         graded.forEach(vote -> languages.addAll(vote.byLanguage().keySet()));
         Map<String, Double> alone = new LinkedHashMap<>();
         languages.forEach(language -> alone.put(language, accuracy(graded, truth, List.of(language))));
+        Map<String, Double> without = new LinkedHashMap<>();
+        if (languages.size() > 1) {
+            languages.forEach(language -> without.put(language,
+                    accuracy(graded, truth, languages.stream().filter(other -> !other.equals(language)).toList())));
+        }
         return new VoteReliability(graded.size(), graded.isEmpty() ? null : (double) right / graded.size(),
-                Interval.wilson(right, graded.size()), ties, undecided, alone, calibration(graded, truth),
-                byLanguages(graded, truth, List.copyOf(languages)));
+                Interval.wilson(right, graded.size()), ties, undecided, alone, without,
+                calibration(graded, truth), byLanguages(graded, truth, List.copyOf(languages)));
+    }
+
+    /**
+     * Mean over questions of the share of language pairs whose own most frequent answers are equal, where a language without an answer, or
+     * with two in the first place, equals nothing; null with one language.
+     */
+    public static Double consistency(List<Vote> votes) {
+        Set<String> all = new LinkedHashSet<>();
+        votes.forEach(vote -> all.addAll(vote.byLanguage().keySet()));
+        List<List<String>> pairs = all.size() < 2 ? List.of() : Subset.all(List.copyOf(all), 2);
+        double sum = 0;
+        for (Vote vote : votes) {
+            int equal = 0;
+            for (List<String> pair : pairs) {
+                String own = winner(vote, pair.getFirst());
+                equal += own != null && own.equals(winner(vote, pair.getLast())) ? 1 : 0;
+            }
+            sum += (double) equal / pairs.size();
+        }
+        return pairs.isEmpty() ? null : sum / votes.size();
+    }
+
+    private static String winner(Vote vote, String language) {
+        Map<String, Integer> own = vote.byLanguage().getOrDefault(language, Map.of());
+        int most = own.values().stream().mapToInt(Integer::intValue).max().orElse(0);
+        List<String> first = own.entrySet().stream().filter(entry -> entry.getValue() == most).map(Map.Entry::getKey).toList();
+        return first.size() == 1 ? first.getFirst() : null;
     }
 
     private static List<Bin> calibration(List<Vote> votes, Map<String, String> truth) {
@@ -81,13 +122,15 @@ public record VoteReliability(int n, Double accuracy, Interval interval, int tie
             double least = 1;
             double greatest = 0;
             List<List<String>> subsets = Subset.all(languages, size);
+            List<Choice> each = new ArrayList<>();
             for (List<String> subset : subsets) {
                 double accuracy = accuracy(votes, truth, subset);
+                each.add(new Choice(subset, accuracy));
                 sum += accuracy;
                 least = Math.min(least, accuracy);
                 greatest = Math.max(greatest, accuracy);
             }
-            curve.add(new Subsets(size, sum / subsets.size(), least, greatest));
+            curve.add(new Subsets(size, sum / subsets.size(), least, greatest, each));
         }
         return curve;
     }

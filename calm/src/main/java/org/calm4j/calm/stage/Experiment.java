@@ -3,14 +3,10 @@ package org.calm4j.calm.stage;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.stream.Stream;
 import org.calm4j.calm.data.Document;
 import org.calm4j.calm.data.Pair;
-import org.calm4j.calm.data.Samples;
-import org.calm4j.calm.data.Vote;
 import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Jsonl;
@@ -56,10 +52,8 @@ public final class Experiment {
                                 .run(model, progress);
                     }
                 });
-        ledger.run("vote", "", List.of(file("samples.jsonl")), file("votes.jsonl"),
-                resume -> new VoteStage(List.of(file("samples.jsonl")), file("votes.jsonl")).run());
-        ledger.run("pairs", List.of(config.pairsPerQuestion(), prompts), List.of(file("samples.jsonl"), file("votes.jsonl")),
-                file("pairs.jsonl"), resume -> pairs());
+        vote("vote", new VoteOptions(), file("votes.jsonl"));
+        pairs("pairs", file("votes.jsonl"), file("pairs.jsonl"));
         train("dpo", file("pairs.jsonl"), config.dpo(), file("calm"));
         evaluate("after", file("calm"));
         for (String baseline : config.baselines()) {
@@ -70,10 +64,18 @@ public final class Experiment {
         return new ExperimentResult(config, ledger.seconds(), backend.describe()).write();
     }
 
-    private void pairs() {
-        PairsStage.Counts counts = new PairsStage(List.of(file("samples.jsonl")), file("votes.jsonl"), prompts, file("pairs.jsonl"),
-                config.pairsPerQuestion()).run();
-        progress.say("pairs: " + counts.pairs() + " " + counts.sources() + ", none for " + counts.skipped());
+    private void vote(String name, VoteOptions options, Path output) {
+        ledger.run(name, options, List.of(file("samples.jsonl")), output,
+                resume -> new VoteStage(List.of(file("samples.jsonl")), output, options).run());
+    }
+
+    private void pairs(String name, Path votes, Path output) {
+        PairOptions options = new PairOptions();
+        options.pairsPerQuestion = config.pairsPerQuestion();
+        ledger.run(name, List.of(options, prompts, config.seed()), List.of(file("samples.jsonl"), votes), output, resume -> {
+            PairCounts counts = new PairsStage(List.of(file("samples.jsonl")), votes, prompts, output, options, null, config.seed()).run();
+            progress.say(name + ": " + counts.pairs() + " " + counts.sources() + ", none for " + counts.skipped());
+        });
     }
 
     private void train(String name, Path data, TrainingOptions options, Path output) {
@@ -115,13 +117,16 @@ public final class Experiment {
 
     private void baseline(String name) {
         Path data = file(name + ".jsonl");
-        List<Path> from = List.of(file("samples.jsonl"), file("pairs.jsonl"));
         if (name.equals("sft")) {
-            ledger.run("sft-data", "", from, data, resume -> Jsonl.write(data, Jsonl.read(file("pairs.jsonl"), Pair.class).stream()
+            ledger.run("sft-data", "", List.of(file("pairs.jsonl")), data, resume -> Jsonl.write(data, Jsonl.read(file("pairs.jsonl"), Pair.class).stream()
                     .map(pair -> Document.of(pair.prompt(), pair.chosen())).toList()));
             train("sft", data, sftOptions(), file("sft"));
         } else {
-            ledger.run("self-consistency-pairs", config.pairsPerQuestion(), from, data, resume -> selfConsistencyPairs(data));
+            // Every language votes alone: what self-consistency gives without the other languages.
+            VoteOptions alone = new VoteOptions();
+            alone.voteBy = VoteOptions.VoteBy.LANGUAGE;
+            vote("self-consistency-vote", alone, file("self-consistency-votes.jsonl"));
+            pairs("self-consistency-pairs", file("self-consistency-votes.jsonl"), data);
             train("self-consistency", data, config.dpo(), file("self-consistency"));
         }
         evaluate(name, file(name));
@@ -149,26 +154,6 @@ public final class Experiment {
         options.replayWeight = dpo.replayWeight;
         options.replayBatchSize = dpo.replayBatchSize;
         return options;
-    }
-
-    /** Every language votes alone: what self-consistency gives without the other languages. */
-    private void selfConsistencyPairs(Path output) {
-        Map<String, List<Samples>> byLanguage = new LinkedHashMap<>();
-        Jsonl.read(file("samples.jsonl"), Samples.class)
-                .forEach(line -> byLanguage.computeIfAbsent(line.language(), language -> new ArrayList<>()).add(line));
-        Path samples = file(".self-consistency-samples.jsonl");
-        Path votes = file(".self-consistency-votes.jsonl");
-        Path part = file(".self-consistency-pairs.jsonl");
-        List<Pair> all = new ArrayList<>();
-        byLanguage.values().forEach(lines -> {
-            Jsonl.write(samples, lines);
-            List<Vote> alone = VoteStage.vote(lines);
-            Jsonl.write(votes, alone);
-            new PairsStage(List.of(samples), votes, prompts, part, config.pairsPerQuestion()).run();
-            all.addAll(Jsonl.read(part, Pair.class));
-        });
-        Jsonl.write(output, all);
-        List.of(samples, votes, part).forEach(file -> file.toFile().delete());
     }
 
     private void perplexity(String name, Path model) {

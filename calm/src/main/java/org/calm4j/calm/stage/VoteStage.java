@@ -2,24 +2,34 @@ package org.calm4j.calm.stage;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
+import java.util.Set;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.data.Vote;
+import org.calm4j.calm.metric.LanguageReliability;
+import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Jsonl;
 
 /**
- * Samples in, one vote a question out: all responses of all languages count alike, and the most frequent answer is taken for the truth
- * (self-consistency over languages). Two answers that share the first place are no truth: the vote has no winner then, and {@code tie} says so.
+ * Samples in, one vote a question out: as the options stand, all responses of all languages count alike, and the most frequent answer is taken
+ * for the truth (self-consistency over languages). Two answers that share the first place are no truth: the vote has no winner then, and
+ * {@code tie} says so.
  */
-public record VoteStage(List<Path> samples, Path output) {
+public record VoteStage(List<Path> samples, Path output, VoteOptions options) {
 
-    public List<Vote> run() {
-        List<Vote> votes = vote(SampleFiles.read(samples, false));
+    /** Writes the votes; returns what they came to. */
+    public VoteSummary run() {
+        options.check();
+        List<Samples> voting = voting(SampleFiles.read(samples, false));
+        List<Ballot> ballots = Ballot.of(voting, options.voteBy == VoteOptions.VoteBy.LANGUAGE);
+        List<Vote> votes = votes(ballots, List.copyOf(languages(voting)));
+        if (options.tie == VoteOptions.Tie.SKIP) {
+            votes = votes.stream().filter(vote -> !vote.tie()).toList();
+        }
         Jsonl.write(output, votes);
-        return votes;
+        return VoteSummary.of(votes, ballots, voting);
     }
 
     /** {@code vote --extract-only}: the samples with each response's answer filled in by the extractor. */
@@ -27,29 +37,48 @@ public record VoteStage(List<Path> samples, Path output) {
         Jsonl.write(output, SampleFiles.read(samples, true));
     }
 
-    static List<Vote> vote(List<Samples> samples) {
-        Map<String, Map<String, Map<String, Integer>>> byId = new LinkedHashMap<>();
-        for (Samples line : samples) {
-            Map<String, Integer> counts = byId.computeIfAbsent(line.id(), id -> new TreeMap<>())
-                    .computeIfAbsent(line.language(), language -> new TreeMap<>());
-            for (Samples.Response response : line.responses()) {
-                if (response.answer() != null) {
-                    counts.merge(response.answer(), 1, Integer::sum);
-                }
-            }
+    private List<Vote> votes(List<Ballot> ballots, List<String> languages) {
+        List<String> order = options.languages.isEmpty() ? languages : options.languages;
+        if (options.voteBy == VoteOptions.VoteBy.TRUTH) {
+            return ballots.stream().map(VoteStage::truth).toList();
         }
+        List<Map<String, Double>> scores = options.weighting != VoteOptions.Weighting.DAWID_SKENE ? null
+                : LanguageReliability.of(ballots.stream().map(Ballot::byLanguage).toList()).probabilities();
+        boolean plain = options.weighting == VoteOptions.Weighting.COUNT && options.languageWeights.isEmpty();
         List<Vote> votes = new ArrayList<>();
-        byId.forEach((id, byLanguage) -> votes.add(count(id, byLanguage)));
+        for (int i = 0; i < ballots.size(); i++) {
+            Map<String, Double> own = scores != null ? scores.get(i)
+                    : plain ? null : ballots.get(i).weighed(options.languageWeights, options.weighting == VoteOptions.Weighting.PROBABILITY);
+            votes.add(ballots.get(i).decide(own, options, order));
+        }
         return votes;
     }
 
-    private static Vote count(String id, Map<String, Map<String, Integer>> byLanguage) {
-        Map<String, Integer> pooled = new TreeMap<>();
-        byLanguage.values().forEach(counts -> counts.forEach((label, n) -> pooled.merge(label, n, Integer::sum)));
-        int all = pooled.values().stream().mapToInt(Integer::intValue).sum();
-        int most = pooled.values().stream().mapToInt(Integer::intValue).max().orElse(0);
-        List<String> first = pooled.entrySet().stream().filter(entry -> entry.getValue() == most).map(Map.Entry::getKey).toList();
-        return new Vote(id, first.size() == 1 ? first.getFirst() : null, pooled, byLanguage, all == 0 ? 0 : (double) most / all,
-                first.size() > 1);
+    /** The label in the place of a winner; the samples' votes beside it. */
+    private static Vote truth(Ballot ballot) {
+        Map<String, Map<String, Integer>> byLanguage = ballot.byLanguage();
+        Vote vote = new Vote(ballot.id, ballot.truth(), Ballot.pooled(byLanguage), byLanguage, 0, false);
+        return new Vote(vote.id(), vote.answer(), vote.votes(), byLanguage, vote.share(vote.answer()), false);
+    }
+
+    private List<Samples> voting(List<Samples> all) {
+        Set<String> known = languages(all);
+        known(options.languages, known, "--languages");
+        known(options.languageWeights.keySet(), known, "--language-weights");
+        return options.languages.isEmpty() ? all : all.stream().filter(line -> options.languages.contains(line.language())).toList();
+    }
+
+    private static void known(Iterable<String> languages, Set<String> known, String option) {
+        for (String language : languages) {
+            if (!known.contains(language)) {
+                throw CalmException.usage(option + " names '" + language + "', which has no samples; there are " + known);
+            }
+        }
+    }
+
+    private static Set<String> languages(List<Samples> samples) {
+        Set<String> languages = new LinkedHashSet<>();
+        samples.forEach(line -> languages.add(line.language()));
+        return languages;
     }
 }

@@ -38,10 +38,21 @@ class VoteReliabilityTest {
         // de: q1 right, q2 a fair draw, q3 wrong, q4 nothing.
         assertThat(reliability.alone()).containsEntry("en", 0.75).containsEntry("de", 0.375).containsEntry("ja", 0.375);
         assertThat(reliability.byLanguages()).hasSize(3);
-        assertThat(reliability.byLanguages().get(0)).isEqualTo(new VoteReliability.Subsets(1, 0.5, 0.375, 0.75));
+        assertThat(reliability.byLanguages().get(0)).isEqualTo(new VoteReliability.Subsets(1, 0.5, 0.375, 0.75,
+                List.of(new VoteReliability.Choice(List.of("en"), 0.75), new VoteReliability.Choice(List.of("de"), 0.375),
+                        new VoteReliability.Choice(List.of("ja"), 0.375))));
+        // Without en: de and ja, and so on.
+        assertThat(reliability.without()).containsEntry("en", 1.5 / 4).containsEntry("de", 2.5 / 4).containsEntry("ja", 2.5 / 4);
         // Pairs: en+de 1 + 1 + ½ + 0, en+ja the same, de+ja 1 + ½ + 0 + 0.
         assertThat(reliability.byLanguages().get(1).accuracy()).isCloseTo((2.5 + 2.5 + 1.5) / 12, within(1e-12));
         assertThat(reliability.byLanguages().get(2).accuracy()).isEqualTo(0.5);
+    }
+
+    /** q1: all three pairs; q2: a tie equals nothing; q3: de and ja; q4 and q5: nothing. */
+    @Test
+    void consistencyOfTheLanguagesOwnVotes() {
+        assertThat(VoteReliability.consistency(VOTES)).isCloseTo((1 + 0 + 1 / 3.0 + 0 + 0) / 5, within(1e-15));
+        assertThat(VoteReliability.consistency(List.of(new Vote("q", "A", Map.of("A", 1), Map.of("en", Map.of("A", 1)), 1, false)))).isNull();
     }
 
     @Test

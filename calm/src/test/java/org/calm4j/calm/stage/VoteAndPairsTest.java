@@ -28,8 +28,8 @@ final class VoteAndPairsTest {
 
     @Test
     void allLanguagesVoteAlike() {
-        List<Vote> votes = VoteStage.vote(List.of(line("1", "en", "A", "A", "B", null), line("1", "fr", "B", "B"), line("2", "en", "A", "B"),
-                line("3", "en", null, null)));
+        List<Vote> votes = votes(new VoteOptions(), line("1", "en", "A", "A", "B", null), line("1", "fr", "B", "B"), line("2", "en", "A", "B"),
+                line("3", "en", null, null));
         assertThat(votes.get(0)).isEqualTo(new Vote("1", "B", Map.of("A", 2, "B", 3), Map.of("en", Map.of("A", 2, "B", 1), "fr", Map.of("B", 2)),
                 0.6, false));
         assertThat(votes.get(1).answer()).isNull();
@@ -70,12 +70,17 @@ final class VoteAndPairsTest {
                 .hasMessageContaining("samples.jsonl:2");
     }
 
-    private List<Pair> pairs(Samples... lines) {
+    private List<Vote> votes(VoteOptions options, Samples... lines) {
         Path samples = folder.resolve("samples.jsonl");
-        Path votes = folder.resolve("votes.jsonl");
         Jsonl.write(samples, Arrays.asList(lines));
-        new VoteStage(List.of(samples), votes).run();
-        new PairsStage(List.of(samples), votes, PROMPTS, folder.resolve("pairs.jsonl"), 1).run();
+        new VoteStage(List.of(samples), folder.resolve("votes.jsonl"), options).run();
+        return Jsonl.read(folder.resolve("votes.jsonl"), Vote.class);
+    }
+
+    private List<Pair> pairs(Samples... lines) {
+        votes(new VoteOptions(), lines);
+        new PairsStage(List.of(folder.resolve("samples.jsonl")), folder.resolve("votes.jsonl"), PROMPTS, folder.resolve("pairs.jsonl"),
+                new PairOptions(), null, 0).run();
         return Jsonl.read(folder.resolve("pairs.jsonl"), Pair.class);
     }
 

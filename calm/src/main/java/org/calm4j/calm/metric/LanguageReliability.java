@@ -1,0 +1,103 @@
+package org.calm4j.calm.metric;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.calm4j.calm.data.Vote;
+
+/**
+ * What each language's answers are worth, found without labels: {@link DawidSkene} with the languages as annotators of the questions and the
+ * labels as classes.
+ *
+ * @param reliability by language: the estimated probability that its answer is the true one
+ * @param probabilities by question, in their order: probability of each label that was voted for
+ */
+public record LanguageReliability(Map<String, Double> reliability, List<Map<String, Double>> probabilities) {
+
+    /** @param byLanguage of each question: language to label to count */
+    public static LanguageReliability of(List<Map<String, Map<String, Integer>>> byLanguage) {
+        TreeSet<String> languages = new TreeSet<>();
+        TreeSet<String> labels = new TreeSet<>();
+        byLanguage.forEach(counts -> counts.forEach((language, own) -> {
+            languages.add(language);
+            labels.addAll(own.keySet());
+        }));
+        List<String> annotators = List.copyOf(languages);
+        List<String> classes = List.copyOf(labels);
+        int[][][] counts = new int[byLanguage.size()][annotators.size()][classes.size()];
+        for (int i = 0; i < counts.length; i++) {
+            for (int a = 0; a < annotators.size(); a++) {
+                Map<String, Integer> own = byLanguage.get(i).getOrDefault(annotators.get(a), Map.of());
+                for (int k = 0; k < classes.size(); k++) {
+                    counts[i][a][k] = own.getOrDefault(classes.get(k), 0);
+                }
+            }
+        }
+        DawidSkene estimate = DawidSkene.estimate(counts);
+        Map<String, Double> reliability = new LinkedHashMap<>();
+        for (int a = 0; a < annotators.size(); a++) {
+            reliability.put(annotators.get(a), estimate.reliability(a));
+        }
+        List<Map<String, Double>> probabilities = new ArrayList<>();
+        for (int i = 0; i < counts.length; i++) {
+            Map<String, Double> own = new TreeMap<>();
+            for (int k = 0; k < classes.size(); k++) {
+                String label = classes.get(k);
+                if (byLanguage.get(i).values().stream().anyMatch(said -> said.containsKey(label))) {
+                    own.put(label, estimate.posterior()[i][k]);
+                }
+            }
+            probabilities.add(own);
+        }
+        return new LanguageReliability(reliability, probabilities);
+    }
+
+    /**
+     * Whether it beats the plain majority, where the truth is known.
+     *
+     * @param accuracy share of questions whose most probable label is right
+     * @param majority the same of the most frequent label, a tie counted as a fair draw
+     * @param flips against the majority, over questions where that has a winner
+     * @param reliability by language, as estimated without the truth
+     */
+    public record AgainstMajority(double accuracy, double majority, Comparison.Flips flips, Map<String, Double> reliability) {
+        @JsonProperty
+        public boolean better() {
+            return accuracy > majority;
+        }
+    }
+
+    /** @param votes of all languages alike; null where no truth is known */
+    public static AgainstMajority compare(List<Vote> votes, Map<String, String> truth) {
+        List<Vote> graded = votes.stream().filter(vote -> truth.containsKey(vote.id())).toList();
+        if (graded.isEmpty()) {
+            return null;
+        }
+        LanguageReliability estimate = of(votes.stream().map(Vote::byLanguage).toList());
+        double right = 0;
+        double majority = 0;
+        int gained = 0;
+        int lost = 0;
+        for (int i = 0; i < votes.size(); i++) {
+            Vote vote = votes.get(i);
+            String label = truth.get(vote.id());
+            if (label == null || vote.votes().isEmpty()) {
+                continue;
+            }
+            double most = vote.votes().values().stream().mapToInt(Integer::intValue).max().orElse(0);
+            List<String> first = vote.votes().entrySet().stream().filter(entry -> entry.getValue() == most).map(Map.Entry::getKey).toList();
+            Map<String, Double> probabilities = estimate.probabilities.get(i);
+            double best = probabilities.values().stream().mapToDouble(Double::doubleValue).max().orElse(0);
+            boolean won = probabilities.getOrDefault(label, -1.0) == best;
+            right += won ? 1 : 0;
+            majority += first.contains(label) ? 1.0 / first.size() : 0;
+            gained += won && first.size() == 1 && !first.contains(label) ? 1 : 0;
+            lost += !won && first.size() == 1 && first.contains(label) ? 1 : 0;
+        }
+        return new AgainstMajority(right / graded.size(), majority / graded.size(), Comparison.Flips.of(gained, lost), estimate.reliability);
+    }
+}
