@@ -83,24 +83,28 @@ def rope(t, h, d, positions):
     return dict(x=x, cosine=cosine, sine=sine, position=position, dOut=d_out, out=out, dX=x.grad)
 
 
-def attention(rows, keys, h, g, d, segments):
-    """segments: (queryStart, queryLength, keyStart, keyLength, parent); the mask is built dense, row by row."""
+def attention(rows, keys, h, g, d, segments, window=0):
+    """segments: (queryStart, queryLength, keyStart, keyLength, parent); the mask is built dense, row by row. With a window, as
+    sliding_window_overlay of transformers, a key is seen when key position > query position - window."""
     q, k, v = leaf(uniform(2, rows, h, d)), leaf(uniform(2, keys, g, d)), leaf(uniform(1, keys, g, d))
     d_out, scale = uniform(1, rows, h, d), d ** -0.5
     sees = torch.zeros(rows, keys, dtype=torch.bool)
     for query_start, query_length, key_start, key_length, parent in segments:
         for j in range(query_length):
-            sees[query_start + j, key_start:key_start + key_length - query_length + j + 1] = True
+            # The keys that the row sees, from its own back to the first of the root: key number i is i positions away.
+            path = list(range(key_start, key_start + key_length - query_length + j + 1))
             above = parent
             while above >= 0:
                 _, _, start, length, above = segments[above]
-                sees[query_start + j, start:start + length] = True
+                path = list(range(start, start + length)) + path
+            for distance, key in enumerate(reversed(path)):
+                sees[query_start + j, key] = window == 0 or distance < window
     repeated_k, repeated_v = k.repeat_interleave(h // g, 1), v.repeat_interleave(h // g, 1)
     scores = torch.einsum("thd,shd->hts", q, repeated_k) * scale
     scores = scores.masked_fill(~sees, float("-inf"))
     out = torch.einsum("hts,shd->thd", F.softmax(scores, -1), repeated_v)
     out.backward(d_out)
-    return dict(scale=scale, segments=torch.tensor(segments), q=q, k=k, v=v, dOut=d_out, out=out,
+    return dict(scale=scale, window=window, segments=torch.tensor(segments), q=q, k=k, v=v, dOut=d_out, out=out,
                 lse=torch.logsumexp(scores, -1).transpose(0, 1), dQ=q.grad, dK=k.grad, dV=v.grad)
 
 
@@ -109,6 +113,37 @@ def swiglu(t, f, scale):
     out = F.silu(gate) * up
     out.backward(d_out)
     return dict(gate=gate, up=up, dOut=d_out, out=out, dGate=gate.grad, dUp=up.grad)
+
+
+def bias(t, n):
+    x, b, d_out = uniform(1, t, n), leaf(uniform(1, n)), uniform(1, t, n)
+    out = x + b
+    out.backward(d_out)
+    return dict(x=x, bias=b, dOut=d_out, out=out, dBias=b.grad)
+
+
+def layer_norm(t, c, epsilon, scale):
+    x, w, b, d_out = leaf(uniform(scale, t, c)), leaf(uniform(1, c)), leaf(uniform(1, c)), uniform(1, t, c)
+    out = F.layer_norm(x, (c,), w, b, epsilon)
+    out.backward(d_out)
+    return dict(epsilon=epsilon, x=x, w=w, bias=b, dOut=d_out, out=out, mean=x.mean(-1),
+                rstd=torch.rsqrt(x.var(-1, unbiased=False) + epsilon), dX=x.grad, dW=w.grad, dBias=b.grad)
+
+
+def partial_rope(t, h, d, turned, positions):
+    """Rotary embedding of the first elements of each head, as GPT-NeoX of transformers has it."""
+    case = rope(t, h, turned, positions)
+    rest, d_rest = uniform(1, t, h, d - turned), uniform(1, t, h, d - turned)
+    for name, tail in dict(x=rest, out=rest, dOut=d_rest, dX=d_rest).items():
+        case[name] = torch.cat([case[name].detach(), tail], -1)
+    return case
+
+
+def gelu(t, f, scale):
+    x, d_out = leaf(uniform(scale, t, f)), uniform(1, t, f)
+    out = F.gelu(x, approximate="tanh")
+    out.backward(d_out)
+    return dict(x=x, dOut=d_out, out=out, dX=x.grad)
 
 
 def token_log_prob(n, vocabulary, c, scale):
@@ -148,8 +183,14 @@ DECODE = [(0, 0, 1, 4, -1), (0, 1, 6, 3, 0), (1, 1, 10, 1, 0), (2, 3, 12, 5, -1)
 write("Embedding", [embedding(7, 5, 3), embedding(1, 1, 1)])
 write("Linear", [linear(3, 5, 4, 1.0), linear(1, 2, 7, -0.7)])
 write("RmsNorm", [rms_norm(3, 5, 1e-6, 2), rms_norm(2, 4, 0.3, 0.5), rms_norm(1, 1, 1e-5, 1), rms_norm(1, 3, 1e-5, 0.005)])
-write("Rope", [rope(4, 2, 6, 9), rope(3, 1, 2, 60)])
-write("Attention", [attention(5, 5, 2, 2, 3, CAUSAL), attention(13, 13, 4, 2, 2, FOREST), attention(5, 18, 3, 1, 4, DECODE)])
+ropes = [rope(4, 2, 6, 9), rope(3, 1, 2, 60)]
+attentions = [attention(5, 5, 2, 2, 3, CAUSAL), attention(13, 13, 4, 2, 2, FOREST), attention(5, 18, 3, 1, 4, DECODE)]
 write("SwiGlu", [swiglu(3, 5, 4), swiglu(1, 4, 60)])
 write("TokenLogProb", [token_log_prob(4, 7, 3, 1), token_log_prob(3, 5, 2, 20)])
 write("AdamW", [adamw(5, 4, 1e-2, (0.9, 0.999), 1e-8, 0.1, 1.0), adamw(3, 3, 0.1, (0.8, 0.9), 0.2, 0.0, 100.0)])
+write("Rope", ropes + [partial_rope(3, 2, 7, 4, 9)])
+write("Attention", attentions + [attention(5, 5, 2, 2, 3, CAUSAL, window) for window in (1, 3)]
+      + [attention(13, 13, 4, 2, 2, FOREST, 4), attention(5, 18, 3, 1, 4, DECODE, 4)])
+write("Bias", [bias(3, 5), bias(1, 1)])
+write("LayerNorm", [layer_norm(3, 5, 1e-6, 2), layer_norm(2, 4, 0.3, 0.5), layer_norm(1, 3, 1e-5, 0.005)])
+write("Gelu", [gelu(3, 5, 4), gelu(1, 4, 40)])

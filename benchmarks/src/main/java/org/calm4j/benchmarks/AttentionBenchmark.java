@@ -68,12 +68,12 @@ public class AttentionBenchmark {
 
     @Benchmark
     public final void forward() {
-        backend.attentionForward(out, lse, q, k, v, segments, scale);
+        backend.attentionForward(out, lse, q, k, v, segments, scale, 0);
     }
 
     @Benchmark
     public void backward() {
-        backend.attentionBackward(dQ, dK, dV, dOut, out, lse, q, k, v, segments, scale);
+        backend.attentionBackward(dQ, dK, dV, dOut, out, lse, q, k, v, segments, scale, 0);
     }
 
     @TearDown

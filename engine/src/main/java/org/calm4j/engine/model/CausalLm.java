@@ -60,12 +60,12 @@ public final class CausalLm {
     }
 
     private void hidden(Activations a, Segments segments, KvCache cache, Long dropoutSeed) {
-        backend.embeddingForward(a.layers.getFirst().input, parameters.embedding(), a.tokens);
+        backend.embeddingForward(a.layers.getFirst().input, parameters.embedding(), a.tokens, false);
         for (int l = 0; l < config.layers(); l++) {
             boolean last = l == config.layers() - 1;
             block(l, last ? a.output : a.layers.get(l + 1).input, a, segments, cache, dropoutSeed);
         }
-        backend.embeddingForward(a.gathered, a.output, a.scoredRows);
+        backend.embeddingForward(a.gathered, a.output, a.scoredRows, false);
         backend.rmsNormForward(a.norm, a.rstd, a.gathered, parameters.norm(), config.rmsNormEpsilon());
     }
 
@@ -88,7 +88,7 @@ public final class CausalLm {
             backend.embeddingBackward(keys, x.k, a.cacheRows);
             backend.embeddingBackward(values, x.v, a.cacheRows);
         }
-        backend.attentionForward(heads(x.attention), x.lse, heads(x.q), heads(keys), heads(values), segments, attentionScale);
+        backend.attentionForward(heads(x.attention), x.lse, heads(x.q), heads(keys), heads(values), segments, attentionScale, 0);
         backend.copy(x.middle, x.input);
         project(x.middle, x.attention, l, Projection.O, true, a, dropoutSeed);
 
@@ -152,7 +152,7 @@ public final class CausalLm {
 
         projectBackward(a.dAttention, a.dResidual, x.attention, l, Projection.O, false, d, a, dropoutSeed);
         backend.attentionBackward(heads(a.dQ), heads(a.dK), heads(a.dV), heads(a.dAttention), heads(x.attention), x.lse, heads(x.q),
-                heads(x.k), heads(x.v), segments, attentionScale);
+                heads(x.k), heads(x.v), segments, attentionScale, 0);
         backend.ropeBackward(heads(a.dQ), a.cosine, a.sine, a.positions);
         backend.ropeBackward(heads(a.dK), a.cosine, a.sine, a.positions);
         projectBackward(a.dHidden, a.dQ, x.norm1, l, Projection.Q, false, d, a, dropoutSeed);

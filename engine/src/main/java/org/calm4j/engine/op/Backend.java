@@ -44,13 +44,14 @@ public interface Backend extends AutoCloseable {
     // ---- rows ----
 
     /**
-     * Rows of a table: {@code out[t] = table[index[t]]}. Token embedding, and picking the rows that are scored.
+     * Rows of a table: {@code out[t] = table[index[t]]}, added to out when {@code add}. Embedding of tokens and learned positions, and
+     * picking rows.
      *
-     * @param out (T,C), set
+     * @param out (T,C)
      * @param table (V,C), any floating type
      * @param index (T) I32, each in [0,V)
      */
-    void embeddingForward(Tensor out, Tensor table, Tensor index);
+    void embeddingForward(Tensor out, Tensor table, Tensor index, boolean add);
 
     /**
      * {@code dTable[index[t]] += dOut[t]}, in the order of t.
@@ -90,6 +91,22 @@ public interface Backend extends AutoCloseable {
      */
     void linearBackwardWeight(Tensor dW, Tensor dOut, Tensor x, double alpha);
 
+    /**
+     * {@code x[t] += bias}.
+     *
+     * @param x (T,N), added to
+     * @param bias (N), any floating type
+     */
+    void biasForward(Tensor x, Tensor bias);
+
+    /**
+     * {@code dBias += Σₜ dOut[t]}, in an order that depends on the shape alone.
+     *
+     * @param dBias (N), added to
+     * @param dOut (T,N)
+     */
+    void biasBackward(Tensor dBias, Tensor dOut);
+
     // ---- normalisation ----
 
     /**
@@ -110,34 +127,59 @@ public interface Backend extends AutoCloseable {
      */
     void rmsNormBackward(Tensor dX, Tensor dW, Tensor dOut, Tensor x, Tensor w, Tensor rstd);
 
+    /**
+     * Layer norm (Ba et al. 2016): {@code out = (x − mean) · rstd · w + bias}, {@code rstd = 1/√(mean((x − mean)²)+ε)}.
+     *
+     * @param out (T,C), set
+     * @param mean (T), set; the backward pass wants it
+     * @param rstd (T), set; the backward pass wants it
+     * @param x (T,C)
+     * @param w (C), any floating type
+     * @param bias (C), any floating type
+     */
+    void layerNormForward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor w, Tensor bias, double epsilon);
+
+    /**
+     * {@code dX += rstd · (g − mean(g) − x̂ · mean(g · x̂))} with {@code x̂ = (x − mean) · rstd} and {@code g = dOut · w};
+     * {@code dW += Σₜ dOut · x̂}; {@code dBias += Σₜ dOut}.
+     *
+     * @param dX (T,C), added to
+     * @param dW (C), added to; null when weight and bias are frozen
+     * @param dBias (C), added to; null together with dW
+     */
+    void layerNormBackward(Tensor dX, Tensor dW, Tensor dBias, Tensor dOut, Tensor x, Tensor w, Tensor mean, Tensor rstd);
+
     // ---- positions ----
 
     /**
      * Rotary position embedding (Su et al. 2021) in place, halves paired as in Hugging Face: element i of a head turns with element
-     * i + D/2 by the angle of (position, i).
+     * i + R/2 by the angle of (position, i). Where R is below D, the rest of the head stays as it is.
      *
      * @param x (T,H,D), turned in place
-     * @param cosine (P,D/2)
-     * @param sine (P,D/2)
+     * @param cosine (P,R/2)
+     * @param sine (P,R/2)
      * @param position (T) I32, each in [0,P)
      */
     void ropeForward(Tensor x, Tensor cosine, Tensor sine, Tensor position);
 
-    /** The gradient of the above: the turn back, in place. */
+    /** The gradient of the above, in place: the turn back, times the length of (cosine, sine) where that is not one. */
     void ropeBackward(Tensor dX, Tensor cosine, Tensor sine, Tensor position);
 
     // ---- attention ----
 
     /**
-     * Causal softmax attention over the forest of segments, grouped heads: query head h reads key head {@code h / (H/G)}.
+     * Causal softmax attention over the forest of segments, grouped heads: query head h reads key head {@code h / (H/G)}. With a window,
+     * as in Mistral (Jiang et al. 2023), a key is seen only while the query's position minus its own is below the window; positions
+     * count from the root of the tree.
      *
      * @param out (T,H,D), set for every query row
      * @param lse (T,H), set: log Σ exp(scale · q·k) over the keys that the row sees
      * @param q (T,H,D)
      * @param k (S,G,D)
      * @param v (S,G,D)
+     * @param window 0 for none
      */
-    void attentionForward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale);
+    void attentionForward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale, int window);
 
     /**
      * The gradients of attention, with probabilities computed anew from {@code lse}; no T×T matrix.
@@ -147,7 +189,7 @@ public interface Backend extends AutoCloseable {
      * @param dV (S,G,D), set
      */
     void attentionBackward(Tensor dQ, Tensor dK, Tensor dV, Tensor dOut, Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v,
-            Segments segments, double scale);
+            Segments segments, double scale, int window);
 
     // ---- feed-forward ----
 
@@ -156,6 +198,15 @@ public interface Backend extends AutoCloseable {
 
     /** Sets dGate and dUp; dGate may be the memory of gate, dUp that of up. All (T,F). */
     void swiGluBackward(Tensor dGate, Tensor dUp, Tensor dOut, Tensor gate, Tensor up);
+
+    /**
+     * {@code out = x/2 · (1 + tanh(√(2/π)(x + 0.044715 x³)))} (Hendrycks &amp; Gimpel 2016, their approximation), {@code gelu_new} in Hugging
+     * Face; all (T,F), out is set.
+     */
+    void geluForward(Tensor out, Tensor x);
+
+    /** Sets dX, which may be the memory of x or of dOut. All (T,F). */
+    void geluBackward(Tensor dX, Tensor dOut, Tensor x);
 
     // ---- vocabulary ----
 

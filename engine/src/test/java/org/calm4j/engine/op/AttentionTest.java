@@ -20,7 +20,7 @@ final class AttentionTest {
     private final Random random = new Random(5);
 
     /** Segments over {@code rows} queries and {@code keys} keys, with heads as in the op's Javadoc. */
-    record Shape(String name, Segments segments, int rows, int keys, int h, int g, int d) {
+    record Shape(String name, Segments segments, int rows, int keys, int h, int g, int d, int window) {
         double scale() {
             return 1 / Math.sqrt(d);
         }
@@ -53,10 +53,12 @@ final class AttentionTest {
         decode.add(1, 1, 10, 1, cached);
         decode.add(2, 3, 12, 5, Segments.NONE);
 
-        return Stream.of(new Shape("one token", one, 1, 1, 1, 1, 1), new Shape("one sequence", causal, 6, 6, 2, 2, 3),
-                new Shape("a forest, four heads over two", forest, 13, 13, 4, 2, 2),
-                new Shape("a forest, three heads over one", forest, 13, 13, 3, 1, 5),
-                new Shape("decoding from a cache", decode, 5, 18, 6, 2, 3));
+        return Stream.of(new Shape("one token", one, 1, 1, 1, 1, 1, 0), new Shape("one sequence", causal, 6, 6, 2, 2, 3, 0),
+                new Shape("a forest, four heads over two", forest, 13, 13, 4, 2, 2, 0),
+                new Shape("a forest, three heads over one", forest, 13, 13, 3, 1, 5, 0),
+                new Shape("decoding from a cache", decode, 5, 18, 6, 2, 3, 0), new Shape("a window of one", causal, 6, 6, 2, 2, 3, 1),
+                new Shape("a window of three", causal, 6, 6, 2, 1, 2, 3), new Shape("a forest in a window", forest, 13, 13, 4, 2, 2, 4),
+                new Shape("decoding in a window", decode, 5, 18, 6, 2, 3, 4));
     }
 
     /** Inputs, outputs and gradients of one shape; everything that is to be set starts as NaN. */
@@ -84,11 +86,12 @@ final class AttentionTest {
             dK = Doubles.unset(k.shape());
             dV = Doubles.unset(v.shape());
             forward();
-            backend.attentionBackward(dQ, dK, dV, dOut, Doubles.copy(out), Doubles.copy(lse), q, k, v, shape.segments(), shape.scale());
+            backend.attentionBackward(dQ, dK, dV, dOut, Doubles.copy(out), Doubles.copy(lse), q, k, v, shape.segments(), shape.scale(),
+                    shape.window());
         }
 
         void forward() {
-            backend.attentionForward(out, lse, q, k, v, shape.segments(), shape.scale());
+            backend.attentionForward(out, lse, q, k, v, shape.segments(), shape.scale(), shape.window());
         }
     }
 
@@ -124,7 +127,7 @@ final class AttentionTest {
             for (int h = g * perGroup; h < (g + 1) * perGroup; h++) {
                 RealMatrix q = head(c.q, h);
                 RealMatrix dO = head(c.dOut, h);
-                RealMatrix p = softmax(q.multiply(k.transpose()).scalarMultiply(shape.scale()), shape.segments(), c.lse, h);
+                RealMatrix p = softmax(q.multiply(k.transpose()).scalarMultiply(shape.scale()), shape, c.lse, h);
                 RealMatrix dP = dO.multiply(v.transpose());
                 RealMatrix dS = new Array2DRowRealMatrix(shape.rows(), shape.keys());
                 for (int row = 0; row < shape.rows(); row++) {
@@ -142,8 +145,12 @@ final class AttentionTest {
         }
     }
 
-    /** Rows of probabilities; checks lse on the way. A key is seen when it is the row's own segment's, up to the row, or any ancestor's. */
-    private static RealMatrix softmax(RealMatrix scores, Segments segments, Tensor lse, int h) {
+    /**
+     * Rows of probabilities; checks lse on the way. A key is seen when it is the row's own segment's, up to the row, or any ancestor's,
+     * and less than the window before the row.
+     */
+    private static RealMatrix softmax(RealMatrix scores, Shape shape, Tensor lse, int h) {
+        Segments segments = shape.segments();
         RealMatrix p = new Array2DRowRealMatrix(scores.getRowDimension(), scores.getColumnDimension());
         for (int s = 0; s < segments.count(); s++) {
             for (int j = 0; j < segments.queryLength(s); j++) {
@@ -152,7 +159,11 @@ final class AttentionTest {
                 for (int from = s; from != Segments.NONE; from = segments.parent(from)) {
                     int end = segments.keyStart(from) + segments.keyLength(from) - (from == s ? hidden : 0);
                     for (int key = segments.keyStart(from); key < end; key++) {
-                        p.setEntry(row, key, Math.exp(scores.getEntry(row, key)));
+                        int distance = segments.depth(s) + segments.keyLength(s) - 1 - hidden - segments.depth(from) - key
+                                + segments.keyStart(from);
+                        if (shape.window() == 0 || distance < shape.window()) {
+                            p.setEntry(row, key, Math.exp(scores.getEntry(row, key)));
+                        }
                     }
                 }
                 double sum = 0;
@@ -178,7 +189,11 @@ final class AttentionTest {
     /** A tree of segments gives what its paths give as sequences of their own; a shared row's gradient is the sum of its copies'. */
     @Test
     void sharedPrefixesEqualSeparateSequences() {
-        Shape shape = shapes().skip(2).findFirst().orElseThrow();
+        sharedPrefixesEqualSeparateSequences(shapes().skip(2).findFirst().orElseThrow());
+        sharedPrefixesEqualSeparateSequences(shapes().skip(7).findFirst().orElseThrow());
+    }
+
+    private void sharedPrefixesEqualSeparateSequences(Shape shape) {
         Case shared = random(shape);
         // Each path of the forest as rows of it, and the first of them that no earlier path has.
         int[][] paths = {{0, 1, 2, 3, 4, 6, 7}, {0, 1, 2, 3, 4, 8}, {0, 1, 2, 5}, {11, 12, 9, 10}};
@@ -191,7 +206,8 @@ final class AttentionTest {
             for (long e = 0; e < fresh[i] * dOut.rowSize(); e++) {
                 dOut.set(e, 0);
             }
-            Case path = new Case(new Shape("path", segments, paths[i].length, paths[i].length, shape.h(), shape.g(), shape.d()),
+            Case path = new Case(new Shape("path", segments, paths[i].length, paths[i].length, shape.h(), shape.g(), shape.d(),
+                    shape.window()),
                     gather(shared.q, paths[i]), gather(shared.k, paths[i]), gather(shared.v, paths[i]), dOut);
             Doubles.assertClose("out", path.out, gather(shared.out, paths[i]));
             scatter(sums.get(0), path.dQ, paths[i]);
@@ -236,7 +252,7 @@ final class AttentionTest {
         Tensor v = Doubles.of(new double[] {1, 3}, 2, 1, 1);
         Tensor out = Doubles.unset(2, 1, 1);
         Tensor lse = Doubles.unset(2, 1);
-        backend.attentionForward(out, lse, q, k, v, segments, 1);
+        backend.attentionForward(out, lse, q, k, v, segments, 1, 0);
         FiniteDifferences.assertClose("out", out.get(1), 1 + 2 / (1 + Math.exp(-0.04)), 1e-10);
         FiniteDifferences.assertClose("lse", lse.get(1), 1200 + Math.log(1 + Math.exp(0.04)), 1e-10);
     }
@@ -255,13 +271,14 @@ final class AttentionTest {
         Tensor q = oracle.tensor("q");
         Tensor k = oracle.tensor("k");
         Tensor v = oracle.tensor("v");
-        backend.attentionForward(out, lse, q, k, v, segments, oracle.number("scale"));
+        backend.attentionForward(out, lse, q, k, v, segments, oracle.number("scale"), (int) oracle.number("window"));
         oracle.check("out", out);
         oracle.check("lse", lse);
         Tensor dQ = oracle.unset("dQ");
         Tensor dK = oracle.unset("dK");
         Tensor dV = oracle.unset("dV");
-        backend.attentionBackward(dQ, dK, dV, oracle.tensor("dOut"), out, lse, q, k, v, segments, oracle.number("scale"));
+        backend.attentionBackward(dQ, dK, dV, oracle.tensor("dOut"), out, lse, q, k, v, segments, oracle.number("scale"),
+                (int) oracle.number("window"));
         oracle.check("dQ", dQ);
         oracle.check("dK", dK);
         oracle.check("dV", dV);

@@ -157,8 +157,10 @@ public abstract class BackendConformance {
                     Tensor[] index = c.indices(11, t);
                     Tensor[] out = c.tensor(DType.F32, 1, t, width);
                     Tensor[] dTable = c.tensor(DType.F32, 1, 11, width);
-                    c.run((b, i) -> b.embeddingForward(out[i], table[i], index[i]));
+                    c.run((b, i) -> b.embeddingForward(out[i], table[i], index[i], false));
                     c.check("forward", 0, out);
+                    c.run((b, i) -> b.embeddingForward(out[i], table[i], index[i], true));
+                    c.check("forward add", TOLERANCE, out);
                     c.run((b, i) -> b.embeddingBackward(dTable[i], out[i], index[i]));
                     c.check("backward", TOLERANCE, dTable);
                 }
@@ -194,18 +196,90 @@ public abstract class BackendConformance {
     }
 
     @Test
+    void layerNorm() {
+        for (int t : ODD) {
+            for (int width : ODD) {
+                try (Case c = new Case()) {
+                    Tensor[] x = c.tensor(DType.F32, 3, t, width);
+                    Tensor[] w = c.tensor(t % 2 == 0 ? DType.BF16 : DType.F32, 1, width);
+                    Tensor[] bias = c.tensor(t % 2 == 0 ? DType.F16 : DType.F32, 1, width);
+                    Tensor[] out = c.tensor(DType.F32, 1, t, width);
+                    Tensor[] mean = c.tensor(DType.F32, 1, t);
+                    Tensor[] rstd = c.tensor(DType.F32, 1, t);
+                    Tensor[] dX = c.tensor(DType.F32, 1, t, width);
+                    Tensor[] dW = c.tensor(DType.F32, 1, width);
+                    Tensor[] dBias = c.tensor(DType.F32, 1, width);
+                    Tensor[] dOut = c.tensor(DType.F32, 1, t, width);
+                    // So large that a row whose two numbers are nearly equal does not magnify their rounding without bound.
+                    double epsilon = 1e-2;
+                    c.run((b, i) -> b.layerNormForward(out[i], mean[i], rstd[i], x[i], w[i], bias[i], epsilon));
+                    c.check("out", SUM_TOLERANCE, out, 1);
+                    c.check("mean", TOLERANCE, mean, 1);
+                    c.check("rstd", SUM_TOLERANCE, rstd);
+                    c.run((b, i) -> b.layerNormBackward(dX[i], dW[i], dBias[i], dOut[i], x[i], w[i], mean[i], rstd[i]));
+                    double terms = c.largest(rstd);
+                    c.check("dX", SUM_TOLERANCE, dX, terms);
+                    c.check("dW", SUM_TOLERANCE, dW, Math.sqrt(t / 3.0));
+                    c.check("dBias", SUM_TOLERANCE, dBias, Math.sqrt(t / 3.0));
+                    c.run((b, i) -> b.layerNormBackward(dX[i], null, null, dOut[i], x[i], w[i], mean[i], rstd[i]));
+                    c.check("dX without dW", SUM_TOLERANCE, dX, terms);
+                }
+            }
+        }
+    }
+
+    @Test
+    void bias() {
+        for (int t : ODD) {
+            for (int width : ODD) {
+                try (Case c = new Case()) {
+                    Tensor[] x = c.tensor(DType.F32, 1, t, width);
+                    Tensor[] bias = c.tensor(t % 2 == 0 ? DType.BF16 : DType.F32, 1, width);
+                    Tensor[] dBias = c.tensor(DType.F32, 1, width);
+                    c.run((b, i) -> b.biasForward(x[i], bias[i]));
+                    c.check("forward", TOLERANCE, x);
+                    c.run((b, i) -> b.biasBackward(dBias[i], x[i]));
+                    c.check("backward", SUM_TOLERANCE, dBias, Math.sqrt(t / 3.0));
+                }
+            }
+        }
+    }
+
+    @Test
+    void gelu() {
+        for (int t : ODD) {
+            for (int f : ODD) {
+                try (Case c = new Case()) {
+                    Tensor[] x = c.tensor(DType.F32, t % 2 == 0 ? 60 : 4, t, f);
+                    Tensor[] out = c.tensor(DType.F32, 1, t, f);
+                    Tensor[] dOut = c.tensor(DType.F32, 1, t, f);
+                    c.run((b, i) -> b.geluForward(out[i], x[i]));
+                    c.check("forward", 2 * TOLERANCE, out, 1);
+                    c.run((b, i) -> b.geluBackward(out[i], dOut[i], x[i]));
+                    c.check("dX", 2 * TOLERANCE, out, 1);
+                    c.run((b, i) -> b.geluBackward(x[i], dOut[i], x[i]));
+                    c.check("dX in place of x", 2 * TOLERANCE, x, 1);
+                    c.run((b, i) -> b.geluBackward(dOut[i], dOut[i], out[i]));
+                    c.check("dX in place of dOut", 2 * TOLERANCE, dOut, 1);
+                }
+            }
+        }
+    }
+
+    @Test
     void rope() {
         for (int t : ODD) {
-            for (int d : new int[] {2, 6, 16, 34, 64}) {
+            for (int[] size : new int[][] {{2, 2}, {6, 6}, {16, 16}, {34, 34}, {64, 64}, {7, 4}, {64, 20}, {65, 64}}) {
+                int d = size[1];
                 try (Case c = new Case()) {
-                    Tensor[] x = c.tensor(DType.F32, 3, t, 3, d);
+                    Tensor[] x = c.tensor(DType.F32, 3, t, 3, size[0]);
                     Tensor[] cosine = c.tensor(DType.F32, 1, 9, d / 2);
                     Tensor[] sine = c.tensor(DType.F32, 1, 9, d / 2);
                     Tensor[] position = c.indices(9, t);
                     c.run((b, i) -> b.ropeForward(x[i], cosine[i], sine[i], position[i]));
                     c.check("forward", TOLERANCE, x);
                     c.run((b, i) -> b.ropeBackward(x[i], cosine[i], sine[i], position[i]));
-                    c.check("backward", TOLERANCE, x);
+                    c.check("backward", 2 * TOLERANCE, x);
                 }
             }
         }
@@ -236,14 +310,25 @@ public abstract class BackendConformance {
             for (int forest = 0; forest < 6; forest++) {
                 Segments segments = new Segments();
                 int rows = forest(segments, forest);
-                attention(segments, rows, rows, size[0], size[1], size[2]);
+                for (int window : new int[] {0, 1, 30}) {
+                    attention(segments, rows, rows, size[0], size[1], size[2], window);
+                }
             }
             Segments decode = new Segments();
             int prompt = decode.add(0, 0, 0, 5, Segments.NONE);
             decode.add(0, 1, 5, 3, prompt);
             decode.add(1, 1, 9, 1, prompt);
             decode.add(2, 1, 12, 4, Segments.NONE);
-            attention(decode, 3, 17, size[0], size[1], size[2]);
+            for (int window : new int[] {0, 1, 3, 6}) {
+                attention(decode, 3, 17, size[0], size[1], size[2], window);
+            }
+        }
+        // Longer than a block of queries and than the keys that a backward pass takes at once, also with a window that long.
+        Segments lengthy = new Segments();
+        int root = lengthy.add(0, 300, 0, 300, Segments.NONE);
+        lengthy.add(300, 290, 300, 290, root);
+        for (int window : new int[] {0, 60, 280}) {
+            attention(lengthy, 590, 590, 2, 1, 8, window);
         }
     }
 
@@ -268,7 +353,7 @@ public abstract class BackendConformance {
         return row;
     }
 
-    private void attention(Segments segments, int rows, int keys, int heads, int groups, int d) {
+    private void attention(Segments segments, int rows, int keys, int heads, int groups, int d, int window) {
         try (Case c = new Case()) {
             Tensor[] q = c.tensor(DType.F32, 2, rows, heads, d);
             Tensor[] k = c.tensor(DType.F32, 2, keys, groups, d);
@@ -280,10 +365,11 @@ public abstract class BackendConformance {
             Tensor[] dK = c.tensor(DType.F32, 1, keys, groups, d);
             Tensor[] dV = c.tensor(DType.F32, 1, keys, groups, d);
             double scale = 1 / Math.sqrt(d);
-            c.run((b, i) -> b.attentionForward(out[i], lse[i], q[i], k[i], v[i], segments, scale));
+            c.run((b, i) -> b.attentionForward(out[i], lse[i], q[i], k[i], v[i], segments, scale, window));
             c.check("out", SUM_TOLERANCE, out, 0.5);
             c.check("lse", SUM_TOLERANCE, lse, 1);
-            c.run((b, i) -> b.attentionBackward(dQ[i], dK[i], dV[i], dOut[i], out[i], lse[i], q[i], k[i], v[i], segments, scale));
+            c.run((b, i) -> b.attentionBackward(dQ[i], dK[i], dV[i], dOut[i], out[i], lse[i], q[i], k[i], v[i], segments, scale,
+                    window));
             c.check("dQ", 2 * SUM_TOLERANCE, dQ, 0.5);
             c.check("dK", 2 * SUM_TOLERANCE, dK, 0.5);
             c.check("dV", SUM_TOLERANCE, dV, 0.5);

@@ -25,7 +25,7 @@ final class EmbeddingTest {
         Tensor dTable = Doubles.of(new double[vocabulary * width], vocabulary, width);
         backend.embeddingBackward(dTable, dOut, index);
         FiniteDifferences.check("dTable", table, dTable, () -> {
-            backend.embeddingForward(out, table, index);
+            backend.embeddingForward(out, table, index, false);
             return Doubles.dot(dOut, out);
         });
     }
@@ -40,8 +40,12 @@ final class EmbeddingTest {
         }
         Tensor table = Doubles.random(random, 1, 6, 3);
         Tensor out = Doubles.unset(rows.length, 3);
-        backend.embeddingForward(out, table, Doubles.indices(rows));
+        backend.embeddingForward(out, table, Doubles.indices(rows), false);
         Doubles.assertClose("out", out, Doubles.of(oneHot.multiply(Doubles.matrix(table))));
+
+        Tensor twice = Doubles.copy(out);
+        backend.embeddingForward(twice, table, Doubles.indices(rows), true);
+        Doubles.assertClose("added", twice, Doubles.plus(out, out));
 
         Tensor dOut = Doubles.random(random, 1, rows.length, 3);
         Tensor before = Doubles.random(random, 1, 6, 3);
@@ -54,7 +58,7 @@ final class EmbeddingTest {
     @MethodSource("oracle")
     void pytorch(Oracle oracle) {
         Tensor out = oracle.unset("out");
-        backend.embeddingForward(out, oracle.tensor("table"), oracle.tensor("index"));
+        backend.embeddingForward(out, oracle.tensor("table"), oracle.tensor("index"), false);
         oracle.check("out", out);
         Tensor dTable = oracle.zero("dTable");
         backend.embeddingBackward(dTable, oracle.tensor("dOut"), oracle.tensor("index"));

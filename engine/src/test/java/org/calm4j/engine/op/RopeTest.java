@@ -15,12 +15,12 @@ final class RopeTest {
     private final Random random = new Random(4);
 
     @ParameterizedTest
-    @CsvSource({"1,1,2", "3,2,6", "5,3,4"})
-    void finiteDifferences(int t, int h, int d) {
+    @CsvSource({"1,1,2,2", "3,2,6,6", "5,3,4,4", "3,2,7,4"})
+    void finiteDifferences(int t, int h, int d, int turned) {
         Tensor x = Doubles.random(random, 1, t, h, d);
         // No circle: the gradient of the formula, whatever the tables hold.
-        Tensor cosine = Doubles.random(random, 1, 7, d / 2);
-        Tensor sine = Doubles.random(random, 1, 7, d / 2);
+        Tensor cosine = Doubles.random(random, 1, 7, turned / 2);
+        Tensor sine = Doubles.random(random, 1, 7, turned / 2);
         Tensor position = Doubles.indices(random.ints(t, 0, 7).toArray());
         Tensor dOut = Doubles.random(random, 1, t, h, d);
         Tensor dX = Doubles.copy(dOut);

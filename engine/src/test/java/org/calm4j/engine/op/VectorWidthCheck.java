@@ -26,6 +26,9 @@ public final class VectorWidthCheck {
         suite.attention();
         suite.tokenLogProb();
         suite.rmsNorm();
+        suite.layerNorm();
+        suite.bias();
+        suite.gelu();
         suite.rope();
         suite.swiGlu();
         suite.optimizerAndDropout();

@@ -1,5 +1,6 @@
 package org.calm4j.engine.op.scalar;
 
+import java.util.Arrays;
 import org.calm4j.engine.op.Segments;
 import org.calm4j.engine.tensor.Tensor;
 
@@ -14,13 +15,13 @@ final class Attention {
     }
 
     /** Sets out (T,H,D) and lse (T,H) of every query row. */
-    static void forward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale) {
+    static void forward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale, int window) {
         int d = (int) q.dim(2);
         for (int s = 0; s < segments.count(); s++) {
             for (int j = 0; j < segments.queryLength(s); j++) {
                 for (int h = 0; h < q.dim(1); h++) {
                     long row = (segments.queryStart(s) + (long) j) * q.dim(1) + h;
-                    int[] keys = visible(segments, s, j);
+                    int[] keys = visible(segments, s, j, window);
                     double[] score = scores(q, k, row, keys, h, scale);
                     double max = Double.NEGATIVE_INFINITY;
                     for (double x : score) {
@@ -47,7 +48,7 @@ final class Attention {
 
     /** Sets dQ (T,H,D), dK and dV (S,G,D). */
     static void backward(Tensor dQ, Tensor dK, Tensor dV, Tensor dOut, Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v,
-            Segments segments, double scale) {
+            Segments segments, double scale, int window) {
         int d = (int) q.dim(2);
         double[] dKeys = new double[Math.toIntExact(k.size())];
         double[] dValues = new double[dKeys.length];
@@ -56,7 +57,7 @@ final class Attention {
             for (int j = 0; j < segments.queryLength(s); j++) {
                 for (int h = 0; h < q.dim(1); h++) {
                     long row = (segments.queryStart(s) + (long) j) * q.dim(1) + h;
-                    int[] keys = visible(segments, s, j);
+                    int[] keys = visible(segments, s, j, window);
                     double[] score = scores(q, k, row, keys, h, scale);
                     double outDot = dot(dOut, row * d, out, row * d, d);
                     double[] dQuery = new double[d];
@@ -82,8 +83,8 @@ final class Attention {
         }
     }
 
-    /** Rows of k that query j of a segment sees: those of its ancestors, then its own up to itself. */
-    private static int[] visible(Segments segments, int segment, int j) {
+    /** Rows of k that query j of a segment sees: those of its ancestors, then its own up to itself; with a window, the last so many. */
+    private static int[] visible(Segments segments, int segment, int j, int window) {
         int own = segments.keyLength(segment) - segments.queryLength(segment) + j + 1;
         int[] keys = new int[segments.depth(segment) + own];
         for (int i = 0; i < own; i++) {
@@ -94,7 +95,7 @@ final class Attention {
                 keys[segments.depth(s) + i] = segments.keyStart(s) + i;
             }
         }
-        return keys;
+        return window == 0 || keys.length <= window ? keys : Arrays.copyOfRange(keys, keys.length - window, keys.length);
     }
 
     private static double[] scores(Tensor q, Tensor k, long row, int[] keys, int h, double scale) {

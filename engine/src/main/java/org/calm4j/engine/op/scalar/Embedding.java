@@ -7,13 +7,13 @@ final class Embedding {
     private Embedding() {
     }
 
-    /** Sets {@code out[t,c] = table[index[t],c]}. */
-    static void forward(Tensor out, Tensor table, Tensor index) {
+    /** Sets or adds {@code out[t,c] = table[index[t],c]}. */
+    static void forward(Tensor out, Tensor table, Tensor index, boolean add) {
         long c = table.dim(1);
         for (long t = 0; t < index.size(); t++) {
             long row = index.getInt(t) * c;
             for (long i = 0; i < c; i++) {
-                out.set(t * c + i, table.get(row + i));
+                out.set(t * c + i, table.get(row + i) + (add ? out.get(t * c + i) : 0));
             }
         }
     }

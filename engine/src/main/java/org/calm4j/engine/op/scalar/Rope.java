@@ -8,17 +8,17 @@ final class Rope {
     }
 
     /**
-     * Turns x (T,H,D) in place: {@code (a, b) → (a cos − b sin, b cos + a sin)} for element i and i + D/2 of a head.
+     * Turns x (T,H,D) in place: {@code (a, b) → (a cos − b sin, b cos + a sin)} for element i and i + R/2 of a head, where cosine is (P,R/2).
      *
      * @param direction 1 forward; −1 for the gradient, which turns back, a rotation's transpose being its inverse
      */
     static void turn(Tensor x, Tensor cosine, Tensor sine, Tensor position, int direction) {
         long heads = x.dim(1);
-        long half = x.dim(2) / 2;
+        long half = cosine.dim(1);
         for (long t = 0; t < x.dim(0); t++) {
             long angle = position.getInt(t) * half;
             for (long h = 0; h < heads; h++) {
-                long first = (t * heads + h) * 2 * half;
+                long first = (t * heads + h) * x.dim(2);
                 for (long i = 0; i < half; i++) {
                     double cos = cosine.get(angle + i);
                     double sin = direction * sine.get(angle + i);

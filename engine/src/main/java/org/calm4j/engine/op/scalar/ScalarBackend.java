@@ -81,8 +81,8 @@ public final class ScalarBackend implements Backend {
     }
 
     @Override
-    public void embeddingForward(Tensor out, Tensor table, Tensor index) {
-        Embedding.forward(out, table, index);
+    public void embeddingForward(Tensor out, Tensor table, Tensor index, boolean add) {
+        Embedding.forward(out, table, index, add);
     }
 
     @Override
@@ -106,6 +106,16 @@ public final class ScalarBackend implements Backend {
     }
 
     @Override
+    public void biasForward(Tensor x, Tensor bias) {
+        Bias.forward(x, bias);
+    }
+
+    @Override
+    public void biasBackward(Tensor dBias, Tensor dOut) {
+        Bias.backward(dBias, dOut);
+    }
+
+    @Override
     public void rmsNormForward(Tensor out, Tensor rstd, Tensor x, Tensor w, double epsilon) {
         RmsNorm.forward(out, rstd, x, w, epsilon);
     }
@@ -113,6 +123,16 @@ public final class ScalarBackend implements Backend {
     @Override
     public void rmsNormBackward(Tensor dX, Tensor dW, Tensor dOut, Tensor x, Tensor w, Tensor rstd) {
         RmsNorm.backward(dX, dW, dOut, x, w, rstd);
+    }
+
+    @Override
+    public void layerNormForward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor w, Tensor bias, double epsilon) {
+        LayerNorm.forward(out, mean, rstd, x, w, bias, epsilon);
+    }
+
+    @Override
+    public void layerNormBackward(Tensor dX, Tensor dW, Tensor dBias, Tensor dOut, Tensor x, Tensor w, Tensor mean, Tensor rstd) {
+        LayerNorm.backward(dX, dW, dBias, dOut, x, w, mean, rstd);
     }
 
     @Override
@@ -126,14 +146,14 @@ public final class ScalarBackend implements Backend {
     }
 
     @Override
-    public void attentionForward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale) {
-        Attention.forward(out, lse, q, k, v, segments, scale);
+    public void attentionForward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale, int window) {
+        Attention.forward(out, lse, q, k, v, segments, scale, window);
     }
 
     @Override
     public void attentionBackward(Tensor dQ, Tensor dK, Tensor dV, Tensor dOut, Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v,
-            Segments segments, double scale) {
-        Attention.backward(dQ, dK, dV, dOut, out, lse, q, k, v, segments, scale);
+            Segments segments, double scale, int window) {
+        Attention.backward(dQ, dK, dV, dOut, out, lse, q, k, v, segments, scale, window);
     }
 
     @Override
@@ -144,6 +164,16 @@ public final class ScalarBackend implements Backend {
     @Override
     public void swiGluBackward(Tensor dGate, Tensor dUp, Tensor dOut, Tensor gate, Tensor up) {
         SwiGlu.backward(dGate, dUp, dOut, gate, up);
+    }
+
+    @Override
+    public void geluForward(Tensor out, Tensor x) {
+        Gelu.forward(out, x);
+    }
+
+    @Override
+    public void geluBackward(Tensor dX, Tensor dOut, Tensor x) {
+        Gelu.backward(dX, dOut, x);
     }
 
     @Override

@@ -29,6 +29,7 @@ final class Attention implements AutoCloseable {
     private static final int FEW_SCORES = 1600;
     private static final int KEYS_AT_ONCE = 4;
     private static final double PER_NANO = 10;
+    private static final int NO_WINDOW = 1 << 30;
 
     private final WorkerPool pool;
     private final WorkerPool inline = new WorkerPool(1);
@@ -60,6 +61,7 @@ final class Attention implements AutoCloseable {
     private long queryStride;
     private long keyStride;
     private float scale;
+    private int window;
 
     Attention(WorkerPool pool) {
         this.pool = pool;
@@ -71,7 +73,7 @@ final class Attention implements AutoCloseable {
         }
     }
 
-    private void bind(Tensor q, Tensor k, Tensor v, Segments segments, double scale) {
+    private void bind(Tensor q, Tensor k, Tensor v, Segments segments, double scale, int window) {
         this.segments = segments;
         heads = (int) q.dim(1);
         keyHeads = (int) k.dim(1);
@@ -86,6 +88,7 @@ final class Attention implements AutoCloseable {
         this.k = Native.f32(k, k.size());
         this.v = Native.f32(v, k.size());
         this.scale = (float) scale;
+        this.window = window == 0 ? NO_WINDOW : window;
         queryStride = 4L * heads * d;
         keyStride = 4L * keyHeads * d;
         for (int s = 0; s < segments.count(); s++) {
@@ -99,8 +102,8 @@ final class Attention implements AutoCloseable {
     // ---- forward ----
 
     /** Sets out (T,H,D) and lse (T,H) of every query row. */
-    void forward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale) {
-        bind(q, k, v, segments, scale);
+    void forward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale, int window) {
+        bind(q, k, v, segments, scale, window);
         this.out = Native.f32(out, q.size());
         this.lse = Native.f32(lse, q.dim(0) * heads);
         int blocks = 0;
@@ -143,31 +146,47 @@ final class Attention implements AutoCloseable {
         return segments.keyLength(segment) - segments.queryLength(segment) + j + 1;
     }
 
+    /** The first position that query j of a segment sees. */
+    private int lowest(int segment, int j) {
+        return Math.max(0, segments.depth(segment) + ownKeys(segment, j) - window);
+    }
+
+    /** Keys of a segment, up to and including those of its query j, or of an ancestor of the query's segment. */
+    private int keys(int s, int segment, int j) {
+        return s == segment ? ownKeys(segment, j) : segments.keyLength(s);
+    }
+
     private long keyOffset(int segment, int h) {
         return segments.keyStart(segment) * keyStride + 4L * (h / (heads / keyHeads)) * d;
     }
 
     private void forwardBlock(int segment, int first, int count, int h, int worker) {
-        int ownKeys = ownKeys(segment, first + count - 1);
-        int depth = segments.depth(segment);
-        int keys = depth + ownKeys;
-        long stride = 4L * Vectors.roundUp(keys);
+        // Scores stand by position, from the lowest that any of the queries sees.
+        int low = lowest(segment, first);
+        int last = first + count - 1;
+        int keys = segments.depth(segment) + ownKeys(segment, last) - low;
+        // A vector more: exponentials are taken by whole vectors from the first visible score on.
+        long stride = 4L * (Vectors.roundUp(keys) + LANES);
         long scores = own[worker].floats(count * stride / 4);
         long row = segments.queryStart(segment) + (long) first;
         long head = row * queryStride + 4L * h * d;
         Product product = products[worker];
-        for (int s = segment; s != Segments.NONE; s = segments.parent(s)) {
-            int n = s == segment ? ownKeys : segments.keyLength(s);
-            product.left(q + head, queryStride).rightTransposed(k + keyOffset(s, h), keyStride, DType.F32)
-                    .into(scores + 4L * segments.depth(s), stride, count, n, d, 1, false);
+        for (int s = segment; s != Segments.NONE && segments.depth(s) + keys(s, segment, last) > low; s = segments.parent(s)) {
+            int skipped = Math.max(0, low - segments.depth(s));
+            product.left(q + head, queryStride).rightTransposed(k + keyOffset(s, h) + skipped * keyStride, keyStride, DType.F32)
+                    .into(scores + 4L * (segments.depth(s) + skipped - low), stride, count, keys(s, segment, last) - skipped, d, 1, false);
         }
         for (int i = 0; i < count; i++) {
-            softmax(scores + i * stride, depth + ownKeys(segment, first + i), keys, (row + i) * heads + h);
+            int unseen = lowest(segment, first + i) - low;
+            zero(scores + i * stride, unseen);
+            int visible = segments.depth(segment) + ownKeys(segment, first + i) - low - unseen;
+            softmax(scores + i * stride + 4L * unseen, visible, keys - unseen, (row + i) * heads + h);
         }
-        for (int s = segment; s != Segments.NONE; s = segments.parent(s)) {
-            int n = s == segment ? ownKeys : segments.keyLength(s);
-            product.left(scores + 4L * segments.depth(s), stride).right(v + keyOffset(s, h), keyStride, DType.F32)
-                    .into(out + head, queryStride, count, d, n, 1, s != segment);
+        for (int s = segment; s != Segments.NONE && segments.depth(s) + keys(s, segment, last) > low; s = segments.parent(s)) {
+            int skipped = Math.max(0, low - segments.depth(s));
+            product.left(scores + 4L * (segments.depth(s) + skipped - low), stride)
+                    .right(v + keyOffset(s, h) + skipped * keyStride, keyStride, DType.F32)
+                    .into(out + head, queryStride, count, d, keys(s, segment, last) - skipped, 1, s != segment);
         }
     }
 
@@ -176,24 +195,26 @@ final class Attention implements AutoCloseable {
         float max = scale * Exp.max(scores, visible);
         double sum = Exp.wholeVectors(scores, visible, scale, max);
         Scale.row(scores, (float) (1 / sum), visible);
-        MEMORY.asSlice(scores + 4L * visible, 4L * (keys - visible)).fill((byte) 0);
+        zero(scores + 4L * visible, keys - visible);
         MEMORY.set(FLOAT, lse + 4 * at, (float) (max + Math.log(sum)));
     }
 
     private void forwardOne(int segment, int j, int h, int worker) {
-        int ownKeys = ownKeys(segment, j);
-        int keys = segments.depth(segment) + ownKeys;
+        int low = lowest(segment, j);
+        int keys = segments.depth(segment) + ownKeys(segment, j) - low;
         long scores = own[worker].floats(Vectors.roundUp(keys));
         long row = segments.queryStart(segment) + (long) j;
         long head = row * queryStride + 4L * h * d;
-        for (int s = segment; s != Segments.NONE; s = segments.parent(s)) {
-            int n = s == segment ? ownKeys : segments.keyLength(s);
-            dots(scores + 4L * segments.depth(s), q + head, k + keyOffset(s, h), n);
+        for (int s = segment; s != Segments.NONE && segments.depth(s) + keys(s, segment, j) > low; s = segments.parent(s)) {
+            int skipped = Math.max(0, low - segments.depth(s));
+            dots(scores + 4L * (segments.depth(s) + skipped - low), q + head, k + keyOffset(s, h) + skipped * keyStride,
+                    keys(s, segment, j) - skipped);
         }
         softmax(scores, keys, keys, row * heads + h);
-        for (int s = segment; s != Segments.NONE; s = segments.parent(s)) {
-            int n = s == segment ? ownKeys : segments.keyLength(s);
-            Mix.rows(out + head, scores + 4L * segments.depth(s), 4, v + keyOffset(s, h), keyStride, n, d, s != segment);
+        for (int s = segment; s != Segments.NONE && segments.depth(s) + keys(s, segment, j) > low; s = segments.parent(s)) {
+            int skipped = Math.max(0, low - segments.depth(s));
+            Mix.rows(out + head, scores + 4L * (segments.depth(s) + skipped - low), 4, v + keyOffset(s, h) + skipped * keyStride, keyStride,
+                    keys(s, segment, j) - skipped, d, s != segment);
         }
     }
 
@@ -212,8 +233,8 @@ final class Attention implements AutoCloseable {
 
     /** Sets dQ (T,H,D), dK and dV (S,G,D). */
     void backward(Tensor dQ, Tensor dK, Tensor dV, Tensor dOut, Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments,
-            double scale) {
-        bind(q, k, v, segments, scale);
+            double scale, int window) {
+        bind(q, k, v, segments, scale, window);
         this.dQ = Native.f32(dQ, q.size());
         this.dK = Native.f32(dK, k.size());
         this.dV = Native.f32(dV, k.size());
@@ -276,29 +297,31 @@ final class Attention implements AutoCloseable {
     }
 
     private void backwardBlock(int segment, int first, int count, int h, int worker) {
-        long outDot = own[worker].floats(QUERIES + 2L * QUERIES * KEYS);
+        long outDot = own[worker].floats(QUERIES + 2L * QUERIES * (KEYS + LANES));
         long probability = outDot + 4L * QUERIES;
-        long dScore = probability + 4L * QUERIES * KEYS;
+        long dScore = probability + 4L * QUERIES * (KEYS + LANES);
         long row = segments.queryStart(segment) + (long) first;
         long head = row * queryStride + 4L * h * d;
         for (int i = 0; i < count; i++) {
             MEMORY.set(FLOAT, outDot + 4L * i, Dot.one(dOut + head + i * queryStride, out + head + i * queryStride, d));
         }
+        int position = segments.depth(segment) + ownKeys(segment, first) - 1;
         for (int s = segment; s != Segments.NONE; s = segments.parent(s)) {
-            int n = s == segment ? ownKeys(segment, first + count - 1) : segments.keyLength(s);
-            for (int key = 0; key < n; key += KEYS) {
+            int n = keys(s, segment, first + count - 1);
+            for (int key = Math.max(0, lowest(segment, first) - segments.depth(s)); key < n; key += KEYS) {
                 int keys = Math.min(KEYS, n - key);
-                // The first query sees so many of them; each one after it sees one more, in the segment itself.
+                // The first query sees the keys from one number to another; each one after it sees one more and one fewer.
                 int visible = s == segment ? ownKeys(segment, first) - key : Integer.MAX_VALUE - QUERIES;
-                backwardKeys(products[worker], head, row * heads + h, count, keyOffset(s, h) + key * keyStride, keys, visible, probability,
-                        dScore, outDot);
+                int unseen = position + 1 - window - segments.depth(s) - key;
+                backwardKeys(products[worker], head, row * heads + h, count, keyOffset(s, h) + key * keyStride, keys, unseen, visible,
+                        probability, dScore, outDot);
             }
         }
     }
 
-    private void backwardKeys(Product product, long head, long at, int count, long key, int keys, int visible, long probability,
+    private void backwardKeys(Product product, long head, long at, int count, long key, int keys, int unseen, int visible, long probability,
             long dScore, long outDot) {
-        long stride = 4L * Vectors.roundUp(keys);
+        long stride = 4L * (Vectors.roundUp(keys) + LANES);
         boolean few = few(count, keys);
         if (!few) {
             product.left(q + head, queryStride).rightTransposed(k + key, keyStride, DType.F32)
@@ -307,19 +330,23 @@ final class Attention implements AutoCloseable {
                     .into(dScore, stride, count, keys, d, 1, false);
         }
         for (int i = 0; i < count; i++) {
-            int seen = Math.clamp(visible + i, 0, keys);
+            int low = Math.clamp(unseen + i, 0, keys);
+            int end = Math.clamp(visible + i, low, keys);
             long p = probability + i * stride;
+            long dS = dScore + i * stride;
             if (few) {
-                dots(p, q + head + i * queryStride, k + key, seen);
-                dots(dScore + i * stride, dOut + head + i * queryStride, v + key, seen);
+                dots(p + 4L * low, q + head + i * queryStride, k + key + low * keyStride, end - low);
+                dots(dS + 4L * low, dOut + head + i * queryStride, v + key + low * keyStride, end - low);
             }
-            Exp.wholeVectors(p, seen, scale, MEMORY.get(FLOAT, lse + 4 * (at + (long) i * heads)));
-            scores(dScore + i * stride, p, MEMORY.get(FLOAT, outDot + 4L * i), scale, seen);
-            zero(p + 4L * seen, keys - seen);
-            zero(dScore + i * stride + 4L * seen, keys - seen);
+            Exp.wholeVectors(p + 4L * low, end - low, scale, MEMORY.get(FLOAT, lse + 4 * (at + (long) i * heads)));
+            scores(dS + 4L * low, p + 4L * low, MEMORY.get(FLOAT, outDot + 4L * i), scale, end - low);
+            zero(p, low);
+            zero(dS, low);
+            zero(p + 4L * end, keys - end);
+            zero(dS + 4L * end, keys - end);
         }
         if (few) {
-            mix(head, count, key, keys, visible, probability, dScore);
+            mix(head, count, key, keys, unseen, visible, probability, dScore);
             return;
         }
         product.leftTransposed(probability, stride).right(dOut + head, queryStride, DType.F32)
@@ -329,24 +356,28 @@ final class Attention implements AutoCloseable {
                 .into(dK + key, keyStride, keys, d, count, 1, true);
     }
 
-    /** The same three products row by row, leaving out what the causal mask makes zero. */
-    private void mix(long head, int count, long key, int keys, int visible, long probability, long dScore) {
-        long stride = 4L * Vectors.roundUp(keys);
+    /** The same three products row by row, leaving out what mask and window make zero. */
+    private void mix(long head, int count, long key, int keys, int unseen, int visible, long probability, long dScore) {
+        long stride = 4L * (Vectors.roundUp(keys) + LANES);
         for (int i = 0; i < count; i++) {
-            int seen = Math.clamp(visible + i, 0, keys);
-            Mix.rows(dQ + head + i * queryStride, dScore + i * stride, 4, k + key, keyStride, seen, d, true);
+            int low = Math.clamp(unseen + i, 0, keys);
+            int end = Math.clamp(visible + i, low, keys);
+            Mix.rows(dQ + head + i * queryStride, dScore + i * stride + 4L * low, 4, k + key + low * keyStride, keyStride, end - low, d, true);
         }
         for (int j = 0; j < keys; j++) {
             int first = Math.clamp(j + 1 - visible, 0, count);
+            int end = Math.clamp(j + 1L - unseen, first, count);
             long from = head + first * queryStride;
             long at = first * stride + 4L * j;
-            Mix.rows(dV + key + j * keyStride, probability + at, stride, dOut + from, queryStride, count - first, d, true);
-            Mix.rows(dK + key + j * keyStride, dScore + at, stride, q + from, queryStride, count - first, d, true);
+            Mix.rows(dV + key + j * keyStride, probability + at, stride, dOut + from, queryStride, end - first, d, true);
+            Mix.rows(dK + key + j * keyStride, dScore + at, stride, q + from, queryStride, end - first, d, true);
         }
     }
 
     private static void zero(long at, int count) {
-        MEMORY.asSlice(at, 4L * count).fill((byte) 0);
+        if (count > 0) {
+            MEMORY.asSlice(at, 4L * count).fill((byte) 0);
+        }
     }
 
     /** {@code dScore = scale·p·(dP − dOut·out)}, in place of dP. */

@@ -1,24 +1,21 @@
 package org.calm4j.engine.op.simd;
 
-import static org.calm4j.engine.op.simd.Vectors.FLOAT;
-import static org.calm4j.engine.op.simd.Vectors.FLOATS;
 import static org.calm4j.engine.op.simd.Vectors.INT;
-import static org.calm4j.engine.op.simd.Vectors.LANES;
 import static org.calm4j.engine.op.simd.Vectors.MEMORY;
-import static org.calm4j.engine.op.simd.Vectors.ORDER;
 
-import jdk.incubator.vector.FloatVector;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
 /** Rows of a table (V,C) by their indices (T). */
-final class Embedding {
+final class Embedding implements AutoCloseable {
     private static final int TASK_ROWS = 64;
     /** Columns of one task of the backward pass: four lines of the cache, so that threads share none. */
     private static final int TASK_COLUMNS = 64;
     private static final double COPIED_PER_NANO = 3;
 
     private final WorkerPool pool;
+    /** One widened row for each thread. */
+    private final Scratch[] own;
     private final WorkerPool.Task forwardTask = this::forward;
     private final WorkerPool.Task backwardTask = this::backward;
 
@@ -28,14 +25,20 @@ final class Embedding {
     private long index;
     private int t;
     private int c;
+    private boolean add;
 
     Embedding(WorkerPool pool) {
         this.pool = pool;
+        own = new Scratch[pool.threads()];
+        for (int i = 0; i < own.length; i++) {
+            own[i] = new Scratch();
+        }
     }
 
-    /** Sets {@code out[t,c] = table[index[t],c]}. */
-    void forward(Tensor out, Tensor table, Tensor index) {
+    /** Sets or adds {@code out[t,c] = table[index[t],c]}. */
+    void forward(Tensor out, Tensor table, Tensor index, boolean add) {
         bind(out, table, index);
+        this.add = add;
         this.table = Native.weight(table, table.size());
         pool.run(forwardTask, (t + TASK_ROWS - 1) / TASK_ROWS, (long) (t * (double) c / COPIED_PER_NANO));
     }
@@ -59,7 +62,14 @@ final class Embedding {
         int end = Math.min(t, (task + 1) * TASK_ROWS);
         for (int i = task * TASK_ROWS; i < end; i++) {
             long row = (long) MEMORY.get(INT, index + 4L * i) * c;
-            Widen.row(rows + 4L * i * c, table + row * type.bytes(), type, c);
+            long from = table + row * type.bytes();
+            if (add) {
+                long wide = own[worker].floats(c);
+                Widen.row(wide, from, type, c);
+                Bias.add(rows + 4L * i * c, wide, c);
+            } else {
+                Widen.row(rows + 4L * i * c, from, type, c);
+            }
         }
     }
 
@@ -68,18 +78,14 @@ final class Embedding {
         int count = Math.min(TASK_COLUMNS, c - first);
         for (int i = 0; i < t; i++) {
             long row = (long) MEMORY.get(INT, index + 4L * i) * c;
-            add(table + 4 * (row + first), rows + 4 * ((long) i * c + first), count);
+            Bias.add(table + 4 * (row + first), rows + 4 * ((long) i * c + first), count);
         }
     }
 
-    private static void add(long to, long from, int count) {
-        int i = 0;
-        for (; i <= count - LANES; i += LANES) {
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, to + 4L * i, ORDER)
-                    .add(FloatVector.fromMemorySegment(FLOATS, MEMORY, from + 4L * i, ORDER)).intoMemorySegment(MEMORY, to + 4L * i, ORDER);
-        }
-        for (; i < count; i++) {
-            MEMORY.set(FLOAT, to + 4L * i, MEMORY.get(FLOAT, to + 4L * i) + MEMORY.get(FLOAT, from + 4L * i));
+    @Override
+    public void close() {
+        for (Scratch scratch : own) {
+            scratch.close();
         }
     }
 }

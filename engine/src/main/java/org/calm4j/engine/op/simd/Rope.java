@@ -25,6 +25,7 @@ final class Rope {
     private float direction;
     private int t;
     private int heads;
+    private int d;
     private int half;
 
     Rope(WorkerPool pool) {
@@ -32,15 +33,19 @@ final class Rope {
     }
 
     /**
-     * Turns x (T,H,D) in place: {@code (a, b) → (a cos − b sin, b cos + a sin)} for element i and i + D/2 of a head.
+     * Turns x (T,H,D) in place: {@code (a, b) → (a cos − b sin, b cos + a sin)} for element i and i + R/2 of a head, where cosine is (P,R/2).
      *
      * @param direction 1 forward; −1 for the gradient, which turns back
      */
     void turn(Tensor x, Tensor cosine, Tensor sine, Tensor position, int direction) {
         t = (int) x.dim(0);
         heads = (int) x.dim(1);
-        half = (int) x.dim(2) / 2;
-        this.x = Native.f32(x, 2L * t * heads * half);
+        d = (int) x.dim(2);
+        half = (int) cosine.dim(1);
+        if (2 * half > d) {
+            throw new IllegalArgumentException("no turn of " + x + " by " + cosine);
+        }
+        this.x = Native.f32(x, x.size());
         this.cosine = Native.f32(cosine, cosine.dim(0) * half);
         this.sine = Native.f32(sine, cosine.size());
         this.position = Native.indices(position, t, cosine.dim(0));
@@ -53,7 +58,7 @@ final class Rope {
         for (int i = index * TASK_ROWS; i < end; i++) {
             long angle = 4L * MEMORY.get(INT, position + 4L * i) * half;
             for (int h = 0; h < heads; h++) {
-                head(x + 8L * ((long) i * heads + h) * half, cosine + angle, sine + angle, direction, half);
+                head(x + 4L * ((long) i * heads + h) * d, cosine + angle, sine + angle, direction, half);
             }
         }
     }

@@ -17,10 +17,13 @@ public final class SimdBackend implements Backend {
     private final Copy copy;
     private final Embedding embedding;
     private final Linear linear;
+    private final Bias bias;
     private final RmsNorm rmsNorm;
+    private final LayerNorm layerNorm;
     private final Rope rope;
     private final Attention attention;
     private final SwiGlu swiGlu;
+    private final Gelu gelu;
     private final TokenLogProb tokenLogProb;
     private final Dropout dropout;
     private final GradNorm gradNorm;
@@ -35,10 +38,13 @@ public final class SimdBackend implements Backend {
         copy = new Copy(pool);
         embedding = new Embedding(pool);
         linear = new Linear(pool);
+        bias = new Bias(pool);
         rmsNorm = new RmsNorm(pool);
+        layerNorm = new LayerNorm(pool, bias);
         rope = new Rope(pool);
         attention = new Attention(pool);
         swiGlu = new SwiGlu(pool);
+        gelu = new Gelu(pool);
         tokenLogProb = new TokenLogProb(pool, linear);
         dropout = new Dropout(pool);
         gradNorm = new GradNorm(pool);
@@ -99,17 +105,21 @@ public final class SimdBackend implements Backend {
     @Override
     public void close() {
         pool.close();
+        embedding.close();
         linear.close();
+        bias.close();
         rmsNorm.close();
+        layerNorm.close();
         attention.close();
         swiGlu.close();
+        gelu.close();
         tokenLogProb.close();
         gradNorm.close();
     }
 
     @Override
-    public void embeddingForward(Tensor out, Tensor table, Tensor index) {
-        embedding.forward(out, table, index);
+    public void embeddingForward(Tensor out, Tensor table, Tensor index, boolean add) {
+        embedding.forward(out, table, index, add);
     }
 
     @Override
@@ -133,6 +143,16 @@ public final class SimdBackend implements Backend {
     }
 
     @Override
+    public void biasForward(Tensor x, Tensor bias) {
+        this.bias.forward(x, bias);
+    }
+
+    @Override
+    public void biasBackward(Tensor dBias, Tensor dOut) {
+        this.bias.backward(dBias, dOut);
+    }
+
+    @Override
     public void rmsNormForward(Tensor out, Tensor rstd, Tensor x, Tensor w, double epsilon) {
         rmsNorm.forward(out, rstd, x, w, epsilon);
     }
@@ -140,6 +160,16 @@ public final class SimdBackend implements Backend {
     @Override
     public void rmsNormBackward(Tensor dX, Tensor dW, Tensor dOut, Tensor x, Tensor w, Tensor rstd) {
         rmsNorm.backward(dX, dW, dOut, x, w, rstd);
+    }
+
+    @Override
+    public void layerNormForward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor w, Tensor bias, double epsilon) {
+        layerNorm.forward(out, mean, rstd, x, w, bias, epsilon);
+    }
+
+    @Override
+    public void layerNormBackward(Tensor dX, Tensor dW, Tensor dBias, Tensor dOut, Tensor x, Tensor w, Tensor mean, Tensor rstd) {
+        layerNorm.backward(dX, dW, dBias, dOut, x, w, mean, rstd);
     }
 
     @Override
@@ -153,14 +183,14 @@ public final class SimdBackend implements Backend {
     }
 
     @Override
-    public void attentionForward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale) {
-        attention.forward(out, lse, q, k, v, segments, scale);
+    public void attentionForward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale, int window) {
+        attention.forward(out, lse, q, k, v, segments, scale, window);
     }
 
     @Override
     public void attentionBackward(Tensor dQ, Tensor dK, Tensor dV, Tensor dOut, Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v,
-            Segments segments, double scale) {
-        attention.backward(dQ, dK, dV, dOut, out, lse, q, k, v, segments, scale);
+            Segments segments, double scale, int window) {
+        attention.backward(dQ, dK, dV, dOut, out, lse, q, k, v, segments, scale, window);
     }
 
     @Override
@@ -171,6 +201,16 @@ public final class SimdBackend implements Backend {
     @Override
     public void swiGluBackward(Tensor dGate, Tensor dUp, Tensor dOut, Tensor gate, Tensor up) {
         swiGlu.backward(dGate, dUp, dOut, gate, up);
+    }
+
+    @Override
+    public void geluForward(Tensor out, Tensor x) {
+        gelu.forward(out, x);
+    }
+
+    @Override
+    public void geluBackward(Tensor dX, Tensor dOut, Tensor x) {
+        gelu.backward(dX, dOut, x);
     }
 
     @Override

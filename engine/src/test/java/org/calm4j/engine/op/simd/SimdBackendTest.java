@@ -87,8 +87,21 @@ final class SimdBackendTest extends BackendConformance {
             Tensor dQ = random(b, t, 6, 34);
             Tensor dK = random(b, t, 3, 34);
             Tensor dV = random(b, t, 3, 34);
-            b.attentionForward(attention, lse, out.view(t, 6, 34), keys, values, segments, 0.2);
-            b.attentionBackward(dQ, dK, dV, dX.view(t, 6, 34), attention, lse, out.view(t, 6, 34), keys, values, segments, 0.2);
+            b.attentionForward(attention, lse, out.view(t, 6, 34), keys, values, segments, 0.2, 0);
+            b.attentionBackward(dQ, dK, dV, dX.view(t, 6, 34), attention, lse, out.view(t, 6, 34), keys, values, segments, 0.2, 0);
+            Tensor windowed = random(b, t, 6, 34);
+            Tensor dWindowed = random(b, t, 3, 34);
+            b.attentionForward(windowed, lse, out.view(t, 6, 34), keys, values, segments, 0.2, 70);
+            b.attentionBackward(dQ, dWindowed, dV, dX.view(t, 6, 34), windowed, lse, out.view(t, 6, 34), keys, values, segments, 0.2, 70);
+            Tensor mean = random(b, t);
+            Tensor bias = random(b, c);
+            Tensor dBias = random(b, c);
+            b.layerNormForward(out, mean, rstd, x, norm, bias, 1e-5);
+            b.layerNormBackward(dX, dNorm, dBias, out, x, norm, mean, rstd);
+            b.biasForward(out, bias);
+            Tensor gelu = random(b, t, c);
+            b.geluForward(gelu, x);
+            b.geluBackward(gelu, out, gelu);
             Tensor target = new Tensor("target", b.allocate(4L * t), 0, DType.I32, t);
             b.write(target, new Random(2).ints(t, 0, v).toArray(), t);
             Tensor logProb = random(b, t);
@@ -102,6 +115,7 @@ final class SimdBackendTest extends BackendConformance {
             squares.set(0, b.sumOfSquares(wide));
             b.adamW(w, random(b, v, c), zeros(b, v, c), dHead, AdamW.DEFAULT, 1e-3, 0.1, 1, 3);
             b.dropout(wide, wide, 0.3, 5, false);
+            results.addAll(List.of(windowed, dWindowed, mean, bias, dBias, gelu));
             results.addAll(List.of(wide, dX, dW, dNorm, out, gate, attention, lse, dQ, dK, dV, logProb, dHidden, dHead, squares, w));
             return results.stream().flatMap(r -> values(r).stream()).toList();
         }
