@@ -200,8 +200,8 @@ public interface Backend extends AutoCloseable {
     void swiGluBackward(Tensor dGate, Tensor dUp, Tensor dOut, Tensor gate, Tensor up);
 
     /**
-     * {@code out = x/2 · (1 + tanh(√(2/π)(x + 0.044715 x³)))} (Hendrycks &amp; Gimpel 2016, their approximation), {@code gelu_new} in Hugging
-     * Face; all (T,F), out is set.
+     * {@code out = x/2 · (1 + tanh(√(2/π)(x + 0.044715 x³)))} (Hendrycks &amp; Gimpel 2016, their approximation), {@code gelu_new} in
+     * Hugging Face; all (T,F), out is set.
      */
     void geluForward(Tensor out, Tensor x);
 

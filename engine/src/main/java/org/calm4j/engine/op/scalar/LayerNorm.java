@@ -30,8 +30,8 @@ final class LayerNorm {
     }
 
     /**
-     * Adds {@code dX = r (g − mean(g) − x̂ mean(g x̂))} with {@code x̂ = (x − mean) r} and {@code g = dOut · w}: mean and r depend on x too.
-     * Adds {@code dW[c] += Σₜ dOut[t,c] x̂[t,c]} and {@code dBias[c] += Σₜ dOut[t,c]} unless they are null.
+     * Adds {@code dX = r (g − mean(g) − x̂ mean(g x̂))} with {@code x̂ = (x − mean) r} and {@code g = dOut · w}: mean and r depend on x
+     * too. Adds {@code dW[c] += Σₜ dOut[t,c] x̂[t,c]} and {@code dBias[c] += Σₜ dOut[t,c]} unless they are null.
      */
     static void backward(Tensor dX, Tensor dW, Tensor dBias, Tensor dOut, Tensor x, Tensor w, Tensor mean, Tensor rstd) {
         long c = x.dim(1);

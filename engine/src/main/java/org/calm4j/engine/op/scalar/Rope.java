@@ -8,7 +8,7 @@ final class Rope {
     }
 
     /**
-     * Turns x (T,H,D) in place: {@code (a, b) → (a cos − b sin, b cos + a sin)} for element i and i + R/2 of a head, where cosine is (P,R/2).
+     * Turns x (T,H,D) in place: {@code (a, b) → (a cos − b sin, b cos + a sin)} for element i and i + R/2 of a head; cosine is (P,R/2).
      *
      * @param direction 1 forward; −1 for the gradient, which turns back, a rotation's transpose being its inverse
      */

@@ -362,7 +362,8 @@ final class Attention implements AutoCloseable {
         for (int i = 0; i < count; i++) {
             int low = Math.clamp(unseen + i, 0, keys);
             int end = Math.clamp(visible + i, low, keys);
-            Mix.rows(dQ + head + i * queryStride, dScore + i * stride + 4L * low, 4, k + key + low * keyStride, keyStride, end - low, d, true);
+            Mix.rows(dQ + head + i * queryStride, dScore + i * stride + 4L * low, 4, k + key + low * keyStride, keyStride, end - low, d,
+                    true);
         }
         for (int j = 0; j < keys; j++) {
             int first = Math.clamp(j + 1 - visible, 0, count);

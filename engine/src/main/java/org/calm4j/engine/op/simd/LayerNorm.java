@@ -155,7 +155,8 @@ final class LayerNorm implements AutoCloseable {
         for (; i <= c - LANES; i += LANES) {
             FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER).sub(mean).mul(scale)
                     .fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, w + 4L * i, ORDER),
-                            FloatVector.fromMemorySegment(FLOATS, MEMORY, bias + 4L * i, ORDER)).intoMemorySegment(MEMORY, out + 4L * i, ORDER);
+                            FloatVector.fromMemorySegment(FLOATS, MEMORY, bias + 4L * i, ORDER))
+                    .intoMemorySegment(MEMORY, out + 4L * i, ORDER);
         }
         for (; i < c; i++) {
             float normal = (MEMORY.get(FLOAT, x + 4L * i) - mean) * r;
@@ -204,7 +205,8 @@ final class LayerNorm implements AutoCloseable {
             FloatVector g = FloatVector.fromMemorySegment(FLOATS, MEMORY, dOut + 4L * i, ORDER)
                     .mul(FloatVector.fromMemorySegment(FLOATS, MEMORY, w + 4L * i, ORDER)).sub(meanG);
             FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER).sub(mean).fma(factor, g)
-                    .fma(scale, FloatVector.fromMemorySegment(FLOATS, MEMORY, dX + 4L * i, ORDER)).intoMemorySegment(MEMORY, dX + 4L * i, ORDER);
+                    .fma(scale, FloatVector.fromMemorySegment(FLOATS, MEMORY, dX + 4L * i, ORDER))
+                    .intoMemorySegment(MEMORY, dX + 4L * i, ORDER);
         }
         for (; i < c; i++) {
             float g = MEMORY.get(FLOAT, dOut + 4L * i) * MEMORY.get(FLOAT, w + 4L * i) - meanG;
