@@ -42,6 +42,11 @@ public final class TrainingData {
         return lines(file, this::pair);
     }
 
+    /** Pairs in two languages, for {@code dco}: {@code prompt_1 chosen_1 rejected_1 prompt_2 chosen_2 rejected_2} or the {@code …_input_ids} forms. */
+    public List<Example.TwoLanguages> twoLanguagePairs(Path file) {
+        return lines(file, this::twoLanguages);
+    }
+
     private static <R> List<R> lines(Path file, BiFunction<JsonNode, String, R> make) {
         List<R> all = DataFile.read(file).stream().map(item -> make.apply(item.json(), item.where())).toList();
         if (all.isEmpty()) {
@@ -80,16 +85,28 @@ public final class TrainingData {
     }
 
     private Example.Preference pair(JsonNode line, String where) {
-        if (line.has("prompt_input_ids")) {
-            return new Example.Preference(ids(line, "prompt_input_ids", where), ids(line, "chosen_input_ids", where),
-                    ids(line, "rejected_input_ids", where), weight(line, where));
+        return line.has("instruction") ? texts(instruction(line), "", line, where) : pair(line, "", where);
+    }
+
+    private Example.TwoLanguages twoLanguages(JsonNode line, String where) {
+        return new Example.TwoLanguages(pair(line, "_1", where), pair(line, "_2", where), weight(line, where));
+    }
+
+    /** @param language behind each name: nothing, or _1 or _2 in a line of two languages */
+    private Example.Preference pair(JsonNode line, String language, String where) {
+        if (line.has("prompt" + language + "_input_ids")) {
+            return new Example.Preference(ids(line, "prompt" + language + "_input_ids", where), ids(line, "chosen" + language + "_input_ids", where),
+                    ids(line, "rejected" + language + "_input_ids", where), weight(line, where));
         }
-        String prompt = line.has("instruction") ? instruction(line) : text(line, "prompt", where);
-        int[] promptTokens = encode(prompt, where);
-        if (promptTokens.length == 0) {
-            throw CalmException.badInput(where, "prompt is empty");
+        return texts(text(line, "prompt" + language, where), language, line, where);
+    }
+
+    private Example.Preference texts(String prompt, String language, JsonNode line, String where) {
+        int[] tokens = encode(prompt, where);
+        if (tokens.length == 0) {
+            throw CalmException.badInput(where, "prompt" + language + " is empty");
         }
-        return new Example.Preference(promptTokens, completion(line, "chosen", where), completion(line, "rejected", where),
+        return new Example.Preference(tokens, completion(line, "chosen" + language, where), completion(line, "rejected" + language, where),
                 weight(line, where));
     }
 

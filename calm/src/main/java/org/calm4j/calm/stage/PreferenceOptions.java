@@ -2,16 +2,19 @@ package org.calm4j.calm.stage;
 
 import java.nio.file.Path;
 import java.util.List;
+import org.calm4j.engine.loss.ConsistencyLoss;
 import org.calm4j.engine.loss.PreferenceLoss;
 import picocli.CommandLine.Option;
 
 /** The options of dpo. */
 public final class PreferenceOptions extends TrainingOptions {
-    @Option(names = "--beta", paramLabel = "X", defaultValue = "0.1", description = "Default ${DEFAULT-VALUE}.")
-    public double beta = 0.1;
+    /** Null for the loss's own default: 1 for dco, which treats both languages alike with it, 0.1 for the others. */
+    @Option(names = "--beta", paramLabel = "X", description = "Default 0.1; with dco 1.")
+    public Double beta;
 
     @Option(names = "--loss-type", paramLabel = "NAMES", split = ",", defaultValue = "sigmoid",
-            description = "sigmoid (DPO, default), sft (mean negative log-likelihood of the chosen), or both: sigmoid,sft.")
+            description = {"sigmoid (DPO, default), sft (mean negative log-likelihood of the chosen), or both: sigmoid,sft; robust, hinge, ipo,",
+                "sppo_hard, nca_pair, apo_zero, apo_down as in TRL; dco (Direct Consistency Optimization, on pairs in two languages)."})
     public List<String> lossType = List.of("sigmoid");
 
     @Option(names = "--loss-weights", paramLabel = "X,…", split = ",", description = "One for each of --loss-type; default 1 each.")
@@ -27,18 +30,37 @@ public final class PreferenceOptions extends TrainingOptions {
     @Override
     void check() {
         super.check();
-        check(beta > 0, "--beta must be above 0");
+        check(beta() > 0, "--beta must be above 0");
         check(labelSmoothing >= 0 && labelSmoothing < 0.5, "--label-smoothing must be from 0 to below 0.5");
         loss();
+        consistencyLoss();
+    }
+
+    double beta() {
+        return beta != null ? beta : twoLanguages() ? 1 : 0.1;
+    }
+
+    /** Whether a line of data has a question in two languages. */
+    boolean twoLanguages() {
+        return lossType.contains("dco");
+    }
+
+    private List<Double> weights() {
+        return lossWeights == null ? List.of() : lossWeights;
     }
 
     @Override
     PreferenceLoss loss() {
-        return PreferenceLoss.of(lossType, lossWeights == null ? List.of() : lossWeights, beta, labelSmoothing);
+        return twoLanguages() ? null : PreferenceLoss.of(lossType, weights(), beta(), labelSmoothing);
+    }
+
+    @Override
+    ConsistencyLoss consistencyLoss() {
+        return twoLanguages() ? ConsistencyLoss.of(lossType, weights(), beta(), labelSmoothing) : null;
     }
 
     @Override
     double rewardScale() {
-        return beta;
+        return beta();
     }
 }

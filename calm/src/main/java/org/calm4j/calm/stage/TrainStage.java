@@ -59,14 +59,13 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
     private StepLog train(ModelFolder start, Progress progress) {
         CausalLm lm = start.model();
         TrainingData reader = new TrainingData(start.tokenizer(), lm.config().vocabSize());
-        List<Example.Preference> pairs = options instanceof PreferenceOptions ? reader.pairs(data) : List.of();
-        List<? extends Example> lines = options instanceof PreferenceOptions ? pairs : reader.documents(data);
+        List<? extends Example> lines = lines(reader, data);
         List<Example.Document> replay = options.replay == null ? List.of() : reader.documents(options.replay);
         int steps = options.steps(lines.size());
         TrainSettings settings = options.settings(steps, seed);
         AtomicFile.directories(output);
         List<Trainer.Reference> reference = options instanceof PreferenceOptions preference
-                ? reference(lm, pairs, preference.referenceModel, settings, steps, progress) : List.of();
+                ? reference(lm, lines, preference.referenceModel, settings, steps, progress) : List.of();
         TrainingRun run = new TrainingRun(output, start.weightsFile(), inForce(steps), steps, options.saveSteps, options.evalSteps,
                 options.loggingSteps, options.resume);
         StepLog[] last = new StepLog[1];
@@ -82,18 +81,25 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
         return last[0];
     }
 
+    private List<? extends Example> lines(TrainingData reader, Path file) {
+        if (options instanceof PreferenceOptions preference) {
+            return preference.twoLanguages() ? reader.twoLanguagePairs(file) : reader.pairs(file);
+        }
+        return reader.documents(file);
+    }
+
     private Trainer.Held held(ModelFolder start, TrainingData reader) {
         if (options.evalSteps == 0) {
             return Trainer.Held.NONE;
         }
+        List<? extends Example> lines = lines(reader, options.evalData);
         if (!(options instanceof PreferenceOptions preference)) {
-            return new Trainer.Held(reader.documents(options.evalData), List.of());
+            return new Trainer.Held(lines, List.of());
         }
-        List<Example.Preference> pairs = reader.pairs(options.evalData);
         if (preference.referenceModel != null) {
             throw CalmException.usage("--eval-data with --reference-model is not supported");
         }
-        return new Trainer.Held(pairs, References.of(start.model().withoutAdapter(), pairs, null));
+        return new Trainer.Held(lines, References.of(start.model().withoutAdapter(), lines, null));
     }
 
     private static String note(StepLog log) {
@@ -102,20 +108,20 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
     }
 
     /** Log-probabilities under the reference: the starting model without adapter, or another one. */
-    private List<Trainer.Reference> reference(CausalLm lm, List<Example.Preference> pairs, Path other, TrainSettings settings,
+    private List<Trainer.Reference> reference(CausalLm lm, List<? extends Example> lines, Path other, TrainSettings settings,
             int steps, Progress progress) {
-        boolean[] taken = Trainer.linesOfSteps(pairs.size(), settings, steps);
-        progress.start("reference", pairs.size());
+        boolean[] taken = Trainer.linesOfSteps(lines.size(), settings, steps);
+        progress.start("reference", lines.stream().mapToInt(line -> line.preferences().size()).sum());
         try {
             if (other == null) {
-                return References.of(lm.withoutAdapter(), pairs, taken, done -> progress.at(done, ""));
+                return References.of(lm.withoutAdapter(), lines, taken, done -> progress.at(done, ""));
             }
             try (ModelFolder folder = ModelFolder.open(lm.backend(), other, null)) {
                 if (folder.model().config().vocabSize() != lm.config().vocabSize()) {
                     throw CalmException.badInput(other, "its vocabulary has " + folder.model().config().vocabSize()
                             + " tokens, the model's " + lm.config().vocabSize());
                 }
-                return References.of(folder.model(), pairs, taken, done -> progress.at(done, ""));
+                return References.of(folder.model(), lines, taken, done -> progress.at(done, ""));
             }
         } finally {
             progress.end();
@@ -132,6 +138,9 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
         settings.put("seed", seed);
         settings.put("steps", steps);
         settings.putAll(Json.mapper().convertValue(options, new TypeReference<Map<String, Object>>() { }));
+        if (options instanceof PreferenceOptions preference) {
+            settings.put("beta", preference.beta());
+        }
         return settings;
     }
 }

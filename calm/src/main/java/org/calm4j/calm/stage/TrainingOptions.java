@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.loss.ConsistencyLoss;
 import org.calm4j.engine.loss.PreferenceLoss;
 import org.calm4j.engine.model.Lora;
 import org.calm4j.engine.op.AdamW;
@@ -163,6 +164,11 @@ public class TrainingOptions {
         return null;
     }
 
+    /** The loss on pairs in two languages; null where none are trained. */
+    ConsistencyLoss consistencyLoss() {
+        return null;
+    }
+
     /** What rewards are logged with. */
     double rewardScale() {
         return 0;
@@ -171,7 +177,8 @@ public class TrainingOptions {
     TrainSettings settings(int steps, long seed) {
         int warmup = warmupSteps != null ? warmupSteps : (int) Math.ceil(warmupRatio * steps);
         return new TrainSettings(batchSize, microBatchSize, !noShuffle, new Schedule(kind(), learningRate, minLrRate, warmup, steps),
-                new AdamW(adamBeta1, adamBeta2, adamEpsilon), weightDecay, maxGradNorm, loss(), rewardScale(), replay == null ? 0 : replayBatchSize, replayWeight, gradientCheckpointing, seed);
+                new AdamW(adamBeta1, adamBeta2, adamEpsilon), weightDecay, maxGradNorm, loss(), consistencyLoss(), rewardScale(),
+                replay == null ? 0 : replayBatchSize, replayWeight, gradientCheckpointing, seed);
     }
 
     Lora.Settings lora() {

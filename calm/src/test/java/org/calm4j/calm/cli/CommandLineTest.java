@@ -9,6 +9,7 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -203,6 +204,33 @@ class CommandLineTest {
         JsonNode first = Jsonl.read(folder.resolve("o/metrics.jsonl"), JsonNode.class).getFirst();
         assertThat(first.path("loss").asDouble()).isCloseTo(Math.log(2), offset(1e-6));
         assertThat(folder.resolve("o/model.safetensors")).exists();
+    }
+
+    @Test
+    void aModelLearnsConsistencyOfTwoLanguagesAndGoesOn() throws IOException {
+        ModelOnDisk.write(folder.resolve("model"));
+        String one = "\"prompt_1_input_ids\":[3],\"chosen_1_input_ids\":[4,5],\"rejected_1_input_ids\":[5]";
+        String two = "\"prompt_2_input_ids\":[6,7],\"chosen_2_input_ids\":[8],\"rejected_2_input_ids\":[9,4]";
+        file("pairs.jsonl", "{" + one + "," + two + "}", "{" + one + "," + two + ",\"weight\":0.5}");
+        List<String> arguments = List.of("dpo", "--loss-type", "dco,sft", "--loss-weights", "1,0.1", "--model", path("model"), "--data", path("pairs.jsonl"),
+                "--max-steps", "4", "--batch-size", "1", "--save-steps", "2", "--eval-steps", "2", "--eval-data", path("pairs.jsonl"), "--learning-rate", "1e-3");
+        assertThat(calm(Stream.concat(arguments.stream(), Stream.of("--output", path("o"))).toArray(String[]::new))).isZero();
+        List<JsonNode> log = Jsonl.read(folder.resolve("o/metrics.jsonl"), JsonNode.class);
+        assertThat(log).hasSize(4).allMatch(step -> step.has("consistency") && step.has("rewards/margins"));
+        assertThat(log.getLast().path("eval_loss").asDouble()).isPositive();
+        assertThat(Json.read(folder.resolve("o/train_config.json"), JsonNode.class).path("beta").asDouble()).isEqualTo(1);
+        // Stopped behind the first checkpoint, and gone on from there.
+        byte[] whole = Files.readAllBytes(folder.resolve("o/model.safetensors"));
+        try (Stream<Path> last = Files.walk(folder.resolve("o/checkpoint-4"))) {
+            last.sorted(Comparator.reverseOrder()).forEach(each -> each.toFile().delete());
+        }
+        Files.delete(folder.resolve("o/model.safetensors"));
+        assertThat(calm(Stream.concat(arguments.stream(), Stream.of("--output", path("o"), "--resume")).toArray(String[]::new))).isZero();
+        assertThat(Files.readAllBytes(folder.resolve("o/model.safetensors"))).isEqualTo(whole);
+
+        file("one.jsonl", "{" + one + "}");
+        assertThat(calm("dpo", "--loss-type", "dco", "--model", path("model"), "--data", path("one.jsonl"), "--output", path("p"))).isEqualTo(3);
+        assertThat(err.toString()).contains("one.jsonl:1").contains("prompt_2 is missing");
     }
 
     @Test

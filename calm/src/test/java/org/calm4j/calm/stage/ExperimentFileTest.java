@@ -37,7 +37,7 @@ class ExperimentFileTest {
         assertThat(config.seed()).isEqualTo(7);
         assertThat(config.dpo().learningRate).isEqualTo(2e-5);
         assertThat(config.dpo().loraRank).isEqualTo(8);
-        assertThat(config.dpo().beta).isEqualTo(0.1);
+        assertThat(config.dpo().beta()).isEqualTo(0.1);
     }
 
     @Test

@@ -10,11 +10,25 @@ public interface PreferenceLoss {
      * Log-probabilities of a pair's completions, summed over their tokens.
      *
      * @param chosenTokens number of tokens of the chosen completion
+     * @param rejectedTokens the same of the rejected one
      */
-    record Pair(double chosen, double rejected, double referenceChosen, double referenceRejected, int chosenTokens) {
+    record Pair(double chosen, double rejected, double referenceChosen, double referenceRejected, int chosenTokens, int rejectedTokens) {
         /** How much more the policy prefers the chosen one than the reference does: what DPO's β multiplies. */
         public double margin() {
-            return chosen - referenceChosen - (rejected - referenceRejected);
+            return chosenLogRatio() - rejectedLogRatio();
+        }
+
+        double chosenLogRatio() {
+            return chosen - referenceChosen;
+        }
+
+        double rejectedLogRatio() {
+            return rejected - referenceRejected;
+        }
+
+        /** How much more probable the reference finds the chosen one than the rejected one, as a difference of logs. */
+        public double referenceLogRatio() {
+            return referenceChosen - referenceRejected;
         }
     }
 
@@ -23,6 +37,13 @@ public interface PreferenceLoss {
      * @param dRejected the same for the rejected one
      */
     record Value(double loss, double dChosen, double dRejected) {
+        Value plus(Value other) {
+            return new Value(loss + other.loss, dChosen + other.dChosen, dRejected + other.dRejected);
+        }
+
+        Value times(double factor) {
+            return new Value(factor * loss, factor * dChosen, factor * dRejected);
+        }
     }
 
     Value of(Pair pair);
@@ -41,6 +62,85 @@ public interface PreferenceLoss {
         }
     }
 
+    /**
+     * {@code (−(1−s)·log σ(β·margin) + s·log σ(−β·margin)) / (1−2s)}: an unbiased estimate of DPO's loss when a share s of the pairs is the
+     * wrong way round (Chowdhury et al. 2024, provably robust DPO).
+     */
+    record Robust(double beta, double labelSmoothing) implements PreferenceLoss {
+        @Override
+        public Value of(Pair pair) {
+            double logit = beta * pair.margin();
+            double loss = (1 - labelSmoothing) * softplus(-logit) - labelSmoothing * softplus(logit);
+            double gradient = -beta * (labelSmoothing * sigmoid(logit) + (1 - labelSmoothing) * sigmoid(-logit));
+            double share = 1 - 2 * labelSmoothing;
+            return new Value(loss / share, gradient / share, -gradient / share);
+        }
+    }
+
+    /** {@code max(0, 1 − β·margin)}: SLiC's hinge (Zhao et al. 2023), normalized by the reference as in RSO (Liu et al. 2024). */
+    record Hinge(double beta) implements PreferenceLoss {
+        @Override
+        public Value of(Pair pair) {
+            double slack = 1 - beta * pair.margin();
+            return slack > 0 ? new Value(slack, -beta, beta) : new Value(0, 0, 0);
+        }
+    }
+
+    /**
+     * {@code (margin − 1/(2β))²} with log-probabilities per token instead of sums, as TRL has it: identity preference optimization (Azar et al.
+     * 2024, eq. 17).
+     */
+    record Ipo(double beta) implements PreferenceLoss {
+        @Override
+        public Value of(Pair pair) {
+            double margin = pair.chosenLogRatio() / pair.chosenTokens() - pair.rejectedLogRatio() / pair.rejectedTokens();
+            double error = margin - 1 / (2 * beta);
+            return new Value(error * error, 2 * error / pair.chosenTokens(), -2 * error / pair.rejectedTokens());
+        }
+    }
+
+    /** {@code (a − 1/(2β))² + (b + 1/(2β))²}, a and b the log-ratios of the chosen and the rejected: SPPO with hard labels (Wu et al. 2024). */
+    record SppoHard(double beta) implements PreferenceLoss {
+        @Override
+        public Value of(Pair pair) {
+            double chosen = pair.chosenLogRatio() - 1 / (2 * beta);
+            double rejected = pair.rejectedLogRatio() + 1 / (2 * beta);
+            return new Value(chosen * chosen + rejected * rejected, 2 * chosen, 2 * rejected);
+        }
+    }
+
+    /** {@code −log σ(β·a) − ½·log σ(−β·a) − ½·log σ(−β·b)}: noise contrastive alignment (Chen et al. 2024). */
+    record Nca(double beta) implements PreferenceLoss {
+        @Override
+        public Value of(Pair pair) {
+            double chosen = beta * pair.chosenLogRatio();
+            double rejected = beta * pair.rejectedLogRatio();
+            return new Value(softplus(-chosen) + 0.5 * softplus(chosen) + 0.5 * softplus(rejected),
+                    beta * (0.5 * sigmoid(chosen) - sigmoid(-chosen)), beta * 0.5 * sigmoid(rejected));
+        }
+    }
+
+    /** {@code 1 − σ(β·a) + σ(β·b)}: anchored preference optimization where the chosen is better than the model (D'Oosterlinck et al. 2024, eq. 7). */
+    record ApoZero(double beta) implements PreferenceLoss {
+        @Override
+        public Value of(Pair pair) {
+            double chosen = sigmoid(beta * pair.chosenLogRatio());
+            double rejected = sigmoid(beta * pair.rejectedLogRatio());
+            return new Value(1 - chosen + rejected, -beta * chosen * (1 - chosen), beta * rejected * (1 - rejected));
+        }
+    }
+
+    /** {@code σ(β·a) + 1 − σ(β·(a−b))}: the same where the chosen is worse than the model (eq. 8). */
+    record ApoDown(double beta) implements PreferenceLoss {
+        @Override
+        public Value of(Pair pair) {
+            double chosen = sigmoid(beta * pair.chosenLogRatio());
+            double margin = sigmoid(beta * pair.margin());
+            double dMargin = beta * margin * (1 - margin);
+            return new Value(chosen + 1 - margin, beta * chosen * (1 - chosen) - dMargin, dMargin);
+        }
+    }
+
     /** Mean negative log-likelihood of the chosen completion's tokens: {@code sft} in TRL. */
     record ChosenNll() implements PreferenceLoss {
         @Override
@@ -53,16 +153,11 @@ public interface PreferenceLoss {
     record Weighted(List<PreferenceLoss> losses, List<Double> weights) implements PreferenceLoss {
         @Override
         public Value of(Pair pair) {
-            double loss = 0;
-            double dChosen = 0;
-            double dRejected = 0;
+            Value sum = new Value(0, 0, 0);
             for (int i = 0; i < losses.size(); i++) {
-                Value value = losses.get(i).of(pair);
-                loss += weights.get(i) * value.loss();
-                dChosen += weights.get(i) * value.dChosen();
-                dRejected += weights.get(i) * value.dRejected();
+                sum = sum.plus(losses.get(i).of(pair).times(weights.get(i)));
             }
-            return new Value(loss, dChosen, dRejected);
+            return sum;
         }
     }
 
@@ -73,18 +168,31 @@ public interface PreferenceLoss {
      * @throws CalmException wrong usage: an unknown name or another number of weights
      */
     static PreferenceLoss of(List<String> types, List<Double> weights, double beta, double labelSmoothing) {
-        if (!weights.isEmpty() && weights.size() != types.size()) {
-            throw CalmException.usage("--loss-weights has " + weights.size() + " values for " + types.size() + " of --loss-type");
-        }
+        checkWeights(types, weights);
         List<PreferenceLoss> losses = new ArrayList<>();
         for (String type : types) {
             losses.add(switch (type) {
                 case "sigmoid" -> new DpoSigmoid(beta, labelSmoothing);
+                case "robust" -> new Robust(beta, labelSmoothing);
+                case "hinge" -> new Hinge(beta);
+                case "ipo" -> new Ipo(beta);
+                case "sppo_hard" -> new SppoHard(beta);
+                case "nca_pair" -> new Nca(beta);
+                case "apo_zero" -> new ApoZero(beta);
+                case "apo_down" -> new ApoDown(beta);
                 case "sft" -> new ChosenNll();
-                default -> throw CalmException.usage("unknown --loss-type \"" + type + "\"; known: sigmoid, sft");
+                default -> throw CalmException.usage("unknown --loss-type \"" + type
+                        + "\"; known: sigmoid, sft, robust, hinge, ipo, sppo_hard, nca_pair, apo_zero, apo_down, dco");
             });
         }
         return new Weighted(losses, weights.isEmpty() ? losses.stream().map(loss -> 1.0).toList() : weights);
+    }
+
+    /** @throws CalmException wrong usage: there are weights, and not one for each type */
+    static void checkWeights(List<String> types, List<Double> weights) {
+        if (!weights.isEmpty() && weights.size() != types.size()) {
+            throw CalmException.usage("--loss-weights has " + weights.size() + " values for " + types.size() + " of --loss-type");
+        }
     }
 
     /** {@code log(1 + eˣ)} without overflow. */

@@ -1,5 +1,6 @@
 package org.calm4j.engine.train;
 
+import java.util.List;
 import org.calm4j.engine.model.PackedBatch;
 
 /** One line of training data, as token ids. */
@@ -21,6 +22,12 @@ public sealed interface Example {
 
     /** Tokens of its longest sequence. */
     int longest();
+
+    /** Scored sequences that it appends to a batch. */
+    int sequences();
+
+    /** The pairs that a reference model scores: none of a document. */
+    List<Preference> preferences();
 
     /**
      * A text, learnt by cross-entropy: mean negative log-likelihood of its tokens from index {@code from} on.
@@ -52,6 +59,16 @@ public sealed interface Example {
         public int longest() {
             return tokens.length;
         }
+
+        @Override
+        public int sequences() {
+            return 1;
+        }
+
+        @Override
+        public List<Preference> preferences() {
+            return List.of();
+        }
     }
 
     /** A preference pair; the chosen completion is the batch's first sequence of it, the rejected one its second. */
@@ -81,6 +98,55 @@ public sealed interface Example {
         @Override
         public int longest() {
             return prompt.length + Math.max(chosen.length, rejected.length);
+        }
+
+        @Override
+        public int sequences() {
+            return 2;
+        }
+
+        @Override
+        public List<Preference> preferences() {
+            return List.of(this);
+        }
+    }
+
+    /** One question in two languages: the first language's chosen and rejected completion, then the second one's. */
+    record TwoLanguages(Preference first, Preference second, double weight) implements Example {
+        @Override
+        public void pack(PackedBatch batch) {
+            first.pack(batch);
+            second.pack(batch);
+        }
+
+        @Override
+        public int rows() {
+            return first.rows() + second.rows();
+        }
+
+        @Override
+        public int tokenCount() {
+            return first.tokenCount() + second.tokenCount();
+        }
+
+        @Override
+        public int scored() {
+            return first.scored() + second.scored();
+        }
+
+        @Override
+        public int longest() {
+            return Math.max(first.longest(), second.longest());
+        }
+
+        @Override
+        public int sequences() {
+            return 4;
+        }
+
+        @Override
+        public List<Preference> preferences() {
+            return List.of(first, second);
         }
     }
 }

@@ -2,6 +2,7 @@ package org.calm4j.engine.train;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Iterator;
 import java.util.List;
 import java.util.function.IntConsumer;
 import org.calm4j.engine.model.CausalLm;
@@ -13,31 +14,38 @@ public final class References {
     }
 
     /**
-     * One entry per pair.
+     * One entry per line.
      *
-     * @param taken marks of the pairs that training will take; null for all; the others' entries are null
+     * @param lines pairs, in one language each or in two
+     * @param taken marks of the lines that training will take; null for all; the others' entries are null
      */
-    public static List<Trainer.Reference> of(CausalLm model, List<Example.Preference> pairs, boolean[] taken) {
-        return of(model, pairs, taken, done -> { });
+    public static List<Trainer.Reference> of(CausalLm model, List<? extends Example> lines, boolean[] taken) {
+        return of(model, lines, taken, done -> { });
     }
 
     /** @param done is told how many pairs are done */
-    public static List<Trainer.Reference> of(CausalLm model, List<Example.Preference> pairs, boolean[] taken, IntConsumer done) {
+    public static List<Trainer.Reference> of(CausalLm model, List<? extends Example> lines, boolean[] taken, IntConsumer done) {
         List<Scorer.Item> items = new ArrayList<>();
-        for (int i = 0; i < pairs.size(); i++) {
+        for (int i = 0; i < lines.size(); i++) {
             if (taken == null || taken[i]) {
-                items.add(new Scorer.Item(pairs.get(i).prompt(), List.of(pairs.get(i).chosen(), pairs.get(i).rejected())));
+                lines.get(i).preferences().forEach(pair -> items.add(new Scorer.Item(pair.prompt(), List.of(pair.chosen(), pair.rejected()))));
             }
         }
-        List<List<double[]>> scores = new Scorer(model).score(items, done);
+        Iterator<List<double[]>> scores = new Scorer(model).score(items, done).iterator();
         List<Trainer.Reference> references = new ArrayList<>();
-        int next = 0;
-        for (int i = 0; i < pairs.size(); i++) {
+        for (int i = 0; i < lines.size(); i++) {
             boolean scored = taken == null || taken[i];
-            references.add(scored ? new Trainer.Reference(sum(scores.get(next).get(0)), sum(scores.get(next).get(1))) : null);
-            next += scored ? 1 : 0;
+            references.add(scored ? next(scores, lines.get(i).preferences().size()) : null);
         }
         return references;
+    }
+
+    private static Trainer.Reference next(Iterator<List<double[]>> scores, int pairs) {
+        if (pairs == 0) {
+            return null;
+        }
+        List<double[]> own = scores.next();
+        return new Trainer.Reference(sum(own.get(0)), sum(own.get(1)), next(scores, pairs - 1));
     }
 
     private static double sum(double[] logProbs) {

@@ -28,9 +28,16 @@ public record StepLog(int step, double epoch, double loss, @JsonProperty("grad_n
         return new StepLog(step, epoch, this.loss, gradNorm, learningRate, numTokens, tokensPerSecond, replayLoss, loss, preference);
     }
 
-    /** Means over a step's pairs; a reward is β times (log-probability − the reference's). */
+    /**
+     * Means over a step's pairs; a reward is β times (log-probability − the reference's).
+     *
+     * @param consistency share of the questions in two languages whose chosen completion is the more probable one in both, or in neither; null
+     *     with one language
+     */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
     public record Preference(@JsonProperty("rewards/chosen") double rewardsChosen, @JsonProperty("rewards/rejected") double rewardsRejected,
             @JsonProperty("rewards/margins") double margins, @JsonProperty("rewards/accuracies") double accuracies,
-            @JsonProperty("logps/chosen") double logpsChosen, @JsonProperty("logps/rejected") double logpsRejected) {
+            @JsonProperty("logps/chosen") double logpsChosen, @JsonProperty("logps/rejected") double logpsRejected,
+            Double consistency) {
     }
 }

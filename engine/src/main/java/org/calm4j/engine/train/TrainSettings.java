@@ -1,5 +1,6 @@
 package org.calm4j.engine.train;
 
+import org.calm4j.engine.loss.ConsistencyLoss;
 import org.calm4j.engine.loss.PreferenceLoss;
 import org.calm4j.engine.op.AdamW;
 
@@ -11,11 +12,20 @@ import org.calm4j.engine.op.AdamW;
  * @param weightDecay for tensors of two or more dimensions
  * @param maxGradNorm the global norm above which gradients are scaled down; 0 for no clipping
  * @param preferenceLoss for lines that are pairs; null without
+ * @param consistencyLoss for lines that are pairs in two languages; null without
  * @param beta what rewards are logged with
  * @param replayBatchSize documents that every step adds; 0 without
  * @param seed of the data order and of dropout
  */
 public record TrainSettings(int batchSize, int microBatchSize, boolean shuffle, Schedule schedule, AdamW adamW, double weightDecay,
-        double maxGradNorm, PreferenceLoss preferenceLoss, double beta, int replayBatchSize, double replayWeight,
+        double maxGradNorm, PreferenceLoss preferenceLoss, ConsistencyLoss consistencyLoss, double beta, int replayBatchSize, double replayWeight,
         boolean gradientCheckpointing, long seed) {
+
+    /** Without pairs in two languages. */
+    public TrainSettings(int batchSize, int microBatchSize, boolean shuffle, Schedule schedule, AdamW adamW, double weightDecay,
+            double maxGradNorm, PreferenceLoss preferenceLoss, double beta, int replayBatchSize, double replayWeight,
+            boolean gradientCheckpointing, long seed) {
+        this(batchSize, microBatchSize, shuffle, schedule, adamW, weightDecay, maxGradNorm, preferenceLoss, null, beta, replayBatchSize,
+                replayWeight, gradientCheckpointing, seed);
+    }
 }

@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.loss.ConsistencyLoss;
 import org.calm4j.engine.loss.PreferenceLoss;
 import org.calm4j.engine.model.Activations;
 import org.calm4j.engine.model.CausalLm;
@@ -20,8 +21,12 @@ public final class Trainer implements AutoCloseable {
     /** PyTorch's clip_grad_norm_ adds it to the norm. */
     private static final double CLIP_EPSILON = 1e-6;
 
-    /** Log-probability sums of a pair's completions under the reference model. */
-    public record Reference(double chosen, double rejected) {
+    /**
+     * Log-probability sums of a line's completions under the reference model.
+     *
+     * @param second those of the second language; null with one
+     */
+    public record Reference(double chosen, double rejected, Reference second) {
     }
 
     /**
@@ -67,6 +72,8 @@ public final class Trainer implements AutoCloseable {
     private double logpsChosen;
     private double logpsRejected;
     private int pairs;
+    private int consistent;
+    private int twoLanguages;
 
     /**
      * @param lines at least one
@@ -116,7 +123,8 @@ public final class Trainer implements AutoCloseable {
                     + sumOfLargest(replay.stream().map(Example::rows), settings.replayBatchSize())));
         }
         // A pair's prompt row scores two targets, and rows of a prompt may score none.
-        int pairsAtMost = Math.min(rows, settings.batchSize());
+        int pairsInLine = lines.stream().mapToInt(line -> line.preferences().size()).max().orElse(0);
+        int pairsAtMost = Math.min(rows, pairsInLine * settings.batchSize());
         int scored = Math.max(rows + pairsAtMost, all.stream().mapToInt(Example::scored).max().orElse(0));
         int longest = all.stream().mapToInt(Example::longest).max().orElse(0);
         return new Activations.Capacity(rows, scored, longest, 0, model.lora() == null ? 0 : model.lora().settings().rank());
@@ -204,6 +212,8 @@ public final class Trainer implements AutoCloseable {
         logpsChosen = 0;
         logpsRejected = 0;
         pairs = 0;
+        consistent = 0;
+        twoLanguages = 0;
     }
 
     private List<Slot> slots(int step) {
@@ -251,8 +261,9 @@ public final class Trainer implements AutoCloseable {
             switch (slot.example()) {
                 case Example.Document document -> documentLoss(slot, sequence);
                 case Example.Preference pair -> preferenceLoss(slot, pair, references.get(slot.line()), sequence);
+                case Example.TwoLanguages both -> consistencyLoss(slot, both, references.get(slot.line()), sequence);
             }
-            sequence += slot.example() instanceof Example.Document ? 1 : 2;
+            sequence += slot.example().sequences();
         }
     }
 
@@ -267,8 +278,26 @@ public final class Trainer implements AutoCloseable {
     }
 
     private void preferenceLoss(Slot slot, Example.Preference example, Reference start, int sequence) {
-        var pair = new PreferenceLoss.Pair(sum(sequence), sum(sequence + 1), start.chosen(), start.rejected(), example.chosen().length);
-        PreferenceLoss.Value value = settings.preferenceLoss().of(pair);
+        PreferenceLoss.Pair pair = pair(example, start, sequence);
+        apply(slot, pair, settings.preferenceLoss().of(pair), sequence);
+    }
+
+    private void consistencyLoss(Slot slot, Example.TwoLanguages example, Reference start, int sequence) {
+        PreferenceLoss.Pair first = pair(example.first(), start, sequence);
+        PreferenceLoss.Pair second = pair(example.second(), start.second(), sequence + 2);
+        ConsistencyLoss.Value value = settings.consistencyLoss().of(first, second);
+        apply(slot, first, value.first(), sequence);
+        apply(slot, second, value.second(), sequence + 2);
+        consistent += first.chosen() > first.rejected() == second.chosen() > second.rejected() ? 1 : 0;
+        twoLanguages++;
+    }
+
+    private PreferenceLoss.Pair pair(Example.Preference example, Reference start, int sequence) {
+        return new PreferenceLoss.Pair(sum(sequence), sum(sequence + 1), start.chosen(), start.rejected(), example.chosen().length,
+                example.rejected().length);
+    }
+
+    private void apply(Slot slot, PreferenceLoss.Pair pair, PreferenceLoss.Value value, int sequence) {
         fill(sequence, slot.factor() * value.dChosen());
         fill(sequence + 1, slot.factor() * value.dRejected());
         loss += slot.factor() * value.loss();
@@ -297,7 +326,8 @@ public final class Trainer implements AutoCloseable {
             return null;
         }
         return new StepLog.Preference(rewardsChosen / pairs, rewardsRejected / pairs, (rewardsChosen - rewardsRejected) / pairs,
-                accuracies / pairs, logpsChosen / pairs, logpsRejected / pairs);
+                accuracies / pairs, logpsChosen / pairs, logpsRejected / pairs,
+                twoLanguages == 0 ? null : (double) consistent / twoLanguages);
     }
 
     Backend backend() {

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Safetensors;
+import org.calm4j.engine.loss.ConsistencyLoss;
 import org.calm4j.engine.loss.PreferenceLoss;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.TinyModel;
@@ -63,6 +64,38 @@ final class TrainerTest {
         for (int i = 2; i < norms.size(); i++) {
             assertThat(norms.get(i)).isCloseTo(norms.get(i % 2), within(1e-12));
         }
+    }
+
+    /** Pairs in two languages: passes over single lines add up, and a step fits whatever the micro-batch is. */
+    @Test
+    void microBatchesOfTwoLanguagesAddUp() {
+        List<Example.TwoLanguages> lines = List.of(new Example.TwoLanguages(PAIRS.get(0), PAIRS.get(1), 1),
+                new Example.TwoLanguages(PAIRS.get(2), PAIRS.get(0), 0.5), new Example.TwoLanguages(PAIRS.get(1), PAIRS.get(1), 2));
+        List<StepLog> logs = new ArrayList<>();
+        for (int microBatch : new int[] {0, 1, 2}) {
+            TrainSettings one = settings(3, microBatch, 2);
+            var settings = new TrainSettings(3, microBatch, true, one.schedule(), one.adamW(), 0.1, 1, null,
+                    new ConsistencyLoss.DirectConsistency(0.5), 0.5, 2, 0.7, false, 3);
+            CausalLm model = TinyModel.random(new ScalarBackend(DType.F64), true);
+            List<Trainer.Reference> references = References.of(model, lines, null);
+            try (Trainer trainer = new Trainer(model, settings, lines, DOCUMENTS, references, new Trainer.Held(lines, references))) {
+                // At the start the loss is the reference's own inconsistency.
+                double expected = lines.stream().mapToDouble(line -> line.weight() / 3
+                        * (2 * Math.abs(ratio(references.get(lines.indexOf(line)).second())) + 0.5 * Math.abs(ratio(references.get(lines.indexOf(line)))))).sum();
+                assertThat(trainer.heldLoss()).isCloseTo(expected, within(1e-12));
+                logs.add(trainer.step(0));
+                assertThat(logs.getLast().preference().margins()).isCloseTo(0, within(1e-12));
+                logs.add(trainer.step(1));
+            }
+        }
+        for (int i = 2; i < logs.size(); i++) {
+            assertThat(logs.get(i).gradNorm()).isCloseTo(logs.get(i % 2).gradNorm(), within(1e-10));
+            assertThat(logs.get(i).loss()).isCloseTo(logs.get(i % 2).loss(), within(1e-10));
+        }
+    }
+
+    private static double ratio(Trainer.Reference reference) {
+        return reference.chosen() - reference.rejected();
     }
 
     @Test
