@@ -14,7 +14,6 @@
 #define __device__
 #define __host__
 #define __forceinline__ inline __attribute__((always_inline))
-#define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
 #define __align__(n) alignas(n)
 #define __constant__ static const
@@ -91,7 +90,7 @@ struct Kernel {
     const char *name;
     const char *unit;
     void (*call)(void *const *arguments);
-    const size_t *sizes;                // of each argument
+    const size_t *sizes, *alignments;   // of each argument
     size_t count;
     char *shared, *sharedEnd;           // static shared memory of the file
 };
@@ -101,6 +100,7 @@ struct Registration {
 
 template <typename... A> struct Signature {
     static constexpr size_t sizes[sizeof...(A) + 1] = {sizeof(A)...};
+    static constexpr size_t alignments[sizeof...(A) + 1] = {alignof(A)...};
 };
 template <auto F> struct Trampoline;
 template <typename... A, void (*F)(A...)> struct Trampoline<F> {
@@ -109,7 +109,7 @@ template <typename... A, void (*F)(A...)> struct Trampoline<F> {
     }
     static void call(void *const *arguments) { apply(arguments, std::index_sequence_for<A...>{}); }
     static Kernel kernel(const char *name, const char *unit, char *shared, char *sharedEnd) {
-        return {name, unit, &call, Signature<A...>::sizes, sizeof...(A), shared, sharedEnd};
+        return {name, unit, &call, Signature<A...>::sizes, Signature<A...>::alignments, sizeof...(A), shared, sharedEnd};
     }
 };
 
