@@ -81,7 +81,8 @@ void forgetEverything() {
 void endContext(const char *who) {
     if (sticky == 0 && !capturing()) completeAll();
     std::string text;
-    if (leaks(text)) report("%s: leaked: %s", who, text.c_str());
+    // After a failure nothing can be freed.
+    if (sticky == 0 && leaks(text)) report("%s: leaked: %s", who, text.c_str());
     forgetEverything();
 }
 

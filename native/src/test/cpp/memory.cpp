@@ -13,13 +13,13 @@ uintptr_t arenaStart, arenaEnd;
 
 namespace {
 
-constexpr size_t PAGE = 4096, ALIGNMENT = 256, KEPT_FREED = 100000;
+constexpr size_t PAGE = 4096, ALIGNMENT = 256, HEAD = 64, KEPT_FREED = 100000;
 #ifdef SIMT_CHECK
 constexpr size_t ARENA = 64ull << 30;   // the shadow of access.cpp is some 40 times as large
 #else
 constexpr size_t ARENA = 1ull << 40;
 #endif
-// Behind an allocation, up to the guard. As F32 and as BF16 it is NaN, and other than what memory is filled with.
+// Behind an allocation, up to the guard, and for HEAD bytes before it. As F32 and as BF16 it is NaN, and other than what memory is filled with.
 constexpr unsigned char TAIL[4] = {0xFF, 0xFF, 0xC7, 0xFF};
 
 std::map<uintptr_t, Allocation> live, freed;      // by start of the mapping
@@ -71,6 +71,7 @@ int allocate(size_t size, uintptr_t &address) {
     memset(reinterpret_cast<void *>(address), 0xFF, size);
     auto *bytes = reinterpret_cast<unsigned char *>(address);
     for (size_t i = size; address + i < nextMapping + mapped; i++) bytes[i] = TAIL[i % 4];
+    for (size_t i = 1; i <= HEAD && address - i >= nextMapping; i++) bytes[-(long) i] = TAIL[i % 4];
     live[nextMapping] = {address, size, nextMapping, mapped, true, ++serial};
     nextMapping += mapped + PAGE;
     inUse += size;
@@ -147,6 +148,12 @@ bool canariesWhole(const char *who) {
             if (bytes[i] == TAIL[i % 4]) continue;
             report("%s: out of bounds: byte %zu of the allocation of %zu bytes was written", who, i, allocation.size);
             bytes[i] = TAIL[i % 4];
+            return false;
+        }
+        for (size_t i = 1; i <= HEAD && allocation.address - i >= mapping; i++) {
+            if (bytes[-(long) i] == TAIL[i % 4]) continue;
+            report("%s: out of bounds: byte -%zu of the allocation of %zu bytes was written", who, i, allocation.size);
+            bytes[-(long) i] = TAIL[i % 4];
             return false;
         }
     }
