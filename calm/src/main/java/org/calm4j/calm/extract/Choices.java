@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Set;
 import org.calm4j.calm.data.Question;
 
-/** A question's options, ready to be found in a text. */
+/** A question's options, ready to be found in a folded text. */
 final class Choices {
     /** Longer texts are no names to search for, and searching them would not be linear. */
     private static final int LONGEST_TEXT = 1000;
@@ -22,8 +22,10 @@ final class Choices {
     Choices(List<Question.Choice> choices) {
         for (Question.Choice choice : choices) {
             labels.add(choice.label());
-            texts.add(AnswerExtractor.lower(bare(AnswerExtractor.normalized(choice.text()))));
-            joined.add(joined(bare(choice.text())));
+            String text = CharClass.lower(bare(CharClass.folded(choice.text())));
+            texts.add(text.length() > LONGEST_TEXT ? "" : text);
+            String name = joined(bare(choice.text()));
+            joined.add(name.length() > LONGEST_TEXT ? "" : name);
         }
     }
 
@@ -39,7 +41,7 @@ final class Choices {
                     && Character.isLetterOrDigit(text.charAt(i + 1));
             joined.setCharAt(i, within ? CharClass.JOINER : ' ');
         }
-        return AnswerExtractor.lower(AnswerExtractor.normalized(joined.toString()));
+        return CharClass.lower(CharClass.folded(joined.toString()));
     }
 
     int size() {
@@ -50,17 +52,16 @@ final class Choices {
         return labels.get(choice);
     }
 
-    /** Normalized, in lower case, without a full stop. */
+    /** Folded, in lower case, without a full stop; empty where it is too long to be looked for. */
     String text(int choice) {
         return texts.get(choice);
     }
 
-    /** The option whose label stands at a place of a normalized text, as a word of its own; -1 without. */
+    /** The option whose label stands at a place of a text, as a word of its own; -1 without. */
     int labelAt(String text, int at) {
         for (int i = 0; i < labels.size(); i++) {
             String label = labels.get(i);
-            int end = at + label.length();
-            if (!label.isEmpty() && text.regionMatches(true, at, label, 0, label.length()) && endsLabel(text, end)) {
+            if (!label.isEmpty() && text.regionMatches(true, at, label, 0, label.length()) && endsLabel(text, at + label.length())) {
                 return i;
             }
         }
@@ -84,11 +85,11 @@ final class Choices {
             return true;
         }
         char next = text.charAt(end);
-        boolean hyphened = (next == '-' || next == '\'' || next == '’') && end + 1 < text.length() && CharClass.spaced(text.charAt(end + 1));
+        boolean hyphened = (next == '-' || next == '\'') && end + 1 < text.length() && CharClass.spaced(text.charAt(end + 1));
         return !CharClass.spaced(next) && !hyphened;
     }
 
-    /** The option whose text, the longest that does, stands at a place of a normalized text in lower case; -1 without. */
+    /** The option whose text, the longest that does, stands at a place of a text in lower case; -1 without. */
     int textAt(String lower, int at) {
         int best = -1;
         for (int i = 0; i < texts.size(); i++) {
@@ -101,34 +102,29 @@ final class Choices {
         return best;
     }
 
-    /** The options whose texts the last sentence states or, if it states none, the whole response. */
-    Set<Integer> stated(String response) {
-        List<String> sentences = AnswerExtractor.sentences(response);
-        Set<Integer> last = sentences.isEmpty() ? Set.of() : statedIn(sentences.getLast());
-        return last.isEmpty() ? statedIn(response) : last;
+    /** Whether another option has the same text, so that the text alone does not tell them apart. */
+    boolean ambiguous(int choice) {
+        return texts.indexOf(texts.get(choice)) != texts.lastIndexOf(texts.get(choice));
     }
 
-    // First as words between spaces and punctuation, so that 中非共和国 does not state 中非; then also inside text without spaces.
-    private Set<Integer> statedIn(String passage) {
+    /** The options whose texts a passage, as it was written, states: those inside a longer one are not stated. */
+    Set<Integer> stated(String passage) {
+        // First as words between spaces and punctuation, so that 中非共和国 does not state 中非; then also inside text without spaces.
         String text = joined(passage);
-        Set<Integer> strict = places(joined, text, true);
-        return strict.isEmpty() ? places(joined, text, false) : strict;
+        Set<Integer> strict = places(text, true);
+        return strict.isEmpty() ? places(text, false) : strict;
     }
 
-    private static Set<Integer> places(List<String> wanted, String passage, boolean strict) {
+    private Set<Integer> places(String passage, boolean strict) {
         List<Place> places = new ArrayList<>();
-        for (int i = 0; i < wanted.size(); i++) {
-            String text = wanted.get(i);
-            if (text.isEmpty() || text.length() > LONGEST_TEXT) {
-                continue;
-            }
-            for (int at = passage.indexOf(text); at >= 0; at = passage.indexOf(text, at + text.length())) {
+        for (int i = 0; i < joined.size(); i++) {
+            String text = joined.get(i);
+            for (int at = text.isEmpty() ? -1 : passage.indexOf(text); at >= 0; at = passage.indexOf(text, at + text.length())) {
                 if (bounded(passage, at, at + text.length(), strict)) {
                     places.add(new Place(at, at + text.length(), i));
                 }
             }
         }
-        // A text inside a longer one is not stated there.
         places.sort(Comparator.comparingInt(Place::start).thenComparing(Comparator.comparingInt(Place::end).reversed()));
         Set<Integer> stated = new LinkedHashSet<>();
         int covered = -1;
