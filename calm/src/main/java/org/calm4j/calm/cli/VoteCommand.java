@@ -2,11 +2,14 @@ package org.calm4j.calm.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
+import java.util.stream.Collectors;
+import org.calm4j.calm.stage.ExtractStage;
 import org.calm4j.calm.stage.VoteOptions;
 import org.calm4j.calm.stage.VoteStage;
 import org.calm4j.calm.stage.VoteSummary;
+import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -27,6 +30,9 @@ final class VoteCommand extends CalmCommand {
     @Option(names = "--extract-only", description = "Write the samples with the answer of each response filled in, and do not vote.")
     private boolean extractOnly;
 
+    @Option(names = "--explain", description = "With --extract-only: for each response a line that says which rule decided, on which words.")
+    private boolean explain;
+
     @Option(names = "--summary", paramLabel = "FILE", description = "What --json prints, as a file: with the accuracy of the vote of any choice of languages.")
     private Path summary;
 
@@ -35,17 +41,29 @@ final class VoteCommand extends CalmCommand {
 
     @Override
     void run() {
-        VoteStage stage = new VoteStage(samples, output, options);
         if (extractOnly) {
-            stage.extractOnly();
-            result(Map.of("output", output.toString()), "Answers filled in: " + output);
+            extract();
             return;
         }
-        VoteSummary votes = stage.run();
+        if (explain) {
+            throw CalmException.usage("--explain goes with --extract-only");
+        }
+        VoteSummary votes = new VoteStage(samples, output, options).run();
         if (summary != null) {
             Json.write(summary, votes);
         }
         ObjectNode result = Json.mapper().valueToTree(votes);
         result(result.put("output", output.toString()), votes.text() + System.lineSeparator() + "Votes in " + output);
+    }
+
+    private void extract() {
+        List<ExtractStage.Explained> explained = new ArrayList<>();
+        ExtractStage.Summary summary = new ExtractStage(samples, output).run(explain ? explained::add : each -> { });
+        ObjectNode result = Json.mapper().valueToTree(summary);
+        if (explain) {
+            result.set("explained", Json.mapper().valueToTree(explained));
+        }
+        String lines = explained.stream().map(each -> each.text() + System.lineSeparator()).collect(Collectors.joining());
+        result(result, lines + "Answers filled in. " + summary.text());
     }
 }

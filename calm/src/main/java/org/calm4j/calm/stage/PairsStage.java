@@ -41,7 +41,7 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
 
     public PairCounts run() {
         options.check();
-        List<Samples> lines = SampleFiles.read(samples, false);
+        List<Samples> lines = SampleFiles.read(samples);
         Map<List<String>, Vote> byPlace = new LinkedHashMap<>();
         Jsonl.read(votes, Vote.class).forEach(vote -> byPlace.put(place(vote.id(), vote.language()), vote));
         List<Responses> all = new ArrayList<>();

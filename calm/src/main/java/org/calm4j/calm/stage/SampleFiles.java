@@ -32,15 +32,14 @@ final class SampleFiles {
     /**
      * All lines of all files, in their order; answers that are absent are extracted.
      *
-     * @param extractAll whether answers that are there are extracted anew, too
      * @throws CalmException bad input: a broken line, or a question that is there twice in one language
      */
-    static List<Samples> read(List<Path> files, boolean extractAll) {
+    static List<Samples> read(List<Path> files) {
         List<Samples> all = new ArrayList<>();
         Set<List<String>> seen = new HashSet<>();
         for (Path file : files) {
             all.addAll(Jsonl.read(file, Line.class, (line, where) -> {
-                Samples samples = samples(line, where, extractAll);
+                Samples samples = samples(line, where);
                 if (!seen.add(List.of(line.id, line.language))) {
                     throw CalmException.badInput(where, "a second line for id " + line.id + " in " + line.language);
                 }
@@ -53,7 +52,7 @@ final class SampleFiles {
         return all;
     }
 
-    private static Samples samples(Line line, String where, boolean extractAll) {
+    private static Samples samples(Line line, String where) {
         Question question = new Question(line.id, line.language, line.question, line.choices, line.answer, line.relation);
         SampleStage.check(question, where);
         if (line.responses == null) {
@@ -65,7 +64,7 @@ final class SampleFiles {
             if (raw == null || raw.text == null) {
                 throw CalmException.badInput(where, "a response has no text");
             }
-            String answer = extractAll || raw.answer == null ? extractor.extract(raw.text).label() : raw.label();
+            String answer = raw.answer == null ? extractor.extract(raw.text).label() : raw.label();
             if (answer != null && line.choices.stream().noneMatch(choice -> choice.label().equals(answer))) {
                 throw CalmException.badInput(where, "a response's answer is '" + answer + "', which is none of the labels");
             }

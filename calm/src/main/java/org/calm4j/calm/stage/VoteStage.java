@@ -22,7 +22,7 @@ public record VoteStage(List<Path> samples, Path output, VoteOptions options) {
     /** Writes the votes; returns what they came to. */
     public VoteSummary run() {
         options.check();
-        List<Samples> voting = voting(SampleFiles.read(samples, false));
+        List<Samples> voting = voting(SampleFiles.read(samples));
         List<Ballot> ballots = Ballot.of(voting, options.voteBy == VoteOptions.VoteBy.LANGUAGE);
         List<Vote> votes = votes(ballots, List.copyOf(languages(voting)));
         if (options.tie == VoteOptions.Tie.SKIP) {
@@ -30,11 +30,6 @@ public record VoteStage(List<Path> samples, Path output, VoteOptions options) {
         }
         Jsonl.write(output, votes);
         return VoteSummary.of(votes, ballots, voting);
-    }
-
-    /** {@code vote --extract-only}: the samples with each response's answer filled in by the extractor. */
-    public void extractOnly() {
-        Jsonl.write(output, SampleFiles.read(samples, true));
     }
 
     private List<Vote> votes(List<Ballot> ballots, List<String> languages) {

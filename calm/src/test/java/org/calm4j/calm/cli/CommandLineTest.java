@@ -151,6 +151,16 @@ class CommandLineTest {
         assertThat(calm("vote", "--extract-only", "--samples", path("fr.jsonl"), "--output", path("x.jsonl"))).isZero();
         JsonNode line = Jsonl.read(folder.resolve("x.jsonl"), JsonNode.class).getFirst();
         assertThat(line.path("responses").findValuesAsText("answer")).containsExactly("A", "B");
+        assertThat(out.toString()).contains("2 responses, 2 with an answer");
+    }
+
+    @Test
+    void explainsWhatDecided() throws IOException {
+        assertThat(calm("vote", "--extract-only", "--explain", "--samples", path("fr.jsonl"), "--output", path("x.jsonl"))).isZero();
+        assertThat(out.toString()).contains("1 fr #0: A by option text \"east\"", "1 fr #1: B by statement \"Réponse : B\"");
+        assertThat(calm("vote", "--extract-only", "--explain", "--json", "--samples", path("fr.jsonl"), "--output", path("x.jsonl"))).isZero();
+        assertThat(Json.mapper().readTree(out.toString()).at("/explained/1/extraction/from").asInt()).isZero();
+        assertThat(calm("vote", "--explain", "--samples", path("fr.jsonl"), "--output", path("x.jsonl"))).isEqualTo(2);
     }
 
     @Test

@@ -90,6 +90,42 @@ final class AnswerExtractorTest {
         assertThat(AnswerExtractor.extract("French\u00A0Polynesia", choices)).isNull();
     }
 
+    /** Which rule decided, on which words, and where. */
+    @Test
+    void explains() {
+        AnswerExtractor extractor = new AnswerExtractor(CHOICES);
+        assertThat(extractor.extract("So far. Answer: D. café")).isEqualTo(new Extraction("D", Extraction.Rule.STATEMENT, "Answer: D. café", 8, false));
+        assertThat(extractor.extract("Answer: B. café")).isEqualTo(new Extraction("B", Extraction.Rule.STATEMENT, "Answer: B", 0, true));
+        assertThat(extractor.extract("Answer: B. café").label()).as("the label counts").isEqualTo("B");
+        assertThat(extractor.extract("答案:A或B").rule()).isEqualTo(Extraction.Rule.SEVERAL);
+        assertThat(extractor.extract("Réponse : Aucune").rule()).isEqualTo(Extraction.Rule.NONE);
+        assertThat(extractor.extract("Answer: A. This is incorrect.")).isEqualTo(
+                new Extraction(null, Extraction.Rule.WITHDRAWN, "This is incorrect", 11, false));
+        assertThat(extractor.extract("(C)").rule()).isEqualTo(Extraction.Rule.LABEL_LINE);
+        assertThat(extractor.extract("It lies in Africa, I am sure.").rule()).isEqualTo(Extraction.Rule.OPTION_TEXT);
+        assertThat(extractor.extract("I'm sorry, Africa I cannot discuss.").rule()).isEqualTo(Extraction.Rule.REFUSAL);
+        assertThat(extractor.extract("It is said of Africa.\n\nAnswer:").rule()).isEqualTo(Extraction.Rule.CUT);
+    }
+
+    /** Where two options have the same text, it does not say which. */
+    @Test
+    void optionsWithOneText() {
+        List<Choice> choices = List.of(new Choice("A", "town"), new Choice("B", "city"), new Choice("C", "city"));
+        assertThat(AnswerExtractor.extract("Answer: city", choices)).isNull();
+        assertThat(AnswerExtractor.extract("It is a city.", choices)).isNull();
+        assertThat(new AnswerExtractor(choices).extract("Answer: C. city")).isEqualTo(
+                new Extraction("C", Extraction.Rule.STATEMENT, "Answer: C. city", 0, false));
+    }
+
+    /** Accents composed of two characters, and what full-width and circled letters are. */
+    @Test
+    void otherFormsOfCharacters() {
+        assertThat(AnswerExtractor.extract("Re\u0301ponse : cafe\u0301", CHOICES)).isEqualTo("D");
+        assertThat(AnswerExtractor.extract("答案：Ⓑ", CHOICES)).isEqualTo("B");
+        assertThat(AnswerExtractor.extract("Ｔｈｅ　ａｎｓｗｅｒ　ｉｓ　（Ｃ）．", CHOICES)).isEqualTo("C");
+        assertThat(AnswerExtractor.extract("Réponse\u00A0:\u00A0A", CHOICES)).isEqualTo("A");
+    }
+
     @Test
     void emptyAndHuge() {
         assertThat(AnswerExtractor.extract("", CHOICES)).isNull();
@@ -97,5 +133,8 @@ final class AnswerExtractorTest {
         assertThat(AnswerExtractor.extract("(".repeat(2_000_000) + "The answer is (B)", CHOICES)).isEqualTo("B");
         assertThat(AnswerExtractor.extract("answer is ".repeat(200_000), CHOICES)).isNull();
         assertThat(AnswerExtractor.extract(" ".repeat(300_000) + "x", CHOICES)).isNull();
+        for (String part : List.of("A (", "A or ", "B is ", "答案是", "not A but ", "A, ", "A ", "answer: the ", "africa ", "\\boxed{", "e\u0301", "\n", "A:\n", "…。")) {
+            assertThat(AnswerExtractor.extract(part.repeat(200_000 / part.length()), CHOICES)).as(part).isIn(null, "A", "B");
+        }
     }
 }
