@@ -21,6 +21,7 @@ final class ArchitectureTest {
                 .layer("world").definedBy("..calm.world..")
                 .layer("metric").definedBy("..calm.metric..")
                 .layer("extract").definedBy("..calm.extract..")
+                .layer("layout").definedBy("..calm.layout..")
                 .layer("translate").definedBy("..calm.translate..")
                 .layer("prompt").definedBy("..calm.prompt..")
                 .layer("data").definedBy("..calm.data..")
@@ -30,6 +31,7 @@ final class ArchitectureTest {
                 .whereLayer("world").mayOnlyBeAccessedByLayers("stage", "cli")
                 .whereLayer("metric").mayOnlyBeAccessedByLayers("report", "stage", "cli")
                 .whereLayer("extract").mayOnlyBeAccessedByLayers("stage")
+                .whereLayer("layout").mayOnlyBeAccessedByLayers("stage", "cli")
                 .whereLayer("translate").mayOnlyBeAccessedByLayers("stage", "cli")
                 .whereLayer("prompt").mayOnlyBeAccessedByLayers("world", "stage", "cli")
                 .check(classes);

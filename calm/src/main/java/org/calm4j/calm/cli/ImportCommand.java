@@ -3,32 +3,45 @@ package org.calm4j.calm.cli;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Collectors;
 import org.calm4j.calm.stage.ImportStage;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code calm import}. */
-@Command(name = "import", sortOptions = false, description = {"Other people's data to ours: the CALM authors' lists, X-CSQA and CommonsenseQA, MedQA, Alpaca, ShareGPT,",
-    "recognised by content. Ids are the position in the file, from 0, where an item has none."},
+@Command(name = "import", sortOptions = false, description = {"Other people's data to ours, recognised by content: the CALM authors' lists, X-CSQA and CommonsenseQA,",
+    "MedQA, MMLU, MMMLU and Global-MMLU, Belebele, BMLAMA, Alpaca, ShareGPT; as JSON, JSON Lines, CSV or TSV.",
+    "Ids are the position in the file, from 0, where an item has none. Items that are left out or odd",
+    "are counted and shown."},
         footer = {"", "Example: calm import x_csqa_cn_train_sampled.json --language zh --output samples-zh.jsonl"})
 final class ImportCommand extends CalmCommand {
-    @Parameters(paramLabel = "FILE", arity = "1..*", description = "A JSON list or JSON Lines; several are one after the other.")
+    @Parameters(paramLabel = "FILE", arity = "1..*", description = "Several are one after the other.")
     private List<Path> files;
 
-    @Option(names = "--language", paramLabel = "L", required = true, description = "ISO 639-1, such as en or zh.")
+    @Option(names = "--language", paramLabel = "L", description = "ISO 639-1, such as en or zh; needed where the items do not say it.")
     private String language;
 
     @Option(names = "--output", paramLabel = "FILE", required = true, description = "Questions, samples or training texts, JSON Lines.")
     private Path output;
 
+    @Option(names = "--parallel", paramLabel = "FILE", arity = "1..*",
+            description = "Files of other languages, already imported: tell which ids are missing or too many, and which answers differ.")
+    private List<Path> parallel = List.of();
+
+    @Option(names = "--align", description = "Take the ids from the --parallel file, where items too many or missing have shifted the positions.")
+    private boolean align;
+
+    @Option(names = "--report", paramLabel = "FILE", description = "All problems, JSON Lines; without it the first of each kind are shown.")
+    private Path report;
+
     @Override
     void run() {
-        ImportStage.Summary summary = new ImportStage(files, language, output).run();
-        summary.problems().forEach(problem -> say("calm import: left out " + problem));
-        String answered = summary.answered() == null ? ""
-                : String.format(Locale.ROOT, ", an answer in %.1f %% of the responses", 100 * summary.answered());
-        result(summary, summary.items() + " items of " + summary.format().name().toLowerCase(Locale.ROOT).replace('_', ' ') + ", "
-                + summary.skipped() + " left out" + answered + ". In " + output);
+        ImportStage.Summary summary = new ImportStage(files, language, parallel, align, output, report).run();
+        summary.examples().forEach(problem -> say("calm import: " + problem.text()));
+        String answered = summary.answered() == null ? "" : String.format(Locale.ROOT, ", an answer in %.1f %% of the responses (%d against the text beside the label)",
+                100 * summary.answered(), summary.againstText());
+        String problems = summary.problems().entrySet().stream().map(entry -> ", " + entry.getValue() + " " + entry.getKey()).collect(Collectors.joining());
+        result(summary, summary.items() + " items of " + summary.layout().text() + ", " + summary.skipped() + " left out" + problems + answered + ". In " + output);
     }
 }

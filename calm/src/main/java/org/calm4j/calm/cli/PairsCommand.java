@@ -27,7 +27,7 @@ final class PairsCommand extends CalmCommand {
     private Path output;
 
     @Option(names = "--prompts", paramLabel = "FILE",
-            description = "Prompt templates by language, those of the sampling (default: the samples' own prompts, or built-in ones).")
+            description = "Prompt templates by language, or xcsqa, medqa, generic; those of the sampling (default: the samples' own prompts, or generic).")
     private Path prompts;
 
     @Mixin
@@ -38,7 +38,7 @@ final class PairsCommand extends CalmCommand {
 
     @Override
     void run() {
-        PromptTemplates templates = prompts == null ? PromptTemplates.builtIn() : PromptTemplates.read(prompts);
+        PromptTemplates templates = PromptTemplates.choose(prompts, null);
         PairCounts counts = new PairsStage(samples, votes, templates, output, options, null, seed.seed).run();
         ObjectNode result = Json.mapper().valueToTree(counts);
         result(result.put("output", output.toString()), counts.text() + System.lineSeparator() + "Pairs in " + output);

@@ -7,7 +7,7 @@ import java.util.regex.Pattern;
 
 /** A question whose options stand in its text, a line each: "A. …" or "(A) …", from A on without a gap. */
 public record OptionsText(String question, List<Question.Choice> choices) {
-    private static final Pattern OPTION = Pattern.compile("\\s*(?:\\(([A-Z])\\)|([A-Z])\\s*[.:、．)）:：])\\s*(.*)");
+    private static final Pattern OPTION = Pattern.compile("\\s*(?:[(（]([A-Z])[)）]|([A-Z])\\s*[.:、．)）:：])\\s*(.*)");
     /** "Question:" before, and "Answer:" behind: scaffolding of a prompt, in any language. */
     private static final Pattern BEFORE = Pattern.compile("^(?:Question|Frage|Domanda|Pregunta|Pergunta|问题|質問|질문|Вопрос)\\s*[:：]\\s*",
             Pattern.CASE_INSENSITIVE);

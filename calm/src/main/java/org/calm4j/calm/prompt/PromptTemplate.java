@@ -1,6 +1,8 @@
 package org.calm4j.calm.prompt;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -12,10 +14,22 @@ import org.calm4j.calm.data.Question;
  * @param prompt text with {@code {question}} and {@code {choices}}
  * @param choice one choice, with {@code {label}} and {@code {text}}
  * @param separator what stands between two choices
+ * @param examples questions with good responses, put before the question in the same form; null for none
  */
+@JsonInclude(JsonInclude.Include.NON_NULL)
 public record PromptTemplate(@JsonProperty(required = true) String prompt, @JsonProperty(required = true) String choice,
-        @JsonProperty(required = true) String separator) {
+        @JsonProperty(required = true) String separator, List<Example> examples) {
     private static final Pattern PLACEHOLDER = Pattern.compile("\\{(question|choices|label|text)}");
+
+    /** @param choices texts, labelled from A on */
+    public record Example(@JsonProperty(required = true) String question, @JsonProperty(required = true) List<String> choices,
+            @JsonProperty(required = true) String response) {
+        public Example {
+            if (question == null || choices == null || choices.contains(null) || response == null) {
+                throw new IllegalArgumentException("an example needs question, choices and response");
+            }
+        }
+    }
 
     public PromptTemplate {
         // Jackson sees to missing fields, not to null in them.
@@ -24,11 +38,26 @@ public record PromptTemplate(@JsonProperty(required = true) String prompt, @Json
         }
     }
 
+    /** Without examples. */
+    public PromptTemplate(String prompt, String choice, String separator) {
+        this(prompt, choice, separator, null);
+    }
+
     public String render(Question question) {
         return render(question.question(), question.choices());
     }
 
     public String render(String question, List<Question.Choice> choices) {
+        StringBuilder rendered = new StringBuilder();
+        for (Example example : examples == null ? List.<Example>of() : examples) {
+            List<Question.Choice> labelled = new ArrayList<>();
+            example.choices.forEach(text -> labelled.add(new Question.Choice(String.valueOf((char) ('A' + labelled.size())), text)));
+            rendered.append(alone(example.question, labelled).stripTrailing()).append('\n').append(example.response.strip()).append("\n\n");
+        }
+        return rendered.append(alone(question, choices)).toString();
+    }
+
+    private String alone(String question, List<Question.Choice> choices) {
         StringBuilder listed = new StringBuilder();
         for (Question.Choice each : choices) {
             listed.append(listed.isEmpty() ? "" : separator).append(fill(choice, "label", each.label(), "text", each.text()));

@@ -2,25 +2,38 @@ package org.calm4j.calm.prompt;
 
 import com.fasterxml.jackson.annotation.JsonCreator;
 import com.fasterxml.jackson.annotation.JsonValue;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
+import com.fasterxml.jackson.dataformat.yaml.YAMLGenerator;
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Collections;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.calm4j.calm.data.Question;
 import org.calm4j.engine.CalmException;
-import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.AtomicFile;
 
 /**
- * The prompt template of each language; a JSON file {@code {"en": {"prompt", "choice", "separator"}, …}} that travels with the questions.
+ * The prompt template of each language; a YAML file, {@code en: {prompt: …, choice: …, separator: …}}, that travels with the questions or the model.
  *
  * @param byLanguage language (ISO 639-1) to template, in order
  */
 public record PromptTemplates(@JsonValue Map<String, PromptTemplate> byLanguage) {
-    private static final String FILE = "prompts.json";
+    /** The name of a model folder's own templates. */
+    public static final String FILE = "prompts.yaml";
+    /** Those that are built in: the CALM authors' for X-CSQA and for MEDQA, and one for any question. */
+    public static final List<String> TASKS = List.of("xcsqa", "medqa", "generic");
+    private static final YAMLMapper YAML = YAMLMapper.builder(YAMLFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .disable(YAMLGenerator.Feature.WRITE_DOC_START_MARKER).build()).enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES).build();
 
     @JsonCreator(mode = JsonCreator.Mode.DELEGATING)
     public PromptTemplates {
@@ -37,8 +50,9 @@ public record PromptTemplates(@JsonValue Map<String, PromptTemplate> byLanguage)
         return template.render(question);
     }
 
+    /** @throws CalmException bad input: missing, no such YAML (with its line), or a template that does not show the question and its options */
     public static PromptTemplates read(Path file) {
-        PromptTemplates read = Json.read(file, PromptTemplates.class);
+        PromptTemplates read = parse(file);
         read.byLanguage.forEach((language, template) -> {
             if (template == null || !template.prompt().contains("{question}") || !template.choice().contains("{text}")) {
                 throw CalmException.badInput(file, "the template of '" + language + "' needs {question} in prompt and {text} in choice");
@@ -47,25 +61,43 @@ public record PromptTemplates(@JsonValue Map<String, PromptTemplate> byLanguage)
         return read;
     }
 
-    /** Those of a file, where one is given; else the model folder's {@code prompts.json}; else the built-in ones. */
-    public static PromptTemplates choose(Path file, Path model) {
-        if (file != null) {
-            return read(file);
+    private static PromptTemplates parse(Path file) {
+        try {
+            PromptTemplates read = YAML.readValue(Files.readAllBytes(file), PromptTemplates.class);
+            if (read == null || read.byLanguage.isEmpty()) {
+                throw CalmException.badInput(file, "has no templates, such as  en: {prompt: …, choice: …, separator: …}");
+            }
+            return read;
+        } catch (NoSuchFileException e) {
+            throw CalmException.badInput(file, "no such file; the built-in templates are " + String.join(", ", TASKS), e);
+        } catch (JsonProcessingException e) {
+            String problem = e.getOriginalMessage().lines().findFirst().orElse("").replaceAll("`?(org|java)\\.[\\w.$]+\\.(\\w+)`?", "$2");
+            throw CalmException.badInput(file + ":" + (e.getLocation() == null ? 1 : e.getLocation().getLineNr()), problem, e);
+        } catch (IOException e) {
+            throw CalmException.badInput(file, "cannot be read (" + e.getClass().getSimpleName() + ")", e);
         }
-        Path own = model.resolve(FILE);
-        return Files.exists(own) ? read(own) : builtIn();
     }
 
-    /** Questions with labelled choices, asking for the reasoning first and the label last, in ten languages. */
-    public static PromptTemplates builtIn() {
-        try (InputStream in = PromptTemplates.class.getResourceAsStream(FILE)) {
-            return Json.mapper().readValue(in, PromptTemplates.class);
+    /** Those of a file, or of a built-in task by its name, where one is given; else the model folder's {@value #FILE}; else the built-in ones for any question. */
+    public static PromptTemplates choose(Path file, Path model) {
+        if (file != null) {
+            boolean task = TASKS.contains(file.getFileName().toString()) && !Files.exists(file);
+            return task ? builtIn(file.getFileName().toString()) : read(file);
+        }
+        Path own = model == null ? null : model.resolve(FILE);
+        return own != null && Files.exists(own) ? read(own) : builtIn("generic");
+    }
+
+    /** @param task one of {@link #TASKS} */
+    public static PromptTemplates builtIn(String task) {
+        try (InputStream in = PromptTemplates.class.getResourceAsStream(task + ".yaml")) {
+            return YAML.readValue(in, PromptTemplates.class);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
     }
 
     public void write(Path file) {
-        Json.write(file, this);
+        AtomicFile.write(file, out -> out.write(YAML.writeValueAsBytes(this)));
     }
 }

@@ -3,6 +3,7 @@ package org.calm4j.calm.stage;
 import java.nio.file.Path;
 import java.util.List;
 import org.calm4j.calm.data.Document;
+import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.calm.world.Curriculum;
 import org.calm4j.calm.world.CurriculumConfig;
 import org.calm4j.calm.world.World;
@@ -57,7 +58,7 @@ public record Demo(Path output, List<String> languages, long seed, boolean quick
         Path tokenizer = files.resolve(WorldFiles.TOKENIZER);
         int vocabulary = curriculum.tokenizer().size();
         Json.write(tokenizer.resolve("config.json"), ModelConfig.llama(vocabulary, 128, 344, 2, 2, 2, 256, curriculum.tokenizer().eosId()).toJson());
-        world.promptTemplates().write(tokenizer.resolve("prompts.json"));
+        world.promptTemplates().write(tokenizer.resolve(PromptTemplates.FILE));
     }
 
     private void pretrain(StageLedger ledger, Path files, Path base, Backend backend, Progress progress) {

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
@@ -24,8 +25,8 @@ public final class WorldFiles {
     public static final String STATEMENTS = "statements.jsonl";
     /** What pretraining tells and asks in each language. */
     public static final String KNOWLEDGE = "knowledge.jsonl";
-    /** How questions are put, see {@link org.calm4j.calm.prompt.PromptTemplates}. */
-    public static final String PROMPTS = "prompts.json";
+    /** How questions are put, see {@link PromptTemplates}. */
+    public static final String PROMPTS = PromptTemplates.FILE;
     /** Folder of the tokenizer that knows every word of the world. */
     public static final String TOKENIZER = "tokenizer";
     /** Seed, languages and counts. */

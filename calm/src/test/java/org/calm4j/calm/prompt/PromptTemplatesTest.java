@@ -25,7 +25,7 @@ class PromptTemplatesTest {
 
     @Test
     void comesBackFromItsFile(@TempDir Path folder) throws Exception {
-        Path file = folder.resolve("prompts.json");
+        Path file = folder.resolve(PromptTemplates.FILE);
         TEMPLATES.write(file);
         assertThat(PromptTemplates.read(file)).isEqualTo(TEMPLATES);
     }
@@ -35,6 +35,48 @@ class PromptTemplatesTest {
         Question german = new Question("q7", "de", "?", List.of(), null, null);
         assertThatThrownBy(() -> TEMPLATES.render(german)).isInstanceOf(CalmException.class).hasMessageContaining("q7")
                 .hasMessageContaining("'de'").hasMessageContaining("[en]");
+    }
+
+    /** A model folder's own file may be JSON, which is YAML too. */
+    @Test
+    void readsYamlWithExamples(@TempDir Path folder) throws Exception {
+        Path file = Files.writeString(folder.resolve("p.yaml"), """
+                # a comment
+                en:
+                  prompt: |-
+                    {question}
+                    {choices}
+                    Answer:
+                  choice: "({label}) {text}"
+                  separator: "\\n"
+                  examples:
+                    - {question: "Why {choices}?", choices: [so, thus], response: "It is (B)."}
+                """);
+        assertThat(PromptTemplates.read(file).render(QUESTION)).isEqualTo(
+                "Why {choices}?\n(A) so\n(B) thus\nAnswer:\nIt is (B).\n\nWhy {choices} $1 ?\n(A) yes\n(B) {text}\nAnswer:");
+        PromptTemplates.read(file).write(folder.resolve("q.yaml"));
+        assertThat(PromptTemplates.read(folder.resolve("q.yaml"))).isEqualTo(PromptTemplates.read(file));
+    }
+
+    @Test
+    void asTheCalmAuthorsAsked() {
+        Question question = new Question("q", "de", "Wo?", List.of(new Question.Choice("A", "hier"), new Question.Choice("B", "dort")), null, null);
+        assertThat(PromptTemplates.builtIn("xcsqa").render(question)).isEqualTo("Beantworten Sie die Multiple-Choice-Frage. Ihre Antwort sollte eine Erklärung und EINE "
+                + "richtige Antwort A oder B oder C oder D enthalten. Halten Sie Ihre Antwort knapp. Verwenden Sie Deutsch, um die Frage zu beantworten. Ausgabeformat:\n"
+                + "Erklärung:<Ihre Erklärung>\nAntwort:<richtige Option>\nWo?\nA. hier\nB. dort");
+        assertThat(PromptTemplates.builtIn("medqa").render(question)).endsWith("\nWo?\n(A) hier\n(B) dort");
+        for (String task : PromptTemplates.TASKS) {
+            assertThat(PromptTemplates.builtIn(task).byLanguage().keySet()).contains("en", "zh", "fr", "de", "it", "ja", "es", "ar", "pt", "ru", "hi", "vi", "sw", "ko");
+        }
+    }
+
+    @Test
+    void aTaskByItsName(@TempDir Path folder) {
+        assertThat(PromptTemplates.choose(Path.of("medqa"), folder)).isEqualTo(PromptTemplates.builtIn("medqa"));
+        assertThat(PromptTemplates.choose(null, folder)).isEqualTo(PromptTemplates.builtIn("generic"));
+        TEMPLATES.write(folder.resolve(PromptTemplates.FILE));
+        assertThat(PromptTemplates.choose(null, folder)).isEqualTo(TEMPLATES);
+        assertThatThrownBy(() -> PromptTemplates.choose(folder.resolve("medqu"), folder)).hasMessageContaining("xcsqa, medqa, generic");
     }
 
     @Test

@@ -9,9 +9,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Question.Choice;
 import org.calm4j.calm.data.Samples;
+import org.calm4j.calm.layout.Layout;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Jsonl;
 import org.junit.jupiter.api.Test;
@@ -22,11 +24,15 @@ class ImportStageTest {
     private Path folder;
 
     private ImportStage.Summary imported(String language, String... contents) throws IOException {
+        return imported(language, List.of(), false, contents);
+    }
+
+    private ImportStage.Summary imported(String language, List<Path> parallel, boolean align, String... contents) throws IOException {
         List<Path> files = new ArrayList<>();
         for (String content : contents) {
             files.add(Files.writeString(folder.resolve("in" + files.size()), content));
         }
-        return new ImportStage(files, language, folder.resolve("out.jsonl")).run();
+        return new ImportStage(files, language, parallel, align, folder.resolve("out.jsonl"), folder.resolve("report.jsonl")).run();
     }
 
     private <T> List<T> out(Class<T> type) {
@@ -40,11 +46,12 @@ class ImportStageTest {
                  {"instruction": "Answer", "input": "Type A. or type B?\\nWhich:\\n(A) one\\n  and a half\\n(B) two\\n", "output": "(B) two"},
                  {"instruction": "Answer", "input": "Broken\\n(UNE) UNE\\n(B)B\\n(C)C", "output": "(C)C"},
                  {"instruction": "Answer", "input": "Q\\n(A) x\\n(B) y", "output": "(E) z"}]""");
-        assertThat(summary.format()).isEqualTo(ImportStage.Format.CALM_QUESTIONS);
+        assertThat(summary.layout()).isEqualTo(Layout.CALM_QUESTIONS);
         assertThat(summary.items()).isEqualTo(2);
         assertThat(summary.skipped()).isEqualTo(2);
-        assertThat(summary.problems().get(0)).contains("in0[2]").contains("options");
-        assertThat(summary.problems().get(1)).contains("in0[3]").contains("(E) z");
+        assertThat(summary.problems()).containsExactly(Map.entry("unreadable", 2));
+        assertThat(summary.examples().get(0).text()).contains("in0[2]").contains("options");
+        assertThat(summary.examples().get(1).text()).contains("in0[3]").contains("(E) z");
         assertThat(out(Question.class)).containsExactly(
                 new Question("0", "zh", "牙科诊所接待了患者？", List.of(new Choice("A", "镇"), new Choice("B", "密歇根州"), new Choice("C", "医院")), "C", null),
                 new Question("1", "zh", "Type A. or type B?\nWhich:", List.of(new Choice("A", "one\n  and a half"), new Choice("B", "two")), "B", null));
@@ -55,7 +62,7 @@ class ImportStageTest {
         ImportStage.Summary summary = imported("fr", """
                 [{"instruction": "Répondez.", "input": "Où ?\\nA. ici\\nB. là", "output": "A",
                   "pred": ["Réponse: B", "Réponse : A ou B", "c'est ici."]}]""");
-        assertThat(summary.format()).isEqualTo(ImportStage.Format.CALM_SAMPLES);
+        assertThat(summary.layout()).isEqualTo(Layout.CALM_SAMPLES);
         assertThat(summary.answered()).isEqualTo(2.0 / 3);
         Samples samples = out(Samples.class).getFirst();
         assertThat(samples.prompt()).isEqualTo("Répondez.\nOù ?\nA. ici\nB. là");
@@ -84,6 +91,107 @@ class ImportStageTest {
         imported("en", "[{\"conversations\":[{\"from\":\"human\",\"value\":\"hi\"},{\"from\":\"gpt\",\"value\":\"hello\"}]}]");
         JsonNode chat = out(JsonNode.class).getFirst();
         assertThat(chat.path("messages").findValuesAsText("role")).containsExactly("user", "assistant");
+    }
+
+    private static final String CHOICES = "\"choices\":[{\"label\":\"A\",\"text\":\"x\"},{\"label\":\"B\",\"text\":\"y\"}]";
+
+    private static String own(String id, String question, String answer) {
+        return "{\"id\":\"" + id + "\",\"language\":\"en\",\"question\":\"" + question + "\"," + CHOICES + ",\"answer\":\"" + answer + "\"}\n";
+    }
+
+    /** Each of the tables that are known, with what is odd about it. */
+    @Test
+    void tables() throws IOException {
+        List<Choice> four = List.of(new Choice("A", "1, 2"), new Choice("B", "3"), new Choice("C", "4"), new Choice("D", "5"));
+        Question expected = new Question("0", "de", "Was?\nJa \"das\"?", four, "B", null);
+        // MMMLU: pandas' index without a name.
+        ImportStage.Summary summary = imported("DE_DE", ",Question,A,B,C,D,Answer,Subject\n0,\"Was?\nJa \"\"das\"\"?\",\"1, 2\",3,4,5,B,x\n");
+        assertThat(summary.layout()).isEqualTo(Layout.MMLU);
+        assertThat(out(Question.class)).containsExactly(expected);
+        // MMLU: no line with names.
+        imported("de", "\"Was?\nJa \"\"das\"\"?\",\"1, 2\",3,4,5,B\nQ,a,b,c,d,D\n");
+        assertThat(out(Question.class)).hasSize(2).startsWith(expected);
+        // Global-MMLU, and lists with the index of the answer.
+        imported("de", "{\"sample_id\":\"s/1\",\"question\":\"Was?\",\"option_a\":\"1\",\"option_b\":\"2\",\"option_c\":\"3\",\"option_d\":\"4\",\"answer\":\"D\"}",
+                "{\"question\":\"Wer?\",\"choices\":[\"0\",\"1\"],\"answer\":0}");
+        assertThat(out(Question.class)).extracting(Question::id).containsExactly("s/1", "1");
+        assertThat(out(Question.class)).extracting(Question::answer).containsExactly("D", "A");
+    }
+
+    @Test
+    void belebele() throws IOException {
+        String item = "{\"link\":\"u\",\"question_number\":2,\"flores_passage\":\"P.\",\"question\":\"Q?\",\"mc_answer1\":\"a\",\"mc_answer2\":\"b\",\"mc_answer3\":\"c\","
+                + "\"mc_answer4\":\"d\",\"correct_answer_num\":\"3\",\"dialect\":\"zho_Hans\"}";
+        ImportStage.Summary summary = imported(null, item);
+        assertThat(summary.language()).as("told by the item").isEqualTo("zh");
+        assertThat(out(Question.class)).containsExactly(new Question("u#2", "zh", "P.\n\nQ?",
+                List.of(new Choice("A", "a"), new Choice("B", "b"), new Choice("C", "c"), new Choice("D", "d")), "C", null));
+        assertThatThrownBy(() -> imported("fr", item)).isInstanceOf(CalmException.class).hasMessageContaining("zho_Hans");
+    }
+
+    /** The answer stands last in the file; in the questions it stands where the id puts it, in all languages alike. */
+    @Test
+    void bmlama() throws IOException {
+        String head = "Prompt\tAns\tCandidate Ans\tSubject\n";
+        ImportStage.Summary summary = imported("en", head + "X was born in <mask>.\tRome\tParis, Bonn, Rome\tX\nY \"the\" Z died in <mask>.\tKiel\tBonn, Rome, Kiel\tY\nZ\tParis, Rome\tParis, Bonn, Rome\tZ\n");
+        assertThat(summary.layout()).isEqualTo(Layout.BMLAMA);
+        assertThat(summary.examples().getFirst().text()).contains("in0:4").contains("more than one");
+        List<Question> english = out(Question.class);
+        assertThat(english).extracting(Question::question).containsExactly("X was born in ___.", "Y \"the\" Z died in ___.");
+        assertThat(english.getFirst().choices()).extracting(Choice::text).containsExactlyInAnyOrder("Paris", "Bonn", "Rome");
+        imported("it", head + "X è nato a <mask>.\tRoma\tParigi, Bonn, Roma\tX\nY\tKiel\tBonn, Roma, Kiel\tY\n");
+        assertThat(out(Question.class)).extracting(Question::answer).isEqualTo(english.stream().map(Question::answer).toList());
+    }
+
+    @Test
+    void tellsWhatIsOdd() throws IOException {
+        ImportStage.Summary summary = imported("en", own("1", "Q", "A") + own("1", "Q", "A") + own("1", "Q", "B") + own("2", "Q", "A") + own("3", "Q", "B")
+                + "{\"id\":\"4\",\"question\":\"R\",\"choices\":[{\"label\":\"A\",\"text\":\"x\"},{\"label\":\"B\",\"text\":\"x\"}]}");
+        assertThat(summary.problems()).containsOnly(Map.entry("duplicate", 1), Map.entry("contradiction", 1), Map.entry("repeated", 1),
+                Map.entry("repeated with another answer", 1), Map.entry("same options", 1));
+        assertThat(summary.items()).isEqualTo(4);
+        assertThat(summary.skipped()).isEqualTo(2);
+        assertThat(out(Question.class)).extracting(Question::id).containsExactly("1", "2", "3", "4");
+        assertThat(Jsonl.read(folder.resolve("report.jsonl"), JsonNode.class)).hasSize(5);
+    }
+
+    @Test
+    void comparesWithAnotherLanguage() throws IOException {
+        Path other = Files.writeString(folder.resolve("en.jsonl"), own("1", "Q", "A") + own("2", "R", "B") + own("4", "S", "A"));
+        ImportStage.Summary summary = imported("en", List.of(other), false, own("1", "Q", "A") + own("2", "R", "A") + own("3", "T", "A"));
+        assertThat(summary.problems()).containsOnly(Map.entry("differs", 1), Map.entry("extra", 1), Map.entry("missing", 1));
+        assertThat(summary.items()).isEqualTo(3);
+    }
+
+    /** An item too many, and one missing: the numbers and answers tell which belong together. */
+    @Test
+    void aligns() throws IOException {
+        List<String> english = new ArrayList<>();
+        List<String> french = new ArrayList<>();
+        for (int i = 0; i < 30; i++) {
+            String answer = i % 3 == 0 ? "A" : "B";
+            english.add(own(String.valueOf(i), "Take " + (i * 7 + 3) + " of " + i * i, answer));
+            french.add("{\"question\":\"Prenez " + (i * 7 + 3) + " de " + i * i + "\"," + CHOICES + ",\"answer\":\"" + answer + "\"}\n");
+        }
+        french.remove(20);
+        french.add(10, "{\"question\":\"De trop\"," + CHOICES + ",\"answer\":\"B\"}\n");
+        Path other = Files.writeString(folder.resolve("en.jsonl"), String.join("", english));
+        assertThat(imported("fr", List.of(other), false, String.join("", french)).problems()).containsKey("differs");
+        ImportStage.Summary summary = imported("fr", List.of(other), true, String.join("", french));
+        assertThat(summary.problems()).containsOnly(Map.entry("extra", 1), Map.entry("missing", 1));
+        assertThat(out(Question.class)).filteredOn(question -> question.id().equals("25")).singleElement()
+                .matches(question -> question.question().equals("Prenez 178 de 625"));
+        assertThat(out(Question.class)).extracting(Question::id).contains("fr-only-10").doesNotContain("20");
+        assertThatThrownBy(() -> imported("fr", List.of(), true, "")).hasMessageContaining("--parallel");
+    }
+
+    @Test
+    void brokenTablesSayWhere() {
+        assertThatThrownBy(() -> imported("en", "question,A,B,answer\nQ,a,b,A\nQ,a,b\n")).isInstanceOf(CalmException.class).hasMessageContaining("in0:3")
+                .hasMessageContaining("3 cells");
+        assertThatThrownBy(() -> imported("en", "nonsense")).isInstanceOf(CalmException.class).hasMessageContaining("in0:1");
+        assertThatThrownBy(() -> imported("en", "[{\"id\":1},\n\n oops]")).isInstanceOf(CalmException.class).hasMessageContaining("in0:3");
+        assertThatThrownBy(() -> imported("en", "question,A,B,answer\n\"Q,a,b,A\n")).isInstanceOf(CalmException.class).hasMessageContaining("in0:2");
     }
 
     @Test

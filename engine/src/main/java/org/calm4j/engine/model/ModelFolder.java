@@ -19,7 +19,7 @@ import org.calm4j.engine.text.Tokenizer;
  */
 public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implements AutoCloseable {
     private static final List<String> COMPANIONS = List.of("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-            "chat_template.jinja", "generation_config.json", "prompts.json");
+            "chat_template.jinja", "generation_config.json", "prompts.yaml");
 
     /**
      * @param adapter a PEFT folder; null without one

@@ -1,0 +1,78 @@
+package org.calm4j.calm.layout;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.Locale;
+import java.util.function.Predicate;
+
+/** What other people's files look like, told by the fields of an item; the first that knows it reads it. */
+public enum Layout {
+    CALM_SAMPLES(CalmLayout::isSamples, CalmLayout::samples),
+    CALM_QUESTIONS(CalmLayout::isQuestion, CalmLayout::question),
+    COMMONSENSE_QA(item -> item.path("question").has("stem") && item.path("question").has("choices"), QuestionLayouts::commonsense),
+    MEDQA(item -> item.path("question").isTextual() && item.path("options").isObject(), QuestionLayouts::medqa),
+    BELEBELE(item -> item.has("flores_passage") && item.has("mc_answer1"), QuestionLayouts::belebele),
+    BMLAMA(item -> item.has("Prompt") && item.has("Ans") && item.has("Candidate Ans"), QuestionLayouts::bmlama),
+    CALM4J(item -> item.path("question").isTextual() && item.path("choices").path(0).has("label"), QuestionLayouts::own),
+    MMLU(QuestionLayouts::isTable, QuestionLayouts::table),
+    SHAREGPT(item -> item.path("conversations").isArray(), ConversationLayouts::shareGpt),
+    ALPACA(item -> item.path("instruction").isTextual() && item.path("output").isTextual(), ConversationLayouts::alpaca);
+
+    /** The fields of all of them, for a message. */
+    public static final String KNOWN = "instruction, input, output (and pred); question.stem, question.choices, answerKey; question, options, answer_idx; "
+            + "question, A, B, …, answer; flores_passage, question, mc_answer1…; Prompt, Ans, Candidate Ans; id, question, choices; conversations";
+
+    private interface Reader {
+        Object read(Source item) throws Unreadable;
+    }
+
+    private final Predicate<JsonNode> knows;
+    private final Reader reader;
+
+    Layout(Predicate<JsonNode> knows, Reader reader) {
+        this.knows = knows;
+        this.reader = reader;
+    }
+
+    /** Null where it is none of them. */
+    public static Layout of(JsonNode item) {
+        for (Layout layout : values()) {
+            if (layout.knows.test(item)) {
+                return layout;
+            }
+        }
+        return null;
+    }
+
+    /** A {@code Question}, {@code Samples}, or a JSON object with a text to train on. */
+    public Object read(Source item) throws Unreadable {
+        return reader.read(item);
+    }
+
+    /** An item's own id; null without. */
+    public String id(JsonNode item) {
+        if (this == BELEBELE) {
+            return QuestionLayouts.belebeleId(item);
+        }
+        for (String field : new String[] {"id", "sample_id", "qid"}) {
+            if (item.path(field).isValueNode() && !item.path(field).asText().isBlank()) {
+                return item.path(field).asText();
+            }
+        }
+        return null;
+    }
+
+    /** The language that an item says it is in, as it says it; null where it does not. */
+    public String language(JsonNode item) {
+        for (String field : new String[] {"language", "lang", "dialect"}) {
+            if (item.path(field).isTextual() && !item.path(field).asText().isBlank()) {
+                return item.path(field).asText();
+            }
+        }
+        return null;
+    }
+
+    /** In words. */
+    public String text() {
+        return name().toLowerCase(Locale.ROOT).replace('_', ' ');
+    }
+}

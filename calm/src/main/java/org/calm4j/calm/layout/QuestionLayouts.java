@@ -1,0 +1,128 @@
+package org.calm4j.calm.layout;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.calm4j.calm.data.Question;
+
+/** Published sets of multiple-choice questions. What an item is called when its fields are there says {@link Layout}. */
+final class QuestionLayouts {
+    private static final int MOST_OPTIONS = 26;
+
+    private QuestionLayouts() {
+    }
+
+    /** X-CSQA and CommonsenseQA: {@code question.stem}, {@code question.choices}, {@code answerKey}; the choices as objects or as two lists. */
+    static Question commonsense(Source item) throws Unreadable {
+        JsonNode listed = item.json().path("question").path("choices");
+        List<Question.Choice> choices = new ArrayList<>();
+        for (int i = 0; i < (listed.isArray() ? listed : listed.path("label")).size(); i++) {
+            choices.add(listed.isArray() ? new Question.Choice(listed.get(i).path("label").asText(), listed.get(i).path("text").asText())
+                    : new Question.Choice(listed.path("label").get(i).asText(), listed.path("text").path(i).asText()));
+        }
+        return item.question(item.json().path("question").path("stem").asText(), choices, item.text("answerKey"));
+    }
+
+    /** MedQA: {@code question}, {@code options} from label to text, {@code answer_idx}, or the text of {@code answer}. */
+    static Question medqa(Source item) throws Unreadable {
+        List<Question.Choice> choices = new ArrayList<>();
+        item.json().path("options").properties().forEach(option -> choices.add(new Question.Choice(option.getKey(), option.getValue().asText())));
+        String answer = item.text("answer_idx");
+        if (answer.isEmpty() && item.json().has("answer")) {
+            answer = choices.stream().filter(choice -> choice.text().equals(item.text("answer"))).map(Question.Choice::label).findFirst().orElse(item.text("answer"));
+        }
+        return item.question(item.text("question"), choices, answer);
+    }
+
+    /** MMLU, MMMLU, Global-MMLU and plain tables: a question and its options in fields of their own, or in a list {@code choices}. */
+    static Question table(Source item) throws Unreadable {
+        List<Question.Choice> choices = new ArrayList<>();
+        JsonNode list = item.json().path("choices");
+        for (int i = 0; i < MOST_OPTIONS; i++) {
+            JsonNode text = list.isArray() ? list.path(i) : option(item.json(), Source.label(i));
+            if (text.isMissingNode() || text.isNull() || i > 1 && text.asText().isEmpty()) {
+                break;
+            }
+            choices.add(new Question.Choice(Source.label(i), text.asText().strip()));
+        }
+        JsonNode given = field(item.json(), "answer", "answerkey", "answer_idx", "label", "correct");
+        String answer = given.asText("").strip();
+        // The index, from 0, in lists; the label, or the text, elsewhere.
+        boolean index = list.isArray() && answer.matches("\\d+") && Integer.parseInt(answer) < choices.size();
+        String label = index ? Source.label(Integer.parseInt(answer)) : answer.toUpperCase(Locale.ROOT);
+        boolean byText = choices.stream().noneMatch(choice -> choice.label().equals(label));
+        String found = byText ? choices.stream().filter(choice -> choice.text().equals(answer)).map(Question.Choice::label).findFirst().orElse(answer) : label;
+        return item.question(field(item.json(), "question").asText(""), choices, found);
+    }
+
+    static boolean isTable(JsonNode item) {
+        return field(item, "question").isTextual() && (item.path("choices").isArray() && item.path("choices").path(0).isTextual()
+                || !option(item, "A").isMissingNode() && !option(item, "B").isMissingNode());
+    }
+
+    private static JsonNode option(JsonNode item, String label) {
+        return field(item, label.toLowerCase(Locale.ROOT), "option_" + label.toLowerCase(Locale.ROOT), "op" + label.toLowerCase(Locale.ROOT));
+    }
+
+    /** The first of some fields, by any case. */
+    private static JsonNode field(JsonNode item, String... names) {
+        for (String name : names) {
+            for (var field : item.properties()) {
+                if (field.getKey().strip().equalsIgnoreCase(name)) {
+                    return field.getValue();
+                }
+            }
+        }
+        return item.path("");
+    }
+
+    /** Belebele: {@code flores_passage}, {@code question}, {@code mc_answer1} to {@code mc_answer4}, {@code correct_answer_num}. */
+    static Question belebele(Source item) throws Unreadable {
+        List<Question.Choice> choices = new ArrayList<>();
+        for (int i = 1; item.json().has("mc_answer" + i); i++) {
+            choices.add(new Question.Choice(Source.label(i - 1), item.text("mc_answer" + i)));
+        }
+        String number = item.text("correct_answer_num");
+        String answer = number.matches("[1-9]") ? Source.label(Integer.parseInt(number) - 1) : number;
+        return item.question(item.text("flores_passage").strip() + "\n\n" + item.text("question").strip(), choices, answer);
+    }
+
+    /** The same in all languages. */
+    static String belebeleId(JsonNode item) {
+        String link = item.path("link").asText();
+        return link + "#" + item.path("question_number").asText();
+    }
+
+    /**
+     * BMLAMA: {@code Prompt} with a {@code <mask>}, {@code Ans}, {@code Candidate Ans} joined by ", ". The answer stands last in these files; the candidates
+     * are turned round by a number that depends on the id alone, so that they stay parallel and the place tells nothing.
+     */
+    static Question bmlama(Source item) throws Unreadable {
+        List<String> candidates = List.of(item.text("Candidate Ans").strip().split(",\\s*"));
+        if (candidates.size() > MOST_OPTIONS) {
+            throw new Unreadable(candidates.size() + " candidates; " + MOST_OPTIONS + " at most");
+        }
+        List<String> right = candidates.contains(item.text("Ans").strip()) ? List.of(item.text("Ans").strip())
+                : List.of(item.text("Ans").strip().split(",\\s*")).stream().filter(candidates::contains).toList();
+        if (right.size() != 1 || candidates.indexOf(right.getFirst()) != candidates.lastIndexOf(right.getFirst())) {
+            throw new Unreadable("the answer '" + item.text("Ans") + "' is " + (right.isEmpty() ? "none" : "more than one") + " of the candidates");
+        }
+        int turn = Math.floorMod(item.id().hashCode() * 0x9E3779B9 >>> 8, candidates.size());
+        List<Question.Choice> choices = new ArrayList<>();
+        String answer = "";
+        for (int i = 0; i < candidates.size(); i++) {
+            String candidate = candidates.get((i + turn) % candidates.size());
+            choices.add(new Question.Choice(Source.label(i), candidate));
+            answer = candidate.equals(right.getFirst()) ? Source.label(i) : answer;
+        }
+        return item.question(item.text("Prompt").replace("<mask>", "___"), choices, answer);
+    }
+
+    /** Our own. */
+    static Question own(Source item) throws Unreadable {
+        List<Question.Choice> choices = new ArrayList<>();
+        item.json().path("choices").forEach(choice -> choices.add(new Question.Choice(choice.path("label").asText(), choice.path("text").asText())));
+        return item.question(item.text("question"), choices, item.text("answer"));
+    }
+}
