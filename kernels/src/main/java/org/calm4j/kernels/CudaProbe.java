@@ -2,8 +2,6 @@ package org.calm4j.kernels;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
-import java.lang.foreign.Arena;
-import java.lang.foreign.SymbolLookup;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,11 +16,11 @@ import jcuda.driver.JCudaDriver;
  *
  * @param driver version of CUDA that the driver supports, such as "12.6"; null without a driver
  * @param devices in the driver's order
- * @param cublas whether cuBLAS 12 can be loaded
+ * @param cublas where cuBLAS 12 was found; null without
  * @param missing what stands in the way, with what to do; empty where all is there
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
-public record CudaProbe(String driver, List<Device> devices, boolean cublas, List<String> missing) {
+public record CudaProbe(String driver, List<Device> devices, String cublas, List<String> missing) {
     /**
      * @param computeCapability such as "9.0"
      * @param memory in bytes
@@ -30,14 +28,16 @@ public record CudaProbe(String driver, List<Device> devices, boolean cublas, Lis
     public record Device(String name, @JsonProperty("compute_capability") String computeCapability, long memory) {
     }
 
+    private static final String DRIVER = "libcuda.so.1";
+
     public static CudaProbe run() {
         List<String> missing = new ArrayList<>();
-        boolean cublas = loads("libcublas.so.12") || loads("cublas64_12.dll");
+        String cublas = CublasLibrary.load();
         String driver = null;
         List<Device> devices = List.of();
-        if (loads("libcuda.so.1") || loads("nvcuda.dll")) {
+        if (CublasLibrary.opens(DRIVER)) {
             try {
-                JCudaDriver.setExceptionsEnabled(true);
+                CudaNatives.loadDriver();
                 JCudaDriver.cuInit(0);
                 driver = version();
                 devices = askDevices();
@@ -50,10 +50,10 @@ public record CudaProbe(String driver, List<Device> devices, boolean cublas, Lis
                 missing.add("JCuda's native library cannot be loaded (" + String.valueOf(e.getMessage()).lines().findFirst().orElse("") + ")");
             }
         } else {
-            missing.add("no CUDA driver (libcuda.so.1); with an NVIDIA GPU, install its driver");
+            missing.add("no CUDA driver (" + DRIVER + "); with an NVIDIA GPU, install its driver");
         }
-        if (!cublas && !devices.isEmpty()) {
-            missing.add("no cuBLAS 12 (libcublas.so.12); install the CUDA 12 libraries and put them on the library path");
+        if (cublas == null && !devices.isEmpty()) {
+            missing.add("no cuBLAS 12 (libcublas.so.12); install it, e.g. pip install nvidia-cublas-cu12, or the CUDA 12 toolkit");
         }
         return new CudaProbe(driver, devices, cublas, missing);
     }
@@ -61,16 +61,6 @@ public record CudaProbe(String driver, List<Device> devices, boolean cublas, Lis
     /** Whether training and generation can run on a GPU here. */
     public boolean usable() {
         return missing.isEmpty();
-    }
-
-    @SuppressWarnings("restricted")
-    private static boolean loads(String library) {
-        try (Arena arena = Arena.ofConfined()) {
-            SymbolLookup.libraryLookup(library, arena);
-            return true;
-        } catch (IllegalArgumentException e) {
-            return false;
-        }
     }
 
     private static String version() {
@@ -97,11 +87,16 @@ public record CudaProbe(String driver, List<Device> devices, boolean cublas, Lis
             JCudaDriver.cuDeviceGetName(name, name.length, device);
             long[] memory = new long[1];
             JCudaDriver.cuDeviceTotalMem(memory, device);
-            devices.add(new Device(new String(name, StandardCharsets.UTF_8).split("\0", 2)[0],
+            devices.add(new Device(text(name),
                     attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device) + "."
                             + attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device), memory[0]));
         }
         return devices;
+    }
+
+    /** What stands before the first zero. */
+    static String text(byte[] bytes) {
+        return new String(bytes, StandardCharsets.UTF_8).split("\0", 2)[0];
     }
 
     private static int attribute(int which, CUdevice device) {

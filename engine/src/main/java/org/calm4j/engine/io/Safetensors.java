@@ -190,7 +190,7 @@ public final class Safetensors implements AutoCloseable {
         return new Entry(name, DType.valueOf(type), shape, begin, end);
     }
 
-    /** Writes tensors of host memory, in their order; beside, synced, renamed. */
+    /** Writes tensors, in their order; beside, synced, renamed. */
     public static void write(Path file, Collection<Tensor> tensors, Map<String, String> metadata) {
         ObjectNode header = JsonNodeFactory.instance.objectNode();
         ObjectNode meta = header.putObject("__metadata__");
@@ -213,17 +213,21 @@ public final class Safetensors implements AutoCloseable {
             out.write(json);
             out.write(" ".repeat(padding).getBytes(StandardCharsets.US_ASCII));
             for (Tensor tensor : tensors) {
-                write(out, tensor.segment());
+                write(out, tensor);
             }
         });
     }
 
-    private static void write(OutputStream out, MemorySegment data) throws IOException {
-        byte[] chunk = new byte[(int) Math.min(data.byteSize(), 1 << 20)];
-        for (long at = 0; at < data.byteSize(); at += chunk.length) {
-            int length = (int) Math.min(chunk.length, data.byteSize() - at);
-            MemorySegment.copy(data, ValueLayout.JAVA_BYTE, at, chunk, 0, length);
-            out.write(chunk, 0, length);
+    private static void write(OutputStream out, Tensor tensor) throws IOException {
+        byte[] bytes = new byte[(int) Math.min(tensor.bytes(), 1 << 20)];
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment chunk = arena.allocate(bytes.length);
+            for (long at = 0; at < tensor.bytes(); at += bytes.length) {
+                int length = (int) Math.min(bytes.length, tensor.bytes() - at);
+                tensor.buffer().read(tensor.offset() + at, chunk.asSlice(0, length));
+                MemorySegment.copy(chunk, ValueLayout.JAVA_BYTE, 0, bytes, 0, length);
+                out.write(bytes, 0, length);
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 package org.calm4j.engine.op;
 
+import java.util.Locale;
+import java.util.Optional;
 import java.util.ServiceLoader;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -10,25 +12,51 @@ import org.calm4j.engine.op.simd.SimdBackend;
 public final class Backends {
     private static final Pattern CUDA = Pattern.compile("cuda(?::(\\d{1,3}))?");
 
+    /**
+     * A backend and how it came to be.
+     *
+     * @param why where the choice was ours, its reason; null where the device was named
+     */
+    public record Choice(Backend backend, String why) {
+    }
+
     private Backends() {
+    }
+
+    /** The CPU, or the device that is named, in F32. */
+    public static Backend open(String device, int threads) {
+        return choose(device, threads, Precision.F32).backend();
     }
 
     /**
      * @param device {@code auto}, {@code cpu} or {@code cuda[:N]}
      * @param threads of the CPU; 0 for all
-     * @throws CalmException wrong usage: no such name; failed: no such device here
+     * @param precision of products; the CPU has F32 only
+     * @throws CalmException wrong usage: no such name, or not that precision there; failed: no such device here
      */
-    public static Backend open(String device, int threads) {
+    public static Choice choose(String device, int threads, Precision precision) {
+        Optional<BackendProvider> provider = ServiceLoader.load(BackendProvider.class).findFirst();
         Matcher cuda = CUDA.matcher(device);
         if (cuda.matches()) {
             int ordinal = cuda.group(1) == null ? 0 : Integer.parseInt(cuda.group(1));
-            return ServiceLoader.load(BackendProvider.class).stream().map(ServiceLoader.Provider::get).findFirst()
-                    .orElseThrow(() -> CalmException.failed("--device " + device + ": this program has no CUDA backend\n"
-                            + "`calm doctor` says what is missing; --device cpu runs without", null)).open(ordinal);
+            return new Choice(provider.orElseThrow(() -> CalmException.failed("--device " + device + ": this program has no CUDA backend",
+                    null)).open(ordinal, precision), null);
         }
         if (!device.equals("auto") && !device.equals("cpu")) {
             throw CalmException.usage("--device is \"" + device + "\"; known: auto, cpu, cuda, cuda:N");
         }
-        return new SimdBackend(threads > 0 ? threads : Runtime.getRuntime().availableProcessors());
+        String why = null;
+        if (device.equals("auto")) {
+            String missing = provider.map(p -> String.join("; ", p.missing())).orElse("this program has no CUDA backend");
+            if (missing.isEmpty()) {
+                return new Choice(provider.orElseThrow().open(0, precision), "there is a GPU; --device cpu takes the CPU");
+            }
+            why = missing;
+        }
+        if (precision != Precision.F32) {
+            throw CalmException.usage("--precision " + precision.name().toLowerCase(Locale.ROOT) + " needs a GPU; the CPU computes in f32"
+                    + (why == null ? "" : " (" + why + ")"));
+        }
+        return new Choice(new SimdBackend(threads > 0 ? threads : Runtime.getRuntime().availableProcessors()), why);
     }
 }

@@ -31,6 +31,11 @@ public final class HostBuffer implements Buffer {
     }
 
     @Override
+    public void read(long offset, MemorySegment to) {
+        MemorySegment.copy(segment, offset, to, 0, to.byteSize());
+    }
+
+    @Override
     public void close() {
         if (arena.scope().isAlive()) {
             arena.close();

@@ -1,0 +1,105 @@
+package org.calm4j.kernels;
+
+import org.calm4j.engine.op.Segments;
+import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Tensor;
+
+/** Attention over the forest of segments: {@code attention.cu}, and {@code decode.cu} where every segment has one query at most. */
+final class Attention implements AutoCloseable {
+    private static final int THREADS = 128;
+    /** Positions of a block of {@code attention_decode}. */
+    private static final int SPLIT = 128;
+
+    /** The kernels for heads up to a size. */
+    private record Size(int most, int tile, Kernel forward, Kernel backwardQuery, Kernel backwardKey) {
+        static Size of(Gpu gpu, int most, int tile) {
+            return new Size(most, tile, gpu.kernel("attention_forward_" + most), gpu.kernel("attention_backward_query_" + most),
+                    gpu.kernel("attention_backward_key_" + most));
+        }
+
+        /** Bytes of shared memory: tiles of rows, and of scores. */
+        int shared(int rowTiles, int scoreTiles) {
+            return Float.BYTES * (rowTiles * tile * (most + 4) + scoreTiles * tile * (tile + 4));
+        }
+    }
+
+    private final Gpu gpu;
+    private final Forest forest;
+    private final Size[] sizes;
+    private final Kernel delta;
+    private final Kernel decode;
+    private final Kernel decodeFinish;
+
+    Attention(Gpu gpu) {
+        this.gpu = gpu;
+        forest = new Forest(gpu);
+        sizes = new Size[] {Size.of(gpu, 64, 32), Size.of(gpu, 128, 32), Size.of(gpu, 256, 16)};
+        delta = gpu.kernel("attention_backward_delta");
+        decode = gpu.kernel("attention_decode");
+        decodeFinish = gpu.kernel("attention_decode_finish");
+    }
+
+    private Size size(long d) {
+        for (Size size : sizes) {
+            if (d <= size.most) {
+                return size;
+            }
+        }
+        throw new IllegalArgumentException("heads of " + d + " elements; the kernels reach to 256");
+    }
+
+    void forward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale, int window) {
+        long d = q.dim(2);
+        Size size = size(d);
+        forest.lay(segments, size.tile);
+        if (forest.decoding()) {
+            decode(out, lse, q, k, v, scale, window);
+            return;
+        }
+        size.forward.launch(forest.queryTiles(), q.dim(1), 1, THREADS, size.shared(2, 1)).with(out).with(lse).with(q).with(k).with(v)
+                .with(forest.table()).with(forest.queryTileList()).with(q.dim(1)).with(k.dim(1)).with(d).with((float) scale).with(window)
+                .with(Gpu.wide(d, q, k, v)).run();
+    }
+
+    private void decode(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, double scale, int window) {
+        long heads = q.dim(1);
+        long d = q.dim(2);
+        long splits = Gpu.ceilDiv(forest.longest(), SPLIT);
+        long partials = forest.singles() * heads * splits * (d + 2);
+        gpu.scratch().begin(Float.BYTES * partials, 1);
+        Tensor partial = gpu.scratch().take(DType.F32, partials);
+        decode.launch(forest.singles(), k.dim(1), splits, THREADS, 0).with(partial).with(q).with(k).with(v).with(forest.table())
+                .with(forest.singleList()).with(heads).with(k.dim(1)).with(d).with((float) scale).with(window).run();
+        decodeFinish.launch(forest.singles(), heads, 32).with(out).with(lse).with(partial).with(forest.table()).with(forest.singleList())
+                .with(heads).with(d).with(splits).run();
+    }
+
+    void backward(Tensor dQ, Tensor dK, Tensor dV, Tensor dOut, Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments,
+            double scale, int window) {
+        long heads = q.dim(1);
+        long groups = k.dim(1);
+        long d = q.dim(2);
+        Size size = size(d);
+        forest.lay(segments, size.tile);
+        // Rows that belong to no segment.
+        gpu.zero(dQ);
+        gpu.zero(dK);
+        gpu.zero(dV);
+        long rows = q.dim(0) * heads;
+        gpu.scratch().begin(Float.BYTES * rows, 1);
+        Tensor rowDelta = gpu.scratch().take(DType.F32, rows);
+        boolean wide = Gpu.wide(d, q, k, v, dOut);
+        delta.launch(Gpu.ceilDiv(rows, THREADS / 32), THREADS).with(rowDelta).with(dOut).with(out).with(rows).with(d).run();
+        size.backwardQuery.launch(forest.queryTiles(), heads, 1, THREADS, size.shared(4, 1)).with(dQ).with(dOut).with(lse).with(rowDelta).with(q)
+                .with(k).with(v).with(forest.table()).with(forest.queryTileList()).with(heads).with(groups).with(d).with((float) scale)
+                .with(window).with(wide).run();
+        size.backwardKey.launch(forest.keyTiles(), groups, 1, THREADS, size.shared(4, 2)).with(dK).with(dV).with(dOut).with(lse).with(rowDelta)
+                .with(q).with(k).with(v).with(forest.table()).with(forest.keyTileList()).with(forest.viewerStarts()).with(forest.viewers())
+                .with(heads).with(groups).with(d).with((float) scale).with(window).with(wide).run();
+    }
+
+    @Override
+    public void close() {
+        forest.close();
+    }
+}

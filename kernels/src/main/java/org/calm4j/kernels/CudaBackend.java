@@ -1,0 +1,245 @@
+package org.calm4j.kernels;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import org.calm4j.engine.op.AdamW;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.Precision;
+import org.calm4j.engine.op.Segments;
+import org.calm4j.engine.tensor.Buffer;
+import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Tensor;
+
+/**
+ * All operations on an NVIDIA GPU, through JCuda: the kernels of {@code native/src/main/cuda}, and cuBLAS for products. Work goes into one stream;
+ * the host waits only where it reads.
+ */
+final class CudaBackend implements Backend {
+    private final int ordinal;
+    private final Precision precision;
+    private final Gpu gpu;
+    private final Copy copy;
+    private final Embedding embedding;
+    private final Linear linear;
+    private final RmsNorm rmsNorm;
+    private final LayerNorm layerNorm;
+    private final Rope rope;
+    private final Attention attention;
+    private final Elementwise elementwise;
+    private final TokenLogProb tokenLogProb;
+    private final GradNorm gradNorm;
+    private boolean open = true;
+
+    /** @param ordinal of a device that exists; the libraries are loaded */
+    CudaBackend(int ordinal, Precision precision) {
+        this(ordinal, precision, TokenLogProb.COLUMNS);
+    }
+
+    /** @param vocabularyColumns how much of the vocabulary has logits at a time */
+    CudaBackend(int ordinal, Precision precision, long vocabularyColumns) {
+        this.ordinal = ordinal;
+        this.precision = precision;
+        gpu = new Gpu(ordinal, precision);
+        copy = new Copy(gpu);
+        embedding = new Embedding(gpu);
+        Columns columns = new Columns(gpu);
+        linear = new Linear(gpu, columns);
+        rmsNorm = new RmsNorm(gpu, columns);
+        layerNorm = new LayerNorm(gpu, columns);
+        rope = new Rope(gpu);
+        attention = new Attention(gpu);
+        elementwise = new Elementwise(gpu);
+        tokenLogProb = new TokenLogProb(gpu, vocabularyColumns);
+        gradNorm = new GradNorm(gpu);
+    }
+
+    @Override
+    public String describe() {
+        return "cuda:" + ordinal + ": " + gpu.describe() + ", products in " + precision;
+    }
+
+    @Override
+    public DType computeType() {
+        return DType.F32;
+    }
+
+    @Override
+    public Buffer allocate(long bytes) {
+        CudaBuffer buffer = gpu.allocate(bytes, "a block of tensors");
+        zero(new Tensor("buffer", buffer, 0, DType.BF16, bytes / 2));
+        return buffer;
+    }
+
+    @Override
+    public void copy(Tensor to, Tensor from) {
+        copy.copy(to, from);
+    }
+
+    @Override
+    public void zero(Tensor x) {
+        gpu.zero(x);
+    }
+
+    @Override
+    public void write(Tensor to, int[] from, int count) {
+        gpu.transfer().upload(Gpu.pointer(to), from, count);
+    }
+
+    @Override
+    public void write(Tensor to, double[] from, int count) {
+        gpu.transfer().upload(Gpu.pointer(to), from, count);
+    }
+
+    @Override
+    public void read(double[] to, Tensor from, int count) {
+        if (from.type() == DType.F32) {
+            gpu.transfer().download(to, Gpu.pointer(from), count);
+            return;
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment raw = arena.allocate((long) count * from.type().bytes(), Double.BYTES);
+            gpu.transfer().download(raw, Gpu.pointer(from));
+            for (int i = 0; i < count; i++) {
+                to[i] = switch (from.type()) {
+                    case BF16 -> Float.intBitsToFloat(raw.getAtIndex(ValueLayout.JAVA_SHORT, i) << 16);
+                    case F16 -> Float.float16ToFloat(raw.getAtIndex(ValueLayout.JAVA_SHORT, i));
+                    case I32 -> raw.getAtIndex(ValueLayout.JAVA_INT, i);
+                    case F32, F64 -> throw new IllegalArgumentException("cannot read " + from);
+                };
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        if (open) {
+            open = false;
+            gpu.enter();
+            attention.close();
+            gpu.close();
+        }
+    }
+
+    @Override
+    public void embeddingForward(Tensor out, Tensor table, Tensor index, boolean add) {
+        embedding.forward(out, table, index, add);
+    }
+
+    @Override
+    public void embeddingBackward(Tensor dTable, Tensor dOut, Tensor index) {
+        embedding.backward(dTable, dOut, index);
+    }
+
+    @Override
+    public void linearForward(Tensor out, Tensor x, Tensor w, double alpha, boolean add) {
+        linear.forward(out, x, w, alpha, add);
+    }
+
+    @Override
+    public void linearBackwardInput(Tensor dX, Tensor dOut, Tensor w, double alpha, boolean add) {
+        linear.backwardInput(dX, dOut, w, alpha, add);
+    }
+
+    @Override
+    public void linearBackwardWeight(Tensor dW, Tensor dOut, Tensor x, double alpha) {
+        linear.backwardWeight(dW, dOut, x, alpha);
+    }
+
+    @Override
+    public void biasForward(Tensor x, Tensor bias) {
+        linear.bias(x, bias);
+    }
+
+    @Override
+    public void biasBackward(Tensor dBias, Tensor dOut) {
+        linear.biasBackward(dBias, dOut);
+    }
+
+    @Override
+    public void rmsNormForward(Tensor out, Tensor rstd, Tensor x, Tensor w, double epsilon) {
+        rmsNorm.forward(out, rstd, x, w, epsilon);
+    }
+
+    @Override
+    public void rmsNormBackward(Tensor dX, Tensor dW, Tensor dOut, Tensor x, Tensor w, Tensor rstd) {
+        rmsNorm.backward(dX, dW, dOut, x, w, rstd);
+    }
+
+    @Override
+    public void layerNormForward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor w, Tensor bias, double epsilon) {
+        layerNorm.forward(out, mean, rstd, x, w, bias, epsilon);
+    }
+
+    @Override
+    public void layerNormBackward(Tensor dX, Tensor dW, Tensor dBias, Tensor dOut, Tensor x, Tensor w, Tensor mean, Tensor rstd) {
+        layerNorm.backward(dX, dW, dBias, dOut, x, w, mean, rstd);
+    }
+
+    @Override
+    public void ropeForward(Tensor x, Tensor cosine, Tensor sine, Tensor position) {
+        rope.turn(x, cosine, sine, position, 1);
+    }
+
+    @Override
+    public void ropeBackward(Tensor dX, Tensor cosine, Tensor sine, Tensor position) {
+        rope.turn(dX, cosine, sine, position, -1);
+    }
+
+    @Override
+    public void attentionForward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale, int window) {
+        attention.forward(out, lse, q, k, v, segments, scale, window);
+    }
+
+    @Override
+    public void attentionBackward(Tensor dQ, Tensor dK, Tensor dV, Tensor dOut, Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v,
+            Segments segments, double scale, int window) {
+        attention.backward(dQ, dK, dV, dOut, out, lse, q, k, v, segments, scale, window);
+    }
+
+    @Override
+    public void swiGluForward(Tensor out, Tensor gate, Tensor up) {
+        elementwise.swiGlu(out, gate, up);
+    }
+
+    @Override
+    public void swiGluBackward(Tensor dGate, Tensor dUp, Tensor dOut, Tensor gate, Tensor up) {
+        elementwise.swiGluBackward(dGate, dUp, dOut, gate, up);
+    }
+
+    @Override
+    public void geluForward(Tensor out, Tensor x) {
+        elementwise.gelu(out, x);
+    }
+
+    @Override
+    public void geluBackward(Tensor dX, Tensor dOut, Tensor x) {
+        elementwise.geluBackward(dX, dOut, x);
+    }
+
+    @Override
+    public void tokenLogProbForward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target) {
+        tokenLogProb.forward(logProb, lse, x, w, target);
+    }
+
+    @Override
+    public void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse) {
+        tokenLogProb.backward(dX, dW, coefficient, x, w, target, lse);
+    }
+
+    @Override
+    public void dropout(Tensor out, Tensor x, double p, long seed, boolean add) {
+        elementwise.dropout(out, x, p, seed, add);
+    }
+
+    @Override
+    public double sumOfSquares(Tensor x) {
+        return gradNorm.sumOfSquares(x);
+    }
+
+    @Override
+    public void adamW(Tensor w, Tensor m, Tensor v, Tensor grad, AdamW settings, double learningRate, double weightDecay, double gradScale,
+            long step) {
+        elementwise.adamW(w, m, v, grad, settings, learningRate, weightDecay, gradScale, step);
+    }
+}

@@ -1,0 +1,28 @@
+package org.calm4j.kernels;
+
+import java.util.List;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.BackendProvider;
+import org.calm4j.engine.op.Precision;
+
+/** Offers {@link CudaBackend} to the engine. */
+public final class CudaBackendProvider implements BackendProvider {
+    @Override
+    public List<String> missing() {
+        return CudaProbe.run().missing();
+    }
+
+    @Override
+    public Backend open(int ordinal, Precision precision) {
+        CudaProbe probe = CudaProbe.run();
+        if (!probe.usable()) {
+            throw CalmException.failed("--device cuda: " + String.join("; ", probe.missing()), null);
+        }
+        if (ordinal >= probe.devices().size()) {
+            throw CalmException.failed("--device cuda:" + ordinal + ": there are only " + probe.devices().size() + " devices, from 0", null);
+        }
+        CudaNatives.loadCublas();
+        return new CudaBackend(ordinal, precision);
+    }
+}

@@ -1,0 +1,59 @@
+package org.calm4j.kernels;
+
+import jcuda.driver.CUcontext;
+import jcuda.driver.CUdevice;
+import jcuda.driver.CUdevice_attribute;
+import jcuda.driver.JCudaDriver;
+
+/** A context on one device. Calls of the driver reach the context that is current on their thread; {@link #enter} makes it this one. */
+final class CudaContext implements AutoCloseable {
+    private static final ThreadLocal<CudaContext> CURRENT = new ThreadLocal<>();
+
+    private final CUdevice device = new CUdevice();
+    private final CUcontext context = new CUcontext();
+    private boolean open = true;
+
+    /** @param ordinal of a device that exists */
+    CudaContext(int ordinal) {
+        JCudaDriver.cuDeviceGet(device, ordinal);
+        JCudaDriver.cuCtxCreate(context, 0, device);
+        CURRENT.set(this);
+    }
+
+    void enter() {
+        if (CURRENT.get() != this) {
+            JCudaDriver.cuCtxSetCurrent(context);
+            CURRENT.set(this);
+        }
+    }
+
+    /** @param attribute of {@link CUdevice_attribute} */
+    int attribute(int attribute) {
+        int[] value = new int[1];
+        JCudaDriver.cuDeviceGetAttribute(value, attribute, device);
+        return value[0];
+    }
+
+    String name() {
+        byte[] name = new byte[256];
+        JCudaDriver.cuDeviceGetName(name, name.length, device);
+        return CudaProbe.text(name);
+    }
+
+    /** Free and all bytes of the device. */
+    long[] memory() {
+        long[] free = new long[1];
+        long[] all = new long[1];
+        JCudaDriver.cuMemGetInfo(free, all);
+        return new long[] {free[0], all[0]};
+    }
+
+    @Override
+    public void close() {
+        if (open) {
+            open = false;
+            CURRENT.remove();
+            JCudaDriver.cuCtxDestroy(context);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+package org.calm4j.kernels;
+
+import jcuda.driver.CUevent;
+import jcuda.driver.CUevent_flags;
+import jcuda.driver.JCudaDriver;
+
+/** A mark in a stream that the host can wait for. */
+final class CudaEvent implements AutoCloseable {
+    private final CUevent event = new CUevent();
+    private boolean open = true;
+
+    CudaEvent() {
+        JCudaDriver.cuEventCreate(event, CUevent_flags.CU_EVENT_DISABLE_TIMING);
+    }
+
+    void record(CudaStream stream) {
+        JCudaDriver.cuEventRecord(event, stream.handle());
+    }
+
+    /** Waits for the last record; returns at once when there was none. */
+    void synchronize() {
+        JCudaDriver.cuEventSynchronize(event);
+    }
+
+    @Override
+    public void close() {
+        if (open) {
+            open = false;
+            JCudaDriver.cuEventDestroy(event);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+package org.calm4j.kernels;
+
+import jcuda.driver.CUstream;
+import jcuda.driver.CUstream_flags;
+import jcuda.driver.JCudaDriver;
+
+/** A queue of work on the device; it is done in order, and the host does not wait for it. */
+final class CudaStream implements AutoCloseable {
+    private final CUstream stream = new CUstream();
+    private boolean open = true;
+
+    CudaStream() {
+        JCudaDriver.cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING);
+    }
+
+    CUstream handle() {
+        return stream;
+    }
+
+    /** Waits until everything in the queue is done. */
+    void synchronize() {
+        JCudaDriver.cuStreamSynchronize(stream);
+    }
+
+    @Override
+    public void close() {
+        if (open) {
+            open = false;
+            JCudaDriver.cuStreamDestroy(stream);
+        }
+    }
+}

@@ -1,0 +1,21 @@
+package org.calm4j.kernels;
+
+import jcuda.driver.CUdeviceptr;
+
+/** A device pointer that tells its address, which JCuda keeps to itself; the launches need it as a number. */
+final class DevicePointer extends CUdeviceptr {
+    DevicePointer() {
+    }
+
+    private DevicePointer(DevicePointer base, long bytes) {
+        super(base, bytes);
+    }
+
+    long address() {
+        return getNativePointer() + getByteOffset();
+    }
+
+    DevicePointer plus(long bytes) {
+        return new DevicePointer(this, bytes);
+    }
+}

@@ -1,0 +1,38 @@
+package org.calm4j.kernels;
+
+import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Tensor;
+
+/** Rows of a table by their indices: {@code embedding.cu}. */
+final class Embedding {
+    private static final int BLOCK = 128;
+
+    private final Gpu gpu;
+    private final Gpu.Kernels forward;
+    private final Kernel links;
+    private final Kernel backward;
+
+    Embedding(Gpu gpu) {
+        this.gpu = gpu;
+        forward = gpu.kernels("embedding_forward");
+        links = gpu.kernel("embedding_links");
+        backward = gpu.kernel("embedding_backward");
+    }
+
+    void forward(Tensor out, Tensor table, Tensor index, boolean add) {
+        long c = table.dim(1);
+        forward.of(table.type()).launch(index.size(), Rows.block(c)).with(out).with(table).with(index).with(c).with(add)
+                .with(Gpu.wide(c, out, table)).run();
+    }
+
+    void backward(Tensor dTable, Tensor dOut, Tensor index) {
+        long rows = index.size();
+        long c = dTable.dim(1);
+        gpu.scratch().begin(8 * rows, 2);
+        Tensor next = gpu.scratch().take(DType.I32, rows);
+        Tensor first = gpu.scratch().take(DType.I32, rows);
+        links.launch(Gpu.ceilDiv(rows, BLOCK), BLOCK).with(next).with(first).with(index).with(rows).run();
+        backward.launch(rows, Rows.block(c)).with(dTable).with(dOut).with(index).with(next).with(first).with(c)
+                .with(Gpu.wide(c, dTable, dOut)).run();
+    }
+}

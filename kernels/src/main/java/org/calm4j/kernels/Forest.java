@@ -1,0 +1,178 @@
+package org.calm4j.kernels;
+
+import it.unimi.dsi.fastutil.ints.IntArrayList;
+import java.util.Arrays;
+import org.calm4j.engine.op.Segments;
+import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Tensor;
+
+/**
+ * The segments of attention as the kernels read them ({@code forest.cuh}): one array on the device with the table of segments, the tiles of
+ * queries, the tiles of keys, and for each segment the segments that see its keys. It is sent anew only when the segments have changed, which is
+ * once for all the layers of a pass.
+ */
+final class Forest implements AutoCloseable {
+    private final Gpu gpu;
+    private int[] sent = {};
+    private int tile;
+    private CudaBuffer buffer;
+    private int queryTileStart;
+    private int queryTiles;
+    private int keyTileStart;
+    private int keyTiles;
+    private int viewerStart;
+    private int singleStart;
+    private int singles;
+    private int longest;
+    private boolean decoding;
+
+    Forest(Gpu gpu) {
+        this.gpu = gpu;
+    }
+
+    /** @param tile queries, and keys, of a block */
+    void lay(Segments segments, int tile) {
+        int[] table = table(segments);
+        if (this.tile == tile && Arrays.equals(table, sent)) {
+            return;
+        }
+        IntArrayList all = new IntArrayList(table);
+        IntArrayList ownQueries = new IntArrayList();
+        longest = 0;
+        decoding = true;
+        for (int s = 0; s < segments.count(); s++) {
+            decoding &= segments.queryLength(s) <= 1;
+            longest = Math.max(longest, segments.depth(s) + segments.keyLength(s));
+            if (segments.queryLength(s) > 0) {
+                ownQueries.add(s);
+            }
+        }
+        queryTileStart = all.size();
+        for (int s = 0; s < segments.count(); s++) {
+            tiles(all, s, segments.queryLength(s), tile);
+        }
+        queryTiles = (all.size() - queryTileStart) / 2;
+        keyTileStart = all.size();
+        for (int s = 0; s < segments.count(); s++) {
+            tiles(all, s, segments.keyLength(s), tile);
+        }
+        keyTiles = (all.size() - keyTileStart) / 2;
+        singleStart = all.size();
+        singles = ownQueries.size();
+        all.addAll(ownQueries);
+        viewers(all, segments);
+        send(all);
+        sent = table;
+        this.tile = tile;
+    }
+
+    private static int[] table(Segments segments) {
+        int[] table = new int[6 * segments.count()];
+        for (int s = 0; s < segments.count(); s++) {
+            int at = 6 * s;
+            table[at] = segments.queryStart(s);
+            table[at + 1] = segments.queryLength(s);
+            table[at + 2] = segments.keyStart(s);
+            table[at + 3] = segments.keyLength(s);
+            table[at + 4] = segments.parent(s);
+            table[at + 5] = segments.depth(s);
+        }
+        return table;
+    }
+
+    private static void tiles(IntArrayList to, int segment, int length, int tile) {
+        for (int first = 0; first < length; first += tile) {
+            to.add(segment);
+            to.add(first);
+        }
+    }
+
+    /** Starts of the lists, counted from the first list, then the lists: the segments with queries below each segment, itself included. */
+    private void viewers(IntArrayList to, Segments segments) {
+        IntArrayList[] lists = new IntArrayList[segments.count()];
+        for (int s = 0; s < lists.length; s++) {
+            lists[s] = new IntArrayList();
+            for (int above = s; above != Segments.NONE && segments.queryLength(s) > 0; above = segments.parent(above)) {
+                lists[above].add(s);
+            }
+        }
+        viewerStart = to.size();
+        int at = 0;
+        for (IntArrayList list : lists) {
+            to.add(at);
+            at += list.size();
+        }
+        to.add(at);
+        for (IntArrayList list : lists) {
+            to.addAll(list);
+        }
+    }
+
+    private void send(IntArrayList all) {
+        long bytes = (long) Integer.BYTES * all.size();
+        if (buffer == null || buffer.bytes() < bytes) {
+            close();
+            buffer = gpu.allocate(bytes, "segments");
+        }
+        gpu.transfer().upload(buffer.pointer(), all.elements(), all.size());
+    }
+
+    /** Whether no segment has more than one query. */
+    boolean decoding() {
+        return decoding;
+    }
+
+    /** Positions of the longest sequence. */
+    int longest() {
+        return longest;
+    }
+
+    int queryTiles() {
+        return queryTiles;
+    }
+
+    int keyTiles() {
+        return keyTiles;
+    }
+
+    /** Segments that have queries. */
+    int singles() {
+        return singles;
+    }
+
+    Tensor table() {
+        return from(0);
+    }
+
+    Tensor queryTileList() {
+        return from(queryTileStart);
+    }
+
+    Tensor keyTileList() {
+        return from(keyTileStart);
+    }
+
+    Tensor singleList() {
+        return from(singleStart);
+    }
+
+    Tensor viewerStarts() {
+        return from(viewerStart);
+    }
+
+    Tensor viewers() {
+        return from(viewerStart + sent.length / 6 + 1);
+    }
+
+    private Tensor from(int first) {
+        return new Tensor("segments", buffer, (long) Integer.BYTES * first, DType.I32, 0);
+    }
+
+    @Override
+    public void close() {
+        if (buffer != null) {
+            buffer.close();
+            buffer = null;
+        }
+    }
+}

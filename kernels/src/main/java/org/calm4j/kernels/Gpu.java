@@ -1,0 +1,167 @@
+package org.calm4j.kernels;
+
+import java.util.Locale;
+import jcuda.CudaException;
+import jcuda.driver.CUdevice_attribute;
+import jcuda.driver.CUresult;
+import jcuda.driver.JCudaDriver;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.op.Precision;
+import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Tensor;
+
+/** One device with all that the operations share: its context and stream, the kernels, the matrix products, transfers and scratch memory. */
+final class Gpu implements AutoCloseable {
+    /** The variable that makes every launch wait for its end, so that a fault names its kernel. */
+    static final String DEBUG = "CALM_CUDA_DEBUG";
+    private static final long TRANSFER_PIECE = 1 << 20;
+
+    private final boolean debug = "1".equals(System.getenv(DEBUG));
+    private final CudaContext context;
+    private final CudaStream stream;
+    private final KernelImage image;
+    private final Launch launch;
+    private final Transfer transfer;
+    private final Scratch scratch;
+    private final MatrixProduct product;
+
+    /** @param ordinal of a device that exists */
+    Gpu(int ordinal, Precision precision) {
+        context = new CudaContext(ordinal);
+        stream = new CudaStream();
+        image = KernelImage.load(context);
+        launch = new Launch(this);
+        transfer = new Transfer(this, TRANSFER_PIECE);
+        scratch = new Scratch(this);
+        product = new MatrixProduct(this, precision);
+    }
+
+    static long address(Tensor tensor) {
+        if (!(tensor.buffer() instanceof CudaBuffer buffer)) {
+            throw new IllegalArgumentException(tensor + " is not in the device's memory");
+        }
+        return buffer.pointer().address() + tensor.offset();
+    }
+
+    static DevicePointer pointer(Tensor tensor) {
+        return ((CudaBuffer) tensor.buffer()).pointer().plus(tensor.offset());
+    }
+
+    /** Whether kernels may read four elements at a time: rows are a multiple of four long, and all tensors begin at 16 bytes. */
+    static boolean wide(long rowSize, Tensor... tensors) {
+        boolean wide = rowSize % 4 == 0;
+        for (Tensor tensor : tensors) {
+            wide &= address(tensor) % 16 == 0;
+        }
+        return wide;
+    }
+
+    static long ceilDiv(long a, long b) {
+        return (a + b - 1) / b;
+    }
+
+    void enter() {
+        context.enter();
+    }
+
+    boolean debug() {
+        return debug;
+    }
+
+    CudaStream stream() {
+        return stream;
+    }
+
+    Transfer transfer() {
+        return transfer;
+    }
+
+    Scratch scratch() {
+        return scratch;
+    }
+
+    MatrixProduct product() {
+        return product;
+    }
+
+    Kernel kernel(String name) {
+        return new Kernel(name, image.module().function(name), launch);
+    }
+
+    /** A kernel in its versions for weights of each floating type: {@code name_f32}, {@code name_bf16}, {@code name_f16}. */
+    Kernels kernels(String name) {
+        return new Kernels(kernel(name + "_f32"), kernel(name + "_bf16"), kernel(name + "_f16"));
+    }
+
+    record Kernels(Kernel f32, Kernel bf16, Kernel f16) {
+        Kernel of(DType type) {
+            return switch (type) {
+                case F32 -> f32;
+                case BF16 -> bf16;
+                case F16 -> f16;
+                case F64, I32 -> throw new IllegalArgumentException("no kernel for weights of type " + type);
+            };
+        }
+    }
+
+    /** Memory that is not set. */
+    CudaBuffer allocate(long bytes, String what) {
+        enter();
+        DevicePointer pointer = new DevicePointer();
+        try {
+            JCudaDriver.cuMemAlloc(pointer, Math.max(bytes, 1));
+        } catch (CudaException e) {
+            if (!String.valueOf(e.getMessage()).contains(CUresult.stringFor(CUresult.CUDA_ERROR_OUT_OF_MEMORY))) {
+                throw fault("allocating " + bytes + " bytes for " + what, e);
+            }
+            long[] memory = context.memory();
+            throw CalmException.failed(String.format(Locale.ROOT, "the GPU's memory is too small: %s asked for %s, free are %s of %s%n"
+                    + "smaller: --micro-batch-size 1, --gradient-checkpointing, --lora-rank 8; or --device cpu", what, gib(bytes), gib(memory[0]),
+                    gib(memory[1])), e);
+        }
+        return new CudaBuffer(this, pointer, bytes);
+    }
+
+    void zero(Tensor x) {
+        if (x.size() > 0) {
+            enter();
+            JCudaDriver.cuMemsetD8Async(pointer(x), (byte) 0, x.bytes(), stream.handle());
+        }
+    }
+
+    /** Waits for the device. */
+    void synchronize() {
+        enter();
+        try {
+            stream.synchronize();
+        } catch (CudaException e) {
+            throw fault("found while waiting for the device; " + DEBUG + "=1 finds the kernel", e);
+        }
+    }
+
+    CalmException fault(String where, CudaException e) {
+        return CalmException.failed("the GPU reports " + e.getMessage() + " (" + where + ")", e);
+    }
+
+    String describe() {
+        return String.format(Locale.ROOT, "%s, compute capability %d.%d, %s, %s", context.name(),
+                context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR),
+                context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR), gib(context.memory()[1]),
+                image.describe());
+    }
+
+    private static String gib(long bytes) {
+        return String.format(Locale.ROOT, "%.1f GiB", bytes / (double) (1L << 30));
+    }
+
+    @Override
+    public void close() {
+        enter();
+        product.close();
+        scratch.close();
+        transfer.close();
+        image.module().close();
+        stream.close();
+        context.close();
+    }
+}

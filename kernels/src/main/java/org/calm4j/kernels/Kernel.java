@@ -1,0 +1,46 @@
+package org.calm4j.kernels;
+
+import jcuda.driver.CUfunction;
+import jcuda.driver.CUfunction_attribute;
+import jcuda.driver.JCudaDriver;
+
+/** One kernel. A launch is written as {@code kernel.launch(grid, block).with(out).with(x).with(n).run()}, in the order of its parameters. */
+final class Kernel {
+    private static final int SHARED_WITHOUT_ASKING = 48 << 10;
+
+    private final String name;
+    private final CUfunction function;
+    private final Launch launch;
+    private int sharedBytes = SHARED_WITHOUT_ASKING;
+
+    Kernel(String name, CUfunction function, Launch launch) {
+        this.name = name;
+        this.function = function;
+        this.launch = launch;
+    }
+
+    Launch launch(long grid, int block) {
+        return launch(grid, 1, 1, block, 0);
+    }
+
+    Launch launch(long gridX, long gridY, int block) {
+        return launch(gridX, gridY, 1, block, 0);
+    }
+
+    /** @param shared bytes of dynamic shared memory of a block */
+    Launch launch(long gridX, long gridY, long gridZ, int block, int shared) {
+        if (shared > sharedBytes) {
+            JCudaDriver.cuFuncSetAttribute(function, CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared);
+            sharedBytes = shared;
+        }
+        return launch.of(this, Math.toIntExact(gridX), Math.toIntExact(gridY), Math.toIntExact(gridZ), block, shared);
+    }
+
+    String name() {
+        return name;
+    }
+
+    CUfunction function() {
+        return function;
+    }
+}

@@ -1,0 +1,131 @@
+package org.calm4j.kernels;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.Set;
+import jcuda.CudaException;
+import jcuda.driver.CUdevice_attribute;
+import jcuda.driver.CUresult;
+import jcuda.nvptxcompiler.JNvPTXCompiler;
+import jcuda.nvptxcompiler.nvPTXCompilerHandle;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.AtomicFile;
+
+/**
+ * The kernels as they are loaded: PTX, which the driver compiles for its device, or, where the driver cannot, what JCuda's own compiler makes of
+ * it, kept under its hash for the next start.
+ */
+final class KernelImage {
+    static final String RESOURCE = "kernels.ptx";
+    /** What a driver without a compiler, or with an old one, answers. */
+    private static final Set<Integer> CANNOT_COMPILE = Set.of(CUresult.CUDA_ERROR_JIT_COMPILER_NOT_FOUND, CUresult.CUDA_ERROR_INVALID_PTX,
+            CUresult.CUDA_ERROR_UNSUPPORTED_PTX_VERSION, CUresult.CUDA_ERROR_JIT_COMPILATION_DISABLED, CUresult.CUDA_ERROR_NO_BINARY_FOR_GPU);
+
+    private final CudaModule module;
+    private final String how;
+
+    private KernelImage(CudaModule module, String how) {
+        this.module = module;
+        this.how = how;
+    }
+
+    static KernelImage load(CudaContext context) {
+        byte[] ptx = ptx();
+        try {
+            return new KernelImage(new CudaModule(ptx), "kernels compiled by the driver");
+        } catch (CudaException e) {
+            if (CANNOT_COMPILE.stream().noneMatch(code -> String.valueOf(e.getMessage()).contains(CUresult.stringFor(code)))) {
+                throw CalmException.failed("the GPU does not take the kernels: " + e.getMessage(), e);
+            }
+            String architecture = "sm_" + context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)
+                    + context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
+            return new KernelImage(new CudaModule(cached(ptx, architecture)), "kernels compiled by JCuda's compiler");
+        }
+    }
+
+    /** With a zero at the end, as the driver and the compiler want it. */
+    static byte[] ptx() {
+        try (InputStream in = KernelImage.class.getResourceAsStream(RESOURCE)) {
+            if (in == null) {
+                throw CalmException.failed("this build has no CUDA kernels (" + RESOURCE + "); --device cpu runs without", null);
+            }
+            byte[] text = in.readAllBytes();
+            return Arrays.copyOf(text, text.length + 1);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    CudaModule module() {
+        return module;
+    }
+
+    String describe() {
+        return how;
+    }
+
+    private static byte[] cached(byte[] ptx, String architecture) {
+        String cache = System.getenv("XDG_CACHE_HOME");
+        Path folder = (cache == null ? Path.of(System.getProperty("user.home"), ".cache") : Path.of(cache)).resolve("calm4j");
+        Path file = folder.resolve(hash(ptx) + "-" + architecture + ".cubin");
+        try {
+            if (Files.exists(file)) {
+                return Files.readAllBytes(file);
+            }
+            byte[] cubin = compile(ptx, architecture);
+            Files.createDirectories(folder);
+            AtomicFile.write(file, out -> out.write(cubin));
+            return cubin;
+        } catch (IOException e) {
+            throw CalmException.failed(file + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static String hash(byte[] bytes) {
+        try {
+            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /**
+     * @param ptx with a zero at the end
+     * @param architecture such as {@code sm_80}
+     * @throws CalmException failed: the compiler refuses it, with what it says
+     */
+    static byte[] compile(byte[] ptx, String architecture, String... options) {
+        CudaNatives.loadCompiler();
+        String[] all = Arrays.copyOf(options, options.length + 1);
+        all[options.length] = "--gpu-name=" + architecture;
+        nvPTXCompilerHandle handle = new nvPTXCompilerHandle();
+        JNvPTXCompiler.nvPTXCompilerCreate(handle, ptx.length, ptx);
+        try {
+            JNvPTXCompiler.nvPTXCompilerCompile(handle, all.length, all);
+            long[] size = new long[1];
+            JNvPTXCompiler.nvPTXCompilerGetCompiledProgramSize(handle, size);
+            byte[] cubin = new byte[Math.toIntExact(size[0])];
+            JNvPTXCompiler.nvPTXCompilerGetCompiledProgram(handle, cubin);
+            return cubin;
+        } catch (CudaException e) {
+            throw CalmException.failed("the kernels do not compile for " + architecture + ": " + errors(handle).strip(), e);
+        } finally {
+            JNvPTXCompiler.nvPTXCompilerDestroy(handle);
+        }
+    }
+
+    private static String errors(nvPTXCompilerHandle handle) {
+        long[] size = new long[1];
+        JNvPTXCompiler.nvPTXCompilerGetErrorLogSize(handle, size);
+        byte[] log = new byte[Math.toIntExact(size[0]) + 1];
+        JNvPTXCompiler.nvPTXCompilerGetErrorLog(handle, log);
+        return CudaProbe.text(log);
+    }
+}

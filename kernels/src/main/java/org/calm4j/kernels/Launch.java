@@ -1,0 +1,91 @@
+package org.calm4j.kernels;
+
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Locale;
+import jcuda.CudaException;
+import jcuda.Pointer;
+import jcuda.driver.JCudaDriver;
+import org.calm4j.engine.tensor.Tensor;
+
+/**
+ * One launch under way: its parameters in a direct buffer that is used again for all launches, since the driver copies them at the call. First
+ * come the addresses of the slots, which never change, then the slots of eight bytes; a whole number is written with all eight, so that it is
+ * right for an int and for a long parameter alike.
+ */
+final class Launch {
+    private static final int SLOTS = 32;
+
+    private final Gpu gpu;
+    private final ByteBuffer buffer = ByteBuffer.allocateDirect(2 * 8 * SLOTS).order(ByteOrder.nativeOrder());
+    private final Pointer parameters = Pointer.to(buffer);
+    private final Pointer nothing = new Pointer();
+    private final StringBuilder tensors = new StringBuilder();
+    private Kernel kernel;
+    private int gridX;
+    private int gridY;
+    private int gridZ;
+    private int block;
+    private int shared;
+    private int slot;
+
+    Launch(Gpu gpu) {
+        this.gpu = gpu;
+        long address = MemorySegment.ofBuffer(buffer).address();
+        for (int i = 0; i < SLOTS; i++) {
+            buffer.putLong(8 * i, address + 8L * (SLOTS + i));
+        }
+    }
+
+    Launch of(Kernel kernel, int gridX, int gridY, int gridZ, int block, int shared) {
+        this.kernel = kernel;
+        this.gridX = gridX;
+        this.gridY = gridY;
+        this.gridZ = gridZ;
+        this.block = block;
+        this.shared = shared;
+        slot = SLOTS;
+        tensors.setLength(0);
+        return this;
+    }
+
+    /** The address of the tensor's first element. */
+    Launch with(Tensor tensor) {
+        if (gpu.debug()) {
+            tensors.append(' ').append(tensor);
+        }
+        return with(Gpu.address(tensor));
+    }
+
+    /** A whole number, or an address. */
+    Launch with(long value) {
+        buffer.putLong(8 * slot++, value);
+        return this;
+    }
+
+    Launch with(float value) {
+        buffer.putFloat(8 * slot++, value);
+        return this;
+    }
+
+    Launch with(boolean value) {
+        return with(value ? 1L : 0L);
+    }
+
+    void run() {
+        if (gridX == 0 || gridY == 0 || gridZ == 0) {
+            return;
+        }
+        gpu.enter();
+        try {
+            JCudaDriver.cuLaunchKernel(kernel.function(), gridX, gridY, gridZ, block, 1, 1, shared, gpu.stream().handle(), parameters, nothing);
+            if (gpu.debug()) {
+                gpu.stream().synchronize();
+            }
+        } catch (CudaException e) {
+            throw gpu.fault(String.format(Locale.ROOT, "kernel %s, grid %d × %d × %d, block %d, %d bytes shared, tensors%s", kernel.name(),
+                    gridX, gridY, gridZ, block, shared, gpu.debug() ? tensors : " named with " + Gpu.DEBUG + "=1"), e);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+package org.calm4j.kernels;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import jcuda.CudaException;
+import jcuda.Pointer;
+import jcuda.cudaDataType;
+import jcuda.jcublas.JCublas2;
+import jcuda.jcublas.cublasComputeType;
+import jcuda.jcublas.cublasGemmAlgo;
+import jcuda.jcublas.cublasHandle;
+import jcuda.jcublas.cublasOperation;
+import jcuda.runtime.cudaStream_t;
+import org.calm4j.engine.op.Precision;
+import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Tensor;
+
+/**
+ * Products of matrices by cuBLAS, sums in F32. cuBLAS counts by columns: our (rows, columns) is its transposed (columns, rows), so that
+ * {@code out = a·b} is asked for as {@code outᵀ = bᵀ·aᵀ}, without moving anything.
+ */
+final class MatrixProduct implements AutoCloseable {
+    private final Gpu gpu;
+    private final Precision precision;
+    private final cublasHandle handle = new cublasHandle();
+    private final FloatBuffer factors = ByteBuffer.allocateDirect(8).order(ByteOrder.nativeOrder()).asFloatBuffer();
+    private final Pointer alpha = Pointer.to(factors);
+    private final Pointer beta = alpha.withByteOffset(Float.BYTES);
+    private final Copy copy;
+    private final Scratch scratch;
+    private boolean open = true;
+
+    MatrixProduct(Gpu gpu, Precision precision) {
+        this.gpu = gpu;
+        this.precision = precision;
+        copy = new Copy(gpu);
+        scratch = new Scratch(gpu);
+        JCublas2.cublasCreate(handle);
+        JCublas2.cublasSetStream(handle, new cudaStream_t(gpu.stream().handle()));
+    }
+
+    /** {@code out = alpha·x·wᵀ + beta·out}: out (T,N), x (T,K), w (N,K). */
+    void timesTransposed(Tensor out, Tensor x, Tensor w, double alpha, double beta) {
+        run(out, w, cublasOperation.CUBLAS_OP_T, x, cublasOperation.CUBLAS_OP_N, x.dim(1), alpha, beta);
+    }
+
+    /** {@code out = alpha·x·w + beta·out}: out (T,K), x (T,N), w (N,K). */
+    void times(Tensor out, Tensor x, Tensor w, double alpha, double beta) {
+        run(out, w, cublasOperation.CUBLAS_OP_N, x, cublasOperation.CUBLAS_OP_N, x.dim(1), alpha, beta);
+    }
+
+    /** {@code out = alpha·xᵀ·y + beta·out}: out (N,K), x (T,N), y (T,K). */
+    void transposedTimes(Tensor out, Tensor x, Tensor y, double alpha, double beta) {
+        run(out, y, cublasOperation.CUBLAS_OP_N, x, cublasOperation.CUBLAS_OP_T, x.dim(0), alpha, beta);
+    }
+
+    private void run(Tensor out, Tensor first, int firstOperation, Tensor second, int secondOperation, long inner, double alpha, double beta) {
+        if (out.size() == 0) {
+            return;
+        }
+        gpu.enter();
+        DType type = precision == Precision.BF16 ? DType.BF16 : DType.F32;
+        scratch.begin((first.type() == type ? 0 : first.size() * type.bytes()) + (second.type() == type ? 0 : second.size() * type.bytes()), 2);
+        Tensor a = as(type, first);
+        Tensor b = as(type, second);
+        factors.put(0, (float) alpha).put(1, (float) beta);
+        int data = type == DType.F32 ? cudaDataType.CUDA_R_32F : cudaDataType.CUDA_R_16BF;
+        int compute = precision == Precision.TF32 ? cublasComputeType.CUBLAS_COMPUTE_32F_FAST_TF32 : cublasComputeType.CUBLAS_COMPUTE_32F;
+        try {
+            JCublas2.cublasGemmEx_new(handle, firstOperation, secondOperation, Math.toIntExact(out.dim(1)), Math.toIntExact(out.dim(0)),
+                    Math.toIntExact(inner), this.alpha, Gpu.pointer(a), data, Math.toIntExact(a.dim(1)), Gpu.pointer(b), data,
+                    Math.toIntExact(b.dim(1)), this.beta, Gpu.pointer(out), cudaDataType.CUDA_R_32F, Math.toIntExact(out.dim(1)), compute,
+                    cublasGemmAlgo.CUBLAS_GEMM_DEFAULT);
+            if (gpu.debug()) {
+                gpu.stream().synchronize();
+            }
+        } catch (CudaException e) {
+            throw gpu.fault("matrix product " + out + " of " + second + " and " + first, e);
+        }
+    }
+
+    private Tensor as(DType type, Tensor x) {
+        if (x.type() == type) {
+            return x;
+        }
+        Tensor converted = scratch.take(type, x.dim(0), x.dim(1));
+        copy.onDevice(converted, x);
+        return converted;
+    }
+
+    @Override
+    public void close() {
+        if (open) {
+            open = false;
+            scratch.close();
+            JCublas2.cublasDestroy(handle);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+package org.calm4j.kernels;
+
+import org.calm4j.engine.tensor.Tensor;
+
+/** Root-mean-square norm: {@code rmsnorm.cu}. */
+final class RmsNorm {
+    private final Columns columns;
+    private final Gpu.Kernels forward;
+    private final Gpu.Kernels backward;
+    private final Kernel backwardWeight;
+
+    RmsNorm(Gpu gpu, Columns columns) {
+        this.columns = columns;
+        forward = gpu.kernels("rmsnorm_forward");
+        backward = gpu.kernels("rmsnorm_backward");
+        backwardWeight = gpu.kernel("rmsnorm_backward_weight");
+    }
+
+    void forward(Tensor out, Tensor rstd, Tensor x, Tensor w, double epsilon) {
+        long c = x.dim(1);
+        forward.of(w.type()).launch(x.dim(0), Rows.block(c)).with(out).with(rstd).with(x).with(w).with(c).with((float) epsilon)
+                .with(Gpu.wide(c, out, x, w)).run();
+    }
+
+    void backward(Tensor dX, Tensor dW, Tensor dOut, Tensor x, Tensor w, Tensor rstd) {
+        long rows = x.dim(0);
+        long c = x.dim(1);
+        backward.of(w.type()).launch(rows, Rows.block(c)).with(dX).with(dOut).with(x).with(w).with(rstd).with(c)
+                .with(Gpu.wide(c, dX, dOut, x, w)).run();
+        if (dW != null) {
+            Tensor partial = columns.partial(rows, c);
+            columns.launch(backwardWeight, rows, c).with(partial).with(dOut).with(x).with(rstd).with(rows).with(c).with(Rows.CHUNK).run();
+            columns.add(dW, partial);
+        }
+    }
+}

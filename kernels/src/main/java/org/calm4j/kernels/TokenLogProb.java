@@ -1,0 +1,76 @@
+package org.calm4j.kernels;
+
+import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Tensor;
+
+/**
+ * The log-probability of one target per row, with logits that exist only for some rows and some of the vocabulary at a time:
+ * {@code logprob.cu} between the products.
+ */
+final class TokenLogProb {
+    private static final int BLOCK = 128;
+    private static final long ROWS = 1024;
+    /** Columns of the vocabulary at a time; with as many rows as there are at most 64 MiB. */
+    static final long COLUMNS = 16_384;
+
+    private final Gpu gpu;
+    private final long columns;
+    private final MatrixProduct product;
+    private final Kernel forward;
+    private final Kernel finish;
+    private final Kernel backward;
+
+    /** @param columns of the vocabulary at a time */
+    TokenLogProb(Gpu gpu, long columns) {
+        this.gpu = gpu;
+        this.columns = columns;
+        product = gpu.product();
+        forward = gpu.kernel("logprob_forward");
+        finish = gpu.kernel("logprob_finish");
+        backward = gpu.kernel("logprob_backward");
+    }
+
+    void forward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target) {
+        long vocabulary = w.dim(0);
+        for (long row = 0; row < x.dim(0); row += ROWS) {
+            long rows = Math.min(ROWS, x.dim(0) - row);
+            Tensor some = x.rows(row, rows);
+            long width = Math.min(columns, vocabulary);
+            gpu.scratch().begin(4 * rows * (width + 1), 2);
+            Tensor scratch = gpu.scratch().take(DType.F32, rows * width);
+            Tensor sum = gpu.scratch().take(DType.F32, rows);
+            for (long column = 0; column < vocabulary; column += columns) {
+                width = Math.min(columns, vocabulary - column);
+                Tensor logits = scratch.rows(0, rows * width).view(rows, width);
+                product.timesTransposed(logits, some, w.rows(column, width), 1, 0);
+                forward.launch(rows, BLOCK).with(lse.rows(row, rows)).with(sum).with(logProb.rows(row, rows)).with(logits)
+                        .with(target.rows(row, rows)).with(column).with(width).run();
+            }
+            finish.launch(Gpu.ceilDiv(rows, BLOCK), BLOCK).with(logProb.rows(row, rows)).with(lse.rows(row, rows)).with(sum).with(rows).run();
+        }
+    }
+
+    /** @param dW null when the weight is frozen */
+    void backward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse) {
+        long vocabulary = w.dim(0);
+        for (long row = 0; row < x.dim(0); row += ROWS) {
+            long rows = Math.min(ROWS, x.dim(0) - row);
+            Tensor some = x.rows(row, rows);
+            long width = Math.min(columns, vocabulary);
+            gpu.scratch().begin(4 * rows * width, 1);
+            Tensor scratch = gpu.scratch().take(DType.F32, rows * width);
+            for (long column = 0; column < vocabulary; column += columns) {
+                width = Math.min(columns, vocabulary - column);
+                Tensor logits = scratch.rows(0, rows * width).view(rows, width);
+                Tensor weights = w.rows(column, width);
+                product.timesTransposed(logits, some, weights, 1, 0);
+                backward.launch(Gpu.ceilDiv(width, BLOCK), rows, BLOCK).with(logits).with(coefficient.rows(row, rows))
+                        .with(target.rows(row, rows)).with(lse.rows(row, rows)).with(column).with(width).run();
+                product.times(dX.rows(row, rows), logits, weights, 1, column == 0 ? 0 : 1);
+                if (dW != null) {
+                    product.transposedTimes(dW.rows(column, width), logits, some, 1, 1);
+                }
+            }
+        }
+    }
+}

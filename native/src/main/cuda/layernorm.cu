@@ -1,0 +1,101 @@
+// Layer norm (Ba et al. 2016) of the rows of x (T,C): out = (x − mean) · rstd · w + bias, rstd = 1 / √(mean((x − mean)²) + ε).
+//
+// Forward: a block a row, which is read three times, twice from the cache: the variance of what is left of the mean, since mean(x²) − mean² cancels.
+// Bytes: x and out once. Flops: 7 per element.
+// Backward: dX += rstd · (g − mean(g) − x̂ · mean(g · x̂)) with x̂ = (x − mean) · rstd, g = dOut · w, a block a row; bytes: dOut, x once, dX twice.
+// dW and dBias over chunks of rows, added by columns_add; bytes: dOut and x once more.
+#include "vector.cuh"
+
+template <typename T>
+static __device__ void layerNormForward(float *out, float *mean, float *rstd, const float *x, const T *w, const T *bias, int c, float epsilon,
+                                        bool wide) {
+    __shared__ float scratch[32];
+    const float *row = x + (long) blockIdx.x * c;
+    float sum = 0;
+    for (int i = 4 * threadIdx.x; i < c; i += 4 * blockDim.x) {
+        float v[4];
+        load4(v, row, i, c, wide);
+        for (int j = 0; j < 4; j++) sum += v[j];
+    }
+    const float m = blockSum(sum, scratch) / c;
+    float squares = 0;
+    for (int i = 4 * threadIdx.x; i < c; i += 4 * blockDim.x) {
+        float v[4];
+        load4(v, row, i, c, wide);
+        for (int j = 0; j < 4; j++) squares += i + j < c ? (v[j] - m) * (v[j] - m) : 0.0f;
+    }
+    const float r = 1.0f / sqrtf(blockSum(squares, scratch) / c + epsilon);
+    if (threadIdx.x == 0) {
+        mean[blockIdx.x] = m;
+        rstd[blockIdx.x] = r;
+    }
+    for (int i = 4 * threadIdx.x; i < c; i += 4 * blockDim.x) {
+        float v[4], weight[4], shift[4];
+        load4(v, row, i, c, wide);
+        load4(weight, w, i, c, wide);
+        load4(shift, bias, i, c, wide);
+        for (int j = 0; j < 4; j++) v[j] = (v[j] - m) * r * weight[j] + shift[j];
+        store4(out + (long) blockIdx.x * c, v, i, c, wide);
+    }
+}
+
+template <typename T>
+static __device__ void layerNormBackward(float *dX, const float *dOut, const float *x, const T *w, const float *mean, const float *rstd, int c,
+                                         bool wide) {
+    __shared__ float scratch[32];
+    const long row = (long) blockIdx.x * c;
+    const float m = mean[blockIdx.x];
+    const float r = rstd[blockIdx.x];
+    float sumG = 0, sumGx = 0;
+    for (int i = 4 * threadIdx.x; i < c; i += 4 * blockDim.x) {
+        float d[4], v[4], weight[4];
+        load4(d, dOut + row, i, c, wide);
+        load4(v, x + row, i, c, wide);
+        load4(weight, w, i, c, wide);
+        for (int j = 0; j < 4; j++) {
+            const float g = d[j] * weight[j];
+            sumG += g;
+            sumGx += g * (v[j] - m) * r;
+        }
+    }
+    const float meanG = blockSum(sumG, scratch) / c;
+    const float meanGx = blockSum(sumGx, scratch) / c;
+    for (int i = 4 * threadIdx.x; i < c; i += 4 * blockDim.x) {
+        float d[4], v[4], weight[4], old[4];
+        load4(d, dOut + row, i, c, wide);
+        load4(v, x + row, i, c, wide);
+        load4(weight, w, i, c, wide);
+        load4(old, dX + row, i, c, wide);
+        for (int j = 0; j < 4; j++) old[j] += r * (d[j] * weight[j] - meanG - (v[j] - m) * r * meanGx);
+        store4(dX + row, old, i, c, wide);
+    }
+}
+
+#define LAYERNORM(type, T)                                                                                                            \
+    extern "C" __global__ void layernorm_forward_##type(float *out, float *mean, float *rstd, const float *x, const T *w,             \
+                                                        const T *bias, int c, float epsilon, int wide) {                              \
+        layerNormForward(out, mean, rstd, x, w, bias, c, epsilon, wide);                                                              \
+    }                                                                                                                                 \
+    CALM_KERNEL(layernorm_forward_##type)                                                                                             \
+    extern "C" __global__ void layernorm_backward_##type(float *dX, const float *dOut, const float *x, const T *w, const float *mean, \
+                                                         const float *rstd, int c, int wide) {                                        \
+        layerNormBackward(dX, dOut, x, w, mean, rstd, c, wide);                                                                       \
+    }                                                                                                                                 \
+    CALM_KERNEL(layernorm_backward_##type)
+
+LAYERNORM(f32, float)
+LAYERNORM(bf16, bf16)
+LAYERNORM(f16, f16)
+
+// partial[chunk,c] = Σ over the chunk's rows of dOut · (x − mean) · rstd; grid (columns / threads, chunks).
+extern "C" __global__ void layernorm_backward_weight(float *partial, const float *dOut, const float *x, const float *mean, const float *rstd,
+                                                     int rows, int c, int chunk) {
+    const int column = blockIdx.x * blockDim.x + threadIdx.x;
+    if (column >= c) return;
+    const int first = blockIdx.y * chunk;
+    const int end = min(rows, first + chunk);
+    float sum = 0;
+    for (int t = first; t < end; t++) sum += dOut[(long) t * c + column] * (x[(long) t * c + column] - mean[t]) * rstd[t];
+    partial[(long) blockIdx.y * c + column] = sum;
+}
+CALM_KERNEL(layernorm_backward_weight)

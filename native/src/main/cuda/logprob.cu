@@ -1,0 +1,48 @@
+// Log-probability of one target per row out of logits (N,V) that exist only as chunks of columns, each a matrix product's result in one scratch
+// buffer: the log-sum-exp is carried on from chunk to chunk (Milakov & Gimelshein 2018).
+//
+// Forward: a block a row. Bytes: the chunk twice, the second time from the cache. Flops: about 20 per logit, most of them the exponential.
+// Backward: the chunk's logits become their gradients in place, coefficient · (1{target} − exp(logit − lse)). Bytes: the chunk twice.
+#include "device.cuh"
+
+// maximum (N), sum (N): running; logit (N): the target's, once its chunk came by. `column` is the chunk's first.
+extern "C" __global__ void logprob_forward(float *maximum, float *sum, float *logit, const float *logits, const int *target, int column,
+                                           int width) {
+    __shared__ float scratch[32];
+    const float *row = logits + (long) blockIdx.x * width;
+    float most = -INFINITY;
+    for (int i = threadIdx.x; i < width; i += blockDim.x) most = fmaxf(most, row[i]);
+    most = blockMax(most, scratch);
+    const float before = column == 0 ? -INFINITY : maximum[blockIdx.x];
+    most = fmaxf(most, before);
+    float own = 0;
+    for (int i = threadIdx.x; i < width; i += blockDim.x) own += expf(row[i] - most);
+    own = blockSum(own, scratch);
+    if (threadIdx.x == 0) {
+        maximum[blockIdx.x] = most;
+        sum[blockIdx.x] = own + (column == 0 ? 0.0f : sum[blockIdx.x] * expf(before - most));
+        const int at = target[blockIdx.x] - column;
+        if (at >= 0 && at < width) logit[blockIdx.x] = row[at];
+    }
+}
+CALM_KERNEL(logprob_forward)
+
+// logProb holds the target's logit before, the log-probability after; lse the maximum before.
+extern "C" __global__ void logprob_finish(float *logProb, float *lse, const float *sum, int rows) {
+    const int n = blockIdx.x * blockDim.x + threadIdx.x;
+    if (n >= rows) return;
+    const float log = logf(sum[n]);
+    logProb[n] = logProb[n] - lse[n] - log;
+    lse[n] = lse[n] + log;
+}
+CALM_KERNEL(logprob_finish)
+
+// Grid (columns / threads, rows).
+extern "C" __global__ void logprob_backward(float *logits, const float *coefficient, const int *target, const float *lse, int column, int width) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= width) return;
+    float *logit = logits + (long) blockIdx.y * width + i;
+    const float probability = expf(*logit - lse[blockIdx.y]);
+    *logit = coefficient[blockIdx.y] * ((column + i == target[blockIdx.y] ? 1.0f : 0.0f) - probability);
+}
+CALM_KERNEL(logprob_backward)
