@@ -2,11 +2,11 @@
 // Bytes: x twice. Flops: 1 per element. Grid (columns / 4 / threads, rows or fewer).
 #include "vector.cuh"
 
-template <typename T> static __device__ void biasForward(float *x, const T *bias, int rows, int n, bool wide) {
+extern "C" __global__ void bias_forward(float *x, const void *bias, int type, int rows, int n, int wide) {
     const long i = firstOfFour();
     if (i >= n) return;
     float b[4];
-    load4(b, bias, i, n, wide);
+    load4(b, bias, type, i, n, wide);
     for (int t = blockIdx.y; t < rows; t += gridDim.y) {
         float v[4];
         load4(v, x + (long) t * n, i, n, wide);
@@ -14,13 +14,4 @@ template <typename T> static __device__ void biasForward(float *x, const T *bias
         store4(x + (long) t * n, v, i, n, wide);
     }
 }
-
-#define BIAS_FORWARD(type, T)                                                                                 \
-    extern "C" __global__ void bias_forward_##type(float *x, const T *bias, int rows, int n, int wide) {      \
-        biasForward(x, bias, rows, n, wide);                                                                  \
-    }                                                                                                         \
-    CALM_KERNEL(bias_forward_##type)
-
-BIAS_FORWARD(f32, float)
-BIAS_FORWARD(bf16, bf16)
-BIAS_FORWARD(f16, f16)
+CALM_KERNEL(bias_forward)

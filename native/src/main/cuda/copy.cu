@@ -2,22 +2,12 @@
 // Bytes: size of both types per element. Flops: none. Each thread takes four neighbours.
 #include "vector.cuh"
 
-template <typename To, typename From> static __device__ void copy(To *out, const From *x, long n, bool wide) {
+extern "C" __global__ void copy(void *out, int outType, const void *x, int type, long n, int wide) {
     const long i = firstOfFour();
-    if (i < n) {
-        float v[4];
-        load4(v, x, i, n, wide && i + 4 <= n);
-        store4(out, v, i, n, wide && i + 4 <= n);
-    }
+    if (i >= n) return;
+    const bool four = wide && i + 4 <= n;
+    float v[4];
+    load4(v, x, type, i, n, four);
+    store4(out, outType, v, i, n, four);
 }
-
-#define COPY(to, To, from, From)                                                                                \
-    extern "C" __global__ void copy_##to##_##from(To *out, const From *x, long n, int wide) {                   \
-        copy(out, x, n, wide);                                                                                  \
-    }                                                                                                           \
-    CALM_KERNEL(copy_##to##_##from)
-
-COPY(f32, float, bf16, bf16)
-COPY(f32, float, f16, f16)
-COPY(bf16, bf16, f32, float)
-COPY(f16, f16, f32, float)
+CALM_KERNEL(copy)

@@ -24,7 +24,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     const int index = queries[blockIdx.x];
     const Segment own = segmentAt(segments, index);
     const int length = own.depth + own.keyLength;
-    const int begin = max(blockIdx.z * SPLIT, window == 0 ? 0 : length - window);
+    const int begin = max((int) blockIdx.z * SPLIT, window == 0 ? 0 : length - window);
     const int count = min((int) (blockIdx.z + 1) * SPLIT, length) - begin;
     const int perGroup = heads / groups;
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;

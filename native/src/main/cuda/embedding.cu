@@ -7,11 +7,11 @@
 // adds. Bytes: dOut once, the touched rows of dTable twice. Flops: T·C.
 #include "vector.cuh"
 
-template <typename T> static __device__ void embeddingForward(float *out, const T *table, const int *index, int c, bool add, bool wide) {
+extern "C" __global__ void embedding_forward(float *out, const void *table, int type, const int *index, int c, int add, int wide) {
     const long row = (long) index[blockIdx.x] * c;
     for (int i = 4 * threadIdx.x; i < c; i += 4 * blockDim.x) {
         float v[4], old[4];
-        load4(v, table + row, i, c, wide);
+        load4(v, table, type, row + i, row + c, wide);
         if (add) {
             load4(old, out + (long) blockIdx.x * c, i, c, wide);
             for (int j = 0; j < 4; j++) v[j] += old[j];
@@ -19,16 +19,7 @@ template <typename T> static __device__ void embeddingForward(float *out, const 
         store4(out + (long) blockIdx.x * c, v, i, c, wide);
     }
 }
-
-#define EMBEDDING_FORWARD(type, T)                                                                                                      \
-    extern "C" __global__ void embedding_forward_##type(float *out, const T *table, const int *index, int c, int add, int wide) {       \
-        embeddingForward(out, table, index, c, add, wide);                                                                              \
-    }                                                                                                                                   \
-    CALM_KERNEL(embedding_forward_##type)
-
-EMBEDDING_FORWARD(f32, float)
-EMBEDDING_FORWARD(bf16, bf16)
-EMBEDDING_FORWARD(f16, f16)
+CALM_KERNEL(embedding_forward)
 
 // next[t]: the next row with the same index, or -1; first[t]: whether none comes before.
 extern "C" __global__ void embedding_links(int *next, int *first, const int *index, int rows) {

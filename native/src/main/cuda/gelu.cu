@@ -1,10 +1,11 @@
-// out = x/2 · (1 + tanh u), u = √(2/π) · (x + 0.044715 · x³) (Hendrycks & Gimpel 2016, their approximation; gelu_new in Hugging Face).
-// Forward: bytes: two arrays once. Backward: dX may be x or dOut; bytes: three arrays once. Flops: about 30 per element, most of them tanh.
+// out = x/2 · (1 + tanh u), u = √(2/π) · (x + 0.044715 · x³) (Hendrycks & Gimpel 2016, their approximation; gelu_new in Hugging Face), computed
+// as x · σ(2u), which is the same and does not cancel.
+// Forward: bytes: two arrays once. Backward: dX may be x or dOut; bytes: three arrays once. Flops: about 30 per element, most of them the exponential.
+#include "sigmoid.cuh"
 #include "vector.cuh"
 
-static __device__ __forceinline__ float tanhOfGelu(float x) {
-    return tanhf(0.7978845608f * (x + 0.044715f * x * x * x));
-}
+#define TWICE_SCALE 1.5957691216057308f
+#define CUBIC 0.044715f
 
 extern "C" __global__ void gelu_forward(float *out, const float *x, long n, int wide) {
     const long i = firstOfFour();
@@ -12,7 +13,7 @@ extern "C" __global__ void gelu_forward(float *out, const float *x, long n, int 
     const bool four = wide && i + 4 <= n;
     float v[4];
     load4(v, x, i, n, four);
-    for (int j = 0; j < 4; j++) v[j] = 0.5f * v[j] * (1.0f + tanhOfGelu(v[j]));
+    for (int j = 0; j < 4; j++) v[j] *= sigmoid(TWICE_SCALE * (v[j] + CUBIC * v[j] * v[j] * v[j])).x;
     store4(out, v, i, n, four);
 }
 CALM_KERNEL(gelu_forward)
@@ -25,9 +26,8 @@ extern "C" __global__ void gelu_backward(float *dX, const float *dOut, const flo
     load4(v, x, i, n, four);
     load4(d, dOut, i, n, four);
     for (int j = 0; j < 4; j++) {
-        const float tanh = tanhOfGelu(v[j]);
-        const float du = 0.7978845608f * (1.0f + 3 * 0.044715f * v[j] * v[j]);
-        d[j] *= 0.5f * (1.0f + tanh) + 0.5f * v[j] * (1.0f - tanh * tanh) * du;
+        const float2 s = sigmoid(TWICE_SCALE * (v[j] + CUBIC * v[j] * v[j] * v[j]));
+        d[j] *= s.x + v[j] * s.x * s.y * TWICE_SCALE * (1.0f + 3 * CUBIC * v[j] * v[j]);
     }
     store4(dX, d, i, n, four);
 }

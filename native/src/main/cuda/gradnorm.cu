@@ -9,7 +9,7 @@ static __device__ __forceinline__ double sumOverBlock(double x, double *scratch)
     __syncthreads();
     double sum = 0;
     if (threadIdx.x == 0) {
-        for (int warp = 0; warp < blockDim.x / 32; warp++) sum += scratch[warp];
+        for (unsigned warp = 0; warp < blockDim.x / 32; warp++) sum += scratch[warp];
     }
     return sum;
 }

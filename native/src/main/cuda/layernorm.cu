@@ -6,9 +6,8 @@
 // dW and dBias over chunks of rows, added by columns_add; bytes: dOut and x once more.
 #include "vector.cuh"
 
-template <typename T>
-static __device__ void layerNormForward(float *out, float *mean, float *rstd, const float *x, const T *w, const T *bias, int c, float epsilon,
-                                        bool wide) {
+extern "C" __global__ void layernorm_forward(float *out, float *mean, float *rstd, const float *x, const void *w, int type, const void *bias,
+                                             int biasType, int c, float epsilon, int wide) {
     __shared__ float scratch[32];
     const float *row = x + (long) blockIdx.x * c;
     float sum = 0;
@@ -32,16 +31,16 @@ static __device__ void layerNormForward(float *out, float *mean, float *rstd, co
     for (int i = 4 * threadIdx.x; i < c; i += 4 * blockDim.x) {
         float v[4], weight[4], shift[4];
         load4(v, row, i, c, wide);
-        load4(weight, w, i, c, wide);
-        load4(shift, bias, i, c, wide);
+        load4(weight, w, type, i, c, wide);
+        load4(shift, bias, biasType, i, c, wide);
         for (int j = 0; j < 4; j++) v[j] = (v[j] - m) * r * weight[j] + shift[j];
         store4(out + (long) blockIdx.x * c, v, i, c, wide);
     }
 }
+CALM_KERNEL(layernorm_forward)
 
-template <typename T>
-static __device__ void layerNormBackward(float *dX, const float *dOut, const float *x, const T *w, const float *mean, const float *rstd, int c,
-                                         bool wide) {
+extern "C" __global__ void layernorm_backward(float *dX, const float *dOut, const float *x, const void *w, int type, const float *mean,
+                                              const float *rstd, int c, int wide) {
     __shared__ float scratch[32];
     const long row = (long) blockIdx.x * c;
     const float m = mean[blockIdx.x];
@@ -51,7 +50,7 @@ static __device__ void layerNormBackward(float *dX, const float *dOut, const flo
         float d[4], v[4], weight[4];
         load4(d, dOut + row, i, c, wide);
         load4(v, x + row, i, c, wide);
-        load4(weight, w, i, c, wide);
+        load4(weight, w, type, i, c, wide);
         for (int j = 0; j < 4; j++) {
             const float g = d[j] * weight[j];
             sumG += g;
@@ -64,28 +63,13 @@ static __device__ void layerNormBackward(float *dX, const float *dOut, const flo
         float d[4], v[4], weight[4], old[4];
         load4(d, dOut + row, i, c, wide);
         load4(v, x + row, i, c, wide);
-        load4(weight, w, i, c, wide);
+        load4(weight, w, type, i, c, wide);
         load4(old, dX + row, i, c, wide);
         for (int j = 0; j < 4; j++) old[j] += r * (d[j] * weight[j] - meanG - (v[j] - m) * r * meanGx);
         store4(dX + row, old, i, c, wide);
     }
 }
-
-#define LAYERNORM(type, T)                                                                                                            \
-    extern "C" __global__ void layernorm_forward_##type(float *out, float *mean, float *rstd, const float *x, const T *w,             \
-                                                        const T *bias, int c, float epsilon, int wide) {                              \
-        layerNormForward(out, mean, rstd, x, w, bias, c, epsilon, wide);                                                              \
-    }                                                                                                                                 \
-    CALM_KERNEL(layernorm_forward_##type)                                                                                             \
-    extern "C" __global__ void layernorm_backward_##type(float *dX, const float *dOut, const float *x, const T *w, const float *mean, \
-                                                         const float *rstd, int c, int wide) {                                        \
-        layerNormBackward(dX, dOut, x, w, mean, rstd, c, wide);                                                                       \
-    }                                                                                                                                 \
-    CALM_KERNEL(layernorm_backward_##type)
-
-LAYERNORM(f32, float)
-LAYERNORM(bf16, bf16)
-LAYERNORM(f16, f16)
+CALM_KERNEL(layernorm_backward)
 
 // partial[chunk,c] = Σ over the chunk's rows of dOut · (x − mean) · rstd; grid (columns / threads, chunks).
 extern "C" __global__ void layernorm_backward_weight(float *partial, const float *dOut, const float *x, const float *mean, const float *rstd,

@@ -5,8 +5,7 @@
 // added by columns_add; bytes: dOut and x once more.
 #include "vector.cuh"
 
-template <typename T>
-static __device__ void rmsNormForward(float *out, float *rstd, const float *x, const T *w, int c, float epsilon, bool wide) {
+extern "C" __global__ void rmsnorm_forward(float *out, float *rstd, const float *x, const void *w, int type, int c, float epsilon, int wide) {
     __shared__ float scratch[32];
     const float *row = x + (long) blockIdx.x * c;
     float squares = 0;
@@ -20,14 +19,15 @@ static __device__ void rmsNormForward(float *out, float *rstd, const float *x, c
     for (int i = 4 * threadIdx.x; i < c; i += 4 * blockDim.x) {
         float v[4], weight[4];
         load4(v, row, i, c, wide);
-        load4(weight, w, i, c, wide);
+        load4(weight, w, type, i, c, wide);
         for (int j = 0; j < 4; j++) v[j] = v[j] * r * weight[j];
         store4(out + (long) blockIdx.x * c, v, i, c, wide);
     }
 }
+CALM_KERNEL(rmsnorm_forward)
 
-template <typename T>
-static __device__ void rmsNormBackward(float *dX, const float *dOut, const float *x, const T *w, const float *rstd, int c, bool wide) {
+extern "C" __global__ void rmsnorm_backward(float *dX, const float *dOut, const float *x, const void *w, int type, const float *rstd, int c,
+                                            int wide) {
     __shared__ float scratch[32];
     const long row = (long) blockIdx.x * c;
     const float r = rstd[blockIdx.x];
@@ -36,7 +36,7 @@ static __device__ void rmsNormBackward(float *dX, const float *dOut, const float
         float d[4], v[4], weight[4];
         load4(d, dOut + row, i, c, wide);
         load4(v, x + row, i, c, wide);
-        load4(weight, w, i, c, wide);
+        load4(weight, w, type, i, c, wide);
         for (int j = 0; j < 4; j++) sum += d[j] * weight[j] * v[j];
     }
     const float mean = blockSum(sum, scratch) / c;
@@ -44,28 +44,13 @@ static __device__ void rmsNormBackward(float *dX, const float *dOut, const float
         float d[4], v[4], weight[4], old[4];
         load4(d, dOut + row, i, c, wide);
         load4(v, x + row, i, c, wide);
-        load4(weight, w, i, c, wide);
+        load4(weight, w, type, i, c, wide);
         load4(old, dX + row, i, c, wide);
         for (int j = 0; j < 4; j++) old[j] += r * (d[j] * weight[j] - v[j] * r * r * mean);
         store4(dX + row, old, i, c, wide);
     }
 }
-
-#define RMSNORM(type, T)                                                                                                              \
-    extern "C" __global__ void rmsnorm_forward_##type(float *out, float *rstd, const float *x, const T *w, int c, float epsilon,      \
-                                                      int wide) {                                                                     \
-        rmsNormForward(out, rstd, x, w, c, epsilon, wide);                                                                            \
-    }                                                                                                                                 \
-    CALM_KERNEL(rmsnorm_forward_##type)                                                                                               \
-    extern "C" __global__ void rmsnorm_backward_##type(float *dX, const float *dOut, const float *x, const T *w, const float *rstd,   \
-                                                       int c, int wide) {                                                             \
-        rmsNormBackward(dX, dOut, x, w, rstd, c, wide);                                                                               \
-    }                                                                                                                                 \
-    CALM_KERNEL(rmsnorm_backward_##type)
-
-RMSNORM(f32, float)
-RMSNORM(bf16, bf16)
-RMSNORM(f16, f16)
+CALM_KERNEL(rmsnorm_backward)
 
 // partial[chunk,c] = Σ over the chunk's rows of dOut · x · rstd; grid (columns / threads, chunks).
 extern "C" __global__ void rmsnorm_backward_weight(float *partial, const float *dOut, const float *x, const float *rstd, int rows, int c,

@@ -27,6 +27,15 @@ template <typename Half> static __device__ __forceinline__ void load4(float (&v)
     }
 }
 
+// The types that stored weights have, as the Java side numbers them: one kernel serves all, the branch is the same in every thread.
+enum { F32, BF16, F16 };
+
+static __device__ __forceinline__ void load4(float (&v)[4], const void *x, int type, long i, long end, bool wide) {
+    if (type == F32) load4(v, static_cast<const float *>(x), i, end, wide);
+    else if (type == BF16) load4(v, static_cast<const bf16 *>(x), i, end, wide);
+    else load4(v, static_cast<const f16 *>(x), i, end, wide);
+}
+
 static __device__ __forceinline__ void store4(float *x, const float (&v)[4], long i, long end, bool wide) {
     if (wide) {
         *reinterpret_cast<float4 *>(x + i) = make_float4(v[0], v[1], v[2], v[3]);
@@ -47,6 +56,12 @@ template <typename Half> static __device__ __forceinline__ void store4(Half *x, 
             if (i + j < end) x[i + j] = to<Half>(v[j]);
         }
     }
+}
+
+static __device__ __forceinline__ void store4(void *x, int type, const float (&v)[4], long i, long end, bool wide) {
+    if (type == F32) store4(static_cast<float *>(x), v, i, end, wide);
+    else if (type == BF16) store4(static_cast<bf16 *>(x), v, i, end, wide);
+    else store4(static_cast<f16 *>(x), v, i, end, wide);
 }
 
 // The first of this thread's four elements when each thread of a one-dimensional grid takes four.

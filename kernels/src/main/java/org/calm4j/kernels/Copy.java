@@ -1,8 +1,5 @@
 package org.calm4j.kernels;
 
-import java.util.EnumMap;
-import java.util.Locale;
-import java.util.Map;
 import jcuda.driver.JCudaDriver;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.HostBuffer;
@@ -15,16 +12,11 @@ final class Copy {
     private static final long PIECE = 1 << 22;
 
     private final Gpu gpu;
-    private final Map<DType, Kernel> widen = new EnumMap<>(DType.class);
-    private final Map<DType, Kernel> narrow = new EnumMap<>(DType.class);
+    private final Kernel kernel;
 
     Copy(Gpu gpu) {
         this.gpu = gpu;
-        for (DType half : new DType[] {DType.BF16, DType.F16}) {
-            String name = half.name().toLowerCase(Locale.ROOT);
-            widen.put(half, gpu.kernel("copy_f32_" + name));
-            narrow.put(half, gpu.kernel("copy_" + name + "_f32"));
-        }
+        kernel = gpu.kernel("copy");
     }
 
     void copy(Tensor to, Tensor from) {
@@ -73,10 +65,6 @@ final class Copy {
             JCudaDriver.cuMemcpyDtoDAsync(Gpu.pointer(to), Gpu.pointer(from), from.bytes(), gpu.stream().handle());
             return;
         }
-        Kernel kernel = to.type() == DType.F32 ? widen.get(from.type()) : from.type() == DType.F32 ? narrow.get(to.type()) : null;
-        if (kernel == null) {
-            throw new IllegalArgumentException("no copy of " + from + " to " + to);
-        }
-        kernel.launch(Gpu.ceilDiv(from.size(), 4L * BLOCK), BLOCK).with(to).with(from).with(from.size()).with(Gpu.wide(4, to, from)).run();
+        kernel.launch(Gpu.ceilDiv(from.size(), 4L * BLOCK), BLOCK).withTyped(to).withTyped(from).with(from.size()).with(Gpu.wide(4, to, from)).run();
     }
 }

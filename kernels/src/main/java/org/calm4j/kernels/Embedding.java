@@ -8,20 +8,20 @@ final class Embedding {
     private static final int BLOCK = 128;
 
     private final Gpu gpu;
-    private final Gpu.Kernels forward;
+    private final Kernel forward;
     private final Kernel links;
     private final Kernel backward;
 
     Embedding(Gpu gpu) {
         this.gpu = gpu;
-        forward = gpu.kernels("embedding_forward");
+        forward = gpu.kernel("embedding_forward");
         links = gpu.kernel("embedding_links");
         backward = gpu.kernel("embedding_backward");
     }
 
     void forward(Tensor out, Tensor table, Tensor index, boolean add) {
         long c = table.dim(1);
-        forward.of(table.type()).launch(index.size(), Rows.block(c)).with(out).with(table).with(index).with(c).with(add)
+        forward.launch(index.size(), Rows.block(c)).with(out).withTyped(table).with(index).with(c).with(add)
                 .with(Gpu.wide(c, out, table)).run();
     }
 

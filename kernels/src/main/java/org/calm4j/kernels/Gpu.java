@@ -7,7 +7,6 @@ import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.op.Precision;
-import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
 /** One device with all that the operations share: its context and stream, the kernels, the matrix products, transfers and scratch memory. */
@@ -86,22 +85,6 @@ final class Gpu implements AutoCloseable {
 
     Kernel kernel(String name) {
         return new Kernel(name, image.module().function(name), launch);
-    }
-
-    /** A kernel in its versions for weights of each floating type: {@code name_f32}, {@code name_bf16}, {@code name_f16}. */
-    Kernels kernels(String name) {
-        return new Kernels(kernel(name + "_f32"), kernel(name + "_bf16"), kernel(name + "_f16"));
-    }
-
-    record Kernels(Kernel f32, Kernel bf16, Kernel f16) {
-        Kernel of(DType type) {
-            return switch (type) {
-                case F32 -> f32;
-                case BF16 -> bf16;
-                case F16 -> f16;
-                case F64, I32 -> throw new IllegalArgumentException("no kernel for weights of type " + type);
-            };
-        }
     }
 
     /** Memory that is not set. */

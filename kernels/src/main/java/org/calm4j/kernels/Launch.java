@@ -58,6 +58,16 @@ final class Launch {
         return with(Gpu.address(tensor));
     }
 
+    /** The address of a tensor of any floating type, and the number that {@code vector.cuh} has for its type. */
+    Launch withTyped(Tensor tensor) {
+        return with(tensor).with(switch (tensor.type()) {
+            case F32 -> 0;
+            case BF16 -> 1;
+            case F16 -> 2;
+            case F64, I32 -> throw new IllegalArgumentException("no kernel takes " + tensor + " here");
+        });
+    }
+
     /** A whole number, or an address. */
     Launch with(long value) {
         buffer.putLong(8 * slot++, value);

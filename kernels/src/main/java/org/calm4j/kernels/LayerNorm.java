@@ -2,33 +2,30 @@ package org.calm4j.kernels;
 
 import org.calm4j.engine.tensor.Tensor;
 
-/** Layer norm: {@code layernorm.cu}. Weight and bias have the same type. */
+/** Layer norm: {@code layernorm.cu}. */
 final class LayerNorm {
     private final Columns columns;
-    private final Gpu.Kernels forward;
-    private final Gpu.Kernels backward;
+    private final Kernel forward;
+    private final Kernel backward;
     private final Kernel backwardWeight;
 
     LayerNorm(Gpu gpu, Columns columns) {
         this.columns = columns;
-        forward = gpu.kernels("layernorm_forward");
-        backward = gpu.kernels("layernorm_backward");
+        forward = gpu.kernel("layernorm_forward");
+        backward = gpu.kernel("layernorm_backward");
         backwardWeight = gpu.kernel("layernorm_backward_weight");
     }
 
     void forward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor w, Tensor bias, double epsilon) {
         long c = x.dim(1);
-        if (w.type() != bias.type()) {
-            throw new IllegalArgumentException("weight " + w + " and bias " + bias + " have different types");
-        }
-        forward.of(w.type()).launch(x.dim(0), Rows.block(c)).with(out).with(mean).with(rstd).with(x).with(w).with(bias).with(c)
+        forward.launch(x.dim(0), Rows.block(c)).with(out).with(mean).with(rstd).with(x).withTyped(w).withTyped(bias).with(c)
                 .with((float) epsilon).with(Gpu.wide(c, out, x, w, bias)).run();
     }
 
     void backward(Tensor dX, Tensor dW, Tensor dBias, Tensor dOut, Tensor x, Tensor w, Tensor mean, Tensor rstd) {
         long rows = x.dim(0);
         long c = x.dim(1);
-        backward.of(w.type()).launch(rows, Rows.block(c)).with(dX).with(dOut).with(x).with(w).with(mean).with(rstd).with(c)
+        backward.launch(rows, Rows.block(c)).with(dX).with(dOut).with(x).withTyped(w).with(mean).with(rstd).with(c)
                 .with(Gpu.wide(c, dX, dOut, x, w)).run();
         if (dW != null) {
             Tensor partial = columns.partial(rows, c);

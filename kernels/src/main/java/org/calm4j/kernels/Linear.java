@@ -7,12 +7,12 @@ final class Linear {
     private static final long MOST_ROWS = 65_535;
 
     private final MatrixProduct product;
-    private final Gpu.Kernels bias;
+    private final Kernel bias;
     private final Columns columns;
 
     Linear(Gpu gpu, Columns columns) {
         product = gpu.product();
-        bias = gpu.kernels("bias_forward");
+        bias = gpu.kernel("bias_forward");
         this.columns = columns;
     }
 
@@ -31,7 +31,7 @@ final class Linear {
     void bias(Tensor x, Tensor b) {
         long n = b.size();
         long rows = x.size() / Math.max(n, 1);
-        bias.of(b.type()).launch(Gpu.ceilDiv(n, 4L * Rows.COLUMNS), Math.min(rows, MOST_ROWS), Rows.COLUMNS).with(x).with(b).with(rows).with(n)
+        bias.launch(Gpu.ceilDiv(n, 4L * Rows.COLUMNS), Math.min(rows, MOST_ROWS), Rows.COLUMNS).with(x).withTyped(b).with(rows).with(n)
                 .with(Gpu.wide(n, x, b)).run();
     }
 

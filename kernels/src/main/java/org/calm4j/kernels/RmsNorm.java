@@ -5,27 +5,27 @@ import org.calm4j.engine.tensor.Tensor;
 /** Root-mean-square norm: {@code rmsnorm.cu}. */
 final class RmsNorm {
     private final Columns columns;
-    private final Gpu.Kernels forward;
-    private final Gpu.Kernels backward;
+    private final Kernel forward;
+    private final Kernel backward;
     private final Kernel backwardWeight;
 
     RmsNorm(Gpu gpu, Columns columns) {
         this.columns = columns;
-        forward = gpu.kernels("rmsnorm_forward");
-        backward = gpu.kernels("rmsnorm_backward");
+        forward = gpu.kernel("rmsnorm_forward");
+        backward = gpu.kernel("rmsnorm_backward");
         backwardWeight = gpu.kernel("rmsnorm_backward_weight");
     }
 
     void forward(Tensor out, Tensor rstd, Tensor x, Tensor w, double epsilon) {
         long c = x.dim(1);
-        forward.of(w.type()).launch(x.dim(0), Rows.block(c)).with(out).with(rstd).with(x).with(w).with(c).with((float) epsilon)
+        forward.launch(x.dim(0), Rows.block(c)).with(out).with(rstd).with(x).withTyped(w).with(c).with((float) epsilon)
                 .with(Gpu.wide(c, out, x, w)).run();
     }
 
     void backward(Tensor dX, Tensor dW, Tensor dOut, Tensor x, Tensor w, Tensor rstd) {
         long rows = x.dim(0);
         long c = x.dim(1);
-        backward.of(w.type()).launch(rows, Rows.block(c)).with(dX).with(dOut).with(x).with(w).with(rstd).with(c)
+        backward.launch(rows, Rows.block(c)).with(dX).with(dOut).with(x).withTyped(w).with(rstd).with(c)
                 .with(Gpu.wide(c, dX, dOut, x, w)).run();
         if (dW != null) {
             Tensor partial = columns.partial(rows, c);
