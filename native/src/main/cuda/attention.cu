@@ -54,6 +54,7 @@ static __device__ __forceinline__ void dotTiles(float (&s)[R][C], const float *a
 template <int D, int B, int R>
 static __device__ __forceinline__ void mixTile(float (&sum)[R][D / 16], const float *weight, int rowStride, int stepStride, const float *x, int ty,
                                                int tx) {
+#pragma unroll 4
     for (int i = 0; i < B; i++) {
         float w[R];
 #pragma unroll

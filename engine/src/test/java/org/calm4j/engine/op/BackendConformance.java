@@ -32,6 +32,11 @@ public abstract class BackendConformance {
     /** The backend that is tested; several instances may be open. */
     protected abstract Backend open();
 
+    /** For sums over hundreds of rows; a backend that makes them in one chain of F32 says what that costs. */
+    protected double chainTolerance() {
+        return SUM_TOLERANCE;
+    }
+
     /** The same inputs on both backends. */
     private final class Case implements AutoCloseable {
         final Backend backend = open();
@@ -372,7 +377,7 @@ public abstract class BackendConformance {
                     window));
             c.check("dQ", 2 * SUM_TOLERANCE, dQ, 0.5);
             c.check("dK", 2 * SUM_TOLERANCE, dK, 0.5);
-            c.check("dV", SUM_TOLERANCE, dV, 0.5);
+            c.check("dV", chainTolerance(), dV, 0.5);
         }
     }
 
