@@ -11,7 +11,7 @@ extern "C" __global__ void swiglu_forward(float *out, const float *gate, const f
     float g[4], u[4];
     load4(g, gate, i, n, four);
     load4(u, up, i, n, four);
-    for (int j = 0; j < 4; j++) g[j] = g[j] * sigmoid(g[j]).x * u[j];
+    for (int j = 0; j < 4; j++) g[j] = g[j] / (1.0f + expf(-g[j])) * u[j];
     store4(out, g, i, n, four);
 }
 CALM_KERNEL(swiglu_forward)

@@ -17,10 +17,10 @@ public final class CudaBackendProvider implements BackendProvider {
     public Backend open(int ordinal, Precision precision) {
         CudaProbe probe = CudaProbe.run();
         if (!probe.usable()) {
-            throw CalmException.failed("--device cuda: " + String.join("; ", probe.missing()), null);
+            throw CalmException.failed("--device cuda: " + String.join("; ", probe.missing()) + "; --device cpu runs without", null);
         }
         if (ordinal >= probe.devices().size()) {
-            throw CalmException.failed("--device cuda:" + ordinal + ": there are only " + probe.devices().size() + " devices, from 0", null);
+            throw CalmException.failed("--device cuda:" + ordinal + ": there are only " + probe.devices().size() + " devices, from 0; --device cpu runs without", null);
         }
         CudaNatives.loadCublas();
         return new CudaBackend(ordinal, precision);

@@ -17,10 +17,11 @@ import jcuda.driver.JCudaDriver;
  * @param driver version of CUDA that the driver supports, such as "12.6"; null without a driver
  * @param devices in the driver's order
  * @param cublas where cuBLAS 12 was found; null without
+ * @param kernels which form of the kernels is loaded
  * @param missing what stands in the way, with what to do; empty where all is there
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
-public record CudaProbe(String driver, List<Device> devices, String cublas, List<String> missing) {
+public record CudaProbe(String driver, List<Device> devices, String cublas, String kernels, List<String> missing) {
     /**
      * @param computeCapability such as "9.0"
      * @param memory in bytes
@@ -28,6 +29,7 @@ public record CudaProbe(String driver, List<Device> devices, String cublas, List
     public record Device(String name, @JsonProperty("compute_capability") String computeCapability, long memory) {
     }
 
+    private static final double OLDEST = 8.0;
     private static final String DRIVER = "libcuda.so.1";
 
     public static CudaProbe run() {
@@ -52,10 +54,16 @@ public record CudaProbe(String driver, List<Device> devices, String cublas, List
         } else {
             missing.add("no CUDA driver (" + DRIVER + "); with an NVIDIA GPU, install its driver");
         }
+        for (Device device : devices) {
+            if (Double.parseDouble(device.computeCapability()) < OLDEST) {
+                missing.add(device.name() + " has compute capability " + device.computeCapability() + "; the kernels need " + OLDEST
+                        + " (Ampere) or newer; hide it with CUDA_VISIBLE_DEVICES");
+            }
+        }
         if (cublas == null && !devices.isEmpty()) {
             missing.add("no cuBLAS 12 (libcublas.so.12); install it, e.g. pip install nvidia-cublas-cu12, or the CUDA 12 toolkit");
         }
-        return new CudaProbe(driver, devices, cublas, missing);
+        return new CudaProbe(driver, devices, cublas, KernelImage.describeForm(), missing);
     }
 
     /** Whether training and generation can run on a GPU here. */

@@ -50,6 +50,12 @@ final class KernelImage {
         }
     }
 
+    /** For people: what this build has. */
+    static String describeForm() {
+        return KernelImage.class.getResource(RESOURCE) == null ? "none in this build"
+                : "PTX, compiled by the driver, or by JCuda's compiler where the driver has none";
+    }
+
     /** With a zero at the end, as the driver and the compiler want it. */
     static byte[] ptx() {
         try (InputStream in = KernelImage.class.getResourceAsStream(RESOURCE)) {

@@ -1,7 +1,9 @@
 package org.calm4j.calm.cli;
 
+import java.util.Locale;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Backends;
+import org.calm4j.engine.op.Precision;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
@@ -16,11 +18,15 @@ final class DeviceOptions {
             description = "Threads of the CPU (default: all).")
     private int threads;
 
+    @Option(names = "--precision", paramLabel = "f32|tf32|bf16", defaultValue = "f32", converter = Operands.class,
+            description = "What a GPU's matrix products multiply; sums are f32 (default: ${DEFAULT-VALUE}).")
+    private Precision precision;
+
     /** Opens the device and says so in one line. */
     Backend open(CalmCommand command) {
-        Backend backend = Backends.open(device, threads);
-        command.say("calm: " + backend.describe());
-        return backend;
+        Backends.Choice choice = Backends.choose(device, threads, precision);
+        command.say("calm: " + choice.backend().describe() + (choice.why() == null ? "" : " (auto: " + choice.why() + ")"));
+        return choice.backend();
     }
 
     private static final class Device implements ITypeConverter<String> {
@@ -30,6 +36,16 @@ final class DeviceOptions {
                 throw new TypeConversionException("'" + value + "' is no device; known: auto, cpu, cuda, cuda:N");
             }
             return value;
+        }
+    }
+
+    private static final class Operands implements ITypeConverter<Precision> {
+        @Override
+        public Precision convert(String value) {
+            if (!value.matches("f32|tf32|bf16")) {
+                throw new TypeConversionException("'" + value + "' is no precision; known: f32, tf32, bf16");
+            }
+            return Precision.valueOf(value.toUpperCase(Locale.ROOT));
         }
     }
 }

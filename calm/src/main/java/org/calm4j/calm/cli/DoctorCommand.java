@@ -58,7 +58,8 @@ final class DoctorCommand extends CalmCommand {
         for (CudaProbe.Device device : found.cuda.devices()) {
             row(text, "CUDA device", device.name() + ", compute capability " + device.computeCapability() + ", " + gib(device.memory()));
         }
-        row(text, "cuBLAS", found.cuda.cublas() ? "12" : "none");
+        row(text, "cuBLAS", found.cuda.cublas() == null ? "none" : found.cuda.cublas());
+        row(text, "CUDA kernels", found.cuda.kernels());
         found.advice.forEach(line -> row(text, "missing", line));
         return text.append(found.cuda.usable() ? "All is there." : "The CPU does everything; a GPU is not needed.").toString();
     }
