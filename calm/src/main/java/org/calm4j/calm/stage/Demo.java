@@ -14,6 +14,7 @@ import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.model.ModelConfig;
 import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.tensor.DType;
 
 /**
  * CALM from nothing: a small model is pretrained on the embedded world, whose languages each know another part of the same facts, and then
@@ -57,7 +58,8 @@ public record Demo(Path output, List<String> languages, long seed, boolean quick
         Jsonl.write(files.resolve("replay.jsonl"), curriculum.epoch(Integer.MAX_VALUE));
         Path tokenizer = files.resolve(WorldFiles.TOKENIZER);
         int vocabulary = curriculum.tokenizer().size();
-        Json.write(tokenizer.resolve("config.json"), ModelConfig.llama(vocabulary, 128, 344, 2, 2, 2, 256, curriculum.tokenizer().eosId()).toJson());
+        int eos = curriculum.tokenizer().eosId();
+        Json.write(tokenizer.resolve("config.json"), ModelConfig.llama(vocabulary, 128, 344, 2, 2, 2, 256, eos).toJson(DType.F32));
         world.promptTemplates().write(tokenizer.resolve(PromptTemplates.FILE));
     }
 

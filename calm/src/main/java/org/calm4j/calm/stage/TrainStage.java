@@ -49,11 +49,12 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
             Parameters parameters = Parameters.random(backend, shape, seed);
             return ModelFolder.of(folder, new CausalLm(shape, parameters, null));
         }
-        ModelFolder folder = ModelFolder.open(backend, model, adapter);
-        if (adapter == null && options.loraRank > 0) {
-            return folder.withLora(Lora.random(backend, folder.model().config(), options.lora(), seed));
+        if (adapter == null && options.loraRank == 0) {
+            return ModelFolder.openToTrain(backend, model);
         }
-        return folder;
+        ModelFolder folder = ModelFolder.open(backend, model, adapter);
+        ModelConfig shape = folder.model().config();
+        return adapter != null ? folder : folder.withLora(Lora.random(backend, shape, options.lora(shape), seed));
     }
 
     private StepLog train(ModelFolder start, Progress progress) {

@@ -11,6 +11,7 @@ import org.calm4j.engine.CalmException;
 import org.calm4j.engine.loss.ConsistencyLoss;
 import org.calm4j.engine.loss.PreferenceLoss;
 import org.calm4j.engine.model.Lora;
+import org.calm4j.engine.model.ModelConfig;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.train.Schedule;
 import org.calm4j.engine.train.TrainSettings;
@@ -181,8 +182,8 @@ public class TrainingOptions {
                 replay == null ? 0 : replayBatchSize, replayWeight, gradientCheckpointing, seed);
     }
 
-    Lora.Settings lora() {
+    Lora.Settings lora(ModelConfig model) {
         return new Lora.Settings(loraRank, loraAlpha == null ? 2 * loraRank : loraAlpha, loraDropout, false,
-                Lora.Settings.targets(loraTargets));
+                model.projections(loraTargets));
     }
 }

@@ -70,9 +70,9 @@ public final class Generator {
         long wanted = Math.min((long) prompts.size() * sampling.count(), MOST_SEQUENCES);
         int sequences = (int) Math.max(sampling.count(), Math.min(wanted, MOST_LOGITS / model.config().vocabSize()));
         int cacheRows = cacheRows(prompts, sampling, sequences, longest);
-        int rank = model.lora() == null ? 0 : model.lora().settings().rank();
         int rows = Math.max(Math.max(longest, sequences), Math.min(ROWS, prompts.stream().mapToInt(p -> p.length).sum()));
-        var capacity = new Activations.Capacity(rows, sequences, longest + sampling.maxNewTokens(), sequences, rank);
+        var capacity = new Activations.Capacity(rows, sequences, longest + sampling.maxNewTokens(), sequences,
+                model.loraRank());
         try (KvCache cache = new KvCache(model.backend(), model.config(), cacheRows);
                 Activations activations = new Activations(model.backend(), model.config(), Activations.Purpose.INFERENCE, capacity)) {
             Wave wave = new Wave(sampling, cache, activations, sequences);

@@ -1,6 +1,7 @@
 package org.calm4j.engine.model;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -43,12 +44,22 @@ public final class Activations implements AutoCloseable {
         /** The residual stream that comes in. */
         Tensor input;
         Tensor norm1;
+        /** (T); null without LayerNorm. */
+        Tensor mean1;
         /** (T). */
         Tensor rstd1;
-        /** (T,H·D), turned. */
+        /** (T,H·D), normed and turned. */
         Tensor q;
-        /** (T,G·D), turned. */
+        /** (T,G·D), normed and turned. */
         Tensor k;
+        /** (T,H·D), before the norm of heads; q itself without one. */
+        Tensor rawQ;
+        /** (T,G·D), before the norm of heads; k itself without one. */
+        Tensor rawK;
+        /** (T,H); null without norms of heads. */
+        Tensor rstdQ;
+        /** (T,G); null without norms of heads. */
+        Tensor rstdK;
         /** (T,G·D). */
         Tensor v;
         /** (T,H·D). */
@@ -58,15 +69,17 @@ public final class Activations implements AutoCloseable {
         /** The residual stream after attention. */
         Tensor middle;
         Tensor norm2;
+        /** (T); null without LayerNorm. */
+        Tensor mean2;
         /** (T). */
         Tensor rstd2;
-        /** (T,F). */
+        /** (T,F); null in a feed-forward layer without a gate. */
         Tensor gate;
         /** (T,F). */
         Tensor up;
-        /** (T,F). */
-        Tensor swiGlu;
-        /** x·Aᵀ (T,R). */
+        /** (T,F), what {@link Projection#DOWN} reads. */
+        Tensor activated;
+        /** x·Aᵀ (T,R), with the largest rank. */
         final Map<Projection, Tensor> low = new EnumMap<>(Projection.class);
     }
 
@@ -92,15 +105,23 @@ public final class Activations implements AutoCloseable {
     /** (N,C): scored rows of the output. */
     Tensor gathered;
     Tensor norm;
+    /** (N); null without LayerNorm. */
+    Tensor mean;
     Tensor rstd;
     Tensor logProb;
     Tensor logProbLse;
     /** (N): the gradient of the loss with respect to each log-probability. */
     Tensor coefficient;
     Tensor logits;
-    /** (P,D/2), the rotary angles' cosines and sines. */
+    /** (P,R/2), the rotary angles' cosines and sines; null where positions are learned. */
     final Tensor cosine;
     final Tensor sine;
+    /** (T,3·C), queries, keys and values of one product, and their gradients; null where they are apart. */
+    Tensor fused;
+    /** (T) I32: the rows of fused, seen as (3·T,C), that are queries, keys, values. */
+    Tensor fusedQ;
+    Tensor fusedK;
+    Tensor fusedV;
 
     // Gradients, shared by all layers.
     Tensor dGathered;
@@ -111,11 +132,15 @@ public final class Activations implements AutoCloseable {
     Tensor dQ;
     Tensor dK;
     Tensor dV;
+    /** Before the norm of heads; dQ and dK without one. */
+    Tensor dRawQ;
+    Tensor dRawK;
+    /** Null in a feed-forward layer without a gate. */
     Tensor dGate;
     Tensor dUp;
-    Tensor dSwiGlu;
-    /** (T,R). */
-    Tensor dLow;
+    Tensor dActivated;
+    /** (T,R), with the largest rank. */
+    private Tensor dLow;
     /** A projection's input with dropout (T, C or F or H·D). */
     private Tensor dropped;
 
@@ -127,7 +152,12 @@ public final class Activations implements AutoCloseable {
         memory = plan(config, backend.computeType(), purpose, capacity).allocate(backend::allocate);
         cosine = memory.get("cosine");
         sine = memory.get("sine");
-        writeAngles();
+        if (config.rope() != null) {
+            writeAngles();
+        }
+        if (isFused(config)) {
+            writeFusedRows();
+        }
     }
 
     /** Bytes that such activations take. */
@@ -151,10 +181,20 @@ public final class Activations implements AutoCloseable {
                 plan.add(name + l, type, t, c);
             }
             plan.add("rstd1." + l, type, t).add("rstd2." + l, type, t).add("lse." + l, type, t, config.heads());
+            if (config.family().layerNorm()) {
+                plan.add("mean1." + l, type, t).add("mean2." + l, type, t);
+            }
             plan.add("q." + l, type, t, q).add("k." + l, type, t, kv).add("v." + l, type, t, kv).add("attention." + l, type, t, q);
-            plan.add("gate." + l, type, t, f).add("up." + l, type, t, f).add("swiGlu." + l, type, t, f);
+            if (config.headNorms()) {
+                plan.add("rawQ." + l, type, t, q).add("rawK." + l, type, t, kv);
+                plan.add("rstdQ." + l, type, t, config.heads()).add("rstdK." + l, type, t, config.keyValueHeads());
+            }
+            if (isGated(config)) {
+                plan.add("gate." + l, type, t, f);
+            }
+            plan.add("up." + l, type, t, f).add("activated." + l, type, t, f);
             if (capacity.loraRank() > 0) {
-                for (Projection projection : Projection.values()) {
+                for (Projection projection : config.family().projections()) {
                     plan.add("low." + projection + "." + l, type, t, capacity.loraRank());
                 }
             }
@@ -165,16 +205,29 @@ public final class Activations implements AutoCloseable {
         for (String name : List.of("gathered", "norm")) {
             plan.add(name, type, n, c);
         }
-        for (String name : List.of("rstd", "logProb", "logProbLse", "coefficient")) {
+        for (String name : List.of("mean", "rstd", "logProb", "logProbLse", "coefficient")) {
             plan.add(name, type, n);
         }
         plan.add("logits", type, capacity.logits(), config.vocabSize());
-        plan.add("cosine", type, capacity.positions(), config.headDim() / 2).add("sine", type, capacity.positions(), config.headDim() / 2);
+        if (config.rope() != null) {
+            int pairs = config.rope().frequencies().length;
+            plan.add("cosine", type, capacity.positions(), pairs).add("sine", type, capacity.positions(), pairs);
+        }
+        if (isFused(config)) {
+            plan.add("fused", type, t, q + 2L * kv);
+            plan.add("fusedQ", DType.I32, t).add("fusedK", DType.I32, t).add("fusedV", DType.I32, t);
+        }
         if (purpose != Purpose.INFERENCE) {
             plan.add("dGathered", type, n, c).add("dNorm", type, n, c);
             plan.add("dResidual", type, t, c).add("dHidden", type, t, c);
             plan.add("dAttention", type, t, q).add("dQ", type, t, q).add("dK", type, t, kv).add("dV", type, t, kv);
-            plan.add("dGate", type, t, f).add("dUp", type, t, f).add("dSwiGlu", type, t, f);
+            if (config.headNorms()) {
+                plan.add("dRawQ", type, t, q).add("dRawK", type, t, kv);
+            }
+            if (isGated(config)) {
+                plan.add("dGate", type, t, f);
+            }
+            plan.add("dUp", type, t, f).add("dActivated", type, t, f);
             if (capacity.loraRank() > 0) {
                 plan.add("dLow", type, t, capacity.loraRank());
             }
@@ -185,16 +238,31 @@ public final class Activations implements AutoCloseable {
         return plan;
     }
 
+    private static boolean isFused(ModelConfig config) {
+        return config.family().projections().contains(Projection.QKV);
+    }
+
+    private static boolean isGated(ModelConfig config) {
+        return config.family().projections().contains(Projection.GATE);
+    }
+
+    private void writeFusedRows() {
+        int[] rows = new int[capacity.rows()];
+        for (String name : List.of("fusedQ", "fusedK", "fusedV")) {
+            int first = "QKV".indexOf(name.charAt(name.length() - 1));
+            Arrays.setAll(rows, t -> 3 * t + first);
+            backend.write(memory.get(name), rows, rows.length);
+        }
+    }
+
     private void writeAngles() {
-        int half = config.headDim() / 2;
-        double[] cosines = new double[Math.multiplyExact(capacity.positions(), half)];
+        double[] frequencies = config.rope().frequencies();
+        double[] cosines = new double[Math.multiplyExact(capacity.positions(), frequencies.length)];
         double[] sines = new double[cosines.length];
-        for (int p = 0; p < capacity.positions(); p++) {
-            for (int i = 0; i < half; i++) {
-                double angle = p * Math.pow(config.ropeTheta(), -2.0 * i / config.headDim());
-                cosines[p * half + i] = Math.cos(angle);
-                sines[p * half + i] = Math.sin(angle);
-            }
+        for (int i = 0; i < cosines.length; i++) {
+            double angle = i / frequencies.length * frequencies[i % frequencies.length];
+            cosines[i] = Math.cos(angle) * config.rope().attentionFactor();
+            sines[i] = Math.sin(angle) * config.rope().attentionFactor();
         }
         backend.write(cosine, cosines, cosines.length);
         backend.write(sine, sines, sines.length);
@@ -230,20 +298,26 @@ public final class Activations implements AutoCloseable {
             Layer layer = new Layer();
             layer.input = rows("input." + (purpose == Purpose.INFERENCE ? 0 : l));
             layer.norm1 = rows("norm1." + own);
+            layer.mean1 = rows("mean1." + own);
             layer.rstd1 = rows("rstd1." + own);
             layer.q = rows("q." + own);
             layer.k = rows("k." + own);
+            layer.rawQ = config.headNorms() ? rows("rawQ." + own) : layer.q;
+            layer.rawK = config.headNorms() ? rows("rawK." + own) : layer.k;
+            layer.rstdQ = rows("rstdQ." + own);
+            layer.rstdK = rows("rstdK." + own);
             layer.v = rows("v." + own);
             layer.attention = rows("attention." + own);
             layer.lse = rows("lse." + own);
             layer.middle = rows("middle." + own);
             layer.norm2 = rows("norm2." + own);
+            layer.mean2 = rows("mean2." + own);
             layer.rstd2 = rows("rstd2." + own);
             layer.gate = rows("gate." + own);
             layer.up = rows("up." + own);
-            layer.swiGlu = rows("swiGlu." + own);
+            layer.activated = rows("activated." + own);
             if (capacity.loraRank() > 0) {
-                for (Projection projection : Projection.values()) {
+                for (Projection projection : config.family().projections()) {
                     layer.low.put(projection, rows("low." + projection + "." + own));
                 }
             }
@@ -253,6 +327,10 @@ public final class Activations implements AutoCloseable {
         tokens = rows("tokens");
         positions = rows("positions");
         cacheRows = rows("cacheRows");
+        fused = rows("fused");
+        fusedQ = rows("fusedQ");
+        fusedK = rows("fusedK");
+        fusedV = rows("fusedV");
         if (purpose != Purpose.INFERENCE) {
             dResidual = rows("dResidual");
             dHidden = rows("dHidden");
@@ -260,9 +338,11 @@ public final class Activations implements AutoCloseable {
             dQ = rows("dQ");
             dK = rows("dK");
             dV = rows("dV");
+            dRawQ = config.headNorms() ? rows("dRawQ") : dQ;
+            dRawK = config.headNorms() ? rows("dRawK") : dK;
             dGate = rows("dGate");
             dUp = rows("dUp");
-            dSwiGlu = rows("dSwiGlu");
+            dActivated = rows("dActivated");
         }
         if (capacity.loraRank() > 0) {
             dLow = purpose == Purpose.INFERENCE ? null : rows("dLow");
@@ -275,6 +355,7 @@ public final class Activations implements AutoCloseable {
         targets = scored("targets");
         gathered = scored("gathered");
         norm = scored("norm");
+        mean = scored("mean");
         rstd = scored("rstd");
         logProb = scored("logProb");
         logProbLse = scored("logProbLse");
@@ -286,8 +367,9 @@ public final class Activations implements AutoCloseable {
         }
     }
 
+    /** Null where there is none of that name. */
     private Tensor rows(String name) {
-        return memory.get(name).rows(0, rows);
+        return memory.get(name) == null ? null : memory.get(name).rows(0, rows);
     }
 
     private Tensor scored(String name) {
@@ -307,7 +389,22 @@ public final class Activations implements AutoCloseable {
 
     /** Scratch of a projection's input size (T,I). */
     Tensor dropped(int width) {
-        return new Tensor("dropped", dropped.buffer(), dropped.offset(), dropped.type(), rows, width);
+        return narrowed(dropped, width);
+    }
+
+    /** A projection's x·Aᵀ (T,R). */
+    Tensor low(int layer, Projection projection, int rank) {
+        return narrowed(layers.get(layer).low.get(projection), rank);
+    }
+
+    /** (T,R). */
+    Tensor dLow(int rank) {
+        return narrowed(dLow, rank);
+    }
+
+    /** The first part of the memory as rows of that width. */
+    private Tensor narrowed(Tensor memory, int width) {
+        return new Tensor(memory.name(), memory.buffer(), memory.offset(), memory.type(), rows, width);
     }
 
     @Override

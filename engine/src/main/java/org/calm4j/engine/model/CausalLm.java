@@ -6,8 +6,8 @@ import org.calm4j.engine.random.CounterRandom;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
- * A decoder-only transformer (Vaswani et al. 2017; the Llama shape of Touvron et al. 2023): one page forward, one page backward, the same
- * on every backend.
+ * A decoder-only transformer (Vaswani et al. 2017): one page forward, one page backward, the same on every backend. How families differ is
+ * data of {@link ModelConfig} and {@link Parameters}.
  *
  * <p>Letters as in {@link Tensor}: T rows of the packed batch, N scored rows, C hidden, H heads, G key/value heads, D head size.
  */
@@ -16,7 +16,6 @@ public final class CausalLm {
     private final Backend backend;
     private final Parameters parameters;
     private final Lora lora;
-    private final double attentionScale;
 
     /** @param lora null without an adapter */
     public CausalLm(ModelConfig config, Parameters parameters, Lora lora) {
@@ -24,7 +23,6 @@ public final class CausalLm {
         this.backend = parameters.backend();
         this.parameters = parameters;
         this.lora = lora;
-        this.attentionScale = 1 / Math.sqrt(config.headDim());
     }
 
     /** Where gradients go: to all parameters, to the adapter alone, or nowhere. Either may be null. */
@@ -60,25 +58,33 @@ public final class CausalLm {
     }
 
     private void hidden(Activations a, Segments segments, KvCache cache, Long dropoutSeed) {
-        backend.embeddingForward(a.layers.getFirst().input, parameters.embedding(), a.tokens, false);
+        Tensor first = a.layers.getFirst().input;
+        backend.embeddingForward(first, parameters.embedding(), a.tokens, false);
+        if (parameters.positions() != null) {
+            backend.embeddingForward(first, parameters.positions(), a.positions, true);
+        }
         for (int l = 0; l < config.layers(); l++) {
             boolean last = l == config.layers() - 1;
             block(l, last ? a.output : a.layers.get(l + 1).input, a, segments, cache, dropoutSeed);
         }
         backend.embeddingForward(a.gathered, a.output, a.scoredRows, false);
-        backend.rmsNormForward(a.norm, a.rstd, a.gathered, parameters.norm(), config.rmsNormEpsilon());
+        norm(a.norm, a.mean, a.rstd, a.gathered, parameters.norm());
     }
 
     /** {@code middle = x + attention(norm(x))}, {@code out = middle + feedForward(norm(middle))}. */
     private void block(int l, Tensor out, Activations a, Segments segments, KvCache cache, Long dropoutSeed) {
         Parameters.Layer w = parameters.layer(l);
         Activations.Layer x = a.layers.get(l);
-        backend.rmsNormForward(x.norm1, x.rstd1, x.input, w.inputNorm(), config.rmsNormEpsilon());
-        project(x.q, x.norm1, l, Projection.Q, false, a, dropoutSeed);
-        project(x.k, x.norm1, l, Projection.K, false, a, dropoutSeed);
-        project(x.v, x.norm1, l, Projection.V, false, a, dropoutSeed);
-        backend.ropeForward(heads(x.q), a.cosine, a.sine, a.positions);
-        backend.ropeForward(heads(x.k), a.cosine, a.sine, a.positions);
+        norm(x.norm1, x.mean1, x.rstd1, x.input, w.norm1());
+        queriesKeysValues(l, a, dropoutSeed);
+        if (w.queryNorm() != null) {
+            norm(eachHead(x.q), null, x.rstdQ, eachHead(x.rawQ), w.queryNorm());
+            norm(eachHead(x.k), null, x.rstdK, eachHead(x.rawK), w.keyNorm());
+        }
+        if (config.rope() != null) {
+            backend.ropeForward(heads(x.q), a.cosine, a.sine, a.positions);
+            backend.ropeForward(heads(x.k), a.cosine, a.sine, a.positions);
+        }
         Tensor keys = x.k;
         Tensor values = x.v;
         if (cache != null) {
@@ -88,26 +94,63 @@ public final class CausalLm {
             backend.embeddingBackward(keys, x.k, a.cacheRows);
             backend.embeddingBackward(values, x.v, a.cacheRows);
         }
-        backend.attentionForward(heads(x.attention), x.lse, heads(x.q), heads(keys), heads(values), segments, attentionScale, 0);
+        backend.attentionForward(heads(x.attention), x.lse, heads(x.q), heads(keys), heads(values), segments, config.attentionScale(),
+                config.windows().get(l));
         backend.copy(x.middle, x.input);
         project(x.middle, x.attention, l, Projection.O, true, a, dropoutSeed);
 
-        backend.rmsNormForward(x.norm2, x.rstd2, x.middle, w.postAttentionNorm(), config.rmsNormEpsilon());
-        project(x.gate, x.norm2, l, Projection.GATE, false, a, dropoutSeed);
+        norm(x.norm2, x.mean2, x.rstd2, x.middle, w.norm2());
         project(x.up, x.norm2, l, Projection.UP, false, a, dropoutSeed);
-        backend.swiGluForward(x.swiGlu, x.gate, x.up);
+        if (x.gate != null) {
+            project(x.gate, x.norm2, l, Projection.GATE, false, a, dropoutSeed);
+            backend.swiGluForward(x.activated, x.gate, x.up);
+        } else {
+            backend.geluForward(x.activated, x.up);
+        }
         backend.copy(out, x.middle);
-        project(out, x.swiGlu, l, Projection.DOWN, true, a, dropoutSeed);
+        project(out, x.activated, l, Projection.DOWN, true, a, dropoutSeed);
     }
 
-    /** {@code out = x·wᵀ + scale · (dropout(x)·Aᵀ)·Bᵀ}, added to out when {@code add}. */
+    private void queriesKeysValues(int l, Activations a, Long dropoutSeed) {
+        Activations.Layer x = a.layers.get(l);
+        if (a.fused == null) {
+            project(x.rawQ, x.norm1, l, Projection.Q, false, a, dropoutSeed);
+            project(x.rawK, x.norm1, l, Projection.K, false, a, dropoutSeed);
+            project(x.v, x.norm1, l, Projection.V, false, a, dropoutSeed);
+            return;
+        }
+        project(a.fused, x.norm1, l, Projection.QKV, false, a, dropoutSeed);
+        Tensor thirds = thirds(a.fused);
+        backend.embeddingForward(x.q, thirds, a.fusedQ, false);
+        backend.embeddingForward(x.k, thirds, a.fusedK, false);
+        backend.embeddingForward(x.v, thirds, a.fusedV, false);
+    }
+
+    private void norm(Tensor out, Tensor mean, Tensor rstd, Tensor x, Parameters.Norm w) {
+        if (w.bias() == null) {
+            backend.rmsNormForward(out, rstd, x, w.weight(), config.normEpsilon());
+        } else {
+            backend.layerNormForward(out, mean, rstd, x, w.weight(), w.bias(), config.normEpsilon());
+        }
+    }
+
+    /** {@code out = x·wᵀ + bias + scale · (dropout(x)·Aᵀ)·Bᵀ}, added to out when {@code add}. */
     private void project(Tensor out, Tensor x, int l, Projection p, boolean add, Activations a, Long dropoutSeed) {
-        backend.linearForward(out, x, parameters.layer(l).weight(p), 1, add);
+        Parameters.Linear w = parameters.layer(l).linears().get(p);
+        if (config.family().transposed()) {
+            // x·w for a weight (I,O): what the gradient of a product with a weight (O,I) is.
+            backend.linearBackwardInput(out, x, w.weight(), 1, add);
+        } else {
+            backend.linearForward(out, x, w.weight(), 1, add);
+        }
+        if (w.bias() != null) {
+            backend.biasForward(out, w.bias());
+        }
         Lora.Adapter adapter = lora == null ? null : lora.adapter(l, p);
         if (adapter != null) {
-            Tensor low = a.layers.get(l).low.get(p);
+            Tensor low = a.low(l, p, adapter.rank());
             backend.linearForward(low, dropped(x, l, p, a, dropoutSeed), adapter.a(), 1, false);
-            backend.linearForward(out, low, adapter.b(), lora.settings().scale(), true);
+            backend.linearForward(out, low, adapter.b(), adapter.scale(), true);
         }
     }
 
@@ -124,7 +167,7 @@ public final class CausalLm {
         backend.tokenLogProbBackward(a.dNorm, full == null ? null : full.head(), a.coefficient, a.norm, parameters.head(), a.targets,
                 a.logProbLse);
         backend.zero(a.dGathered);
-        backend.rmsNormBackward(a.dGathered, full == null ? null : full.norm(), a.dNorm, a.gathered, parameters.norm(), a.rstd);
+        normBackward(a.dGathered, full == null ? null : full.norm(), a.dNorm, a.gathered, parameters.norm(), a.mean, a.rstd);
         backend.zero(a.dResidual);
         backend.embeddingBackward(a.dResidual, a.dGathered, a.scoredRows);
         for (int l = config.layers() - 1; l >= 0; l--) {
@@ -136,6 +179,9 @@ public final class CausalLm {
         }
         if (full != null) {
             backend.embeddingBackward(full.embedding(), a.dResidual, a.tokens);
+            if (full.positions() != null) {
+                backend.embeddingBackward(full.positions(), a.dResidual, a.positions);
+            }
         }
     }
 
@@ -144,56 +190,107 @@ public final class CausalLm {
         Parameters.Layer w = parameters.layer(l);
         Parameters.Layer dw = d.parameters() == null ? null : d.parameters().layer(l);
         Activations.Layer x = a.layers.get(l);
-        projectBackward(a.dSwiGlu, a.dResidual, x.swiGlu, l, Projection.DOWN, false, d, a, dropoutSeed);
-        backend.swiGluBackward(a.dGate, a.dUp, a.dSwiGlu, x.gate, x.up);
-        projectBackward(a.dHidden, a.dGate, x.norm2, l, Projection.GATE, false, d, a, dropoutSeed);
-        projectBackward(a.dHidden, a.dUp, x.norm2, l, Projection.UP, true, d, a, dropoutSeed);
-        backend.rmsNormBackward(a.dResidual, dw == null ? null : dw.postAttentionNorm(), a.dHidden, x.middle, w.postAttentionNorm(), x.rstd2);
+        projectBackward(a.dActivated, a.dResidual, x.activated, l, Projection.DOWN, false, d, a, dropoutSeed);
+        if (x.gate != null) {
+            backend.swiGluBackward(a.dGate, a.dUp, a.dActivated, x.gate, x.up);
+        } else {
+            backend.geluBackward(a.dUp, a.dActivated, x.up);
+        }
+        if (x.gate != null) {
+            projectBackward(a.dHidden, a.dGate, x.norm2, l, Projection.GATE, false, d, a, dropoutSeed);
+        }
+        projectBackward(a.dHidden, a.dUp, x.norm2, l, Projection.UP, x.gate != null, d, a, dropoutSeed);
+        normBackward(a.dResidual, dw == null ? null : dw.norm2(), a.dHidden, x.middle, w.norm2(), x.mean2, x.rstd2);
 
         projectBackward(a.dAttention, a.dResidual, x.attention, l, Projection.O, false, d, a, dropoutSeed);
         backend.attentionBackward(heads(a.dQ), heads(a.dK), heads(a.dV), heads(a.dAttention), heads(x.attention), x.lse, heads(x.q),
-                heads(x.k), heads(x.v), segments, attentionScale, 0);
-        backend.ropeBackward(heads(a.dQ), a.cosine, a.sine, a.positions);
-        backend.ropeBackward(heads(a.dK), a.cosine, a.sine, a.positions);
-        projectBackward(a.dHidden, a.dQ, x.norm1, l, Projection.Q, false, d, a, dropoutSeed);
-        projectBackward(a.dHidden, a.dK, x.norm1, l, Projection.K, true, d, a, dropoutSeed);
-        projectBackward(a.dHidden, a.dV, x.norm1, l, Projection.V, true, d, a, dropoutSeed);
-        backend.rmsNormBackward(a.dResidual, dw == null ? null : dw.inputNorm(), a.dHidden, x.input, w.inputNorm(), x.rstd1);
+                heads(x.k), heads(x.v), segments, config.attentionScale(), config.windows().get(l));
+        if (config.rope() != null) {
+            backend.ropeBackward(heads(a.dQ), a.cosine, a.sine, a.positions);
+            backend.ropeBackward(heads(a.dK), a.cosine, a.sine, a.positions);
+        }
+        if (w.queryNorm() != null) {
+            backend.zero(a.dRawQ);
+            backend.zero(a.dRawK);
+            normBackward(eachHead(a.dRawQ), dw == null ? null : dw.queryNorm(), eachHead(a.dQ), eachHead(x.rawQ), w.queryNorm(), null,
+                    x.rstdQ);
+            normBackward(eachHead(a.dRawK), dw == null ? null : dw.keyNorm(), eachHead(a.dK), eachHead(x.rawK), w.keyNorm(), null,
+                    x.rstdK);
+        }
+        queriesKeysValuesBackward(d, l, a, dropoutSeed);
+        normBackward(a.dResidual, dw == null ? null : dw.norm1(), a.dHidden, x.input, w.norm1(), x.mean1, x.rstd1);
     }
 
-    /** {@code dX = dOut·w + dropout(scale · dOut·B·A)}, added to dX when {@code add}; adds dW, or dA and dB. */
+    /** Sets dHidden. */
+    private void queriesKeysValuesBackward(Gradients d, int l, Activations a, Long dropoutSeed) {
+        Activations.Layer x = a.layers.get(l);
+        if (a.fused == null) {
+            projectBackward(a.dHidden, a.dRawQ, x.norm1, l, Projection.Q, false, d, a, dropoutSeed);
+            projectBackward(a.dHidden, a.dRawK, x.norm1, l, Projection.K, true, d, a, dropoutSeed);
+            projectBackward(a.dHidden, a.dV, x.norm1, l, Projection.V, true, d, a, dropoutSeed);
+            return;
+        }
+        backend.zero(a.fused);
+        Tensor thirds = thirds(a.fused);
+        backend.embeddingBackward(thirds, a.dQ, a.fusedQ);
+        backend.embeddingBackward(thirds, a.dK, a.fusedK);
+        backend.embeddingBackward(thirds, a.dV, a.fusedV);
+        projectBackward(a.dHidden, a.fused, x.norm1, l, Projection.QKV, false, d, a, dropoutSeed);
+    }
+
+    /** Adds to dX, and to dw unless that is null. */
+    private void normBackward(Tensor dX, Parameters.Norm dw, Tensor dOut, Tensor x, Parameters.Norm w, Tensor mean, Tensor rstd) {
+        Tensor dWeight = dw == null ? null : dw.weight();
+        if (w.bias() == null) {
+            backend.rmsNormBackward(dX, dWeight, dOut, x, w.weight(), rstd);
+        } else {
+            backend.layerNormBackward(dX, dWeight, dw == null ? null : dw.bias(), dOut, x, w.weight(), mean, rstd);
+        }
+    }
+
+    /** {@code dX = dOut·w + dropout(scale · dOut·B·A)}, added to dX when {@code add}; adds dW and dBias, or dA and dB. */
     private void projectBackward(Tensor dX, Tensor dOut, Tensor x, int l, Projection p, boolean add, Gradients d, Activations a,
             Long dropoutSeed) {
-        backend.linearBackwardInput(dX, dOut, parameters.layer(l).weight(p), 1, add);
+        Tensor w = parameters.layer(l).linears().get(p).weight();
+        boolean transposed = config.family().transposed();
+        if (transposed) {
+            backend.linearForward(dX, dOut, w, 1, add);
+        } else {
+            backend.linearBackwardInput(dX, dOut, w, 1, add);
+        }
         if (d.parameters() != null) {
-            backend.linearBackwardWeight(d.parameters().layer(l).weight(p), dOut, x, 1);
+            Parameters.Linear dw = d.parameters().layer(l).linears().get(p);
+            backend.linearBackwardWeight(dw.weight(), transposed ? x : dOut, transposed ? dOut : x, 1);
+            if (dw.bias() != null) {
+                backend.biasBackward(dw.bias(), dOut);
+            }
         }
         Lora.Adapter adapter = lora == null ? null : lora.adapter(l, p);
         if (adapter == null) {
             return;
         }
-        double scale = lora.settings().scale();
-        backend.linearBackwardInput(a.dLow, dOut, adapter.b(), scale, false);
+        Tensor dLow = a.dLow(adapter.rank());
+        backend.linearBackwardInput(dLow, dOut, adapter.b(), adapter.scale(), false);
         if (d.lora() != null) {
             Lora.Adapter dAdapter = d.lora().adapter(l, p);
-            backend.linearBackwardWeight(dAdapter.b(), dOut, a.layers.get(l).low.get(p), scale);
-            backend.linearBackwardWeight(dAdapter.a(), a.dLow, dropped(x, l, p, a, dropoutSeed), 1);
+            backend.linearBackwardWeight(dAdapter.b(), dOut, a.low(l, p, adapter.rank()), adapter.scale());
+            backend.linearBackwardWeight(dAdapter.a(), dLow, dropped(x, l, p, a, dropoutSeed), 1);
         }
-        if (dropoutSeed == null || lora.settings().dropout() == 0) {
-            backend.linearBackwardInput(dX, a.dLow, adapter.a(), 1, true);
+        if (dropoutSeed == null || lora.dropout() == 0) {
+            backend.linearBackwardInput(dX, dLow, adapter.a(), 1, true);
         } else {
             Tensor dDropped = a.dropped((int) x.rowSize());
-            backend.linearBackwardInput(dDropped, a.dLow, adapter.a(), 1, false);
-            backend.dropout(dX, dDropped, lora.settings().dropout(), dropoutSeed(dropoutSeed, l, p), true);
+            backend.linearBackwardInput(dDropped, dLow, adapter.a(), 1, false);
+            backend.dropout(dX, dDropped, lora.dropout(), dropoutSeed(dropoutSeed, l, p), true);
         }
     }
 
     private Tensor dropped(Tensor x, int l, Projection p, Activations a, Long dropoutSeed) {
-        if (dropoutSeed == null || lora.settings().dropout() == 0) {
+        if (dropoutSeed == null || lora.dropout() == 0) {
             return x;
         }
         Tensor dropped = a.dropped((int) x.rowSize());
-        backend.dropout(dropped, x, lora.settings().dropout(), dropoutSeed(dropoutSeed, l, p), false);
+        backend.dropout(dropped, x, lora.dropout(), dropoutSeed(dropoutSeed, l, p), false);
         return dropped;
     }
 
@@ -201,9 +298,21 @@ public final class CausalLm {
         return CounterRandom.seed(step, (long) l * Projection.values().length + p.ordinal());
     }
 
+    // ---- views ----
+
     /** (T,H·D) as (T,H,D). */
     private Tensor heads(Tensor x) {
         return x.view(x.dim(0), x.dim(1) / config.headDim(), config.headDim());
+    }
+
+    /** (T,H·D) as (T·H,D). */
+    private Tensor eachHead(Tensor x) {
+        return x.view(x.size() / config.headDim(), config.headDim());
+    }
+
+    /** (T,3·C) as (3·T,C). */
+    private static Tensor thirds(Tensor x) {
+        return x.view(3 * x.dim(0), x.dim(1) / 3);
     }
 
     public ModelConfig config() {
@@ -217,6 +326,11 @@ public final class CausalLm {
     /** The adapter; null without one. */
     public Lora lora() {
         return lora;
+    }
+
+    /** The largest rank of the adapter; 0 without one. */
+    public int loraRank() {
+        return lora == null ? 0 : lora.rank();
     }
 
     /** The same weights without the adapter: the reference of DPO with LoRA. */

@@ -1,23 +1,22 @@
 package org.calm4j.engine.model;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.EnumMap;
-import java.util.EnumSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.stream.Collectors;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.random.CounterRandom;
 import org.calm4j.engine.tensor.Block;
+import org.calm4j.engine.tensor.Buffer;
+import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.HostBuffer;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
@@ -25,81 +24,79 @@ import org.calm4j.engine.tensor.Tensor;
  * and moments are of the same class.
  */
 public final class Lora implements AutoCloseable {
-    private static final String CONFIG = "adapter_config.json";
     static final String WEIGHTS = "adapter_model.safetensors";
 
     /**
      * @param rank R
-     * @param alpha the adapter counts {@code alpha / rank}, or {@code alpha / √rank} with rsLoRA
+     * @param alpha an adapter counts {@code alpha / rank}, or {@code alpha / √rank} with rsLoRA (Kalajdzievski 2023)
      * @param dropout probability with which an input of A is zeroed in training
      */
     public record Settings(int rank, double alpha, double dropout, boolean rankStabilized, Set<Projection> targets) {
-        public double scale() {
-            return alpha / (rankStabilized ? Math.sqrt(rank) : rank);
-        }
-
-        /**
-         * The projections that the names choose.
-         *
-         * @throws CalmException wrong usage: a name that is no linear layer of a block
-         */
-        public static Set<Projection> targets(Collection<String> names) {
-            Set<Projection> targets = EnumSet.noneOf(Projection.class);
-            for (String name : names) {
-                Set<Projection> found = EnumSet.noneOf(Projection.class);
-                for (Projection projection : Projection.values()) {
-                    if (name.equals("all-linear") || name.equals(projection.module()) || name.equals(projection.path())) {
-                        found.add(projection);
-                    }
-                }
-                if (found.isEmpty()) {
-                    throw CalmException.usage("no linear layer is called \"" + name + "\"; known: all-linear, "
-                            + EnumSet.allOf(Projection.class).stream().map(Projection::module).collect(Collectors.joining(", ")));
-                }
-                targets.addAll(found);
-            }
-            return targets;
-        }
     }
 
     /**
      * @param a (R,I)
      * @param b (O,R)
+     * @param scale what the adapter counts
      */
-    public record Adapter(Tensor a, Tensor b) {
+    public record Adapter(Tensor a, Tensor b, double scale) {
+        int rank() {
+            return (int) a.dim(0);
+        }
     }
 
-    private final Settings settings;
+    private final Backend backend;
+    private final ModelConfig model;
+    private final AdapterConfig config;
     private final Block block;
     private final List<Map<Projection, Adapter>> layers = new ArrayList<>();
 
-    /** Zeroed adapters. */
-    public Lora(Backend backend, ModelConfig config, Settings settings) {
-        this.settings = settings;
+    private Lora(Backend backend, ModelConfig model, AdapterConfig config) {
+        this.backend = backend;
+        this.model = model;
+        this.config = config;
         Block.Plan plan = new Block.Plan();
-        for (int l = 0; l < config.layers(); l++) {
-            for (Projection p : settings.targets()) {
-                plan.add(name(l, p, 'A'), backend.computeType(), settings.rank(), p.inputSize(config));
-                plan.add(name(l, p, 'B'), backend.computeType(), p.outputSize(config), settings.rank());
-            }
-        }
+        shapes(model, config).forEach((name, shape) -> plan.add(name, backend.computeType(), shape));
         block = plan.allocate(backend::allocate);
-        for (int l = 0; l < config.layers(); l++) {
+        for (int l = 0; l < model.layers(); l++) {
             Map<Projection, Adapter> adapters = new EnumMap<>(Projection.class);
-            for (Projection p : settings.targets()) {
-                adapters.put(p, new Adapter(block.get(name(l, p, 'A')), block.get(name(l, p, 'B'))));
+            for (Map.Entry<Projection, AdapterConfig.Size> entry : config.sizes().get(l).entrySet()) {
+                String path = model.family().path(l, entry.getKey());
+                adapters.put(entry.getKey(), new Adapter(block.get(name(path, 'A')), block.get(name(path, 'B')), entry.getValue().scale()));
             }
             layers.add(adapters);
         }
     }
 
-    private static String name(int layer, Projection projection, char which) {
-        return "base_model.model.model.layers." + layer + "." + projection.path() + ".lora_" + which + ".weight";
+    /** Zeroed adapters. */
+    public Lora(Backend backend, ModelConfig model, Settings settings) {
+        this(backend, model, AdapterConfig.of(model, settings));
+    }
+
+    /** Zeroed adapters of the same shapes, for gradients and moments. */
+    public Lora zeros() {
+        return new Lora(backend, model, config);
+    }
+
+    static String name(String path, char which) {
+        return "base_model.model." + path + ".lora_" + which + ".weight";
+    }
+
+    private static Map<String, long[]> shapes(ModelConfig model, AdapterConfig config) {
+        Map<String, long[]> shapes = new LinkedHashMap<>();
+        for (int l = 0; l < model.layers(); l++) {
+            for (Map.Entry<Projection, AdapterConfig.Size> entry : config.sizes().get(l).entrySet()) {
+                String path = model.family().path(l, entry.getKey());
+                shapes.put(name(path, 'A'), new long[] {entry.getValue().rank(), entry.getKey().inputSize(model)});
+                shapes.put(name(path, 'B'), new long[] {entry.getKey().outputSize(model), entry.getValue().rank()});
+            }
+        }
+        return shapes;
     }
 
     /** Fresh adapters as PEFT makes them: A Kaiming-uniform, that is uniform in ±1/√I; B zero, so that they change nothing yet. */
-    public static Lora random(Backend backend, ModelConfig config, Settings settings, long seed) {
-        Lora lora = new Lora(backend, config, settings);
+    public static Lora random(Backend backend, ModelConfig model, Settings settings, long seed) {
+        Lora lora = new Lora(backend, model, settings);
         for (Tensor tensor : lora.block.tensors()) {
             if (tensor.name().endsWith("lora_A.weight")) {
                 long key = CounterRandom.seed(CounterRandom.seed(seed, "lora"), tensor.name());
@@ -114,65 +111,109 @@ public final class Lora implements AutoCloseable {
         return lora;
     }
 
-    /** Reads a PEFT folder. */
-    public static Lora load(Backend backend, ModelConfig config, Path folder) {
-        Path file = folder.resolve(CONFIG);
-        JsonNode json = Json.read(file, JsonNode.class);
-        if (!json.path("peft_type").asText("LORA").equals("LORA")) {
-            throw CalmException.badInput(file, "peft_type is " + json.path("peft_type") + "; supported: LORA");
+    /**
+     * Reads a PEFT folder.
+     *
+     * @throws CalmException bad input: no LoRA adapter of this model, or one with parts that are not supported
+     */
+    public static Lora load(Backend backend, ModelConfig model, Path folder) {
+        Path file = folder.resolve(WEIGHTS);
+        try (Safetensors weights = Safetensors.open(file)) {
+            AdapterConfig config = AdapterConfig.read(model, folder, weights.tensors());
+            Map<String, Tensor> checked = Parameters.check(shapes(model, config), weights.tensors(), file);
+            Lora lora = new Lora(backend, model, config);
+            lora.block.tensors().forEach(to -> backend.copy(to, checked.get(to.name())));
+            return lora;
         }
-        for (String unsupported : List.of("use_dora", "fan_in_fan_out", "lora_bias")) {
-            if (json.path(unsupported).asBoolean(false)) {
-                throw CalmException.badInput(file, unsupported + " is true; supported: false");
-            }
-        }
-        for (String unsupported : List.of("rank_pattern", "alpha_pattern", "layers_to_transform", "modules_to_save")) {
-            if (!json.path(unsupported).isEmpty()) {
-                throw CalmException.badInput(file, unsupported + " is set, which is not supported");
-            }
-        }
-        int rank = json.path("r").asInt(0);
-        if (rank < 1 || !json.path("lora_alpha").isNumber()) {
-            throw CalmException.badInput(file, "r and lora_alpha must be numbers above 0");
-        }
-        JsonNode modules = json.path("target_modules");
-        Set<Projection> targets;
-        try {
-            targets = Settings.targets(modules.isArray() ? modules.valueStream().map(JsonNode::asText).toList() : List.of(modules.asText()));
-        } catch (CalmException e) {
-            throw CalmException.badInput(file, e.getMessage());
-        }
-        Lora lora = new Lora(backend, config, new Settings(rank, json.path("lora_alpha").asDouble(),
-                json.path("lora_dropout").asDouble(0), json.path("use_rslora").asBoolean(false), targets));
-        try (Safetensors weights = Safetensors.open(folder.resolve(WEIGHTS))) {
-            Parameters.copy(backend, lora.block, weights, folder.resolve(WEIGHTS), List.of());
-        } catch (RuntimeException e) {
-            lora.close();
-            throw e;
-        }
-        return lora;
     }
 
     /** Writes {@code adapter_config.json} and {@code adapter_model.safetensors} into an existing folder. */
     public void save(Path folder, String baseModel) {
-        ObjectNode json = JsonNodeFactory.instance.objectNode();
-        json.put("peft_type", "LORA");
-        json.put("task_type", "CAUSAL_LM");
+        ObjectNode json = config.json().deepCopy();
         json.put("base_model_name_or_path", baseModel);
-        json.put("r", settings.rank());
-        json.put("lora_alpha", settings.alpha());
-        json.put("lora_dropout", settings.dropout());
-        json.put("use_rslora", settings.rankStabilized());
-        json.put("bias", "none");
-        json.put("fan_in_fan_out", false);
         json.put("inference_mode", true);
-        settings.targets().forEach(target -> json.withArray("target_modules").add(target.module()));
         Safetensors.write(folder.resolve(WEIGHTS), block.tensors(), Map.of("format", "pt"));
-        Json.write(folder.resolve(CONFIG), json);
+        Json.write(folder.resolve(AdapterConfig.FILE), json);
     }
 
-    public Settings settings() {
-        return settings;
+    // ---- merging ----
+
+    /** {@code W += scale · B·A} for every adapted weight: afterwards the parameters alone compute what they and the adapter did. */
+    public void mergeInto(Parameters parameters) {
+        merge(parameters, 1);
+    }
+
+    /** Takes {@link #mergeInto} back, but for rounding. */
+    public void unmergeFrom(Parameters parameters) {
+        merge(parameters, -1);
+    }
+
+    private void merge(Parameters parameters, int sign) {
+        parameters.block();
+        for (int l = 0; l < layers.size(); l++) {
+            for (Map.Entry<Projection, Adapter> entry : layers.get(l).entrySet()) {
+                add(parameters.layer(l).linears().get(entry.getKey()).weight(), entry.getValue(), sign);
+            }
+        }
+    }
+
+    /**
+     * The weight with its adapter added, in new memory and in the same type, rounded once; the weight itself where it has no adapter. For
+     * models whose weights stay in their file: one weight at a time.
+     */
+    public Tensor merged(Tensor weight) {
+        for (int l = 0; l < layers.size(); l++) {
+            for (Map.Entry<Projection, Adapter> entry : layers.get(l).entrySet()) {
+                if (weight.name().equals(model.family().path(l, entry.getKey()) + ".weight")) {
+                    return merged(weight, entry.getValue());
+                }
+            }
+        }
+        return weight;
+    }
+
+    private Tensor merged(Tensor weight, Adapter adapter) {
+        DType compute = backend.computeType();
+        Tensor result = new Tensor(weight.name(), new HostBuffer(weight.bytes()), 0, weight.type(), weight.shape());
+        try (Buffer memory = backend.allocate(weight.size() * compute.bytes())) {
+            Tensor sum = new Tensor(weight.name(), memory, 0, compute, weight.shape());
+            backend.copy(sum, weight);
+            add(sum, adapter, 1);
+            backend.copy(result, sum);
+        }
+        return result;
+    }
+
+    private void add(Tensor weight, Adapter adapter, int sign) {
+        double scale = sign * adapter.scale();
+        if (!model.family().transposed()) {
+            backend.linearBackwardInput(weight, adapter.b(), adapter.a(), scale, true);
+            return;
+        }
+        Tensor a = adapter.a();
+        int rank = adapter.rank();
+        int width = (int) a.dim(1);
+        double[] values = new double[rank * width];
+        backend.read(values, a, values.length);
+        double[] transposed = new double[values.length];
+        for (int i = 0; i < values.length; i++) {
+            transposed[i % width * rank + i / width] = values[i];
+        }
+        try (Buffer memory = backend.allocate(a.bytes())) {
+            Tensor turned = new Tensor("A transposed", memory, 0, a.type(), width, rank);
+            backend.write(turned, transposed, transposed.length);
+            backend.linearForward(weight, turned, adapter.b(), scale, true);
+        }
+    }
+
+    /** The largest rank of an adapter. */
+    public int rank() {
+        return config.rank();
+    }
+
+    /** Probability with which an input of A is zeroed in training. */
+    public double dropout() {
+        return config.dropout();
     }
 
     /** The adapter of a projection of a layer; null where there is none. */

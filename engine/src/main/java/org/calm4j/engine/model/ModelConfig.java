@@ -4,22 +4,29 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
-import java.util.ArrayList;
+import java.util.Collection;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
+import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Tensor;
 
 /**
- * The shape of a model, from a Hugging Face {@code config.json}.
+ * The shape of a model, from a Hugging Face {@code config.json}: all that makes one family differ from another, as data.
  *
- * <p>A {@code model_type} or a field that would change the arithmetic and is not supported is an error that names it.
- *
+ * @param rope null where positions are learned
+ * @param windows per layer, how many keys back from a query it sees, itself included; 0 for all
+ * @param headNorms RMSNorm on each head of queries and keys, as in Qwen3
+ * @param biases projections that have one
+ * @param attentionScale scores are multiplied by it
  * @param json the whole file, so that what is saved keeps the fields that do not concern us
  */
-public record ModelConfig(int vocabSize, int hiddenSize, int intermediateSize, int layers, int heads, int keyValueHeads, int headDim,
-        double rmsNormEpsilon, double ropeTheta, int maxPositions, boolean tiedEmbeddings, double initializerRange, List<Integer> eos,
-        ObjectNode json) {
-    private static final int MAX_EXTENT = 1 << 24;
+public record ModelConfig(Family family, int vocabSize, int hiddenSize, int intermediateSize, int layers, int heads, int keyValueHeads,
+        int headDim, double normEpsilon, Rope rope, List<Integer> windows, boolean headNorms, Set<Projection> biases,
+        double attentionScale, int maxPositions, boolean tiedEmbeddings, double initializerRange, List<Integer> eos, ObjectNode json) {
 
     /** A Llama-shaped model from nothing, with embeddings and head tied. */
     public static ModelConfig llama(int vocabSize, int hiddenSize, int intermediateSize, int layers, int heads, int keyValueHeads,
@@ -46,117 +53,66 @@ public record ModelConfig(int vocabSize, int hiddenSize, int intermediateSize, i
 
     /** @throws CalmException bad input: not a model of a supported family, naming the field */
     public static ModelConfig read(Path file) {
-        JsonNode json = Json.read(file, JsonNode.class);
-        if (!(json instanceof ObjectNode object)) {
-            throw CalmException.badInput(file, "not a JSON object");
+        return of(object(file), file);
+    }
+
+    private static ObjectNode object(Path file) {
+        if (Json.read(file, JsonNode.class) instanceof ObjectNode object) {
+            return object;
         }
-        return of(object, file);
+        throw CalmException.badInput(file, "not a JSON object");
     }
 
     static ModelConfig of(ObjectNode json, Object where) {
-        Fields fields = new Fields(json, where);
-        fields.mustBe("model_type", "llama");
-        fields.mustBe("hidden_act", "silu");
-        fields.mustBe("attention_bias", "false");
-        fields.mustBe("mlp_bias", "false");
-        fields.mustBe("rope_scaling", "null");
-        int hidden = fields.extent("hidden_size", 0);
-        int heads = fields.extent("num_attention_heads", 0);
-        int keyValueHeads = fields.extent("num_key_value_heads", heads);
-        if (heads % keyValueHeads != 0) {
-            throw CalmException.badInput(where, "num_attention_heads " + heads + " is no multiple of num_key_value_heads " + keyValueHeads);
-        }
-        int headDim = fields.extent("head_dim", hidden / heads);
-        if (headDim % 2 != 0) {
-            throw CalmException.badInput(where, "the head size " + headDim + " is odd, rotary embeddings need it even");
-        }
-        return new ModelConfig(fields.extent("vocab_size", 0), hidden, fields.extent("intermediate_size", 0),
-                fields.extent("num_hidden_layers", 0), heads, keyValueHeads, headDim, fields.number("rms_norm_eps", 1e-6),
-                fields.ropeTheta(), fields.extent("max_position_embeddings", 2048), json.path("tie_word_embeddings").asBoolean(false),
-                fields.number("initializer_range", 0.02), fields.ids("eos_token_id"), json);
+        return new ConfigReader(new ConfigFields(json, where)).read();
     }
 
     /** The same model with the end-of-sequence tokens of a {@code generation_config.json}, where it names some. */
     ModelConfig withGeneration(Path file) {
-        if (!(Json.read(file, JsonNode.class) instanceof ObjectNode generation)) {
-            throw CalmException.badInput(file, "not a JSON object");
-        }
-        List<Integer> ids = new Fields(generation, file).ids("eos_token_id");
-        return ids.isEmpty() ? this : new ModelConfig(vocabSize, hiddenSize, intermediateSize, layers, heads, keyValueHeads, headDim,
-                rmsNormEpsilon, ropeTheta, maxPositions, tiedEmbeddings, initializerRange, ids, json);
+        List<Integer> ids = new ConfigFields(object(file), file).ids("eos_token_id");
+        return ids.isEmpty() ? this : new ModelConfig(family, vocabSize, hiddenSize, intermediateSize, layers, heads, keyValueHeads,
+                headDim, normEpsilon, rope, windows, headNorms, biases, attentionScale, maxPositions, tiedEmbeddings, initializerRange,
+                ids, json);
     }
 
-    /** The same model with its weights stored as F32. */
-    public ObjectNode toJson() {
+    /** The file of the same model with its weights stored in another type. */
+    public ObjectNode toJson(DType stored) {
         ObjectNode copy = json.deepCopy();
-        copy.remove("dtype");
-        copy.put("torch_dtype", "float32");
+        copy.put(copy.has("dtype") ? "dtype" : "torch_dtype", switch (stored) {
+            case BF16 -> "bfloat16";
+            case F16 -> "float16";
+            case F64 -> "float64";
+            default -> "float32";
+        });
         return copy;
     }
 
     /** Number of parameters, the tied head counted once. */
     public long parameters() {
-        long block = 2L * hiddenSize;
-        for (Projection projection : Projection.values()) {
-            block += (long) projection.inputSize(this) * projection.outputSize(this);
-        }
-        return layers * block + hiddenSize + (tiedEmbeddings ? 1L : 2L) * vocabSize * hiddenSize;
+        return Parameters.shapes(this).values().stream().mapToLong(Tensor::product).sum();
     }
 
-    private record Fields(ObjectNode json, Object where) {
-        void mustBe(String name, String only) {
-            JsonNode value = json.get(name);
-            boolean required = name.equals("model_type");
-            if (value == null && !required || value != null && value.asText().equals(only)) {
-                return;
-            }
-            throw CalmException.badInput(where, name + " is " + (value == null ? "missing" : value) + "; supported: " + only);
-        }
-
-        int extent(String name, int otherwise) {
-            JsonNode value = json.get(name);
-            if (value == null || value.isNull()) {
-                if (otherwise > 0) {
-                    return otherwise;
+    /**
+     * The linear layers that names choose, as PEFT has it: {@code all-linear}, or the end of a layer's name, such as {@code q_proj} or
+     * {@code self_attn.q_proj}.
+     *
+     * @throws CalmException wrong usage: a name that is no linear layer of a block
+     */
+    public Set<Projection> projections(Collection<String> names) {
+        Set<Projection> chosen = EnumSet.noneOf(Projection.class);
+        for (String name : names) {
+            Set<Projection> found = EnumSet.noneOf(Projection.class);
+            for (Projection projection : family.projections()) {
+                if (name.equals("all-linear") || ("." + family.path(0, projection)).endsWith("." + name)) {
+                    found.add(projection);
                 }
-                throw CalmException.badInput(where, name + " is missing");
             }
-            if (!value.isInt() || value.asInt() < 1 || value.asInt() > MAX_EXTENT) {
-                throw CalmException.badInput(where, name + " is " + value + ", expected a whole number from 1 to " + MAX_EXTENT);
+            if (found.isEmpty()) {
+                throw CalmException.usage("no linear layer is called \"" + name + "\"; known: all-linear, "
+                        + String.join(", ", new TreeSet<>(family.projections().stream().map(family::module).toList())));
             }
-            return value.asInt();
+            chosen.addAll(found);
         }
-
-        double number(String name, double otherwise) {
-            JsonNode value = json.get(name);
-            if (value == null || value.isNull()) {
-                return otherwise;
-            }
-            if (!value.isNumber() || !(value.asDouble() > 0) || !Double.isFinite(value.asDouble())) {
-                throw CalmException.badInput(where, name + " is " + value + ", expected a positive number");
-            }
-            return value.asDouble();
-        }
-
-        /** {@code rope_theta}, or {@code rope_parameters.rope_theta} as newer files write it. */
-        double ropeTheta() {
-            JsonNode nested = json.path("rope_parameters");
-            String type = nested.path("rope_type").asText("default");
-            if (!type.equals("default")) {
-                throw CalmException.badInput(where, "rope_parameters.rope_type is \"" + type + "\"; supported: default");
-            }
-            return nested.path("rope_theta").isNumber() ? nested.path("rope_theta").asDouble() : number("rope_theta", 10000);
-        }
-
-        List<Integer> ids(String name) {
-            JsonNode value = json.get(name);
-            List<Integer> ids = new ArrayList<>();
-            if (value != null && value.isArray()) {
-                value.forEach(id -> ids.add(id.asInt()));
-            } else if (value != null && value.isInt()) {
-                ids.add(value.asInt());
-            }
-            return List.copyOf(ids);
-        }
+        return chosen;
     }
 }

@@ -1,15 +1,21 @@
 package org.calm4j.engine.model;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.HostBuffer;
+import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.engine.text.Tokenizer;
 
 /**
@@ -22,10 +28,22 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
             "chat_template.jinja", "generation_config.json", "prompts.yaml");
 
     /**
+     * Weights are used as they are stored; an adapter can be trained, they cannot.
+     *
      * @param adapter a PEFT folder; null without one
      * @throws CalmException bad input: files are missing, broken or do not fit together
      */
     public static ModelFolder open(Backend backend, Path folder, Path adapter) {
+        return open(folder, config -> Parameters.open(backend, config, folder),
+                config -> adapter == null ? null : Lora.load(backend, config, adapter));
+    }
+
+    /** A model whose weights are to be trained, all of them. */
+    public static ModelFolder openToTrain(Backend backend, Path folder) {
+        return open(folder, config -> Parameters.load(backend, config, folder), config -> null);
+    }
+
+    private static ModelFolder open(Path folder, Function<ModelConfig, Parameters> weights, Function<ModelConfig, Lora> adapter) {
         if (!Files.isDirectory(folder)) {
             throw CalmException.badInput(folder, "no such model folder");
         }
@@ -35,10 +53,9 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
             config = config.withGeneration(generation);
         }
         Tokenizer tokenizer = readTokenizer(folder, config);
-        Parameters parameters = Parameters.load(backend, config, folder);
+        Parameters parameters = weights.apply(config);
         try {
-            Lora lora = adapter == null ? null : Lora.load(backend, config, adapter);
-            return new ModelFolder(folder, new CausalLm(config, parameters, lora), tokenizer);
+            return new ModelFolder(folder, new CausalLm(config, parameters, adapter.apply(config)), tokenizer);
         } catch (RuntimeException e) {
             parameters.close();
             throw e;
@@ -75,8 +92,12 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
         return tokenizer;
     }
 
-    /** Writes what training changes: the adapter where there is one, else the whole model with its tokenizer. The folder exists. */
-    public void save(Path folder) {
+    /**
+     * Writes what training changes: the adapter where there is one, else the whole model with its tokenizer. The folder exists.
+     *
+     * @param type of a whole model's weights; null for the types that they came in
+     */
+    public void save(Path folder, DType type) {
         if (model.lora() != null) {
             model.lora().save(folder, path.toString());
             return;
@@ -91,8 +112,24 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
                 }
             }
         }
-        Json.write(folder.resolve("config.json"), model.config().toJson());
-        Safetensors.write(folder.resolve("model.safetensors"), model.parameters().block().tensors(), Map.of("format", "pt"));
+        DType stored = type == null ? model.parameters().stored(model.parameters().embedding()) : type;
+        Json.write(folder.resolve("config.json"), model.config().toJson(stored));
+        try (Arena arena = Arena.ofShared()) {
+            List<Tensor> tensors = model.parameters().tensors().stream().map(w -> stored(w, type, arena)).toList();
+            Safetensors.write(folder.resolve("model.safetensors"), tensors, Map.of("format", "pt"));
+        }
+    }
+
+    /** A weight in host memory, in the type that it is saved in: itself where it is that already. */
+    private Tensor stored(Tensor weight, DType type, Arena arena) {
+        DType stored = type == null ? model.parameters().stored(weight) : type;
+        if (weight.type() == stored && model.backend().onHost()) {
+            return weight;
+        }
+        MemorySegment memory = arena.allocate(weight.size() * stored.bytes(), HostBuffer.ALIGNMENT);
+        Tensor copy = new Tensor(weight.name(), new HostBuffer(memory, arena), 0, stored, weight.shape());
+        model.backend().copy(copy, weight);
+        return copy;
     }
 
     /** The file below a saved folder that has the trained weights. */

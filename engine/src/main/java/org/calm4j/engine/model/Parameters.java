@@ -3,7 +3,10 @@ package org.calm4j.engine.model;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.calm4j.engine.CalmException;
@@ -11,78 +14,138 @@ import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.random.CounterRandom;
 import org.calm4j.engine.tensor.Block;
+import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
- * All weights of a model in one block, under their Hugging Face names. Gradients and moments are of the same class: same names, same
- * shapes, another block.
+ * All weights of a model under their Hugging Face names. Those that are trained lie in one block, in the backend's compute type; gradients
+ * and moments are of the same class: same names, same shapes, another block. Those that stay as they are keep the type they are stored in,
+ * and where the backend computes on the host they stay in the mapped file.
  */
 public final class Parameters implements AutoCloseable {
-    private static final String EMBEDDING = "model.embed_tokens.weight";
-    private static final String NORM = "model.norm.weight";
     private static final String HEAD = "lm_head.weight";
+
+    /**
+     * @param weight (C)
+     * @param bias (C); null in RMSNorm
+     */
+    public record Norm(Tensor weight, Tensor bias) {
+    }
+
+    /**
+     * @param weight (O,I), or (I,O) where the family is {@link Family#transposed()}
+     * @param bias (O); null without
+     */
+    public record Linear(Tensor weight, Tensor bias) {
+    }
 
     /**
      * The weights of one block.
      *
-     * @param inputNorm (C), before attention
-     * @param postAttentionNorm (C), before the feed-forward layers
-     * @param weights (O,I) each
+     * @param norm1 before attention
+     * @param norm2 before the feed-forward layers
+     * @param queryNorm of each head, weight (D); null without
+     * @param keyNorm of each head, weight (D); null without
      */
-    public record Layer(Tensor inputNorm, Tensor postAttentionNorm, Map<Projection, Tensor> weights) {
-        public Tensor weight(Projection projection) {
-            return weights.get(projection);
-        }
+    public record Layer(Norm norm1, Norm norm2, Norm queryNorm, Norm keyNorm, Map<Projection, Linear> linears) {
     }
 
     private final Backend backend;
+    private final ModelConfig config;
+    private final Map<String, Tensor> tensors;
+    private final Map<String, DType> stored;
     private final Block block;
-    private final Tensor embedding;
+    private final Safetensors file;
     private final List<Layer> layers = new ArrayList<>();
-    private final Tensor norm;
-    private final Tensor head;
 
-    /** Zeroed parameters of that shape. */
-    public Parameters(Backend backend, ModelConfig config) {
+    /** @param file where some of the tensors lie; null when all are in the block */
+    private Parameters(Backend backend, ModelConfig config, Map<String, Tensor> tensors, Map<String, DType> stored, Block block,
+            Safetensors file) {
         this.backend = backend;
+        this.config = config;
+        this.tensors = tensors;
+        this.stored = stored;
+        this.block = block;
+        this.file = file;
+        Family family = config.family();
+        for (int l = 0; l < config.layers(); l++) {
+            Map<Projection, Linear> linears = new EnumMap<>(Projection.class);
+            for (Projection p : family.projections()) {
+                linears.put(p, new Linear(get(family.path(l, p) + ".weight"), get(family.path(l, p) + ".bias")));
+            }
+            layers.add(new Layer(norm(family.norm1(l)), norm(family.norm2(l)), norm(family.headNorm(l, 'q')),
+                    norm(family.headNorm(l, 'k')), linears));
+        }
+    }
+
+    /** Zeroed parameters of that shape, to be trained, or gradients. */
+    public Parameters(Backend backend, ModelConfig config) {
+        this(backend, config, block(backend, config));
+    }
+
+    private Parameters(Backend backend, ModelConfig config, Block block) {
+        this(backend, config, byName(block), Map.of(), block, null);
+    }
+
+    private static Block block(Backend backend, ModelConfig config) {
         Block.Plan plan = new Block.Plan();
-        plan.add(EMBEDDING, backend.computeType(), config.vocabSize(), config.hiddenSize());
+        shapes(config).forEach((name, shape) -> plan.add(name, backend.computeType(), shape));
+        return plan.allocate(backend::allocate);
+    }
+
+    private static Map<String, Tensor> byName(Block block) {
+        Map<String, Tensor> tensors = new LinkedHashMap<>();
+        block.tensors().forEach(tensor -> tensors.put(tensor.name(), tensor));
+        return tensors;
+    }
+
+    /** Shapes of all weights by name, in the order in which they lie. */
+    static Map<String, long[]> shapes(ModelConfig config) {
+        Family family = config.family();
+        Map<String, long[]> shapes = new LinkedHashMap<>();
+        shapes.put(family.embedding(), new long[] {config.vocabSize(), config.hiddenSize()});
+        if (family.positions() != null) {
+            shapes.put(family.positions(), new long[] {config.maxPositions(), config.hiddenSize()});
+        }
         for (int l = 0; l < config.layers(); l++) {
-            plan.add(name(l, "input_layernorm"), backend.computeType(), config.hiddenSize());
-            plan.add(name(l, "post_attention_layernorm"), backend.computeType(), config.hiddenSize());
-            for (Projection p : Projection.values()) {
-                plan.add(name(l, p.path()), backend.computeType(), p.outputSize(config), p.inputSize(config));
+            addNorm(shapes, family.norm1(l), config.hiddenSize(), family.layerNorm());
+            addNorm(shapes, family.norm2(l), config.hiddenSize(), family.layerNorm());
+            if (config.headNorms()) {
+                addNorm(shapes, family.headNorm(l, 'q'), config.headDim(), false);
+                addNorm(shapes, family.headNorm(l, 'k'), config.headDim(), false);
+            }
+            for (Projection p : family.projections()) {
+                int in = p.inputSize(config);
+                int out = p.outputSize(config);
+                shapes.put(family.path(l, p) + ".weight", family.transposed() ? new long[] {in, out} : new long[] {out, in});
+                if (config.biases().contains(p)) {
+                    shapes.put(family.path(l, p) + ".bias", new long[] {out});
+                }
             }
         }
-        plan.add(NORM, backend.computeType(), config.hiddenSize());
+        addNorm(shapes, family.norm(), config.hiddenSize(), family.layerNorm());
         if (!config.tiedEmbeddings()) {
-            plan.add(HEAD, backend.computeType(), config.vocabSize(), config.hiddenSize());
+            shapes.put(HEAD, new long[] {config.vocabSize(), config.hiddenSize()});
         }
-        block = plan.allocate(backend::allocate);
-        embedding = block.get(EMBEDDING);
-        norm = block.get(NORM);
-        head = config.tiedEmbeddings() ? embedding : block.get(HEAD);
-        for (int l = 0; l < config.layers(); l++) {
-            Map<Projection, Tensor> weights = new EnumMap<>(Projection.class);
-            for (Projection p : Projection.values()) {
-                weights.put(p, block.get(name(l, p.path())));
-            }
-            layers.add(new Layer(block.get(name(l, "input_layernorm")), block.get(name(l, "post_attention_layernorm")), weights));
+        return shapes;
+    }
+
+    private static void addNorm(Map<String, long[]> shapes, String path, int size, boolean bias) {
+        shapes.put(path + ".weight", new long[] {size});
+        if (bias) {
+            shapes.put(path + ".bias", new long[] {size});
         }
     }
 
-    private static String name(int layer, String path) {
-        return "model.layers." + layer + "." + path + ".weight";
-    }
-
-    /** Fresh weights: normal with the config's {@code initializer_range}, norms one; the same on every backend. */
+    /** Fresh weights: normal with the config's {@code initializer_range}, norms one, biases zero; the same on every backend. */
     public static Parameters random(Backend backend, ModelConfig config, long seed) {
         Parameters parameters = new Parameters(backend, config);
-        for (Tensor tensor : parameters.block.tensors()) {
+        for (Tensor tensor : parameters.tensors()) {
             long key = CounterRandom.seed(CounterRandom.seed(seed, "init"), tensor.name());
             double[] values = new double[(int) tensor.size()];
             for (int i = 0; i < values.length; i++) {
-                values[i] = tensor.rank() == 1 ? 1 : config.initializerRange() * CounterRandom.normal(key, i);
+                values[i] = tensor.rank() > 1 ? config.initializerRange() * CounterRandom.normal(key, i)
+                        : tensor.name().endsWith(".bias") ? 0 : 1;
             }
             backend.write(tensor, values, values.length);
         }
@@ -90,64 +153,149 @@ public final class Parameters implements AutoCloseable {
     }
 
     /**
-     * Reads the weights of a model folder.
+     * The weights of a model folder, to be used but not changed, as they are stored.
      *
      * @throws CalmException bad input: a tensor is missing, unknown or has another shape than the config says
      */
-    public static Parameters load(Backend backend, ModelConfig config, Path folder) {
-        Parameters parameters = new Parameters(backend, config);
-        try (Safetensors file = Safetensors.openFolder(folder)) {
-            copy(backend, parameters.block, file, folder, config.tiedEmbeddings() ? List.of(HEAD) : List.of());
+    public static Parameters open(Backend backend, ModelConfig config, Path folder) {
+        Safetensors file = Safetensors.openFolder(folder);
+        Block block = null;
+        try {
+            Map<String, Tensor> weights = weights(config, file, folder);
+            Map<String, DType> stored = types(weights);
+            Block.Plan plan = new Block.Plan();
+            weights.forEach((name, from) -> {
+                if (!staysInFile(backend, from)) {
+                    plan.add(name, from.type() == DType.F64 ? backend.computeType() : from.type(), from.shape());
+                }
+            });
+            block = plan.allocate(backend::allocate);
+            for (Tensor to : block.tensors()) {
+                backend.copy(to, weights.put(to.name(), to));
+            }
+            return new Parameters(backend, config, weights, stored, block, file);
         } catch (RuntimeException e) {
-            parameters.close();
+            file.close();
+            if (block != null) {
+                block.close();
+            }
             throw e;
         }
-        return parameters;
     }
 
-    /** Fills a block from a file that has exactly its tensors, any floating type; {@code ignored} may stand in the file too. */
-    static void copy(Backend backend, Block block, Safetensors file, Path where, List<String> ignored) {
-        for (Tensor from : file.tensors().values()) {
-            boolean buffer = from.name().endsWith(".rotary_emb.inv_freq");
-            if (block.get(from.name()) == null && !ignored.contains(from.name()) && !buffer) {
-                throw CalmException.badInput(where, "tensor " + from.name() + " has no place in a model of this config");
+    private static boolean staysInFile(Backend backend, Tensor tensor) {
+        return backend.onHost() && tensor.type() != DType.F64;
+    }
+
+    /** The weights of a model folder in the compute type, to be trained. */
+    public static Parameters load(Backend backend, ModelConfig config, Path folder) {
+        try (Safetensors file = Safetensors.openFolder(folder)) {
+            Map<String, Tensor> weights = weights(config, file, folder);
+            Block block = block(backend, config);
+            block.tensors().forEach(to -> backend.copy(to, weights.get(to.name())));
+            return new Parameters(backend, config, byName(block), types(weights), block, null);
+        }
+    }
+
+    private static Map<String, DType> types(Map<String, Tensor> tensors) {
+        Map<String, DType> types = new HashMap<>();
+        tensors.forEach((name, tensor) -> types.put(name, tensor.type()));
+        return types;
+    }
+
+    /** The file's tensors, checked, under our names; some files leave out the prefix that all but the head share. */
+    private static Map<String, Tensor> weights(ModelConfig config, Safetensors file, Path where) {
+        Family family = config.family();
+        boolean bare = file.tensors().containsKey(family.embedding().substring(family.prefix().length()));
+        Map<String, Tensor> found = new LinkedHashMap<>();
+        file.tensors().forEach((name, tensor) -> {
+            String full = bare && !name.equals(HEAD) ? family.prefix() + name : name;
+            boolean tiedHead = config.tiedEmbeddings() && name.equals(HEAD);
+            if (!tiedHead && !family.isBuffer(name)) {
+                found.put(full, new Tensor(full, tensor.buffer(), tensor.offset(), tensor.type(), tensor.shape()));
+            }
+        });
+        return check(shapes(config), found, where);
+    }
+
+    /**
+     * The tensors of a file, in the order of the shapes.
+     *
+     * @throws CalmException bad input: one is missing, one too many, or has another shape or no floating type
+     */
+    static Map<String, Tensor> check(Map<String, long[]> shapes, Map<String, Tensor> found, Path where) {
+        for (String name : found.keySet()) {
+            if (!shapes.containsKey(name)) {
+                throw CalmException.badInput(where, "tensor " + name + " has no place in a model of this config");
             }
         }
-        for (Tensor to : block.tensors()) {
-            Tensor from = file.tensors().get(to.name());
-            if (from == null) {
-                throw CalmException.badInput(where, "tensor " + to.name() + " is missing");
+        Map<String, Tensor> checked = new LinkedHashMap<>();
+        shapes.forEach((name, shape) -> {
+            Tensor tensor = found.get(name);
+            if (tensor == null) {
+                throw CalmException.badInput(where, "tensor " + name + " is missing");
             }
-            if (!Arrays.equals(from.shape(), to.shape())) {
-                throw CalmException.badInput(where, "tensor " + to.name() + " has shape " + Arrays.toString(from.shape()) + ", the config says "
-                        + Arrays.toString(to.shape()));
+            if (!Arrays.equals(tensor.shape(), shape)) {
+                throw CalmException.badInput(where, "tensor " + name + " has shape " + Arrays.toString(tensor.shape())
+                        + ", the config says " + Arrays.toString(shape));
             }
-            backend.copy(to, from);
-        }
+            if (tensor.type() == DType.I32) {
+                throw CalmException.badInput(where, "tensor " + name + " has dtype I32; supported: F32, F64, BF16, F16");
+            }
+            checked.put(name, tensor);
+        });
+        return checked;
+    }
+
+    private Tensor get(String name) {
+        return tensors.get(name);
+    }
+
+    /** Null where the model has none of that name. */
+    private Norm norm(String path) {
+        return get(path + ".weight") == null ? null : new Norm(get(path + ".weight"), get(path + ".bias"));
     }
 
     /** (V,C). */
     public Tensor embedding() {
-        return embedding;
+        return get(config.family().embedding());
+    }
+
+    /** (P,C), the learned positions; null without. */
+    public Tensor positions() {
+        return get(config.family().positions());
     }
 
     public Layer layer(int index) {
         return layers.get(index);
     }
 
-    /** (C), the last norm. */
-    public Tensor norm() {
-        return norm;
+    /** Behind the last layer. */
+    public Norm norm() {
+        return norm(config.family().norm());
     }
 
     /** (V,C); the embedding itself when they are tied. */
     public Tensor head() {
-        return head;
+        return config.tiedEmbeddings() ? embedding() : get(HEAD);
     }
 
-    /** The memory of all of them. */
+    /** All of them, in order. */
+    public Collection<Tensor> tensors() {
+        return tensors.values();
+    }
+
+    /** The memory of all of them, where they can be trained. */
     public Block block() {
+        if (file != null) {
+            throw new IllegalStateException("weights that stay as they are stored cannot be trained");
+        }
         return block;
+    }
+
+    /** The type that a weight had in the file it came from; F32 for one that came from none. */
+    public DType stored(Tensor weight) {
+        return stored.getOrDefault(weight.name(), DType.F32);
     }
 
     public Backend backend() {
@@ -157,5 +305,8 @@ public final class Parameters implements AutoCloseable {
     @Override
     public void close() {
         block.close();
+        if (file != null) {
+            file.close();
+        }
     }
 }

@@ -45,15 +45,15 @@ public final class Scorer {
         if (items.isEmpty()) {
             return all;
         }
-        int rows = Math.max(ROWS, items.stream().mapToInt(Item::rows).max().orElseThrow());
+        int largest = items.stream().mapToInt(Item::rows).max().orElseThrow();
+        int rows = (int) Math.max(largest, Math.min(ROWS, items.stream().mapToLong(Item::rows).sum()));
         int scored = Math.max(rows, items.stream().mapToInt(Item::scored).max().orElseThrow());
         int longest = items.stream().mapToInt(Item::longest).max().orElseThrow();
         if (longest > model.config().maxPositions()) {
             throw CalmException.badInput("the longest sequence has " + longest + " tokens",
                     "the model's max_position_embeddings is " + model.config().maxPositions());
         }
-        int rank = model.lora() == null ? 0 : model.lora().settings().rank();
-        var capacity = new Activations.Capacity(rows, scored, longest, 0, rank);
+        var capacity = new Activations.Capacity(rows, scored, longest, 0, model.loraRank());
         try (Activations activations = new Activations(model.backend(), model.config(), Activations.Purpose.INFERENCE, capacity)) {
             PackedBatch batch = new PackedBatch();
             double[] logProbs = new double[scored];

@@ -19,10 +19,15 @@ public interface Backend extends AutoCloseable {
     /** The type of activations, gradients and moments: F32, or F64 for the double-precision scalar backend. */
     DType computeType();
 
+    /** Whether operations read and write host memory, so that weights can stay in a mapped file. */
+    default boolean onHost() {
+        return false;
+    }
+
     /** Zeroed memory of this backend. */
     Buffer allocate(long bytes);
 
-    /** {@code to[i] = from[i]}, widening or rounding between types; both in this backend's memory, same size. */
+    /** {@code to[i] = from[i]}, widening or rounding between types; same size, each in this backend's memory or the host's. */
     void copy(Tensor to, Tensor from);
 
     /** {@code x[i] = 0}. */

@@ -65,7 +65,8 @@ final class Checkpoint {
 
     static void save(Path output, int step, Trainer trainer, Map<String, Object> settings, ModelWriter writer) {
         AtomicFile.folder(output.resolve("checkpoint-" + step), folder -> {
-            writer.write(folder);
+            // Rounded weights would not go on with the same bits.
+            writer.write(folder, trainer.backend().computeType());
             List<Tensor> moments = new ArrayList<>();
             rename(moments, FIRST, trainer.trained().firstMoment());
             rename(moments, SECOND, trainer.trained().secondMoment());

@@ -1,9 +1,11 @@
 package org.calm4j.engine.train;
 
 import java.nio.file.Path;
+import org.calm4j.engine.tensor.DType;
 
 /** Writes what is trained into a folder that exists: a model, or an adapter. */
 @FunctionalInterface
 public interface ModelWriter {
-    void write(Path folder);
+    /** @param type of the weights; null for the types that they came in */
+    void write(Path folder, DType type);
 }

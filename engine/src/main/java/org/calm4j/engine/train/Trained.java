@@ -27,11 +27,11 @@ final class Trained implements AutoCloseable {
             secondMoment = new Parameters(backend, model.config()).block();
             gradients = new CausalLm.Gradients(d, null);
         } else {
-            Lora d = new Lora(backend, model.config(), model.lora().settings());
+            Lora d = model.lora().zeros();
             weights = model.lora().block();
             gradient = d.block();
-            firstMoment = new Lora(backend, model.config(), model.lora().settings()).block();
-            secondMoment = new Lora(backend, model.config(), model.lora().settings()).block();
+            firstMoment = model.lora().zeros().block();
+            secondMoment = model.lora().zeros().block();
             gradients = new CausalLm.Gradients(null, d);
         }
     }

@@ -127,7 +127,7 @@ public final class Trainer implements AutoCloseable {
         int pairsAtMost = Math.min(rows, pairsInLine * settings.batchSize());
         int scored = Math.max(rows + pairsAtMost, all.stream().mapToInt(Example::scored).max().orElse(0));
         int longest = all.stream().mapToInt(Example::longest).max().orElse(0);
-        return new Activations.Capacity(rows, scored, longest, 0, model.lora() == null ? 0 : model.lora().settings().rank());
+        return new Activations.Capacity(rows, scored, longest, 0, model.loraRank());
     }
 
     private static int sumOfLargest(Stream<Integer> sizes, int count) {
@@ -249,7 +249,7 @@ public final class Trainer implements AutoCloseable {
     }
 
     private Long dropoutSeed(int step, int micro) {
-        if (model.lora() == null || model.lora().settings().dropout() == 0) {
+        if (model.lora() == null || model.lora().dropout() == 0) {
             return null;
         }
         return CounterRandom.seed(CounterRandom.seed(CounterRandom.seed(settings.seed(), "dropout"), step), micro);

@@ -50,7 +50,7 @@ public record TrainingRun(Path output, String weightsFile, Map<String, Object> s
         } catch (IOException | UncheckedIOException e) {
             throw CalmException.failed(output.resolve(METRICS) + ": " + e.getMessage(), e);
         }
-        writer.write(output);
+        writer.write(output, null);
     }
 
     /** Returns the steps taken before. */

@@ -4,13 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import java.util.Iterator;
+import java.util.List;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.scalar.ScalarBackend;
 import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The whole model's gradient in double precision against central differences, entry by entry. */
@@ -19,16 +21,21 @@ final class CausalLmTest {
     private final Backend backend = new ScalarBackend(DType.F64);
 
     @ParameterizedTest
-    @ValueSource(booleans = {true, false})
-    void gradientOfAllParametersAgreesWithFiniteDifferences(boolean tied) {
-        CausalLm model = TinyModel.random(backend, tied);
+    @MethodSource("kinds")
+    void gradientOfAllParametersAgreesWithFiniteDifferences(String kind) {
+        CausalLm model = TinyModel.random(backend, kind);
         Parameters gradient = new Parameters(backend, model.config());
         check(model, model.parameters().block(), gradient.block(), new CausalLm.Gradients(gradient, null), Activations.Purpose.TRAINING, null);
     }
 
-    @Test
-    void gradientCheckpointingChangesNoBit() {
-        CausalLm model = TinyModel.random(backend, true);
+    static List<String> kinds() {
+        return TinyModel.KINDS;
+    }
+
+    @ParameterizedTest
+    @MethodSource("kinds")
+    void gradientCheckpointingChangesNoBit(String kind) {
+        CausalLm model = TinyModel.random(backend, kind);
         Parameters kept = new Parameters(backend, model.config());
         Parameters computedAnew = new Parameters(backend, model.config());
         backward(model, new CausalLm.Gradients(kept, null), Activations.Purpose.TRAINING, null);
@@ -40,25 +47,27 @@ final class CausalLmTest {
     }
 
     @ParameterizedTest
-    @ValueSource(doubles = {0, 0.4})
-    void gradientOfTheAdapterAgreesWithFiniteDifferences(double dropout) {
-        CausalLm model = TinyModel.withLora(backend, dropout);
-        Lora gradient = new Lora(backend, model.config(), model.lora().settings());
+    @CsvSource({"llama,0", "llama,0.4", "qwen3,0.4", "gpt2,0.4"})
+    void gradientOfTheAdapterAgreesWithFiniteDifferences(String kind, double dropout) {
+        CausalLm model = TinyModel.withLora(backend, kind, dropout);
+        Lora gradient = model.lora().zeros();
         check(model, model.lora().block(), gradient.block(), new CausalLm.Gradients(null, gradient), Activations.Purpose.CHECKPOINTING, 77L);
     }
 
     /** Inputs must get their gradient through the adapters too: all parameters trained while an adapter is on. */
-    @Test
-    void gradientFlowsThroughAdapters() {
-        CausalLm model = TinyModel.withLora(backend, 0.3);
+    @ParameterizedTest
+    @ValueSource(strings = {"llama", "gpt2"})
+    void gradientFlowsThroughAdapters(String kind) {
+        CausalLm model = TinyModel.withLora(backend, kind, 0.3);
         Parameters gradient = new Parameters(backend, model.config());
         check(model, model.parameters().block(), gradient.block(), new CausalLm.Gradients(gradient, null), Activations.Purpose.TRAINING, 5L);
     }
 
     /** A prompt shared by two continuations gives what two separate sequences give. */
-    @Test
-    void sharedPromptEqualsSeparateSequences() {
-        CausalLm model = TinyModel.random(backend, true);
+    @ParameterizedTest
+    @MethodSource("kinds")
+    void sharedPromptEqualsSeparateSequences(String kind) {
+        CausalLm model = TinyModel.random(backend, kind);
         double[] shared = logProbs(model, TinyModel.batch());
         PackedBatch separate = new PackedBatch();
         separate.add(new int[] {3, 1, 4, 1, 5, 9, 2}, 2);

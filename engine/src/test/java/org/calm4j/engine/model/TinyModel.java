@@ -1,35 +1,99 @@
 package org.calm4j.engine.model;
 
-import java.util.Set;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.List;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.random.CounterRandom;
+import org.calm4j.engine.tensor.Tensor;
 
 /** Models so small that a test can differentiate them numerically. */
 public final class TinyModel {
     private TinyModel() {
     }
 
+    /** Names for {@link #config(String)}. */
+    static final List<String> KINDS = List.of("llama", "llama untied", "llama with biases", "llama with a part turned", "mistral", "qwen2",
+            "qwen3", "qwen3 with biases", "gpt2", "gpt2 untied");
+
     /** Two layers, four heads over two key/value heads, odd sizes elsewhere. */
     public static ModelConfig config(boolean tied) {
-        ModelConfig llama = ModelConfig.llama(23, 12, 18, 2, 2, 1, 64, 0);
-        var json = llama.json().deepCopy();
-        json.put("tie_word_embeddings", tied);
+        return config(tied ? "llama" : "llama untied");
+    }
+
+    /** The same in other families and with other parts. */
+    static ModelConfig config(String kind) {
+        ObjectNode json = ModelConfig.llama(23, 12, 18, 2, 2, 1, 64, 0).json().deepCopy();
+        json.put("tie_word_embeddings", !kind.endsWith("untied"));
         json.put("num_attention_heads", 4);
         json.put("num_key_value_heads", 2);
         json.put("head_dim", 6);
         json.put("initializer_range", 0.3);
+        json.put("model_type", kind.split(" ")[0]);
+        switch (kind) {
+            case "llama with biases" -> {
+                json.put("attention_bias", true);
+                json.put("mlp_bias", true);
+                json.set("rope_scaling", rope("llama3"));
+            }
+            case "llama with a part turned" -> json.put("partial_rotary_factor", 0.7);
+            case "mistral" -> json.put("sliding_window", 3);
+            case "qwen2" -> {
+                json.put("sliding_window", 2);
+                json.put("use_sliding_window", true);
+                json.put("max_window_layers", 1);
+                json.set("rope_parameters", rope("linear"));
+            }
+            case "qwen3" -> json.set("rope_scaling", rope("yarn"));
+            case "qwen3 with biases" -> json.put("attention_bias", true);
+            case "gpt2", "gpt2 untied" -> {
+                json.put("n_embd", 12);
+                json.put("n_layer", 2);
+                json.put("n_head", 3);
+                json.put("n_inner", 18);
+                json.put("n_positions", 16);
+            }
+            default -> { }
+        }
         return ModelConfig.of(json, "test");
     }
 
+    /** All the parameters of all types. */
+    private static ObjectNode rope(String type) {
+        ObjectNode rope = JsonNodeFactory.instance.objectNode();
+        return rope.put("rope_type", type).put("factor", 4.0).put("low_freq_factor", 1.0).put("high_freq_factor", 4.0)
+                .put("original_max_position_embeddings", 16);
+    }
+
     public static CausalLm random(Backend backend, boolean tied) {
-        ModelConfig config = config(tied);
-        return new CausalLm(config, Parameters.random(backend, config, 7), null);
+        return random(backend, tied ? "llama" : "llama untied");
+    }
+
+    /** Biases and norms are random too. */
+    static CausalLm random(Backend backend, String kind) {
+        ModelConfig config = config(kind);
+        Parameters parameters = Parameters.random(backend, config, 7);
+        for (Tensor tensor : parameters.tensors()) {
+            if (tensor.rank() == 1) {
+                double[] values = new double[(int) tensor.size()];
+                for (int i = 0; i < values.length; i++) {
+                    values[i] = (tensor.name().endsWith(".bias") ? 0 : 1) + 0.2 * CounterRandom.normal(CounterRandom.seed(8, tensor.name()), i);
+                }
+                backend.write(tensor, values, values.length);
+            }
+        }
+        return new CausalLm(config, parameters, null);
+    }
+
+    public static CausalLm withLora(Backend backend, double dropout) {
+        return withLora(backend, "llama", dropout);
     }
 
     /** With an adapter whose B is not zero. */
-    public static CausalLm withLora(Backend backend, double dropout) {
-        ModelConfig config = config(true);
-        var settings = new Lora.Settings(3, 6, dropout, false, Set.of(Projection.values()));
+    static CausalLm withLora(Backend backend, String kind, double dropout) {
+        CausalLm model = random(backend, kind);
+        ModelConfig config = model.config();
+        var settings = new Lora.Settings(3, 6, dropout, false, config.family().projections());
         Lora lora = Lora.random(backend, config, settings, 5);
         for (var tensor : lora.block().tensors()) {
             if (tensor.name().endsWith("lora_B.weight")) {
@@ -40,7 +104,7 @@ public final class TinyModel {
                 backend.write(tensor, values, values.length);
             }
         }
-        return new CausalLm(config, Parameters.random(backend, config, 7), lora);
+        return new CausalLm(config, model.parameters(), lora);
     }
 
     /** A document and a prompt with two continuations, one of them a single token. */
@@ -55,7 +119,6 @@ public final class TinyModel {
     }
 
     public static Activations activations(CausalLm model, Activations.Purpose purpose) {
-        int rank = model.lora() == null ? 0 : model.lora().settings().rank();
-        return new Activations(model.backend(), model.config(), purpose, new Activations.Capacity(24, 24, 32, 0, rank));
+        return new Activations(model.backend(), model.config(), purpose, new Activations.Capacity(24, 24, 16, 0, model.loraRank()));
     }
 }

@@ -154,7 +154,8 @@ final class LlamaOracleTest {
         for (JsonNode run : c.oracle().required("runs")) {
             String name = run.required("name").textValue();
             Path adapter = run.required("adapter").isNull() ? null : c.path(run.required("adapter").textValue());
-            try (Backend backend = c.open(); ModelFolder folder = ModelFolder.open(backend, c.path(""), adapter)) {
+            try (Backend backend = c.open(); ModelFolder folder = adapter == null ? ModelFolder.openToTrain(backend, c.path(""))
+                            : ModelFolder.open(backend, c.path(""), adapter)) {
                 List<Example> lines = examples(run.required("data"));
                 List<Example.Document> replay = examples(run.required("replay")).stream().map(Example.Document.class::cast).toList();
                 List<Trainer.Reference> reference = lines.getFirst() instanceof Example.Document ? List.of()

@@ -151,7 +151,7 @@ final class TrainerTest {
         Files.createDirectories(output);
         CausalLm model = TinyModel.random(new ScalarBackend(), true);
         TrainingRun run = new TrainingRun(output, "model.safetensors", Map.of("steps", steps, "seed", 3), steps, 2, 0, 1, resume);
-        ModelWriter writer = to -> Safetensors.write(to.resolve("model.safetensors"), model.parameters().block().tensors(), Map.of());
+        ModelWriter writer = (to, type) -> Safetensors.write(to.resolve("model.safetensors"), model.parameters().block().tensors(), Map.of());
         try (Trainer trainer = new Trainer(model, settings(2, 0, 2), PAIRS, DOCUMENTS, References.of(model, PAIRS, null))) {
             run.run(trainer, writer, log -> {
                 if (log.step() == stop && stop < steps) {

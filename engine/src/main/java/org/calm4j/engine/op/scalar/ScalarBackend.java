@@ -38,6 +38,11 @@ public final class ScalarBackend implements Backend {
     }
 
     @Override
+    public boolean onHost() {
+        return true;
+    }
+
+    @Override
     public Buffer allocate(long bytes) {
         return new HostBuffer(bytes);
     }

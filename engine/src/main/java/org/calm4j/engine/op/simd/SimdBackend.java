@@ -67,6 +67,11 @@ public final class SimdBackend implements Backend {
     }
 
     @Override
+    public boolean onHost() {
+        return true;
+    }
+
+    @Override
     public Buffer allocate(long bytes) {
         return new HostBuffer(bytes);
     }

@@ -1,0 +1,157 @@
+package org.calm4j.engine.model;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.Json;
+import org.calm4j.engine.tensor.Tensor;
+
+/**
+ * PEFT's {@code adapter_config.json}: which linear layers have an adapter, and of what size.
+ *
+ * @param json the whole file, so that what is saved keeps the fields that do not concern us
+ * @param sizes of each layer's adapters
+ */
+record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>> sizes) {
+    static final String FILE = "adapter_config.json";
+    private static final int LARGEST_RANK = 1 << 14;
+    /** Ways to start an adapter that leave the base model's weights as they are. */
+    private static final String[] PLAIN_STARTS = {"true", "gaussian", "eva", "orthogonal"};
+
+    /** @param scale what the adapter counts */
+    record Size(int rank, double scale) {
+        static Size of(int rank, double alpha, boolean rankStabilized) {
+            return new Size(rank, alpha / (rankStabilized ? Math.sqrt(rank) : rank));
+        }
+    }
+
+    /** Of a fresh adapter. */
+    static AdapterConfig of(ModelConfig config, Lora.Settings settings) {
+        ObjectNode json = JsonNodeFactory.instance.objectNode();
+        json.put("peft_type", "LORA");
+        json.put("task_type", "CAUSAL_LM");
+        json.put("r", settings.rank());
+        json.put("lora_alpha", settings.alpha());
+        json.put("lora_dropout", settings.dropout());
+        json.put("use_rslora", settings.rankStabilized());
+        json.put("bias", "none");
+        json.put("fan_in_fan_out", config.family().transposed());
+        json.put("inference_mode", true);
+        json.putArray("target_modules");
+        modules(config.family(), settings.targets()).forEach(json.withArray("target_modules")::add);
+        Map<Projection, Size> layer = new EnumMap<>(Projection.class);
+        settings.targets().forEach(target ->
+                layer.put(target, Size.of(settings.rank(), settings.alpha(), settings.rankStabilized())));
+        return new AdapterConfig(json, settings.dropout(), Collections.nCopies(config.layers(), layer));
+    }
+
+    /** Names that PEFT takes for exactly these layers: the last part of a name, or more of it where others end alike. */
+    private static Set<String> modules(Family family, Set<Projection> targets) {
+        Set<String> names = new TreeSet<>();
+        for (Projection target : targets) {
+            String module = family.module(target);
+            boolean alone = family.projections().stream().filter(p -> family.module(p).equals(module)).allMatch(targets::contains);
+            names.add(alone ? module : family.pathInBlock(target));
+        }
+        return names;
+    }
+
+    /**
+     * Reads the file. Which layers are adapted, and with what rank, is seen in the weights, and the file must agree.
+     *
+     * @param weights the tensors of {@code adapter_model.safetensors}
+     * @throws CalmException bad input: no LoRA adapter of this model, or one with parts that are not supported
+     */
+    static AdapterConfig read(ModelConfig config, Path folder, Map<String, Tensor> weights) {
+        Path file = folder.resolve(FILE);
+        if (!(Json.read(file, JsonNode.class) instanceof ObjectNode json)) {
+            throw CalmException.badInput(file, "not a JSON object");
+        }
+        ConfigFields fields = new ConfigFields(json, file);
+        if (!fields.text("peft_type", "LORA").equals("LORA")) {
+            throw fields.unsupported("peft_type", "LORA");
+        }
+        for (String name : List.of("use_dora", "use_qalora", "lora_bias", "modules_to_save", "layer_replication", "target_parameters",
+                "trainable_token_indices", "alora_invocation_tokens")) {
+            if (!json.path(name).isContainerNode() || !json.path(name).isEmpty()) {
+                fields.mustBeNeutral(name);
+            }
+        }
+        fields.mustBeNeutral("bias", "none");
+        fields.mustBeNeutral("init_lora_weights", PLAIN_STARTS);
+        double dropout = json.path("lora_dropout").asDouble(0) == 0 ? 0 : fields.positive("lora_dropout");
+        if (dropout >= 1) {
+            throw fields.unsupported("lora_dropout", "from 0 to below 1");
+        }
+        AdapterConfig read = new AdapterConfig(json, dropout, new ArrayList<>());
+        for (int l = 0; l < config.layers(); l++) {
+            Map<Projection, Size> layer = new EnumMap<>(Projection.class);
+            for (Projection p : config.family().projections()) {
+                String path = config.family().path(l, p);
+                Tensor a = weights.get(Lora.name(path, 'A'));
+                if (a != null || read.names(fields, path)) {
+                    layer.put(p, size(fields, path, a));
+                }
+            }
+            read.sizes.add(layer);
+        }
+        return read;
+    }
+
+    /** Whether a list of target modules names a layer; layers that other fields choose are seen in the weights alone. */
+    private boolean names(ConfigFields fields, String path) {
+        JsonNode targets = json.path("target_modules");
+        boolean chosenElsewhere = fields.has("layers_to_transform") || fields.has("exclude_modules");
+        if (targets.isTextual() || chosenElsewhere) {
+            return targets.asText().equals("all-linear") && !chosenElsewhere;
+        }
+        List<String> names = fields.texts("target_modules");
+        return names != null && names.stream().anyMatch(name -> endsWith(path, name));
+    }
+
+    private static boolean endsWith(String path, String name) {
+        return path.equals(name) || path.endsWith("." + name);
+    }
+
+    /** @param a the adapter's first matrix, which has the rank; null where it is missing, which is told when the weights are read */
+    private static Size size(ConfigFields fields, String path, Tensor a) {
+        int rank = (int) pattern(fields, "rank_pattern", path, fields.extent("r", LARGEST_RANK));
+        if (a != null && (a.rank() != 2 || a.dim(0) != rank)) {
+            throw fields.bad("the rank of " + path + " is " + rank + ", the adapter has " + a);
+        }
+        double alpha = pattern(fields, "alpha_pattern", path, fields.positive("lora_alpha", 8));
+        return Size.of(rank, alpha, fields.flag("use_rslora", false));
+    }
+
+    /** The value for a layer in an object of values by the ends of names; the first one that fits. */
+    private static double pattern(ConfigFields fields, String name, String path, double otherwise) {
+        ConfigFields patterns = fields.object(name);
+        if (patterns == null) {
+            return otherwise;
+        }
+        for (String key : (Iterable<String>) patterns.json()::fieldNames) {
+            if (!key.matches("\\^?[\\w.]+")) {
+                throw fields.bad(name + " has the key \"" + key + "\"; supported: names, no regular expressions");
+            }
+            boolean fits = key.startsWith("^") ? path.equals(key.substring(1)) : endsWith(path, key);
+            if (fits) {
+                return name.startsWith("rank") ? patterns.extent(key, LARGEST_RANK) : patterns.positive(key);
+            }
+        }
+        return otherwise;
+    }
+
+    /** The largest rank. */
+    int rank() {
+        return sizes.stream().flatMap(layer -> layer.values().stream()).mapToInt(Size::rank).max().orElse(1);
+    }
+}

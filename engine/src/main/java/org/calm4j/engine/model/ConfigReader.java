@@ -1,0 +1,162 @@
+package org.calm4j.engine.model;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * What the fields of a {@code config.json} mean in each family; a missing field has the value that transformers gives it, sizes apart. A
+ * field that would change the arithmetic and is not supported is an error that names it.
+ */
+record ConfigReader(ConfigFields fields) {
+    private static final int MOST_LAYERS = 4096;
+    private static final int MOST_HEADS = 1 << 14;
+    private static final int LARGEST_HEAD = 1 << 14;
+    private static final Set<Projection> ATTENTION = EnumSet.of(Projection.Q, Projection.K, Projection.V, Projection.O);
+    private static final Set<Projection> FEED_FORWARD = EnumSet.of(Projection.GATE, Projection.UP, Projection.DOWN);
+
+    ModelConfig read() {
+        for (String name : List.of("quantization_config", "attn_logit_softcapping", "final_logit_softcapping", "query_pre_attn_scalar",
+                "clip_qkv", "qkv_clip", "use_qk_norm", "no_rope_layers", "is_encoder_decoder", "add_cross_attention", "pruned_heads")) {
+            boolean empty = fields.json().path(name).isContainerNode() && fields.json().path(name).isEmpty();
+            if (!empty) {
+                fields.mustBeNeutral(name);
+            }
+        }
+        for (String name : List.of("embedding_multiplier", "residual_multiplier", "logits_scaling", "logit_scale", "scale_emb",
+                "pretraining_tp")) {
+            fields.mustBeNeutral(name, "1", "1.0");
+        }
+        String type = fields.text("model_type", "");
+        return switch (type) {
+            case "llama" -> llama();
+            case "mistral" -> mistral();
+            case "qwen2" -> qwen(0, EnumSet.of(Projection.Q, Projection.K, Projection.V), false);
+            case "qwen3" -> qwen(128, fields.flag("attention_bias", false) ? ATTENTION : Set.of(), true);
+            case "gpt2" -> gpt2();
+            default -> throw fields.unsupported("model_type", "llama, mistral, qwen2, qwen3, gpt2");
+        };
+    }
+
+    private ModelConfig llama() {
+        if (fields.has("sliding_window")) {
+            throw fields.unsupported("sliding_window", "null in llama");
+        }
+        Set<Projection> biases = EnumSet.noneOf(Projection.class);
+        biases.addAll(fields.flag("attention_bias", false) ? ATTENTION : Set.of());
+        biases.addAll(fields.flag("mlp_bias", false) ? FEED_FORWARD : Set.of());
+        return llamaLike(0, 0, 2048, windows(0, 0), biases, false);
+    }
+
+    private ModelConfig mistral() {
+        fields.mustBeNeutral("attention_bias");
+        fields.mustBeNeutral("mlp_bias");
+        // Missing is not null here: what the class of transformers has when the field is missing.
+        int window = fields.json().has("sliding_window") ? fields.extentOr("sliding_window", 0) : 4096;
+        int layers = layers();
+        for (String type : layerTypes(layers)) {
+            if (type.equals("sliding_attention") != window > 0) {
+                throw fields.unsupported("layer_types", "in mistral, what sliding_window says for all layers");
+            }
+        }
+        return llamaLike(0, 8, 131072, Collections.nCopies(layers, window), Set.of(), false);
+    }
+
+    private ModelConfig qwen(int headDim, Set<Projection> biases, boolean headNorms) {
+        if (!headNorms) {
+            fields.mustBeNeutral("attention_bias", "true");
+        }
+        fields.mustBeNeutral("mlp_bias");
+        int window = fields.json().has("sliding_window") ? fields.extentOr("sliding_window", 0) : 4096;
+        window = fields.flag("use_sliding_window", false) ? window : 0;
+        return llamaLike(headDim, 32, 32768, windows(window, fields.countOr("max_window_layers", 28)), biases, headNorms);
+    }
+
+    /**
+     * Per layer: as {@code layer_types} says, or else in the layers behind the first ones.
+     *
+     * @param full so many first layers see everything
+     */
+    private List<Integer> windows(int window, int full) {
+        int layers = layers();
+        List<String> types = layerTypes(layers);
+        List<Integer> windows = new ArrayList<>();
+        for (int l = 0; l < layers; l++) {
+            boolean slides = types.isEmpty() ? window > 0 && l >= full : types.get(l).equals("sliding_attention");
+            if (slides && window == 0) {
+                throw fields.unsupported("layer_types", "full_attention where no sliding window is used");
+            }
+            windows.add(slides ? window : 0);
+        }
+        return List.copyOf(windows);
+    }
+
+    private List<String> layerTypes(int layers) {
+        List<String> types = fields.texts("layer_types");
+        if (types == null) {
+            return List.of();
+        }
+        if (types.size() != layers || !Set.of("full_attention", "sliding_attention").containsAll(types)) {
+            throw fields.bad("layer_types must have full_attention or sliding_attention for each of the " + layers + " layers");
+        }
+        return types;
+    }
+
+    /**
+     * @param headDim where the field is missing; 0 for an even share of the hidden size
+     * @param keyValueHeads where the field is missing; 0 for as many as there are query heads
+     */
+    private ModelConfig llamaLike(int headDim, int keyValueHeads, int maxPositions, List<Integer> windows, Set<Projection> biases,
+            boolean headNorms) {
+        String activation = fields.text("hidden_act", "silu");
+        if (!activation.equals("silu") && !activation.equals("swish")) {
+            throw fields.unsupported("hidden_act", "silu");
+        }
+        int hidden = fields.extent("hidden_size");
+        int heads = fields.extent("num_attention_heads", MOST_HEADS);
+        // Null means as many as queries; missing means the default.
+        boolean missing = !fields.json().has("num_key_value_heads") && keyValueHeads > 0;
+        int groups = missing ? keyValueHeads : fields.extentOr("num_key_value_heads", heads);
+        if (heads % groups != 0) {
+            throw fields.bad("num_attention_heads " + heads + " is no multiple of num_key_value_heads " + groups);
+        }
+        int share = headDim > 0 ? headDim : hidden / heads;
+        int size = fields.has("head_dim") ? fields.extent("head_dim", LARGEST_HEAD) : share;
+        if (size < 1 || size > LARGEST_HEAD) {
+            throw fields.bad("hidden_size " + hidden + " over num_attention_heads " + heads + " gives no head size from 1 to "
+                    + LARGEST_HEAD);
+        }
+        int positions = fields.extentOr("max_position_embeddings", maxPositions);
+        return new ModelConfig(Family.LLAMA, fields.extent("vocab_size"), hidden, fields.extent("intermediate_size"),
+                layers(), heads, groups, size, fields.positive("rms_norm_eps", 1e-6),
+                Rope.of(fields, size, positions), windows, headNorms, biases, 1 / Math.sqrt(size), positions,
+                fields.flag("tie_word_embeddings", false), fields.positive("initializer_range", 0.02), fields.ids("eos_token_id"),
+                fields.json());
+    }
+
+    private int layers() {
+        return fields.extent("num_hidden_layers", MOST_LAYERS);
+    }
+
+    private ModelConfig gpt2() {
+        fields.mustBeNeutral("scale_attn_by_inverse_layer_idx");
+        String activation = fields.text("activation_function", "gelu_new");
+        if (!activation.equals("gelu_new") && !activation.equals("gelu_pytorch_tanh")) {
+            throw fields.unsupported("activation_function", "gelu_new, gelu_pytorch_tanh");
+        }
+        int hidden = fields.extent("n_embd", 1 << 20);
+        int heads = fields.extent("n_head", MOST_HEADS);
+        if (hidden % heads != 0 || hidden / heads > LARGEST_HEAD) {
+            throw fields.bad("n_embd " + hidden + " is no multiple of n_head " + heads + ", or a large one");
+        }
+        int layers = fields.extent("n_layer", MOST_LAYERS);
+        int size = hidden / heads;
+        double scale = fields.flag("scale_attn_weights", true) ? 1 / Math.sqrt(size) : 1;
+        return new ModelConfig(Family.GPT2, fields.extent("vocab_size"), hidden, fields.extentOr("n_inner", 4 * hidden), layers, heads,
+                heads, size, fields.positive("layer_norm_epsilon", 1e-5), null, Collections.nCopies(layers, 0), false,
+                Family.GPT2.projections(), scale, fields.extentOr("n_positions", 1024), fields.flag("tie_word_embeddings", true),
+                fields.positive("initializer_range", 0.02), fields.ids("eos_token_id"), fields.json());
+    }
+}

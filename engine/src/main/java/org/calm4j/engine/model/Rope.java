@@ -1,0 +1,120 @@
+package org.calm4j.engine.model;
+
+import java.util.Set;
+import org.calm4j.engine.CalmException;
+
+/**
+ * The angles of rotary position embedding (Su et al. 2021), with the ways of reaching beyond the lengths that a model was trained on, each
+ * as transformers defines it.
+ *
+ * @param frequencies radians a position, (R/2): pair i of a head turns by position · frequencies[i]
+ * @param attentionFactor cosines and sines are multiplied by it, and so queries and keys
+ */
+record Rope(double[] frequencies, double attentionFactor) {
+    private static final Set<String> TYPES = Set.of("default", "linear", "llama3", "yarn");
+
+    /**
+     * From {@code rope_parameters}, as newer files write it, or {@code rope_scaling} and {@code rope_theta}.
+     *
+     * @throws CalmException bad input: a type that is not supported, or parameters that are missing or make no sense
+     */
+    static Rope of(ConfigFields config, int headDim, int maxPositions) {
+        ConfigFields scaling = config.object("rope_scaling");
+        scaling = scaling == null ? config.object("rope_parameters") : scaling;
+        if (scaling == null) {
+            scaling = config.empty();
+        }
+        String type = scaling.text("rope_type", scaling.text("type", "default"));
+        if (!TYPES.contains(type)) {
+            throw scaling.unsupported(scaling.has("rope_type") ? "rope_type" : "type", "default, linear, llama3, yarn");
+        }
+        for (String layers : new String[] {"full_attention", "sliding_attention"}) {
+            if (scaling.has(layers)) {
+                throw scaling.unsupported(layers, "one rotary embedding for all layers");
+            }
+        }
+        double theta = scaling.positive("rope_theta", config.positive("rope_theta", 10000));
+        double part = scaling.positive("partial_rotary_factor", config.positive("partial_rotary_factor", 1));
+        int turned = (int) (headDim * part);
+        if (part > 1 || turned < 2 || turned % 2 != 0) {
+            throw config.bad("rotary embeddings turn " + turned + " elements of a head of " + headDim
+                    + "; it must be an even number above 0");
+        }
+        double[] frequencies = new double[turned / 2];
+        for (int i = 0; i < frequencies.length; i++) {
+            frequencies[i] = Math.pow(theta, -2.0 * i / turned);
+        }
+        return switch (type) {
+            case "linear" -> linear(frequencies, scaling.positive("factor"));
+            case "llama3" -> llama3(frequencies, scaling, original(config, scaling, maxPositions));
+            case "yarn" -> yarn(frequencies, theta, scaling, original(config, scaling, maxPositions), maxPositions);
+            default -> new Rope(frequencies, 1);
+        };
+    }
+
+    private static double original(ConfigFields config, ConfigFields scaling, int maxPositions) {
+        String name = "original_max_position_embeddings";
+        return config.has(name) ? config.positive(name) : scaling.positive(name, maxPositions);
+    }
+
+    /** Positions count for less. */
+    private static Rope linear(double[] frequencies, double factor) {
+        for (int i = 0; i < frequencies.length; i++) {
+            frequencies[i] /= factor;
+        }
+        return new Rope(frequencies, 1);
+    }
+
+    /** Llama 3.1: slow turns are slowed down, quick ones are not, those between partly. */
+    private static Rope llama3(double[] frequencies, ConfigFields scaling, double original) {
+        double factor = scaling.positive("factor");
+        double low = scaling.positive("low_freq_factor");
+        double high = scaling.positive("high_freq_factor");
+        if (high <= low) {
+            throw scaling.bad("high_freq_factor " + high + " must be above low_freq_factor " + low);
+        }
+        for (int i = 0; i < frequencies.length; i++) {
+            double turns = original * frequencies[i] / (2 * Math.PI);
+            double kept = Math.clamp((turns - low) / (high - low), 0, 1);
+            frequencies[i] *= kept + (1 - kept) / factor;
+        }
+        return new Rope(frequencies, 1);
+    }
+
+    /** YaRN (Peng et al. 2023): a ramp over the pairs from kept to slowed down, and attention sharpened to go with it. */
+    private static Rope yarn(double[] frequencies, double theta, ConfigFields scaling, double original, int maxPositions) {
+        if (theta <= 1) {
+            throw scaling.bad("rope_theta is " + theta + "; yarn needs it above 1");
+        }
+        double factor = scaling.positive("factor", maxPositions / original);
+        double mscale = scaling.positive("mscale", 0);
+        double mscaleAllDim = scaling.positive("mscale_all_dim", 0);
+        double attention = mscale > 0 && mscaleAllDim > 0 ? sharpening(factor, mscale) / sharpening(factor, mscaleAllDim)
+                : sharpening(factor, 1);
+        double first = pairOfTurns(scaling.positive("beta_fast", 32), frequencies.length, theta, original);
+        double last = pairOfTurns(scaling.positive("beta_slow", 1), frequencies.length, theta, original);
+        if (scaling.flag("truncate", true)) {
+            first = Math.floor(first);
+            last = Math.ceil(last);
+        }
+        first = Math.max(first, 0);
+        last = Math.min(last, 2.0 * frequencies.length - 1);
+        if (first == last) {
+            last += 0.001;
+        }
+        for (int i = 0; i < frequencies.length; i++) {
+            double slowed = Math.clamp((i - first) / (last - first), 0.0, 1.0);
+            frequencies[i] *= slowed / factor + (1 - slowed);
+        }
+        return new Rope(frequencies, scaling.positive("attention_factor", attention));
+    }
+
+    private static double sharpening(double factor, double mscale) {
+        return factor <= 1 ? 1 : 0.1 * mscale * Math.log(factor) + 1;
+    }
+
+    /** The pair, as a fraction, that turns so many times over the original length. */
+    private static double pairOfTurns(double turns, int pairs, double theta, double original) {
+        return pairs * Math.log(original / (turns * 2 * Math.PI)) / Math.log(theta);
+    }
+}
