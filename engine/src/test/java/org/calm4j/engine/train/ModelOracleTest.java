@@ -31,8 +31,8 @@ import org.calm4j.engine.tensor.Tensor;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Whole models against the float64 PyTorch numbers of {@code src/test/oracle/llama.py}, which says what each of them is. */
-final class LlamaOracleTest {
+/** Whole models against the float64 PyTorch numbers of {@code src/test/oracle/models.py}, which says what each of them is. */
+final class ModelOracleTest {
     /** One model on one backend; an error is a difference, or its share of the expected value where this is above 1. */
     record Case(String folder, String kind, double tolerance) {
         Backend open() {
@@ -45,7 +45,7 @@ final class LlamaOracleTest {
 
         Path path(String name) {
             try {
-                return Path.of(LlamaOracleTest.class.getResource("/oracle/" + folder).toURI()).resolve(name);
+                return Path.of(ModelOracleTest.class.getResource("/oracle/" + folder).toURI()).resolve(name);
             } catch (URISyntaxException e) {
                 throw new AssertionError(e);
             }
@@ -66,7 +66,7 @@ final class LlamaOracleTest {
     }
 
     static Stream<Case> cases() {
-        return Stream.of("llama-tied", "llama-untied").flatMap(folder -> Stream.of(new Case(folder, "scalar F64", 1e-12),
+        return Stream.of("llama-tied", "llama-untied", "llama3-biases", "mistral", "qwen2", "qwen3", "gpt2", "gpt2-untied").flatMap(folder -> Stream.of(new Case(folder, "scalar F64", 1e-12),
                 new Case(folder, "scalar F32", 2e-5), new Case(folder, "simd", 2e-5)));
     }
 
@@ -193,8 +193,11 @@ final class LlamaOracleTest {
             sum += actual.get(i);
             squares += actual.get(i) * actual.get(i);
         }
-        c.check(what + " sum", sum, expected.required("sum"));
-        c.check(what + " sum of squares", squares, expected.required("sum_squares"));
+        // The keys' bias, amid the others in GPT-2, moves all scores of a query alike: its gradient is rounding, of which AdamW makes steps.
+        if (!what.endsWith("attn.c_attn.bias")) {
+            c.check(what + " sum", sum, expected.required("sum"));
+            c.check(what + " sum of squares", squares, expected.required("sum_squares"));
+        }
         for (int i = 0; i < expected.required("first").size(); i++) {
             c.check(what + "[" + i + "]", actual.get(i), expected.required("first").get(i));
         }
