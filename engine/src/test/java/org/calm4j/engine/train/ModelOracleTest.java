@@ -3,7 +3,6 @@ package org.calm4j.engine.train;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -19,6 +18,7 @@ import org.calm4j.engine.loss.PreferenceLoss;
 import org.calm4j.engine.model.Activations;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.ModelFolder;
+import org.calm4j.engine.model.OracleModel;
 import org.calm4j.engine.model.PackedBatch;
 import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.model.Scorer;
@@ -44,11 +44,7 @@ final class ModelOracleTest {
         }
 
         Path path(String name) {
-            try {
-                return Path.of(ModelOracleTest.class.getResource("/oracle/" + folder).toURI()).resolve(name);
-            } catch (URISyntaxException e) {
-                throw new AssertionError(e);
-            }
+            return OracleModel.folder(folder).resolve(name);
         }
 
         JsonNode oracle() {
@@ -66,7 +62,7 @@ final class ModelOracleTest {
     }
 
     static Stream<Case> cases() {
-        return Stream.of("llama-tied", "llama-untied", "llama3-biases", "mistral", "qwen2", "qwen3", "gpt2", "gpt2-untied").flatMap(folder -> Stream.of(new Case(folder, "scalar F64", 1e-12),
+        return OracleModel.NAMES.stream().flatMap(folder -> Stream.of(new Case(folder, "scalar F64", 1e-12),
                 new Case(folder, "scalar F32", 2e-5), new Case(folder, "simd", 2e-5)));
     }
 

@@ -1,0 +1,203 @@
+package org.calm4j.engine.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.Safetensors;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.scalar.ScalarBackend;
+import org.calm4j.engine.op.simd.SimdBackend;
+import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Tensor;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Adapters as files and in weights; what they compute is in the tests of the model. */
+final class LoraTest {
+    @TempDir
+    private Path saved;
+
+    static List<String> models() {
+        return OracleModel.NAMES;
+    }
+
+    private static double[] scores(CausalLm model) {
+        int[] prompt = {3, 1, 4, 1, 5};
+        int[] completion = {8, 9, 7, 9, 3, 2};
+        return new Scorer(model).score(List.of(new Scorer.Item(prompt, List.of(completion))), done -> { }).getFirst().getFirst();
+    }
+
+    @ParameterizedTest
+    @MethodSource("models")
+    void mergedWeightsComputeWhatTheAdapterDid(String name) {
+        Path path = OracleModel.folder(name);
+        try (Backend backend = new ScalarBackend(DType.F64); ModelFolder folder = ModelFolder.openToTrain(backend, path);
+                ModelFolder adapted = ModelFolder.open(backend, path, path.resolve("adapter"))) {
+            Parameters parameters = folder.model().parameters();
+            double[] plain = scores(folder.model());
+            double[] expected = scores(adapted.model());
+            adapted.model().lora().mergeInto(parameters);
+            assertThat(scores(folder.model())).containsExactly(expected, within(1e-12));
+            assertThat(Math.abs(expected[0] - plain[0])).isGreaterThan(1e-3);
+            adapted.model().lora().unmergeFrom(parameters);
+            assertThat(scores(folder.model())).containsExactly(plain, within(1e-12));
+        }
+    }
+
+    /** One weight at a time, rounded once to its own type; the rest is not copied. */
+    @ParameterizedTest
+    @MethodSource("models")
+    void mergesWeightsThatStayInTheirFile(String name) {
+        Path path = OracleModel.folder(name);
+        try (Backend backend = new SimdBackend(1); ModelFolder trained = ModelFolder.openToTrain(backend, path);
+                ModelFolder adapted = ModelFolder.open(backend, path, path.resolve("adapter"))) {
+            Lora lora = adapted.model().lora();
+            lora.mergeInto(trained.model().parameters());
+            int changed = 0;
+            for (Tensor whole : trained.model().parameters().tensors()) {
+                Tensor weight = adapted.model().parameters().tensors().stream().filter(w -> w.name().equals(whole.name())).findFirst()
+                        .orElseThrow();
+                Tensor merged = lora.merged(weight);
+                changed += merged == weight ? 0 : 1;
+                assertThat(merged.type()).isEqualTo(weight.type());
+                for (long i = 0; i < weight.size(); i++) {
+                    double rounded = switch (weight.type()) {
+                        case BF16 -> Float.intBitsToFloat(Tensor.bf16((float) whole.get(i)) << 16);
+                        case F16 -> Float.float16ToFloat(Float.floatToFloat16((float) whole.get(i)));
+                        default -> whole.get(i);
+                    };
+                    assertThat(merged.get(i)).as("%s[%d]", weight.name(), i).isEqualTo(rounded);
+                }
+            }
+            assertThat(changed).isEqualTo(lora.block().tensors().size() / 2);
+        }
+    }
+
+    /** A file of PEFT comes back with the same tensors, bit by bit, and the same fields. */
+    @ParameterizedTest
+    @MethodSource("models")
+    void whatIsSavedIsWhatPeftWrote(String name) {
+        Path adapter = OracleModel.folder(name).resolve("adapter");
+        try (Backend backend = new SimdBackend(1); ModelFolder folder = ModelFolder.open(backend, OracleModel.folder(name), adapter)) {
+            folder.save(saved, null);
+            JsonNode written = Json.read(saved.resolve("adapter_config.json"), JsonNode.class);
+            ObjectNode expected = Json.read(adapter.resolve("adapter_config.json"), ObjectNode.class);
+            expected.put("base_model_name_or_path", OracleModel.folder(name).toString());
+            assertThat(written).isEqualTo(expected);
+            try (Safetensors before = Safetensors.open(adapter.resolve("adapter_model.safetensors"));
+                    Safetensors after = Safetensors.open(saved.resolve("adapter_model.safetensors"))) {
+                assertThat(after.tensors().keySet()).containsExactlyInAnyOrderElementsOf(before.tensors().keySet());
+                after.tensors().forEach((tensorName, tensor) ->
+                        assertThat(tensor.segment().mismatch(before.tensors().get(tensorName).segment())).isEqualTo(-1));
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+            llama-tied | all-linear         | down_proj,gate_proj,k_proj,o_proj,q_proj,up_proj,v_proj
+            llama-tied | q_proj,mlp.up_proj | q_proj,up_proj
+            gpt2       | all-linear         | c_attn,c_fc,c_proj
+            gpt2       | c_proj             | c_proj
+            gpt2       | attn.c_proj        | attn.c_proj
+            """)
+    void freshAdaptersNameTheirTargets(String model, String targets, String written) {
+        ModelConfig config = ModelConfig.read(OracleModel.folder(model).resolve("config.json"));
+        var settings = new Lora.Settings(2, 4, 0.1, true, config.projections(List.of(targets.split(","))));
+        try (Backend backend = new SimdBackend(1); Lora lora = Lora.random(backend, config, settings, 1)) {
+            lora.save(saved, "base");
+            JsonNode json = Json.read(saved.resolve("adapter_config.json"), JsonNode.class);
+            assertThat(json.path("target_modules").valueStream().map(JsonNode::asText)).containsExactly(written.split(","));
+            assertThat(json.path("fan_in_fan_out").booleanValue()).isEqualTo(model.equals("gpt2"));
+            try (Lora read = Lora.load(backend, config, saved)) {
+                assertThat(read.block().tensors()).extracting(Tensor::name)
+                        .containsExactlyElementsOf(lora.block().tensors().stream().map(Tensor::name).toList());
+                assertThat(read.dropout()).isEqualTo(0.1);
+                assertThat(read.adapter(1, Projection.O) == null).isEqualTo(lora.adapter(1, Projection.O) == null);
+                read.block().tensors().forEach(tensor ->
+                        assertThat(tensor.segment().mismatch(lora.block().get(tensor.name()).segment())).isEqualTo(-1));
+            }
+        }
+    }
+
+    @Test
+    void unknownTargets() {
+        ModelConfig config = ModelConfig.read(OracleModel.folder("gpt2").resolve("config.json"));
+        assertThatThrownBy(() -> config.projections(List.of("q_proj"))).isInstanceOf(CalmException.class)
+                .hasMessage("no linear layer is called \"q_proj\"; known: all-linear, c_attn, c_fc, c_proj");
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+            peft_type         | "IA3"                       | peft_type is "IA3"; supported: LORA
+            use_dora          | true                        | use_dora is true
+            bias              | "all"                       | bias is "all"; supported: none
+            modules_to_save   | ["lm_head"]                 | modules_to_save is ["lm_head"]
+            init_lora_weights | "pissa"                     | init_lora_weights is "pissa"
+            r                 | 0                           | r is 0, expected a whole number from 1
+            r                 | 3                           | the rank of model.layers.0.self_attn.q_proj is 3, the adapter has
+            lora_alpha        | "4"                         | lora_alpha is "4", expected a positive number
+            lora_dropout      | 1                           | lora_dropout is 1; supported
+            target_modules    | ["q_proj", "v_proj", "o_proj"] | o_proj.lora_A.weight is missing
+            rank_pattern      | {"(a+)+b": 2}               | supported: names, no regular expressions
+            alpha_pattern     | {"q_proj": -1}              | alpha_pattern: q_proj is -1, expected a positive number
+            """)
+    void namesWhatItDoesNotSupport(String field, String value, String message) throws Exception {
+        Path adapter = OracleModel.folder("llama-tied").resolve("adapter");
+        ObjectNode json = Json.read(adapter.resolve("adapter_config.json"), ObjectNode.class);
+        json.set(field, Json.mapper().readTree(value));
+        assertThatThrownBy(() -> load(adapter, json)).isInstanceOf(CalmException.class).hasMessageContaining(message);
+    }
+
+    /** PEFT takes a string of target modules for a regular expression; the weights tell what it chose. */
+    @Test
+    void targetsByRegularExpression() {
+        Path adapter = OracleModel.folder("llama-tied").resolve("adapter");
+        ObjectNode json = Json.read(adapter.resolve("adapter_config.json"), ObjectNode.class);
+        json.put("target_modules", ".*self_attn\\.(q|v)_proj");
+        load(adapter, json);
+    }
+
+    private void load(Path adapter, ObjectNode json) {
+        try (Safetensors weights = Safetensors.open(adapter.resolve("adapter_model.safetensors")); Backend backend = new SimdBackend(1)) {
+            Safetensors.write(saved.resolve("adapter_model.safetensors"), weights.tensors().values(), Map.of());
+            Json.write(saved.resolve("adapter_config.json"), json);
+            Lora.load(backend, ModelConfig.read(OracleModel.folder("llama-tied").resolve("config.json")), saved).close();
+        }
+    }
+
+    @Test
+    void mutatedAdapters() {
+        Path adapter = OracleModel.folder("mistral").resolve("adapter");
+        ModelConfig config = ModelConfig.read(OracleModel.folder("mistral").resolve("config.json"));
+        Random random = new Random(3);
+        int refused = 0;
+        try (Backend backend = new SimdBackend(1); Safetensors weights = Safetensors.open(adapter.resolve("adapter_model.safetensors"))) {
+            Safetensors.write(saved.resolve("adapter_model.safetensors"), weights.tensors().values(), Map.of());
+            for (int i = 0; i < 500; i++) {
+                ObjectNode json = Json.read(adapter.resolve("adapter_config.json"), ObjectNode.class);
+                ModelConfigTest.mutate(json, random);
+                Json.write(saved.resolve("adapter_config.json"), json);
+                try {
+                    Lora.load(backend, config, saved).close();
+                } catch (CalmException e) {
+                    assertThat(e.kind()).isEqualTo(CalmException.Kind.BAD_INPUT);
+                    refused++;
+                }
+            }
+        }
+        assertThat(refused).isBetween(50, 490);
+    }
+}

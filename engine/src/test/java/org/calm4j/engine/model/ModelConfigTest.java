@@ -1,0 +1,184 @@
+package org.calm4j.engine.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.Json;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.simd.SimdBackend;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+final class ModelConfigTest {
+    private static final List<String> STRANGE = List.of("null", "true", "false", "0", "1", "-1", "2", "3", "7", "64", "1.5", "-0.0", "1e308",
+            "1e-308", "1e999", "-1e999", "2147483647", "2147483648", "-2147483648", "9223372036854775808", "16777216", "99999999999999999999",
+            "\"\"", "\"8\"", "\"silu\"", "\"gpt2\"", "\"llama\"", "\"dynamic\"", "\"yarn\"", "\"NaN\"", "[]", "[1]", "[[[]]]", "[null]", "{}",
+            "{\"factor\":0}", "{\"rope_type\":\"llama3\"}", "{\"type\":\"yarn\",\"factor\":1e30}", "{\"rope_type\":7}",
+            "[\"sliding_attention\",\"full_attention\"]");
+
+    @TempDir
+    private Path folder;
+
+    private static JsonNode json(String text) {
+        try {
+            return Json.mapper().readTree(text);
+        } catch (JsonProcessingException e) {
+            throw new AssertionError(text, e);
+        }
+    }
+
+    private static ModelConfig with(String model, String field, String value) {
+        ObjectNode json = OracleModel.config(model);
+        if (value == null) {
+            json.remove(field);
+        } else {
+            json.set(field, json(value));
+        }
+        return ModelConfig.of(json, "config.json");
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+            llama-tied  | model_type                      | "gemma2"                                 | model_type is "gemma2"; supported: llama, mistral
+            llama-tied  | model_type                      | 7                                        | model_type is 7, expected a string
+            llama-tied  | hidden_act                      | "gelu"                                   | hidden_act is "gelu"; supported: silu
+            llama-tied  | rope_scaling                    | {"type": "dynamic", "factor": 2}         | rope_scaling: type is "dynamic"; supported
+            llama-tied  | rope_scaling                    | {"rope_type": "longrope"}                | rope_scaling: rope_type is "longrope"; supported
+            llama-tied  | rope_scaling                    | {"rope_type": "linear"}                  | rope_scaling: factor is missing
+            llama-tied  | rope_scaling                    | 4                                        | rope_scaling is 4, expected an object
+            llama-tied  | rope_parameters                 | {"full_attention": {}}                   | rope_parameters: full_attention is {}; supported
+            llama-tied  | partial_rotary_factor           | 2                                        | turn 8 elements of a head of 4
+            llama-tied  | head_dim                        | 5                                        | turn 5 elements of a head of 5
+            llama-tied  | num_attention_heads             | 3                                        | no multiple of num_key_value_heads
+            llama-tied  | num_attention_heads             | 100                                      | hidden_size 16 over num_attention_heads 100
+            llama-tied  | hidden_size                     | -16                                      | hidden_size is -16, expected a whole number from 1
+            llama-tied  | vocab_size                      | "37"                                     | vocab_size is "37", expected a whole number
+            llama-tied  | num_hidden_layers               | 100000                                   | num_hidden_layers is 100000, expected
+            llama-tied  | rms_norm_eps                    | 0                                        | rms_norm_eps is 0, expected a positive number
+            llama-tied  | tie_word_embeddings             | "yes"                                    | tie_word_embeddings is "yes", expected true or false
+            llama-tied  | sliding_window                  | 8                                        | sliding_window is 8; supported: null in llama
+            llama-tied  | layer_types                     | ["sliding_attention", "full_attention"]  | layer_types is
+            llama-tied  | attn_logit_softcapping          | 50.0                                     | attn_logit_softcapping is 50.0; supported: null
+            llama-tied  | quantization_config             | {"quant_method": "gptq"}                 | quantization_config is
+            llama-tied  | embedding_multiplier            | 12.0                                     | embedding_multiplier is 12.0; supported: 1
+            llama-tied  | eos_token_id                    | [1, "2"]                                 | eos_token_id is [1,"2"], expected a token id
+            mistral     | layer_types                     | ["sliding_attention", "full_attention"]  | layer_types is
+            mistral     | attention_bias                  | true                                     | attention_bias is true; supported: null
+            qwen2       | layer_types                     | ["full_attention"]                       | for each of the 2 layers
+            qwen2       | layer_types                     | ["full_attention", "chunked_attention"]  | for each of the 2 layers
+            qwen2       | attention_bias                  | 3                                        | attention_bias is 3; supported: true
+            qwen3       | layer_types                     | ["full_attention", "sliding_attention"]  | where no sliding window is used
+            gpt2        | activation_function             | "gelu"                                   | activation_function is "gelu"; supported: gelu_new
+            gpt2        | scale_attn_by_inverse_layer_idx | true                                     | scale_attn_by_inverse_layer_idx is true
+            gpt2        | add_cross_attention             | true                                     | add_cross_attention is true
+            gpt2        | n_head                          | 3                                        | n_embd 8 is no multiple of n_head 3
+            """)
+    void namesWhatItDoesNotSupport(String model, String field, String value, String message) {
+        assertThatThrownBy(() -> with(model, field, value)).isInstanceOf(CalmException.class).hasMessageStartingWith("config.json")
+                .hasMessageContaining(message);
+    }
+
+    /** What transformers' classes have where a field is missing, and what null means there. */
+    @Test
+    void missingFields() {
+        assertThat(with("mistral", "sliding_window", null).windows()).containsExactly(4096, 4096);
+        assertThat(with("mistral", "sliding_window", "null").windows()).containsExactly(0, 0);
+        assertThat(with("mistral", "num_key_value_heads", "null").keyValueHeads()).isEqualTo(4);
+        assertThat(with("llama-tied", "num_key_value_heads", null).keyValueHeads()).isEqualTo(4);
+        assertThat(with("llama-tied", "tie_word_embeddings", null).tiedEmbeddings()).isFalse();
+        assertThat(with("llama-tied", "max_position_embeddings", null).maxPositions()).isEqualTo(2048);
+        assertThat(with("qwen3", "head_dim", null).headDim()).isEqualTo(128);
+        assertThat(with("qwen2", "layer_types", "[\"sliding_attention\", \"full_attention\"]").windows()).containsExactly(3, 0);
+        assertThat(with("qwen2", "use_sliding_window", "false").windows()).containsExactly(0, 0);
+        assertThat(with("qwen2", "attention_bias", "true").biases()).containsExactly(Projection.Q, Projection.K, Projection.V);
+        assertThat(with("gpt2", "n_inner", null).intermediateSize()).isEqualTo(32);
+        assertThat(with("gpt2", "n_positions", null).maxPositions()).isEqualTo(1024);
+        assertThat(with("gpt2", "tie_word_embeddings", null).tiedEmbeddings()).isTrue();
+    }
+
+    /** Whatever stands in a field: a model, or an error with its name; and no memory of the size that it says before the weights agree. */
+    @ParameterizedTest
+    @MethodSource("models")
+    void mutatedFields(String model) {
+        Random random = new Random(model.hashCode());
+        int refused = 0;
+        try (Backend backend = new SimdBackend(1)) {
+            for (int i = 0; i < 1500; i++) {
+                ObjectNode json = OracleModel.config(model);
+                for (int change = 0; change <= random.nextInt(3); change++) {
+                    mutate(json, random);
+                }
+                try {
+                    ModelConfig config = ModelConfig.of(json, "config.json");
+                    Parameters.open(backend, config, OracleModel.folder(model)).close();
+                } catch (CalmException e) {
+                    assertThat(e.kind()).isEqualTo(CalmException.Kind.BAD_INPUT);
+                    assertThat(e.getMessage()).doesNotContain("\n").hasSizeLessThan(400);
+                    refused++;
+                }
+            }
+        }
+        assertThat(refused).isBetween(300, 1490);
+    }
+
+    static void mutate(ObjectNode json, Random random) {
+        List<String> names = new ArrayList<>();
+        json.fieldNames().forEachRemaining(names::add);
+        names.addAll(List.of("rope_scaling", "rope_parameters", "layer_types", "head_dim", "sliding_window", "quantization_config"));
+        String name = names.get(random.nextInt(names.size()));
+        if (json.get(name) instanceof ObjectNode object && !object.isEmpty() && random.nextBoolean()) {
+            mutate(object, random);
+        } else if (random.nextInt(8) == 0) {
+            json.remove(name);
+        } else {
+            json.set(name, json(STRANGE.get(random.nextInt(STRANGE.size()))));
+        }
+    }
+
+    static List<String> models() {
+        return OracleModel.NAMES;
+    }
+
+    @ParameterizedTest
+    @MethodSource("models")
+    void mutatedBytes(String model) throws IOException {
+        byte[] valid = Files.readAllBytes(OracleModel.folder(model).resolve("config.json"));
+        Random random = new Random(model.hashCode());
+        Path file = folder.resolve("config.json");
+        for (int i = 0; i < 300; i++) {
+            byte[] bytes = valid.clone();
+            for (int change = 0; change <= random.nextInt(4); change++) {
+                byte[] alphabet = "{}[]\",:0123456789-.eE\\n\u0000\u00ff".getBytes(StandardCharsets.ISO_8859_1);
+                bytes[random.nextInt(bytes.length)] = alphabet[random.nextInt(alphabet.length)];
+            }
+            Files.write(file, i % 10 == 0 ? Arrays.copyOf(bytes, random.nextInt(bytes.length)) : bytes);
+            try {
+                ModelConfig.read(file);
+            } catch (CalmException e) {
+                assertThat(e.kind()).isEqualTo(CalmException.Kind.BAD_INPUT);
+            }
+        }
+    }
+
+    @Test
+    void countsParameters() {
+        // Llama 3 8B, of which Meta says 8.03 billion.
+        ModelConfig llama3 = ModelConfig.llama(128256, 4096, 14336, 32, 32, 8, 8192, 128001);
+        assertThat(llama3.parameters() + 128256L * 4096).isEqualTo(8_030_261_248L);
+    }
+}
