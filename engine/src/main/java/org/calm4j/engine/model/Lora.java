@@ -101,11 +101,7 @@ public final class Lora implements AutoCloseable {
             if (tensor.name().endsWith("lora_A.weight")) {
                 long key = CounterRandom.seed(CounterRandom.seed(seed, "lora"), tensor.name());
                 double bound = 1 / Math.sqrt(tensor.dim(1));
-                double[] values = new double[(int) tensor.size()];
-                for (int i = 0; i < values.length; i++) {
-                    values[i] = bound * (2 * CounterRandom.uniform(key, i) - 1);
-                }
-                backend.write(tensor, values, values.length);
+                Parameters.fill(backend, tensor, i -> bound * (2 * CounterRandom.uniform(key, i) - 1));
             }
         }
         return lora;

@@ -9,6 +9,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.LongToDoubleFunction;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.op.Backend;
@@ -142,14 +143,23 @@ public final class Parameters implements AutoCloseable {
         Parameters parameters = new Parameters(backend, config);
         for (Tensor tensor : parameters.tensors()) {
             long key = CounterRandom.seed(CounterRandom.seed(seed, "init"), tensor.name());
-            double[] values = new double[(int) tensor.size()];
-            for (int i = 0; i < values.length; i++) {
-                values[i] = tensor.rank() > 1 ? config.initializerRange() * CounterRandom.normal(key, i)
-                        : tensor.name().endsWith(".bias") ? 0 : 1;
-            }
-            backend.write(tensor, values, values.length);
+            double constant = tensor.name().endsWith(".bias") ? 0 : 1;
+            fill(backend, tensor, i -> tensor.rank() > 1 ? config.initializerRange() * CounterRandom.normal(key, i) : constant);
         }
         return parameters;
+    }
+
+    /** Sets each element to a function of its index, a piece of the tensor at a time. */
+    static void fill(Backend backend, Tensor tensor, LongToDoubleFunction value) {
+        Tensor row = tensor.view(tensor.size());
+        double[] values = new double[(int) Math.min(tensor.size(), 1 << 20)];
+        for (long first = 0; first < tensor.size(); first += values.length) {
+            int count = (int) Math.min(values.length, tensor.size() - first);
+            for (int i = 0; i < count; i++) {
+                values[i] = value.applyAsDouble(first + i);
+            }
+            backend.write(row.rows(first, count), values, count);
+        }
     }
 
     /**
