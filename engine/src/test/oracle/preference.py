@@ -2,7 +2,7 @@
 
 Writes ../resources/oracle/preference.json. The formulas of one-language losses are those of TRL's DPOTrainer.dpo_loss (loss_type), that of dco
 is equation 10 of arXiv 2603.04678 with gamma_1 = 1 and gamma_2 = beta squared. Gradients come from autograd. Models, folders and optimizer are
-those of llama.py, which must have run before.
+those of models.py, which must have run before.
 """
 import json
 import pathlib
@@ -10,6 +10,8 @@ import pathlib
 import numpy
 import torch
 import torch.nn.functional as F
+
+import models
 
 torch.set_default_dtype(torch.float64)
 ROOT = pathlib.Path(__file__).resolve().parent.parent / "resources/oracle"
@@ -69,27 +71,27 @@ def two_language_values(random):
     return cases
 
 
-def pair_values(llama, model, reference, line, language):
+def pair_values(model, reference, line, language):
     prompt, found = line[f"prompt_{language}_input_ids"], []
     for side in ("chosen", "rejected"):
         ids = prompt + line[f"{side}_{language}_input_ids"]
         with torch.no_grad():
-            ref = llama.logprobs(*reference, ids, len(prompt)).sum()
-        found.append((llama.logprobs(*model, ids, len(prompt)).sum(), ref))
+            ref = models.logprobs(*reference, ids, len(prompt)).sum()
+        found.append((models.logprobs(*model, ids, len(prompt)).sum(), ref))
     return found
 
 
-def train(llama, config, weights, data, beta, loss_type, loss_weights, batch_size, steps):
-    """As train() in llama.py, for lines in two languages; AdamW, weight decay 0.1 for matrices, gradients clipped to 1."""
+def train(config, weights, data, beta, loss_type, loss_weights, batch_size, steps):
+    """As train() in models.py, for lines in two languages; AdamW, weight decay 0.1 for matrices, gradients clipped to 1."""
     trained = {k: v.clone().requires_grad_() for k, v in weights.items()}
     model, reference = (config, trained, None), (config, weights, None)
     optimizer = torch.optim.AdamW([{"params": [p for p in trained.values() if p.dim() >= 2], "weight_decay": 0.1},
                                    {"params": [p for p in trained.values() if p.dim() < 2], "weight_decay": 0.0}], lr=1e-3)
-    log, order = [], llama.batches(len(data), batch_size)
+    log, order = [], models.batches(len(data), batch_size)
     for step in range(1, steps + 1):
         losses, margins, consistent = [], [], []
         for line in (data[i] for i in next(order)):
-            both = [pair_values(llama, model, reference, line, language) for language in (1, 2)]
+            both = [pair_values(model, reference, line, language) for language in (1, 2)]
             loss = 0
             for kind, weight in zip(loss_type, loss_weights):
                 if kind == "dco":
@@ -114,15 +116,9 @@ def train(llama, config, weights, data, beta, loss_type, loss_weights, batch_siz
 
 
 def main():
-    source = (pathlib.Path(__file__).parent / "llama.py").read_text()
-    llama = type("llama", (), {})
-    scope = {"__file__": str(pathlib.Path(__file__).parent / "llama.py"), "__name__": "llama"}
-    exec(compile(source.rsplit("\nmain()", 1)[0], "llama.py", "exec"), scope)  # its definitions, without its run
-    for name in ("logprobs", "batches"):
-        setattr(llama, name, staticmethod(scope[name]))
     random = numpy.random.RandomState(7)
-    name, config = next(iter(scope["CONFIGS"].items()))
-    weights = scope["make_weights"](config, numpy.random.RandomState(42))
+    name, (config, kind, _, _) = next(iter(models.MODELS.items()))
+    weights = models.make_weights(config, numpy.random.RandomState(42), kind)
 
     def tokens(low, high):
         return random.randint(0, config["vocab_size"], random.randint(low, high + 1)).tolist()
@@ -130,8 +126,8 @@ def main():
     data = [{f"{field}_{language}_input_ids": tokens(1, 6) for language in (1, 2) for field in ("prompt", "chosen", "rejected")} for _ in range(5)]
     for line, weight in zip(data, (1, 2.5, 1, 0.5, 1)):
         line["weight"] = weight
-    runs = [train(llama, config, weights, data, 1.0, ["dco"], [1.0], 2, 5),
-            train(llama, config, weights, data, 2.0, ["dco", "sft", "sigmoid"], [1.0, 0.5, 0.25], 5, 4)]
+    runs = [train(config, weights, data, 1.0, ["dco"], [1.0], 2, 5),
+            train(config, weights, data, 2.0, ["dco", "sft", "sigmoid"], [1.0, 0.5, 0.25], 5, 4)]
     json.dump({"model": name, "losses": values(random), "dco": two_language_values(random), "runs": runs},
               (ROOT / "preference.json").open("w"), indent=1)
 
