@@ -6,30 +6,54 @@ import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.lang.reflect.Constructor;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ScopeType;
 
 /** The program: {@code calm COMMAND …}. Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 bad input. */
 @Command(name = "calm", mixinStandardHelpOptions = true, versionProvider = Version.class, scope = ScopeType.LOCAL,
         description = "Trains and runs language models, and aligns what they know across languages by their own majority vote (CALM).",
-        synopsisSubcommandLabel = "COMMAND", footer = {"", "calm COMMAND --help tells about a command. First of all: calm demo"},
-        subcommands = {DemoCommand.class, RunCommand.class, SampleCommand.class, VoteCommand.class, PairsCommand.class, DpoCommand.class,
-            SftCommand.class, EvaluateCommand.class, ReportCommand.class, PretrainCommand.class, GenerateCommand.class, ScoreCommand.class,
-            TokenizeCommand.class, ImportCommand.class, DoctorCommand.class, CompletionCommand.class})
+        synopsisSubcommandLabel = "COMMAND", footer = {"", "calm COMMAND --help tells about a command. First of all: calm demo"})
 public final class Calm implements Runnable {
+    private static final List<Class<? extends CalmCommand>> COMMANDS = List.of(DemoCommand.class, RunCommand.class, SampleCommand.class,
+            VoteCommand.class, PairsCommand.class, DpoCommand.class, SftCommand.class, EvaluateCommand.class, ReportCommand.class,
+            PretrainCommand.class, GenerateCommand.class, ScoreCommand.class, TokenizeCommand.class, ImportCommand.class,
+            DoctorCommand.class, CompletionCommand.class);
+
     @CommandLine.Spec
-    private CommandLine.Model.CommandSpec spec;
+    private CommandSpec spec;
 
     @Override
     public void run() {
         throw new CommandLine.ParameterException(spec.commandLine(), "no command given");
     }
 
+    /**
+     * The program. Only commands that stand among the arguments get their options, the others a name and a description: to read the options
+     * of all takes longer than most commands.
+     */
+    static CommandLine line(List<String> arguments) {
+        CommandLine line = new CommandLine(new Calm());
+        for (Class<? extends CalmCommand> type : COMMANDS) {
+            Command command = type.getAnnotation(Command.class);
+            boolean wanted = arguments.contains(command.name()) || arguments.contains(CompletionCommand.NAME);
+            line.addSubcommand(wanted ? new CommandLine(type) : new CommandLine(named(command)));
+        }
+        return line;
+    }
+
+    private static CommandSpec named(Command command) {
+        CommandSpec spec = CommandSpec.create().name(command.name());
+        spec.usageMessage().description(command.description());
+        return spec;
+    }
+
     /** Runs one command; results go to {@code out}, all else to {@code err}. Returns the exit code. */
     static int execute(PrintWriter out, PrintWriter err, String... arguments) {
         Failures failures = new Failures();
-        CommandLine line = new CommandLine(new Calm()).setOut(out).setErr(err).setUsageHelpAutoWidth(false).setUsageHelpWidth(100)
+        CommandLine line = line(List.of(arguments)).setOut(out).setErr(err).setUsageHelpAutoWidth(false).setUsageHelpWidth(100)
                 .setCaseInsensitiveEnumValuesAllowed(true).setAbbreviatedOptionsAllowed(false)
                 .setParameterExceptionHandler(failures).setExecutionExceptionHandler(failures);
         try {

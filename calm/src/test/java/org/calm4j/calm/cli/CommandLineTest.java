@@ -23,7 +23,6 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import picocli.CommandLine;
 
 /** What people and scripts meet: exit codes, messages, results. */
 class CommandLineTest {
@@ -56,7 +55,7 @@ class CommandLineTest {
     }
 
     static Stream<String> commands() {
-        return new CommandLine(new Calm()).getSubcommands().keySet().stream();
+        return Calm.line(List.of()).getSubcommands().keySet().stream();
     }
 
     @ParameterizedTest
