@@ -20,7 +20,7 @@ public final class Calm implements Runnable {
     private static final List<Class<? extends CalmCommand>> COMMANDS = List.of(DemoCommand.class, RunCommand.class, SampleCommand.class,
             VoteCommand.class, PairsCommand.class, DpoCommand.class, SftCommand.class, EvaluateCommand.class, ReportCommand.class,
             PretrainCommand.class, GenerateCommand.class, ScoreCommand.class, TokenizeCommand.class, ImportCommand.class,
-            DoctorCommand.class, CompletionCommand.class);
+            BenchCommand.class, DoctorCommand.class, CompletionCommand.class);
 
     @CommandLine.Spec
     private CommandSpec spec;

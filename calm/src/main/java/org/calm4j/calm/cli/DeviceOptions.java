@@ -29,6 +29,11 @@ final class DeviceOptions {
         return choice.backend();
     }
 
+    /** Threads of the CPU, at least 1. */
+    int threads() {
+        return threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
+    }
+
     private static final class Device implements ITypeConverter<String> {
         @Override
         public String convert(String value) {

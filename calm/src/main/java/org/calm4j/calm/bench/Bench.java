@@ -1,0 +1,73 @@
+package org.calm4j.calm.bench;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import org.apache.commons.math3.stat.descriptive.DescriptiveStatistics;
+import org.calm4j.engine.model.ModelConfig;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.simd.Peaks;
+
+/**
+ * Measures what {@code calm bench} names: each workload is warmed up, then run again and again for some seconds. Before each run of a
+ * workload the machine's own limits are measured, so that a share of them is a share of what was there at that time.
+ *
+ * @param seconds to measure each workload for, after half as long of warming up
+ */
+public record Bench(Backend backend, int threads, ModelConfig config, List<String> names, double seconds) {
+    private static final int LEAST_RUNS = 5;
+
+    /** All that {@code calm bench} can measure. */
+    public static List<String> all() {
+        return Workloads.names();
+    }
+
+    /** @param done is given each result as soon as it is there */
+    public List<Measurement> run(Consumer<Measurement> done) {
+        List<Measurement> results = new ArrayList<>();
+        try (Peaks peaks = new Peaks(threads); Workloads workloads = new Workloads(backend, config)) {
+            // The first ones are slow: nothing is compiled yet.
+            for (int i = 0; i < LEAST_RUNS; i++) {
+                peaks.flops();
+                peaks.readBandwidth();
+            }
+            for (String name : names) {
+                workloads.named(name).forEachOrdered(workload -> {
+                    Measurement result = measure(workload, peaks);
+                    results.add(result);
+                    done.accept(result);
+                });
+            }
+        }
+        return results;
+    }
+
+    private Measurement measure(Workload workload, Peaks peaks) {
+        repeat(workload, seconds / 2, 1);
+        double flops = 0;
+        double bandwidth = 0;
+        for (int i = 0; i < LEAST_RUNS; i++) {
+            flops = Math.max(flops, peaks.flops());
+            bandwidth = Math.max(bandwidth, peaks.readBandwidth());
+        }
+        DescriptiveStatistics times = repeat(workload, seconds, LEAST_RUNS);
+        double median = times.getPercentile(50);
+        double rate = workload.amount() / median;
+        double spread = rate * (times.getPercentile(75) - times.getPercentile(25)) / (2 * median);
+        return new Measurement(workload.name(), workload.params(), threads, (int) times.getN(), rate, spread, workload.unit(),
+                workload.flops() == 0 ? null : workload.flops() / median / flops,
+                workload.bytes() == 0 ? null : workload.bytes() / median / bandwidth);
+    }
+
+    /** Seconds of each run. */
+    private static DescriptiveStatistics repeat(Workload workload, double seconds, int least) {
+        DescriptiveStatistics times = new DescriptiveStatistics();
+        long start = System.nanoTime();
+        while (times.getN() < least || (System.nanoTime() - start) * 1e-9 < seconds) {
+            long before = System.nanoTime();
+            workload.run().run();
+            times.addValue((System.nanoTime() - before) * 1e-9);
+        }
+        return times;
+    }
+}

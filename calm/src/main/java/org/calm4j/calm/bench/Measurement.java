@@ -1,0 +1,13 @@
+package org.calm4j.calm.bench;
+
+/**
+ * The speed of one workload, from the median run.
+ *
+ * @param perSecond in {@code unit} a second
+ * @param spread half the distance of the quartiles, in the same unit
+ * @param peakShare of what the machine could compute at most in the same run; null where computing does not limit it
+ * @param bandwidthShare of what it could read at most; null where reading does not limit it
+ */
+public record Measurement(String benchmark, String params, int threads, int runs, double perSecond, double spread, String unit,
+        Double peakShare, Double bandwidthShare) {
+}

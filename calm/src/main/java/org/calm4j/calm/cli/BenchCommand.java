@@ -1,0 +1,78 @@
+package org.calm4j.calm.cli;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import org.calm4j.calm.bench.Bench;
+import org.calm4j.calm.bench.History;
+import org.calm4j.calm.bench.Measurement;
+import org.calm4j.calm.bench.Models;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.model.ModelConfig;
+import org.calm4j.engine.op.Backend;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code calm bench}. */
+@Command(name = "bench", sortOptions = false, description = {"Measures speed: of products, training and DPO steps, decoding and sampling.",
+    "Peak and bandwidth are shares of what this machine reaches in the same run."},
+        footer = {"", "Example: calm bench train-step decode --model llama-110m --threads 1"})
+final class BenchCommand extends CalmCommand {
+    @Parameters(paramLabel = "WHAT", arity = "0..*", description = "products, train-step, dpo-step, decode, sample (default: all).")
+    private List<String> names = List.of();
+
+    @Option(names = "--model", paramLabel = "SHAPE|DIR", defaultValue = "demo",
+            description = "A known shape, or a model folder whose shape is taken; weights are random (default: ${DEFAULT-VALUE}).")
+    private String model;
+
+    @Option(names = "--seconds", paramLabel = "X", defaultValue = "3", converter = Numbers.AboveZero.class,
+            description = "Time for each figure, after half as long of warming up (default: ${DEFAULT-VALUE}).")
+    private double seconds;
+
+    @Option(names = "--history", paramLabel = "DIR", description = "Adds a row for each figure to YEAR.csv there, such as benchmarks/history.")
+    private Path history;
+
+    @Mixin
+    private DeviceOptions device = new DeviceOptions();
+
+    @Override
+    void run() {
+        for (String name : names) {
+            if (!Bench.all().contains(name)) {
+                throw CalmException.usage("nothing to measure is called \"" + name + "\"; known: " + String.join(", ", Bench.all()));
+            }
+        }
+        ModelConfig config = Models.config(model);
+        try (Backend backend = device.open(this)) {
+            if (!isJson()) {
+                out().printf(Locale.ROOT, "%-11s %-26s %8s %14s %8s %7s %10s%n", "", "", "runs", "median", "±", "peak", "bandwidth");
+            }
+            List<Measurement> results = new Bench(backend, device.threads(), config, names.isEmpty() ? Bench.all() : names, seconds).run(this::print);
+            if (isJson()) {
+                result(results, "");
+            }
+            if (history != null) {
+                History.append(history, results.stream().map(this::row).toList());
+            }
+        }
+    }
+
+    private void print(Measurement found) {
+        if (!isJson()) {
+            out().printf(Locale.ROOT, "%-11s %-26s %8d %8.4g %s/s %8.2g %7s %10s%n", found.benchmark(), found.params(), found.runs(),
+                    found.perSecond(), found.unit(), found.spread(), share(found.peakShare()), share(found.bandwidthShare()));
+            out().flush();
+        }
+    }
+
+    private static String share(Double share) {
+        return share == null ? "" : String.format(Locale.ROOT, "%.0f %%", 100 * share);
+    }
+
+    private History.Row row(Measurement found) {
+        String params = "model=" + model + " threads=" + found.threads() + " " + found.params();
+        return new History.Row(found.benchmark(), params, found.perSecond(), found.spread(), found.unit() + "/s");
+    }
+}
