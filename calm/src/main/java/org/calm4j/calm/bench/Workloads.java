@@ -110,7 +110,7 @@ final class Workloads implements AutoCloseable {
     private Workload step(String name, String params, List<? extends Example> lines, PreferenceLoss loss, double amount, double flops) {
         TrainSettings settings = new TrainSettings(lines.size(), 0, false, new Schedule(Schedule.Kind.CONSTANT, 1e-5, 0, 0, 1), AdamW.DEFAULT,
                 0.1, 1, loss, 0.1, 0, 0, false, 1);
-        List<Trainer.Reference> references = loss == null ? List.of() : lines.stream().map(line -> new Trainer.Reference(0, 0)).toList();
+        List<Trainer.Reference> references = loss == null ? List.of() : lines.stream().map(line -> new Trainer.Reference(0, 0, null)).toList();
         Trainer trainer = new Trainer(model(), settings, lines, List.of(), references);
         open.add(trainer);
         int[] step = new int[1];
