@@ -1,6 +1,7 @@
 package org.calm4j.calm.cli;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
@@ -10,8 +11,8 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code calm import}. */
-@Command(name = "import", sortOptions = false, description = {"Other people's data to ours, recognised by content: the CALM authors' lists, X-CSQA and CommonsenseQA,",
-    "MedQA, MMLU, MMMLU and Global-MMLU, Belebele, BMLAMA, Alpaca, ShareGPT; as JSON, JSON Lines, CSV or TSV.",
+@Command(name = "import", sortOptions = false, description = {"Other people's data to ours, recognised by content: the CALM authors' lists, X-CSQA, CommonsenseQA,",
+    "MedQA, MMLU, MMMLU, Global-MMLU, Belebele, BMLAMA, Alpaca, ShareGPT; as JSON, JSON Lines, CSV, TSV.",
     "Ids are the position in the file, from 0, where an item has none. Items that are left out or odd",
     "are counted and shown."},
         footer = {"", "Example: calm import x_csqa_cn_train_sampled.json --language zh --output samples-zh.jsonl"})
@@ -25,9 +26,9 @@ final class ImportCommand extends CalmCommand {
     @Option(names = "--output", paramLabel = "FILE", required = true, description = "Questions, samples or training texts, JSON Lines.")
     private Path output;
 
-    @Option(names = "--parallel", paramLabel = "FILE", arity = "1..*",
-            description = "Files of other languages, already imported: tell which ids are missing or too many, and which answers differ.")
-    private List<Path> parallel = List.of();
+    @Option(names = "--parallel", paramLabel = "FILE",
+            description = "A file of another language, already imported: tell which ids are missing or too many, and which answers differ. May be repeated.")
+    private List<Path> parallel = new ArrayList<>();
 
     @Option(names = "--align", description = "Take the ids from the --parallel file, where items too many or missing have shifted the positions.")
     private boolean align;

@@ -14,7 +14,7 @@ public record OptionsText(String question, List<Question.Choice> choices) {
     private static final Pattern BEHIND = Pattern.compile("^(?:Answer|Réponse|Antwort|Risposta|Respuesta|Resposta|答案|答え|回答|답|Ответ)\\s*[:：]?\\s*$",
             Pattern.CASE_INSENSITIVE);
 
-    /** Null where the text has not two options or more. */
+    /** Null where the text has not two options or more, or one is missing in between. */
     public static OptionsText parse(String text) {
         List<String> lines = new ArrayList<>(text.strip().lines().toList());
         while (!lines.isEmpty() && (lines.getLast().isBlank() || BEHIND.matcher(lines.getLast().strip()).matches())) {
@@ -35,6 +35,9 @@ public record OptionsText(String question, List<Question.Choice> choices) {
             String label = label(line);
             if (label != null && label.charAt(0) == 'A' + choices.size()) {
                 choices.add(new Question.Choice(label, text(line)));
+            } else if (label != null && label.charAt(0) == 'A' + choices.size() + 1) {
+                // The one between is garbled.
+                return null;
             } else if (!line.isBlank()) {
                 // An option that goes over more than one line.
                 Question.Choice last = choices.removeLast();
@@ -43,6 +46,11 @@ public record OptionsText(String question, List<Question.Choice> choices) {
         }
         String question = BEFORE.matcher(String.join("\n", lines.subList(0, first)).strip()).replaceFirst("");
         return choices.size() < 2 || question.isBlank() ? null : new OptionsText(question, choices);
+    }
+
+    /** Whether two lines or more begin like options, even where they do not make a whole list. */
+    public static boolean looksLike(String text) {
+        return text.lines().filter(line -> label(line) != null).limit(2).count() == 2;
     }
 
     private static String label(String line) {

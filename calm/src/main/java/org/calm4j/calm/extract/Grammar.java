@@ -51,6 +51,7 @@ final class Grammar {
         }
     }
 
+    private static final int WORDS = Word.values().length;
     private final Node root = new Node();
 
     private Grammar(List<String> languages) {
@@ -96,21 +97,28 @@ final class Grammar {
 
     /** The length of the longest phrase of a kind at a place of a text in lower case, as whole words in scripts that have them; 0 without. */
     int match(Word word, String lower, int at) {
-        if (at > 0 && at < lower.length() && CharClass.spaced(lower.charAt(at)) && CharClass.spaced(lower.charAt(at - 1))) {
-            return 0;
+        int[] lengths = new int[WORDS];
+        match(lower, at, lengths);
+        return lengths[word.ordinal()];
+    }
+
+    /** The same of all kinds at once. */
+    void match(String lower, int at, int[] lengths) {
+        Arrays.fill(lengths, 0);
+        if (at >= lower.length() || at > 0 && CharClass.spaced(lower.charAt(at)) && CharClass.spaced(lower.charAt(at - 1))) {
+            return;
         }
-        int longest = 0;
         Node node = root;
         for (int end = at; end < lower.length(); end++) {
             node = node.on(lower.charAt(end));
             if (node == null) {
-                break;
+                return;
             }
-            boolean whole = end + 1 == lower.length() || !CharClass.spaced(lower.charAt(end)) || !CharClass.spaced(lower.charAt(end + 1));
-            if (whole && (node.words & 1 << word.ordinal()) != 0) {
-                longest = end + 1 - at;
+            boolean whole = node.words != 0
+                    && (end + 1 == lower.length() || !CharClass.spaced(lower.charAt(end)) || !CharClass.spaced(lower.charAt(end + 1)));
+            for (int words = whole ? node.words : 0; words != 0; words &= words - 1) {
+                lengths[Integer.numberOfTrailingZeros(words)] = end + 1 - at;
             }
         }
-        return longest;
     }
 }

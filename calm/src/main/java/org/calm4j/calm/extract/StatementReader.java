@@ -19,6 +19,9 @@ final class StatementReader {
     private final Choices choices;
     private final String text;
     private final String lower;
+    /** Phrases at the place that was looked at last. */
+    private final int[] matched = new int[Word.values().length];
+    private int matchedAt = -1;
 
     /** @param text folded */
     StatementReader(Choices choices, String text) {
@@ -33,21 +36,35 @@ final class StatementReader {
         if (c == ' ' || c == '\n' || from > 0 && CharClass.spaced(c) && CharClass.spaced(lower.charAt(from - 1))) {
             return null;
         }
-        int length = GRAMMAR.match(Word.ABSENT, lower, from);
+        int length = match(Word.ABSENT, from);
         if (length > 0) {
             return Statement.of(Kind.NONE, from, from + length);
         }
-        length = GRAMMAR.match(Word.DENIAL, lower, from);
+        length = match(Word.DENIAL, from);
         if (length > 0) {
             return Statement.of(Kind.DENIAL, from, from + length);
         }
-        length = GRAMMAR.match(Word.ANSWER, lower, from);
+        length = match(Word.ANSWER, from);
         Statement statement = length == 0 ? null : behind(from, from + length, false);
         if (statement == null) {
-            length = GRAMMAR.match(Word.CHOICE, lower, from);
+            length = match(Word.CHOICE, from);
             statement = length == 0 ? verdict(from) : behind(from, from + length, true);
         }
+        if (statement == null) {
+            length = match(Word.CONCLUSION, from);
+            statement = length == 0 ? null : conclusion(from, from + length);
+        }
         return statement;
+    }
+
+    // "So, (B)."
+    private Statement conclusion(int from, int words) {
+        int at = skip(words, " ,:、(*\"'");
+        int label = upperLabel(at);
+        int end = label < 0 ? at : at + choices.label(label).length();
+        int behind = label < 0 ? at : skipOption(label, end);
+        boolean alone = behind == text.length() || ".!\n。！".indexOf(text.charAt(behind)) >= 0 || text.charAt(end) == '.' && behind > end + 1;
+        return label >= 0 && alone && !others(label, end, behind) ? Statement.of(Kind.OPTION, label, from, behind) : null;
     }
 
     /** What follows words that name the answer, or that commit by themselves. */
@@ -67,25 +84,41 @@ final class StatementReader {
             }
             int stated = linked ? choices.textAt(lower, at) : -1;
             if (stated >= 0) {
-                Kind kind = choices.ambiguous(stated) ? Kind.SEVERAL : negated ? Kind.WRONG : Kind.OPTION;
+                Kind kind = choices.ambiguous(stated) || joinedText(stated, at + choices.text(stated).length()) ? Kind.SEVERAL : negated ? Kind.WRONG : Kind.OPTION;
                 return Statement.of(kind, stated, from, at + choices.text(stated).length());
             }
-            int none = linked && !commits ? GRAMMAR.match(Word.NONE, lower, at) : 0;
+            int none = linked && !commits ? match(Word.NONE, at) : 0;
             if (none > 0) {
                 return Statement.of(Kind.NONE, from, at + none);
             }
-            int not = GRAMMAR.match(Word.NOT, lower, at);
-            int link = Math.max(GRAMMAR.match(Word.LINK, lower, at), GRAMMAR.match(Word.HEDGE, lower, at));
-            int skip = Math.max(Math.max(not, link), Math.max(GRAMMAR.match(Word.FILLER, lower, at), label >= 0 ? 1 : 0));
+            int not = match(Word.NOT, at);
+            int link = Math.max(match(Word.LINK, at), match(Word.HEDGE, at));
+            int skip = Math.max(Math.max(not, link), Math.max(match(Word.FILLER, at), label >= 0 ? 1 : 0));
             negated |= not > 0;
             colon |= c == ':' || c == '=';
             linked |= link > 0 || colon || c == '\n';
-            if (skip == 0 && !Character.isWhitespace(c) && !CharClass.decoration(c) && ":=-–—>,・".indexOf(c) < 0) {
+            if (skip == 0 && !Character.isWhitespace(c) && !CharClass.decoration(c) && ":=-–—>,・、".indexOf(c) < 0) {
                 return linked && !commits && !negated ? mention(from, at) : null;
             }
             at += Math.max(1, skip);
         }
         return colon && at == text.length() ? Statement.of(Kind.UNFINISHED, from, at) : null;
+    }
+
+    // "tired or hungry"
+    private boolean joinedText(int stated, int end) {
+        int at = skip(end, " ");
+        boolean comma = at < text.length() && ",;、/，".indexOf(text.charAt(at)) >= 0;
+        at = comma ? skip(at + 1, " ") : at;
+        int or = or(at);
+        if (!comma && or == 0) {
+            return false;
+        }
+        at = skip(at + or, " \"'(");
+        int article = match(Word.FILLER, at);
+        int other = choices.textAt(lower, at);
+        other = other >= 0 || article == 0 ? other : choices.textAt(lower, skip(at + article, " "));
+        return other >= 0 && other != stated;
     }
 
     /** The one option whose text the rest of the sentence states. */
@@ -169,11 +202,11 @@ final class StatementReader {
     private int correct(int at) {
         int start = skip(at, " (*\"'");
         // "A选项正确"
-        boolean noun = start < text.length() && CharClass.unspaced(text.charAt(start)) && GRAMMAR.match(Word.CORRECT, lower, start) == 0;
-        start += noun ? GRAMMAR.match(Word.FILLER, lower, start) : 0;
-        int link = GRAMMAR.match(Word.LINK, lower, start);
+        boolean noun = start < text.length() && CharClass.unspaced(text.charAt(start)) && match(Word.CORRECT, start) == 0;
+        start += noun ? match(Word.FILLER, start) : 0;
+        int link = match(Word.LINK, start);
         int word = link > 0 ? skip(start + link, " *\"'") : start;
-        int length = GRAMMAR.match(Word.CORRECT, lower, word);
+        int length = match(Word.CORRECT, word);
         boolean bracketed = start > at && text.substring(at, start).indexOf('(') >= 0;
         return length > 0 && (link > 0 || bracketed || CharClass.unspaced(lower.charAt(word))) ? word + length : -1;
     }
@@ -181,9 +214,9 @@ final class StatementReader {
     /** Where the word begins that calls what stands before wrong; -1 without. */
     private int wrong(int at) {
         int start = skip(at, " (*\"'-–");
-        int link = GRAMMAR.match(Word.LINK, lower, start);
+        int link = match(Word.LINK, start);
         for (int word : new int[] {start, skip(start + link, " *\"'")}) {
-            if (GRAMMAR.match(Word.WRONG, lower, word) > 0) {
+            if (match(Word.WRONG, word) > 0) {
                 return word;
             }
         }
@@ -198,12 +231,23 @@ final class StatementReader {
             return -1;
         }
         int at = skip(from, " ,;、*)");
-        int length = GRAMMAR.match(Word.BUT, lower, at);
+        int length = match(Word.BUT, at);
+        // "not A, not B, nor C, but D"
+        for (int i = 0; length == 0 && i < choices.size(); i++) {
+            int next = skip(at + or(at), " ");
+            next = skip(next + match(Word.NOT, next), " ");
+            int label = upperLabel(next);
+            if (label < 0) {
+                return -1;
+            }
+            at = skip(skipOption(label, next + choices.label(label).length()), " ,;、*)");
+            length = match(Word.BUT, at);
+        }
         if (length == 0) {
             return -1;
         }
         at = skip(at + length, " ,、(*\"'");
-        for (int filler = GRAMMAR.match(Word.FILLER, lower, at); filler > 0; filler = GRAMMAR.match(Word.FILLER, lower, at)) {
+        for (int filler = match(Word.FILLER, at); filler > 0; filler = match(Word.FILLER, at)) {
             at = skip(at + filler, " (*\"'");
         }
         int label = at < text.length() && Character.isUpperCase(text.charAt(at)) ? choices.labelAt(text, at) : -1;
@@ -225,7 +269,7 @@ final class StatementReader {
         String name = choices.label(label);
         int next = skip(end, " ");
         return (name.equals("A") || name.equals("I")) && next > end && next < text.length() && Character.isLowerCase(text.charAt(next))
-                && LABEL_WORDS.stream().allMatch(word -> GRAMMAR.match(word, lower, next) == 0);
+                && LABEL_WORDS.stream().allMatch(word -> match(word, next) == 0);
     }
 
     // Behind the label, its closing, and its option's text or what stands in brackets there.
@@ -308,8 +352,16 @@ final class StatementReader {
 
     // "E" is an option, "e" may be "and".
     private int or(int at) {
-        int length = GRAMMAR.match(Word.OR, lower, at);
+        int length = match(Word.OR, at);
         return length == 1 && Character.isUpperCase(text.charAt(at)) ? 0 : length;
+    }
+
+    private int match(Word word, int at) {
+        if (at != matchedAt) {
+            GRAMMAR.match(lower, at, matched);
+            matchedAt = at;
+        }
+        return matched[word.ordinal()];
     }
 
     private int skip(int from, String characters) {

@@ -6,6 +6,8 @@ enum Word {
     ANSWER("answers"),
     /** Commits by itself, "I choose", or corrects what came before, "wait, no". The option follows. */
     CHOICE("choices"),
+    /** "so", "donc": an option alone follows. */
+    CONCLUSION("conclusions"),
     /** "is", "lautet", "应为": joins the two. */
     LINK("links"),
     /** "could be": joins them too, but "B could be correct" commits to nothing. */

@@ -25,7 +25,7 @@ final class CalmLayout {
     }
 
     static boolean isQuestion(JsonNode item) {
-        return isList(item) && OptionsText.parse(item.path("input").asText("")) != null;
+        return isList(item) && OptionsText.looksLike(item.path("input").asText(""));
     }
 
     private static boolean isList(JsonNode item) {
@@ -35,7 +35,7 @@ final class CalmLayout {
     static Question question(Source item) throws Unreadable {
         OptionsText parsed = OptionsText.parse(item.text("input"));
         if (parsed == null) {
-            throw new Unreadable("no options A, B, … in the text of input");
+            throw new Unreadable("no options A, B, … without a gap in the text of input");
         }
         return item.question(parsed.question(), parsed.choices(), answer(item.text("output"), parsed.choices()));
     }

@@ -45,11 +45,12 @@ class ImportStageTest {
                 [{"instruction": "回答", "input": "问题:牙科诊所接待了患者？\\nA. 镇\\nB. 密歇根州\\nC. 医院\\n\\n答案:", "output": "C"},
                  {"instruction": "Answer", "input": "Type A. or type B?\\nWhich:\\n(A) one\\n  and a half\\n(B) two\\n", "output": "(B) two"},
                  {"instruction": "Answer", "input": "Broken\\n(UNE) UNE\\n(B)B\\n(C)C", "output": "(C)C"},
-                 {"instruction": "Answer", "input": "Q\\n(A) x\\n(B) y", "output": "(E) z"}]""");
+                 {"instruction": "Answer", "input": "Q\\n(A) x\\n(B) y", "output": "(E) z"},
+                 {"instruction": "Answer", "input": "Q\\n(A) x\\n(B) y\\n(Cage\\n(D) z", "output": "(B) y"}]""");
         assertThat(summary.layout()).isEqualTo(Layout.CALM_QUESTIONS);
         assertThat(summary.items()).isEqualTo(2);
-        assertThat(summary.skipped()).isEqualTo(2);
-        assertThat(summary.problems()).containsExactly(Map.entry("unreadable", 2));
+        assertThat(summary.skipped()).isEqualTo(3);
+        assertThat(summary.problems()).containsExactly(Map.entry("unreadable", 3));
         assertThat(summary.examples().get(0).text()).contains("in0[2]").contains("options");
         assertThat(summary.examples().get(1).text()).contains("in0[3]").contains("(E) z");
         assertThat(out(Question.class)).containsExactly(
