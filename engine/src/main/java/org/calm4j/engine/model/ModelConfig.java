@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.EnumSet;
 import java.util.List;
@@ -27,6 +28,7 @@ import org.calm4j.engine.tensor.Tensor;
 public record ModelConfig(Family family, int vocabSize, int hiddenSize, int intermediateSize, int layers, int heads, int keyValueHeads,
         int headDim, double normEpsilon, Rope rope, List<Integer> windows, boolean headNorms, Set<Projection> biases,
         double attentionScale, int maxPositions, boolean tiedEmbeddings, double initializerRange, List<Integer> eos, ObjectNode json) {
+    private static final double MOST_PARAMETERS = 1e13;
 
     /** A Llama-shaped model from nothing, with embeddings and head tied. */
     public static ModelConfig llama(int vocabSize, int hiddenSize, int intermediateSize, int layers, int heads, int keyValueHeads,
@@ -64,7 +66,18 @@ public record ModelConfig(Family family, int vocabSize, int hiddenSize, int inte
     }
 
     static ModelConfig of(ObjectNode json, Object where) {
-        return new ConfigReader(new ConfigFields(json, where)).read();
+        ModelConfig config = new ConfigReader(new ConfigFields(json, where)).read();
+        double parameters = Parameters.shapes(config).values().stream().mapToDouble(ModelConfig::product).sum();
+        if (parameters > MOST_PARAMETERS) {
+            throw CalmException.badInput(where,
+                    "these sizes make %.1e parameters; supported: up to %.0e".formatted(parameters, MOST_PARAMETERS));
+        }
+        return config;
+    }
+
+    /** Without the overflow that sizes from a broken file would give. */
+    private static double product(long[] shape) {
+        return Arrays.stream(shape).mapToDouble(extent -> extent).reduce(1, (a, b) -> a * b);
     }
 
     /** The same model with the end-of-sequence tokens of a {@code generation_config.json}, where it names some. */

@@ -25,9 +25,10 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 final class ModelConfigTest {
-    private static final List<String> STRANGE = List.of("null", "true", "false", "0", "1", "-1", "2", "3", "7", "64", "1.5", "-0.0", "1e308",
-            "1e-308", "1e999", "-1e999", "2147483647", "2147483648", "-2147483648", "9223372036854775808", "16777216", "99999999999999999999",
-            "\"\"", "\"8\"", "\"silu\"", "\"gpt2\"", "\"llama\"", "\"dynamic\"", "\"yarn\"", "\"NaN\"", "[]", "[1]", "[[[]]]", "[null]", "{}",
+    private static final List<String> STRANGE = List.of("null", "true", "false", "0", "1", "-1", "2", "3", "7", "64", "1.5", "-0.0",
+            "1e308", "1e-308", "1e999", "-1e999", "2147483647", "2147483648", "-2147483648", "9223372036854775808", "16777216",
+            "99999999999999999999", "\"\"", "\"8\"", "\"silu\"", "\"gpt2\"", "\"llama\"", "\"dynamic\"", "\"yarn\"", "\"NaN\"", "[]",
+            "[1]", "[[[]]]", "[null]", "{}",
             "{\"factor\":0}", "{\"rope_type\":\"llama3\"}", "{\"type\":\"yarn\",\"factor\":1e30}", "{\"rope_type\":7}",
             "[\"sliding_attention\",\"full_attention\"]");
 
@@ -54,39 +55,39 @@ final class ModelConfigTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            llama-tied  | model_type                      | "gemma2"                                 | model_type is "gemma2"; supported: llama, mistral
-            llama-tied  | model_type                      | 7                                        | model_type is 7, expected a string
-            llama-tied  | hidden_act                      | "gelu"                                   | hidden_act is "gelu"; supported: silu
-            llama-tied  | rope_scaling                    | {"type": "dynamic", "factor": 2}         | rope_scaling: type is "dynamic"; supported
-            llama-tied  | rope_scaling                    | {"rope_type": "longrope"}                | rope_scaling: rope_type is "longrope"; supported
-            llama-tied  | rope_scaling                    | {"rope_type": "linear"}                  | rope_scaling: factor is missing
-            llama-tied  | rope_scaling                    | 4                                        | rope_scaling is 4, expected an object
-            llama-tied  | rope_parameters                 | {"full_attention": {}}                   | rope_parameters: full_attention is {}; supported
-            llama-tied  | partial_rotary_factor           | 2                                        | turn 8 elements of a head of 4
-            llama-tied  | head_dim                        | 5                                        | turn 5 elements of a head of 5
-            llama-tied  | num_attention_heads             | 3                                        | no multiple of num_key_value_heads
-            llama-tied  | num_attention_heads             | 100                                      | hidden_size 16 over num_attention_heads 100
-            llama-tied  | hidden_size                     | -16                                      | hidden_size is -16, expected a whole number from 1
-            llama-tied  | vocab_size                      | "37"                                     | vocab_size is "37", expected a whole number
-            llama-tied  | num_hidden_layers               | 100000                                   | num_hidden_layers is 100000, expected
-            llama-tied  | rms_norm_eps                    | 0                                        | rms_norm_eps is 0, expected a positive number
-            llama-tied  | tie_word_embeddings             | "yes"                                    | tie_word_embeddings is "yes", expected true or false
-            llama-tied  | sliding_window                  | 8                                        | sliding_window is 8; supported: null in llama
-            llama-tied  | layer_types                     | ["sliding_attention", "full_attention"]  | layer_types is
-            llama-tied  | attn_logit_softcapping          | 50.0                                     | attn_logit_softcapping is 50.0; supported: null
-            llama-tied  | quantization_config             | {"quant_method": "gptq"}                 | quantization_config is
-            llama-tied  | embedding_multiplier            | 12.0                                     | embedding_multiplier is 12.0; supported: 1
-            llama-tied  | eos_token_id                    | [1, "2"]                                 | eos_token_id is [1,"2"], expected a token id
-            mistral     | layer_types                     | ["sliding_attention", "full_attention"]  | layer_types is
-            mistral     | attention_bias                  | true                                     | attention_bias is true; supported: null
-            qwen2       | layer_types                     | ["full_attention"]                       | for each of the 2 layers
-            qwen2       | layer_types                     | ["full_attention", "chunked_attention"]  | for each of the 2 layers
-            qwen2       | attention_bias                  | 3                                        | attention_bias is 3; supported: true
-            qwen3       | layer_types                     | ["full_attention", "sliding_attention"]  | where no sliding window is used
-            gpt2        | activation_function             | "gelu"                                   | activation_function is "gelu"; supported: gelu_new
-            gpt2        | scale_attn_by_inverse_layer_idx | true                                     | scale_attn_by_inverse_layer_idx is true
-            gpt2        | add_cross_attention             | true                                     | add_cross_attention is true
-            gpt2        | n_head                          | 3                                        | n_embd 8 is no multiple of n_head 3
+            llama-tied | model_type | "gemma2" | model_type is "gemma2"; supported: llama, mistral
+            llama-tied | model_type | 7 | model_type is 7, expected a string
+            llama-tied | hidden_act | "gelu" | hidden_act is "gelu"; supported: silu
+            llama-tied | rope_scaling | {"type": "dynamic", "factor": 2} | rope_scaling: type is "dynamic"; supported
+            llama-tied | rope_scaling | {"rope_type": "longrope"} | rope_scaling: rope_type is "longrope"; supported
+            llama-tied | rope_scaling | {"rope_type": "linear"} | rope_scaling: factor is missing
+            llama-tied | rope_scaling | 4 | rope_scaling is 4, expected an object
+            llama-tied | rope_parameters | {"full_attention": {}} | rope_parameters: full_attention is {}; supported
+            llama-tied | partial_rotary_factor | 2 | turn 8 elements of a head of 4
+            llama-tied | head_dim | 5 | turn 5 elements of a head of 5
+            llama-tied | num_attention_heads | 3 | no multiple of num_key_value_heads
+            llama-tied | num_attention_heads | 100 | hidden_size 16 over num_attention_heads 100
+            llama-tied | hidden_size | -16 | hidden_size is -16, expected a whole number from 1
+            llama-tied | vocab_size | "37" | vocab_size is "37", expected a whole number
+            llama-tied | num_hidden_layers | 100000 | num_hidden_layers is 100000, expected
+            llama-tied | rms_norm_eps | 0 | rms_norm_eps is 0, expected a positive number
+            llama-tied | tie_word_embeddings | "yes" | tie_word_embeddings is "yes", expected true or false
+            llama-tied | sliding_window | 8 | sliding_window is 8; supported: null in llama
+            llama-tied | layer_types | ["sliding_attention", "full_attention"] | layer_types is
+            llama-tied | attn_logit_softcapping | 50.0 | attn_logit_softcapping is 50.0; supported: null
+            llama-tied | quantization_config | {"quant_method": "gptq"} | quantization_config is
+            llama-tied | embedding_multiplier | 12.0 | embedding_multiplier is 12.0; supported: 1
+            llama-tied | eos_token_id | [1, "2"] | eos_token_id is [1,"2"], expected a token id
+            mistral    | layer_types | ["sliding_attention", "full_attention"] | layer_types is
+            mistral    | attention_bias | true | attention_bias is true; supported: null
+            qwen2      | layer_types | ["full_attention"] | for each of the 2 layers
+            qwen2      | layer_types | ["full_attention", "chunked_attention"] | for each of the 2 layers
+            qwen2      | attention_bias | 3 | attention_bias is 3; supported: true
+            qwen3      | layer_types | ["full_attention", "sliding_attention"] | where no sliding window is used
+            gpt2       | activation_function | "gelu" | activation_function is "gelu"; supported: gelu_new
+            gpt2       | scale_attn_by_inverse_layer_idx | true | scale_attn_by_inverse_layer_idx is true
+            gpt2       | add_cross_attention | true | add_cross_attention is true
+            gpt2       | n_head | 3 | n_embd 8 is no multiple of n_head 3
             """)
     void namesWhatItDoesNotSupport(String model, String field, String value, String message) {
         assertThatThrownBy(() -> with(model, field, value)).isInstanceOf(CalmException.class).hasMessageStartingWith("config.json")
@@ -109,6 +110,18 @@ final class ModelConfigTest {
         assertThat(with("gpt2", "n_inner", null).intermediateSize()).isEqualTo(32);
         assertThat(with("gpt2", "n_positions", null).maxPositions()).isEqualTo(1024);
         assertThat(with("gpt2", "tie_word_embeddings", null).tiedEmbeddings()).isTrue();
+    }
+
+    /** Sizes that are possible each but not together, and those that no machine here has. */
+    @Test
+    void sizesBeyondReason() {
+        assertThatThrownBy(() -> ModelConfig.llama(1 << 24, 1 << 24, 1 << 24, 4096, 1 << 13, 1, 64, 0)).isInstanceOf(CalmException.class)
+                .hasMessageContaining("parameters; supported: up to 1e+13");
+        ModelConfig large = ModelConfig.llama(1 << 20, 1 << 14, 1 << 16, 200, 128, 128, 64, 0);
+        try (Backend backend = new SimdBackend(1)) {
+            assertThatThrownBy(() -> Parameters.random(backend, large, 1)).isInstanceOf(CalmException.class)
+                    .hasMessageContaining("GB of memory are needed at once");
+        }
     }
 
     /** Whatever stands in a field: a model, or an error with its name; and no memory of the size that it says before the weights agree. */

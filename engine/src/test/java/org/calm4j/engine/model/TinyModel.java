@@ -76,8 +76,9 @@ public final class TinyModel {
         for (Tensor tensor : parameters.tensors()) {
             if (tensor.rank() == 1) {
                 double[] values = new double[(int) tensor.size()];
+                long key = CounterRandom.seed(8, tensor.name());
                 for (int i = 0; i < values.length; i++) {
-                    values[i] = (tensor.name().endsWith(".bias") ? 0 : 1) + 0.2 * CounterRandom.normal(CounterRandom.seed(8, tensor.name()), i);
+                    values[i] = (tensor.name().endsWith(".bias") ? 0 : 1) + 0.2 * CounterRandom.normal(key, i);
                 }
                 backend.write(tensor, values, values.length);
             }
