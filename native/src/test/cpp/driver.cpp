@@ -536,6 +536,11 @@ API cuMemcpyDtoHAsync_v2(void *to, uintptr_t from, size_t size, void *handle) {
     Stream *s = stream(handle);
     if (s == nullptr) return INVALID_HANDLE;
     if (!checkRange(from, size, "cuMemcpyDtoHAsync")) return INVALID_VALUE;
+    // The driver takes it and waits; into a Java array it would write where the array was when it was asked.
+    if (!isPinned(to)) {
+        report("cuMemcpyDtoHAsync: to memory that is not pinned, a Java array perhaps");
+        return INVALID_VALUE;
+    }
     return enqueue(s, [=] { stick(copy(to, (void *) from, size, false, true, "cuMemcpyDtoHAsync")); });
 }
 API cuMemcpyDtoDAsync_v2(uintptr_t to, uintptr_t from, size_t size, void *handle) {
