@@ -3,16 +3,8 @@ package org.calm4j.standin;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
 import jcuda.Pointer;
-import jcuda.Sizeof;
-import jcuda.driver.CUcontext;
-import jcuda.driver.CUdevice;
 import jcuda.driver.CUdeviceptr;
-import jcuda.driver.CUfunction;
-import jcuda.driver.CUmodule;
 import jcuda.driver.JCudaDriver;
 import jcuda.jcublas.JCublas2;
 import jcuda.jcublas.cublasHandle;
@@ -21,70 +13,85 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** What works on the stand-in through JCuda's own native libraries: memory, launches, products. */
+/** What works on the stand-in through JCuda's own native libraries: memory, launches, products; and nothing is reported. */
 class StandInTest {
-    private final CUcontext context = new CUcontext();
+    private Device device;
 
     @BeforeEach
     void open() {
         assumeTrue(StandIn.isPresent(), "no stand-in driver was built");
-        JCudaDriver.setExceptionsEnabled(true);
-        JCublas2.setExceptionsEnabled(true);
-        JCudaDriver.cuInit(0);
-        JCudaDriver.cuCtxCreate(context, 0, new CUdevice());
+        device = new Device();
     }
 
     @AfterEach
     void close() {
-        if (StandIn.isPresent()) {
-            JCudaDriver.cuCtxDestroy(context);
-            StandIn.resetAll();
+        if (device != null) {
+            device.close();
+            assertThat(StandIn.report()).isEmpty();
+            assertThat(StandIn.live()).isEmpty();
         }
     }
 
     @Test
     void aKernelRuns() {
-        CUmodule module = new CUmodule();
-        JCudaDriver.cuModuleLoadData(module, "SIMT\0".getBytes(StandardCharsets.US_ASCII));
-        CUfunction scale = new CUfunction();
-        JCudaDriver.cuModuleGetFunction(scale, module, "planted_scale");
         float[] x = {1, 2, 3, 4, 5};
-        CUdeviceptr memory = new CUdeviceptr();
-        JCudaDriver.cuMemAlloc(memory, 4L * x.length);
-        JCudaDriver.cuMemcpyHtoD(memory, Pointer.to(x), 4L * x.length);
-        Pointer parameters = Pointer.to(Pointer.to(memory), Pointer.to(new float[] {3}), Pointer.to(new long[] {x.length}));
-        JCudaDriver.cuLaunchKernel(scale, 3, 1, 1, 2, 1, 1, 0, null, parameters, null);
-        JCudaDriver.cuMemcpyDtoH(Pointer.to(x), memory, 4L * x.length);
-        assertThat(x).containsExactly(3, 6, 9, 12, 15);
+        CUdeviceptr memory = Device.copy(x);
+        long before = StandIn.count(StandIn.Counter.THREADS);
+        device.launch("planted_scale", 3, 2, 0, null, Pointer.to(memory), Pointer.to(new float[] {3}), Pointer.to(new long[] {x.length}));
+        assertThat(Device.read(memory, x.length)).containsExactly(3, 6, 9, 12, 15);
+        assertThat(StandIn.count(StandIn.Counter.THREADS) - before).isEqualTo(6);
         JCudaDriver.cuMemFree(memory);
-        JCudaDriver.cuModuleUnload(module);
-        assertThat(StandIn.live()).isEmpty();
-        assertThat(StandIn.report()).isEmpty();
+    }
+
+    /** Whole numbers, so that BF16 holds them and sums are exact. */
+    @Test
+    void tensorCoreProductOutOfSharedMemory() {
+        float[] a = new float[16 * 16];
+        float[] b = new float[16 * 8];
+        for (int i = 0; i < a.length; i++) {
+            a[i] = i * 37 % 19 - 9;
+        }
+        for (int i = 0; i < b.length; i++) {
+            b[i] = i * 29 % 23 - 11;
+        }
+        float[] wanted = new float[16 * 8];
+        for (int row = 0; row < 16; row++) {
+            for (int column = 0; column < 8; column++) {
+                for (int k = 0; k < 16; k++) {
+                    wanted[row * 8 + column] += a[row * 16 + k] * b[k * 8 + column];
+                }
+            }
+        }
+        CUdeviceptr left = Device.copy(a);
+        CUdeviceptr right = Device.copy(b);
+        CUdeviceptr out = Device.allocate(4 * 16 * 8);
+        device.launch("planted_mma", 1, 32, 0, null, Pointer.to(out), Pointer.to(left), Pointer.to(right));
+        assertThat(Device.read(out, 16 * 8)).containsExactly(wanted);
+        JCudaDriver.cuMemFree(left);
+        JCudaDriver.cuMemFree(right);
+        JCudaDriver.cuMemFree(out);
     }
 
     @Test
-    void productsRun() {
+    void products() {
+        JCublas2.setExceptionsEnabled(true);
         cublasHandle handle = new cublasHandle();
         JCublas2.cublasCreate(handle);
-        float[] a = {1, 2, 3, 4, 5, 6};             // 2×3, by columns
-        float[] b = {1, 0, 2, 0, 1, 1};             // 3×2
-        CUdeviceptr x = device(a);
-        CUdeviceptr y = device(b);
-        CUdeviceptr z = new CUdeviceptr();
-        JCudaDriver.cuMemAlloc(z, 16);
-        ByteBuffer one = ByteBuffer.allocateDirect(8).order(ByteOrder.nativeOrder()).putFloat(0, 1);
-        Pointer beta = Pointer.to(one).withByteOffset(4);
-        JCublas2.cublasSgemm(handle, cublasOperation.CUBLAS_OP_N, cublasOperation.CUBLAS_OP_N, 2, 2, 3, Pointer.to(one), x, 2, y, 3, beta, z, 2);
-        float[] c = new float[4];
-        JCudaDriver.cuMemcpyDtoH(Pointer.to(c), z, 4L * Sizeof.FLOAT);
-        assertThat(c).containsExactly(11, 14, 8, 10);
+        CUdeviceptr a = Device.copy(new float[] {1, 2, 3, 4, 5, 6});            // 2×3, by columns
+        CUdeviceptr b = Device.copy(new float[] {1, 0, 2, 0, 1, 1});            // 3×2
+        CUdeviceptr c = Device.allocate(4 * 4);
+        Pointer one = Pointer.to(new float[] {1});
+        Pointer zero = Pointer.to(new float[] {0});
+        int n = cublasOperation.CUBLAS_OP_N;
+        int t = cublasOperation.CUBLAS_OP_T;
+        JCublas2.cublasSgemm(handle, n, n, 2, 2, 3, one, a, 2, b, 3, zero, c, 2);
+        assertThat(Device.read(c, 4)).containsExactly(11, 14, 8, 10);
+        // What c holds is added when beta says so: c += bᵀ·aᵀ.
+        JCublas2.cublasSgemm(handle, t, t, 2, 2, 3, one, b, 3, a, 2, one, c, 2);
+        assertThat(Device.read(c, 4)).containsExactly(22, 22, 22, 20);
         JCublas2.cublasDestroy(handle);
-    }
-
-    private static CUdeviceptr device(float[] x) {
-        CUdeviceptr memory = new CUdeviceptr();
-        JCudaDriver.cuMemAlloc(memory, 4L * x.length);
-        JCudaDriver.cuMemcpyHtoD(memory, Pointer.to(x), 4L * x.length);
-        return memory;
+        JCudaDriver.cuMemFree(a);
+        JCudaDriver.cuMemFree(b);
+        JCudaDriver.cuMemFree(c);
     }
 }
