@@ -1,5 +1,6 @@
 #!/bin/sh
-# Reads names of functions; writes, in assembler, the names, a slot for each, and a function of each name that jumps to where its slot points.
+# Reads names of functions; writes, in assembler, the names, a slot for each, and a function of each name that jumps to where its slot
+# points.
 echo '    .section .note.GNU-stack,"",@progbits'
 names=$(cat)
 echo '    .section .rodata'
@@ -20,6 +21,7 @@ echo "    .skip $(($(echo "$names" | wc -l) * 8))"
 echo '    .text'
 i=0
 for name in $names; do
-    printf '    .globl %s\n    .type %s, @function\n%s:\n    jmp *calm_slots+%d(%%rip)\n    .size %s, .-%s\n' "$name" "$name" "$name" $((8 * i)) "$name" "$name"
+    printf '    .globl %s\n    .type %s, @function\n%s:\n' "$name" "$name" "$name"
+    printf '    jmp *calm_slots+%d(%%rip)\n    .size %s, .-%s\n' $((8 * i)) "$name" "$name"
     i=$((i + 1))
 done

@@ -1,6 +1,6 @@
-// The check build. The compiler calls a hook at every load and store of a kernel (-fsanitize=thread, linked without its run-time library); here
-// each is looked up in shadow memory: is the byte inside an allocation, was it written, and who touched it last without a barrier between.
-// In the plain build nothing of this is there but the hooks of -fsanitize=alignment,bounds, which both builds have.
+// The check build. The compiler calls a hook at every load and store of a kernel (-fsanitize=thread, linked without its run-time library);
+// here each is looked up in shadow memory: is the byte inside an allocation, was it written, and who touched it last without a barrier
+// between. In the plain build nothing of this is there but the hooks of -fsanitize=alignment,bounds, which both builds have.
 #include "state.h"
 
 #include <cstdio>
@@ -12,7 +12,6 @@ namespace simt {
 namespace {
 
 enum : unsigned char { OUTSIDE = 0, UNWRITTEN = 1, WRITTEN = 2 };
-constexpr unsigned ALL_THREADS = 0xFFFF;
 
 // Who touched two bytes last. `launch` is the launch for global memory, the run of a block for shared memory: others are no concern.
 struct Touch {
@@ -55,9 +54,9 @@ const void *unpacked(unsigned pc) {
 
 [[noreturn]] void race(const char *kind, const Touch &other, const Where &me, const char *memory, size_t offset, const void *pc) {
     std::string theirs = place(unpacked(other.pc)), mine = place(pc);
-    const char *several = other.severalBlocks ? " and other blocks" : other.severalWarps || other.thread == ALL_THREADS ? " and others" : "";
-    fail(LAUNCH_FAILED, "race on %s at byte %zu: %s; block %u, thread %u%s at %s, and block %u, thread %d at %s", memory, offset, kind, other.block,
-         other.thread, several, theirs.c_str(), me.blockIndex, me.index, mine.c_str());
+    const char *several = other.severalBlocks ? " and other blocks" : other.severalWarps ? " and others" : "";
+    fail(LAUNCH_FAILED, "race on %s at byte %zu: %s; block %u, thread %u%s at %s, and block %u, thread %d at %s", memory, offset, kind,
+         other.block, other.thread, several, theirs.c_str(), me.blockIndex, me.index, mine.c_str());
 }
 
 // Whether nothing orders the other touch before this one.
@@ -66,35 +65,37 @@ bool unordered(const Touch &other, unsigned launch, const Where &me) {
     if (other.block != me.blockIndex || other.severalBlocks) return true;
     if (other.epoch != (unsigned short) me.epoch) return false;
     if (other.severalWarps) return true;
-    if (other.thread == (unsigned) me.index && !(other.severalWarps)) return false;
+    if (other.thread == (unsigned) me.index) return false;
     if (other.thread / 32 != (unsigned) me.index / 32) return true;
     return other.warpEpoch == (unsigned short) me.warpEpoch;
 }
 
+Touch touchBy(const Where &me, unsigned launch, unsigned pc) {
+    return {launch, me.blockIndex, pc, (unsigned short) me.index, (unsigned short) me.epoch, (unsigned short) me.warpEpoch, 0, 0};
+}
+
 // Readers that nothing orders are kept as one: the first of them, and whether there were others.
-struct Readers {
-    static void add(Touch &read, unsigned launch, const Where &me, unsigned pc) {
-        Touch mine{launch, me.blockIndex, pc, (unsigned short) me.index, (unsigned short) me.epoch, (unsigned short) me.warpEpoch, 0, 0};
-        if (read.launch == launch) {
-            if (read.severalBlocks || read.block != me.blockIndex) {
-                mine.severalBlocks = 1;
-            } else if (read.epoch == mine.epoch) {
-                bool otherWarp = read.thread / 32 != mine.thread / 32;
-                // Two lanes of a warp between the same __syncwarp()s count as several too: a third must not write.
-                bool otherLane = read.thread != mine.thread && read.warpEpoch == mine.warpEpoch;
-                mine.severalWarps = read.severalWarps || otherWarp || otherLane;
-                if (mine.severalWarps) mine.thread = read.thread, mine.pc = read.pc;
-            }
+void addReader(Touch &read, unsigned launch, const Where &me, unsigned pc) {
+    Touch mine = touchBy(me, launch, pc);
+    if (read.launch == launch) {
+        if (read.severalBlocks || read.block != me.blockIndex) {
+            mine.severalBlocks = 1;
+        } else if (read.epoch == mine.epoch) {
+            bool otherWarp = read.thread / 32 != mine.thread / 32;
+            // Two lanes of a warp between the same __syncwarp()s count as several too: a third must not write.
+            bool otherLane = read.thread != mine.thread && read.warpEpoch == mine.warpEpoch;
+            mine.severalWarps = read.severalWarps || otherWarp || otherLane;
+            if (mine.severalWarps) mine.thread = read.thread, mine.pc = read.pc;
         }
-        read = mine;
     }
-};
+    read = mine;
+}
 
 void touch(const void *p, size_t size, bool write, const void *pc) {
     auto address = reinterpret_cast<uintptr_t>(p);
+    const char *access = write ? "write" : "read", *memory;
     unsigned char *state;
     Cell *cell;
-    const char *memory;
     size_t offset;
     unsigned launch;
     if (address - arenaStart < arenaEnd - arenaStart) {
@@ -106,7 +107,7 @@ void touch(const void *p, size_t size, bool write, const void *pc) {
     } else {
         int which = address - sharedStart[0] < sharedSize[0] + 4096 ? 0 : address - sharedStart[1] < sharedSize[1] ? 1 : -1;
         if (which < 0) {
-            if (address < 4096) fail(ILLEGAL_ADDRESS, "%s through a null pointer at %s", write ? "write" : "read", place(pc).c_str());
+            if (address < 4096) fail(ILLEGAL_ADDRESS, "%s through a null pointer at %s", access, place(pc).c_str());
             return;                     // the fiber's stack, arguments, constants
         }
         offset = address - sharedStart[which];
@@ -115,15 +116,15 @@ void touch(const void *p, size_t size, bool write, const void *pc) {
         memory = which == 0 ? "dynamic shared memory" : "shared memory";
         launch = blockRun;
         if (which == 0 && offset + size > sharedSize[0]) {
-            fail(ILLEGAL_ADDRESS, "%s of %zu bytes out of bounds of dynamic shared memory: byte %zu of %zu, at %s", write ? "write" : "read", size,
-                 offset, sharedSize[0], place(pc).c_str());
+            fail(ILLEGAL_ADDRESS, "%s of %zu bytes out of bounds of dynamic shared memory: byte %zu of %zu, at %s", access, size, offset,
+                 sharedSize[0], place(pc).c_str());
         }
     }
     for (size_t i = 0; i < size; i++) {
         if (state[i] == OUTSIDE) {
             const Allocation *allocation = find(address + i);
             const char *what = allocation == nullptr ? "bad address" : allocation->live ? "out of bounds" : "use after free";
-            fail(ILLEGAL_ADDRESS, "%s of %zu bytes, %s: %s, at %s", write ? "write" : "read", size, what, describe(address + i).c_str(), place(pc).c_str());
+            fail(ILLEGAL_ADDRESS, "%s of %zu bytes, %s: %s, at %s", access, size, what, describe(address + i).c_str(), place(pc).c_str());
         }
         if (write) {
             state[i] = WRITTEN;
@@ -146,9 +147,9 @@ void touch(const void *p, size_t size, bool write, const void *pc) {
         if (unordered(c.write, launch, me)) race(write ? "two writes" : "read after write", c.write, me, memory, at, pc);
         if (write) {
             if (unordered(c.read, launch, me)) race("write after read", c.read, me, memory, at, pc);
-            c.write = {launch, me.blockIndex, packedPc, (unsigned short) me.index, (unsigned short) me.epoch, (unsigned short) me.warpEpoch, 0, 0};
+            c.write = touchBy(me, launch, packedPc);
         } else {
-            Readers::add(c.read, launch, me, packedPc);
+            addReader(c.read, launch, me, packedPc);
         }
     }
 }
@@ -166,7 +167,8 @@ void shadowAllocated(uintptr_t p, size_t size) {
 void shadowFreed(uintptr_t p, size_t size) {
     memset(states + (p - arenaStart), OUTSIDE, size);
     auto pages = [](void *from, void *to) {
-        auto first = (reinterpret_cast<uintptr_t>(from) + 4095) & ~uintptr_t{4095}, last = reinterpret_cast<uintptr_t>(to) & ~uintptr_t{4095};
+        auto first = (reinterpret_cast<uintptr_t>(from) + 4095) & ~uintptr_t{4095};
+        auto last = reinterpret_cast<uintptr_t>(to) & ~uintptr_t{4095};
         if (last > first) madvise(reinterpret_cast<void *>(first), last - first, MADV_DONTNEED);
     };
     pages(cells + (p - arenaStart) / 2, cells + (p + size - arenaStart) / 2);
@@ -303,7 +305,8 @@ extern "C" void __ubsan_handle_type_mismatch_v1(TypeMismatch *data, void *p) {
     size_t alignment = size_t{1} << data->logAlignment;
     if (p == nullptr) fail(ILLEGAL_ADDRESS, "%s:%u: a null pointer", fileName(data->location.file), data->location.line);
     if (reinterpret_cast<uintptr_t>(p) % alignment != 0) {
-        fail(MISALIGNED_ADDRESS, "%s:%u: %p is not aligned to %zu bytes for %s", fileName(data->location.file), data->location.line, p, alignment,
+        fail(MISALIGNED_ADDRESS, "%s:%u: %p is not aligned to %zu bytes for %s", fileName(data->location.file), data->location.line, p,
+            alignment,
              data->type->name);
     }
 }

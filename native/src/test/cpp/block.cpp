@@ -21,20 +21,13 @@ constexpr size_t STACK = 64 << 10, GUARD = 4096, SHARED = 256 << 10;
 
 enum class State : unsigned char { FRESH, READY, AT_BARRIER, IN_WARP, LEFT };
 
-struct AsyncCopy {
-    void *to;
-    const void *from;
-    int bytes, group;
-};
-
 struct Thread {
     void *sp;
     char *stack;
     State state;
     uint3 index;
     Site site;                          // where it waits
-    int group;                          // of asynchronous copies, not yet committed
-    std::vector<AsyncCopy> copies;
+    AsyncCopies copies;
 };
 
 // Lanes of one warp that meet under one mask.
@@ -172,11 +165,12 @@ void leave() {
     int lane = current % 32;
     for (const Meeting &meeting : meetings[current / 32]) {
         if (meeting.mask >> lane & 1) {
-            fail(LAUNCH_FAILED, "%s:%d: lane %d of the mask %08x has left the kernel", meeting.site.file, meeting.site.line, lane, meeting.mask);
+            fail(LAUNCH_FAILED, "%s:%d: lane %d of the mask %08x has left the kernel", meeting.site.file, meeting.site.line, lane,
+                meeting.mask);
         }
     }
     self.state = State::LEFT;
-    self.copies.clear();
+    self.copies.copies.clear();
     left++;
 }
 
@@ -216,7 +210,8 @@ std::string waitingText() {
         else same->second++;
     }
     for (auto &[site, n] : sites) {
-        text += std::string(site.file) + ":" + std::to_string(site.line) + ", " + std::to_string(n) + " of " + std::to_string(count) + " threads wait; ";
+        text += std::string(site.file) + ":" + std::to_string(site.line) + ", " + std::to_string(n) + " of " + std::to_string(count);
+        text += " threads wait; ";
     }
     return text + std::to_string(left) + " have left";
 }
@@ -243,8 +238,8 @@ void runBlock() {
     }
     for (int t = 0; t < count; t++) {
         threads[t].state = State::FRESH;
-        threads[t].group = 0;
-        threads[t].copies.clear();
+        threads[t].copies.group = 0;
+        threads[t].copies.copies.clear();
     }
     if (options.order == Order::RANDOM) {
         for (int i = count - 1; i > 0; i--) std::swap(order[i], order[random((unsigned) i + 1)]);
@@ -275,6 +270,10 @@ bool running() {
     return isRunning;
 }
 
+AsyncCopies &asyncCopies() {
+    return threads[current].copies;
+}
+
 Where where() {
     unsigned warp = (unsigned) current / 32;
     return {launch->kernel->name, block, thread, current, blockNumber, epoch, warpEpochs[warp]};
@@ -288,7 +287,8 @@ std::string whereText() {
         if (size.y > 1 || size.z > 1) s = "(" + s + "," + std::to_string(i.y) + "," + std::to_string(i.z) + ")";
         return s;
     };
-    snprintf(text, sizeof text, "%s, block %s, thread %s", launch->kernel->name, three(block, gridSize).c_str(), three(thread, blockSize).c_str());
+    std::string b = three(block, gridSize), t = three(thread, blockSize);
+    snprintf(text, sizeof text, "%s, block %s, thread %s", launch->kernel->name, b.c_str(), t.c_str());
     return text;
 }
 
@@ -388,14 +388,18 @@ void syncThreads(Site site) {
 void syncWarp(unsigned mask, void *mine, WarpAct act, Site site) {
     int warp = current / 32, lane = current % 32;
     Thread &self = threads[current];
-    if (!(mask >> lane & 1)) fail(LAUNCH_FAILED, "%s:%d: the mask %08x does not name lane %d, which calls", site.file, site.line, mask, lane);
+    if (!(mask >> lane & 1)) {
+        fail(LAUNCH_FAILED, "%s:%d: the mask %08x does not name lane %d, which calls", site.file, site.line, mask, lane);
+    }
     int lanes = std::min(32, count - 32 * warp);
     std::vector<Meeting> &all = meetings[warp];
     auto meeting = std::find_if(all.begin(), all.end(), [&](auto &m) { return m.mask == mask; });
     if (meeting == all.end()) {
         for (int l = 0; l < 32; l++) {
             if (!(mask >> l & 1)) continue;
-            if (l >= lanes) fail(LAUNCH_FAILED, "%s:%d: the mask %08x names lane %d, which the block does not have", site.file, site.line, mask, l);
+            if (l >= lanes) {
+                fail(LAUNCH_FAILED, "%s:%d: the mask %08x names lane %d, which the block has not", site.file, site.line, mask, l);
+            }
             if (threads[32 * warp + l].state == State::LEFT) {
                 fail(LAUNCH_FAILED, "%s:%d: lane %d of the mask %08x has left the kernel", site.file, site.line, l, mask);
             }
@@ -403,7 +407,8 @@ void syncWarp(unsigned mask, void *mine, WarpAct act, Site site) {
         all.push_back({mask, 0, act, site, {}});
         meeting = all.end() - 1;
     } else if (meeting->act != act || meeting->site.line != site.line || strcmp(meeting->site.file, site.file) != 0) {
-        fail(LAUNCH_FAILED, "%s:%d: lanes of the mask %08x wait at %s:%d", site.file, site.line, mask, meeting->site.file, meeting->site.line);
+        fail(LAUNCH_FAILED, "%s:%d: lanes of the mask %08x wait at %s:%d", site.file, site.line, mask, meeting->site.file,
+            meeting->site.line);
     }
     meeting->arrived |= 1u << lane;
     meeting->lanes[lane] = mine;
@@ -419,89 +424,6 @@ void syncWarp(unsigned mask, void *mine, WarpAct act, Site site) {
         }
     }
     wait();
-}
-
-void voteAct(void *const lanes[32], unsigned mask) {
-    unsigned result = 0;
-    for (int l = 0; l < 32; l++) {
-        if (mask >> l & 1 && static_cast<Vote *>(lanes[l])->in) result |= 1u << l;
-    }
-    for (int l = 0; l < 32; l++) {
-        if (mask >> l & 1) static_cast<Vote *>(lanes[l])->out = result;
-    }
-}
-
-// By the layout in PTX's manual, "Matrix fragments for mma.m16n8k16 with floating point type".
-void mmaAct(void *const lanes[32], unsigned) {
-    float a[16][16], b[16][8];
-    auto low = [](unsigned pair) { return simtBits<float>(pair << 16); };
-    auto high = [](unsigned pair) { return simtBits<float>(pair & 0xFFFF0000u); };
-    for (int l = 0; l < 32; l++) {
-        auto *lane = static_cast<Mma *>(lanes[l]);
-        int g = l / 4, t = l % 4;
-        for (int i = 0; i < 4; i++) {
-            int row = g + 8 * (i % 2), column = 2 * t + 8 * (i / 2);
-            a[row][column] = low(lane->a[i]);
-            a[row][column + 1] = high(lane->a[i]);
-        }
-        for (int i = 0; i < 2; i++) {
-            b[2 * t + 8 * i][g] = low(lane->b[i]);
-            b[2 * t + 8 * i + 1][g] = high(lane->b[i]);
-        }
-    }
-    for (int l = 0; l < 32; l++) {
-        auto *lane = static_cast<Mma *>(lanes[l]);
-        for (int i = 0; i < 4; i++) {
-            int row = l / 4 + 8 * (i / 2), column = 2 * (l % 4) + i % 2;
-            float sum = lane->d[i];
-            for (int k = 0; k < 16; k++) sum += a[row][k] * b[k][column];
-            lane->d[i] = sum;
-        }
-    }
-}
-
-void loadMatrixAct(void *const lanes[32], unsigned) {
-    int matrices = static_cast<LoadMatrix *>(lanes[0])->matrices;
-    bool transposed = static_cast<LoadMatrix *>(lanes[0])->transposed;
-    for (int m = 0; m < matrices; m++) {
-        unsigned short matrix[8][8];
-        for (int row = 0; row < 8; row++) memcpy(matrix[row], static_cast<LoadMatrix *>(lanes[8 * m + row])->row, 16);
-        for (int l = 0; l < 32; l++) {
-            int row = l / 4, column = 2 * (l % 4);
-            unsigned first = transposed ? matrix[column][row] : matrix[row][column];
-            unsigned second = transposed ? matrix[column + 1][row] : matrix[row][column + 1];
-            static_cast<LoadMatrix *>(lanes[l])->r[m] = second << 16 | first;
-        }
-    }
-}
-
-void copyAsync(void *shared, const void *global, int bytes, Site site) {
-    if (bytes < 0 || bytes > 16) fail(LAUNCH_FAILED, "%s:%d: an asynchronous copy of %d bytes", site.file, site.line, bytes);
-    if (bytes > 0) touchRead(global, bytes);
-    threads[current].copies.push_back({shared, global, bytes, threads[current].group});
-}
-
-void copyAsyncCommit() {
-    threads[current].group++;
-}
-
-// Nothing arrives before it is waited for, so that a missing wait shows.
-void copyAsyncWait(int groups) {
-    Thread &self = threads[current];
-    auto done = [&](const AsyncCopy &copy) { return copy.group < self.group - groups; };
-    for (const AsyncCopy &copy : self.copies) {
-        if (!done(copy)) continue;
-        touchWrite(copy.to, 16);
-        if (copy.bytes < 16) memset(copy.to, 0, 16);
-        memcpy(copy.to, copy.from, copy.bytes);
-    }
-    self.copies.erase(std::remove_if(self.copies.begin(), self.copies.end(), done), self.copies.end());
-}
-
-void requireAligned(const void *p, size_t alignment, const char *what, Site site) {
-    if (reinterpret_cast<uintptr_t>(p) % alignment == 0) return;
-    if (site.file == nullptr) fail(MISALIGNED_ADDRESS, "%s at %p is not aligned to %zu bytes", what, p, alignment);
-    fail(MISALIGNED_ADDRESS, "%s:%d: %s at %p is not aligned to %zu bytes", site.file, site.line, what, p, alignment);
 }
 
 }  // namespace simt

@@ -79,12 +79,14 @@ void multiply(Matrix a, Matrix b, Matrix c, int m, int n, int k, float alpha, fl
     }
 }
 
-int product(void *handle, int ta, int tb, int m, int n, int k, const float *alpha, const void *a, int ta_, int lda, long strideA, const void *b, int tb_,
+int product(void *handle, int ta, int tb, int m, int n, int k, const float *alpha, const void *a, int ta_, int lda, long strideA,
+    const void *b, int tb_,
             int ldb, long strideB, const float *beta, void *c, int tc_, int ldc, long strideC, int count, const char *who) {
     auto *h = static_cast<Handle *>(handle);
     if (h == nullptr) return NOT_INITIALIZED;
     auto known = [](int type) { return type == F32 || type == F16 || type == BF16; };
-    if (m < 0 || n < 0 || k < 0 || count < 0 || ta < 0 || ta > 2 || tb < 0 || tb > 2 || !known(ta_) || !known(tb_) || !known(tc_) || ta_ != tb_
+    if (m < 0 || n < 0 || k < 0 || count < 0 || ta < 0 || ta > 2 || tb < 0 || tb > 2 || !known(ta_) || !known(tb_) || !known(tc_)
+        || ta_ != tb_
         || lda < std::max(1, ta ? k : m) || ldb < std::max(1, tb ? n : k) || ldc < std::max(1, m) || h->pointerMode != 0) {
         return INVALID_VALUE;
     }
@@ -159,21 +161,28 @@ API cublasSgemm_v2(void *handle, int ta, int tb, int m, int n, int k, const floa
                    const float *beta, void *c, int ldc) {
     return product(handle, ta, tb, m, n, k, alpha, a, F32, lda, 0, b, F32, ldb, 0, beta, c, F32, ldc, 0, 1, "cublasSgemm");
 }
-API cublasSgemmStridedBatched(void *handle, int ta, int tb, int m, int n, int k, const float *alpha, const void *a, int lda, long long sa, const void *b,
+API cublasSgemmStridedBatched(void *handle, int ta, int tb, int m, int n, int k, const float *alpha, const void *a, int lda, long long sa,
+    const void *b,
                               int ldb, long long sb, const float *beta, void *c, int ldc, long long sc, int count) {
-    return product(handle, ta, tb, m, n, k, alpha, a, F32, lda, sa, b, F32, ldb, sb, beta, c, F32, ldc, sc, count, "cublasSgemmStridedBatched");
+    return product(handle, ta, tb, m, n, k, alpha, a, F32, lda, sa, b, F32, ldb, sb, beta, c, F32, ldc, sc, count,
+        "cublasSgemmStridedBatched");
 }
-API cublasGemmEx(void *handle, int ta, int tb, int m, int n, int k, const void *alpha, const void *a, int aType, int lda, const void *b, int bType,
+API cublasGemmEx(void *handle, int ta, int tb, int m, int n, int k, const void *alpha, const void *a, int aType, int lda, const void *b,
+    int bType,
                  int ldb, const void *beta, void *c, int cType, int ldc, int compute, int) {
     if (!computes32(compute)) return NOT_SUPPORTED;
-    return product(handle, ta, tb, m, n, k, static_cast<const float *>(alpha), a, aType, lda, 0, b, bType, ldb, 0, static_cast<const float *>(beta), c,
+    return product(handle, ta, tb, m, n, k, static_cast<const float *>(alpha), a, aType, lda, 0, b, bType, ldb, 0,
+        static_cast<const float *>(beta), c,
                    cType, ldc, 0, 1, "cublasGemmEx");
 }
-API cublasGemmStridedBatchedEx(void *handle, int ta, int tb, int m, int n, int k, const void *alpha, const void *a, int aType, int lda, long long sa,
-                               const void *b, int bType, int ldb, long long sb, const void *beta, void *c, int cType, int ldc, long long sc, int count,
+API cublasGemmStridedBatchedEx(void *handle, int ta, int tb, int m, int n, int k, const void *alpha, const void *a, int aType, int lda,
+    long long sa,
+                               const void *b, int bType, int ldb, long long sb, const void *beta, void *c, int cType, int ldc, long long sc,
+                                   int count,
                                int compute, int) {
     if (!computes32(compute)) return NOT_SUPPORTED;
-    return product(handle, ta, tb, m, n, k, static_cast<const float *>(alpha), a, aType, lda, sa, b, bType, ldb, sb, static_cast<const float *>(beta), c,
+    return product(handle, ta, tb, m, n, k, static_cast<const float *>(alpha), a, aType, lda, sa, b, bType, ldb, sb,
+        static_cast<const float *>(beta), c,
                    cType, ldc, sc, count, "cublasGemmStridedBatchedEx");
 }
 

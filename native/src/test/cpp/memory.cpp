@@ -1,5 +1,6 @@
 // The device's memory: each allocation is a mapping of its own between pages that nobody may touch, its end as near to the next guard as
-// 256-byte alignment allows, filled with 0xFF (a NaN as F32 and BF16, -1 as integer). Addresses are never used twice, so freed ones stay known.
+// 256-byte alignment allows, filled with 0xFF (a NaN as F32 and BF16, -1 as integer). Addresses are never used twice, so freed ones stay
+// known.
 #include "state.h"
 
 #include <algorithm>
@@ -19,7 +20,8 @@ constexpr size_t ARENA = 64ull << 30;   // the shadow of access.cpp is some 40 t
 #else
 constexpr size_t ARENA = 1ull << 40;
 #endif
-// Behind an allocation, up to the guard, and for HEAD bytes before it. As F32 and as BF16 it is NaN, and other than what memory is filled with.
+// Behind an allocation, up to the guard, and for HEAD bytes before it. As F32 and as BF16 it is NaN, and other than what memory is filled
+// with.
 constexpr unsigned char TAIL[4] = {0xFF, 0xFF, 0xC7, 0xFF};
 
 std::map<uintptr_t, Allocation> live, freed;      // by start of the mapping
@@ -120,7 +122,8 @@ std::string describe(uintptr_t p) {
         snprintf(text, sizeof text, "a null pointer (%#zx)", (size_t) p);
     } else if (allocation != nullptr) {
         long offset = (long) (p - allocation->address);
-        snprintf(text, sizeof text, "byte %ld of %s allocation of %zu bytes", offset, allocation->live ? "the" : "a freed", allocation->size);
+        const char *which = allocation->live ? "the" : "a freed";
+        snprintf(text, sizeof text, "byte %ld of %s allocation of %zu bytes", offset, which, allocation->size);
     } else if (isDevice(reinterpret_cast<void *>(p))) {
         snprintf(text, sizeof text, "%#zx, device memory that was never allocated", (size_t) p);
     } else {
@@ -135,7 +138,7 @@ bool checkRange(uintptr_t p, size_t size, const char *who) {
     const char *wrong = nullptr;
     if (allocation == nullptr) wrong = "not device memory";
     else if (!allocation->live) wrong = "use after free";
-    else if (p < allocation->address || size > allocation->size || p - allocation->address > allocation->size - size) wrong = "out of bounds";
+    else if (p < allocation->address || p + size > allocation->address + allocation->size) wrong = "out of bounds";
     if (wrong == nullptr) return true;
     report("%s: %s: %zu bytes at %s", who, wrong, size, describe(p).c_str());
     return false;

@@ -30,7 +30,10 @@ size_t typeSize(const std::string &type) {
 size_t parameterSize(const std::string &line) {
     char type[16] = "", rest[200] = "";
     int align;
-    if (sscanf(line.c_str(), " .param .align %d .%15s %199s", &align, type, rest) != 3 && sscanf(line.c_str(), " .param .%15s %199s", type, rest) != 2) return 0;
+    if (sscanf(line.c_str(), " .param .align %d .%15s %199s", &align, type, rest) != 3
+        && sscanf(line.c_str(), " .param .%15s %199s", type, rest) != 2) {
+        return 0;
+    }
     size_t each = typeSize(type);
     const char *bracket = strchr(rest, '[');
     return bracket == nullptr ? each : each * strtoul(bracket + 1, nullptr, 10);
@@ -124,7 +127,8 @@ int findFunction(Module *module, const char *name, Function *&function) {
         report("%s is in the PTX but not in the stand-in: is CALM_KERNEL(%s) missing, or one of them older than the sources?", name, name);
         return NOT_FOUND;
     }
-    if (module->isPtx && !std::equal(f.parameterSizes.begin(), f.parameterSizes.end(), f.kernel->sizes, f.kernel->sizes + f.kernel->count)) {
+    std::vector<size_t> sizes(f.kernel->sizes, f.kernel->sizes + f.kernel->count);
+    if (module->isPtx && f.parameterSizes != sizes) {
         report("%s: its parameters in the PTX are others than in the stand-in: one of them is older than the sources", name);
         return NOT_FOUND;
     }

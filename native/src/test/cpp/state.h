@@ -139,6 +139,17 @@ struct Where {
 };
 Where where();
 bool running();
+// Asynchronous copies of the running thread that nobody waited for yet; `group` is the one that was not committed.
+struct AsyncCopy {
+    void *to;
+    const void *from;
+    int bytes, group;
+};
+struct AsyncCopies {
+    int group;
+    std::vector<AsyncCopy> copies;
+};
+AsyncCopies &asyncCopies();
 std::string whereText();
 
 struct Stream;

@@ -91,6 +91,13 @@ void completeAll() {
     pending.clear();
 }
 
+int runOnDefaultStream(std::function<void()> work) {
+    int result = enqueue(&legacyStream, std::move(work));
+    if (result != SUCCESS) return result;
+    complete(legacyStream.last);
+    return sticky;
+}
+
 bool capturing() {
     return std::any_of(streams.begin(), streams.end(), [](Stream *s) { return s->capture != nullptr; });
 }
@@ -125,7 +132,8 @@ int waitFor(Stream *stream, Event *event) {
             stream->frontier.clear();
         }
         for (int node : event->frontier) {
-            if (std::find(stream->frontier.begin(), stream->frontier.end(), node) == stream->frontier.end()) stream->frontier.push_back(node);
+            auto &frontier = stream->frontier;
+            if (std::find(frontier.begin(), frontier.end(), node) == frontier.end()) frontier.push_back(node);
         }
         return SUCCESS;
     }
@@ -184,7 +192,7 @@ void runGraph(const std::vector<Node> &nodes) {
             if (can) open.push_back(i);
             if (can && options.order == Order::FORWARD) break;
         }
-        size_t next = options.order == Order::FORWARD ? open.front() : options.order == Order::REVERSE ? open.back() : open[random((unsigned) open.size())];
+        size_t next = options.order == Order::RANDOM ? open[random((unsigned) open.size())] : open.back();
         nodes[next].work();
         done[next] = true;
     }

@@ -1,5 +1,5 @@
-// Queued work. Nothing runs when it is queued: an operation runs when a synchronisation needs it, together with what it depends on and nothing
-// else, so that what a program forgot to wait for has not happened yet.
+// Queued work. Nothing runs when it is queued: an operation runs when a synchronisation needs it, together with what it depends on and
+// nothing else, so that what a program forgot to wait for has not happened yet.
 #pragma once
 
 #include "state.h"
@@ -55,6 +55,8 @@ extern std::set<Graph *> graphs, executables;
 // Runs the operation and what it needs, one by one.
 void complete(const OperationRef &operation);
 void completeAll();
+// Runs work now, after all that the default stream waits for.
+int runOnDefaultStream(std::function<void()> work);
 // Whether a stream is being captured; such work must not be waited for, and asking spoils the capture.
 bool capturing();
 int refuseWhileCapturing();

@@ -1,5 +1,5 @@
-// Defects, planted to test the stand-in's detectors. Each kernel turns the numbers of each block around: out[i] = in[the block's mirror of i]; with
-// `defect` it does one thing wrong, without it must pass unreported.
+// Defects, planted to test the stand-in's detectors. Each kernel turns the numbers of each block around: out[i] = in[the block's mirror of
+// i]; with `defect` it does one thing wrong, without it must pass unreported.
 #include "device.cuh"
 
 #define PLANTED(name) extern "C" __global__ void name(float *out, const float *in, int n, int defect)
@@ -197,7 +197,8 @@ PLANTED(null_pointer) {
 }
 CALM_KERNEL(null_pointer)
 
-// What is right, for the arithmetic of the wrappers: out (16,8) = a (16,16) · b (16,8) by mma, its operands out of shared memory by ldmatrix.
+// What is right, for the arithmetic of the wrappers: out (16,8) = a (16,16) · b (16,8) by mma, its operands out of shared memory by
+// ldmatrix.
 extern "C" __global__ void planted_mma(float *out, const float *a, const float *b) {
     __shared__ __align__(16) bf16 left[16][16];
     __shared__ __align__(16) bf16 right[16][8];

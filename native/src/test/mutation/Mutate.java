@@ -121,7 +121,8 @@ final class Mutate {
     private static boolean passes() throws IOException, InterruptedException {
         for (String order : List.of("forward", "reverse")) {
             ProcessBuilder test = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "--add-modules",
-                    "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED", "-Djava.library.path=" + Path.of("target/natives/lib").toAbsolutePath(),
+                    "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED",
+                            "-Djava.library.path=" + Path.of("target/natives/lib").toAbsolutePath(),
                     "-cp", System.getProperty("java.class.path"), "src/test/mutation/Mutate.java", "--test");
             test.environment().put("LD_LIBRARY_PATH", WORK.resolve("check").toAbsolutePath().toString());
             test.environment().put("SIMT_ORDER", order);
@@ -145,7 +146,8 @@ final class Mutate {
     private static void test() {
         int[] passed = new int[1];
         LauncherFactory.create().execute(
-                LauncherDiscoveryRequestBuilder.request().selectors(DiscoverySelectors.selectPackage(PACKAGE)).build(), new TestExecutionListener() {
+                LauncherDiscoveryRequestBuilder.request().selectors(DiscoverySelectors.selectPackage(PACKAGE)).build(),
+                        new TestExecutionListener() {
                     @Override
                     public void executionFinished(TestIdentifier test, TestExecutionResult result) {
                         if (result.getStatus() == TestExecutionResult.Status.FAILED) {

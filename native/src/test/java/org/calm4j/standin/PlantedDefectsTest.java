@@ -22,8 +22,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Each detector finds its defect in a kernel, in every order of threads, and is silent where the same kernel is right. In the plain build some
- * defects show by wrong numbers only, and those between blocks not at all: that is what the check build is for.
+ * Each detector finds its defect in a kernel, in every order of threads, and is silent where the same kernel is right. In the plain build
+ * some defects show by wrong numbers only, and those between blocks not at all: that is what the check build is for.
  */
 class PlantedDefectsTest {
     private static final int GRID = 3;
@@ -39,8 +39,10 @@ class PlantedDefectsTest {
     private static final String RACE_OR_UNWRITTEN = "race on shared memory|shared memory that nobody wrote";
 
     private static final List<Defect> DEFECTS = List.of(
-            new Defect("write_behind_end", "out of bounds: byte 384 of the allocation of 384 bytes, at planted.cu", "byte 384 of the allocation of 384"),
-            new Defect("write_before_start", "out of bounds: byte -4 of the allocation of 384 bytes, at planted.cu", "byte -[1-4] of the allocation of 384"),
+            new Defect("write_behind_end", "out of bounds: byte 384 of the allocation of 384 bytes, at planted.cu",
+                    "byte 384 of the allocation of 384"),
+            new Defect("write_before_start", "out of bounds: byte -4 of the allocation of 384 bytes, at planted.cu",
+                    "byte -[1-4] of the allocation of 384"),
             new Defect("read_far_behind_end", "block 0, thread 7: read of 4 bytes", "at planted.cu"),
             new Defect("read_before_start", "block 0, thread 7: read of 4 bytes", "at planted.cu"),
             new Defect("atomic_behind_end", "an atomic out of bounds: byte 384", "byte 384 of the allocation of 384"),
@@ -50,7 +52,8 @@ class PlantedDefectsTest {
             new Defect("two_blocks_write_a_word", "race on global memory at byte 0: two writes", ""),
             new Defect("block_reads_what_another_writes", "race on global memory|global memory that nobody wrote", ""),
             new Defect("threads_write_one_half_word", "race on shared memory", ""),
-            new Defect("divergent_barrier", RACE_OR_UNWRITTEN + "|20 of 32 threads wait; 12 have left", "20 of 32 threads wait; 12 have left"),
+            new Defect("divergent_barrier", RACE_OR_UNWRITTEN + "|20 of 32 threads wait; 12 have left",
+                    "20 of 32 threads wait; 12 have left"),
             new Defect("two_barriers_meet", "threads wait at the one at planted.cu", "threads wait at the one at planted.cu"),
             new Defect("shuffle_with_lanes_that_left", "has left the kernel", "has left the kernel"),
             new Defect("shuffle_mask_without_caller", "the mask 0000ffff", "the mask 0000ffff"),

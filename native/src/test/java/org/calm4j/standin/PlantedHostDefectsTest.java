@@ -30,7 +30,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** What a program does wrong on the host's side is refused, reported, or gives what it would give on a slow day of a GPU: the value from before. */
+/** What a program does wrong on the host's side is refused, reported, or gives what a slow GPU would give: the value from before. */
 class PlantedHostDefectsTest {
     private static final int N = 8;
     private static final float[] ONES = {1, 1, 1, 1, 1, 1, 1, 1};
@@ -97,7 +97,8 @@ class PlantedHostDefectsTest {
     @Test
     void tooManyThreads() {
         CUdeviceptr x = Device.copy(ONES);
-        assertThatThrownBy(() -> device.launch("planted_scale", 1, 2048, 0, null, scaling(x))).hasMessageContaining("CUDA_ERROR_INVALID_VALUE");
+        assertThatThrownBy(() -> device.launch("planted_scale", 1, 2048, 0, null, scaling(x)))
+                .hasMessageContaining("CUDA_ERROR_INVALID_VALUE");
         assertThat(StandIn.report()).contains("2048 threads in a block");
     }
 
@@ -134,13 +135,15 @@ class PlantedHostDefectsTest {
     @Test
     void sharedMemoryWithoutOptIn() {
         CUdeviceptr x = Device.copy(ONES);
-        assertThatThrownBy(() -> device.launch("planted_scale", 1, N, 64 << 10, null, scaling(x))).hasMessageContaining("CUDA_ERROR_INVALID_VALUE");
+        assertThatThrownBy(() -> device.launch("planted_scale", 1, N, 64 << 10, null, scaling(x)))
+                .hasMessageContaining("CUDA_ERROR_INVALID_VALUE");
         assertThat(StandIn.report()).contains("bytes of shared memory without opting in");
         CUfunction scale = device.function("planted_scale");
         JCudaDriver.cuFuncSetAttribute(scale, CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 64 << 10);
         device.launch("planted_scale", 1, N, 64 << 10, null, scaling(x));
         assertThatThrownBy(() -> JCudaDriver.cuFuncSetAttribute(scale,
-                CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 228 << 10)).hasMessageContaining("CUDA_ERROR_INVALID_VALUE");
+                CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 228
+                        << 10)).hasMessageContaining("CUDA_ERROR_INVALID_VALUE");
     }
 
     @Test
@@ -327,13 +330,15 @@ class PlantedHostDefectsTest {
         CUstream side = stream();
         JCudaDriver.cuStreamBeginCapture(stream, CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_GLOBAL);
         assertThatThrownBy(() -> Device.allocate(4)).hasMessageContaining("CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED");
-        assertThatThrownBy(() -> JCudaDriver.cuStreamEndCapture(stream, new CUgraph())).hasMessageContaining("CUDA_ERROR_STREAM_CAPTURE_INVALIDATED");
+        assertThatThrownBy(() -> JCudaDriver.cuStreamEndCapture(stream, new CUgraph()))
+                .hasMessageContaining("CUDA_ERROR_STREAM_CAPTURE_INVALIDATED");
 
         CUdeviceptr x = Device.copy(ONES);
         JCudaDriver.cuStreamBeginCapture(stream, CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_GLOBAL);
         link(stream, side);
         scale(x, side);
-        assertThatThrownBy(() -> JCudaDriver.cuStreamEndCapture(stream, new CUgraph())).hasMessageContaining("CUDA_ERROR_STREAM_CAPTURE_UNJOINED");
+        assertThatThrownBy(() -> JCudaDriver.cuStreamEndCapture(stream, new CUgraph()))
+                .hasMessageContaining("CUDA_ERROR_STREAM_CAPTURE_UNJOINED");
     }
 
     @Test

@@ -9,8 +9,8 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
 /**
- * The hooks of the stand-in driver that tests use. The stand-in is what {@code libcuda.so.1} is under {@code LD_LIBRARY_PATH}; on a machine with
- * a GPU and without that path the tests run on the GPU, and {@link #isPresent()} is false.
+ * The hooks of the stand-in driver that tests use. The stand-in is what {@code libcuda.so.1} is under {@code LD_LIBRARY_PATH}; on a
+ * machine with a GPU and without that path the tests run on the GPU, and {@link #isPresent()} is false.
  */
 @SuppressWarnings("restricted")
 public final class StandIn {
@@ -78,7 +78,8 @@ public final class StandIn {
 
     /** @param driver such as 12060 for CUDA 12.6 */
     public static void device(int major, int minor, int driver) {
-        call("simt_device", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT), major, minor, driver);
+        call("simt_device", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT), major, minor,
+                driver);
     }
 
     public static long count(Counter counter) {
