@@ -20,14 +20,16 @@ import org.junit.platform.launcher.core.LauncherFactory;
 final class Mutate {
     private static final Path SOURCES = Path.of("src/main/cuda");
     private static final Path WORK = Path.of("target/mutants");
-    private static final String PACKAGE = "org.calm4j.kernels";
+    /** Every operation against the scalar definition. */
+    private static final String TESTS = "org.calm4j.kernels.CudaBackendConformanceTest";
     private static final long MINUTES = 10;
     /** A wait that is taken out. */
     private static final Pattern WAIT = Pattern.compile("(__syncthreads\\(\\)|__syncwarp\\(\\)|copyAsyncWait<\\d+>\\(\\));");
     /** A thread without work that goes on. */
     private static final Pattern RETURN = Pattern.compile("if \\([^;{]*>=[^;{]*\\) (return|continue);");
     /** One side of a condition, or the condition of a choice, that compares an index with an end. */
-    private static final Pattern GUARD = Pattern.compile("(?:(?<=if \\()|(?<=&& )|(?<= = ))[^&|(){};?=]+ < [^&|(){};?]+?(?= \\?| &&|\\)|;)");
+    private static final Pattern GUARD =
+            Pattern.compile("(?:(?<=if \\()|(?<=&& )|(?<= = ))[^&|(){};?=]+ < [^&|(){};?]+?(?= \\?| &&|\\)|;)");
 
     record Mutant(Path file, int line, int start, int end, String replacement, String was) {
         @Override
@@ -122,7 +124,7 @@ final class Mutate {
         for (String order : List.of("forward", "reverse")) {
             ProcessBuilder test = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "--add-modules",
                     "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED",
-                            "-Djava.library.path=" + Path.of("target/natives/lib").toAbsolutePath(),
+                    "-Djava.library.path=" + Path.of("target/natives/lib").toAbsolutePath(),
                     "-cp", System.getProperty("java.class.path"), "src/test/mutation/Mutate.java", "--test");
             test.environment().put("LD_LIBRARY_PATH", WORK.resolve("check").toAbsolutePath().toString());
             test.environment().put("SIMT_ORDER", order);
@@ -146,7 +148,7 @@ final class Mutate {
     private static void test() {
         int[] passed = new int[1];
         LauncherFactory.create().execute(
-                LauncherDiscoveryRequestBuilder.request().selectors(DiscoverySelectors.selectPackage(PACKAGE)).build(),
+                LauncherDiscoveryRequestBuilder.request().selectors(DiscoverySelectors.selectClass(TESTS)).build(),
                         new TestExecutionListener() {
                     @Override
                     public void executionFinished(TestIdentifier test, TestExecutionResult result) {
