@@ -1,0 +1,182 @@
+package org.calm4j.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.data.Percentage.withPercentage;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Iterator;
+import java.util.List;
+import org.calm4j.engine.generate.Completion;
+import org.calm4j.engine.generate.Generator;
+import org.calm4j.engine.generate.Sampling;
+import org.calm4j.engine.loss.PreferenceLoss;
+import org.calm4j.engine.model.Activations;
+import org.calm4j.engine.model.CausalLm;
+import org.calm4j.engine.model.Lora;
+import org.calm4j.engine.model.PackedBatch;
+import org.calm4j.engine.model.Parameters;
+import org.calm4j.engine.model.TinyModel;
+import org.calm4j.engine.op.AdamW;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.Precision;
+import org.calm4j.engine.op.scalar.ScalarBackend;
+import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.engine.train.Example;
+import org.calm4j.engine.train.References;
+import org.calm4j.engine.train.Schedule;
+import org.calm4j.engine.train.StepLog;
+import org.calm4j.engine.train.TrainSettings;
+import org.calm4j.engine.train.Trainer;
+import org.calm4j.standin.StandIn;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Whole models on the GPU, or on its stand-in, against the scalar backend: losses, gradients, steps of training, generation. */
+final class CudaModelTest {
+    /** A forward and backward pass of two layers in F32: some hundred roundings of 6e-8, as a share of a tensor's largest element. */
+    private static final double TOLERANCE = 2e-5;
+    private static final List<Example.Preference> PAIRS = List.of(
+            new Example.Preference(new int[] {5, 6}, new int[] {7, 8, 0}, new int[] {9, 0}, 1),
+            new Example.Preference(new int[] {3}, new int[] {4, 0}, new int[] {4, 9, 0}, 0.5),
+            new Example.Preference(new int[] {1, 2, 3}, new int[] {11}, new int[] {12}, 2));
+
+    @BeforeAll
+    static void load() {
+        assumeTrue(CudaProbe.run().usable(), "a CUDA driver, or its stand-in");
+        CudaNatives.loadCublas();
+    }
+
+    @AfterEach
+    void nothingIsLeftBehind() {
+        assertThat(StandIn.isPresent() ? StandIn.live() : "").isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void logProbabilitiesAndGradients(boolean tied) {
+        List<double[]> right = gradients(new ScalarBackend(), tied);
+        List<double[]> given = gradients(new CudaBackend(0, Precision.F32), tied);
+        assertClose(given, right);
+    }
+
+    private static List<double[]> gradients(Backend backend, boolean tied) {
+        List<double[]> results = new ArrayList<>();
+        try (backend) {
+            CausalLm model = TinyModel.random(backend, tied);
+            PackedBatch batch = TinyModel.batch();
+            try (Parameters gradient = new Parameters(backend, model.config());
+                    Activations activations = TinyModel.activations(model, Activations.Purpose.CHECKPOINTING)) {
+                model.forward(activations, batch, null);
+                double[] logProbs = new double[batch.scored()];
+                activations.readLogProbs(logProbs);
+                results.add(logProbs);
+                double[] coefficients = new double[batch.scored()];
+                for (int i = 0; i < coefficients.length; i++) {
+                    coefficients[i] = Math.cos(1.7 * i + 0.3);
+                }
+                model.backward(new CausalLm.Gradients(gradient, null), activations, batch, coefficients, null);
+                results.addAll(values(backend, gradient.block().tensors()));
+            } finally {
+                model.parameters().close();
+            }
+        }
+        return results;
+    }
+
+    @ParameterizedTest
+    @ValueSource(doubles = {-1, 0, 0.3})
+    void stepsOfDpo(double loraDropout) {
+        Steps right = dpo(new ScalarBackend(), loraDropout);
+        Steps given = dpo(new CudaBackend(0, Precision.F32), loraDropout);
+        Steps again = dpo(new CudaBackend(0, Precision.F32), loraDropout);
+        for (int i = 0; i < right.logs.size(); i++) {
+            assertThat(given.logs.get(i).loss()).isCloseTo(right.logs.get(i).loss(), within(TOLERANCE));
+            assertThat(given.logs.get(i).gradNorm()).isCloseTo(right.logs.get(i).gradNorm(), withPercentage(0.05));
+            assertThat(again.logs.get(i).loss()).isEqualTo(given.logs.get(i).loss());
+            assertThat(again.logs.get(i).gradNorm()).isEqualTo(given.logs.get(i).gradNorm());
+        }
+        for (int i = 0; i < given.weights.size(); i++) {
+            assertThat(again.weights.get(i)).isEqualTo(given.weights.get(i));
+        }
+    }
+
+    private record Steps(List<StepLog> logs, List<double[]> weights) {
+    }
+
+    /** @param loraDropout negative: all parameters are trained */
+    private static Steps dpo(Backend backend, double loraDropout) {
+        TrainSettings settings = new TrainSettings(3, 0, true, new Schedule(Schedule.Kind.LINEAR, 3e-3, 0.1, 0, 30), AdamW.DEFAULT, 0.1, 1,
+                new PreferenceLoss.DpoSigmoid(0.5, 0), 0.5, 0, 0, false, 3);
+        List<StepLog> logs = new ArrayList<>();
+        try (backend) {
+            CausalLm model = loraDropout < 0 ? TinyModel.random(backend, true) : TinyModel.withLora(backend, loraDropout);
+            try (Parameters parameters = model.parameters(); Lora lora = model.lora();
+                    Trainer trainer = new Trainer(model, settings, PAIRS, List.of(), References.of(model, PAIRS, null))) {
+                for (int step = 0; step < 4; step++) {
+                    logs.add(trainer.step(step));
+                }
+                return new Steps(logs, values(backend, (lora == null ? parameters.block() : lora.block()).tensors()));
+            }
+        }
+    }
+
+    @Test
+    void greedyGeneration() {
+        List<List<Completion>> right = generate(new ScalarBackend());
+        List<List<Completion>> given = generate(new CudaBackend(0, Precision.F32));
+        for (int i = 0; i < right.size(); i++) {
+            assertThat(given.get(i).getFirst().tokens()).isEqualTo(right.get(i).getFirst().tokens());
+            assertThat(given.get(i).getFirst().logProbs()).containsExactly(right.get(i).getFirst().logProbs(), within(TOLERANCE));
+        }
+    }
+
+    private static List<List<Completion>> generate(Backend backend) {
+        try (backend) {
+            CausalLm model = TinyModel.random(backend, true);
+            List<int[]> prompts = List.of(new int[] {3, 1, 4}, new int[] {15}, new int[] {9, 2, 6, 5, 3, 5});
+            List<List<Completion>> all = new Generator(model).generate(prompts, Sampling.greedy(6), done -> { });
+            model.parameters().close();
+            return all;
+        }
+    }
+
+    /** Operands rounded to 8 bits: 2⁻⁹ each, a share of what two layers of sums make of it. */
+    @ParameterizedTest
+    @ValueSource(strings = {"TF32", "BF16"})
+    void shorterOperands(Precision precision) {
+        double[] right = gradients(new ScalarBackend(), true).getFirst();
+        double[] given = gradients(new CudaBackend(0, precision), true).getFirst();
+        assertThat(given).containsExactly(right, within(precision == Precision.BF16 ? 0.1 : 0.02));
+        if (precision == Precision.BF16) {
+            assertThat(given).isNotEqualTo(gradients(new CudaBackend(0, Precision.F32), true).getFirst());
+        }
+    }
+
+    private static List<double[]> values(Backend backend, Collection<Tensor> tensors) {
+        List<double[]> values = new ArrayList<>();
+        for (Tensor tensor : tensors) {
+            double[] of = new double[Math.toIntExact(tensor.size())];
+            backend.read(of, tensor, of.length);
+            values.add(of);
+        }
+        return values;
+    }
+
+    private static void assertClose(List<double[]> given, List<double[]> right) {
+        Iterator<double[]> next = right.iterator();
+        for (double[] tensor : given) {
+            double[] expected = next.next();
+            double largest = 0;
+            for (double x : expected) {
+                largest = Math.max(largest, Math.abs(x));
+            }
+            assertThat(tensor).containsExactly(expected, within(TOLERANCE * largest));
+        }
+    }
+}
