@@ -33,7 +33,8 @@ final class CudaBuffer implements Buffer {
 
     @Override
     public void close() {
-        if (open) {
+        // A context that is closed has taken its memory along.
+        if (open && gpu.isOpen()) {
             open = false;
             gpu.enter();
             JCudaDriver.cuMemFree(pointer);

@@ -23,6 +23,7 @@ final class Gpu implements AutoCloseable {
     private final Transfer transfer;
     private final Scratch scratch;
     private final MatrixProduct product;
+    private boolean open = true;
 
     /** @param ordinal of a device that exists */
     Gpu(int ordinal, Precision precision) {
@@ -137,6 +138,10 @@ final class Gpu implements AutoCloseable {
         return String.format(Locale.ROOT, "%.1f GiB", bytes / (double) (1L << 30));
     }
 
+    boolean isOpen() {
+        return open;
+    }
+
     @Override
     public void close() {
         enter();
@@ -146,5 +151,6 @@ final class Gpu implements AutoCloseable {
         image.module().close();
         stream.close();
         context.close();
+        open = false;
     }
 }

@@ -71,7 +71,6 @@ final class GpuCheck {
                 memory(b, buffers, n);
                 attention(b, buffers, (int) n);
             }
-        } finally {
             buffers.forEach(Buffer::close);
         }
     }
