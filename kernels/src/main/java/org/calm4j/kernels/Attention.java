@@ -90,10 +90,12 @@ final class Attention implements AutoCloseable {
         Tensor rowDelta = gpu.scratch().take(DType.F32, rows);
         boolean wide = Gpu.wide(d, q, k, v, dOut);
         delta.launch(Gpu.ceilDiv(rows, THREADS / 32), THREADS).with(rowDelta).with(dOut).with(out).with(rows).with(d).run();
-        size.backwardQuery.launch(forest.queryTiles(), heads, 1, THREADS, size.shared(4, 1)).with(dQ).with(dOut).with(lse).with(rowDelta).with(q)
+        size.backwardQuery.launch(forest.queryTiles(), heads, 1, THREADS, size.shared(4, 1)).with(dQ).with(dOut).with(lse)
+                .with(rowDelta).with(q)
                 .with(k).with(v).with(forest.table()).with(forest.queryTileList()).with(heads).with(groups).with(d).with((float) scale)
                 .with(window).with(wide).run();
-        size.backwardKey.launch(forest.keyTiles(), groups, 1, THREADS, size.shared(4, 2)).with(dK).with(dV).with(dOut).with(lse).with(rowDelta)
+        size.backwardKey.launch(forest.keyTiles(), groups, 1, THREADS, size.shared(4, 2)).with(dK).with(dV).with(dOut).with(lse)
+                .with(rowDelta)
                 .with(q).with(k).with(v).with(forest.table()).with(forest.keyTileList()).with(forest.viewerStarts()).with(forest.viewers())
                 .with(heads).with(groups).with(d).with((float) scale).with(window).with(wide).run();
     }

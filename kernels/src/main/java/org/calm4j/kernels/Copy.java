@@ -65,6 +65,7 @@ final class Copy {
             JCudaDriver.cuMemcpyDtoDAsync(Gpu.pointer(to), Gpu.pointer(from), from.bytes(), gpu.stream().handle());
             return;
         }
-        kernel.launch(Gpu.ceilDiv(from.size(), 4L * BLOCK), BLOCK).withTyped(to).withTyped(from).with(from.size()).with(Gpu.wide(4, to, from)).run();
+        kernel.launch(Gpu.ceilDiv(from.size(), 4L * BLOCK), BLOCK).withTyped(to).withTyped(from).with(from.size()).with(Gpu.wide(4, to,
+                from)).run();
     }
 }

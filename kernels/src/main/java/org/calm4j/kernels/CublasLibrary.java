@@ -12,8 +12,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Finds cuBLAS, also where the system's loader does not look by itself. JCuda's library asks for version 12 by name; where there is only version
- * 13, a small library of that name passes the calls on (native/src/main/c).
+ * Finds cuBLAS, also where the system's loader does not look by itself. JCuda's library asks for version 12 by name; where there is only
+ * version 13, a small library of that name passes the calls on (native/src/main/c).
  */
 final class CublasLibrary {
     private static final String SHIM = "libcublas.so.12";

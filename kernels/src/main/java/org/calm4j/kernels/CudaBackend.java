@@ -12,8 +12,8 @@ import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
- * All operations on an NVIDIA GPU, through JCuda: the kernels of {@code native/src/main/cuda}, and cuBLAS for products. Work goes into one stream;
- * the host waits only where it reads.
+ * All operations on an NVIDIA GPU, through JCuda: the kernels of {@code native/src/main/cuda}, and cuBLAS for products. Work goes into one
+ * stream; the host waits only where it reads.
  */
 final class CudaBackend implements Backend {
     private final int ordinal;

@@ -20,7 +20,8 @@ public final class CudaBackendProvider implements BackendProvider {
             throw CalmException.failed("--device cuda: " + String.join("; ", probe.missing()) + "; --device cpu runs without", null);
         }
         if (ordinal >= probe.devices().size()) {
-            throw CalmException.failed("--device cuda:" + ordinal + ": there are only " + probe.devices().size() + " devices, from 0; --device cpu runs without", null);
+            throw CalmException.failed("--device cuda:" + ordinal + ": there are only " + probe.devices().size()
+                    + " devices, from 0; --device cpu runs without", null);
         }
         CudaNatives.loadCublas();
         return new CudaBackend(ordinal, precision);

@@ -10,8 +10,8 @@ import jcuda.jcublas.JCublas2;
 import jcuda.nvptxcompiler.JNvPTXCompiler;
 
 /**
- * Loads JCuda's native libraries. By itself JCuda unpacks them under fixed names into the temp folder, which all users of a machine share; here
- * they go into a private folder of this process, which is gone as soon as they are loaded.
+ * Loads JCuda's native libraries. By itself JCuda unpacks them under fixed names into the temp folder, which all users of a machine share;
+ * here they go into a private folder of this process, which is gone as soon as they are loaded.
  */
 final class CudaNatives {
     private static final String TEMP_FOLDER = "java.io.tmpdir";

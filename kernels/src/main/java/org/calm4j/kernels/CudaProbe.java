@@ -49,7 +49,8 @@ public record CudaProbe(String driver, List<Device> devices, String cublas, Stri
             } catch (CudaException e) {
                 missing.add("the CUDA driver does not start (" + e.getMessage() + "); check nvidia-smi");
             } catch (LinkageError e) {
-                missing.add("JCuda's native library cannot be loaded (" + String.valueOf(e.getMessage()).lines().findFirst().orElse("") + ")");
+                missing.add("JCuda's native library cannot be loaded (" + String.valueOf(e.getMessage()).lines().findFirst().orElse("")
+                        + ")");
             }
         } else {
             missing.add("no CUDA driver (" + DRIVER + "); with an NVIDIA GPU, install its driver");

@@ -47,7 +47,8 @@ final class Elementwise {
                 .with((float) (1 / (1 - p))).with(add).run();
     }
 
-    void adamW(Tensor w, Tensor m, Tensor v, Tensor grad, AdamW settings, double learningRate, double weightDecay, double gradScale, long step) {
+    void adamW(Tensor w, Tensor m, Tensor v, Tensor grad, AdamW settings, double learningRate, double weightDecay, double gradScale,
+            long step) {
         double correction1 = 1 - Math.pow(settings.beta1(), step);
         double correction2 = 1 - Math.pow(settings.beta2(), step);
         fours(adamW, w.size()).with(w).with(m).with(v).with(grad).with(w.size()).with((float) gradScale).with((float) settings.beta1())

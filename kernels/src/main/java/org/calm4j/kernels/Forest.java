@@ -8,8 +8,8 @@ import org.calm4j.engine.tensor.Tensor;
 
 /**
  * The segments of attention as the kernels read them ({@code forest.cuh}): one array on the device with the table of segments, the tiles of
- * queries, the tiles of keys, and for each segment the segments that see its keys. It is sent anew only when the segments have changed, which is
- * once for all the layers of a pass.
+ * queries, the tiles of keys, and for each segment the segments that see its keys. It is sent anew only when the segments have changed,
+ * which is once for all the layers of a pass.
  */
 final class Forest implements AutoCloseable {
     private final Gpu gpu;

@@ -9,7 +9,9 @@ import org.calm4j.engine.CalmException;
 import org.calm4j.engine.op.Precision;
 import org.calm4j.engine.tensor.Tensor;
 
-/** One device with all that the operations share: its context and stream, the kernels, the matrix products, transfers and scratch memory. */
+/**
+ * One device with all that the operations share: its context and stream, the kernels, the matrix products, transfers and scratch memory.
+ */
 final class Gpu implements AutoCloseable {
     /** The variable that makes every launch wait for its end, so that a fault names its kernel. */
     static final String DEBUG = "CALM_CUDA_DEBUG";
@@ -100,7 +102,8 @@ final class Gpu implements AutoCloseable {
             }
             long[] memory = context.memory();
             throw CalmException.failed(String.format(Locale.ROOT, "the GPU's memory is too small: %s asked for %s, free are %s of %s%n"
-                    + "smaller: --micro-batch-size 1, --gradient-checkpointing, --lora-rank 8; or --device cpu", what, gib(bytes), gib(memory[0]),
+                    + "smaller: --micro-batch-size 1, --gradient-checkpointing, --lora-rank 8; or --device cpu", what, gib(bytes),
+                            gib(memory[0]),
                     gib(memory[1])), e);
         }
         return new CudaBuffer(this, pointer, bytes);

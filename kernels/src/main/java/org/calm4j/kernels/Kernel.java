@@ -4,7 +4,9 @@ import jcuda.driver.CUfunction;
 import jcuda.driver.CUfunction_attribute;
 import jcuda.driver.JCudaDriver;
 
-/** One kernel. A launch is written as {@code kernel.launch(grid, block).with(out).with(x).with(n).run()}, in the order of its parameters. */
+/**
+ * One kernel. A launch is written as {@code kernel.launch(grid, block).with(out).with(x).with(n).run()}, in the order of its parameters.
+ */
 final class Kernel {
     private static final int SHARED_WITHOUT_ASKING = 48 << 10;
 

@@ -19,14 +19,15 @@ import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.AtomicFile;
 
 /**
- * The kernels as they are loaded: PTX, which the driver compiles for its device, or, where the driver cannot, what JCuda's own compiler makes of
- * it, kept under its hash for the next start.
+ * The kernels as they are loaded: PTX, which the driver compiles for its device, or, where the driver cannot, what JCuda's own compiler
+ * makes of it, kept under its hash for the next start.
  */
 final class KernelImage {
     static final String RESOURCE = "kernels.ptx";
     /** What a driver without a compiler, or with an old one, answers. */
     private static final Set<Integer> CANNOT_COMPILE = Set.of(CUresult.CUDA_ERROR_JIT_COMPILER_NOT_FOUND, CUresult.CUDA_ERROR_INVALID_PTX,
-            CUresult.CUDA_ERROR_UNSUPPORTED_PTX_VERSION, CUresult.CUDA_ERROR_JIT_COMPILATION_DISABLED, CUresult.CUDA_ERROR_NO_BINARY_FOR_GPU);
+            CUresult.CUDA_ERROR_UNSUPPORTED_PTX_VERSION, CUresult.CUDA_ERROR_JIT_COMPILATION_DISABLED,
+                    CUresult.CUDA_ERROR_NO_BINARY_FOR_GPU);
 
     private final CudaModule module;
     private final String how;

@@ -10,9 +10,9 @@ import jcuda.driver.JCudaDriver;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
- * One launch under way: its parameters in a direct buffer that is used again for all launches, since the driver copies them at the call. First
- * come the addresses of the slots, which never change, then the slots of eight bytes; a whole number is written with all eight, so that it is
- * right for an int and for a long parameter alike.
+ * One launch under way: its parameters in a direct buffer that is used again for all launches, since the driver copies them at the call.
+ * First come the addresses of the slots, which never change, then the slots of eight bytes; a whole number is written with all eight, so
+ * that it is right for an int and for a long parameter alike.
  */
 final class Launch {
     private static final int SLOTS = 32;
@@ -89,7 +89,8 @@ final class Launch {
         }
         gpu.enter();
         try {
-            JCudaDriver.cuLaunchKernel(kernel.function(), gridX, gridY, gridZ, block, 1, 1, shared, gpu.stream().handle(), parameters, nothing);
+            JCudaDriver.cuLaunchKernel(kernel.function(), gridX, gridY, gridZ, block, 1, 1, shared, gpu.stream().handle(), parameters,
+                    nothing);
             if (gpu.debug()) {
                 gpu.stream().synchronize();
             }

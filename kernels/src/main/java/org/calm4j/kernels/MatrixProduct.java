@@ -55,13 +55,15 @@ final class MatrixProduct implements AutoCloseable {
         run(out, y, cublasOperation.CUBLAS_OP_N, x, cublasOperation.CUBLAS_OP_T, x.dim(0), alpha, beta);
     }
 
-    private void run(Tensor out, Tensor first, int firstOperation, Tensor second, int secondOperation, long inner, double alpha, double beta) {
+    private void run(Tensor out, Tensor first, int firstOperation, Tensor second, int secondOperation, long inner, double alpha,
+            double beta) {
         if (out.size() == 0) {
             return;
         }
         gpu.enter();
         DType type = precision == Precision.BF16 ? DType.BF16 : DType.F32;
-        scratch.begin((first.type() == type ? 0 : first.size() * type.bytes()) + (second.type() == type ? 0 : second.size() * type.bytes()), 2);
+        scratch.begin((first.type() == type ? 0 : first.size() * type.bytes()) + (second.type() == type ? 0
+                : second.size() * type.bytes()), 2);
         Tensor a = as(type, first);
         Tensor b = as(type, second);
         factors.put(0, (float) alpha).put(1, (float) beta);

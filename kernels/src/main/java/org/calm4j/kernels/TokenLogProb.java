@@ -46,7 +46,8 @@ final class TokenLogProb {
                 forward.launch(rows, BLOCK).with(lse.rows(row, rows)).with(sum).with(logProb.rows(row, rows)).with(logits)
                         .with(target.rows(row, rows)).with(column).with(width).run();
             }
-            finish.launch(Gpu.ceilDiv(rows, BLOCK), BLOCK).with(logProb.rows(row, rows)).with(lse.rows(row, rows)).with(sum).with(rows).run();
+            finish.launch(Gpu.ceilDiv(rows, BLOCK), BLOCK).with(logProb.rows(row, rows)).with(lse.rows(row, rows)).with(sum)
+                    .with(rows).run();
         }
     }
 

@@ -35,7 +35,8 @@ final class CudaBackendConformanceTest extends BackendConformance {
     /** The one device for all cases: to open it anew for each takes longer than the case. */
     @Override
     protected Backend open() {
-        return (Backend) Proxy.newProxyInstance(Backend.class.getClassLoader(), new Class<?>[] {Backend.class}, (proxy, method, arguments) -> {
+        return (Backend) Proxy.newProxyInstance(Backend.class.getClassLoader(), new Class<?>[] {Backend.class}, (proxy, method,
+                arguments) -> {
             try {
                 return method.getName().equals("close") ? null : method.invoke(backend, arguments);
             } catch (InvocationTargetException e) {

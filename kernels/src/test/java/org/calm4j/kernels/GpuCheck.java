@@ -104,7 +104,8 @@ final class GpuCheck {
         double scale = 1 / Math.sqrt(d);
         report("attention forward", 4 * pairs * d, 0,
                 time(b, lse, () -> b.attentionForward(t.get(0), lse, t.get(1), t.get(2), t.get(3), segments, scale, 0)));
-        report("attention backward", 14 * pairs * d, 0, time(b, lse, () -> b.attentionBackward(t.get(4), t.get(5), t.get(6), t.get(7), t.get(0),
+        report("attention backward", 14 * pairs * d, 0, time(b, lse, () -> b.attentionBackward(t.get(4), t.get(5), t.get(6), t.get(7),
+                t.get(0),
                 lse, t.get(1), t.get(2), t.get(3), segments, scale, 0)));
     }
 

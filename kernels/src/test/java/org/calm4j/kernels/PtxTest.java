@@ -20,8 +20,8 @@ import org.calm4j.standin.StandIn;
 import org.junit.jupiter.api.Test;
 
 /**
- * The kernels' PTX through a real assembler, the one in JCuda's own library, for every GPU that it knows: nothing may spill, and registers and
- * shared memory are those of a table, so that a change is seen.
+ * The kernels' PTX through a real assembler, the one in JCuda's own library, for every GPU that it knows: nothing may spill, and registers
+ * and shared memory are those of a table, so that a change is seen.
  */
 final class PtxTest {
     private static final List<String> ARCHITECTURES = List.of("sm_80", "sm_86", "sm_89", "sm_90");
@@ -57,10 +57,12 @@ final class PtxTest {
             if (entry.find()) {
                 kernel = entry.group(1);
             } else if (properties.find()) {
-                assertThat(properties.group(1) + " bytes of stack, " + properties.group(2) + " spilled").as("%s for %s", kernel, architecture)
+                assertThat(properties.group(1) + " bytes of stack, " + properties.group(2) + " spilled").as("%s for %s", kernel,
+                        architecture)
                         .isEqualTo("0 bytes of stack, 0 spilled");
             } else if (used.find()) {
-                rows.computeIfAbsent(kernel, name -> new ArrayList<>()).add(used.group(1) + "/" + (used.group(2) == null ? "0" : used.group(2)));
+                rows.computeIfAbsent(kernel, name -> new ArrayList<>()).add(used.group(1) + "/" + (used.group(2) == null ? "0"
+                        : used.group(2)));
             }
         }
     }

@@ -27,7 +27,8 @@ final class CudaDemoTest {
 
     private List<String> run(String name) throws Exception {
         Path err = folder.resolve(name + ".err");
-        ProcessBuilder command = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1",
+        ProcessBuilder command = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:TieredStopAtLevel=1",
                 "--add-modules", "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED", "-cp",
                 System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")), MiniatureOnCuda.class.getName(),
                 folder.resolve(name).toString()).redirectError(err.toFile());

@@ -37,7 +37,8 @@ public final class MiniatureOnCuda {
         Jsonl.write(data, curriculum.documents(100, 300));
         Path tokenizer = files.resolve(WorldFiles.TOKENIZER);
         Path config = tokenizer.resolve("config.json");
-        Json.write(config, ModelConfig.llama(curriculum.tokenizer().size(), 16, 24, 1, 2, 1, 128, curriculum.tokenizer().eosId()).toJson(DType.F32));
+        Json.write(config, ModelConfig.llama(curriculum.tokenizer().size(), 16, 24, 1, 2, 1, 128,
+                curriculum.tokenizer().eosId()).toJson(DType.F32));
         Path base = folder.resolve("base");
         Path samples = folder.resolve("samples.jsonl");
         Path pairs = folder.resolve("pairs.jsonl");
@@ -50,7 +51,8 @@ public final class MiniatureOnCuda {
             try (ModelFolder model = ModelFolder.open(backend, base, null)) {
                 Path questions = files.resolve(WorldFiles.HELD_OUT_QUESTIONS);
                 PromptTemplates templates = PromptTemplates.choose(files.resolve(WorldFiles.PROMPTS), base);
-                new SampleStage(List.of(questions), templates, samples, new Sampling(4, 1.0, 0, 1, 0, 2, false, 1)).run(model, Progress.NONE);
+                new SampleStage(List.of(questions), templates, samples, new Sampling(4, 1.0, 0, 1, 0, 2, false, 1)).run(model,
+                        Progress.NONE);
             }
             Jsonl.write(pairs, List.of(Map.of("prompt", "Paris", "chosen", " A", "rejected", " B"),
                     Map.of("prompt", "Rome", "chosen", " B", "rejected", " A B")));

@@ -33,7 +33,10 @@ public abstract class BackendConformance {
     /** The backend that is tested; several instances may be open. */
     protected abstract Backend open();
 
-    /** Of so many cases one is run: for backends that are emulated. A number without a divisor in common with the sizes' lets each size come. */
+    /**
+     * Of so many cases one is run: for backends that are emulated. A number without a divisor in common with the sizes' lets each size
+     * come.
+     */
     protected int oneCaseOf() {
         return 1;
     }
