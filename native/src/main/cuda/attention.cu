@@ -1,11 +1,11 @@
-// Causal softmax attention over the packed forest of segments: q (T,H,D), k and v (S,G,D), query head h reads key head h / (H/G). The algorithm is
-// FlashAttention's (Dao et al. 2022; 2023): tiles in shared memory, softmax computed on the way, no T×T matrix.
+// Causal softmax attention over the packed forest of segments: q (T,H,D), k and v (S,G,D), query head h reads key head h / (H/G). The
+// algorithm is FlashAttention's (Dao et al. 2022; 2023): tiles in shared memory, softmax computed on the way, no T×T matrix.
 //
-// Forward: a block is a tile of B queries of one segment and a head; it walks over the keys of the segment and of its ancestors, B at a time. Each
-// of the 128 threads holds B/8 rows × D/16 columns of the output in registers; the 16 threads of a row share its maximum by shuffles.
-// Backward: the probabilities are computed anew from lse. Two kernels, so that no sum is shared between blocks and the bits are fixed: a block of
-// attention_backward_query owns a tile of dQ and walks over keys; a block of attention_backward_key owns a tile of dK and dV and walks over
-// the queries that see them, segment after segment, head after head of its group.
+// Forward: a block is a tile of B queries of one segment and a head; it walks over the keys of the segment and of its ancestors, B at a
+// time. Each of the 128 threads holds B/8 rows × D/16 columns of the output in registers; the 16 threads of a row share its maximum by
+// shuffles. Backward: the probabilities are computed anew from lse. Two kernels, so that no sum is shared between blocks and the bits are
+// fixed: a block of attention_backward_query owns a tile of dQ and walks over keys; a block of attention_backward_key owns a tile of dK and
+// dV and walks over the queries that see them, segment after segment, head after head of its group.
 // Per visible pair of query and key, flops: forward 4·D, backward 14·D. Bytes: q, out and each key tile once per query tile.
 #include "forest.cuh"
 #include "vector.cuh"
@@ -50,9 +50,11 @@ static __device__ __forceinline__ void dotTiles(float (&s)[R][C], const float *a
     }
 }
 
-// sum[r][j] += Σᵢ weight(ty·R + r, i) · x[i, tx + 16·j] over the B rows of a tile; the weight of (row, i) lies at row·rowStride + i·stepStride.
+// sum[r][j] += Σᵢ weight(ty·R + r, i) · x[i, tx + 16·j] over the B rows of a tile; the weight of (row, i) lies at row·rowStride +
+// i·stepStride.
 template <int D, int B, int R>
-static __device__ __forceinline__ void mixTile(float (&sum)[R][D / 16], const float *weight, int rowStride, int stepStride, const float *x, int ty,
+static __device__ __forceinline__ void mixTile(float (&sum)[R][D / 16], const float *weight, int rowStride, int stepStride,
+                                               const float *x, int ty,
                                                int tx) {
 #pragma unroll 4
     for (int i = 0; i < B; i++) {
@@ -70,7 +72,8 @@ static __device__ __forceinline__ void mixTile(float (&sum)[R][D / 16], const fl
 
 // out[first + row, head, ·] = factor[r] · sum[r] for the rows that exist.
 template <int D, int R>
-static __device__ __forceinline__ void storeRows(float *out, const float (&sum)[R][D / 16], const float (&factor)[R], long first, int rows, int heads,
+static __device__ __forceinline__ void storeRows(float *out, const float (&sum)[R][D / 16], const float (&factor)[R], long first,
+                                                 int rows, int heads,
                                                  int head, int d, int ty, int tx) {
     for (int r = 0; r < R; r++) {
         if (ty * R + r >= rows) continue;
@@ -91,7 +94,8 @@ static __device__ __forceinline__ int firstKey(const Segment &at, int first, int
 }
 
 template <int D, int B>
-static __device__ void attentionForward(float *out, float *lse, const float *q, const float *k, const float *v, const int *segments, const int *tiles,
+static __device__ void attentionForward(float *out, float *lse, const float *q, const float *k, const float *v, const int *segments,
+                                        const int *tiles,
                                         int heads, int groups, int d, float scale, int window, bool wide) {
     const int R = B / 8, C = B / 16;
     DYNAMIC_SHARED(float, shared);
@@ -173,8 +177,10 @@ CALM_KERNEL(attention_backward_delta)
 
 // From the scores of a tile of queries against a tile of keys: the probabilities, and the gradients of the scores before scaling.
 template <int R, int C>
-static __device__ __forceinline__ void scoreGradients(float (&s)[R][C], float (&dp)[R][C], const float (&rowLse)[R], const float (&rowDelta)[R],
-                                                      float scale, int firstPosition, int rows, int keyPosition, int keys, int window, int ty, int tx) {
+static __device__ __forceinline__ void scoreGradients(float (&s)[R][C], float (&dp)[R][C], const float (&rowLse)[R],
+                                                      const float (&rowDelta)[R],
+                                                      float scale, int firstPosition, int rows, int keyPosition, int keys, int window,
+                                                      int ty, int tx) {
     for (int r = 0; r < R; r++) {
         for (int c = 0; c < C; c++) {
             const int i = tx + 16 * c, j = ty * R + r;
@@ -186,7 +192,8 @@ static __device__ __forceinline__ void scoreGradients(float (&s)[R][C], float (&
 }
 
 template <int R>
-static __device__ __forceinline__ void loadRowValues(float (&rowLse)[R], float (&rowDelta)[R], const float *lse, const float *delta, long first,
+static __device__ __forceinline__ void loadRowValues(float (&rowLse)[R], float (&rowDelta)[R], const float *lse, const float *delta,
+                                                     long first,
                                                      int rows, int heads, int head, int ty) {
     for (int r = 0; r < R; r++) {
         const long at = (first + ty * R + r) * heads + head;
@@ -196,8 +203,10 @@ static __device__ __forceinline__ void loadRowValues(float (&rowLse)[R], float (
 }
 
 template <int D, int B>
-static __device__ void attentionBackwardQuery(float *dQ, const float *dOut, const float *lse, const float *delta, const float *q, const float *k,
-                                              const float *v, const int *segments, const int *tiles, int heads, int groups, int d, float scale,
+static __device__ void attentionBackwardQuery(float *dQ, const float *dOut, const float *lse, const float *delta, const float *q,
+                                              const float *k,
+                                              const float *v, const int *segments, const int *tiles, int heads, int groups, int d,
+                                              float scale,
                                               int window, bool wide) {
     const int R = B / 8, C = B / 16;
     DYNAMIC_SHARED(float, shared);
@@ -312,28 +321,28 @@ static __device__ void attentionBackwardKey(float *dK, float *dV, const float *d
 }
 
 // Head sizes up to D, tiles of B; so many blocks share a multiprocessor at least, which bounds their registers.
-#define ATTENTION(D, B, BLOCKS)                                                                                                               \
-    extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)                                                                             \
-        attention_forward_##D(float *out, float *lse, const float *q, const float *k, const float *v, const int *segments, const int *tiles,  \
-                              int heads, int groups, int d, float scale, int window, int wide) {                                              \
-        attentionForward<D, B>(out, lse, q, k, v, segments, tiles, heads, groups, d, scale, window, wide);                                    \
-    }                                                                                                                                         \
-    CALM_KERNEL(attention_forward_##D)                                                                                                        \
-    extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)                                                                             \
-        attention_backward_query_##D(float *dQ, const float *dOut, const float *lse, const float *delta, const float *q, const float *k,      \
-                                     const float *v, const int *segments, const int *tiles, int heads, int groups, int d, float scale,        \
-                                     int window, int wide) {                                                                                  \
-        attentionBackwardQuery<D, B>(dQ, dOut, lse, delta, q, k, v, segments, tiles, heads, groups, d, scale, window, wide);                  \
-    }                                                                                                                                         \
-    CALM_KERNEL(attention_backward_query_##D)                                                                                                 \
-    extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)                                                                             \
-        attention_backward_key_##D(float *dK, float *dV, const float *dOut, const float *lse, const float *delta, const float *q,             \
-                                   const float *k, const float *v, const int *segments, const int *tiles, const int *viewerStart,             \
-                                   const int *viewers, int heads, int groups, int d, float scale, int window, int wide) {                     \
-        attentionBackwardKey<D, B>(dK, dV, dOut, lse, delta, q, k, v, segments, tiles, viewerStart, viewers, heads, groups, d, scale, window, \
-                                   wide);                                                                                                     \
-    }                                                                                                                                         \
-    CALM_KERNEL(attention_backward_key_##D)
+#define ATTENTION(D, B, BLOCKS)                                                                                                           \
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)                                                                             \
+    attention_forward_##D(float *out, float *lse, const float *q, const float *k, const float *v, const int *segments, const int *tiles,  \
+                          int heads, int groups, int d, float scale, int window, int wide) {                                              \
+    attentionForward<D, B>(out, lse, q, k, v, segments, tiles, heads, groups, d, scale, window, wide);                                    \
+}                                                                                                                                         \
+CALM_KERNEL(attention_forward_##D)                                                                                                        \
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)                                                                             \
+    attention_backward_query_##D(float *dQ, const float *dOut, const float *lse, const float *delta, const float *q, const float *k,      \
+                                 const float *v, const int *segments, const int *tiles, int heads, int groups, int d, float scale,        \
+                                 int window, int wide) {                                                                                  \
+    attentionBackwardQuery<D, B>(dQ, dOut, lse, delta, q, k, v, segments, tiles, heads, groups, d, scale, window, wide);                  \
+}                                                                                                                                         \
+CALM_KERNEL(attention_backward_query_##D)                                                                                                 \
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)                                                                             \
+    attention_backward_key_##D(float *dK, float *dV, const float *dOut, const float *lse, const float *delta, const float *q,             \
+                               const float *k, const float *v, const int *segments, const int *tiles, const int *viewerStart,             \
+                               const int *viewers, int heads, int groups, int d, float scale, int window, int wide) {                     \
+    attentionBackwardKey<D, B>(dK, dV, dOut, lse, delta, q, k, v, segments, tiles, viewerStart, viewers, heads, groups, d, scale, window, \
+                               wide);                                                                                                     \
+}                                                                                                                                         \
+CALM_KERNEL(attention_backward_key_##D)
 
 ATTENTION(64, 32, 3)
 ATTENTION(128, 32, 3)

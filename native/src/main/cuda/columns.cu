@@ -1,5 +1,5 @@
-// Sums over the rows of (T,C), one per column, in two steps whose order depends on T alone: partial sums over chunks of rows, then the chunks
-// in their order. The gradients of biases and of the norms' weights and biases end here.
+// Sums over the rows of (T,C), one per column, in two steps whose order depends on T alone: partial sums over chunks of rows, then the
+// chunks in their order. The gradients of biases and of the norms' weights and biases end here.
 #include "vector.cuh"
 
 // partial[chunk,c] = Σ over the chunk's rows of x[t,c]; grid (columns / threads, chunks).

@@ -1,6 +1,6 @@
-// Attention of single new tokens over long caches: q (T,H,D), k and v (S,G,D), each segment one query at most. A tile of queries would be empty but for
-// one row, so the keys are split instead: a block is one query, one group of heads, and SPLIT positions of its sequence; it leaves its maximum, its
-// sum and its unnormalised output, and a second kernel puts the splits together in their order.
+// Attention of single new tokens over long caches: q (T,H,D), k and v (S,G,D), each segment one query at most. A tile of queries would be
+// empty but for one row, so the keys are split instead: a block is one query, one group of heads, and SPLIT positions of its sequence; it
+// leaves its maximum, its sum and its unnormalised output, and a second kernel puts the splits together in their order.
 // Bytes: each visible row of k and v once per group. Flops: 4·D per visible key and head.
 #include "forest.cuh"
 
@@ -15,9 +15,11 @@ static __device__ __forceinline__ long rowOf(const int *segments, int index, int
     return at.keyStart + position - at.depth;
 }
 
-// partial: D + 2 floats for each (query, head, split): output, maximum, sum. queries: segments that have one. Grid (queries, groups, splits).
+// partial: D + 2 floats for each (query, head, split): output, maximum, sum. queries: segments that have one. Grid (queries, groups,
+// splits).
 extern "C" __global__ void __launch_bounds__(THREADS)
-    attention_decode(float *partial, const float *q, const float *k, const float *v, const int *segments, const int *queries, int heads, int groups,
+    attention_decode(float *partial, const float *q, const float *k, const float *v, const int *segments, const int *queries, int heads,
+                     int groups,
                      int d, float scale, int window) {
     __shared__ long rows[SPLIT];
     __shared__ float scores[MOST_HEADS][SPLIT];
@@ -75,7 +77,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 CALM_KERNEL(attention_decode)
 
 // Grid (queries, heads), a warp each.
-extern "C" __global__ void attention_decode_finish(float *out, float *lse, const float *partial, const int *segments, const int *queries, int heads,
+extern "C" __global__ void attention_decode_finish(float *out, float *lse, const float *partial, const int *segments, const int *queries,
+                                                   int heads,
                                                    int d, int splits) {
     const long row = segmentAt(segments, queries[blockIdx.x]).queryStart * (long) heads + blockIdx.y;
     const float *from = partial + ((long) blockIdx.x * heads + blockIdx.y) * splits * (d + 2);

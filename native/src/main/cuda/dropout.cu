@@ -1,5 +1,5 @@
-// Inverted dropout (Srivastava et al. 2014): out[i] = x[i] · factor where the random number of (seed, i) is at least p, else 0. The numbers are
-// those of the CPU's CounterRandom, a function of (seed, index), so that the backward pass and every backend find the same mask.
+// Inverted dropout (Srivastava et al. 2014): out[i] = x[i] · factor where the random number of (seed, i) is at least p, else 0. The numbers
+// are those of the CPU's CounterRandom, a function of (seed, index), so that the backward pass and every backend find the same mask.
 // Bytes: two arrays, three when added. Flops: about 10 integer operations of 64 bits per element.
 #include "device.cuh"
 

@@ -2,9 +2,9 @@
 //
 // Forward: out[t] = table[index[t]], or added to out; each block copies one row. Bytes: a row of both per t.
 //
-// Backward: dTable[index[t]] += dOut[t], in the order of t without atomics. `links` finds for every t whether it is the first with its index and
-// which is the next one (T² / 2 comparisons of integers that lie in the cache); then the block of each first t walks along its chain and
-// adds. Bytes: dOut once, the touched rows of dTable twice. Flops: T·C.
+// Backward: dTable[index[t]] += dOut[t], in the order of t without atomics. `links` finds for every t whether it is the first with its
+// index and which is the next one (T² / 2 comparisons of integers that lie in the cache); then the block of each first t walks along its
+// chain and adds. Bytes: dOut once, the touched rows of dTable twice. Flops: T·C.
 #include "vector.cuh"
 
 extern "C" __global__ void embedding_forward(float *out, const void *table, int type, const int *index, int c, int add, int wide) {

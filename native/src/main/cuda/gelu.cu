@@ -1,6 +1,7 @@
-// out = x/2 · (1 + tanh u), u = √(2/π) · (x + 0.044715 · x³) (Hendrycks & Gimpel 2016, their approximation; gelu_new in Hugging Face), computed
-// as x · σ(2u), which is the same and does not cancel.
-// Forward: bytes: two arrays once. Backward: dX may be x or dOut; bytes: three arrays once. Flops: about 30 per element, most of them the exponential.
+// out = x/2 · (1 + tanh u), u = √(2/π) · (x + 0.044715 · x³) (Hendrycks & Gimpel 2016, their approximation; gelu_new in Hugging Face),
+// computed as x · σ(2u), which is the same and does not cancel.
+// Forward: bytes: two arrays once. Backward: dX may be x or dOut; bytes: three arrays once. Flops: about 30 per element, most of them the
+// exponential.
 #include "sigmoid.cuh"
 #include "vector.cuh"
 

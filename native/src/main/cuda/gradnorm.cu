@@ -1,5 +1,5 @@
-// Σ x² in double precision: each block sums a stretch of x whose length depends on the size alone, one more block adds the blocks' sums, both in a
-// fixed tree. Bytes: x once. Flops: 2 per element.
+// Σ x² in double precision: each block sums a stretch of x whose length depends on the size alone, one more block adds the blocks' sums,
+// both in a fixed tree. Bytes: x once. Flops: 2 per element.
 #include "device.cuh"
 
 // Over a block of whole warps, in thread 0.

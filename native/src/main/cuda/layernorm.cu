@@ -1,12 +1,13 @@
 // Layer norm (Ba et al. 2016) of the rows of x (T,C): out = (x − mean) · rstd · w + bias, rstd = 1 / √(mean((x − mean)²) + ε).
 //
-// Forward: a block a row, which is read three times, twice from the cache: the variance of what is left of the mean, since mean(x²) − mean² cancels.
-// Bytes: x and out once. Flops: 7 per element.
-// Backward: dX += rstd · (g − mean(g) − x̂ · mean(g · x̂)) with x̂ = (x − mean) · rstd, g = dOut · w, a block a row; bytes: dOut, x once, dX twice.
-// dW and dBias over chunks of rows, added by columns_add; bytes: dOut and x once more.
+// Forward: a block a row, which is read three times, twice from the cache: the variance of what is left of the mean, since mean(x²) − mean²
+// cancels. Bytes: x and out once. Flops: 7 per element.
+// Backward: dX += rstd · (g − mean(g) − x̂ · mean(g · x̂)) with x̂ = (x − mean) · rstd, g = dOut · w, a block a row; bytes: dOut, x once,
+// dX twice. dW and dBias over chunks of rows, added by columns_add; bytes: dOut and x once more.
 #include "vector.cuh"
 
-extern "C" __global__ void layernorm_forward(float *out, float *mean, float *rstd, const float *x, const void *w, int type, const void *bias,
+extern "C" __global__ void layernorm_forward(float *out, float *mean, float *rstd, const float *x, const void *w, int type,
+                                             const void *bias,
                                              int biasType, int c, float epsilon, int wide) {
     __shared__ float scratch[32];
     const float *row = x + (long) blockIdx.x * c;
@@ -72,7 +73,8 @@ extern "C" __global__ void layernorm_backward(float *dX, const float *dOut, cons
 CALM_KERNEL(layernorm_backward)
 
 // partial[chunk,c] = Σ over the chunk's rows of dOut · (x − mean) · rstd; grid (columns / threads, chunks).
-extern "C" __global__ void layernorm_backward_weight(float *partial, const float *dOut, const float *x, const float *mean, const float *rstd,
+extern "C" __global__ void layernorm_backward_weight(float *partial, const float *dOut, const float *x, const float *mean,
+                                                     const float *rstd,
                                                      int rows, int c, int chunk) {
     const int column = blockIdx.x * blockDim.x + threadIdx.x;
     if (column >= c) return;

@@ -1,5 +1,5 @@
-// Log-probability of one target per row out of logits (N,V) that exist only as chunks of columns, each a matrix product's result in one scratch
-// buffer: the log-sum-exp is carried on from chunk to chunk (Milakov & Gimelshein 2018).
+// Log-probability of one target per row out of logits (N,V) that exist only as chunks of columns, each a matrix product's result in one
+// scratch buffer: the log-sum-exp is carried on from chunk to chunk (Milakov & Gimelshein 2018).
 //
 // Forward: a block a row. Bytes: the chunk twice, the second time from the cache. Flops: about 20 per logit, most of them the exponential.
 // Backward: the chunk's logits become their gradients in place, coefficient · (1{target} − exp(logit − lse)). Bytes: the chunk twice.
@@ -38,7 +38,8 @@ extern "C" __global__ void logprob_finish(float *logProb, float *lse, const floa
 CALM_KERNEL(logprob_finish)
 
 // Grid (columns / threads, rows).
-extern "C" __global__ void logprob_backward(float *logits, const float *coefficient, const int *target, const float *lse, int column, int width) {
+extern "C" __global__ void logprob_backward(float *logits, const float *coefficient, const int *target, const float *lse, int column,
+                                            int width) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= width) return;
     float *logit = logits + (long) blockIdx.y * width + i;

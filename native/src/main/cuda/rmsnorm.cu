@@ -1,11 +1,12 @@
 // Root-mean-square norm (Zhang & Sennrich 2019) of the rows of x (T,C): out = x · rstd · w, rstd = 1 / √(mean(x²) + ε).
 //
 // Forward: a block a row, which is read twice, the second time from the cache. Bytes: x and out once. Flops: 4 per element.
-// Backward: dX += rstd · (g − x · rstd² · mean(g · x)) with g = dOut · w, a block a row; bytes: dOut, x once, dX twice. dW over chunks of rows,
-// added by columns_add; bytes: dOut and x once more.
+// Backward: dX += rstd · (g − x · rstd² · mean(g · x)) with g = dOut · w, a block a row; bytes: dOut, x once, dX twice. dW over chunks of
+// rows, added by columns_add; bytes: dOut and x once more.
 #include "vector.cuh"
 
-extern "C" __global__ void rmsnorm_forward(float *out, float *rstd, const float *x, const void *w, int type, int c, float epsilon, int wide) {
+extern "C" __global__ void rmsnorm_forward(float *out, float *rstd, const float *x, const void *w, int type, int c, float epsilon,
+                                           int wide) {
     __shared__ float scratch[32];
     const float *row = x + (long) blockIdx.x * c;
     float squares = 0;

@@ -16,7 +16,8 @@ extern "C" __global__ void swiglu_forward(float *out, const float *gate, const f
 }
 CALM_KERNEL(swiglu_forward)
 
-extern "C" __global__ void swiglu_backward(float *dGate, float *dUp, const float *dOut, const float *gate, const float *up, long n, int wide) {
+extern "C" __global__ void swiglu_backward(float *dGate, float *dUp, const float *dOut, const float *gate, const float *up, long n,
+                                           int wide) {
     const long i = firstOfFour();
     if (i >= n) return;
     const bool four = wide && i + 4 <= n;

@@ -1,5 +1,5 @@
-// Four neighbours at a time: one 16-byte access (8-byte for 16-bit types) where `wide` says that addresses and sizes allow it, else one by one.
-// Indices are multiples of four; what lies at or behind `end` reads as zero and is not written.
+// Four neighbours at a time: one 16-byte access (8-byte for 16-bit types) where `wide` says that addresses and sizes allow it, else one by
+// one. Indices are multiples of four; what lies at or behind `end` reads as zero and is not written.
 #pragma once
 
 #include "device.cuh"
