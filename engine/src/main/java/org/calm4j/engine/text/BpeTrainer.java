@@ -50,9 +50,13 @@ public final class BpeTrainer {
 
     private void count(Iterable<String> texts) {
         Object2LongLinkedOpenHashMap<String> wordCounts = new Object2LongLinkedOpenHashMap<>();
-        PreTokenizer preTokenizer = new PreTokenizer.ByteLevel(false, true);
+        PreTokenizer preTokenizer = new PreTokenizer.ByteLevel(false, true, true);
         for (String text : texts) {
-            preTokenizer.split(text).forEach(word -> wordCounts.addTo(word, 1));
+            Pieces pieces = new Pieces();
+            preTokenizer.split(text, true, pieces);
+            for (int i = 0; i < pieces.size(); i++) {
+                wordCounts.addTo(pieces.get(i), 1);
+            }
         }
         int[] idOf = new int[512];
         for (int b = 0; b < 256; b++) {

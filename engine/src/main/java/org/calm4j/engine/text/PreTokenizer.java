@@ -1,163 +1,132 @@
 package org.calm4j.engine.text;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import java.util.regex.PatternSyntaxException;
-import org.calm4j.engine.CalmException;
 
 /** Cuts a text into the words that the vocabulary's model then takes apart; kinds and names as in tokenizer.json. */
-sealed interface PreTokenizer {
-    List<String> split(String text);
+sealed interface PreTokenizer permits Split, PreTokenizer.ByteLevel, PreTokenizer.Metaspace, PreTokenizer.Sequence {
+    /**
+     * Appends the words of a text.
+     *
+     * @param start whether the text stands at the very start of the whole
+     */
+    void split(String text, boolean start, Pieces to);
 
-    /** @throws CalmException bad input: a kind that is not known here, by name */
-    static PreTokenizer of(JsonNode json, Object where) {
-        if (json.isMissingNode() || json.isNull()) {
-            return new Whole();
+    /** @throws org.calm4j.engine.CalmException bad input: a kind that is not known here, by name */
+    static PreTokenizer of(Part part) {
+        if (!part.present()) {
+            return new Sequence(List.of());
         }
-        String type = json.path("type").asText();
-        return switch (type) {
-            case "ByteLevel" -> new ByteLevel(json.path("add_prefix_space").asBoolean(true), json.path("use_regex").asBoolean(true));
-            case "Whitespace" -> new Matches(Pattern.compile("\\w+|[^\\w\\s]+", Pattern.UNICODE_CHARACTER_CLASS));
-            case "WhitespaceSplit" -> new Matches(Pattern.compile("\\S+", Pattern.UNICODE_CHARACTER_CLASS));
-            case "Split" -> Split.of(json, where);
-            case "Sequence" -> {
-                List<PreTokenizer> parts = new ArrayList<>();
-                json.path("pretokenizers").forEach(part -> parts.add(of(part, where)));
-                yield new Sequence(List.copyOf(parts));
-            }
-            default -> throw CalmException.badInput(where, "pre_tokenizer \"" + type
-                    + "\" is not supported; supported: ByteLevel, Whitespace, WhitespaceSplit, Split, Sequence");
+        return switch (part.type()) {
+            case "ByteLevel" -> new ByteLevel(part.flag("add_prefix_space", true), part.flag("use_regex", true), true);
+            case "Split" -> new Split(TextPattern.of(part.get("pattern")), Split.Behavior.of(part, null), part.flag("invert", false));
+            case "Metaspace" -> Metaspace.of(part);
+            case "Whitespace" -> new Split(new TextPattern.WordRuns(), Split.Behavior.REMOVED, true);
+            case "WhitespaceSplit" -> new Split(new TextPattern.OneOf(CharacterClass::isSpace), Split.Behavior.REMOVED, false);
+            case "Digits" -> new Split(new TextPattern.OneOf(c -> CharacterClass.of(c) == CharacterClass.NUMBER),
+                    part.flag("individual_digits", false) ? Split.Behavior.ISOLATED : Split.Behavior.CONTIGUOUS, false);
+            case "Punctuation" -> new Split(new TextPattern.OneOf(CharacterClass::isPunctuation), Split.Behavior.of(part, "Isolated"), false);
+            case "Sequence" -> new Sequence(part.list("pretokenizers").stream().map(PreTokenizer::of).toList());
+            default -> throw part.unsupported("ByteLevel, Split, Metaspace, Whitespace, WhitespaceSplit, Digits, Punctuation, Sequence");
         };
     }
 
-    /** No cut. */
-    record Whole() implements PreTokenizer {
-        @Override
-        public List<String> split(String text) {
-            return List.of(text);
-        }
+    /** Whether the words come out in the byte alphabet, made in the last step. */
+    default boolean endsInBytes() {
+        return false;
     }
 
-    /** What matches is a word, the rest is dropped. */
-    record Matches(Pattern pattern) implements PreTokenizer {
-        @Override
-        public List<String> split(String text) {
-            return pattern.matcher(text).results().map(match -> match.group()).toList();
-        }
+    /** The same without that last step, for who takes it later. */
+    default PreTokenizer withoutAlphabet() {
+        return this;
     }
 
     /** GPT-2's cut, each word then written in the byte alphabet. */
-    record ByteLevel(boolean addPrefixSpace, boolean useRegex) implements PreTokenizer {
-        private static final Pattern GPT2 = Pattern.compile(
-                "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+", Pattern.UNICODE_CHARACTER_CLASS);
+    record ByteLevel(boolean addPrefixSpace, boolean useRegex, boolean alphabet) implements PreTokenizer {
+        private static final Split WORDS = new Split(WordPattern.GPT2, Split.Behavior.ISOLATED, false);
 
         @Override
-        public List<String> split(String text) {
+        public void split(String text, boolean start, Pieces to) {
             String prefixed = addPrefixSpace && !text.startsWith(" ") ? " " + text : text;
-            if (!useRegex) {
-                return List.of(ByteAlphabet.encode(prefixed));
+            Pieces words = new Pieces();
+            if (useRegex) {
+                WORDS.split(prefixed, start, words);
+            } else {
+                words.add(prefixed, start);
             }
-            return GPT2.matcher(prefixed).results().map(match -> ByteAlphabet.encode(match.group())).toList();
+            for (int i = 0; i < words.size(); i++) {
+                to.add(alphabet ? ByteAlphabet.encode(words.get(i)) : words.get(i), words.start(i));
+            }
+        }
+
+        @Override
+        public boolean endsInBytes() {
+            return alphabet;
+        }
+
+        @Override
+        public PreTokenizer withoutAlphabet() {
+            return new ByteLevel(addPrefixSpace, useRegex, false);
         }
     }
 
-    /** Cuts at a pattern. */
-    record Split(Pattern pattern, Behavior behavior, boolean invert) implements PreTokenizer {
-        enum Behavior {
-            REMOVED, ISOLATED, MERGED_WITH_PREVIOUS, MERGED_WITH_NEXT
-        }
-
-        private record Piece(String text, boolean match) {
-        }
-
-        static Split of(JsonNode json, Object where) {
-            String name = json.path("behavior").asText();
-            Behavior behavior = switch (name) {
-                case "Removed" -> Behavior.REMOVED;
-                case "Isolated" -> Behavior.ISOLATED;
-                case "MergedWithPrevious" -> Behavior.MERGED_WITH_PREVIOUS;
-                case "MergedWithNext" -> Behavior.MERGED_WITH_NEXT;
-                default -> throw CalmException.badInput(where, "Split.behavior \"" + name + "\" is not supported");
-            };
-            JsonNode pattern = json.path("pattern");
-            try {
-                Pattern compiled = pattern.has("String") ? Pattern.compile(pattern.path("String").asText(), Pattern.LITERAL)
-                        : Pattern.compile(pattern.path("Regex").asText(), Pattern.UNICODE_CHARACTER_CLASS);
-                return new Split(compiled, behavior, json.path("invert").asBoolean(false));
-            } catch (PatternSyntaxException e) {
-                throw CalmException.badInput(where, "Split.pattern is no regular expression: " + e.getDescription(), e);
+    /** SentencePiece's visible blank in place of each U+0020, and one more before the text. */
+    record Metaspace(String blank, boolean prefixAlways, boolean prefixAtStart, boolean split) implements PreTokenizer {
+        static Metaspace of(Part part) {
+            String blank = part.string("replacement", "▁");
+            if (blank.codePointCount(0, blank.length()) != 1) {
+                throw part.get("replacement").error("is not one character");
             }
+            // Older files say add_prefix_space instead.
+            String scheme = part.string("prepend_scheme", part.flag("add_prefix_space", true) ? "always" : "never");
+            if (!List.of("always", "first", "never").contains(scheme)) {
+                throw part.get("prepend_scheme").error("\"" + scheme + "\" is not supported; supported: always, first, never");
+            }
+            return new Metaspace(blank, scheme.equals("always"), scheme.equals("first"), part.flag("split", true));
         }
 
         @Override
-        public List<String> split(String text) {
-            List<String> words = new ArrayList<>();
-            StringBuilder open = new StringBuilder();
-            for (Piece piece : pieces(text)) {
-                switch (behavior) {
-                    case REMOVED -> {
-                        if (!piece.match()) {
-                            words.add(piece.text());
-                        }
-                    }
-                    case ISOLATED -> words.add(piece.text());
-                    case MERGED_WITH_PREVIOUS -> {
-                        open.append(piece.text());
-                        if (piece.match()) {
-                            flush(open, words);
-                        }
-                    }
-                    case MERGED_WITH_NEXT -> {
-                        if (piece.match()) {
-                            flush(open, words);
-                        }
-                        open.append(piece.text());
-                    }
-                }
+        public void split(String text, boolean start, Pieces to) {
+            String visible = text.replace(" ", blank);
+            if ((prefixAlways || prefixAtStart && start) && !visible.startsWith(blank)) {
+                visible = blank + visible;
             }
-            flush(open, words);
-            return words;
-        }
-
-        private static void flush(StringBuilder open, List<String> words) {
-            if (!open.isEmpty()) {
-                words.add(open.toString());
-                open.setLength(0);
+            if (split) {
+                new Split(new TextPattern.Literal(blank), Split.Behavior.MERGED_WITH_NEXT, false).split(visible, start, to);
+            } else {
+                to.add(visible, start);
             }
-        }
-
-        private List<Piece> pieces(String text) {
-            List<Piece> pieces = new ArrayList<>();
-            Matcher matcher = pattern.matcher(text);
-            int at = 0;
-            while (matcher.find()) {
-                if (matcher.start() > at) {
-                    pieces.add(new Piece(text.substring(at, matcher.start()), invert));
-                }
-                if (matcher.end() > matcher.start()) {
-                    pieces.add(new Piece(matcher.group(), !invert));
-                }
-                at = matcher.end();
-            }
-            if (at < text.length()) {
-                pieces.add(new Piece(text.substring(at), invert));
-            }
-            return pieces;
         }
     }
 
     /** One after the other. */
     record Sequence(List<PreTokenizer> parts) implements PreTokenizer {
         @Override
-        public List<String> split(String text) {
-            List<String> words = List.of(text);
+        public void split(String text, boolean start, Pieces to) {
+            Pieces pieces = new Pieces();
+            pieces.add(text, start);
             for (PreTokenizer part : parts) {
-                words = words.stream().flatMap(word -> part.split(word).stream()).toList();
+                Pieces finer = new Pieces();
+                for (int i = 0; i < pieces.size(); i++) {
+                    part.split(pieces.get(i), pieces.start(i), finer);
+                }
+                pieces = finer;
             }
-            return words;
+            for (int i = 0; i < pieces.size(); i++) {
+                to.add(pieces.get(i), pieces.start(i));
+            }
+        }
+
+        @Override
+        public boolean endsInBytes() {
+            return !parts.isEmpty() && parts.getLast().endsInBytes();
+        }
+
+        @Override
+        public PreTokenizer withoutAlphabet() {
+            List<PreTokenizer> same = new ArrayList<>(parts);
+            same.set(same.size() - 1, parts.getLast().withoutAlphabet());
+            return new Sequence(List.copyOf(same));
         }
     }
 }

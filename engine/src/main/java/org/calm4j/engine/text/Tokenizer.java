@@ -5,24 +5,16 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import it.unimi.dsi.fastutil.ints.IntArrayList;
-import it.unimi.dsi.fastutil.ints.IntOpenHashSet;
-import it.unimi.dsi.fastutil.objects.Object2IntOpenHashMap;
-import java.io.ByteArrayOutputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 
 /**
- * Text to token ids and back, from a Hugging Face {@code tokenizer.json}: added tokens are cut out first, the rest goes through the
- * pre-tokenizer and the vocabulary. What is not supported is an error that names it.
+ * Text to token ids and back, from a Hugging Face {@code tokenizer.json}: added tokens are cut out first, the rest goes through
+ * the normalizer, the pre-tokenizer and the vocabulary. Ids and text are those of Hugging Face's library; what is not supported is an error
+ * that names it. {@code truncation} and {@code padding} are left aside. Safe for many threads.
  */
 public final class Tokenizer {
     private static final String FILE = "tokenizer.json";
@@ -30,45 +22,35 @@ public final class Tokenizer {
 
     private final ObjectNode json;
     private final ObjectNode config;
-    private final PreTokenizer preTokenizer;
+    private final AddedTokens added;
     private final Vocabulary vocabulary;
-    private final Object2IntOpenHashMap<String> added = new Object2IntOpenHashMap<>();
-    private final IntOpenHashSet special = new IntOpenHashSet();
-    private final Pattern addedPattern;
+    private final Words words;
+    private final PostProcessor postProcessor;
+    private final Decoder decoder;
     private final String[] tokens;
-    private final boolean byteLevel;
-    private final int[] prefix;
-    private final int[] suffix;
 
     private Tokenizer(ObjectNode json, ObjectNode config, Object where) {
         this.json = json;
         this.config = config;
-        if (!json.path("normalizer").isNull() && !json.path("normalizer").isMissingNode()) {
-            throw CalmException.badInput(where, "normalizer " + json.path("normalizer").path("type") + " is not supported");
-        }
-        preTokenizer = PreTokenizer.of(json.path("pre_tokenizer"), where);
-        vocabulary = Vocabulary.of(json.path("model"), where);
-        added.defaultReturnValue(Vocabulary.NONE);
-        readAdded(where);
-        addedPattern = added.isEmpty() ? null : Pattern.compile(added.keySet().stream()
-                .sorted(Comparator.comparingInt(String::length).reversed()).map(Pattern::quote).collect(Collectors.joining("|")));
-        int size = 0;
+        Part file = new Part(json, "", where);
+        vocabulary = Vocabulary.of(file.get("model"));
+        added = AddedTokens.of(file.list("added_tokens"), Normalizer.of(file.get("normalizer")), vocabulary.ids());
+        words = new Words(PreTokenizer.of(file.get("pre_tokenizer")), vocabulary);
+        postProcessor = PostProcessor.of(file.get("post_processor"));
+        decoder = Decoder.of(file.get("decoder"));
+        int largest = postProcessor.largest();
         for (int id : vocabulary.ids().values()) {
-            size = Math.max(size, id + 1);
+            largest = Math.max(largest, id);
         }
-        for (int id : added.values()) {
-            size = Math.max(size, id + 1);
+        for (int id : added.ids().values()) {
+            largest = Math.max(largest, id);
         }
-        if (size > 2 * (vocabulary.ids().size() + added.size()) + 1000) {
-            throw CalmException.badInput(where, "the largest token id is " + (size - 1) + " among " + vocabulary.ids().size() + " tokens");
+        if (largest >= 2 * (vocabulary.ids().size() + added.ids().size()) + 1000) {
+            throw file.error("has " + largest + " for its largest token id, among " + vocabulary.ids().size() + " tokens");
         }
-        tokens = new String[size];
+        tokens = new String[largest + 1];
         vocabulary.ids().forEach((token, id) -> tokens[id] = token);
-        added.forEach((token, id) -> tokens[id] = token);
-        byteLevel = byteLevel(where);
-        List<int[]> around = around(where);
-        prefix = around.get(0);
-        suffix = around.get(1);
+        added.ids().forEach((token, id) -> tokens[id] = token);
     }
 
     /**
@@ -158,62 +140,6 @@ public final class Tokenizer {
         Json.write(folder.resolve(CONFIG), config);
     }
 
-    private void readAdded(Object where) {
-        for (JsonNode token : json.path("added_tokens")) {
-            String content = token.path("content").asText();
-            for (String option : List.of("single_word", "lstrip", "rstrip")) {
-                if (token.path(option).asBoolean(false)) {
-                    throw CalmException.badInput(where, "added token \"" + content + "\": " + option + " is not supported");
-                }
-            }
-            if (content.isEmpty() || !token.path("id").isInt() || token.path("id").asInt() < 0) {
-                throw CalmException.badInput(where, "an added token has no content or no id: " + token);
-            }
-            added.put(content, token.path("id").asInt());
-            if (token.path("special").asBoolean(false)) {
-                special.add(token.path("id").asInt());
-            }
-        }
-    }
-
-    private boolean byteLevel(Object where) {
-        JsonNode decoder = json.path("decoder");
-        if (decoder.isNull() || decoder.isMissingNode()) {
-            return false;
-        }
-        if (!decoder.path("type").asText().equals("ByteLevel")) {
-            throw CalmException.badInput(where, "decoder " + decoder.path("type") + " is not supported; supported: ByteLevel");
-        }
-        return true;
-    }
-
-    /** What the post-processor puts before and behind a text. */
-    private List<int[]> around(Object where) {
-        JsonNode processor = json.path("post_processor");
-        String type = processor.path("type").asText("ByteLevel");
-        IntArrayList before = new IntArrayList();
-        IntArrayList behind = new IntArrayList();
-        List<JsonNode> processors = type.equals("Sequence") ? processor.path("processors").valueStream().toList() : List.of(processor);
-        for (JsonNode part : processors) {
-            String kind = part.path("type").asText("ByteLevel");
-            if (kind.equals("TemplateProcessing")) {
-                boolean text = false;
-                for (JsonNode item : part.path("single")) {
-                    text |= item.has("Sequence");
-                    if (item.has("SpecialToken")) {
-                        JsonNode ids = part.path("special_tokens").path(item.path("SpecialToken").path("id").asText()).path("ids");
-                        for (JsonNode id : ids) {
-                            (text ? behind : before).add(id.asInt());
-                        }
-                    }
-                }
-            } else if (!kind.equals("ByteLevel")) {
-                throw CalmException.badInput(where, "post_processor \"" + kind + "\" is not supported; supported: ByteLevel, TemplateProcessing");
-            }
-        }
-        return List.of(before.toIntArray(), behind.toIntArray());
-    }
-
     /** With what the post-processor adds, such as a beginning-of-sequence token. */
     public int[] encode(String text) {
         return encode(text, true);
@@ -221,32 +147,15 @@ public final class Tokenizer {
 
     /** @param specialTokens whether the post-processor adds its tokens; tokens that stand in the text are recognised anyway */
     public int[] encode(String text, boolean specialTokens) {
-        IntArrayList ids = new IntArrayList();
+        IntArrayList ids = new IntArrayList(text.length() / 3 + 2);
         if (specialTokens) {
-            ids.addElements(0, prefix);
+            ids.addElements(0, postProcessor.before());
         }
-        int at = 0;
-        if (addedPattern != null) {
-            Matcher matcher = addedPattern.matcher(text);
-            while (matcher.find()) {
-                encodePlain(text.substring(at, matcher.start()), ids);
-                ids.add(added.getInt(matcher.group()));
-                at = matcher.end();
-            }
-        }
-        encodePlain(text.substring(at), ids);
+        added.cut(text, ids::add, (rest, start) -> words.encode(rest, start, ids));
         if (specialTokens) {
-            ids.addElements(ids.size(), suffix);
+            ids.addElements(ids.size(), postProcessor.behind());
         }
         return ids.toIntArray();
-    }
-
-    private void encodePlain(String text, IntArrayList to) {
-        if (!text.isEmpty()) {
-            for (String word : preTokenizer.split(text)) {
-                vocabulary.encode(word, to);
-            }
-        }
     }
 
     /**
@@ -254,21 +163,17 @@ public final class Tokenizer {
      * @throws CalmException bad input: an id that no token has
      */
     public String decode(int[] ids, boolean skipSpecialTokens) {
-        List<String> parts = new ArrayList<>();
+        StreamingDecoder stream = streamingDecoder(skipSpecialTokens);
+        StringBuilder text = new StringBuilder();
         for (int id : ids) {
-            String token = token(id);
-            if (!skipSpecialTokens || !special.contains(id)) {
-                parts.add(token);
-            }
+            text.append(stream.add(id));
         }
-        if (!byteLevel) {
-            return String.join(" ", parts);
-        }
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        for (String part : parts) {
-            bytes.writeBytes(ByteAlphabet.decode(part));
-        }
-        return bytes.toString(StandardCharsets.UTF_8);
+        return text.append(stream.finish()).toString();
+    }
+
+    /** For tokens that come one by one. */
+    public StreamingDecoder streamingDecoder(boolean skipSpecialTokens) {
+        return new StreamingDecoder(this, skipSpecialTokens, decoder.stream(false));
     }
 
     /** One more than the largest id. */
@@ -284,9 +189,14 @@ public final class Tokenizer {
         return tokens[id];
     }
 
+    /** Whether it is a special token, such as one that ends a turn. */
+    public boolean isSpecial(String token) {
+        return added.isSpecial(token);
+    }
+
     /** The id of a token; -1 when there is no such token. */
     public int id(String token) {
-        int id = added.getInt(token);
+        int id = added.ids().getInt(token);
         return id == Vocabulary.NONE ? vocabulary.ids().getInt(token) : id;
     }
 

@@ -1,0 +1,73 @@
+package org.calm4j.engine.text;
+
+import it.unimi.dsi.fastutil.ints.IntArrayList;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.regex.PatternSyntaxException;
+import org.calm4j.engine.CalmException;
+
+/** A regular expression out of a file: Java's engine, stopped where the expression takes more steps than a usable one does. */
+record BoundedRegex(Pattern pattern, Object where) implements TextPattern {
+    private static final int LONGEST = 10_000;
+    private static final long STEPS_PER_CHARACTER = 10_000;
+
+    static BoundedRegex of(String regex, Part part) {
+        if (regex.isEmpty() || regex.length() > LONGEST) {
+            throw part.error("has a regular expression of " + regex.length() + " characters");
+        }
+        try {
+            return new BoundedRegex(Pattern.compile(regex, Pattern.UNICODE_CHARACTER_CLASS), part.where());
+        } catch (PatternSyntaxException e) {
+            throw part.error("is not a regular expression that is supported: " + e.getDescription());
+        } catch (StackOverflowError e) {
+            throw part.error("has a regular expression that nests too deeply");
+        }
+    }
+
+    @Override
+    public void find(String text, IntArrayList matches) {
+        Matcher matcher = pattern.matcher(new Counted(text, new long[] {STEPS_PER_CHARACTER * (text.length() + 1000L)}));
+        try {
+            while (matcher.find()) {
+                matches.add(matcher.start());
+                matches.add(matcher.end());
+            }
+        } catch (StackOverflowError | StepsUsedUp e) {
+            throw CalmException.badInput(where, "the regular expression " + pattern + " takes too many steps");
+        }
+    }
+
+    private static final class StepsUsedUp extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        StepsUsedUp() {
+            super(null, null, false, false);
+        }
+    }
+
+    /** A text that counts how often it is read. */
+    private record Counted(CharSequence text, long[] left) implements CharSequence {
+        @Override
+        public int length() {
+            return text.length();
+        }
+
+        @Override
+        public char charAt(int index) {
+            if (--left[0] < 0) {
+                throw new StepsUsedUp();
+            }
+            return text.charAt(index);
+        }
+
+        @Override
+        public CharSequence subSequence(int start, int end) {
+            return text.subSequence(start, end);
+        }
+
+        @Override
+        public String toString() {
+            return text.toString();
+        }
+    }
+}

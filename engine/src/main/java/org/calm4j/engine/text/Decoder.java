@@ -1,0 +1,306 @@
+package org.calm4j.engine.text;
+
+import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Consumer;
+
+/** Makes text of tokens, one token after the other; kinds and names as in tokenizer.json. */
+sealed interface Decoder {
+    /** A text that is being made. */
+    interface Stream {
+        /** Takes a token and hands on what is certain by now. */
+        void accept(String token, Consumer<String> next);
+
+        /** Hands on what was kept back. */
+        default void finish(Consumer<String> next) {
+        }
+    }
+
+    /** @param joined whether what is to come are parts of one token, of which the part before this one made them all */
+    Stream stream(boolean joined);
+
+    /** Whether it makes one token of all. */
+    default boolean joins() {
+        return false;
+    }
+
+    /** @throws org.calm4j.engine.CalmException bad input: a kind that is not known here, by name */
+    static Decoder of(Part part) {
+        if (!part.present()) {
+            return new Blanks();
+        }
+        return switch (part.type()) {
+            case "ByteLevel" -> new ByteLevel();
+            case "Sequence" -> new Sequence(part.list("decoders").stream().map(Decoder::of).toList());
+            case "Replace" -> new Replace(new Normalizer.Replace(TextPattern.of(part.get("pattern")), part.string("content")));
+            case "ByteFallback" -> new ByteFallback();
+            case "Fuse" -> new Fuse();
+            case "Strip" -> Strip.of(part);
+            case "Metaspace" -> Metaspace.of(part);
+            default -> throw part.unsupported("ByteLevel, Sequence, Replace, ByteFallback, Fuse, Strip, Metaspace");
+        };
+    }
+
+    /** Without a decoder: a blank between two tokens. */
+    record Blanks() implements Decoder {
+        @Override
+        public Stream stream(boolean joined) {
+            boolean[] open = new boolean[1];
+            return (token, next) -> {
+                next.accept(open[0] ? " " + token : token);
+                open[0] = true;
+            };
+        }
+    }
+
+    /** One after the other. */
+    record Sequence(List<Decoder> parts) implements Decoder {
+        @Override
+        public Stream stream(boolean joined) {
+            List<Stream> streams = new ArrayList<>();
+            boolean one = joined;
+            for (Decoder part : parts) {
+                streams.add(part.stream(one));
+                one |= part.joins();
+            }
+            return new Stream() {
+                @Override
+                public void accept(String token, Consumer<String> next) {
+                    push(0, token, next);
+                }
+
+                private void push(int part, String token, Consumer<String> next) {
+                    if (part == streams.size()) {
+                        next.accept(token);
+                    } else {
+                        streams.get(part).accept(token, made -> push(part + 1, made, next));
+                    }
+                }
+
+                @Override
+                public void finish(Consumer<String> next) {
+                    for (int i = 0; i < streams.size(); i++) {
+                        int behind = i + 1;
+                        streams.get(i).finish(made -> push(behind, made, next));
+                    }
+                }
+            };
+        }
+
+        @Override
+        public boolean joins() {
+            return parts.stream().anyMatch(Decoder::joins);
+        }
+    }
+
+    /** The byte alphabet's bytes as UTF-8; bytes that are none become U+FFFD. */
+    record ByteLevel() implements Decoder {
+        @Override
+        public Stream stream(boolean joined) {
+            return joined ? new Whole(stream(false)) : new Utf8();
+        }
+
+        @Override
+        public boolean joins() {
+            return true;
+        }
+    }
+
+    /** Every match becomes the content. */
+    record Replace(Normalizer.Replace replace) implements Decoder {
+        @Override
+        public Stream stream(boolean joined) {
+            Stream each = (token, next) -> next.accept(replace.normalize(token));
+            return joined ? new Whole(each) : each;
+        }
+    }
+
+    /** Runs of tokens like {@code <0x0A>} as UTF-8; of a run that is none each byte becomes U+FFFD. */
+    record ByteFallback() implements Decoder {
+        @Override
+        public Stream stream(boolean joined) {
+            return joined ? new Whole(new ByteRuns()) : new ByteRuns();
+        }
+    }
+
+    /** Makes one token of all. */
+    record Fuse() implements Decoder {
+        @Override
+        public Stream stream(boolean joined) {
+            return (token, next) -> next.accept(token);
+        }
+
+        @Override
+        public boolean joins() {
+            return true;
+        }
+    }
+
+    /** Takes a character away from both ends of a token, so many times at most. */
+    record Strip(String content, int start, int stop) implements Decoder {
+        static Strip of(Part part) {
+            String content = part.string("content");
+            if (content.codePointCount(0, content.length()) != 1) {
+                throw part.get("content").error("is not one character");
+            }
+            return new Strip(content, part.count("start"), part.count("stop"));
+        }
+
+        @Override
+        public Stream stream(boolean joined) {
+            if (joined && stop == 0) {
+                return new StripStart();
+            }
+            Stream each = (token, next) -> next.accept(strip(token));
+            return joined ? new Whole(each) : each;
+        }
+
+        private String strip(String token) {
+            int from = 0;
+            int to = token.length();
+            for (int i = 0; i < start && token.startsWith(content, from); i++) {
+                from += content.length();
+            }
+            for (int i = 0; i < stop && to - content.length() >= from && token.startsWith(content, to - content.length()); i++) {
+                to -= content.length();
+            }
+            return token.substring(from, to);
+        }
+
+        /** Of one token that comes in parts. */
+        private final class StripStart implements Stream {
+            private int left = start;
+
+            @Override
+            public void accept(String token, Consumer<String> next) {
+                int from = 0;
+                while (left > 0 && token.startsWith(content, from)) {
+                    from += content.length();
+                    left--;
+                }
+                if (from < token.length()) {
+                    left = 0;
+                    next.accept(token.substring(from));
+                }
+            }
+        }
+    }
+
+    /** A visible blank becomes a blank, and nothing in the first token where encoding put it there. */
+    record Metaspace(String blank, boolean prefixed) implements Decoder {
+        static Metaspace of(Part part) {
+            PreTokenizer.Metaspace same = PreTokenizer.Metaspace.of(part);
+            return new Metaspace(same.blank(), same.prefixAlways() || same.prefixAtStart());
+        }
+
+        @Override
+        public Stream stream(boolean joined) {
+            boolean[] behindFirst = new boolean[1];
+            return (token, next) -> {
+                next.accept(token.replace(blank, prefixed && !behindFirst[0] ? "" : " "));
+                behindFirst[0] = !joined;
+            };
+        }
+    }
+
+    /** Waits for all of a token that comes in parts. */
+    final class Whole implements Stream {
+        private final Stream stream;
+        private final StringBuilder parts = new StringBuilder();
+
+        Whole(Stream stream) {
+            this.stream = stream;
+        }
+
+        @Override
+        public void accept(String token, Consumer<String> next) {
+            parts.append(token);
+        }
+
+        @Override
+        public void finish(Consumer<String> next) {
+            stream.accept(parts.toString(), next);
+            stream.finish(next);
+        }
+    }
+
+    /** Keeps back the bytes of a character that is not whole yet. */
+    final class Utf8 implements Stream {
+        private final ByteArrayOutputStream kept = new ByteArrayOutputStream();
+
+        @Override
+        public void accept(String token, Consumer<String> next) {
+            kept.writeBytes(ByteAlphabet.decode(token));
+            byte[] bytes = kept.toByteArray();
+            int whole = whole(bytes);
+            if (whole > 0) {
+                next.accept(new String(bytes, 0, whole, StandardCharsets.UTF_8));
+                kept.reset();
+                kept.write(bytes, whole, bytes.length - whole);
+            }
+        }
+
+        /** Where the last character begins, if it may go on; else the end. */
+        private static int whole(byte[] bytes) {
+            for (int back = 1; back <= Math.min(3, bytes.length); back++) {
+                int b = bytes[bytes.length - back] & 0xff;
+                if (b >= 0xC0) {
+                    int length = b >= 0xF0 ? 4 : b >= 0xE0 ? 3 : 2;
+                    return length > back ? bytes.length - back : bytes.length;
+                }
+                if (b < 0x80) {
+                    break;
+                }
+            }
+            return bytes.length;
+        }
+
+        @Override
+        public void finish(Consumer<String> next) {
+            next.accept(kept.toString(StandardCharsets.UTF_8));
+            kept.reset();
+        }
+    }
+
+    /** Keeps back a run of bytes until a token comes that is none: only then is it certain whether the run is text. */
+    final class ByteRuns implements Stream {
+        private final ByteArrayOutputStream run = new ByteArrayOutputStream();
+
+        @Override
+        public void accept(String token, Consumer<String> next) {
+            int value = value(token);
+            if (value >= 0) {
+                run.write(value);
+                return;
+            }
+            finish(next);
+            next.accept(token);
+        }
+
+        private static int value(String token) {
+            if (token.length() != 6 || !token.startsWith("<0x") || token.charAt(5) != '>') {
+                return -1;
+            }
+            int high = Character.digit(token.charAt(3), 16);
+            int low = Character.digit(token.charAt(4), 16);
+            return high < 0 || low < 0 ? -1 : high << 4 | low;
+        }
+
+        @Override
+        public void finish(Consumer<String> next) {
+            byte[] bytes = run.toByteArray();
+            run.reset();
+            String text = new String(bytes, StandardCharsets.UTF_8);
+            if (Arrays.equals(text.getBytes(StandardCharsets.UTF_8), bytes)) {
+                next.accept(text);
+                return;
+            }
+            for (int i = 0; i < bytes.length; i++) {
+                next.accept("\uFFFD");
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+package org.calm4j.engine.text;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/** What a text was cut into, in order; the empty ones left out. */
+final class Pieces {
+    private final List<String> texts = new ArrayList<>();
+    private boolean first;
+
+    /** @param start whether the piece stands at the very start of the whole text */
+    void add(String piece, boolean start) {
+        if (!piece.isEmpty()) {
+            first = texts.isEmpty() ? start : first;
+            texts.add(piece);
+        }
+    }
+
+    int size() {
+        return texts.size();
+    }
+
+    String get(int index) {
+        return texts.get(index);
+    }
+
+    /** Whether the piece stands at the very start of the whole text. */
+    boolean start(int index) {
+        return index == 0 && first;
+    }
+}

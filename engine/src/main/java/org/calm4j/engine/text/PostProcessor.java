@@ -1,0 +1,72 @@
+package org.calm4j.engine.text;
+
+import it.unimi.dsi.fastutil.ints.IntArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/** The tokens that go before and behind a text; kinds and names as in tokenizer.json. */
+record PostProcessor(int[] before, int[] behind) {
+    private static final PostProcessor NOTHING = new PostProcessor(new int[0], new int[0]);
+
+    /** @throws org.calm4j.engine.CalmException bad input: a kind that is not known here, by name */
+    static PostProcessor of(Part part) {
+        if (!part.present()) {
+            return NOTHING;
+        }
+        return switch (part.type()) {
+            // It changes offsets only.
+            case "ByteLevel" -> NOTHING;
+            case "TemplateProcessing" -> template(part);
+            case "Sequence" -> part.list("processors").stream().map(PostProcessor::of).reduce(NOTHING, PostProcessor::inside);
+            default -> throw part.unsupported("ByteLevel, TemplateProcessing, Sequence");
+        };
+    }
+
+    private static PostProcessor template(Part part) {
+        IntArrayList before = new IntArrayList();
+        IntArrayList behind = new IntArrayList();
+        boolean text = false;
+        for (Part item : part.list("single")) {
+            if (item.get("SpecialToken").present()) {
+                (text ? behind : before).addAll(ids(part.get("special_tokens").get(item.get("SpecialToken").string("id"))));
+            } else if (text || !item.get("Sequence").string("id").equals("A")) {
+                throw item.error("is not supported; supported: special tokens and one sequence A");
+            } else {
+                text = true;
+            }
+        }
+        if (!text) {
+            throw part.get("single").error("has no sequence A");
+        }
+        return new PostProcessor(before.toIntArray(), behind.toIntArray());
+    }
+
+    private static IntArrayList ids(Part token) {
+        IntArrayList ids = new IntArrayList();
+        for (Part id : token.list("ids")) {
+            if (!id.json().isInt() || id.json().intValue() < 0) {
+                throw id.error("is not a token id");
+            }
+            ids.add(id.json().intValue());
+        }
+        if (ids.isEmpty()) {
+            throw token.error("has no ids");
+        }
+        return ids;
+    }
+
+    private PostProcessor inside(PostProcessor outer) {
+        return new PostProcessor(joined(outer.before, before), joined(behind, outer.behind));
+    }
+
+    private static int[] joined(int[] first, int[] second) {
+        IntArrayList all = new IntArrayList(first);
+        all.addElements(all.size(), second);
+        return all.toIntArray();
+    }
+
+    /** The largest id; -1 without one. */
+    int largest() {
+        return List.of(before, behind).stream().flatMapToInt(Arrays::stream).max().orElse(-1);
+    }
+}

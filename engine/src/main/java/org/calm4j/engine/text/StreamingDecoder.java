@@ -1,0 +1,43 @@
+package org.calm4j.engine.text;
+
+import java.util.function.Consumer;
+
+/** Tokens to text as they come. All that it gives is together what {@link Tokenizer#decode} gives, and never a part of a character. */
+public final class StreamingDecoder {
+    private final Tokenizer tokenizer;
+    private final boolean skipSpecialTokens;
+    private final Decoder.Stream stream;
+    private final StringBuilder text = new StringBuilder();
+    private final Consumer<String> append = text::append;
+
+    StreamingDecoder(Tokenizer tokenizer, boolean skipSpecialTokens, Decoder.Stream stream) {
+        this.tokenizer = tokenizer;
+        this.skipSpecialTokens = skipSpecialTokens;
+        this.stream = stream;
+    }
+
+    /**
+     * The text that is certain with this token; empty while it is not.
+     *
+     * @throws org.calm4j.engine.CalmException bad input: no token has this id
+     */
+    public String add(int id) {
+        String token = tokenizer.token(id);
+        if (!skipSpecialTokens || !tokenizer.isSpecial(token)) {
+            stream.accept(token, append);
+        }
+        return taken();
+    }
+
+    /** What was kept back; nothing may be added after it. */
+    public String finish() {
+        stream.finish(append);
+        return taken();
+    }
+
+    private String taken() {
+        String taken = text.toString();
+        text.setLength(0);
+        return taken;
+    }
+}

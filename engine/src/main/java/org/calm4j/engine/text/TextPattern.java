@@ -1,0 +1,78 @@
+package org.calm4j.engine.text;
+
+import it.unimi.dsi.fastutil.ints.IntArrayList;
+import java.util.function.IntPredicate;
+
+/** What a text is searched for. */
+interface TextPattern {
+    /** Appends start and end of every match, in order; matches do not overlap. */
+    void find(String text, IntArrayList matches);
+
+    /** A {@code pattern} of tokenizer.json: {@code {"String": …}} or {@code {"Regex": …}}. */
+    static TextPattern of(Part pattern) {
+        if (pattern.get("Regex").present()) {
+            String regex = pattern.string("Regex");
+            TextPattern words = WordPattern.of(regex);
+            return words != null ? words : BoundedRegex.of(regex, pattern);
+        }
+        String literal = pattern.string("String");
+        if (literal.isEmpty()) {
+            throw pattern.error("is empty");
+        }
+        return new Literal(literal);
+    }
+
+    /** A string that stands for itself. */
+    record Literal(String literal) implements TextPattern {
+        @Override
+        public void find(String text, IntArrayList matches) {
+            for (int at = text.indexOf(literal); at >= 0; at = text.indexOf(literal, at + literal.length())) {
+                matches.add(at);
+                matches.add(at + literal.length());
+            }
+        }
+    }
+
+    /** Single characters. */
+    record OneOf(IntPredicate characters) implements TextPattern {
+        @Override
+        public void find(String text, IntArrayList matches) {
+            for (int at = 0; at < text.length();) {
+                int codePoint = text.codePointAt(at);
+                int end = at + Character.charCount(codePoint);
+                if (characters.test(codePoint)) {
+                    matches.add(at);
+                    matches.add(end);
+                }
+                at = end;
+            }
+        }
+    }
+
+    /** Runs of characters of one class: words, and what is neither word nor blank. */
+    record WordRuns() implements TextPattern {
+        @Override
+        public void find(String text, IntArrayList matches) {
+            int open = -1;
+            int last = -1;
+            for (int at = 0; at < text.length();) {
+                int codePoint = text.codePointAt(at);
+                int kind = CharacterClass.isWord(codePoint) ? 1 : CharacterClass.isSpace(codePoint) ? -1 : 2;
+                if (kind != last) {
+                    close(open, at, matches);
+                    open = kind < 0 ? -1 : at;
+                    last = kind;
+                }
+                at += Character.charCount(codePoint);
+            }
+            close(open, text.length(), matches);
+        }
+
+        private static void close(int from, int to, IntArrayList matches) {
+            if (from >= 0) {
+                matches.add(from);
+                matches.add(to);
+            }
+        }
+    }
+}
