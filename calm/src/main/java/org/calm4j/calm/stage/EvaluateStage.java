@@ -53,7 +53,7 @@ public record EvaluateStage(Path output, long seed) {
         List<Question> all = SampleStage.read(questions);
         List<Scorer.Item> items = new ArrayList<>();
         for (Question question : all) {
-            int[] prompt = model.requireTokenizer().encode(prompts.render(question));
+            int[] prompt = model.promptIds(prompts.render(question));
             items.add(new Scorer.Item(prompt, question.choices().stream()
                     .map(choice -> model.requireTokenizer().encode(choice.text(), false)).toList()));
         }

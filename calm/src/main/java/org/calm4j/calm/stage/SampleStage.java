@@ -62,7 +62,7 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
             String task) {
         Tokenizer tokenizer = model.requireTokenizer();
         List<String> asked = questions.stream().map(prompts::render).toList();
-        List<int[]> encoded = asked.stream().map(tokenizer::encode).toList();
+        List<int[]> encoded = asked.stream().map(model::promptIds).toList();
         progress.start(task, questions.size());
         try {
             List<List<Completion>> completions = new Generator(model.model()).generate(encoded, sampling, done -> progress.at(done, ""));

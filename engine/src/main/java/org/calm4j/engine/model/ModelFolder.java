@@ -16,6 +16,8 @@ import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.HostBuffer;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.engine.text.ChatTemplate;
+import org.calm4j.engine.text.Conversation;
 import org.calm4j.engine.text.Tokenizer;
 
 /**
@@ -82,6 +84,16 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
     /** The same model with a fresh adapter, or with none. */
     public ModelFolder withLora(Lora lora) {
         return new ModelFolder(path, new CausalLm(model.config(), model.parameters(), lora), tokenizer);
+    }
+
+    /** How a conversation is written for the model; null without one. */
+    public ChatTemplate chatTemplate() {
+        return tokenizer == null ? null : tokenizer.chatTemplate();
+    }
+
+    /** A question to the model as ids: one user turn where it has a chat template, else the text as it is. */
+    public int[] promptIds(String question) {
+        return chatTemplate() == null ? requireTokenizer().encode(question) : Conversation.of(tokenizer, question).prompt();
     }
 
     /** The tokenizer, which the caller cannot do without. */

@@ -73,6 +73,17 @@ final class AddedTokens {
         return special.contains(content);
     }
 
+    /** Where the first special token that stands in a text as it is ends; -1 without one. */
+    int endOfSpecial(String text) {
+        for (int at = 0; at < text.length(); at++) {
+            int length = raw.longest(text, at);
+            if (length > 0 && raw.get(text, at, length).special) {
+                return at + length;
+            }
+        }
+        return -1;
+    }
+
     /** Hands over, in the order of the text, the tokens found and the normalized text between them. */
     void cut(String text, IntConsumer token, Rest rest) {
         cut(raw, text, token, (piece, start) -> cut(normalized, normalizer.normalize(piece), token,

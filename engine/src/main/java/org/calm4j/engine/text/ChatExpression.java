@@ -2,6 +2,7 @@ package org.calm4j.engine.text;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -14,9 +15,11 @@ final class ChatExpression {
 
     private static final int LONGEST = 20_000;
     private static final int DEEPEST = 20;
+    private static final int MOST_OPERATORS = 200;
     private static final Pattern STRING = Pattern.compile("'(?:[^'\\\\]|\\\\.)*+'|\"(?:[^\"\\\\]|\\\\.)*+\"", Pattern.DOTALL);
     private static final Pattern NOT = Pattern.compile("(?<![\\w.])not\\b");
     private static final Pattern NAMED = Pattern.compile("(?<![=!<>])=(?!=)");
+    private static final Pattern FILTER = Pattern.compile("(?<!\\|)\\|\\s*([A-Za-z_]\\w*)");
     private static final Pattern AND_OR = Pattern.compile("(?:and|or|if|else)\\b");
 
     private ChatExpression() {
@@ -34,6 +37,7 @@ final class ChatExpression {
         });
         code = wrap(wrap(code.replace("[::-1]", "|" + REVERSED), NOT, false), NAMED, true);
         checkDepth(code);
+        checkNames(code, FILTER, ChatJinja.FILTERS, "filter");
         StringBuilder whole = new StringBuilder();
         int at = 0;
         for (int mark = code.indexOf('\u0001'); mark >= 0; mark = code.indexOf('\u0001', at)) {
@@ -50,6 +54,9 @@ final class ChatExpression {
         while (matcher.find()) {
             found.add(new int[] {matcher.start(), matcher.end()});
         }
+        if (found.size() > MOST_OPERATORS) {
+            throw new ChatFailure("has an expression of " + found.size() + " operators");
+        }
         String wrapped = code;
         for (int[] place : found.reversed()) {
             String before = wrapped.substring(0, place[0]).stripTrailing();
@@ -61,6 +68,16 @@ final class ChatExpression {
             }
         }
         return wrapped;
+    }
+
+    /** Jinjava takes the value of what it does not know for nothing. */
+    private static void checkNames(String code, Pattern use, Set<String> known, String kind) {
+        Matcher matcher = use.matcher(code);
+        while (matcher.find()) {
+            if (!known.contains(matcher.group(1))) {
+                throw new ChatFailure("uses the " + kind + " \"" + matcher.group(1) + "\", which is not known here");
+            }
+        }
     }
 
     /** Jinjava's parser takes ever longer with every level. */

@@ -33,7 +33,7 @@ final class ChatForTag extends ForTag {
         ForLoop items = ObjectIterator.getLoop(all);
         while (items.hasNext()) {
             Object item = interpreter.wrap(items.next());
-            try (JinjavaInterpreter.InterpreterScopeClosable scope = interpreter.enterScope()) {
+            try (JinjavaInterpreter.InterpreterScopeClosable _ = interpreter.enterScope()) {
                 bind(interpreter, loop.getLeft(), item);
                 if (Boolean.TRUE.equals(interpreter.resolveELExpression("(" + test + ") ? true : false", node.getLineNumber()))) {
                     chosen.add(item);

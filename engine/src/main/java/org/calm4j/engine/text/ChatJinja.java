@@ -29,7 +29,7 @@ final class ChatJinja {
 
     private static final Set<String> TAGS = Set.of("for", "else", "elif", "if", "set", "macro", "call", "raw", "break", "continue", "do",
             "print", "endfor", "endif", "endset", "endmacro", "endcall", "endraw");
-    private static final Set<String> FILTERS = Set.of("trim", "length", "count", "tojson", "list", "string", "join", "map", "select", "reject",
+    static final Set<String> FILTERS = Set.of("trim", "length", "count", "tojson", "list", "string", "join", "map", "select", "reject",
             "selectattr", "rejectattr", "first", "last", "reverse", "upper", "lower", "capitalize", "title", "replace", "default", "d", "int",
             "float", "items", "dictsort", "sort", "unique", "safe", "e", "escape", "sum", "abs", "round", ChatExpression.REVERSED);
     private static final Set<String> FUNCTIONS = Set.of("range", "namespace", "raise_exception", "strftime_now");

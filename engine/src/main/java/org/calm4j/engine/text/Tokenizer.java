@@ -28,10 +28,12 @@ public final class Tokenizer {
     private final PostProcessor postProcessor;
     private final Decoder decoder;
     private final String[] tokens;
+    private final ChatTemplate chatTemplate;
 
-    private Tokenizer(ObjectNode json, ObjectNode config, Object where) {
+    private Tokenizer(ObjectNode json, ObjectNode config, ChatTemplate chatTemplate, Object where) {
         this.json = json;
         this.config = config;
+        this.chatTemplate = chatTemplate;
         Part file = new Part(json, "", where);
         vocabulary = Vocabulary.of(file.get("model"));
         added = AddedTokens.of(file.list("added_tokens"), Normalizer.of(file.get("normalizer")), vocabulary.ids());
@@ -71,7 +73,7 @@ public final class Tokenizer {
             }
             config = object;
         }
-        return new Tokenizer(json, config, file);
+        return new Tokenizer(json, config, ChatTemplate.read(folder), file);
     }
 
     /**
@@ -131,7 +133,7 @@ public final class Tokenizer {
             config.put("unk_token", unknown);
         }
         config.put("clean_up_tokenization_spaces", false);
-        return new Tokenizer(json, config, FILE);
+        return new Tokenizer(json, config, null, FILE);
     }
 
     /** Writes {@code tokenizer.json} and {@code tokenizer_config.json} into a folder. */
@@ -174,6 +176,16 @@ public final class Tokenizer {
     /** For tokens that come one by one. */
     public StreamingDecoder streamingDecoder(boolean skipSpecialTokens) {
         return new StreamingDecoder(this, skipSpecialTokens, decoder.stream(false));
+    }
+
+    /** How a conversation is written for the model; null where the folder says nothing about it. */
+    public ChatTemplate chatTemplate() {
+        return chatTemplate;
+    }
+
+    /** Where the first special token in a text ends; -1 without one. */
+    int endOfSpecial(String text) {
+        return added.endOfSpecial(text);
     }
 
     /** One more than the largest id. */
