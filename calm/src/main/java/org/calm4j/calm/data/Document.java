@@ -1,18 +1,26 @@
 package org.calm4j.calm.data;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonProperty;
 
 /**
  * One text to pretrain on: either {@code text}, all of it learned, or a {@code prompt} that is read and a {@code completion} that is
  * learned.
+ *
+ * @param chosenSource of a pair whose chosen response this is, which asks as sampling did; null for other texts
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
-public record Document(String text, String prompt, String completion) {
+public record Document(String text, String prompt, String completion, @JsonProperty("chosen_source") String chosenSource) {
     public static Document of(String text) {
-        return new Document(text, null, null);
+        return new Document(text, null, null, null);
     }
 
     public static Document of(String prompt, String completion) {
-        return new Document(null, prompt, completion);
+        return new Document(null, prompt, completion, null);
+    }
+
+    /** The chosen response of a pair. */
+    public static Document of(Pair pair) {
+        return new Document(null, pair.prompt(), pair.chosen(), pair.chosenSource());
     }
 }

@@ -4,8 +4,11 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.function.BiFunction;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.text.ChatTemplate;
+import org.calm4j.engine.text.Conversation;
 import org.calm4j.engine.text.Tokenizer;
 import org.calm4j.engine.train.Example;
 
@@ -27,16 +30,17 @@ public final class TrainingData {
     }
 
     /**
-     * Documents: lines with {@code text}, with {@code prompt} and {@code completion}, with {@code input_ids} (and {@code completion_start}),
-     * or Alpaca's {@code instruction}, {@code input} and {@code output}.
+     * Documents: lines with {@code text}, with {@code messages}, with {@code prompt} and {@code completion} (both text or both messages), with
+     * {@code input_ids} (and {@code completion_start}), or Alpaca's {@code instruction}, {@code input} and {@code output}.
      */
     public List<Example.Document> documents(Path file) {
         return lines(file, this::document);
     }
 
     /**
-     * Preference pairs: {@code prompt}, {@code chosen}, {@code rejected} as text, the {@code …_input_ids} forms, or LLaMA-Factory's ranking
-     * form with {@code instruction} and {@code input}.
+     * Preference pairs: {@code prompt}, {@code chosen}, {@code rejected} as text or as messages, the {@code …_input_ids} forms, or
+     * LLaMA-Factory's ranking form with {@code instruction} and {@code input}. A pair of CALM's own (it has {@code chosen_source}) asks as
+     * sampling did: through the chat template, where the model has one.
      */
     public List<Example.Preference> pairs(Path file) {
         return lines(file, this::pair);
@@ -62,15 +66,20 @@ public final class TrainingData {
             return document(ids, from, line, where);
         }
         if (line.has("text")) {
-            int[] tokens = completion(line, "text", where);
+            int[] tokens = completion(null, line, "text", where);
             return document(tokens, 1, line, where);
+        }
+        if (line.has("messages")) {
+            return document(Messages.at(where, () -> conversation(line.path("messages"), "messages", where).encode(false)), 1, line, where);
         }
         boolean alpaca = line.has("instruction") && line.has("output");
         if (!alpaca && !(line.has("prompt") && line.has("completion"))) {
-            throw CalmException.badInput(where, "expected text, input_ids, or prompt and completion");
+            throw CalmException.badInput(where, "expected text, messages, input_ids, or prompt and completion");
         }
-        int[] prompt = alpaca ? encode(instruction(line), where) : encode(text(line, "prompt", where), where);
-        int[] completion = completion(line, alpaca ? "output" : "completion", where);
+        Conversation asked = alpaca ? null : asked(line, "prompt", where);
+        int[] prompt = asked != null ? Messages.at(where, asked::prompt)
+                : encode(alpaca ? instruction(line) : text(line, "prompt", where), where);
+        int[] completion = completion(asked, line, alpaca ? "output" : "completion", where);
         int[] tokens = Arrays.copyOf(prompt, prompt.length + completion.length);
         System.arraycopy(completion, 0, tokens, prompt.length, completion.length);
         return document(tokens, Math.max(1, prompt.length), line, where);
@@ -85,7 +94,7 @@ public final class TrainingData {
     }
 
     private Example.Preference pair(JsonNode line, String where) {
-        return line.has("instruction") ? texts(instruction(line), "", line, where) : pair(line, "", where);
+        return line.has("instruction") ? preference(null, encode(instruction(line), where), "", line, where) : pair(line, "", where);
     }
 
     private Example.TwoLanguages twoLanguages(JsonNode line, String where) {
@@ -98,16 +107,32 @@ public final class TrainingData {
             return new Example.Preference(ids(line, "prompt" + language + "_input_ids", where), ids(line, "chosen" + language + "_input_ids", where),
                     ids(line, "rejected" + language + "_input_ids", where), weight(line, where));
         }
-        return texts(text(line, "prompt" + language, where), language, line, where);
+        Conversation asked = asked(line, "prompt" + language, where);
+        int[] prompt = asked != null ? Messages.at(where, asked::prompt) : encode(text(line, "prompt" + language, where), where);
+        return preference(asked, prompt, language, line, where);
     }
 
-    private Example.Preference texts(String prompt, String language, JsonNode line, String where) {
-        int[] tokens = encode(prompt, where);
-        if (tokens.length == 0) {
+    private Example.Preference preference(Conversation asked, int[] prompt, String language, JsonNode line, String where) {
+        if (prompt.length == 0) {
             throw CalmException.badInput(where, "prompt" + language + " is empty");
         }
-        return new Example.Preference(tokens, completion(line, "chosen" + language, where), completion(line, "rejected" + language, where),
-                weight(line, where));
+        return new Example.Preference(prompt, completion(asked, line, "chosen" + language, where),
+                completion(asked, line, "rejected" + language, where), weight(line, where));
+    }
+
+    /** The prompt as a conversation; null where it is text. */
+    private Conversation asked(JsonNode line, String name, String where) {
+        JsonNode prompt = line.path(name);
+        if (prompt.isArray()) {
+            return conversation(prompt, name, where);
+        }
+        boolean sampled = line.has("chosen_source") && prompt.isTextual() && tokenizer != null && tokenizer.chatTemplate() != null;
+        return sampled ? Conversation.of(tokenizer, prompt.asText()) : null;
+    }
+
+    private Conversation conversation(JsonNode messages, String name, String where) {
+        requireTokenizer(where);
+        return Messages.at(where, () -> new Conversation(tokenizer, Messages.of(messages, name, where)));
     }
 
     private static String instruction(JsonNode line) {
@@ -159,18 +184,26 @@ public final class TrainingData {
 
     /** The prompt's ids, with what the tokenizer puts before a text. */
     private int[] encode(String text, String where) {
-        if (tokenizer == null) {
-            throw CalmException.badInput(where, "is text, but the model folder has no tokenizer.json; give token ids (…input_ids)");
-        }
+        requireTokenizer(where);
         return tokenizer.encode(text);
     }
 
-    private int[] completion(JsonNode line, String name, String where) {
-        String text = text(line, name, where);
+    private void requireTokenizer(String where) {
         if (tokenizer == null) {
             throw CalmException.badInput(where, "is text, but the model folder has no tokenizer.json; give token ids (…input_ids)");
         }
-        int[] tokens = tokenizer.encode(text, name.equals("text"));
+    }
+
+    /** @param asked the conversation that it goes on with; null after a text */
+    private int[] completion(Conversation asked, JsonNode line, String name, String where) {
+        requireTokenizer(where);
+        if (asked != null) {
+            JsonNode answer = line.path(name);
+            List<Map<String, Object>> said = answer.isArray() ? Messages.of(answer, name, where)
+                    : List.of(ChatTemplate.message("assistant", text(line, name, where)));
+            return Messages.at(where, () -> asked.completion(said));
+        }
+        int[] tokens = tokenizer.encode(text(line, name, where), name.equals("text"));
         if (tokenizer.eosId() < 0) {
             return tokens;
         }

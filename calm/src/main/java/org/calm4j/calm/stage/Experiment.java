@@ -119,7 +119,7 @@ public final class Experiment {
         Path data = file(name + ".jsonl");
         if (name.equals("sft")) {
             ledger.run("sft-data", "", List.of(file("pairs.jsonl")), data, resume -> Jsonl.write(data, Jsonl.read(file("pairs.jsonl"), Pair.class).stream()
-                    .map(pair -> Document.of(pair.prompt(), pair.chosen())).toList()));
+                    .map(Document::of).toList()));
             train("sft", data, sftOptions(), file("sft"));
         } else {
             // Every language votes alone: what self-consistency gives without the other languages.

@@ -108,13 +108,19 @@ final class AddedTokens {
             while (token.lstrip && from > done && CharacterClass.isSpace(text.charAt(from - 1))) {
                 from--;
             }
+            if (token.lstrip) {
+                from = Math.max(from, done);
+            }
             while (token.rstrip && to < text.length() && CharacterClass.isSpace(text.charAt(to))) {
                 to++;
             }
             if (from > done) {
                 rest.accept(text.substring(done, from), done == 0);
             }
-            tokens.accept(token.id);
+            // The blanks that the token before took may have been all of this one.
+            if (from < to) {
+                tokens.accept(token.id);
+            }
             done = to;
         }
         if (done < text.length()) {

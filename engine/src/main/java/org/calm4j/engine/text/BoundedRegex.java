@@ -11,17 +11,29 @@ record BoundedRegex(Pattern pattern, Object where) implements TextPattern {
     private static final int LONGEST = 10_000;
     private static final long STEPS_PER_CHARACTER = 10_000;
 
+    private static final Pattern ESCAPE = Pattern.compile("\\\\(.)", Pattern.DOTALL);
+    /** Oniguruma, which these files are written for, counts Latin-1's superscripts and fractions among word characters, and joiners not. */
+    private static final String WORD = "[\\u00B2\\u00B3\\u00B9\\u00BC-\\u00BE[\\w&&[^\\u200C\\u200D]]]";
+    private static final String NOT_WORD = "[\\u200C\\u200D[\\W&&[^\\u00B2\\u00B3\\u00B9\\u00BC-\\u00BE]]]";
+
     static BoundedRegex of(String regex, Part part) {
         if (regex.isEmpty() || regex.length() > LONGEST) {
             throw part.error("has a regular expression of " + regex.length() + " characters");
         }
         try {
-            return new BoundedRegex(Pattern.compile(regex, Pattern.UNICODE_CHARACTER_CLASS), part.where());
+            return new BoundedRegex(Pattern.compile(likeOniguruma(regex), Pattern.UNICODE_CHARACTER_CLASS), part.where());
         } catch (PatternSyntaxException e) {
             throw part.error("is not a regular expression that is supported: " + e.getDescription());
         } catch (StackOverflowError e) {
             throw part.error("has a regular expression that nests too deeply");
         }
+    }
+
+    private static String likeOniguruma(String regex) {
+        return ESCAPE.matcher(regex).replaceAll(found -> {
+            String escaped = found.group(1);
+            return Matcher.quoteReplacement(escaped.equals("w") ? WORD : escaped.equals("W") ? NOT_WORD : found.group());
+        });
     }
 
     @Override

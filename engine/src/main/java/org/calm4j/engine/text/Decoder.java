@@ -291,6 +291,9 @@ sealed interface Decoder {
 
         @Override
         public void finish(Consumer<String> next) {
+            if (run.size() == 0) {
+                return;
+            }
             byte[] bytes = run.toByteArray();
             run.reset();
             String text = new String(bytes, StandardCharsets.UTF_8);

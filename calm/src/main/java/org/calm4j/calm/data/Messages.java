@@ -1,0 +1,43 @@
+package org.calm4j.calm.data;
+
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.Json;
+
+/** Lists of messages in data files: objects with {@code role} and {@code content}, and whatever else the model's chat template knows. */
+public final class Messages {
+    private static final TypeReference<Map<String, Object>> MESSAGE = new TypeReference<>() {
+    };
+
+    private Messages() {
+    }
+
+    /** @throws CalmException bad input: no list of messages, or an empty one */
+    public static List<Map<String, Object>> of(JsonNode list, String name, String where) {
+        if (!list.isArray() || list.isEmpty()) {
+            throw CalmException.badInput(where, name + " must be a list of messages, at least one");
+        }
+        List<Map<String, Object>> messages = new ArrayList<>();
+        for (JsonNode message : list) {
+            if (!message.path("role").isTextual() || !message.hasNonNull("content") && !message.has("tool_calls")) {
+                throw CalmException.badInput(where, name + "[" + messages.size() + "] needs role and content");
+            }
+            messages.add(Json.mapper().convertValue(message, MESSAGE));
+        }
+        return messages;
+    }
+
+    /** Does what may go wrong because of a line, and then says which line. */
+    public static <T> T at(String where, Supplier<T> work) {
+        try {
+            return work.get();
+        } catch (CalmException e) {
+            throw e.getMessage().startsWith(where) ? e : new CalmException(e.kind(), where + ": " + e.getMessage(), e);
+        }
+    }
+}
