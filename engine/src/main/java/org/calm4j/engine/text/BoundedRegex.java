@@ -9,7 +9,7 @@ import org.calm4j.engine.CalmException;
 /** A regular expression out of a file: Java's engine, stopped where the expression takes more steps than a usable one does. */
 record BoundedRegex(Pattern pattern, Object where) implements TextPattern {
     private static final int LONGEST = 10_000;
-    private static final long STEPS_PER_CHARACTER = 10_000;
+    private static final long STEPS_PER_CHARACTER = 1000;
 
     private static final Pattern ESCAPE = Pattern.compile("\\\\(.)", Pattern.DOTALL);
     /** Oniguruma, which these files are written for, counts Latin-1's superscripts and fractions among word characters, and joiners not. */

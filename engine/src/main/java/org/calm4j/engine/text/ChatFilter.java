@@ -2,6 +2,7 @@ package org.calm4j.engine.text;
 
 import com.hubspot.jinjava.interpret.JinjavaInterpreter;
 import com.hubspot.jinjava.lib.filter.Filter;
+import com.hubspot.jinjava.lib.filter.MapFilter;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -17,6 +18,7 @@ record ChatFilter(String name, Body body) implements Filter {
             new ChatFilter("tojson", (value, arguments, named) -> PythonJson.write(value, named.getOrDefault("indent", null))),
             new ChatFilter(ChatExpression.REVERSED, (value, arguments, named) -> reversed(value)),
             new ChatFilter("items", (value, arguments, named) -> value instanceof Map<?, ?> map ? List.copyOf(map.entrySet()) : List.of()),
+            new ChatFilter("map", (value, arguments, named) -> map(value, arguments, named)),
             new ChatFilter("join", (value, arguments, named) -> join(value, arguments)),
             new ChatFilter("trim", (value, arguments, named) -> value == null ? "" : PythonString.call(value.toString(), "strip", arguments)),
             new ChatFilter("replace", (value, arguments, named) -> arguments.length < 2 ? value
@@ -28,6 +30,22 @@ record ChatFilter(String name, Body body) implements Filter {
             case List<?> list -> new ArrayList<>(list.reversed());
             case null, default -> throw new ChatFailure("turns around what is no sequence");
         };
+    }
+
+    /** Jinjava's own does not follow the dots of an attribute. */
+    private static Object map(Object value, Object[] arguments, Map<String, Object> named) {
+        if (!(named.get("attribute") instanceof String path) || !(value instanceof Collection<?> items)) {
+            return new MapFilter().filter(value, JinjavaInterpreter.getCurrent(), arguments, named);
+        }
+        List<Object> found = new ArrayList<>();
+        for (Object item : items) {
+            Object at = item;
+            for (String name : path.split("\\.")) {
+                at = at instanceof Map<?, ?> map ? map.get(name) : null;
+            }
+            found.add(at);
+        }
+        return found;
     }
 
     private static String join(Object value, Object[] arguments) {

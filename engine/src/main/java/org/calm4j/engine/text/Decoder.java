@@ -100,7 +100,7 @@ sealed interface Decoder {
     record ByteLevel() implements Decoder {
         @Override
         public Stream stream(boolean joined) {
-            return joined ? new Whole(stream(false)) : new Utf8();
+            return joined ? new Whole(stream(false)) : new Characters();
         }
 
         @Override
@@ -228,7 +228,7 @@ sealed interface Decoder {
     }
 
     /** Keeps back the bytes of a character that is not whole yet. */
-    final class Utf8 implements Stream {
+    final class Characters implements Stream {
         private final ByteArrayOutputStream kept = new ByteArrayOutputStream();
 
         @Override
@@ -237,7 +237,7 @@ sealed interface Decoder {
             byte[] bytes = kept.toByteArray();
             int whole = whole(bytes);
             if (whole > 0) {
-                next.accept(new String(bytes, 0, whole, StandardCharsets.UTF_8));
+                next.accept(Utf8.decode(bytes, whole));
                 kept.reset();
                 kept.write(bytes, whole, bytes.length - whole);
             }
@@ -260,7 +260,7 @@ sealed interface Decoder {
 
         @Override
         public void finish(Consumer<String> next) {
-            next.accept(kept.toString(StandardCharsets.UTF_8));
+            next.accept(Utf8.decode(kept.toByteArray(), kept.size()));
             kept.reset();
         }
     }

@@ -67,7 +67,7 @@ record Part(JsonNode json, String path, Object where) {
     }
 
     CalmException error(String what) {
-        return CalmException.badInput(where, (path.isEmpty() ? "the file" : path) + " " + what);
+        return CalmException.badInput(where, ((path.isEmpty() ? "the file" : path) + " " + what).replaceAll("\\R", " "));
     }
 
     /** For a kind that is not known here. */
