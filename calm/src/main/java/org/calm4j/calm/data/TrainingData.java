@@ -13,8 +13,8 @@ import org.calm4j.engine.text.Tokenizer;
 import org.calm4j.engine.train.Example;
 
 /**
- * Training files as token ids. Prompt and completion are tokenised apart, so that the boundary never shifts, and a completion made from text
- * ends with the end-of-sequence token.
+ * Training files as token ids. Prompt and completion are tokenised apart, so that the boundary never shifts, and a completion made from
+ * text ends with the end-of-sequence token.
  */
 public final class TrainingData {
     private final Tokenizer tokenizer;
@@ -30,7 +30,8 @@ public final class TrainingData {
     }
 
     /**
-     * Documents: lines with {@code text}, with {@code messages}, with {@code prompt} and {@code completion} (both text or both messages), with
+     * Documents: lines with {@code text}, with {@code messages}, with {@code prompt} and {@code completion} (both text or both messages),
+     * with
      * {@code input_ids} (and {@code completion_start}), or Alpaca's {@code instruction}, {@code input} and {@code output}.
      */
     public List<Example.Document> documents(Path file) {
@@ -46,7 +47,10 @@ public final class TrainingData {
         return lines(file, this::pair);
     }
 
-    /** Pairs in two languages, for {@code dco}: {@code prompt_1 chosen_1 rejected_1 prompt_2 chosen_2 rejected_2} or the {@code …_input_ids} forms. */
+    /**
+     * Pairs in two languages, for {@code dco}: {@code prompt_1 chosen_1 rejected_1 prompt_2 chosen_2 rejected_2} or the {@code
+     * …_input_ids} forms.
+     */
     public List<Example.TwoLanguages> twoLanguagePairs(Path file) {
         return lines(file, this::twoLanguages);
     }
@@ -104,7 +108,8 @@ public final class TrainingData {
     /** @param language behind each name: nothing, or _1 or _2 in a line of two languages */
     private Example.Preference pair(JsonNode line, String language, String where) {
         if (line.has("prompt" + language + "_input_ids")) {
-            return new Example.Preference(ids(line, "prompt" + language + "_input_ids", where), ids(line, "chosen" + language + "_input_ids", where),
+            return new Example.Preference(ids(line, "prompt" + language + "_input_ids", where),
+                    ids(line, "chosen" + language + "_input_ids", where),
                     ids(line, "rejected" + language + "_input_ids", where), weight(line, where));
         }
         Conversation asked = asked(line, "prompt" + language, where);
@@ -175,7 +180,8 @@ public final class TrainingData {
         int[] ids = new int[list.size()];
         for (int i = 0; i < ids.length; i++) {
             if (!list.get(i).isInt() || list.get(i).asInt() < 0 || list.get(i).asInt() >= vocabulary) {
-                throw CalmException.badInput(where, name + "[" + i + "] is " + list.get(i) + ", the vocabulary has " + vocabulary + " tokens");
+                throw CalmException.badInput(where, name + "[" + i + "] is " + list.get(i) + ", the vocabulary has " + vocabulary
+                        + " tokens");
             }
             ids[i] = list.get(i).asInt();
         }

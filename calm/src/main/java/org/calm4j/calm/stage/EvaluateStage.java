@@ -70,7 +70,8 @@ public record EvaluateStage(Path output, long seed) {
             Question question = all.get(i);
             List<double[]> score = scores.get(i);
             List<String> order = IntStream.range(0, score.size()).boxed()
-                    .sorted(Comparator.comparingDouble((Integer c) -> -IntStream.range(0, score.get(c).length).mapToDouble(t -> score.get(c)[t]).sum()))
+                    .sorted(Comparator.comparingDouble((Integer c) -> -IntStream.range(0,
+                    score.get(c).length).mapToDouble(t -> score.get(c)[t]).sum()))
                     .map(c -> question.choices().get(c).label()).toList();
             predictions.add(new Prediction(question.id(), question.language(), question.answer(), order.getFirst()));
             rankings.computeIfAbsent(question.language(), language -> new LinkedHashMap<>()).put(question.id(), order);

@@ -118,7 +118,8 @@ public final class Experiment {
     private void baseline(String name) {
         Path data = file(name + ".jsonl");
         if (name.equals("sft")) {
-            ledger.run("sft-data", "", List.of(file("pairs.jsonl")), data, resume -> Jsonl.write(data, Jsonl.read(file("pairs.jsonl"), Pair.class).stream()
+            ledger.run("sft-data", "", List.of(file("pairs.jsonl")), data,
+                    resume -> Jsonl.write(data, Jsonl.read(file("pairs.jsonl"), Pair.class).stream()
                     .map(Document::of).toList()));
             train("sft", data, sftOptions(), file("sft"));
         } else {

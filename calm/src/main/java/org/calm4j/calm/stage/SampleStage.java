@@ -69,7 +69,8 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
             List<Samples> samples = new ArrayList<>();
             for (int i = 0; i < questions.size(); i++) {
                 Question question = questions.get(i);
-                samples.add(Samples.of(question, asked.get(i), completions.get(i).stream().map(c -> response(c, question, tokenizer)).toList()));
+                samples.add(Samples.of(question, asked.get(i),
+                        completions.get(i).stream().map(c -> response(c, question, tokenizer)).toList()));
             }
             return samples;
         } finally {

@@ -8,8 +8,8 @@ import java.util.Set;
 import java.util.function.IntConsumer;
 
 /**
- * The tokens that are cut out of a text before anything else sees it. Those that are not {@code normalized} are looked for in the text as it
- * is, the others in what the normalizer makes of the rest; of all that begin at a place the longest is taken.
+ * The tokens that are cut out of a text before anything else sees it. Those that are not {@code normalized} are looked for in the text as
+ * it is, the others in what the normalizer makes of the rest; of all that begin at a place the longest is taken.
  */
 final class AddedTokens {
     private static final int LONGEST = 1000;
@@ -21,7 +21,8 @@ final class AddedTokens {
             if (content.isEmpty() || content.length() > LONGEST) {
                 throw part.get("content").error("has " + content.length() + " characters");
             }
-            return new Token(part.count("id"), content, part.flag("single_word", false), part.flag("lstrip", false), part.flag("rstrip", false),
+            return new Token(part.count("id"), content, part.flag("single_word", false), part.flag("lstrip", false),
+                    part.flag("rstrip", false),
                     part.flag("normalized", false), part.flag("special", false));
         }
     }

@@ -82,7 +82,8 @@ final class Bpe implements Vocabulary {
         if (merge.isArray()) {
             return merge.size() == 2 ? merge.get(0).textValue() : null;
         }
-        return merge.isTextual() && merge.textValue().indexOf(' ') >= 0 ? merge.textValue().substring(0, merge.textValue().indexOf(' ')) : null;
+        return merge.isTextual() && merge.textValue().indexOf(' ') >= 0 ? merge.textValue().substring(0, merge.textValue().indexOf(' '))
+                : null;
     }
 
     private static String right(JsonNode merge) {

@@ -7,8 +7,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * An expression of Jinja2 as Jinjava must have it to read it the same way: {@code not} binds weaker than comparisons, a named argument's value is
- * a whole expression, and {@code [::-1]} turns a sequence around.
+ * An expression of Jinja2 as Jinjava must have it to read it the same way: {@code not} binds weaker than comparisons, a named argument's
+ * value is a whole expression, and {@code [::-1]} turns a sequence around.
  */
 final class ChatExpression {
     static final String REVERSED = "reversed_sequence";
@@ -64,7 +64,8 @@ final class ChatExpression {
             boolean binary = !named && (endsInIs(before) || behind.stripLeading().matches("(?s)in\\b.*"));
             if (!binary) {
                 int end = end(behind, named);
-                wrapped = wrapped.substring(0, place[1]) + (named ? "(" : " (") + behind.substring(0, end).strip() + ") " + behind.substring(end);
+                wrapped = wrapped.substring(0, place[1]) + (named ? "(" : " (") + behind.substring(0, end).strip() + ") "
+                        + behind.substring(end);
             }
         }
         return wrapped;

@@ -20,7 +20,8 @@ record ChatFilter(String name, Body body) implements Filter {
             new ChatFilter("items", (value, arguments, named) -> value instanceof Map<?, ?> map ? List.copyOf(map.entrySet()) : List.of()),
             new ChatFilter("map", (value, arguments, named) -> map(value, arguments, named)),
             new ChatFilter("join", (value, arguments, named) -> join(value, arguments)),
-            new ChatFilter("trim", (value, arguments, named) -> value == null ? "" : PythonString.call(value.toString(), "strip", arguments)),
+            new ChatFilter("trim", (value, arguments, named) -> value == null ? ""
+                    : PythonString.call(value.toString(), "strip", arguments)),
             new ChatFilter("replace", (value, arguments, named) -> arguments.length < 2 ? value
                     : PythonString.replace(String.valueOf(value), String.valueOf(arguments[0]), String.valueOf(arguments[1]))));
 

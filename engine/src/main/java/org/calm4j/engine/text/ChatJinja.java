@@ -17,6 +17,7 @@ import java.util.HashSet;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.calm4j.engine.CalmException;
 
 /**
@@ -30,16 +31,19 @@ final class ChatJinja {
     private static final Set<String> TAGS = Set.of("for", "else", "elif", "if", "set", "macro", "call", "raw", "break", "continue", "do",
             "print", "endfor", "endif", "endset", "endmacro", "endcall", "endraw");
     static final Set<String> FILTERS = Set.of("trim", "length", "count", "tojson", "list", "string", "join", "map", "select", "reject",
-            "selectattr", "rejectattr", "first", "last", "reverse", "upper", "lower", "capitalize", "title", "replace", "default", "d", "int",
+            "selectattr", "rejectattr", "first", "last", "reverse", "upper", "lower", "capitalize", "title", "replace", "default", "d",
+            "int",
             "float", "items", "dictsort", "sort", "unique", "safe", "e", "escape", "sum", "abs", "round", ChatExpression.REVERSED);
     private static final Set<String> FUNCTIONS = Set.of("range", "namespace", "raise_exception", "strftime_now");
+    /** What lstrip_blocks takes away; Jinjava's own takes the blanks behind a text on the same line too. */
+    private static final Pattern BLOCK_AT_LINE_START = Pattern.compile("^[ \\t]++(?=\\{[%#])", Pattern.MULTILINE);
     private static final LegacyOverrides LIKE_JINJA2 = LegacyOverrides.newBuilder().withEvaluateMapKeys(true).withIterateOverMapKeys(true)
             .withUsePyishObjectMapper(true).withUseNaturalOperatorPrecedence(true).withParseWhitespaceControlStrictly(true)
             .withAllowAdjacentTextNodes(true).withUseTrimmingForNotesAndExpressions(true).withKeepNullableLoopValues(true)
             .withHandleBackslashInQuotesOnly(true).build();
     private static final JinjavaConfig CONFIG = JinjavaConfig.newBuilder()
-            // As transformers sets them; braces inside values are text.
-            .withTrimBlocks(true).withLstripBlocks(true).withKeepTrailingNewline(true).withNestedInterpretationEnabled(false)
+            // Braces inside values are text.
+            .withTrimBlocks(true).withKeepTrailingNewline(true).withNestedInterpretationEnabled(false)
             .withLegacyOverrides(LIKE_JINJA2).withElResolver(new ChatResolver()).withLocale(Locale.ROOT)
             .withMaxOutputSize(MOST_CHARACTERS).withMaxStringLength(MOST_CHARACTERS).withMaxListSize(MOST_ITEMS).withMaxMapSize(MOST_ITEMS)
             .withMaxRenderDepth(20).withEnableRecursiveMacroCalls(true).withMaxMacroRecursionDepth(20).build();
@@ -92,7 +96,7 @@ final class ChatJinja {
         context.put("strftime_now", "strftime_now");
         ChatInterpreter interpreter = new ChatInterpreter(JINJAVA, context, CONFIG);
         try {
-            String text = interpreter.render(source);
+            String text = interpreter.render(BLOCK_AT_LINE_START.matcher(source).replaceAll(""));
             if (interpreter.failure() == null) {
                 return text;
             }

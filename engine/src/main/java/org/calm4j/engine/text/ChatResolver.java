@@ -87,7 +87,8 @@ final class ChatResolver extends ELResolver {
             }
             case String text -> PythonString.call(text, name, arguments);
             case Map<?, ?> map -> call(map, name, arguments);
-            case null, default -> throw new ChatFailure("has a call of " + name + " on " + (base == null ? "nothing" : "a value without methods"));
+            case null, default -> throw new ChatFailure("has a call of " + name + " on "
+                    + (base == null ? "nothing" : "a value without methods"));
         };
     }
 

@@ -12,15 +12,16 @@ import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 
 /**
- * A model's own way to write a conversation: the Jinja template of {@code chat_template.jinja} or {@code tokenizer_config.json}, rendered with the
- * settings and values that transformers gives. A template comes from strangers: it reads nothing but the values, and its steps, its output
- * and its nesting are bounded.
+ * A model's own way to write a conversation: the Jinja template of {@code chat_template.jinja} or {@code tokenizer_config.json}, rendered
+ * with the settings and values that transformers gives. A template comes from strangers: it reads nothing but the values, and its steps,
+ * its output and its nesting are bounded.
  */
 public final class ChatTemplate {
     private static final String FILE = "chat_template.jinja";
     private static final String CONFIG = "tokenizer_config.json";
     private static final int LONGEST = 1_000_000;
-    private static final List<String> TOKENS = List.of("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token");
+    private static final List<String> TOKENS = List.of("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token",
+            "mask_token");
 
     private final String source;
     private final Map<String, String> tokens;
@@ -38,8 +39,8 @@ public final class ChatTemplate {
     }
 
     /**
-     * The template of a model folder; null where it has none. {@code chat_template.jinja} goes before {@code tokenizer_config.json}; of a list of
-     * named templates the one called {@code default} is taken.
+     * The template of a model folder; null where it has none. {@code chat_template.jinja} goes before {@code tokenizer_config.json}; of a
+     * list of named templates the one called {@code default} is taken.
      *
      * @throws CalmException bad input: a broken file
      */

@@ -15,7 +15,8 @@ public record Conversation(Tokenizer tokenizer, List<Map<String, Object>> messag
     /** @throws CalmException bad input: the model has no chat template, or there is no message */
     public Conversation {
         if (tokenizer.chatTemplate() == null) {
-            throw CalmException.badInput("messages", "the model has no chat template (chat_template in tokenizer_config.json); give text instead");
+            throw CalmException.badInput("messages",
+                    "the model has no chat template (chat_template in tokenizer_config.json); give text instead");
         }
         if (messages.isEmpty()) {
             throw CalmException.badInput("messages", "there is none");
@@ -43,8 +44,8 @@ public record Conversation(Tokenizer tokenizer, List<Map<String, Object>> messag
     }
 
     /**
-     * What comes behind the {@link #prompt()} when the model gives this answer: all that the template writes, up to the token that ends the turn;
-     * the end-of-sequence token where it writes none.
+     * What comes behind the {@link #prompt()} when the model gives this answer: all that the template writes, up to the token that ends
+     * the turn; the end-of-sequence token where it writes none.
      *
      * @throws CalmException bad input: the template writes the prompt in another way once there is an answer
      */

@@ -25,7 +25,8 @@ sealed interface PreTokenizer permits Split, PreTokenizer.ByteLevel, PreTokenize
             case "WhitespaceSplit" -> new Split(new TextPattern.OneOf(CharacterClass::isSpace), Split.Behavior.REMOVED, false);
             case "Digits" -> new Split(new TextPattern.OneOf(c -> CharacterClass.of(c) == CharacterClass.NUMBER),
                     part.flag("individual_digits", false) ? Split.Behavior.ISOLATED : Split.Behavior.CONTIGUOUS, false);
-            case "Punctuation" -> new Split(new TextPattern.OneOf(CharacterClass::isPunctuation), Split.Behavior.of(part, "Isolated"), false);
+            case "Punctuation" -> new Split(new TextPattern.OneOf(CharacterClass::isPunctuation), Split.Behavior.of(part, "Isolated"),
+                    false);
             case "Sequence" -> new Sequence(part.list("pretokenizers").stream().map(PreTokenizer::of).toList());
             default -> throw part.unsupported("ByteLevel, Split, Metaspace, Whitespace, WhitespaceSplit, Digits, Punctuation, Sequence");
         };

