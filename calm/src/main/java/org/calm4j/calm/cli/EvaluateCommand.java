@@ -47,7 +47,8 @@ final class EvaluateCommand extends CalmCommand {
             description = "The answer of a greedy response, or the choice with the most probable text (default: ${DEFAULT-VALUE}).")
     private Method method;
 
-    @Option(names = "--prompts", paramLabel = "FILE", description = "Prompt templates by language, or xcsqa, medqa, generic (default: the model's own, or generic).")
+    @Option(names = "--prompts", paramLabel = "FILE",
+            description = "Prompt templates by language, or xcsqa, medqa, generic (default: the model's own, or generic).")
     private Path prompts;
 
     @Option(names = "--max-new-tokens", paramLabel = "N", defaultValue = "256", converter = Numbers.Positive.class,

@@ -11,7 +11,8 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code calm import}. */
-@Command(name = "import", sortOptions = false, description = {"Other people's data to ours, recognised by content: the CALM authors' lists, X-CSQA, CommonsenseQA,",
+@Command(name = "import", sortOptions = false, description = {
+    "Other people's data to ours, recognised by content: the CALM authors' lists, X-CSQA, CommonsenseQA,",
     "MedQA, MMLU, MMMLU, Global-MMLU, Belebele, BMLAMA, Alpaca, ShareGPT; as JSON, JSON Lines, CSV, TSV.",
     "Ids are the position in the file, from 0, where an item has none. Items that are left out or odd",
     "are counted and shown."},
@@ -27,10 +28,12 @@ final class ImportCommand extends CalmCommand {
     private Path output;
 
     @Option(names = "--parallel", paramLabel = "FILE",
-            description = "A file of another language, already imported: tell which ids are missing or too many, and which answers differ. May be repeated.")
+            description = "A file of another language, already imported: tell which ids are missing or too many, and which answers "
+                    + "differ. May be repeated.")
     private List<Path> parallel = new ArrayList<>();
 
-    @Option(names = "--align", description = "Take the ids from the --parallel file, where items too many or missing have shifted the positions.")
+    @Option(names = "--align",
+            description = "Take the ids from the --parallel file, where items too many or missing have shifted the positions.")
     private boolean align;
 
     @Option(names = "--report", paramLabel = "FILE", description = "All problems, JSON Lines; without it the first of each kind are shown.")
@@ -40,9 +43,12 @@ final class ImportCommand extends CalmCommand {
     void run() {
         ImportStage.Summary summary = new ImportStage(files, language, parallel, align, output, report).run();
         summary.examples().forEach(problem -> say("calm import: " + problem.text()));
-        String answered = summary.answered() == null ? "" : String.format(Locale.ROOT, ", an answer in %.1f %% of the responses (%d against the text beside the label)",
-                100 * summary.answered(), summary.againstText());
-        String problems = summary.problems().entrySet().stream().map(entry -> ", " + entry.getValue() + " " + entry.getKey()).collect(Collectors.joining());
-        result(summary, summary.items() + " items of " + summary.layout().text() + ", " + summary.skipped() + " left out" + problems + answered + ". In " + output);
+        String answered = summary.answered() == null ? ""
+                : String.format(Locale.ROOT, ", an answer in %.1f %% of the responses (%d against the text beside the label)",
+                        100 * summary.answered(), summary.againstText());
+        String problems = summary.problems().entrySet().stream().map(entry -> ", " + entry.getValue() + " " + entry.getKey())
+                .collect(Collectors.joining());
+        result(summary, summary.items() + " items of " + summary.layout().text() + ", " + summary.skipped() + " left out" + problems
+                + answered + ". In " + output);
     }
 }

@@ -27,7 +27,8 @@ final class PairsCommand extends CalmCommand {
     private Path output;
 
     @Option(names = "--prompts", paramLabel = "FILE",
-            description = "Prompt templates by language, or xcsqa, medqa, generic; those of the sampling (default: the samples' own prompts, or generic).")
+            description = "Prompt templates by language, or xcsqa, medqa, generic; those of the sampling (default: the samples' own "
+                    + "prompts, or generic).")
     private Path prompts;
 
     @Mixin

@@ -24,7 +24,8 @@ final class SampleCommand extends CalmCommand {
     @Option(names = "--output", paramLabel = "FILE", required = true, description = "Samples, JSON Lines.")
     private Path output;
 
-    @Option(names = "--prompts", paramLabel = "FILE", description = "Prompt templates by language, or xcsqa, medqa, generic (default: the model's own, or generic).")
+    @Option(names = "--prompts", paramLabel = "FILE",
+            description = "Prompt templates by language, or xcsqa, medqa, generic (default: the model's own, or generic).")
     private Path prompts;
 
     @Mixin

@@ -21,7 +21,8 @@ import org.calm4j.engine.io.Jsonl;
 
 /** A file of objects, as JSON Lines, as one JSON list, or as a table with commas or tabs; which of them it is, its beginning tells. */
 public final class DataFile {
-    private static final CsvMapper TABLES = CsvMapper.builder().enable(CsvParser.Feature.WRAP_AS_ARRAY).enable(CsvParser.Feature.SKIP_EMPTY_LINES)
+    private static final CsvMapper TABLES = CsvMapper.builder().enable(CsvParser.Feature.WRAP_AS_ARRAY)
+            .enable(CsvParser.Feature.SKIP_EMPTY_LINES)
             .enable(CsvParser.Feature.FAIL_ON_MISSING_COLUMNS).build();
 
     /** @param where for messages: {@code file:line}, or {@code file[index]} in a list */
@@ -49,7 +50,10 @@ public final class DataFile {
         return items;
     }
 
-    /** The first line names the columns; where its last cell is a mere label, as in MMLU, it is an item of a question, its options and the answer. */
+    /**
+     * The first line names the columns; where its last cell is a mere label, as in MMLU, it is an item of a question, its options and the
+     * answer.
+     */
     private static List<Item> table(Path file) {
         List<Item> items = new ArrayList<>();
         long line = 1;
@@ -57,9 +61,11 @@ public final class DataFile {
             String text = Files.readString(file);
             String head = text.lines().findFirst().orElse("");
             // Tabs separate without quotes.
-            CsvSchema schema = head.indexOf('\t') >= 0 ? CsvSchema.emptySchema().withColumnSeparator('\t').withoutQuoteChar() : CsvSchema.emptySchema();
+            CsvSchema schema = head.indexOf('\t') >= 0 ? CsvSchema.emptySchema().withColumnSeparator('\t').withoutQuoteChar()
+                    : CsvSchema.emptySchema();
             List<String> names = null;
-            try (MappingIterator<String[]> rows = TABLES.readerFor(String[].class).with(schema).readValues(text.startsWith("\uFEFF") ? text.substring(1) : text)) {
+            text = text.startsWith("\uFEFF") ? text.substring(1) : text;
+            try (MappingIterator<String[]> rows = TABLES.readerFor(String[].class).with(schema).readValues(text)) {
                 while (rows.hasNext()) {
                     line = rows.getCurrentLocation().getLineNr();
                     String[] row = rows.next();
@@ -77,7 +83,8 @@ public final class DataFile {
             throw CalmException.badInput(file + ":" + Math.max(line, e.getLocation() == null ? 1 : e.getLocation().getLineNr()),
                     "neither JSON nor a table with commas or tabs: " + e.getOriginalMessage().lines().findFirst().orElse(""), e);
         } catch (IOException | RuntimeException e) {
-            throw e instanceof CalmException calm ? calm : CalmException.badInput(file + ":" + line, "neither JSON nor a table with commas or tabs", e);
+            throw e instanceof CalmException calm ? calm
+                    : CalmException.badInput(file + ":" + line, "neither JSON nor a table with commas or tabs", e);
         }
         return items;
     }

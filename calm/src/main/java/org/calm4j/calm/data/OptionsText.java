@@ -11,7 +11,8 @@ public record OptionsText(String question, List<Question.Choice> choices) {
     /** "Question:" before, and "Answer:" behind: scaffolding of a prompt, in any language. */
     private static final Pattern BEFORE = Pattern.compile("^(?:Question|Frage|Domanda|Pregunta|Pergunta|问题|質問|질문|Вопрос)\\s*[:：]\\s*",
             Pattern.CASE_INSENSITIVE);
-    private static final Pattern BEHIND = Pattern.compile("^(?:Answer|Réponse|Antwort|Risposta|Respuesta|Resposta|答案|答え|回答|답|Ответ)\\s*[:：]?\\s*$",
+    private static final Pattern BEHIND = Pattern.compile(
+            "^(?:Answer|Réponse|Antwort|Risposta|Respuesta|Resposta|答案|答え|回答|답|Ответ)\\s*[:：]?\\s*$",
             Pattern.CASE_INSENSITIVE);
 
     /** Null where the text has not two options or more, or one is missing in between. */

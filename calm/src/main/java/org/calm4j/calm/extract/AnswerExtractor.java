@@ -10,10 +10,10 @@ import org.calm4j.calm.extract.Extraction.Rule;
 /**
  * Which option a response answers, in any of the languages of {@link Grammar}, in time linear in its length.
  *
- * <p>The last explicit statement decides, such as "The answer is (B)" or "答案是B"; a statement of two answers or of none is no answer, nor is one
- * that is taken back. Without one, a line with nothing but a label; without that, the text of the option that the last sentence with an option states,
- * if it is exactly one. Where a statement names a label and the text of another option, the label counts, which is what was asked for, and the
- * extraction says so ({@link Extraction#againstText}).
+ * <p>The last explicit statement decides, such as "The answer is (B)" or "答案是B"; a statement of two answers or of none is no answer, nor is
+ * one that is taken back. Without one, a line with nothing but a label; without that, the text of the option that the last sentence with an
+ * option states, if it is exactly one. Where a statement names a label and the text of another option, the label counts, which is what was
+ * asked for, and the extraction says so ({@link Extraction#againstText}).
  */
 public final class AnswerExtractor {
     private static final int LONGEST_ANSWER = 60;
@@ -52,7 +52,8 @@ public final class AnswerExtractor {
         while (start < text.length() && !CharClass.word(text.charAt(start))) {
             start++;
         }
-        if (Grammar.ALL.match(Word.REFUSAL, CharClass.lower(text.substring(start, Math.min(text.length(), start + LONGEST_REFUSAL))), 0) > 0) {
+        String beginning = CharClass.lower(text.substring(start, Math.min(text.length(), start + LONGEST_REFUSAL)));
+        if (Grammar.ALL.match(Word.REFUSAL, beginning, 0) > 0) {
             return Extraction.nothing(Rule.REFUSAL);
         }
         return optionText(CharClass.composed(response), lines.end(), reading.wrong);
@@ -83,7 +84,8 @@ public final class AnswerExtractor {
                         && choices.labelAt(text, statement.from()) == statement.choice() && sideBySide(verdict.to(), statement.from());
                 take(listed ? Statement.of(Statement.Kind.SEVERAL, verdict.from(), statement.to()) : statement);
                 verdict = statement.kind() == Statement.Kind.OPTION ? statement : null;
-                at = statement.kind() == Statement.Kind.MENTION || statement.kind() == Statement.Kind.UNFINISHED ? at + 1 : Math.max(at + 1, statement.to());
+                at = statement.kind() == Statement.Kind.MENTION || statement.kind() == Statement.Kind.UNFINISHED ? at + 1
+                        : Math.max(at + 1, statement.to());
             }
         }
 
@@ -131,7 +133,8 @@ public final class AnswerExtractor {
                 return Extraction.nothing(Rule.CUT);
             }
             String label = rule == Rule.STATEMENT ? choices.label(decided.choice()) : null;
-            return new Extraction(label, rule, text.substring(decided.from(), decided.to()), decided.from(), label != null && decided.againstText());
+            boolean against = label != null && decided.againstText();
+            return new Extraction(label, rule, text.substring(decided.from(), decided.to()), decided.from(), against);
         }
     }
 

@@ -14,13 +14,14 @@ final class CharClass {
 
     /** A letter or digit of a script that puts spaces between words. */
     static boolean spaced(char c) {
-        return c < 128 ? c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' : Character.isLetterOrDigit(c) && !unspaced(c);
+        return c < 128 ? c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+                : Character.isLetterOrDigit(c) && !unspaced(c);
     }
 
     /** Han, kana, Hangul and Thai: words stand side by side, or take endings without a space. */
     static boolean unspaced(char c) {
-        return c >= '\u2E80' && c <= '\u9FFF' || c >= '\uAC00' && c <= '\uD7AF' || c >= '\uF900' && c <= '\uFAFF' || c >= '\u0E00' && c <= '\u0E7F'
-                || Character.isSurrogate(c);
+        return c >= '\u2E80' && c <= '\u9FFF' || c >= '\uAC00' && c <= '\uD7AF' || c >= '\uF900' && c <= '\uFAFF' 
+                || c >= '\u0E00' && c <= '\u0E7F' || Character.isSurrogate(c);
     }
 
     /** Anything that a word is made of. */

@@ -149,6 +149,7 @@ final class Choices {
             return true;
         }
         char next = text.charAt(outside);
-        return strict ? !CharClass.word(next) : next != CharClass.JOINER && (!CharClass.spaced(next) || !CharClass.spaced(text.charAt(inside)));
+        return strict ? !CharClass.word(next)
+                : next != CharClass.JOINER && (!CharClass.spaced(next) || !CharClass.spaced(text.charAt(inside)));
     }
 }

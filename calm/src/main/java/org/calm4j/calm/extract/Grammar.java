@@ -13,11 +13,12 @@ import java.util.Map;
 
 /**
  * How languages state answers, from {@code grammar/LANGUAGE.yaml}: a few lists of phrases each, what they are for says {@link Word}. All
- * languages are looked for together, since a model often answers in another language than it was asked; a tree of characters finds the longest
- * phrase at a place in time that is bounded by the longest phrase there is.
+ * languages are looked for together, since a model often answers in another language than it was asked; a tree of characters finds the
+ * longest phrase at a place in time that is bounded by the longest phrase there is.
  */
 final class Grammar {
-    static final List<String> LANGUAGES = List.of("ar", "de", "en", "es", "fr", "hi", "id", "it", "ja", "ko", "nl", "pl", "pt", "ru", "sw", "th", "tr", "vi", "zh");
+    static final List<String> LANGUAGES = List.of("ar", "de", "en", "es", "fr", "hi", "id", "it", "ja", "ko", "nl", "pl", "pt", "ru", "sw",
+            "th", "tr", "vi", "zh");
     static final Grammar ALL = new Grammar(LANGUAGES);
 
     /** A place in the tree: which words end here, and what goes on with which character. */
@@ -95,7 +96,9 @@ final class Grammar {
         }
     }
 
-    /** The length of the longest phrase of a kind at a place of a text in lower case, as whole words in scripts that have them; 0 without. */
+    /**
+     * The length of the longest phrase of a kind at a place of a text in lower case, as whole words in scripts that have them; 0 without.
+     */
     int match(Word word, String lower, int at) {
         int[] lengths = new int[WORDS];
         match(lower, at, lengths);

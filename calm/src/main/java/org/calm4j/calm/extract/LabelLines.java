@@ -89,6 +89,7 @@ final class LabelLines {
         while (rest < bare.length() && (CharClass.closing(bare.charAt(rest)) || " .:、-".indexOf(bare.charAt(rest)) >= 0)) {
             rest++;
         }
-        return rest == bare.length() || rest > choices.label(label).length() && CharClass.lower(bare.substring(rest)).equals(choices.text(label)) ? label : -1;
+        boolean marked = rest > choices.label(label).length();
+        return rest == bare.length() || marked && CharClass.lower(bare.substring(rest)).equals(choices.text(label)) ? label : -1;
     }
 }

@@ -4,8 +4,9 @@ import java.util.Set;
 import org.calm4j.calm.extract.Statement.Kind;
 
 /**
- * Reads one statement at one place of a text: behind words that name the answer ("the best option is …"), behind an option ("… is correct"), or
- * words that say all by themselves. How far it looks is bounded, so that reading at every place takes time linear in the text.
+ * Reads one statement at one place of a text: behind words that name the answer ("the best option is …"), behind an option ("… is
+ * correct"), or words that say all by themselves. How far it looks is bounded, so that reading at every place takes time linear in the
+ * text.
  */
 final class StatementReader {
     private static final int MOST_FILLERS = 24;
@@ -63,7 +64,8 @@ final class StatementReader {
         int label = upperLabel(at);
         int end = label < 0 ? at : at + choices.label(label).length();
         int behind = label < 0 ? at : skipOption(label, end);
-        boolean alone = behind == text.length() || ".!\n。！".indexOf(text.charAt(behind)) >= 0 || text.charAt(end) == '.' && behind > end + 1;
+        boolean alone = behind == text.length() || ".!\n。！".indexOf(text.charAt(behind)) >= 0
+                || text.charAt(end) == '.' && behind > end + 1;
         return label >= 0 && alone && !others(label, end, behind) ? Statement.of(Kind.OPTION, label, from, behind) : null;
     }
 
@@ -84,7 +86,8 @@ final class StatementReader {
             }
             int stated = linked ? choices.textAt(lower, at) : -1;
             if (stated >= 0) {
-                Kind kind = choices.ambiguous(stated) || joinedText(stated, at + choices.text(stated).length()) ? Kind.SEVERAL : negated ? Kind.WRONG : Kind.OPTION;
+                boolean several = choices.ambiguous(stated) || joinedText(stated, at + choices.text(stated).length());
+                Kind kind = several ? Kind.SEVERAL : negated ? Kind.WRONG : Kind.OPTION;
                 return Statement.of(kind, stated, from, at + choices.text(stated).length());
             }
             int none = linked && !commits ? match(Word.NONE, at) : 0;
@@ -255,7 +258,9 @@ final class StatementReader {
         return label;
     }
 
-    /** "Answer: A hospital": the option whose text stands behind an article, or alone in the rest of the sentence; -1 where it is a label. */
+    /**
+     * "Answer: A hospital": the option whose text stands behind an article, or alone in the rest of the sentence; -1 where it is a label.
+     */
     private int article(int label, int end) {
         if (!wordlike(label, end)) {
             return -1;
@@ -292,11 +297,13 @@ final class StatementReader {
     private boolean against(int label, int end) {
         int at = skip(end, " ).:]>\"'”*、-–(");
         int stated = at > end ? choices.textAt(lower, at) : -1;
-        if (stated < 0 || stated == label || choices.text(stated).equals(choices.text(label)) || lower.startsWith(choices.text(label), at)) {
+        if (stated < 0 || stated == label || choices.text(stated).equals(choices.text(label))
+                || lower.startsWith(choices.text(label), at)) {
             return false;
         }
         int behind = skip(at + choices.text(stated).length(), " *\"'”");
-        return behind == text.length() || CharClass.pause(text.charAt(behind)) || CharClass.closing(text.charAt(behind)) || text.charAt(behind) == '(';
+        return behind == text.length() || CharClass.pause(text.charAt(behind)) || CharClass.closing(text.charAt(behind))
+                || text.charAt(behind) == '(';
     }
 
     /** Whether another option is named beside one. */
@@ -322,7 +329,8 @@ final class StatementReader {
             return true;
         }
         // "B, A is too narrow" goes on with a word.
-        boolean alone = after == text.length() || !CharClass.spaced(text.charAt(after)) && text.charAt(after) != '\'' || text.charAt(close) == '.'
+        boolean alone = after == text.length() || !CharClass.spaced(text.charAt(after)) && text.charAt(after) != '\''
+                || text.charAt(close) == '.'
                 || or(after) > 0;
         return alone && (comma || after == text.length() || "\n(.".indexOf(text.charAt(after)) >= 0 || upperLabel(after) >= 0);
     }
@@ -346,7 +354,8 @@ final class StatementReader {
     }
 
     private int upperLabel(int at) {
-        boolean begins = at >= 0 && at < text.length() && !Character.isLowerCase(text.charAt(at)) && (at == 0 || !CharClass.spaced(text.charAt(at - 1)));
+        boolean begins = at >= 0 && at < text.length() && !Character.isLowerCase(text.charAt(at))
+                && (at == 0 || !CharClass.spaced(text.charAt(at - 1)));
         return begins ? choices.labelAt(text, at) : -1;
     }
 

@@ -1,6 +1,9 @@
 package org.calm4j.calm.extract;
 
-/** What a phrase of a language's grammar does in a sentence about an answer. The name in lower case, plural where it is a noun, is its list in the file. */
+/**
+ * What a phrase of a language's grammar does in a sentence about an answer. The name in lower case, plural where it is a noun, is its list
+ * in the file.
+ */
 enum Word {
     /** Names the answer: "answer", "best option". A link and the option follow. */
     ANSWER("answers"),

@@ -11,8 +11,8 @@ import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Samples;
 
 /**
- * The lists of the CALM authors: {@code instruction}, {@code input} with the options in its text, {@code output} with the answer's label or the whole
- * option, and {@code pred} where responses were sampled. Their answers are left for the extractor.
+ * The lists of the CALM authors: {@code instruction}, {@code input} with the options in its text, {@code output} with the answer's label or
+ * the whole option, and {@code pred} where responses were sampled. Their answers are left for the extractor.
  */
 final class CalmLayout {
     private static final Pattern OUTPUT = Pattern.compile("\\s*[(（]?\\s*([A-Za-z])\\s*(?:[)）.:：、．](.*)|)", Pattern.DOTALL);

@@ -14,7 +14,8 @@ final class ConversationLayouts {
             throw new Unreadable("the output is empty");
         }
         String input = item.text("input");
-        return line(item).put("prompt", item.text("instruction") + (input.isEmpty() ? "" : "\n" + input)).put("completion", item.text("output"));
+        return line(item).put("prompt", item.text("instruction") + (input.isEmpty() ? "" : "\n" + input)).put("completion",
+                item.text("output"));
     }
 
     static ObjectNode shareGpt(Source item) throws Unreadable {

@@ -34,7 +34,9 @@ public final class Imported {
         }
     }
 
-    /** @throws CalmException wrong usage: no such language; bad input: nothing that is known, items of two layouts, or none that can be read */
+    /**
+     * @throws CalmException wrong usage: no such language; bad input: nothing that is known, items of two layouts, or none that can be read
+     */
     public static Imported read(List<Path> files, String language) {
         Imported imported = new Imported(language);
         int position = 0;
@@ -45,7 +47,8 @@ public final class Imported {
         }
         if (imported.byId.isEmpty()) {
             List<Report.Problem> problems = imported.report.examples();
-            throw CalmException.badInput(files.getFirst(), problems.isEmpty() ? "has no items" : "no item can be read; the first problem: " + problems.getFirst().text());
+            throw CalmException.badInput(files.getFirst(), problems.isEmpty() ? "has no items"
+                    : "no item can be read; the first problem: " + problems.getFirst().text());
         }
         return imported;
     }
@@ -69,7 +72,8 @@ public final class Imported {
             Object line = layout.read(new Source(item.json(), id, language(item)));
             if (byId.containsKey(id)) {
                 boolean same = byId.get(id).equals(line);
-                report.add(same ? Kind.DUPLICATE : Kind.CONTRADICTION, item.where(), id, (same ? "the same as " : "something else than ") + places.get(id));
+                report.add(same ? Kind.DUPLICATE : Kind.CONTRADICTION, item.where(), id, (same ? "the same as " : "something else than ")
+                        + places.get(id));
                 return;
             }
             byId.put(id, line);
@@ -108,14 +112,16 @@ public final class Imported {
         Set<String> texts = new HashSet<>();
         for (Question.Choice choice : question.choices()) {
             if (!texts.add(choice.text())) {
-                report.add(Kind.SAME_OPTIONS, where, question.id(), "two options say '" + choice.text() + "'; a text alone does not tell which is meant");
+                report.add(Kind.SAME_OPTIONS, where, question.id(), "two options say '" + choice.text()
+                        + "'; a text alone does not tell which is meant");
                 break;
             }
         }
         Question before = contents.putIfAbsent(List.of(question.question(), question.choices()), question);
         if (before != null) {
             boolean agree = before.answer() == null || question.answer() == null || before.answer().equals(question.answer());
-            report.add(agree ? Kind.REPEATED : Kind.REPEATED_WITH_ANOTHER_ANSWER, where, question.id(), "the same question as id " + before.id()
+            report.add(agree ? Kind.REPEATED : Kind.REPEATED_WITH_ANOTHER_ANSWER, where, question.id(), "the same question as id "
+                    + before.id()
                     + (agree ? "" : ", whose answer is " + before.answer() + ", here " + question.answer()));
         }
     }
@@ -162,7 +168,8 @@ public final class Imported {
             String id = ids.get(i);
             byId.put(id, switch (lines.get(i)) {
                 case Question q -> new Question(id, q.language(), q.question(), q.choices(), q.answer(), q.relation());
-                case Samples s -> new Samples(id, s.language(), s.question(), s.choices(), s.answer(), s.relation(), s.prompt(), s.responses());
+                case Samples s -> new Samples(id, s.language(), s.question(), s.choices(), s.answer(), s.relation(), s.prompt(),
+                        s.responses());
                 case Object other -> other;
             });
             places.put("new:" + id, places.get(old.get(i)));

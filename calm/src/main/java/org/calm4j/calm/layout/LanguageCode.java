@@ -14,7 +14,8 @@ public final class LanguageCode {
     }
 
     private static Map<String, String> others() {
-        // What people write for a language that is a country, and Standard Arabic, Nepali and others where FLORES tells them apart from their group.
+        // What people write for a language that is a country, and Standard Arabic, Nepali and others where FLORES tells them apart from
+        // their group.
         Map<String, String> others = new HashMap<>(Map.of("cn", "zh", "jp", "ja", "arb", "ar", "npi", "ne", "swh", "sw", "pes", "fa",
                 "lvs", "lv"));
         others.putAll(Map.of("zsm", "ms", "nob", "no", "als", "sq", "ory", "or", "khk", "mn", "plt", "mg", "uzn", "uz", "azj", "az"));

@@ -18,8 +18,9 @@ public enum Layout {
     ALPACA(item -> item.path("instruction").isTextual() && item.path("output").isTextual(), ConversationLayouts::alpaca);
 
     /** The fields of all of them, for a message. */
-    public static final String KNOWN = "instruction, input, output (and pred); question.stem, question.choices, answerKey; question, options, answer_idx; "
-            + "question, A, B, …, answer; flores_passage, question, mc_answer1…; Prompt, Ans, Candidate Ans; id, question, choices; conversations";
+    public static final String KNOWN = "instruction, input, output (and pred); question.stem, question.choices, answerKey; "
+            + "question, options, answer_idx; question, A, B, …, answer; flores_passage, question, mc_answer1…; "
+            + "Prompt, Ans, Candidate Ans; id, question, choices; conversations";
 
     private interface Reader {
         Object read(Source item) throws Unreadable;

@@ -36,10 +36,12 @@ public final class Parallel {
             if (other == null) {
                 report.add(Kind.EXTRA, imported.place(question.id()), question.id(), "the other language has no such id");
             } else if (other.choices().size() != question.choices().size()) {
-                report.add(Kind.DIFFERS, imported.place(question.id()), question.id(), question.choices().size() + " options, " + other.choices().size()
+                report.add(Kind.DIFFERS, imported.place(question.id()), question.id(), question.choices().size() + " options, "
+                        + other.choices().size()
                         + " in " + other.language());
             } else if (other.answer() != null && question.answer() != null && !other.answer().equals(question.answer())) {
-                report.add(Kind.DIFFERS, imported.place(question.id()), question.id(), "the answer is " + question.answer() + ", in " + other.language() + " "
+                report.add(Kind.DIFFERS, imported.place(question.id()), question.id(), "the answer is " + question.answer() + ", in "
+                        + other.language() + " "
                         + other.answer());
             }
         }
@@ -48,9 +50,9 @@ public final class Parallel {
     }
 
     /**
-     * Gives items the ids of the questions whose translations they are, where an item more or less in one of the files has shifted the positions: the order
-     * is taken to be the same, and the answers and the numbers in the texts tell which belong together. An item without a counterpart gets an id that no
-     * other language has.
+     * Gives items the ids of the questions whose translations they are, where an item more or less in one of the files has shifted the
+     * positions: the order is taken to be the same, and the answers and the numbers in the texts tell which belong together. An item
+     * without a counterpart gets an id that no other language has.
      *
      * @throws CalmException bad input: the items have ids of their own, or are too many
      */

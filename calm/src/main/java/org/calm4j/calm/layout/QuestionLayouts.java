@@ -13,7 +13,9 @@ final class QuestionLayouts {
     private QuestionLayouts() {
     }
 
-    /** X-CSQA and CommonsenseQA: {@code question.stem}, {@code question.choices}, {@code answerKey}; the choices as objects or as two lists. */
+    /**
+     * X-CSQA and CommonsenseQA: {@code question.stem}, {@code question.choices}, {@code answerKey}; the choices as objects or as two lists.
+     */
     static Question commonsense(Source item) throws Unreadable {
         JsonNode listed = item.json().path("question").path("choices");
         List<Question.Choice> choices = new ArrayList<>();
@@ -27,10 +29,12 @@ final class QuestionLayouts {
     /** MedQA: {@code question}, {@code options} from label to text, {@code answer_idx}, or the text of {@code answer}. */
     static Question medqa(Source item) throws Unreadable {
         List<Question.Choice> choices = new ArrayList<>();
-        item.json().path("options").properties().forEach(option -> choices.add(new Question.Choice(option.getKey(), option.getValue().asText())));
+        item.json().path("options").properties().forEach(option -> choices.add(new Question.Choice(option.getKey(), option.getValue()
+                .asText())));
         String answer = item.text("answer_idx");
         if (answer.isEmpty() && item.json().has("answer")) {
-            answer = choices.stream().filter(choice -> choice.text().equals(item.text("answer"))).map(Question.Choice::label).findFirst().orElse(item.text("answer"));
+            answer = choices.stream().filter(choice -> choice.text().equals(item.text("answer"))).map(Question.Choice::label).findFirst()
+                    .orElse(item.text("answer"));
         }
         return item.question(item.text("question"), choices, answer);
     }
@@ -52,7 +56,8 @@ final class QuestionLayouts {
         boolean index = list.isArray() && answer.matches("\\d+") && Integer.parseInt(answer) < choices.size();
         String label = index ? Source.label(Integer.parseInt(answer)) : answer.toUpperCase(Locale.ROOT);
         boolean byText = choices.stream().noneMatch(choice -> choice.label().equals(label));
-        String found = byText ? choices.stream().filter(choice -> choice.text().equals(answer)).map(Question.Choice::label).findFirst().orElse(answer) : label;
+        String found = byText ? choices.stream().filter(choice -> choice.text().equals(answer)).map(Question.Choice::label).findFirst()
+                .orElse(answer) : label;
         return item.question(field(item.json(), "question").asText(""), choices, found);
     }
 
@@ -62,7 +67,8 @@ final class QuestionLayouts {
     }
 
     private static JsonNode option(JsonNode item, String label) {
-        return field(item, label.toLowerCase(Locale.ROOT), "option_" + label.toLowerCase(Locale.ROOT), "op" + label.toLowerCase(Locale.ROOT));
+        return field(item, label.toLowerCase(Locale.ROOT), "option_" + label.toLowerCase(Locale.ROOT), "op"
+                + label.toLowerCase(Locale.ROOT));
     }
 
     /** The first of some fields, by any case. */
@@ -95,8 +101,9 @@ final class QuestionLayouts {
     }
 
     /**
-     * BMLAMA: {@code Prompt} with a {@code <mask>}, {@code Ans}, {@code Candidate Ans} joined by ", ". The answer stands last in these files; the candidates
-     * are turned round by a number that depends on the id alone, so that they stay parallel and the place tells nothing.
+     * BMLAMA: {@code Prompt} with a {@code <mask>}, {@code Ans}, {@code Candidate Ans} joined by ", ". The answer stands last in these
+     * files; the candidates are turned round by a number that depends on the id alone, so that they stay parallel and the place tells
+     * nothing.
      */
     static Question bmlama(Source item) throws Unreadable {
         List<String> candidates = List.of(item.text("Candidate Ans").strip().split(",\\s*"));
@@ -106,7 +113,8 @@ final class QuestionLayouts {
         List<String> right = candidates.contains(item.text("Ans").strip()) ? List.of(item.text("Ans").strip())
                 : List.of(item.text("Ans").strip().split(",\\s*")).stream().filter(candidates::contains).toList();
         if (right.size() != 1 || candidates.indexOf(right.getFirst()) != candidates.lastIndexOf(right.getFirst())) {
-            throw new Unreadable("the answer '" + item.text("Ans") + "' is " + (right.isEmpty() ? "none" : "more than one") + " of the candidates");
+            throw new Unreadable("the answer '" + item.text("Ans") + "' is " + (right.isEmpty() ? "none" : "more than one")
+                    + " of the candidates");
         }
         int turn = Math.floorMod(item.id().hashCode() * 0x9E3779B9 >>> 8, candidates.size());
         List<Question.Choice> choices = new ArrayList<>();
@@ -122,7 +130,8 @@ final class QuestionLayouts {
     /** Our own. */
     static Question own(Source item) throws Unreadable {
         List<Question.Choice> choices = new ArrayList<>();
-        item.json().path("choices").forEach(choice -> choices.add(new Question.Choice(choice.path("label").asText(), choice.path("text").asText())));
+        item.json().path("choices").forEach(choice -> choices.add(new Question.Choice(choice.path("label").asText(), choice.path("text")
+                .asText())));
         return item.question(item.text("question"), choices, item.text("answer"));
     }
 }

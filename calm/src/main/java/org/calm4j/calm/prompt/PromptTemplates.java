@@ -23,7 +23,8 @@ import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.AtomicFile;
 
 /**
- * The prompt template of each language; a YAML file, {@code en: {prompt: …, choice: …, separator: …}}, that travels with the questions or the model.
+ * The prompt template of each language; a YAML file, {@code en: {prompt: …, choice: …, separator: …}}, that travels with the questions or
+ * the model.
  *
  * @param byLanguage language (ISO 639-1) to template, in order
  */
@@ -33,7 +34,8 @@ public record PromptTemplates(@JsonValue Map<String, PromptTemplate> byLanguage)
     /** Those that are built in: the CALM authors' for X-CSQA and for MEDQA, and one for any question. */
     public static final List<String> TASKS = List.of("xcsqa", "medqa", "generic");
     private static final YAMLMapper YAML = YAMLMapper.builder(YAMLFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .disable(YAMLGenerator.Feature.WRITE_DOC_START_MARKER).build()).enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES).build();
+            .disable(YAMLGenerator.Feature.WRITE_DOC_START_MARKER).build()).enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+                    .build();
 
     @JsonCreator(mode = JsonCreator.Mode.DELEGATING)
     public PromptTemplates {
@@ -50,7 +52,9 @@ public record PromptTemplates(@JsonValue Map<String, PromptTemplate> byLanguage)
         return template.render(question);
     }
 
-    /** @throws CalmException bad input: missing, no such YAML (with its line), or a template that does not show the question and its options */
+    /**
+     * @throws CalmException bad input: missing, no such YAML (with its line), or a template that does not show the question and its options
+     */
     public static PromptTemplates read(Path file) {
         PromptTemplates read = parse(file);
         read.byLanguage.forEach((language, template) -> {
@@ -78,7 +82,10 @@ public record PromptTemplates(@JsonValue Map<String, PromptTemplate> byLanguage)
         }
     }
 
-    /** Those of a file, or of a built-in task by its name, where one is given; else the model folder's {@value #FILE}; else the built-in ones for any question. */
+    /**
+     * Those of a file, or of a built-in task by its name, where one is given; else the model folder's {@value #FILE}; else the built-in
+     * ones for any question.
+     */
     public static PromptTemplates choose(Path file, Path model) {
         if (file != null) {
             boolean task = TASKS.contains(file.getFileName().toString()) && !Files.exists(file);

@@ -21,7 +21,8 @@ public record ExtractStage(List<Path> samples, Path output) {
         /** One line: where, the label, the rule, the words that decided. */
         public String text() {
             String span = extraction.span() == null ? "" : " \"" + extraction.span().replaceAll("\\s+", " ").strip() + "\"";
-            return String.format(Locale.ROOT, "%s %s #%d: %s by %s%s%s", id, language, response, extraction.label() == null ? "-" : extraction.label(),
+            return String.format(Locale.ROOT, "%s %s #%d: %s by %s%s%s", id, language, response, extraction.label() == null ? "-"
+                    : extraction.label(),
                     name(extraction.rule()), span, extraction.againstText() ? ", against the text of another option" : "");
         }
     }
@@ -30,9 +31,11 @@ public record ExtractStage(List<Path> samples, Path output) {
      * @param rules how many responses each rule decided
      * @param againstText answers whose label was followed by another option's text; the label counts
      */
-    public record Summary(int responses, int answered, Map<String, Integer> rules, @JsonProperty("against_text") int againstText, Path output) {
+    public record Summary(int responses, int answered, Map<String, Integer> rules, @JsonProperty("against_text") int againstText,
+            Path output) {
         public String text() {
-            return String.format(Locale.ROOT, "%d responses, %d with an answer (%d against the text beside the label): %s. In %s", responses, answered,
+            return String.format(Locale.ROOT, "%d responses, %d with an answer (%d against the text beside the label): %s. In %s",
+                    responses, answered,
                     againstText, rules, output);
         }
     }

@@ -20,9 +20,9 @@ import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Jsonl;
 
 /**
- * Other people's files in, ours out. What they are is recognised by their content, see {@link Layout}; questions become questions, sampled responses become
- * samples with their answers extracted, other texts lines to train on. Problems are counted and shown, nothing is dropped in silence; a file without any item
- * that can be read is bad input.
+ * Other people's files in, ours out. What they are is recognised by their content, see {@link Layout}; questions become questions, sampled
+ * responses become samples with their answers extracted, other texts lines to train on. Problems are counted and shown, nothing is dropped
+ * in silence; a file without any item that can be read is bad input.
  *
  * @param language of all items; null where they say it themselves
  * @param parallel imported files of another language, to compare ids, answers and options with; may be empty
@@ -41,7 +41,8 @@ public record ImportStage(List<Path> files, String language, List<Path> parallel
      * @param againstText answers whose label was followed by another option's text; null without responses
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
-    public record Summary(Layout layout, String language, int items, int skipped, Map<String, Integer> problems, List<Report.Problem> examples, Double answered,
+    public record Summary(Layout layout, String language, int items, int skipped, Map<String, Integer> problems,
+            List<Report.Problem> examples, Double answered,
             @JsonProperty("against_text") Integer againstText, Path output) {
     }
 

@@ -83,7 +83,8 @@ final class AnswerExtractorTest {
     /** A name is one word whose parts a no-break space joins. */
     @Test
     void namesOfTheSmallWorld() {
-        List<Choice> choices = List.of(new Choice("A", "French"), new Choice("B", "Tahitian"), new Choice("C", "西亚"), new Choice("D", "东南亚"));
+        List<Choice> choices = List.of(new Choice("A", "French"), new Choice("B", "Tahitian"), new Choice("C", "西亚"),
+                new Choice("D", "东南亚"));
         assertThat(AnswerExtractor.extract("The main language of French\u00A0Polynesia is Tahitian .", choices)).isEqualTo("B");
         assertThat(AnswerExtractor.extract("The main language of French\u00A0Polynesia is French .", choices)).isEqualTo("A");
         assertThat(AnswerExtractor.extract("马来西亚 属于 东南亚 。", choices)).isEqualTo("D");
@@ -94,7 +95,8 @@ final class AnswerExtractorTest {
     @Test
     void explains() {
         AnswerExtractor extractor = new AnswerExtractor(CHOICES);
-        assertThat(extractor.extract("So far. Answer: D. café")).isEqualTo(new Extraction("D", Extraction.Rule.STATEMENT, "Answer: D. café", 8, false));
+        assertThat(extractor.extract("So far. Answer: D. café"))
+                .isEqualTo(new Extraction("D", Extraction.Rule.STATEMENT, "Answer: D. café", 8, false));
         assertThat(extractor.extract("Answer: B. café")).isEqualTo(new Extraction("B", Extraction.Rule.STATEMENT, "Answer: B", 0, true));
         assertThat(extractor.extract("Answer: B. café").label()).as("the label counts").isEqualTo("B");
         assertThat(extractor.extract("答案:A或B").rule()).isEqualTo(Extraction.Rule.SEVERAL);
@@ -133,7 +135,8 @@ final class AnswerExtractorTest {
         assertThat(AnswerExtractor.extract("(".repeat(2_000_000) + "The answer is (B)", CHOICES)).isEqualTo("B");
         assertThat(AnswerExtractor.extract("answer is ".repeat(200_000), CHOICES)).isNull();
         assertThat(AnswerExtractor.extract(" ".repeat(300_000) + "x", CHOICES)).isNull();
-        for (String part : List.of("A (", "A or ", "B is ", "答案是", "not A but ", "A, ", "A ", "answer: the ", "africa ", "\\boxed{", "e\u0301", "\n", "A:\n", "…。")) {
+        for (String part : List.of("A (", "A or ", "B is ", "答案是", "not A but ", "A, ", "A ", "answer: the ", "africa "
+                + "", "\\boxed{", "e\u0301", "\n", "A:\n", "…。")) {
             assertThat(AnswerExtractor.extract(part.repeat(200_000 / part.length()), CHOICES)).as(part).isIn(null, "A", "B");
         }
     }

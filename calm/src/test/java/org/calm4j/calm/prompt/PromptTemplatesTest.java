@@ -60,13 +60,17 @@ class PromptTemplatesTest {
 
     @Test
     void asTheCalmAuthorsAsked() {
-        Question question = new Question("q", "de", "Wo?", List.of(new Question.Choice("A", "hier"), new Question.Choice("B", "dort")), null, null);
-        assertThat(PromptTemplates.builtIn("xcsqa").render(question)).isEqualTo("Beantworten Sie die Multiple-Choice-Frage. Ihre Antwort sollte eine Erklärung und EINE "
-                + "richtige Antwort A oder B oder C oder D enthalten. Halten Sie Ihre Antwort knapp. Verwenden Sie Deutsch, um die Frage zu beantworten. Ausgabeformat:\n"
+        Question question = new Question("q", "de", "Wo?", List.of(new Question.Choice("A", "hier"), new Question.Choice("B", "dort")),
+                null, null);
+        assertThat(PromptTemplates.builtIn("xcsqa").render(question))
+                .isEqualTo("Beantworten Sie die Multiple-Choice-Frage. Ihre Antwort sollte eine Erklärung und EINE "
+                + "richtige Antwort A oder B oder C oder D enthalten. Halten Sie Ihre Antwort knapp. Verwenden Sie Deutsch, um die Frage "
+                        + "zu beantworten. Ausgabeformat:\n"
                 + "Erklärung:<Ihre Erklärung>\nAntwort:<richtige Option>\nWo?\nA. hier\nB. dort");
         assertThat(PromptTemplates.builtIn("medqa").render(question)).endsWith("\nWo?\n(A) hier\n(B) dort");
         for (String task : PromptTemplates.TASKS) {
-            assertThat(PromptTemplates.builtIn(task).byLanguage().keySet()).contains("en", "zh", "fr", "de", "it", "ja", "es", "ar", "pt", "ru", "hi", "vi", "sw", "ko");
+            assertThat(PromptTemplates.builtIn(task).byLanguage().keySet())
+                    .contains("en", "zh", "fr", "de", "it", "ja", "es", "ar", "pt", "ru", "hi", "vi", "sw", "ko");
         }
     }
 

@@ -43,7 +43,8 @@ class ImportStageTest {
     void questionsOfTheCalmAuthors() throws IOException {
         ImportStage.Summary summary = imported("cn", """
                 [{"instruction": "回答", "input": "问题:牙科诊所接待了患者？\\nA. 镇\\nB. 密歇根州\\nC. 医院\\n\\n答案:", "output": "C"},
-                 {"instruction": "Answer", "input": "Type A. or type B?\\nWhich:\\n(A) one\\n  and a half\\n(B) two\\n", "output": "(B) two"},
+                 {"instruction": "Answer", "input": "Type A. or type B?\\nWhich:\\n(A) one\\n  and a half\\n(B) two\\n",
+                  "output": "(B) two"},
                  {"instruction": "Answer", "input": "Broken\\n(UNE) UNE\\n(B)B\\n(C)C", "output": "(C)C"},
                  {"instruction": "Answer", "input": "Q\\n(A) x\\n(B) y", "output": "(E) z"},
                  {"instruction": "Answer", "input": "Q\\n(A) x\\n(B) y\\n(Cage\\n(D) z", "output": "(B) y"}]""");
@@ -54,8 +55,10 @@ class ImportStageTest {
         assertThat(summary.examples().get(0).text()).contains("in0[2]").contains("options");
         assertThat(summary.examples().get(1).text()).contains("in0[3]").contains("(E) z");
         assertThat(out(Question.class)).containsExactly(
-                new Question("0", "zh", "牙科诊所接待了患者？", List.of(new Choice("A", "镇"), new Choice("B", "密歇根州"), new Choice("C", "医院")), "C", null),
-                new Question("1", "zh", "Type A. or type B?\nWhich:", List.of(new Choice("A", "one\n  and a half"), new Choice("B", "two")), "B", null));
+                new Question("0", "zh", "牙科诊所接待了患者？", List.of(new Choice("A", "镇"), new Choice("B", "密歇根州"), new Choice("C", "医院")), "C",
+                        null),
+                new Question("1", "zh", "Type A. or type B?\nWhich:", List.of(new Choice("A", "one\n  and a half"),
+                        new Choice("B", "two")), "B", null));
     }
 
     @Test
@@ -72,8 +75,8 @@ class ImportStageTest {
 
     @Test
     void commonsenseAndMedicalQuestions() throws IOException {
-        imported("en", "{\"id\":\"q7\",\"lang\":\"en\",\"question\":{\"stem\":\"Where?\",\"choices\":[{\"label\":\"A\",\"text\":\"x\"},{\"label\":\"B\","
-                + "\"text\":\"y\"}]},\"answerKey\":\"B\"}\n");
+        imported("en", "{\"id\":\"q7\",\"lang\":\"en\",\"question\":{\"stem\":\"Where?\",\"choices\":["
+                + "{\"label\":\"A\",\"text\":\"x\"},{\"label\":\"B\",\"text\":\"y\"}]},\"answerKey\":\"B\"}\n");
         assertThat(out(Question.class)).containsExactly(
                 new Question("q7", "en", "Where?", List.of(new Choice("A", "x"), new Choice("B", "y")), "B", null));
         imported("en", "{\"question\":\"What?\",\"answer\":\"y\",\"options\":{\"A\":\"x\",\"B\":\"y\"},\"answer_idx\":\"B\"}\n",
@@ -97,7 +100,8 @@ class ImportStageTest {
     private static final String CHOICES = "\"choices\":[{\"label\":\"A\",\"text\":\"x\"},{\"label\":\"B\",\"text\":\"y\"}]";
 
     private static String own(String id, String question, String answer) {
-        return "{\"id\":\"" + id + "\",\"language\":\"en\",\"question\":\"" + question + "\"," + CHOICES + ",\"answer\":\"" + answer + "\"}\n";
+        return "{\"id\":\"" + id + "\",\"language\":\"en\",\"question\":\"" + question + "\"," + CHOICES + ",\"answer\":\"" + answer
+                + "\"}\n";
     }
 
     /** Each of the tables that are known, with what is odd about it. */
@@ -106,14 +110,16 @@ class ImportStageTest {
         List<Choice> four = List.of(new Choice("A", "1, 2"), new Choice("B", "3"), new Choice("C", "4"), new Choice("D", "5"));
         Question expected = new Question("0", "de", "Was?\nJa \"das\"?", four, "B", null);
         // MMMLU: pandas' index without a name.
-        ImportStage.Summary summary = imported("DE_DE", ",Question,A,B,C,D,Answer,Subject\n0,\"Was?\nJa \"\"das\"\"?\",\"1, 2\",3,4,5,B,x\n");
+        ImportStage.Summary summary = imported("DE_DE", ",Question,A,B,C,D,Answer,Subject\n0,\"Was?\nJa \"\"das\"\"?\",\"1, "
+                + "2\",3,4,5,B,x\n");
         assertThat(summary.layout()).isEqualTo(Layout.MMLU);
         assertThat(out(Question.class)).containsExactly(expected);
         // MMLU: no line with names.
         imported("de", "\"Was?\nJa \"\"das\"\"?\",\"1, 2\",3,4,5,B\nQ,a,b,c,d,D\n");
         assertThat(out(Question.class)).hasSize(2).startsWith(expected);
         // Global-MMLU, and lists with the index of the answer.
-        imported("de", "{\"sample_id\":\"s/1\",\"question\":\"Was?\",\"option_a\":\"1\",\"option_b\":\"2\",\"option_c\":\"3\",\"option_d\":\"4\",\"answer\":\"D\"}",
+        imported("de", "{\"sample_id\":\"s/1\",\"question\":\"Was?\",\"option_a\":\"1\",\"option_b\":\"2\","
+                + "\"option_c\":\"3\",\"option_d\":\"4\",\"answer\":\"D\"}",
                 "{\"question\":\"Wer?\",\"choices\":[\"0\",\"1\"],\"answer\":0}");
         assertThat(out(Question.class)).extracting(Question::id).containsExactly("s/1", "1");
         assertThat(out(Question.class)).extracting(Question::answer).containsExactly("D", "A");
@@ -121,7 +127,8 @@ class ImportStageTest {
 
     @Test
     void belebele() throws IOException {
-        String item = "{\"link\":\"u\",\"question_number\":2,\"flores_passage\":\"P.\",\"question\":\"Q?\",\"mc_answer1\":\"a\",\"mc_answer2\":\"b\",\"mc_answer3\":\"c\","
+        String item = "{\"link\":\"u\",\"question_number\":2,\"flores_passage\":\"P.\",\"question\":\"Q?\","
+                + "\"mc_answer1\":\"a\",\"mc_answer2\":\"b\",\"mc_answer3\":\"c\","
                 + "\"mc_answer4\":\"d\",\"correct_answer_num\":\"3\",\"dialect\":\"zho_Hans\"}";
         ImportStage.Summary summary = imported(null, item);
         assertThat(summary.language()).as("told by the item").isEqualTo("zh");
@@ -134,7 +141,8 @@ class ImportStageTest {
     @Test
     void bmlama() throws IOException {
         String head = "Prompt\tAns\tCandidate Ans\tSubject\n";
-        ImportStage.Summary summary = imported("en", head + "X was born in <mask>.\tRome\tParis, Bonn, Rome\tX\nY \"the\" Z died in <mask>.\tKiel\tBonn, Rome, Kiel\tY\nZ\tParis, Rome\tParis, Bonn, Rome\tZ\n");
+        ImportStage.Summary summary = imported("en", head + "X was born in <mask>.\tRome\tParis, Bonn, Rome\tX\nY \"the\" Z died in "
+                + "<mask>.\tKiel\tBonn, Rome, Kiel\tY\nZ\tParis, Rome\tParis, Bonn, Rome\tZ\n");
         assertThat(summary.layout()).isEqualTo(Layout.BMLAMA);
         assertThat(summary.examples().getFirst().text()).contains("in0:4").contains("more than one");
         List<Question> english = out(Question.class);
@@ -146,7 +154,8 @@ class ImportStageTest {
 
     @Test
     void tellsWhatIsOdd() throws IOException {
-        ImportStage.Summary summary = imported("en", own("1", "Q", "A") + own("1", "Q", "A") + own("1", "Q", "B") + own("2", "Q", "A") + own("3", "Q", "B")
+        ImportStage.Summary summary = imported("en", own("1", "Q", "A") + own("1", "Q", "A") + own("1", "Q", "B") + own("2", "Q", "A")
+                + own("3", "Q", "B")
                 + "{\"id\":\"4\",\"question\":\"R\",\"choices\":[{\"label\":\"A\",\"text\":\"x\"},{\"label\":\"B\",\"text\":\"x\"}]}");
         assertThat(summary.problems()).containsOnly(Map.entry("duplicate", 1), Map.entry("contradiction", 1), Map.entry("repeated", 1),
                 Map.entry("repeated with another answer", 1), Map.entry("same options", 1));
@@ -188,11 +197,13 @@ class ImportStageTest {
 
     @Test
     void brokenTablesSayWhere() {
-        assertThatThrownBy(() -> imported("en", "question,A,B,answer\nQ,a,b,A\nQ,a,b\n")).isInstanceOf(CalmException.class).hasMessageContaining("in0:3")
+        assertThatThrownBy(() -> imported("en", "question,A,B,answer\nQ,a,b,A\nQ,a,b\n")).isInstanceOf(CalmException.class)
+                .hasMessageContaining("in0:3")
                 .hasMessageContaining("3 cells");
         assertThatThrownBy(() -> imported("en", "nonsense")).isInstanceOf(CalmException.class).hasMessageContaining("in0:1");
         assertThatThrownBy(() -> imported("en", "[{\"id\":1},\n\n oops]")).isInstanceOf(CalmException.class).hasMessageContaining("in0:3");
-        assertThatThrownBy(() -> imported("en", "question,A,B,answer\n\"Q,a,b,A\n")).isInstanceOf(CalmException.class).hasMessageContaining("in0:2");
+        assertThatThrownBy(() -> imported("en", "question,A,B,answer\n\"Q,a,b,A\n")).isInstanceOf(CalmException.class)
+                .hasMessageContaining("in0:2");
     }
 
     @Test
@@ -200,8 +211,10 @@ class ImportStageTest {
         assertThatThrownBy(() -> imported("en", "[{\"a\":1}]")).isInstanceOf(CalmException.class).hasMessageContaining("in0[0]");
         assertThatThrownBy(() -> imported("en", "[]")).isInstanceOf(CalmException.class).hasMessageContaining("no items");
         assertThatThrownBy(() -> imported("klingon", "[]")).isInstanceOf(CalmException.class).hasMessageContaining("ISO 639-1");
-        assertThatThrownBy(() -> imported("en", "[{\"conversations\":[]}]")).isInstanceOf(CalmException.class).hasMessageContaining("without turns");
-        assertThatThrownBy(() -> imported("en", "[{\"instruction\":\"a\",\"output\":\"b\"},{\"question\":\"?\",\"options\":{\"A\":\"x\"}}]"))
+        assertThatThrownBy(() -> imported("en", "[{\"conversations\":[]}]")).isInstanceOf(CalmException.class)
+                .hasMessageContaining("without turns");
+        assertThatThrownBy(() -> imported("en", "[{\"instruction\":\"a\",\"output\":\"b\"},"
+                + "{\"question\":\"?\",\"options\":{\"A\":\"x\"}}]"))
                 .isInstanceOf(CalmException.class).hasMessageContaining("in0[1]");
         assertThat(folder.resolve("out.jsonl")).doesNotExist();
     }
