@@ -24,6 +24,8 @@ final class ArchitectureTest {
                 .layer("layout").definedBy("..calm.layout..")
                 .layer("translate").definedBy("..calm.translate..")
                 .layer("prompt").definedBy("..calm.prompt..")
+                .layer("convert").definedBy("..calm.convert..")
+                .layer("hub").definedBy("..calm.hub..")
                 .layer("data").definedBy("..calm.data..")
                 .whereLayer("cli").mayNotBeAccessedByAnyLayer()
                 .whereLayer("stage").mayOnlyBeAccessedByLayers("cli")
@@ -34,6 +36,9 @@ final class ArchitectureTest {
                 .whereLayer("layout").mayOnlyBeAccessedByLayers("stage", "cli")
                 .whereLayer("translate").mayOnlyBeAccessedByLayers("stage", "cli")
                 .whereLayer("prompt").mayOnlyBeAccessedByLayers("world", "stage", "cli")
+                .whereLayer("convert").mayOnlyBeAccessedByLayers("stage")
+                .whereLayer("hub").mayOnlyBeAccessedByLayers("cli")
+                .whereLayer("hub").mayNotAccessAnyLayer()
                 .check(classes);
     }
 }

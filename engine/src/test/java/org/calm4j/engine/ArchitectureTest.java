@@ -28,8 +28,8 @@ final class ArchitectureTest {
                 .whereLayer("generate").mayNotBeAccessedByAnyLayer()
                 .whereLayer("loss").mayOnlyBeAccessedByLayers("train")
                 .whereLayer("model").mayOnlyBeAccessedByLayers("train", "generate")
-                .whereLayer("text").mayOnlyBeAccessedByLayers("model")
-                .whereLayer("io").mayOnlyBeAccessedByLayers("text", "model", "train")
+                .whereLayer("text").mayOnlyBeAccessedByLayers("model", "generate")
+                .whereLayer("io").mayOnlyBeAccessedByLayers("text", "model", "train", "generate")
                 .whereLayer("op").mayOnlyBeAccessedByLayers("model", "train", "generate")
                 .check(classes);
     }

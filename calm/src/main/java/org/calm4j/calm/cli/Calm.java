@@ -19,8 +19,8 @@ import picocli.CommandLine.ScopeType;
 public final class Calm implements Runnable {
     private static final List<Class<? extends CalmCommand>> COMMANDS = List.of(DemoCommand.class, RunCommand.class, SampleCommand.class,
             VoteCommand.class, PairsCommand.class, DpoCommand.class, SftCommand.class, EvaluateCommand.class, ReportCommand.class,
-            PretrainCommand.class, GenerateCommand.class, ScoreCommand.class, TokenizeCommand.class, ImportCommand.class,
-            BenchCommand.class, DoctorCommand.class, CompletionCommand.class);
+            PretrainCommand.class, GenerateCommand.class, ChatCommand.class, ScoreCommand.class, TokenizeCommand.class, ImportCommand.class,
+            ConvertCommand.class, DownloadCommand.class, BenchCommand.class, DoctorCommand.class, CompletionCommand.class);
 
     @CommandLine.Spec
     private CommandSpec spec;
@@ -69,7 +69,8 @@ public final class Calm implements Runnable {
     /** @param arguments a command and its options */
     public static void main(String[] arguments) {
         if (Integer.getInteger("calm.stderr") != null) {
-            System.setErr(new PrintStream(new FileOutputStream(descriptor(Integer.getInteger("calm.stderr"))), true, StandardCharsets.UTF_8));
+            System.setErr(new PrintStream(new FileOutputStream(descriptor(Integer.getInteger("calm.stderr"))), true,
+                    StandardCharsets.UTF_8));
         }
         // Results are UTF-8 in every locale.
         System.setOut(new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8));

@@ -1,5 +1,7 @@
 package org.calm4j.calm.cli;
 
+import java.util.List;
+import org.calm4j.engine.CalmException;
 import org.calm4j.engine.generate.Sampling;
 import picocli.CommandLine.Option;
 
@@ -25,6 +27,14 @@ final class SamplingOptions {
             description = "Only tokens with this share of the most probable one's probability (default: ${DEFAULT-VALUE}).")
     private double minP;
 
+    @Option(names = "--repetition-penalty", paramLabel = "R", defaultValue = "1", converter = Numbers.AboveZero.class,
+            description = "Divides positive logits of tokens that are there already, multiplies negative ones (default: ${DEFAULT-VALUE}).")
+    private double repetitionPenalty;
+
+    @Option(names = "--stop", paramLabel = "TEXT",
+        description = "Ends a completion; its text is cut before it. May be given several times.")
+    private List<String> stop = List.of();
+
     @Option(names = "--num-return-sequences", paramLabel = "K", converter = Numbers.Positive.class,
             description = "Completions of a prompt (default: ${DEFAULT-VALUE}).")
     private int count;
@@ -38,6 +48,9 @@ final class SamplingOptions {
     }
 
     Sampling sampling(long seed) {
-        return new Sampling(maxNewTokens, temperature, topK, topP, minP, count, ignoreEos, seed);
+        if (stop.contains("")) {
+            throw CalmException.usage("--stop needs a text");
+        }
+        return new Sampling(maxNewTokens, temperature, topK, topP, minP, repetitionPenalty, stop, count, ignoreEos, seed);
     }
 }

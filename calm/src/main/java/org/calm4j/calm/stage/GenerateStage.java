@@ -16,8 +16,9 @@ import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.model.ModelFolder;
 
 /**
- * Prompts in; for each its {@code completions} out: {@code text} (where the model has a tokenizer), {@code output_ids} with the
- * end-of-sequence token if one came, {@code logprobs}, {@code finish_reason}.
+ * Prompts in; for each its {@code completions} out: {@code text} (where the model has a tokenizer; cut before a stop string),
+ * {@code output_ids} with the end-of-sequence token if one came, {@code logprobs} (natural, at temperature 1, before penalty and filters),
+ * {@code finish_reason}: {@code eos}, {@code length}, or {@code stop} for a stop string.
  */
 public record GenerateStage(Sampling sampling) {
     private record Line(JsonNode id, int[] tokens) {
@@ -57,7 +58,7 @@ public record GenerateStage(Sampling sampling) {
         progress.start("generate", lines.size());
         List<List<Completion>> completions;
         try {
-            completions = new Generator(model.model()).generate(lines.stream().map(Line::tokens).toList(), sampling,
+            completions = new Generator(model).generate(lines.stream().map(Line::tokens).toList(), sampling,
                     done -> progress.at(done, ""));
         } finally {
             progress.end();
@@ -67,16 +68,17 @@ public record GenerateStage(Sampling sampling) {
             ObjectNode result = JsonNodeFactory.instance.objectNode();
             result.set("id", lines.get(i).id);
             ArrayNode list = result.putArray("completions");
-            completions.get(i).forEach(completion -> list.add(json(model, completion)));
+            completions.get(i).forEach(completion -> list.add(json(completion)));
             results.add(result);
         }
         return results;
     }
 
-    private static ObjectNode json(ModelFolder model, Completion completion) {
+    /** {@code text}, {@code output_ids}, {@code logprobs}, {@code finish_reason}. */
+    static ObjectNode json(Completion completion) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
-        if (model.tokenizer() != null) {
-            json.put("text", model.tokenizer().decode(completion.tokens(), true));
+        if (completion.text() != null) {
+            json.put("text", completion.text());
         }
         ArrayNode ids = json.putArray("output_ids");
         ArrayNode logProbs = json.putArray("logprobs");
@@ -84,6 +86,6 @@ public record GenerateStage(Sampling sampling) {
             ids.add(completion.tokens()[i]);
             logProbs.add(completion.logProbs()[i]);
         }
-        return json.put("finish_reason", completion.finishReason());
+        return json.put("finish_reason", completion.finishReason().text());
     }
 }

@@ -65,12 +65,11 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
         List<int[]> encoded = asked.stream().map(model::promptIds).toList();
         progress.start(task, questions.size());
         try {
-            List<List<Completion>> completions = new Generator(model.model()).generate(encoded, sampling, done -> progress.at(done, ""));
+            List<List<Completion>> completions = new Generator(model).generate(encoded, sampling, done -> progress.at(done, ""));
             List<Samples> samples = new ArrayList<>();
             for (int i = 0; i < questions.size(); i++) {
                 Question question = questions.get(i);
-                samples.add(Samples.of(question, asked.get(i),
-                        completions.get(i).stream().map(c -> response(c, question, tokenizer)).toList()));
+                samples.add(Samples.of(question, asked.get(i), completions.get(i).stream().map(c -> response(c, question)).toList()));
             }
             return samples;
         } finally {
@@ -78,11 +77,11 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
         }
     }
 
-    private static Samples.Response response(Completion completion, Question question, Tokenizer tokenizer) {
-        String text = tokenizer.decode(completion.tokens(), true).strip();
+    private static Samples.Response response(Completion completion, Question question) {
+        String text = completion.text().strip();
         // A response that was cut off has not come to its answer.
-        boolean ended = completion.finishReason().equals("stop");
-        return new Samples.Response(text, ended ? AnswerExtractor.extract(text, question.choices()) : null, completion.logProb(),
+        return new Samples.Response(text, completion.ended() ? AnswerExtractor.extract(text, question.choices()) : null,
+                completion.logProb(),
                 completion.tokens().length);
     }
 }

@@ -3,16 +3,21 @@ package org.calm4j.engine.generate;
 /**
  * What the model continued a prompt with.
  *
- * @param tokens with the end-of-sequence token, if one came
- * @param logProbs natural log of each token's probability under the model, before temperature and filters
- * @param finishReason {@code stop} after an end-of-sequence token, {@code length} otherwise
+ * @param text of the tokens without special ones, cut before a stop string; null where the model has no tokenizer
+ * @param tokens all that were drawn, with the end-of-sequence token, if one came, and those of a stop string
+ * @param logProbs natural log of each token's probability under the model: at temperature 1, before penalty and filters
  */
-public record Completion(int[] tokens, double[] logProbs, String finishReason) {
+public record Completion(String text, int[] tokens, double[] logProbs, FinishReason finishReason) {
     public double logProb() {
         double sum = 0;
         for (double logProb : logProbs) {
             sum += logProb;
         }
         return sum;
+    }
+
+    /** Whether the model, or a stop string, ended it, and not the number of tokens. */
+    public boolean ended() {
+        return finishReason != FinishReason.LENGTH;
     }
 }

@@ -1,7 +1,5 @@
 package org.calm4j.engine.generate;
 
-import it.unimi.dsi.fastutil.doubles.DoubleArrayList;
-import it.unimi.dsi.fastutil.ints.IntArrayList;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntConsumer;
@@ -10,10 +8,12 @@ import org.calm4j.engine.model.Activations;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.DecodeBatch;
 import org.calm4j.engine.model.KvCache;
+import org.calm4j.engine.model.ModelFolder;
+import org.calm4j.engine.text.Tokenizer;
 
 /**
  * Completions of many prompts: each prompt is computed once for all its samples, and all sequences are decoded together, a token a step;
- * those that ended leave the batch.
+ * those that ended leave the batch. What does not fit into memory at once is done in waves.
  */
 public final class Generator {
     private static final int ROWS = 2048;
@@ -22,31 +22,29 @@ public final class Generator {
     private static final long CACHE_BYTES = 1L << 30;
 
     private final CausalLm model;
+    private final Tokenizer tokenizer;
+    private final int mostSequences;
+    private final long cacheBytes;
 
+    /** On token ids: completions have no text. */
     public Generator(CausalLm model) {
-        this.model = model;
+        this(model, null, MOST_SEQUENCES, CACHE_BYTES);
     }
 
-    /** One completion under way. */
-    private static final class Sequence {
-        final int prompt;
-        final int promptStart;
-        final int start;
-        final long stream;
-        final IntArrayList tokens = new IntArrayList();
-        final DoubleArrayList logProbs = new DoubleArrayList();
-        boolean stopped;
+    /** Completions have a text where the folder has a tokenizer. */
+    public Generator(ModelFolder folder) {
+        this(folder.model(), folder.tokenizer(), MOST_SEQUENCES, CACHE_BYTES);
+    }
 
-        Sequence(int prompt, int promptStart, int start, long stream) {
-            this.prompt = prompt;
-            this.promptStart = promptStart;
-            this.start = start;
-            this.stream = stream;
-        }
-
-        Completion completion() {
-            return new Completion(tokens.toIntArray(), logProbs.toDoubleArray(), stopped ? "stop" : "length");
-        }
+    /**
+     * @param mostSequences decoded together
+     * @param cacheBytes of keys and values; one sequence is decoded whatever it takes
+     */
+    Generator(CausalLm model, Tokenizer tokenizer, int mostSequences, long cacheBytes) {
+        this.model = model;
+        this.tokenizer = tokenizer;
+        this.mostSequences = Math.clamp(MOST_LOGITS / model.config().vocabSize(), 1, mostSequences);
+        this.cacheBytes = cacheBytes;
     }
 
     /**
@@ -62,99 +60,118 @@ public final class Generator {
         if (prompts.isEmpty()) {
             return all;
         }
+        prompts.forEach(prompt -> all.add(new ArrayList<>()));
         int longest = prompts.stream().mapToInt(p -> p.length).max().orElseThrow();
-        if (longest + sampling.maxNewTokens() > model.config().maxPositions()) {
+        if ((long) longest + sampling.maxNewTokens() > model.config().maxPositions()) {
             throw CalmException.badInput("the longest prompt has " + longest + " tokens", "with " + sampling.maxNewTokens()
                     + " new ones that is more than the model's max_position_embeddings, " + model.config().maxPositions());
         }
-        long wanted = Math.min((long) prompts.size() * sampling.count(), MOST_SEQUENCES);
-        int sequences = (int) Math.max(sampling.count(), Math.min(wanted, MOST_LOGITS / model.config().vocabSize()));
-        int cacheRows = cacheRows(prompts, sampling, sequences, longest);
-        int rows = Math.max(Math.max(longest, sequences), Math.min(ROWS, prompts.stream().mapToInt(p -> p.length).sum()));
+        long wanted = (long) prompts.size() * sampling.count();
+        int sequences = (int) Math.min(wanted, mostSequences);
+        int rows = Math.max(Math.max(longest, sequences), (int) Math.min(ROWS, prompts.stream().mapToLong(p -> p.length).sum()));
         var capacity = new Activations.Capacity(rows, sequences, longest + sampling.maxNewTokens(), sequences,
                 model.loraRank());
-        try (KvCache cache = new KvCache(model.backend(), model.config(), cacheRows);
+        try (KvCache cache = new KvCache(model.backend(), model.config(), cacheRows(prompts, sampling, sequences, longest));
                 Activations activations = new Activations(model.backend(), model.config(), Activations.Purpose.INFERENCE, capacity)) {
-            Wave wave = new Wave(sampling, cache, activations, sequences);
-            for (int first = 0; first < prompts.size();) {
-                first = wave.fill(prompts, first);
-                wave.prefill(prompts);
+            Wave wave = new Wave(prompts, sampling, cache, activations, sequences);
+            for (long first = 0; first < wanted;) {
+                first = wave.fill(first);
+                wave.prefill();
                 wave.decode();
                 wave.collect(all);
-                done.accept(first);
+                done.accept((int) (first / sampling.count()));
             }
         }
         return all;
     }
 
     private int cacheRows(List<int[]> prompts, Sampling sampling, int sequences, int longest) {
-        long total = 0;
+        long inAll = 0;
         for (int[] prompt : prompts) {
-            total += prompt.length + (long) sampling.count() * sampling.maxNewTokens();
+            inAll += prompt.length + (long) sampling.count() * sampling.maxNewTokens();
         }
-        long onePrompt = longest + (long) sampling.count() * sampling.maxNewTokens();
-        long perWave = Math.max(onePrompt, (long) sequences / sampling.count() * onePrompt);
-        long affordable = Math.max(onePrompt, CACHE_BYTES / KvCache.bytesPerRow(model.config(), model.backend()));
-        return Math.toIntExact(Math.min(total, Math.min(perWave, affordable)));
+        // A wave begins and ends in the middle of a prompt's samples, if need be.
+        long promptsTogether = Math.min(sequences, sequences / sampling.count() + 2);
+        long together = promptsTogether * longest + (long) sequences * sampling.maxNewTokens();
+        long one = (long) longest + sampling.maxNewTokens();
+        long affordable = Math.max(one, cacheBytes / KvCache.bytesPerRow(model.config(), model.backend()));
+        return (int) Math.min(Math.min(inAll, together), Math.min(affordable, Integer.MAX_VALUE));
     }
 
-    /** The prompts that are under way together. */
+    /** Where a draft's tokens lie in the cache: behind those of its prompt, which its samples share. */
+    private record Place(int prompt, int promptStart, int start, Draft draft) {
+    }
+
+    /** The sequences that are under way together. */
     private final class Wave {
+        private final List<int[]> prompts;
         private final Sampling sampling;
         private final KvCache cache;
         private final Activations activations;
-        private final int mostSequences;
+        private final int mostTogether;
         private final Sampler sampler;
         private final DecodeBatch batch = new DecodeBatch();
         private final double[] logits;
-        private final List<Sequence> sequences = new ArrayList<>();
-        private final List<Sequence> active = new ArrayList<>();
-        private List<int[]> prompts = List.of();
+        private final List<Place> places = new ArrayList<>();
+        private List<Place> active = new ArrayList<>();
 
-        Wave(Sampling sampling, KvCache cache, Activations activations, int mostSequences) {
+        Wave(List<int[]> prompts, Sampling sampling, KvCache cache, Activations activations, int mostTogether) {
+            this.prompts = prompts;
             this.sampling = sampling;
             this.cache = cache;
             this.activations = activations;
-            this.mostSequences = mostSequences;
+            this.mostTogether = mostTogether;
             sampler = new Sampler(sampling, model.config().vocabSize());
-            logits = new double[Math.multiplyExact(mostSequences, model.config().vocabSize())];
+            logits = new double[Math.multiplyExact(mostTogether, model.config().vocabSize())];
         }
 
-        /** Takes prompts from {@code first} on while there is room; returns the first one left. */
-        int fill(List<int[]> all, int first) {
-            sequences.clear();
+        /** Takes sequences from {@code first} on while there is room, sample by sample of prompt by prompt. Returns the first one left. */
+        long fill(long first) {
+            places.clear();
             int row = 0;
-            int next = first;
-            while (next < all.size() && sequences.size() + sampling.count() <= mostSequences
-                    && row + all.get(next).length + sampling.count() * sampling.maxNewTokens() <= cache.rows()) {
-                int promptStart = row;
-                row += all.get(next).length;
-                for (int k = 0; k < sampling.count(); k++) {
-                    sequences.add(new Sequence(next, promptStart, row, Sampler.stream(sampling.seed(), next, k)));
-                    row += sampling.maxNewTokens();
+            int promptStart = 0;
+            long next = first;
+            for (long end = (long) prompts.size() * sampling.count(); next < end && places.size() < mostTogether; next++) {
+                int prompt = (int) (next / sampling.count());
+                boolean newPrompt = places.isEmpty() || places.getLast().prompt != prompt;
+                int length = prompts.get(prompt).length;
+                if ((long) row + (newPrompt ? length : 0) + sampling.maxNewTokens() > cache.rows()) {
+                    break;
                 }
-                next++;
+                if (newPrompt) {
+                    promptStart = row;
+                    row += length;
+                }
+                long stream = Sampler.stream(sampling.seed(), prompt, (int) (next % sampling.count()));
+                places.add(new Place(prompt, promptStart, row,
+                        new Draft(sampling, model.config().eos(), stream, prompts.get(prompt), tokenizer)));
+                row += sampling.maxNewTokens();
             }
-            cache.clear(row);
+            cache.clear(0, row);
             return next;
         }
 
-        void prefill(List<int[]> all) {
-            prompts = all;
-            active.clear();
-            int s = 0;
-            while (s < sequences.size()) {
+        void prefill() {
+            active = new ArrayList<>();
+            for (int s = 0; s < places.size();) {
                 batch.clear();
                 int from = s;
-                while (s < sequences.size()
-                        && (s == from || batch.rows() + all.get(sequences.get(s).prompt).length <= activations.capacity().rows())) {
-                    batch.prompt(all.get(sequences.get(s).prompt), sequences.get(s).promptStart);
-                    s += sampling.count();
+                for (int prompt = -1; s < places.size(); s++) {
+                    Place place = places.get(s);
+                    if (place.prompt != prompt) {
+                        if (s > from && batch.rows() + prompts.get(place.prompt).length > activations.capacity().rows()) {
+                            break;
+                        }
+                        prompt = place.prompt;
+                        batch.prompt(prompts.get(prompt), place.promptStart);
+                    }
                 }
                 model.decode(activations, batch, cache);
                 activations.readLogits(logits);
+                int row = -1;
                 for (int i = from; i < s; i++) {
-                    choose(sequences.get(i), (i - from) / sampling.count());
+                    row += i == from || places.get(i).prompt != places.get(i - 1).prompt ? 1 : 0;
+                    draw(places.get(i), row);
                 }
             }
         }
@@ -164,37 +181,31 @@ public final class Generator {
                 batch.clear();
                 int prompt = -1;
                 int parent = -1;
-                for (Sequence sequence : active) {
-                    if (sequence.prompt != prompt) {
-                        prompt = sequence.prompt;
-                        parent = batch.cached(sequence.promptStart, prompts.get(prompt).length);
+                for (Place place : active) {
+                    if (place.prompt != prompt) {
+                        prompt = place.prompt;
+                        parent = batch.cached(place.promptStart, prompts.get(prompt).length);
                     }
-                    batch.token(sequence.tokens.getInt(sequence.tokens.size() - 1), sequence.start, sequence.tokens.size(), parent);
+                    batch.token(place.draft.lastToken(), place.start, place.draft.size(), parent);
                 }
                 model.decode(activations, batch, cache);
                 activations.readLogits(logits);
-                List<Sequence> stepped = List.copyOf(active);
-                active.clear();
+                List<Place> stepped = active;
+                active = new ArrayList<>();
                 for (int i = 0; i < stepped.size(); i++) {
-                    choose(stepped.get(i), i);
+                    draw(stepped.get(i), i);
                 }
             }
         }
 
-        private void choose(Sequence sequence, int row) {
-            int token = sampler.next(logits, row, sequence.stream, sequence.tokens.size());
-            sequence.tokens.add(token);
-            sequence.logProbs.add(logits[row * model.config().vocabSize() + token] - sampler.logSumExp(logits, row));
-            sequence.stopped = !sampling.ignoreEos() && model.config().eos().contains(token);
-            if (!sequence.stopped && sequence.tokens.size() < sampling.maxNewTokens()) {
-                active.add(sequence);
+        private void draw(Place place, int row) {
+            if (place.draft.draw(sampler, logits, row)) {
+                active.add(place);
             }
         }
 
         void collect(List<List<Completion>> all) {
-            for (int s = 0; s < sequences.size(); s += sampling.count()) {
-                all.add(sequences.subList(s, s + sampling.count()).stream().map(Sequence::completion).toList());
-            }
+            places.forEach(place -> all.get(place.prompt).add(place.draft.completion(FinishReason.LENGTH)));
         }
     }
 }

@@ -1,17 +1,33 @@
 package org.calm4j.engine.generate;
 
+import java.util.List;
+
 /**
- * How tokens are chosen; names and order of the filters as in transformers: temperature, top-k, top-p, min-p.
+ * How tokens are chosen; names and order as in transformers: repetition penalty, temperature, top-k, top-p, min-p.
  *
  * @param maxNewTokens tokens a completion has at most, the end-of-sequence token included
  * @param temperature 0 for the most probable token always
  * @param topK only the k most probable; 0 for all
  * @param topP only the smallest set of most probable tokens that has this probability; 1 for all
  * @param minP only tokens with at least this share of the most probable one's probability; 0 for all
+ * @param repetitionPenalty what positive logits of tokens that stand in the prompt or the completion are divided by, and negative ones
+ *     multiplied with (Keskar et al. 2019); 1 for none
+ * @param stop texts that end a completion; its text is cut before the first of them
  * @param count completions a prompt
  * @param ignoreEos go on to maxNewTokens
  */
-public record Sampling(int maxNewTokens, double temperature, int topK, double topP, double minP, int count, boolean ignoreEos, long seed) {
+public record Sampling(int maxNewTokens, double temperature, int topK, double topP, double minP, double repetitionPenalty,
+        List<String> stop,
+        int count, boolean ignoreEos, long seed) {
+    public Sampling {
+        stop = List.copyOf(stop);
+    }
+
+    /** Without penalty and stop strings. */
+    public Sampling(int maxNewTokens, double temperature, int topK, double topP, double minP, int count, boolean ignoreEos, long seed) {
+        this(maxNewTokens, temperature, topK, topP, minP, 1, List.of(), count, ignoreEos, seed);
+    }
+
     public static Sampling greedy(int maxNewTokens) {
         return new Sampling(maxNewTokens, 0, 0, 1, 0, 1, false, 0);
     }

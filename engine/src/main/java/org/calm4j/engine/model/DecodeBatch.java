@@ -40,6 +40,15 @@ public final class DecodeBatch {
         markedRows.add(tokens.size() - 1);
     }
 
+    /** More tokens of the one sequence that has the cache's first {@code length} rows; the logits of the last one are wanted. */
+    public void behind(int[] more, int length) {
+        segments.add(tokens.size(), more.length, 0, length + more.length, Segments.NONE);
+        for (int i = 0; i < more.length; i++) {
+            append(more[i], length + i, length + i);
+        }
+        markedRows.add(tokens.size() - 1);
+    }
+
     private void append(int token, int position, int cacheRow) {
         tokens.add(token);
         positions.add(position);

@@ -38,11 +38,11 @@ public final class KvCache implements AutoCloseable {
         return rows;
     }
 
-    /** Makes the first {@code used} rows ready for new tokens. */
-    public void clear(int used) {
+    /** Makes rows ready for new tokens. */
+    public void clear(int first, int count) {
         for (int l = 0; l < keys.size(); l++) {
-            backend.zero(keys.get(l).rows(0, used));
-            backend.zero(values.get(l).rows(0, used));
+            backend.zero(keys.get(l).rows(first, count));
+            backend.zero(values.get(l).rows(first, count));
         }
     }
 

@@ -7,11 +7,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
-import java.util.Map;
 import java.util.function.Function;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
-import org.calm4j.engine.io.Safetensors;
+import org.calm4j.engine.io.Shards;
+import org.calm4j.engine.io.StoredType;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.HostBuffer;
@@ -128,7 +128,7 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
         Json.write(folder.resolve("config.json"), model.config().toJson(stored));
         try (Arena arena = Arena.ofShared()) {
             List<Tensor> tensors = model.parameters().tensors().stream().map(w -> stored(w, type, arena)).toList();
-            Safetensors.write(folder.resolve("model.safetensors"), tensors, Map.of("format", "pt"));
+            Shards.write(folder, tensors, StoredType.KEPT, Shards.DEFAULT_MAX_BYTES);
         }
     }
 
@@ -144,7 +144,7 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
         return copy;
     }
 
-    /** The file below a saved folder that has the trained weights. */
+    /** The file below a saved folder that has the trained weights; cut into shards, it is its index that has this name and .index.json. */
     public String weightsFile() {
         return model.lora() == null ? "model.safetensors" : Lora.WEIGHTS;
     }

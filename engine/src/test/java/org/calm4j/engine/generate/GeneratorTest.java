@@ -4,14 +4,20 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import it.unimi.dsi.fastutil.ints.IntOpenHashSet;
+import it.unimi.dsi.fastutil.ints.IntSet;
+import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.model.CausalLm;
+import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.model.Scorer;
 import org.calm4j.engine.model.TinyModel;
 import org.calm4j.engine.op.scalar.ScalarBackend;
 import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.text.Tokenizer;
 import org.junit.jupiter.api.Test;
 
 final class GeneratorTest {
@@ -59,14 +65,120 @@ final class GeneratorTest {
     @Test
     void endOfSequenceEndsUnlessIgnored() {
         List<Completion> stopped = generate(PROMPTS, Sampling.random(20, 2, 30, 1)).stream().flatMap(List::stream).toList();
-        assertThat(stopped).anyMatch(c -> c.finishReason().equals("stop")).anyMatch(c -> c.finishReason().equals("length"));
+        assertThat(stopped).anyMatch(c -> c.finishReason() == FinishReason.EOS).anyMatch(c -> c.finishReason() == FinishReason.LENGTH);
         for (Completion completion : stopped) {
             boolean ended = completion.tokens()[completion.tokens().length - 1] == 0;
-            assertThat(completion.finishReason()).isEqualTo(ended ? "stop" : "length");
+            assertThat(completion.finishReason()).isEqualTo(ended ? FinishReason.EOS : FinishReason.LENGTH);
             assertThat(IntStream.of(completion.tokens()).limit(completion.tokens().length - 1)).doesNotContain(0);
         }
         assertThat(generate(PROMPTS, new Sampling(20, 2, 0, 1, 0, 30, true, 1)).stream().flatMap(List::stream))
                 .allMatch(c -> c.tokens().length == 20);
+    }
+
+    /** However many sequences are decoded together, also when a prompt's samples are cut into several waves. */
+    @Test
+    void anyBatchSizeGivesTheSame() {
+        List<List<Completion>> together = generate(PROMPTS, Sampling.random(9, 1.2, 5, 3));
+        for (int most : new int[] {1, 2, 3, 7}) {
+            for (long bytes : new long[] {1, 40_000}) {
+                List<List<Completion>> waves = new Generator(model, null, most, bytes)
+                        .generate(PROMPTS, Sampling.random(9, 1.2, 5, 3), done -> { });
+                for (int p = 0; p < PROMPTS.size(); p++) {
+                    assertThat(waves.get(p)).hasSize(5);
+                    for (int k = 0; k < 5; k++) {
+                        assertThat(waves.get(p).get(k).tokens()).isEqualTo(together.get(p).get(k).tokens());
+                        assertThat(waves.get(p).get(k).logProbs()).isEqualTo(together.get(p).get(k).logProbs());
+                    }
+                }
+            }
+        }
+    }
+
+    /** A word a token, so that texts are easy to read. */
+    private static Tokenizer words() {
+        return Tokenizer.wordLevel(IntStream.range(2, 23).mapToObj(i -> "w" + i).toList(), "<unk>", "<eos>");
+    }
+
+    @Test
+    void aStopStringEndsTheTextBeforeIt() {
+        Generator generator = new Generator(model, words(), 64, 1 << 20);
+        Sampling free = new Sampling(12, 1, 0, 1, 0, 8, true, 5);
+        List<Completion> all = generator.generate(PROMPTS, free, done -> { }).getFirst();
+        String stop = all.getFirst().text().split(" ")[3] + " " + all.getFirst().text().split(" ")[4];
+        Sampling stopping = new Sampling(12, 1, 0, 1, 0, 1, List.of("never", stop), 8, true, 5);
+        List<Completion> stopped = generator.generate(PROMPTS, stopping, done -> { }).getFirst();
+        assertThat(stopped.getFirst().finishReason()).isEqualTo(FinishReason.STOP);
+        for (int k = 0; k < 8; k++) {
+            String text = all.get(k).text();
+            int at = text.indexOf(stop);
+            assertThat(stopped.get(k).text()).isEqualTo(at < 0 ? text : text.substring(0, at));
+            assertThat(stopped.get(k).tokens()).isEqualTo(at < 0 ? all.get(k).tokens()
+                    : Arrays.copyOf(all.get(k).tokens(), text.substring(0, at + stop.length()).split(" ").length));
+        }
+        assertThatThrownBy(() -> new Generator(model).generate(PROMPTS, stopping, done -> { })).isInstanceOf(CalmException.class)
+                .hasMessageContaining("tokenizer");
+    }
+
+    /** Penalised by hand from the scores of each next token. */
+    @Test
+    void theRepetitionPenaltyIsThatOfTransformers() {
+        Sampling sampling = new Sampling(10, 0, 0, 1, 0, 1.7, List.of(), 1, true, 0);
+        Completion completion = generate(PROMPTS, sampling).getFirst().getFirst();
+        int[] plain = generate(PROMPTS, new Sampling(10, 0, 0, 1, 0, 1, true, 0)).getFirst().getFirst().tokens();
+        assertThat(completion.tokens()).isNotEqualTo(plain);
+        Sampler reference = new Sampler(sampling, 4);
+        IntSet seen = new IntOpenHashSet(new int[] {1, 3});
+        // 3/1.7 < 2 and -1·1.7 < -1.5.
+        assertThat(reference.next(new double[] {2, 3, -9, -9}, 0, seen, 0, 0)).isZero();
+        assertThat(reference.next(new double[] {-1.5, -9, -9, -1}, 0, seen, 0, 0)).isZero();
+        assertThat(reference.next(new double[] {1.7, 3, -9, -9}, 0, seen, 0, 0)).isEqualTo(1);
+    }
+
+    @Test
+    void aConversationGivesWhatAGeneratorGives() {
+        ModelFolder folder = new ModelFolder(Path.of("none"), model, words());
+        StringBuilder heard = new StringBuilder();
+        try (ChatSession conversation = new ChatSession(folder, 40)) {
+            int[] text = PROMPTS.get(2);
+            for (int turn = 0; turn < 3; turn++) {
+                Sampling sampling = Sampling.random(5, 1, 1, 9);
+                heard.setLength(0);
+                Completion answer = conversation.answer(text, sampling, 0, piece -> heard.append(piece) != null);
+                Completion expected = new Generator(model, words(), 4, 1 << 20).generate(List.of(text), sampling, done -> { })
+                        .getFirst().getFirst();
+                assertThat(answer.tokens()).isEqualTo(expected.tokens());
+                assertThat(answer.logProbs()).containsExactly(expected.logProbs(), within(1e-10));
+                assertThat(heard).hasToString(expected.text());
+                // Now and then the text takes another way than the answer did.
+                IntStream answered = IntStream.of(answer.tokens()).limit(turn == 1 ? 2 : answer.tokens().length);
+                text = IntStream.concat(IntStream.concat(IntStream.of(text), answered), IntStream.of(7, 8)).toArray();
+            }
+            int[] tooLong = new int[40];
+            assertThatThrownBy(() -> conversation.answer(tooLong, Sampling.greedy(1), 0, piece -> true)).isInstanceOf(CalmException.class)
+                    .hasMessageContaining("limited to 40");
+            Sampling nine = new Sampling(9, 1, 0, 1, 0, 1, true, 1);
+            Completion full = conversation.answer(IntStream.range(0, 38).map(i -> 3).toArray(), nine, 0, piece -> true);
+            assertThat(full.finishReason()).isEqualTo(FinishReason.LENGTH);
+            assertThat(full.tokens()).hasSize(3);
+            Completion cut = conversation.answer(new int[] {3}, nine, 0, piece -> false);
+            assertThat(cut.finishReason()).isEqualTo(FinishReason.STOP);
+            assertThat(cut.tokens()).hasSize(1);
+        }
+    }
+
+    @Test
+    void textThatMayBecomeAStopStringWaits() {
+        GrowingText text = new GrowingText(words(), List.of("w5 w6", "w9"));
+        assertThat(text.add(3)).isFalse();
+        assertThat(text.certain()).isEqualTo("w3");
+        assertThat(text.add(5)).isFalse();
+        assertThat(text.certain()).isEqualTo(" ");
+        assertThat(text.add(7)).isFalse();
+        assertThat(text.certain()).isEqualTo("w5 w7");
+        assertThat(text.add(5)).isFalse();
+        assertThat(text.add(6)).isTrue();
+        assertThat(text.certain()).isEqualTo(" ");
+        assertThat(text.finish()).isEqualTo("w3 w5 w7 ");
     }
 
     @Test

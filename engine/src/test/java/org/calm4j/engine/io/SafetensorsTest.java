@@ -3,14 +3,20 @@ package org.calm4j.engine.io;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.function.UnaryOperator;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.DType;
@@ -28,7 +34,8 @@ final class SafetensorsTest {
     @Test
     void whatIsWrittenIsReadBackBitEqual() {
         Path file = folder.resolve("model.safetensors");
-        try (Block block = new Block.Plan().add("a", DType.F32, 3, 5).add("b", DType.BF16, 7).add("c", DType.F64, 1, 1).add("d", DType.F16, 0)
+        try (Block block = new Block.Plan().add("a", DType.F32, 3, 5).add("b", DType.BF16, 7).add("c", DType.F64, 1, 1).add("d",
+                DType.F16, 0)
                 .allocate(HostBuffer::new)) {
             for (Tensor tensor : block.tensors()) {
                 for (int i = 0; i < tensor.size(); i++) {
@@ -51,16 +58,22 @@ final class SafetensorsTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}                                                          | 4  | lies at
-            {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}                                                          | 12 | end at 8
-            {"a":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}                                                         | 12 | begins at 4
-            {"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}                                                          | 8  | tensor a
-            {"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}                                                         | 8  | whole numbers
-            {"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8]}}                                      | 8  | impossible
-            {"a":{"dtype":"Q4","shape":[2],"data_offsets":[0,8]}}                                                           | 8  | Q4
-            {"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}     | 8  | JSON
-            {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}     | 8  | begins at 0
-            [1,2]                                                                                                           | 0  | object
+            {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} | 4  | lies at
+            {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} | 12 | end at 8
+            {"a":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}} | 12 | begins at 4
+            {"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}} | 8  | tensor a
+            {"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}} | 8  | whole numbers
+            {"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8]}} | 8  | impossible
+            {"a":{"dtype":"Q4","shape":[2],"data_offsets":[0,8]}} | 8  | Q4
+            {"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}} | 8  | JSON
+            {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} | 8  | begins at 0
+            [1,2] | 0  | object
+            {"a":{"dtype":"F32","shape":[1],"data_offsets":[18446744073709551616,18446744073709551620]}} | 4  | whole numbers
+            {"a":{"dtype":"F32","shape":[NaN],"data_offsets":[0,4]}} | 4  | JSON
+            {"a":{"dtype":"F32","shape":[1],"dtype":"F16","data_offsets":[0,4]}} | 4  | JSON
+            {"__metadata__":{"format":1},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}} | 4  | strings
+            {"a\\nb":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}} | 4  | control
+            {"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}} {} | 4  | one JSON object
             """)
     void brokenFilesAreNamed(String header, int dataBytes, String message) throws IOException {
         Path file = write(header.getBytes(StandardCharsets.UTF_8).length, header, dataBytes);
@@ -72,18 +85,137 @@ final class SafetensorsTest {
     void lyingHeaderLengthsAndTruncatedFiles() throws IOException {
         for (long length : List.of(-1L, 0L, 1L << 40, 99L)) {
             Path file = write(length, "{}", 0);
-            assertThatThrownBy(() -> Safetensors.open(file)).isInstanceOf(CalmException.class).hasMessageContaining("not a safetensors file");
+            assertThatThrownBy(() -> Safetensors.open(file)).isInstanceOf(CalmException.class)
+                    .hasMessageContaining("not a safetensors file");
         }
         Path file = folder.resolve("short.safetensors");
         Files.write(file, new byte[5]);
         assertThatThrownBy(() -> Safetensors.open(file)).isInstanceOf(CalmException.class).hasMessageContaining("8 bytes");
-        assertThatThrownBy(() -> Safetensors.open(folder.resolve("none"))).isInstanceOf(CalmException.class).hasMessageContaining("no such file");
+        assertThatThrownBy(() -> Safetensors.open(folder.resolve("none"))).isInstanceOf(CalmException.class)
+                .hasMessageContaining("no such file");
     }
 
     @Test
     void shardsStayInTheFolder() throws IOException {
         Files.writeString(folder.resolve("model.safetensors.index.json"), "{\"weight_map\":{\"a\":\"../secret.safetensors\"}}");
         assertThatThrownBy(() -> Safetensors.openFolder(folder)).isInstanceOf(CalmException.class).hasMessageContaining("folder");
+    }
+
+    @Test
+    void shardsAreReadBackAndReplaceOneAnother() throws IOException {
+        try (Block block = new Block.Plan().add("a", DType.F32, 3, 5).add("b", DType.BF16, 7).add("c", DType.F32, 2).add("d", DType.F16, 0)
+                .allocate(HostBuffer::new)) {
+            block.tensors().forEach(tensor -> IntStream.range(0, (int) tensor.size()).forEach(i -> tensor.set(i, i + 0.5)));
+            Shards.write(folder, block.tensors(), StoredType.KEPT, 20);
+            assertThat(files()).containsExactly("model-00001-of-00003.safetensors", "model-00002-of-00003.safetensors",
+                    "model-00003-of-00003.safetensors", "model.safetensors.index.json");
+            JsonNode index = Json.read(folder.resolve("model.safetensors.index.json"), JsonNode.class);
+            assertThat(index.path("metadata").path("total_size").asInt()).isEqualTo(60 + 14 + 8);
+            assertThat(index.path("weight_map").path("b").asText()).isEqualTo("model-00002-of-00003.safetensors");
+            same(block);
+            Shards.write(folder, block.tensors(), StoredType.KEPT, 70);
+            assertThat(files()).containsExactly("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
+                    "model.safetensors.index.json");
+            same(block);
+            Shards.write(folder, block.tensors(), StoredType.KEPT, Shards.DEFAULT_MAX_BYTES);
+            assertThat(files()).containsExactly("model.safetensors");
+            same(block);
+        }
+    }
+
+    /** Whatever step a crash comes after: the old weights, the new ones, or an error. */
+    @ParameterizedTest
+    @CsvSource({".model-00001-of-00003.safetensors.new", ".model-00003-of-00003.safetensors.new", "model-00001-of-00003.safetensors",
+        "model-00002-of-00003.safetensors", "model-00003-of-00003.safetensors", "model.safetensors.index.json"})
+    void aReaderNeverSeesAMixtureOfOldAndNew(String stopsAt) throws IOException {
+        try (Block old = constant(1); Block fresh = constant(2)) {
+            for (long before : List.of(10L, 70L, 1000L)) {
+                for (long after : List.of(10L, 70L, 1000L)) {
+                    Path empty = Files.createTempDirectory(folder, "model");
+                    Shards.write(empty, old.tensors(), StoredType.KEPT, before);
+                    // A full folder in the way of a file stops the writer there, as a crash would.
+                    if (!Files.exists(empty.resolve(stopsAt))) {
+                        Files.createDirectories(empty.resolve(stopsAt).resolve("full"));
+                    }
+                    try {
+                        Shards.write(empty, fresh.tensors(), StoredType.KEPT, after);
+                    } catch (CalmException e) {
+                        assertThat(e.getMessage()).contains("model");
+                    }
+                    Set<Double> values = new HashSet<>();
+                    try (Safetensors read = Safetensors.openFolder(empty)) {
+                        assertThat(read.tensors()).hasSize(3);
+                        read.tensors().values().forEach(tensor -> values.add(tensor.get(0)));
+                        assertThat(values).hasSize(1);
+                    } catch (CalmException e) {
+                        assertThat(e.getMessage()).containsAnyOf("no such file", "cannot be read");
+                    }
+                }
+            }
+        }
+    }
+
+    private static Block constant(double value) {
+        Block block = new Block.Plan().add("a", DType.F32, 3, 5).add("b", DType.BF16, 7).add("c", DType.F32, 2).allocate(HostBuffer::new);
+        block.tensors().forEach(tensor -> IntStream.range(0, (int) tensor.size()).forEach(i -> tensor.set(i, value)));
+        return block;
+    }
+
+    @Test
+    void storedInAnotherTypeIsRoundedToNearest() {
+        try (Block block = new Block.Plan().add("a", DType.F32, 300_001).add("ids", DType.I32, 2).allocate(HostBuffer::new)) {
+            for (int i = 0; i < 300_001; i++) {
+                block.get("a").set(i, Math.sin(i));
+            }
+            block.get("ids").setInt(1, 77);
+            Path file = folder.resolve("half.safetensors");
+            Safetensors.write(file, block.tensors(), Map.of(), new StoredType(DType.F16), UnaryOperator.identity());
+            try (Safetensors read = Safetensors.open(file)) {
+                for (int i = 0; i < 300_001; i += 1000) {
+                    assertThat(read.tensors().get("a").get(i)).isEqualTo(Float.float16ToFloat(Float.floatToFloat16((float) Math.sin(i))));
+                }
+                assertThat(read.tensors().get("ids").getInt(1)).isEqualTo(77);
+            }
+        }
+    }
+
+    @Test
+    void theIndexMustBeRight() throws IOException {
+        try (Block block = new Block.Plan().add("a", DType.F32, 4).add("b", DType.F32, 4).allocate(HostBuffer::new)) {
+            Shards.write(folder, block.tensors(), StoredType.KEPT, 16);
+        }
+        Path index = folder.resolve("model.safetensors.index.json");
+        String right = Files.readString(index);
+        Files.writeString(index, right.replace("00001-of", "00009-of").replace("00002-of", "00001-of").replace("00009-of", "00002-of"));
+        assertThatThrownBy(() -> Safetensors.openFolder(folder)).isInstanceOf(CalmException.class)
+                .hasMessageContaining("is not in model-0000");
+        Files.writeString(index, right.replace("00001-of", "00003-of"));
+        assertThatThrownBy(() -> Safetensors.openFolder(folder)).isInstanceOf(CalmException.class).hasMessageContaining("no such file");
+        Files.writeString(index, "{\"weight_map\":{\"a\":\"x.safetensors\",\"a\":\"y.safetensors\"}}");
+        assertThatThrownBy(() -> Safetensors.openFolder(folder)).isInstanceOf(CalmException.class).hasMessageContaining("uplicate");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"5GB,5000000000", "500MB,500000000", "2GiB,2147483648", "1024,1024", "7kb,7000", "1TiB,1099511627776"})
+    void sizes(String text, long bytes) {
+        assertThat(Shards.size(text)).isEqualTo(bytes);
+        assertThatThrownBy(() -> Shards.size("0GB")).isInstanceOf(CalmException.class);
+        assertThatThrownBy(() -> Shards.size("many")).isInstanceOf(CalmException.class);
+    }
+
+    private void same(Block block) {
+        try (Safetensors read = Safetensors.openFolder(folder)) {
+            assertThat(read.tensors()).hasSize(block.tensors().size());
+            for (Tensor tensor : block.tensors()) {
+                assertThat(read.tensors().get(tensor.name()).segment().mismatch(tensor.segment())).isEqualTo(-1);
+            }
+        }
+    }
+
+    private List<String> files() throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.map(file -> file.getFileName().toString()).sorted().toList();
+        }
     }
 
     private Path write(long length, String header, int dataBytes) throws IOException {

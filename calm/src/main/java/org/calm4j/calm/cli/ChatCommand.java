@@ -1,0 +1,151 @@
+package org.calm4j.calm.cli;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import org.calm4j.calm.stage.ChatStage;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.generate.Completion;
+import org.calm4j.engine.generate.Sampling;
+import org.calm4j.engine.generate.SamplingDefaults;
+import org.calm4j.engine.io.Json;
+import org.calm4j.engine.model.ModelFolder;
+import org.calm4j.engine.op.Backend;
+import org.jline.utils.Signals;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code calm chat}. */
+@Command(name = "chat", sortOptions = false, description = {"A conversation with a model, a line a message.",
+    "/reset begins anew, /exit or Ctrl-D ends; Ctrl-C stops an answer.",
+    "How tokens are chosen is the model's generation_config.json's matter, unless options say it."},
+        footer = {"", "Example: calm chat --model Qwen2.5-0.5B-Instruct --system \"Answer in one sentence.\""})
+final class ChatCommand extends CalmCommand {
+    private static final int INTERRUPTED = 130;
+
+    @Mixin
+    private ModelOptions model = new ModelOptions();
+
+    @Option(names = "--system", paramLabel = "TEXT", description = "What the model is told first.")
+    private String system;
+
+    @Option(names = "--context-length", paramLabel = "N", defaultValue = "4096", converter = Numbers.Positive.class,
+            description = "Tokens of the conversation at most, as far as the model goes (default: ${DEFAULT-VALUE}).")
+    private int contextLength;
+
+    @Option(names = "--max-new-tokens", paramLabel = "N", defaultValue = "1024", converter = Numbers.Positive.class,
+            description = "Tokens of an answer at most (default: ${DEFAULT-VALUE}).")
+    private int maxNewTokens;
+
+    @Option(names = "--temperature", paramLabel = "T", converter = Numbers.ZeroOrMore.class,
+            description = "0 takes the most probable token always.")
+    private Double temperature;
+
+    @Option(names = "--top-k", paramLabel = "K", converter = Numbers.NotNegative.class,
+            description = "Only the K most probable tokens; 0: all.")
+    private Integer topK;
+
+    @Option(names = "--top-p", paramLabel = "P", converter = Numbers.PositiveShare.class,
+            description = "Only the most probable tokens that have this probability together.")
+    private Double topP;
+
+    @Option(names = "--min-p", paramLabel = "M", converter = Numbers.Share.class,
+            description = "Only tokens with this share of the most probable one's probability.")
+    private Double minP;
+
+    @Option(names = "--repetition-penalty", paramLabel = "R", converter = Numbers.AboveZero.class,
+            description = "Makes tokens that are there already less probable; 1 does not.")
+    private Double repetitionPenalty;
+
+    @Option(names = "--stop", paramLabel = "TEXT", description = "Ends an answer, which is cut before it. May be given several times.")
+    private List<String> stop = List.of();
+
+    @Mixin
+    private SeedOption seed = new SeedOption();
+
+    @Mixin
+    private DeviceOptions device = new DeviceOptions();
+
+    private volatile boolean answering;
+    private volatile boolean interrupted;
+
+    @Override
+    void run() {
+        if (stop.contains("")) {
+            throw CalmException.usage("--stop needs a text");
+        }
+        try (Backend backend = device.open(this); ModelFolder folder = model.open(backend);
+                ChatStage chat = new ChatStage(folder, system, contextLength, sampling(SamplingDefaults.read(model.model)))) {
+            if (!chat.hasTemplate()) {
+                say("The model has no chat template: it goes on with the text, line by line.");
+            }
+            Object before = Signals.register("INT", this::interrupt);
+            try {
+                talk(chat, new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8)));
+            } catch (IOException e) {
+                throw CalmException.failed("reading the messages failed: " + e.getMessage(), e);
+            } finally {
+                Signals.unregister("INT", before);
+            }
+        }
+    }
+
+    private Sampling sampling(SamplingDefaults defaults) {
+        return new Sampling(maxNewTokens, temperature == null ? defaults.temperature() : temperature, topK == null ? defaults.topK() : topK,
+                topP == null ? defaults.topP() : topP, minP == null ? defaults.minP() : minP,
+                repetitionPenalty == null ? defaults.repetitionPenalty() : repetitionPenalty, stop, 1, false, seed.seed);
+    }
+
+    /** The first one stops the answer; without an answer, or a second time, it ends the program. */
+    private void interrupt() {
+        if (!answering || interrupted) {
+            Runtime.getRuntime().halt(INTERRUPTED);
+        }
+        interrupted = true;
+    }
+
+    private void talk(ChatStage chat, BufferedReader in) throws IOException {
+        boolean terminal = System.console() != null && System.console().isTerminal() && !isJson();
+        while (true) {
+            print(terminal ? "> " : "");
+            String line = in.readLine();
+            if (line == null || line.strip().equals("/exit")) {
+                print(terminal && line == null ? System.lineSeparator() : "");
+                return;
+            }
+            if (line.strip().equals("/reset")) {
+                chat.reset();
+            } else if (!line.isBlank()) {
+                answer(chat, line, terminal);
+            }
+        }
+    }
+
+    private void answer(ChatStage chat, String message, boolean terminal) {
+        interrupted = false;
+        answering = true;
+        try {
+            Completion completion = chat.answer(message, piece -> {
+                print(isJson() ? "" : piece);
+                return !interrupted;
+            });
+            print((isJson() ? Json.compact(ChatStage.json(completion)) : "") + System.lineSeparator());
+        } catch (CalmException e) {
+            if (!terminal) {
+                throw e;
+            }
+            err().println(e.getMessage() + "; /reset begins anew");
+            err().flush();
+        } finally {
+            answering = false;
+        }
+    }
+
+    private void print(String text) {
+        out().print(text);
+        out().flush();
+    }
+}

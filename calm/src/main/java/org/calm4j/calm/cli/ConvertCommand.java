@@ -1,0 +1,55 @@
+package org.calm4j.calm.cli;
+
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Map;
+import org.calm4j.calm.stage.ConvertStage;
+import org.calm4j.engine.io.Shards;
+import org.calm4j.engine.tensor.DType;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
+
+/** {@code calm convert}. */
+@Command(name = "convert", sortOptions = false,
+        description = "Brings a model into another form: type of its weights, size of its files; or a .bin of llama2.c.",
+        footer = {"", "Example: calm convert --model base --output base-bf16 --dtype BF16 --max-shard-size 2GB",
+            "Example: calm convert --model stories260K.bin --tokenizer tok512.bin --output stories"})
+final class ConvertCommand extends CalmCommand {
+    @Option(names = "--model", paramLabel = "DIR|FILE.bin", required = true,
+            description = "A model folder in the Hugging Face layout, or a model of llama2.c.")
+    private Path model;
+
+    @Option(names = "--tokenizer", paramLabel = "FILE", description = "The tokenizer.bin of a model of llama2.c.")
+    private Path tokenizer;
+
+    @Option(names = "--output", paramLabel = "DIR", required = true, description = "A new folder.")
+    private Path output;
+
+    @Option(names = "--dtype", paramLabel = "F32|BF16|F16", converter = Type.class,
+        description = "Type of the weights (default: as they are).")
+    private DType type;
+
+    @Option(names = "--max-shard-size", paramLabel = "SIZE", defaultValue = "5GB",
+            description = "Of a file of weights, such as 500MB or 2GiB (default: ${DEFAULT-VALUE}).")
+    private String maxShardSize;
+
+    @Override
+    void run() {
+        new ConvertStage(model, tokenizer, output, type, Shards.size(maxShardSize)).run(progress());
+        result(Map.of("output", output.toString()), "Model in " + output);
+    }
+
+    private static final class Type implements ITypeConverter<DType> {
+        @Override
+        public DType convert(String value) {
+            return switch (value.toUpperCase(Locale.ROOT)) {
+                case "F32", "FLOAT32" -> DType.F32;
+                case "BF16", "BFLOAT16" -> DType.BF16;
+                case "F16", "FLOAT16" -> DType.F16;
+                default -> throw new TypeConversionException("'" + value + "' is no type of weights; known: F32, BF16, F16");
+            };
+        }
+    }
+}

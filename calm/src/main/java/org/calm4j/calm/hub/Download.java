@@ -1,0 +1,151 @@
+package org.calm4j.calm.hub;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.LongConsumer;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.AtomicFile;
+
+/**
+ * Where the files of a repository go: into the cache as huggingface_hub lays it out ({@code models--ORG--NAME} with {@code blobs},
+ * {@code refs} and {@code snapshots}), shared with every program that uses it, or into a plain folder.
+ */
+final class Download {
+    private final HubClient client;
+    private final RepoId repo;
+    private final Path repoFolder;
+    private final Path locks;
+    private final Path localDir;
+    private final Duration pause;
+    /** Files of the same content wait for one another. */
+    private final Map<String, Object> byEtag = new ConcurrentHashMap<>();
+
+    /** @param localDir a plain folder; null for the cache */
+    Download(HubClient client, RepoId repo, Path cache, Path localDir, Duration pause) {
+        this.client = client;
+        this.repo = repo;
+        this.localDir = localDir;
+        this.pause = pause;
+        repoFolder = cache.resolve(repo.folder());
+        locks = cache.resolve(".locks").resolve(repo.folder());
+    }
+
+    /** The folder that has the files of a commit. */
+    Path folder(String commit) {
+        return localDir != null ? localDir : repoFolder.resolve("snapshots").resolve(commit);
+    }
+
+    /** The folder of a revision that was downloaded before; null where there is none. */
+    Path cached(String revision) {
+        Path ref = repoFolder.resolve("refs").resolve(revision);
+        try {
+            String commit = Files.isRegularFile(ref) ? Files.readString(ref).strip() : revision;
+            Path folder = commit.matches("[0-9a-f]{7,64}") ? folder(commit) : null;
+            return localDir == null && folder != null && Files.isDirectory(folder) ? folder : null;
+        } catch (IOException e) {
+            throw CalmException.badInput(ref, "cannot be read (" + e.getClass().getSimpleName() + ")", e);
+        }
+    }
+
+    /**
+     * A name from the hub as a path below a folder.
+     *
+     * @throws CalmException bad input: it would leave the folder
+     */
+    static Path below(Path folder, String name) {
+        boolean plain = name.indexOf('\\') < 0 && name.chars().noneMatch(Character::isISOControl);
+        for (String part : name.split("/", -1)) {
+            plain &= !part.isEmpty() && !part.equals(".") && !part.equals("..");
+        }
+        Path path = plain ? folder.resolve(name).normalize() : null;
+        if (path == null || !path.startsWith(folder.normalize()) || name.length() > 1000) {
+            throw CalmException.badInput("the hub names a file \"" + name.replaceAll("\\p{Cntrl}", "?") + "\"",
+                    "that would lie outside of the folder; nothing of it is written");
+        }
+        return path;
+    }
+
+    /** Whether a file is there already, complete. */
+    boolean has(RemoteFile file) throws IOException {
+        if (localDir == null) {
+            return Files.exists(blob(file));
+        }
+        Path place = below(localDir, file.name());
+        return Files.isRegularFile(place) && Digests.isDigest(file.etag()) && (file.size() < 0 || Files.size(place) == file.size())
+                && Digests.of(place, file.etag()).equals(file.etag());
+    }
+
+    /** Brings one file to its place. */
+    void file(RemoteFile file, String commit, LongConsumer received) throws IOException {
+        synchronized (byEtag.computeIfAbsent(file.etag(), etag -> new Object())) {
+            if (localDir != null) {
+                if (!has(file)) {
+                    Path incomplete = below(localDir.resolve(".cache/huggingface/download"), file.name() + "." + file.etag()
+                            + ".incomplete");
+                    new Transfer(client, repo, file, received, pause).complete(incomplete);
+                    put(incomplete, below(localDir, file.name()));
+                }
+                return;
+            }
+            if (!has(file)) {
+                Files.createDirectories(locks);
+                // Other programs wait for the same lock.
+                try (FileChannel channel = FileChannel.open(locks.resolve(file.etag() + ".lock"), StandardOpenOption.CREATE,
+                        StandardOpenOption.WRITE); FileLock lock = channel.lock()) {
+                    if (lock.isValid() && !has(file)) {
+                        Path incomplete = blob(file).resolveSibling(file.etag() + ".incomplete");
+                        new Transfer(client, repo, file, received, pause).complete(incomplete);
+                        put(incomplete, blob(file));
+                    }
+                }
+            }
+            link(below(folder(commit), file.name()), blob(file));
+        }
+    }
+
+    /** Says which commit a revision is; last of all, so that whoever looks offline finds whole snapshots only. */
+    void remember(String commit) {
+        if (localDir == null && !repo.revision().equals(commit)) {
+            AtomicFile.write(repoFolder.resolve("refs").resolve(repo.revision()), out ->
+                    out.write(commit.getBytes(StandardCharsets.US_ASCII)));
+        }
+    }
+
+    private Path blob(RemoteFile file) {
+        return repoFolder.resolve("blobs").resolve(file.etag());
+    }
+
+    private static void put(Path from, Path to) throws IOException {
+        Files.createDirectories(to.getParent());
+        Files.move(from, to, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    }
+
+    private static void link(Path link, Path blob) throws IOException {
+        if (Files.exists(link)) {
+            return;
+        }
+        Files.createDirectories(link.getParent());
+        // One that leads nowhere.
+        Files.deleteIfExists(link);
+        try {
+            Files.createSymbolicLink(link, link.getParent().relativize(blob));
+        } catch (FileAlreadyExistsException e) {
+            // Another program was faster.
+        } catch (UnsupportedOperationException | FileSystemException e) {
+            Path beside = link.resolveSibling("." + link.getFileName() + ".tmp");
+            Files.copy(blob, beside, StandardCopyOption.REPLACE_EXISTING);
+            put(beside, link);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+package org.calm4j.engine.generate;
+
+import it.unimi.dsi.fastutil.doubles.DoubleArrayList;
+import it.unimi.dsi.fastutil.ints.IntArrayList;
+import it.unimi.dsi.fastutil.ints.IntOpenHashSet;
+import it.unimi.dsi.fastutil.ints.IntSet;
+import it.unimi.dsi.fastutil.ints.IntSets;
+import java.util.List;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.text.Tokenizer;
+
+/** A completion under way. */
+final class Draft {
+    private final Sampling sampling;
+    private final List<Integer> eos;
+    private final long stream;
+    private final IntSet seen;
+    private final GrowingText text;
+    private final IntArrayList tokens = new IntArrayList();
+    private final DoubleArrayList logProbs = new DoubleArrayList();
+    private FinishReason finished;
+
+    /**
+     * @param prompt all tokens before it
+     * @param tokenizer null where the model has none
+     * @throws CalmException wrong usage: stop strings without a tokenizer
+     */
+    Draft(Sampling sampling, List<Integer> eos, long stream, int[] prompt, Tokenizer tokenizer) {
+        if (tokenizer == null && !sampling.stop().isEmpty()) {
+            throw CalmException.usage("stop strings need a model with a tokenizer");
+        }
+        this.sampling = sampling;
+        this.eos = eos;
+        this.stream = stream;
+        seen = sampling.repetitionPenalty() == 1 ? IntSets.EMPTY_SET : new IntOpenHashSet(prompt);
+        text = tokenizer == null ? null : new GrowingText(tokenizer, sampling.stop());
+    }
+
+    /** Draws the next token from a row of logits. Returns whether the completion goes on. */
+    boolean draw(Sampler sampler, double[] logits, int row) {
+        int token = sampler.next(logits, row, seen, stream, tokens.size());
+        double logProb = sampler.logProb(logits, row, token);
+        if (Double.isNaN(logProb)) {
+            throw CalmException.failed("the model's logits are no numbers (NaN); its weights are broken", null);
+        }
+        tokens.add(token);
+        logProbs.add(logProb);
+        if (sampling.repetitionPenalty() != 1) {
+            seen.add(token);
+        }
+        if (!sampling.ignoreEos() && eos.contains(token)) {
+            finished = FinishReason.EOS;
+        } else if (text != null && text.add(token)) {
+            finished = FinishReason.STOP;
+        } else if (tokens.size() == sampling.maxNewTokens()) {
+            finished = FinishReason.LENGTH;
+        }
+        return finished == null;
+    }
+
+    int size() {
+        return tokens.size();
+    }
+
+    int lastToken() {
+        return tokens.getInt(tokens.size() - 1);
+    }
+
+    /** What can be shown, since the last call; empty without a tokenizer. */
+    String certainText() {
+        return text == null ? "" : text.certain();
+    }
+
+    /** @param cut why it ended, if it was ended from outside */
+    Completion completion(FinishReason cut) {
+        return new Completion(text == null ? null : text.finish(), tokens.toIntArray(), logProbs.toDoubleArray(),
+                finished == null ? cut : finished);
+    }
+}
