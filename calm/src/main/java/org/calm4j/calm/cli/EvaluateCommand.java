@@ -6,6 +6,7 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 import org.calm4j.calm.metric.Evaluation;
 import org.calm4j.calm.prompt.PromptTemplates;
+import org.calm4j.calm.stage.EvaluateOptions;
 import org.calm4j.calm.stage.EvaluateStage;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.model.ModelFolder;
@@ -19,14 +20,6 @@ import picocli.CommandLine.Option;
         description = "Measures accuracy by language and consistency between languages, of predictions or of a model.",
         footer = {"", "Example: calm evaluate --model aligned --data questions-en.jsonl questions-fr.jsonl --output eval"})
 final class EvaluateCommand extends CalmCommand {
-    /** How a model answers. */
-    enum Method {
-        /** A greedy response, and the answer it states. */
-        GENERATE,
-        /** The choice whose text is most probable. */
-        RANK
-    }
-
     @Option(names = "--predictions", paramLabel = "FILE", arity = "1..*", description = "Predictions, instead of a model and data.")
     private List<Path> predictions;
 
@@ -44,8 +37,16 @@ final class EvaluateCommand extends CalmCommand {
     private Path output;
 
     @Option(names = "--method", paramLabel = "generate|rank", defaultValue = "generate",
-            description = "The answer of a greedy response, or the choice with the most probable text (default: ${DEFAULT-VALUE}).")
-    private Method method;
+            description = "The answer that a response states, or the choice with the most probable text (default: ${DEFAULT-VALUE}).")
+    private EvaluateOptions.Method method;
+
+    @Option(names = "--samples", paramLabel = "K", defaultValue = "1", converter = Numbers.Positive.class,
+            description = "Responses a question: 1 (default) is greedy, of more the most frequent answer counts.")
+    private int samples;
+
+    @Option(names = "--temperature", paramLabel = "T", defaultValue = "0.7", converter = Numbers.AboveZero.class,
+            description = "Of sampled responses (default: ${DEFAULT-VALUE}).")
+    private double temperature;
 
     @Option(names = "--prompts", paramLabel = "FILE", description = "Prompt templates by language, or xcsqa, medqa, generic (default: the model's own, or generic).")
     private Path prompts;
@@ -53,6 +54,9 @@ final class EvaluateCommand extends CalmCommand {
     @Option(names = "--max-new-tokens", paramLabel = "N", defaultValue = "256", converter = Numbers.Positive.class,
             description = "Tokens of a response at most (default: ${DEFAULT-VALUE}).")
     private int maxNewTokens;
+
+    @Option(names = "--resume", description = "Go on with what a stopped run of the same settings left.")
+    private boolean resume;
 
     @Mixin
     private SeedOption seed = new SeedOption();
@@ -72,9 +76,8 @@ final class EvaluateCommand extends CalmCommand {
     private Evaluation ofModel() {
         PromptTemplates templates = PromptTemplates.choose(prompts, model);
         try (Backend backend = device.open(this); ModelFolder folder = ModelFolder.open(backend, model, adapter)) {
-            EvaluateStage stage = new EvaluateStage(output, seed.seed);
-            return method == Method.RANK ? stage.rank(folder, data, templates, progress())
-                    : stage.generate(folder, data, templates, maxNewTokens, progress());
+            return new EvaluateStage(output, seed.seed).ofModel(folder, data, templates,
+                    new EvaluateOptions(method, samples, temperature, maxNewTokens), resume, progress());
         }
     }
 
@@ -91,6 +94,10 @@ final class EvaluateCommand extends CalmCommand {
         if (evaluation.rankc() != null) {
             text.append(percent(", RankC %.1f %%", evaluation.rankc()));
         }
+        if (evaluation.calibration() != null) {
+            text.append(percent(", calibration error %.1f %%", evaluation.calibration().ece()));
+        }
+        text.append(percent(", unanswered %.1f %%", evaluation.unanswered()));
         return text.append(". In ").append(output).toString();
     }
 

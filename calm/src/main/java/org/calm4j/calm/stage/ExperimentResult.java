@@ -45,8 +45,8 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
         return config.output().resolve(name);
     }
 
-    private List<String> baselines() {
-        return config.baselines();
+    private Set<String> arms() {
+        return config.arms().keySet();
     }
 
     /** Writes {@code report.html}, {@code report.md} and {@code result.json}. */
@@ -97,7 +97,7 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
     private ObjectNode outcome(String set) {
         ObjectNode outcome = JsonNodeFactory.instance.objectNode();
         List<String> names = new ArrayList<>(List.of("before", "after"));
-        names.addAll(baselines());
+        names.addAll(arms());
         for (String name : names) {
             Evaluation evaluation = evaluation(set + name);
             ObjectNode node = outcome.putObject(name);
@@ -126,7 +126,7 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
 
     private ReportData.Outcome reportOutcome(String set) {
         Map<String, Evaluation> others = new LinkedHashMap<>();
-        baselines().forEach(name -> others.put(name, evaluation(set + name)));
+        arms().forEach(name -> others.put(name, evaluation(set + name)));
         return new ReportData.Outcome(evaluation(set + "before"), evaluation(set + "after"),
                 Comparison.of(predictions(set + "before"), predictions(set + "after"), config.seed()), others);
     }
@@ -135,7 +135,7 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
         List<TrainingLog> logs = new ArrayList<>();
         addLog(logs, "pretrain", config.model());
         addLog(logs, "dpo", file("calm"));
-        baselines().forEach(name -> addLog(logs, name, file(name)));
+        arms().forEach(name -> addLog(logs, name, file(name)));
         return logs;
     }
 
@@ -246,9 +246,9 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
         return settings;
     }
 
-    private static long lines(Path file) {
+    static int lines(Path file) {
         try (var lines = Files.lines(file)) {
-            return lines.count();
+            return Math.toIntExact(lines.count());
         } catch (IOException e) {
             throw CalmException.failed(file + ": " + e.getMessage(), e);
         }

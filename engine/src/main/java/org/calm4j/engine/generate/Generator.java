@@ -58,15 +58,16 @@ public final class Generator {
      * @throws CalmException bad input: prompt and completion are longer than the model's positions
      */
     public List<List<Completion>> generate(List<int[]> prompts, Sampling sampling, IntConsumer done) {
+        return generate(prompts, 0, sampling, done);
+    }
+
+    /** The same for a part of many prompts: {@code firstNumber} is the number of its first one among all. */
+    public List<List<Completion>> generate(List<int[]> prompts, int firstNumber, Sampling sampling, IntConsumer done) {
         List<List<Completion>> all = new ArrayList<>(prompts.size());
         if (prompts.isEmpty()) {
             return all;
         }
-        int longest = prompts.stream().mapToInt(p -> p.length).max().orElseThrow();
-        if (longest + sampling.maxNewTokens() > model.config().maxPositions()) {
-            throw CalmException.badInput("the longest prompt has " + longest + " tokens", "with " + sampling.maxNewTokens()
-                    + " new ones that is more than the model's max_position_embeddings, " + model.config().maxPositions());
-        }
+        int longest = check(prompts, sampling);
         long wanted = Math.min((long) prompts.size() * sampling.count(), MOST_SEQUENCES);
         int sequences = (int) Math.max(sampling.count(), Math.min(wanted, MOST_LOGITS / model.config().vocabSize()));
         int cacheRows = cacheRows(prompts, sampling, sequences, longest);
@@ -75,7 +76,7 @@ public final class Generator {
                 model.loraRank());
         try (KvCache cache = new KvCache(model.backend(), model.config(), cacheRows);
                 Activations activations = new Activations(model.backend(), model.config(), Activations.Purpose.INFERENCE, capacity)) {
-            Wave wave = new Wave(sampling, cache, activations, sequences);
+            Wave wave = new Wave(firstNumber, sampling, cache, activations, sequences);
             for (int first = 0; first < prompts.size();) {
                 first = wave.fill(prompts, first);
                 wave.prefill(prompts);
@@ -85,6 +86,20 @@ public final class Generator {
             }
         }
         return all;
+    }
+
+    /**
+     * Returns the length of the longest prompt.
+     *
+     * @throws CalmException bad input: it and its completion are longer than the model's positions
+     */
+    public int check(List<int[]> prompts, Sampling sampling) {
+        int longest = prompts.stream().mapToInt(p -> p.length).max().orElse(0);
+        if (longest + sampling.maxNewTokens() > model.config().maxPositions()) {
+            throw CalmException.badInput("the longest prompt has " + longest + " tokens", "with " + sampling.maxNewTokens()
+                    + " new ones that is more than the model's max_position_embeddings, " + model.config().maxPositions());
+        }
+        return longest;
     }
 
     private int cacheRows(List<int[]> prompts, Sampling sampling, int sequences, int longest) {
@@ -100,6 +115,7 @@ public final class Generator {
 
     /** The prompts that are under way together. */
     private final class Wave {
+        private final int firstNumber;
         private final Sampling sampling;
         private final KvCache cache;
         private final Activations activations;
@@ -111,7 +127,8 @@ public final class Generator {
         private final List<Sequence> active = new ArrayList<>();
         private List<int[]> prompts = List.of();
 
-        Wave(Sampling sampling, KvCache cache, Activations activations, int mostSequences) {
+        Wave(int firstNumber, Sampling sampling, KvCache cache, Activations activations, int mostSequences) {
+            this.firstNumber = firstNumber;
             this.sampling = sampling;
             this.cache = cache;
             this.activations = activations;
@@ -130,7 +147,7 @@ public final class Generator {
                 int promptStart = row;
                 row += all.get(next).length;
                 for (int k = 0; k < sampling.count(); k++) {
-                    sequences.add(new Sequence(next, promptStart, row, Sampler.stream(sampling.seed(), next, k)));
+                    sequences.add(new Sequence(next, promptStart, row, Sampler.stream(sampling.seed(), firstNumber + next, k)));
                     row += sampling.maxNewTokens();
                 }
                 next++;
