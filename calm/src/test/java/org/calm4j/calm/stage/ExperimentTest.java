@@ -30,7 +30,7 @@ class ExperimentTest {
         assertThat(stages("")).containsExactly("eval-before", "sample", "vote", "pairs", "dpo", "eval-after");
         // SFT learns from CALM's pairs, the truth votes anew; nobody but a second round samples again.
         assertThat(stages("baselines: [sft, truth, iterative]\n")).containsExactly("eval-before", "sample", "vote", "pairs", "dpo", "eval-after",
-                "documents", "sft", "eval-sft", "truth-vote", "truth-pairs", "truth", "eval-truth", "iterative-sample", "iterative-vote",
+                "sft-documents", "sft", "eval-sft", "truth-vote", "truth-pairs", "truth", "eval-truth", "iterative-sample", "iterative-vote",
                 "iterative-pairs", "iterative", "eval-iterative");
         // The first of the curve is what English decides alone.
         assertThat(stages("baselines: [english-pivot]\nlanguage_curve: [en, fr, de]\n")).endsWith("english-pivot-vote", "english-pivot-pairs",
