@@ -8,6 +8,7 @@ import org.calm4j.calm.metric.Evaluation;
 import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.calm.stage.EvaluateOptions;
 import org.calm4j.calm.stage.EvaluateStage;
+import org.calm4j.calm.stage.RetrieveStage;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Backend;
@@ -55,6 +56,20 @@ final class EvaluateCommand extends CalmCommand {
             description = "Tokens of a response at most (default: ${DEFAULT-VALUE}).")
     private int maxNewTokens;
 
+    @Option(names = "--passages", paramLabel = "F.jsonl",
+            description = "Retrieval: lines with id, language and text; the best stand before each question.")
+    private Path passages;
+
+    @Option(names = "--top-passages", paramLabel = "K", defaultValue = "3", converter = Numbers.Positive.class,
+            description = "How many of them (default: ${DEFAULT-VALUE}).")
+    private int topPassages;
+
+    @Option(names = "--dense", description = "Find them by the model's hidden states, too, and not by terms (BM25) alone.")
+    private boolean dense;
+
+    @Option(names = "--index", paramLabel = "DIR", description = "Where their index is kept (default: beside the file, with .index behind its name).")
+    private Path index;
+
     @Option(names = "--resume", description = "Go on with what a stopped run of the same settings left.")
     private boolean resume;
 
@@ -76,8 +91,14 @@ final class EvaluateCommand extends CalmCommand {
     private Evaluation ofModel() {
         PromptTemplates templates = PromptTemplates.choose(prompts, model);
         try (Backend backend = device.open(this); ModelFolder folder = ModelFolder.open(backend, model, adapter)) {
+            Path contexts = null;
+            if (passages != null) {
+                contexts = output.resolve("passages.jsonl");
+                Path place = index != null ? index : passages.resolveSibling(passages.getFileName() + ".index");
+                new RetrieveStage(data, passages, place, contexts, topPassages).run(dense ? folder : null, progress());
+            }
             return new EvaluateStage(output, seed.seed).ofModel(folder, data, templates,
-                    new EvaluateOptions(method, samples, temperature, maxNewTokens), resume, progress());
+                    new EvaluateOptions(method, samples, temperature, maxNewTokens, passages, topPassages, dense), contexts, resume, progress());
         }
     }
 

@@ -3,6 +3,7 @@ package org.calm4j.calm.stage;
 import com.fasterxml.jackson.annotation.JsonValue;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.annotation.JsonNaming;
+import java.nio.file.Path;
 import java.util.Locale;
 import org.calm4j.engine.generate.Sampling;
 
@@ -12,10 +13,15 @@ import org.calm4j.engine.generate.Sampling;
  * @param samples responses a question; 1 is a greedy one, of more the most frequent answer counts, the first of equally frequent ones
  * @param temperature of sampled responses; 0.7 where it is not given
  * @param maxNewTokens tokens of a response at most
+ * @param passages JSON Lines with id, language and text, of which the best stand before each question; null without
+ * @param topPassages how many
+ * @param dense whether they are found by the model's hidden states, too, and not by terms alone
  */
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-public record EvaluateOptions(Method method, int samples, Double temperature, int maxNewTokens) {
+public record EvaluateOptions(Method method, int samples, Double temperature, int maxNewTokens, Path passages, int topPassages,
+        boolean dense) {
     private static final int DEFAULT_NEW_TOKENS = 256;
+    private static final int DEFAULT_PASSAGES = 3;
     private static final double DEFAULT_TEMPERATURE = 0.7;
 
     /** How a model answers. */
@@ -37,10 +43,11 @@ public record EvaluateOptions(Method method, int samples, Double temperature, in
         samples = samples == 0 ? 1 : samples;
         temperature = temperature == null ? DEFAULT_TEMPERATURE : temperature;
         maxNewTokens = maxNewTokens == 0 ? DEFAULT_NEW_TOKENS : maxNewTokens;
+        topPassages = topPassages == 0 ? DEFAULT_PASSAGES : topPassages;
     }
 
     public static EvaluateOptions greedy(int maxNewTokens) {
-        return new EvaluateOptions(Method.GENERATE, 1, null, maxNewTokens);
+        return new EvaluateOptions(Method.GENERATE, 1, null, maxNewTokens, null, 0, false);
     }
 
     Sampling sampling(long seed) {

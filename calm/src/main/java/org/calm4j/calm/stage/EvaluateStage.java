@@ -6,6 +6,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 import org.calm4j.calm.data.Prediction;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Samples;
@@ -52,21 +53,26 @@ public record EvaluateStage(Path output, long seed) {
         return write(predictions, Evaluation.of(predictions, seed));
     }
 
-    /** @param resume go on with what a stopped run left */
-    public Evaluation ofModel(ModelFolder model, List<Path> questions, PromptTemplates prompts, EvaluateOptions options, boolean resume,
-            Progress progress) {
+    /**
+     * @param contexts passages for the questions, as {@link RetrieveStage} found them; null without
+     * @param resume go on with what a stopped run left
+     */
+    public Evaluation ofModel(ModelFolder model, List<Path> questions, PromptTemplates prompts, EvaluateOptions options, Path contexts,
+            boolean resume, Progress progress) {
         List<Question> asked = SampleStage.read(questions);
+        UnaryOperator<Question> put = RetrieveStage.before(contexts);
         return switch (options.method()) {
-            case GENERATE -> generate(model, asked, prompts, options, resume, progress);
-            case RANK -> rank(model, asked, prompts, resume, progress);
+            case GENERATE -> generate(model, asked, prompts, options, put, resume, progress);
+            case RANK -> rank(model, asked, prompts, put, resume, progress);
         };
     }
 
     /** The answer of a greedy response, or the most frequent one of sampled responses; the responses go to {@code responses.jsonl}. */
-    private Evaluation generate(ModelFolder model, List<Question> asked, PromptTemplates prompts, EvaluateOptions options, boolean resume,
-            Progress progress) {
+    private Evaluation generate(ModelFolder model, List<Question> asked, PromptTemplates prompts, EvaluateOptions options,
+            UnaryOperator<Question> put, boolean resume, Progress progress) {
         SampleStage stage = new SampleStage(List.of(), prompts, output.resolve(RESPONSES), options.sampling(seed));
-        List<Prediction> predictions = stage.sample(model, asked, resume, progress, "evaluate").stream().map(EvaluateStage::prediction).toList();
+        List<Prediction> predictions = stage.sample(model, asked, put, resume, progress, "evaluate").stream().map(EvaluateStage::prediction)
+                .toList();
         return write(predictions, Evaluation.of(predictions, seed));
     }
 
@@ -83,9 +89,10 @@ public record EvaluateStage(Path output, long seed) {
     }
 
     /** The choice whose text is the most probable completion of the prompt; the order of all of them gives RankC. */
-    private Evaluation rank(ModelFolder model, List<Question> asked, PromptTemplates prompts, boolean resume, Progress progress) {
+    private Evaluation rank(ModelFolder model, List<Question> asked, PromptTemplates prompts, UnaryOperator<Question> put, boolean resume,
+            Progress progress) {
         List<Scorer.Item> items = new ArrayList<>();
-        List<String> texts = asked.stream().map(prompts::render).toList();
+        List<String> texts = asked.stream().map(put).map(prompts::render).toList();
         for (int i = 0; i < asked.size(); i++) {
             items.add(new Scorer.Item(model.requireTokenizer().encode(texts.get(i)), asked.get(i).choices().stream()
                     .map(choice -> model.requireTokenizer().encode(choice.text(), false)).toList()));

@@ -172,11 +172,33 @@ public final class Experiment {
     }
 
     private void evaluate(String name, List<Path> questions, Path model) {
-        add(new Stage(name, List.of(config.evaluate(), promptSettings(), config.seed()), inputs(questions, model), file(name), resume -> {
+        List<Path> inputs = inputs(questions, model);
+        Path contexts = config.evaluate().passages() == null ? null : retrieve(questions.equals(config.heldOut()) ? "held-out-" : "", questions);
+        if (contexts != null) {
+            inputs.add(contexts);
+        }
+        add(new Stage(name, List.of(config.evaluate(), promptSettings(), config.seed()), inputs, file(name), resume -> {
             try (ModelFolder folder = open(model)) {
-                new EvaluateStage(file(name), config.seed()).ofModel(folder, questions, prompts(), config.evaluate(), resume, progress);
+                new EvaluateStage(file(name), config.seed()).ofModel(folder, questions, prompts(), config.evaluate(), contexts, resume, progress);
             }
         }));
+    }
+
+    /** The starting model's vectors, if any: all models read the same passages. */
+    private Path retrieve(String prefix, List<Path> questions) {
+        EvaluateOptions options = config.evaluate();
+        List<Path> inputs = new ArrayList<>(questions);
+        inputs.add(options.passages());
+        if (options.dense()) {
+            inputs.add(config.model());
+        }
+        Path output = file(prefix + "passages.jsonl");
+        RetrieveStage retrieve = new RetrieveStage(questions, options.passages(), file("passages-index"), output, options.topPassages());
+        return stage(prefix + "retrieve", "retrieve", List.of(options.topPassages(), options.dense()), inputs, prefix + "passages.jsonl", resume -> {
+            try (ModelFolder model = options.dense() ? open(config.model()) : null) {
+                retrieve.run(model, progress);
+            }
+        });
     }
 
     private PromptTemplates prompts() {

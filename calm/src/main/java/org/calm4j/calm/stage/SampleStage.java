@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.extract.AnswerExtractor;
@@ -29,7 +30,7 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
 
     /** @param resume go on with what a stopped run of the same questions, prompts and settings left */
     public void run(ModelFolder model, boolean resume, Progress progress) {
-        sample(model, read(questions), resume, progress, "sample");
+        sample(model, read(questions), question -> question, resume, progress, "sample");
     }
 
     /** The questions of all files; an id stands once in each language. */
@@ -66,9 +67,10 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
         }
     }
 
-    List<Samples> sample(ModelFolder model, List<Question> asked, boolean resume, Progress progress, String task) {
+    /** @param put what is asked in the place of a question, such as the same with passages before it */
+    List<Samples> sample(ModelFolder model, List<Question> asked, UnaryOperator<Question> put, boolean resume, Progress progress, String task) {
         Tokenizer tokenizer = model.requireTokenizer();
-        List<String> texts = asked.stream().map(prompts::render).toList();
+        List<String> texts = asked.stream().map(put).map(prompts::render).toList();
         List<int[]> encoded = texts.stream().map(tokenizer::encode).toList();
         Generator generator = new Generator(model.model());
         generator.check(encoded, sampling);
