@@ -13,6 +13,8 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import org.apache.lucene.analysis.Analyzer;
 import org.apache.lucene.analysis.TokenStream;
 import org.apache.lucene.analysis.tokenattributes.CharTermAttribute;
@@ -66,6 +68,13 @@ public final class PassageIndex implements AutoCloseable {
         private boolean isSame(About other) {
             return passages.equals(other.passages) && String.valueOf(vectors).equals(String.valueOf(other.vectors)) && lucene.equals(other.lucene);
         }
+    }
+
+    // It tells on stderr which vector code it chose; a logger that nobody holds forgets its level.
+    private static final Logger LUCENE = Logger.getLogger("org.apache.lucene");
+
+    static {
+        LUCENE.setLevel(Level.WARNING);
     }
 
     private final DirectoryReader reader;

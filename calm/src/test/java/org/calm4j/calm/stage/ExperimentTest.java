@@ -44,7 +44,7 @@ class ExperimentTest {
         Arm mine = config.arms().get("mine");
         assertThat(((PreferenceOptions) mine.training(config.dpo())).beta).isEqualTo(0.5);
         assertThat(mine.training(config.dpo()).learningRate).isEqualTo(1e-3);
-        assertThat(config.dpo().beta).isEqualTo(0.1);
+        assertThat(config.dpo().beta).isNull();
         assertThat(config.arms().get("scpo").pairs(config.pairs()).marginWeights).isTrue();
         TrainingOptions sft = config.arms().get("sft").training(config.dpo());
         assertThat(sft).isNotInstanceOf(PreferenceOptions.class);
