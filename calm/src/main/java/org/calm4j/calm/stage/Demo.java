@@ -22,7 +22,7 @@ import org.calm4j.engine.tensor.DType;
  *
  * @param from a model folder to start from instead of pretraining; null without
  * @param quick a quarter of the pretraining and of the questions: to see that all works, not for the figures
- * @param full also the baselines
+ * @param full also the baselines, the rivals, and the curve by number of voting languages
  */
 public record Demo(Path output, List<String> languages, long seed, boolean quick, boolean full, Path from) {
     private static final int BATCH_TOKENS = 640;
@@ -30,6 +30,7 @@ public record Demo(Path output, List<String> languages, long seed, boolean quick
     private static final int WARMUP_STEPS = 200;
     private static final int BATCH = 32;
     private static final int MAX_NEW_TOKENS = 24;
+    private static final List<String> RIVALS = List.of("sft", "self-consistency", "english-pivot", "scpo", "dco", "iterative", "truth");
 
     /** Runs what is not done; returns what the report shows. */
     public ExperimentResult run(Backend backend, Progress progress) {
@@ -106,6 +107,13 @@ public record Demo(Path output, List<String> languages, long seed, boolean quick
         return new ExperimentConfig("CALM on a small real world", base, List.of(files.resolve(WorldFiles.TRAINING_QUESTIONS)),
                 List.of(files.resolve(WorldFiles.EVALUATION_QUESTIONS)), List.of(files.resolve(WorldFiles.HELD_OUT_QUESTIONS)),
                 files.resolve(WorldFiles.PROMPTS), output, seed, sample, null, null, dpo, EvaluateOptions.greedy(MAX_NEW_TOKENS),
-                full ? List.of("sft", "self-consistency") : List.of(), null, null, files.resolve(WorldFiles.STATEMENTS), files.resolve(WorldFiles.KNOWLEDGE));
+                full ? rivals() : List.of(), null,
+                full ? languages : null, files.resolve(WorldFiles.STATEMENTS), files.resolve(WorldFiles.KNOWLEDGE));
+    }
+
+    /** Those that these languages allow. */
+    private List<String> rivals() {
+        return RIVALS.stream().filter(name -> !name.equals("english-pivot") || languages.contains("en"))
+                .filter(name -> !name.equals("dco") || languages.size() > 1).toList();
     }
 }

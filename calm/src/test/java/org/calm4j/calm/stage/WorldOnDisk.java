@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.world.Curriculum;
 import org.calm4j.calm.world.CurriculumConfig;
@@ -13,15 +12,15 @@ import org.calm4j.calm.world.WorldConfig;
 import org.calm4j.calm.world.WorldFiles;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
-import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.model.ModelConfig;
-import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Backends;
 
-/** A few questions of the embedded world in two languages, a very small model with random weights that knows its words, an experiment on them. */
+/** A few questions of the embedded world in two languages, a very small model that learned to answer somehow, an experiment on them. */
 public final class WorldOnDisk {
     private static final int QUESTIONS = 24;
+    private static final int TOKENS = 60_000;
+    private static final int STEPS = 150;
 
     private WorldOnDisk() {
     }
@@ -35,13 +34,18 @@ public final class WorldOnDisk {
         List<String> ids = all.stream().map(Question::id).distinct().limit(QUESTIONS).toList();
         Jsonl.write(files.resolve("some.jsonl"), all.stream().filter(question -> ids.contains(question.id())).toList());
         Path model = files.resolve(WorldFiles.TOKENIZER);
-        ModelConfig config = ModelConfig.llama(curriculum.tokenizer().size(), 16, 24, 1, 2, 2, 256, curriculum.tokenizer().eosId());
-        Json.write(model.resolve("config.json"), config.toJson());
-        try (Backend backend = Backends.open("cpu", 1); Parameters parameters = Parameters.random(backend, config, 5)) {
-            Safetensors.write(model.resolve("model.safetensors"), parameters.block().tensors(), Map.of("format", "pt"));
+        Json.write(model.resolve("config.json"), ModelConfig.llama(curriculum.tokenizer().size(), 48, 96, 1, 2, 2, 256, curriculum.tokenizer().eosId()).toJson());
+        Jsonl.write(folder.resolve("pretrain.jsonl"), curriculum.documents(0, TOKENS));
+        TrainingOptions options = new TrainingOptions();
+        options.maxSteps = STEPS;
+        options.batchSize = 16;
+        options.learningRate = 1e-2;
+        try (Backend backend = Backends.open("cpu", 0)) {
+            new TrainStage("pretrain", null, null, model.resolve("config.json"), folder.resolve("pretrain.jsonl"), folder.resolve("model"), options, 5)
+                    .run(backend, Progress.NONE);
         }
         Files.writeString(folder.resolve("experiment.yaml"), """
-                model: ../world/%s
+                model: ../model
                 questions: [../world/some.jsonl]
                 prompts: ../world/%s
                 output: out
@@ -49,6 +53,6 @@ public final class WorldOnDisk {
                 sample: {responses: 16, max_new_tokens: 32}
                 dpo: {max_steps: 24, learning_rate: 1e-3, batch_size: 4}
                 baselines: [sft]
-                """.formatted(WorldFiles.TOKENIZER, WorldFiles.PROMPTS));
+                """.formatted(WorldFiles.PROMPTS));
     }
 }
