@@ -205,9 +205,13 @@ public final class Experiment {
         return PromptTemplates.choose(config.prompts(), config.model());
     }
 
+    private boolean hasPromptFile() {
+        return config.prompts() != null && !PromptTemplates.isTask(config.prompts());
+    }
+
     /** A file of prompts is an input; those that are built in are a setting. */
     private Object promptSettings() {
-        return config.prompts() == null ? PromptTemplates.builtIn() : "";
+        return hasPromptFile() ? "" : PromptTemplates.choose(config.prompts(), null);
     }
 
     private List<Path> inputs(List<Path> files, Path model) {
@@ -217,7 +221,7 @@ public final class Experiment {
             // A trained folder may hold an adapter of the model.
             inputs.add(config.model());
         }
-        if (config.prompts() != null) {
+        if (hasPromptFile()) {
             inputs.add(config.prompts());
         }
         return inputs;

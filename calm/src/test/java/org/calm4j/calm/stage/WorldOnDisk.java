@@ -34,7 +34,7 @@ public final class WorldOnDisk {
         List<String> ids = all.stream().map(Question::id).distinct().limit(QUESTIONS).toList();
         Jsonl.write(files.resolve("some.jsonl"), all.stream().filter(question -> ids.contains(question.id())).toList());
         Path model = files.resolve(WorldFiles.TOKENIZER);
-        Json.write(model.resolve("config.json"), ModelConfig.llama(curriculum.tokenizer().size(), 48, 96, 1, 2, 2, 256, curriculum.tokenizer().eosId()).toJson());
+        Json.write(model.resolve("config.json"), ModelConfig.llama(curriculum.tokenizer().size(), 48, 96, 1, 2, 2, 256, curriculum.tokenizer().eosId()).toJson(DType.F32));
         Jsonl.write(folder.resolve("pretrain.jsonl"), curriculum.documents(0, TOKENS));
         TrainingOptions options = new TrainingOptions();
         options.maxSteps = STEPS;

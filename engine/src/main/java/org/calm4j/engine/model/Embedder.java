@@ -26,10 +26,9 @@ public final class Embedder {
         List<int[]> cut = texts.stream().map(text -> Arrays.copyOf(text, Math.min(text.length, most))).toList();
         int longest = cut.stream().mapToInt(text -> text.length).max().orElse(0);
         int rows = Math.max(ROWS, longest);
-        int rank = model.lora() == null ? 0 : model.lora().settings().rank();
         List<float[]> vectors = new ArrayList<>(cut.size());
         try (Activations activations = new Activations(model.backend(), model.config(), Activations.Purpose.INFERENCE,
-                new Activations.Capacity(rows, rows, longest + 1, 0, rank))) {
+                new Activations.Capacity(rows, rows, longest + 1, 0, model.loraRank()))) {
             PackedBatch batch = new PackedBatch();
             int width = model.config().hiddenSize();
             double[] hidden = new double[Math.multiplyExact(rows, width)];
