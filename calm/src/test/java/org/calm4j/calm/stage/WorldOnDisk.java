@@ -15,6 +15,7 @@ import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.model.ModelConfig;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Backends;
+import org.calm4j.engine.tensor.DType;
 
 /** A few questions of the embedded world in two languages, a very small model that learned to answer somehow, an experiment on them. */
 public final class WorldOnDisk {
@@ -34,7 +35,8 @@ public final class WorldOnDisk {
         List<String> ids = all.stream().map(Question::id).distinct().limit(QUESTIONS).toList();
         Jsonl.write(files.resolve("some.jsonl"), all.stream().filter(question -> ids.contains(question.id())).toList());
         Path model = files.resolve(WorldFiles.TOKENIZER);
-        Json.write(model.resolve("config.json"), ModelConfig.llama(curriculum.tokenizer().size(), 48, 96, 1, 2, 2, 256, curriculum.tokenizer().eosId()).toJson(DType.F32));
+        ModelConfig config = ModelConfig.llama(curriculum.tokenizer().size(), 48, 96, 1, 2, 2, 256, curriculum.tokenizer().eosId());
+        Json.write(model.resolve("config.json"), config.toJson(DType.F32));
         Jsonl.write(folder.resolve("pretrain.jsonl"), curriculum.documents(0, TOKENS));
         TrainingOptions options = new TrainingOptions();
         options.maxSteps = STEPS;
