@@ -24,7 +24,8 @@ final class DemoCommand extends CalmCommand {
     @Option(names = "--quick", description = "A quarter of everything: to see that it works, not for the figures.")
     private boolean quick;
 
-    @Option(names = "--full", description = "Also the baselines: SFT on the chosen, and self-consistency within each language.")
+    @Option(names = "--full", description = {"Also the baselines and rivals (SFT on the chosen, self-consistency within each language, English alone, ScPO,",
+        "DCO, a second round, DPO on the truth) and the curve by number of voting languages."})
     private boolean full;
 
     @Option(names = "--from", paramLabel = "MODEL", description = "Start from this model folder instead of pretraining.")

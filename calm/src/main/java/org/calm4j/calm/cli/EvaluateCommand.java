@@ -6,7 +6,9 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 import org.calm4j.calm.metric.Evaluation;
 import org.calm4j.calm.prompt.PromptTemplates;
+import org.calm4j.calm.stage.EvaluateOptions;
 import org.calm4j.calm.stage.EvaluateStage;
+import org.calm4j.calm.stage.RetrieveStage;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Backend;
@@ -19,14 +21,6 @@ import picocli.CommandLine.Option;
         description = "Measures accuracy by language and consistency between languages, of predictions or of a model.",
         footer = {"", "Example: calm evaluate --model aligned --data questions-en.jsonl questions-fr.jsonl --output eval"})
 final class EvaluateCommand extends CalmCommand {
-    /** How a model answers. */
-    enum Method {
-        /** A greedy response, and the answer it states. */
-        GENERATE,
-        /** The choice whose text is most probable. */
-        RANK
-    }
-
     @Option(names = "--predictions", paramLabel = "FILE", arity = "1..*", description = "Predictions, instead of a model and data.")
     private List<Path> predictions;
 
@@ -44,8 +38,16 @@ final class EvaluateCommand extends CalmCommand {
     private Path output;
 
     @Option(names = "--method", paramLabel = "generate|rank", defaultValue = "generate",
-            description = "The answer of a greedy response, or the choice with the most probable text (default: ${DEFAULT-VALUE}).")
-    private Method method;
+            description = "The answer that a response states, or the choice with the most probable text (default: ${DEFAULT-VALUE}).")
+    private EvaluateOptions.Method method;
+
+    @Option(names = "--samples", paramLabel = "K", defaultValue = "1", converter = Numbers.Positive.class,
+            description = "Responses a question: 1 (default) is greedy, of more the most frequent answer counts.")
+    private int samples;
+
+    @Option(names = "--temperature", paramLabel = "T", defaultValue = "0.7", converter = Numbers.AboveZero.class,
+            description = "Of sampled responses (default: ${DEFAULT-VALUE}).")
+    private double temperature;
 
     @Option(names = "--prompts", paramLabel = "FILE",
             description = "Prompt templates by language, or xcsqa, medqa, generic (default: the model's own, or generic).")
@@ -54,6 +56,23 @@ final class EvaluateCommand extends CalmCommand {
     @Option(names = "--max-new-tokens", paramLabel = "N", defaultValue = "256", converter = Numbers.Positive.class,
             description = "Tokens of a response at most (default: ${DEFAULT-VALUE}).")
     private int maxNewTokens;
+
+    @Option(names = "--passages", paramLabel = "F.jsonl",
+            description = "Retrieval: lines with id, language and text; the best stand before each question.")
+    private Path passages;
+
+    @Option(names = "--top-passages", paramLabel = "K", defaultValue = "3", converter = Numbers.Positive.class,
+            description = "How many of them (default: ${DEFAULT-VALUE}).")
+    private int topPassages;
+
+    @Option(names = "--dense", description = "Find them by the model's hidden states, too, and not by terms (BM25) alone.")
+    private boolean dense;
+
+    @Option(names = "--index", paramLabel = "DIR", description = "Where their index is kept (default: beside the file, with .index behind its name).")
+    private Path index;
+
+    @Option(names = "--resume", description = "Go on with what a stopped run of the same settings left.")
+    private boolean resume;
 
     @Mixin
     private SeedOption seed = new SeedOption();
@@ -73,9 +92,14 @@ final class EvaluateCommand extends CalmCommand {
     private Evaluation ofModel() {
         PromptTemplates templates = PromptTemplates.choose(prompts, model);
         try (Backend backend = device.open(this); ModelFolder folder = ModelFolder.open(backend, model, adapter)) {
-            EvaluateStage stage = new EvaluateStage(output, seed.seed);
-            return method == Method.RANK ? stage.rank(folder, data, templates, progress())
-                    : stage.generate(folder, data, templates, maxNewTokens, progress());
+            Path contexts = null;
+            if (passages != null) {
+                contexts = output.resolve("passages.jsonl");
+                Path place = index != null ? index : passages.resolveSibling(passages.getFileName() + ".index");
+                new RetrieveStage(data, passages, place, contexts, topPassages).run(dense ? folder : null, progress());
+            }
+            return new EvaluateStage(output, seed.seed).ofModel(folder, data, templates,
+                    new EvaluateOptions(method, samples, temperature, maxNewTokens, passages, topPassages, dense), contexts, resume, progress());
         }
     }
 
@@ -92,6 +116,10 @@ final class EvaluateCommand extends CalmCommand {
         if (evaluation.rankc() != null) {
             text.append(percent(", RankC %.1f %%", evaluation.rankc()));
         }
+        if (evaluation.calibration() != null) {
+            text.append(percent(", calibration error %.1f %%", evaluation.calibration().ece()));
+        }
+        text.append(percent(", unanswered %.1f %%", evaluation.unanswered()));
         return text.append(". In ").append(output).toString();
     }
 

@@ -2,11 +2,14 @@ package org.calm4j.calm.cli;
 
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.calm4j.calm.stage.Experiment;
 import org.calm4j.calm.stage.ExperimentConfig;
 import org.calm4j.calm.stage.ExperimentFile;
 import org.calm4j.calm.stage.ExperimentResult;
+import org.calm4j.calm.stage.StageLedger;
 import org.calm4j.engine.op.Backend;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -30,6 +33,9 @@ final class RunCommand extends CalmCommand {
     @Option(names = "--seed", paramLabel = "N", description = "The same as --set seed=N.")
     private Long seed;
 
+    @Option(names = "--dry-run", description = "Only say which stages would run, and why.")
+    private boolean dryRun;
+
     @Mixin
     private DeviceOptions device = new DeviceOptions();
 
@@ -43,8 +49,19 @@ final class RunCommand extends CalmCommand {
         }
         ExperimentConfig experiment = ExperimentFile.read(config, overrides);
         try (Backend backend = device.open(this)) {
-            ExperimentResult result = new Experiment(experiment, backend, progress()).run();
+            Experiment stages = new Experiment(experiment, backend, progress());
+            if (dryRun) {
+                plan(stages.plan());
+                return;
+            }
+            ExperimentResult result = stages.run();
             result(result.json(), result.summary());
         }
+    }
+
+    private void plan(List<StageLedger.Planned> plan) {
+        String text = plan.stream().map(stage -> stage.name() + ": " + (stage.why() == null ? "done" : "would run, " + stage.why()))
+                .collect(Collectors.joining(System.lineSeparator()));
+        result(Map.of("stages", plan), text);
     }
 }

@@ -31,6 +31,9 @@ final class SampleCommand extends CalmCommand {
     @Mixin
     private SamplingOptions sampling = new SamplingOptions(1, 8);
 
+    @Option(names = "--resume", description = "Go on with what a stopped run of the same settings left.")
+    private boolean resume;
+
     @Mixin
     private SeedOption seed = new SeedOption();
 
@@ -41,7 +44,7 @@ final class SampleCommand extends CalmCommand {
     void run() {
         PromptTemplates templates = PromptTemplates.choose(prompts, model.model);
         try (Backend backend = device.open(this); ModelFolder folder = model.open(backend)) {
-            new SampleStage(data, templates, output, sampling.sampling(seed.seed)).run(folder, progress());
+            new SampleStage(data, templates, output, sampling.sampling(seed.seed)).run(folder, resume, progress());
             result(Map.of("output", output.toString()), "Samples in " + output);
         }
     }

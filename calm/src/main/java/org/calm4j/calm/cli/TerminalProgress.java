@@ -26,6 +26,7 @@ final class TerminalProgress implements Progress {
     private long total;
     private long start;
     private long nextLine;
+    private long first;
     private long last;
 
     TerminalProgress(PrintWriter err, int columns, LongSupplier nanoTime) {
@@ -42,16 +43,17 @@ final class TerminalProgress implements Progress {
     }
 
     @Override
-    public void start(String name, long parts) {
+    public void start(String name, long parts, long before) {
         end();
         task = name;
         total = parts;
-        last = 0;
+        first = before;
+        last = before;
         start = nanoTime.getAsLong();
         nextLine = start + LINE_EVERY;
         if (columns > 0) {
             err.flush();
-            bar = new ProgressBarBuilder().setTaskName(name).setInitialMax(parts).setStyle(ProgressBarStyle.UNICODE_BLOCK)
+            bar = new ProgressBarBuilder().setTaskName(name).setInitialMax(parts).startsFrom(before, Duration.ZERO).setStyle(ProgressBarStyle.UNICODE_BLOCK)
                     .setConsumer(new ConsoleProgressBarConsumer(System.err, columns)).setUpdateIntervalMillis(UPDATE_MILLIS).build();
         }
     }
@@ -65,9 +67,9 @@ final class TerminalProgress implements Progress {
             return;
         }
         long now = nanoTime.getAsLong();
-        if (now >= nextLine && done > 0) {
+        if (now >= nextLine && done > first) {
             nextLine = now + LINE_EVERY;
-            long left = (long) ((now - start) * 1e-9 * (total - done) / done);
+            long left = (long) ((now - start) * 1e-9 * (total - done) / (done - first));
             line(String.format(Locale.ROOT, "%s: %d/%d (%d %%)%s, %s left", task, done, total, 100 * done / Math.max(1, total),
                     note.isEmpty() ? "" : " " + note, clock(left)));
         }

@@ -7,6 +7,11 @@ import com.fasterxml.jackson.annotation.JsonInclude;
  *
  * @param answer the true label; null where it is not known
  * @param prediction the label the model gave; null when it gave none
+ * @param confidence in the prediction, in (0,1]; null where nothing says it
  */
-public record Prediction(String id, String language, @JsonInclude(JsonInclude.Include.NON_NULL) String answer, String prediction) {
+public record Prediction(String id, String language, @JsonInclude(JsonInclude.Include.NON_NULL) String answer, String prediction,
+        @JsonInclude(JsonInclude.Include.NON_NULL) Double confidence) {
+    public Prediction(String id, String language, String answer, String prediction) {
+        this(id, language, answer, prediction, null);
+    }
 }

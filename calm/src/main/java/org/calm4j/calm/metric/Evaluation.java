@@ -17,18 +17,22 @@ import org.calm4j.calm.data.Prediction;
  * @param consistency mean over questions of the share of language pairs whose answers are equal, where a missing answer equals nothing; null
  *     with one language
  * @param consistencyRight the part of the consistency that is agreement on the true answer; the rest is agreement on a wrong one
+ * @param consistencyCorrect consistency among correct answers: of the language pairs of which one or both are right, the share in which both
+ *     are (mean over pairs of languages of |both right| ÷ |either right|); null with one language or without any known truth
  * @param pairwise the same by pair of languages, both ways; a language with itself has its share of questions with an answer
  * @param invalid share of the questions asked that got no answer, by language
+ * @param unanswered mean of these over languages
  * @param rankc {@link RankC}, where the choices were ranked
+ * @param calibration where predictions have a confidence, as those of several samples and of ranked choices
  * @param languages the counts behind the shares, by language
  * @param contradictory questions whose true labels differ between languages: their options are not parallel, so that comparing labels means
  *     nothing; null when there are none
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record Evaluation(int n, Map<String, Double> accuracy, @JsonProperty("accuracy_mean") Double accuracyMean, Double consistency,
-        @JsonProperty("consistency_right") Double consistencyRight, Double rankc,
+        @JsonProperty("consistency_right") Double consistencyRight, @JsonProperty("consistency_correct") Double consistencyCorrect, Double rankc,
         @JsonProperty("confidence_intervals") ConfidenceIntervals intervals, Map<String, Map<String, Double>> pairwise,
-        Map<String, Double> invalid, Map<String, Counts> languages, Integer contradictory) {
+        Map<String, Double> invalid, Double unanswered, Calibration calibration, Map<String, Counts> languages, Integer contradictory) {
 
     /**
      * 95 % intervals: Wilson's for the accuracy of one language, a bootstrap over questions for the means over languages.
@@ -77,13 +81,14 @@ public record Evaluation(int n, Map<String, Double> accuracy, @JsonProperty("acc
                 graded ? Bootstrap.interval(all.length, seed, table::accuracyMean) : null,
                 pairs ? Bootstrap.interval(all.length, seed, table::consistency) : null);
         return new Evaluation(all.length, accuracy, graded ? table.accuracyMean(all) : null, pairs ? table.consistency(all) : null,
-                pairs && graded ? table.consistencyRight(all) : null, null, intervals, pairwise(table), invalid, languages,
-                contradictory(table));
+                pairs && graded ? table.consistencyRight(all) : null, pairs && graded ? consistencyCorrect(table) : null, null, intervals,
+                pairwise(table), invalid, invalid.values().stream().mapToDouble(Double::doubleValue).average().orElseThrow(),
+                Calibration.of(predictions), languages, contradictory(table));
     }
 
     public Evaluation withRankc(double value) {
-        return new Evaluation(n, accuracy, accuracyMean, consistency, consistencyRight, value, intervals, pairwise, invalid, languages,
-                contradictory);
+        return new Evaluation(n, accuracy, accuracyMean, consistency, consistencyRight, consistencyCorrect, value, intervals, pairwise,
+                invalid, unanswered, calibration, languages, contradictory);
     }
 
     private static Counts count(AnswerTable table, int l) {
@@ -114,6 +119,27 @@ public record Evaluation(int n, Map<String, Double> accuracy, @JsonProperty("acc
             matrix.put(table.languages.get(a), row);
         }
         return matrix;
+    }
+
+    // A pair of languages that never was right says nothing.
+    private static Double consistencyCorrect(AnswerTable table) {
+        double sum = 0;
+        int pairs = 0;
+        for (int a = 0; a < table.languages.size(); a++) {
+            for (int b = a + 1; b < table.languages.size(); b++) {
+                int both = 0;
+                int either = 0;
+                for (int q = 0; q < table.questions(); q++) {
+                    both += table.correct(q, a) && table.correct(q, b) ? 1 : 0;
+                    either += table.correct(q, a) || table.correct(q, b) ? 1 : 0;
+                }
+                if (either > 0) {
+                    sum += (double) both / either;
+                    pairs++;
+                }
+            }
+        }
+        return pairs == 0 ? null : sum / pairs;
     }
 
     private static Integer contradictory(AnswerTable table) {

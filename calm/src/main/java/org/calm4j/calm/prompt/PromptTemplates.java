@@ -88,11 +88,15 @@ public record PromptTemplates(@JsonValue Map<String, PromptTemplate> byLanguage)
      */
     public static PromptTemplates choose(Path file, Path model) {
         if (file != null) {
-            boolean task = TASKS.contains(file.getFileName().toString()) && !Files.exists(file);
-            return task ? builtIn(file.getFileName().toString()) : read(file);
+            return isTask(file) ? builtIn(file.getFileName().toString()) : read(file);
         }
         Path own = model == null ? null : model.resolve(FILE);
         return own != null && Files.exists(own) ? read(own) : builtIn("generic");
+    }
+
+    /** Whether this names one of the built-in tasks and no file. */
+    public static boolean isTask(Path file) {
+        return TASKS.contains(file.getFileName().toString()) && !Files.exists(file);
     }
 
     /** @param task one of {@link #TASKS} */

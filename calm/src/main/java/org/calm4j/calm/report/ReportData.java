@@ -8,6 +8,7 @@ import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Vote;
 import org.calm4j.calm.metric.Comparison;
 import org.calm4j.calm.metric.Evaluation;
+import org.calm4j.calm.metric.SeedSummary;
 import org.calm4j.calm.metric.VoteReliability;
 
 /**
@@ -27,22 +28,28 @@ import org.calm4j.calm.metric.VoteReliability;
  * @param seconds stage to wall-clock seconds
  * @param command that repeats the experiment
  * @param versions of what took part: calm4j, JDK, device …
+ * @param curve by number of voting languages, from none; may be empty
+ * @param examples questions with all that was said to them; may be empty
+ * @param overSeeds the same experiment with several seeds; null with one
  * @param notes what a reader should keep in mind, one sentence or two each
  */
 @JsonInclude(JsonInclude.Include.NON_EMPTY)
 public record ReportData(String title, List<String> languages, List<Long> seeds, Outcome eval,
         @JsonProperty("held_out") Outcome heldOut, List<TrainingLog> training, VoteReliability vote, List<Flip> flips,
         List<Shift> knowledge, List<Shift> perplexity, Map<String, Object> settings, Map<String, Double> seconds, String command,
-        Map<String, String> versions, List<String> notes) {
+        Map<String, String> versions, List<String> notes, List<CurvePoint> curve, List<Example> examples,
+        @JsonProperty("over_seeds") SeedSummary overSeeds) {
 
     /**
      * One set of questions, answered by the model before and after CALM and by the baselines.
      *
      * @param change after against before; null where the predictions are not at hand
      * @param baselines name, as shown, to evaluation on the same questions; may be empty
+     * @param against baseline to what CALM has more than it; may be empty
      */
     @JsonInclude(JsonInclude.Include.NON_EMPTY)
-    public record Outcome(Evaluation before, Evaluation after, Comparison change, Map<String, Evaluation> baselines) {
+    public record Outcome(Evaluation before, Evaluation after, Comparison change, Map<String, Evaluation> baselines,
+            Map<String, Comparison> against) {
     }
 
     /**
@@ -67,5 +74,44 @@ public record ReportData(String title, List<String> languages, List<Long> seeds,
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
     public record Shift(String name, Integer n, double before, double after) {
+    }
+
+    /**
+     * What training on the vote of some languages gives.
+     *
+     * @param voting those that vote; none for the model before
+     */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record CurvePoint(int languages, List<String> voting, Evaluation eval, @JsonProperty("held_out") Evaluation heldOut) {
+    }
+
+    /**
+     * One question in all its languages.
+     *
+     * @param truth label; null where it is not known
+     * @param vote null where it was not voted on
+     */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record Example(String id, String truth, Vote vote, List<Asked> asked) {
+    }
+
+    /**
+     * A question in one language.
+     *
+     * @param before what the model answered before; null where it was not asked
+     * @param responses those that were sampled for the vote, equal ones once; may be empty
+     * @param pair null without one
+     */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record Asked(String language, String question, List<Question.Choice> choices, Said before, Said after, List<Sampled> responses,
+            ShownPair pair) {
+    }
+
+    /** @param count how many responses said so */
+    public record Sampled(String text, String answer, int count) {
+    }
+
+    /** @param source where the chosen one comes from */
+    public record ShownPair(String chosen, String rejected, String source) {
     }
 }

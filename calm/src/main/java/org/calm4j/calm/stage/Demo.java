@@ -1,6 +1,7 @@
 package org.calm4j.calm.stage;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.calm4j.calm.data.Document;
 import org.calm4j.calm.prompt.PromptTemplates;
@@ -9,7 +10,6 @@ import org.calm4j.calm.world.CurriculumConfig;
 import org.calm4j.calm.world.World;
 import org.calm4j.calm.world.WorldConfig;
 import org.calm4j.calm.world.WorldFiles;
-import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.model.ModelConfig;
@@ -22,7 +22,7 @@ import org.calm4j.engine.tensor.DType;
  *
  * @param from a model folder to start from instead of pretraining; null without
  * @param quick a quarter of the pretraining and of the questions: to see that all works, not for the figures
- * @param full also the baselines
+ * @param full also the baselines, the rivals, and the curve by number of voting languages
  */
 public record Demo(Path output, List<String> languages, long seed, boolean quick, boolean full, Path from) {
     private static final int BATCH_TOKENS = 640;
@@ -30,23 +30,32 @@ public record Demo(Path output, List<String> languages, long seed, boolean quick
     private static final int WARMUP_STEPS = 200;
     private static final int BATCH = 32;
     private static final int MAX_NEW_TOKENS = 24;
+    private static final List<String> RIVALS = List.of("sft", "self-consistency", "english-pivot", "scpo", "dco", "iterative", "truth");
 
     /** Runs what is not done; returns what the report shows. */
     public ExperimentResult run(Backend backend, Progress progress) {
-        AtomicFile.directories(output);
-        StageLedger ledger = new StageLedger(output, progress);
+        return experiment(backend, progress).run();
+    }
+
+    /** What would run, and why. */
+    public List<StageLedger.Planned> plan(Backend backend, Progress progress) {
+        return experiment(backend, progress).plan();
+    }
+
+    private Experiment experiment(Backend backend, Progress progress) {
+        List<Stage> stages = new ArrayList<>();
         Path files = output.resolve("world");
         WorldConfig whole = WorldConfig.of(languages, seed);
         WorldConfig worldConfig = quick ? new WorldConfig(languages, seed, whole.territories(), whole.valueCap(), whole.heldOut(), whole.options(), 1, 1, 1)
                 : whole;
         int steps = quick ? STEPS / 4 : STEPS;
-        ledger.run("world", List.of(worldConfig, CurriculumConfig.DEFAULT, steps), List.of(), files, resume -> world(worldConfig, files, steps));
+        stages.add(new Stage("world", List.of(worldConfig, CurriculumConfig.DEFAULT, steps), List.of(), files, resume -> world(worldConfig, files, steps)));
         Path base = from;
         if (from == null) {
             base = output.resolve("base");
-            pretrain(ledger, files, base, backend, progress);
+            stages.add(pretrain(files, base, backend, progress));
         }
-        return new Experiment(experiment(files, base), backend, progress, ledger).run();
+        return new Experiment(experiment(files, base), backend, progress, stages);
     }
 
     private static void world(WorldConfig config, Path files, int steps) {
@@ -63,7 +72,7 @@ public record Demo(Path output, List<String> languages, long seed, boolean quick
         world.promptTemplates().write(tokenizer.resolve(PromptTemplates.FILE));
     }
 
-    private void pretrain(StageLedger ledger, Path files, Path base, Backend backend, Progress progress) {
+    private Stage pretrain(Path files, Path base, Backend backend, Progress progress) {
         Path config = files.resolve(WorldFiles.TOKENIZER).resolve("config.json");
         Path data = files.resolve("pretrain.jsonl");
         TrainingOptions options = new TrainingOptions();
@@ -75,7 +84,7 @@ public record Demo(Path output, List<String> languages, long seed, boolean quick
         options.weightDecay = 0.1;
         options.noShuffle = true;
         options.saveSteps = 250;
-        ledger.run("pretrain", List.of(options, seed), List.of(config, data), base, resume -> {
+        return new Stage("pretrain", List.of(options, seed), List.of(config, data), base, resume -> {
             options.resume = resume;
             new TrainStage("pretrain", null, null, config, data, base, options, seed).run(backend, progress);
         });
@@ -97,7 +106,14 @@ public record Demo(Path output, List<String> languages, long seed, boolean quick
         var sample = new ExperimentConfig.SampleOptions(8, 1.0, 0, 1, 0, MAX_NEW_TOKENS);
         return new ExperimentConfig("CALM on a small real world", base, List.of(files.resolve(WorldFiles.TRAINING_QUESTIONS)),
                 List.of(files.resolve(WorldFiles.EVALUATION_QUESTIONS)), List.of(files.resolve(WorldFiles.HELD_OUT_QUESTIONS)),
-                files.resolve(WorldFiles.PROMPTS), output, seed, sample, 1, MAX_NEW_TOKENS, dpo,
-                full ? List.of("sft", "self-consistency") : List.of(), files.resolve(WorldFiles.STATEMENTS), files.resolve(WorldFiles.KNOWLEDGE));
+                files.resolve(WorldFiles.PROMPTS), output, seed, sample, null, null, dpo, EvaluateOptions.greedy(MAX_NEW_TOKENS),
+                full ? rivals() : List.of(), null,
+                full ? languages : null, files.resolve(WorldFiles.STATEMENTS), files.resolve(WorldFiles.KNOWLEDGE));
+    }
+
+    /** Those that these languages allow. */
+    private List<String> rivals() {
+        return RIVALS.stream().filter(name -> !name.equals("english-pivot") || languages.contains("en"))
+                .filter(name -> !name.equals("dco") || languages.size() > 1).toList();
     }
 }

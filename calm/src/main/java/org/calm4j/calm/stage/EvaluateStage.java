@@ -6,7 +6,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.IntStream;
+import java.util.function.UnaryOperator;
 import org.calm4j.calm.data.Prediction;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Samples;
@@ -14,7 +14,6 @@ import org.calm4j.calm.metric.Evaluation;
 import org.calm4j.calm.metric.RankC;
 import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.engine.CalmException;
-import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.model.ModelFolder;
@@ -23,6 +22,22 @@ import org.calm4j.engine.model.Scorer;
 /** Questions and a model, or predictions alone, in; {@code eval.json} and {@code predictions.jsonl} out. */
 public record EvaluateStage(Path output, long seed) {
     private static final String RESPONSES = "responses.jsonl";
+    private static final String SCORES = "scores.jsonl";
+    private static final int PART = 256;
+
+    /** The log-probabilities of the choices' texts, by label. */
+    private record Scores(String id, String language, String answer, Map<String, Double> logprobs) {
+        /** Best first, the order of the choices between equal ones. */
+        List<String> order() {
+            return logprobs.entrySet().stream().sorted(Comparator.comparingDouble(each -> -each.getValue())).map(Map.Entry::getKey).toList();
+        }
+
+        /** The share of the first among all: softmax of the log-probabilities. */
+        double confidence() {
+            double most = logprobs.get(order().getFirst());
+            return 1 / logprobs.values().stream().mapToDouble(each -> Math.exp(each - most)).sum();
+        }
+    }
 
     /** From predictions that somebody made. */
     public Evaluation ofPredictions(List<Path> files) {
@@ -38,46 +53,90 @@ public record EvaluateStage(Path output, long seed) {
         return write(predictions, Evaluation.of(predictions, seed));
     }
 
-    /** The answer of a greedy response; the responses go to {@code responses.jsonl}. */
-    public Evaluation generate(ModelFolder model, List<Path> questions, PromptTemplates prompts, int maxNewTokens, Progress progress) {
-        List<Samples> responses = SampleStage.sample(model, SampleStage.read(questions), prompts, Sampling.greedy(maxNewTokens), progress,
-                "evaluate");
-        Jsonl.write(output.resolve(RESPONSES), responses);
-        List<Prediction> predictions = responses.stream()
-                .map(line -> new Prediction(line.id(), line.language(), line.answer(), line.responses().getFirst().answer())).toList();
+    /**
+     * @param contexts passages for the questions, as {@link RetrieveStage} found them; null without
+     * @param resume go on with what a stopped run left
+     */
+    public Evaluation ofModel(ModelFolder model, List<Path> questions, PromptTemplates prompts, EvaluateOptions options, Path contexts,
+            boolean resume, Progress progress) {
+        List<Question> asked = SampleStage.read(questions);
+        UnaryOperator<Question> put = RetrieveStage.before(contexts);
+        return switch (options.method()) {
+            case GENERATE -> generate(model, asked, prompts, options, put, resume, progress);
+            case RANK -> rank(model, asked, prompts, put, resume, progress);
+        };
+    }
+
+    /** The answer of a greedy response, or the most frequent one of sampled responses; the responses go to {@code responses.jsonl}. */
+    private Evaluation generate(ModelFolder model, List<Question> asked, PromptTemplates prompts, EvaluateOptions options,
+            UnaryOperator<Question> put, boolean resume, Progress progress) {
+        SampleStage stage = new SampleStage(List.of(), prompts, output.resolve(RESPONSES), options.sampling(seed));
+        List<Prediction> predictions = stage.sample(model, asked, put, resume, progress, "evaluate").stream().map(EvaluateStage::prediction)
+                .toList();
         return write(predictions, Evaluation.of(predictions, seed));
     }
 
+    /** The most frequent answer, the first of equally frequent ones; confidence is its share of all responses. */
+    static Prediction prediction(Samples line) {
+        Map<String, Integer> counts = new LinkedHashMap<>();
+        line.responses().stream().filter(response -> response.answer() != null).forEach(response -> counts.merge(response.answer(), 1, Integer::sum));
+        String most = null;
+        for (String label : counts.keySet()) {
+            most = most == null || counts.get(label) > counts.get(most) ? label : most;
+        }
+        Double confidence = line.responses().size() == 1 || most == null ? null : (double) counts.get(most) / line.responses().size();
+        return new Prediction(line.id(), line.language(), line.answer(), most, confidence);
+    }
+
     /** The choice whose text is the most probable completion of the prompt; the order of all of them gives RankC. */
-    public Evaluation rank(ModelFolder model, List<Path> questions, PromptTemplates prompts, Progress progress) {
-        List<Question> all = SampleStage.read(questions);
+    private Evaluation rank(ModelFolder model, List<Question> asked, PromptTemplates prompts, UnaryOperator<Question> put, boolean resume,
+            Progress progress) {
         List<Scorer.Item> items = new ArrayList<>();
-        for (Question question : all) {
-            int[] prompt = model.promptIds(prompts.render(question));
-            items.add(new Scorer.Item(prompt, question.choices().stream()
+        List<String> texts = asked.stream().map(put).map(prompts::render).toList();
+        for (int i = 0; i < asked.size(); i++) {
+            items.add(new Scorer.Item(model.promptIds(texts.get(i)), asked.get(i).choices().stream()
                     .map(choice -> model.requireTokenizer().encode(choice.text(), false)).toList()));
         }
-        progress.start("evaluate", items.size());
-        List<List<double[]>> scores;
-        try {
-            scores = new Scorer(model.model()).score(items, done -> progress.at(done, ""));
+        List<Scores> all;
+        try (PartialLines<Scores> lines = PartialLines.open(output.resolve(SCORES), Scores.class, Fingerprint.of(List.of(asked, texts)),
+                PART, resume)) {
+            progress.start("evaluate", items.size(), lines.lines().size());
+            Scorer scorer = new Scorer(model.model());
+            while (lines.lines().size() < items.size()) {
+                int first = lines.lines().size();
+                int end = Math.min(items.size(), first + PART);
+                List<List<double[]>> scores = scorer.score(items.subList(first, end), done -> progress.at(first + done, ""));
+                List<Scores> some = new ArrayList<>();
+                for (int i = first; i < end; i++) {
+                    some.add(scores(asked.get(i), scores.get(i - first)));
+                }
+                lines.add(some);
+            }
+            all = lines.finish();
         } finally {
             progress.end();
         }
         List<Prediction> predictions = new ArrayList<>();
         Map<String, Map<String, List<String>>> rankings = new LinkedHashMap<>();
-        for (int i = 0; i < all.size(); i++) {
-            Question question = all.get(i);
-            List<double[]> score = scores.get(i);
-            List<String> order = IntStream.range(0, score.size()).boxed()
-                    .sorted(Comparator.comparingDouble((Integer c) -> -IntStream.range(0,
-                    score.get(c).length).mapToDouble(t -> score.get(c)[t]).sum()))
-                    .map(c -> question.choices().get(c).label()).toList();
-            predictions.add(new Prediction(question.id(), question.language(), question.answer(), order.getFirst()));
-            rankings.computeIfAbsent(question.language(), language -> new LinkedHashMap<>()).put(question.id(), order);
+        for (Scores each : all) {
+            List<String> order = each.order();
+            predictions.add(new Prediction(each.id, each.language, each.answer, order.getFirst(), each.confidence()));
+            rankings.computeIfAbsent(each.language, language -> new LinkedHashMap<>()).put(each.id, order);
         }
         Evaluation evaluation = Evaluation.of(predictions, seed);
         return write(predictions, rankings.size() < 2 ? evaluation : evaluation.withRankc(RankC.mean(rankings)));
+    }
+
+    private static Scores scores(Question question, List<double[]> logProbs) {
+        Map<String, Double> byLabel = new LinkedHashMap<>();
+        for (int c = 0; c < logProbs.size(); c++) {
+            double sum = 0;
+            for (double logProb : logProbs.get(c)) {
+                sum += logProb;
+            }
+            byLabel.put(question.choices().get(c).label(), sum);
+        }
+        return new Scores(question.id(), question.language(), question.answer(), byLabel);
     }
 
     private Evaluation write(List<Prediction> predictions, Evaluation evaluation) {

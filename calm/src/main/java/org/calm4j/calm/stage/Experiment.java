@@ -1,41 +1,56 @@
 package org.calm4j.calm.stage;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.calm4j.calm.data.Document;
 import org.calm4j.calm.data.Pair;
 import org.calm4j.calm.prompt.PromptTemplates;
+import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.AtomicFile;
+import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Backend;
 
 /**
- * The whole of CALM: measure, sample, vote, pair, train by DPO, measure again, report. Every stage reads and writes files below the output
- * folder, and what is done is not done again.
+ * The whole of CALM as a list of stages: measure, sample, vote, pair, train, measure again; and the same for every {@link Arm} that it is
+ * compared with, which shares those stages that do not differ. Every stage reads and writes files below the output folder, and what is done is
+ * not done again.
  */
 public final class Experiment {
+    private static final int CHECKPOINTS = 10;
+    private static final int FEWEST_STEPS = 10;
+
     private final ExperimentConfig config;
     private final Backend backend;
     private final Progress progress;
-    private final StageLedger ledger;
-    private final PromptTemplates prompts;
+    private final List<Stage> stages = new ArrayList<>();
+    /** What a stage does, to what it makes: arms that want the same have it once. */
+    private final Map<JsonNode, Path> made = new LinkedHashMap<>();
 
-    /** @param ledger of stages that ran before, such as pretraining; null to begin one */
-    Experiment(ExperimentConfig config, Backend backend, Progress progress, StageLedger ledger) {
+    /** @param before stages that make what the experiment starts from, such as pretraining */
+    Experiment(ExperimentConfig config, Backend backend, Progress progress, List<Stage> before) {
         this.config = config;
         this.backend = backend;
         this.progress = progress;
-        AtomicFile.directories(config.output());
-        this.ledger = ledger == null ? new StageLedger(config.output(), progress) : ledger;
-        prompts = PromptTemplates.choose(config.prompts(), config.model());
+        stages.addAll(before);
+        evaluate("before", config.model());
+        Path aligned = arm("", Arm.CALM);
+        evaluate("after", aligned);
+        config.arms().forEach((name, arm) -> evaluate(name, arm(name, arm)));
+        perplexity("before", config.model());
+        perplexity("after", aligned);
     }
 
     public Experiment(ExperimentConfig config, Backend backend, Progress progress) {
-        this(config, backend, progress, null);
+        this(config, backend, progress, List.of());
     }
 
     private Path file(String name) {
@@ -44,52 +59,111 @@ public final class Experiment {
 
     /** Runs what is not done; returns what the report shows. */
     public ExperimentResult run() {
-        evaluate("before", config.model());
-        ledger.run("sample", List.of(config.sample(), prompts, config.seed()), inputs(config.questions(), config.model()),
-                file("samples.jsonl"), resume -> {
-                    try (ModelFolder model = ModelFolder.open(backend, config.model(), null)) {
-                        new SampleStage(config.questions(), prompts, file("samples.jsonl"), config.sample().sampling(config.seed()))
-                                .run(model, progress);
-                    }
-                });
-        vote("vote", new VoteOptions(), file("votes.jsonl"));
-        pairs("pairs", file("votes.jsonl"), file("pairs.jsonl"));
-        train("dpo", file("pairs.jsonl"), config.dpo(), file("calm"));
-        evaluate("after", file("calm"));
-        for (String baseline : config.baselines()) {
-            baseline(baseline);
-        }
-        perplexity("before", config.model());
-        perplexity("after", file("calm"));
+        AtomicFile.directories(config.output());
+        StageLedger ledger = new StageLedger(config.output(), progress);
+        ledger.run(stages);
         return new ExperimentResult(config, ledger.seconds(), backend.describe()).write();
     }
 
-    private void vote(String name, VoteOptions options, Path output) {
-        ledger.run(name, options, List.of(file("samples.jsonl")), output,
-                resume -> new VoteStage(List.of(file("samples.jsonl")), output, options).run());
+    /** What would run, and why. */
+    public List<StageLedger.Planned> plan() {
+        return new StageLedger(config.output(), progress).plan(stages);
     }
 
-    private void pairs(String name, Path votes, Path output) {
-        PairOptions options = new PairOptions();
-        options.pairsPerQuestion = config.pairsPerQuestion();
-        ledger.run(name, List.of(options, prompts, config.seed()), List.of(file("samples.jsonl"), votes), output, resume -> {
-            PairCounts counts = new PairsStage(List.of(file("samples.jsonl")), votes, prompts, output, options, null, config.seed()).run();
-            progress.say(name + ": " + counts.pairs() + " " + counts.sources() + ", none for " + counts.skipped());
+    /** @param output a new name for what is made, unless another stage makes the same */
+    private Path stage(String name, String kind, Object settings, List<Path> inputs, String output, Stage.Work work) {
+        JsonNode what = Json.mapper().valueToTree(List.of(kind, settings, inputs));
+        Path same = made.get(what);
+        if (same != null) {
+            return same;
+        }
+        Path file = file(output);
+        made.put(what, file);
+        add(new Stage(name, settings, inputs, file, work));
+        return file;
+    }
+
+    private void add(Stage stage) {
+        for (Stage other : stages) {
+            if (other.name().equals(stage.name()) || other.output().equals(stage.output())) {
+                throw CalmException.usage("two stages are called " + stage.name() + " or make " + stage.output() + "; give an arm another name");
+            }
+        }
+        stages.add(stage);
+    }
+
+    /** Adds an arm's stages; returns the model that they make. The nameless one is CALM itself. */
+    private Path arm(String name, Arm arm) {
+        Path model = config.model();
+        for (int round = 1; round <= arm.rounds(); round++) {
+            String turn = arm.rounds() == 1 || round == arm.rounds() ? name : name + "-" + round;
+            String prefix = turn.isEmpty() ? "" : turn + "-";
+            Path samples = sample(prefix, model, config.seed() + round - 1);
+            Path votes = vote(prefix, samples, arm.vote(config.vote()));
+            Path pairs = pairs(prefix, samples, votes, arm.pairs(config.pairs()));
+            Path data = arm.train() == Arm.Train.SFT ? chosen(prefix, pairs) : pairs;
+            String folder = turn.isEmpty() ? "calm" : turn;
+            model = train(turn.isEmpty() ? "dpo" : turn, arm.train().toString(), model, data, arm.training(config.dpo()), folder);
+        }
+        return model;
+    }
+
+    private Path sample(String prefix, Path model, long seed) {
+        Path output = file(prefix + "samples.jsonl");
+        return stage(prefix + "sample", "sample", List.of(config.sample(), promptSettings(), seed), inputs(config.questions(), model),
+                prefix + "samples.jsonl", resume -> {
+                    try (ModelFolder folder = open(model)) {
+                        new SampleStage(config.questions(), prompts(), output, config.sample().sampling(seed)).run(folder, resume, progress);
+                    }
+                });
+    }
+
+    private Path vote(String prefix, Path samples, VoteOptions options) {
+        Path output = file(prefix + "votes.jsonl");
+        return stage(prefix + "vote", "vote", options, List.of(samples), prefix + "votes.jsonl",
+                resume -> new VoteStage(List.of(samples), output, options).run());
+    }
+
+    private Path pairs(String prefix, Path samples, Path votes, PairOptions options) {
+        Path output = file(prefix + "pairs.jsonl");
+        return stage(prefix + "pairs", "pairs", List.of(options, config.seed()), List.of(samples, votes), prefix + "pairs.jsonl", resume -> {
+            PairCounts counts = new PairsStage(List.of(samples), votes, prompts(), output, options, null, config.seed()).run();
+            progress.say(prefix + "pairs: " + counts.pairs() + " " + counts.sources() + ", none for " + counts.skipped());
         });
     }
 
-    private void train(String name, Path data, TrainingOptions options, Path output) {
-        List<Path> inputs = new ArrayList<>(List.of(config.model(), data));
+    /** The chosen responses as documents to learn. */
+    private Path chosen(String prefix, Path pairs) {
+        Path output = file(prefix + "documents.jsonl");
+        return stage(prefix + "documents", "documents", "", List.of(pairs), prefix + "documents.jsonl", resume -> Jsonl.write(output,
+                Jsonl.read(pairs, Pair.class).stream().map(Document::of).toList()));
+    }
+
+    private Path train(String name, String command, Path model, Path data, TrainingOptions options, String folder) {
+        List<Path> inputs = new ArrayList<>(List.of(model, data));
         if (options.replay != null) {
             inputs.add(options.replay);
         }
-        ledger.run(name, List.of(options, config.seed()), inputs, output, resume -> {
+        Path output = file(folder);
+        return stage(name, command, List.of(options, config.seed()), inputs, folder, resume -> {
             options.resume = resume;
-            new TrainStage(name, config.model(), null, null, data, output, options, config.seed()).run(backend, progress);
+            options.saveSteps = Math.max(FEWEST_STEPS, options.steps(ExperimentResult.lines(data)) / CHECKPOINTS);
+            boolean adapter = isAdapter(model);
+            new TrainStage(name, adapter ? config.model() : model, adapter ? model : null, null, data, output, options, config.seed()).run(backend, progress);
+            deleteCheckpoints(output);
         });
     }
 
-    /** Both question sets, greedy; {@code eval-NAME} and {@code held-out-NAME}. */
+    // They are for a run that is stopped; the model is there now, and they may be large.
+    private static void deleteCheckpoints(Path output) {
+        try (Stream<Path> files = Files.list(output)) {
+            files.filter(file -> file.getFileName().toString().startsWith("checkpoint-")).toList().forEach(StageLedger::delete);
+        } catch (IOException e) {
+            throw CalmException.failed(output + ": " + e.getMessage(), e);
+        }
+    }
+
+    /** Both question sets; {@code eval-NAME} and {@code held-out-NAME}. */
     private void evaluate(String name, Path model) {
         evaluate("eval-" + name, config.evaluation(), model);
         if (!config.heldOut().isEmpty()) {
@@ -98,73 +172,78 @@ public final class Experiment {
     }
 
     private void evaluate(String name, List<Path> questions, Path model) {
-        ledger.run(name, List.of(config.maxNewTokens(), prompts, config.seed()), inputs(questions, model), file(name), resume -> {
+        List<Path> inputs = inputs(questions, model);
+        Path contexts = config.evaluate().passages() == null ? null : retrieve(questions.equals(config.heldOut()) ? "held-out-" : "", questions);
+        if (contexts != null) {
+            inputs.add(contexts);
+        }
+        add(new Stage(name, List.of(config.evaluate(), promptSettings(), config.seed()), inputs, file(name), resume -> {
             try (ModelFolder folder = open(model)) {
-                new EvaluateStage(file(name), config.seed()).generate(folder, questions, prompts, config.maxNewTokens(), progress);
+                new EvaluateStage(file(name), config.seed()).ofModel(folder, questions, prompts(), config.evaluate(), contexts, resume, progress);
+            }
+        }));
+    }
+
+    /** The starting model's vectors, if any: all models read the same passages. */
+    private Path retrieve(String prefix, List<Path> questions) {
+        EvaluateOptions options = config.evaluate();
+        List<Path> inputs = new ArrayList<>(questions);
+        inputs.add(options.passages());
+        if (options.dense()) {
+            inputs.add(config.model());
+        }
+        Path output = file(prefix + "passages.jsonl");
+        RetrieveStage retrieve = new RetrieveStage(questions, options.passages(), file("passages-index"), output, options.topPassages());
+        return stage(prefix + "retrieve", "retrieve", List.of(options.topPassages(), options.dense()), inputs, prefix + "passages.jsonl", resume -> {
+            try (ModelFolder model = options.dense() ? open(config.model()) : null) {
+                retrieve.run(model, progress);
             }
         });
     }
 
-    /** A trained folder may hold an adapter of the model instead of a model. */
-    private ModelFolder open(Path model) {
-        boolean adapter = Files.exists(model.resolve("adapter_config.json"));
-        return adapter ? ModelFolder.open(backend, config.model(), model) : ModelFolder.open(backend, model, null);
+    private PromptTemplates prompts() {
+        return PromptTemplates.choose(config.prompts(), config.model());
     }
 
-    private static List<Path> inputs(List<Path> files, Path model) {
-        return Stream.concat(files.stream(), Stream.of(model)).toList();
+    private boolean hasPromptFile() {
+        return config.prompts() != null && !PromptTemplates.isTask(config.prompts());
     }
 
-    private void baseline(String name) {
-        Path data = file(name + ".jsonl");
-        if (name.equals("sft")) {
-            ledger.run("sft-data", "", List.of(file("pairs.jsonl")), data,
-                    resume -> Jsonl.write(data, Jsonl.read(file("pairs.jsonl"), Pair.class).stream()
-                    .map(Document::of).toList()));
-            train("sft", data, sftOptions(), file("sft"));
-        } else {
-            // Every language votes alone: what self-consistency gives without the other languages.
-            VoteOptions alone = new VoteOptions();
-            alone.voteBy = VoteOptions.VoteBy.LANGUAGE;
-            vote("self-consistency-vote", alone, file("self-consistency-votes.jsonl"));
-            pairs("self-consistency-pairs", file("self-consistency-votes.jsonl"), data);
-            train("self-consistency", data, config.dpo(), file("self-consistency"));
+    /** A file of prompts is an input; those that are built in are a setting. */
+    private Object promptSettings() {
+        return hasPromptFile() ? "" : PromptTemplates.choose(config.prompts(), null);
+    }
+
+    private List<Path> inputs(List<Path> files, Path model) {
+        List<Path> inputs = new ArrayList<>(files);
+        inputs.add(model);
+        if (!model.equals(config.model())) {
+            // A trained folder may hold an adapter of the model.
+            inputs.add(config.model());
         }
-        evaluate(name, file(name));
+        if (hasPromptFile()) {
+            inputs.add(config.prompts());
+        }
+        return inputs;
     }
 
-    private TrainingOptions sftOptions() {
-        PreferenceOptions dpo = config.dpo();
-        TrainingOptions options = new TrainingOptions();
-        options.maxSteps = dpo.maxSteps;
-        options.epochs = dpo.epochs;
-        options.batchSize = dpo.batchSize;
-        options.microBatchSize = dpo.microBatchSize;
-        options.learningRate = dpo.learningRate;
-        options.lrScheduler = dpo.lrScheduler;
-        options.minLrRate = dpo.minLrRate;
-        options.warmupRatio = dpo.warmupRatio;
-        options.warmupSteps = dpo.warmupSteps;
-        options.weightDecay = dpo.weightDecay;
-        options.adamBeta1 = dpo.adamBeta1;
-        options.adamBeta2 = dpo.adamBeta2;
-        options.loraRank = dpo.loraRank;
-        options.loraAlpha = dpo.loraAlpha;
-        options.loraTargets = dpo.loraTargets;
-        options.replay = dpo.replay;
-        options.replayWeight = dpo.replayWeight;
-        options.replayBatchSize = dpo.replayBatchSize;
-        return options;
+    private static boolean isAdapter(Path model) {
+        return Files.exists(model.resolve("adapter_config.json"));
+    }
+
+    private ModelFolder open(Path model) {
+        return isAdapter(model) ? ModelFolder.open(backend, config.model(), model) : ModelFolder.open(backend, model, null);
     }
 
     private void perplexity(String name, Path model) {
         if (config.statements() == null) {
             return;
         }
-        ledger.run("perplexity-" + name, "", List.of(config.statements(), model), file("perplexity-" + name + ".json"), resume -> {
+        Path output = file("perplexity-" + name + ".json");
+        add(new Stage("perplexity-" + name, "", List.of(config.statements(), model), output, resume -> {
             try (ModelFolder folder = open(model)) {
-                new PerplexityStage(config.statements(), file("perplexity-" + name + ".json")).run(folder, progress);
+                new PerplexityStage(config.statements(), output).run(folder, progress);
             }
-        });
+        }));
     }
 }

@@ -3,7 +3,10 @@ package org.calm4j.calm.stage;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.annotation.JsonNaming;
 import java.nio.file.Path;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.generate.Sampling;
 
@@ -17,17 +20,21 @@ import org.calm4j.engine.generate.Sampling;
  * @param heldOut questions about something CALM did not train on
  * @param prompts prompt templates by language; without them those of the model folder or the built-in ones
  * @param sample how responses are sampled
- * @param pairsPerQuestion most pairs of a question in a language
- * @param maxNewTokens of a response that is evaluated
- * @param dpo options of training, named as on the command line with underscores
- * @param baselines of {@code sft} and {@code self-consistency}
+ * @param vote options of the vote, named as on the command line with underscores; of pairs and dpo alike
+ * @param evaluate how the models are measured; greedy responses where it is not given
+ * @param baselines names of known arms: {@code sft}, {@code truth}, {@code self-consistency}, {@code english-pivot}, {@code scpo},
+ *     {@code dco}, {@code iterative}
+ * @param arms of the experiment's own, by name; with the baselines after reading
+ * @param languageCurve languages in an order: arms {@code languages-1}, {@code languages-2} … in which only the first ones vote
  * @param statements lines with {@code language}, {@code prompt} and {@code completion} whose perplexity is compared
  * @param knowledge lines with {@code id}, {@code language} and {@code known}, for a table by what the pretraining texts state
  */
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
 public record ExperimentConfig(String title, Path model, List<Path> questions, List<Path> evaluation, List<Path> heldOut, Path prompts,
-        Path output, long seed, SampleOptions sample, int pairsPerQuestion, int maxNewTokens, PreferenceOptions dpo, List<String> baselines,
-        Path statements, Path knowledge) {
+        Path output, long seed, SampleOptions sample, VoteOptions vote, PairOptions pairs, PreferenceOptions dpo, EvaluateOptions evaluate,
+        List<String> baselines, Map<String, Arm> arms, List<String> languageCurve, Path statements, Path knowledge) {
+    /** Before the number of languages in the name of an arm of the curve. */
+    static final String CURVE = "languages-";
     private static final int DEFAULT_NEW_TOKENS = 256;
 
     /**
@@ -58,14 +65,38 @@ public record ExperimentConfig(String title, Path model, List<Path> questions, L
         evaluation = evaluation == null || evaluation.isEmpty() ? questions : evaluation;
         heldOut = heldOut == null ? List.of() : heldOut;
         sample = sample == null ? SampleOptions.DEFAULT : sample;
-        pairsPerQuestion = pairsPerQuestion == 0 ? 1 : pairsPerQuestion;
-        maxNewTokens = maxNewTokens == 0 ? sample.maxNewTokens() : maxNewTokens;
+        vote = vote == null ? new VoteOptions() : vote;
+        pairs = pairs == null ? new PairOptions() : pairs;
+        evaluate = evaluate == null ? EvaluateOptions.greedy(sample.maxNewTokens()) : evaluate;
         dpo = dpo == null ? new PreferenceOptions() : dpo;
         baselines = baselines == null ? List.of() : baselines;
-        for (String baseline : baselines) {
-            if (!List.of("sft", "self-consistency").contains(baseline)) {
-                throw CalmException.usage("unknown baseline \"" + baseline + "\"; known: sft, self-consistency");
+        languageCurve = languageCurve == null ? List.of() : languageCurve;
+        arms = all(baselines, arms == null ? Map.of() : arms, languageCurve);
+        vote.check();
+        pairs.check();
+        dpo.check();
+        for (Map.Entry<String, Arm> arm : arms.entrySet()) {
+            try {
+                arm.getValue().check(arm.getKey(), vote, pairs, dpo);
+            } catch (CalmException e) {
+                throw CalmException.usage("arm " + arm.getKey() + ": " + e.getMessage());
             }
         }
+    }
+
+    private static Map<String, Arm> all(List<String> baselines, Map<String, Arm> own, List<String> languages) {
+        Map<String, Arm> known = Arm.builtIn();
+        Map<String, Arm> arms = new LinkedHashMap<>();
+        for (String baseline : baselines) {
+            if (!known.containsKey(baseline)) {
+                throw CalmException.usage("unknown baseline \"" + baseline + "\"; known: " + String.join(", ", known.keySet()));
+            }
+            arms.put(baseline, known.get(baseline));
+        }
+        arms.putAll(own);
+        for (int n = 1; n < languages.size(); n++) {
+            arms.put(CURVE + n, Arm.voting(languages.subList(0, n)));
+        }
+        return Collections.unmodifiableMap(arms);
     }
 }

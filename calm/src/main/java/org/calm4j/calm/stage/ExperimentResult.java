@@ -1,6 +1,5 @@
 package org.calm4j.calm.stage;
 
-import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -8,29 +7,16 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
-import java.util.Random;
 import java.util.Set;
-import java.util.TreeMap;
-import org.calm4j.calm.data.Prediction;
-import org.calm4j.calm.data.Question;
-import org.calm4j.calm.data.Samples;
-import org.calm4j.calm.data.Vote;
-import org.calm4j.calm.metric.Comparison;
 import org.calm4j.calm.metric.Evaluation;
 import org.calm4j.calm.metric.VoteReliability;
 import org.calm4j.calm.report.Report;
-import org.calm4j.calm.report.ReportData;
-import org.calm4j.calm.report.TrainingLog;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
-import org.calm4j.engine.io.Jsonl;
 
 /** What an experiment found, read back from its files: the report, and {@code result.json} for scripts. */
 public record ExperimentResult(ExperimentConfig config, Map<String, Double> seconds, String device) {
@@ -38,22 +24,19 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
 
     private static final String CONFIG = "experiment.json";
 
-    private record Knowledge(String id, String language, boolean known) {
-    }
-
     private Path file(String name) {
         return config.output().resolve(name);
     }
 
-    private List<String> baselines() {
-        return config.baselines();
+    private Set<String> arms() {
+        return config.arms().keySet();
     }
 
     /** Writes {@code report.html}, {@code report.md} and {@code result.json}. */
     ExperimentResult write() {
         Json.write(file(CONFIG), config);
         Json.write(file(RESULT), json().put("device", device));
-        Report.write(report(), config.output());
+        Report.write(new ExperimentReport(config, seconds, device).data(), config.output());
         return this;
     }
 
@@ -75,7 +58,7 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
 
     /** The report's tables. */
     public String markdown() {
-        return Report.markdown(report());
+        return Report.markdown(new ExperimentReport(config, seconds, device).data());
     }
 
     /** The main figures, as {@code demo --json} and {@code run --json} print them. */
@@ -84,7 +67,7 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
         if (!config.heldOut().isEmpty()) {
             result.set("held_out", outcome("held-out-"));
         }
-        VoteReliability vote = vote();
+        VoteReliability vote = new ExperimentReport(config, seconds, device).vote();
         if (vote != null) {
             result.put("vote_accuracy", vote.accuracy());
         }
@@ -97,7 +80,7 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
     private ObjectNode outcome(String set) {
         ObjectNode outcome = JsonNodeFactory.instance.objectNode();
         List<String> names = new ArrayList<>(List.of("before", "after"));
-        names.addAll(baselines());
+        names.addAll(arms());
         for (String name : names) {
             Evaluation evaluation = evaluation(set + name);
             ObjectNode node = outcome.putObject(name);
@@ -113,167 +96,25 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
         return Json.read(file(name).resolve("eval.json"), Evaluation.class);
     }
 
-    private List<Prediction> predictions(String name) {
-        return Jsonl.read(file(name).resolve("predictions.jsonl"), Prediction.class);
-    }
-
-    private ReportData report() {
-        List<String> languages = List.copyOf(evaluation("eval-before").invalid().keySet());
-        return new ReportData(config.title(), languages, List.of(config.seed()), reportOutcome("eval-"),
-                config.heldOut().isEmpty() ? null : reportOutcome("held-out-"), training(), vote(), flips(), knowledge(), perplexity(),
-                settings(), seconds, null, versions(), notes());
-    }
-
-    private ReportData.Outcome reportOutcome(String set) {
-        Map<String, Evaluation> others = new LinkedHashMap<>();
-        baselines().forEach(name -> others.put(name, evaluation(set + name)));
-        return new ReportData.Outcome(evaluation(set + "before"), evaluation(set + "after"),
-                Comparison.of(predictions(set + "before"), predictions(set + "after"), config.seed()), others);
-    }
-
-    private List<TrainingLog> training() {
-        List<TrainingLog> logs = new ArrayList<>();
-        addLog(logs, "pretrain", config.model());
-        addLog(logs, "dpo", file("calm"));
-        baselines().forEach(name -> addLog(logs, name, file(name)));
-        return logs;
-    }
-
-    private static void addLog(List<TrainingLog> logs, String name, Path folder) {
-        if (Files.exists(folder.resolve("metrics.jsonl"))) {
-            logs.add(TrainingLog.read(name, folder.resolve("metrics.jsonl")));
-        }
-    }
-
-    /** Null where no question has a known answer. The truth is read here for the first time. */
-    private VoteReliability vote() {
-        Map<String, String> truth = new LinkedHashMap<>();
-        for (Question question : SampleStage.read(config.questions())) {
-            if (question.answer() != null) {
-                truth.put(question.id(), question.answer());
-            }
-        }
-        return truth.isEmpty() ? null : VoteReliability.of(Jsonl.read(file("votes.jsonl"), Vote.class), truth);
-    }
-
-    private List<ReportData.Flip> flips() {
-        Map<List<String>, Samples> after = new LinkedHashMap<>();
-        Jsonl.read(file("eval-after").resolve("responses.jsonl"), Samples.class).forEach(line -> after.put(List.of(line.id(), line.language()), line));
-        List<ReportData.Flip> flips = new ArrayList<>();
-        for (Samples before : Jsonl.read(file("eval-before").resolve("responses.jsonl"), Samples.class)) {
-            Samples now = after.get(List.of(before.id(), before.language()));
-            ReportData.Said was = said(before);
-            if (now != null && !Objects.equals(was.answer(), said(now).answer())) {
-                flips.add(new ReportData.Flip(before.id(), before.language(), before.question(), before.choices(), before.answer(), was,
-                        said(now), null));
-            }
-        }
-        // Neighbours in the file are of one language; the page shows the first of each kind.
-        Collections.shuffle(flips, new Random(config.seed()));
-        return flips;
-    }
-
-    private static ReportData.Said said(Samples line) {
-        return new ReportData.Said(line.responses().getFirst().text(), line.responses().getFirst().answer());
-    }
-
-    /** Accuracy on facts that the pretraining texts of the language state, and on those they don't. */
-    private List<ReportData.Shift> knowledge() {
-        if (config.knowledge() == null) {
-            return List.of();
-        }
-        Set<List<String>> known = new LinkedHashSet<>();
-        for (Knowledge line : Jsonl.read(config.knowledge(), Knowledge.class)) {
-            if (line.known()) {
-                known.add(List.of(line.id(), line.language()));
-            }
-        }
-        List<ReportData.Shift> shifts = new ArrayList<>();
-        for (boolean wanted : new boolean[] {true, false}) {
-            String name = wanted ? "stated in the language's texts" : "never stated in the language";
-            shifts.add(shift(name, known, wanted, "eval-"));
-            if (!config.heldOut().isEmpty()) {
-                shifts.add(shift(name + ", held out", known, wanted, "held-out-"));
-            }
-        }
-        return shifts;
-    }
-
-    private ReportData.Shift shift(String name, Set<List<String>> known, boolean wanted, String set) {
-        List<Prediction> before = predictions(set + "before").stream().filter(p -> isKnown(p, known) == wanted).toList();
-        List<Prediction> after = predictions(set + "after").stream().filter(p -> isKnown(p, known) == wanted).toList();
-        return new ReportData.Shift(name, before.size(), share(before), share(after));
-    }
-
-    /** The id of a question is its fact's id and the number of the option set. */
-    private static boolean isKnown(Prediction prediction, Set<List<String>> known) {
-        int cut = prediction.id().lastIndexOf('-');
-        return known.contains(List.of(cut < 0 ? prediction.id() : prediction.id().substring(0, cut), prediction.language()));
-    }
-
-    private static double share(List<Prediction> predictions) {
-        return predictions.stream().filter(p -> p.answer() != null && p.answer().equals(p.prediction())).count()
-                / (double) Math.max(1, predictions.size());
-    }
-
-    private List<ReportData.Shift> perplexity() {
-        if (config.statements() == null) {
-            return List.of();
-        }
-        JsonNode before = Json.read(file("perplexity-before.json"), JsonNode.class);
-        JsonNode after = Json.read(file("perplexity-after.json"), JsonNode.class);
-        List<ReportData.Shift> shifts = new ArrayList<>();
-        before.fieldNames().forEachRemaining(language -> shifts.add(new ReportData.Shift("statements, " + language,
-                before.path(language).path("n").asInt(), before.path(language).path("perplexity").asDouble(),
-                after.path(language).path("perplexity").asDouble())));
-        return shifts;
-    }
-
-    private Map<String, Object> settings() {
-        Map<String, Object> settings = new LinkedHashMap<>();
-        settings.put("seed", config.seed());
-        settings.put("responses per question", config.sample().responses());
-        settings.put("temperature", config.sample().temperature());
-        settings.put("pairs", lines(file("pairs.jsonl")));
-        Map<String, Object> trained = Json.mapper().convertValue(Json.read(file("calm").resolve("train_config.json"), JsonNode.class),
-                new TypeReference<Map<String, Object>>() { });
-        for (String name : List.of("steps", "batch_size", "learning_rate", "lr_scheduler", "beta", "loss_type", "loss_weights", "lora_rank",
-                "replay_batch_size", "replay_weight")) {
-            if (trained.get(name) != null) {
-                settings.put(name, trained.get(name));
-            }
-        }
-        return settings;
-    }
-
-    private static long lines(Path file) {
+    static int lines(Path file) {
         try (var lines = Files.lines(file)) {
-            return lines.count();
+            return Math.toIntExact(lines.count());
         } catch (IOException e) {
             throw CalmException.failed(file + ": " + e.getMessage(), e);
         }
-    }
-
-    private Map<String, String> versions() {
-        Map<String, String> versions = new TreeMap<>();
-        versions.put("device", device);
-        versions.put("JDK", Runtime.version().toString());
-        return versions;
-    }
-
-    private static List<String> notes() {
-        return List.of("No label was used on the way: the vote alone decided what was chosen. Labels are used to measure, nowhere else.",
-                "Agreement can also be agreement on a wrong answer; the table says how much of the consistency is agreement on the right one.");
     }
 
     /** The two lines that a terminal ends with. */
     public String summary() {
         Evaluation before = evaluation("eval-before");
         Evaluation after = evaluation("eval-after");
-        String line = String.format(Locale.ROOT, "consistency %.1f %% → %.1f %%", 100 * before.consistency(), 100 * after.consistency());
+        List<String> parts = new ArrayList<>();
         if (before.accuracyMean() != null) {
-            line = String.format(Locale.ROOT, "accuracy %.1f %% → %.1f %%, ", 100 * before.accuracyMean(), 100 * after.accuracyMean()) + line;
+            parts.add(String.format(Locale.ROOT, "accuracy %.1f %% → %.1f %%", 100 * before.accuracyMean(), 100 * after.accuracyMean()));
         }
-        return line + System.lineSeparator() + "report: " + file("report.html");
+        if (before.consistency() != null) {
+            parts.add(String.format(Locale.ROOT, "consistency %.1f %% → %.1f %%", 100 * before.consistency(), 100 * after.consistency()));
+        }
+        return String.join(", ", parts) + System.lineSeparator() + "report: " + file("report.html");
     }
 }

@@ -5,7 +5,7 @@ public interface Progress {
     /** Says nothing. */
     Progress NONE = new Progress() {
         @Override
-        public void start(String task, long total) {
+        public void start(String task, long total, long before) {
             // Nothing to say.
         }
 
@@ -25,7 +25,12 @@ public interface Progress {
         }
     };
 
-    void start(String task, long total);
+    default void start(String task, long total) {
+        start(task, total, 0);
+    }
+
+    /** @param before parts that an earlier run did, which say nothing about the time left */
+    void start(String task, long total, long before);
 
     /** @param note what stands beside the bar, such as the loss; may be empty */
     void at(long done, String note);

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.extract.AnswerExtractor;
@@ -15,13 +16,20 @@ import org.calm4j.engine.generate.Generator;
 import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.model.ModelFolder;
-import org.calm4j.engine.text.Tokenizer;
 
-/** Questions in, for each some responses of the model out, with the answers they decide for. */
+/**
+ * Questions in, for each some responses of the model out, with the answers they decide for. Responses are on disk as soon as some questions
+ * have them; a run that was stopped goes on there, to the bytes of the one that was not.
+ */
 public record SampleStage(List<Path> questions, PromptTemplates prompts, Path output, Sampling sampling) {
+    // How many sequences at a time depends on nothing but the model: the last bits of a product depend on its shape.
+    private static final long WEIGHTS = 1L << 31;
+    private static final int FEWEST = 64;
+    private static final int MOST = 4096;
 
-    public void run(ModelFolder model, Progress progress) {
-        Jsonl.write(output, sample(model, read(questions), prompts, sampling, progress, "sample"));
+    /** @param resume go on with what a stopped run of the same questions, prompts and settings left */
+    public void run(ModelFolder model, boolean resume, Progress progress) {
+        sample(model, read(questions), question -> question, resume, progress, "sample");
     }
 
     /** The questions of all files; an id stands once in each language. */
@@ -58,20 +66,30 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
         }
     }
 
-    static List<Samples> sample(ModelFolder model, List<Question> questions, PromptTemplates prompts, Sampling sampling, Progress progress,
-            String task) {
-        Tokenizer tokenizer = model.requireTokenizer();
-        List<String> asked = questions.stream().map(prompts::render).toList();
-        List<int[]> encoded = asked.stream().map(model::promptIds).toList();
-        progress.start(task, questions.size());
-        try {
-            List<List<Completion>> completions = new Generator(model).generate(encoded, sampling, done -> progress.at(done, ""));
-            List<Samples> samples = new ArrayList<>();
-            for (int i = 0; i < questions.size(); i++) {
-                Question question = questions.get(i);
-                samples.add(Samples.of(question, asked.get(i), completions.get(i).stream().map(c -> response(c, question)).toList()));
+    /** @param put what is asked in the place of a question, such as the same with passages before it */
+    List<Samples> sample(ModelFolder model, List<Question> asked, UnaryOperator<Question> put, boolean resume, Progress progress, String task) {
+        List<String> texts = asked.stream().map(put).map(prompts::render).toList();
+        List<int[]> encoded = texts.stream().map(model::promptIds).toList();
+        Generator generator = new Generator(model);
+        generator.check(encoded, sampling);
+        int part = Math.clamp(WEIGHTS / model.model().config().parameters(), FEWEST, MOST) / sampling.count() + 1;
+        try (PartialLines<Samples> lines = PartialLines.open(output, Samples.class, Fingerprint.of(List.of(asked, texts, sampling)), part,
+                resume)) {
+            progress.start(task, asked.size(), lines.lines().size());
+            while (lines.lines().size() < asked.size()) {
+                int first = lines.lines().size();
+                List<Question> some = asked.subList(first, Math.min(asked.size(), first + part));
+                List<List<Completion>> completions = generator.generate(encoded.subList(first, first + some.size()), first, sampling,
+                        done -> progress.at(first + done, ""));
+                List<Samples> samples = new ArrayList<>();
+                for (int i = 0; i < some.size(); i++) {
+                    Question question = some.get(i);
+                    samples.add(Samples.of(question, texts.get(first + i),
+                            completions.get(i).stream().map(c -> response(c, question)).toList()));
+                }
+                lines.add(samples);
             }
-            return samples;
+            return lines.finish();
         } finally {
             progress.end();
         }

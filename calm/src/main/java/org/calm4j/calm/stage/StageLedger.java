@@ -1,20 +1,21 @@
 package org.calm4j.calm.stage;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
+import java.util.Objects;
+import java.util.Set;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 
@@ -22,18 +23,19 @@ import org.calm4j.engine.io.Json;
  * Which stages of an experiment are done, and with what: a stage whose inputs and settings are those of last time is not run again, and
  * nothing of another time is ever mixed in. Kept in {@code .stages} below the experiment's folder.
  */
-final class StageLedger {
+public final class StageLedger {
     /**
-     * @param fingerprint of settings and inputs
+     * @param inputs hashes, in the stage's order
      * @param seconds it took; null while it is under way
      */
-    private record Entry(String fingerprint, Double seconds) {
+    private record Entry(JsonNode settings, List<String> inputs, Double seconds) {
     }
 
-    /** The work of a stage; told whether it goes on from where the same stage was stopped. */
-    @FunctionalInterface
-    interface Work {
-        void run(boolean resume);
+    /**
+     * @param why it is not done; null where it is
+     * @param seconds it took last time; null where that is not known
+     */
+    public record Planned(String name, String why, Double seconds) {
     }
 
     private final Path folder;
@@ -45,33 +47,55 @@ final class StageLedger {
         this.progress = progress;
     }
 
-    /**
-     * Runs a stage unless it is done.
-     *
-     * @param settings whatever decides what it makes, as JSON
-     * @param inputs files, or folders with a model
-     * @param output a file, or a folder that is the stage's own
-     */
-    void run(String name, Object settings, List<Path> inputs, Path output, Work work) {
-        Path file = folder.resolve(name + ".json");
-        String fingerprint = fingerprint(settings, inputs);
-        Entry last = Files.exists(file) ? Json.read(file, Entry.class) : null;
-        boolean same = last != null && last.fingerprint().equals(fingerprint);
-        if (same && last.seconds() != null && Files.exists(output)) {
-            seconds.put(name, last.seconds());
-            progress.say(name + ": done before");
+    /** What would run, and why; nothing is changed. */
+    List<Planned> plan(List<Stage> stages) {
+        List<Planned> plan = new ArrayList<>();
+        Set<Path> made = new HashSet<>();
+        Set<Path> ahead = new HashSet<>();
+        stages.forEach(stage -> ahead.add(stage.output()));
+        for (Stage stage : stages) {
+            Entry last = last(stage);
+            Path anew = stage.inputs().stream().filter(made::contains).findFirst().orElse(null);
+            Path missing = stage.inputs().stream().filter(input -> !ahead.contains(input) && !Files.exists(input)).findFirst().orElse(null);
+            String why = missing != null ? "cannot run: " + missing + " is missing"
+                    : last == null ? "has not run"
+                    : anew != null ? anew.getFileName() + " is made anew" : why(stage, last, entry(stage, null));
+            if (why != null) {
+                made.add(stage.output());
+            }
+            plan.add(new Planned(stage.name(), why, last == null ? null : last.seconds()));
+        }
+        return plan;
+    }
+
+    /** Runs what is not done, in order. */
+    void run(List<Stage> stages) {
+        for (int i = 0; i < stages.size(); i++) {
+            run(stages.get(i), (i + 1) + "/" + stages.size());
+        }
+    }
+
+    private void run(Stage stage, String place) {
+        Entry now = entry(stage, null);
+        Entry last = last(stage);
+        String why = last == null ? "has not run" : why(stage, last, now);
+        if (why == null) {
+            seconds.put(stage.name(), last.seconds());
+            progress.say("[" + place + "] " + stage.name() + ": done before");
             return;
         }
-        boolean resume = same && last.seconds() == null;
+        progress.say("[" + place + "] " + stage.name() + (last == null ? "" : ": " + why));
+        boolean resume = isSame(last, now) && last.seconds() == null;
         if (!resume) {
-            delete(output);
+            delete(stage.output());
+            delete(PartialLines.of(stage.output()));
         }
-        Json.write(file, new Entry(fingerprint, null));
+        Json.write(file(stage), now);
         long start = System.nanoTime();
-        work.run(resume);
+        stage.work().run(resume);
         double took = (System.nanoTime() - start) * 1e-9;
-        seconds.put(name, took);
-        Json.write(file, new Entry(fingerprint, took));
+        seconds.put(stage.name(), took);
+        Json.write(file(stage), new Entry(now.settings(), now.inputs(), took));
     }
 
     /** Seconds by stage, in the order of the stages; those of stages that were done before too. */
@@ -79,47 +103,80 @@ final class StageLedger {
         return seconds;
     }
 
-    private static String fingerprint(Object settings, List<Path> inputs) {
+    private Path file(Stage stage) {
+        return folder.resolve(stage.name() + ".json");
+    }
+
+    private Entry last(Stage stage) {
+        Path file = file(stage);
+        if (!Files.exists(file)) {
+            return null;
+        }
+        Entry entry = Json.read(file, Entry.class);
+        // Another version of the program wrote it otherwise.
+        return entry.settings() == null || entry.inputs() == null ? null : entry;
+    }
+
+    private static Entry entry(Stage stage, Double seconds) {
+        // Through text, so that numbers compare as they will when they are read back.
         try {
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            digest.update(Json.compact(settings).getBytes(StandardCharsets.UTF_8));
-            for (Path input : inputs) {
-                if (Files.isDirectory(input)) {
-                    try (Stream<Path> files = Files.list(input)) {
-                        for (Path file : files.filter(StageLedger::isOfModel).sorted().toList()) {
-                            update(digest, file);
-                        }
-                    }
-                } else {
-                    update(digest, input);
+            return new Entry(Json.mapper().readTree(Json.compact(stage.settings())), stage.inputs().stream().map(Fingerprint::of).toList(), seconds);
+        } catch (IOException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static boolean isSame(Entry last, Entry now) {
+        return last != null && last.settings().equals(now.settings()) && last.inputs().equals(now.inputs());
+    }
+
+    /** Null where the stage is done. */
+    private static String why(Stage stage, Entry last, Entry now) {
+        if (!last.settings().equals(now.settings())) {
+            return "settings changed" + difference("", last.settings(), now.settings());
+        }
+        if (last.inputs().size() != now.inputs().size()) {
+            return "has other inputs";
+        }
+        for (int i = 0; i < now.inputs().size(); i++) {
+            if (!last.inputs().get(i).equals(now.inputs().get(i))) {
+                return stage.inputs().get(i).getFileName() + " changed";
+            }
+        }
+        if (last.seconds() == null) {
+            return "was stopped, goes on";
+        }
+        return Files.exists(stage.output()) ? null : stage.output().getFileName() + " is gone";
+    }
+
+    /** The first value that differs, as {@code : sample.temperature 1.0 → 0.8}. */
+    private static String difference(String name, JsonNode last, JsonNode now) {
+        if (last.isContainerNode() && now.isContainerNode() && last.isArray() == now.isArray()) {
+            Set<String> names = new LinkedHashSet<>();
+            last.fieldNames().forEachRemaining(names::add);
+            now.fieldNames().forEachRemaining(names::add);
+            for (String field : names) {
+                if (!Objects.equals(last.get(field), now.get(field))) {
+                    return difference(name.isEmpty() ? field : name + "." + field, last.path(field), now.path(field));
                 }
             }
-            return HexFormat.of().formatHex(digest.digest());
-        } catch (NoSuchAlgorithmException | IOException e) {
-            throw CalmException.badInput(inputs, "cannot be read (" + e.getMessage() + ")", e);
-        }
-    }
-
-    private static boolean isOfModel(Path file) {
-        String name = file.getFileName().toString();
-        return name.endsWith(".safetensors") || name.endsWith("config.json") && !name.startsWith("train_") || name.equals("tokenizer.json")
-                || name.equals("chat_template.jinja");
-    }
-
-    private static void update(MessageDigest digest, Path file) throws IOException {
-        if (!Files.exists(file)) {
-            throw CalmException.badInput(file, "no such file");
-        }
-        byte[] buffer = new byte[1 << 16];
-        try (InputStream in = Files.newInputStream(file)) {
-            for (int n = in.read(buffer); n > 0; n = in.read(buffer)) {
-                digest.update(buffer, 0, n);
+            Iterator<JsonNode> olds = last.elements();
+            Iterator<JsonNode> news = now.elements();
+            while (olds.hasNext() && news.hasNext()) {
+                JsonNode one = olds.next();
+                JsonNode other = news.next();
+                if (!one.equals(other)) {
+                    return difference(name, one, other);
+                }
             }
         }
+        String was = last.isMissingNode() ? "none" : last.toString();
+        String is = now.isMissingNode() ? "none" : now.toString();
+        return was.length() + is.length() > 80 ? name.isEmpty() ? "" : ": " + name : ": " + (name.isEmpty() ? "" : name + " ") + was + " → " + is;
     }
 
     /** What an earlier run of the stage left. */
-    private static void delete(Path output) {
+    static void delete(Path output) {
         if (!Files.exists(output)) {
             return;
         }

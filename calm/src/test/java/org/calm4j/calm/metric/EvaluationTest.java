@@ -56,7 +56,7 @@ class EvaluationTest {
     void writesTheNamesOfTheContract() {
         JsonNode json = new JsonMapper().valueToTree(Evaluation.of(PREDICTIONS, 1));
         assertThat(json.fieldNames()).toIterable().containsExactlyInAnyOrder("n", "accuracy", "accuracy_mean", "consistency",
-                "consistency_right", "confidence_intervals", "pairwise", "invalid", "languages");
+                "consistency_right", "consistency_correct", "confidence_intervals", "pairwise", "invalid", "unanswered", "languages");
         JsonNode intervals = json.get("confidence_intervals");
         assertThat(intervals.get("level").asDouble()).isEqualTo(0.95);
         assertThat(intervals.get("accuracy").get("en")).hasSize(2);

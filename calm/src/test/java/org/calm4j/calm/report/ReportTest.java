@@ -14,6 +14,7 @@ import org.calm4j.calm.data.Prediction;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Vote;
 import org.calm4j.calm.metric.Evaluation;
+import org.calm4j.calm.metric.SeedSummary;
 import org.calm4j.engine.CalmException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -134,8 +135,8 @@ class ReportTest {
     static ReportData minimal(String title, String language, String name) {
         Evaluation evaluation = Evaluation.of(List.of(new Prediction("q", language, "A", "A"), new Prediction("r", language, "A", null)), 1);
         return new ReportData(title, List.of(language), List.of(), new ReportData.Outcome(evaluation, evaluation, null,
-                Map.of(name, evaluation)), null, List.of(), null, List.of(), List.of(), List.of(), Map.of(), Map.of(), null, Map.of(),
-                List.of());
+                Map.of(name, evaluation), Map.of()), null, List.of(), null, List.of(), List.of(), List.of(), Map.of(), Map.of(), null, Map.of(),
+                List.of(), List.of(), List.of(), null);
     }
 
     private static ReportData hostile() {
@@ -143,13 +144,18 @@ class ReportTest {
         Vote vote = new Vote(HOSTILE, HOSTILE, Map.of(HOSTILE, 1), Map.of(HOSTILE, Map.of(HOSTILE, 1)), 1, false);
         ReportData.Flip flip = new ReportData.Flip(HOSTILE, HOSTILE, HOSTILE, List.of(new Question.Choice(HOSTILE, HOSTILE)), HOSTILE,
                 new ReportData.Said(HOSTILE, null), new ReportData.Said(HOSTILE, HOSTILE), vote);
+        ReportData.Example example = new ReportData.Example(HOSTILE, HOSTILE, vote, List.of(new ReportData.Asked(HOSTILE, HOSTILE,
+                List.of(new Question.Choice(HOSTILE, HOSTILE)), new ReportData.Said(HOSTILE, HOSTILE), new ReportData.Said(HOSTILE, null),
+                List.of(new ReportData.Sampled(HOSTILE, HOSTILE, 2)), new ReportData.ShownPair(HOSTILE, HOSTILE, HOSTILE))));
         Map<String, Object> settings = new LinkedHashMap<>();
         settings.put(HOSTILE, HOSTILE);
         settings.put("nested", Map.of(HOSTILE, List.of(HOSTILE)));
         TrainingLog training = new TrainingLog(HOSTILE, List.of(Map.of("step", 1.0, "loss", 1.0)));
         return new ReportData(HOSTILE, plain.languages(), List.of(1L), plain.eval(), plain.eval(), List.of(training), null, List.of(flip),
                 List.of(new ReportData.Shift(HOSTILE, 1, 0, 1)), List.of(new ReportData.Shift(HOSTILE, null, 1, 2)), settings,
-                Map.of(HOSTILE, 1.0), HOSTILE, Map.of(HOSTILE, HOSTILE), List.of(HOSTILE));
+                Map.of(HOSTILE, 1.0), HOSTILE, Map.of(HOSTILE, HOSTILE), List.of(HOSTILE),
+                List.of(new ReportData.CurvePoint(1, List.of(HOSTILE), plain.eval().before(), null)), List.of(example),
+                new SeedSummary(List.of(1L), SeedSummary.figures(Map.of(HOSTILE, List.of(plain.eval().before()))), Map.of()));
     }
 
     private static ReportData.Flip flip(String truth, String before, String after) {

@@ -11,6 +11,7 @@ import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Vote;
 import org.calm4j.calm.metric.Comparison;
 import org.calm4j.calm.metric.Evaluation;
+import org.calm4j.calm.metric.SeedSummary;
 import org.calm4j.calm.metric.VoteReliability;
 import org.calm4j.engine.random.CounterRandom;
 
@@ -42,7 +43,10 @@ final class SampleExperiment {
         List<Prediction> heldBefore = predictions(90, new double[] {0.74, 0.55, 0.58, 0.46, 0.5, 0.48}, 0.06);
         List<Prediction> heldAfter = predictions(90, new double[] {0.73, 0.57, 0.58, 0.49, 0.53, 0.49}, 0.45);
         Map<String, Evaluation> baselines = new LinkedHashMap<>();
-        baselines.put("SFT on the voted", Evaluation.of(predictions(200, new double[] {0.87, 0.81, 0.82, 0.77, 0.76, 0.72}, 0.5), 1));
+        Map<String, Comparison> against = new LinkedHashMap<>();
+        List<Prediction> sft = predictions(200, new double[] {0.87, 0.81, 0.82, 0.77, 0.76, 0.72}, 0.5);
+        baselines.put("SFT on the voted", Evaluation.of(sft, 1));
+        against.put("SFT on the voted", Comparison.of(sft, after, 1));
         baselines.put("One-language vote", Evaluation.of(predictions(200, new double[] {0.83, 0.62, 0.63, 0.49, 0.52, 0.45}, 0.1), 1));
         baselines.put("Replay only", Evaluation.of(predictions(200, new double[] {0.80, 0.58, 0.60, 0.47, 0.47, 0.43}, 0.05), 1));
         Map<String, Evaluation> heldBaselines = new LinkedHashMap<>();
@@ -73,16 +77,54 @@ final class SampleExperiment {
         versions.put("JVM", "Temurin 25.0.1+8");
         versions.put("device", "cpu, 2 threads, AVX-512");
         return new ReportData("Six languages, one small model", LANGUAGES, List.of(1L),
-                new ReportData.Outcome(Evaluation.of(before, 1), Evaluation.of(after, 1), Comparison.of(before, after, 1), baselines),
+                new ReportData.Outcome(Evaluation.of(before, 1), Evaluation.of(after, 1), Comparison.of(before, after, 1), baselines, against),
                 new ReportData.Outcome(Evaluation.of(heldBefore, 1), Evaluation.of(heldAfter, 1), Comparison.of(heldBefore, heldAfter, 1),
-                        heldBaselines),
+                        heldBaselines, Map.of()),
                 List.of(pretraining(), dpo()), VoteReliability.of(votes, truth), flips(),
                 List.of(new ReportData.Shift("stated in the language's texts", 612, 0.978, 0.961),
                         new ReportData.Shift("stated in other languages only", 588, 0.242, 0.665)),
                 List.of(new ReportData.Shift("known", 500, 2.43, 2.33), new ReportData.Shift("unknown", 500, 17.2, 21.9)), settings, seconds,
                 "calm/bin/calm demo --seed 1 --output calm-demo", versions,
                 List.of("Held-out accuracy did not change clearly: the languages agree more, in part on wrong answers.",
-                        "One seed; the differences between CALM and SFT on the voted answers are within the intervals."));
+                        "One seed; the differences between CALM and SFT on the voted answers are within the intervals."),
+                curve(), examples(), seeds());
+    }
+
+    private List<ReportData.CurvePoint> curve() {
+        List<ReportData.CurvePoint> curve = new ArrayList<>();
+        for (int n = 0; n <= LANGUAGES.size(); n++) {
+            double[] accuracy = new double[LANGUAGES.size()];
+            for (int l = 0; l < accuracy.length; l++) {
+                accuracy[l] = BEFORE[l] + (AFTER[l] - BEFORE[l]) * (1 - Math.exp(-n / 2.0));
+            }
+            curve.add(new ReportData.CurvePoint(n, LANGUAGES.subList(0, n), Evaluation.of(predictions(200, accuracy, 0.08 * n), 1),
+                    Evaluation.of(predictions(90, BEFORE, 0.06), 1)));
+        }
+        return curve;
+    }
+
+    private List<ReportData.Example> examples() {
+        Map<String, List<ReportData.Flip>> byId = new LinkedHashMap<>();
+        flips().forEach(flip -> byId.computeIfAbsent(flip.id(), id -> new ArrayList<>()).add(flip));
+        List<ReportData.Example> examples = new ArrayList<>();
+        byId.forEach((id, flips) -> {
+            List<ReportData.Asked> asked = flips.stream().map(flip -> new ReportData.Asked(flip.language(), flip.question(), flip.choices(), flip.before(),
+                    flip.after(), List.of(new ReportData.Sampled(flip.after().text(), flip.after().answer(), 5), new ReportData.Sampled(flip.before().text(),
+                            flip.before().answer(), 3)), new ReportData.ShownPair(flip.after().text(), flip.before().text(), "sampled"))).toList();
+            examples.add(new ReportData.Example(id, flips.getFirst().truth(), flips.getFirst().vote(), asked));
+        });
+        return examples;
+    }
+
+    private SeedSummary seeds() {
+        Map<String, List<Evaluation>> models = new LinkedHashMap<>();
+        models.put("before", new ArrayList<>());
+        models.put("after", new ArrayList<>());
+        for (int seed = 1; seed <= 3; seed++) {
+            models.get("before").add(Evaluation.of(predictions(200, BEFORE, 0.06), 1));
+            models.get("after").add(Evaluation.of(predictions(200, AFTER, 0.55), 1));
+        }
+        return new SeedSummary(List.of(1L, 2L, 3L), SeedSummary.figures(models), Map.of());
     }
 
     // With some probability all languages of a question share one answer, as they do after alignment.

@@ -56,16 +56,17 @@ public final class Generator {
      * @throws CalmException bad input: prompt and completion are longer than the model's positions
      */
     public List<List<Completion>> generate(List<int[]> prompts, Sampling sampling, IntConsumer done) {
+        return generate(prompts, 0, sampling, done);
+    }
+
+    /** The same for a part of many prompts: {@code firstNumber} is the number of its first one among all. */
+    public List<List<Completion>> generate(List<int[]> prompts, int firstNumber, Sampling sampling, IntConsumer done) {
         List<List<Completion>> all = new ArrayList<>(prompts.size());
         if (prompts.isEmpty()) {
             return all;
         }
         prompts.forEach(prompt -> all.add(new ArrayList<>()));
-        int longest = prompts.stream().mapToInt(p -> p.length).max().orElseThrow();
-        if ((long) longest + sampling.maxNewTokens() > model.config().maxPositions()) {
-            throw CalmException.badInput("the longest prompt has " + longest + " tokens", "with " + sampling.maxNewTokens()
-                    + " new ones that is more than the model's max_position_embeddings, " + model.config().maxPositions());
-        }
+        int longest = check(prompts, sampling);
         long wanted = (long) prompts.size() * sampling.count();
         int sequences = (int) Math.min(wanted, mostSequences);
         int rows = Math.max(Math.max(longest, sequences), (int) Math.min(ROWS, prompts.stream().mapToLong(p -> p.length).sum()));
@@ -73,7 +74,7 @@ public final class Generator {
                 model.loraRank());
         try (KvCache cache = new KvCache(model.backend(), model.config(), cacheRows(prompts, sampling, sequences, longest));
                 Activations activations = new Activations(model.backend(), model.config(), Activations.Purpose.INFERENCE, capacity)) {
-            Wave wave = new Wave(prompts, sampling, cache, activations, sequences);
+            Wave wave = new Wave(prompts, firstNumber, sampling, cache, activations, sequences);
             for (long first = 0; first < wanted;) {
                 first = wave.fill(first);
                 wave.prefill();
@@ -83,6 +84,20 @@ public final class Generator {
             }
         }
         return all;
+    }
+
+    /**
+     * Returns the length of the longest prompt.
+     *
+     * @throws CalmException bad input: it and its completion are longer than the model's positions
+     */
+    public int check(List<int[]> prompts, Sampling sampling) {
+        int longest = prompts.stream().mapToInt(p -> p.length).max().orElse(0);
+        if ((long) longest + sampling.maxNewTokens() > model.config().maxPositions()) {
+            throw CalmException.badInput("the longest prompt has " + longest + " tokens", "with " + sampling.maxNewTokens()
+                    + " new ones that is more than the model's max_position_embeddings, " + model.config().maxPositions());
+        }
+        return longest;
     }
 
     private int cacheRows(List<int[]> prompts, Sampling sampling, int sequences, int longest) {
@@ -105,6 +120,7 @@ public final class Generator {
     /** The sequences that are under way together. */
     private final class Wave {
         private final List<int[]> prompts;
+        private final int firstNumber;
         private final Sampling sampling;
         private final KvCache cache;
         private final Activations activations;
@@ -115,8 +131,9 @@ public final class Generator {
         private final List<Place> places = new ArrayList<>();
         private List<Place> active = new ArrayList<>();
 
-        Wave(List<int[]> prompts, Sampling sampling, KvCache cache, Activations activations, int mostTogether) {
+        Wave(List<int[]> prompts, int firstNumber, Sampling sampling, KvCache cache, Activations activations, int mostTogether) {
             this.prompts = prompts;
+            this.firstNumber = firstNumber;
             this.sampling = sampling;
             this.cache = cache;
             this.activations = activations;
@@ -142,7 +159,7 @@ public final class Generator {
                     promptStart = row;
                     row += length;
                 }
-                long stream = Sampler.stream(sampling.seed(), prompt, (int) (next % sampling.count()));
+                long stream = Sampler.stream(sampling.seed(), firstNumber + prompt, (int) (next % sampling.count()));
                 places.add(new Place(prompt, promptStart, row,
                         new Draft(sampling, model.config().eos(), stream, prompts.get(prompt), tokenizer)));
                 row += sampling.maxNewTokens();

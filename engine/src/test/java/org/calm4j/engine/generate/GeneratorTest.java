@@ -62,6 +62,19 @@ final class GeneratorTest {
         assertThat(many.getFirst().get(0).tokens()).isNotEqualTo(many.getFirst().get(1).tokens());
     }
 
+    /** What a run that was stopped still has to do, it does as if it had never been stopped. */
+    @Test
+    void partsAreThoseOfTheWhole() {
+        List<List<Completion>> whole = generate(PROMPTS, Sampling.random(9, 1, 3, 11));
+        List<List<Completion>> rest = new Generator(model).generate(PROMPTS.subList(1, PROMPTS.size()), 1, Sampling.random(9, 1, 3, 11), done -> { });
+        for (int p = 1; p < PROMPTS.size(); p++) {
+            for (int k = 0; k < 3; k++) {
+                assertThat(rest.get(p - 1).get(k).tokens()).isEqualTo(whole.get(p).get(k).tokens());
+                assertThat(rest.get(p - 1).get(k).logProbs()).containsExactly(whole.get(p).get(k).logProbs(), within(1e-12));
+            }
+        }
+    }
+
     @Test
     void endOfSequenceEndsUnlessIgnored() {
         List<Completion> stopped = generate(PROMPTS, Sampling.random(20, 2, 30, 1)).stream().flatMap(List::stream).toList();

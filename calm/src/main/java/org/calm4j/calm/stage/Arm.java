@@ -1,0 +1,104 @@
+package org.calm4j.calm.stage;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonValue;
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonMappingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.Json;
+
+/**
+ * One way to align the model: what it does otherwise than the experiment says. Options are named as on the command line, with underscores.
+ *
+ * @param vote some of {@link VoteOptions}
+ * @param pairs some of {@link PairOptions}
+ * @param dpo some of {@link PreferenceOptions}; of those that both have, sft takes them too
+ * @param train what is trained with
+ * @param rounds of sampling, voting and training, each from the model of the last
+ */
+@JsonInclude(JsonInclude.Include.NON_NULL)
+public record Arm(JsonNode vote, JsonNode pairs, JsonNode dpo, Train train, int rounds) {
+    private static final ObjectMapper STRICT = Json.mapper().copy().enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+            .enable(DeserializationFeature.FAIL_ON_IGNORED_PROPERTIES);
+    static final Arm CALM = new Arm(null, null, null, Train.DPO, 1);
+
+    /** The command that trains. */
+    public enum Train {
+        DPO,
+        SFT;
+
+        @Override
+        @JsonValue
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
+
+    public Arm {
+        train = train == null ? Train.DPO : train;
+        rounds = rounds == 0 ? 1 : rounds;
+    }
+
+    /** The known ones, by name: {@code arms.yaml}. */
+    static Map<String, Arm> builtIn() {
+        try (InputStream in = Arm.class.getResourceAsStream("arms.yaml")) {
+            return new YAMLMapper().readValue(in, new TypeReference<LinkedHashMap<String, Arm>>() { });
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Only these languages vote. */
+    static Arm voting(List<String> languages) {
+        return new Arm(Json.mapper().valueToTree(Map.of("languages", languages)), null, null, Train.DPO, 1);
+    }
+
+    VoteOptions vote(VoteOptions base) {
+        return over(base, vote, VoteOptions.class, "vote");
+    }
+
+    PairOptions pairs(PairOptions base) {
+        return over(base, pairs, PairOptions.class, "pairs");
+    }
+
+    TrainingOptions training(PreferenceOptions base) {
+        PreferenceOptions options = over(base, dpo, PreferenceOptions.class, "dpo");
+        return train == Train.DPO ? options : Json.mapper().convertValue(options, TrainingOptions.class);
+    }
+
+    /** @throws CalmException wrong usage: options that are not known, or out of their range */
+    void check(String name, VoteOptions vote, PairOptions pairs, PreferenceOptions dpo) {
+        TrainingOptions.check(rounds > 0, "rounds must be at least 1");
+        TrainingOptions.check(name.matches("[\\w.-]+") && !name.startsWith("."), "the arm '" + name + "' names files; letters, digits, . _ and - will do");
+        vote(vote).check();
+        pairs(pairs).check();
+        training(dpo).check();
+    }
+
+    private static <T> T over(T base, JsonNode changes, Class<T> type, String section) {
+        T options = Json.mapper().convertValue(base, type);
+        if (changes == null || changes.isNull()) {
+            return options;
+        }
+        try {
+            return STRICT.readerForUpdating(options).readValue(changes);
+        } catch (JsonMappingException e) {
+            String key = e.getPath().isEmpty() ? "" : "." + e.getPath().getFirst().getFieldName();
+            throw CalmException.usage(section + key + ": " + e.getOriginalMessage().lines().findFirst().orElse("is not understood")
+                    .replaceAll("`?(org|java)\\.[\\w.$]+\\.(\\w+)`?", "$2"));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

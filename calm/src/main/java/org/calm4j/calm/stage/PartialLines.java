@@ -1,0 +1,146 @@
+package org.calm4j.calm.stage;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.AtomicFile;
+import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.Jsonl;
+
+/**
+ * A file of lines that take long to make. What is made so far stands beside it, synced, so that a run that was killed goes on there; the file
+ * itself appears at the end, whole, with the bytes that it would have had without a stop.
+ *
+ * @param <T> a line
+ */
+final class PartialLines<T> implements AutoCloseable {
+    private record Key(String key) {
+    }
+
+    private final Path output;
+    private final Path partial;
+    private final Class<T> type;
+    private final List<T> lines = new ArrayList<>();
+    private final FileChannel channel;
+
+    private PartialLines(Path output, Class<T> type, String key, int part, boolean resume) {
+        this.output = output;
+        this.type = type;
+        partial = of(output);
+        AtomicFile.directories(partial.getParent());
+        try {
+            long kept = resume && Files.exists(partial) ? read(key, part) : 0;
+            channel = FileChannel.open(partial, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+            channel.truncate(kept);
+            channel.position(kept);
+            if (kept == 0) {
+                write(List.of(new Key(key)));
+            }
+        } catch (IOException e) {
+            throw CalmException.badInput(partial, "cannot be written (" + e.getMessage() + "); choose another --output", e);
+        }
+    }
+
+    /**
+     * @param key of all that decides what the lines are
+     * @param part lines that are added at a time: what is made together is kept together, because the last bits of a product depend on its shape
+     * @param resume whether to go on with what a run of the same key left
+     * @throws CalmException bad input: what is there was made with another key
+     */
+    static <T> PartialLines<T> open(Path output, Class<T> type, String key, int part, boolean resume) {
+        return new PartialLines<>(output, type, key, part, resume);
+    }
+
+    /** Where the lines of a run under way are. */
+    static Path of(Path output) {
+        Path absolute = output.toAbsolutePath();
+        return absolute.resolveSibling("." + absolute.getFileName() + ".partial");
+    }
+
+    // Returns the bytes of whole parts: the last one may have been cut off.
+    private long read(String key, int part) throws IOException {
+        byte[] bytes = Files.readAllBytes(partial);
+        List<T> whole = new ArrayList<>();
+        int from = 0;
+        int kept = 0;
+        for (int end = 0; end < bytes.length; end++) {
+            if (bytes[end] == '\n') {
+                JsonNode line = parse(bytes, from, end);
+                if (from > 0) {
+                    whole.add(Json.mapper().treeToValue(line, type));
+                } else if (!key.equals(line.path("key").asText())) {
+                    throw CalmException.badInput(partial, "was begun with other questions, prompts or settings; start anew without --resume");
+                }
+                from = end + 1;
+                if (whole.size() % part == 0) {
+                    kept = from;
+                    lines.addAll(whole.subList(lines.size(), whole.size()));
+                }
+            }
+        }
+        return kept;
+    }
+
+    private JsonNode parse(byte[] bytes, int from, int end) throws IOException {
+        try {
+            return Json.mapper().readTree(bytes, from, end - from);
+        } catch (JsonProcessingException e) {
+            throw CalmException.badInput(partial, "is broken; start anew without --resume", e);
+        }
+    }
+
+    /** What is made so far. */
+    List<T> lines() {
+        return lines;
+    }
+
+    /** They survive whatever happens next. */
+    void add(List<T> more) {
+        try {
+            write(more);
+        } catch (IOException e) {
+            throw CalmException.failed(partial + ": writing failed (" + e.getMessage() + "); is the disk full?", e);
+        }
+        lines.addAll(more);
+    }
+
+    private void write(List<?> more) throws IOException {
+        StringBuilder text = new StringBuilder();
+        more.forEach(line -> text.append(Json.compact(line)).append('\n'));
+        ByteBuffer bytes = ByteBuffer.wrap(text.toString().getBytes(StandardCharsets.UTF_8));
+        while (bytes.hasRemaining()) {
+            channel.write(bytes);
+        }
+        channel.force(false);
+    }
+
+    /** All lines are there: writes the file. */
+    List<T> finish() {
+        Jsonl.write(output, lines);
+        close();
+        try {
+            Files.deleteIfExists(partial);
+        } catch (IOException e) {
+            throw CalmException.failed(partial + ": cannot be removed (" + e.getMessage() + ")", e);
+        }
+        return lines;
+    }
+
+    @Override
+    public void close() {
+        try {
+            channel.close();
+        } catch (IOException e) {
+            throw CalmException.failed(partial + ": " + e.getMessage(), e);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+package org.calm4j.calm.stage;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.calm4j.engine.CalmException;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class StageLedgerTest {
+    @TempDir
+    Path folder;
+    private final List<String> ran = new ArrayList<>();
+
+    @BeforeEach
+    void input() throws IOException {
+        Files.writeString(folder.resolve("in"), "in");
+    }
+
+    private Stage stage(String name, Object settings, String input, String output) {
+        return new Stage(name, settings, List.of(folder.resolve(input)), folder.resolve(output), resume -> {
+            ran.add(name + (resume ? " resumed" : ""));
+            try {
+                Files.writeString(folder.resolve(output), Files.readString(folder.resolve(input)) + "," + settings);
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        });
+    }
+
+    private List<Stage> stages(double temperature, int k) {
+        return List.of(stage("one", Map.of("sample", Map.of("temperature", temperature)), "in", "middle"), stage("two", k, "middle", "out"));
+    }
+
+    private StageLedger ledger() {
+        return new StageLedger(folder, Progress.NONE);
+    }
+
+    @Test
+    void whatIsDoneIsNotDoneAgainAndThePlanSaysWhy() throws IOException {
+        assertThat(ledger().plan(stages(1, 1))).extracting(StageLedger.Planned::why).containsExactly("has not run", "has not run");
+        assertThat(folder.resolve(".stages")).doesNotExist();
+        ledger().run(stages(1, 1));
+        ledger().run(stages(1, 1));
+        assertThat(ran).containsExactly("one", "two");
+        assertThat(ledger().plan(stages(1, 1))).extracting(StageLedger.Planned::why).containsOnlyNulls();
+        assertThat(ledger().plan(stages(0.5, 1))).extracting(StageLedger.Planned::why)
+                .containsExactly("settings changed: sample.temperature 1.0 → 0.5", "middle is made anew");
+        assertThat(ledger().plan(stages(1, 2))).extracting(StageLedger.Planned::why).containsExactly(null, "settings changed: 1 → 2");
+        Files.delete(folder.resolve("out"));
+        assertThat(ledger().plan(stages(1, 1))).extracting(StageLedger.Planned::why).containsExactly(null, "out is gone");
+        Files.writeString(folder.resolve("in"), "other");
+        assertThat(ledger().plan(stages(1, 1))).extracting(StageLedger.Planned::why).containsExactly("in changed", "middle is made anew");
+        Files.delete(folder.resolve("in"));
+        assertThat(ledger().plan(stages(1, 1)).getFirst().why()).contains("cannot run", "in is missing");
+    }
+
+    @Test
+    void aStoppedStageGoesOnAndAChangedOneStartsAnew() throws IOException {
+        Stage broken = new Stage("one", 1, List.of(folder.resolve("in")), folder.resolve("middle"), resume -> {
+            throw new IllegalStateException("stopped");
+        });
+        assertThatThrownBy(() -> ledger().run(List.of(broken))).hasMessage("stopped");
+        assertThat(ledger().plan(List.of(broken)).getFirst().why()).isEqualTo("was stopped, goes on");
+        ledger().run(List.of(stage("one", 1, "in", "middle")));
+        assertThat(ran).containsExactly("one resumed");
+        assertThatThrownBy(() -> ledger().run(List.of(new Stage("two", 2, List.of(folder.resolve("in")), folder.resolve("x"), resume -> {
+            throw new IllegalStateException("stopped");
+        })))).hasMessage("stopped");
+        Files.writeString(PartialLines.of(folder.resolve("x")), "old");
+        ledger().run(List.of(stage("two", 3, "in", "x")));
+        assertThat(ran).containsExactly("one resumed", "two");
+        assertThat(PartialLines.of(folder.resolve("x"))).doesNotExist();
+    }
+
+    @Test
+    void partialLinesGoOnAtTheLastWholePart() throws IOException {
+        Path output = folder.resolve("lines.jsonl");
+        try (PartialLines<JsonNode> lines = PartialLines.open(output, JsonNode.class, "key", 2, false)) {
+            lines.add(List.of(line(1), line(2)));
+            lines.add(List.of(line(3), line(4)));
+        }
+        // A kill may leave a part of a part, and of a line.
+        String text = Files.readString(PartialLines.of(output));
+        Files.writeString(PartialLines.of(output), text.substring(0, text.length() - 4));
+        try (PartialLines<JsonNode> lines = PartialLines.open(output, JsonNode.class, "key", 2, true)) {
+            assertThat(lines.lines()).hasSize(2);
+            lines.add(List.of(line(5)));
+            assertThat(output).doesNotExist();
+            lines.finish();
+        }
+        assertThat(output).hasContent("{\"n\":1}\n{\"n\":2}\n{\"n\":5}");
+        assertThat(PartialLines.of(output)).doesNotExist();
+        PartialLines.open(output, JsonNode.class, "key", 2, false).close();
+        assertThatThrownBy(() -> PartialLines.open(output, JsonNode.class, "other", 2, true)).isInstanceOf(CalmException.class).hasMessageContaining("--resume");
+    }
+
+    private static JsonNode line(int n) {
+        return JsonNodeFactory.instance.objectNode().put("n", n);
+    }
+}
