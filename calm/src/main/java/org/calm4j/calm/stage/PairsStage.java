@@ -83,11 +83,13 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
     /** Returns why there is no pair; null where there is one. */
     private String add(List<Pair> pairs, Set<Text> seen, Responses responses, Vote vote, Chosen chosen, PairCounts.Counter counter) {
         List<Samples.Response> differing = responses.differing(vote.answer());
+        int offLanguage = options.keepOffLanguage ? 0 : responses.offLanguage(vote.answer());
+        counter.offLanguage(offLanguage);
         if (differing.isEmpty()) {
-            return responses.agreeing(vote.answer()).isEmpty() ? "no responses" : "all agree";
+            return responses.agreeing(vote.answer()).isEmpty() && offLanguage == 0 ? "no responses" : "all agree";
         }
         if (chosen == null) {
-            return missing();
+            return offLanguage > 0 ? "only responses in another language agree" : missing();
         }
         Samples line = responses.line;
         int before = pairs.size();
@@ -178,7 +180,7 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
             for (int i = 0; i < texts.size(); i++) {
                 Responses target = targets.get(i);
                 String label = texts.get(i) == null ? null : AnswerExtractor.extract(texts.get(i), target.line.choices());
-                if (missing.get(target).equals(label)) {
+                if (missing.get(target).equals(label) && (options.keepOffLanguage || target.isOwnLanguage(texts.get(i)))) {
                     translated.put(target, texts.get(i));
                 }
             }
