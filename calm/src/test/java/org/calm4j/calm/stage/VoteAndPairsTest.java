@@ -233,7 +233,7 @@ final class VoteAndPairsTest {
             return translations.get(request.text());
         }).toList();
         assertThat(pairs(new PairOptions(), translator, english, french)).isEmpty();
-        assertThat(counts.skipped()).isEqualTo(Map.of("all agree", 1, "no response states an option", 1));
+        assertThat(counts.skipped()).isEqualTo(Map.of("all agree", 1, "no response agrees, no translation keeps the answer", 1));
         translations.put("The answer is A", "La réponse est B");
         assertThat(pairs(new PairOptions(), translator, english, french)).isEmpty();
         translations.put("The answer is A", "Well, this is that it is not what you think. La réponse est A");
