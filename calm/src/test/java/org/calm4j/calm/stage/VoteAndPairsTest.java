@@ -46,6 +46,17 @@ final class VoteAndPairsTest {
         assertThat(votes.get(2).agreement()).isZero();
     }
 
+    @Test
+    void whatIsLeftOutIsNotGraded() {
+        VoteOptions options = new VoteOptions();
+        options.tie = VoteOptions.Tie.SKIP;
+        votes(options, labelled("1", "en", "A", "A", "B"), labelled("2", "en", "A", "A", "A"));
+        assertThat(summary.skipped()).isEqualTo(1);
+        assertThat(summary.graded()).isEqualTo(1);
+        assertThat(summary.accuracy()).isEqualTo(1);
+        assertThat(summary.text()).contains("Right, of 1 with a known answer: the vote 100.0 %");
+    }
+
     private static final Samples[] TIED = {line("1", "en", "A", "B", "B"), line("1", "fr", "A", "A", "B"), line("2", "en", "A"), line("2", "fr", "A")};
 
     @Test
@@ -125,6 +136,7 @@ final class VoteAndPairsTest {
         votes(new VoteOptions(), labelled("1", "en", "A", "A", "A"), labelled("1", "fr", "A", "A", "B"), labelled("2", "en", "B", "A", null),
                 labelled("2", "fr", "B", "B", "B"), labelled("3", "en", "A", "B"), labelled("3", "fr", "A", "A"));
         assertThat(summary.accuracy()).isEqualTo(2 / 3.0);
+        assertThat(summary.graded()).isEqualTo(3);
         assertThat(summary.ties()).isEqualTo(1);
         assertThat(summary.majority().alone()).isEqualTo(Map.of("en", 1 / 3.0, "fr", 2.5 / 3));
         assertThat(summary.majority().without()).isEqualTo(Map.of("fr", 1 / 3.0, "en", 2.5 / 3));

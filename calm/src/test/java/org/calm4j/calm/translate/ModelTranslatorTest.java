@@ -21,6 +21,7 @@ import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Backends;
+import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.text.Tokenizer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -48,7 +49,7 @@ class ModelTranslatorTest {
         AtomicFile.directories(start);
         tokenizer.save(start);
         ModelConfig config = ModelConfig.llama(tokenizer.size(), 16, 24, 2, 2, 1, 128, tokenizer.eosId());
-        Json.write(start.resolve("config.json"), config.toJson());
+        Json.write(start.resolve("config.json"), config.toJson(DType.F32));
         Jsonl.write(folder.resolve("data.jsonl"), List.of(Document.of(ModelTranslator.prompt(REQUEST), "La réponse est A")));
         TrainingOptions options = new TrainingOptions();
         options.maxSteps = 40;
