@@ -7,7 +7,11 @@ import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.calm.stage.PairCounts;
 import org.calm4j.calm.stage.PairOptions;
 import org.calm4j.calm.stage.PairsStage;
+import org.calm4j.calm.stage.TranslatorOptions;
+import org.calm4j.calm.translate.Translator;
 import org.calm4j.engine.io.Json;
+import org.calm4j.engine.model.ModelFolder;
+import org.calm4j.engine.op.Backend;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -35,12 +39,34 @@ final class PairsCommand extends CalmCommand {
     private PairOptions options = new PairOptions();
 
     @Mixin
+    private TranslatorOptions translation = new TranslatorOptions();
+
+    @Option(names = "--model", paramLabel = "DIR", description = "The model of --translator model.")
+    private Path model;
+
+    @Option(names = "--adapter", paramLabel = "DIR", description = "A PEFT folder (LoRA) on top of it.")
+    private Path adapter;
+
+    @Mixin
     private SeedOption seed = new SeedOption();
+
+    @Mixin
+    private DeviceOptions device = new DeviceOptions();
 
     @Override
     void run() {
+        if (translation.translator != TranslatorOptions.Kind.MODEL || model == null) {
+            pairs(translation.open(null, System.getenv()));
+            return;
+        }
+        try (Backend backend = device.open(this); ModelFolder folder = ModelFolder.open(backend, model, adapter)) {
+            pairs(translation.open(folder, System.getenv()));
+        }
+    }
+
+    private void pairs(Translator translator) {
         PromptTemplates templates = PromptTemplates.choose(prompts, null);
-        PairCounts counts = new PairsStage(samples, votes, templates, output, options, null, seed.seed).run();
+        PairCounts counts = new PairsStage(samples, votes, templates, output, options, translator, seed.seed).run();
         ObjectNode result = Json.mapper().valueToTree(counts);
         result(result.put("output", output.toString()), counts.text() + System.lineSeparator() + "Pairs in " + output);
     }

@@ -88,6 +88,9 @@ public final class PairOptions {
                 "response of the language with the option's text exchanged), option (the bare text). Default: sampled,translated,template."})
     public List<Source> chosenSources = List.of(Source.SAMPLED, Source.TRANSLATED, Source.TEMPLATE);
 
+    @Option(names = "--keep-off-language", description = "Also choose responses that are plainly in another language; default: they are left out.")
+    public boolean keepOffLanguage;
+
     @Option(names = "--margin-weights", description = "Weigh each pair by the votes of its chosen answer less those of its rejected one (ScPO).")
     public boolean marginWeights;
 

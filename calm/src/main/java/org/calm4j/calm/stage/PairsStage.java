@@ -46,27 +46,30 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
         Jsonl.read(votes, Vote.class).forEach(vote -> byPlace.put(place(vote.id(), vote.language()), vote));
         List<Responses> all = new ArrayList<>();
         Map<Responses, Vote> winners = new LinkedHashMap<>();
+        Set<Responses> unvoted = new HashSet<>();
         long random = CounterRandom.seed(seed, "pairs");
         for (Samples line : lines) {
             Vote vote = byPlace.getOrDefault(place(line.id(), line.language()), byPlace.get(place(line.id(), null)));
             Responses responses = new Responses(line, vote, options, random);
             all.add(responses);
-            if (vote != null && vote.answer() != null) {
+            if (vote == null) {
+                unvoted.add(responses);
+            } else if (vote.answer() != null) {
                 winners.put(responses, vote);
-            }
-            if (vote != null && vote.answer() != null && responses.optionText(vote.answer()) == null) {
-                throw CalmException.badInput(votes, "the answer of question " + line.id() + " is '" + vote.answer() + "', which is none of its labels in "
-                        + line.language());
+                if (responses.optionText(vote.answer()) == null) {
+                    throw CalmException.badInput(votes, "the answer of question " + line.id() + " is '" + vote.answer()
+                            + "', which is none of its labels in " + line.language());
+                }
             }
         }
-        return options.twoLanguages ? twoLanguages(all, winners) : oneLanguage(all, winners);
+        return options.twoLanguages ? twoLanguages(all, winners, unvoted) : oneLanguage(all, winners, unvoted);
     }
 
     private static List<String> place(String id, String language) {
         return language == null ? List.of(id) : List.of(id, language);
     }
 
-    private PairCounts oneLanguage(List<Responses> all, Map<Responses, Vote> winners) {
+    private PairCounts oneLanguage(List<Responses> all, Map<Responses, Vote> winners, Set<Responses> unvoted) {
         Map<Responses, Chosen> chosen = chosen(winners);
         Map<String, PairCounts.Counter> counters = new LinkedHashMap<>();
         Set<Text> seen = new HashSet<>();
@@ -74,20 +77,27 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
         for (Responses responses : all) {
             PairCounts.Counter counter = counters.computeIfAbsent(responses.line.language(), language -> new PairCounts.Counter());
             Vote vote = winners.get(responses);
-            counter.question(vote == null ? "no winner" : add(pairs, seen, responses, vote, chosen.get(responses), counter));
+            counter.question(vote == null ? undecided(unvoted.contains(responses)) : add(pairs, seen, responses, vote, chosen.get(responses), counter));
         }
         PairFormat.write(options.format, pairs, output);
         return PairCounts.of(counters);
     }
 
+    private static String undecided(boolean unvoted) {
+        return unvoted ? "not voted on" : "no winner";
+    }
+
     /** Returns why there is no pair; null where there is one. */
     private String add(List<Pair> pairs, Set<Text> seen, Responses responses, Vote vote, Chosen chosen, PairCounts.Counter counter) {
         List<Samples.Response> differing = responses.differing(vote.answer());
+        int offLanguage = options.keepOffLanguage ? 0 : responses.offLanguage(vote.answer());
+        counter.offLanguage(offLanguage);
         if (differing.isEmpty()) {
-            return responses.agreeing(vote.answer()).isEmpty() ? "no responses" : "all agree";
+            return responses.agreeing(vote.answer()).isEmpty() && offLanguage == 0 ? "no responses" : "all agree";
         }
         if (chosen == null) {
-            return missing();
+            return offLanguage > 0 ? "only responses in another language agree"
+                    : translates() ? "no response agrees, no translation keeps the answer" : "no response agrees";
         }
         Samples line = responses.line;
         int before = pairs.size();
@@ -101,11 +111,6 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
             }
         }
         return pairs.size() == before ? "a question before has the same pair" : null;
-    }
-
-    private String missing() {
-        boolean template = options.chosenSources.contains(PairOptions.Source.TEMPLATE);
-        return template ? "no response states an option" : translates() ? "no translation keeps the answer" : "no response agrees";
     }
 
     private boolean translates() {
@@ -178,7 +183,7 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
             for (int i = 0; i < texts.size(); i++) {
                 Responses target = targets.get(i);
                 String label = texts.get(i) == null ? null : AnswerExtractor.extract(texts.get(i), target.line.choices());
-                if (missing.get(target).equals(label)) {
+                if (missing.get(target).equals(label) && (options.keepOffLanguage || target.isOwnLanguage(texts.get(i)))) {
                     translated.put(target, texts.get(i));
                 }
             }
@@ -186,7 +191,7 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
         return translated;
     }
 
-    private PairCounts twoLanguages(List<Responses> all, Map<Responses, Vote> winners) {
+    private PairCounts twoLanguages(List<Responses> all, Map<Responses, Vote> winners, Set<Responses> unvoted) {
         Map<String, List<Responses>> byId = new LinkedHashMap<>();
         all.forEach(responses -> byId.computeIfAbsent(responses.line.id(), id -> new ArrayList<>()).add(responses));
         Map<String, PairCounts.Counter> counters = new LinkedHashMap<>();
@@ -200,7 +205,7 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
                     PairCounts.Counter counter = counters.computeIfAbsent(first.line.language() + "+" + second.line.language(),
                             both -> new PairCounts.Counter());
                     boolean same = vote != null && winners.get(second) != null && vote.answer().equals(winners.get(second).answer());
-                    counter.question(!same ? "no winner" : add(pairs, first, second, vote, counter));
+                    counter.question(!same ? undecided(unvoted.contains(first) || unvoted.contains(second)) : add(pairs, first, second, vote, counter));
                 }
             }
         });

@@ -2,6 +2,7 @@ package org.calm4j.calm.stage;
 
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -10,6 +11,7 @@ import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.data.Vote;
 import org.calm4j.calm.extract.AnswerExtractor;
 import org.calm4j.calm.extract.Extraction;
+import org.calm4j.calm.translate.Languages;
 import org.calm4j.engine.random.CounterRandom;
 
 /** The responses to one question in one language, in the order in which a pair takes them. */
@@ -18,6 +20,7 @@ final class Responses {
     private final Vote vote;
     private final PairOptions options;
     private final long seed;
+    private final Map<String, Boolean> plausible = new HashMap<>();
 
     /** @param seed of random draws */
     Responses(Samples line, Vote vote, PairOptions options, long seed) {
@@ -27,9 +30,23 @@ final class Responses {
         this.seed = CounterRandom.seed(CounterRandom.seed(seed, line.id()), line.language());
     }
 
-    /** Those with this answer, each text once. */
+    /** Those with this answer, each text once; without those in another language, unless the options keep them. */
     List<Samples.Response> agreeing(String answer) {
-        return ordered(line.responses().stream().filter(response -> answer.equals(response.answer())).toList(), options.chosen, "chosen");
+        List<Samples.Response> own = withAnswer(answer).stream().filter(response -> options.keepOffLanguage || isOwnLanguage(response.text())).toList();
+        return ordered(own, options.chosen, "chosen");
+    }
+
+    /** Responses with this answer that are in another language. */
+    int offLanguage(String answer) {
+        return (int) withAnswer(answer).stream().filter(response -> !isOwnLanguage(response.text())).count();
+    }
+
+    private List<Samples.Response> withAnswer(String answer) {
+        return line.responses().stream().filter(response -> answer.equals(response.answer())).toList();
+    }
+
+    boolean isOwnLanguage(String text) {
+        return plausible.computeIfAbsent(text, each -> Languages.plausible(each, line.language()));
     }
 
     /** Those with another answer, or none. */

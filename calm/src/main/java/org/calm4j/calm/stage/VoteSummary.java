@@ -28,13 +28,14 @@ import org.calm4j.calm.metric.VoteReliability;
  * @param agreement mean over the votes
  * @param consistency mean over questions of the share of language pairs whose own most frequent answers are equal; null with one language
  * @param languages what each language's samples hold
- * @param accuracy of the votes as they stand, one without a winner counted as wrong; null without known truth
+ * @param graded votes with a known truth
+ * @param accuracy of those votes as they stand, one without a winner counted as wrong; null without known truth
  * @param majority the plain vote of all languages: its accuracy, each language's alone, without each, and of every choice of languages
  */
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record VoteSummary(int questions, int winners, int ties, int tiesResolved, int belowMinimum, int unanswered, int skipped,
-        int contradictory, double agreement, Double consistency, Map<String, LanguageSamples> languages, Double accuracy,
+        int contradictory, double agreement, Double consistency, Map<String, LanguageSamples> languages, int graded, Double accuracy,
         VoteReliability majority, LanguageReliability.AgainstMajority dawidSkene) {
 
     /** @param answered responses with an answer */
@@ -51,6 +52,7 @@ public record VoteSummary(int questions, int winners, int ties, int tiesResolved
         questions.stream().filter(question -> question.truth() != null).forEach(question -> truth.put(question.id, question.truth()));
         List<Vote> plain = questions.stream().map(question -> question.decide(null, new VoteOptions(), List.of())).toList();
         VoteReliability majority = truth.isEmpty() ? null : VoteReliability.of(plain, truth);
+        VoteReliability asItStands = VoteReliability.of(votes, truth);
         int ties = (int) votes.stream().filter(Vote::tie).count();
         return new VoteSummary(votes.size(), (int) votes.stream().filter(vote -> vote.answer() != null).count(), ties,
                 (int) votes.stream().filter(vote -> vote.tie() && vote.answer() != null).count(),
@@ -58,7 +60,7 @@ public record VoteSummary(int questions, int winners, int ties, int tiesResolved
                 (int) votes.stream().filter(vote -> vote.answer() == null && vote.agreement() == 0).count(), ballots.size() - votes.size(),
                 (int) questions.stream().filter(question -> question.truths().size() > 1).count(),
                 votes.stream().mapToDouble(Vote::agreement).average().orElse(0), VoteReliability.consistency(plain), languages(samples),
-                truth.isEmpty() ? null : VoteReliability.of(votes, truth).accuracy(), majority,
+                asItStands.n(), asItStands.accuracy(), majority,
                 majority == null || majority.alone().size() < 2 ? null : LanguageReliability.compare(plain, truth));
     }
 
@@ -82,8 +84,8 @@ public record VoteSummary(int questions, int winners, int ties, int tiesResolved
         if (consistency != null) {
             text.append(percent(" Consistency of the languages' own votes %.1f %%.", consistency));
         }
-        if (majority != null) {
-            text.append(percent(String.format(Locale.ROOT, "%nRight, of %d with a known answer: the vote %%.1f %%%%", majority.n()), accuracy));
+        if (majority != null && accuracy != null) {
+            text.append(percent(String.format(Locale.ROOT, "%nRight, of %d with a known answer: the vote %%.1f %%%%", graded), accuracy));
             text.append(shares("; alone", majority.alone()));
             text.append(majority.without().size() < 2 ? "" : shares("; without", majority.without())).append('.');
         }

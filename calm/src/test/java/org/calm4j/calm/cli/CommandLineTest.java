@@ -177,6 +177,32 @@ class CommandLineTest {
     }
 
     @Test
+    void aVoteTellsHowGoodItIsAndPairsTranslate() throws IOException {
+        String choices = "\"choices\":[{\"label\":\"A\",\"text\":\"east\"},{\"label\":\"B\",\"text\":\"west\"}],\"answer\":\"A\"";
+        file("s.jsonl", "{\"id\":1,\"language\":\"en\",\"question\":\"where?\"," + choices + ",\"responses\":[{\"text\":\"The answer is A\"},{\"text\":\"The answer is A\"}]}",
+                "{\"id\":1,\"language\":\"fr\",\"question\":\"où ?\"," + choices + ",\"responses\":[{\"text\":\"La réponse est B\"}]}");
+        assertThat(calm("vote", "--samples", path("s.jsonl"), "--output", path("votes.jsonl"), "--weighting", "dawid-skene", "--summary", path("summary.json"))).isZero();
+        assertThat(out.toString()).contains("1 questions: 1 with a winner").contains("alone en 100.0, fr 0.0").contains("Dawid-Skene");
+        assertThat(Json.read(folder.resolve("summary.json"), JsonNode.class).path("majority").path("by_languages")).hasSize(2);
+        assertThat(calm("vote", "--samples", path("s.jsonl"), "--output", path("votes.jsonl"), "--tie", "coin")).isEqualTo(2);
+        assertThat(calm("vote", "--samples", path("s.jsonl"), "--output", path("votes.jsonl"), "--languages", "de")).isEqualTo(2);
+        assertThat(err.toString()).contains("de").contains("[en, fr]");
+
+        file("t.jsonl", "{\"source\":\"en\",\"target\":\"fr\",\"text\":\"The answer is A\",\"translation\":\"La réponse est A\"}");
+        String[] pairs = {"pairs", "--samples", path("s.jsonl"), "--votes", path("votes.jsonl"), "--output", path("pairs.jsonl"), "--translator", "file"};
+        assertThat(calm(pairs)).isEqualTo(2);
+        assertThat(err.toString()).contains("--translations");
+        String[] translated = Stream.concat(Stream.of(pairs), Stream.of("--translations", path("t.jsonl"), "--json", "--margin-weights")).toArray(String[]::new);
+        assertThat(calm(translated)).isZero();
+        JsonNode counts = Json.mapper().readTree(out.toString());
+        assertThat(counts.path("sources").toString()).isEqualTo("{\"translated\":1}");
+        assertThat(counts.path("languages").path("en").path("skipped").toString()).isEqualTo("{\"all agree\":1}");
+        JsonNode pair = Jsonl.read(folder.resolve("pairs.jsonl"), JsonNode.class).getFirst();
+        assertThat(pair.path("chosen").asText()).isEqualTo("La réponse est A");
+        assertThat(pair.path("weight").asDouble()).isPositive();
+    }
+
+    @Test
     void predictionsAreEvaluated() throws IOException {
         file("p.jsonl", "{\"id\":1,\"language\":\"en\",\"answer\":\"A\",\"prediction\":\"A\"}",
                 "{\"id\":1,\"language\":\"fr\",\"answer\":\"A\",\"prediction\":null}",
