@@ -1,21 +1,32 @@
 package org.calm4j.calm.bench;
 
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
-import java.util.function.Supplier;
+import java.util.TreeMap;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.Json;
 import org.calm4j.engine.model.ModelConfig;
 import org.calm4j.engine.model.Projection;
 
 /** Shapes to measure with; weights are random, since their values do not change the speed. */
 public final class Models {
-    private static final Map<String, Supplier<ModelConfig>> SHAPES = Map.of(
-            "demo", () -> ModelConfig.llama(950, 128, 344, 2, 2, 2, 512, 1),
-            "llama-15m", () -> ModelConfig.llama(32_000, 288, 768, 6, 6, 6, 1024, 2),
-            "llama-110m", () -> ModelConfig.llama(32_000, 768, 2048, 12, 12, 12, 1024, 2));
+    private static final Map<String, ObjectNode> SHAPES = shapes();
 
     private Models() {
+    }
+
+    private static Map<String, ObjectNode> shapes() {
+        try (InputStream in = Models.class.getResourceAsStream("shapes.json")) {
+            return Json.mapper().readValue(in, new TypeReference<TreeMap<String, ObjectNode>>() { });
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /**
@@ -24,11 +35,11 @@ public final class Models {
      */
     public static ModelConfig config(String name) {
         if (SHAPES.containsKey(name)) {
-            return SHAPES.get(name).get();
+            return ModelConfig.of(SHAPES.get(name), name);
         }
         Path config = Path.of(name).resolve("config.json");
         if (!Files.exists(config)) {
-            throw CalmException.usage("--model is \"" + name + "\"; known: " + String.join(", ", SHAPES.keySet().stream().sorted().toList())
+            throw CalmException.usage("--model is \"" + name + "\"; known: " + String.join(", ", SHAPES.keySet())
                     + ", or a folder with a config.json");
         }
         return ModelConfig.read(config);
@@ -37,7 +48,7 @@ public final class Models {
     /** Elements of all matrices that a token is multiplied with, the head included. */
     static double matrices(ModelConfig config) {
         double block = 0;
-        for (Projection projection : Projection.values()) {
+        for (Projection projection : config.family().projections()) {
             block += (double) projection.inputSize(config) * projection.outputSize(config);
         }
         return config.layers() * block + (double) config.vocabSize() * config.hiddenSize();

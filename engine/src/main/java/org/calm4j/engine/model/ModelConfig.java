@@ -65,7 +65,8 @@ public record ModelConfig(Family family, int vocabSize, int hiddenSize, int inte
         throw CalmException.badInput(file, "not a JSON object");
     }
 
-    static ModelConfig of(ObjectNode json, Object where) {
+    /** @param where the object comes from, for error messages */
+    public static ModelConfig of(ObjectNode json, Object where) {
         ModelConfig config = new ConfigReader(new ConfigFields(json, where)).read();
         double parameters = Parameters.shapes(config).values().stream().mapToDouble(ModelConfig::product).sum();
         if (parameters > MOST_PARAMETERS) {
