@@ -51,7 +51,7 @@ public final class MiniatureOnCuda {
             try (ModelFolder model = ModelFolder.open(backend, base, null)) {
                 Path questions = files.resolve(WorldFiles.HELD_OUT_QUESTIONS);
                 PromptTemplates templates = PromptTemplates.choose(files.resolve(WorldFiles.PROMPTS), base);
-                new SampleStage(List.of(questions), templates, samples, new Sampling(4, 1.0, 0, 1, 0, 2, false, 1)).run(model,
+                new SampleStage(List.of(questions), templates, samples, new Sampling(4, 1.0, 0, 1, 0, 2, false, 1)).run(model, false,
                         Progress.NONE);
             }
             Jsonl.write(pairs, List.of(Map.of("prompt", "Paris", "chosen", " A", "rejected", " B"),
