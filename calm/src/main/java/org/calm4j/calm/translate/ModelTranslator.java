@@ -32,12 +32,12 @@ public final class ModelTranslator implements Translator {
 
     @Override
     public List<String> translate(List<Request> requests) {
-        List<int[]> prompts = requests.stream().map(request -> model.requireTokenizer().encode(prompt(request))).toList();
-        List<List<Completion>> completions = new Generator(model.model()).generate(prompts, Sampling.greedy(maxNewTokens), done -> { });
+        List<int[]> prompts = requests.stream().map(request -> model.promptIds(prompt(request))).toList();
+        List<List<Completion>> completions = new Generator(model).generate(prompts, Sampling.greedy(maxNewTokens), done -> { });
         List<String> translations = new ArrayList<>();
         for (List<Completion> own : completions) {
             Completion completion = own.getFirst();
-            String text = completion.finishReason().equals("stop") ? model.requireTokenizer().decode(completion.tokens(), true).strip() : "";
+            String text = completion.ended() ? completion.text().strip() : "";
             translations.add(text.isEmpty() ? null : text);
         }
         return translations;
