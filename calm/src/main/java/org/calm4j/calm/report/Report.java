@@ -74,6 +74,7 @@ public final class Report {
         outcomes.put("held_out", data.heldOut());
         charts.put("outcomes", outcomes);
         charts.put("vote", data.vote());
+        charts.put("curve", data.curve());
         charts.put("training", Stream.ofNullable(data.training()).flatMap(List::stream).map(TrainingLog::thinned).toList());
         return charts;
     }

@@ -124,6 +124,24 @@
           label: {show: true, position: 'bottom', color: colors.ink, fontSize: 12, formatter: p => Math.round(100 * p.value) + ' %'}}]});
   }
 
+  function languages(element) {
+    const figure = element.dataset.figure;
+    const sets = [['main set', 'eval', colors.accent, 'circle'], ['held out', 'held_out', colors.series[0], 'diamond']].filter(set => data.curve.some(p => p[set[1]] && p[set[1]][figure] !== undefined));
+    const series = [];
+    for (const [name, set, color, symbol] of sets) {
+      const points = data.curve.filter(p => p[set] && p[set][figure] !== undefined);
+      series.push(whiskers(name, color, 1.5, points.filter(p => p[set].confidence_intervals[figure]).map(p => [[p.languages, p[set].confidence_intervals[figure][0]], [p.languages, p[set].confidence_intervals[figure][1]]])));
+      series.push({type: 'line', name: name, symbol: symbol, symbolSize: 9, lineStyle: {color: color, width: 2.5}, itemStyle: {color: color}, data: points.map(p => [p.languages, p[set][figure]])});
+    }
+    return base({
+      legend: legend({data: sets.map(set => ({name: set[0], icon: set[3]}))}),
+      grid: {left: 4, right: 24, top: 40, bottom: 22, containLabel: true},
+      tooltip: tooltip({trigger: 'item', formatter: p => p.value[0] + ' voting: <b>' + percent(p.value[1]) + '</b> (' + escape(p.seriesName) + ')'}),
+      xAxis: {type: 'value', min: 0, max: data.curve.length - 1, interval: 1, name: 'voting languages', nameLocation: 'middle', nameGap: 26, nameTextStyle: axisText(), axisLabel: axisText(), axisLine: {lineStyle: {color: colors.line}}, axisTick: {show: false}, splitLine: {show: false}},
+      yAxis: shareAxis(),
+      series: series});
+  }
+
   const curveKinds = [
     ['loss', 'loss', ['loss']], ['eval_loss', 'evaluation loss', ['eval_loss']],
     ['rewards/margins', 'reward margin', ['rewards/margins']],
@@ -216,12 +234,23 @@
     apply();
   }
 
-  const kinds = {accuracy: accuracy, calibration: calibration, subsets: subsets};
+  const kinds = {accuracy: accuracy, calibration: calibration, subsets: subsets, languages: languages};
   for (const element of document.querySelectorAll('[data-chart]')) drawn.push({element: element, option: kinds[element.dataset.chart]});
   for (const [element, option] of layCurves()) drawn.push({element: element, option: option});
   draw();
   const examples = document.getElementById('examples');
   if (examples) filter(examples);
+  const questions = document.getElementById('questions');
+  if (questions) {
+    const items = [...questions.querySelectorAll('.item')];
+    const texts = items.map(item => item.textContent.toLowerCase());
+    questions.querySelector('.filters').addEventListener('input', () => {
+      const text = questions.querySelector('[name=text]').value.trim().toLowerCase();
+      items.forEach((item, i) => { item.hidden = !texts[i].includes(text); });
+      const shown = items.filter(item => !item.hidden).length;
+      questions.querySelector('output').textContent = shown === items.length ? '' : shown + ' of ' + items.length;
+    });
+  }
 
   let waiting = 0;
   let width = window.innerWidth;
@@ -236,7 +265,7 @@
   // Paper is white and has no folds, whatever the screen shows.
   const opened = [];
   window.addEventListener('beforeprint', () => {
-    document.querySelectorAll('details:not([open])').forEach(each => { each.open = true; opened.push(each); });
+    document.querySelectorAll('details:not([open]):not(.item)').forEach(each => { each.open = true; opened.push(each); });
     document.documentElement.classList.add('paper');
     draw();
   });

@@ -31,7 +31,7 @@ class ReportInBrowserTest {
         Rendered page = render(Report.write(SampleExperiment.data(), folder));
         assertThat(page.console()).as("console").isEmpty();
         List<String> charts = charts(page.dom());
-        assertThat(charts).hasSize(4 + 3 + 6);
+        assertThat(charts).hasSize(4 + 2 + 3 + 6);
         // A chart without data still has its axes and legend: what is counted are bars, points and curves in the colour of a series.
         assertThat(charts).allSatisfy(chart -> assertThat(MARK.matcher(chart).results().count())
                 .as(chart.substring(0, 200)).isGreaterThan(chart.contains("data-chart=") ? 6 : 0));
