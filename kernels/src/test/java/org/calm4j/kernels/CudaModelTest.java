@@ -33,8 +33,8 @@ import org.calm4j.engine.train.Trainer;
 import org.calm4j.standin.StandIn;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whole models on the GPU, or on its stand-in, against the scalar backend: losses, gradients, steps of training, generation. */
@@ -58,17 +58,21 @@ final class CudaModelTest {
     }
 
     @ParameterizedTest
-    @ValueSource(booleans = {true, false})
-    void logProbabilitiesAndGradients(boolean tied) {
-        List<double[]> right = gradients(new ScalarBackend(), tied);
-        List<double[]> given = gradients(new CudaBackend(0, Precision.F32), tied);
+    @MethodSource("kinds")
+    void logProbabilitiesAndGradients(String kind) {
+        List<double[]> right = gradients(new ScalarBackend(), kind);
+        List<double[]> given = gradients(new CudaBackend(0, Precision.F32), kind);
         assertClose(given, right);
     }
 
-    private static List<double[]> gradients(Backend backend, boolean tied) {
+    static List<String> kinds() {
+        return TinyModel.KINDS;
+    }
+
+    private static List<double[]> gradients(Backend backend, String kind) {
         List<double[]> results = new ArrayList<>();
         try (backend) {
-            CausalLm model = TinyModel.random(backend, tied);
+            CausalLm model = TinyModel.random(backend, kind);
             PackedBatch batch = TinyModel.batch();
             try (Parameters gradient = new Parameters(backend, model.config());
                     Activations activations = TinyModel.activations(model, Activations.Purpose.CHECKPOINTING)) {
@@ -128,19 +132,20 @@ final class CudaModelTest {
         }
     }
 
-    @Test
-    void greedyGeneration() {
-        List<List<Completion>> right = generate(new ScalarBackend());
-        List<List<Completion>> given = generate(new CudaBackend(0, Precision.F32));
+    @ParameterizedTest
+    @ValueSource(strings = {"llama", "mistral", "qwen3", "gpt2"})
+    void greedyGeneration(String kind) {
+        List<List<Completion>> right = generate(new ScalarBackend(), kind);
+        List<List<Completion>> given = generate(new CudaBackend(0, Precision.F32), kind);
         for (int i = 0; i < right.size(); i++) {
             assertThat(given.get(i).getFirst().tokens()).isEqualTo(right.get(i).getFirst().tokens());
             assertThat(given.get(i).getFirst().logProbs()).containsExactly(right.get(i).getFirst().logProbs(), within(TOLERANCE));
         }
     }
 
-    private static List<List<Completion>> generate(Backend backend) {
+    private static List<List<Completion>> generate(Backend backend, String kind) {
         try (backend) {
-            CausalLm model = TinyModel.random(backend, true);
+            CausalLm model = TinyModel.random(backend, kind);
             List<int[]> prompts = List.of(new int[] {3, 1, 4}, new int[] {15}, new int[] {9, 2, 6, 5, 3, 5});
             List<List<Completion>> all = new Generator(model).generate(prompts, Sampling.greedy(6), done -> { });
             model.parameters().close();
@@ -152,11 +157,11 @@ final class CudaModelTest {
     @ParameterizedTest
     @ValueSource(strings = {"TF32", "BF16"})
     void shorterOperands(Precision precision) {
-        double[] right = gradients(new ScalarBackend(), true).getFirst();
-        double[] given = gradients(new CudaBackend(0, precision), true).getFirst();
+        double[] right = gradients(new ScalarBackend(), "llama").getFirst();
+        double[] given = gradients(new CudaBackend(0, precision), "llama").getFirst();
         assertThat(given).containsExactly(right, within(precision == Precision.BF16 ? 0.1 : 0.02));
         if (precision == Precision.BF16) {
-            assertThat(given).isNotEqualTo(gradients(new CudaBackend(0, Precision.F32), true).getFirst());
+            assertThat(given).isNotEqualTo(gradients(new CudaBackend(0, Precision.F32), "llama").getFirst());
         }
     }
 

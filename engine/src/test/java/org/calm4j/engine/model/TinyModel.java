@@ -13,7 +13,7 @@ public final class TinyModel {
     }
 
     /** Names for {@link #config(String)}. */
-    static final List<String> KINDS = List.of("llama", "llama untied", "llama with biases", "llama with a part turned", "mistral", "qwen2",
+    public static final List<String> KINDS = List.of("llama", "llama untied", "llama with biases", "llama with a part turned", "mistral", "qwen2",
             "qwen3", "qwen3 with biases", "gpt2", "gpt2 untied");
 
     /** Two layers, four heads over two key/value heads, odd sizes elsewhere. */
@@ -70,7 +70,7 @@ public final class TinyModel {
     }
 
     /** Biases and norms are random too. */
-    static CausalLm random(Backend backend, String kind) {
+    public static CausalLm random(Backend backend, String kind) {
         ModelConfig config = config(kind);
         Parameters parameters = Parameters.random(backend, config, 7);
         for (Tensor tensor : parameters.tensors()) {
@@ -91,7 +91,7 @@ public final class TinyModel {
     }
 
     /** With an adapter whose B is not zero. */
-    static CausalLm withLora(Backend backend, String kind, double dropout) {
+    public static CausalLm withLora(Backend backend, String kind, double dropout) {
         CausalLm model = random(backend, kind);
         ModelConfig config = model.config();
         var settings = new Lora.Settings(3, 6, dropout, false, config.family().projections());
