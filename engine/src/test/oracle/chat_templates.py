@@ -31,7 +31,8 @@ def assistant(text, **more): return {"role": "assistant", "content": text, **mor
 def system(text): return {"role": "system", "content": text}
 
 
-CALL = {"type": "function", "id": "abcdefghi", "function": {"name": "w", "arguments": {"city": "Zürich", "n": [1, 2.5, True, None], "q": "\"\\\n\u001f"}}}
+CALL = {"type": "function", "id": "abcdefghi", "function": {"name": "w",
+        "arguments": {"city": "Zürich", "n": [1, 2.5, True, None], "q": "\"\\\n\u001f"}}}
 CONVERSATIONS = [
     [user("Hello")],
     [system("Be brief."), user("Hi, who are you?")],
@@ -42,7 +43,8 @@ CONVERSATIONS = [
     [user("q"), assistant("<think>\nhmm\n</think>\n\nanswer"), user("r"), assistant("<think>\nx\n</think>\n\nfinal \n")],
     [user("q"), assistant("answer", reasoning_content="\nbecause\n"), user("r"), assistant("final", reasoning_content="why")],
     [user("a"), assistant("b"), system("late"), user("c")],
-    [user("weather?"), assistant("", tool_calls=[CALL]), {"role": "tool", "content": "sunny", "tool_call_id": "abcdefghi"}, assistant("Sun."), user("ok")],
+    [user("weather?"), assistant("", tool_calls=[CALL]), {"role": "tool", "content": "sunny", "tool_call_id": "abcdefghi"},
+     assistant("Sun."), user("ok")],
 ]
 TOOLS = [{"type": "function", "function": {"name": "w", "description": "Weather 'of' a <city>", "parameters": {"type": "object",
           "properties": {"city": {"type": "string"}}, "required": ["city"]}, "return": {"type": "string"}}}]

@@ -42,7 +42,8 @@ final class ConversationDataTest {
     @Test
     void pairsOfMessages() throws IOException {
         String asked = "[{\"role\":\"user\",\"content\":\"Why?\"}]";
-        Path file = write("{\"prompt\":" + asked + ",\"chosen\":[{\"role\":\"assistant\",\"content\":\" Because. \"}],\"rejected\":\"No.\"}",
+        Path file = write("{\"prompt\":" + asked + ",\"chosen\":[{\"role\":\"assistant\",\"content\":\" Because. \"}],"
+                + "\"rejected\":\"No.\"}",
                 "{\"prompt\":\"Why?\",\"chosen\":\"Because.\",\"rejected\":\"No.\",\"chosen_source\":\"sampled\"}",
                 "{\"prompt\":\"Why?\",\"chosen\":\"Because.\",\"rejected\":\"No.\"}");
         List<Example.Preference> pairs = data.pairs(file);
