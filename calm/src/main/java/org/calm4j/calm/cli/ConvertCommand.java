@@ -13,13 +13,16 @@ import picocli.CommandLine.TypeConversionException;
 
 /** {@code calm convert}. */
 @Command(name = "convert", sortOptions = false,
-        description = "Brings a model into another form: type of its weights, size of its files; or a .bin of llama2.c.",
+        description = "Brings a model into another form: type of its weights, size of its files, adapter merged; or a .bin of llama2.c.",
         footer = {"", "Example: calm convert --model base --output base-bf16 --dtype BF16 --max-shard-size 2GB",
             "Example: calm convert --model stories260K.bin --tokenizer tok512.bin --output stories"})
 final class ConvertCommand extends CalmCommand {
     @Option(names = "--model", paramLabel = "DIR|FILE.bin", required = true,
             description = "A model folder in the Hugging Face layout, or a model of llama2.c.")
     private Path model;
+
+    @Option(names = "--adapter", paramLabel = "DIR", description = "A PEFT folder (LoRA) that is merged into the weights.")
+    private Path adapter;
 
     @Option(names = "--tokenizer", paramLabel = "FILE", description = "The tokenizer.bin of a model of llama2.c.")
     private Path tokenizer;
@@ -37,7 +40,7 @@ final class ConvertCommand extends CalmCommand {
 
     @Override
     void run() {
-        new ConvertStage(model, tokenizer, output, type, Shards.size(maxShardSize)).run(progress());
+        new ConvertStage(model, adapter, tokenizer, output, type, Shards.size(maxShardSize)).run(progress());
         result(Map.of("output", output.toString()), "Model in " + output);
     }
 

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.calm4j.calm.convert.Llama2Checkpoint;
 import org.calm4j.calm.convert.Llama2Tokenizer;
@@ -17,6 +18,9 @@ import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.io.Shards;
 import org.calm4j.engine.io.StoredType;
+import org.calm4j.engine.model.ModelFolder;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.Backends;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
@@ -24,11 +28,12 @@ import org.calm4j.engine.tensor.Tensor;
  * A model from one form into another, in a folder that appears whole.
  *
  * @param model a model folder, or a {@code .bin} of llama2.c
+ * @param adapter a PEFT folder that is merged into the weights; null without one
  * @param tokenizer the {@code tokenizer.bin} that belongs to a {@code .bin}; null without one
  * @param type of the weights; null keeps what they have
  * @param maxShardBytes of a file of weights
  */
-public record ConvertStage(Path model, Path tokenizer, Path output, DType type, long maxShardBytes) {
+public record ConvertStage(Path model, Path adapter, Path tokenizer, Path output, DType type, long maxShardBytes) {
     private static final String CONFIG = "config.json";
     /** Weights in any form; all else in a folder goes along as it is. */
     private static final String WEIGHTS = ".*\\.(safetensors|bin|pt|pth|ckpt|gguf|onnx|h5|msgpack|index\\.json)";
@@ -39,6 +44,9 @@ public record ConvertStage(Path model, Path tokenizer, Path output, DType type, 
             throw CalmException.badInput(output, "has files already; choose another --output, or remove it");
         }
         if (!Files.isDirectory(model)) {
+            if (adapter != null) {
+                throw CalmException.usage("--adapter goes with a model folder; convert the .bin first");
+            }
             ofLlama2(progress);
             return;
         }
@@ -67,7 +75,7 @@ public record ConvertStage(Path model, Path tokenizer, Path output, DType type, 
                 }
                 Json.write(folder.resolve(CONFIG), typed(checkpoint.config()));
                 Json.write(folder.resolve("generation_config.json"), checkpoint.generationConfig());
-                weights(folder, checkpoint.tensors(), progress);
+                weights(folder, checkpoint.tensors(), UnaryOperator.identity(), progress);
             });
         }
     }
@@ -76,22 +84,32 @@ public record ConvertStage(Path model, Path tokenizer, Path output, DType type, 
         if (!(Json.read(model.resolve(CONFIG), JsonNode.class) instanceof ObjectNode config)) {
             throw CalmException.badInput(model.resolve(CONFIG), "not a JSON object");
         }
+        if (adapter != null) {
+            try (Backend backend = Backends.open("cpu", 0); ModelFolder merging = ModelFolder.open(backend, model, adapter)) {
+                write(config, merging.model().parameters().tensors(), merging.model().lora()::merged, progress);
+            }
+            return;
+        }
         try (Safetensors weights = Safetensors.openFolder(model)) {
-            AtomicFile.folder(output, folder -> {
-                copyOthers(folder);
-                Json.write(folder.resolve(CONFIG), typed(config));
-                weights(folder, weights.tensors().values(), progress);
-            });
+            write(config, weights.tensors().values(), UnaryOperator.identity(), progress);
         }
     }
 
-    private void weights(Path folder, Collection<Tensor> tensors, Progress progress) {
+    private void write(ObjectNode config, Collection<Tensor> tensors, UnaryOperator<Tensor> content, Progress progress) {
+        AtomicFile.folder(output, folder -> {
+            copyOthers(folder);
+            Json.write(folder.resolve(CONFIG), typed(config));
+            weights(folder, tensors, content, progress);
+        });
+    }
+
+    private void weights(Path folder, Collection<Tensor> tensors, UnaryOperator<Tensor> content, Progress progress) {
         progress.start("convert", tensors.size());
         int[] done = {0};
         try {
             Shards.write(folder, tensors, new StoredType(type), maxShardBytes, tensor -> {
                 progress.at(++done[0], tensor.name());
-                return tensor;
+                return content.apply(tensor);
             });
         } finally {
             progress.end();

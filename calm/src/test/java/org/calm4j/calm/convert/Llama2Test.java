@@ -83,7 +83,7 @@ final class Llama2Test {
         Path bin = Files.write(folder.resolve("model.bin"), model.modelFile());
         Path tokenizer = Files.write(folder.resolve("tokenizer.bin"), model.tokenizerFile());
         Path output = folder.resolve("converted");
-        new ConvertStage(bin, tokenizer, output, null, Shards.DEFAULT_MAX_BYTES).run(Progress.NONE);
+        new ConvertStage(bin, null, tokenizer, output, null, Shards.DEFAULT_MAX_BYTES).run(Progress.NONE);
         return output;
     }
 
@@ -146,7 +146,7 @@ final class Llama2Test {
             Path ids = Files.write(folder.resolve("t.bin"), ofModel ? tokenizer : broken);
             Path output = folder.resolve("out" + i);
             try {
-                new ConvertStage(bin, ids, output, null, Shards.DEFAULT_MAX_BYTES).run(Progress.NONE);
+                new ConvertStage(bin, null, ids, output, null, Shards.DEFAULT_MAX_BYTES).run(Progress.NONE);
             } catch (CalmException e) {
                 refused++;
                 assertThat(e.kind()).isEqualTo(CalmException.Kind.BAD_INPUT);
