@@ -68,6 +68,7 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
 
     /** @param put what is asked in the place of a question, such as the same with passages before it */
     List<Samples> sample(ModelFolder model, List<Question> asked, UnaryOperator<Question> put, boolean resume, Progress progress, String task) {
+        model.requireTokenizer();
         List<String> texts = asked.stream().map(put).map(prompts::render).toList();
         List<int[]> encoded = texts.stream().map(model::promptIds).toList();
         Generator generator = new Generator(model);
