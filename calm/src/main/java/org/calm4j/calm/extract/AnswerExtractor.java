@@ -146,8 +146,9 @@ public final class AnswerExtractor {
         for (String sentence : sentences.reversed()) {
             Set<Integer> stated = choices.stated(sentence);
             if (!stated.isEmpty()) {
-                String label = stated.size() == 1 ? choices.label(stated.iterator().next()) : null;
-                boolean negated = negated(sentence);
+                int choice = stated.iterator().next();
+                String label = stated.size() == 1 ? choices.label(choice) : null;
+                boolean negated = negated(sentence, choices.text(choice));
                 return label == null || negated || wrong.contains(label) ? Extraction.nothing(negated ? Rule.NOTHING : Rule.SEVERAL)
                         : new Extraction(label, Rule.OPTION_TEXT, sentence.strip(), response.lastIndexOf(sentence), false);
             }
@@ -162,8 +163,10 @@ public final class AnswerExtractor {
         return width > LONGEST_ANSWER && ".。!?！？)）]}\"”»」』*:".indexOf(end.charAt(end.length() - 1)) < 0;
     }
 
-    private static boolean negated(String sentence) {
+    // A "not" within the option's own text denies nothing.
+    private static boolean negated(String sentence, String option) {
         String lower = CharClass.lower(CharClass.folded(sentence));
+        lower = option.isEmpty() ? lower : lower.replace(option, " ");
         for (int i = 0; i < lower.length(); i++) {
             if (Grammar.ALL.match(Word.NOT, lower, i) > 0) {
                 return true;

@@ -89,6 +89,17 @@ final class AnswerExtractorTest {
         assertThat(AnswerExtractor.extract("The main language of French\u00A0Polynesia is French .", choices)).isEqualTo("A");
         assertThat(AnswerExtractor.extract("马来西亚 属于 东南亚 。", choices)).isEqualTo("D");
         assertThat(AnswerExtractor.extract("French\u00A0Polynesia", choices)).isNull();
+        List<Choice> regions = List.of(new Choice("A", "西非"), new Choice("B", "中非"), new Choice("C", "カリブ"));
+        assertThat(AnswerExtractor.extract("加纳 属于 西非 。", regions)).isEqualTo("A");
+        assertThat(AnswerExtractor.extract("中非共和国 は カリブ に あります 。", regions)).isEqualTo("C");
+    }
+
+    /** A negation denies the option that a sentence states, unless it is part of the option's own text. */
+    @Test
+    void negationsWithinAnOption() {
+        List<Choice> choices = List.of(new Choice("A", "Do not disclose the diagnosis"), new Choice("B", "Call the police"));
+        assertThat(AnswerExtractor.extract("The physician should do not disclose the diagnosis.", choices)).isEqualTo("A");
+        assertThat(AnswerExtractor.extract("One would not call the police.", choices)).isNull();
     }
 
     /** Which rule decided, on which words, and where. */
