@@ -10,12 +10,14 @@ import static org.calm4j.engine.op.simd.Vectors.ORDER;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * Packing of one panel of a product: for each of k steps the {@code width} values that a tile wants at once, one after another; missing
- * ones are zero.
+ * Packing of one panel of a product: for each of k steps the {@code width} values that a tile wants at once, one after another; what is
+ * missing is zero or a copy of what is there.
  */
 final class Panels {
     /** A block transpose works on so many rows and steps; it needs 256-bit vectors. */
     private static final int BLOCK = 8;
+    /** A block with fewer rows is not worth it. */
+    private static final int LEAST_ROWS = 6;
 
     private Panels() {
     }
@@ -24,34 +26,25 @@ final class Panels {
     static void fromRows(long to, long from, long stride, int count, int k, int width) {
         int i = 0;
         if (LANES >= BLOCK) {
-            if (width == Tile6.ROWS && count == width) {
-                sixRows(to, from, stride, k);
-                return;
-            }
-            for (; i + BLOCK <= count; i += BLOCK) {
-                eightRows(to + 4L * i, from + i * stride, stride, k, 4L * width);
+            for (; i + LEAST_ROWS <= count; i += BLOCK) {
+                blocks(to + 4L * i, from + i * stride, stride, Math.min(BLOCK, count - i), k, 4L * width);
             }
         }
-        restOfRows(to + 4L * i, from + i * stride, stride, count - i, width - i, 0, k, 4L * width);
+        if (i < width) {
+            restOfRows(to + 4L * i, from + i * stride, stride, count - i, width - i, 0, k, 4L * width);
+        }
     }
 
-    private static void eightRows(long to, long from, long stride, int k, long toStride) {
+    /** Six to eight rows; what is missing repeats the last one, in places that no tile reads or whose results nobody keeps. */
+    private static void blocks(long to, long from, long stride, int count, int k, long toStride) {
+        long row6 = Math.min(6, count - 1) * stride;
+        long row7 = Math.min(7, count - 1) * stride;
         int step = 0;
         for (; step + BLOCK <= k; step += BLOCK) {
             long source = from + 4L * step;
-            Transpose.block(to + step * toStride, toStride, source, stride, source + 6 * stride, source + 7 * stride);
+            Transpose.block(to + step * toStride, toStride, source, stride, source + row6, source + row7);
         }
-        restOfRows(to, from, stride, BLOCK, BLOCK, step, k, toStride);
-    }
-
-    /** Each vector stored runs over into the next step, which is stored later; the last steps go one by one, for the next panel's sake. */
-    private static void sixRows(long to, long from, long stride, int k) {
-        int step = 0;
-        for (; step + BLOCK < k; step += BLOCK) {
-            long source = from + 4L * step;
-            Transpose.block(to + 4L * Tile6.ROWS * step, 4L * Tile6.ROWS, source, stride, source + 5 * stride, source + 5 * stride);
-        }
-        restOfRows(to, from, stride, Tile6.ROWS, Tile6.ROWS, step, k, 4L * Tile6.ROWS);
+        restOfRows(to, from, stride, count, BLOCK, step, k, toStride);
     }
 
     private static void restOfRows(long to, long from, long stride, int count, int width, int step, int k, long toStride) {
@@ -67,8 +60,8 @@ final class Panels {
     static void fromColumns(long to, long from, long stride, int count, int k, int width) {
         if (count == width && width == 2 * LANES) {
             twoVectors(to, from, stride, k);
-        } else if (count == width && width <= LANES) {
-            overlapping(to, from, stride, k, width);
+        } else if (width <= LANES) {
+            overlapping(to, from, stride, count, k, width);
         } else {
             oneByOne(to, from, stride, count, k, width);
         }
@@ -86,7 +79,7 @@ final class Panels {
     }
 
     /** Reads and writes a whole vector where fewer values are wanted; not in the last steps, behind which memory may end. */
-    private static void overlapping(long to, long from, long stride, int k, int width) {
+    private static void overlapping(long to, long from, long stride, int count, int k, int width) {
         // The values read too much must lie in the rows below, and what is written too much in the steps below.
         int rest = Math.min(k, (int) Math.max((LANES + width - 1) / width, (BYTES + stride - 1) / stride));
         for (int step = 0; step < k - rest; step++) {
@@ -94,7 +87,7 @@ final class Panels {
             from += stride;
             to += 4L * width;
         }
-        oneByOne(to, from, stride, width, rest, width);
+        oneByOne(to, from, stride, count, rest, width);
     }
 
     private static void oneByOne(long to, long from, long stride, int count, int k, int width) {

@@ -18,8 +18,10 @@ final class Product implements AutoCloseable {
     /** Rows and columns of a tile: panels are that wide. */
     private static final int MR = WIDE ? Tile8.ROWS : Tile6.ROWS;
     private static final int NR = 2 * LANES;
-    /** A right panel of so many steps fits into the first cache beside a left one. */
-    private static final int KC = 256;
+    /** Floats of one step of a left panel. */
+    private static final int LEFT = WIDE ? Tile8.LEFT : Tile6.LEFT;
+    /** A right panel of so many steps, 24 or 32 KB, lies in the first cache while tiles read it. */
+    private static final int KC = WIDE ? 256 : 384;
     /** Packed at once: bounds the scratch memory to about 9 MB. */
     private static final int NC = 2048;
     private static final int MC = 4080;
@@ -131,8 +133,8 @@ final class Product implements AutoCloseable {
     private void block(boolean packRight) {
         leftCount = (rows + MR - 1) / MR;
         int rightCount = (columns + NR - 1) / NR;
-        leftPanels = packed.floats((long) steps * (leftCount * MR + rightCount * NR));
-        rightPanels = leftPanels + 4L * steps * leftCount * MR;
+        leftPanels = packed.floats((long) steps * (leftCount * LEFT + rightCount * NR));
+        rightPanels = leftPanels + 4L * steps * leftCount * LEFT;
         int packing = leftCount + (packRight ? rightCount : 0);
         pool.run(packTask, packing, (long) (steps * (rows + (packRight ? (double) columns : 0)) / PACKED_PER_NANO));
         int tasks = ((rows + TASK_ROWS - 1) / TASK_ROWS) * ((columns + TASK_COLUMNS - 1) / TASK_COLUMNS);
@@ -149,13 +151,13 @@ final class Product implements AutoCloseable {
     }
 
     private void packLeft(int panel) {
-        long to = leftPanels + 4L * steps * MR * panel;
+        long to = leftPanels + 4L * steps * LEFT * panel;
         int row = firstRow + panel * MR;
         int count = Math.min(MR, firstRow + rows - row);
         if (leftTransposed) {
-            Panels.fromColumns(to, left + firstStep * leftStride + 4L * row, leftStride, count, steps, MR);
+            Panels.fromColumns(to, left + firstStep * leftStride + 4L * row, leftStride, count, steps, LEFT);
         } else {
-            Panels.fromRows(to, left + row * leftStride + 4L * firstStep, leftStride, count, steps, MR);
+            Panels.fromRows(to, left + row * leftStride + 4L * firstStep, leftStride, count, steps, LEFT);
         }
     }
 
@@ -194,7 +196,7 @@ final class Product implements AutoCloseable {
         for (int j = column; j < columnEnd; j += NR) {
             long b = rightPanels + 4L * steps * j;
             for (int i = row; i < rowEnd; i += MR) {
-                long a = leftPanels + 4L * steps * i;
+                long a = leftPanels + 4L * steps * (i / MR * LEFT);
                 long to = c + (firstRow + i) * cStride + 4L * (firstColumn + j);
                 int tileRows = Math.min(MR, rowEnd - i);
                 int tileColumns = Math.min(NR, columnEnd - j);
@@ -210,49 +212,46 @@ final class Product implements AutoCloseable {
     }
 
     private void full(long to, long a, long b) {
-        long bEnd = b + 4L * NR * steps;
         if (WIDE) {
             if (adding) {
-                Tile8.add(to, cStride, a, b, bEnd, alpha);
+                Tile8.add(to, cStride, a, b, steps, alpha);
             } else {
-                Tile8.set(to, cStride, a, b, bEnd, alpha);
+                Tile8.set(to, cStride, a, b, steps, alpha);
             }
         } else if (adding) {
-            Tile6.add(to, cStride, a, b, bEnd, alpha);
+            Tile6.add(to, cStride, a, b, steps, alpha);
         } else {
-            Tile6.set(to, cStride, a, b, bEnd, alpha);
+            Tile6.set(to, cStride, a, b, steps, alpha);
         }
     }
 
     private void narrow(long to, long a, long b) {
-        long bEnd = b + 4L * NR * steps;
         if (WIDE) {
             if (adding) {
-                Tile8.addNarrow(to, cStride, a, b, bEnd, alpha);
+                Tile8.addNarrow(to, cStride, a, b, steps, alpha);
             } else {
-                Tile8.setNarrow(to, cStride, a, b, bEnd, alpha);
+                Tile8.setNarrow(to, cStride, a, b, steps, alpha);
             }
         } else if (adding) {
-            Tile6.addNarrow(to, cStride, a, b, bEnd, alpha);
+            Tile6.addNarrow(to, cStride, a, b, steps, alpha);
         } else {
-            Tile6.setNarrow(to, cStride, a, b, bEnd, alpha);
+            Tile6.setNarrow(to, cStride, a, b, steps, alpha);
         }
     }
 
     /** A tile that reaches over C's border is computed beside it; its elements are rounded as in whole tiles, wherever a row lies. */
     private void edge(long to, long a, long b, int tileRows, int tileColumns, int worker) {
         long tile = own[worker].floats((long) MR * NR + (long) NR * KC);
-        long bEnd = b + 4L * NR * steps;
         if (WIDE) {
             if (tileColumns <= LANES) {
-                Tile8.setNarrow(tile, 2 * BYTES, a, b, bEnd, 1);
+                Tile8.setNarrow(tile, 2 * BYTES, a, b, steps, 1);
             } else {
-                Tile8.set(tile, 2 * BYTES, a, b, bEnd, 1);
+                Tile8.set(tile, 2 * BYTES, a, b, steps, 1);
             }
         } else if (tileColumns <= LANES) {
-            Tile6.setNarrow(tile, 2 * BYTES, a, b, bEnd, 1);
+            Tile6.setNarrow(tile, 2 * BYTES, a, b, steps, 1);
         } else {
-            Tile6.set(tile, 2 * BYTES, a, b, bEnd, 1);
+            Tile6.set(tile, 2 * BYTES, a, b, steps, 1);
         }
         for (int i = 0; i < tileRows; i++) {
             for (int j = 0; j < tileColumns; j++) {

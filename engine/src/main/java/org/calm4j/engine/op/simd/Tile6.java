@@ -10,18 +10,22 @@ import jdk.incubator.vector.FloatVector;
 
 /**
  * Register tiles of six rows: twelve accumulators, two vectors of the right panel and a broadcast fill the sixteen registers of 256-bit
- * machines. Setting and adding are methods of their own: a branch inside makes the compiler give up on registers.
+ * machines. Setting and adding are methods of their own: a branch inside makes the compiler give up on registers. The loops count in a long:
+ * then the compiler checks the bounds of all steps before the first one. The breaks never happen: they keep it from loading all of a step
+ * before the first product, for which there are no registers. Both together gain about a fifth on Zen 3 against growing addresses.
  */
 final class Tile6 {
     static final int ROWS = 6;
-    /** Bytes of one step of the left panel. */
-    private static final long STEP = 4 * ROWS;
+    /** Floats of one step of the left panel; two more than rows, so that one counter serves both panels. */
+    static final int LEFT = 8;
+    private static final long STEP = 4 * LEFT;
+    private static final long SCALE = 2 * BYTES / STEP;
 
     private Tile6() {
     }
 
     /** Sets a tile of 6 rows and two vectors: {@code c = α·a·b}. */
-    static void set(long c, long stride, long a, long b, long bEnd, float alpha) {
+    static void set(long c, long stride, long a, long b, long steps, float alpha) {
         FloatVector c00 = FloatVector.zero(FLOATS);
         FloatVector c01 = FloatVector.zero(FLOATS);
         FloatVector c10 = FloatVector.zero(FLOATS);
@@ -34,25 +38,35 @@ final class Tile6 {
         FloatVector c41 = FloatVector.zero(FLOATS);
         FloatVector c50 = FloatVector.zero(FLOATS);
         FloatVector c51 = FloatVector.zero(FLOATS);
-        for (; b != bEnd; b += 2 * BYTES, a += STEP) {
-            FloatVector b0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, b, ORDER);
-            FloatVector b1 = FloatVector.fromMemorySegment(FLOATS, MEMORY, b + BYTES, ORDER);
-            FloatVector a0 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a));
+        long never = -c;
+        for (long p = 0; p < STEP * steps; p += STEP) {
+            FloatVector b0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, b + SCALE * p, ORDER);
+            FloatVector b1 = FloatVector.fromMemorySegment(FLOATS, MEMORY, b + SCALE * p + BYTES, ORDER);
+            FloatVector a0 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + p));
             c00 = a0.fma(b0, c00);
             c01 = a0.fma(b1, c01);
-            FloatVector a1 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 4));
+            if (p == never) {
+                break;
+            }
+            FloatVector a1 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + p + 4));
             c10 = a1.fma(b0, c10);
             c11 = a1.fma(b1, c11);
-            FloatVector a2 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 8));
+            FloatVector a2 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + p + 8));
             c20 = a2.fma(b0, c20);
             c21 = a2.fma(b1, c21);
-            FloatVector a3 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 12));
+            if (p == never - 8) {
+                break;
+            }
+            FloatVector a3 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + p + 12));
             c30 = a3.fma(b0, c30);
             c31 = a3.fma(b1, c31);
-            FloatVector a4 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 16));
+            FloatVector a4 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + p + 16));
             c40 = a4.fma(b0, c40);
             c41 = a4.fma(b1, c41);
-            FloatVector a5 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 20));
+            if (p == never - 16) {
+                break;
+            }
+            FloatVector a5 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + p + 20));
             c50 = a5.fma(b0, c50);
             c51 = a5.fma(b1, c51);
         }
@@ -77,7 +91,7 @@ final class Tile6 {
     }
 
     /** Adds to a tile of 6 rows and two vectors: {@code c += α·a·b}. */
-    static void add(long c, long stride, long a, long b, long bEnd, float alpha) {
+    static void add(long c, long stride, long a, long b, long steps, float alpha) {
         FloatVector c00 = FloatVector.zero(FLOATS);
         FloatVector c01 = FloatVector.zero(FLOATS);
         FloatVector c10 = FloatVector.zero(FLOATS);
@@ -90,25 +104,35 @@ final class Tile6 {
         FloatVector c41 = FloatVector.zero(FLOATS);
         FloatVector c50 = FloatVector.zero(FLOATS);
         FloatVector c51 = FloatVector.zero(FLOATS);
-        for (; b != bEnd; b += 2 * BYTES, a += STEP) {
-            FloatVector b0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, b, ORDER);
-            FloatVector b1 = FloatVector.fromMemorySegment(FLOATS, MEMORY, b + BYTES, ORDER);
-            FloatVector a0 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a));
+        long never = -c;
+        for (long p = 0; p < STEP * steps; p += STEP) {
+            FloatVector b0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, b + SCALE * p, ORDER);
+            FloatVector b1 = FloatVector.fromMemorySegment(FLOATS, MEMORY, b + SCALE * p + BYTES, ORDER);
+            FloatVector a0 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + p));
             c00 = a0.fma(b0, c00);
             c01 = a0.fma(b1, c01);
-            FloatVector a1 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 4));
+            if (p == never) {
+                break;
+            }
+            FloatVector a1 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + p + 4));
             c10 = a1.fma(b0, c10);
             c11 = a1.fma(b1, c11);
-            FloatVector a2 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 8));
+            FloatVector a2 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + p + 8));
             c20 = a2.fma(b0, c20);
             c21 = a2.fma(b1, c21);
-            FloatVector a3 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 12));
+            if (p == never - 8) {
+                break;
+            }
+            FloatVector a3 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + p + 12));
             c30 = a3.fma(b0, c30);
             c31 = a3.fma(b1, c31);
-            FloatVector a4 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 16));
+            FloatVector a4 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + p + 16));
             c40 = a4.fma(b0, c40);
             c41 = a4.fma(b1, c41);
-            FloatVector a5 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 20));
+            if (p == never - 16) {
+                break;
+            }
+            FloatVector a5 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + p + 20));
             c50 = a5.fma(b0, c50);
             c51 = a5.fma(b1, c51);
         }
@@ -133,26 +157,26 @@ final class Tile6 {
     }
 
     /** Sets a tile of 6 rows and one vector, the first of each step of the panel: {@code c = α·a·b}. */
-    static void setNarrow(long c, long stride, long a, long b, long bEnd, float alpha) {
+    static void setNarrow(long c, long stride, long a, long b, long steps, float alpha) {
         FloatVector c00 = FloatVector.zero(FLOATS);
         FloatVector c10 = FloatVector.zero(FLOATS);
         FloatVector c20 = FloatVector.zero(FLOATS);
         FloatVector c30 = FloatVector.zero(FLOATS);
         FloatVector c40 = FloatVector.zero(FLOATS);
         FloatVector c50 = FloatVector.zero(FLOATS);
-        for (; b != bEnd; b += 2 * BYTES, a += STEP) {
-            FloatVector b0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, b, ORDER);
-            FloatVector a0 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a));
+        for (long p = 0; p < STEP * steps; p += STEP) {
+            FloatVector b0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, b + SCALE * p, ORDER);
+            FloatVector a0 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + p));
             c00 = a0.fma(b0, c00);
-            FloatVector a1 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 4));
+            FloatVector a1 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + p + 4));
             c10 = a1.fma(b0, c10);
-            FloatVector a2 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 8));
+            FloatVector a2 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + p + 8));
             c20 = a2.fma(b0, c20);
-            FloatVector a3 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 12));
+            FloatVector a3 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + p + 12));
             c30 = a3.fma(b0, c30);
-            FloatVector a4 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 16));
+            FloatVector a4 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + p + 16));
             c40 = a4.fma(b0, c40);
-            FloatVector a5 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 20));
+            FloatVector a5 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + p + 20));
             c50 = a5.fma(b0, c50);
         }
         FloatVector s = FloatVector.broadcast(FLOATS, alpha);
@@ -170,26 +194,26 @@ final class Tile6 {
     }
 
     /** Adds to a tile of 6 rows and one vector, the first of each step of the panel: {@code c += α·a·b}. */
-    static void addNarrow(long c, long stride, long a, long b, long bEnd, float alpha) {
+    static void addNarrow(long c, long stride, long a, long b, long steps, float alpha) {
         FloatVector c00 = FloatVector.zero(FLOATS);
         FloatVector c10 = FloatVector.zero(FLOATS);
         FloatVector c20 = FloatVector.zero(FLOATS);
         FloatVector c30 = FloatVector.zero(FLOATS);
         FloatVector c40 = FloatVector.zero(FLOATS);
         FloatVector c50 = FloatVector.zero(FLOATS);
-        for (; b != bEnd; b += 2 * BYTES, a += STEP) {
-            FloatVector b0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, b, ORDER);
-            FloatVector a0 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a));
+        for (long p = 0; p < STEP * steps; p += STEP) {
+            FloatVector b0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, b + SCALE * p, ORDER);
+            FloatVector a0 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + p));
             c00 = a0.fma(b0, c00);
-            FloatVector a1 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 4));
+            FloatVector a1 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + p + 4));
             c10 = a1.fma(b0, c10);
-            FloatVector a2 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 8));
+            FloatVector a2 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + p + 8));
             c20 = a2.fma(b0, c20);
-            FloatVector a3 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 12));
+            FloatVector a3 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + p + 12));
             c30 = a3.fma(b0, c30);
-            FloatVector a4 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 16));
+            FloatVector a4 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + p + 16));
             c40 = a4.fma(b0, c40);
-            FloatVector a5 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 20));
+            FloatVector a5 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + p + 20));
             c50 = a5.fma(b0, c50);
         }
         FloatVector s = FloatVector.broadcast(FLOATS, alpha);

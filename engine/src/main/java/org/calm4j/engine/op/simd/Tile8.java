@@ -11,14 +11,15 @@ import jdk.incubator.vector.FloatVector;
 /** Register tiles of eight rows, for the 32 registers of 512-bit machines; otherwise as {@link Tile6}. */
 final class Tile8 {
     static final int ROWS = 8;
-    /** Bytes of one step of the left panel. */
-    private static final long STEP = 4 * ROWS;
+    /** Floats of one step of the left panel. */
+    static final int LEFT = 8;
+    private static final long STEP = 4 * LEFT;
 
     private Tile8() {
     }
 
     /** Sets a tile of 8 rows and two vectors: {@code c = α·a·b}. */
-    static void set(long c, long stride, long a, long b, long bEnd, float alpha) {
+    static void set(long c, long stride, long a, long b, long steps, float alpha) {
         FloatVector c00 = FloatVector.zero(FLOATS);
         FloatVector c01 = FloatVector.zero(FLOATS);
         FloatVector c10 = FloatVector.zero(FLOATS);
@@ -35,7 +36,7 @@ final class Tile8 {
         FloatVector c61 = FloatVector.zero(FLOATS);
         FloatVector c70 = FloatVector.zero(FLOATS);
         FloatVector c71 = FloatVector.zero(FLOATS);
-        for (; b != bEnd; b += 2 * BYTES, a += STEP) {
+        for (long bEnd = b + 2 * BYTES * steps; b != bEnd; b += 2 * BYTES, a += STEP) {
             FloatVector b0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, b, ORDER);
             FloatVector b1 = FloatVector.fromMemorySegment(FLOATS, MEMORY, b + BYTES, ORDER);
             FloatVector a0 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a));
@@ -90,7 +91,7 @@ final class Tile8 {
     }
 
     /** Adds to a tile of 8 rows and two vectors: {@code c += α·a·b}. */
-    static void add(long c, long stride, long a, long b, long bEnd, float alpha) {
+    static void add(long c, long stride, long a, long b, long steps, float alpha) {
         FloatVector c00 = FloatVector.zero(FLOATS);
         FloatVector c01 = FloatVector.zero(FLOATS);
         FloatVector c10 = FloatVector.zero(FLOATS);
@@ -107,7 +108,7 @@ final class Tile8 {
         FloatVector c61 = FloatVector.zero(FLOATS);
         FloatVector c70 = FloatVector.zero(FLOATS);
         FloatVector c71 = FloatVector.zero(FLOATS);
-        for (; b != bEnd; b += 2 * BYTES, a += STEP) {
+        for (long bEnd = b + 2 * BYTES * steps; b != bEnd; b += 2 * BYTES, a += STEP) {
             FloatVector b0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, b, ORDER);
             FloatVector b1 = FloatVector.fromMemorySegment(FLOATS, MEMORY, b + BYTES, ORDER);
             FloatVector a0 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a));
@@ -162,7 +163,7 @@ final class Tile8 {
     }
 
     /** Sets a tile of 8 rows and one vector, the first of each step of the panel: {@code c = α·a·b}. */
-    static void setNarrow(long c, long stride, long a, long b, long bEnd, float alpha) {
+    static void setNarrow(long c, long stride, long a, long b, long steps, float alpha) {
         FloatVector c00 = FloatVector.zero(FLOATS);
         FloatVector c10 = FloatVector.zero(FLOATS);
         FloatVector c20 = FloatVector.zero(FLOATS);
@@ -171,7 +172,7 @@ final class Tile8 {
         FloatVector c50 = FloatVector.zero(FLOATS);
         FloatVector c60 = FloatVector.zero(FLOATS);
         FloatVector c70 = FloatVector.zero(FLOATS);
-        for (; b != bEnd; b += 2 * BYTES, a += STEP) {
+        for (long bEnd = b + 2 * BYTES * steps; b != bEnd; b += 2 * BYTES, a += STEP) {
             FloatVector b0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, b, ORDER);
             FloatVector a0 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a));
             c00 = a0.fma(b0, c00);
@@ -209,7 +210,7 @@ final class Tile8 {
     }
 
     /** Adds to a tile of 8 rows and one vector, the first of each step of the panel: {@code c += α·a·b}. */
-    static void addNarrow(long c, long stride, long a, long b, long bEnd, float alpha) {
+    static void addNarrow(long c, long stride, long a, long b, long steps, float alpha) {
         FloatVector c00 = FloatVector.zero(FLOATS);
         FloatVector c10 = FloatVector.zero(FLOATS);
         FloatVector c20 = FloatVector.zero(FLOATS);
@@ -218,7 +219,7 @@ final class Tile8 {
         FloatVector c50 = FloatVector.zero(FLOATS);
         FloatVector c60 = FloatVector.zero(FLOATS);
         FloatVector c70 = FloatVector.zero(FLOATS);
-        for (; b != bEnd; b += 2 * BYTES, a += STEP) {
+        for (long bEnd = b + 2 * BYTES * steps; b != bEnd; b += 2 * BYTES, a += STEP) {
             FloatVector b0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, b, ORDER);
             FloatVector a0 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a));
             c00 = a0.fma(b0, c00);
