@@ -155,9 +155,8 @@ public final class Parameters implements AutoCloseable {
         double[] values = new double[(int) Math.min(tensor.size(), 1 << 20)];
         for (long first = 0; first < tensor.size(); first += values.length) {
             int count = (int) Math.min(values.length, tensor.size() - first);
-            for (int i = 0; i < count; i++) {
-                values[i] = value.applyAsDouble(first + i);
-            }
+            long start = first;
+            Arrays.parallelSetAll(values, i -> value.applyAsDouble(start + i));
             backend.write(row.rows(first, count), values, count);
         }
     }

@@ -1,34 +1,42 @@
 package org.calm4j.engine.op.simd;
 
+import static org.calm4j.engine.op.simd.Vectors.DOUBLE;
 import static org.calm4j.engine.op.simd.Vectors.FLOAT;
 import static org.calm4j.engine.op.simd.Vectors.INT;
 import static org.calm4j.engine.op.simd.Vectors.MEMORY;
 
 import org.calm4j.engine.tensor.Tensor;
 
-/** {@code log softmax(x·wᵀ)} at one target per row: x (N,C), w (V,C); the logits of a chunk of rows at a time. */
+/**
+ * {@code log softmax(x·wᵀ)} at one target per row: x (N,C), w (V,C). The logits of some rows and some words at a time, which stay in the cache,
+ * with the sum of exponentials carried from words to words (Milakov &amp; Gimelshein 2018); so w and its gradient pass through once for many rows.
+ */
 final class TokenLogProb implements AutoCloseable {
-    /** Logits kept at once, unless {@link #LEAST_ROWS} rows are more. */
-    private static final long CHUNK = 1 << 20;
-    private static final int LEAST_ROWS = 48;
+    private static final int ROWS = 512;
+    private static final int WORDS = 1024;
     private static final int TASK_ROWS = 4;
     private static final double PER_NANO = 1;
+    /** Bytes of what is carried for a row: the greatest logit so far, and the sum of exponentials below it. */
+    private static final int CARRIED = 16;
 
     private final WorkerPool pool;
     private final Linear linear;
     private final Scratch scratch = new Scratch();
     private final WorkerPool.Task forwardTask = this::forward;
+    private final WorkerPool.Task lastTask = this::last;
     private final WorkerPool.Task backwardTask = this::backward;
 
+    private long carried;
     private long logits;
+    /** Bytes from one row of logits to the next: whole vectors. */
+    private long stride;
+    private int rows;
+    private int firstWord;
+    private int words;
     private long logProb;
     private long lse;
     private long target;
     private long coefficient;
-    private int rows;
-    /** Bytes from one row of logits to the next: whole vectors. */
-    private long stride;
-    private int v;
 
     TokenLogProb(WorkerPool pool, Linear linear) {
         this.pool = pool;
@@ -39,22 +47,25 @@ final class TokenLogProb implements AutoCloseable {
     void forward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target) {
         int n = (int) x.dim(0);
         int c = (int) x.dim(1);
-        v = (int) w.dim(0);
+        int v = (int) w.dim(0);
         long logProbs = Native.f32(logProb, n);
         long lses = Native.f32(lse, n);
         long xs = Native.f32(x, x.size());
         long weight = Native.weight(w, (long) v * c);
+        long wordBytes = (long) w.type().bytes() * c;
         long targets = Native.indices(target, n, v);
-        int chunk = chunkRows(n);
-        stride = 4L * Vectors.roundUp(v);
-        logits = scratch.floats(chunk * stride / 4);
-        for (int first = 0; first < n; first += chunk) {
-            rows = Math.min(chunk, n - first);
-            linear.forward(logits, xs + 4L * first * c, weight, w.type(), rows, v, c, 1, false, stride);
+        reserve(n, v);
+        for (int first = 0; first < n; first += ROWS) {
+            rows = Math.min(ROWS, n - first);
             this.logProb = logProbs + 4L * first;
             this.lse = lses + 4L * first;
             this.target = targets + 4L * first;
-            pool.run(forwardTask, (rows + TASK_ROWS - 1) / TASK_ROWS, (long) (rows * (double) v / PER_NANO));
+            for (firstWord = 0; firstWord < v; firstWord += WORDS) {
+                words = Math.min(WORDS, v - firstWord);
+                linear.forward(logits, xs + 4L * first * c, weight + firstWord * wordBytes, w.type(), rows, words, c, 1, false, stride);
+                pool.run(forwardTask, (rows + TASK_ROWS - 1) / TASK_ROWS, (long) (rows * (double) words / PER_NANO));
+            }
+            pool.run(lastTask, 1, 0);
         }
     }
 
@@ -65,45 +76,71 @@ final class TokenLogProb implements AutoCloseable {
     void backward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse) {
         int n = (int) x.dim(0);
         int c = (int) x.dim(1);
-        v = (int) w.dim(0);
+        int v = (int) w.dim(0);
         long dXs = Native.f32(dX, x.size());
         long dWeight = dW == null ? 0 : Native.f32(dW, (long) v * c);
         long coefficients = Native.f32(coefficient, n);
         long xs = Native.f32(x, x.size());
         long weight = Native.weight(w, (long) v * c);
+        long wordBytes = (long) w.type().bytes() * c;
         long targets = Native.indices(target, n, v);
         long lses = Native.f32(lse, n);
-        int chunk = chunkRows(n);
-        stride = 4L * Vectors.roundUp(v);
-        logits = scratch.floats(chunk * stride / 4);
-        for (int first = 0; first < n; first += chunk) {
-            rows = Math.min(chunk, n - first);
-            long chunkX = xs + 4L * first * c;
-            linear.forward(logits, chunkX, weight, w.type(), rows, v, c, 1, false, stride);
+        reserve(n, v);
+        for (int first = 0; first < n; first += ROWS) {
+            rows = Math.min(ROWS, n - first);
+            long rowsX = xs + 4L * first * c;
             this.coefficient = coefficients + 4L * first;
             this.lse = lses + 4L * first;
             this.target = targets + 4L * first;
-            pool.run(backwardTask, (rows + TASK_ROWS - 1) / TASK_ROWS, (long) (rows * (double) v / PER_NANO));
-            linear.backwardInput(dXs + 4L * first * c, logits, weight, w.type(), rows, v, c, 1, false, stride);
-            if (dW != null) {
-                linear.backwardWeight(dWeight, logits, chunkX, rows, v, c, 1, stride);
+            for (firstWord = 0; firstWord < v; firstWord += WORDS) {
+                words = Math.min(WORDS, v - firstWord);
+                long wordsWeight = weight + firstWord * wordBytes;
+                linear.forward(logits, rowsX, wordsWeight, w.type(), rows, words, c, 1, false, stride);
+                pool.run(backwardTask, (rows + TASK_ROWS - 1) / TASK_ROWS, (long) (rows * (double) words / PER_NANO));
+                linear.backwardInput(dXs + 4L * first * c, logits, wordsWeight, w.type(), rows, words, c, 1, firstWord > 0, stride);
+                if (dW != null) {
+                    linear.backwardWeight(dWeight + 4L * firstWord * c, logits, rowsX, rows, words, c, 1, stride);
+                }
             }
         }
     }
 
-    private int chunkRows(int n) {
-        return (int) Math.min(n, Math.max(LEAST_ROWS, CHUNK / v));
+    private void reserve(int n, int v) {
+        int most = Math.min(n, ROWS);
+        stride = 4L * Vectors.roundUp(Math.min(v, WORDS));
+        logits = scratch.floats(most * (stride + CARRIED) / 4);
+        carried = logits + most * stride;
     }
 
     private void forward(int task, int worker) {
         int end = Math.min(rows, (task + 1) * TASK_ROWS);
         for (int i = task * TASK_ROWS; i < end; i++) {
             long row = logits + i * stride;
-            double logit = MEMORY.get(FLOAT, row + 4L * MEMORY.get(INT, target + 4L * i));
-            float max = Exp.max(row, v);
-            double logSum = Math.log(Exp.wholeVectors(row, v, 1, max));
+            long word = MEMORY.get(INT, target + 4L * i) - (long) firstWord;
+            if (word >= 0 && word < words) {
+                MEMORY.set(FLOAT, logProb + 4L * i, MEMORY.get(FLOAT, row + 4 * word));
+            }
+            long state = carried + (long) CARRIED * i;
+            float max = Exp.max(row, words);
+            double sum = 0;
+            if (firstWord > 0) {
+                float before = MEMORY.get(FLOAT, state);
+                max = Math.max(before, max);
+                sum = MEMORY.get(DOUBLE, state + 8) * Math.exp(before - max);
+            }
+            MEMORY.set(FLOAT, state, max);
+            MEMORY.set(DOUBLE, state + 8, sum + Exp.wholeVectors(row, words, 1, max));
+        }
+    }
+
+    /** What was carried becomes the result. */
+    private void last(int task, int worker) {
+        for (int i = 0; i < rows; i++) {
+            long state = carried + (long) CARRIED * i;
+            double max = MEMORY.get(FLOAT, state);
+            double logSum = Math.log(MEMORY.get(DOUBLE, state + 8));
             MEMORY.set(FLOAT, lse + 4L * i, (float) (max + logSum));
-            MEMORY.set(FLOAT, logProb + 4L * i, (float) (logit - max - logSum));
+            MEMORY.set(FLOAT, logProb + 4L * i, (float) (MEMORY.get(FLOAT, logProb + 4L * i) - max - logSum));
         }
     }
 
@@ -113,11 +150,14 @@ final class TokenLogProb implements AutoCloseable {
         for (int i = task * TASK_ROWS; i < end; i++) {
             long row = logits + i * stride;
             float factor = MEMORY.get(FLOAT, coefficient + 4L * i);
-            Exp.wholeVectors(row, v, 1, MEMORY.get(FLOAT, lse + 4L * i));
-            long at = row + 4L * MEMORY.get(INT, target + 4L * i);
-            // Before the scaling: 1 − p is more exact than c − c·p.
-            MEMORY.set(FLOAT, at, MEMORY.get(FLOAT, at) - 1);
-            Scale.row(row, -factor, v);
+            Exp.wholeVectors(row, words, 1, MEMORY.get(FLOAT, lse + 4L * i));
+            long word = MEMORY.get(INT, target + 4L * i) - (long) firstWord;
+            if (word >= 0 && word < words) {
+                // Before the scaling: 1 − p is more exact than c − c·p.
+                long at = row + 4 * word;
+                MEMORY.set(FLOAT, at, MEMORY.get(FLOAT, at) - 1);
+            }
+            Scale.row(row, -factor, words);
         }
     }
 
