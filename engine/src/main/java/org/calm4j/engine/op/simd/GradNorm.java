@@ -1,5 +1,6 @@
 package org.calm4j.engine.op.simd;
 
+import static org.calm4j.engine.op.simd.Vectors.BYTES;
 import static org.calm4j.engine.op.simd.Vectors.DOUBLE;
 import static org.calm4j.engine.op.simd.Vectors.FLOAT;
 import static org.calm4j.engine.op.simd.Vectors.FLOATS;
@@ -10,12 +11,15 @@ import static org.calm4j.engine.op.simd.Vectors.ORDER;
 import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 import org.calm4j.engine.tensor.Tensor;
 
 /** What the global norm of a gradient is made from: sums of squares in double precision, chunk by chunk. */
 final class GradNorm implements AutoCloseable {
     private static final VectorSpecies<Double> DOUBLES = VectorSpecies.of(double.class, FLOATS.vectorShape());
+    /** As many floats as a vector of doubles holds: the second half of a whole one would be converted without an instruction of its own. */
+    private static final VectorSpecies<Float> HALF = VectorSpecies.of(float.class, VectorShape.forBitSize(FLOATS.vectorBitSize() / 2));
     private static final int TASK = 16_384;
     private static final double PER_NANO = 3;
 
@@ -56,9 +60,10 @@ final class GradNorm implements AutoCloseable {
         DoubleVector high = DoubleVector.zero(DOUBLES);
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
-            FloatVector both = FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER);
-            DoubleVector first = (DoubleVector) both.convertShape(VectorOperators.F2D, DOUBLES, 0);
-            DoubleVector second = (DoubleVector) both.convertShape(VectorOperators.F2D, DOUBLES, 1);
+            DoubleVector first = (DoubleVector) FloatVector.fromMemorySegment(HALF, MEMORY, x + 4L * i, ORDER)
+                    .convertShape(VectorOperators.F2D, DOUBLES, 0);
+            DoubleVector second = (DoubleVector) FloatVector.fromMemorySegment(HALF, MEMORY, x + 4L * i + BYTES / 2, ORDER)
+                    .convertShape(VectorOperators.F2D, DOUBLES, 0);
             low = first.fma(first, low);
             high = second.fma(second, high);
         }

@@ -6,13 +6,16 @@ import static org.calm4j.engine.op.simd.Vectors.MEMORY;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
-/** The product with a weight (N,K), for x (T,K); few rows go past the packing, straight to the weight. */
+/** The products with a weight (N,K), for x (T,K); few rows go past the packing, straight to the weight. */
 final class Linear implements AutoCloseable {
     /** Up to so many rows of x (decoding), reading the weight once beats packing it. */
     private static final int FEW_ROWS = 8;
     private static final int ROWS_AT_ONCE = 4;
     /** Weight rows of one task. */
     private static final int TASK_ROWS = 32;
+    /** Columns of one task, where the weight's columns are the outputs. */
+    private static final int TASK_COLUMNS = 512;
+    private static final int WEIGHT_ROWS = 8;
     private static final double READ_PER_NANO = 4;
 
     private final WorkerPool pool;
@@ -20,10 +23,12 @@ final class Linear implements AutoCloseable {
     private final Scratch[] own;
     private final WorkerPool.Task fewTask = this::few;
     private final WorkerPool.Task columnTask = this::column;
+    private final WorkerPool.Task fewInputTask = this::fewInput;
 
     private long out;
     private long outStride;
     private long x;
+    private long xStride;
     private long w;
     private DType type;
     private int t;
@@ -124,7 +129,56 @@ final class Linear implements AutoCloseable {
     }
 
     void backwardInput(long dX, long dOut, long w, DType type, int t, int n, int k, float alpha, boolean add, long dOutStride) {
-        product.left(dOut, dOutStride).right(w, (long) type.bytes() * k, type).into(dX, 4L * k, t, k, n, alpha, add);
+        if (t > FEW_ROWS) {
+            product.left(dOut, dOutStride).right(w, (long) type.bytes() * k, type).into(dX, 4L * k, t, k, n, alpha, add);
+            return;
+        }
+        out = dX;
+        outStride = 4L * k;
+        x = dOut;
+        xStride = dOutStride;
+        this.w = w;
+        this.type = type;
+        this.t = t;
+        this.n = n;
+        this.k = k;
+        this.alpha = alpha;
+        this.add = add;
+        pool.run(fewInputTask, (k + TASK_COLUMNS - 1) / TASK_COLUMNS, (long) ((double) n * k / READ_PER_NANO));
+    }
+
+    /** For few rows (decoding, where weights are stored (K,N) as in GPT-2): the weight is read once, some of its rows at a time. */
+    private void fewInput(int index, int worker) {
+        int column = index * TASK_COLUMNS;
+        int width = Math.min(TASK_COLUMNS, k - column);
+        long factors = own[worker].floats(WEIGHT_ROWS + WEIGHT_ROWS * (long) TASK_COLUMNS);
+        for (int i = 0; i < t && !add; i++) {
+            MEMORY.asSlice(out + i * outStride + 4L * column, 4L * width).fill((byte) 0);
+        }
+        for (int row = 0; row < n; row += WEIGHT_ROWS) {
+            int count = Math.min(WEIGHT_ROWS, n - row);
+            long rows = w + ((long) row * k + column) * type.bytes();
+            long stride = (long) k * type.bytes();
+            if (type != DType.F32) {
+                long wide = factors + 4L * WEIGHT_ROWS;
+                for (int j = 0; j < count; j++) {
+                    Widen.row(wide + 4L * j * width, rows + j * stride, type, width);
+                }
+                rows = wide;
+                stride = 4L * width;
+            }
+            for (int i = 0; i < t; i++) {
+                for (int j = 0; j < count; j++) {
+                    MEMORY.set(FLOAT, factors + 4L * j, alpha * MEMORY.get(FLOAT, x + i * xStride + 4L * (row + j)));
+                }
+                long to = out + i * outStride + 4L * column;
+                if (count == WEIGHT_ROWS) {
+                    Mix.eightRows(to, factors, rows, stride, width);
+                } else {
+                    Mix.rows(to, factors, 4, rows, stride, count, width, true);
+                }
+            }
+        }
     }
 
     /** Adds {@code dW[n,k] += α Σₜ dOut[t,n] x[t,k]}. */

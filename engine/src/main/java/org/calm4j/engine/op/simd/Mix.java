@@ -35,6 +35,43 @@ final class Mix {
         }
     }
 
+    /**
+     * Adds {@code out[e] += Σᵢ weight[i]·row[i][e]} for eight rows of d elements, reading each row in order: where rows are long and come from
+     * memory, that is faster than going down them in columns.
+     */
+    static void eightRows(long out, long weight, long row, long stride, int d) {
+        FloatVector p0 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, weight));
+        FloatVector p1 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, weight + 4));
+        FloatVector p2 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, weight + 8));
+        FloatVector p3 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, weight + 12));
+        FloatVector p4 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, weight + 16));
+        FloatVector p5 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, weight + 20));
+        FloatVector p6 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, weight + 24));
+        FloatVector p7 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, weight + 28));
+        long row1 = row + stride;
+        long row2 = row1 + stride;
+        long row3 = row2 + stride;
+        long row4 = row3 + stride;
+        long row5 = row4 + stride;
+        long row6 = row5 + stride;
+        long row7 = row6 + stride;
+        long e = 0;
+        for (long end = 4L * (d & -LANES); e != end; e += BYTES) {
+            FloatVector sum = p0.mul(FloatVector.fromMemorySegment(FLOATS, MEMORY, row + e, ORDER));
+            sum = p1.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row1 + e, ORDER), sum);
+            sum = p2.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row2 + e, ORDER), sum);
+            sum = p3.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row3 + e, ORDER), sum);
+            sum = p4.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row4 + e, ORDER), sum);
+            sum = p5.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row5 + e, ORDER), sum);
+            sum = p6.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row6 + e, ORDER), sum);
+            sum = p7.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row7 + e, ORDER), sum);
+            sum.add(FloatVector.fromMemorySegment(FLOATS, MEMORY, out + e, ORDER)).intoMemorySegment(MEMORY, out + e, ORDER);
+        }
+        if (e != 4L * d) {
+            rows(out + e, weight, 4, row + e, stride, 8, d & LANES - 1, true);
+        }
+    }
+
     private static void eightVectors(long out, long weight, long weightStride, long row, long stride, int count, boolean add) {
         FloatVector s0 = FloatVector.zero(FLOATS);
         FloatVector s1 = FloatVector.zero(FLOATS);

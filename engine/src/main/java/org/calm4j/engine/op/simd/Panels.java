@@ -78,6 +78,26 @@ final class Panels {
         }
     }
 
+    /** Four whole panels of two vectors at once: four times as much in a row of what may come from memory. */
+    static void fourFromColumns(long to, long panelBytes, long from, long stride, int k) {
+        long to1 = to + panelBytes;
+        long to2 = to1 + panelBytes;
+        long to3 = to2 + panelBytes;
+        long at = 0;
+        for (int step = 0; step < k; step++) {
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, from, ORDER).intoMemorySegment(MEMORY, to + at, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, from + BYTES, ORDER).intoMemorySegment(MEMORY, to + at + BYTES, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, from + 2 * BYTES, ORDER).intoMemorySegment(MEMORY, to1 + at, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, from + 3 * BYTES, ORDER).intoMemorySegment(MEMORY, to1 + at + BYTES, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, from + 4 * BYTES, ORDER).intoMemorySegment(MEMORY, to2 + at, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, from + 5 * BYTES, ORDER).intoMemorySegment(MEMORY, to2 + at + BYTES, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, from + 6 * BYTES, ORDER).intoMemorySegment(MEMORY, to3 + at, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, from + 7 * BYTES, ORDER).intoMemorySegment(MEMORY, to3 + at + BYTES, ORDER);
+            from += stride;
+            at += 2 * BYTES;
+        }
+    }
+
     /** Reads and writes a whole vector where fewer values are wanted; not in the last steps, behind which memory may end. */
     private static void overlapping(long to, long from, long stride, int count, int k, int width) {
         // The values read too much must lie in the rows below, and what is written too much in the steps below.

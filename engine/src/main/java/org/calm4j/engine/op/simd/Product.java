@@ -22,6 +22,8 @@ final class Product implements AutoCloseable {
     private static final int LEFT = WIDE ? Tile8.LEFT : Tile6.LEFT;
     /** A right panel of so many steps, 24 or 32 KB, lies in the first cache while tiles read it. */
     private static final int KC = WIDE ? 256 : 384;
+    /** Right panels that one task packs. */
+    private static final int GROUP = 4;
     /** Packed at once: bounds the scratch memory to about 9 MB. */
     private static final int NC = 2048;
     private static final int MC = 4080;
@@ -135,18 +137,31 @@ final class Product implements AutoCloseable {
         int rightCount = (columns + NR - 1) / NR;
         leftPanels = packed.floats((long) steps * (leftCount * LEFT + rightCount * NR));
         rightPanels = leftPanels + 4L * steps * leftCount * LEFT;
-        int packing = leftCount + (packRight ? rightCount : 0);
+        int packing = leftCount + (packRight ? (rightCount + GROUP - 1) / GROUP : 0);
         pool.run(packTask, packing, (long) (steps * (rows + (packRight ? (double) columns : 0)) / PACKED_PER_NANO));
         int tasks = ((rows + TASK_ROWS - 1) / TASK_ROWS) * ((columns + TASK_COLUMNS - 1) / TASK_COLUMNS);
         pool.run(tileTask, tasks, (long) ((double) steps * rows * columns / PRODUCTS_PER_NANO));
     }
 
-    /** Packs one panel: those of the left side come first. */
+    /** Packs one left panel or a group of right ones: those of the left side come first. */
     private void pack(int index, int worker) {
         if (index < leftCount) {
             packLeft(index);
         } else {
-            packRight(index - leftCount, worker);
+            packGroup((index - leftCount) * GROUP, worker);
+        }
+    }
+
+    private void packGroup(int first, int worker) {
+        int whole = columns / NR;
+        if (!rightTransposed && rightType == DType.F32 && first + GROUP <= whole) {
+            long from = right + firstStep * rightStride + 4L * (firstColumn + first * NR);
+            Panels.fourFromColumns(rightPanels + 4L * steps * NR * first, 4L * steps * NR, from, rightStride, steps);
+            return;
+        }
+        int end = Math.min(first + GROUP, (columns + NR - 1) / NR);
+        for (int panel = first; panel < end; panel++) {
+            packRight(panel, worker);
         }
     }
 
