@@ -52,7 +52,7 @@ final class SimdBackendTest extends BackendConformance {
         assertThat(largeOperations(7)).isEqualTo(one);
     }
 
-    private static List<Float> largeOperations(int threads) {
+    static List<Float> largeOperations(int threads) {
         int t = 333;
         int c = 6 * 34;
         int v = 777;
