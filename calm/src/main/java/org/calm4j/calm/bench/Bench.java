@@ -4,7 +4,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import org.apache.commons.math3.stat.descriptive.DescriptiveStatistics;
-import org.calm4j.engine.model.ModelConfig;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.simd.Peaks;
 
@@ -12,9 +11,10 @@ import org.calm4j.engine.op.simd.Peaks;
  * Measures what {@code calm bench} names: each workload is warmed up, then run again and again for some seconds. Before each run of a
  * workload the machine's own limits are measured, so that a share of them is a share of what was there at that time.
  *
+ * @param model a known shape or a model folder, see {@link Models}
  * @param seconds to measure each workload for, after half as long of warming up
  */
-public record Bench(Backend backend, int threads, ModelConfig config, List<String> names, double seconds) {
+public record Bench(Backend backend, int threads, String model, List<String> names, double seconds) {
     private static final int LEAST_RUNS = 5;
 
     /** All that {@code calm bench} can measure. */
@@ -25,7 +25,7 @@ public record Bench(Backend backend, int threads, ModelConfig config, List<Strin
     /** @param done is given each result as soon as it is there */
     public List<Measurement> run(Consumer<Measurement> done) {
         List<Measurement> results = new ArrayList<>();
-        try (Peaks peaks = new Peaks(threads); Workloads workloads = new Workloads(backend, config)) {
+        try (Peaks peaks = new Peaks(threads); Workloads workloads = new Workloads(backend, model)) {
             // The first ones are slow: nothing is compiled yet.
             for (int i = 0; i < LEAST_RUNS; i++) {
                 peaks.flops();

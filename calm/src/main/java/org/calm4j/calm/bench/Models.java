@@ -7,12 +7,15 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.model.ModelConfig;
 import org.calm4j.engine.model.Projection;
+import org.calm4j.engine.text.BpeTrainer;
+import org.calm4j.engine.text.Tokenizer;
 
 /** Shapes to measure with; weights are random, since their values do not change the speed. */
 public final class Models {
@@ -43,6 +46,15 @@ public final class Models {
                     + ", or a folder with a config.json");
         }
         return ModelConfig.read(config);
+    }
+
+    /**
+     * The tokenizer of a model folder, or a byte-level one of as many tokens as the shape has, made from {@code texts}.
+     *
+     * @param name as {@link #config} takes it
+     */
+    static Tokenizer tokenizer(String name, List<String> texts) {
+        return SHAPES.containsKey(name) ? BpeTrainer.train(texts, config(name).vocabSize(), "</s>") : Tokenizer.read(Path.of(name));
     }
 
     /** Elements of all matrices that a token is multiplied with, the head included. */

@@ -1,5 +1,6 @@
 package org.calm4j.calm.bench;
 
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -9,6 +10,8 @@ import java.util.Random;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.calm4j.calm.world.World;
+import org.calm4j.calm.world.WorldConfig;
 import org.calm4j.engine.generate.Generator;
 import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.loss.PreferenceLoss;
@@ -20,6 +23,7 @@ import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.engine.text.Tokenizer;
 import org.calm4j.engine.train.Example;
 import org.calm4j.engine.train.Schedule;
 import org.calm4j.engine.train.TrainSettings;
@@ -37,23 +41,27 @@ final class Workloads implements AutoCloseable {
     private static final int TOGETHER = 32;
 
     private final Backend backend;
+    private final String model;
     private final ModelConfig config;
     private final Random random = new Random(1);
     private final List<AutoCloseable> open = new ArrayList<>();
     private final Map<String, Function<Workloads, Stream<Workload>>> byName = new LinkedHashMap<>();
 
-    Workloads(Backend backend, ModelConfig config) {
+    /** @param model as {@link Models#config} takes it */
+    Workloads(Backend backend, String model) {
         this.backend = backend;
-        this.config = config;
+        this.model = model;
+        config = Models.config(model);
         byName.put("products", Workloads::products);
         byName.put("train-step", Workloads::trainStep);
         byName.put("dpo-step", Workloads::dpoStep);
         byName.put("decode", Workloads::decode);
         byName.put("sample", Workloads::sample);
+        byName.put("tokenize", Workloads::tokenize);
     }
 
     static List<String> names() {
-        return List.of("products", "train-step", "dpo-step", "decode", "sample");
+        return List.of("products", "train-step", "dpo-step", "decode", "sample", "tokenize");
     }
 
     /** Lazily, so that the memory of one is freed before the next takes its own. */
@@ -134,6 +142,19 @@ final class Workloads implements AutoCloseable {
         return new Workload(name, prompts + "x" + samples + " sequences", (double) DECODED * prompts * samples, "token",
                 prompts * samples == 1 ? 0 : 2.0 * DECODED * prompts * samples * Models.matrices(config), DECODED * weights,
                 () -> generator.generate(texts, sampling, done -> { }));
+    }
+
+    /** Statements in six languages, one text; on one thread, as all tokenizing is. */
+    private Stream<Workload> tokenize() {
+        return Stream.of(0).map(none -> {
+            World world = World.create(WorldConfig.of(WorldConfig.DEFAULT_LANGUAGES, 1));
+            List<String> statements = world.facts().stream()
+                    .flatMap(fact -> WorldConfig.DEFAULT_LANGUAGES.stream().map(language -> world.statement(language, fact))).toList();
+            Tokenizer tokenizer = Models.tokenizer(model, statements);
+            String text = String.join("\n", statements);
+            double bytes = text.getBytes(StandardCharsets.UTF_8).length;
+            return new Workload("tokenize", Math.round(bytes / 1000) + " kB of text", bytes * 1e-6, "MB", 0, 0, () -> tokenizer.encode(text));
+        });
     }
 
     private CausalLm model() {

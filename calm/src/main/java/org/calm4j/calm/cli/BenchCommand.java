@@ -6,9 +6,7 @@ import java.util.Locale;
 import org.calm4j.calm.bench.Bench;
 import org.calm4j.calm.bench.History;
 import org.calm4j.calm.bench.Measurement;
-import org.calm4j.calm.bench.Models;
 import org.calm4j.engine.CalmException;
-import org.calm4j.engine.model.ModelConfig;
 import org.calm4j.engine.op.Backend;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -16,11 +14,11 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code calm bench}. */
-@Command(name = "bench", sortOptions = false, description = {"Measures speed: of products, training and DPO steps, decoding and sampling.",
+@Command(name = "bench", sortOptions = false, description = {"Measures speed: of products, training and DPO steps, decoding, sampling and tokenizing.",
     "Peak and bandwidth are shares of what this machine reaches in the same run."},
         footer = {"", "Example: calm bench train-step decode --model llama-110m --threads 1"})
 final class BenchCommand extends CalmCommand {
-    @Parameters(paramLabel = "WHAT", arity = "0..*", description = "products, train-step, dpo-step, decode, sample (default: all).")
+    @Parameters(paramLabel = "WHAT", arity = "0..*", description = "products, train-step, dpo-step, decode, sample, tokenize (default: all).")
     private List<String> names = List.of();
 
     @Option(names = "--model", paramLabel = "SHAPE|DIR", defaultValue = "demo",
@@ -44,12 +42,11 @@ final class BenchCommand extends CalmCommand {
                 throw CalmException.usage("nothing to measure is called \"" + name + "\"; known: " + String.join(", ", Bench.all()));
             }
         }
-        ModelConfig config = Models.config(model);
         try (Backend backend = device.open(this)) {
             if (!isJson()) {
                 out().printf(Locale.ROOT, "%-11s %-26s %8s %14s %8s %7s %10s%n", "", "", "runs", "median", "±", "peak", "bandwidth");
             }
-            List<Measurement> results = new Bench(backend, device.threads(), config, names.isEmpty() ? Bench.all() : names, seconds).run(this::print);
+            List<Measurement> results = new Bench(backend, device.threads(), model, names.isEmpty() ? Bench.all() : names, seconds).run(this::print);
             if (isJson()) {
                 result(results, "");
             }
