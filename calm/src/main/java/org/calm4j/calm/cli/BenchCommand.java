@@ -6,6 +6,7 @@ import java.util.Locale;
 import org.calm4j.calm.bench.Bench;
 import org.calm4j.calm.bench.History;
 import org.calm4j.calm.bench.Measurement;
+import org.calm4j.calm.bench.Models;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.op.Backend;
 import picocli.CommandLine.Command;
@@ -42,6 +43,8 @@ final class BenchCommand extends CalmCommand {
                 throw CalmException.usage("nothing to measure is called \"" + name + "\"; known: " + String.join(", ", Bench.all()));
             }
         }
+        // A wrong name is said before anything is opened and printed.
+        Models.config(model);
         try (Backend backend = device.open(this)) {
             if (!isJson()) {
                 out().printf(Locale.ROOT, "%-11s %-26s %8s %14s %8s %7s %10s%n", "", "", "runs", "median", "±", "peak", "bandwidth");
