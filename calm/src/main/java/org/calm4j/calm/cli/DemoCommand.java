@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.calm4j.calm.stage.Demo;
 import org.calm4j.calm.stage.ExperimentResult;
+import org.calm4j.calm.stage.SeedSeries;
 import org.calm4j.calm.world.WorldConfig;
 import org.calm4j.engine.op.Backend;
 import picocli.CommandLine.Command;
@@ -11,8 +12,10 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code calm demo}. */
-@Command(name = "demo", sortOptions = false, description = {"The whole experiment from nothing, in some minutes: pretrains a small model on a small",
-    "real world in six languages, lets it vote, aligns it by its own vote, and measures.", "A second run of the same settings goes on where the first stopped."},
+@Command(name = "demo", sortOptions = false, description = {
+    "The whole experiment from nothing, in some minutes: pretrains a small model on a small",
+    "real world in six languages, lets it vote, aligns it by its own vote, and measures.",
+    "A second run of the same settings goes on where the first stopped."},
         footer = {"", "Example: calm demo --seed 2 --full --output my-demo"})
 final class DemoCommand extends CalmCommand {
     @Option(names = "--output", paramLabel = "DIR", defaultValue = "calm-demo", description = "Folder for all files (default: ${DEFAULT-VALUE}).")
@@ -31,18 +34,28 @@ final class DemoCommand extends CalmCommand {
     @Option(names = "--from", paramLabel = "MODEL", description = "Start from this model folder instead of pretraining.")
     private Path from;
 
-    @Mixin
-    private SeedOption seed = new SeedOption();
+    @Option(names = "--seed", paramLabel = "N", description = "Seed of all random numbers (default: 1).")
+    private Long seed;
+
+    @Option(names = "--seeds", paramLabel = "N,…", split = ",",
+            description = "The whole with each of these seeds, in seed-N below the output folder, and a report of all.")
+    private List<Long> seeds = List.of();
 
     @Mixin
     private DeviceOptions device = new DeviceOptions();
 
     @Override
     void run() {
-        Demo demo = new Demo(output, languages, seed.seed, quick, full, from);
+        Seeds.check(seeds, seed != null);
         try (Backend backend = device.open(this)) {
-            ExperimentResult result = demo.run(backend, progress());
-            result(result.json(), result.summary());
+            if (seeds.isEmpty()) {
+                ExperimentResult result = new Demo(output, languages, seed == null ? 1 : seed, quick, full, from).run(backend, progress());
+                result(result.json(), result.summary());
+                return;
+            }
+            SeedSeries series = SeedSeries.run(output, seeds,
+                    each -> new Demo(SeedSeries.folder(output, each), languages, each, quick, full, from).run(backend, progress()));
+            result(series.json(), series.summary());
         }
     }
 }

@@ -119,6 +119,9 @@ final class EvaluateCommand extends CalmCommand {
         if (evaluation.calibration() != null) {
             text.append(percent(", calibration error %.1f %%", evaluation.calibration().ece()));
         }
+        if (evaluation.answerLanguageMean() != null) {
+            text.append(percent(", in the question's language %.1f %%", evaluation.answerLanguageMean()));
+        }
         text.append(percent(", unanswered %.1f %%", evaluation.unanswered()));
         return text.append(". In ").append(output).toString();
     }

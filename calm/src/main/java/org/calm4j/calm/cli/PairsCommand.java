@@ -38,9 +38,6 @@ final class PairsCommand extends CalmCommand {
     @Mixin
     private PairOptions options = new PairOptions();
 
-    @Mixin
-    private TranslatorOptions translation = new TranslatorOptions();
-
     @Option(names = "--model", paramLabel = "DIR", description = "The model of --translator model.")
     private Path model;
 
@@ -55,12 +52,12 @@ final class PairsCommand extends CalmCommand {
 
     @Override
     void run() {
-        if (translation.translator != TranslatorOptions.Kind.MODEL || model == null) {
-            pairs(translation.open(null, System.getenv()));
+        if (options.translator != TranslatorOptions.Kind.MODEL || model == null) {
+            pairs(options.open(null, System.getenv()));
             return;
         }
         try (Backend backend = device.open(this); ModelFolder folder = ModelFolder.open(backend, model, adapter)) {
-            pairs(translation.open(folder, System.getenv()));
+            pairs(options.open(folder, System.getenv()));
         }
     }
 

@@ -1,20 +1,45 @@
 package org.calm4j.calm.cli;
 
 import java.nio.file.Path;
+import java.util.List;
 import org.calm4j.calm.stage.ExperimentResult;
+import org.calm4j.calm.stage.SeedSeries;
+import org.calm4j.engine.CalmException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 /** {@code calm report}. */
-@Command(name = "report", sortOptions = false, description = "Writes the report of a finished experiment anew and prints its tables.",
-        footer = {"", "Example: calm report --experiment calm-demo"})
+@Command(name = "report", sortOptions = false, description = {
+    "Writes the report of a finished experiment anew and prints its tables. Of several experiments with",
+    "different seeds: mean and standard deviation over the seeds, and each seed's paired differences."},
+        footer = {"", "Example: calm report calm-demo", "Example: calm report run-1 run-2 run-3 --output all-three"})
 final class ReportCommand extends CalmCommand {
-    @Option(names = "--experiment", paramLabel = "DIR", defaultValue = "calm-demo", description = "Its output folder (default: ${DEFAULT-VALUE}).")
+    @Parameters(paramLabel = "DIR", arity = "0..*", description = "Output folders of experiments (default: calm-demo).")
+    private List<Path> folders = List.of();
+
+    @Option(names = "--experiment", paramLabel = "DIR", description = "The same for one.")
     private Path experiment;
+
+    @Option(names = "--output", paramLabel = "DIR", description = "Where the report of several is written; without it its tables are only printed.")
+    private Path output;
 
     @Override
     void run() {
-        ExperimentResult result = ExperimentResult.rewrite(experiment);
-        result(result.json(), result.markdown());
+        if (experiment != null && !folders.isEmpty()) {
+            throw CalmException.usage("give either DIR… or --experiment DIR");
+        }
+        List<Path> all = !folders.isEmpty() ? folders : List.of(experiment != null ? experiment : Path.of("calm-demo"));
+        boolean ofSeeds = !SeedSeries.seeds(all.getFirst()).isEmpty();
+        if (all.size() == 1 && !ofSeeds) {
+            if (output != null) {
+                throw CalmException.usage("--output is for several experiments; the report of one is written into its own folder");
+            }
+            ExperimentResult result = ExperimentResult.rewrite(all.getFirst());
+            result(result.json(), result.markdown());
+            return;
+        }
+        SeedSeries series = SeedSeries.read(all, output == null && all.size() == 1 ? all.getFirst() : output);
+        result(series.json(), series.markdown());
     }
 }

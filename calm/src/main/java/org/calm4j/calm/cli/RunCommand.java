@@ -1,6 +1,7 @@
 package org.calm4j.calm.cli;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -9,6 +10,7 @@ import org.calm4j.calm.stage.Experiment;
 import org.calm4j.calm.stage.ExperimentConfig;
 import org.calm4j.calm.stage.ExperimentFile;
 import org.calm4j.calm.stage.ExperimentResult;
+import org.calm4j.calm.stage.SeedSeries;
 import org.calm4j.calm.stage.StageLedger;
 import org.calm4j.engine.op.Backend;
 import picocli.CommandLine.Command;
@@ -17,9 +19,11 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code calm run}. */
-@Command(name = "run", sortOptions = false, description = {"The whole experiment on your model and data, as a YAML file says it: model, questions, output and,",
-    "if wanted, evaluation, held_out, prompts, seed, sample, dpo, baselines. A second run goes on where the first stopped."},
-        footer = {"", "Example: calm run experiment.yaml --set dpo.learning_rate=1e-5 --set seed=2"})
+@Command(name = "run", sortOptions = false, description = {
+    "The whole experiment on your model and data, as a YAML file says it: model, questions, output and,",
+    "if wanted, evaluation, held_out, prompts, seed, sample, vote, pairs, dpo, evaluate, baselines, arms,",
+    "language_curve. A second run goes on where the first stopped."},
+        footer = {"", "Example: calm run experiment.yaml --set dpo.learning_rate=1e-5 --seeds 1,2,3"})
 final class RunCommand extends CalmCommand {
     @Parameters(paramLabel = "CONFIG.yaml", description = "The experiment; its paths count from the current folder.")
     private Path config;
@@ -32,6 +36,10 @@ final class RunCommand extends CalmCommand {
 
     @Option(names = "--seed", paramLabel = "N", description = "The same as --set seed=N.")
     private Long seed;
+
+    @Option(names = "--seeds", paramLabel = "N,…", split = ",",
+            description = "One experiment with each of these seeds, in seed-N below the output folder, and a report of all.")
+    private List<Long> seeds = List.of();
 
     @Option(names = "--dry-run", description = "Only say which stages would run, and why.")
     private boolean dryRun;
@@ -47,19 +55,32 @@ final class RunCommand extends CalmCommand {
         if (seed != null) {
             overrides.put("seed", seed.toString());
         }
+        Seeds.check(seeds, seed != null);
         ExperimentConfig experiment = ExperimentFile.read(config, overrides);
         try (Backend backend = device.open(this)) {
-            Experiment stages = new Experiment(experiment, backend, progress());
             if (dryRun) {
-                plan(stages.plan());
-                return;
+                plan(experiment, backend);
+            } else if (seeds.isEmpty()) {
+                ExperimentResult result = new Experiment(experiment, backend, progress()).run();
+                result(result.json(), result.summary());
+            } else {
+                SeedSeries series = SeedSeries.run(experiment.output(), seeds, each -> of(experiment, each, backend).run());
+                result(series.json(), series.summary());
             }
-            ExperimentResult result = stages.run();
-            result(result.json(), result.summary());
         }
     }
 
-    private void plan(List<StageLedger.Planned> plan) {
+    private Experiment of(ExperimentConfig experiment, long each, Backend backend) {
+        return new Experiment(experiment.with(each, SeedSeries.folder(experiment.output(), each)), backend, progress());
+    }
+
+    private void plan(ExperimentConfig experiment, Backend backend) {
+        List<StageLedger.Planned> plan = new ArrayList<>();
+        if (seeds.isEmpty()) {
+            plan.addAll(new Experiment(experiment, backend, progress()).plan());
+        }
+        seeds.forEach(each -> of(experiment, each, backend).plan().forEach(stage -> plan.add(new StageLedger.Planned("seed-" + each + "/" + stage.name(),
+                stage.why(), stage.seconds()))));
         String text = plan.stream().map(stage -> stage.name() + ": " + (stage.why() == null ? "done" : "would run, " + stage.why()))
                 .collect(Collectors.joining(System.lineSeparator()));
         result(Map.of("stages", plan), text);

@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.function.Supplier;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
+import org.calm4j.engine.text.Conversation;
 
 /** Lists of messages in data files: objects with {@code role} and {@code content}, and whatever else the model's chat template knows. */
 public final class Messages {
@@ -30,6 +31,11 @@ public final class Messages {
             messages.add(Json.mapper().convertValue(message, MESSAGE));
         }
         return messages;
+    }
+
+    /** A prompt as messages: its turns, and what is asked. */
+    public static List<Map<String, Object>> of(Prompt prompt) {
+        return Conversation.messages(prompt.text(), prompt.history());
     }
 
     /** Does what may go wrong because of a line, and then says which line. */

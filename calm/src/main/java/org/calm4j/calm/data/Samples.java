@@ -8,15 +8,25 @@ import java.util.List;
  * A question with the responses that were sampled for it; in JSON the question's fields and {@code responses} side by side.
  *
  * @param prompt what the model was asked; null where it is not known
+ * @param history turns of a conversation before the prompt, each what was asked and what was answered; null without
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record Samples(String id, String language, String question, List<Question.Choice> choices, String answer, String relation,
-        String prompt, List<Response> responses) {
+        String prompt, List<List<String>> history, List<Response> responses) {
 
-    /** @param prompt may be null */
-    public static Samples of(Question question, String prompt, List<Response> responses) {
+    public static Samples of(Question question, Prompt prompt, List<Response> responses) {
         return new Samples(question.id(), question.language(), question.question(), question.choices(), question.answer(),
-                question.relation(), prompt, responses);
+                question.relation(), prompt.text(), prompt.history(), responses);
+    }
+
+    /** The same question with other responses. */
+    public Samples with(List<Response> others) {
+        return of(asQuestion(), asked(), others);
+    }
+
+    /** What the model was asked; its text is null where it is not known. */
+    public Prompt asked() {
+        return new Prompt(prompt, history);
     }
 
     public Question asQuestion() {

@@ -2,6 +2,7 @@ package org.calm4j.calm.data;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -132,7 +133,22 @@ public final class TrainingData {
             return conversation(prompt, name, where);
         }
         boolean sampled = line.has("chosen_source") && prompt.isTextual() && tokenizer != null && tokenizer.chatTemplate() != null;
-        return sampled ? Conversation.of(tokenizer, prompt.asText()) : null;
+        return sampled ? Conversation.of(tokenizer, prompt.asText(), history(line, "history" + name.substring("prompt".length()), where)) : null;
+    }
+
+    /** The turns before a prompt; null without. */
+    private static List<List<String>> history(JsonNode line, String name, String where) {
+        if (!line.hasNonNull(name)) {
+            return null;
+        }
+        List<List<String>> history = new ArrayList<>();
+        for (JsonNode turn : line.path(name)) {
+            if (turn.size() != 2 || !turn.path(0).isTextual() || !turn.path(1).isTextual()) {
+                throw CalmException.badInput(where, name + " must be a list of what was asked and what was answered");
+            }
+            history.add(List.of(turn.path(0).asText(), turn.path(1).asText()));
+        }
+        return history;
     }
 
     private Conversation conversation(JsonNode messages, String name, String where) {

@@ -1,5 +1,7 @@
 package org.calm4j.calm.extract;
 
+import java.util.Locale;
+
 /**
  * What a response answers, and why.
  *
@@ -29,7 +31,12 @@ public record Extraction(String label, Rule rule, String span, int from, boolean
         /** It ends before the answer. */
         CUT,
         /** None of these. */
-        NOTHING
+        NOTHING;
+
+        /** For people. */
+        public String text() {
+            return name().toLowerCase(Locale.ROOT).replace('_', ' ');
+        }
     }
 
     static Extraction nothing(Rule rule) {

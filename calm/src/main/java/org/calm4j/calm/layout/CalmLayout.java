@@ -7,6 +7,7 @@ import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.calm4j.calm.data.OptionsText;
+import org.calm4j.calm.data.Prompt;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Samples;
 
@@ -15,7 +16,7 @@ import org.calm4j.calm.data.Samples;
  * the whole option, and {@code pred} where responses were sampled. Their answers are left for the extractor.
  */
 final class CalmLayout {
-    private static final Pattern OUTPUT = Pattern.compile("\\s*[(（]?\\s*([A-Za-z])\\s*(?:[)）.:：、．](.*)|)", Pattern.DOTALL);
+    private static final Pattern OUTPUT = Pattern.compile("\\s*[(（\\[【]?\\s*([A-Za-zＡ-Ｚ])\\s*(?:[)）\\]】.:：、．。](.*)|)", Pattern.DOTALL);
 
     private CalmLayout() {
     }
@@ -45,7 +46,7 @@ final class CalmLayout {
             return "";
         }
         Matcher matcher = OUTPUT.matcher(output);
-        String label = matcher.matches() ? matcher.group(1).toUpperCase(Locale.ROOT) : "";
+        String label = matcher.matches() ? OptionsText.half(matcher.group(1).toUpperCase(Locale.ROOT)) : "";
         for (Question.Choice choice : choices) {
             if (choice.label().equals(label) || choice.text().equals(output.strip())) {
                 return choice.label();
@@ -63,6 +64,6 @@ final class CalmLayout {
             }
             responses.add(new Samples.Response(each.asText(), null, null, null));
         }
-        return Samples.of(question(item), item.text("instruction") + "\n" + item.text("input"), responses);
+        return Samples.of(question(item), new Prompt(item.text("instruction") + "\n" + item.text("input"), null), responses);
     }
 }

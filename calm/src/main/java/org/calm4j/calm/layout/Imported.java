@@ -70,6 +70,11 @@ public final class Imported {
         String id = own == null ? position : own;
         try {
             Object line = layout.read(new Source(item.json(), id, language(item)));
+            for (int same = 2; layout == Layout.BELEBELE && byId.containsKey(id) && !byId.get(id).equals(line); same++) {
+                // Another passage of the same page: counted, in the order that all languages share.
+                id = own + "#" + same;
+                line = layout.read(new Source(item.json(), id, language(item)));
+            }
             if (byId.containsKey(id)) {
                 boolean same = byId.get(id).equals(line);
                 report.add(same ? Kind.DUPLICATE : Kind.CONTRADICTION, item.where(), id, (same ? "the same as " : "something else than ")
@@ -169,7 +174,7 @@ public final class Imported {
             byId.put(id, switch (lines.get(i)) {
                 case Question q -> new Question(id, q.language(), q.question(), q.choices(), q.answer(), q.relation());
                 case Samples s -> new Samples(id, s.language(), s.question(), s.choices(), s.answer(), s.relation(), s.prompt(),
-                        s.responses());
+                        s.history(), s.responses());
                 case Object other -> other;
             });
             places.put("new:" + id, places.get(old.get(i)));

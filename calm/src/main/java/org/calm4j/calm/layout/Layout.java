@@ -8,8 +8,9 @@ import java.util.function.Predicate;
 public enum Layout {
     CALM_SAMPLES(CalmLayout::isSamples, CalmLayout::samples),
     CALM_QUESTIONS(CalmLayout::isQuestion, CalmLayout::question),
-    COMMONSENSE_QA(item -> item.path("question").has("stem") && item.path("question").has("choices"), QuestionLayouts::commonsense),
-    MEDQA(item -> item.path("question").isTextual() && item.path("options").isObject(), QuestionLayouts::medqa),
+    COMMONSENSE_QA(QuestionLayouts::isCommonsense, QuestionLayouts::commonsense),
+    MEDQA(item -> item.path("question").isTextual() && (item.path("options").isObject() || item.path("options").path(0).has("key")),
+            QuestionLayouts::medqa),
     BELEBELE(item -> item.has("flores_passage") && item.has("mc_answer1"), QuestionLayouts::belebele),
     BMLAMA(item -> item.has("Prompt") && item.has("Ans") && item.has("Candidate Ans"), QuestionLayouts::bmlama),
     CALM4J(item -> item.path("question").isTextual() && item.path("choices").path(0).has("label"), QuestionLayouts::own),

@@ -13,24 +13,37 @@ final class QuestionLayouts {
     private QuestionLayouts() {
     }
 
+    static boolean isCommonsense(JsonNode item) {
+        return item.path("question").has("stem") && item.path("question").has("choices")
+                || item.path("question").isTextual() && item.path("choices").path("label").isArray() && item.path("choices").path("text").isArray();
+    }
+
     /**
-     * X-CSQA and CommonsenseQA: {@code question.stem}, {@code question.choices}, {@code answerKey}; the choices as objects or as two lists.
+     * X-CSQA and CommonsenseQA: {@code question.stem}, {@code question.choices}, {@code answerKey}; the choices as objects or as two lists. On
+     * the hub the question is a text, and the choices stand beside it.
      */
     static Question commonsense(Source item) throws Unreadable {
-        JsonNode listed = item.json().path("question").path("choices");
+        JsonNode question = item.json().path("question");
+        JsonNode listed = question.isTextual() ? item.json().path("choices") : question.path("choices");
         List<Question.Choice> choices = new ArrayList<>();
         for (int i = 0; i < (listed.isArray() ? listed : listed.path("label")).size(); i++) {
             choices.add(listed.isArray() ? new Question.Choice(listed.get(i).path("label").asText(), listed.get(i).path("text").asText())
                     : new Question.Choice(listed.path("label").get(i).asText(), listed.path("text").path(i).asText()));
         }
-        return item.question(item.json().path("question").path("stem").asText(), choices, item.text("answerKey"));
+        return item.question(question.isTextual() ? question.asText() : question.path("stem").asText(), choices, item.text("answerKey").strip());
     }
 
-    /** MedQA: {@code question}, {@code options} from label to text, {@code answer_idx}, or the text of {@code answer}. */
+    /**
+     * MedQA: {@code question}, {@code options} from label to text, or a list of {@code key} and {@code value}, {@code answer_idx}, or the
+     * text of {@code answer}.
+     */
     static Question medqa(Source item) throws Unreadable {
         List<Question.Choice> choices = new ArrayList<>();
-        item.json().path("options").properties().forEach(option -> choices.add(new Question.Choice(option.getKey(), option.getValue()
-                .asText())));
+        JsonNode options = item.json().path("options");
+        options.properties().forEach(option -> choices.add(new Question.Choice(option.getKey(), option.getValue().asText())));
+        for (int i = 0; options.isArray() && i < options.size(); i++) {
+            choices.add(new Question.Choice(options.get(i).path("key").asText(), options.get(i).path("value").asText()));
+        }
         String answer = item.text("answer_idx");
         if (answer.isEmpty() && item.json().has("answer")) {
             answer = choices.stream().filter(choice -> choice.text().equals(item.text("answer"))).map(Question.Choice::label).findFirst()
@@ -106,12 +119,13 @@ final class QuestionLayouts {
      * nothing.
      */
     static Question bmlama(Source item) throws Unreadable {
-        List<String> candidates = List.of(item.text("Candidate Ans").strip().split(",\\s*"));
+        // A comma without a space belongs to a name.
+        List<String> candidates = List.of(item.text("Candidate Ans").strip().split(",\\s+"));
         if (candidates.size() > MOST_OPTIONS) {
             throw new Unreadable(candidates.size() + " candidates; " + MOST_OPTIONS + " at most");
         }
         List<String> right = candidates.contains(item.text("Ans").strip()) ? List.of(item.text("Ans").strip())
-                : List.of(item.text("Ans").strip().split(",\\s*")).stream().filter(candidates::contains).toList();
+                : List.of(item.text("Ans").strip().split(",\\s+")).stream().filter(candidates::contains).toList();
         if (right.size() != 1 || candidates.indexOf(right.getFirst()) != candidates.lastIndexOf(right.getFirst())) {
             throw new Unreadable("the answer '" + item.text("Ans") + "' is " + (right.isEmpty() ? "none" : "more than one")
                     + " of the candidates");

@@ -24,6 +24,9 @@ import org.calm4j.calm.data.Prediction;
  * @param unanswered mean of these over languages
  * @param rankc {@link RankC}, where the choices were ranked
  * @param calibration where predictions have a confidence, as those of several samples and of ranked choices
+ * @param answerLanguage share of the responses that are in the question's language, by language, where the model wrote responses and the
+ *     language is one that can be told
+ * @param answerLanguageMean mean over these languages
  * @param languages the counts behind the shares, by language
  * @param contradictory questions whose true labels differ between languages: their options are not parallel, so that comparing labels means
  *     nothing; null when there are none
@@ -32,7 +35,9 @@ import org.calm4j.calm.data.Prediction;
 public record Evaluation(int n, Map<String, Double> accuracy, @JsonProperty("accuracy_mean") Double accuracyMean, Double consistency,
         @JsonProperty("consistency_right") Double consistencyRight, @JsonProperty("consistency_correct") Double consistencyCorrect, Double rankc,
         @JsonProperty("confidence_intervals") ConfidenceIntervals intervals, Map<String, Map<String, Double>> pairwise,
-        Map<String, Double> invalid, Double unanswered, Calibration calibration, Map<String, Counts> languages, Integer contradictory) {
+        Map<String, Double> invalid, Double unanswered, Calibration calibration,
+        @JsonProperty("answer_language") Map<String, Double> answerLanguage, @JsonProperty("answer_language_mean") Double answerLanguageMean,
+        Map<String, Counts> languages, Integer contradictory) {
 
     /**
      * 95 % intervals: Wilson's for the accuracy of one language, a bootstrap over questions for the means over languages.
@@ -83,12 +88,19 @@ public record Evaluation(int n, Map<String, Double> accuracy, @JsonProperty("acc
         return new Evaluation(all.length, accuracy, graded ? table.accuracyMean(all) : null, pairs ? table.consistency(all) : null,
                 pairs && graded ? table.consistencyRight(all) : null, pairs && graded ? consistencyCorrect(table) : null, null, intervals,
                 pairwise(table), invalid, invalid.values().stream().mapToDouble(Double::doubleValue).average().orElseThrow(),
-                Calibration.of(predictions), languages, contradictory(table));
+                Calibration.of(predictions), null, null, languages, contradictory(table));
     }
 
     public Evaluation withRankc(double value) {
         return new Evaluation(n, accuracy, accuracyMean, consistency, consistencyRight, consistencyCorrect, value, intervals, pairwise,
-                invalid, unanswered, calibration, languages, contradictory);
+                invalid, unanswered, calibration, answerLanguage, answerLanguageMean, languages, contradictory);
+    }
+
+    /** @param shares by language; none where nothing was written */
+    public Evaluation withAnswerLanguage(Map<String, Double> shares) {
+        return shares.isEmpty() ? this : new Evaluation(n, accuracy, accuracyMean, consistency, consistencyRight, consistencyCorrect, rankc, intervals,
+                pairwise, invalid, unanswered, calibration, shares, shares.values().stream().mapToDouble(Double::doubleValue).average().orElseThrow(),
+                languages, contradictory);
     }
 
     private static Counts count(AnswerTable table, int l) {

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.calm4j.calm.data.Prompt;
 import org.calm4j.calm.data.Question;
 
 /**
@@ -14,7 +15,7 @@ import org.calm4j.calm.data.Question;
  * @param prompt text with {@code {question}} and {@code {choices}}
  * @param choice one choice, with {@code {label}} and {@code {text}}
  * @param separator what stands between two choices
- * @param examples questions with good responses, put before the question in the same form; null for none
+ * @param examples questions with good responses, put before the question in the same form, or as turns of a conversation; null for none
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record PromptTemplate(@JsonProperty(required = true) String prompt, @JsonProperty(required = true) String choice,
@@ -49,12 +50,23 @@ public record PromptTemplate(@JsonProperty(required = true) String prompt, @Json
 
     public String render(String question, List<Question.Choice> choices) {
         StringBuilder rendered = new StringBuilder();
+        turns().forEach(turn -> rendered.append(turn.getFirst().stripTrailing()).append('\n').append(turn.getLast()).append("\n\n"));
+        return rendered.append(alone(question, choices)).toString();
+    }
+
+    /** For a model with a chat template: the examples are turns before the question. */
+    public Prompt conversation(Question question) {
+        return new Prompt(alone(question.question(), question.choices()), turns());
+    }
+
+    private List<List<String>> turns() {
+        List<List<String>> turns = new ArrayList<>();
         for (Example example : examples == null ? List.<Example>of() : examples) {
             List<Question.Choice> labelled = new ArrayList<>();
             example.choices.forEach(text -> labelled.add(new Question.Choice(String.valueOf((char) ('A' + labelled.size())), text)));
-            rendered.append(alone(example.question, labelled).stripTrailing()).append('\n').append(example.response.strip()).append("\n\n");
+            turns.add(List.of(alone(example.question, labelled), example.response.strip()));
         }
-        return rendered.append(alone(question, choices)).toString();
+        return turns;
     }
 
     private String alone(String question, List<Question.Choice> choices) {

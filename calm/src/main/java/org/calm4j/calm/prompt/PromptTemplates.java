@@ -18,6 +18,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.calm4j.calm.data.Prompt;
 import org.calm4j.calm.data.Question;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.AtomicFile;
@@ -44,12 +45,22 @@ public record PromptTemplates(@JsonValue Map<String, PromptTemplate> byLanguage)
 
     /** What the model is asked, in the question's language. */
     public String render(Question question) {
+        return template(question).render(question);
+    }
+
+    /** @param chat whether the model has a chat template, which makes turns of the examples */
+    public Prompt ask(Question question, boolean chat) {
+        PromptTemplate template = template(question);
+        return chat ? template.conversation(question) : new Prompt(template.render(question), null);
+    }
+
+    private PromptTemplate template(Question question) {
         PromptTemplate template = byLanguage.get(question.language());
         if (template == null) {
             throw CalmException.badInput("question " + question.id(), "no prompt template for language '" + question.language()
                     + "'; there are " + byLanguage.keySet() + ", add one to the template file");
         }
-        return template.render(question);
+        return template;
     }
 
     /**

@@ -23,9 +23,16 @@ public final class Report {
      * @throws org.calm4j.engine.CalmException bad input where the folder cannot be written to
      */
     public static Path write(ReportData data, Path folder) {
+        return write(html(data), markdown(data), folder);
+    }
+
+    /** The same for several seeds. */
+    public static Path write(SeedReport data, Path folder) {
+        return write(html(data), markdown(data), folder);
+    }
+
+    private static Path write(String html, String markdown, Path folder) {
         Path page = folder.resolve("report.html");
-        String html = html(data);
-        String markdown = markdown(data);
         AtomicFile.directories(folder);
         AtomicFile.write(folder.resolve("report.md"), out -> out.write(markdown.getBytes(StandardCharsets.UTF_8)));
         AtomicFile.write(page, out -> out.write(html.getBytes(StandardCharsets.UTF_8)));
@@ -34,7 +41,22 @@ public final class Report {
 
     /** The tables as Markdown. */
     public static String markdown(ReportData data) {
-        return Template.render("report.md.jinja", values(data)).replaceAll("\n{3,}", "\n\n").strip() + "\n";
+        return markdown("report.md.jinja", values(data));
+    }
+
+    /** The same for several seeds. */
+    public static String markdown(SeedReport data) {
+        return markdown("seeds.md.jinja", fields(data));
+    }
+
+    private static String markdown(String template, Map<String, Object> values) {
+        return Template.render(template, values).replaceAll("\n{3,}", "\n\n").strip() + "\n";
+    }
+
+    static String html(SeedReport data) {
+        Map<String, Object> values = fields(data);
+        values.put("style", Template.resource("report.css"));
+        return Template.render("seeds.html.jinja", values);
     }
 
     static String html(ReportData data) {
@@ -47,8 +69,12 @@ public final class Report {
     }
 
     // Names in the templates are the names in our JSON files.
+    private static Map<String, Object> fields(Object data) {
+        return Json.mapper().convertValue(data, new TypeReference<LinkedHashMap<String, Object>>() { });
+    }
+
     private static Map<String, Object> values(ReportData data) {
-        Map<String, Object> values = Json.mapper().convertValue(data, new TypeReference<LinkedHashMap<String, Object>>() { });
+        Map<String, Object> values = fields(data);
         values.remove("training");
         values.remove("flips");
         if (data.flips() != null && !data.flips().isEmpty()) {

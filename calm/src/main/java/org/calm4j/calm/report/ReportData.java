@@ -8,7 +8,6 @@ import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Vote;
 import org.calm4j.calm.metric.Comparison;
 import org.calm4j.calm.metric.Evaluation;
-import org.calm4j.calm.metric.SeedSummary;
 import org.calm4j.calm.metric.VoteReliability;
 
 /**
@@ -30,7 +29,8 @@ import org.calm4j.calm.metric.VoteReliability;
  * @param versions of what took part: calm4j, JDK, device …
  * @param curve by number of voting languages, from none; may be empty
  * @param examples questions with all that was said to them; may be empty
- * @param overSeeds the same experiment with several seeds; null with one
+ * @param extraction language to what became of its sampled responses
+ * @param pairs language to what became of its questions
  * @param notes what a reader should keep in mind, one sentence or two each
  */
 @JsonInclude(JsonInclude.Include.NON_EMPTY)
@@ -38,7 +38,7 @@ public record ReportData(String title, List<String> languages, List<Long> seeds,
         @JsonProperty("held_out") Outcome heldOut, List<TrainingLog> training, VoteReliability vote, List<Flip> flips,
         List<Shift> knowledge, List<Shift> perplexity, Map<String, Object> settings, Map<String, Double> seconds, String command,
         Map<String, String> versions, List<String> notes, List<CurvePoint> curve, List<Example> examples,
-        @JsonProperty("over_seeds") SeedSummary overSeeds) {
+        Map<String, Extracted> extraction, Map<String, Paired> pairs) {
 
     /**
      * One set of questions, answered by the model before and after CALM and by the baselines.
@@ -105,6 +105,28 @@ public record ReportData(String title, List<String> languages, List<Long> seeds,
     @JsonInclude(JsonInclude.Include.NON_NULL)
     public record Asked(String language, String question, List<Question.Choice> choices, Said before, Said after, List<Sampled> responses,
             ShownPair pair) {
+    }
+
+    /**
+     * Sampled responses.
+     *
+     * @param answered those with an answer
+     * @param rules what decided, or why there is no answer, to how many responses
+     * @param againstText answers whose label was followed by another option's text; the label counts
+     */
+    public record Extracted(int responses, int answered, Map<String, Integer> rules, @JsonProperty("against_text") int againstText) {
+    }
+
+    /**
+     * Questions and their preference pairs.
+     *
+     * @param withPair questions that gave a pair or more
+     * @param sources where the chosen response comes from, to pairs
+     * @param skipped why a question gave no pair, to questions
+     * @param offLanguage responses that agree with the vote and are in another language
+     */
+    public record Paired(int questions, @JsonProperty("with_pair") int withPair, int pairs, Map<String, Integer> sources,
+            Map<String, Integer> skipped, @JsonProperty("off_language") int offLanguage) {
     }
 
     /** @param count how many responses said so */

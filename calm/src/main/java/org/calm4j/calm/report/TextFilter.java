@@ -8,6 +8,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.function.DoubleFunction;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.calm4j.engine.io.Json;
 
 /**
@@ -24,12 +25,15 @@ record TextFilter(String name, String absent, Function<Object, String> text) imp
             number("points", Numbers::points),
             number("decimal", Numbers::decimal),
             number("p_value", Numbers::pValue),
+            number("deviation", value -> String.format(Locale.ROOT, "%.1f", 100 * value)),
             number("duration", Numbers::duration),
             new TextFilter("interval", value -> ends(value, Numbers::percent)),
             new TextFilter("interval_points", value -> ends(value, Numbers::points)),
             new TextFilter("verb", UNTESTED, TextFilter::verb),
             new TextFilter("direction", UNTESTED, change -> verb(change).equals("did not clearly change") ? "unclear" : verb(change)),
+            new TextFilter("model", name -> name.equals("before") ? "Before" : name.equals("after") ? "After CALM" : name.toString()),
             new TextFilter("language", code -> languageName(code.toString())),
+            new TextFilter("counts", TextFilter::counts),
             new TextFilter("setting", value -> value instanceof Map || value instanceof Collection ? Json.compact(value) : value.toString()),
             // A cell of a Markdown table; what Markdown or HTML would read as markup is quoted.
             new TextFilter("cell", value -> value.toString().replaceAll("([\\\\`*\\[\\]<>|])", "\\\\$1").replaceAll("\\R", " ")));
@@ -45,6 +49,11 @@ record TextFilter(String name, String absent, Function<Object, String> text) imp
     private static String ends(Object interval, DoubleFunction<String> text) {
         return interval instanceof List<?> ends && ends.size() == 2 && ends.get(0) instanceof Number low && ends.get(1) instanceof Number high
                 ? text.apply(low.doubleValue()) + " to " + text.apply(high.doubleValue()) : Numbers.NONE;
+    }
+
+    private static String counts(Object counts) {
+        return counts instanceof Map<?, ?> map && !map.isEmpty()
+                ? map.entrySet().stream().map(each -> each.getKey() + " " + each.getValue()).collect(Collectors.joining(", ")) : Numbers.NONE;
     }
 
     // A change counts as one where its interval leaves zero out.

@@ -37,11 +37,6 @@ public record Demo(Path output, List<String> languages, long seed, boolean quick
         return experiment(backend, progress).run();
     }
 
-    /** What would run, and why. */
-    public List<StageLedger.Planned> plan(Backend backend, Progress progress) {
-        return experiment(backend, progress).plan();
-    }
-
     private Experiment experiment(Backend backend, Progress progress) {
         List<Stage> stages = new ArrayList<>();
         Path files = output.resolve("world");

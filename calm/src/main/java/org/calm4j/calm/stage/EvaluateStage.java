@@ -8,11 +8,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 import org.calm4j.calm.data.Prediction;
+import org.calm4j.calm.data.Prompt;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.metric.Evaluation;
 import org.calm4j.calm.metric.RankC;
 import org.calm4j.calm.prompt.PromptTemplates;
+import org.calm4j.calm.translate.Languages;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
@@ -71,9 +73,26 @@ public record EvaluateStage(Path output, long seed) {
     private Evaluation generate(ModelFolder model, List<Question> asked, PromptTemplates prompts, EvaluateOptions options,
             UnaryOperator<Question> put, boolean resume, Progress progress) {
         SampleStage stage = new SampleStage(List.of(), prompts, output.resolve(RESPONSES), options.sampling(seed));
-        List<Prediction> predictions = stage.sample(model, asked, put, resume, progress, "evaluate").stream().map(EvaluateStage::prediction)
-                .toList();
-        return write(predictions, Evaluation.of(predictions, seed));
+        List<Samples> lines = stage.sample(model, asked, put, resume, progress, "evaluate");
+        List<Prediction> predictions = lines.stream().map(EvaluateStage::prediction).toList();
+        return write(predictions, Evaluation.of(predictions, seed).withAnswerLanguage(inOwnLanguage(lines)));
+    }
+
+    /** The share of the responses with a text that are in the language they should be in, by language; languages that cannot be told are absent. */
+    static Map<String, Double> inOwnLanguage(List<Samples> lines) {
+        Map<String, int[]> counts = new LinkedHashMap<>();
+        for (Samples line : lines) {
+            for (Samples.Response response : line.responses()) {
+                if (Languages.isKnown(line.language()) && !response.text().isBlank()) {
+                    int[] count = counts.computeIfAbsent(line.language(), language -> new int[2]);
+                    count[0] += Languages.plausible(response.text(), line.language()) ? 1 : 0;
+                    count[1]++;
+                }
+            }
+        }
+        Map<String, Double> shares = new LinkedHashMap<>();
+        counts.forEach((language, count) -> shares.put(language, (double) count[0] / count[1]));
+        return shares;
     }
 
     /** The most frequent answer, the first of equally frequent ones; confidence is its share of all responses. */
@@ -92,9 +111,9 @@ public record EvaluateStage(Path output, long seed) {
     private Evaluation rank(ModelFolder model, List<Question> asked, PromptTemplates prompts, UnaryOperator<Question> put, boolean resume,
             Progress progress) {
         List<Scorer.Item> items = new ArrayList<>();
-        List<String> texts = asked.stream().map(put).map(prompts::render).toList();
+        List<Prompt> texts = asked.stream().map(put).map(question -> prompts.ask(question, model.chatTemplate() != null)).toList();
         for (int i = 0; i < asked.size(); i++) {
-            items.add(new Scorer.Item(model.promptIds(texts.get(i)), asked.get(i).choices().stream()
+            items.add(new Scorer.Item(model.promptIds(texts.get(i).text(), texts.get(i).history()), asked.get(i).choices().stream()
                     .map(choice -> model.requireTokenizer().encode(choice.text(), false)).toList()));
         }
         List<Scores> all;

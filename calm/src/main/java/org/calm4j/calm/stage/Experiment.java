@@ -12,6 +12,7 @@ import java.util.stream.Stream;
 import org.calm4j.calm.data.Document;
 import org.calm4j.calm.data.Pair;
 import org.calm4j.calm.prompt.PromptTemplates;
+import org.calm4j.calm.translate.Translator;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
@@ -25,6 +26,8 @@ import org.calm4j.engine.op.Backend;
  * not done again.
  */
 public final class Experiment {
+    /** What became of all questions, beside the pairs. */
+    static final String PAIR_COUNTS = "pair-counts.json";
     private static final int CHECKPOINTS = 10;
     private static final int FEWEST_STEPS = 10;
 
@@ -100,7 +103,7 @@ public final class Experiment {
             String prefix = turn.isEmpty() ? "" : turn + "-";
             Path samples = sample(prefix, model, config.seed() + round - 1);
             Path votes = vote(prefix, samples, arm.vote(config.vote()));
-            Path pairs = pairs(prefix, samples, votes, arm.pairs(config.pairs()));
+            Path pairs = pairs(prefix, model, samples, votes, arm.pairs(config.pairs()));
             Path data = arm.train() == Arm.Train.SFT ? chosen(prefix, pairs) : pairs;
             String folder = turn.isEmpty() ? "calm" : turn;
             model = train(turn.isEmpty() ? "dpo" : turn, arm.train().toString(), model, data, arm.training(config.dpo()), folder);
@@ -124,11 +127,24 @@ public final class Experiment {
                 resume -> new VoteStage(List.of(samples), output, options).run());
     }
 
-    private Path pairs(String prefix, Path samples, Path votes, PairOptions options) {
+    /** @param model that sampled, and translates where a model is asked to */
+    private Path pairs(String prefix, Path model, Path samples, Path votes, PairOptions options) {
+        List<Path> inputs = new ArrayList<>(List.of(samples, votes));
+        boolean byModel = options.translator == TranslatorOptions.Kind.MODEL;
+        if (byModel) {
+            inputs.addAll(models(model));
+        } else if (options.translator == TranslatorOptions.Kind.FILE) {
+            inputs.add(options.translations);
+        }
         Path output = file(prefix + "pairs.jsonl");
-        return stage(prefix + "pairs", "pairs", List.of(options, config.seed()), List.of(samples, votes), prefix + "pairs.jsonl", resume -> {
-            PairCounts counts = new PairsStage(List.of(samples), votes, prompts(), output, options, null, config.seed()).run();
-            progress.say(prefix + "pairs: " + counts.pairs() + " " + counts.sources() + ", none for " + counts.skipped());
+        return stage(prefix + "pairs", "pairs", List.of(options, config.seed()), inputs, prefix + "pairs.jsonl", resume -> {
+            options.keptIn(file(prefix + "translations.jsonl"));
+            try (ModelFolder folder = byModel ? open(model) : null) {
+                Translator translator = options.open(folder, System.getenv());
+                PairCounts counts = new PairsStage(List.of(samples), votes, prompts(), output, options, translator, config.seed()).run();
+                Json.write(file(prefix + PAIR_COUNTS), counts);
+                progress.say(prefix + "pairs: " + counts.pairs() + " " + counts.sources() + ", none for " + counts.skipped());
+            }
         });
     }
 
@@ -149,6 +165,10 @@ public final class Experiment {
             options.resume = resume;
             options.saveSteps = Math.max(FEWEST_STEPS, options.steps(ExperimentResult.lines(data)) / CHECKPOINTS);
             boolean adapter = isAdapter(model);
+            if (adapter && options instanceof PreferenceOptions preference) {
+                // The reference of a round is the model that it starts from, as ScPO and iterative DPO have it.
+                preference.referenceAdapter = model;
+            }
             new TrainStage(name, adapter ? config.model() : model, adapter ? model : null, null, data, output, options, config.seed()).run(backend, progress);
             deleteCheckpoints(output);
         });
@@ -216,15 +236,16 @@ public final class Experiment {
 
     private List<Path> inputs(List<Path> files, Path model) {
         List<Path> inputs = new ArrayList<>(files);
-        inputs.add(model);
-        if (!model.equals(config.model())) {
-            // A trained folder may hold an adapter of the model.
-            inputs.add(config.model());
-        }
+        inputs.addAll(models(model));
         if (hasPromptFile()) {
             inputs.add(config.prompts());
         }
         return inputs;
+    }
+
+    /** A trained folder may hold an adapter of the first model. */
+    private List<Path> models(Path model) {
+        return model.equals(config.model()) ? List.of(model) : List.of(model, config.model());
     }
 
     private static boolean isAdapter(Path model) {

@@ -84,6 +84,12 @@ public record ExperimentConfig(String title, Path model, List<Path> questions, L
         }
     }
 
+    /** The same with another seed, in another folder. */
+    public ExperimentConfig with(long other, Path folder) {
+        return new ExperimentConfig(title, model, questions, evaluation, heldOut, prompts, folder, other, sample, vote, pairs, dpo, evaluate, baselines,
+                arms, languageCurve, statements, knowledge);
+    }
+
     private static Map<String, Arm> all(List<String> baselines, Map<String, Arm> own, List<String> languages) {
         Map<String, Arm> known = Arm.builtIn();
         Map<String, Arm> arms = new LinkedHashMap<>();

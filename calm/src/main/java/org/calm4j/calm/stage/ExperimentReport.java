@@ -48,7 +48,7 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
         ReportData.Outcome main = outcome("eval-");
         ReportData.Outcome heldOut = config.heldOut().isEmpty() ? null : outcome("held-out-");
         return new ReportData(config.title(), languages, List.of(config.seed()), main, heldOut, training(), vote(), flips(), knowledge(),
-                perplexity(), settings(), seconds, null, versions(), notes(main), curve(), new ExperimentExamples(config).read(), null);
+                perplexity(), settings(), seconds, null, versions(), notes(main), curve(), new ExperimentExamples(config).read(), extraction(), pairs());
     }
 
     private ReportData.Outcome outcome(String set) {
@@ -191,6 +191,17 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
                 before.path(language).path("n").asInt(), before.path(language).path("perplexity").asDouble(),
                 after.path(language).path("perplexity").asDouble())));
         return shifts;
+    }
+
+    private Map<String, ReportData.Extracted> extraction() {
+        return ExtractionCounts.of(Jsonl.read(file("samples.jsonl"), Samples.class));
+    }
+
+    /** Empty where an earlier version of the program made the pairs. */
+    private Map<String, ReportData.Paired> pairs() {
+        Path counts = file(Experiment.PAIR_COUNTS);
+        return !Files.exists(counts) ? Map.of() : Json.mapper().convertValue(Json.read(counts, JsonNode.class).path("languages"),
+                new TypeReference<LinkedHashMap<String, ReportData.Paired>>() { });
     }
 
     private Map<String, Object> settings() {

@@ -12,16 +12,17 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import org.calm4j.calm.data.Prediction;
 import org.calm4j.calm.metric.Evaluation;
 import org.calm4j.calm.metric.VoteReliability;
 import org.calm4j.calm.report.Report;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.Jsonl;
 
 /** What an experiment found, read back from its files: the report, and {@code result.json} for scripts. */
 public record ExperimentResult(ExperimentConfig config, Map<String, Double> seconds, String device) {
-    private static final String RESULT = "result.json";
-
+    static final String RESULT = "result.json";
     private static final String CONFIG = "experiment.json";
 
     private Path file(String name) {
@@ -40,12 +41,13 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
         return this;
     }
 
-    /**
-     * The result of a finished experiment, its report written anew.
-     *
-     * @throws CalmException bad input: the folder has no finished experiment
-     */
+    /** The result of a finished experiment, its report written anew. */
     public static ExperimentResult rewrite(Path folder) {
+        return read(folder).write();
+    }
+
+    /** @throws CalmException bad input: the folder has no finished experiment */
+    static ExperimentResult read(Path folder) {
         if (!Files.exists(folder.resolve(RESULT))) {
             throw CalmException.badInput(folder, "has no finished experiment; calm run and calm demo make one");
         }
@@ -53,7 +55,7 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
         JsonNode result = Json.read(folder.resolve(RESULT), JsonNode.class);
         Map<String, Double> seconds = new LinkedHashMap<>();
         result.path("seconds").properties().forEach(stage -> seconds.put(stage.getKey(), stage.getValue().asDouble()));
-        return new ExperimentResult(config, seconds, result.path("device").asText()).write();
+        return new ExperimentResult(config.with(config.seed(), folder), seconds, result.path("device").asText());
     }
 
     /** The report's tables. */
@@ -67,7 +69,7 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
         if (!config.heldOut().isEmpty()) {
             result.set("held_out", outcome("held-out-"));
         }
-        VoteReliability vote = new ExperimentReport(config, seconds, device).vote();
+        VoteReliability vote = vote();
         if (vote != null) {
             result.put("vote_accuracy", vote.accuracy());
         }
@@ -92,8 +94,22 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
         return outcome;
     }
 
-    private Evaluation evaluation(String name) {
+    Evaluation evaluation(String name) {
         return Json.read(file(name).resolve("eval.json"), Evaluation.class);
+    }
+
+    List<Prediction> predictions(String name) {
+        return Jsonl.read(file(name).resolve("predictions.jsonl"), Prediction.class);
+    }
+
+    /** Those that it was measured in. */
+    List<String> languages() {
+        return List.copyOf(evaluation("eval-before").invalid().keySet());
+    }
+
+    /** Null where no question has a known answer. */
+    VoteReliability vote() {
+        return new ExperimentReport(config, seconds, device).vote();
     }
 
     static int lines(Path file) {

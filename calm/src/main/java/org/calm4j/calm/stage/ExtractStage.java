@@ -23,7 +23,7 @@ public record ExtractStage(List<Path> samples, Path output) {
             String span = extraction.span() == null ? "" : " \"" + extraction.span().replaceAll("\\s+", " ").strip() + "\"";
             return String.format(Locale.ROOT, "%s %s #%d: %s by %s%s%s", id, language, response, extraction.label() == null ? "-"
                     : extraction.label(),
-                    name(extraction.rule()), span, extraction.againstText() ? ", against the text of another option" : "");
+                    extraction.rule().text(), span, extraction.againstText() ? ", against the text of another option" : "");
         }
     }
 
@@ -52,18 +52,14 @@ public record ExtractStage(List<Path> samples, Path output) {
             for (Samples.Response response : line.responses()) {
                 Extraction found = extractor.extract(response.text());
                 explained.accept(new Explained(line.id(), line.language(), responses.size(), found));
-                rules.merge(name(found.rule()), 1, Integer::sum);
+                rules.merge(found.rule().text(), 1, Integer::sum);
                 answered += found.label() == null ? 0 : 1;
                 against += found.againstText() ? 1 : 0;
                 responses.add(new Samples.Response(response.text(), found.label(), response.logprob(), response.numTokens()));
             }
-            filled.add(Samples.of(line.asQuestion(), line.prompt(), responses));
+            filled.add(line.with(responses));
         }
         Jsonl.write(output, filled);
         return new Summary(rules.values().stream().mapToInt(Integer::intValue).sum(), answered, rules, against, output);
-    }
-
-    private static String name(Extraction.Rule rule) {
-        return rule.name().toLowerCase(Locale.ROOT).replace('_', ' ');
     }
 }

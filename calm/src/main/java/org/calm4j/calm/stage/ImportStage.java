@@ -74,7 +74,7 @@ public record ImportStage(List<Path> files, String language, List<Path> parallel
                     against += found.againstText() ? 1 : 0;
                     filled.add(new Samples.Response(response.text(), found.label(), response.logprob(), response.numTokens()));
                 }
-                line = Samples.of(samples.asQuestion(), samples.prompt(), filled);
+                line = samples.with(filled);
             }
             lines.add(line);
         }

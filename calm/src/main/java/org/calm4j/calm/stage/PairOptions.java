@@ -11,7 +11,7 @@ import picocli.CommandLine.Option;
 /** Which responses become preference pairs, and how they are written; on the command line and in a YAML file by the same names. */
 @JsonAutoDetect(fieldVisibility = JsonAutoDetect.Visibility.ANY, getterVisibility = JsonAutoDetect.Visibility.NONE)
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-public final class PairOptions {
+public final class PairOptions extends TranslatorOptions {
     /** Which response comes first, where more than one would do. */
     public enum Policy {
         /** The text that was sampled most often; those without an answer last. */

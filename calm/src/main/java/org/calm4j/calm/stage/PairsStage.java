@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.calm4j.calm.data.Pair;
+import org.calm4j.calm.data.Prompt;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.data.TwoLanguagePair;
 import org.calm4j.calm.data.Vote;
@@ -36,7 +37,7 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
     private record Chosen(List<String> texts, PairOptions.Source source) {
     }
 
-    private record Text(String prompt, String chosen, String rejected) {
+    private record Text(Prompt prompt, String chosen, String rejected) {
     }
 
     public PairCounts run() {
@@ -105,8 +106,8 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
             Samples.Response rejected = differing.get(i % differing.size());
             var text = new Text(prompt(line), chosen.texts.get(i % chosen.texts.size()), rejected.text());
             if (seen.add(text)) {
-                pairs.add(new Pair(line.id(), line.language(), text.prompt, text.chosen, text.rejected, vote.answer(), rejected.answer(),
-                        chosen.source.toString(), margin(vote, vote.answer(), rejected.answer())));
+                pairs.add(new Pair(line.id(), line.language(), text.prompt.text(), text.chosen, text.rejected, vote.answer(), rejected.answer(),
+                        chosen.source.toString(), margin(vote, vote.answer(), rejected.answer()), text.prompt.history()));
                 counter.pair(chosen.source.toString());
             }
         }
@@ -117,8 +118,8 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
         return translator != null && options.chosenSources.contains(PairOptions.Source.TRANSLATED);
     }
 
-    private String prompt(Samples line) {
-        return line.prompt() != null ? line.prompt() : prompts.render(line.asQuestion());
+    private Prompt prompt(Samples line) {
+        return line.prompt() != null ? line.asked() : prompts.ask(line.asQuestion(), false);
     }
 
     /** ScPO's weight (Prasad et al. 2024, eq. 3): the share of the votes of one answer less that of the other; null without weights. */
@@ -224,8 +225,9 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
             String rejected1 = statement(first, wrong);
             String rejected2 = second.optionText(wrong) == null ? null : statement(second, wrong);
             if (rejected1 != null && rejected2 != null && pairs.size() - before < options.pairsPerQuestion) {
-                pairs.add(new TwoLanguagePair(first.line.id(), first.line.language(), prompt(first.line), chosen1, rejected1, second.line.language(),
-                        prompt(second.line), chosen2, rejected2, vote.answer(), wrong, margin(vote, vote.answer(), wrong)));
+                pairs.add(new TwoLanguagePair(first.line.id(), first.line.language(), prompt(first.line).text(), chosen1, rejected1, second.line.language(),
+                        prompt(second.line).text(), chosen2, rejected2, vote.answer(), wrong, margin(vote, vote.answer(), wrong), prompt(first.line).history(),
+                        prompt(second.line).history()));
                 counter.pair("both");
             }
         }

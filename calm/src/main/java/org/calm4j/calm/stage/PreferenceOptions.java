@@ -27,6 +27,11 @@ public final class PreferenceOptions extends TrainingOptions {
     @Option(names = "--reference-model", paramLabel = "DIR", description = "Default: the starting model, without its adapter.")
     public Path referenceModel;
 
+    @Option(names = "--reference-adapter", paramLabel = "DIR",
+            description = {"A PEFT folder on the reference. With the folder of --adapter the reference is the model that training starts from,",
+                "as in a later round of iterative DPO."})
+    public Path referenceAdapter;
+
     @Override
     void check() {
         super.check();

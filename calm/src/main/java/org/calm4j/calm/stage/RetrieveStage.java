@@ -46,7 +46,7 @@ public record RetrieveStage(List<Path> questions, Path passages, Path index, Pat
     }
 
     private static List<float[]> vectors(ModelFolder model, List<String> texts, Progress progress) {
-        return new Embedder(model.model()).embed(texts.stream().map(model.requireTokenizer()::encode).toList(), done -> {
+        return new Embedder(model.model().withoutAdapter()).embed(texts.stream().map(model.requireTokenizer()::encode).toList(), done -> {
             if (texts.size() > 1) {
                 progress.at(0, done + " of " + texts.size() + " passages");
             }

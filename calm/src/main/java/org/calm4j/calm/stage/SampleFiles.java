@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import org.calm4j.calm.data.Prompt;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.extract.AnswerExtractor;
@@ -20,7 +21,7 @@ final class SampleFiles {
 
     // A line as it stands: here an answer that is absent, and was never looked for, differs from one that is null.
     private record Line(String id, String language, String question, List<Question.Choice> choices, String answer, String relation,
-            String prompt, List<RawResponse> responses) {
+            String prompt, List<List<String>> history, List<RawResponse> responses) {
     }
 
     private record RawResponse(String text, JsonNode answer, Double logprob, @JsonProperty("num_tokens") Integer numTokens) {
@@ -70,6 +71,6 @@ final class SampleFiles {
             }
             responses.add(new Samples.Response(raw.text, answer, raw.logprob, raw.numTokens));
         }
-        return Samples.of(question, line.prompt, responses);
+        return Samples.of(question, new Prompt(line.prompt, line.history), responses);
     }
 }

@@ -6,6 +6,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.function.UnaryOperator;
+import org.calm4j.calm.data.Prompt;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.extract.AnswerExtractor;
@@ -69,8 +70,8 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
     /** @param put what is asked in the place of a question, such as the same with passages before it */
     List<Samples> sample(ModelFolder model, List<Question> asked, UnaryOperator<Question> put, boolean resume, Progress progress, String task) {
         model.requireTokenizer();
-        List<String> texts = asked.stream().map(put).map(prompts::render).toList();
-        List<int[]> encoded = texts.stream().map(model::promptIds).toList();
+        List<Prompt> texts = asked.stream().map(put).map(question -> prompts.ask(question, model.chatTemplate() != null)).toList();
+        List<int[]> encoded = texts.stream().map(text -> model.promptIds(text.text(), text.history())).toList();
         Generator generator = new Generator(model);
         generator.check(encoded, sampling);
         int part = Math.clamp(WEIGHTS / model.model().config().parameters(), FEWEST, MOST) / sampling.count() + 1;

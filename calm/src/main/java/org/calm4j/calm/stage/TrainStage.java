@@ -66,7 +66,7 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
         TrainSettings settings = options.settings(steps, seed);
         AtomicFile.directories(output);
         List<Trainer.Reference> reference = options instanceof PreferenceOptions preference
-                ? reference(lm, lines, preference.referenceModel, settings, steps, progress) : List.of();
+                ? reference(lm, lines, preference, settings, steps, progress) : List.of();
         TrainingRun run = new TrainingRun(output, start.weightsFile(), inForce(steps), steps, options.saveSteps, options.evalSteps,
                 options.loggingSteps, options.resume);
         StepLog[] last = new StepLog[1];
@@ -97,10 +97,9 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
         if (!(options instanceof PreferenceOptions preference)) {
             return new Trainer.Held(lines, List.of());
         }
-        if (preference.referenceModel != null) {
-            throw CalmException.usage("--eval-data with --reference-model is not supported");
+        try (Reference reference = Reference.open(start.model(), preference)) {
+            return new Trainer.Held(lines, References.of(reference.model(), lines, null));
         }
-        return new Trainer.Held(lines, References.of(start.model().withoutAdapter(), lines, null));
     }
 
     private static String note(StepLog log) {
@@ -108,22 +107,12 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
         return log.preference() == null ? note : note + String.format(Locale.ROOT, ", margin %.2f", log.preference().margins());
     }
 
-    /** Log-probabilities under the reference: the starting model without adapter, or another one. */
-    private List<Trainer.Reference> reference(CausalLm lm, List<? extends Example> lines, Path other, TrainSettings settings,
+    private List<Trainer.Reference> reference(CausalLm lm, List<? extends Example> lines, PreferenceOptions preference, TrainSettings settings,
             int steps, Progress progress) {
         boolean[] taken = Trainer.linesOfSteps(lines.size(), settings, steps);
         progress.start("reference", lines.stream().mapToInt(line -> line.preferences().size()).sum());
-        try {
-            if (other == null) {
-                return References.of(lm.withoutAdapter(), lines, taken, done -> progress.at(done, ""));
-            }
-            try (ModelFolder folder = ModelFolder.open(lm.backend(), other, null)) {
-                if (folder.model().config().vocabSize() != lm.config().vocabSize()) {
-                    throw CalmException.badInput(other, "its vocabulary has " + folder.model().config().vocabSize()
-                            + " tokens, the model's " + lm.config().vocabSize());
-                }
-                return References.of(folder.model(), lines, taken, done -> progress.at(done, ""));
-            }
+        try (Reference reference = Reference.open(lm, preference)) {
+            return References.of(reference.model(), lines, taken, done -> progress.at(done, ""));
         } finally {
             progress.end();
         }

@@ -14,10 +14,10 @@ import org.calm4j.calm.translate.Translator;
 import org.calm4j.engine.model.ModelFolder;
 import picocli.CommandLine.Option;
 
-/** Who translates a response of another language; on the command line and in a YAML file by the same names. */
+/** Who translates a response of another language: a part of {@link PairOptions}. */
 @JsonAutoDetect(fieldVisibility = JsonAutoDetect.Visibility.ANY, getterVisibility = JsonAutoDetect.Visibility.NONE)
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-public final class TranslatorOptions {
+public class TranslatorOptions {
     /** Who translates. */
     public enum Kind {
         NONE,
@@ -54,6 +54,12 @@ public final class TranslatorOptions {
 
     @Option(names = "--translator-max-new-tokens", paramLabel = "N", description = "Tokens of the model's translation at most; default ${DEFAULT-VALUE}.")
     public int translatorMaxNewTokens = 512;
+
+    /** What is translated is kept here where nothing else is said. */
+    TranslatorOptions keptIn(Path file) {
+        translations = translations == null && (translator == Kind.MODEL || translator == Kind.HTTP) ? file : translations;
+        return this;
+    }
 
     /**
      * Null without a translator.

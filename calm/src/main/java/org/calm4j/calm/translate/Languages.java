@@ -39,6 +39,11 @@ public final class Languages {
     private Languages() {
     }
 
+    /** Whether a text in this language can be told from others. */
+    public static boolean isKnown(String language) {
+        return ALL.containsKey(language);
+    }
+
     /** @param language ISO 639-1 */
     public static boolean plausible(String text, String language) {
         Language own = ALL.get(language);

@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import org.calm4j.calm.data.Prompt;
 import org.calm4j.calm.data.Question;
 import org.calm4j.engine.CalmException;
 import org.junit.jupiter.api.Test;
@@ -54,6 +55,11 @@ class PromptTemplatesTest {
                 """);
         assertThat(PromptTemplates.read(file).render(QUESTION)).isEqualTo(
                 "Why {choices}?\n(A) so\n(B) thus\nAnswer:\nIt is (B).\n\nWhy {choices} $1 ?\n(A) yes\n(B) {text}\nAnswer:");
+        // For a model with a chat template the examples are turns of their own.
+        Prompt prompt = PromptTemplates.read(file).ask(QUESTION, true);
+        assertThat(prompt.history()).containsExactly(List.of("Why {choices}?\n(A) so\n(B) thus\nAnswer:", "It is (B)."));
+        assertThat(prompt.text()).isEqualTo("Why {choices} $1 ?\n(A) yes\n(B) {text}\nAnswer:");
+        assertThat(PromptTemplates.read(file).ask(QUESTION, false)).isEqualTo(new Prompt(PromptTemplates.read(file).render(QUESTION), null));
         PromptTemplates.read(file).write(folder.resolve("q.yaml"));
         assertThat(PromptTemplates.read(folder.resolve("q.yaml"))).isEqualTo(PromptTemplates.read(file));
     }

@@ -13,8 +13,8 @@ import java.util.regex.Pattern;
 import org.calm4j.calm.data.Prediction;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Vote;
+import org.calm4j.calm.metric.Comparison;
 import org.calm4j.calm.metric.Evaluation;
-import org.calm4j.calm.metric.SeedSummary;
 import org.calm4j.engine.CalmException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -25,11 +25,44 @@ class ReportTest {
     @Test
     void hasEverySection() {
         String html = Report.html(SampleExperiment.data());
-        for (String section : List.of("headline", "results", "accuracy", "consistency", "vote", "knowledge", "curve", "training", "examples", "questions", "run")) {
+        for (String section : List.of("headline", "results", "accuracy", "consistency", "vote", "knowledge", "curve", "data", "training", "examples", "questions", "run")) {
             assertThat(html).contains("<section id=\"" + section + "\"");
         }
         assertThat(html).contains("<h1>Six languages, one small model</h1>", "Held out, 90 questions", "SFT on the voted", "became wrong",
                 "lang=\"ja\"", "Temurin 25.0.1+8", "To keep in mind", "3 min 40 s");
+    }
+
+    @Test
+    void theMarkdownHasWhatThePageHas() {
+        ReportData data = SampleExperiment.data();
+        String markdown = Report.markdown(data);
+        assertThat(markdown).contains("## Main set: 200 questions", "## Held out: 90 questions", "## To keep in mind", "## Agreement between languages, %",
+                "## The vote", "| Agreement, % | Questions | Right, % |", "## By number of voting languages", "## Sampled responses", "## Pairs",
+                "## Accuracy by kind of fact", "## Perplexity of statements", "## Answers that changed", "## How it was run");
+        Comparison.Change sft = data.eval().against().get("SFT on the voted").accuracyMean();
+        assertThat(markdown).contains("| SFT on the voted | " + Numbers.points(sft.difference()) + " (" + Numbers.points(sft.interval().low()) + " to ");
+        Evaluation most = data.curve().getLast().eval();
+        assertThat(markdown).contains("| en, fr, de, it, zh, ja | " + Numbers.percent(most.accuracyMean()) + " (");
+        assertThat(markdown).contains("| English | 3200 | 3011 | 14 | ", "label line 111").contains("| French | 400 | 300 | 317 | ", "template 67", "all agree 80");
+        // Every row of a table has as many cells as its head.
+        String[] lines = markdown.split("\n");
+        for (int i = 1; i < lines.length; i++) {
+            if (lines[i].startsWith("|") && lines[i - 1].startsWith("|")) {
+                assertThat(lines[i].replace("\\|", "").chars().filter(c -> c == '|').count()).as(lines[i])
+                        .isEqualTo(lines[i - 1].replace("\\|", "").chars().filter(c -> c == '|').count());
+            }
+        }
+    }
+
+    @Test
+    void severalSeedsHaveAReportOfTheirOwn(@TempDir Path folder) throws Exception {
+        SeedReport data = SampleExperiment.seeds();
+        Path page = Report.write(data, folder);
+        String mean = Numbers.percent(data.main().models().get("after").accuracyMean().mean());
+        String deviation = " ± " + Numbers.percent(data.main().models().get("after").accuracyMean().deviation());
+        assertThat(page).content().contains(mean + deviation, "href=\"seed-2/report.html\"", "<section id=\"curve\"").doesNotContain("id=\"held-out\"", "<script");
+        assertThat(folder.resolve("report.md")).content().contains("| After CALM | " + mean + deviation + " (", "| Before | 2 | ",
+                "seeds [1](<seed-1/report.html>), [2](<seed-2/report.html>), 3.");
     }
 
     @Test
@@ -136,7 +169,7 @@ class ReportTest {
         Evaluation evaluation = Evaluation.of(List.of(new Prediction("q", language, "A", "A"), new Prediction("r", language, "A", null)), 1);
         return new ReportData(title, List.of(language), List.of(), new ReportData.Outcome(evaluation, evaluation, null,
                 Map.of(name, evaluation), Map.of()), null, List.of(), null, List.of(), List.of(), List.of(), Map.of(), Map.of(), null, Map.of(),
-                List.of(), List.of(), List.of(), null);
+                List.of(), List.of(), List.of(), Map.of(), Map.of());
     }
 
     private static ReportData hostile() {
@@ -155,7 +188,8 @@ class ReportTest {
                 List.of(new ReportData.Shift(HOSTILE, 1, 0, 1)), List.of(new ReportData.Shift(HOSTILE, null, 1, 2)), settings,
                 Map.of(HOSTILE, 1.0), HOSTILE, Map.of(HOSTILE, HOSTILE), List.of(HOSTILE),
                 List.of(new ReportData.CurvePoint(1, List.of(HOSTILE), plain.eval().before(), null)), List.of(example),
-                new SeedSummary(List.of(1L), SeedSummary.figures(Map.of(HOSTILE, List.of(plain.eval().before()))), Map.of()));
+                Map.of(HOSTILE, new ReportData.Extracted(1, 1, Map.of(HOSTILE, 1), 0)),
+                Map.of(HOSTILE, new ReportData.Paired(1, 1, 1, Map.of(HOSTILE, 1), Map.of(HOSTILE, 1), 0)));
     }
 
     private static ReportData.Flip flip(String truth, String before, String after) {

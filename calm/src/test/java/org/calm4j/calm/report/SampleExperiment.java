@@ -87,7 +87,7 @@ final class SampleExperiment {
                 "calm/bin/calm demo --seed 1 --output calm-demo", versions,
                 List.of("Held-out accuracy did not change clearly: the languages agree more, in part on wrong answers.",
                         "One seed; the differences between CALM and SFT on the voted answers are within the intervals."),
-                curve(), examples(), seeds());
+                curve(), examples(), extraction(), pairs());
     }
 
     private List<ReportData.CurvePoint> curve() {
@@ -116,15 +116,40 @@ final class SampleExperiment {
         return examples;
     }
 
-    private SeedSummary seeds() {
+    private static Map<String, ReportData.Extracted> extraction() {
+        Map<String, ReportData.Extracted> extraction = new LinkedHashMap<>();
+        LANGUAGES.forEach(language -> extraction.put(language, new ReportData.Extracted(3200, 3011,
+                Map.of("statement", 2900, "label line", 111, "several", 120, "nothing", 69), 14)));
+        return extraction;
+    }
+
+    private static Map<String, ReportData.Paired> pairs() {
+        Map<String, ReportData.Paired> pairs = new LinkedHashMap<>();
+        LANGUAGES.forEach(language -> pairs.put(language, new ReportData.Paired(400, 300, 317, Map.of("sampled", 250, "template", 67),
+                Map.of("all agree", 80, "no winner", 20), 7)));
+        return pairs;
+    }
+
+    static SeedReport seeds() {
+        return new SampleExperiment().buildSeeds();
+    }
+
+    private SeedReport buildSeeds() {
         Map<String, List<Evaluation>> models = new LinkedHashMap<>();
-        models.put("before", new ArrayList<>());
-        models.put("after", new ArrayList<>());
+        Map<String, List<Comparison>> against = new LinkedHashMap<>();
         for (int seed = 1; seed <= 3; seed++) {
-            models.get("before").add(Evaluation.of(predictions(200, BEFORE, 0.06), 1));
-            models.get("after").add(Evaluation.of(predictions(200, AFTER, 0.55), 1));
+            List<Prediction> before = predictions(200, BEFORE, 0.06);
+            List<Prediction> after = predictions(200, AFTER, 0.55);
+            models.computeIfAbsent("before", model -> new ArrayList<>()).add(Evaluation.of(before, 1));
+            models.computeIfAbsent("after", model -> new ArrayList<>()).add(Evaluation.of(after, 1));
+            against.computeIfAbsent("before", model -> new ArrayList<>()).add(Comparison.of(before, after, 1));
         }
-        return new SeedSummary(List.of(1L, 2L, 3L), SeedSummary.figures(models), Map.of());
+        SeedSummary summary = SeedSummary.of(models, against);
+        List<SeedReport.CurvePoint> curve = List.of(new SeedReport.CurvePoint(List.of(), summary.models().get("before"), null),
+                new SeedReport.CurvePoint(LANGUAGES, summary.models().get("after"), null));
+        return new SeedReport("Six languages, one small model", LANGUAGES, List.of(new SeedReport.Run(1, "seed-1/report.html"),
+                new SeedReport.Run(2, "seed-2/report.html"), new SeedReport.Run(3, null)), 200, summary, 0, null,
+                summary.models().get("after").accuracyMean(), curve);
     }
 
     // With some probability all languages of a question share one answer, as they do after alignment.

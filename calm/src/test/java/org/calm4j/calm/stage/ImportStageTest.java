@@ -18,6 +18,8 @@ import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Jsonl;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ImportStageTest {
     @TempDir
@@ -135,6 +137,10 @@ class ImportStageTest {
         assertThat(out(Question.class)).containsExactly(new Question("u#2", "zh", "P.\n\nQ?",
                 List.of(new Choice("A", "a"), new Choice("B", "b"), new Choice("C", "c"), new Choice("D", "d")), "C", null));
         assertThatThrownBy(() -> imported("fr", item)).isInstanceOf(CalmException.class).hasMessageContaining("zho_Hans");
+        // Another passage of the same page is another question; the same line again is not.
+        summary = imported(null, item + "\n" + item.replace("P.", "R.") + "\n" + item + "\n" + item.replace("P.", "R.") + "\n");
+        assertThat(out(Question.class)).extracting(Question::id).containsExactly("u#2", "u#2#2");
+        assertThat(summary.problems()).containsOnly(Map.entry("duplicate", 2));
     }
 
     /** The answer stands last in the file; in the questions it stands where the id puts it, in all languages alike. */
@@ -150,6 +156,62 @@ class ImportStageTest {
         assertThat(english.getFirst().choices()).extracting(Choice::text).containsExactlyInAnyOrder("Paris", "Bonn", "Rome");
         imported("it", head + "X è nato a <mask>.\tRoma\tParigi, Bonn, Roma\tX\nY\tKiel\tBonn, Roma, Kiel\tY\n");
         assertThat(out(Question.class)).extracting(Question::answer).isEqualTo(english.stream().map(Question::answer).toList());
+    }
+
+    /** The same question in all the ways in which options stand in a text. */
+    @ParameterizedTest
+    @ValueSource(strings = {"Was?\\nA. ja\\nB. nein\\nC. A oder B\\n", "Was?\\r\\n(A) ja\\r\\n(B) nein\\r\\n(C) A oder B", "Was?\\nA: ja\\nB: nein\\nC: A oder B",
+        "Was?\\nA、ja\\nB、nein\\nC、A oder B", "Was?\\nＡ．ja\\nＢ．nein\\nＣ．A oder B", "Was?\\n（Ａ）ja\\n（Ｂ）nein\\n（Ｃ）A oder B", "Was?\\nA：ja\\nB：nein\\nC：A oder B",
+        "Was?\\n A ) ja\\n B ) nein\\n C ) A oder B", "Was?\\n[A] ja\\n[B] nein\\n[C] A oder B", "Was? A. ja B. nein C. A oder B", "Was? (A) ja (B) nein (C) A oder B",
+        "Frage: Was?\\nA. ja\\nB. nein\\nC. A oder B\\n\\nAntwort:"})
+    void optionsInText(String input) throws IOException {
+        for (String output : List.of("B", "B. nein", "(B) nein", "Ｂ", "（Ｂ）nein", "nein", "b")) {
+            ImportStage.Summary summary = imported("de", "[{\"instruction\":\"Wähle.\",\"input\":\"" + input + "\",\"output\":\"" + output + "\"}]");
+            assertThat(summary.layout()).isEqualTo(Layout.CALM_QUESTIONS);
+            assertThat(out(Question.class)).as(output).containsExactly(new Question("0", "de", "Was?",
+                    List.of(new Choice("A", "ja"), new Choice("B", "nein"), new Choice("C", "A oder B")), "B", null));
+        }
+    }
+
+    /** What looks like an option before the options is the question's; six options are six. */
+    @Test
+    void aQuestionThatTalksOfOptions() throws IOException {
+        imported("en", "[{\"instruction\":\"\",\"input\":\"Vitamin\\nA. is an option?\\nB. too?\\nWhich:\\nA. x\\nB. y\\nC. z\\nD. u\\nE. v\\nF. w\",\"output\":\"F\"}]");
+        Question question = out(Question.class).getFirst();
+        assertThat(question.question()).isEqualTo("Vitamin\nA. is an option?\nB. too?\nWhich:");
+        assertThat(question.choices()).extracting(Choice::text).containsExactly("x", "y", "z", "u", "v", "w");
+        assertThat(question.answer()).isEqualTo("F");
+    }
+
+    /** Windows wrote the file: a byte order mark, and two characters at the end of a line. */
+    @Test
+    void byteOrderMarksAndLineEnds() throws IOException {
+        imported("zh", "\uFEFF[{\"instruction\":\"a\",\"input\":\"Q\\r\\nA. x\\r\\nB. y\",\r\n\"output\":\"A\",\"pred\":[\"答案：Ｂ\"]}]\r\n");
+        assertThat(out(Samples.class).getFirst().responses().getFirst().answer()).isEqualTo("B");
+        assertThat(out(Samples.class).getFirst().choices()).containsExactly(new Choice("A", "x"), new Choice("B", "y"));
+        imported("en", "\uFEFF" + own("1", "Q", "A").replace("\n", "\r\n") + "\r\n" + own("2", "R", "B").replace("\n", "\r\n"));
+        assertThat(out(Question.class)).extracting(Question::id).containsExactly("1", "2");
+        imported("en", "\uFEFFQuestion,A,B,C,D,Answer,Subject\r\nQ,1,2,3,4,C,x\r\n");
+        assertThat(out(Question.class).getFirst().answer()).isEqualTo("C");
+    }
+
+    /** CommonsenseQA and MedQA as the hub has them. */
+    @Test
+    void formsOfTheHub() throws IOException {
+        ImportStage.Summary summary = imported("en", "{\"id\":\"q7\",\"question\":\"Where?\",\"question_concept\":\"x\",\"choices\":{\"label\":[\"A\",\"B\"],"
+                + "\"text\":[\"x\",\"y\"]},\"answerKey\":\"B\"}");
+        assertThat(summary.layout()).isEqualTo(Layout.COMMONSENSE_QA);
+        Question expected = new Question("q7", "en", "Where?", List.of(new Choice("A", "x"), new Choice("B", "y")), "B", null);
+        assertThat(out(Question.class)).containsExactly(expected);
+        imported("en", "{\"id\":\"q7\",\"lang\":\"en\",\"question\":{\"stem\":\"Where?\",\"choices\":{\"label\":[\"A\",\"B\"],\"text\":[\"x\",\"y\"]}},\"answerKey\":\"B\"}");
+        assertThat(out(Question.class)).containsExactly(expected);
+        summary = imported("en", "{\"id\":\"q7\",\"meta_info\":\"step1\",\"question\":\"Where?\",\"answer_idx\":\"B\",\"answer\":\"y\",\"options\":["
+                + "{\"key\":\"A\",\"value\":\"x\"},{\"key\":\"B\",\"value\":\"y\"}]}");
+        assertThat(summary.layout()).isEqualTo(Layout.MEDQA);
+        assertThat(out(Question.class)).containsExactly(expected);
+        // Test sets keep the answers to themselves.
+        imported("en", "{\"id\":\"q7\",\"question\":{\"stem\":\"Where?\",\"choices\":[{\"label\":\"A\",\"text\":\"x\"},{\"label\":\"B\",\"text\":\"y\"}]},\"answerKey\":\"\"}");
+        assertThat(out(Question.class).getFirst().answer()).isNull();
     }
 
     @Test

@@ -71,9 +71,9 @@ final class VoteAndPairsTest {
         assertThat(votes(options, TIED)).extracting(Vote::answer).containsExactly("A", "A");
         options.tie = VoteOptions.Tie.LOGPROB;
         options.languages = List.of();
-        assertThatThrownBy(() -> votes(options, new Samples("1", "en", "?", CHOICES, null, null, null, List.of(
+        assertThatThrownBy(() -> votes(options, new Samples("1", "en", "?", CHOICES, null, null, null, null, List.of(
                 new Samples.Response("a", "A", null, null), new Samples.Response("b", "B", null, null))))).hasMessageContaining("logprob");
-        Samples sure = new Samples("1", "en", "?", CHOICES, null, null, null, List.of(new Samples.Response("a", "A", -9.0, 10),
+        Samples sure = new Samples("1", "en", "?", CHOICES, null, null, null, null, List.of(new Samples.Response("a", "A", -9.0, 10),
                 new Samples.Response("b", "B", -2.0, 2)));
         Vote vote = votes(options, sure).getFirst();
         assertThat(vote.answer()).isEqualTo("A");
@@ -181,7 +181,7 @@ final class VoteAndPairsTest {
     }
 
     private static Samples responses(String id, String language, String... answersAndTexts) {
-        return new Samples(id, language, "where " + id, THREE, null, null, null, Arrays.stream(answersAndTexts).map(each -> new Samples.Response(
+        return new Samples(id, language, "where " + id, THREE, null, null, null, null, Arrays.stream(answersAndTexts).map(each -> new Samples.Response(
                 each.substring(2), each.charAt(0) == '-' ? null : each.substring(0, 1), (double) -each.length(), 1 + each.length() % 3)).toList());
     }
 
@@ -228,7 +228,7 @@ final class VoteAndPairsTest {
 
     @Test
     void theSameTextsMakeOnePair() {
-        Samples again = new Samples("2", "en", EN.question(), THREE, null, null, null, EN.responses());
+        Samples again = new Samples("2", "en", EN.question(), THREE, null, null, null, null, EN.responses());
         pairs(new PairOptions(), null, EN, again);
         assertThat(counts.pairs()).isEqualTo(1);
         assertThat(counts.skipped()).isEqualTo(Map.of("a question before has the same pair", 1));
@@ -303,7 +303,7 @@ final class VoteAndPairsTest {
         TwoLanguagePair pair = Jsonl.read(folder.resolve("pairs.jsonl"), TwoLanguagePair.class).getFirst();
         // B has as many votes, but French never said it.
         assertThat(pair).isEqualTo(new TwoLanguagePair("1", "en", "where 1 east,west,north ?", "long and winding A", "it is C", "fr", "where 1 east,west,north ?",
-                "c’est A", "c’est C", "A", "C", 0.25));
+                "c’est A", "c’est C", "A", "C", 0.25, null, null));
         options.chosenSources = List.of(PairOptions.Source.OPTION);
         options.pairsPerQuestion = 2;
         pairs(options, null, EN, french);
@@ -350,11 +350,11 @@ final class VoteAndPairsTest {
 
     private static Samples labelled(String id, String language, String truth, String... answers) {
         Samples line = line(id, language, answers);
-        return new Samples(id, language, line.question(), CHOICES, truth, null, null, line.responses());
+        return new Samples(id, language, line.question(), CHOICES, truth, null, null, null, line.responses());
     }
 
     private static Samples line(String id, String language, String... answers) {
-        return new Samples(id, language, "where " + id, CHOICES, null, null, null, Arrays.stream(answers).map(answer -> new Samples.Response(
+        return new Samples(id, language, "where " + id, CHOICES, null, null, null, null, Arrays.stream(answers).map(answer -> new Samples.Response(
                 answer == null ? "who knows" : (language.equals("en") ? "it is in the " : "direction : ") + (answer.equals("A") ? "east" : "west"),
                 answer, -1.0, 4)).toList());
     }

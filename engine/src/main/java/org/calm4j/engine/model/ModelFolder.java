@@ -93,7 +93,12 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
 
     /** A question to the model as ids: one user turn where it has a chat template, else the text as it is. */
     public int[] promptIds(String question) {
-        return chatTemplate() == null ? requireTokenizer().encode(question) : Conversation.of(tokenizer, question).prompt();
+        return promptIds(question, null);
+    }
+
+    /** @param history turns before the question, each what was asked and what was answered, for a model with a chat template; null without */
+    public int[] promptIds(String question, List<List<String>> history) {
+        return chatTemplate() == null ? requireTokenizer().encode(question) : Conversation.of(tokenizer, question, history).prompt();
     }
 
     /** The tokenizer, which the caller cannot do without. */

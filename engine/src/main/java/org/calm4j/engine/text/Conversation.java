@@ -24,9 +24,24 @@ public record Conversation(Tokenizer tokenizer, List<Map<String, Object>> messag
         messages = List.copyOf(messages);
     }
 
-    /** One question of a user. */
-    public static Conversation of(Tokenizer tokenizer, String question) {
-        return new Conversation(tokenizer, List.of(ChatTemplate.message("user", question)));
+    /**
+     * One question of a user.
+     *
+     * @param history turns before it, each what was asked and what was answered; null without
+     */
+    public static Conversation of(Tokenizer tokenizer, String question, List<List<String>> history) {
+        return new Conversation(tokenizer, messages(question, history));
+    }
+
+    /** The same as messages. */
+    public static List<Map<String, Object>> messages(String question, List<List<String>> history) {
+        List<Map<String, Object>> messages = new ArrayList<>();
+        for (List<String> turn : history == null ? List.<List<String>>of() : history) {
+            messages.add(ChatTemplate.message("user", turn.getFirst()));
+            messages.add(ChatTemplate.message("assistant", turn.getLast()));
+        }
+        messages.add(ChatTemplate.message("user", question));
+        return messages;
     }
 
     /** All messages, as {@code transformers} writes them with and without the beginning of an answer. */

@@ -1,0 +1,101 @@
+package org.calm4j.calm.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.data.Offset.offset;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.calm4j.calm.stage.WorldOnDisk;
+import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.Jsonl;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code run --seeds}, and {@code report} of what it leaves. */
+class SeedsTest {
+    @TempDir
+    Path folder;
+    private final StringWriter out = new StringWriter();
+    private final StringWriter err = new StringWriter();
+
+    private int calm(String... arguments) {
+        out.getBuffer().setLength(0);
+        err.getBuffer().setLength(0);
+        return Calm.execute(new PrintWriter(out), new PrintWriter(err), arguments);
+    }
+
+    private Path config() throws IOException {
+        WorldOnDisk.write(folder);
+        return Files.writeString(folder.resolve("run.yaml"), Files.readString(folder.resolve("experiment.yaml"))
+                .replace("../", folder + "/").replace("output: out", "output: " + folder.resolve("out")));
+    }
+
+    @Test
+    void oneFolderASeedAndOneReport() throws IOException {
+        String config = config().toString();
+        assertThat(calm("run", config, "--seeds", "4,5", "--dry-run")).isZero();
+        assertThat(out.toString()).contains("seed-4/eval-before: would run", "seed-5/dpo: would run");
+        assertThat(calm("run", config, "--seeds", "4,5", "--json", "--threads", "1")).as(err.toString()).isZero();
+        String first = out.toString();
+        JsonNode result = Json.mapper().readTree(first);
+        JsonNode four = result.path("seeds").path("4");
+        JsonNode five = result.path("seeds").path("5");
+        for (String figure : List.of("accuracy_mean", "consistency")) {
+            for (String model : List.of("before", "after", "sft")) {
+                double a = four.path(model).path(figure).asDouble();
+                double b = five.path(model).path(figure).asDouble();
+                assertThat(result.path(model).path(figure).asDouble()).isEqualTo((a + b) / 2, offset(1e-12));
+                assertThat(result.path("over_seeds").path("main").path("models").path(model).path(figure).path("deviation").asDouble())
+                        .isEqualTo(Math.abs(a - b) / Math.sqrt(2), offset(1e-12));
+            }
+            JsonNode gain = result.path("over_seeds").path("main").path("against").path("sft").path(figure);
+            assertThat(gain.path("seeds").path(1).path("difference").asDouble()).isEqualTo(
+                    five.path("after").path(figure).asDouble() - five.path("sft").path(figure).asDouble(), offset(1e-12));
+            assertThat(gain.path("seeds").path(1).path("interval")).hasSize(2);
+        }
+        assertThat(result.path("after").path("n")).isEqualTo(four.path("after").path("n"));
+        // The seeds differ in what they sampled.
+        assertThat(Files.readString(folder.resolve("out/seed-4/samples.jsonl"))).isNotEqualTo(Files.readString(folder.resolve("out/seed-5/samples.jsonl")));
+        assertThat(folder.resolve("out/seed-5/report.html")).exists();
+        assertThat(Path.of(result.path("report").asText())).content().contains("href=\"seed-4/report.html\"", "After CALM");
+        assertThat(folder.resolve("out/report.md")).content().contains("| After CALM | ", "| CALM less … | Seed |", "| sft | 5 |");
+
+        // What is done is not done again.
+        assertThat(calm("run", config, "--seeds", "4,5", "--json", "--threads", "1")).isZero();
+        assertThat(out.toString()).isEqualTo(first);
+        assertThat(err.toString().lines().filter(line -> line.startsWith("["))).isNotEmpty().allMatch(line -> line.endsWith("done before"));
+
+        // The same from the folders, in whatever order, and from the folder of both.
+        String all = folder.resolve("all").toString();
+        assertThat(calm("report", folder.resolve("out/seed-4").toString(), folder.resolve("out/seed-5").toString(), "--output", all, "--json")).isZero();
+        assertThat(Json.mapper().readTree(out.toString()).path("over_seeds")).isEqualTo(result.path("over_seeds"));
+        assertThat(Path.of(all, "report.html")).content().contains("href=\"../out/seed-4/report.html\"");
+        assertThat(calm("report", folder.resolve("out").toString())).isZero();
+        assertThat(out.toString()).isEqualTo(Files.readString(folder.resolve("out/report.md")) + System.lineSeparator());
+
+        assertThat(calm("report", folder.resolve("out/seed-4").toString(), folder.resolve("out/seed-4").toString())).isEqualTo(3);
+        assertThat(err.toString()).contains("seed 4");
+        assertThat(calm("run", config, "--seeds", "4,4")).isEqualTo(2);
+        assertThat(calm("run", config, "--seeds", "4", "--seed", "4")).isEqualTo(2);
+    }
+
+    /** A second round with adapters starts from the first one's, and so does its reference: at its first step nothing is gained over it. */
+    @Test
+    void theReferenceOfALaterRoundIsWhereItStarts() throws IOException {
+        String config = config().toString();
+        assertThat(calm("run", config, "--set", "dpo.lora_rank=4", "--set", "dpo.learning_rate=1e-2", "--set", "baselines=[iterative]", "--threads", "1"))
+                .as(err.toString()).isZero();
+        JsonNode first = Jsonl.read(folder.resolve("out/iterative/metrics.jsonl"), JsonNode.class).getFirst();
+        assertThat(folder.resolve("out/iterative/adapter_config.json")).exists();
+        assertThat(first.path("loss").asDouble()).isEqualTo(Math.log(2), offset(1e-6));
+        assertThat(first.path("rewards/chosen").asDouble()).isEqualTo(0, offset(1e-5));
+        // The first round had moved away from the model without its adapter.
+        JsonNode last = Jsonl.read(folder.resolve("out/calm/metrics.jsonl"), JsonNode.class).getLast();
+        assertThat(last.path("rewards/margins").asDouble()).isGreaterThan(1e-3);
+    }
+}
