@@ -93,7 +93,7 @@
     const small = narrow(element);
     return base({
       legend: legend({data: [{name: 'right', icon: 'rect'}, {name: 'if accuracy equalled agreement', icon: 'path://M0 4h16v2H0z'}]}),
-      grid: {left: 4, right: 24, top: 40, bottom: 22, containLabel: true},
+      grid: {left: 4, right: 24, top: 40, bottom: 30, containLabel: true},
       tooltip: tooltip({trigger: 'item', formatter: p => { const bin = p.data.bin; return 'agreement ' + Math.round(100 * bin.low) + ' to ' + Math.round(100 * bin.high) + ' %<br><b>' + percent(bin.accuracy)
         + '</b> right (' + percent(bin.interval[0]) + ' to ' + percent(bin.interval[1]) + ')<br>' + bin.n + ' questions'; }}),
       xAxis: shareAxis({name: 'agreement', nameLocation: 'middle', nameGap: 26, nameTextStyle: axisText(), splitLine: {show: false}}),
@@ -112,7 +112,7 @@
     const band = {type: 'line', stack: 'band', symbol: 'none', silent: true, lineStyle: {opacity: 0}, tooltip: {show: false}};
     return base({
       legend: legend({data: [{name: 'mean', icon: 'circle'}, {name: 'least to greatest', icon: 'rect'}]}),
-      grid: {left: 4, right: 24, top: 40, bottom: 22, containLabel: true},
+      grid: {left: 4, right: 24, top: 40, bottom: 30, containLabel: true},
       tooltip: tooltip({trigger: 'axis', formatter: ps => { const p = points[ps[0].dataIndex]; return p.languages + (p.languages === 1 ? ' language' : ' languages') + '<br><b>' + percent(p.accuracy) + '</b> right ('
         + percent(p.least) + ' to ' + percent(p.greatest) + ')'; }}),
       xAxis: {type: 'category', data: at, name: 'voting languages', nameLocation: 'middle', nameGap: 26, nameTextStyle: axisText(), axisLabel: axisText(), axisLine: {lineStyle: {color: colors.line}}, axisTick: {show: false}},
@@ -135,7 +135,7 @@
     }
     return base({
       legend: legend({data: sets.map(set => ({name: set[0], icon: set[3]}))}),
-      grid: {left: 4, right: 24, top: 40, bottom: 22, containLabel: true},
+      grid: {left: 4, right: 24, top: 40, bottom: 30, containLabel: true},
       tooltip: tooltip({trigger: 'item', formatter: p => p.value[0] + ' voting: <b>' + percent(p.value[1]) + '</b> (' + escape(p.seriesName) + ')'}),
       xAxis: {type: 'value', min: 0, max: data.curve.length - 1, interval: 1, name: 'voting languages', nameLocation: 'middle', nameGap: 26, nameTextStyle: axisText(), axisLabel: axisText(), axisLine: {lineStyle: {color: colors.line}}, axisTick: {show: false}, splitLine: {show: false}},
       yAxis: shareAxis(),
@@ -201,8 +201,17 @@
     return charts;
   }
 
+  // What is wider than the page can be moved by the keyboard, too.
+  function reachable() {
+    document.querySelectorAll('.scroll').forEach(each => {
+      if (each.scrollWidth > each.clientWidth) each.tabIndex = 0;
+      else each.removeAttribute('tabindex');
+    });
+  }
+
   function draw() {
     readColors();
+    reachable();
     for (const each of drawn) {
       const option = each.option(each.element);
       each.chart = each.chart || echarts.init(each.element, null, {renderer: 'svg'});
@@ -252,6 +261,7 @@
     });
   }
 
+  document.querySelectorAll('details').forEach(each => each.addEventListener('toggle', reachable));
   let waiting = 0;
   let width = window.innerWidth;
   window.addEventListener('resize', () => {

@@ -15,7 +15,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /**
  * Sampled responses of Llama-3-8B to X-CSQA in English, Chinese and French, from the data of the CALM authors, labelled by reading them,
  * before any extractor saw them: all those that are not of the plain form, and some that are. The grammar was written on the half {@code
- * dev}.
+ * dev}. Those of {@code fresh} were drawn at random and read when the grammar stood; it agreed with all 150 at once.
  */
 class LabelledResponsesTest {
     private static final Path FILE = Path.of("src/test/resources/org/calm4j/calm/extract/labelled.jsonl");
@@ -31,7 +31,8 @@ class LabelledResponsesTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"dev, false, 110, 0.98", "test, false, 115, 0.98", "dev, true, 211, 0.92", "test, true, 221, 0.92"})
+    @CsvSource({"dev, false, 110, 0.98", "test, false, 115, 0.98", "dev, true, 211, 0.92", "test, true, 221, 0.92",
+        "fresh, false, 145, 0.98", "fresh, true, 5, 0.92"})
     void agreesWithACarefulReader(String half, boolean hard, int responses, double share) {
         List<Labelled> labelled = Jsonl.read(FILE, Labelled.class).stream().filter(each -> each.half.equals(half) && each.hard == hard)
                 .toList();

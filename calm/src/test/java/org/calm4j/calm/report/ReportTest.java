@@ -25,7 +25,7 @@ class ReportTest {
     @Test
     void hasEverySection() {
         String html = Report.html(SampleExperiment.data());
-        for (String section : List.of("headline", "results", "accuracy", "consistency", "vote", "knowledge", "curve", "data", "training", "examples", "questions", "run")) {
+        for (String section : List.of("headline", "results", "accuracy", "consistency", "vote", "knowledge", "curve", "pairs", "training", "examples", "questions", "run")) {
             assertThat(html).contains("<section id=\"" + section + "\"");
         }
         assertThat(html).contains("<h1>Six languages, one small model</h1>", "Held out, 90 questions", "SFT on the voted", "became wrong",
