@@ -18,7 +18,8 @@ import picocli.CommandLine.Option;
     "A second run of the same settings goes on where the first stopped."},
         footer = {"", "Example: calm demo --seed 2 --full --output my-demo"})
 final class DemoCommand extends CalmCommand {
-    @Option(names = "--output", paramLabel = "DIR", defaultValue = "calm-demo", description = "Folder for all files (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--output", paramLabel = "DIR", defaultValue = "calm-demo",
+            description = "Folder for all files (default: ${DEFAULT-VALUE}).")
     private Path output;
 
     @Option(names = "--languages", paramLabel = "L,…", split = ",", description = "Languages of the world (default: en,zh,fr,de,it,ja).")
@@ -27,7 +28,8 @@ final class DemoCommand extends CalmCommand {
     @Option(names = "--quick", description = "A quarter of everything: to see that it works, not for the figures.")
     private boolean quick;
 
-    @Option(names = "--full", description = {"Also the baselines and rivals (SFT on the chosen, self-consistency within each language, English alone, ScPO,",
+    @Option(names = "--full", description = {
+        "Also the baselines and rivals (SFT on the chosen, self-consistency within each language, English alone, ScPO,",
         "DCO, a second round, DPO on the truth) and the curve by number of voting languages."})
     private boolean full;
 

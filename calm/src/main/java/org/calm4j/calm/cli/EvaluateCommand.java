@@ -1,15 +1,19 @@
 package org.calm4j.calm.cli;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
+import org.calm4j.calm.metric.Comparison;
 import org.calm4j.calm.metric.Evaluation;
 import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.calm.stage.EvaluateOptions;
 import org.calm4j.calm.stage.EvaluateStage;
 import org.calm4j.calm.stage.RetrieveStage;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.Json;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Backend;
 import picocli.CommandLine.Command;
@@ -19,10 +23,16 @@ import picocli.CommandLine.Option;
 /** {@code calm evaluate}. */
 @Command(name = "evaluate", sortOptions = false,
         description = "Measures accuracy by language and consistency between languages, of predictions or of a model.",
-        footer = {"", "Example: calm evaluate --model aligned --data questions-en.jsonl questions-fr.jsonl --output eval"})
+        footer = {"", "Example: calm evaluate --model aligned --data questions-en.jsonl questions-fr.jsonl --output eval",
+            "Example: calm evaluate --predictions after.jsonl --against before.jsonl"})
 final class EvaluateCommand extends CalmCommand {
     @Option(names = "--predictions", paramLabel = "FILE", arity = "1..*", description = "Predictions, instead of a model and data.")
     private List<Path> predictions;
+
+    @Option(names = "--against", paramLabel = "FILE", arity = "1..*",
+            description = {"Predictions of another run on the same questions, such as before training: by how much this one differs,",
+                "with the interval of a paired bootstrap, and McNemar's test in each language; also in comparison.json."})
+    private List<Path> against;
 
     @Option(names = "--model", paramLabel = "DIR", description = "A model folder in the Hugging Face layout.")
     private Path model;
@@ -68,7 +78,8 @@ final class EvaluateCommand extends CalmCommand {
     @Option(names = "--dense", description = "Find them by the model's hidden states, too, and not by terms (BM25) alone.")
     private boolean dense;
 
-    @Option(names = "--index", paramLabel = "DIR", description = "Where their index is kept (default: beside the file, with .index behind its name).")
+    @Option(names = "--index", paramLabel = "DIR",
+            description = "Where their index is kept (default: beside the file, with .index behind its name).")
     private Path index;
 
     @Option(names = "--resume", description = "Go on with what a stopped run of the same settings left.")
@@ -86,7 +97,14 @@ final class EvaluateCommand extends CalmCommand {
             throw CalmException.usage("give either --predictions FILE…, or --model DIR and --data FILE…");
         }
         Evaluation evaluation = predictions != null ? new EvaluateStage(output, seed.seed).ofPredictions(predictions) : ofModel();
-        result(evaluation, text(evaluation));
+        ObjectNode result = Json.mapper().valueToTree(evaluation);
+        String text = text(evaluation);
+        if (against != null) {
+            Comparison comparison = new EvaluateStage(output, seed.seed).against(against);
+            result.set("against", Json.mapper().valueToTree(comparison));
+            text += System.lineSeparator() + text(comparison);
+        }
+        result(result, text);
     }
 
     private Evaluation ofModel() {
@@ -99,7 +117,8 @@ final class EvaluateCommand extends CalmCommand {
                 new RetrieveStage(data, passages, place, contexts, topPassages).run(dense ? folder : null, progress());
             }
             return new EvaluateStage(output, seed.seed).ofModel(folder, data, templates,
-                    new EvaluateOptions(method, samples, temperature, maxNewTokens, passages, topPassages, dense), contexts, resume, progress());
+                    new EvaluateOptions(method, samples, temperature, maxNewTokens, passages, topPassages, dense), contexts, resume,
+                    progress());
         }
     }
 
@@ -124,6 +143,25 @@ final class EvaluateCommand extends CalmCommand {
         }
         text.append(percent(", unanswered %.1f %%", evaluation.unanswered()));
         return text.append(". In ").append(output).toString();
+    }
+
+    private static String text(Comparison comparison) {
+        List<String> parts = new ArrayList<>();
+        if (comparison.accuracyMean() != null) {
+            parts.add("accuracy " + text(comparison.accuracyMean()));
+        }
+        if (comparison.consistency() != null) {
+            parts.add("consistency " + text(comparison.consistency()));
+        }
+        comparison.flips().forEach((language, flips) -> parts.add(String.format(Locale.ROOT, "%s %d became right, %d wrong (p = %.3g)",
+                language,                flips.gained(), flips.lost(), flips.pValue())));
+        return "Against the other: " + String.join(", ", parts);
+    }
+
+    private static String text(Comparison.Change change) {
+        String interval = change.interval() == null ? "" : String.format(Locale.ROOT, " (%+.1f to %+.1f)", 100 * change.interval().low(),
+                100 * change.interval().high());
+        return String.format(Locale.ROOT, "%+.1f points", 100 * change.difference()) + interval;
     }
 
     private static String percent(String format, double share) {

@@ -21,7 +21,8 @@ final class ReportCommand extends CalmCommand {
     @Option(names = "--experiment", paramLabel = "DIR", description = "The same for one.")
     private Path experiment;
 
-    @Option(names = "--output", paramLabel = "DIR", description = "Where the report of several is written; without it its tables are only printed.")
+    @Option(names = "--output", paramLabel = "DIR",
+            description = "Where the report of several is written; without it its tables are only printed.")
     private Path output;
 
     @Override

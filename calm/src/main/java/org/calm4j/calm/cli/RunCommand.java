@@ -79,7 +79,8 @@ final class RunCommand extends CalmCommand {
         if (seeds.isEmpty()) {
             plan.addAll(new Experiment(experiment, backend, progress()).plan());
         }
-        seeds.forEach(each -> of(experiment, each, backend).plan().forEach(stage -> plan.add(new StageLedger.Planned("seed-" + each + "/" + stage.name(),
+        seeds.forEach(each -> of(experiment, each, backend).plan()
+                .forEach(stage -> plan.add(new StageLedger.Planned("seed-" + each + "/" + stage.name(),
                 stage.why(), stage.seconds()))));
         String text = plan.stream().map(stage -> stage.name() + ": " + (stage.why() == null ? "done" : "would run, " + stage.why()))
                 .collect(Collectors.joining(System.lineSeparator()));

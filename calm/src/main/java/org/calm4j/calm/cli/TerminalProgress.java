@@ -53,7 +53,8 @@ final class TerminalProgress implements Progress {
         nextLine = start + LINE_EVERY;
         if (columns > 0) {
             err.flush();
-            bar = new ProgressBarBuilder().setTaskName(name).setInitialMax(parts).startsFrom(before, Duration.ZERO).setStyle(ProgressBarStyle.UNICODE_BLOCK)
+            bar = new ProgressBarBuilder().setTaskName(name).setInitialMax(parts).startsFrom(before, Duration.ZERO)
+                    .setStyle(ProgressBarStyle.UNICODE_BLOCK)
                     .setConsumer(new ConsoleProgressBarConsumer(System.err, columns)).setUpdateIntervalMillis(UPDATE_MILLIS).build();
         }
     }

@@ -7,8 +7,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * A question whose options stand in its text, from A on without a gap: a line each, "A. …", "A: …", "A、…" or "(A) …", with half- or full-width
- * letters and signs; or, where no lines are such, three or more behind each other in one line.
+ * A question whose options stand in its text, from A on without a gap: a line each, "A. …", "A: …", "A、…" or "(A) …", with half- or
+ * full-width letters and signs; or, where no lines are such, three or more behind each other in one line.
  */
 public record OptionsText(String question, List<Question.Choice> choices) {
     private static final Pattern OPTION = Pattern.compile("\\s*(?:[(（\\[【]\\s*([A-ZＡ-Ｚ])\\s*[)）\\]】]|([A-ZＡ-Ｚ])\\s*[.:、．。)）：])\\s*(.*)");

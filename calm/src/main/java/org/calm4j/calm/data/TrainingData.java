@@ -32,8 +32,7 @@ public final class TrainingData {
 
     /**
      * Documents: lines with {@code text}, with {@code messages}, with {@code prompt} and {@code completion} (both text or both messages),
-     * with
-     * {@code input_ids} (and {@code completion_start}), or Alpaca's {@code instruction}, {@code input} and {@code output}.
+     * with {@code input_ids} (and {@code completion_start}), or Alpaca's {@code instruction}, {@code input} and {@code output}.
      */
     public List<Example.Document> documents(Path file) {
         return lines(file, this::document);
@@ -133,7 +132,8 @@ public final class TrainingData {
             return conversation(prompt, name, where);
         }
         boolean sampled = line.has("chosen_source") && prompt.isTextual() && tokenizer != null && tokenizer.chatTemplate() != null;
-        return sampled ? Conversation.of(tokenizer, prompt.asText(), history(line, "history" + name.substring("prompt".length()), where)) : null;
+        return sampled ? Conversation.of(tokenizer, prompt.asText(), history(line, "history" + name.substring("prompt".length()), where))
+                : null;
     }
 
     /** The turns before a prompt; null without. */

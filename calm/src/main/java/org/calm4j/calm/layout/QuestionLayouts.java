@@ -15,12 +15,13 @@ final class QuestionLayouts {
 
     static boolean isCommonsense(JsonNode item) {
         return item.path("question").has("stem") && item.path("question").has("choices")
-                || item.path("question").isTextual() && item.path("choices").path("label").isArray() && item.path("choices").path("text").isArray();
+                || item.path("question").isTextual() && item.path("choices").path("label").isArray()
+                && item.path("choices").path("text").isArray();
     }
 
     /**
-     * X-CSQA and CommonsenseQA: {@code question.stem}, {@code question.choices}, {@code answerKey}; the choices as objects or as two lists. On
-     * the hub the question is a text, and the choices stand beside it.
+     * X-CSQA and CommonsenseQA: {@code question.stem}, {@code question.choices}, {@code answerKey}; the choices as objects or as two
+     * lists. On the hub the question is a text, and the choices stand beside it.
      */
     static Question commonsense(Source item) throws Unreadable {
         JsonNode question = item.json().path("question");
@@ -30,7 +31,8 @@ final class QuestionLayouts {
             choices.add(listed.isArray() ? new Question.Choice(listed.get(i).path("label").asText(), listed.get(i).path("text").asText())
                     : new Question.Choice(listed.path("label").get(i).asText(), listed.path("text").path(i).asText()));
         }
-        return item.question(question.isTextual() ? question.asText() : question.path("stem").asText(), choices, item.text("answerKey").strip());
+        return item.question(question.isTextual() ? question.asText() : question.path("stem").asText(), choices,
+                item.text("answerKey").strip());
     }
 
     /**

@@ -14,11 +14,11 @@ import org.calm4j.calm.data.Prediction;
  * @param accuracy share of the graded questions answered right, by language; a question without an answer counts as wrong. Languages
  *     without any known truth are absent
  * @param accuracyMean mean over languages; null without any known truth
- * @param consistency mean over questions of the share of language pairs whose answers are equal, where a missing answer equals nothing; null
- *     with one language
+ * @param consistency mean over questions of the share of language pairs whose answers are equal, where a missing answer equals nothing;
+ *     null with one language
  * @param consistencyRight the part of the consistency that is agreement on the true answer; the rest is agreement on a wrong one
- * @param consistencyCorrect consistency among correct answers: of the language pairs of which one or both are right, the share in which both
- *     are (mean over pairs of languages of |both right| ÷ |either right|); null with one language or without any known truth
+ * @param consistencyCorrect consistency among correct answers: of the language pairs of which one or both are right, the share in which
+ *     both are (mean over pairs of languages of |both right| ÷ |either right|); null with one language or without any known truth
  * @param pairwise the same by pair of languages, both ways; a language with itself has its share of questions with an answer
  * @param invalid share of the questions asked that got no answer, by language
  * @param unanswered mean of these over languages
@@ -33,10 +33,12 @@ import org.calm4j.calm.data.Prediction;
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record Evaluation(int n, Map<String, Double> accuracy, @JsonProperty("accuracy_mean") Double accuracyMean, Double consistency,
-        @JsonProperty("consistency_right") Double consistencyRight, @JsonProperty("consistency_correct") Double consistencyCorrect, Double rankc,
+        @JsonProperty("consistency_right") Double consistencyRight, @JsonProperty("consistency_correct") Double consistencyCorrect,
+        Double rankc,
         @JsonProperty("confidence_intervals") ConfidenceIntervals intervals, Map<String, Map<String, Double>> pairwise,
         Map<String, Double> invalid, Double unanswered, Calibration calibration,
-        @JsonProperty("answer_language") Map<String, Double> answerLanguage, @JsonProperty("answer_language_mean") Double answerLanguageMean,
+        @JsonProperty("answer_language") Map<String, Double> answerLanguage,
+        @JsonProperty("answer_language_mean") Double answerLanguageMean,
         Map<String, Counts> languages, Integer contradictory) {
 
     /**
@@ -98,8 +100,10 @@ public record Evaluation(int n, Map<String, Double> accuracy, @JsonProperty("acc
 
     /** @param shares by language; none where nothing was written */
     public Evaluation withAnswerLanguage(Map<String, Double> shares) {
-        return shares.isEmpty() ? this : new Evaluation(n, accuracy, accuracyMean, consistency, consistencyRight, consistencyCorrect, rankc, intervals,
-                pairwise, invalid, unanswered, calibration, shares, shares.values().stream().mapToDouble(Double::doubleValue).average().orElseThrow(),
+        return shares.isEmpty() ? this : new Evaluation(n, accuracy, accuracyMean, consistency, consistencyRight, consistencyCorrect, rankc,
+                intervals,
+                pairwise, invalid, unanswered, calibration, shares,
+                shares.values().stream().mapToDouble(Double::doubleValue).average().orElseThrow(),
                 languages, contradictory);
     }
 

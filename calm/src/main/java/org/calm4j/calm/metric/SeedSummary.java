@@ -60,7 +60,8 @@ public record SeedSummary(Map<String, Figures> models, Map<String, Gains> agains
         static Gain of(List<Comparison.Change> seeds) {
             Spread spread = Spread.of(seeds.stream().map(Comparison.Change::difference).toList());
             boolean testable = spread.deviation != null && spread.deviation > 0;
-            return new Gain(spread, testable ? new TTest().tTest(0, spread.values.stream().mapToDouble(Double::doubleValue).toArray()) : null, seeds);
+            return new Gain(spread, testable ? new TTest().tTest(0, spread.values.stream().mapToDouble(Double::doubleValue).toArray())
+                    : null, seeds);
         }
     }
 

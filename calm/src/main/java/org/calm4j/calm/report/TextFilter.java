@@ -34,7 +34,8 @@ record TextFilter(String name, String absent, Function<Object, String> text) imp
             new TextFilter("model", name -> name.equals("before") ? "Before" : name.equals("after") ? "After CALM" : name.toString()),
             new TextFilter("language", code -> languageName(code.toString())),
             new TextFilter("counts", TextFilter::counts),
-            new TextFilter("setting", value -> value instanceof Map || value instanceof Collection ? Json.compact(value) : value.toString()),
+            new TextFilter("setting", value -> value instanceof Map || value instanceof Collection ? Json.compact(value)
+                    : value.toString()),
             // A cell of a Markdown table; what Markdown or HTML would read as markup is quoted.
             new TextFilter("cell", value -> value.toString().replaceAll("([\\\\`*\\[\\]<>|])", "\\\\$1").replaceAll("\\R", " ")));
 
@@ -47,13 +48,15 @@ record TextFilter(String name, String absent, Function<Object, String> text) imp
     }
 
     private static String ends(Object interval, DoubleFunction<String> text) {
-        return interval instanceof List<?> ends && ends.size() == 2 && ends.get(0) instanceof Number low && ends.get(1) instanceof Number high
+        return interval instanceof List<?> ends && ends.size() == 2 && ends.get(0) instanceof Number low
+                && ends.get(1) instanceof Number high
                 ? text.apply(low.doubleValue()) + " to " + text.apply(high.doubleValue()) : Numbers.NONE;
     }
 
     private static String counts(Object counts) {
         return counts instanceof Map<?, ?> map && !map.isEmpty()
-                ? map.entrySet().stream().map(each -> each.getKey() + " " + each.getValue()).collect(Collectors.joining(", ")) : Numbers.NONE;
+                ? map.entrySet().stream().map(each -> each.getKey() + " " + each.getValue()).collect(Collectors.joining(", "))
+                : Numbers.NONE;
     }
 
     // A change counts as one where its interval leaves zero out.

@@ -41,10 +41,12 @@ public record Demo(Path output, List<String> languages, long seed, boolean quick
         List<Stage> stages = new ArrayList<>();
         Path files = output.resolve("world");
         WorldConfig whole = WorldConfig.of(languages, seed);
-        WorldConfig worldConfig = quick ? new WorldConfig(languages, seed, whole.territories(), whole.valueCap(), whole.heldOut(), whole.options(), 1, 1, 1)
+        WorldConfig worldConfig = quick ? new WorldConfig(languages, seed, whole.territories(), whole.valueCap(), whole.heldOut(),
+                whole.options(), 1, 1, 1)
                 : whole;
         int steps = quick ? STEPS / 4 : STEPS;
-        stages.add(new Stage("world", List.of(worldConfig, CurriculumConfig.DEFAULT, steps), List.of(), files, resume -> world(worldConfig, files, steps)));
+        stages.add(new Stage("world", List.of(worldConfig, CurriculumConfig.DEFAULT, steps), List.of(), files,
+                resume -> world(worldConfig, files, steps)));
         Path base = from;
         if (from == null) {
             base = output.resolve("base");

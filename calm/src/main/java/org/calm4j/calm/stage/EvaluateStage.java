@@ -11,6 +11,7 @@ import org.calm4j.calm.data.Prediction;
 import org.calm4j.calm.data.Prompt;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Samples;
+import org.calm4j.calm.metric.Comparison;
 import org.calm4j.calm.metric.Evaluation;
 import org.calm4j.calm.metric.RankC;
 import org.calm4j.calm.prompt.PromptTemplates;
@@ -24,6 +25,7 @@ import org.calm4j.engine.model.Scorer;
 /** Questions and a model, or predictions alone, in; {@code eval.json} and {@code predictions.jsonl} out. */
 public record EvaluateStage(Path output, long seed) {
     private static final String RESPONSES = "responses.jsonl";
+    private static final String PREDICTIONS = "predictions.jsonl";
     private static final String SCORES = "scores.jsonl";
     private static final int PART = 256;
 
@@ -31,7 +33,8 @@ public record EvaluateStage(Path output, long seed) {
     private record Scores(String id, String language, String answer, Map<String, Double> logprobs) {
         /** Best first, the order of the choices between equal ones. */
         List<String> order() {
-            return logprobs.entrySet().stream().sorted(Comparator.comparingDouble(each -> -each.getValue())).map(Map.Entry::getKey).toList();
+            return logprobs.entrySet().stream().sorted(Comparator.comparingDouble(each -> -each.getValue())).map(Map.Entry::getKey)
+                    .toList();
         }
 
         /** The share of the first among all: softmax of the log-probabilities. */
@@ -43,6 +46,23 @@ public record EvaluateStage(Path output, long seed) {
 
     /** From predictions that somebody made. */
     public Evaluation ofPredictions(List<Path> files) {
+        List<Prediction> predictions = read(files);
+        return write(predictions, Evaluation.of(predictions, seed));
+    }
+
+    /**
+     * How what was evaluated here compares with other predictions of the same questions; goes to {@code comparison.json}.
+     *
+     * @param before the other predictions
+     * @throws CalmException bad input: they are not of the same questions in the same languages
+     */
+    public Comparison against(List<Path> before) {
+        Comparison comparison = Comparison.of(read(before), read(List.of(output.resolve(PREDICTIONS))), seed);
+        Json.write(output.resolve("comparison.json"), comparison);
+        return comparison;
+    }
+
+    private static List<Prediction> read(List<Path> files) {
         List<Prediction> predictions = new ArrayList<>();
         for (Path file : files) {
             predictions.addAll(Jsonl.read(file, Prediction.class, (line, where) -> {
@@ -52,7 +72,7 @@ public record EvaluateStage(Path output, long seed) {
                 return line;
             }));
         }
-        return write(predictions, Evaluation.of(predictions, seed));
+        return predictions;
     }
 
     /**
@@ -78,7 +98,10 @@ public record EvaluateStage(Path output, long seed) {
         return write(predictions, Evaluation.of(predictions, seed).withAnswerLanguage(inOwnLanguage(lines)));
     }
 
-    /** The share of the responses with a text that are in the language they should be in, by language; languages that cannot be told are absent. */
+    /**
+     * The share of the responses with a text that are in the language they should be in, by language; languages that cannot be told are
+     * absent.
+     */
     static Map<String, Double> inOwnLanguage(List<Samples> lines) {
         Map<String, int[]> counts = new LinkedHashMap<>();
         for (Samples line : lines) {
@@ -98,7 +121,8 @@ public record EvaluateStage(Path output, long seed) {
     /** The most frequent answer, the first of equally frequent ones; confidence is its share of all responses. */
     static Prediction prediction(Samples line) {
         Map<String, Integer> counts = new LinkedHashMap<>();
-        line.responses().stream().filter(response -> response.answer() != null).forEach(response -> counts.merge(response.answer(), 1, Integer::sum));
+        line.responses().stream().filter(response -> response.answer() != null)
+                .forEach(response -> counts.merge(response.answer(), 1, Integer::sum));
         String most = null;
         for (String label : counts.keySet()) {
             most = most == null || counts.get(label) > counts.get(most) ? label : most;
@@ -159,7 +183,7 @@ public record EvaluateStage(Path output, long seed) {
     }
 
     private Evaluation write(List<Prediction> predictions, Evaluation evaluation) {
-        Jsonl.write(output.resolve("predictions.jsonl"), predictions);
+        Jsonl.write(output.resolve(PREDICTIONS), predictions);
         Json.write(output.resolve("eval.json"), evaluation);
         return evaluation;
     }

@@ -22,8 +22,8 @@ import org.calm4j.engine.op.Backend;
 
 /**
  * The whole of CALM as a list of stages: measure, sample, vote, pair, train, measure again; and the same for every {@link Arm} that it is
- * compared with, which shares those stages that do not differ. Every stage reads and writes files below the output folder, and what is done is
- * not done again.
+ * compared with, which shares those stages that do not differ. Every stage reads and writes files below the output folder, and what is
+ * done is not done again.
  */
 public final class Experiment {
     /** What became of all questions, beside the pairs. */
@@ -89,7 +89,8 @@ public final class Experiment {
     private void add(Stage stage) {
         for (Stage other : stages) {
             if (other.name().equals(stage.name()) || other.output().equals(stage.output())) {
-                throw CalmException.usage("two stages are called " + stage.name() + " or make " + stage.output() + "; give an arm another name");
+                throw CalmException.usage("two stages are called " + stage.name() + " or make " + stage.output()
+                        + "; give an arm another name");
             }
         }
         stages.add(stage);
@@ -116,7 +117,8 @@ public final class Experiment {
         return stage(prefix + "sample", "sample", List.of(config.sample(), promptSettings(), seed), inputs(config.questions(), model),
                 prefix + "samples.jsonl", resume -> {
                     try (ModelFolder folder = open(model)) {
-                        new SampleStage(config.questions(), prompts(), output, config.sample().sampling(seed)).run(folder, resume, progress);
+                        new SampleStage(config.questions(), prompts(), output, config.sample().sampling(seed))
+                                .run(folder, resume, progress);
                     }
                 });
     }
@@ -169,7 +171,8 @@ public final class Experiment {
                 // The reference of a round is the model that it starts from, as ScPO and iterative DPO have it.
                 preference.referenceAdapter = model;
             }
-            new TrainStage(name, adapter ? config.model() : model, adapter ? model : null, null, data, output, options, config.seed()).run(backend, progress);
+            new TrainStage(name, adapter ? config.model() : model, adapter ? model : null, null, data, output, options, config.seed())
+                    .run(backend, progress);
             deleteCheckpoints(output);
         });
     }
@@ -193,13 +196,15 @@ public final class Experiment {
 
     private void evaluate(String name, List<Path> questions, Path model) {
         List<Path> inputs = inputs(questions, model);
-        Path contexts = config.evaluate().passages() == null ? null : retrieve(questions.equals(config.heldOut()) ? "held-out-" : "", questions);
+        Path contexts = config.evaluate().passages() == null ? null
+                : retrieve(questions.equals(config.heldOut()) ? "held-out-" : "", questions);
         if (contexts != null) {
             inputs.add(contexts);
         }
         add(new Stage(name, List.of(config.evaluate(), promptSettings(), config.seed()), inputs, file(name), resume -> {
             try (ModelFolder folder = open(model)) {
-                new EvaluateStage(file(name), config.seed()).ofModel(folder, questions, prompts(), config.evaluate(), contexts, resume, progress);
+                new EvaluateStage(file(name), config.seed()).ofModel(folder, questions, prompts(), config.evaluate(), contexts, resume,
+                        progress);
             }
         }));
     }
@@ -214,7 +219,8 @@ public final class Experiment {
         }
         Path output = file(prefix + "passages.jsonl");
         RetrieveStage retrieve = new RetrieveStage(questions, options.passages(), file("passages-index"), output, options.topPassages());
-        return stage(prefix + "retrieve", "retrieve", List.of(options.topPassages(), options.dense()), inputs, prefix + "passages.jsonl", resume -> {
+        return stage(prefix + "retrieve", "retrieve", List.of(options.topPassages(), options.dense()), inputs, prefix + "passages.jsonl",
+                resume -> {
             try (ModelFolder model = options.dense() ? open(config.model()) : null) {
                 retrieve.run(model, progress);
             }

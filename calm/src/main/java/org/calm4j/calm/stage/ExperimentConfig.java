@@ -86,7 +86,8 @@ public record ExperimentConfig(String title, Path model, List<Path> questions, L
 
     /** The same with another seed, in another folder. */
     public ExperimentConfig with(long other, Path folder) {
-        return new ExperimentConfig(title, model, questions, evaluation, heldOut, prompts, folder, other, sample, vote, pairs, dpo, evaluate, baselines,
+        return new ExperimentConfig(title, model, questions, evaluation, heldOut, prompts, folder, other, sample, vote, pairs, dpo,
+                evaluate, baselines,
                 arms, languageCurve, statements, knowledge);
     }
 

@@ -48,7 +48,8 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
         ReportData.Outcome main = outcome("eval-");
         ReportData.Outcome heldOut = config.heldOut().isEmpty() ? null : outcome("held-out-");
         return new ReportData(config.title(), languages, List.of(config.seed()), main, heldOut, training(), vote(), flips(), knowledge(),
-                perplexity(), settings(), seconds, null, versions(), notes(main), curve(), new ExperimentExamples(config).read(), extraction(), pairs());
+                perplexity(), settings(), seconds, null, versions(), notes(main), curve(), new ExperimentExamples(config).read(),
+                extraction(), pairs());
     }
 
     private ReportData.Outcome outcome(String set) {
@@ -84,11 +85,13 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
         List<String> notes = new ArrayList<>(List.of(
                 "No label was used on the way: the vote alone decided what was chosen. Labels are used to measure, nowhere else"
                         + (config.arms().containsKey("truth") ? ", but for the arm that is called truth." : "."),
-                "Agreement can also be agreement on a wrong answer; the table says how much of the consistency is agreement on the right one."));
+                "Agreement can also be agreement on a wrong answer; the table says how much of the consistency is agreement on the right "
+                        + "one."));
         for (Map.Entry<String, Comparison> arm : main.against().entrySet()) {
             Comparison.Change accuracy = arm.getValue().accuracyMean();
             if (accuracy != null && accuracy.interval() != null && !(accuracy.interval().low() > 0)) {
-                notes.add("CALM is " + (accuracy.interval().high() < 0 ? "less accurate than " : "not clearly more accurate than ") + arm.getKey()
+                notes.add("CALM is " + (accuracy.interval().high() < 0 ? "less accurate than " : "not clearly more accurate than ")
+                        + arm.getKey()
                         + " on the main set.");
             }
         }
@@ -122,7 +125,8 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
 
     private List<ReportData.Flip> flips() {
         Map<List<String>, Samples> after = new LinkedHashMap<>();
-        Jsonl.read(file("eval-after").resolve("responses.jsonl"), Samples.class).forEach(line -> after.put(List.of(line.id(), line.language()), line));
+        Jsonl.read(file("eval-after").resolve("responses.jsonl"), Samples.class)
+                .forEach(line -> after.put(List.of(line.id(), line.language()), line));
         List<ReportData.Flip> flips = new ArrayList<>();
         for (Samples before : Jsonl.read(file("eval-before").resolve("responses.jsonl"), Samples.class)) {
             Samples now = after.get(List.of(before.id(), before.language()));

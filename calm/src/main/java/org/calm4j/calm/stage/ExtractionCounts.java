@@ -27,7 +27,8 @@ final class ExtractionCounts {
             line.responses().forEach(response -> own.add(response, extractor.extract(response.text())));
         }
         Map<String, ReportData.Extracted> extracted = new LinkedHashMap<>();
-        counts.forEach((language, own) -> extracted.put(language, new ReportData.Extracted(own.responses, own.answered, own.rules, own.againstText)));
+        counts.forEach((language, own) -> extracted.put(language,
+                new ReportData.Extracted(own.responses, own.answered, own.rules, own.againstText)));
         return extracted;
     }
 

@@ -36,8 +36,10 @@ final class PairFormat {
             case CALM -> Jsonl.write(output, pairs);
             case TRL -> Jsonl.write(output, pairs.stream().map(Trl::of).toList());
             case LLAMA_FACTORY -> {
-                Json.write(output, pairs.stream().map(pair -> new LlamaFactory(pair.prompt(), "", pair.chosen(), pair.rejected(), pair.history())).toList());
-                Json.write(datasetInfo(output), Map.of(name(output), entry(output, pairs.stream().anyMatch(pair -> pair.history() != null))));
+                Json.write(output, pairs.stream().map(pair -> new LlamaFactory(pair.prompt(), "", pair.chosen(), pair.rejected(),
+                        pair.history())).toList());
+                Json.write(datasetInfo(output), Map.of(name(output),
+                        entry(output, pairs.stream().anyMatch(pair -> pair.history() != null))));
             }
         }
     }

@@ -71,7 +71,8 @@ public final class PairOptions extends TranslatorOptions {
     }
 
     @Option(names = "--chosen", paramLabel = "POLICY",
-            description = "Which of the responses that agree with the vote: frequent (default), first, random, logprob, shortest or longest.")
+            description = {"Which of the responses that agree with the vote: frequent (default), first, random, logprob, shortest or",
+                "longest."})
     public Policy chosen = Policy.FREQUENT;
 
     @Option(names = "--rejected", paramLabel = "POLICY",
@@ -84,14 +85,17 @@ public final class PairOptions extends TranslatorOptions {
     public int pairsPerQuestion = 1;
 
     @Option(names = "--chosen-sources", paramLabel = "S,…", split = ",",
-            description = {"Where the chosen response may come from, the first that has one: sampled, translated (with --translator), template (a",
-                "response of the language with the option's text exchanged), option (the bare text). Default: sampled,translated,template."})
+            description = {"Where the chosen response may come from, the first that has one: sampled, translated (with --translator),",
+                "template (a response of the language with the option's text exchanged), option (the bare text). Default:",
+                "sampled,translated,template."})
     public List<Source> chosenSources = List.of(Source.SAMPLED, Source.TRANSLATED, Source.TEMPLATE);
 
-    @Option(names = "--keep-off-language", description = "Also choose responses that are plainly in another language; default: they are left out.")
+    @Option(names = "--keep-off-language",
+            description = "Also choose responses that are plainly in another language; default: they are left out.")
     public boolean keepOffLanguage;
 
-    @Option(names = "--margin-weights", description = "Weigh each pair by the votes of its chosen answer less those of its rejected one (ScPO).")
+    @Option(names = "--margin-weights",
+            description = "Weigh each pair by the votes of its chosen answer less those of its rejected one (ScPO).")
     public boolean marginWeights;
 
     @Option(names = "--two-languages",
@@ -102,10 +106,14 @@ public final class PairOptions extends TranslatorOptions {
     public Format format = Format.CALM;
 
     /** @throws org.calm4j.engine.CalmException wrong usage: a value out of its range, or options that exclude each other */
+    @Override
     void check() {
+        super.check();
         TrainingOptions.check(pairsPerQuestion > 0, "--pairs-per-question must be at least 1");
-        TrainingOptions.check(chosen != Policy.MOST_VOTED && chosen != Policy.LEAST_VOTED, "--chosen " + chosen + " says nothing: all of them agree with the vote");
+        TrainingOptions.check(chosen != Policy.MOST_VOTED && chosen != Policy.LEAST_VOTED, "--chosen " + chosen
+                + " says nothing: all of them agree with the vote");
         TrainingOptions.check(!chosenSources.isEmpty(), "--chosen-sources needs one or more");
-        TrainingOptions.check(!twoLanguages || format == Format.CALM, "--two-languages has the form of dpo --loss-type dco alone; leave out --format");
+        TrainingOptions.check(!twoLanguages || format == Format.CALM,
+                "--two-languages has the form of dpo --loss-type dco alone; leave out --format");
     }
 }

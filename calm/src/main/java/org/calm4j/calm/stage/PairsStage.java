@@ -21,8 +21,8 @@ import org.calm4j.engine.random.CounterRandom;
 
 /**
  * Samples and votes in, preference pairs out: a response that agrees with the vote is chosen, one that does not is rejected, in the same
- * language. Where a language never sampled the voted answer, the chosen response comes from another language by translation, or is made from
- * one of its own that states another option.
+ * language. Where a language never sampled the voted answer, the chosen response comes from another language by translation, or is made
+ * from one of its own that states another option.
  *
  * @param prompts how the questions were put, for samples that do not carry their prompt
  * @param translator null without one
@@ -78,7 +78,8 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
         for (Responses responses : all) {
             PairCounts.Counter counter = counters.computeIfAbsent(responses.line.language(), language -> new PairCounts.Counter());
             Vote vote = winners.get(responses);
-            counter.question(vote == null ? undecided(unvoted.contains(responses)) : add(pairs, seen, responses, vote, chosen.get(responses), counter));
+            counter.question(vote == null ? undecided(unvoted.contains(responses))
+                    : add(pairs, seen, responses, vote, chosen.get(responses), counter));
         }
         PairFormat.write(options.format, pairs, output);
         return PairCounts.of(counters);
@@ -106,7 +107,8 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
             Samples.Response rejected = differing.get(i % differing.size());
             var text = new Text(prompt(line), chosen.texts.get(i % chosen.texts.size()), rejected.text());
             if (seen.add(text)) {
-                pairs.add(new Pair(line.id(), line.language(), text.prompt.text(), text.chosen, text.rejected, vote.answer(), rejected.answer(),
+                pairs.add(new Pair(line.id(), line.language(), text.prompt.text(), text.chosen, text.rejected, vote.answer(),
+                        rejected.answer(),
                         chosen.source.toString(), margin(vote, vote.answer(), rejected.answer()), text.prompt.history()));
                 counter.pair(chosen.source.toString());
             }
@@ -137,10 +139,12 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
                     missing.put(responses, vote.answer());
                 }
             });
-            Map<Responses, String> translated = source == PairOptions.Source.TRANSLATED && translates() ? translations(missing, winners) : Map.of();
+            Map<Responses, String> translated = source == PairOptions.Source.TRANSLATED && translates() ? translations(missing, winners)
+                    : Map.of();
             missing.forEach((responses, answer) -> {
                 List<String> texts = source == PairOptions.Source.TRANSLATED
-                        ? translated.containsKey(responses) ? List.of(translated.get(responses)) : List.of() : stated(responses, answer, source);
+                        ? translated.containsKey(responses) ? List.of(translated.get(responses)) : List.of()
+                        : stated(responses, answer, source);
                 if (!texts.isEmpty()) {
                     found.put(responses, new Chosen(texts, source));
                 }
@@ -174,7 +178,8 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
                 Responses target = each.getKey();
                 List<Translator.Request> candidates = byId.get(target.line.id()).stream().filter(other -> other != target)
                         .flatMap(other -> other.agreeing(each.getValue()).stream().limit(1)
-                                .map(response -> new Translator.Request(response.text(), other.line.language(), target.line.language()))).toList();
+                                .map(response -> new Translator.Request(response.text(), other.line.language(), target.line.language())))
+                                .toList();
                 if (!translated.containsKey(target) && attempt < candidates.size() && !target.differing(each.getValue()).isEmpty()) {
                     targets.add(target);
                     requests.add(candidates.get(attempt));
@@ -206,7 +211,8 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
                     PairCounts.Counter counter = counters.computeIfAbsent(first.line.language() + "+" + second.line.language(),
                             both -> new PairCounts.Counter());
                     boolean same = vote != null && winners.get(second) != null && vote.answer().equals(winners.get(second).answer());
-                    counter.question(!same ? undecided(unvoted.contains(first) || unvoted.contains(second)) : add(pairs, first, second, vote, counter));
+                    counter.question(!same ? undecided(unvoted.contains(first) || unvoted.contains(second))
+                            : add(pairs, first, second, vote, counter));
                 }
             }
         });
@@ -225,8 +231,10 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
             String rejected1 = statement(first, wrong);
             String rejected2 = second.optionText(wrong) == null ? null : statement(second, wrong);
             if (rejected1 != null && rejected2 != null && pairs.size() - before < options.pairsPerQuestion) {
-                pairs.add(new TwoLanguagePair(first.line.id(), first.line.language(), prompt(first.line).text(), chosen1, rejected1, second.line.language(),
-                        prompt(second.line).text(), chosen2, rejected2, vote.answer(), wrong, margin(vote, vote.answer(), wrong), prompt(first.line).history(),
+                pairs.add(new TwoLanguagePair(first.line.id(), first.line.language(), prompt(first.line).text(), chosen1, rejected1,
+                        second.line.language(),
+                        prompt(second.line).text(), chosen2, rejected2, vote.answer(), wrong, margin(vote, vote.answer(), wrong),
+                        prompt(first.line).history(),
                         prompt(second.line).history()));
                 counter.pair("both");
             }

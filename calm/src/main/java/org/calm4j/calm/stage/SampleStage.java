@@ -68,7 +68,8 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
     }
 
     /** @param put what is asked in the place of a question, such as the same with passages before it */
-    List<Samples> sample(ModelFolder model, List<Question> asked, UnaryOperator<Question> put, boolean resume, Progress progress, String task) {
+    List<Samples> sample(ModelFolder model, List<Question> asked, UnaryOperator<Question> put, boolean resume, Progress progress,
+            String task) {
         model.requireTokenizer();
         List<Prompt> texts = asked.stream().map(put).map(question -> prompts.ask(question, model.chatTemplate() != null)).toList();
         List<int[]> encoded = texts.stream().map(text -> model.promptIds(text.text(), text.history())).toList();

@@ -80,7 +80,8 @@ public record SeedSeries(Path output, List<ExperimentResult> experiments) {
         Path result = folder.resolve(ExperimentResult.RESULT);
         List<Path> seeds = new ArrayList<>();
         if (Files.exists(result)) {
-            Json.read(result, JsonNode.class).path("seeds").fieldNames().forEachRemaining(seed -> seeds.add(folder(folder, Long.parseLong(seed))));
+            Json.read(result, JsonNode.class).path("seeds").fieldNames()
+                    .forEachRemaining(seed -> seeds.add(folder(folder, Long.parseLong(seed))));
         }
         return seeds;
     }
@@ -101,7 +102,8 @@ public record SeedSeries(Path output, List<ExperimentResult> experiments) {
 
     /** The arms that all of them have, in the order of the first. */
     private List<String> arms() {
-        return first().arms().keySet().stream().filter(name -> experiments.stream().allMatch(each -> each.config().arms().containsKey(name))).toList();
+        return first().arms().keySet().stream().filter(name -> experiments.stream()
+                .allMatch(each -> each.config().arms().containsKey(name))).toList();
     }
 
     private Map<String, List<Evaluation>> evaluations(String set) {
@@ -113,7 +115,8 @@ public record SeedSeries(Path output, List<ExperimentResult> experiments) {
 
     private SeedSummary summary(String set) {
         Map<String, List<Comparison>> against = new LinkedHashMap<>();
-        Stream.concat(Stream.of(BEFORE), arms().stream()).forEach(model -> against.put(model, experiments.stream().map(each -> Comparison.of(
+        Stream.concat(Stream.of(BEFORE), arms().stream()).forEach(model ->
+                against.put(model, experiments.stream().map(each -> Comparison.of(
                 each.predictions(set + model), each.predictions(set + AFTER), each.config().seed())).toList()));
         return SeedSummary.of(evaluations(set), against);
     }
@@ -121,8 +124,10 @@ public record SeedSeries(Path output, List<ExperimentResult> experiments) {
     private SeedReport report() {
         SeedSummary main = summary("eval-");
         SeedSummary heldOut = allHaveHeldOut() ? summary("held-out-") : null;
-        List<SeedReport.Run> runs = experiments.stream().map(each -> new SeedReport.Run(each.config().seed(), link(each.config().output()))).toList();
-        List<Double> votes = experiments.stream().map(ExperimentResult::vote).filter(Objects::nonNull).map(VoteReliability::accuracy).toList();
+        List<SeedReport.Run> runs = experiments.stream().map(each -> new SeedReport.Run(each.config().seed(), link(each.config().output())))
+                .toList();
+        List<Double> votes = experiments.stream().map(ExperimentResult::vote).filter(Objects::nonNull).map(VoteReliability::accuracy)
+                .toList();
         return new SeedReport(first().title(), experiments.getFirst().languages(), runs, n("eval-"), withoutCurve(main),
                 heldOut == null ? 0 : n("held-out-"), heldOut == null ? null : withoutCurve(heldOut),
                 votes.size() < experiments.size() ? null : SeedSummary.Spread.of(votes), curve(main, heldOut));
@@ -165,8 +170,8 @@ public record SeedSeries(Path output, List<ExperimentResult> experiments) {
     }
 
     /**
-     * As one experiment's, with means over the seeds; {@code seeds} has each of them by itself, {@code over_seeds} means with deviations and
-     * intervals, and what CALM has more than each of the others.
+     * As one experiment's, with means over the seeds; {@code seeds} has each of them by itself, {@code over_seeds} means with deviations
+     * and intervals, and what CALM has more than each of the others.
      */
     public ObjectNode json() {
         ObjectNode result = means("eval-");
@@ -223,7 +228,8 @@ public record SeedSeries(Path output, List<ExperimentResult> experiments) {
         if (before.consistency() != null) {
             parts.add("consistency " + percent(before.consistency()) + " → " + percent(after.consistency()));
         }
-        return experiments.size() + " seeds: " + String.join(", ", parts) + System.lineSeparator() + "report: " + output.resolve("report.html");
+        return experiments.size() + " seeds: " + String.join(", ", parts) + System.lineSeparator() + "report: "
+                + output.resolve("report.html");
     }
 
     private static String percent(SeedSummary.Spread spread) {

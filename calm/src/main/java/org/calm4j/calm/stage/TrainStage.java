@@ -107,7 +107,8 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
         return log.preference() == null ? note : note + String.format(Locale.ROOT, ", margin %.2f", log.preference().margins());
     }
 
-    private List<Trainer.Reference> reference(CausalLm lm, List<? extends Example> lines, PreferenceOptions preference, TrainSettings settings,
+    private List<Trainer.Reference> reference(CausalLm lm, List<? extends Example> lines, PreferenceOptions preference,
+            TrainSettings settings,
             int steps, Progress progress) {
         boolean[] taken = Trainer.linesOfSteps(lines.size(), settings, steps);
         progress.start("reference", lines.stream().mapToInt(line -> line.preferences().size()).sum());

@@ -14,8 +14,9 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Whether a text is in the language that it should be in, by scripts and function words from {@code languages.yaml}. It objects to what is plainly
- * another language: wrong script, or the function words of another language. A text that is too short to tell passes, as does a language that the
+ * Whether a text is in the language that it should be in, by scripts and function words from {@code languages.yaml}. It objects to what is
+ * plainly another language: wrong script, or the function words of another language. A text that is too short to tell passes, as does a
+ * language that the
  * file does not know.
  */
 public final class Languages {
@@ -53,7 +54,8 @@ public final class Languages {
         int[] letters = new int[UnicodeScript.values().length];
         List<Long> words = new ArrayList<>();
         int all = scan(text, letters, words);
-        return all < LEAST_LETTERS || scripts(letters, all, own, language) && (own.words.isEmpty() || words(words, CODES.indexOf(language)));
+        return all < LEAST_LETTERS || scripts(letters, all, own, language)
+                && (own.words.isEmpty() || words(words, CODES.indexOf(language)));
     }
 
     /** Counts letters by script and collects the function words of any language; returns the number of letters. */

@@ -82,7 +82,8 @@ class CommandLineTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"--batch-size=0", "--learning-rate=-1", "--learning-rate=nan", "--epochs=0", "--lora-rank=-1", "--warmup-ratio=2",
+    @ValueSource(strings = {"--batch-size=0", "--learning-rate=-1", "--learning-rate=nan", "--epochs=0", "--lora-rank=-1",
+            "--warmup-ratio=2",
         "--adam-beta1=1", "--beta=0", "--label-smoothing=0.5", "--lr-scheduler=square", "--loss-type=quadratic", "--max-grad-norm=-1",
         "--loss-weights=1,2", "--device=gpu", "--threads=-1", "--max-steps=0", "--logging-steps=0", "--seed=x"})
     void valuesOutOfRangeAreWrongUsage(String option) throws IOException {
@@ -157,7 +158,8 @@ class CommandLineTest {
     void explainsWhatDecided() throws IOException {
         assertThat(calm("vote", "--extract-only", "--explain", "--samples", path("fr.jsonl"), "--output", path("x.jsonl"))).isZero();
         assertThat(out.toString()).contains("1 fr #0: A by option text \"east\"", "1 fr #1: B by statement \"Réponse : B\"");
-        assertThat(calm("vote", "--extract-only", "--explain", "--json", "--samples", path("fr.jsonl"), "--output", path("x.jsonl"))).isZero();
+        assertThat(calm("vote", "--extract-only", "--explain", "--json", "--samples", path("fr.jsonl"), "--output", path("x.jsonl")))
+                .isZero();
         assertThat(Json.mapper().readTree(out.toString()).at("/explained/1/extraction/from").asInt()).isZero();
         assertThat(calm("vote", "--explain", "--samples", path("fr.jsonl"), "--output", path("x.jsonl"))).isEqualTo(2);
     }
@@ -179,9 +181,11 @@ class CommandLineTest {
     @Test
     void aVoteTellsHowGoodItIsAndPairsTranslate() throws IOException {
         String choices = "\"choices\":[{\"label\":\"A\",\"text\":\"east\"},{\"label\":\"B\",\"text\":\"west\"}],\"answer\":\"A\"";
-        file("s.jsonl", "{\"id\":1,\"language\":\"en\",\"question\":\"where?\"," + choices + ",\"responses\":[{\"text\":\"The answer is A\"},{\"text\":\"The answer is A\"}]}",
+        file("s.jsonl", "{\"id\":1,\"language\":\"en\",\"question\":\"where?\"," + choices
+                + ",\"responses\":[{\"text\":\"The answer is A\"},{\"text\":\"The answer is A\"}]}",
                 "{\"id\":1,\"language\":\"fr\",\"question\":\"où ?\"," + choices + ",\"responses\":[{\"text\":\"La réponse est B\"}]}");
-        assertThat(calm("vote", "--samples", path("s.jsonl"), "--output", path("votes.jsonl"), "--weighting", "dawid-skene", "--summary", path("summary.json"))).isZero();
+        assertThat(calm("vote", "--samples", path("s.jsonl"), "--output", path("votes.jsonl"), "--weighting", "dawid-skene", "--summary",
+                path("summary.json"))).isZero();
         assertThat(out.toString()).contains("1 questions: 1 with a winner").contains("alone en 100.0, fr 0.0").contains("Dawid-Skene");
         assertThat(Json.read(folder.resolve("summary.json"), JsonNode.class).path("majority").path("by_languages")).hasSize(2);
         assertThat(calm("vote", "--samples", path("s.jsonl"), "--output", path("votes.jsonl"), "--tie", "coin")).isEqualTo(2);
@@ -189,10 +193,12 @@ class CommandLineTest {
         assertThat(err.toString()).contains("de").contains("[en, fr]");
 
         file("t.jsonl", "{\"source\":\"en\",\"target\":\"fr\",\"text\":\"The answer is A\",\"translation\":\"La réponse est A\"}");
-        String[] pairs = {"pairs", "--samples", path("s.jsonl"), "--votes", path("votes.jsonl"), "--output", path("pairs.jsonl"), "--translator", "file"};
+        String[] pairs = {"pairs", "--samples", path("s.jsonl"), "--votes", path("votes.jsonl"), "--output", path("pairs.jsonl"),
+                "--translator", "file"};
         assertThat(calm(pairs)).isEqualTo(2);
         assertThat(err.toString()).contains("--translations");
-        String[] translated = Stream.concat(Stream.of(pairs), Stream.of("--translations", path("t.jsonl"), "--json", "--margin-weights")).toArray(String[]::new);
+        String[] translated = Stream.concat(Stream.of(pairs), Stream.of("--translations", path("t.jsonl"), "--json", "--margin-weights"))
+                .toArray(String[]::new);
         assertThat(calm(translated)).isZero();
         JsonNode counts = Json.mapper().readTree(out.toString());
         assertThat(counts.path("sources").toString()).isEqualTo("{\"translated\":1}");
@@ -214,6 +220,22 @@ class CommandLineTest {
         assertThat(evaluation.path("consistency").asDouble()).isEqualTo(0.5);
         assertThat(Jsonl.readMaps(folder.resolve("eval/predictions.jsonl"))).hasSize(4);
         assertThat(calm("evaluate", "--output", path("eval"))).isEqualTo(2);
+        // Against another run: what changed, by question.
+        file("q.jsonl", "{\"id\":1,\"language\":\"en\",\"answer\":\"A\",\"prediction\":\"B\"}",
+                "{\"id\":1,\"language\":\"fr\",\"answer\":\"A\",\"prediction\":null}",
+                "{\"id\":2,\"language\":\"en\",\"answer\":\"B\",\"prediction\":\"B\"}",
+                "{\"id\":2,\"language\":\"fr\",\"answer\":\"B\",\"prediction\":\"A\"}");
+        assertThat(calm("evaluate", "--predictions", path("p.jsonl"), "--against", path("q.jsonl"), "--output", path("eval"), "--json"))
+                .isZero();
+        JsonNode against = Json.mapper().readTree(out.toString()).path("against");
+        assertThat(against.path("accuracy_mean").path("difference").asDouble()).isEqualTo(0.5);
+        assertThat(against.path("accuracy_mean").path("interval")).hasSize(2);
+        assertThat(against.path("flips").path("en").path("gained").asInt()).isEqualTo(1);
+        assertThat(against.path("flips").path("en").path("p_value").asDouble()).isEqualTo(1);
+        assertThat(Json.read(folder.resolve("eval/comparison.json"), JsonNode.class)).isEqualTo(against);
+        file("other.jsonl", "{\"id\":1,\"language\":\"en\",\"answer\":\"A\",\"prediction\":\"B\"}");
+        assertThat(calm("evaluate", "--predictions", path("p.jsonl"), "--against", path("other.jsonl"), "--output", path("eval")))
+                .isEqualTo(3);
     }
 
     @Test
@@ -225,7 +247,8 @@ class CommandLineTest {
         JsonNode score = Jsonl.read(folder.resolve("s.jsonl"), JsonNode.class).getFirst();
         assertThat(score.path("logprobs")).hasSize(2).allMatch(value -> value.asDouble() < 0);
 
-        assertThat(calm("generate", "--quiet", "--model", path("model"), "--input", path("in.jsonl"), "--max-new-tokens", "3", "--ignore-eos",
+        assertThat(calm("generate", "--quiet", "--model", path("model"), "--input", path("in.jsonl"), "--max-new-tokens", "3",
+                "--ignore-eos",
                 "--num-return-sequences", "2")).isZero();
         assertThat(err.toString()).isEmpty();
         JsonNode generated = Json.mapper().readTree(out.toString());
@@ -235,7 +258,8 @@ class CommandLineTest {
         assertThat(generated.path("completions").get(0).path("finish_reason").asText()).isEqualTo("length");
 
         file("pairs.jsonl", "{\"prompt_input_ids\":[3],\"chosen_input_ids\":[4,5],\"rejected_input_ids\":[5]}");
-        assertThat(calm("dpo", "--model", path("model"), "--data", path("pairs.jsonl"), "--output", path("o"), "--max-steps", "2", "--json")).isZero();
+        assertThat(calm("dpo", "--model", path("model"), "--data", path("pairs.jsonl"), "--output", path("o"), "--max-steps", "2",
+                "--json")).isZero();
         JsonNode first = Jsonl.read(folder.resolve("o/metrics.jsonl"), JsonNode.class).getFirst();
         assertThat(first.path("loss").asDouble()).isCloseTo(Math.log(2), offset(1e-6));
         assertThat(folder.resolve("o/model.safetensors")).exists();
@@ -247,8 +271,10 @@ class CommandLineTest {
         String one = "\"prompt_1_input_ids\":[3],\"chosen_1_input_ids\":[4,5],\"rejected_1_input_ids\":[5]";
         String two = "\"prompt_2_input_ids\":[6,7],\"chosen_2_input_ids\":[8],\"rejected_2_input_ids\":[9,4]";
         file("pairs.jsonl", "{" + one + "," + two + "}", "{" + one + "," + two + ",\"weight\":0.5}");
-        List<String> arguments = List.of("dpo", "--loss-type", "dco,sft", "--loss-weights", "1,0.1", "--model", path("model"), "--data", path("pairs.jsonl"),
-                "--max-steps", "4", "--batch-size", "1", "--save-steps", "2", "--eval-steps", "2", "--eval-data", path("pairs.jsonl"), "--learning-rate", "1e-3");
+        List<String> arguments = List.of("dpo", "--loss-type", "dco,sft", "--loss-weights", "1,0.1", "--model", path("model"), "--data",
+                path("pairs.jsonl"),
+                "--max-steps", "4", "--batch-size", "1", "--save-steps", "2", "--eval-steps", "2", "--eval-data", path("pairs.jsonl"),
+                "--learning-rate", "1e-3");
         assertThat(calm(Stream.concat(arguments.stream(), Stream.of("--output", path("o"))).toArray(String[]::new))).isZero();
         List<JsonNode> log = Jsonl.read(folder.resolve("o/metrics.jsonl"), JsonNode.class);
         assertThat(log).hasSize(4).allMatch(step -> step.has("consistency") && step.has("rewards/margins"));
@@ -264,7 +290,8 @@ class CommandLineTest {
         assertThat(Files.readAllBytes(folder.resolve("o/model.safetensors"))).isEqualTo(whole);
 
         file("one.jsonl", "{" + one + "}");
-        assertThat(calm("dpo", "--loss-type", "dco", "--model", path("model"), "--data", path("one.jsonl"), "--output", path("p"))).isEqualTo(3);
+        assertThat(calm("dpo", "--loss-type", "dco", "--model", path("model"), "--data", path("one.jsonl"), "--output", path("p")))
+                .isEqualTo(3);
         assertThat(err.toString()).contains("one.jsonl:1").contains("prompt_2 is missing");
     }
 

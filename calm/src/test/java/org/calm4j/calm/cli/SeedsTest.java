@@ -9,7 +9,11 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import org.calm4j.calm.data.Pair;
+import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.stage.WorldOnDisk;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
@@ -60,7 +64,8 @@ class SeedsTest {
         }
         assertThat(result.path("after").path("n")).isEqualTo(four.path("after").path("n"));
         // The seeds differ in what they sampled.
-        assertThat(Files.readString(folder.resolve("out/seed-4/samples.jsonl"))).isNotEqualTo(Files.readString(folder.resolve("out/seed-5/samples.jsonl")));
+        assertThat(Files.readString(folder.resolve("out/seed-4/samples.jsonl")))
+                .isNotEqualTo(Files.readString(folder.resolve("out/seed-5/samples.jsonl")));
         assertThat(folder.resolve("out/seed-5/report.html")).exists();
         assertThat(Path.of(result.path("report").asText())).content().contains("href=\"seed-4/report.html\"", "After CALM");
         assertThat(folder.resolve("out/report.md")).content().contains("| After CALM | ", "| CALM less … | Seed |", "| sft | 5 |");
@@ -72,7 +77,8 @@ class SeedsTest {
 
         // The same from the folders, in whatever order, and from the folder of both.
         String all = folder.resolve("all").toString();
-        assertThat(calm("report", folder.resolve("out/seed-4").toString(), folder.resolve("out/seed-5").toString(), "--output", all, "--json")).isZero();
+        assertThat(calm("report", folder.resolve("out/seed-4").toString(), folder.resolve("out/seed-5").toString(), "--output", all,
+                "--json")).isZero();
         assertThat(Json.mapper().readTree(out.toString()).path("over_seeds")).isEqualTo(result.path("over_seeds"));
         assertThat(Path.of(all, "report.html")).content().contains("href=\"../out/seed-4/report.html\"");
         assertThat(calm("report", folder.resolve("out").toString())).isZero();
@@ -84,11 +90,43 @@ class SeedsTest {
         assertThat(calm("run", config, "--seeds", "4", "--seed", "4")).isEqualTo(2);
     }
 
+    /** The translator is a part of the pairs' settings. */
+    @Test
+    void aRunTranslates() throws IOException {
+        String config = config().toString();
+        assertThat(calm("run", config, "--set", "baselines=[]", "--set", "pairs.translator=model", "--set",
+                "pairs.translator_max_new_tokens=16",
+                "--set", "pairs.chosen_sources=[sampled, translated, template]", "--threads", "1")).as(err.toString()).isZero();
+        // As what a response says, in every other language, the text of its option.
+        List<String> translations = new ArrayList<>();
+        List<Samples> lines = Jsonl.read(folder.resolve("out/samples.jsonl"), Samples.class);
+        for (Samples from : lines) {
+            for (Samples to : lines) {
+                if (to.id().equals(from.id()) && !to.language().equals(from.language())) {
+                    from.responses().stream().filter(response -> response.answer() != null)
+                            .forEach(response -> translations.add(Json.compact(Map.of(
+                            "source", from.language(), "target", to.language(), "text", response.text(), "translation",
+                            to.choices().stream()
+                                    .filter(choice -> choice.label().equals(response.answer())).findFirst().orElseThrow().text()))));
+                }
+            }
+        }
+        Path file = Files.write(folder.resolve("translations.jsonl"), translations);
+        assertThat(calm("run", config, "--set", "baselines=[]", "--set", "pairs.translator=file", "--set", "pairs.translations=" + file,
+                "--set", "pairs.chosen_sources=[translated]", "--threads", "1")).as(err.toString()).isZero();
+        assertThat(err.toString()).contains("sample: done before").doesNotContain("pairs: done before");
+        assertThat(Jsonl.read(folder.resolve("out/pairs.jsonl"), Pair.class)).isNotEmpty()
+                .allMatch(pair -> pair.chosenSource().equals("translated"));
+        assertThat(calm("run", config, "--set", "pairs.translator=file")).isEqualTo(2);
+        assertThat(err.toString()).contains("translations");
+    }
+
     /** A second round with adapters starts from the first one's, and so does its reference: at its first step nothing is gained over it. */
     @Test
     void theReferenceOfALaterRoundIsWhereItStarts() throws IOException {
         String config = config().toString();
-        assertThat(calm("run", config, "--set", "dpo.lora_rank=4", "--set", "dpo.learning_rate=1e-2", "--set", "baselines=[iterative]", "--threads", "1"))
+        assertThat(calm("run", config, "--set", "dpo.lora_rank=4", "--set", "dpo.learning_rate=1e-2", "--set", "baselines=[iterative]",
+                "--threads", "1"))
                 .as(err.toString()).isZero();
         JsonNode first = Jsonl.read(folder.resolve("out/iterative/metrics.jsonl"), JsonNode.class).getFirst();
         assertThat(folder.resolve("out/iterative/adapter_config.json")).exists();

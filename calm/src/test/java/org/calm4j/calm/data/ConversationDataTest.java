@@ -62,14 +62,16 @@ final class ConversationDataTest {
     void turnsBeforeASampledQuestion() throws IOException {
         String before = "\"history\":[[\"Who?\",\"Me.\"]]";
         String prompt = "user: Who?<end>\nassistant: Me.<end>\n" + PROMPT;
-        Path file = write("{\"prompt\":\"Why?\",\"chosen\":\"Because.\",\"rejected\":\"No.\",\"chosen_source\":\"sampled\"," + before + "}");
+        Path file = write("{\"prompt\":\"Why?\",\"chosen\":\"Because.\",\"rejected\":\"No.\",\"chosen_source\":\"sampled\"," + before
+                + "}");
         Example.Preference pair = data.pairs(file).getFirst();
         assertThat(tokenizer.decode(pair.prompt(), false)).isEqualTo(prompt);
         assertThat(tokenizer.decode(pair.chosen(), false)).isEqualTo("Because.<end>");
         Path learned = write("{\"prompt\":\"Why?\",\"completion\":\"Because.\",\"chosen_source\":\"sampled\"," + before + "}");
         assertThat(tokenizer.decode(data.documents(learned).getFirst().tokens(), false)).isEqualTo(prompt + "Because.<end>");
         Path broken = write("{\"prompt\":\"Why?\",\"chosen\":\"A\",\"rejected\":\"B\",\"chosen_source\":\"sampled\",\"history\":[\"Who?\"]}");
-        assertThatThrownBy(() -> data.pairs(broken)).isInstanceOf(CalmException.class).hasMessageContaining(broken + ":1").hasMessageContaining("history");
+        assertThatThrownBy(() -> data.pairs(broken)).isInstanceOf(CalmException.class).hasMessageContaining(broken + ":1")
+                .hasMessageContaining("history");
     }
 
     @Test

@@ -63,7 +63,8 @@ class SeedSummaryTest {
     @Test
     void aFigureThatASeedLacksIsNone() {
         Evaluation unlabelled = Evaluation.of(List.of(new Prediction("q", "en", null, "A"), new Prediction("q", "fr", null, "A")), 1);
-        SeedSummary.Figures figures = SeedSummary.of(Map.of("after", List.of(evaluations(6).getFirst(), unlabelled)), Map.of()).models().get("after");
+        SeedSummary.Figures figures = SeedSummary.of(Map.of("after", List.of(evaluations(6).getFirst(), unlabelled)), Map.of()).models()
+                .get("after");
         assertThat(figures.accuracyMean()).isNull();
         assertThat(figures.consistency().mean()).isEqualTo(1);
     }

@@ -59,7 +59,8 @@ class PromptTemplatesTest {
         Prompt prompt = PromptTemplates.read(file).ask(QUESTION, true);
         assertThat(prompt.history()).containsExactly(List.of("Why {choices}?\n(A) so\n(B) thus\nAnswer:", "It is (B)."));
         assertThat(prompt.text()).isEqualTo("Why {choices} $1 ?\n(A) yes\n(B) {text}\nAnswer:");
-        assertThat(PromptTemplates.read(file).ask(QUESTION, false)).isEqualTo(new Prompt(PromptTemplates.read(file).render(QUESTION), null));
+        assertThat(PromptTemplates.read(file).ask(QUESTION, false))
+                .isEqualTo(new Prompt(PromptTemplates.read(file).render(QUESTION), null));
         PromptTemplates.read(file).write(folder.resolve("q.yaml"));
         assertThat(PromptTemplates.read(folder.resolve("q.yaml"))).isEqualTo(PromptTemplates.read(file));
     }

@@ -25,7 +25,8 @@ class ReportTest {
     @Test
     void hasEverySection() {
         String html = Report.html(SampleExperiment.data());
-        for (String section : List.of("headline", "results", "accuracy", "consistency", "vote", "knowledge", "curve", "pairs", "training", "examples", "questions", "run")) {
+        for (String section : List.of("headline", "results", "accuracy", "consistency", "vote", "knowledge", "curve", "pairs", "training",
+                "examples", "questions", "run")) {
             assertThat(html).contains("<section id=\"" + section + "\"");
         }
         assertThat(html).contains("<h1>Six languages, one small model</h1>", "Held out, 90 questions", "SFT on the voted", "became wrong",
@@ -36,14 +37,18 @@ class ReportTest {
     void theMarkdownHasWhatThePageHas() {
         ReportData data = SampleExperiment.data();
         String markdown = Report.markdown(data);
-        assertThat(markdown).contains("## Main set: 200 questions", "## Held out: 90 questions", "## To keep in mind", "## Agreement between languages, %",
-                "## The vote", "| Agreement, % | Questions | Right, % |", "## By number of voting languages", "## Sampled responses", "## Pairs",
+        assertThat(markdown).contains("## Main set: 200 questions", "## Held out: 90 questions", "## To keep in mind",
+                "## Agreement between languages, %",
+                "## The vote", "| Agreement, % | Questions | Right, % |", "## By number of voting languages", "## Sampled responses",
+                "## Pairs",
                 "## Accuracy by kind of fact", "## Perplexity of statements", "## Answers that changed", "## How it was run");
         Comparison.Change sft = data.eval().against().get("SFT on the voted").accuracyMean();
-        assertThat(markdown).contains("| SFT on the voted | " + Numbers.points(sft.difference()) + " (" + Numbers.points(sft.interval().low()) + " to ");
+        assertThat(markdown).contains("| SFT on the voted | " + Numbers.points(sft.difference()) + " ("
+                + Numbers.points(sft.interval().low()) + " to ");
         Evaluation most = data.curve().getLast().eval();
         assertThat(markdown).contains("| en, fr, de, it, zh, ja | " + Numbers.percent(most.accuracyMean()) + " (");
-        assertThat(markdown).contains("| English | 3200 | 3011 | 14 | ", "label line 111").contains("| French | 400 | 300 | 317 | ", "template 67", "all agree 80");
+        assertThat(markdown).contains("| English | 3200 | 3011 | 14 | ", "label line 111")
+                .contains("| French | 400 | 300 | 317 | ", "template 67", "all agree 80");
         // Every row of a table has as many cells as its head.
         String[] lines = markdown.split("\n");
         for (int i = 1; i < lines.length; i++) {
@@ -60,7 +65,8 @@ class ReportTest {
         Path page = Report.write(data, folder);
         String mean = Numbers.percent(data.main().models().get("after").accuracyMean().mean());
         String deviation = " ± " + Numbers.percent(data.main().models().get("after").accuracyMean().deviation());
-        assertThat(page).content().contains(mean + deviation, "href=\"seed-2/report.html\"", "<section id=\"curve\"").doesNotContain("id=\"held-out\"", "<script");
+        assertThat(page).content().contains(mean + deviation, "href=\"seed-2/report.html\"", "<section id=\"curve\"")
+                .doesNotContain("id=\"held-out\"", "<script");
         assertThat(folder.resolve("report.md")).content().contains("| After CALM | " + mean + deviation + " (", "| Before | 2 | ",
                 "seeds [1](<seed-1/report.html>), [2](<seed-2/report.html>), 3.");
     }
@@ -108,7 +114,8 @@ class ReportTest {
     void leavesOutWhatIsNotThere() {
         String html = Report.html(minimal("title", "en", "system"));
         assertThat(html).doesNotContain("id=\"vote\"", "id=\"training\"", "id=\"examples\"", "id=\"knowledge\"", "Held", "To keep in mind");
-        assertThat(html).contains("id=\"results\"", "id=\"accuracy\"", "1 language<", "mean accuracy went (50.0&nbsp;% → <b>50.0&nbsp;%</b>).");
+        assertThat(html).contains("id=\"results\"", "id=\"accuracy\"", "1 language<",
+                "mean accuracy went (50.0&nbsp;% → <b>50.0&nbsp;%</b>).");
         assertThat(Report.markdown(minimal("title", "en", "system"))).doesNotContain("Held", "## The vote");
     }
 
@@ -166,9 +173,11 @@ class ReportTest {
     }
 
     static ReportData minimal(String title, String language, String name) {
-        Evaluation evaluation = Evaluation.of(List.of(new Prediction("q", language, "A", "A"), new Prediction("r", language, "A", null)), 1);
+        Evaluation evaluation = Evaluation.of(List.of(new Prediction("q", language, "A", "A"), new Prediction("r", language, "A", null)),
+                1);
         return new ReportData(title, List.of(language), List.of(), new ReportData.Outcome(evaluation, evaluation, null,
-                Map.of(name, evaluation), Map.of()), null, List.of(), null, List.of(), List.of(), List.of(), Map.of(), Map.of(), null, Map.of(),
+                Map.of(name, evaluation), Map.of()), null, List.of(), null, List.of(), List.of(), List.of(), Map.of(), Map.of(), null,
+                Map.of(),
                 List.of(), List.of(), List.of(), Map.of(), Map.of());
     }
 
@@ -193,7 +202,8 @@ class ReportTest {
     }
 
     private static ReportData.Flip flip(String truth, String before, String after) {
-        return new ReportData.Flip("q", "en", "?", List.of(), truth, new ReportData.Said("x", before), new ReportData.Said("y", after), null);
+        return new ReportData.Flip("q", "en", "?", List.of(), truth, new ReportData.Said("x", before), new ReportData.Said("y", after),
+                null);
     }
 
     private static long count(String text, String pattern) {

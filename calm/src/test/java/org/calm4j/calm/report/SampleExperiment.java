@@ -77,13 +77,15 @@ final class SampleExperiment {
         versions.put("JVM", "Temurin 25.0.1+8");
         versions.put("device", "cpu, 2 threads, AVX-512");
         return new ReportData("Six languages, one small model", LANGUAGES, List.of(1L),
-                new ReportData.Outcome(Evaluation.of(before, 1), Evaluation.of(after, 1), Comparison.of(before, after, 1), baselines, against),
+                new ReportData.Outcome(Evaluation.of(before, 1), Evaluation.of(after, 1), Comparison.of(before, after, 1), baselines,
+                against),
                 new ReportData.Outcome(Evaluation.of(heldBefore, 1), Evaluation.of(heldAfter, 1), Comparison.of(heldBefore, heldAfter, 1),
                         heldBaselines, Map.of()),
                 List.of(pretraining(), dpo()), VoteReliability.of(votes, truth), flips(),
                 List.of(new ReportData.Shift("stated in the language's texts", 612, 0.978, 0.961),
                         new ReportData.Shift("stated in other languages only", 588, 0.242, 0.665)),
-                List.of(new ReportData.Shift("known", 500, 2.43, 2.33), new ReportData.Shift("unknown", 500, 17.2, 21.9)), settings, seconds,
+                List.of(new ReportData.Shift("known", 500, 2.43, 2.33), new ReportData.Shift("unknown", 500, 17.2, 21.9)), settings,
+                        seconds,
                 "calm/bin/calm demo --seed 1 --output calm-demo", versions,
                 List.of("Held-out accuracy did not change clearly: the languages agree more, in part on wrong answers.",
                         "One seed; the differences between CALM and SFT on the voted answers are within the intervals."),
@@ -108,9 +110,12 @@ final class SampleExperiment {
         flips().forEach(flip -> byId.computeIfAbsent(flip.id(), id -> new ArrayList<>()).add(flip));
         List<ReportData.Example> examples = new ArrayList<>();
         byId.forEach((id, flips) -> {
-            List<ReportData.Asked> asked = flips.stream().map(flip -> new ReportData.Asked(flip.language(), flip.question(), flip.choices(), flip.before(),
-                    flip.after(), List.of(new ReportData.Sampled(flip.after().text(), flip.after().answer(), 5), new ReportData.Sampled(flip.before().text(),
-                            flip.before().answer(), 3)), new ReportData.ShownPair(flip.after().text(), flip.before().text(), "sampled"))).toList();
+            List<ReportData.Asked> asked = flips.stream().map(flip ->
+                    new ReportData.Asked(flip.language(), flip.question(), flip.choices(), flip.before(),
+                    flip.after(), List.of(new ReportData.Sampled(flip.after().text(), flip.after().answer(), 5),
+                    new ReportData.Sampled(flip.before().text(),
+                            flip.before().answer(), 3)), new ReportData.ShownPair(flip.after().text(), flip.before().text(), "sampled")))
+                            .toList();
             examples.add(new ReportData.Example(id, flips.getFirst().truth(), flips.getFirst().vote(), asked));
         });
         return examples;

@@ -160,13 +160,17 @@ class ImportStageTest {
 
     /** The same question in all the ways in which options stand in a text. */
     @ParameterizedTest
-    @ValueSource(strings = {"Was?\\nA. ja\\nB. nein\\nC. A oder B\\n", "Was?\\r\\n(A) ja\\r\\n(B) nein\\r\\n(C) A oder B", "Was?\\nA: ja\\nB: nein\\nC: A oder B",
-        "Was?\\nA、ja\\nB、nein\\nC、A oder B", "Was?\\nＡ．ja\\nＢ．nein\\nＣ．A oder B", "Was?\\n（Ａ）ja\\n（Ｂ）nein\\n（Ｃ）A oder B", "Was?\\nA：ja\\nB：nein\\nC：A oder B",
-        "Was?\\n A ) ja\\n B ) nein\\n C ) A oder B", "Was?\\n[A] ja\\n[B] nein\\n[C] A oder B", "Was? A. ja B. nein C. A oder B", "Was? (A) ja (B) nein (C) A oder B",
+    @ValueSource(strings = {"Was?\\nA. ja\\nB. nein\\nC. A oder B\\n", "Was?\\r\\n(A) ja\\r\\n(B) nein\\r\\n(C) A oder B",
+            "Was?\\nA: ja\\nB: nein\\nC: A oder B",
+        "Was?\\nA、ja\\nB、nein\\nC、A oder B", "Was?\\nＡ．ja\\nＢ．nein\\nＣ．A oder B", "Was?\\n（Ａ）ja\\n（Ｂ）nein\\n（Ｃ）A oder B",
+                "Was?\\nA：ja\\nB：nein\\nC：A oder B",
+        "Was?\\n A ) ja\\n B ) nein\\n C ) A oder B", "Was?\\n[A] ja\\n[B] nein\\n[C] A oder B", "Was? A. ja B. nein C. A oder B",
+                "Was? (A) ja (B) nein (C) A oder B",
         "Frage: Was?\\nA. ja\\nB. nein\\nC. A oder B\\n\\nAntwort:"})
     void optionsInText(String input) throws IOException {
         for (String output : List.of("B", "B. nein", "(B) nein", "Ｂ", "（Ｂ）nein", "nein", "b")) {
-            ImportStage.Summary summary = imported("de", "[{\"instruction\":\"Wähle.\",\"input\":\"" + input + "\",\"output\":\"" + output + "\"}]");
+            ImportStage.Summary summary = imported("de", "[{\"instruction\":\"Wähle.\",\"input\":\"" + input + "\",\"output\":\"" + output
+                    + "\"}]");
             assertThat(summary.layout()).isEqualTo(Layout.CALM_QUESTIONS);
             assertThat(out(Question.class)).as(output).containsExactly(new Question("0", "de", "Was?",
                     List.of(new Choice("A", "ja"), new Choice("B", "nein"), new Choice("C", "A oder B")), "B", null));

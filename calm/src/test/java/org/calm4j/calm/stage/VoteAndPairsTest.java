@@ -35,9 +35,11 @@ final class VoteAndPairsTest {
 
     @Test
     void allLanguagesVoteAlike() {
-        List<Vote> votes = votes(new VoteOptions(), line("1", "en", "A", "A", "B", null), line("1", "fr", "B", "B"), line("2", "en", "A", "B"),
+        List<Vote> votes = votes(new VoteOptions(), line("1", "en", "A", "A", "B", null), line("1", "fr", "B", "B"),
+                line("2", "en", "A", "B"),
                 line("3", "en", null, null));
-        assertThat(votes.get(0)).isEqualTo(new Vote("1", "B", Map.of("A", 2, "B", 3), Map.of("en", Map.of("A", 2, "B", 1), "fr", Map.of("B", 2)),
+        assertThat(votes.get(0)).isEqualTo(new Vote("1", "B", Map.of("A", 2, "B", 3),
+                Map.of("en", Map.of("A", 2, "B", 1), "fr", Map.of("B", 2)),
                 0.6, false));
         assertThat(votes.get(1).answer()).isNull();
         assertThat(votes.get(1).tie()).isTrue();
@@ -57,7 +59,8 @@ final class VoteAndPairsTest {
         assertThat(summary.text()).contains("Right, of 1 with a known answer: the vote 100.0 %");
     }
 
-    private static final Samples[] TIED = {line("1", "en", "A", "B", "B"), line("1", "fr", "A", "A", "B"), line("2", "en", "A"), line("2", "fr", "A")};
+    private static final Samples[] TIED = {line("1", "en", "A", "B", "B"), line("1", "fr", "A", "A", "B"), line("2", "en", "A"),
+            line("2", "fr", "A")};
 
     @Test
     void aTieIsLeftOutOrResolvedAsAskedFor() {
@@ -133,7 +136,8 @@ final class VoteAndPairsTest {
 
     @Test
     void summaryComparesWithTheTruth() {
-        votes(new VoteOptions(), labelled("1", "en", "A", "A", "A"), labelled("1", "fr", "A", "A", "B"), labelled("2", "en", "B", "A", null),
+        votes(new VoteOptions(), labelled("1", "en", "A", "A", "A"), labelled("1", "fr", "A", "A", "B"),
+                labelled("2", "en", "B", "A", null),
                 labelled("2", "fr", "B", "B", "B"), labelled("3", "en", "A", "B"), labelled("3", "fr", "A", "A"));
         assertThat(summary.accuracy()).isEqualTo(2 / 3.0);
         assertThat(summary.graded()).isEqualTo(3);
@@ -175,24 +179,31 @@ final class VoteAndPairsTest {
 
     private List<Pair> pairs(PairOptions options, Translator translator, Samples... lines) {
         votes(new VoteOptions(), lines);
-        counts = new PairsStage(List.of(folder.resolve("samples.jsonl")), folder.resolve("votes.jsonl"), PROMPTS, folder.resolve("pairs.jsonl"),
+        counts = new PairsStage(List.of(folder.resolve("samples.jsonl")), folder.resolve("votes.jsonl"), PROMPTS,
+                folder.resolve("pairs.jsonl"),
                 options, translator, 5).run();
-        return options.twoLanguages || options.format != PairOptions.Format.CALM ? List.of() : Jsonl.read(folder.resolve("pairs.jsonl"), Pair.class);
+        return options.twoLanguages || options.format != PairOptions.Format.CALM ? List.of()
+                : Jsonl.read(folder.resolve("pairs.jsonl"), Pair.class);
     }
 
     private static Samples responses(String id, String language, String... answersAndTexts) {
-        return new Samples(id, language, "where " + id, THREE, null, null, null, null, Arrays.stream(answersAndTexts).map(each -> new Samples.Response(
-                each.substring(2), each.charAt(0) == '-' ? null : each.substring(0, 1), (double) -each.length(), 1 + each.length() % 3)).toList());
+        return new Samples(id, language, "where " + id, THREE, null, null, null, null,
+                Arrays.stream(answersAndTexts).map(each -> new Samples.Response(
+                each.substring(2), each.charAt(0) == '-' ? null : each.substring(0, 1), (double) -each.length(), 1 + each.length() % 3))
+                .toList());
     }
 
     private static final List<Choice> THREE = List.of(new Choice("A", "east"), new Choice("B", "west"), new Choice("C", "north"));
-    private static final Samples EN = responses("1", "en", "A short A", "A long and winding A", "A long and winding A", "B one B", "B other B", "C it is C", "- none");
+    private static final Samples EN = responses("1", "en", "A short A", "A long and winding A", "A long and winding A", "B one B",
+            "B other B", "C it is C", "- none");
 
     @Test
     void policiesSayWhichComesFirst() {
         // The higher log-probability per token is the long one's, that of the whole the short one's.
-        Map<PairOptions.Policy, String> chosen = Map.of(PairOptions.Policy.FREQUENT, "long and winding A", PairOptions.Policy.FIRST, "short A",
-                PairOptions.Policy.SHORTEST, "short A", PairOptions.Policy.LONGEST, "long and winding A", PairOptions.Policy.LOGPROB, "long and winding A");
+        Map<PairOptions.Policy, String> chosen = Map.of(PairOptions.Policy.FREQUENT, "long and winding A", PairOptions.Policy.FIRST,
+                "short A",
+                PairOptions.Policy.SHORTEST, "short A", PairOptions.Policy.LONGEST, "long and winding A", PairOptions.Policy.LOGPROB,
+                "long and winding A");
         chosen.forEach((policy, expected) -> {
             PairOptions options = new PairOptions();
             options.chosen = policy;
@@ -278,7 +289,8 @@ final class VoteAndPairsTest {
     /** Every question in every language is a pair or has its reason. */
     @Test
     void nothingIsLost() {
-        Samples[] lines = {EN, responses("1", "fr", "- rien", "B c’est B"), responses("2", "en", "A A", "B B"), responses("2", "fr"), responses("3", "fr", "A A", "A A"),
+        Samples[] lines = {EN, responses("1", "fr", "- rien", "B c’est B"), responses("2", "en", "A A", "B B"), responses("2", "fr"),
+                responses("3", "fr", "A A", "A A"),
             responses("4", "en", "- "), responses("4", "fr", "A c’est A", "C c’est C", "A c’est A")};
         for (int most : new int[] {1, 3}) {
             PairOptions options = new PairOptions();
@@ -286,7 +298,8 @@ final class VoteAndPairsTest {
             pairs(options, null, lines);
             assertThat(counts.languages().get("en").questions()).isEqualTo(3);
             assertThat(counts.languages().get("fr").questions()).isEqualTo(4);
-            counts.languages().values().forEach(own -> assertThat(own.withPair() + own.skipped().values().stream().mapToInt(Integer::intValue).sum())
+            counts.languages().values().forEach(own -> assertThat(own.withPair()
+                    + own.skipped().values().stream().mapToInt(Integer::intValue).sum())
                     .isEqualTo(own.questions()));
         }
     }
@@ -302,12 +315,14 @@ final class VoteAndPairsTest {
         assertThat(counts.languages().get("en+fr").skipped()).isEqualTo(Map.of("the vote is not stated in both", 1));
         TwoLanguagePair pair = Jsonl.read(folder.resolve("pairs.jsonl"), TwoLanguagePair.class).getFirst();
         // B has as many votes, but French never said it.
-        assertThat(pair).isEqualTo(new TwoLanguagePair("1", "en", "where 1 east,west,north ?", "long and winding A", "it is C", "fr", "where 1 east,west,north ?",
+        assertThat(pair).isEqualTo(new TwoLanguagePair("1", "en", "where 1 east,west,north ?", "long and winding A", "it is C", "fr",
+                "where 1 east,west,north ?",
                 "c’est A", "c’est C", "A", "C", 0.25, null, null));
         options.chosenSources = List.of(PairOptions.Source.OPTION);
         options.pairsPerQuestion = 2;
         pairs(options, null, EN, french);
-        assertThat(Jsonl.read(folder.resolve("pairs.jsonl"), TwoLanguagePair.class)).extracting(TwoLanguagePair::rejected2).containsExactly("west", "north");
+        assertThat(Jsonl.read(folder.resolve("pairs.jsonl"), TwoLanguagePair.class)).extracting(TwoLanguagePair::rejected2)
+                .containsExactly("west", "north");
     }
 
     @Test
@@ -354,8 +369,10 @@ final class VoteAndPairsTest {
     }
 
     private static Samples line(String id, String language, String... answers) {
-        return new Samples(id, language, "where " + id, CHOICES, null, null, null, null, Arrays.stream(answers).map(answer -> new Samples.Response(
-                answer == null ? "who knows" : (language.equals("en") ? "it is in the " : "direction : ") + (answer.equals("A") ? "east" : "west"),
+        return new Samples(id, language, "where " + id, CHOICES, null, null, null, null,
+                Arrays.stream(answers).map(answer -> new Samples.Response(
+                answer == null ? "who knows" : (language.equals("en") ? "it is in the " : "direction : ")
+                + (answer.equals("A") ? "east" : "west"),
                 answer, -1.0, 4)).toList());
     }
 }

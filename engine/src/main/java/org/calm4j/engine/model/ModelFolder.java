@@ -96,7 +96,9 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
         return promptIds(question, null);
     }
 
-    /** @param history turns before the question, each what was asked and what was answered, for a model with a chat template; null without */
+    /**
+     * @param history turns before the question, each what was asked and what was answered, for a model with a chat template; null without
+     */
     public int[] promptIds(String question, List<List<String>> history) {
         return chatTemplate() == null ? requireTokenizer().encode(question) : Conversation.of(tokenizer, question, history).prompt();
     }

@@ -15,8 +15,8 @@ class EmbedderTest {
     private static final int VOCABULARY = 23;
 
     /**
-     * A second route to the hidden states: a head whose rows are the axes, and zero beyond, has the states as logits, so that a log-probability
-     * less that of a token beyond is a state's component.
+     * A second route to the hidden states: a head whose rows are the axes, and zero beyond, has the states as logits, so that a
+     * log-probability less that of a token beyond is a state's component.
      */
     @Test
     void isTheMeanOfTheStatesThatTheHeadSees() {
