@@ -30,7 +30,8 @@ final class Choices {
     }
 
     private static String bare(String text) {
-        return text.strip().replaceFirst("[.。]$", "");
+        String bare = text.strip();
+        return bare.endsWith(".") || bare.endsWith("。") ? bare.substring(0, bare.length() - 1) : bare;
     }
 
     // A no-break space joins the words of a name; beside punctuation, as French has it, it is a space.

@@ -20,9 +20,4 @@ public record Interval(double low, double high) {
         // The formula's rounding leaves [0,1] by an ulp at 0 and at n successes.
         return new Interval(successes == 0 ? 0 : interval.getLowerBound(), successes == trials ? 1 : interval.getUpperBound());
     }
-
-    /** Whether the whole interval lies on one side of {@code value}. */
-    public boolean excludes(double value) {
-        return low > value || high < value;
-    }
 }

@@ -54,16 +54,17 @@ public record VoteReliability(int n, Double accuracy, Interval interval, int tie
         int undecided = (int) graded.stream().filter(vote -> vote.answer() == null).count();
         Set<String> languages = new LinkedHashSet<>();
         graded.forEach(vote -> languages.addAll(vote.byLanguage().keySet()));
+        Table table = Table.of(graded, truth, List.copyOf(languages));
         Map<String, Double> alone = new LinkedHashMap<>();
-        languages.forEach(language -> alone.put(language, accuracy(graded, truth, List.of(language))));
+        languages.forEach(language -> alone.put(language, table.accuracy(List.of(language))));
         Map<String, Double> without = new LinkedHashMap<>();
         if (languages.size() > 1) {
             languages.forEach(language -> without.put(language,
-                    accuracy(graded, truth, languages.stream().filter(other -> !other.equals(language)).toList())));
+                    table.accuracy(languages.stream().filter(other -> !other.equals(language)).toList())));
         }
         return new VoteReliability(graded.size(), graded.isEmpty() ? null : (double) right / graded.size(),
                 Interval.wilson(right, graded.size()), ties, undecided, alone, without,
-                calibration(graded, truth), byLanguages(graded, truth, List.copyOf(languages)));
+                calibration(graded, truth), byLanguages(table));
     }
 
     /**
@@ -115,16 +116,16 @@ public record VoteReliability(int n, Double accuracy, Interval interval, int tie
         return bins;
     }
 
-    private static List<Subsets> byLanguages(List<Vote> votes, Map<String, String> truth, List<String> languages) {
+    private static List<Subsets> byLanguages(Table table) {
         List<Subsets> curve = new ArrayList<>();
-        for (int size = 1; size <= languages.size(); size++) {
+        for (int size = 1; size <= table.languages.size(); size++) {
             double sum = 0;
             double least = 1;
             double greatest = 0;
-            List<List<String>> subsets = Subset.all(languages, size);
+            List<List<String>> subsets = Subset.all(table.languages, size);
             List<Choice> each = new ArrayList<>();
             for (List<String> subset : subsets) {
-                double accuracy = accuracy(votes, truth, subset);
+                double accuracy = table.accuracy(subset);
                 each.add(new Choice(subset, accuracy));
                 sum += accuracy;
                 least = Math.min(least, accuracy);
@@ -135,17 +136,57 @@ public record VoteReliability(int n, Double accuracy, Interval interval, int tie
         return curve;
     }
 
-    private static double accuracy(List<Vote> votes, Map<String, String> truth, List<String> languages) {
-        double sum = 0;
-        for (Vote vote : votes) {
-            Map<String, Integer> pooled = new LinkedHashMap<>();
-            for (String language : languages) {
-                vote.byLanguage().getOrDefault(language, Map.of()).forEach((label, count) -> pooled.merge(label, count, Integer::sum));
+    /**
+     * Votes as numbers, for the many choices of languages.
+     *
+     * @param counts by vote, language and label
+     * @param truth the right label's number; -1 where nobody said it
+     */
+    private record Table(List<String> languages, int[][][] counts, int[] truth) {
+        static Table of(List<Vote> votes, Map<String, String> truth, List<String> languages) {
+            int[][][] counts = new int[votes.size()][languages.size()][];
+            int[] right = new int[votes.size()];
+            for (int v = 0; v < counts.length; v++) {
+                Map<String, Map<String, Integer>> said = votes.get(v).byLanguage();
+                List<String> labels = said.values().stream().flatMap(own -> own.keySet().stream()).distinct().toList();
+                right[v] = labels.indexOf(truth.get(votes.get(v).id()));
+                for (int l = 0; l < languages.size(); l++) {
+                    Map<String, Integer> own = said.getOrDefault(languages.get(l), Map.of());
+                    counts[v][l] = labels.stream().mapToInt(label -> own.getOrDefault(label, 0)).toArray();
+                }
             }
-            int most = pooled.values().stream().mapToInt(Integer::intValue).max().orElse(0);
-            long winners = pooled.values().stream().filter(count -> count == most).count();
-            sum += most > 0 && pooled.getOrDefault(truth.get(vote.id()), 0) == most ? 1.0 / winners : 0;
+            return new Table(languages, counts, right);
         }
-        return sum / votes.size();
+
+        /** The share of votes of some languages that are right, a tie counted as a fair draw. */
+        double accuracy(List<String> some) {
+            int[] chosen = some.stream().mapToInt(languages::indexOf).toArray();
+            double sum = 0;
+            for (int v = 0; v < counts.length; v++) {
+                sum += truth[v] < 0 ? 0 : right(counts[v], chosen, truth[v]);
+            }
+            return sum / counts.length;
+        }
+
+        private static double right(int[][] counts, int[] languages, int label) {
+            int right = pooled(counts, languages, label);
+            int winners = 1;
+            for (int k = 0; k < counts[0].length; k++) {
+                int other = k == label ? 0 : pooled(counts, languages, k);
+                if (other > right) {
+                    return 0;
+                }
+                winners += other == right ? 1 : 0;
+            }
+            return right == 0 ? 0 : 1.0 / winners;
+        }
+
+        private static int pooled(int[][] counts, int[] languages, int label) {
+            int sum = 0;
+            for (int language : languages) {
+                sum += counts[language][label];
+            }
+            return sum;
+        }
     }
 }

@@ -13,13 +13,18 @@ import java.util.Random;
 import java.util.Set;
 import java.util.function.Function;
 import org.calm4j.calm.data.Pair;
+import org.calm4j.calm.data.Prediction;
+import org.calm4j.calm.data.Prompt;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.data.Vote;
 import org.calm4j.calm.report.ReportData;
 import org.calm4j.engine.io.Jsonl;
 
-/** Some questions of an experiment with all that was said to them, for its report: those that were voted on, and those that it is measured with. */
+/**
+ * Some questions of an experiment with all that was said to them, for its report: those that were voted on, and those that it is measured
+ * with.
+ */
 record ExperimentExamples(ExperimentConfig config) {
     /** Of each kind; the page has all of them in it. */
     private static final int MOST = 60;
@@ -36,14 +41,31 @@ record ExperimentExamples(ExperimentConfig config) {
         return byPlace;
     }
 
-    private Map<List<String>, Samples> samples(Path path) {
-        return Files.exists(path) ? byPlace(Jsonl.read(path, Samples.class), line -> List.of(line.id(), line.language())) : Map.of();
+    /** What a model said to the evaluation questions; where it ranked their choices and wrote nothing, the text of the choice. */
+    List<Samples> answers(String model) {
+        Path responses = file("eval-" + model).resolve("responses.jsonl");
+        if (Files.exists(responses)) {
+            return Jsonl.read(responses, Samples.class);
+        }
+        Map<List<String>, Prediction> predictions = byPlace(Jsonl.read(file("eval-" + model).resolve("predictions.jsonl"),
+                Prediction.class),
+                line -> List.of(line.id(), line.language()));
+        List<Samples> answers = new ArrayList<>();
+        for (Question question : SampleStage.read(config.evaluation())) {
+            Prediction prediction = predictions.get(List.of(question.id(), question.language()));
+            String label = prediction == null ? null : prediction.prediction();
+            String text = question.choices().stream().filter(choice -> choice.label().equals(label)).map(Question.Choice::text).findFirst()
+                    .orElse("");
+            answers.add(Samples.of(question, new Prompt(null, null), List.of(new Samples.Response(text, label, null, null))));
+        }
+        return answers;
     }
 
     List<ReportData.Example> read() {
-        Map<List<String>, Samples> sampled = samples(file("samples.jsonl"));
-        Map<List<String>, Samples> before = samples(file("eval-before").resolve("responses.jsonl"));
-        Map<List<String>, Samples> after = samples(file("eval-after").resolve("responses.jsonl"));
+        Map<List<String>, Samples> sampled = byPlace(Jsonl.read(file("samples.jsonl"), Samples.class),
+                line -> List.of(line.id(), line.language()));
+        Map<List<String>, Samples> before = byPlace(answers("before"), line -> List.of(line.id(), line.language()));
+        Map<List<String>, Samples> after = byPlace(answers("after"), line -> List.of(line.id(), line.language()));
         Map<List<String>, Pair> pairs = byPlace(Jsonl.read(file("pairs.jsonl"), Pair.class), pair -> List.of(pair.id(), pair.language()));
         Map<String, Vote> votes = new HashMap<>();
         Jsonl.read(file("votes.jsonl"), Vote.class).forEach(vote -> votes.putIfAbsent(vote.id(), vote));
@@ -90,7 +112,8 @@ record ExperimentExamples(ExperimentConfig config) {
     }
 
     private static ReportData.Said said(Samples line) {
-        return line == null ? null : new ReportData.Said(cut(line.responses().getFirst().text()), EvaluateStage.prediction(line).prediction());
+        return line == null ? null : new ReportData.Said(cut(line.responses().getFirst().text()),
+                EvaluateStage.prediction(line).prediction());
     }
 
     private static String cut(String text) {

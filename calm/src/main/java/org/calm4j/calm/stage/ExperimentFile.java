@@ -20,7 +20,8 @@ import org.calm4j.engine.CalmException;
 
 /** An {@link ExperimentConfig} from a YAML file; a key that nothing knows is an error with its line. */
 public final class ExperimentFile {
-    private static final YAMLMapper YAML = YAMLMapper.builder(YAMLFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build())
+    private static final YAMLMapper YAML = YAMLMapper.builder(YAMLFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .build())
             .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
             .enable(DeserializationFeature.FAIL_ON_IGNORED_PROPERTIES)
             .build();
@@ -86,7 +87,8 @@ public final class ExperimentFile {
         try {
             section.set(names[names.length - 1], YAML.readTree(value));
         } catch (JsonProcessingException e) {
-            throw CalmException.usage("--set " + key + ": '" + value + "' is not YAML (" + e.getOriginalMessage().lines().findFirst().orElse("") + ")");
+            throw CalmException.usage("--set " + key + ": '" + value + "' is not YAML ("
+                    + e.getOriginalMessage().lines().findFirst().orElse("") + ")");
         }
     }
 
@@ -106,7 +108,8 @@ public final class ExperimentFile {
     }
 
     private static String path(JsonMappingException e) {
-        return e.getPath().stream().map(reference -> reference.getFieldName() == null ? "[" + reference.getIndex() + "]" : reference.getFieldName())
+        return e.getPath().stream().map(reference -> reference.getFieldName() == null ? "[" + reference.getIndex() + "]"
+                : reference.getFieldName())
                 .collect(Collectors.joining(".")).replace(".[", "[");
     }
 }

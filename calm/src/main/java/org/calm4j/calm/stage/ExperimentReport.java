@@ -124,11 +124,11 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
     }
 
     private List<ReportData.Flip> flips() {
+        ExperimentExamples examples = new ExperimentExamples(config);
         Map<List<String>, Samples> after = new LinkedHashMap<>();
-        Jsonl.read(file("eval-after").resolve("responses.jsonl"), Samples.class)
-                .forEach(line -> after.put(List.of(line.id(), line.language()), line));
+        examples.answers("after").forEach(line -> after.put(List.of(line.id(), line.language()), line));
         List<ReportData.Flip> flips = new ArrayList<>();
-        for (Samples before : Jsonl.read(file("eval-before").resolve("responses.jsonl"), Samples.class)) {
+        for (Samples before : examples.answers("before")) {
             Samples now = after.get(List.of(before.id(), before.language()));
             ReportData.Said was = said(before);
             if (now != null && !Objects.equals(was.answer(), said(now).answer())) {

@@ -46,6 +46,9 @@ public record ImportStage(List<Path> files, String language, List<Path> parallel
             @JsonProperty("against_text") Integer againstText, Path output) {
     }
 
+    private record Filled(Object line, int responses, int answered, int against) {
+    }
+
     /** @throws CalmException wrong usage: no such language; bad input: nothing that is known, or items of two layouts */
     public Summary run() {
         if (align && parallel.size() != 1) {
@@ -59,25 +62,11 @@ public record ImportStage(List<Path> files, String language, List<Path> parallel
             }
             other.compare(imported);
         }
-        List<Object> lines = new ArrayList<>();
-        int responses = 0;
-        int answered = 0;
-        int against = 0;
-        for (Object line : imported.lines()) {
-            if (line instanceof Samples samples) {
-                AnswerExtractor extractor = new AnswerExtractor(samples.choices());
-                List<Samples.Response> filled = new ArrayList<>();
-                for (Samples.Response response : samples.responses()) {
-                    Extraction found = extractor.extract(response.text());
-                    responses++;
-                    answered += found.label() == null ? 0 : 1;
-                    against += found.againstText() ? 1 : 0;
-                    filled.add(new Samples.Response(response.text(), found.label(), response.logprob(), response.numTokens()));
-                }
-                line = samples.with(filled);
-            }
-            lines.add(line);
-        }
+        List<Filled> filled = imported.lines().parallelStream().map(ImportStage::filled).toList();
+        List<Object> lines = filled.stream().map(Filled::line).toList();
+        int responses = filled.stream().mapToInt(Filled::responses).sum();
+        int answered = filled.stream().mapToInt(Filled::answered).sum();
+        int against = filled.stream().mapToInt(Filled::against).sum();
         Jsonl.write(output, lines);
         Report found = imported.report();
         if (report != null) {
@@ -85,6 +74,24 @@ public record ImportStage(List<Path> files, String language, List<Path> parallel
         }
         return new Summary(imported.layout(), imported.language(), lines.size(), found.leftOut(), found.counts(), found.examples(),
                 responses == 0 ? null : (double) answered / responses, responses == 0 ? null : against, output);
+    }
+
+    /** A line with the answers of its responses, where it has any. */
+    private static Filled filled(Object line) {
+        if (!(line instanceof Samples samples)) {
+            return new Filled(line, 0, 0, 0);
+        }
+        AnswerExtractor extractor = new AnswerExtractor(samples.choices());
+        List<Samples.Response> responses = new ArrayList<>();
+        int answered = 0;
+        int against = 0;
+        for (Samples.Response response : samples.responses()) {
+            Extraction found = extractor.extract(response.text());
+            answered += found.label() == null ? 0 : 1;
+            against += found.againstText() ? 1 : 0;
+            responses.add(new Samples.Response(response.text(), found.label(), response.logprob(), response.numTokens()));
+        }
+        return new Filled(samples.with(responses), responses.size(), answered, against);
     }
 
     private static List<Question> questions(Path file) {

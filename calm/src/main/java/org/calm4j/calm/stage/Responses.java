@@ -102,10 +102,14 @@ final class Responses {
      */
     String rewritten(String answer) {
         String stated = optionText(answer);
-        AnswerExtractor extractor = new AnswerExtractor(line.choices());
+        AnswerExtractor extractor = null;
         for (Samples.Response response : differing(answer)) {
+            if (response.answer() == null) {
+                continue;
+            }
+            extractor = extractor == null ? new AnswerExtractor(line.choices()) : extractor;
             boolean plain = extractor.extract(response.text()).rule() == Extraction.Rule.OPTION_TEXT;
-            String other = !plain || response.answer() == null ? null : optionText(response.answer());
+            String other = plain ? optionText(response.answer()) : null;
             // The last place: before it the same letters may belong to what was asked.
             int at = other == null ? -1 : response.text().lastIndexOf(other);
             if (at >= 0) {

@@ -24,6 +24,9 @@ final class SampleFiles {
             String prompt, List<List<String>> history, List<RawResponse> responses) {
     }
 
+    private record Placed(Samples samples, String where) {
+    }
+
     private record RawResponse(String text, JsonNode answer, Double logprob, @JsonProperty("num_tokens") Integer numTokens) {
         String label() {
             return answer == null || answer.isNull() ? null : answer.asText();
@@ -36,17 +39,16 @@ final class SampleFiles {
      * @throws CalmException bad input: a broken line, or a question that is there twice in one language
      */
     static List<Samples> read(List<Path> files) {
+        List<List<Placed>> each = files.parallelStream().map(file -> Jsonl.read(file, Line.class,
+                (line, where) -> new Placed(samples(line, where), where))).toList();
         List<Samples> all = new ArrayList<>();
         Set<List<String>> seen = new HashSet<>();
-        for (Path file : files) {
-            all.addAll(Jsonl.read(file, Line.class, (line, where) -> {
-                Samples samples = samples(line, where);
-                if (!seen.add(List.of(line.id, line.language))) {
-                    throw CalmException.badInput(where, "a second line for id " + line.id + " in " + line.language);
-                }
-                return samples;
-            }));
-        }
+        each.forEach(file -> file.forEach(line -> {
+            if (!seen.add(List.of(line.samples.id(), line.samples.language()))) {
+                throw CalmException.badInput(line.where, "a second line for id " + line.samples.id() + " in " + line.samples.language());
+            }
+            all.add(line.samples);
+        }));
         if (all.isEmpty()) {
             throw CalmException.badInput(files.getFirst(), "has no samples");
         }
@@ -59,7 +61,8 @@ final class SampleFiles {
         if (line.responses == null) {
             throw CalmException.badInput(where, "responses are missing");
         }
-        AnswerExtractor extractor = new AnswerExtractor(line.choices);
+        boolean answered = line.responses.stream().allMatch(raw -> raw != null && raw.answer != null);
+        AnswerExtractor extractor = answered ? null : new AnswerExtractor(line.choices);
         List<Samples.Response> responses = new ArrayList<>();
         for (RawResponse raw : line.responses) {
             if (raw == null || raw.text == null) {

@@ -126,8 +126,7 @@ class SeedsTest {
     void theReferenceOfALaterRoundIsWhereItStarts() throws IOException {
         String config = config().toString();
         assertThat(calm("run", config, "--set", "dpo.lora_rank=4", "--set", "dpo.learning_rate=1e-2", "--set", "baselines=[iterative]",
-                "--threads", "1"))
-                .as(err.toString()).isZero();
+                "--set", "evaluate.method=rank", "--threads", "1")).as(err.toString()).isZero();
         JsonNode first = Jsonl.read(folder.resolve("out/iterative/metrics.jsonl"), JsonNode.class).getFirst();
         assertThat(folder.resolve("out/iterative/adapter_config.json")).exists();
         assertThat(first.path("loss").asDouble()).isEqualTo(Math.log(2), offset(1e-6));
