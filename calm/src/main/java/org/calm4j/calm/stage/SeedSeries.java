@@ -22,18 +22,24 @@ import org.calm4j.calm.report.SeedReport;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 
-/**
- * One experiment with several seeds: what their results are together.
- *
- * @param output where the report of all is written; null where it is only shown
- * @param experiments one a seed; figures are of what all of them measured
- */
-public record SeedSeries(Path output, List<ExperimentResult> experiments) {
+/** One experiment with several seeds: what their results are together. Figures are of what all of them measured. */
+public final class SeedSeries {
     private static final String BEFORE = "before";
     private static final String AFTER = "after";
 
-    /** @throws CalmException bad input: two with the same seed, or in other languages */
-    public SeedSeries {
+    private final Path output;
+    private final List<ExperimentResult> experiments;
+    /** By set of questions: the bootstraps in them take their time. */
+    private final Map<String, SeedSummary> summaries = new HashMap<>();
+
+    /**
+     * @param output where the report of all is written; null where it is only shown
+     * @param experiments one a seed
+     * @throws CalmException bad input: two with the same seed, or in other languages
+     */
+    private SeedSeries(Path output, List<ExperimentResult> experiments) {
+        this.output = output;
+        this.experiments = experiments;
         Map<Long, Path> places = new HashMap<>();
         for (ExperimentResult each : experiments) {
             Path other = places.putIfAbsent(each.config().seed(), each.config().output());
@@ -114,6 +120,10 @@ public record SeedSeries(Path output, List<ExperimentResult> experiments) {
     }
 
     private SeedSummary summary(String set) {
+        return summaries.computeIfAbsent(set, this::summarize);
+    }
+
+    private SeedSummary summarize(String set) {
         Map<String, List<Comparison>> against = new LinkedHashMap<>();
         Stream.concat(Stream.of(BEFORE), arms().stream()).forEach(model ->
                 against.put(model, experiments.stream().map(each -> Comparison.of(
