@@ -8,7 +8,9 @@ import java.util.Map;
 import java.util.function.Supplier;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
+import org.calm4j.engine.text.ChatTemplate;
 import org.calm4j.engine.text.Conversation;
+import org.calm4j.engine.text.Tokenizer;
 
 /** Lists of messages in data files: objects with {@code role} and {@code content}, and whatever else the model's chat template knows. */
 public final class Messages {
@@ -36,6 +38,26 @@ public final class Messages {
     /** A prompt as messages: its turns, and what is asked. */
     public static List<Map<String, Object>> of(Prompt prompt) {
         return Conversation.messages(prompt.text(), prompt.history());
+    }
+
+    /**
+     * A list of messages that goes through the model's chat template.
+     *
+     * @throws CalmException bad input: no list of messages, or a model without a chat template
+     */
+    public static Conversation conversation(Tokenizer tokenizer, JsonNode list, String name, String where) {
+        return at(where, () -> new Conversation(tokenizer, of(list, name, where)));
+    }
+
+    /** The ids of a field that goes on with a conversation: messages, or the text of the assistant's. */
+    public static int[] answer(Conversation asked, JsonNode line, String name, String where) {
+        JsonNode answer = line.path(name);
+        if (!answer.isArray() && !answer.isTextual()) {
+            throw CalmException.badInput(where, name + (line.has(name) ? " must be text or a list of messages" : " is missing"));
+        }
+        List<Map<String, Object>> said = answer.isArray() ? of(answer, name, where)
+                : List.of(ChatTemplate.message("assistant", answer.textValue()));
+        return at(where, () -> asked.completion(said));
     }
 
     /** Does what may go wrong because of a line, and then says which line. */

@@ -5,10 +5,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.function.BiFunction;
 import org.calm4j.engine.CalmException;
-import org.calm4j.engine.text.ChatTemplate;
 import org.calm4j.engine.text.Conversation;
 import org.calm4j.engine.text.Tokenizer;
 import org.calm4j.engine.train.Example;
@@ -153,7 +151,7 @@ public final class TrainingData {
 
     private Conversation conversation(JsonNode messages, String name, String where) {
         requireTokenizer(where);
-        return Messages.at(where, () -> new Conversation(tokenizer, Messages.of(messages, name, where)));
+        return Messages.conversation(tokenizer, messages, name, where);
     }
 
     private static String instruction(JsonNode line) {
@@ -220,10 +218,7 @@ public final class TrainingData {
     private int[] completion(Conversation asked, JsonNode line, String name, String where) {
         requireTokenizer(where);
         if (asked != null) {
-            JsonNode answer = line.path(name);
-            List<Map<String, Object>> said = answer.isArray() ? Messages.of(answer, name, where)
-                    : List.of(ChatTemplate.message("assistant", text(line, name, where)));
-            return Messages.at(where, () -> asked.completion(said));
+            return Messages.answer(asked, line, name, where);
         }
         int[] tokens = tokenizer.encode(text(line, name, where), name.equals("text"));
         if (tokenizer.eosId() < 0) {

@@ -18,6 +18,7 @@ import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.io.Shards;
 import org.calm4j.engine.io.StoredType;
+import org.calm4j.engine.model.Family;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Backends;
@@ -86,11 +87,12 @@ public record ConvertStage(Path model, Path adapter, Path tokenizer, Path output
         }
         if (adapter != null) {
             try (Backend backend = Backends.open("cpu", 0); ModelFolder merging = ModelFolder.open(backend, model, adapter)) {
-                write(config, merging.model().parameters().tensors(), merging.model().lora()::merged, progress);
+                write(config, merging.model().parameters().tensors(),
+                        weight -> merging.model().lora().merged(weight, type), progress);
             }
             return;
         }
-        try (Safetensors weights = Safetensors.openFolder(model)) {
+        try (Safetensors weights = Safetensors.openFolder(model, Family::isBufferOfAny)) {
             write(config, weights.tensors().values(), UnaryOperator.identity(), progress);
         }
     }

@@ -33,7 +33,7 @@ public record GenerateStage(Sampling sampling) {
         return run(model, List.of(new Line(JsonNodeFactory.instance.numberNode(0), tokens)), progress);
     }
 
-    /** Continues the lines of a file: {@code id}, and {@code prompt} or {@code input_ids}. */
+    /** Continues the lines of a file: {@code id}, and {@code prompt}, {@code messages} or {@code input_ids}. */
     public List<ObjectNode> ofFile(ModelFolder model, Path input, Progress progress) {
         return run(model, Jsonl.read(input, JsonNode.class, (line, where) -> line(line, where, model)), progress);
     }
@@ -47,7 +47,10 @@ public record GenerateStage(Sampling sampling) {
         if (line.has("input_ids")) {
             return new Line(id, TrainingData.ids(line, "input_ids", where, model.model().config().vocabSize()));
         }
-        int[] tokens = model.requireTokenizer().encode(ScoreStage.text(line, "prompt", where));
+        if (!line.has("prompt") && !line.has("messages")) {
+            throw CalmException.badInput(where, "expected prompt, messages or input_ids");
+        }
+        int[] tokens = ScoreStage.prompt(model, line, line.has("messages") ? "messages" : "prompt", where);
         if (tokens.length == 0) {
             throw CalmException.badInput(where, "prompt has no token");
         }

@@ -6,11 +6,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.calm4j.calm.data.Messages;
 import org.calm4j.calm.data.TrainingData;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.model.Scorer;
+import org.calm4j.engine.text.Conversation;
+import org.calm4j.engine.text.Tokenizer;
 
 /** Sequences in, the natural-log probability of each token of their completions out. */
 public record ScoreStage(Path input, Path output) {
@@ -53,14 +56,26 @@ public record ScoreStage(Path input, Path output) {
             }
             return new Line(id, tokens, start.asInt());
         }
-        int[] prompt = model.requireTokenizer().encode(text(line, "prompt", where));
-        int[] completion = model.requireTokenizer().encode(text(line, "completion", where), false);
+        int[] prompt = prompt(model, line, "prompt", where);
+        int[] completion = line.path("prompt").isArray()
+                ? Messages.answer(Messages.conversation(model.tokenizer(), line.path("prompt"), "prompt", where), line, "completion", where)
+                : model.requireTokenizer().encode(text(line, "completion", where), false);
         if (prompt.length == 0 || completion.length == 0) {
             throw CalmException.badInput(where, (prompt.length == 0 ? "prompt" : "completion") + " has no token");
         }
         int[] tokens = Arrays.copyOf(prompt, prompt.length + completion.length);
         System.arraycopy(completion, 0, tokens, prompt.length, completion.length);
         return new Line(id, tokens, prompt.length);
+    }
+
+    /** The ids of a prompt: text, or messages through the chat template up to where the model's answer begins. */
+    static int[] prompt(ModelFolder model, JsonNode line, String name, String where) {
+        Tokenizer tokenizer = model.requireTokenizer();
+        if (name.equals("prompt") && !line.path(name).isArray()) {
+            return tokenizer.encode(text(line, name, where));
+        }
+        Conversation asked = Messages.conversation(tokenizer, line.path(name), name, where);
+        return Messages.at(where, asked::prompt);
     }
 
     /** The id, whatever it is: it goes to the result as it stands. */

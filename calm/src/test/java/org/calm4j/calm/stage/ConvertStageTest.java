@@ -90,11 +90,38 @@ final class ConvertStageTest {
                 throw new AssertionError(e);
             }
         }
+        mergesBeforeItRounds(adapter);
         Path merged = convert("merged", model, adapter, null, 3000);
         try (Backend backend = Backends.open("cpu", 1); ModelFolder opened = ModelFolder.open(backend, merged, null)) {
             double[] found = new Scorer(opened.model()).score(items, done -> { }).getFirst().getFirst();
             assertThat(found).containsExactly(expected.getFirst().getFirst(), within(1e-5));
             assertThat(Math.abs(found[0] - base.getFirst().getFirst()[0])).isGreaterThan(1e-3);
+        }
+    }
+
+    /** A sum that is written wider than the base is stored keeps what the adapter adds below the base's last bit. */
+    private void mergesBeforeItRounds(Path adapter) {
+        Path half = convert("half", model, null, DType.BF16, Shards.DEFAULT_MAX_BYTES);
+        Path wide = convert("wide", half, adapter, DType.F32, Shards.DEFAULT_MAX_BYTES);
+        String name = "model.layers.1.mlp.down_proj.";
+        try (Safetensors base = Safetensors.openFolder(half); Safetensors merged = Safetensors.openFolder(wide);
+                Safetensors added = Safetensors.open(adapter.resolve("adapter_model.safetensors"))) {
+            Tensor a = added.tensors().get("base_model.model." + name + "lora_A.weight");
+            Tensor b = added.tensors().get("base_model.model." + name + "lora_B.weight");
+            Tensor result = merged.tensors().get(name + "weight");
+            assertThat(result.type()).isEqualTo(DType.F32);
+            int beyond = 0;
+            for (long i = 0; i < result.size(); i++) {
+                long row = i / a.dim(1);
+                long column = i % a.dim(1);
+                double sum = base.tensors().get(name + "weight").get(i);
+                for (long r = 0; r < a.dim(0); r++) {
+                    sum += 4.0 / 2 * b.get(row * a.dim(0) + r) * a.get(r * a.dim(1) + column);
+                }
+                assertThat(result.get(i)).isCloseTo(sum, within(1e-7));
+                beyond += Float.intBitsToFloat(Tensor.bf16((float) result.get(i)) << 16) == (float) result.get(i) ? 0 : 1;
+            }
+            assertThat(beyond).isGreaterThan((int) result.size() / 2);
         }
     }
 }

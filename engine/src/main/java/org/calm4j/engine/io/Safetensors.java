@@ -19,6 +19,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.tensor.DType;
@@ -36,7 +37,10 @@ public final class Safetensors implements AutoCloseable {
     private final List<HostBuffer> buffers = new ArrayList<>();
     private final Map<String, Tensor> tensors = new LinkedHashMap<>();
 
-    private Safetensors() {
+    private final Predicate<String> passedOver;
+
+    private Safetensors(Predicate<String> passedOver) {
+        this.passedOver = passedOver;
     }
 
     /**
@@ -45,7 +49,11 @@ public final class Safetensors implements AutoCloseable {
      * @throws CalmException bad input: no such file, or a broken one, naming the tensor
      */
     public static Safetensors open(Path file) {
-        Safetensors opened = new Safetensors();
+        return open(file, name -> false);
+    }
+
+    private static Safetensors open(Path file, Predicate<String> passedOver) {
+        Safetensors opened = new Safetensors(passedOver);
         Path index = file.resolveSibling(file.getFileName() + Shards.INDEX_SUFFIX);
         try {
             if (!Files.exists(file) && Files.exists(index)) {
@@ -65,11 +73,20 @@ public final class Safetensors implements AutoCloseable {
         return open(folder.resolve(Shards.MODEL));
     }
 
+    /**
+     * The same without some of them.
+     *
+     * @param passedOver names of tensors that are no weights: not given out, and of any type that the format has
+     */
+    public static Safetensors openFolder(Path folder, Predicate<String> passedOver) {
+        return open(folder.resolve(Shards.MODEL), passedOver);
+    }
+
     private void addShards(Path index) {
         for (Map.Entry<String, Set<String>> shard : Shards.readIndex(index).entrySet()) {
             Set<String> found = add(index.resolveSibling(shard.getKey()));
             for (String name : shard.getValue()) {
-                if (!found.contains(name)) {
+                if (!found.contains(name) && !passedOver.test(name)) {
                     throw CalmException.badInput(index, "tensor " + name + " is not in " + shard.getKey());
                 }
             }
@@ -100,7 +117,7 @@ public final class Safetensors implements AutoCloseable {
             }
             byte[] json = mapped.asSlice(8, header).toArray(ValueLayout.JAVA_BYTE);
             Set<String> names = new HashSet<>();
-            for (SafetensorsHeader.Entry entry : SafetensorsHeader.read(file, json, size - 8 - header)) {
+            for (SafetensorsHeader.Entry entry : SafetensorsHeader.read(file, json, size - 8 - header, passedOver)) {
                 names.add(entry.name());
                 Tensor tensor = new Tensor(entry.name(), buffer, 8 + header + entry.begin(), entry.type(), entry.shape());
                 if (tensors.put(entry.name(), tensor) != null) {
@@ -122,7 +139,8 @@ public final class Safetensors implements AutoCloseable {
      * The same, in another type: to nearest, ties to even.
      *
      * @param tensors in host memory where their type changes
-     * @param content what is written in the place of a tensor, of the same type and shape; memory that it made for that is given back
+     * @param content what is written in the place of a tensor, of the same shape, in its type or in the one that is written; memory that it
+     *     made for that is given back
      */
     static void write(Path file, Collection<Tensor> tensors, Map<String, String> metadata, StoredType as, UnaryOperator<Tensor> content) {
         byte[] header = SafetensorsHeader.write(tensors, metadata, as);

@@ -16,6 +16,7 @@ import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.tensor.DType;
@@ -30,29 +31,39 @@ final class SafetensorsHeader {
     private static final int MAX_RANK = 32;
     private static final int MAX_NAME = 1000;
 
-    /** @param begin of its bytes in the data, which stand behind the header */
+    /**
+     * @param type null for a tensor that is passed over
+     * @param begin of its bytes in the data, which stand behind the header
+     */
     record Entry(String name, DType type, long[] shape, long begin, long end) {
     }
 
+    /** Bytes of an element of the format's other types, which tensors that are passed over may have. */
+    private static final Map<String, Integer> OTHER_TYPES = Map.of("BOOL", 1, "U8", 1, "I8", 1, "U16", 2, "I16", 2, "U32", 4, "U64", 8,
+            "I64", 8);
+
     private final Path file;
     private final long dataBytes;
+    private final Predicate<String> passedOver;
 
-    private SafetensorsHeader(Path file, long dataBytes) {
+    private SafetensorsHeader(Path file, long dataBytes, Predicate<String> passedOver) {
         this.file = file;
         this.dataBytes = dataBytes;
+        this.passedOver = passedOver;
     }
 
     /**
      * The tensors in the order of their data.
      *
+     * @param passedOver names of tensors that are checked, whatever their type, but not given out
      * @throws CalmException bad input: what is wrong, with the tensor's name
      */
-    static List<Entry> read(Path file, byte[] json, long dataBytes) {
+    static List<Entry> read(Path file, byte[] json, long dataBytes, Predicate<String> passedOver) {
         if (json[0] != '{') {
             throw CalmException.badInput(file, "its header is not a JSON object");
         }
         try (JsonParser parser = Json.mapper().createParser(json)) {
-            return new SafetensorsHeader(file, dataBytes).entries(parser);
+            return new SafetensorsHeader(file, dataBytes, passedOver).entries(parser);
         } catch (JsonProcessingException e) {
             throw CalmException.badInput(file, "its header is not valid JSON, " + Json.problem(e), e);
         } catch (IOException e) {
@@ -92,6 +103,7 @@ final class SafetensorsHeader {
         if (end != dataBytes) {
             throw CalmException.badInput(file, "the tensors end at " + end + ", the data has " + dataBytes + " bytes");
         }
+        entries.removeIf(entry -> passedOver.test(entry.name()));
         return entries;
     }
 
@@ -120,10 +132,11 @@ final class SafetensorsHeader {
         if (dtype == null || shape == null || offsets == null || offsets.length != 2) {
             throw CalmException.badInput(file, "tensor " + name + " needs dtype, shape and two data_offsets");
         }
-        DType type = type(name, dtype);
+        Integer other = passedOver.test(name) ? OTHER_TYPES.get(dtype) : null;
+        DType type = other == null ? type(name, dtype) : null;
         long bytes;
         try {
-            bytes = Math.multiplyExact(Tensor.product(shape), (long) type.bytes());
+            bytes = Math.multiplyExact(Tensor.product(shape), other == null ? (long) type.bytes() : other);
         } catch (ArithmeticException e) {
             throw CalmException.badInput(file, "tensor " + name + " has an impossible shape, " + Arrays.toString(shape), e);
         }

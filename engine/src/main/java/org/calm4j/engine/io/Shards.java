@@ -86,8 +86,8 @@ public final class Shards {
      * shards take their names, and the new index comes last.
      *
      * @param maxBytes of a shard; a tensor that is larger has one of its own
-     * @param content what is written in the place of a tensor, of the same type and shape, one at a time; memory that it made for that is
-     *     given back
+     * @param content what is written in the place of a tensor, one at a time, of the same shape, in its type or in the one that is written;
+     *     memory that it made for that is given back
      */
     public static void write(Path folder, Collection<Tensor> tensors, StoredType as, long maxBytes, UnaryOperator<Tensor> content) {
         Map<String, String> metadata = Map.of("format", "pt");
@@ -100,7 +100,8 @@ public final class Shards {
                 Files.deleteIfExists(folder.resolve(INDEX));
             } else {
                 ObjectNode index = JsonNodeFactory.instance.objectNode();
-                index.putObject("metadata").put("total_size", tensors.stream().mapToLong(as::bytes).sum());
+                index.putObject("metadata").put("total_parameters", tensors.stream().mapToLong(Tensor::size).sum())
+                        .put("total_size", tensors.stream().mapToLong(as::bytes).sum());
                 ObjectNode map = index.putObject("weight_map");
                 TreeMap<String, String> shardOf = new TreeMap<>();
                 for (int i = 0; i < shards.size(); i++) {

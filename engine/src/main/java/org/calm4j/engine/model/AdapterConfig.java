@@ -1,6 +1,8 @@
 package org.calm4j.engine.model;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.DoubleNode;
+import com.fasterxml.jackson.databind.node.IntNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
@@ -34,20 +36,20 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
         }
     }
 
-    /** Of a fresh adapter. */
+    /** Of a fresh adapter: PEFT's fields in PEFT's order, those that every release of it knows. */
     static AdapterConfig of(ModelConfig config, Lora.Settings settings) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
-        json.put("peft_type", "LORA");
-        json.put("task_type", "CAUSAL_LM");
-        json.put("r", settings.rank());
-        json.put("lora_alpha", settings.alpha());
-        json.put("lora_dropout", settings.dropout());
-        json.put("use_rslora", settings.rankStabilized());
-        json.put("bias", "none");
-        json.put("fan_in_fan_out", config.family().transposed());
-        json.put("inference_mode", true);
-        json.putArray("target_modules");
+        json.putObject("alpha_pattern");
+        json.putNull("auto_mapping").putNull("base_model_name_or_path").put("bias", "none");
+        json.put("fan_in_fan_out", config.family().transposed()).put("inference_mode", true).put("init_lora_weights", true);
+        json.putNull("layers_pattern").putNull("layers_to_transform");
+        boolean whole = settings.alpha() == Math.rint(settings.alpha()) && settings.alpha() <= Integer.MAX_VALUE;
+        json.set("lora_alpha", whole ? IntNode.valueOf((int) settings.alpha()) : DoubleNode.valueOf(settings.alpha()));
+        json.put("lora_dropout", settings.dropout()).putNull("modules_to_save").put("peft_type", "LORA").put("r", settings.rank());
+        json.putObject("rank_pattern");
+        json.putNull("revision").putArray("target_modules");
         modules(config.family(), settings.targets()).forEach(json.withArray("target_modules")::add);
+        json.put("task_type", "CAUSAL_LM").put("use_dora", false).put("use_rslora", settings.rankStabilized());
         Map<Projection, Size> layer = new EnumMap<>(Projection.class);
         settings.targets().forEach(target ->
                 layer.put(target, Size.of(settings.rank(), settings.alpha(), settings.rankStabilized())));
@@ -81,7 +83,7 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
             throw fields.unsupported("peft_type", "LORA");
         }
         for (String name : List.of("use_dora", "use_qalora", "lora_bias", "modules_to_save", "layer_replication", "target_parameters",
-                "trainable_token_indices", "alora_invocation_tokens")) {
+                "trainable_token_indices", "alora_invocation_tokens", "use_bdlora", "arrow_config", "kasa_config", "monteclora_config")) {
             if (!json.path(name).isContainerNode() || !json.path(name).isEmpty()) {
                 fields.mustBeNeutral(name);
             }

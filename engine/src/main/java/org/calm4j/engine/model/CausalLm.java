@@ -94,7 +94,7 @@ public final class CausalLm {
             backend.embeddingBackward(keys, x.k, a.cacheRows);
             backend.embeddingBackward(values, x.v, a.cacheRows);
         }
-        backend.attentionForward(heads(x.attention), x.lse, heads(x.q), heads(keys), heads(values), segments, config.attentionScale(),
+        backend.attentionForward(heads(x.attention), x.lse, heads(x.q), heads(keys), heads(values), segments, config.attentionScales().get(l),
                 config.windows().get(l));
         backend.copy(x.middle, x.input);
         project(x.middle, x.attention, l, Projection.O, true, a, dropoutSeed);
@@ -204,7 +204,7 @@ public final class CausalLm {
 
         projectBackward(a.dAttention, a.dResidual, x.attention, l, Projection.O, false, d, a, dropoutSeed);
         backend.attentionBackward(heads(a.dQ), heads(a.dK), heads(a.dV), heads(a.dAttention), heads(x.attention), x.lse, heads(x.q),
-                heads(x.k), heads(x.v), segments, config.attentionScale(), config.windows().get(l));
+                heads(x.k), heads(x.v), segments, config.attentionScales().get(l), config.windows().get(l));
         if (config.rope() != null) {
             backend.ropeBackward(heads(a.dQ), a.cosine, a.sine, a.positions);
             backend.ropeBackward(heads(a.dK), a.cosine, a.sine, a.positions);

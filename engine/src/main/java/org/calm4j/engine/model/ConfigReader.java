@@ -5,6 +5,7 @@ import java.util.Collections;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.IntStream;
 
 /**
  * What the fields of a {@code config.json} mean in each family; a missing field has the value that transformers gives it, sizes apart. A
@@ -14,6 +15,8 @@ record ConfigReader(ConfigFields fields) {
     private static final int MOST_LAYERS = 4096;
     private static final int MOST_HEADS = 1 << 14;
     private static final int LARGEST_HEAD = 1 << 14;
+    /** Names for one function, up to the digits of its constant. */
+    private static final List<String> TANH_GELU = List.of("gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate");
     private static final Set<Projection> ATTENTION = EnumSet.of(Projection.Q, Projection.K, Projection.V, Projection.O);
     private static final Set<Projection> FEED_FORWARD = EnumSet.of(Projection.GATE, Projection.UP, Projection.DOWN);
 
@@ -41,27 +44,19 @@ record ConfigReader(ConfigFields fields) {
     }
 
     private ModelConfig llama() {
-        if (fields.has("sliding_window")) {
+        if (fields.has("sliding_window") && fields.flag("use_sliding_window", true)) {
             throw fields.unsupported("sliding_window", "null in llama");
         }
         Set<Projection> biases = EnumSet.noneOf(Projection.class);
         biases.addAll(fields.flag("attention_bias", false) ? ATTENTION : Set.of());
         biases.addAll(fields.flag("mlp_bias", false) ? FEED_FORWARD : Set.of());
-        return llamaLike(0, 0, 2048, windows(0, 0), biases, false);
+        return llamaLike(0, 0, 2048, windows(0, 0), biases, false, ends(2));
     }
 
     private ModelConfig mistral() {
         fields.mustBeNeutral("attention_bias");
         fields.mustBeNeutral("mlp_bias");
-        // Missing is not null here: what the class of transformers has when the field is missing.
-        int window = fields.json().has("sliding_window") ? fields.extentOr("sliding_window", 0) : 4096;
-        int layers = layers();
-        for (String type : layerTypes(layers)) {
-            if (type.equals("sliding_attention") != window > 0) {
-                throw fields.unsupported("layer_types", "in mistral, what sliding_window says for all layers");
-            }
-        }
-        return llamaLike(0, 8, 131072, Collections.nCopies(layers, window), Set.of(), false);
+        return llamaLike(0, 8, 131072, windows(window(), 0), Set.of(), false, ends(2));
     }
 
     private ModelConfig qwen(int headDim, Set<Projection> biases, boolean headNorms) {
@@ -69,9 +64,21 @@ record ConfigReader(ConfigFields fields) {
             fields.mustBeNeutral("attention_bias", "true");
         }
         fields.mustBeNeutral("mlp_bias");
-        int window = fields.json().has("sliding_window") ? fields.extentOr("sliding_window", 0) : 4096;
-        window = fields.flag("use_sliding_window", false) ? window : 0;
-        return llamaLike(headDim, 32, 32768, windows(window, fields.countOr("max_window_layers", 28)), biases, headNorms);
+        fields.mustBeNeutral("use_mrope");
+        int window = fields.flag("use_sliding_window", false) ? window() : 0;
+        return llamaLike(headDim, 32, 32768, windows(window, fields.countOr("max_window_layers", 28)), biases, headNorms,
+                fields.ids("eos_token_id"));
+    }
+
+    /** Null says none; missing says what transformers' classes have then. */
+    private int window() {
+        return fields.json().has("sliding_window") ? fields.extentOr("sliding_window", 0) : 4096;
+    }
+
+    /** Token ids that end a sequence; missing is not null here either. */
+    private List<Integer> ends(int otherwise) {
+        boolean given = fields.json().has("eos_token_id") || otherwise >= fields.extent("vocab_size");
+        return given ? fields.ids("eos_token_id") : List.of(otherwise);
     }
 
     /**
@@ -109,7 +116,7 @@ record ConfigReader(ConfigFields fields) {
      * @param keyValueHeads where the field is missing; 0 for as many as there are query heads
      */
     private ModelConfig llamaLike(int headDim, int keyValueHeads, int maxPositions, List<Integer> windows, Set<Projection> biases,
-            boolean headNorms) {
+            boolean headNorms, List<Integer> ends) {
         String activation = fields.text("hidden_act", "silu");
         if (!activation.equals("silu") && !activation.equals("swish")) {
             throw fields.unsupported("hidden_act", "silu");
@@ -129,11 +136,11 @@ record ConfigReader(ConfigFields fields) {
                     + LARGEST_HEAD);
         }
         int positions = fields.extentOr("max_position_embeddings", maxPositions);
+        Rope rope = Rope.of(fields, size, positions);
         return new ModelConfig(Family.LLAMA, fields.extent("vocab_size"), hidden, fields.extent("intermediate_size"),
                 layers(), heads, groups, size, fields.positive("rms_norm_eps", 1e-6),
-                Rope.of(fields, size, positions), windows, headNorms, biases, 1 / Math.sqrt(size), positions,
-                fields.flag("tie_word_embeddings", false), fields.positive("initializer_range", 0.02), fields.ids("eos_token_id"),
-                fields.json());
+                rope, windows, headNorms, biases, Collections.nCopies(layers(), 1 / Math.sqrt(size)), Math.max(positions, rope.reach()),
+                fields.flag("tie_word_embeddings", false), fields.positive("initializer_range", 0.02), ends, fields.json());
     }
 
     private int layers() {
@@ -141,10 +148,8 @@ record ConfigReader(ConfigFields fields) {
     }
 
     private ModelConfig gpt2() {
-        fields.mustBeNeutral("scale_attn_by_inverse_layer_idx");
-        String activation = fields.text("activation_function", "gelu_new");
-        if (!activation.equals("gelu_new") && !activation.equals("gelu_pytorch_tanh")) {
-            throw fields.unsupported("activation_function", "gelu_new, gelu_pytorch_tanh");
+        if (!TANH_GELU.contains(fields.text("activation_function", "gelu_new"))) {
+            throw fields.unsupported("activation_function", String.join(", ", TANH_GELU));
         }
         int hidden = fields.extent("n_embd", 1 << 20);
         int heads = fields.extent("n_head", MOST_HEADS);
@@ -154,9 +159,11 @@ record ConfigReader(ConfigFields fields) {
         int layers = fields.extent("n_layer", MOST_LAYERS);
         int size = hidden / heads;
         double scale = fields.flag("scale_attn_weights", true) ? 1 / Math.sqrt(size) : 1;
+        boolean byLayer = fields.flag("scale_attn_by_inverse_layer_idx", false);
+        List<Double> scales = IntStream.range(0, layers).mapToObj(l -> byLayer ? scale / (l + 1) : scale).toList();
         return new ModelConfig(Family.GPT2, fields.extent("vocab_size"), hidden, fields.extentOr("n_inner", 4 * hidden), layers, heads,
                 heads, size, fields.positive("layer_norm_epsilon", 1e-5), null, Collections.nCopies(layers, 0), false,
-                Family.GPT2.projections(), scale, fields.extentOr("n_positions", 1024), fields.flag("tie_word_embeddings", true),
-                fields.positive("initializer_range", 0.02), fields.ids("eos_token_id"), fields.json());
+                Family.GPT2.projections(), scales, fields.extentOr("n_positions", 1024), fields.flag("tie_word_embeddings", true),
+                fields.positive("initializer_range", 0.02), ends(50256), fields.json());
     }
 }

@@ -1,9 +1,11 @@
 package org.calm4j.engine.model;
 
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Pattern;
 
 /**
  * The two schools among the families: how Hugging Face names a model's tensors, and what follows from the school alone. Everything else is
@@ -11,12 +13,13 @@ import java.util.Set;
  */
 public enum Family {
     /** Touvron et al. 2023, and with it Mistral and Qwen: RMSNorm, rotary positions, SwiGLU. */
-    LLAMA("model.", "embed_tokens", null, "layers.", "input_layernorm", "post_attention_layernorm", "norm", Map.of(
+    LLAMA("model.", "embed_tokens", null, "layers.", "input_layernorm", "post_attention_layernorm", "norm",
+            "(layers\\.\\d+\\.self_attn\\.)?rotary_emb\\.inv_freq", Map.of(
             Projection.Q, "self_attn.q_proj", Projection.K, "self_attn.k_proj", Projection.V, "self_attn.v_proj",
             Projection.O, "self_attn.o_proj", Projection.GATE, "mlp.gate_proj", Projection.UP, "mlp.up_proj",
             Projection.DOWN, "mlp.down_proj")),
     /** Radford et al. 2019: LayerNorm, learned positions, GELU, biases everywhere, weights stored as (I,O), q, k and v in one product. */
-    GPT2("transformer.", "wte", "wpe", "h.", "ln_1", "ln_2", "ln_f", Map.of(
+    GPT2("transformer.", "wte", "wpe", "h.", "ln_1", "ln_2", "ln_f", "h\\.\\d+\\.attn\\.(bias|masked_bias)", Map.of(
             Projection.QKV, "attn.c_attn", Projection.O, "attn.c_proj", Projection.UP, "mlp.c_fc", Projection.DOWN, "mlp.c_proj"));
 
     private final String prefix;
@@ -26,10 +29,11 @@ public enum Family {
     private final String norm1;
     private final String norm2;
     private final String norm;
+    private final Pattern buffer;
     private final Map<Projection, String> projections;
 
     Family(String prefix, String embedding, String positions, String layers, String norm1, String norm2, String norm,
-            Map<Projection, String> projections) {
+            String buffer, Map<Projection, String> projections) {
         this.prefix = prefix;
         this.embedding = prefix + embedding + ".weight";
         this.positions = positions == null ? null : prefix + positions + ".weight";
@@ -37,6 +41,7 @@ public enum Family {
         this.norm1 = norm1;
         this.norm2 = norm2;
         this.norm = prefix + norm;
+        this.buffer = Pattern.compile("(" + Pattern.quote(prefix) + ")?" + buffer);
         this.projections = Collections.unmodifiableMap(new EnumMap<>(projections));
     }
 
@@ -105,8 +110,13 @@ public enum Family {
         return this == GPT2;
     }
 
-    /** A tensor that old files have although it is no weight: masks and rotary frequencies. */
+    /** A tensor that old files have although it is no weight: causal masks in GPT-2, rotary frequencies in the others. */
     boolean isBuffer(String name) {
-        return name.endsWith(".rotary_emb.inv_freq") || this == GPT2 && (name.endsWith(".attn.bias") || name.endsWith(".attn.masked_bias"));
+        return buffer.matcher(name).matches();
+    }
+
+    /** The same for a model of a family that is not known. */
+    public static boolean isBufferOfAny(String name) {
+        return Arrays.stream(values()).anyMatch(family -> family.isBuffer(name));
     }
 }

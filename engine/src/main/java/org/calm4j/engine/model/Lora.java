@@ -154,23 +154,25 @@ public final class Lora implements AutoCloseable {
     }
 
     /**
-     * The weight with its adapter added, in new memory and in the same type, rounded once; the weight itself where it has no adapter. For
-     * models whose weights stay in their file: one weight at a time.
+     * The weight with its adapter added, in new memory, rounded once; the weight itself where it has no adapter. For models whose weights
+     * stay in their file: one weight at a time.
+     *
+     * @param type of the result; null for the weight's
      */
-    public Tensor merged(Tensor weight) {
+    public Tensor merged(Tensor weight, DType type) {
         for (int l = 0; l < layers.size(); l++) {
             for (Map.Entry<Projection, Adapter> entry : layers.get(l).entrySet()) {
                 if (weight.name().equals(model.family().path(l, entry.getKey()) + ".weight")) {
-                    return merged(weight, entry.getValue());
+                    return merged(weight, entry.getValue(), type == null ? weight.type() : type);
                 }
             }
         }
         return weight;
     }
 
-    private Tensor merged(Tensor weight, Adapter adapter) {
+    private Tensor merged(Tensor weight, Adapter adapter, DType type) {
         DType compute = backend.computeType();
-        Tensor result = new Tensor(weight.name(), new HostBuffer(weight.bytes()), 0, weight.type(), weight.shape());
+        Tensor result = new Tensor(weight.name(), new HostBuffer(weight.size() * type.bytes()), 0, type, weight.shape());
         try (Buffer memory = backend.allocate(weight.size() * compute.bytes())) {
             Tensor sum = new Tensor(weight.name(), memory, 0, compute, weight.shape());
             backend.copy(sum, weight);

@@ -22,12 +22,12 @@ import org.calm4j.engine.tensor.Tensor;
  * @param windows per layer, how many keys back from a query it sees, itself included; 0 for all
  * @param headNorms RMSNorm on each head of queries and keys, as in Qwen3
  * @param biases projections that have one
- * @param attentionScale scores are multiplied by it
+ * @param attentionScales per layer, what scores are multiplied by
  * @param json the whole file, so that what is saved keeps the fields that do not concern us
  */
 public record ModelConfig(Family family, int vocabSize, int hiddenSize, int intermediateSize, int layers, int heads, int keyValueHeads,
         int headDim, double normEpsilon, Rope rope, List<Integer> windows, boolean headNorms, Set<Projection> biases,
-        double attentionScale, int maxPositions, boolean tiedEmbeddings, double initializerRange, List<Integer> eos, ObjectNode json) {
+        List<Double> attentionScales, int maxPositions, boolean tiedEmbeddings, double initializerRange, List<Integer> eos, ObjectNode json) {
     private static final double MOST_PARAMETERS = 1e13;
 
     /** A Llama-shaped model from nothing, with embeddings and head tied. */
@@ -85,7 +85,7 @@ public record ModelConfig(Family family, int vocabSize, int hiddenSize, int inte
     ModelConfig withGeneration(Path file) {
         List<Integer> ids = new ConfigFields(object(file), file).ids("eos_token_id");
         return ids.isEmpty() ? this : new ModelConfig(family, vocabSize, hiddenSize, intermediateSize, layers, heads, keyValueHeads,
-                headDim, normEpsilon, rope, windows, headNorms, biases, attentionScale, maxPositions, tiedEmbeddings, initializerRange,
+                headDim, normEpsilon, rope, windows, headNorms, biases, attentionScales, maxPositions, tiedEmbeddings, initializerRange,
                 ids, json);
     }
 

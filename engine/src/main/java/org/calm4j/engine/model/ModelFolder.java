@@ -27,7 +27,8 @@ import org.calm4j.engine.text.Tokenizer;
  */
 public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implements AutoCloseable {
     private static final List<String> COMPANIONS = List.of("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-            "chat_template.jinja", "generation_config.json", "prompts.yaml");
+            "added_tokens.json", "vocab.json", "merges.txt", "tokenizer.model", "chat_template.jinja", "chat_template.json",
+            "generation_config.json", "prompts.yaml");
 
     /**
      * Weights are used as they are stored; an adapter can be trained, they cannot.

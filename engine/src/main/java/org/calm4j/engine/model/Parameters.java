@@ -138,13 +138,30 @@ public final class Parameters implements AutoCloseable {
         }
     }
 
-    /** Fresh weights: normal with the config's {@code initializer_range}, norms one, biases zero; the same on every backend. */
+    /**
+     * Fresh weights, distributed as transformers makes them, the same on every backend: normal with the config's {@code
+     * initializer_range}, the embedding of a padding token zero, norms one, biases zero; in GPT-2 the layers that add to the residual
+     * stream smaller by the root of their number (Radford et al. 2019, 2.3).
+     */
     public static Parameters random(Backend backend, ModelConfig config, long seed) {
         Parameters parameters = new Parameters(backend, config);
+        Map<Tensor, Double> deviations = new HashMap<>();
+        if (config.family() == Family.GPT2) {
+            for (Layer layer : parameters.layers) {
+                for (Projection p : List.of(Projection.O, Projection.DOWN)) {
+                    deviations.put(layer.linears().get(p).weight(), config.initializerRange() / Math.sqrt(2 * config.layers()));
+                }
+            }
+        }
         for (Tensor tensor : parameters.tensors()) {
             long key = CounterRandom.seed(CounterRandom.seed(seed, "init"), tensor.name());
             double constant = tensor.name().endsWith(".bias") ? 0 : 1;
-            fill(backend, tensor, i -> tensor.rank() > 1 ? config.initializerRange() * CounterRandom.normal(key, i) : constant);
+            double deviation = deviations.getOrDefault(tensor, config.initializerRange());
+            fill(backend, tensor, i -> tensor.rank() > 1 ? deviation * CounterRandom.normal(key, i) : constant);
+        }
+        int padding = config.json().path("pad_token_id").asInt(-1);
+        if (config.family() == Family.LLAMA && padding >= 0 && padding < config.vocabSize()) {
+            backend.zero(parameters.embedding().rows(padding, 1));
         }
         return parameters;
     }
@@ -167,7 +184,7 @@ public final class Parameters implements AutoCloseable {
      * @throws CalmException bad input: a tensor is missing, unknown or has another shape than the config says
      */
     public static Parameters open(Backend backend, ModelConfig config, Path folder) {
-        Safetensors file = Safetensors.openFolder(folder);
+        Safetensors file = Safetensors.openFolder(folder, config.family()::isBuffer);
         Block block = null;
         try {
             Map<String, Tensor> weights = weights(config, file, folder);
@@ -198,7 +215,7 @@ public final class Parameters implements AutoCloseable {
 
     /** The weights of a model folder in the compute type, to be trained. */
     public static Parameters load(Backend backend, ModelConfig config, Path folder) {
-        try (Safetensors file = Safetensors.openFolder(folder)) {
+        try (Safetensors file = Safetensors.openFolder(folder, config.family()::isBuffer)) {
             Map<String, Tensor> weights = weights(config, file, folder);
             Block block = block(backend, config);
             block.tensors().forEach(to -> backend.copy(to, weights.get(to.name())));
@@ -219,12 +236,27 @@ public final class Parameters implements AutoCloseable {
         Map<String, Tensor> found = new LinkedHashMap<>();
         file.tensors().forEach((name, tensor) -> {
             String full = bare && !name.equals(HEAD) ? family.prefix() + name : name;
-            boolean tiedHead = config.tiedEmbeddings() && name.equals(HEAD);
-            if (!tiedHead && !family.isBuffer(name)) {
-                found.put(full, new Tensor(full, tensor.buffer(), tensor.offset(), tensor.type(), tensor.shape()));
-            }
+            found.put(full, named(full, tensor));
         });
+        if (config.tiedEmbeddings() && found.containsKey(HEAD)) {
+            tie(family.embedding(), found, where);
+        }
         return check(shapes(config), found, where);
+    }
+
+    /** Some files store a tied matrix twice, or under the head's name only. */
+    private static void tie(String embedding, Map<String, Tensor> found, Path where) {
+        Tensor head = found.remove(HEAD);
+        Tensor other = found.putIfAbsent(embedding, named(embedding, head));
+        if (other != null && (other.type() != head.type() || !Arrays.equals(other.shape(), head.shape())
+                || other.segment().mismatch(head.segment()) >= 0)) {
+            throw CalmException.badInput(where, HEAD + " differs from " + embedding + ", but the config ties them; set tie_word_embeddings"
+                    + " to false to use both, or remove one");
+        }
+    }
+
+    private static Tensor named(String name, Tensor tensor) {
+        return new Tensor(name, tensor.buffer(), tensor.offset(), tensor.type(), tensor.shape());
     }
 
     /**

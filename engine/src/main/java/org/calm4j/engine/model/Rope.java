@@ -9,8 +9,9 @@ import org.calm4j.engine.CalmException;
  *
  * @param frequencies radians a position, (R/2): pair i of a head turns by position · frequencies[i]
  * @param attentionFactor cosines and sines are multiplied by it, and so queries and keys
+ * @param reach the length up to which positions are stretched; files that stretch them often leave max_position_embeddings as it was
  */
-record Rope(double[] frequencies, double attentionFactor) {
+record Rope(double[] frequencies, double attentionFactor, int reach) {
     private static final Set<String> TYPES = Set.of("default", "linear", "llama3", "yarn");
 
     /**
@@ -20,7 +21,7 @@ record Rope(double[] frequencies, double attentionFactor) {
      */
     static Rope of(ConfigFields config, int headDim, int maxPositions) {
         ConfigFields scaling = config.object("rope_scaling");
-        scaling = scaling == null ? config.object("rope_parameters") : scaling;
+        scaling = scaling == null || scaling.json().isEmpty() ? config.object("rope_parameters") : scaling;
         if (scaling == null) {
             scaling = config.empty();
         }
@@ -45,10 +46,10 @@ record Rope(double[] frequencies, double attentionFactor) {
             frequencies[i] = Math.pow(theta, -2.0 * i / turned);
         }
         return switch (type) {
-            case "linear" -> linear(frequencies, scaling.positive("factor"));
-            case "llama3" -> llama3(frequencies, scaling, original(config, scaling, maxPositions));
+            case "linear" -> linear(frequencies, scaling.positive("factor"), maxPositions);
+            case "llama3" -> llama3(frequencies, scaling, original(config, scaling, maxPositions), maxPositions);
             case "yarn" -> yarn(frequencies, theta, scaling, original(config, scaling, maxPositions), maxPositions);
-            default -> new Rope(frequencies, 1);
+            default -> new Rope(frequencies, 1, maxPositions);
         };
     }
 
@@ -58,15 +59,15 @@ record Rope(double[] frequencies, double attentionFactor) {
     }
 
     /** Positions count for less. */
-    private static Rope linear(double[] frequencies, double factor) {
+    private static Rope linear(double[] frequencies, double factor, int maxPositions) {
         for (int i = 0; i < frequencies.length; i++) {
             frequencies[i] /= factor;
         }
-        return new Rope(frequencies, 1);
+        return new Rope(frequencies, 1, stretched(maxPositions, factor));
     }
 
     /** Llama 3.1: slow turns are slowed down, quick ones are not, those between partly. */
-    private static Rope llama3(double[] frequencies, ConfigFields scaling, double original) {
+    private static Rope llama3(double[] frequencies, ConfigFields scaling, double original, int maxPositions) {
         double factor = scaling.positive("factor");
         double low = scaling.positive("low_freq_factor");
         double high = scaling.positive("high_freq_factor");
@@ -78,7 +79,7 @@ record Rope(double[] frequencies, double attentionFactor) {
             double kept = Math.clamp((turns - low) / (high - low), 0, 1);
             frequencies[i] *= kept + (1 - kept) / factor;
         }
-        return new Rope(frequencies, 1);
+        return new Rope(frequencies, 1, maxPositions);
     }
 
     /** YaRN (Peng et al. 2023): a ramp over the pairs from kept to slowed down, and attention sharpened to go with it. */
@@ -87,8 +88,8 @@ record Rope(double[] frequencies, double attentionFactor) {
             throw scaling.bad("rope_theta is " + theta + "; yarn needs it above 1");
         }
         double factor = scaling.positive("factor", maxPositions / original);
-        double mscale = scaling.positive("mscale", 0);
-        double mscaleAllDim = scaling.positive("mscale_all_dim", 0);
+        double mscale = orZero(scaling, "mscale");
+        double mscaleAllDim = orZero(scaling, "mscale_all_dim");
         double attention = mscale > 0 && mscaleAllDim > 0 ? sharpening(factor, mscale) / sharpening(factor, mscaleAllDim)
                 : sharpening(factor, 1);
         double first = pairOfTurns(scaling.positive("beta_fast", 32), frequencies.length, theta, original);
@@ -106,7 +107,16 @@ record Rope(double[] frequencies, double attentionFactor) {
             double slowed = Math.clamp((i - first) / (last - first), 0.0, 1.0);
             frequencies[i] *= slowed / factor + (1 - slowed);
         }
-        return new Rope(frequencies, scaling.positive("attention_factor", attention));
+        return new Rope(frequencies, scaling.positive("attention_factor", attention), stretched(original, factor));
+    }
+
+    private static int stretched(double positions, double factor) {
+        return (int) Math.min(positions * factor, Integer.MAX_VALUE);
+    }
+
+    /** Zero counts as missing. */
+    private static double orZero(ConfigFields scaling, String name) {
+        return scaling.json().path(name).isNumber() && scaling.json().get(name).doubleValue() == 0 ? 0 : scaling.positive(name, 0);
     }
 
     private static double sharpening(double factor, double mscale) {

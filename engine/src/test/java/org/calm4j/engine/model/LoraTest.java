@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -23,6 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Adapters as files and in weights; what they compute is in the tests of the model. */
 final class LoraTest {
@@ -56,7 +58,7 @@ final class LoraTest {
         }
     }
 
-    /** One weight at a time, rounded once to its own type; the rest is not copied. */
+    /** One weight at a time, rounded once, to its own type or the one that is asked for; the rest is not copied. */
     @ParameterizedTest
     @MethodSource("models")
     void mergesWeightsThatStayInTheirFile(String name) {
@@ -69,9 +71,11 @@ final class LoraTest {
             for (Tensor whole : trained.model().parameters().tensors()) {
                 Tensor weight = adapted.model().parameters().tensors().stream().filter(w -> w.name().equals(whole.name())).findFirst()
                         .orElseThrow();
-                Tensor merged = lora.merged(weight);
+                Tensor merged = lora.merged(weight, null);
                 changed += merged == weight ? 0 : 1;
                 assertThat(merged.type()).isEqualTo(weight.type());
+                Tensor wide = lora.merged(weight, DType.F32);
+                assertThat(wide.type()).isEqualTo(merged == weight ? weight.type() : DType.F32);
                 for (long i = 0; i < weight.size(); i++) {
                     double rounded = switch (weight.type()) {
                         case BF16 -> Float.intBitsToFloat(Tensor.bf16((float) whole.get(i)) << 16);
@@ -79,6 +83,7 @@ final class LoraTest {
                         default -> whole.get(i);
                     };
                     assertThat(merged.get(i)).as("%s[%d]", weight.name(), i).isEqualTo(rounded);
+                    assertThat(wide.get(i)).as("%s[%d] in F32", weight.name(), i).isEqualTo(whole.get(i));
                 }
             }
             assertThat(changed).isEqualTo(lora.block().tensors().size() / 2);
@@ -132,6 +137,29 @@ final class LoraTest {
         }
     }
 
+    /** What PEFT 0.21 writes, field by field, of the fields that all of its releases know; whole numbers are whole. */
+    @ParameterizedTest
+    @ValueSource(strings = {"gpt2", "llama-tied"})
+    void theFileIsPefts(String model) throws IOException {
+        ModelConfig config = ModelConfig.read(OracleModel.folder(model).resolve("config.json"));
+        boolean gpt2 = model.equals("gpt2");
+        var settings = new Lora.Settings(2, 4, 0, false, config.projections(List.of(gpt2 ? "c_attn" : "q_proj")));
+        try (Backend backend = new SimdBackend(1); Lora lora = Lora.random(backend, config, settings, 1)) {
+            lora.save(saved, "org/base");
+        }
+        JsonNode expected = Json.mapper().readTree("""
+                {"alpha_pattern": {}, "auto_mapping": null, "base_model_name_or_path": "org/base", "bias": "none", "fan_in_fan_out": %s,
+                 "inference_mode": true, "init_lora_weights": true, "layers_pattern": null, "layers_to_transform": null,
+                 "lora_alpha": 4, "lora_dropout": 0.0, "modules_to_save": null, "peft_type": "LORA", "r": 2, "rank_pattern": {},
+                 "revision": null, "target_modules": ["%s"], "task_type": "CAUSAL_LM", "use_dora": false, "use_rslora": false}
+                """.formatted(gpt2, gpt2 ? "c_attn" : "q_proj"));
+        JsonNode written = Json.read(saved.resolve("adapter_config.json"), JsonNode.class);
+        assertThat(written).isEqualTo(expected);
+        assertThat(written.fieldNames()).toIterable().containsExactlyElementsOf(expected::fieldNames);
+        assertThat(AdapterConfig.of(config, new Lora.Settings(2, 2.5, 0, false, settings.targets())).json().get("lora_alpha").doubleValue())
+                .isEqualTo(2.5);
+    }
+
     @Test
     void unknownTargets() {
         ModelConfig config = ModelConfig.read(OracleModel.folder("gpt2").resolve("config.json"));
@@ -143,6 +171,7 @@ final class LoraTest {
     @CsvSource(delimiter = '|', textBlock = """
             peft_type         | "IA3"                       | peft_type is "IA3"; supported: LORA
             use_dora          | true                        | use_dora is true
+            use_bdlora        | {"nblocks": 2}              | use_bdlora is {"nblocks":2}
             bias              | "all"                       | bias is "all"; supported: none
             modules_to_save   | ["lm_head"]                 | modules_to_save is ["lm_head"]
             init_lora_weights | "pissa"                     | init_lora_weights is "pissa"

@@ -78,14 +78,14 @@ final class ModelConfigTest {
             llama-tied | quantization_config | {"quant_method": "gptq"} | quantization_config is
             llama-tied | embedding_multiplier | 12.0 | embedding_multiplier is 12.0; supported: 1
             llama-tied | eos_token_id | [1, "2"] | eos_token_id is [1,"2"], expected a token id
-            mistral    | layer_types | ["sliding_attention", "full_attention"] | layer_types is
             mistral    | attention_bias | true | attention_bias is true; supported: null
             qwen2      | layer_types | ["full_attention"] | for each of the 2 layers
             qwen2      | layer_types | ["full_attention", "chunked_attention"] | for each of the 2 layers
             qwen2      | attention_bias | 3 | attention_bias is 3; supported: true
             qwen3      | layer_types | ["full_attention", "sliding_attention"] | where no sliding window is used
             gpt2       | activation_function | "gelu" | activation_function is "gelu"; supported: gelu_new
-            gpt2       | scale_attn_by_inverse_layer_idx | true | scale_attn_by_inverse_layer_idx is true
+            gpt2       | scale_attn_by_inverse_layer_idx | 1 | scale_attn_by_inverse_layer_idx is 1, expected true or false
+            qwen2      | use_mrope | true | use_mrope is true
             gpt2       | add_cross_attention | true | add_cross_attention is true
             gpt2       | n_head | 3 | n_embd 8 is no multiple of n_head 3
             """)
@@ -100,7 +100,17 @@ final class ModelConfigTest {
         assertThat(with("mistral", "sliding_window", null).windows()).containsExactly(4096, 4096);
         assertThat(with("mistral", "sliding_window", "null").windows()).containsExactly(0, 0);
         assertThat(with("mistral", "num_key_value_heads", "null").keyValueHeads()).isEqualTo(4);
+        assertThat(with("mistral", "layer_types", "[\"full_attention\", \"sliding_attention\"]").windows()).containsExactly(0, 5);
         assertThat(with("llama-tied", "num_key_value_heads", null).keyValueHeads()).isEqualTo(4);
+        assertThat(with("llama-tied", "eos_token_id", null).eos()).containsExactly(2);
+        assertThat(with("llama-tied", "eos_token_id", "null").eos()).isEmpty();
+        assertThat(with("mistral", "eos_token_id", null).eos()).containsExactly(2);
+        assertThat(with("qwen2", "eos_token_id", null).eos()).isEmpty();
+        assertThat(with("qwen3", "eos_token_id", null).eos()).isEmpty();
+        // 50256 in GPT-2, where the vocabulary has it.
+        assertThat(with("gpt2", "eos_token_id", null).eos()).isEmpty();
+        assertThat(ModelConfig.of(OracleModel.config("gpt2").put("vocab_size", 50257).without("eos_token_id"), "").eos())
+                .containsExactly(50256);
         assertThat(with("llama-tied", "tie_word_embeddings", null).tiedEmbeddings()).isFalse();
         assertThat(with("llama-tied", "max_position_embeddings", null).maxPositions()).isEqualTo(2048);
         assertThat(with("qwen3", "head_dim", null).headDim()).isEqualTo(128);
@@ -108,8 +118,19 @@ final class ModelConfigTest {
         assertThat(with("qwen2", "use_sliding_window", "false").windows()).containsExactly(0, 0);
         assertThat(with("qwen2", "attention_bias", "true").biases()).containsExactly(Projection.Q, Projection.K, Projection.V);
         assertThat(with("gpt2", "n_inner", null).intermediateSize()).isEqualTo(32);
+        assertThat(with("gpt2", "scale_attn_by_inverse_layer_idx", "true").attentionScales()).containsExactly(0.5, 0.25);
         assertThat(with("gpt2", "n_positions", null).maxPositions()).isEqualTo(1024);
         assertThat(with("gpt2", "tie_word_embeddings", null).tiedEmbeddings()).isTrue();
+    }
+
+    /** Stretched positions reach as far as they are stretched, whatever max_position_embeddings still says. */
+    @Test
+    void stretchedPositions() {
+        assertThat(with("llama-tied", "rope_scaling", "{\"type\": \"linear\", \"factor\": 2.5}").maxPositions()).isEqualTo(160);
+        assertThat(with("qwen2", "rope_scaling", "{\"type\": \"yarn\", \"factor\": 4.0, \"original_max_position_embeddings\": 32}")
+                .maxPositions()).isEqualTo(128);
+        assertThat(with("qwen2", "rope_scaling", "{\"type\": \"yarn\", \"factor\": 4.0, \"original_max_position_embeddings\": 8}")
+                .maxPositions()).isEqualTo(64);
     }
 
     /** Sizes that are possible each but not together, and those that no machine here has. */

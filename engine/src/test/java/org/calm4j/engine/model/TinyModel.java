@@ -13,8 +13,8 @@ public final class TinyModel {
     }
 
     /** Names for {@link #config(String)}. */
-    public static final List<String> KINDS = List.of("llama", "llama untied", "llama with biases", "llama with a part turned", "mistral", "qwen2",
-            "qwen3", "qwen3 with biases", "gpt2", "gpt2 untied");
+    public static final List<String> KINDS = List.of("llama", "llama untied", "llama with biases", "llama with a part turned", "mistral",
+            "mistral by layers", "qwen2", "qwen3", "qwen3 with biases", "gpt2", "gpt2 untied", "gpt2 by layer");
 
     /** Two layers, four heads over two key/value heads, odd sizes elsewhere. */
     public static ModelConfig config(boolean tied) {
@@ -38,6 +38,8 @@ public final class TinyModel {
             }
             case "llama with a part turned" -> json.put("partial_rotary_factor", 0.7);
             case "mistral" -> json.put("sliding_window", 3);
+            case "mistral by layers" -> json.put("sliding_window", 2).putArray("layer_types").add("sliding_attention")
+                    .add("full_attention");
             case "qwen2" -> {
                 json.put("sliding_window", 2);
                 json.put("use_sliding_window", true);
@@ -46,7 +48,8 @@ public final class TinyModel {
             }
             case "qwen3" -> json.set("rope_scaling", rope("yarn"));
             case "qwen3 with biases" -> json.put("attention_bias", true);
-            case "gpt2", "gpt2 untied" -> {
+            case "gpt2", "gpt2 untied", "gpt2 by layer" -> {
+                json.put("scale_attn_by_inverse_layer_idx", kind.endsWith("layer"));
                 json.put("n_embd", 12);
                 json.put("n_layer", 2);
                 json.put("n_head", 3);
