@@ -54,7 +54,7 @@ final class DownloadCommand extends CalmCommand {
         }
         HubSettings settings = HubSettings.of(System.getenv());
         if (cacheDir != null) {
-            settings = new HubSettings(settings.endpoint(), settings.token(), cacheDir, settings.offline());
+            settings = settings.withCache(cacheDir);
         }
         Progress progress = progress();
         Snapshot snapshot = new Snapshot(new RepoId(type, id, revision), new Globs(include, exclude), localDir, workers,

@@ -42,8 +42,19 @@ final class HubClient implements AutoCloseable {
 
     HubClient(HubSettings settings) {
         this.settings = settings;
-        http = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).followRedirects(HttpClient.Redirect.NEVER)
-                .connectTimeout(Duration.ofSeconds(20)).build();
+        HttpClient.Builder builder = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1)
+                .followRedirects(HttpClient.Redirect.NEVER).connectTimeout(Duration.ofSeconds(20)).proxy(settings.proxies());
+        if (settings.proxies() instanceof Proxies proxies && proxies.authenticator() != null) {
+            // Java refuses to tell a proxy a password on the way to https otherwise.
+            System.setProperty("jdk.http.auth.tunneling.disabledSchemes", "");
+            builder.authenticator(proxies.authenticator());
+        }
+        http = builder.build();
+    }
+
+    /** How long a connection may bring nothing. */
+    Duration patience() {
+        return settings.patience();
     }
 
     /** What a revision is: its commit and the names of its files. */
@@ -54,10 +65,10 @@ final class HubClient implements AutoCloseable {
         URI uri = URI.create(settings.endpoint() + repo.apiPath());
         HttpResponse<InputStream> response = send(uri, "GET", 0, true);
         JsonNode json;
-        try (InputStream body = response.body()) {
+        try (InputStream body = response.body(); Patience patience = new Patience(body, settings.patience())) {
             check(response, repo, null);
             byte[] bytes = body.readNBytes(LARGEST_ANSWER + 1);
-            json = bytes.length > LARGEST_ANSWER ? null : Json.mapper().readTree(bytes);
+            json = bytes.length > LARGEST_ANSWER || patience.isLost() ? null : Json.mapper().readTree(bytes);
         } catch (com.fasterxml.jackson.core.JsonProcessingException e) {
             throw CalmException.failed(uri + ": the answer is no JSON; is HF_ENDPOINT a hub?", e);
         }
@@ -104,7 +115,7 @@ final class HubClient implements AutoCloseable {
         URI uri = first;
         for (int i = 0; i <= MOST_REDIRECTS; i++) {
             HttpRequest.Builder request = HttpRequest.newBuilder(uri).method(method, HttpRequest.BodyPublishers.noBody())
-                    .timeout(Duration.ofMinutes(1)).header("User-Agent", "calm4j").header("Accept-Encoding", "identity");
+                    .timeout(settings.patience()).header("User-Agent", "calm4j").header("Accept-Encoding", "identity");
             if (settings.token() != null && settings.isHub(uri)) {
                 request.header("Authorization", "Bearer " + settings.token());
             }

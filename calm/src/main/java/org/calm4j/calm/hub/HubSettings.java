@@ -1,9 +1,11 @@
 package org.calm4j.calm.hub;
 
 import java.io.IOException;
+import java.net.ProxySelector;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Map;
 import org.calm4j.engine.CalmException;
 
@@ -14,8 +16,11 @@ import org.calm4j.engine.CalmException;
  * @param token {@code HF_TOKEN}, or what is in the token file that a login has left; null without one
  * @param cache {@code HF_HUB_CACHE}, or {@code hub} below {@code HF_HOME}
  * @param offline {@code HF_HUB_OFFLINE}: only what is in the cache
+ * @param proxies {@code HTTPS_PROXY} and its like
+ * @param patience how long a connection may bring nothing before another one is tried
  */
-public record HubSettings(URI endpoint, String token, Path cache, boolean offline) {
+public record HubSettings(URI endpoint, String token, Path cache, boolean offline, ProxySelector proxies, Duration patience) {
+    private static final Duration PATIENCE = Duration.ofMinutes(1);
     private static final String ENDPOINT = "https://huggingface.co";
 
     /** @throws CalmException wrong usage: a variable makes no sense */
@@ -28,7 +33,12 @@ public record HubSettings(URI endpoint, String token, Path cache, boolean offlin
         Path home = Path.of(get(environment, "HF_HOME", caches.resolve("huggingface").toString()));
         Path cache = Path.of(get(environment, "HF_HUB_CACHE", get(environment, "HUGGINGFACE_HUB_CACHE", home.resolve("hub").toString())));
         boolean offline = get(environment, "HF_HUB_OFFLINE", "0").matches("(?i)1|on|yes|true");
-        return new HubSettings(URI.create(endpoint), token(environment, home), cache, offline);
+        return new HubSettings(URI.create(endpoint), token(environment, home), cache, offline, Proxies.of(environment), PATIENCE);
+    }
+
+    /** The same with another cache. */
+    public HubSettings withCache(Path other) {
+        return new HubSettings(endpoint, token, other, offline, proxies, patience);
     }
 
     private static String token(Map<String, String> environment, Path home) {

@@ -95,7 +95,7 @@ final class Transfer {
 
     private void append(Path incomplete, long have) throws IOException {
         HttpResponse<InputStream> response = client.open(repo, file, have);
-        try (InputStream in = response.body()) {
+        try (InputStream in = response.body(); Patience patience = new Patience(in, client.patience())) {
             boolean rest = response.statusCode() == 206
                     && response.headers().firstValue("Content-Range").orElse("").startsWith("bytes " + have + "-");
             if (have > 0 && !rest) {
@@ -115,9 +115,19 @@ final class Transfer {
                     }
                     out.write(chunk, 0, n);
                     received.accept(n);
+                    patience.heard();
                 }
+            } catch (IOException e) {
+                throw patience.isLost() ? silence(e) : e;
+            }
+            if (patience.isLost()) {
+                throw silence(null);
             }
         }
+    }
+
+    private IOException silence(IOException cause) {
+        return new IOException("nothing came from the hub for " + client.patience().toSeconds() + " s", cause);
     }
 
     private static void sleep(Duration time) throws IOException {

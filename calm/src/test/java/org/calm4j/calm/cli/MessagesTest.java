@@ -9,6 +9,7 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.calm4j.calm.stage.ModelOnDisk;
 import org.calm4j.engine.io.Json;
@@ -37,9 +38,10 @@ final class MessagesTest {
     private int calm(String command, String... lines) throws IOException {
         err.getBuffer().setLength(0);
         Path input = Files.write(folder.resolve("in.jsonl"), List.of(lines));
-        String output = folder.resolve("out.jsonl").toString();
-        return Calm.execute(new PrintWriter(new StringWriter()), new PrintWriter(err), command, "--model", folder.toString(), "--input",
-                input.toString(), "--output", output);
+        List<String> arguments = new ArrayList<>(List.of(command, "--model", folder.toString(), "--input", input.toString(), "--output",
+                folder.resolve("out.jsonl").toString()));
+        arguments.addAll(command.equals("generate") ? List.of("--max-new-tokens", "4") : List.of());
+        return Calm.execute(new PrintWriter(new StringWriter()), new PrintWriter(err), arguments.toArray(String[]::new));
     }
 
     private List<JsonNode> results(String command, String... lines) throws IOException {

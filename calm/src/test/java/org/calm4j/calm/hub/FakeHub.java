@@ -15,6 +15,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
 import java.util.stream.Collectors;
 
@@ -29,6 +30,10 @@ final class FakeHub implements AutoCloseable {
     final List<String> tokens = Collections.synchronizedList(new ArrayList<>());
     /** A content is cut after so many bytes; 0 for never. */
     int cutAfter;
+    /** The first contents stop after a part, with the connection open. */
+    int stalls;
+    /** What a proxy wants to hear first; null for nothing. */
+    String proxyAuthorization;
     /** The first requests for contents are answered with 503. */
     int failures;
     boolean ignoresRanges;
@@ -36,6 +41,7 @@ final class FakeHub implements AutoCloseable {
     int status;
     String errorCode;
     String token;
+    private final CountDownLatch closing = new CountDownLatch(1);
     private final HttpServer server;
 
     FakeHub() throws IOException {
@@ -53,6 +59,11 @@ final class FakeHub implements AutoCloseable {
         try (exchange) {
             String path = exchange.getRequestURI().getPath();
             String authorization = exchange.getRequestHeaders().getFirst("Authorization");
+            if (proxyAuthorization != null && !proxyAuthorization.equals(exchange.getRequestHeaders().getFirst("Proxy-Authorization"))) {
+                exchange.getResponseHeaders().set("Proxy-Authenticate", "Basic realm=\"proxy\"");
+                exchange.sendResponseHeaders(407, -1);
+                return;
+            }
             requests.add(exchange.getRequestMethod() + " " + path + range(exchange));
             tokens.add(exchange.getRequestHeaders().getFirst("Host").split(":")[0] + " " + authorization);
             if (errorCode != null) {
@@ -117,6 +128,17 @@ final class FakeHub implements AutoCloseable {
         }
         exchange.sendResponseHeaders(from > 0 ? 206 : 200, content.length - from);
         OutputStream out = exchange.getResponseBody();
+        if (stalls > 0 && content.length - from > 50_000) {
+            stalls--;
+            out.write(sent, from, 50_000);
+            out.flush();
+            try {
+                closing.await();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+            throw new IOException("stalled");
+        }
         int end = cutAfter == 0 ? content.length : Math.min(content.length, from + cutAfter);
         out.write(Arrays.copyOfRange(sent, from, end));
         if (end < content.length) {
@@ -137,6 +159,7 @@ final class FakeHub implements AutoCloseable {
 
     @Override
     public void close() {
+        closing.countDown();
         server.stop(0);
     }
 }

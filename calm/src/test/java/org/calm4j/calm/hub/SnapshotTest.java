@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.net.ProxySelector;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -11,6 +12,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Base64;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -19,6 +22,7 @@ import org.calm4j.engine.CalmException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -29,6 +33,7 @@ final class SnapshotTest {
     @TempDir
     private Path folder;
     private final List<String> said = new ArrayList<>();
+    private Duration patience = Duration.ofMinutes(1);
     private FakeHub hub;
     private long at;
 
@@ -54,7 +59,7 @@ final class SnapshotTest {
     }
 
     private HubSettings settings(String token) {
-        return new HubSettings(URI.create(hub.endpoint()), token, folder.resolve("cache"), false);
+        return new HubSettings(URI.create(hub.endpoint()), token, folder.resolve("cache"), false, ProxySelector.getDefault(), patience);
     }
 
     private Snapshot.Result download(String token, Globs globs, Path localDir, RepoId.Type type) {
@@ -145,6 +150,43 @@ final class SnapshotTest {
         assertThat(result.bytes()).isEqualTo(500_008);
     }
 
+    /** A connection that stays open and silent is given up, and another one goes on where it was. */
+    @Test
+    @Timeout(120)
+    void aSilentConnectionIsGivenUp() throws IOException {
+        patience = Duration.ofMillis(700);
+        hub.stalls = 2;
+        Snapshot.Result result = download();
+        assertWhole(result.folder());
+        assertThat(hub.requests).anyMatch(request -> request.matches("GET /storage/model-00001.* bytes=50000-"));
+        assertThat(result.bytes()).isEqualTo(500_008);
+    }
+
+    /** The hub's name is known to the proxy alone. */
+    @Test
+    void throughAProxy() throws IOException {
+        Map<String, String> environment = new HashMap<>(Map.of("HF_ENDPOINT", "http://hub.invalid", "HF_HUB_CACHE",
+                folder.resolve("cache").toString(), "http_proxy", hub.endpoint().replace("http://", "http://me:s%40cret@")));
+        Snapshot snapshot = new Snapshot(new RepoId(RepoId.Type.MODEL, "org/name", "main"), ALL, null, 4, Duration.ofMillis(1));
+        environment.put("NO_PROXY", "other.example, .invalid");
+        assertThatThrownBy(() -> snapshot.download(HubSettings.of(environment), new Heard())).hasMessageContaining("hub.invalid");
+        environment.put("NO_PROXY", "other.example,hub.invalid:8080");
+        hub.proxyAuthorization = "Basic " + Base64.getEncoder().encodeToString("me:s@cret".getBytes(StandardCharsets.UTF_8));
+        assertWhole(snapshot.download(HubSettings.of(environment), new Heard()).folder());
+        environment.put("http_proxy", "socks5://x");
+        assertThatThrownBy(() -> HubSettings.of(environment)).isInstanceOf(CalmException.class).hasMessageContaining("HTTP_PROXY");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"https://hub.example/a,one", "http://hub.example/a,two", "https://x.internal/a,", "https://internal/a,",
+        "https://xinternal/a,one", "https://127.0.0.1:8443/a,", "https://127.0.0.1/a,one"})
+    void proxiesByScheme(String uri, String proxy) {
+        ProxySelector proxies = Proxies.of(Map.of("HTTPS_PROXY", "http://one:3128", "ALL_PROXY", "two", "no_proxy",
+                ".internal,127.0.0.1:8443"));
+        assertThat(proxies.select(URI.create(uri)).getFirst().toString()).contains(proxy == null ? "DIRECT" : "HTTP @ " + proxy);
+        assertThat(Proxies.of(Map.of())).isSameAs(ProxySelector.getDefault());
+    }
+
     @Test
     void whatAnEarlierRunLeftIsGoneOnWith() throws IOException {
         byte[] shard = hub.files.get("model-00001-of-00002.safetensors");
@@ -227,7 +269,7 @@ final class SnapshotTest {
     @Test
     void offlineTheCacheIsTaken() throws IOException {
         HubSettings online = settings(null);
-        HubSettings offline = new HubSettings(online.endpoint(), null, online.cache(), true);
+        HubSettings offline = new HubSettings(online.endpoint(), null, online.cache(), true, online.proxies(), patience);
         Snapshot snapshot = new Snapshot(new RepoId(RepoId.Type.MODEL, "org/name", "main"), ALL, null, 2, Duration.ofMillis(1));
         assertThatThrownBy(() -> snapshot.download(offline, new Heard())).hasMessageContaining("HF_HUB_OFFLINE");
         Path folder = download().folder();
