@@ -59,7 +59,8 @@ final class MessagesTest {
 
     @Test
     void generate() throws IOException {
-        JsonNode ids = results("tokenize", "{\"id\":0,\"messages\":" + ASKED + ",\"add_generation_prompt\":true}").getFirst().path("input_ids");
+        JsonNode ids = results("tokenize", "{\"id\":0,\"messages\":" + ASKED + ",\"add_generation_prompt\":true}").getFirst()
+                .path("input_ids");
         assertThat(ids).hasSize(5);
         List<JsonNode> results = results("generate", "{\"id\":0,\"input_ids\":" + ids + "}", "{\"id\":1,\"messages\":" + ASKED + "}",
                 "{\"id\":2,\"prompt\":" + ASKED + "}", "{\"id\":3,\"prompt\":\"w1 w2\"}");

@@ -94,8 +94,8 @@ public final class CausalLm {
             backend.embeddingBackward(keys, x.k, a.cacheRows);
             backend.embeddingBackward(values, x.v, a.cacheRows);
         }
-        backend.attentionForward(heads(x.attention), x.lse, heads(x.q), heads(keys), heads(values), segments, config.attentionScales().get(l),
-                config.windows().get(l));
+        backend.attentionForward(heads(x.attention), x.lse, heads(x.q), heads(keys), heads(values), segments,
+                config.attentionScales().get(l), config.windows().get(l));
         backend.copy(x.middle, x.input);
         project(x.middle, x.attention, l, Projection.O, true, a, dropoutSeed);
 

@@ -16,7 +16,8 @@ record ConfigReader(ConfigFields fields) {
     private static final int MOST_HEADS = 1 << 14;
     private static final int LARGEST_HEAD = 1 << 14;
     /** Names for one function, up to the digits of its constant. */
-    private static final List<String> TANH_GELU = List.of("gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate");
+    private static final List<String> TANH_GELU = List.of("gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast",
+            "gelu_accurate");
     private static final Set<Projection> ATTENTION = EnumSet.of(Projection.Q, Projection.K, Projection.V, Projection.O);
     private static final Set<Projection> FEED_FORWARD = EnumSet.of(Projection.GATE, Projection.UP, Projection.DOWN);
 

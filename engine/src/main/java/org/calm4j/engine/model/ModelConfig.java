@@ -27,7 +27,8 @@ import org.calm4j.engine.tensor.Tensor;
  */
 public record ModelConfig(Family family, int vocabSize, int hiddenSize, int intermediateSize, int layers, int heads, int keyValueHeads,
         int headDim, double normEpsilon, Rope rope, List<Integer> windows, boolean headNorms, Set<Projection> biases,
-        List<Double> attentionScales, int maxPositions, boolean tiedEmbeddings, double initializerRange, List<Integer> eos, ObjectNode json) {
+        List<Double> attentionScales, int maxPositions, boolean tiedEmbeddings, double initializerRange, List<Integer> eos,
+        ObjectNode json) {
     private static final double MOST_PARAMETERS = 1e13;
 
     /** A Llama-shaped model from nothing, with embeddings and head tied. */

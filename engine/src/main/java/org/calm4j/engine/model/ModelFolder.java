@@ -7,6 +7,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import java.util.function.Function;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
@@ -50,18 +52,33 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
         if (!Files.isDirectory(folder)) {
             throw CalmException.badInput(folder, "no such model folder");
         }
-        ModelConfig config = ModelConfig.read(folder.resolve("config.json"));
+        ModelConfig plain = ModelConfig.read(folder.resolve("config.json"));
         Path generation = folder.resolve("generation_config.json");
-        if (Files.exists(generation)) {
-            config = config.withGeneration(generation);
-        }
-        Tokenizer tokenizer = readTokenizer(folder, config);
+        ModelConfig config = Files.exists(generation) ? plain.withGeneration(generation) : plain;
+        // Of a large vocabulary it takes longer than the weights, which are only mapped.
+        FutureTask<Tokenizer> reading = new FutureTask<>(() -> readTokenizer(folder, config));
+        Thread.ofPlatform().daemon().name("tokenizer").start(reading);
         Parameters parameters = weights.apply(config);
         try {
+            Tokenizer tokenizer = result(reading);
             return new ModelFolder(folder, new CausalLm(config, parameters, adapter.apply(config)), tokenizer);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             parameters.close();
             throw e;
+        }
+    }
+
+    private static Tokenizer result(FutureTask<Tokenizer> reading) {
+        try {
+            return reading.get();
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof Error error) {
+                throw error;
+            }
+            throw (RuntimeException) e.getCause();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw CalmException.failed("interrupted while reading the tokenizer", e);
         }
     }
 
