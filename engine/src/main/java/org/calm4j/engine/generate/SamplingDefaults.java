@@ -6,15 +6,20 @@ import java.nio.file.Path;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 
-/** How a model's makers want its tokens chosen, from {@code generation_config.json}: greedily unless {@code do_sample} is true. */
+/**
+ * How a model's makers want its tokens chosen, from {@code generation_config.json}: greedily unless {@code do_sample} is true. What is
+ * missing is as in transformers, a {@code top_k} of 50 among it.
+ */
 public record SamplingDefaults(double temperature, int topK, double topP, double minP, double repetitionPenalty) {
+    private static final int TOP_K = 50;
+
     /** @throws CalmException bad input: a broken file, or a number that makes no sense */
     public static SamplingDefaults read(Path folder) {
         Path file = folder.resolve("generation_config.json");
         JsonNode json = Files.exists(file) ? Json.read(file, JsonNode.class) : Json.mapper().createObjectNode();
         boolean sample = json.path("do_sample").asBoolean(false);
         return new SamplingDefaults(sample ? number(json, "temperature", 1, 0, 1e6, file) : 0,
-                (int) number(json, "top_k", 0, 0, Integer.MAX_VALUE, file), number(json, "top_p", 1, 1e-9, 1, file),
+                (int) number(json, "top_k", json.has("top_k") ? 0 : TOP_K, 0, Integer.MAX_VALUE, file), number(json, "top_p", 1, 1e-9, 1, file),
                 number(json, "min_p", 0, 0, 1, file), number(json, "repetition_penalty", 1, 1e-6, 1e6, file));
     }
 
