@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.regex.Pattern;
 import org.calm4j.calm.stage.ChatStage;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.generate.Completion;
@@ -20,10 +21,13 @@ import picocli.CommandLine.Option;
 
 /** {@code calm chat}. */
 @Command(name = "chat", sortOptions = false, description = {"A conversation with a model, a line a message.",
-    "/reset begins anew, /exit or Ctrl-D ends; Ctrl-C stops an answer.",
+    ChatCommand.COMMANDS,
     "How tokens are chosen is the model's generation_config.json's matter, unless options say it."},
         footer = {"", "Example: calm chat --model Qwen2.5-0.5B-Instruct --system \"Answer in one sentence.\""})
 final class ChatCommand extends CalmCommand {
+    static final String COMMANDS = "/reset begins anew, /exit or Ctrl-D ends; Ctrl-C stops an answer.";
+    /** What is meant for the program and not for the model. */
+    private static final Pattern COMMAND = Pattern.compile("/[a-z?]+");
     private static final int INTERRUPTED = 130;
 
     @Mixin
@@ -118,6 +122,9 @@ final class ChatCommand extends CalmCommand {
             }
             if (line.strip().equals("/reset")) {
                 chat.reset();
+            } else if (terminal && COMMAND.matcher(line.strip()).matches()) {
+                out().println(COMMANDS);
+                out().flush();
             } else if (!line.isBlank()) {
                 answer(chat, line, terminal);
             }
