@@ -8,12 +8,13 @@
 //   CALM_KERNEL(scale)                            // beside each kernel: registers it under its name; nothing for nvcc
 //
 // Rules that both compilers need:
-// - Kernels are extern "C", not templates; a template or helper that they call is `static __device__` (helpers of one file may have any name:
-//   for nvcc each file is included in a namespace of its own, so a .cu file includes nothing but "device.cuh" and other .cuh files).
+// - Kernels are extern "C", not templates; a template or helper that they call is `static __device__` (helpers of one file may have any
+//   name: for nvcc each file is included in a namespace of its own, so a .cu file includes nothing but "device.cuh" and other .cuh files).
 // - `__shared__ float tile[32];` stands inside a kernel or a static helper. Dynamic shared memory: DYNAMIC_SHARED(float, tile);
-// - What a warp shares through memory needs __syncwarp() or __syncthreads(); shuffles order no memory. Every thread of a block reaches every
-//   __syncthreads(), and every lane named in a mask reaches the call: no early return before them.
-// - Blocks of one launch share nothing but atomics on integers; what needs all blocks is a second launch. No atomics on floats: bits would vary.
+// - What a warp shares through memory needs __syncwarp() or __syncthreads(); shuffles order no memory. Every thread of a block reaches
+//   every __syncthreads(), and every lane named in a mask reaches the call: no early return before them.
+// - Blocks of one launch share nothing but atomics on integers; what needs all blocks is a second launch. No atomics on floats: bits would
+//   vary.
 // - Inline PTX only here, each with its twin in simt.h.
 #pragma once
 
@@ -71,8 +72,8 @@ static __device__ __forceinline__ void mmaBf16(float (&d)[4], const unsigned (&a
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
-// Four (two) 8×8 matrices of 16-bit elements out of shared memory: lane 8i+j gives the 16-byte aligned address of row j of matrix i; lane l gets
-// elements 2(l%4) and 2(l%4)+1 of row l/4 of matrix i in r[i]; with Transposed, of column l/4.
+// Four (two) 8×8 matrices of 16-bit elements out of shared memory: lane 8i+j gives the 16-byte aligned address of row j of matrix i; lane l
+// gets elements 2(l%4) and 2(l%4)+1 of row l/4 of matrix i in r[i]; with Transposed, of column l/4.
 static __device__ __forceinline__ void loadMatrix4(unsigned (&r)[4], const void *row) {
     unsigned address = (unsigned) __cvta_generic_to_shared(row);
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"

@@ -1,10 +1,14 @@
 package org.calm4j.kernels;
 
+import org.calm4j.engine.op.Precision;
 import org.calm4j.engine.op.Segments;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
-/** Attention over the forest of segments: {@code attention.cu}, and {@code decode.cu} where every segment has one query at most. */
+/**
+ * Attention over the forest of segments: {@code attention.cu}; where operands are BF16, {@link Bf16Attention}; and {@code decode.cu} where
+ * every segment has one query at most.
+ */
 final class Attention implements AutoCloseable {
     private static final int THREADS = 128;
     /** Positions of a block of {@code attention_decode}. */
@@ -26,13 +30,16 @@ final class Attention implements AutoCloseable {
     private final Gpu gpu;
     private final Forest forest;
     private final Size[] sizes;
+    /** Null where operands are F32. */
+    private final Bf16Attention tensorCores;
     private final Kernel delta;
     private final Kernel decode;
     private final Kernel decodeFinish;
 
-    Attention(Gpu gpu) {
+    Attention(Gpu gpu, Precision precision) {
         this.gpu = gpu;
         forest = new Forest(gpu);
+        tensorCores = precision == Precision.BF16 ? new Bf16Attention(gpu, forest) : null;
         sizes = new Size[] {Size.of(gpu, 64, 32), Size.of(gpu, 128, 32), Size.of(gpu, 256, 16)};
         delta = gpu.kernel("attention_backward_delta");
         decode = gpu.kernel("attention_decode");
@@ -50,10 +57,15 @@ final class Attention implements AutoCloseable {
 
     void forward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale, int window) {
         long d = q.dim(2);
+        boolean rounded = tensorCores != null && d <= Bf16Attention.LARGEST_HEAD;
         Size size = size(d);
-        forest.lay(segments, size.tile);
+        forest.lay(segments, rounded ? Bf16Attention.TILE : size.tile);
         if (forest.decoding()) {
             decode(out, lse, q, k, v, scale, window);
+            return;
+        }
+        if (rounded) {
+            tensorCores.forward(out, lse, q, k, v, scale, window);
             return;
         }
         size.forward.launch(forest.queryTiles(), q.dim(1), 1, THREADS, size.shared(2, 1)).with(out).with(lse).with(q).with(k).with(v)
@@ -79,17 +91,25 @@ final class Attention implements AutoCloseable {
         long heads = q.dim(1);
         long groups = k.dim(1);
         long d = q.dim(2);
+        boolean rounded = tensorCores != null && d <= Bf16Attention.LARGEST_HEAD;
         Size size = size(d);
-        forest.lay(segments, size.tile);
+        forest.lay(segments, rounded ? Bf16Attention.TILE : size.tile);
         // Rows that belong to no segment.
         gpu.zero(dQ);
         gpu.zero(dK);
         gpu.zero(dV);
+        if (forest.queryTiles() == 0) {
+            return;
+        }
         long rows = q.dim(0) * heads;
-        gpu.scratch().begin(Float.BYTES * rows, 1);
+        gpu.scratch().begin(Float.BYTES * rows + (rounded ? tensorCores.backwardBytes(q, k) : 0), 1 + Bf16Attention.PIECES);
         Tensor rowDelta = gpu.scratch().take(DType.F32, rows);
-        boolean wide = Gpu.wide(d, q, k, v, dOut);
         delta.launch(Gpu.ceilDiv(rows, THREADS / 32), THREADS).with(rowDelta).with(dOut).with(out).with(rows).with(d).run();
+        if (rounded) {
+            tensorCores.backward(dQ, dK, dV, dOut, lse, rowDelta, q, k, v, scale, window);
+            return;
+        }
+        boolean wide = Gpu.wide(d, q, k, v, dOut);
         size.backwardQuery.launch(forest.queryTiles(), heads, 1, THREADS, size.shared(4, 1)).with(dQ).with(dOut).with(lse)
                 .with(rowDelta).with(q)
                 .with(k).with(v).with(forest.table()).with(forest.queryTileList()).with(heads).with(groups).with(d).with((float) scale)

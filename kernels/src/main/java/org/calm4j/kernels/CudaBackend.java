@@ -3,10 +3,14 @@ package org.calm4j.kernels;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.Draws;
 import org.calm4j.engine.op.Precision;
 import org.calm4j.engine.op.Segments;
+import org.calm4j.engine.op.TokenFilter;
+import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
@@ -28,7 +32,9 @@ final class CudaBackend implements Backend {
     private final Attention attention;
     private final Elementwise elementwise;
     private final TokenLogProb tokenLogProb;
+    private final TokenSampler tokenSampler;
     private final GradNorm gradNorm;
+    private final AdamWStep adamW;
     private boolean open = true;
 
     /** @param ordinal of a device that exists; the libraries are loaded */
@@ -48,10 +54,12 @@ final class CudaBackend implements Backend {
         rmsNorm = new RmsNorm(gpu, columns);
         layerNorm = new LayerNorm(gpu, columns);
         rope = new Rope(gpu);
-        attention = new Attention(gpu);
+        attention = new Attention(gpu, precision);
         elementwise = new Elementwise(gpu);
         tokenLogProb = new TokenLogProb(gpu, vocabularyColumns);
+        tokenSampler = new TokenSampler(gpu);
         gradNorm = new GradNorm(gpu);
+        adamW = new AdamWStep(gpu);
     }
 
     @Override
@@ -74,21 +82,27 @@ final class CudaBackend implements Backend {
     @Override
     public void copy(Tensor to, Tensor from) {
         copy.copy(to, from);
+        if (to.buffer() instanceof CudaBuffer changed) {
+            changed.changed();
+        }
     }
 
     @Override
     public void zero(Tensor x) {
         gpu.zero(x);
+        buffer(x).changed();
     }
 
     @Override
     public void write(Tensor to, int[] from, int count) {
         gpu.transfer().upload(Gpu.pointer(to), from, count);
+        buffer(to).changed();
     }
 
     @Override
     public void write(Tensor to, double[] from, int count) {
         gpu.transfer().upload(Gpu.pointer(to), from, count);
+        buffer(to).changed();
     }
 
     @Override
@@ -117,6 +131,7 @@ final class CudaBackend implements Backend {
             open = false;
             gpu.enter();
             attention.close();
+            adamW.close();
             gpu.close();
         }
     }
@@ -228,6 +243,11 @@ final class CudaBackend implements Backend {
     }
 
     @Override
+    public void sample(Draws draws, Tensor logits, TokenFilter filter) {
+        tokenSampler.sample(draws, logits, filter);
+    }
+
+    @Override
     public void dropout(Tensor out, Tensor x, double p, long seed, boolean add) {
         elementwise.dropout(out, x, p, seed, add);
     }
@@ -240,6 +260,23 @@ final class CudaBackend implements Backend {
     @Override
     public void adamW(Tensor w, Tensor m, Tensor v, Tensor grad, AdamW settings, double learningRate, double weightDecay, double gradScale,
             long step) {
-        elementwise.adamW(w, m, v, grad, settings, learningRate, weightDecay, gradScale, step);
+        adamW(List.of(w), List.of(m), List.of(v), List.of(grad), settings, learningRate, new double[] {weightDecay}, gradScale, step);
+    }
+
+    @Override
+    public void adamW(List<Tensor> w, List<Tensor> m, List<Tensor> v, List<Tensor> grad, AdamW settings, double learningRate,
+            double[] weightDecay, double gradScale, long step) {
+        adamW.run(w, m, v, grad, settings, learningRate, weightDecay, gradScale, step);
+    }
+
+    @Override
+    public void trains(Block weights) {
+        if (precision == Precision.BF16) {
+            buffer(weights.whole(DType.F32)).keepRounded();
+        }
+    }
+
+    private static CudaBuffer buffer(Tensor tensor) {
+        return (CudaBuffer) tensor.buffer();
     }
 }

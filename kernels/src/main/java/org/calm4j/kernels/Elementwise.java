@@ -1,9 +1,8 @@
 package org.calm4j.kernels;
 
-import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.tensor.Tensor;
 
-/** What each thread does with four elements of its own: {@code swiglu.cu}, {@code gelu.cu}, {@code dropout.cu}, {@code adamw.cu}. */
+/** What each thread does with four elements of its own: {@code swiglu.cu}, {@code gelu.cu}, {@code dropout.cu}. */
 final class Elementwise {
     private static final int BLOCK = 128;
 
@@ -12,7 +11,6 @@ final class Elementwise {
     private final Kernel geluForward;
     private final Kernel geluBackward;
     private final Kernel dropout;
-    private final Kernel adamW;
 
     Elementwise(Gpu gpu) {
         swiGluForward = gpu.kernel("swiglu_forward");
@@ -20,7 +18,6 @@ final class Elementwise {
         geluForward = gpu.kernel("gelu_forward");
         geluBackward = gpu.kernel("gelu_backward");
         dropout = gpu.kernel("dropout");
-        adamW = gpu.kernel("adamw");
     }
 
     void swiGlu(Tensor out, Tensor gate, Tensor up) {
@@ -45,16 +42,6 @@ final class Elementwise {
         long threshold = (long) Math.ceil(p * 0x1p53);
         dropout.launch(Gpu.ceilDiv(x.size(), BLOCK), BLOCK).with(out).with(x).with(x.size()).with(seed).with(threshold)
                 .with((float) (1 / (1 - p))).with(add).run();
-    }
-
-    void adamW(Tensor w, Tensor m, Tensor v, Tensor grad, AdamW settings, double learningRate, double weightDecay, double gradScale,
-            long step) {
-        double correction1 = 1 - Math.pow(settings.beta1(), step);
-        double correction2 = 1 - Math.pow(settings.beta2(), step);
-        fours(adamW, w.size()).with(w).with(m).with(v).with(grad).with(w.size()).with((float) gradScale).with((float) settings.beta1())
-                .with((float) (1 - settings.beta1())).with((float) settings.beta2()).with((float) (1 - settings.beta2()))
-                .with((float) (1 - learningRate * weightDecay)).with((float) (learningRate / correction1)).with((float) (1 / correction2))
-                .with((float) settings.epsilon()).with(Gpu.wide(4, w, m, v, grad)).run();
     }
 
     private static Launch fours(Kernel kernel, long size) {

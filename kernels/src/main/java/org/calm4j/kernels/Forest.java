@@ -24,6 +24,8 @@ final class Forest implements AutoCloseable {
     private int singleStart;
     private int singles;
     private int longest;
+    private int firstKey;
+    private int endKey;
     private boolean decoding;
 
     Forest(Gpu gpu) {
@@ -39,10 +41,14 @@ final class Forest implements AutoCloseable {
         IntArrayList all = new IntArrayList(table);
         IntArrayList ownQueries = new IntArrayList();
         longest = 0;
+        firstKey = Integer.MAX_VALUE;
+        endKey = 0;
         decoding = true;
         for (int s = 0; s < segments.count(); s++) {
             decoding &= segments.queryLength(s) <= 1;
             longest = Math.max(longest, segments.depth(s) + segments.keyLength(s));
+            firstKey = Math.min(firstKey, segments.keyStart(s));
+            endKey = Math.max(endKey, segments.keyStart(s) + segments.keyLength(s));
             if (segments.queryLength(s) > 0) {
                 ownQueries.add(s);
             }
@@ -125,6 +131,16 @@ final class Forest implements AutoCloseable {
     /** Positions of the longest sequence. */
     int longest() {
         return longest;
+    }
+
+    /** The first row of keys that any segment has. */
+    int firstKey() {
+        return firstKey;
+    }
+
+    /** Rows from the first key of any segment to the last. */
+    int keyRows() {
+        return endKey - firstKey;
     }
 
     int queryTiles() {

@@ -79,6 +79,11 @@ final class Launch {
         return this;
     }
 
+    Launch with(double value) {
+        buffer.putDouble(8 * slot++, value);
+        return this;
+    }
+
     Launch with(boolean value) {
         return with(value ? 1L : 0L);
     }

@@ -62,8 +62,7 @@ final class MatrixProduct implements AutoCloseable {
         }
         gpu.enter();
         DType type = precision == Precision.BF16 ? DType.BF16 : DType.F32;
-        scratch.begin((first.type() == type ? 0 : first.size() * type.bytes()) + (second.type() == type ? 0
-                : second.size() * type.bytes()), 2);
+        scratch.begin(bytes(type, first) + bytes(type, second), 2);
         Tensor a = as(type, first);
         Tensor b = as(type, second);
         factors.put(0, (float) alpha).put(1, (float) beta);
@@ -82,13 +81,36 @@ final class MatrixProduct implements AutoCloseable {
         }
     }
 
+    private static boolean isKept(DType type, Tensor x) {
+        return type == DType.BF16 && x.type() == DType.F32 && x.buffer() instanceof CudaBuffer buffer && buffer.rounded() != null;
+    }
+
+    /** Scratch that an operand takes. */
+    private static long bytes(DType type, Tensor x) {
+        return x.type() == type || isKept(type, x) ? 0 : x.size() * type.bytes();
+    }
+
     private Tensor as(DType type, Tensor x) {
         if (x.type() == type) {
             return x;
         }
+        if (isKept(type, x)) {
+            return rounded(x);
+        }
         Tensor converted = scratch.take(type, x.dim(0), x.dim(1));
         copy.onDevice(converted, x);
         return converted;
+    }
+
+    /** The same elements out of the copy that is kept. */
+    private Tensor rounded(Tensor x) {
+        CudaBuffer buffer = (CudaBuffer) x.buffer();
+        if (buffer.roundedIsOld()) {
+            long size = buffer.bytes() / DType.F32.bytes();
+            copy.onDevice(new Tensor("rounded", buffer.rounded(), 0, DType.BF16, size), new Tensor("weights", buffer, 0, DType.F32, size));
+            buffer.refreshed();
+        }
+        return new Tensor(x.name(), buffer.rounded(), x.offset() / 2, DType.BF16, x.shape());
     }
 
     @Override

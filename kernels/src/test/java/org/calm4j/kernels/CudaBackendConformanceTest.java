@@ -13,21 +13,21 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 
 /** The operations on the GPU, or on its stand-in, against the scalar definition. The logits come in pieces of few columns. */
-final class CudaBackendConformanceTest extends BackendConformance {
+class CudaBackendConformanceTest extends BackendConformance {
     private static final long COLUMNS = 100;
     private static CudaBackend backend;
 
     @BeforeAll
-    static void openDevice() {
+    static void loadLibraries() {
         assumeTrue(CudaProbe.run().usable(), "a CUDA driver, or its stand-in");
         CudaNatives.loadCublas();
-        backend = new CudaBackend(0, Precision.F32, COLUMNS);
     }
 
     @AfterAll
     static void closeDevice() {
         if (backend != null) {
             backend.close();
+            backend = null;
             assertThat(StandIn.isPresent() ? StandIn.live() : "").as("what was left behind").isEmpty();
         }
     }
@@ -35,6 +35,9 @@ final class CudaBackendConformanceTest extends BackendConformance {
     /** The one device for all cases: to open it anew for each takes longer than the case. */
     @Override
     protected Backend open() {
+        if (backend == null) {
+            backend = new CudaBackend(0, precision(), COLUMNS);
+        }
         return (Backend) Proxy.newProxyInstance(Backend.class.getClassLoader(), new Class<?>[] {Backend.class}, (proxy, method,
                 arguments) -> {
             try {
@@ -43,6 +46,10 @@ final class CudaBackendConformanceTest extends BackendConformance {
                 throw e.getCause();
             }
         });
+    }
+
+    Precision precision() {
+        return Precision.F32;
     }
 
     @Override

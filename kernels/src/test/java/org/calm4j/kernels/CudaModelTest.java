@@ -110,6 +110,23 @@ final class CudaModelTest {
         }
     }
 
+    /** Products and attention of operands with 8 bits; weights are F32, and products read copies of them that AdamW keeps. */
+    @ParameterizedTest
+    @ValueSource(doubles = {-1, 0})
+    void stepsOfDpoInBf16(double loraDropout) {
+        Steps right = dpo(new ScalarBackend(), loraDropout);
+        Steps given = dpo(new CudaBackend(0, Precision.BF16), loraDropout);
+        Steps again = dpo(new CudaBackend(0, Precision.BF16), loraDropout);
+        for (int i = 0; i < right.logs.size(); i++) {
+            assertThat(given.logs.get(i).loss()).isCloseTo(right.logs.get(i).loss(), within(0.02));
+            assertThat(given.logs.get(i).gradNorm()).isCloseTo(right.logs.get(i).gradNorm(), withPercentage(5));
+            assertThat(again.logs.get(i)).usingRecursiveComparison().ignoringFields("tokensPerSecond").isEqualTo(given.logs.get(i));
+        }
+        for (int i = 0; i < given.weights.size(); i++) {
+            assertThat(again.weights.get(i)).isEqualTo(given.weights.get(i));
+        }
+    }
+
     private record Steps(List<StepLog> logs, List<double[]> weights) {
     }
 
@@ -143,11 +160,30 @@ final class CudaModelTest {
         }
     }
 
+    /** The same random numbers choose the same tokens; only two numbers a token leave the device. */
+    @ParameterizedTest
+    @ValueSource(strings = {"llama", "gpt2"})
+    void sampledGeneration(String kind) {
+        Sampling sampling = new Sampling(6, 0.9, 12, 0.9, 0.02, 1.2, List.of(), 3, true, 11);
+        List<List<Completion>> right = generate(new ScalarBackend(), kind, sampling);
+        List<List<Completion>> given = generate(new CudaBackend(0, Precision.F32), kind, sampling);
+        for (int i = 0; i < right.size(); i++) {
+            for (int k = 0; k < 3; k++) {
+                assertThat(given.get(i).get(k).tokens()).isEqualTo(right.get(i).get(k).tokens());
+                assertThat(given.get(i).get(k).logProbs()).containsExactly(right.get(i).get(k).logProbs(), within(TOLERANCE));
+            }
+        }
+    }
+
     private static List<List<Completion>> generate(Backend backend, String kind) {
+        return generate(backend, kind, Sampling.greedy(6));
+    }
+
+    private static List<List<Completion>> generate(Backend backend, String kind, Sampling sampling) {
         try (backend) {
             CausalLm model = TinyModel.random(backend, kind);
             List<int[]> prompts = List.of(new int[] {3, 1, 4}, new int[] {15}, new int[] {9, 2, 6, 5, 3, 5});
-            List<List<Completion>> all = new Generator(model).generate(prompts, Sampling.greedy(6), done -> { });
+            List<List<Completion>> all = new Generator(model).generate(prompts, sampling, done -> { });
             model.parameters().close();
             return all;
         }

@@ -51,7 +51,8 @@ final class GpuCheck {
         Launcher launcher = LauncherFactory.create();
         SummaryGeneratingListener summary = new SummaryGeneratingListener();
         launcher.execute(LauncherDiscoveryRequestBuilder.request().selectors(selectClass(CudaBackendConformanceTest.class),
-                selectClass(CudaModelTest.class), selectClass(PtxTest.class)).build(), summary);
+                selectClass(CudaBf16ConformanceTest.class), selectClass(Bf16AttentionTest.class), selectClass(CudaModelTest.class),
+                selectClass(PtxTest.class)).build(), summary);
         summary.getSummary().printTo(new PrintWriter(System.out));
         summary.getSummary().printFailuresTo(new PrintWriter(System.out), 5);
         return summary.getSummary().getTotalFailureCount() == 0;

@@ -9,6 +9,7 @@ import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.DecodeBatch;
 import org.calm4j.engine.model.KvCache;
 import org.calm4j.engine.model.ModelFolder;
+import org.calm4j.engine.op.Draws;
 import org.calm4j.engine.text.Tokenizer;
 
 /** One growing text whose keys and values stay in the cache, so that each turn computes only what is new. */
@@ -20,7 +21,7 @@ public final class ChatSession implements AutoCloseable {
     private final KvCache cache;
     private final Activations activations;
     private final DecodeBatch batch = new DecodeBatch();
-    private final double[] logits;
+    private final Draws draws = new Draws();
     /** Whose keys and values are in the cache, from its first row on. */
     private final IntArrayList cached = new IntArrayList();
 
@@ -28,7 +29,6 @@ public final class ChatSession implements AutoCloseable {
     public ChatSession(ModelFolder folder, int length) {
         model = folder.model();
         tokenizer = folder.tokenizer();
-        logits = new double[model.config().vocabSize()];
         cache = new KvCache(model.backend(), model.config(), length);
         activations = new Activations(model.backend(), model.config(), Activations.Purpose.INFERENCE,
                 new Activations.Capacity(Math.min(ROWS, length), 1, length, 1, model.loraRank()));
@@ -47,10 +47,9 @@ public final class ChatSession implements AutoCloseable {
             throw CalmException.badInput("the conversation has " + text.length + " tokens", "its length is limited to " + cache.rows());
         }
         prefill(text);
-        Sampler sampler = new Sampler(sampling, model.config().vocabSize());
-        Draft draft = new Draft(sampling, model.config().eos(), Sampler.stream(sampling.seed(), turn, 0), text, tokenizer);
+        Draft draft = new Draft(sampling, model.config().eos(), sampling.stream(turn, 0), text, tokenizer);
         FinishReason cut = FinishReason.LENGTH;
-        while (draft.draw(sampler, logits, 0) && cached.size() < cache.rows()) {
+        while (draw(draft, sampling) && cached.size() < cache.rows()) {
             if (!listener.test(draft.certainText())) {
                 cut = FinishReason.STOP;
                 break;
@@ -60,6 +59,13 @@ public final class ChatSession implements AutoCloseable {
         Completion completion = draft.completion(cut);
         listener.test(draft.certainText());
         return completion;
+    }
+
+    private boolean draw(Draft draft, Sampling sampling) {
+        draws.clear();
+        draft.wants(draws, 0);
+        activations.sample(draws, sampling.filter());
+        return draft.take(draws.token(0), draws.logProb(0));
     }
 
     private void prefill(int[] text) {
@@ -80,7 +86,6 @@ public final class ChatSession implements AutoCloseable {
         batch.clear();
         batch.behind(Arrays.copyOfRange(tokens, from, to), cached.size());
         model.decode(activations, batch, cache);
-        activations.readLogits(logits);
         cached.addElements(cached.size(), tokens, from, to - from);
     }
 

@@ -7,6 +7,7 @@ import it.unimi.dsi.fastutil.ints.IntSet;
 import it.unimi.dsi.fastutil.ints.IntSets;
 import java.util.List;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.op.Draws;
 import org.calm4j.engine.text.Tokenizer;
 
 /** A completion under way. */
@@ -36,10 +37,13 @@ final class Draft {
         text = tokenizer == null ? null : new GrowingText(tokenizer, sampling.stop());
     }
 
-    /** Draws the next token from a row of logits. Returns whether the completion goes on. */
-    boolean draw(Sampler sampler, double[] logits, int row) {
-        int token = sampler.next(logits, row, seen, stream, tokens.size());
-        double logProb = sampler.logProb(logits, row, token);
+    /** Its next token is to be drawn from that row of logits. */
+    void wants(Draws draws, int row) {
+        draws.add(row, stream, tokens.size(), seen);
+    }
+
+    /** Takes the token that was drawn. Returns whether the completion goes on. */
+    boolean take(int token, double logProb) {
         if (Double.isNaN(logProb)) {
             throw CalmException.failed("the model's logits are no numbers (NaN); its weights are broken", null);
         }

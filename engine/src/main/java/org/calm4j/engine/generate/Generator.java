@@ -9,6 +9,7 @@ import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.DecodeBatch;
 import org.calm4j.engine.model.KvCache;
 import org.calm4j.engine.model.ModelFolder;
+import org.calm4j.engine.op.Draws;
 import org.calm4j.engine.text.Tokenizer;
 
 /**
@@ -125,9 +126,8 @@ public final class Generator {
         private final KvCache cache;
         private final Activations activations;
         private final int mostTogether;
-        private final Sampler sampler;
         private final DecodeBatch batch = new DecodeBatch();
-        private final double[] logits;
+        private final Draws draws = new Draws();
         private final List<Place> places = new ArrayList<>();
         private List<Place> active = new ArrayList<>();
 
@@ -138,8 +138,6 @@ public final class Generator {
             this.cache = cache;
             this.activations = activations;
             this.mostTogether = mostTogether;
-            sampler = new Sampler(sampling, model.config().vocabSize());
-            logits = new double[Math.multiplyExact(mostTogether, model.config().vocabSize())];
         }
 
         /** Takes sequences from {@code first} on while there is room, sample by sample of prompt by prompt. Returns the first one left. */
@@ -159,7 +157,7 @@ public final class Generator {
                     promptStart = row;
                     row += length;
                 }
-                long stream = Sampler.stream(sampling.seed(), firstNumber + prompt, (int) (next % sampling.count()));
+                long stream = sampling.stream(firstNumber + prompt, (int) (next % sampling.count()));
                 places.add(new Place(prompt, promptStart, row,
                         new Draft(sampling, model.config().eos(), stream, prompts.get(prompt), tokenizer)));
                 row += sampling.maxNewTokens();
@@ -184,12 +182,13 @@ public final class Generator {
                     }
                 }
                 model.decode(activations, batch, cache);
-                activations.readLogits(logits);
+                draws.clear();
                 int row = -1;
                 for (int i = from; i < s; i++) {
                     row += i == from || places.get(i).prompt != places.get(i - 1).prompt ? 1 : 0;
-                    draw(places.get(i), row);
+                    places.get(i).draft.wants(draws, row);
                 }
+                draw(places.subList(from, s));
             }
         }
 
@@ -206,18 +205,22 @@ public final class Generator {
                     batch.token(place.draft.lastToken(), place.start, place.draft.size(), parent);
                 }
                 model.decode(activations, batch, cache);
-                activations.readLogits(logits);
+                draws.clear();
+                for (int i = 0; i < active.size(); i++) {
+                    active.get(i).draft.wants(draws, i);
+                }
                 List<Place> stepped = active;
                 active = new ArrayList<>();
-                for (int i = 0; i < stepped.size(); i++) {
-                    draw(stepped.get(i), i);
-                }
+                draw(stepped);
             }
         }
 
-        private void draw(Place place, int row) {
-            if (place.draft.draw(sampler, logits, row)) {
-                active.add(place);
+        private void draw(List<Place> drawing) {
+            activations.sample(draws, sampling.filter());
+            for (int i = 0; i < drawing.size(); i++) {
+                if (drawing.get(i).draft.take(draws.token(i), draws.logProb(i))) {
+                    active.add(drawing.get(i));
+                }
             }
         }
 

@@ -1,6 +1,8 @@
 package org.calm4j.engine.generate;
 
 import java.util.List;
+import org.calm4j.engine.op.TokenFilter;
+import org.calm4j.engine.random.CounterRandom;
 
 /**
  * How tokens are chosen; names and order as in transformers: repetition penalty, temperature, top-k, top-p, min-p.
@@ -26,6 +28,16 @@ public record Sampling(int maxNewTokens, double temperature, int topK, double to
     /** Without penalty and stop strings. */
     public Sampling(int maxNewTokens, double temperature, int topK, double topP, double minP, int count, boolean ignoreEos, long seed) {
         this(maxNewTokens, temperature, topK, topP, minP, 1, List.of(), count, ignoreEos, seed);
+    }
+
+    /** What it says of each single token. */
+    TokenFilter filter() {
+        return new TokenFilter(temperature, topK, topP, minP, repetitionPenalty);
+    }
+
+    /** A random stream of its own for one completion: the same whatever else is in the batch. */
+    long stream(int prompt, int sample) {
+        return CounterRandom.seed(CounterRandom.seed(CounterRandom.seed(seed, "sample"), prompt), sample);
     }
 
     public static Sampling greedy(int maxNewTokens) {

@@ -6,6 +6,8 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.Draws;
+import org.calm4j.engine.op.TokenFilter;
 import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
@@ -382,9 +384,9 @@ public final class Activations implements AutoCloseable {
         return scored;
     }
 
-    /** The logits of the last decoding pass (N,V), row by row. */
-    public void readLogits(double[] to) {
-        backend.read(to, logits, Math.multiplyExact(scored, config.vocabSize()));
+    /** Draws from the logits of the last decoding pass (N,V). */
+    public void sample(Draws draws, TokenFilter filter) {
+        backend.sample(draws, logits, filter);
     }
 
     /** Scratch of a projection's input size (T,I). */

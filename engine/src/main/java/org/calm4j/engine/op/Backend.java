@@ -1,5 +1,7 @@
 package org.calm4j.engine.op;
 
+import java.util.List;
+import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
@@ -235,6 +237,17 @@ public interface Backend extends AutoCloseable {
      */
     void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse);
 
+    // ---- choosing tokens ----
+
+    /**
+     * Draws tokens and says how probable they were; one token of a draw is a function of its row of logits, its random number and the tokens
+     * that were seen. Ends on the host.
+     *
+     * @param draws tokens and log-probabilities are set
+     * @param logits (N,V)
+     */
+    void sample(Draws draws, Tensor logits, TokenFilter filter);
+
     // ---- LoRA ----
 
     /**
@@ -257,4 +270,24 @@ public interface Backend extends AutoCloseable {
      */
     void adamW(Tensor w, Tensor m, Tensor v, Tensor grad, AdamW settings, double learningRate, double weightDecay, double gradScale,
             long step);
+
+    /**
+     * The same step for many tensors: the lists have one element for each.
+     *
+     * @param weightDecay of each tensor
+     */
+    default void adamW(List<Tensor> w, List<Tensor> m, List<Tensor> v, List<Tensor> grad, AdamW settings, double learningRate,
+            double[] weightDecay, double gradScale, long step) {
+        for (int i = 0; i < weightDecay.length; i++) {
+            adamW(w.get(i), m.get(i), v.get(i), grad.get(i), settings, learningRate, weightDecay[i], gradScale, step);
+        }
+    }
+
+    /**
+     * Says that these weights are going to be trained: products read them often, and only {@code adamW}, {@code copy}, {@code write} and
+     * {@code zero} change them. Where products round their operands, a backend may keep the rounded weights until the memory is closed.
+     */
+    default void trains(Block weights) {
+        // Nothing is rounded.
+    }
 }

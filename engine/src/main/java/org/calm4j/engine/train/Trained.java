@@ -1,6 +1,6 @@
 package org.calm4j.engine.train;
 
-import java.util.Iterator;
+import java.util.List;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.Lora;
 import org.calm4j.engine.model.Parameters;
@@ -16,6 +16,10 @@ final class Trained implements AutoCloseable {
     private final Block firstMoment;
     private final Block secondMoment;
     private final CausalLm.Gradients gradients;
+    private final List<Tensor> tensors;
+    private final List<Tensor> gradientTensors;
+    private final List<Tensor> firstMoments;
+    private final List<Tensor> secondMoments;
 
     Trained(CausalLm model) {
         backend = model.backend();
@@ -34,6 +38,11 @@ final class Trained implements AutoCloseable {
             secondMoment = model.lora().zeros().block();
             gradients = new CausalLm.Gradients(null, d);
         }
+        tensors = List.copyOf(weights.tensors());
+        gradientTensors = List.copyOf(gradient.tensors());
+        firstMoments = List.copyOf(firstMoment.tensors());
+        secondMoments = List.copyOf(secondMoment.tensors());
+        backend.trains(weights);
     }
 
     CausalLm.Gradients gradients() {
@@ -62,13 +71,8 @@ final class Trained implements AutoCloseable {
 
     /** @param step counted from 1 */
     void update(TrainSettings settings, double learningRate, double gradScale, int step) {
-        Iterator<Tensor> d = gradient.tensors().iterator();
-        Iterator<Tensor> m = firstMoment.tensors().iterator();
-        Iterator<Tensor> v = secondMoment.tensors().iterator();
-        for (Tensor w : weights.tensors()) {
-            double decay = w.rank() >= 2 ? settings.weightDecay() : 0;
-            backend.adamW(w, m.next(), v.next(), d.next(), settings.adamW(), learningRate, decay, gradScale, step);
-        }
+        double[] decay = tensors.stream().mapToDouble(w -> w.rank() >= 2 ? settings.weightDecay() : 0).toArray();
+        backend.adamW(tensors, firstMoments, secondMoments, gradientTensors, settings.adamW(), learningRate, decay, gradScale, step);
     }
 
     @Override

@@ -2,7 +2,10 @@ package org.calm4j.engine.op.scalar;
 
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.Draws;
+import org.calm4j.engine.op.Sampler;
 import org.calm4j.engine.op.Segments;
+import org.calm4j.engine.op.TokenFilter;
 import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.HostBuffer;
@@ -14,6 +17,7 @@ import org.calm4j.engine.tensor.Tensor;
  */
 public final class ScalarBackend implements Backend {
     private final DType computeType;
+    private final Sampler sampler = new Sampler();
 
     public ScalarBackend() {
         this(DType.F32);
@@ -189,6 +193,11 @@ public final class ScalarBackend implements Backend {
     @Override
     public void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse) {
         TokenLogProb.backward(dX, dW, coefficient, x, w, target, lse);
+    }
+
+    @Override
+    public void sample(Draws draws, Tensor logits, TokenFilter filter) {
+        sampler.sample(this, draws, logits, filter);
     }
 
     @Override

@@ -2,7 +2,10 @@ package org.calm4j.engine.op.simd;
 
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.Draws;
+import org.calm4j.engine.op.Sampler;
 import org.calm4j.engine.op.Segments;
+import org.calm4j.engine.op.TokenFilter;
 import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.HostBuffer;
@@ -28,6 +31,7 @@ public final class SimdBackend implements Backend {
     private final Dropout dropout;
     private final GradNorm gradNorm;
     private final AdamWStep adamW;
+    private final Sampler sampler = new Sampler();
 
     /** @param threads at least 1, the caller's included */
     public SimdBackend(int threads) {
@@ -226,6 +230,11 @@ public final class SimdBackend implements Backend {
     @Override
     public void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse) {
         tokenLogProb.backward(dX, dW, coefficient, x, w, target, lse);
+    }
+
+    @Override
+    public void sample(Draws draws, Tensor logits, TokenFilter filter) {
+        sampler.sample(this, draws, logits, filter);
     }
 
     @Override

@@ -1,4 +1,4 @@
-package org.calm4j.engine.generate;
+package org.calm4j.engine.op;
 
 import it.unimi.dsi.fastutil.ints.IntComparator;
 import it.unimi.dsi.fastutil.ints.IntHeaps;
@@ -6,71 +6,82 @@ import it.unimi.dsi.fastutil.ints.IntIterator;
 import it.unimi.dsi.fastutil.ints.IntSet;
 import java.util.Arrays;
 import org.calm4j.engine.random.CounterRandom;
+import org.calm4j.engine.tensor.Tensor;
 
-/** Chooses a token from a row of logits, without sorting the vocabulary: a heap gives the most probable tokens, as many as are wanted. */
-final class Sampler {
-    private final Sampling sampling;
-    private final int vocabulary;
-    private final double[] scores;
-    private final double[] weights;
-    private final int[] heap;
+/**
+ * The definition of {@link Backend#sample}, in double precision on the host, without sorting the vocabulary: a heap gives the most probable
+ * tokens, as many as are wanted.
+ */
+public final class Sampler {
+    private double[] logits = {};
+    private double[] scores;
+    private double[] weights;
+    private int[] heap;
     private int heapSize;
-    private final int[] kept;
-    private final double[] keptWeights;
-    private final IntComparator mostProbableFirst;
+    private int[] kept;
+    private double[] keptWeights;
+    private int vocabulary;
+    private TokenFilter filter;
+    private final IntComparator mostProbableFirst = (a, b) -> {
+        int order = Double.compare(weights[b], weights[a]);
+        return order != 0 ? order : Integer.compare(a, b);
+    };
 
-    Sampler(Sampling sampling, int vocabulary) {
-        this.sampling = sampling;
-        this.vocabulary = vocabulary;
-        scores = new double[vocabulary];
-        weights = new double[vocabulary];
-        heap = new int[vocabulary];
-        kept = new int[vocabulary];
-        keptWeights = new double[vocabulary];
-        mostProbableFirst = (a, b) -> {
-            int order = Double.compare(weights[b], weights[a]);
-            return order != 0 ? order : Integer.compare(a, b);
-        };
+    /** Fills in what is drawn; the backend is the one that has the logits. */
+    public void sample(Backend backend, Draws draws, Tensor rows, TokenFilter filter) {
+        double[] row = fit(Math.toIntExact(rows.dim(1)));
+        this.filter = filter;
+        int read = -1;
+        for (int i = 0; i < draws.count(); i++) {
+            if (draws.row(i) != read) {
+                read = draws.row(i);
+                backend.read(row, rows.rows(read, 1), vocabulary);
+            }
+            int token = next(draws.seen(i), draws.stream(i), draws.position(i));
+            draws.drawn(i, token, logProb(token));
+        }
     }
 
-    /** A random stream of its own for one completion: the same whatever else is in the batch. */
-    static long stream(long seed, int prompt, int sample) {
-        return CounterRandom.seed(CounterRandom.seed(CounterRandom.seed(seed, "sample"), prompt), sample);
+    private double[] fit(int size) {
+        if (logits.length != size) {
+            vocabulary = size;
+            logits = new double[size];
+            scores = new double[size];
+            weights = new double[size];
+            heap = new int[size];
+            kept = new int[size];
+            keptWeights = new double[size];
+        }
+        return logits;
     }
 
-    /** Natural log of a token's probability under the model, before penalty, temperature and filters. */
-    double logProb(double[] logits, int row, int token) {
-        int at = row * vocabulary;
+    private double logProb(int token) {
         double max = Double.NEGATIVE_INFINITY;
-        for (int i = 0; i < vocabulary; i++) {
-            max = Math.max(max, logits[at + i]);
+        for (double logit : logits) {
+            max = Math.max(max, logit);
         }
         double sum = 0;
-        for (int i = 0; i < vocabulary; i++) {
-            sum += Math.exp(logits[at + i] - max);
+        for (double logit : logits) {
+            sum += Math.exp(logit - max);
         }
-        return logits[at + token] - (max + Math.log(sum));
+        return logits[token] - (max + Math.log(sum));
     }
 
-    /**
-     * @param seen tokens of the prompt and of the completion so far; looked at where there is a penalty
-     * @param position of the token in its completion, from 0
-     */
-    int next(double[] logits, int row, IntSet seen, long stream, int position) {
-        System.arraycopy(logits, row * vocabulary, scores, 0, vocabulary);
-        if (sampling.repetitionPenalty() != 1) {
+    private int next(IntSet seen, long stream, int position) {
+        System.arraycopy(logits, 0, scores, 0, vocabulary);
+        if (filter.repetitionPenalty() != 1) {
             penalise(seen);
         }
         int best = argmax();
-        if (sampling.temperature() == 0) {
+        if (filter.temperature() == 0) {
             return best;
         }
         double total = 0;
         for (int i = 0; i < vocabulary; i++) {
-            weights[i] = Math.exp((scores[i] - scores[best]) / sampling.temperature());
+            weights[i] = Math.exp((scores[i] - scores[best]) / filter.temperature());
             total += weights[i];
         }
-        if (sampling.topK() > 0 && sampling.topK() < vocabulary || sampling.topP() < 1 || sampling.minP() > 0) {
+        if (filter.topK() > 0 && filter.topK() < vocabulary || filter.topP() < 1 || filter.minP() > 0) {
             total = filter(total);
         }
         return draw(total * CounterRandom.uniform(stream, position), best);
@@ -80,7 +91,7 @@ final class Sampler {
         for (IntIterator tokens = seen.iterator(); tokens.hasNext();) {
             int token = tokens.nextInt();
             double score = scores[token];
-            scores[token] = score > 0 ? score / sampling.repetitionPenalty() : score * sampling.repetitionPenalty();
+            scores[token] = score > 0 ? score / filter.repetitionPenalty() : score * filter.repetitionPenalty();
         }
     }
 
@@ -121,8 +132,8 @@ final class Sampler {
         }
         heapSize = vocabulary;
         IntHeaps.makeHeap(heap, heapSize, mostProbableFirst);
-        boolean topK = sampling.topK() > 0 && sampling.topK() < vocabulary;
-        int most = topK ? sampling.topK() : vocabulary;
+        boolean topK = filter.topK() > 0 && filter.topK() < vocabulary;
+        int most = topK ? filter.topK() : vocabulary;
         double all = total;
         if (topK) {
             // Top-p looks at what top-k leaves.
@@ -134,10 +145,10 @@ final class Sampler {
         }
         double reached = 0;
         int count = 0;
-        while (count < most && (count == 0 || sampling.topP() >= 1 || reached < sampling.topP() * all)) {
+        while (count < most && (count == 0 || filter.topP() >= 1 || reached < filter.topP() * all)) {
             int token = topK ? kept[count] : pop();
             // The most probable token has weight 1.
-            if (count > 0 && (weights[token] < sampling.minP() || weights[token] == 0)) {
+            if (count > 0 && (weights[token] < filter.minP() || weights[token] == 0)) {
                 break;
             }
             kept[count++] = token;

@@ -1,0 +1,20 @@
+package org.calm4j.kernels;
+
+import org.calm4j.engine.op.Precision;
+
+/** The same operations where products and attention round their operands to BF16. */
+final class CudaBf16ConformanceTest extends CudaBackendConformanceTest {
+    @Override
+    Precision precision() {
+        return Precision.BF16;
+    }
+
+    /**
+     * An operand is off by 2⁻⁸ of itself at most, 1.6e-3 typically; a sum of products by √2 times that of its typical size, 4.5 times as much
+     * where it is worst among thousands, and √2 times as much again where the result is an operand of the next product.
+     */
+    @Override
+    protected double productTolerance() {
+        return 1.6e-2;
+    }
+}
