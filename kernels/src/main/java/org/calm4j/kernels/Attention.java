@@ -55,6 +55,15 @@ final class Attention implements AutoCloseable {
         throw new IllegalArgumentException("heads of " + d + " elements; the kernels reach to 256");
     }
 
+    Forest forest() {
+        return forest;
+    }
+
+    /** Blocks that share the keys of a decoded token, of the segments that are laid. */
+    long splits() {
+        return Gpu.ceilDiv(forest.longest(), SPLIT);
+    }
+
     void forward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale, int window) {
         long d = q.dim(2);
         boolean rounded = tensorCores != null && d <= Bf16Attention.LARGEST_HEAD;
@@ -76,7 +85,7 @@ final class Attention implements AutoCloseable {
     private void decode(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, double scale, int window) {
         long heads = q.dim(1);
         long d = q.dim(2);
-        long splits = Gpu.ceilDiv(forest.longest(), SPLIT);
+        long splits = splits();
         long partials = forest.singles() * heads * splits * (d + 2);
         gpu.scratch().begin(Float.BYTES * partials, 1);
         Tensor partial = gpu.scratch().take(DType.F32, partials);

@@ -35,6 +35,7 @@ final class CudaBackend implements Backend {
     private final TokenSampler tokenSampler;
     private final GradNorm gradNorm;
     private final AdamWStep adamW;
+    private final Replay replay;
     private boolean open = true;
 
     /** @param ordinal of a device that exists; the libraries are loaded */
@@ -60,6 +61,7 @@ final class CudaBackend implements Backend {
         tokenSampler = new TokenSampler(gpu);
         gradNorm = new GradNorm(gpu);
         adamW = new AdamWStep(gpu);
+        replay = new Replay(gpu, attention);
     }
 
     @Override
@@ -126,10 +128,16 @@ final class CudaBackend implements Backend {
     }
 
     @Override
+    public void repeat(Object key, Segments segments, Runnable work) {
+        replay.run(key, segments, work);
+    }
+
+    @Override
     public void close() {
         if (open) {
             open = false;
             gpu.enter();
+            replay.close();
             attention.close();
             adamW.close();
             gpu.close();

@@ -47,7 +47,10 @@ final class CudaBuffer implements Buffer {
 
     /** Something else than {@code adamW} wrote elements. */
     void changed() {
-        roundedIsOld = true;
+        if (rounded != null && !roundedIsOld) {
+            roundedIsOld = true;
+            gpu.outdate();
+        }
     }
 
     @Override
@@ -69,6 +72,7 @@ final class CudaBuffer implements Buffer {
                 rounded.close();
             }
             gpu.enter();
+            gpu.outdate();
             JCudaDriver.cuMemFree(pointer);
         }
     }

@@ -53,6 +53,10 @@ final class Forest implements AutoCloseable {
                 ownQueries.add(s);
             }
         }
+        // Where the table and this list lie depends on the number of segments alone, so that recorded launches find them again.
+        singleStart = all.size();
+        singles = ownQueries.size();
+        all.addAll(ownQueries);
         queryTileStart = all.size();
         for (int s = 0; s < segments.count(); s++) {
             tiles(all, s, segments.queryLength(s), tile);
@@ -63,9 +67,6 @@ final class Forest implements AutoCloseable {
             tiles(all, s, segments.keyLength(s), tile);
         }
         keyTiles = (all.size() - keyTileStart) / 2;
-        singleStart = all.size();
-        singles = ownQueries.size();
-        all.addAll(ownQueries);
         viewers(all, segments);
         send(all);
         sent = table;
@@ -118,9 +119,19 @@ final class Forest implements AutoCloseable {
         long bytes = (long) Integer.BYTES * all.size();
         if (buffer == null || buffer.bytes() < bytes) {
             close();
-            buffer = gpu.allocate(bytes, "segments");
+            // Caches grow from step to step, and each move outdates what was recorded.
+            buffer = gpu.allocate(2 * bytes, "segments");
         }
         gpu.transfer().upload(buffer.pointer(), all.elements(), all.size());
+    }
+
+    /** Queries, and keys, of a block as the segments were laid last; 0 before. */
+    int tile() {
+        return tile;
+    }
+
+    int segments() {
+        return sent.length / 6;
     }
 
     /** Whether no segment has more than one query. */

@@ -25,6 +25,7 @@ final class Gpu implements AutoCloseable {
     private final Transfer transfer;
     private final Scratch scratch;
     private final MatrixProduct product;
+    private long generation;
     private boolean open = true;
 
     /** @param ordinal of a device that exists */
@@ -68,6 +69,15 @@ final class Gpu implements AutoCloseable {
 
     boolean debug() {
         return debug;
+    }
+
+    /** Another number whenever an address, or a rounded copy, that recorded launches may read is no longer what it was. */
+    long generation() {
+        return generation;
+    }
+
+    void outdate() {
+        generation++;
     }
 
     CudaStream stream() {

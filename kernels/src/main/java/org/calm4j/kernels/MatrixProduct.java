@@ -21,6 +21,9 @@ import org.calm4j.engine.tensor.Tensor;
  * {@code out = a·b} is asked for as {@code outᵀ = bᵀ·aᵀ}, without moving anything.
  */
 final class MatrixProduct implements AutoCloseable {
+    /** What NVIDIA recommends for Hopper; older GPUs need less. */
+    private static final long WORKSPACE = 32L << 20;
+
     private final Gpu gpu;
     private final Precision precision;
     private final cublasHandle handle = new cublasHandle();
@@ -29,6 +32,7 @@ final class MatrixProduct implements AutoCloseable {
     private final Pointer beta = alpha.withByteOffset(Float.BYTES);
     private final Copy copy;
     private final Scratch scratch;
+    private final CudaBuffer workspace;
     private boolean open = true;
 
     MatrixProduct(Gpu gpu, Precision precision) {
@@ -38,6 +42,9 @@ final class MatrixProduct implements AutoCloseable {
         scratch = new Scratch(gpu);
         JCublas2.cublasCreate(handle);
         JCublas2.cublasSetStream(handle, new cudaStream_t(gpu.stream().handle()));
+        // Memory of our own: what cuBLAS would take by itself it may not take while launches are recorded.
+        workspace = gpu.allocate(WORKSPACE, "cuBLAS");
+        JCublas2.cublasSetWorkspace(handle, workspace.pointer(), WORKSPACE);
     }
 
     /** {@code out = alpha·x·wᵀ + beta·out}: out (T,N), x (T,K), w (N,K). */
@@ -119,6 +126,7 @@ final class MatrixProduct implements AutoCloseable {
             open = false;
             scratch.close();
             JCublas2.cublasDestroy(handle);
+            workspace.close();
         }
     }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 import static org.assertj.core.data.Percentage.withPercentage;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import it.unimi.dsi.fastutil.ints.IntSets;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Iterator;
@@ -15,14 +16,21 @@ import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.loss.PreferenceLoss;
 import org.calm4j.engine.model.Activations;
 import org.calm4j.engine.model.CausalLm;
+import org.calm4j.engine.model.DecodeBatch;
+import org.calm4j.engine.model.KvCache;
 import org.calm4j.engine.model.Lora;
+import org.calm4j.engine.model.ModelConfig;
 import org.calm4j.engine.model.PackedBatch;
 import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.model.TinyModel;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.Draws;
 import org.calm4j.engine.op.Precision;
+import org.calm4j.engine.op.Segments;
+import org.calm4j.engine.op.TokenFilter;
 import org.calm4j.engine.op.scalar.ScalarBackend;
+import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.engine.train.Example;
 import org.calm4j.engine.train.References;
@@ -33,6 +41,7 @@ import org.calm4j.engine.train.Trainer;
 import org.calm4j.standin.StandIn;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -173,6 +182,74 @@ final class CudaModelTest {
                 assertThat(given.get(i).get(k).logProbs()).containsExactly(right.get(i).get(k).logProbs(), within(TOLERANCE));
             }
         }
+    }
+
+    /**
+     * Steps of decoding are recorded, also anew when a sequence has ended and when a cache grows beyond what one block reads; they give what
+     * the CPU gives.
+     */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void recordedSteps(boolean ignoreEos) {
+        assumeTrue(StandIn.isPresent() && !StandIn.isCheck(), "the stand-in counts launches; the build that checks is slow");
+        Sampling sampling = new Sampling(ignoreEos ? 140 : 50, 1, 0, 1, 0, 2, ignoreEos, 5);
+        ModelConfig config = ModelConfig.llama(23, 12, 18, 1, 2, 1, 256, 0);
+        List<List<Completion>> right = generate(new ScalarBackend(), config, sampling);
+        long before = StandIn.count(StandIn.Counter.GRAPH_LAUNCHES);
+        List<List<Completion>> given = generate(new CudaBackend(0, Precision.F32), config, sampling);
+        for (int i = 0; i < right.size(); i++) {
+            for (int k = 0; k < 2; k++) {
+                assertThat(given.get(i).get(k).tokens()).isEqualTo(right.get(i).get(k).tokens());
+            }
+        }
+        assertThat(StandIn.count(StandIn.Counter.GRAPH_LAUNCHES) - before).isGreaterThan(ignoreEos ? 130 : 5);
+    }
+
+    private static List<List<Completion>> generate(Backend backend, ModelConfig config, Sampling sampling) {
+        try (backend; Parameters parameters = Parameters.random(backend, config, 3)) {
+            List<int[]> prompts = List.of(new int[] {3, 1, 4}, new int[] {15}, new int[] {9, 2, 6, 5, 3, 5});
+            return new Generator(new CausalLm(config, parameters, null)).generate(prompts, sampling, done -> { });
+        }
+    }
+
+    /** Weights change under recorded steps, in memory that stays where it is, and so do rounded copies of them. */
+    @Test
+    void recordedStepsSeeNewWeights() {
+        ModelConfig config = ModelConfig.llama(23, 12, 18, 1, 2, 1, 64, 0);
+        try (Backend backend = new CudaBackend(0, Precision.BF16); Parameters first = Parameters.random(backend, config, 3);
+                Parameters second = Parameters.random(backend, config, 4); Parameters trained = Parameters.random(backend, config, 3);
+                KvCache cache = new KvCache(backend, config, 32);
+                Activations activations = new Activations(backend, config, Activations.Purpose.INFERENCE,
+                        new Activations.Capacity(1, 1, 32, 1, 0))) {
+            backend.trains(trained.block());
+            CausalLm model = new CausalLm(config, trained, null);
+            List<Double> before = logProbs(model, activations, cache);
+            backend.copy(trained.block().whole(DType.F32), second.block().whole(DType.F32));
+            List<Double> changed = logProbs(model, activations, cache);
+            assertThat(changed).isEqualTo(logProbs(new CausalLm(config, second, null), activations, cache)).isNotEqualTo(before);
+            backend.copy(trained.block().whole(DType.F32), first.block().whole(DType.F32));
+            assertThat(logProbs(model, activations, cache)).isEqualTo(before);
+        }
+    }
+
+    /** Of the tokens of a text of its own making, a step each. */
+    private static List<Double> logProbs(CausalLm model, Activations activations, KvCache cache) {
+        List<Double> logProbs = new ArrayList<>();
+        DecodeBatch batch = new DecodeBatch();
+        Draws draws = new Draws();
+        int token = 5;
+        cache.clear(0, cache.rows());
+        for (int length = 1; length <= 8; length++) {
+            batch.clear();
+            batch.token(token, 0, length, Segments.NONE);
+            model.decode(activations, batch, cache);
+            draws.clear();
+            draws.add(0, 1, length, IntSets.EMPTY_SET);
+            activations.sample(draws, new TokenFilter(0, 0, 1, 0, 1));
+            token = draws.token(0);
+            logProbs.add(draws.logProb(0));
+        }
+        return logProbs;
     }
 
     private static List<List<Completion>> generate(Backend backend, String kind) {

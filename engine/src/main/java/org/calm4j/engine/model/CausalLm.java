@@ -53,8 +53,14 @@ public final class CausalLm {
         backend.write(a.positions, batch.positions(), batch.rows());
         backend.write(a.cacheRows, batch.cacheRows(), batch.rows());
         backend.write(a.scoredRows, batch.markedRows(), batch.marked());
-        hidden(a, batch.segments(), cache, null);
-        backend.linearForward(a.logits, a.norm, parameters.head(), 1, false);
+        backend.repeat(new Decoding(this, a, cache, batch.rows(), batch.marked()), batch.segments(), () -> {
+            hidden(a, batch.segments(), cache, null);
+            backend.linearForward(a.logits, a.norm, parameters.head(), 1, false);
+        });
+    }
+
+    /** What makes two steps of decoding the same but for the contents of their tensors. */
+    private record Decoding(CausalLm model, Activations a, KvCache cache, int rows, int marked) {
     }
 
     private void hidden(Activations a, Segments segments, KvCache cache, Long dropoutSeed) {

@@ -44,6 +44,17 @@ public interface Backend extends AutoCloseable {
     /** The first {@code count} elements to a host array. */
     void read(double[] to, Tensor from, int count);
 
+    /**
+     * Runs operations that are the same each time for an equal key: the same tensors and sizes, though not the same contents. A backend may
+     * record them and do them at once from then on.
+     *
+     * @param segments those of all attention in them; starts and lengths may differ from time to time
+     * @param work does nothing but call operations, none of which ends on the host
+     */
+    default void repeat(Object key, Segments segments, Runnable work) {
+        work.run();
+    }
+
     /** Closes threads and handles; memory is closed by its owners. */
     @Override
     void close();

@@ -1,0 +1,45 @@
+package org.calm4j.kernels;
+
+import jcuda.driver.CUgraph;
+import jcuda.driver.CUgraphExec;
+import jcuda.driver.CUstreamCaptureMode;
+import jcuda.driver.JCudaDriver;
+
+/** Launches that were recorded and are started together, with the arguments that they had then. */
+final class CudaGraph implements AutoCloseable {
+    private final Gpu gpu;
+    private final CUgraphExec executable = new CUgraphExec();
+    private boolean open = true;
+
+    /** @param work launches, and nothing that waits for the device or takes memory; none of it runs now */
+    CudaGraph(Gpu gpu, Runnable work) {
+        this.gpu = gpu;
+        CUgraph graph = new CUgraph();
+        gpu.enter();
+        JCudaDriver.cuStreamBeginCapture(gpu.stream().handle(), CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
+        try {
+            work.run();
+        } finally {
+            JCudaDriver.cuStreamEndCapture(gpu.stream().handle(), graph);
+        }
+        try {
+            JCudaDriver.cuGraphInstantiate(executable, graph, 0);
+        } finally {
+            JCudaDriver.cuGraphDestroy(graph);
+        }
+    }
+
+    void launch() {
+        gpu.enter();
+        JCudaDriver.cuGraphLaunch(executable, gpu.stream().handle());
+    }
+
+    @Override
+    public void close() {
+        if (open) {
+            open = false;
+            gpu.enter();
+            JCudaDriver.cuGraphExecDestroy(executable);
+        }
+    }
+}
