@@ -64,8 +64,8 @@ int readPtx(const std::string &ptx, Module &module) {
     else if (version != std::string::npos) sscanf(ptx.c_str() + version, "\n.version %d.%d", &major, &minor);
     if (target == std::string::npos || major == 0) return INVALID_IMAGE;
     sscanf(ptx.c_str() + target, "\n.target sm_%d", &sm);
-    // PTX 8.0 came with CUDA 12.0, 9.0 with 13.0; each minor release took one further.
-    int known = options.driver >= 13000 ? 90 + options.driver % 1000 / 10 : 80 + std::min(options.driver % 1000 / 10, 9);
+    // PTX 7.0 came with CUDA 11.0, 8.0 with 12.0, 9.0 with 13.0; each minor release took one further.
+    int known = options.driver < 11000 ? 65 : 10 * (options.driver / 1000 - 4) + std::min(options.driver % 1000 / 10, 9);
     if (10 * major + minor > known) {
         report("PTX %d.%d is newer than the driver's %d.%d", major, minor, known / 10, known % 10);
         return UNSUPPORTED_PTX_VERSION;

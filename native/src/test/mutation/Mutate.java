@@ -6,9 +6,11 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.junit.platform.engine.DiscoverySelector;
 import org.junit.platform.engine.TestExecutionResult;
 import org.junit.platform.engine.discovery.DiscoverySelectors;
 import org.junit.platform.launcher.TestExecutionListener;
@@ -20,9 +22,27 @@ import org.junit.platform.launcher.core.LauncherFactory;
 final class Mutate {
     private static final Path SOURCES = Path.of("src/main/cuda");
     private static final Path WORK = Path.of("target/mutants");
+    private static final Path RESULTS = Path.of("mutants.txt");
+    private static final String CONFORMANCE = "org.calm4j.kernels.CudaBackendConformanceTest";
+    private static final String BF16 = "org.calm4j.kernels.Bf16AttentionTest";
+    private static final String ROUNDED = "org.calm4j.kernels.RoundedWeightsTest";
     /** Every operation against the scalar definition. */
-    private static final String TESTS = "org.calm4j.kernels.CudaBackendConformanceTest";
+    private static final List<String> TESTS = List.of(BF16, ROUNDED, CONFORMANCE);
+    /** Those that a mutant of a file is given first, before all the others; by the operation's name in the conformance tests. */
+    private static final Map<String, List<String>> FIRST = Map.ofEntries(
+            Map.entry("attention_bf16", List.of(BF16)), Map.entry("attention", List.of(CONFORMANCE + "#attention")),
+            Map.entry("decode", List.of(CONFORMANCE + "#attention")), Map.entry("forest", List.of(BF16, CONFORMANCE + "#attention")),
+            Map.entry("sample", List.of(CONFORMANCE + "#sample")), Map.entry("rmsnorm", List.of(CONFORMANCE + "#rmsNorm")),
+            Map.entry("adamw", List.of(ROUNDED, CONFORMANCE + "#optimizerOfManyTensors", CONFORMANCE + "#optimizerAndDropout")),
+            Map.entry("layernorm", List.of(CONFORMANCE + "#layerNorm")), Map.entry("logprob", List.of(CONFORMANCE + "#tokenLogProb")),
+            Map.entry("embedding", List.of(CONFORMANCE + "#embedding")), Map.entry("rope", List.of(CONFORMANCE + "#rope")),
+            Map.entry("swiglu", List.of(CONFORMANCE + "#swiGlu")), Map.entry("gelu", List.of(CONFORMANCE + "#gelu")),
+            Map.entry("bias", List.of(CONFORMANCE + "#bias")), Map.entry("columns", List.of(CONFORMANCE + "#bias")),
+            Map.entry("gradnorm", List.of(CONFORMANCE + "#optimizerAndDropout")),
+            Map.entry("dropout", List.of(CONFORMANCE + "#optimizerAndDropout")));
     private static final long MINUTES = 10;
+    /** Whether the last test was ended because it did not end. */
+    private static boolean endless;
     /** A wait that is taken out. */
     private static final Pattern WAIT = Pattern.compile("(__syncthreads\\(\\)|__syncwarp\\(\\)|copyAsyncWait<\\d+>\\(\\));");
     /** A thread without work that goes on. */
@@ -39,8 +59,8 @@ final class Mutate {
     }
 
     public static void main(String[] arguments) throws Exception {
-        if (arguments.length == 1 && arguments[0].equals("--test")) {
-            test();
+        if (arguments.length > 0 && arguments[0].equals("--test")) {
+            test(Arrays.asList(arguments).subList(1, arguments.length));
             return;
         }
         List<Mutant> mutants = new ArrayList<>();
@@ -54,7 +74,7 @@ final class Mutate {
         mutants.sort(Comparator.comparing(Mutant::file).thenComparing(Mutant::line).thenComparing(Mutant::start));
         System.out.println(mutants.size() + " mutants");
         restore();
-        if (!build() || !passes()) {
+        if (!build() || !mutants.stream().map(mutant -> first(mutant.file)).distinct().allMatch(Mutate::passes)) {
             System.out.println("the tests fail without any mutation");
             System.exit(1);
         }
@@ -62,8 +82,11 @@ final class Mutate {
         for (Mutant mutant : mutants) {
             restore();
             mutate(mutant);
-            String outcome = !build() ? "does not compile" : passes() ? "SURVIVES" : "caught";
+            String outcome = !build() ? "does not compile" : passes(first(mutant.file)) && passes(TESTS) ? "SURVIVES"
+                    : endless ? "caught, does not end" : "caught";
+            endless = false;
             System.out.println(mutant + ": " + outcome);
+            record(mutants, mutant, outcome);
             if (outcome.equals("SURVIVES")) {
                 survivors.add(mutant);
             }
@@ -71,6 +94,21 @@ final class Mutate {
         System.out.println(survivors.size() + " of " + mutants.size() + " survive");
         survivors.forEach(mutant -> System.out.println("  " + mutant));
         System.exit(survivors.isEmpty() ? 0 : 1);
+    }
+
+    private static List<String> first(Path file) {
+        return FIRST.getOrDefault(file.getFileName().toString().split("\\.")[0], TESTS);
+    }
+
+    /** A line for each mutant, in order; those of files that are not mutated this time stay. */
+    private static void record(List<Mutant> mutants, Mutant mutant, String outcome) throws IOException {
+        List<String> lines = Files.exists(RESULTS) ? new ArrayList<>(Files.readAllLines(RESULTS)) : new ArrayList<>();
+        if (mutant == mutants.getFirst()) {
+            lines.removeIf(line -> mutants.stream().anyMatch(of -> line.startsWith(of.file.getFileName() + ":")));
+        }
+        lines.add(mutant + ": " + outcome);
+        lines.sort(Comparator.comparing((String line) -> line.split(":")[0]).thenComparing(line -> Integer.parseInt(line.split(":")[1])));
+        Files.write(RESULTS, lines);
     }
 
     private static List<Mutant> mutants(Path file) throws IOException {
@@ -114,18 +152,19 @@ final class Mutate {
         }
     }
 
-    private static boolean build() throws IOException, InterruptedException {
+    private static boolean build() {
         return run(new ProcessBuilder("make", "-s", "-j2", "CUDA=" + WORK + "/cuda", "OUT=" + WORK, WORK + "/check/libcuda.so.1",
                 WORK + "/check/libcublas.so.12"), WORK.resolve("build.log"));
     }
 
     /** In a process of its own, since a fault ends it or goes on for ever. Both orders: some races give right numbers in one. */
-    private static boolean passes() throws IOException, InterruptedException {
+    private static boolean passes(List<String> tests) {
         for (String order : List.of("forward", "reverse")) {
             ProcessBuilder test = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "--add-modules",
                     "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED",
                     "-Djava.library.path=" + Path.of("target/natives/lib").toAbsolutePath(),
                     "-cp", System.getProperty("java.class.path"), "src/test/mutation/Mutate.java", "--test");
+            test.command().addAll(tests);
             test.environment().put("LD_LIBRARY_PATH", WORK.resolve("check").toAbsolutePath().toString());
             test.environment().put("SIMT_ORDER", order);
             if (!run(test, WORK.resolve("test.log"))) {
@@ -135,30 +174,36 @@ final class Mutate {
         return true;
     }
 
-    private static boolean run(ProcessBuilder command, Path log) throws IOException, InterruptedException {
-        Process process = command.redirectErrorStream(true).redirectOutput(log.toFile()).start();
-        if (!process.waitFor(MINUTES, TimeUnit.MINUTES)) {
-            process.destroyForcibly();
-            return false;
+    private static boolean run(ProcessBuilder command, Path log) {
+        try {
+            Process process = command.redirectErrorStream(true).redirectOutput(log.toFile()).start();
+            if (!process.waitFor(MINUTES, TimeUnit.MINUTES)) {
+                process.destroyForcibly();
+                endless = true;
+                return false;
+            }
+            return process.exitValue() == 0;
+        } catch (IOException | InterruptedException e) {
+            throw new IllegalStateException(e);
         }
-        return process.exitValue() == 0;
     }
 
     /** Ends with 1 at the first failure, without waiting for others. */
-    private static void test() {
+    private static void test(List<String> tests) {
         int[] passed = new int[1];
-        LauncherFactory.create().execute(
-                LauncherDiscoveryRequestBuilder.request().selectors(DiscoverySelectors.selectClass(TESTS)).build(),
-                        new TestExecutionListener() {
-                    @Override
-                    public void executionFinished(TestIdentifier test, TestExecutionResult result) {
-                        if (result.getStatus() == TestExecutionResult.Status.FAILED) {
-                            result.getThrowable().ifPresent(Throwable::printStackTrace);
-                            Runtime.getRuntime().halt(1);
-                        }
-                        passed[0] += test.isTest() ? 1 : 0;
-                    }
-                });
+        List<DiscoverySelector> selectors = tests.stream().map(test -> test.contains("#") ? DiscoverySelectors.selectMethod(test)
+                : DiscoverySelectors.selectClass(test)).map(DiscoverySelector.class::cast).toList();
+        TestExecutionListener listener = new TestExecutionListener() {
+            @Override
+            public void executionFinished(TestIdentifier test, TestExecutionResult result) {
+                if (result.getStatus() == TestExecutionResult.Status.FAILED) {
+                    result.getThrowable().ifPresent(Throwable::printStackTrace);
+                    Runtime.getRuntime().halt(1);
+                }
+                passed[0] += test.isTest() ? 1 : 0;
+            }
+        };
+        LauncherFactory.create().execute(LauncherDiscoveryRequestBuilder.request().selectors(selectors).build(), listener);
         // Nothing ran: no proof of anything.
         Runtime.getRuntime().halt(passed[0] > 0 ? 0 : 1);
     }

@@ -279,9 +279,14 @@ final class CudaBackend implements Backend {
 
     @Override
     public void trains(Block weights) {
-        if (precision == Precision.BF16) {
+        if (keepsRounded()) {
             buffer(weights.whole(DType.F32)).keepRounded();
         }
+    }
+
+    @Override
+    public boolean keepsRounded() {
+        return precision == Precision.BF16;
     }
 
     private static CudaBuffer buffer(Tensor tensor) {

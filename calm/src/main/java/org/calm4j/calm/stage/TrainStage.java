@@ -70,8 +70,11 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
         TrainingRun run = new TrainingRun(output, start.weightsFile(), inForce(steps), steps, options.saveSteps, options.evalSteps,
                 options.loggingSteps, options.resume);
         StepLog[] last = new StepLog[1];
-        progress.start(name, steps);
         try (Trainer trainer = new Trainer(lm, settings, lines, replay, reference, held(start, reader))) {
+            if (!lm.backend().onHost()) {
+                progress.say("calm: " + trainer.memory());
+            }
+            progress.start(name, steps);
             run.run(trainer, start::save, log -> {
                 last[0] = log;
                 progress.at(log.step(), note(log));

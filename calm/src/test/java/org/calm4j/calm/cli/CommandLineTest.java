@@ -2,6 +2,7 @@ package org.calm4j.calm.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.data.Offset.offset;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
@@ -17,6 +18,7 @@ import org.calm4j.calm.data.Vote;
 import org.calm4j.calm.stage.ModelOnDisk;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
+import org.calm4j.kernels.CudaProbe;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -134,6 +136,16 @@ class CommandLineTest {
         assertThat(code).isEqualTo(1);
         assertThat(err.toString()).contains("--device cpu");
         assertThat(folder.resolve("s")).doesNotExist();
+    }
+
+    @Test
+    void withoutADriverOneLineSaysWhatIsMissing() throws IOException {
+        assumeFalse(CudaProbe.run().usable(), "this machine has a GPU");
+        ModelOnDisk.write(folder.resolve("model"));
+        file("in.jsonl", "{\"id\":1,\"input_ids\":[3,4],\"completion_start\":1}");
+        int code = calm("score", "--model", path("model"), "--input", path("in.jsonl"), "--output", path("s"), "--device", "cuda");
+        assertThat(code).isEqualTo(1);
+        assertThat(err.toString().lines()).hasSize(1).first().asString().contains("--device cuda:", "--device cpu runs without");
     }
 
     @Test

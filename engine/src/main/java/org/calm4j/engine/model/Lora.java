@@ -78,6 +78,13 @@ public final class Lora implements AutoCloseable {
         return new Lora(backend, model, config);
     }
 
+    /** Bytes of an adapter. */
+    public static long bytes(ModelConfig model, Settings settings, DType type) {
+        Block.Plan plan = new Block.Plan();
+        shapes(model, AdapterConfig.of(model, settings)).forEach((name, shape) -> plan.add(name, type, shape));
+        return plan.bytes();
+    }
+
     static String name(String path, char which) {
         return "base_model.model." + path + ".lora_" + which + ".weight";
     }

@@ -94,6 +94,13 @@ public final class Parameters implements AutoCloseable {
         return plan.allocate(backend::allocate);
     }
 
+    /** Bytes of all weights in one type. */
+    public static long bytes(ModelConfig config, DType type) {
+        Block.Plan plan = new Block.Plan();
+        shapes(config).forEach((name, shape) -> plan.add(name, type, shape));
+        return plan.bytes();
+    }
+
     private static Map<String, Tensor> byName(Block block) {
         Map<String, Tensor> tensors = new LinkedHashMap<>();
         block.tensors().forEach(tensor -> tensors.put(tensor.name(), tensor));

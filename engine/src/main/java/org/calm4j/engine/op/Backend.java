@@ -301,4 +301,9 @@ public interface Backend extends AutoCloseable {
     default void trains(Block weights) {
         // Nothing is rounded.
     }
+
+    /** Whether {@link #trains} takes memory for rounded weights. */
+    default boolean keepsRounded() {
+        return false;
+    }
 }

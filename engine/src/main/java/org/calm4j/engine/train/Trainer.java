@@ -13,6 +13,7 @@ import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.PackedBatch;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.random.CounterRandom;
+import org.calm4j.engine.tensor.Tensor;
 
 /** Optimizer steps: batch → forward → loss → backward → clip → AdamW → {@link StepLog}. All memory is taken before the first step. */
 public final class Trainer implements AutoCloseable {
@@ -132,6 +133,15 @@ public final class Trainer implements AutoCloseable {
 
     private static int sumOfLargest(Stream<Integer> sizes, int count) {
         return sizes.sorted(Collections.reverseOrder()).limit(count).mapToInt(Integer::intValue).sum();
+    }
+
+    /** What this training takes. */
+    public MemoryPlan memory() {
+        long weights = model.parameters().tensors().stream().mapToLong(Tensor::bytes).sum();
+        long own = trained.weights().bytes();
+        Activations.Purpose purpose = settings.gradientCheckpointing() ? Activations.Purpose.CHECKPOINTING : Activations.Purpose.TRAINING;
+        return MemoryPlan.of(model.lora() == null ? 0 : weights, own, backend().keepsRounded(),
+                Activations.bytes(model.config(), backend().computeType(), purpose, activations.capacity()));
     }
 
     public int stepsPerEpoch() {

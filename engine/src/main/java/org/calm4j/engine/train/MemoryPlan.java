@@ -1,0 +1,56 @@
+package org.calm4j.engine.train;
+
+import java.util.Locale;
+import org.calm4j.engine.model.Activations;
+import org.calm4j.engine.model.Lora;
+import org.calm4j.engine.model.ModelConfig;
+import org.calm4j.engine.model.Parameters;
+import org.calm4j.engine.tensor.DType;
+
+/**
+ * Bytes that training takes from its device, all of them before the first step. What operations need while they run comes on top:
+ * {@link #WORKING}.
+ *
+ * @param frozen weights that are not trained, as they are stored
+ * @param trained weights that are
+ * @param gradients of the trained weights
+ * @param moments of the trained weights, both
+ * @param rounded copies of the trained weights for products that round their operands
+ */
+public record MemoryPlan(long frozen, long trained, long gradients, long moments, long rounded, long activations) {
+    /** The driver's own, operands that are rounded for a product, a part of the logits. */
+    public static final long WORKING = 1L << 30;
+    private static final double GB = 1e9;
+
+    /** @param keepsRounded whether products round their operands */
+    static MemoryPlan of(long frozen, long trained, boolean keepsRounded, long activations) {
+        return new MemoryPlan(frozen, trained, trained, 2 * trained, keepsRounded ? trained / 2 : 0, activations);
+    }
+
+    /**
+     * From the config alone.
+     *
+     * @param stored the type of weights that are frozen
+     * @param lora null where all weights are trained
+     * @param keepsRounded whether products round their operands to BF16
+     */
+    public static MemoryPlan of(ModelConfig config, DType stored, Lora.Settings lora, boolean keepsRounded, Activations.Purpose purpose,
+            Activations.Capacity capacity) {
+        long activations = Activations.bytes(config, DType.F32, purpose, capacity);
+        return lora == null ? of(0, Parameters.bytes(config, DType.F32), keepsRounded, activations)
+                : of(Parameters.bytes(config, stored), Lora.bytes(config, lora, DType.F32), keepsRounded, activations);
+    }
+
+    public long total() {
+        return frozen + trained + gradients + moments + rounded + activations;
+    }
+
+    /** One line for people. */
+    @Override
+    public String toString() {
+        return String.format(Locale.ROOT, "memory: %s%.2f GB trained weights, %.2f gradients, %.2f moments%s, %.2f activations; %.2f in all, "
+                + "and about %.0f for what runs", frozen == 0 ? "" : String.format(Locale.ROOT, "%.2f GB frozen weights, ", frozen / GB),
+                trained / GB, gradients / GB, moments / GB, rounded == 0 ? "" : String.format(Locale.ROOT, ", %.2f rounded copies",
+                        rounded / GB), activations / GB, total() / GB, WORKING / GB);
+    }
+}

@@ -1,0 +1,48 @@
+package org.calm4j.kernels;
+
+import java.util.Arrays;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.Precision;
+import org.calm4j.engine.tensor.Block;
+import org.calm4j.engine.tensor.DType;
+
+/** What {@link CudaFailuresTest} runs in a process of its own, with other libraries and variables: one line says how it went. */
+final class CudaChild {
+    private CudaChild() {
+    }
+
+    public static void main(String[] arguments) {
+        try {
+            System.out.println(arguments[0].equals("product") ? product() : fault());
+        } catch (CalmException e) {
+            System.out.println(e.getMessage());
+        }
+        // What is broken on purpose is not put in order.
+        Runtime.getRuntime().halt(0);
+    }
+
+    private static String product() {
+        Backend backend = new CudaBackendProvider().open(0, Precision.F32);
+        Block block = new Block.Plan().add("x", DType.F32, 1, 2).add("w", DType.F32, 2, 2).add("out", DType.F32, 1, 2)
+                .allocate(backend::allocate);
+        backend.write(block.get("x"), new double[] {2, 3}, 2);
+        backend.write(block.get("w"), new double[] {1, 10, 100, 1000}, 4);
+        backend.linearForward(block.get("out"), block.get("x"), block.get("w"), 1, false);
+        double[] out = new double[2];
+        backend.read(out, block.get("out"), 2);
+        return "cuBLAS " + CudaProbe.run().cublas() + ": " + Arrays.toString(out);
+    }
+
+    /** A row far behind the table. */
+    private static String fault() {
+        Backend backend = new CudaBackendProvider().open(0, Precision.F32);
+        Block block = new Block.Plan().add("table", DType.F32, 3, 8).add("rows", DType.F32, 2, 8).add("index", DType.I32, 2)
+                .allocate(backend::allocate);
+        backend.write(block.get("index"), new int[] {1, 1 << 20}, 2);
+        backend.embeddingForward(block.get("rows"), block.get("table"), block.get("index"), false);
+        double[] out = new double[1];
+        backend.read(out, block.get("rows"), 1);
+        return "no fault";
+    }
+}
