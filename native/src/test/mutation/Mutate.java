@@ -41,6 +41,7 @@ final class Mutate {
             Map.entry("gradnorm", List.of(CONFORMANCE + "#optimizerAndDropout")),
             Map.entry("dropout", List.of(CONFORMANCE + "#optimizerAndDropout")));
     private static final long MINUTES = 10;
+    private static final long BUILD_MINUTES = 60;
     /** Whether the last test was ended because it did not end. */
     private static boolean endless;
     /** A wait that is taken out. */
@@ -154,7 +155,7 @@ final class Mutate {
 
     private static boolean build() {
         return run(new ProcessBuilder("make", "-s", "-j2", "CUDA=" + WORK + "/cuda", "OUT=" + WORK, WORK + "/check/libcuda.so.1",
-                WORK + "/check/libcublas.so.12"), WORK.resolve("build.log"));
+                WORK + "/check/libcublas.so.12"), WORK.resolve("build.log"), BUILD_MINUTES);
     }
 
     /** In a process of its own, since a fault ends it or goes on for ever. Both orders: some races give right numbers in one. */
@@ -167,17 +168,17 @@ final class Mutate {
             test.command().addAll(tests);
             test.environment().put("LD_LIBRARY_PATH", WORK.resolve("check").toAbsolutePath().toString());
             test.environment().put("SIMT_ORDER", order);
-            if (!run(test, WORK.resolve("test.log"))) {
+            if (!run(test, WORK.resolve("test.log"), MINUTES)) {
                 return false;
             }
         }
         return true;
     }
 
-    private static boolean run(ProcessBuilder command, Path log) {
+    private static boolean run(ProcessBuilder command, Path log, long minutes) {
         try {
             Process process = command.redirectErrorStream(true).redirectOutput(log.toFile()).start();
-            if (!process.waitFor(MINUTES, TimeUnit.MINUTES)) {
+            if (!process.waitFor(minutes, TimeUnit.MINUTES)) {
                 process.destroyForcibly();
                 endless = true;
                 return false;

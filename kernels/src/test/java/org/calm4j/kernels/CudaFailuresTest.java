@@ -88,8 +88,8 @@ final class CudaFailuresTest {
 
     @Test
     void debugModeNamesTheKernelItsGridAndItsTensors() throws Exception {
-        assertThat(child("plain", "fault", "1")).contains("CUDA_ERROR_ILLEGAL_ADDRESS", "kernel embedding_forward", "grid 2 × 1 × 1", "block 32",
-                "rows[2, 8]:F32", "table[3, 8]:F32", "index[2]:I32");
+        assertThat(child("plain", "fault", "1")).contains("CUDA_ERROR_ILLEGAL_ADDRESS", "kernel embedding_forward", "grid 2 × 1 × 1",
+                "block 32", "rows[2, 8]:F32", "table[3, 8]:F32", "index[2]:I32");
     }
 
     /** Found when the host waits, on another line than the launch. */
@@ -116,7 +116,8 @@ final class CudaFailuresTest {
         List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-XX:TieredStopAtLevel=1", "--add-modules", "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED",
                 "-Djava.library.path=" + System.getProperty("java.library.path"), "-cp",
-                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")), CudaChild.class.getName(), what));
+                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")), CudaChild.class.getName(),
+                what));
         ProcessBuilder builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD);
         builder.environment().put("LD_LIBRARY_PATH", STAND_IN.resolve(libraries).toString());
         builder.environment().put(Gpu.DEBUG, debug);

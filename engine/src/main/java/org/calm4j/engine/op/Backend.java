@@ -251,8 +251,8 @@ public interface Backend extends AutoCloseable {
     // ---- choosing tokens ----
 
     /**
-     * Draws tokens and says how probable they were; one token of a draw is a function of its row of logits, its random number and the tokens
-     * that were seen. Ends on the host.
+     * Draws tokens and says how probable they were. A draw's token is a function of its row of logits, its random number and the tokens that
+     * were seen. Ends on the host.
      *
      * @param draws tokens and log-probabilities are set
      * @param logits (N,V)

@@ -48,9 +48,13 @@ public record MemoryPlan(long frozen, long trained, long gradients, long moments
     /** One line for people. */
     @Override
     public String toString() {
-        return String.format(Locale.ROOT, "memory: %s%.2f GB trained weights, %.2f gradients, %.2f moments%s, %.2f activations; %.2f in all, "
-                + "and about %.0f for what runs", frozen == 0 ? "" : String.format(Locale.ROOT, "%.2f GB frozen weights, ", frozen / GB),
-                trained / GB, gradients / GB, moments / GB, rounded == 0 ? "" : String.format(Locale.ROOT, ", %.2f rounded copies",
-                        rounded / GB), activations / GB, total() / GB, WORKING / GB);
+        return "memory: " + (frozen == 0 ? "" : gigabytes(frozen) + " GB frozen weights, ") + gigabytes(trained) + " GB trained weights, "
+                + gigabytes(gradients) + " gradients, " + gigabytes(moments) + " moments, "
+                + (rounded == 0 ? "" : gigabytes(rounded) + " rounded copies, ") + gigabytes(activations) + " activations; "
+                + gigabytes(total()) + " in all, and about " + gigabytes(WORKING) + " for what runs";
+    }
+
+    private static String gigabytes(long bytes) {
+        return String.format(Locale.ROOT, "%.2f", bytes / GB);
     }
 }

@@ -1,0 +1,210 @@
+package org.calm4j.kernels;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.LocalDate;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Random;
+import org.calm4j.engine.generate.Generator;
+import org.calm4j.engine.generate.Sampling;
+import org.calm4j.engine.model.CausalLm;
+import org.calm4j.engine.model.ModelConfig;
+import org.calm4j.engine.model.Parameters;
+import org.calm4j.engine.op.AdamW;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.Precision;
+import org.calm4j.engine.op.Segments;
+import org.calm4j.engine.tensor.Buffer;
+import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.engine.train.Example;
+import org.calm4j.engine.train.Schedule;
+import org.calm4j.engine.train.TrainSettings;
+import org.calm4j.engine.train.Trainer;
+
+/**
+ * Timings on a GPU beside what it could do: products, attention, operations bound by memory, steps of training, decoding. Shares are of
+ * {@link GpuPeaks}.
+ */
+final class GpuBench {
+    private static final int WARM_UP = 3;
+    private static final int RUNS = 10;
+    private static final int STEPS = 5;
+
+    private final int divisor;
+    private final GpuPeaks peaks = GpuPeaks.of(0);
+    private final List<String> rows = new ArrayList<>();
+
+    /** @param divisor of the sizes; 1 on a GPU */
+    GpuBench(int divisor) {
+        this.divisor = divisor;
+    }
+
+    void run() {
+        System.out.println(peaks);
+        for (Precision precision : Precision.values()) {
+            operations(precision);
+        }
+        int length = 1024 / divisor;
+        int vocabulary = 32_000 / divisor;
+        ModelConfig small = ModelConfig.llama(50_304 / divisor, 768 / divisor, 3072 / divisor, divisor == 1 ? 12 : 1, 12, 12, 4 * length, 0);
+        ModelConfig large = ModelConfig.llama(vocabulary, 2048 / divisor, 5632 / divisor, divisor == 1 ? 22 : 1, 32, 4, 4 * length, 0);
+        training("gpt2-124m shape", small, 8, length);
+        training("llama-1b shape", large, 4, length);
+        decoding("llama-1b shape", large, 1, 256 / divisor);
+        decoding("llama-1b shape", large, 64 / Math.min(16, divisor), 256 / divisor);
+    }
+
+    private void operations(Precision precision) {
+        List<Buffer> buffers = new ArrayList<>();
+        try (CudaBackend b = new CudaBackend(0, precision)) {
+            System.out.println(b.describe());
+            long n = 4096 / divisor;
+            Tensor x = tensor(b, buffers, n, n);
+            Tensor w = tensor(b, buffers, n, n);
+            Tensor out = tensor(b, buffers, n, n);
+            report("linear " + n + "^3", precision, 2.0 * n * n * n, 0, time(b, out, () -> b.linearForward(out, x, w, 1, false)));
+            attention(b, precision, buffers, (int) n);
+            if (precision == Precision.F32) {
+                memory(b, buffers, n);
+            }
+            buffers.forEach(Buffer::close);
+        }
+    }
+
+    private void memory(Backend b, List<Buffer> buffers, long n) {
+        Tensor x = tensor(b, buffers, n, n);
+        Tensor out = tensor(b, buffers, n, n);
+        Tensor m = tensor(b, buffers, n, n);
+        Tensor v = tensor(b, buffers, n, n);
+        Tensor weight = tensor(b, buffers, n);
+        Tensor rstd = tensor(b, buffers, n);
+        double bytes = 4.0 * n * n;
+        report("rmsNorm forward", Precision.F32, 0, 2 * bytes, time(b, out, () -> b.rmsNormForward(out, rstd, x, weight, 1e-5)));
+        report("swiGlu forward", Precision.F32, 0, 3 * bytes, time(b, out, () -> b.swiGluForward(out, x, m)));
+        report("adamW", Precision.F32, 0, 7 * bytes, time(b, out, () -> b.adamW(out, m, v, x, AdamW.DEFAULT, 1e-3, 0.1, 1, 5)));
+        Tensor one = tensor(b, buffers, 1);
+        report("launch of one element", Precision.F32, 0, 0, time(b, out, () -> b.geluForward(one, one)));
+    }
+
+    private void attention(Backend b, Precision precision, List<Buffer> buffers, int rows) {
+        int heads = 16;
+        int d = 128;
+        List<Tensor> t = new ArrayList<>();
+        for (int i = 0; i < 8; i++) {
+            t.add(tensor(b, buffers, rows, heads, d));
+        }
+        Tensor lse = tensor(b, buffers, rows, heads);
+        Segments segments = new Segments();
+        segments.add(0, rows, 0, rows, Segments.NONE);
+        double pairs = 0.5 * rows * (rows + 1.0) * heads;
+        double scale = 1 / Math.sqrt(d);
+        report("attention forward " + rows, precision, 4 * pairs * d, 0,
+                time(b, lse, () -> b.attentionForward(t.get(0), lse, t.get(1), t.get(2), t.get(3), segments, scale, 0)));
+        // As others count it: five products, though two are computed twice here.
+        report("attention backward " + rows, precision, 10 * pairs * d, 0, time(b, lse, () -> b.attentionBackward(t.get(4), t.get(5),
+                t.get(6), t.get(7), t.get(0), lse, t.get(1), t.get(2), t.get(3), segments, scale, 0)));
+    }
+
+    /** All weights trained in BF16, on random tokens. */
+    private void training(String name, ModelConfig config, int sequences, int length) {
+        Random random = new Random(1);
+        List<Example.Document> lines = new ArrayList<>();
+        for (int i = 0; i < sequences; i++) {
+            lines.add(new Example.Document(random.ints(length + 1, 0, config.vocabSize()).toArray(), 1, 1));
+        }
+        TrainSettings settings = new TrainSettings(sequences, sequences, false, new Schedule(Schedule.Kind.CONSTANT, 1e-4, 0, 0, 100),
+                AdamW.DEFAULT, 0.1, 1, null, 0, 0, 0, false, 1);
+        try (Backend b = new CudaBackend(0, Precision.BF16); Parameters parameters = Parameters.random(b, config, 1);
+                Trainer trainer = new Trainer(new CausalLm(config, parameters, null), settings, lines, List.of(), List.of())) {
+            System.out.println(trainer.memory());
+            int steps = divisor == 1 ? STEPS : 1;
+            for (int step = 0; step < steps; step++) {
+                trainer.step(step);
+            }
+            long start = System.nanoTime();
+            for (int step = steps; step < 2 * steps; step++) {
+                trainer.step(step);
+            }
+            double seconds = (System.nanoTime() - start) * 1e-9 / steps;
+            double tokens = (double) sequences * length;
+            // Products of the weights, the embedding's only as the head; and half the scores, which attention computes.
+            double weights = parameters.tensors().stream().mapToLong(w -> w.rank() == 2 ? w.size() : 0).sum();
+            double flops = tokens * (6 * weights + 6.0 * config.layers() * length * config.heads() * config.headDim());
+            report("training step " + name, Precision.BF16, flops, 0, seconds);
+            row("tokens per second", name + " precision=BF16 rows=" + (int) tokens, tokens / seconds, "tokens/s");
+        }
+    }
+
+    /** Weights as a model has that was stored in BF16: each step reads all of them. */
+    private void decoding(String name, ModelConfig config, int sequences, int tokens) {
+        try (Backend b = new CudaBackend(0, Precision.BF16); Parameters parameters = Parameters.random(b, config, 1)) {
+            b.trains(parameters.block());
+            Generator generator = new Generator(new CausalLm(config, parameters, null));
+            Sampling sampling = new Sampling(tokens, 1, 0, 1, 0, sequences, true, 1);
+            int[] prompt = new int[16];
+            Arrays.setAll(prompt, i -> i % config.vocabSize());
+            generator.generate(List.of(prompt), sampling, done -> { });
+            long start = System.nanoTime();
+            generator.generate(List.of(prompt), sampling, done -> { });
+            double seconds = (System.nanoTime() - start) * 1e-9;
+            double weights = 2.0 * parameters.tensors().stream().mapToLong(Tensor::size).sum();
+            report("decoding step " + name + " x" + sequences, Precision.BF16, 0, weights, seconds / tokens);
+            row("tokens per second", name + " decoding precision=BF16 sequences=" + sequences, sequences * tokens / seconds, "tokens/s");
+        }
+    }
+
+    private static Tensor tensor(Backend b, List<Buffer> buffers, long... shape) {
+        Buffer buffer = b.allocate(4 * Tensor.product(shape));
+        buffers.add(buffer);
+        return new Tensor("t", buffer, 0, DType.F32, shape);
+    }
+
+    /** Seconds of one run, the launches of all runs going out before the wait; reading a tensor waits. */
+    private static double time(Backend b, Tensor read, Runnable run) {
+        double[] first = new double[1];
+        for (int i = 0; i < WARM_UP; i++) {
+            run.run();
+        }
+        b.read(first, read, 1);
+        long start = System.nanoTime();
+        for (int i = 0; i < RUNS; i++) {
+            run.run();
+        }
+        b.read(first, read, 1);
+        return (System.nanoTime() - start) * 1e-9 / RUNS;
+    }
+
+    private void report(String what, Precision precision, double flops, double bytes, double seconds) {
+        System.out.printf(Locale.ROOT, "%-34s %-4s %12.1f us%s%s%n", what, precision, seconds * 1e6, flops == 0 ? ""
+                : String.format(Locale.ROOT, " %8.2f TFLOP/s, %5.1f %% of the peak", flops / seconds * 1e-12,
+                        100 * flops / seconds / peaks.flops(precision)), bytes == 0 ? ""
+                : String.format(Locale.ROOT, " %8.1f GB/s, %5.1f %% of the bandwidth", bytes / seconds * 1e-9,
+                        100 * bytes / seconds / peaks.bandwidth()));
+        row(what, "precision=" + precision, seconds * 1e6, "us");
+        if (flops > 0) {
+            row(what, "precision=" + precision, 100 * flops / seconds / peaks.flops(precision), "% of peak");
+        }
+        if (bytes > 0) {
+            row(what, "precision=" + precision, 100 * bytes / seconds / peaks.bandwidth(), "% of bandwidth");
+        }
+    }
+
+    private void row(String benchmark, String params, double score, String unit) {
+        rows.add(String.format(Locale.ROOT, "%s,%s,%s,%s,gpu %s,%s,%.4g,0,%s", LocalDate.now(),
+                System.getProperty("calm.commit", "unknown"), peaks.name(), Runtime.version(), benchmark, params, score, unit));
+    }
+
+    void write(Path file) {
+        try {
+            Files.write(file, rows);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
