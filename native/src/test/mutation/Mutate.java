@@ -40,7 +40,7 @@ final class Mutate {
             Map.entry("bias", List.of(CONFORMANCE + "#bias")), Map.entry("columns", List.of(CONFORMANCE + "#bias")),
             Map.entry("gradnorm", List.of(CONFORMANCE + "#optimizerAndDropout")),
             Map.entry("dropout", List.of(CONFORMANCE + "#optimizerAndDropout")));
-    private static final long MINUTES = 10;
+    private static final long MINUTES = 20;
     private static final long BUILD_MINUTES = 60;
     /** Whether the last test was ended because it did not end. */
     private static boolean endless;

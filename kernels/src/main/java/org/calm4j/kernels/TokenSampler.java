@@ -39,7 +39,7 @@ final class TokenSampler {
         Tensor tokens = gpu.scratch().take(DType.I32, seen.size());
         gpu.transfer().upload(Gpu.pointer(rows), MemorySegment.ofArray(table));
         gpu.transfer().upload(Gpu.pointer(tokens), seen.elements(), seen.size());
-        int threads = (int) Math.clamp(32 * Gpu.ceilDiv(vocabulary, 32L * LOGITS), 32, MOST_THREADS);
+        int threads = Math.clamp(32 * Gpu.ceilDiv(vocabulary, 32L * LOGITS), 32, MOST_THREADS);
         kernel.launch(count, 1, 1, threads, penalty ? Integer.BYTES * (int) Gpu.ceilDiv(vocabulary, 32) : 0).with(results)
                 .with(numbers(weights)).with(logits).with(vocabulary).with(rows).with(tokens).with(filter.temperature())
                 .with(filter.topK()).with(filter.topP()).with(filter.minP()).with(filter.repetitionPenalty()).run();

@@ -1,12 +1,19 @@
 package org.calm4j.kernels;
 
 import org.calm4j.engine.op.Precision;
+import org.calm4j.standin.StandIn;
 
 /** The same operations where products and attention round their operands to BF16. */
 final class CudaBf16ConformanceTest extends CudaBackendConformanceTest {
     @Override
     Precision precision() {
         return Precision.BF16;
+    }
+
+    /** Fewer: mma is slow to emulate, and its tiles have their own test, {@link Bf16AttentionTest}. */
+    @Override
+    protected int oneCaseOf() {
+        return StandIn.isPresent() ? StandIn.isCheck() ? 31 : 7 : 1;
     }
 
     /**

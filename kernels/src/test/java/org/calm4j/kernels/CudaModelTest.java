@@ -200,6 +200,7 @@ final class CudaModelTest {
         for (int i = 0; i < right.size(); i++) {
             for (int k = 0; k < 2; k++) {
                 assertThat(given.get(i).get(k).tokens()).isEqualTo(right.get(i).get(k).tokens());
+                assertThat(given.get(i).get(k).logProbs()).containsExactly(right.get(i).get(k).logProbs(), within(TOLERANCE));
             }
         }
         assertThat(StandIn.count(StandIn.Counter.GRAPH_LAUNCHES) - before).isGreaterThan(ignoreEos ? 130 : 5);
