@@ -132,7 +132,7 @@ template <int N> struct KeyTiles {
             at = segmentAt(segments, index);
             end = min(at.keyLength, last - at.depth + 1);
             key = window == 0 ? 0 : max(0, first - window + 1 - at.depth) / N * N;
-            if (key < end) break;
+            if (key < end) break;  // A tile of which nothing is seen adds nothing: going on only saves time.
         }
         any = index >= 0;
     }
@@ -309,7 +309,7 @@ template <int N> struct QueryTiles {
             const int start = queryPosition(at, 0);
             row = max(0, position - start) / N * N;
             endRow = window == 0 ? at.queryLength : min(at.queryLength, position + count - 1 + window - start);
-            if (row < endRow) break;
+            if (row < endRow) break;  // As there, going on only saves time.
         }
         any = viewer < endViewer;
     }
