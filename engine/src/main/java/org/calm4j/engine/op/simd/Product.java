@@ -227,16 +227,30 @@ final class Product implements AutoCloseable {
     }
 
     private void full(long to, long a, long b) {
-        if (WIDE) {
-            if (adding) {
-                Tile8.add(to, cStride, a, b, steps, alpha);
-            } else {
-                Tile8.set(to, cStride, a, b, steps, alpha);
-            }
-        } else if (adding) {
-            Tile6.add(to, cStride, a, b, steps, alpha);
+        if (adding) {
+            add(to, cStride, a, b);
         } else {
-            Tile6.set(to, cStride, a, b, steps, alpha);
+            set(to, cStride, a, b, alpha);
+        }
+    }
+
+    private void set(long to, long stride, long a, long b, float factor) {
+        if (WIDE) {
+            Tile8.set(to, stride, a, b, steps, factor);
+        } else if (steps < ShallowTile6.STEPS) {
+            ShallowTile6.set(to, stride, a, b, steps, factor);
+        } else {
+            Tile6.set(to, stride, a, b, steps, factor);
+        }
+    }
+
+    private void add(long to, long stride, long a, long b) {
+        if (WIDE) {
+            Tile8.add(to, stride, a, b, steps, alpha);
+        } else if (steps < ShallowTile6.STEPS) {
+            ShallowTile6.add(to, stride, a, b, steps, alpha);
+        } else {
+            Tile6.add(to, stride, a, b, steps, alpha);
         }
     }
 
@@ -257,16 +271,12 @@ final class Product implements AutoCloseable {
     /** A tile that reaches over C's border is computed beside it; its elements are rounded as in whole tiles, wherever a row lies. */
     private void edge(long to, long a, long b, int tileRows, int tileColumns, int worker) {
         long tile = own[worker].floats((long) MR * NR + (long) NR * KC);
-        if (WIDE) {
-            if (tileColumns <= LANES) {
-                Tile8.setNarrow(tile, 2 * BYTES, a, b, steps, 1);
-            } else {
-                Tile8.set(tile, 2 * BYTES, a, b, steps, 1);
-            }
-        } else if (tileColumns <= LANES) {
-            Tile6.setNarrow(tile, 2 * BYTES, a, b, steps, 1);
+        if (tileColumns > LANES) {
+            set(tile, 2 * BYTES, a, b, 1);
+        } else if (WIDE) {
+            Tile8.setNarrow(tile, 2 * BYTES, a, b, steps, 1);
         } else {
-            Tile6.set(tile, 2 * BYTES, a, b, steps, 1);
+            Tile6.setNarrow(tile, 2 * BYTES, a, b, steps, 1);
         }
         for (int i = 0; i < tileRows; i++) {
             for (int j = 0; j < tileColumns; j++) {
