@@ -61,9 +61,20 @@ final class Linear implements AutoCloseable {
             product.left(x, 4L * k).rightTransposed(w, (long) type.bytes() * k, type).into(out, outStride, t, n, k, alpha, add);
             return;
         }
+        hold(out, outStride, x, 4L * k, w, type, t, n, k, alpha, add);
+        if (t <= FEW_ROWS) {
+            pool.run(fewTask, (n + TASK_ROWS - 1) / TASK_ROWS, (long) ((double) n * k / READ_PER_NANO));
+        } else {
+            pool.run(columnTask, (t + TASK_ROWS - 1) / TASK_ROWS, (long) ((double) t * k / READ_PER_NANO));
+        }
+    }
+
+    /** What the tasks work on. */
+    private void hold(long out, long outStride, long x, long xStride, long w, DType type, int t, int n, int k, float alpha, boolean add) {
         this.out = out;
         this.outStride = outStride;
         this.x = x;
+        this.xStride = xStride;
         this.w = w;
         this.type = type;
         this.t = t;
@@ -71,11 +82,6 @@ final class Linear implements AutoCloseable {
         this.k = k;
         this.alpha = alpha;
         this.add = add;
-        if (t <= FEW_ROWS) {
-            pool.run(fewTask, (n + TASK_ROWS - 1) / TASK_ROWS, (long) ((double) n * k / READ_PER_NANO));
-        } else {
-            pool.run(columnTask, (t + TASK_ROWS - 1) / TASK_ROWS, (long) ((double) t * k / READ_PER_NANO));
-        }
     }
 
     private void few(int index, int worker) {
@@ -133,17 +139,7 @@ final class Linear implements AutoCloseable {
             product.left(dOut, dOutStride).right(w, (long) type.bytes() * k, type).into(dX, 4L * k, t, k, n, alpha, add);
             return;
         }
-        out = dX;
-        outStride = 4L * k;
-        x = dOut;
-        xStride = dOutStride;
-        this.w = w;
-        this.type = type;
-        this.t = t;
-        this.n = n;
-        this.k = k;
-        this.alpha = alpha;
-        this.add = add;
+        hold(dX, 4L * k, dOut, dOutStride, w, type, t, n, k, alpha, add);
         pool.run(fewInputTask, (k + TASK_COLUMNS - 1) / TASK_COLUMNS, (long) ((double) n * k / READ_PER_NANO));
     }
 
