@@ -8,6 +8,7 @@ import static org.calm4j.engine.op.simd.Vectors.MEMORY;
 import static org.calm4j.engine.op.simd.Vectors.ORDER;
 
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorSpecies;
 
 /**
  * Packing of one panel of a product: for each of k steps the {@code width} values that a tile wants at once, one after another; what is
@@ -18,6 +19,8 @@ final class Panels {
     private static final int BLOCK = 8;
     /** A block with fewer rows is not worth it. */
     private static final int LEAST_ROWS = 6;
+
+    private static final VectorSpecies<Float> EIGHT = FloatVector.SPECIES_256;
 
     private Panels() {
     }
@@ -95,6 +98,23 @@ final class Panels {
             FloatVector.fromMemorySegment(FLOATS, MEMORY, from + 7 * BYTES, ORDER).intoMemorySegment(MEMORY, to3 + at + BYTES, ORDER);
             from += stride;
             at += 2 * BYTES;
+        }
+    }
+
+    /** Four left panels of {@code 8} floats a step at once, each from {@code rows} columns and some of the next ones', which no tile reads. */
+    static void fourLeft(long to, long panelBytes, long from, long stride, int k, int rows) {
+        long to1 = to + panelBytes;
+        long to2 = to1 + panelBytes;
+        long to3 = to2 + panelBytes;
+        long width = 4L * rows;
+        long at = 0;
+        for (int step = 0; step < k; step++) {
+            FloatVector.fromMemorySegment(EIGHT, MEMORY, from, ORDER).intoMemorySegment(MEMORY, to + at, ORDER);
+            FloatVector.fromMemorySegment(EIGHT, MEMORY, from + width, ORDER).intoMemorySegment(MEMORY, to1 + at, ORDER);
+            FloatVector.fromMemorySegment(EIGHT, MEMORY, from + 2 * width, ORDER).intoMemorySegment(MEMORY, to2 + at, ORDER);
+            FloatVector.fromMemorySegment(EIGHT, MEMORY, from + 3 * width, ORDER).intoMemorySegment(MEMORY, to3 + at, ORDER);
+            from += stride;
+            at += 4L * BLOCK;
         }
     }
 

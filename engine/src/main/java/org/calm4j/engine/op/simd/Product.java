@@ -10,8 +10,9 @@ import org.calm4j.engine.tensor.DType;
 /**
  * The matrix product {@code C = α·A·B} (m×k times k×n) from packed panels and register tiles (Goto &amp; van de Geijn 2008).
  *
- * <p>In blocks of n and k: both sides are packed, then tiles are computed, each step shared by the pool. Blocks depend on the sizes alone,
- * and every element of C is summed by one thread in the order of k.
+ * <p>In blocks of n and k: the left side is packed, shared by the pool. Where each thread has enough columns of its own, it packs the right side of
+ * some of them and computes their tiles while they are in its cache; else the right side is packed for all, and then tiles are shared. Blocks
+ * depend on the sizes alone, and every element of C is summed by one thread in the order of k.
  */
 final class Product implements AutoCloseable {
     private static final boolean WIDE = LANES == 16;
@@ -22,7 +23,7 @@ final class Product implements AutoCloseable {
     private static final int LEFT = WIDE ? Tile8.LEFT : Tile6.LEFT;
     /** A right panel of so many steps, 24 or 32 KB, lies in the first cache while tiles read it. */
     private static final int KC = WIDE ? 256 : 384;
-    /** Right panels that one task packs. */
+    /** Panels that one task packs. */
     private static final int GROUP = 4;
     /** Packed at once: bounds the scratch memory to about 9 MB. */
     private static final int NC = 2048;
@@ -30,16 +31,21 @@ final class Product implements AutoCloseable {
     /** One task of tiles: a right block that fits into the second cache, times a few left panels. */
     private static final int TASK_COLUMNS = 256;
     private static final int TASK_ROWS = 2 * MR;
+    /** Floats of a thread's own memory. */
+    private static final int OWN = MR * NR + NR * KC + KC * TASK_COLUMNS;
     /** Packing and computing run at about these speeds; only for deciding whether to wake the pool. */
     private static final double PACKED_PER_NANO = 4;
     private static final double PRODUCTS_PER_NANO = 40;
+    /** With so many tasks a thread, they end at about the same time. */
+    private static final int EVEN = 4;
 
     private final WorkerPool pool;
     private final Scratch packed = new Scratch();
-    /** Of each worker: an edge tile, then a widened panel. */
+    /** Of each worker: an edge tile, a widened panel, the right panels of one task. */
     private final Scratch[] own;
     private final WorkerPool.Task packTask = this::pack;
     private final WorkerPool.Task tileTask = this::tiles;
+    private final WorkerPool.Task columnTask = this::columns;
 
     // The operands.
     private long left;
@@ -57,12 +63,15 @@ final class Product implements AutoCloseable {
     private long leftPanels;
     private long rightPanels;
     private int leftCount;
+    private int leftGroups;
     private int firstRow;
     private int rows;
     private int firstColumn;
     private int columns;
     private int firstStep;
     private int steps;
+    /** Steps of a panel: an even number, for which there may be one of zeros at the end. */
+    private int depth;
     private boolean adding;
 
     Product(WorkerPool pool) {
@@ -123,6 +132,7 @@ final class Product implements AutoCloseable {
             for (int block = 0; block < kBlocks; block++) {
                 firstStep = (int) ((long) k * block / kBlocks);
                 steps = (int) ((long) k * (block + 1) / kBlocks) - firstStep;
+                depth = steps + (steps & 1);
                 adding = add || block > 0;
                 for (firstRow = 0; firstRow < m; firstRow += MC) {
                     rows = Math.min(MC, m - firstRow);
@@ -135,49 +145,74 @@ final class Product implements AutoCloseable {
     private void block(boolean packRight) {
         leftCount = (rows + MR - 1) / MR;
         int rightCount = (columns + NR - 1) / NR;
-        leftPanels = packed.floats((long) steps * (leftCount * LEFT + rightCount * NR));
-        rightPanels = leftPanels + 4L * steps * leftCount * LEFT;
-        int packing = leftCount + (packRight ? (rightCount + GROUP - 1) / GROUP : 0);
+        int columnTasks = (columns + TASK_COLUMNS - 1) / TASK_COLUMNS;
+        boolean shared = pool.threads() > 1 && columnTasks < EVEN * pool.threads();
+        leftPanels = packed.floats((long) depth * (leftCount * LEFT + (shared ? rightCount * NR : 0)));
+        rightPanels = leftPanels + 4L * depth * leftCount * LEFT;
+        leftGroups = (leftCount + GROUP - 1) / GROUP;
+        int packing = leftGroups + (shared && packRight ? (rightCount + GROUP - 1) / GROUP : 0);
         pool.run(packTask, packing, (long) (steps * (rows + (packRight ? (double) columns : 0)) / PACKED_PER_NANO));
-        int tasks = ((rows + TASK_ROWS - 1) / TASK_ROWS) * ((columns + TASK_COLUMNS - 1) / TASK_COLUMNS);
-        pool.run(tileTask, tasks, (long) ((double) steps * rows * columns / PRODUCTS_PER_NANO));
+        long nanos = (long) ((double) steps * rows * columns / PRODUCTS_PER_NANO);
+        if (shared) {
+            pool.run(tileTask, (rows + TASK_ROWS - 1) / TASK_ROWS * columnTasks, nanos);
+        } else {
+            pool.run(columnTask, columnTasks, nanos);
+        }
     }
 
-    /** Packs one left panel or a group of right ones: those of the left side come first. */
+    /** Packs a group of panels: those of the left side come first. */
     private void pack(int index, int worker) {
-        if (index < leftCount) {
-            packLeft(index);
+        if (index < leftGroups) {
+            packLeft(index * GROUP);
         } else {
-            packGroup((index - leftCount) * GROUP, worker);
+            int first = (index - leftGroups) * GROUP;
+            packGroup(rightPanels + 4L * depth * NR * first, first, worker);
         }
     }
 
-    private void packGroup(int first, int worker) {
-        int whole = columns / NR;
-        if (!rightTransposed && rightType == DType.F32 && first + GROUP <= whole) {
-            long from = right + firstStep * rightStride + 4L * (firstColumn + first * NR);
-            Panels.fourFromColumns(rightPanels + 4L * steps * NR * first, 4L * steps * NR, from, rightStride, steps);
-            return;
-        }
-        int end = Math.min(first + GROUP, (columns + NR - 1) / NR);
-        for (int panel = first; panel < end; panel++) {
-            packRight(panel, worker);
-        }
-    }
-
-    private void packLeft(int panel) {
-        long to = leftPanels + 4L * steps * LEFT * panel;
-        int row = firstRow + panel * MR;
-        int count = Math.min(MR, firstRow + rows - row);
-        if (leftTransposed) {
-            Panels.fromColumns(to, left + firstStep * leftStride + 4L * row, leftStride, count, steps, LEFT);
+    /** Right panels from {@code first} on, to be found from {@code to} on. */
+    private void packGroup(long to, int first, int worker) {
+        long bytes = 4L * depth * NR;
+        int count = Math.min(GROUP, (columns + NR - 1) / NR - first);
+        if (!rightTransposed && rightType == DType.F32 && (first + GROUP) * NR <= columns) {
+            Panels.fourFromColumns(to, bytes, right + firstStep * rightStride + 4L * (firstColumn + first * NR), rightStride, steps);
         } else {
-            Panels.fromRows(to, left + row * leftStride + 4L * firstStep, leftStride, count, steps, LEFT);
+            for (int i = 0; i < count; i++) {
+                packRight(to + i * bytes, first + i, worker);
+            }
+        }
+        endPanels(to, bytes, count, NR);
+    }
+
+    /** Left panels from {@code first} on. */
+    private void packLeft(int first) {
+        long bytes = 4L * depth * LEFT;
+        long to = leftPanels + bytes * first;
+        int count = Math.min(GROUP, leftCount - first);
+        int row = firstRow + first * MR;
+        if (leftTransposed && LANES >= LEFT && first + GROUP < leftCount) {
+            Panels.fourLeft(to, bytes, left + firstStep * leftStride + 4L * row, leftStride, steps, MR);
+        } else {
+            for (int i = 0; i < count; i++, row += MR) {
+                int rowCount = Math.min(MR, firstRow + rows - row);
+                if (leftTransposed) {
+                    Panels.fromColumns(to + i * bytes, left + firstStep * leftStride + 4L * row, leftStride, rowCount, steps, LEFT);
+                } else {
+                    Panels.fromRows(to + i * bytes, left + row * leftStride + 4L * firstStep, leftStride, rowCount, steps, LEFT);
+                }
+            }
+        }
+        endPanels(to, bytes, count, LEFT);
+    }
+
+    /** Zeros for the step that makes their number even. */
+    private void endPanels(long panels, long bytes, int count, int width) {
+        for (int i = 0; i < count && depth > steps; i++) {
+            MEMORY.asSlice(panels + i * bytes + 4L * steps * width, 4L * width).fill((byte) 0);
         }
     }
 
-    private void packRight(int panel, int worker) {
-        long to = rightPanels + 4L * steps * NR * panel;
+    private void packRight(long to, int panel, int worker) {
         int column = firstColumn + panel * NR;
         int count = Math.min(NR, firstColumn + columns - column);
         int lines = rightTransposed ? count : steps;
@@ -187,7 +222,7 @@ final class Product implements AutoCloseable {
         long from = right + line * rightStride + within * rightType.bytes();
         long stride = rightStride;
         if (rightType != DType.F32) {
-            long wide = own[worker].floats((long) MR * NR + (long) NR * KC) + 4L * MR * NR;
+            long wide = own[worker].floats(OWN) + 4L * MR * NR;
             for (int i = 0; i < lines; i++) {
                 Widen.row(wide + 4L * i * length, from + i * rightStride, rightType, length);
             }
@@ -205,13 +240,30 @@ final class Product implements AutoCloseable {
     private void tiles(int index, int worker) {
         int perColumns = (rows + TASK_ROWS - 1) / TASK_ROWS;
         int column = index / perColumns * TASK_COLUMNS;
-        int row = index % perColumns * TASK_ROWS;
+        tiles(index % perColumns * TASK_ROWS, column, rightPanels + 4L * depth * column, worker);
+    }
+
+    /** One task: TASK_COLUMNS columns, whose panels only this thread reads. */
+    private void columns(int index, int worker) {
+        long panels = own[worker].floats(OWN) + 4L * (MR * NR + NR * KC);
+        int first = index * (TASK_COLUMNS / NR);
+        int end = Math.min((columns + NR - 1) / NR, first + TASK_COLUMNS / NR);
+        for (int panel = first; panel < end; panel += GROUP) {
+            packGroup(panels + 4L * depth * NR * (panel - first), panel, worker);
+        }
+        for (int row = 0; row < rows; row += TASK_ROWS) {
+            tiles(row, index * TASK_COLUMNS, panels, worker);
+        }
+    }
+
+    /** TASK_ROWS rows times TASK_COLUMNS columns. */
+    private void tiles(int row, int column, long panels, int worker) {
         int columnEnd = Math.min(columns, column + TASK_COLUMNS);
         int rowEnd = Math.min(rows, row + TASK_ROWS);
         for (int j = column; j < columnEnd; j += NR) {
-            long b = rightPanels + 4L * steps * j;
+            long b = panels + 4L * depth * (j - column);
             for (int i = row; i < rowEnd; i += MR) {
-                long a = leftPanels + 4L * steps * (i / MR * LEFT);
+                long a = leftPanels + 4L * depth * (i / MR * LEFT);
                 long to = c + (firstRow + i) * cStride + 4L * (firstColumn + j);
                 int tileRows = Math.min(MR, rowEnd - i);
                 int tileColumns = Math.min(NR, columnEnd - j);
@@ -236,47 +288,43 @@ final class Product implements AutoCloseable {
 
     private void set(long to, long stride, long a, long b, float factor) {
         if (WIDE) {
-            Tile8.set(to, stride, a, b, steps, factor);
-        } else if (steps < ShallowTile6.STEPS) {
-            ShallowTile6.set(to, stride, a, b, steps, factor);
+            Tile8.set(to, stride, a, b, depth, factor);
         } else {
-            Tile6.set(to, stride, a, b, steps, factor);
+            Tile6.set(to, stride, a, b, depth, factor);
         }
     }
 
     private void add(long to, long stride, long a, long b) {
         if (WIDE) {
-            Tile8.add(to, stride, a, b, steps, alpha);
-        } else if (steps < ShallowTile6.STEPS) {
-            ShallowTile6.add(to, stride, a, b, steps, alpha);
+            Tile8.add(to, stride, a, b, depth, alpha);
         } else {
-            Tile6.add(to, stride, a, b, steps, alpha);
+            Tile6.add(to, stride, a, b, depth, alpha);
         }
     }
 
     private void narrow(long to, long a, long b) {
         if (WIDE) {
             if (adding) {
-                Tile8.addNarrow(to, cStride, a, b, steps, alpha);
+                Tile8.addNarrow(to, cStride, a, b, depth, alpha);
             } else {
-                Tile8.setNarrow(to, cStride, a, b, steps, alpha);
+                Tile8.setNarrow(to, cStride, a, b, depth, alpha);
             }
         } else if (adding) {
-            Tile6.addNarrow(to, cStride, a, b, steps, alpha);
+            Tile6.addNarrow(to, cStride, a, b, depth, alpha);
         } else {
-            Tile6.setNarrow(to, cStride, a, b, steps, alpha);
+            Tile6.setNarrow(to, cStride, a, b, depth, alpha);
         }
     }
 
     /** A tile that reaches over C's border is computed beside it; its elements are rounded as in whole tiles, wherever a row lies. */
     private void edge(long to, long a, long b, int tileRows, int tileColumns, int worker) {
-        long tile = own[worker].floats((long) MR * NR + (long) NR * KC);
+        long tile = own[worker].floats(OWN);
         if (tileColumns > LANES) {
             set(tile, 2 * BYTES, a, b, 1);
         } else if (WIDE) {
-            Tile8.setNarrow(tile, 2 * BYTES, a, b, steps, 1);
+            Tile8.setNarrow(tile, 2 * BYTES, a, b, depth, 1);
         } else {
-            Tile6.setNarrow(tile, 2 * BYTES, a, b, steps, 1);
+            Tile6.setNarrow(tile, 2 * BYTES, a, b, depth, 1);
         }
         for (int i = 0; i < tileRows; i++) {
             for (int j = 0; j < tileColumns; j++) {

@@ -23,6 +23,8 @@ final class Vectors {
     static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
     static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
     static final MemorySegment MEMORY = memory();
+    /** Every address is less, so {@code p & ADDRESS} is p; the compiler then knows that p lies in MEMORY, and does not check it. */
+    static final long ADDRESS = Long.MAX_VALUE >>> 1;
 
     /**
      * A vector plus itself in these orders, one after another, has the sum of its lanes in every lane. {@code reduceLanes(ADD)} leaves the
