@@ -1,5 +1,6 @@
 package org.calm4j.engine.op.simd;
 
+import static org.calm4j.engine.op.simd.Vectors.ADDRESS;
 import static org.calm4j.engine.op.simd.Vectors.BIT1;
 import static org.calm4j.engine.op.simd.Vectors.BIT2;
 import static org.calm4j.engine.op.simd.Vectors.BYTES;
@@ -12,6 +13,7 @@ import static org.calm4j.engine.op.simd.Vectors.FOLD8;
 import static org.calm4j.engine.op.simd.Vectors.LANES;
 import static org.calm4j.engine.op.simd.Vectors.MEMORY;
 import static org.calm4j.engine.op.simd.Vectors.ORDER;
+import static org.calm4j.engine.op.simd.Vectors.STRIDE;
 
 import jdk.incubator.vector.FloatVector;
 
@@ -28,14 +30,16 @@ final class Dot {
         FloatVector s3 = FloatVector.zero(FLOATS);
         long end = b + 4L * (count & -4 * LANES);
         for (; b != end; a += 4 * BYTES, b += 4 * BYTES) {
-            s0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a, ORDER)
-                    .fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, b, ORDER), s0);
-            s1 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a + BYTES, ORDER)
-                    .fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, b + BYTES, ORDER), s1);
-            s2 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a + 2 * BYTES, ORDER)
-                    .fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, b + 2 * BYTES, ORDER), s2);
-            s3 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a + 3 * BYTES, ORDER)
-                    .fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, b + 3 * BYTES, ORDER), s3);
+            long x = a & ADDRESS;
+            long y = b & ADDRESS;
+            s0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, x, ORDER)
+                    .fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, y, ORDER), s0);
+            s1 = FloatVector.fromMemorySegment(FLOATS, MEMORY, x + BYTES, ORDER)
+                    .fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, y + BYTES, ORDER), s1);
+            s2 = FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 2 * BYTES, ORDER)
+                    .fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, y + 2 * BYTES, ORDER), s2);
+            s3 = FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 3 * BYTES, ORDER)
+                    .fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, y + 3 * BYTES, ORDER), s3);
         }
         end += 4L * ((count & 4 * LANES - 1) & -LANES);
         for (; b != end; a += BYTES, b += BYTES) {
@@ -68,22 +72,26 @@ final class Dot {
         FloatVector t1 = FloatVector.zero(FLOATS);
         FloatVector t2 = FloatVector.zero(FLOATS);
         FloatVector t3 = FloatVector.zero(FLOATS);
+        a &= ADDRESS;
+        b &= ADDRESS;
+        stride &= STRIDE;
         long a1 = a + stride;
         long a2 = a1 + stride;
         long a3 = a2 + stride;
         long i = 0;
         long end = 4L * (count & -2 * LANES);
         for (; i != end; i += 2 * BYTES) {
-            FloatVector x = FloatVector.fromMemorySegment(FLOATS, MEMORY, b + i, ORDER);
-            s0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a + i, ORDER).fma(x, s0);
-            s1 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a1 + i, ORDER).fma(x, s1);
-            s2 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a2 + i, ORDER).fma(x, s2);
-            s3 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a3 + i, ORDER).fma(x, s3);
-            FloatVector y = FloatVector.fromMemorySegment(FLOATS, MEMORY, b + BYTES + i, ORDER);
-            t0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a + BYTES + i, ORDER).fma(y, t0);
-            t1 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a1 + BYTES + i, ORDER).fma(y, t1);
-            t2 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a2 + BYTES + i, ORDER).fma(y, t2);
-            t3 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a3 + BYTES + i, ORDER).fma(y, t3);
+            long at = i & STRIDE;
+            FloatVector x = FloatVector.fromMemorySegment(FLOATS, MEMORY, b + at, ORDER);
+            s0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a + at, ORDER).fma(x, s0);
+            s1 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a1 + at, ORDER).fma(x, s1);
+            s2 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a2 + at, ORDER).fma(x, s2);
+            s3 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a3 + at, ORDER).fma(x, s3);
+            FloatVector y = FloatVector.fromMemorySegment(FLOATS, MEMORY, b + BYTES + at, ORDER);
+            t0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a + BYTES + at, ORDER).fma(y, t0);
+            t1 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a1 + BYTES + at, ORDER).fma(y, t1);
+            t2 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a2 + BYTES + at, ORDER).fma(y, t2);
+            t3 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a3 + BYTES + at, ORDER).fma(y, t3);
         }
         s0 = s0.add(t0);
         s1 = s1.add(t1);

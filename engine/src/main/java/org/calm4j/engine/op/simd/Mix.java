@@ -1,11 +1,13 @@
 package org.calm4j.engine.op.simd;
 
+import static org.calm4j.engine.op.simd.Vectors.ADDRESS;
 import static org.calm4j.engine.op.simd.Vectors.BYTES;
 import static org.calm4j.engine.op.simd.Vectors.FLOAT;
 import static org.calm4j.engine.op.simd.Vectors.FLOATS;
 import static org.calm4j.engine.op.simd.Vectors.LANES;
 import static org.calm4j.engine.op.simd.Vectors.MEMORY;
 import static org.calm4j.engine.op.simd.Vectors.ORDER;
+import static org.calm4j.engine.op.simd.Vectors.STRIDE;
 
 import jdk.incubator.vector.FloatVector;
 
@@ -48,6 +50,9 @@ final class Mix {
         FloatVector p5 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, weight + 20));
         FloatVector p6 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, weight + 24));
         FloatVector p7 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, weight + 28));
+        out &= ADDRESS;
+        row &= ADDRESS;
+        stride &= STRIDE;
         long row1 = row + stride;
         long row2 = row1 + stride;
         long row3 = row2 + stride;
@@ -57,15 +62,16 @@ final class Mix {
         long row7 = row6 + stride;
         long e = 0;
         for (long end = 4L * (d & -LANES); e != end; e += BYTES) {
-            FloatVector sum = p0.mul(FloatVector.fromMemorySegment(FLOATS, MEMORY, row + e, ORDER));
-            sum = p1.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row1 + e, ORDER), sum);
-            sum = p2.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row2 + e, ORDER), sum);
-            sum = p3.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row3 + e, ORDER), sum);
-            sum = p4.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row4 + e, ORDER), sum);
-            sum = p5.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row5 + e, ORDER), sum);
-            sum = p6.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row6 + e, ORDER), sum);
-            sum = p7.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row7 + e, ORDER), sum);
-            sum.add(FloatVector.fromMemorySegment(FLOATS, MEMORY, out + e, ORDER)).intoMemorySegment(MEMORY, out + e, ORDER);
+            long at = e & STRIDE;
+            FloatVector sum = p0.mul(FloatVector.fromMemorySegment(FLOATS, MEMORY, row + at, ORDER));
+            sum = p1.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row1 + at, ORDER), sum);
+            sum = p2.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row2 + at, ORDER), sum);
+            sum = p3.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row3 + at, ORDER), sum);
+            sum = p4.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row4 + at, ORDER), sum);
+            sum = p5.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row5 + at, ORDER), sum);
+            sum = p6.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row6 + at, ORDER), sum);
+            sum = p7.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row7 + at, ORDER), sum);
+            sum.add(FloatVector.fromMemorySegment(FLOATS, MEMORY, out + at, ORDER)).intoMemorySegment(MEMORY, out + at, ORDER);
         }
         if (e != 4L * d) {
             rows(out + e, weight, 4, row + e, stride, 8, d & LANES - 1, true);
@@ -92,15 +98,16 @@ final class Mix {
             s7 = FloatVector.fromMemorySegment(FLOATS, MEMORY, out + 7 * BYTES, ORDER);
         }
         for (int i = 0; i < count; i++) {
-            FloatVector p = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, weight));
-            s0 = p.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row, ORDER), s0);
-            s1 = p.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row + BYTES, ORDER), s1);
-            s2 = p.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 2 * BYTES, ORDER), s2);
-            s3 = p.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 3 * BYTES, ORDER), s3);
-            s4 = p.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 4 * BYTES, ORDER), s4);
-            s5 = p.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 5 * BYTES, ORDER), s5);
-            s6 = p.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 6 * BYTES, ORDER), s6);
-            s7 = p.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 7 * BYTES, ORDER), s7);
+            long x = row & ADDRESS;
+            FloatVector p = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, weight & ADDRESS));
+            s0 = p.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, x, ORDER), s0);
+            s1 = p.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, x + BYTES, ORDER), s1);
+            s2 = p.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 2 * BYTES, ORDER), s2);
+            s3 = p.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 3 * BYTES, ORDER), s3);
+            s4 = p.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4 * BYTES, ORDER), s4);
+            s5 = p.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 5 * BYTES, ORDER), s5);
+            s6 = p.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 6 * BYTES, ORDER), s6);
+            s7 = p.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 7 * BYTES, ORDER), s7);
             weight += weightStride;
             row += stride;
         }
@@ -126,11 +133,12 @@ final class Mix {
             s3 = FloatVector.fromMemorySegment(FLOATS, MEMORY, out + 3 * BYTES, ORDER);
         }
         for (int i = 0; i < count; i++) {
-            FloatVector p = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, weight));
-            s0 = p.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row, ORDER), s0);
-            s1 = p.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row + BYTES, ORDER), s1);
-            s2 = p.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 2 * BYTES, ORDER), s2);
-            s3 = p.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 3 * BYTES, ORDER), s3);
+            long x = row & ADDRESS;
+            FloatVector p = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, weight & ADDRESS));
+            s0 = p.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, x, ORDER), s0);
+            s1 = p.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, x + BYTES, ORDER), s1);
+            s2 = p.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 2 * BYTES, ORDER), s2);
+            s3 = p.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 3 * BYTES, ORDER), s3);
             weight += weightStride;
             row += stride;
         }

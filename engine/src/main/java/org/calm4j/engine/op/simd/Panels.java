@@ -1,11 +1,13 @@
 package org.calm4j.engine.op.simd;
 
+import static org.calm4j.engine.op.simd.Vectors.ADDRESS;
 import static org.calm4j.engine.op.simd.Vectors.BYTES;
 import static org.calm4j.engine.op.simd.Vectors.FLOAT;
 import static org.calm4j.engine.op.simd.Vectors.FLOATS;
 import static org.calm4j.engine.op.simd.Vectors.LANES;
 import static org.calm4j.engine.op.simd.Vectors.MEMORY;
 import static org.calm4j.engine.op.simd.Vectors.ORDER;
+import static org.calm4j.engine.op.simd.Vectors.STRIDE;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
@@ -19,6 +21,8 @@ final class Panels {
     private static final int BLOCK = 8;
     /** A block with fewer rows is not worth it. */
     private static final int LEAST_ROWS = 6;
+    /** Of one step of a right panel. */
+    private static final int PANEL_BYTES = (int) (2 * BYTES);
 
     private static final VectorSpecies<Float> EIGHT = FloatVector.SPECIES_256;
 
@@ -83,38 +87,42 @@ final class Panels {
 
     /** Four whole panels of two vectors at once: four times as much in a row of what may come from memory. */
     static void fourFromColumns(long to, long panelBytes, long from, long stride, int k) {
+        to &= ADDRESS;
+        panelBytes &= STRIDE;
         long to1 = to + panelBytes;
         long to2 = to1 + panelBytes;
         long to3 = to2 + panelBytes;
-        long at = 0;
-        for (int step = 0; step < k; step++) {
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, from, ORDER).intoMemorySegment(MEMORY, to + at, ORDER);
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, from + BYTES, ORDER).intoMemorySegment(MEMORY, to + at + BYTES, ORDER);
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, from + 2 * BYTES, ORDER).intoMemorySegment(MEMORY, to1 + at, ORDER);
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, from + 3 * BYTES, ORDER).intoMemorySegment(MEMORY, to1 + at + BYTES, ORDER);
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, from + 4 * BYTES, ORDER).intoMemorySegment(MEMORY, to2 + at, ORDER);
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, from + 5 * BYTES, ORDER).intoMemorySegment(MEMORY, to2 + at + BYTES, ORDER);
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, from + 6 * BYTES, ORDER).intoMemorySegment(MEMORY, to3 + at, ORDER);
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, from + 7 * BYTES, ORDER).intoMemorySegment(MEMORY, to3 + at + BYTES, ORDER);
+        int end = (k & 0xffff) * PANEL_BYTES;
+        for (int at = 0; at < end; at += PANEL_BYTES) {
+            long row = from & ADDRESS;
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, row, ORDER).intoMemorySegment(MEMORY, to + at, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, row + BYTES, ORDER).intoMemorySegment(MEMORY, to + at + BYTES, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 2 * BYTES, ORDER).intoMemorySegment(MEMORY, to1 + at, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 3 * BYTES, ORDER).intoMemorySegment(MEMORY, to1 + at + BYTES, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 4 * BYTES, ORDER).intoMemorySegment(MEMORY, to2 + at, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 5 * BYTES, ORDER).intoMemorySegment(MEMORY, to2 + at + BYTES, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 6 * BYTES, ORDER).intoMemorySegment(MEMORY, to3 + at, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 7 * BYTES, ORDER).intoMemorySegment(MEMORY, to3 + at + BYTES, ORDER);
             from += stride;
-            at += 2 * BYTES;
         }
     }
 
     /** Four left panels of {@code 8} floats a step at once, each from {@code rows} columns and some of the next ones', which no tile reads. */
     static void fourLeft(long to, long panelBytes, long from, long stride, int k, int rows) {
+        to &= ADDRESS;
+        panelBytes &= STRIDE;
         long to1 = to + panelBytes;
         long to2 = to1 + panelBytes;
         long to3 = to2 + panelBytes;
-        long width = 4L * rows;
-        long at = 0;
-        for (int step = 0; step < k; step++) {
-            FloatVector.fromMemorySegment(EIGHT, MEMORY, from, ORDER).intoMemorySegment(MEMORY, to + at, ORDER);
-            FloatVector.fromMemorySegment(EIGHT, MEMORY, from + width, ORDER).intoMemorySegment(MEMORY, to1 + at, ORDER);
-            FloatVector.fromMemorySegment(EIGHT, MEMORY, from + 2 * width, ORDER).intoMemorySegment(MEMORY, to2 + at, ORDER);
-            FloatVector.fromMemorySegment(EIGHT, MEMORY, from + 3 * width, ORDER).intoMemorySegment(MEMORY, to3 + at, ORDER);
+        long width = 4L * rows & STRIDE;
+        int end = (k & 0xffff) * 4 * BLOCK;
+        for (int at = 0; at < end; at += 4 * BLOCK) {
+            long row = from & ADDRESS;
+            FloatVector.fromMemorySegment(EIGHT, MEMORY, row, ORDER).intoMemorySegment(MEMORY, to + at, ORDER);
+            FloatVector.fromMemorySegment(EIGHT, MEMORY, row + width, ORDER).intoMemorySegment(MEMORY, to1 + at, ORDER);
+            FloatVector.fromMemorySegment(EIGHT, MEMORY, row + 2 * width, ORDER).intoMemorySegment(MEMORY, to2 + at, ORDER);
+            FloatVector.fromMemorySegment(EIGHT, MEMORY, row + 3 * width, ORDER).intoMemorySegment(MEMORY, to3 + at, ORDER);
             from += stride;
-            at += 4L * BLOCK;
         }
     }
 

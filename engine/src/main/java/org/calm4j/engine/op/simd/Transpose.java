@@ -1,7 +1,9 @@
 package org.calm4j.engine.op.simd;
 
+import static org.calm4j.engine.op.simd.Vectors.ADDRESS;
 import static org.calm4j.engine.op.simd.Vectors.MEMORY;
 import static org.calm4j.engine.op.simd.Vectors.ORDER;
+import static org.calm4j.engine.op.simd.Vectors.STRIDE;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
@@ -27,14 +29,16 @@ final class Transpose {
      * @param row6 and row7 are the addresses of the last two rows: a panel of six rows has none, and repeats another
      */
     static void block(long to, long toStride, long from, long stride, long row6, long row7) {
+        from &= ADDRESS;
+        stride &= STRIDE;
         FloatVector a0 = FloatVector.fromMemorySegment(EIGHT, MEMORY, from, ORDER);
         FloatVector a1 = FloatVector.fromMemorySegment(EIGHT, MEMORY, from + stride, ORDER);
         FloatVector a2 = FloatVector.fromMemorySegment(EIGHT, MEMORY, from + 2 * stride, ORDER);
         FloatVector a3 = FloatVector.fromMemorySegment(EIGHT, MEMORY, from + 3 * stride, ORDER);
         FloatVector a4 = FloatVector.fromMemorySegment(EIGHT, MEMORY, from + 4 * stride, ORDER);
         FloatVector a5 = FloatVector.fromMemorySegment(EIGHT, MEMORY, from + 5 * stride, ORDER);
-        FloatVector a6 = FloatVector.fromMemorySegment(EIGHT, MEMORY, row6, ORDER);
-        FloatVector a7 = FloatVector.fromMemorySegment(EIGHT, MEMORY, row7, ORDER);
+        FloatVector a6 = FloatVector.fromMemorySegment(EIGHT, MEMORY, row6 & ADDRESS, ORDER);
+        FloatVector a7 = FloatVector.fromMemorySegment(EIGHT, MEMORY, row7 & ADDRESS, ORDER);
 
         FloatVector b0 = a0.blend(a1.rearrange(XOR1), BIT1);
         FloatVector b1 = a0.rearrange(XOR1).blend(a1, BIT1);
@@ -54,6 +58,8 @@ final class Transpose {
         a5 = b5.blend(b7.rearrange(XOR2), BIT2);
         a7 = b5.rearrange(XOR2).blend(b7, BIT2);
 
+        to &= ADDRESS;
+        toStride &= STRIDE;
         a0.blend(a4.rearrange(XOR4), BIT4).intoMemorySegment(MEMORY, to, ORDER);
         a1.blend(a5.rearrange(XOR4), BIT4).intoMemorySegment(MEMORY, to + toStride, ORDER);
         a2.blend(a6.rearrange(XOR4), BIT4).intoMemorySegment(MEMORY, to + 2 * toStride, ORDER);

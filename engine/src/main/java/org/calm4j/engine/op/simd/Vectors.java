@@ -25,6 +25,8 @@ final class Vectors {
     static final MemorySegment MEMORY = memory();
     /** Every address is less, so {@code p & ADDRESS} is p; the compiler then knows that p lies in MEMORY, and does not check it. */
     static final long ADDRESS = Long.MAX_VALUE >>> 1;
+    /** The same for the distance of rows, some of which are added to an address. */
+    static final long STRIDE = Long.MAX_VALUE >>> 16;
 
     /**
      * A vector plus itself in these orders, one after another, has the sum of its lanes in every lane. {@code reduceLanes(ADD)} leaves the
