@@ -143,7 +143,8 @@ public final class ProductComparison {
 
     private void warmUp() {
         for (String shape : List.of("nt160x160x160", "nn160x160x160", "tn160x160x160", "nt161x93x77", "nn161x93x77", "tn161x93x77", "nt8x300x300",
-                "nt5x300x300", "nt3x300x300", "nt1x300x300", "nn1x300x300", "nn7x300x300", "nt100x200x16", "nt300x1x300", "nn161x1x300", "tn1x93x77", "nt128x768x768")) {
+                "nt5x300x300", "nt3x300x300", "nt1x300x300", "nn1x300x300", "nn7x300x300", "nt100x200x16", "nt300x1x300", "nn161x1x300", "tn1x93x77", "nt300x5x300",
+                "nt1x50x168", "nt161x200x800", "nt128x768x768")) {
             Operands operands = operands(shape, 1);
             long end = System.nanoTime() + WARM_UP_NANOS;
             while (System.nanoTime() < end) {

@@ -93,6 +93,15 @@ final class Dot {
             t2 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a2 + BYTES + at, ORDER).fma(y, t2);
             t3 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a3 + BYTES + at, ORDER).fma(y, t3);
         }
+        if ((count & LANES) != 0) {
+            long at = i & STRIDE;
+            FloatVector x = FloatVector.fromMemorySegment(FLOATS, MEMORY, b + at, ORDER);
+            s0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a + at, ORDER).fma(x, s0);
+            s1 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a1 + at, ORDER).fma(x, s1);
+            s2 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a2 + at, ORDER).fma(x, s2);
+            s3 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a3 + at, ORDER).fma(x, s3);
+            i += BYTES;
+        }
         s0 = s0.add(t0);
         s1 = s1.add(t1);
         s2 = s2.add(t2);
@@ -108,12 +117,18 @@ final class Dot {
             all = all.add(all.rearrange(FOLD4));
         }
         ((FloatVector) all.reinterpretShape(FloatVector.SPECIES_128, 0)).intoMemorySegment(MEMORY, to, ORDER);
-        for (end = 4L * count; i != end; i += 4) {
-            float x = MEMORY.get(FLOAT, b + i);
-            MEMORY.set(FLOAT, to, Math.fma(MEMORY.get(FLOAT, a + i), x, MEMORY.get(FLOAT, to)));
-            MEMORY.set(FLOAT, to + 4, Math.fma(MEMORY.get(FLOAT, a1 + i), x, MEMORY.get(FLOAT, to + 4)));
-            MEMORY.set(FLOAT, to + 8, Math.fma(MEMORY.get(FLOAT, a2 + i), x, MEMORY.get(FLOAT, to + 8)));
-            MEMORY.set(FLOAT, to + 12, Math.fma(MEMORY.get(FLOAT, a3 + i), x, MEMORY.get(FLOAT, to + 12)));
+        if ((count & LANES - 1) != 0) {
+            rest(to, a + i, stride, b + i, count & LANES - 1);
+        }
+    }
+
+    private static void rest(long to, long a, long stride, long b, int count) {
+        for (int j = 0; j < 4; j++) {
+            float sum = MEMORY.get(FLOAT, to + 4L * j);
+            for (int i = 0; i < count; i++) {
+                sum = Math.fma(MEMORY.get(FLOAT, a + j * stride + 4L * i), MEMORY.get(FLOAT, b + 4L * i), sum);
+            }
+            MEMORY.set(FLOAT, to + 4L * j, sum);
         }
     }
 }

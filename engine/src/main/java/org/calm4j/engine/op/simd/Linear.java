@@ -11,6 +11,10 @@ final class Linear implements AutoCloseable {
     /** Up to so many rows of x (decoding), reading the weight once beats packing it. */
     private static final int FEW_ROWS = 8;
     private static final int ROWS_AT_ONCE = 4;
+    /** Up to so many outputs, reading x once beats packing it. */
+    private static final int FEW_OUTPUTS = 8;
+    /** A weight of so many elements lies in the second cache; from there, unlike from memory, four rows at once are faster than one. */
+    private static final long CACHED = 1 << 16;
     /** Weight rows of one task. */
     private static final int TASK_ROWS = 32;
     /** Columns of one task, where the weight's columns are the outputs. */
@@ -57,7 +61,7 @@ final class Linear implements AutoCloseable {
 
     /** The same on addresses; rows of out begin so many bytes apart. */
     void forward(long out, long x, long w, DType type, int t, int n, int k, float alpha, boolean add, long outStride) {
-        if (t > FEW_ROWS && n > 1) {
+        if (t > FEW_ROWS && n > FEW_OUTPUTS) {
             product.left(x, 4L * k).rightTransposed(w, (long) type.bytes() * k, type).into(out, outStride, t, n, k, alpha, add);
             return;
         }
@@ -86,8 +90,19 @@ final class Linear implements AutoCloseable {
 
     private void few(int index, int worker) {
         int end = Math.min(n, (index + 1) * TASK_ROWS);
+        int row = index * TASK_ROWS;
         long sums = own[worker].floats(ROWS_AT_ONCE + k);
-        for (int row = index * TASK_ROWS; row < end; row++) {
+        if (t < ROWS_AT_ONCE && type == DType.F32 && (long) n * k <= CACHED) {
+            for (; row + ROWS_AT_ONCE <= end; row += ROWS_AT_ONCE) {
+                for (int i = 0; i < t; i++) {
+                    Dot.four(sums, weightRow(row, 0), 4L * k, x + 4L * i * k, k);
+                    for (int j = 0; j < ROWS_AT_ONCE; j++) {
+                        store(i, row + j, MEMORY.get(FLOAT, sums + 4L * j));
+                    }
+                }
+            }
+        }
+        for (; row < end; row++) {
             long weight = weightRow(row, sums + 4L * ROWS_AT_ONCE);
             int i = 0;
             for (; i + ROWS_AT_ONCE <= t; i += ROWS_AT_ONCE) {
@@ -102,12 +117,26 @@ final class Linear implements AutoCloseable {
         }
     }
 
-    /** A weight of one row: its inner product with each row of x. */
+    /** For a weight of few rows: their inner products with each row of x, which is read once. */
     private void column(int index, int worker) {
-        long weight = weightRow(0, own[worker].floats(k));
+        long sums = own[worker].floats(ROWS_AT_ONCE + (long) FEW_OUTPUTS * k);
+        long rows = w;
+        if (type != DType.F32) {
+            rows = sums + 4L * ROWS_AT_ONCE;
+            Widen.row(rows, w, type, n * k);
+        }
         int end = Math.min(t, (index + 1) * TASK_ROWS);
         for (int i = index * TASK_ROWS; i < end; i++) {
-            store(i, 0, Dot.one(x + 4L * i * k, weight, k));
+            int j = 0;
+            for (; j + ROWS_AT_ONCE <= n; j += ROWS_AT_ONCE) {
+                Dot.four(sums, rows + 4L * j * k, 4L * k, x + 4L * i * k, k);
+                for (int l = 0; l < ROWS_AT_ONCE; l++) {
+                    store(i, j + l, MEMORY.get(FLOAT, sums + 4L * l));
+                }
+            }
+            for (; j < n; j++) {
+                store(i, j, Dot.one(x + 4L * i * k, rows + 4L * j * k, k));
+            }
         }
     }
 

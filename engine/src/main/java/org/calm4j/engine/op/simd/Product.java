@@ -2,9 +2,12 @@ package org.calm4j.engine.op.simd;
 
 import static org.calm4j.engine.op.simd.Vectors.BYTES;
 import static org.calm4j.engine.op.simd.Vectors.FLOAT;
+import static org.calm4j.engine.op.simd.Vectors.FLOATS;
 import static org.calm4j.engine.op.simd.Vectors.LANES;
 import static org.calm4j.engine.op.simd.Vectors.MEMORY;
+import static org.calm4j.engine.op.simd.Vectors.ORDER;
 
+import jdk.incubator.vector.FloatVector;
 import org.calm4j.engine.tensor.DType;
 
 /**
@@ -327,11 +330,22 @@ final class Product implements AutoCloseable {
             Tile6.setNarrow(tile, 2 * BYTES, a, b, depth, 1);
         }
         for (int i = 0; i < tileRows; i++) {
-            for (int j = 0; j < tileColumns; j++) {
-                float value = MEMORY.get(FLOAT, tile + i * 2 * BYTES + 4L * j);
-                long at = to + i * cStride + 4L * j;
-                MEMORY.set(FLOAT, at, adding ? Math.fma(value, alpha, MEMORY.get(FLOAT, at)) : value * alpha);
-            }
+            edgeRow(to + i * cStride, tile + i * 2 * BYTES, tileColumns);
+        }
+    }
+
+    private void edgeRow(long to, long tile, int count) {
+        int j = 0;
+        for (; j + LANES <= count; j += LANES) {
+            FloatVector value = FloatVector.fromMemorySegment(FLOATS, MEMORY, tile + 4L * j, ORDER);
+            FloatVector sum = adding ? value.fma(FloatVector.broadcast(FLOATS, alpha), FloatVector.fromMemorySegment(FLOATS, MEMORY, to + 4L * j, ORDER))
+                    : value.mul(alpha);
+            sum.intoMemorySegment(MEMORY, to + 4L * j, ORDER);
+        }
+        for (; j < count; j++) {
+            float value = MEMORY.get(FLOAT, tile + 4L * j);
+            long at = to + 4L * j;
+            MEMORY.set(FLOAT, at, adding ? Math.fma(value, alpha, MEMORY.get(FLOAT, at)) : value * alpha);
         }
     }
 
