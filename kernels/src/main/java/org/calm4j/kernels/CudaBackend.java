@@ -241,12 +241,12 @@ final class CudaBackend implements Backend {
     }
 
     @Override
-    public void tokenLogProbForward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target) {
+    public void tokenLogProbForward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target, Tensor kept) {
         tokenLogProb.forward(logProb, lse, x, w, target);
     }
 
     @Override
-    public void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse) {
+    public void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, Tensor kept) {
         tokenLogProb.backward(dX, dW, coefficient, x, w, target, lse);
     }
 

@@ -9,6 +9,7 @@ import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Draws;
 import org.calm4j.engine.op.TokenFilter;
 import org.calm4j.engine.tensor.Block;
+import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
@@ -19,6 +20,9 @@ import org.calm4j.engine.tensor.Tensor;
  * computes anew.
  */
 public final class Activations implements AutoCloseable {
+    /** Bytes up to which logits are kept for the backward pass. */
+    private static final long MOST_LOGITS = 256L << 20;
+
     /** What the activations must hold. */
     public enum Purpose {
         /** The forward pass alone: layers share their memory. */
@@ -90,6 +94,8 @@ public final class Activations implements AutoCloseable {
     private final Purpose purpose;
     private final Capacity capacity;
     private final Block memory;
+    /** Of {@link #keptLogits}. */
+    private final Buffer logitsMemory;
     private int rows = -1;
     private int scored = -1;
 
@@ -115,6 +121,8 @@ public final class Activations implements AutoCloseable {
     /** (N): the gradient of the loss with respect to each log-probability. */
     Tensor coefficient;
     Tensor logits;
+    /** What the backend keeps of the logits between forward and backward; null where it computes them anew. */
+    Tensor keptLogits;
     /** (P,R/2), the rotary angles' cosines and sines; null where positions are learned. */
     final Tensor cosine;
     final Tensor sine;
@@ -152,6 +160,7 @@ public final class Activations implements AutoCloseable {
         this.purpose = purpose;
         this.capacity = capacity;
         memory = plan(config, backend.computeType(), purpose, capacity).allocate(backend::allocate);
+        logitsMemory = purpose == Purpose.TRAINING ? allocateLogits() : null;
         cosine = memory.get("cosine");
         sine = memory.get("sine");
         if (config.rope() != null) {
@@ -162,7 +171,12 @@ public final class Activations implements AutoCloseable {
         }
     }
 
-    /** Bytes that such activations take. */
+    private Buffer allocateLogits() {
+        long bytes = backend.keptLogits(capacity.scored(), config.vocabSize()) * backend.computeType().bytes();
+        return bytes == 0 || bytes > MOST_LOGITS ? null : backend.allocate(bytes);
+    }
+
+    /** Bytes that such activations take, without logits that are kept. */
     public static long bytes(ModelConfig config, DType type, Purpose purpose, Capacity capacity) {
         return plan(config, type, purpose, capacity).bytes();
     }
@@ -362,6 +376,8 @@ public final class Activations implements AutoCloseable {
         logProb = scored("logProb");
         logProbLse = scored("logProbLse");
         coefficient = scored("coefficient");
+        keptLogits = logitsMemory == null ? null
+                : new Tensor("keptLogits", logitsMemory, 0, backend.computeType(), backend.keptLogits(scored, config.vocabSize()));
         logits = capacity.logits() == 0 ? null : memory.get("logits").rows(0, Math.min(scored, capacity.logits()));
         if (purpose != Purpose.INFERENCE) {
             dGathered = scored("dGathered");
@@ -412,5 +428,8 @@ public final class Activations implements AutoCloseable {
     @Override
     public void close() {
         memory.close();
+        if (logitsMemory != null) {
+            logitsMemory.close();
+        }
     }
 }

@@ -43,7 +43,7 @@ public final class CausalLm {
         backend.write(a.scoredRows, batch.scoredRows(), batch.scored());
         backend.write(a.targets, batch.targets(), batch.scored());
         hidden(a, batch.segments(), null, dropoutSeed);
-        backend.tokenLogProbForward(a.logProb, a.logProbLse, a.norm, parameters.head(), a.targets);
+        backend.tokenLogProbForward(a.logProb, a.logProbLse, a.norm, parameters.head(), a.targets, a.keptLogits);
     }
 
     /** Logits of the batch's marked rows, with keys and values kept in a cache; the batch's own rows of it were cleared before. */
@@ -171,7 +171,7 @@ public final class CausalLm {
         Parameters full = d.parameters();
         backend.write(a.coefficient, coefficient, batch.scored());
         backend.tokenLogProbBackward(a.dNorm, full == null ? null : full.head(), a.coefficient, a.norm, parameters.head(), a.targets,
-                a.logProbLse);
+                a.logProbLse, a.keptLogits);
         backend.zero(a.dGathered);
         normBackward(a.dGathered, full == null ? null : full.norm(), a.dNorm, a.gathered, parameters.norm(), a.mean, a.rstd);
         backend.zero(a.dResidual);

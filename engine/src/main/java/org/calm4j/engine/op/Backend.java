@@ -229,15 +229,21 @@ public interface Backend extends AutoCloseable {
     // ---- vocabulary ----
 
     /**
-     * Natural-log probability of one target per row, {@code logits = x · wᵀ}, without keeping the logits.
+     * Natural-log probability of one target per row, {@code logits = x · wᵀ}.
      *
      * @param logProb (N), set
      * @param lse (N), set: log Σ exp(logits)
      * @param x (N,C)
      * @param w (V,C), any floating type
      * @param target (N) I32, each in [0,V)
+     * @param kept ({@link #keptLogits}): set to what spares the backward pass the product; null to keep nothing
      */
-    void tokenLogProbForward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target);
+    void tokenLogProbForward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target, Tensor kept);
+
+    /** Elements that {@link #tokenLogProbForward} can keep for N rows and V words; 0 where the backend always computes logits anew. */
+    default long keptLogits(int rows, int words) {
+        return 0;
+    }
 
     /**
      * The gradients of {@code Σₙ coefficient[n] · logProb[n]}.
@@ -245,8 +251,9 @@ public interface Backend extends AutoCloseable {
      * @param dX (N,C), set
      * @param dW (V,C), added to; null when the weight is frozen
      * @param coefficient (N): the gradient of the loss with respect to logProb
+     * @param kept as the forward pass left it; used up; null if it kept nothing
      */
-    void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse);
+    void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, Tensor kept);
 
     // ---- choosing tokens ----
 

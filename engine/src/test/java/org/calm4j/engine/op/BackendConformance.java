@@ -97,6 +97,16 @@ public abstract class BackendConformance {
             return tensor;
         }
 
+        /** NaN, or null without elements. */
+        Tensor unset(Backend of, long elements) {
+            if (elements == 0) {
+                return null;
+            }
+            double[] values = new double[Math.toIntExact(elements)];
+            Arrays.fill(values, Double.NaN);
+            return make(of, DType.F32, values, elements);
+        }
+
         private Buffer allocate(Backend of, long bytes) {
             Buffer buffer = of.allocate(bytes);
             buffers.add(buffer);
@@ -457,15 +467,23 @@ public abstract class BackendConformance {
             Tensor[] dX = c.tensor(DType.F32, 1, n, width);
             Tensor[] dW = c.tensor(DType.F32, 1, v, width);
             Tensor[] coefficient = c.tensor(DType.F32, 1, n);
-            c.run((b, i) -> b.tokenLogProbForward(logProb[i], lse[i], x[i], w[i], target[i]));
+            c.run((b, i) -> b.tokenLogProbForward(logProb[i], lse[i], x[i], w[i], target[i], null));
             // A sure target has log-probability zero, from logits as large as their log-sum-exp.
             c.check("logProb", productTolerance(), logProb, Math.max(1, c.largest(lse)));
             c.check("lse", productTolerance(), lse, 1);
-            c.run((b, i) -> b.tokenLogProbBackward(dX[i], dW[i], coefficient[i], x[i], w[i], target[i], lse[i]));
+            c.run((b, i) -> b.tokenLogProbBackward(dX[i], dW[i], coefficient[i], x[i], w[i], target[i], lse[i], null));
             c.check("dX", 2 * productTolerance(), dX, 1);
             c.check("dW", 2 * productTolerance(), dW, 1);
-            c.run((b, i) -> b.tokenLogProbBackward(dX[i], null, coefficient[i], x[i], w[i], target[i], lse[i]));
+            c.run((b, i) -> b.tokenLogProbBackward(dX[i], null, coefficient[i], x[i], w[i], target[i], lse[i], null));
             c.check("dX without dW", 2 * productTolerance(), dX, 1);
+            c.run((b, i) -> {
+                Tensor kept = c.unset(b, b.keptLogits(n, v));
+                b.tokenLogProbForward(logProb[i], lse[i], x[i], w[i], target[i], kept);
+                b.tokenLogProbBackward(dX[i], dW[i], coefficient[i], x[i], w[i], target[i], lse[i], kept);
+            });
+            c.check("logProb with kept logits", productTolerance(), logProb, Math.max(1, c.largest(lse)));
+            c.check("dX with kept logits", 2 * productTolerance(), dX, 1);
+            c.check("dW with kept logits", 2 * productTolerance(), dW, 2);
         }
     }
 

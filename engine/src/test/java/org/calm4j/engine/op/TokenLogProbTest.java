@@ -38,11 +38,11 @@ final class TokenLogProbTest {
             dX = Doubles.unset(n, c);
             dW = Doubles.of(new double[vocabulary * c], vocabulary, c);
             forward();
-            backend.tokenLogProbBackward(dX, dW, coefficient, x, w, target, Doubles.copy(lse));
+            backend.tokenLogProbBackward(dX, dW, coefficient, x, w, target, Doubles.copy(lse), null);
         }
 
         void forward() {
-            backend.tokenLogProbForward(logProb, lse, x, w, target);
+            backend.tokenLogProbForward(logProb, lse, x, w, target, null);
         }
     }
 
@@ -95,7 +95,7 @@ final class TokenLogProbTest {
         double sum = 0;
         for (int target = 0; target < 5; target++) {
             Tensor logProb = Doubles.unset(1);
-            backend.tokenLogProbForward(logProb, Doubles.unset(1), x, w, Doubles.indices(target));
+            backend.tokenLogProbForward(logProb, Doubles.unset(1), x, w, Doubles.indices(target), null);
             sum += Math.exp(logProb.get(0));
         }
         Doubles.assertClose("sum", sum, 1);
@@ -108,7 +108,7 @@ final class TokenLogProbTest {
         Tensor w = Doubles.of(new double[] {1000, 960, -1000}, 3, 1);
         Tensor logProb = Doubles.unset(1);
         Tensor lse = Doubles.unset(1);
-        backend.tokenLogProbForward(logProb, lse, x, w, Doubles.indices(1));
+        backend.tokenLogProbForward(logProb, lse, x, w, Doubles.indices(1), null);
         Doubles.assertClose("logProb", logProb.get(0), -40);
         Doubles.assertClose("lse", lse.get(0), 1000);
     }
@@ -117,10 +117,10 @@ final class TokenLogProbTest {
     void addsToTheWeightsGradientAndLeavesAFrozenWeightAlone() {
         Case all = new Case(3, 5, 2);
         Tensor twice = Doubles.copy(all.dW);
-        backend.tokenLogProbBackward(Doubles.unset(3, 2), twice, all.coefficient, all.x, all.w, all.target, all.lse);
+        backend.tokenLogProbBackward(Doubles.unset(3, 2), twice, all.coefficient, all.x, all.w, all.target, all.lse, null);
         Doubles.assertClose("dW", twice, Doubles.plus(all.dW, all.dW));
         Tensor alone = Doubles.unset(3, 2);
-        backend.tokenLogProbBackward(alone, null, all.coefficient, all.x, all.w, all.target, all.lse);
+        backend.tokenLogProbBackward(alone, null, all.coefficient, all.x, all.w, all.target, all.lse, null);
         assertThat(Doubles.array(alone)).isEqualTo(Doubles.array(all.dX));
     }
 
@@ -132,12 +132,12 @@ final class TokenLogProbTest {
         Tensor target = oracle.tensor("target");
         Tensor logProb = oracle.unset("logProb");
         Tensor lse = oracle.unset("lse");
-        backend.tokenLogProbForward(logProb, lse, x, w, target);
+        backend.tokenLogProbForward(logProb, lse, x, w, target, null);
         oracle.check("logProb", logProb);
         oracle.check("lse", lse);
         Tensor dX = oracle.unset("dX");
         Tensor dW = oracle.zero("dW");
-        backend.tokenLogProbBackward(dX, dW, oracle.tensor("coefficient"), x, w, target, lse);
+        backend.tokenLogProbBackward(dX, dW, oracle.tensor("coefficient"), x, w, target, lse, null);
         oracle.check("dX", dX);
         oracle.check("dW", dW);
     }

@@ -186,12 +186,12 @@ public final class ScalarBackend implements Backend {
     }
 
     @Override
-    public void tokenLogProbForward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target) {
+    public void tokenLogProbForward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target, Tensor kept) {
         TokenLogProb.forward(logProb, lse, x, w, target);
     }
 
     @Override
-    public void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse) {
+    public void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, Tensor kept) {
         TokenLogProb.backward(dX, dW, coefficient, x, w, target, lse);
     }
 

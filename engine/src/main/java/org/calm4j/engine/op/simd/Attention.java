@@ -193,7 +193,7 @@ final class Attention implements AutoCloseable {
     /** Scores, not scaled yet, to probabilities: zero behind the visible ones. */
     private void softmax(long scores, int visible, int keys, long at) {
         float max = scale * Exp.max(scores, visible);
-        double sum = Exp.wholeVectors(scores, visible, scale, max);
+        double sum = Exp.wholeVectors(scores, scores, visible, scale, max);
         Scale.row(scores, (float) (1 / sum), visible);
         zero(scores + 4L * visible, keys - visible);
         MEMORY.set(FLOAT, lse + 4 * at, (float) (max + Math.log(sum)));
@@ -338,7 +338,7 @@ final class Attention implements AutoCloseable {
                 dots(p + 4L * low, q + head + i * queryStride, k + key + low * keyStride, end - low);
                 dots(dS + 4L * low, dOut + head + i * queryStride, v + key + low * keyStride, end - low);
             }
-            Exp.wholeVectors(p + 4L * low, end - low, scale, MEMORY.get(FLOAT, lse + 4 * (at + (long) i * heads)));
+            Exp.wholeVectors(p + 4L * low, p + 4L * low, end - low, scale, MEMORY.get(FLOAT, lse + 4 * (at + (long) i * heads)));
             scores(dS + 4L * low, p + 4L * low, MEMORY.get(FLOAT, outDot + 4L * i), scale, end - low);
             zero(p, low);
             zero(dS, low);

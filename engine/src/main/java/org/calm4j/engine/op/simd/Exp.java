@@ -44,16 +44,16 @@ final class Exp {
     }
 
     /**
-     * Sets {@code x[i] = exp(scale·x[i] − shift)} in place for a positive scale, and returns the sum, without a scalar rest: what lies behind the last element, up to
-     * a whole vector, is overwritten.
+     * Sets {@code to[i] = exp(scale·x[i] − shift)} for a positive scale, and returns the sum, without a scalar rest: what lies behind the last
+     * element, up to a whole vector, is overwritten in both; to may be x.
      */
-    static double wholeVectors(long x, int count, float scale, float shift) {
+    static double wholeVectors(long to, long x, int count, float scale, float shift) {
         int whole = Vectors.roundUp(count);
         for (int i = count; i < whole; i++) {
             // Its exponential is 2e-38 and no part of any sum.
             MEMORY.set(FLOAT, x + 4L * i, Float.NEGATIVE_INFINITY);
         }
-        return row(x, x, whole, scale, shift);
+        return row(to, x, whole, scale, shift);
     }
 
     private static float block(long to, long from, int count, float scale, float shift) {

@@ -223,13 +223,18 @@ public final class SimdBackend implements Backend {
     }
 
     @Override
-    public void tokenLogProbForward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target) {
-        tokenLogProb.forward(logProb, lse, x, w, target);
+    public void tokenLogProbForward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target, Tensor kept) {
+        tokenLogProb.forward(logProb, lse, x, w, target, kept);
     }
 
     @Override
-    public void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse) {
-        tokenLogProb.backward(dX, dW, coefficient, x, w, target, lse);
+    public long keptLogits(int rows, int words) {
+        return TokenLogProb.kept(rows, words);
+    }
+
+    @Override
+    public void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, Tensor kept) {
+        tokenLogProb.backward(dX, dW, coefficient, x, w, target, lse, kept);
     }
 
     @Override

@@ -10,6 +10,7 @@ import org.calm4j.engine.tensor.Tensor;
 /**
  * {@code log softmax(x·wᵀ)} at one target per row: x (N,C), w (V,C). The logits of some rows and some words at a time, which stay in the cache,
  * with the sum of exponentials carried from words to words (Milakov &amp; Gimelshein 2018); so w and its gradient pass through once for many rows.
+ * Where they are kept for the backward pass, each such block lies behind the other.
  */
 final class TokenLogProb implements AutoCloseable {
     private static final int ROWS = 512;
@@ -27,10 +28,15 @@ final class TokenLogProb implements AutoCloseable {
     private final WorkerPool.Task backwardTask = this::backward;
 
     private long carried;
+    /** Memory for the logits of one block. */
+    private long block;
     private long logits;
     /** Bytes from one row of logits to the next: whole vectors. */
     private long stride;
     private int rows;
+    /** Of each worker: exponentials that nobody reads. */
+    private long exponentials;
+    private boolean keeping;
     private int firstWord;
     private int words;
     private long logProb;
@@ -44,7 +50,7 @@ final class TokenLogProb implements AutoCloseable {
     }
 
     /** Sets logProb (N) and lse (N). */
-    void forward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target) {
+    void forward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target, Tensor kept) {
         int n = (int) x.dim(0);
         int c = (int) x.dim(1);
         int v = (int) w.dim(0);
@@ -55,13 +61,14 @@ final class TokenLogProb implements AutoCloseable {
         long wordBytes = (long) w.type().bytes() * c;
         long targets = Native.indices(target, n, v);
         reserve(n, v);
+        long keptAt = kept == null ? 0 : Native.f32(kept, kept(n, v));
         for (int first = 0; first < n; first += ROWS) {
             rows = Math.min(ROWS, n - first);
             this.logProb = logProbs + 4L * first;
             this.lse = lses + 4L * first;
             this.target = targets + 4L * first;
             for (firstWord = 0; firstWord < v; firstWord += WORDS) {
-                words = Math.min(WORDS, v - firstWord);
+                takeWords(v, keptAt, first);
                 linear.forward(logits, xs + 4L * first * c, weight + firstWord * wordBytes, w.type(), rows, words, c, 1, false, stride);
                 pool.run(forwardTask, (rows + TASK_ROWS - 1) / TASK_ROWS, (long) (rows * (double) words / PER_NANO));
             }
@@ -73,7 +80,7 @@ final class TokenLogProb implements AutoCloseable {
      * With {@code dLogit[v] = coefficient (1{v = target} − softmax[v])}: sets {@code dX = dLogit·w}, adds {@code dW += dLogitᵀ·x} unless dW
      * is null.
      */
-    void backward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse) {
+    void backward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, Tensor kept) {
         int n = (int) x.dim(0);
         int c = (int) x.dim(1);
         int v = (int) w.dim(0);
@@ -86,6 +93,7 @@ final class TokenLogProb implements AutoCloseable {
         long targets = Native.indices(target, n, v);
         long lses = Native.f32(lse, n);
         reserve(n, v);
+        long keptAt = kept == null ? 0 : Native.f32(kept, kept(n, v));
         for (int first = 0; first < n; first += ROWS) {
             rows = Math.min(ROWS, n - first);
             long rowsX = xs + 4L * first * c;
@@ -93,9 +101,11 @@ final class TokenLogProb implements AutoCloseable {
             this.lse = lses + 4L * first;
             this.target = targets + 4L * first;
             for (firstWord = 0; firstWord < v; firstWord += WORDS) {
-                words = Math.min(WORDS, v - firstWord);
+                takeWords(v, keptAt, first);
                 long wordsWeight = weight + firstWord * wordBytes;
-                linear.forward(logits, rowsX, wordsWeight, w.type(), rows, words, c, 1, false, stride);
+                if (kept == null) {
+                    linear.forward(logits, rowsX, wordsWeight, w.type(), rows, words, c, 1, false, stride);
+                }
                 pool.run(backwardTask, (rows + TASK_ROWS - 1) / TASK_ROWS, (long) (rows * (double) words / PER_NANO));
                 linear.backwardInput(dXs + 4L * first * c, logits, wordsWeight, w.type(), rows, words, c, 1, firstWord > 0, stride);
                 if (dW != null) {
@@ -107,9 +117,23 @@ final class TokenLogProb implements AutoCloseable {
 
     private void reserve(int n, int v) {
         int most = Math.min(n, ROWS);
-        stride = 4L * Vectors.roundUp(Math.min(v, WORDS));
-        logits = scratch.floats(most * (stride + CARRIED) / 4);
-        carried = logits + most * stride;
+        long width = Vectors.roundUp(Math.min(v, WORDS));
+        block = scratch.floats((most + pool.threads()) * width + most * CARRIED / 4);
+        exponentials = block + 4 * most * width;
+        carried = exponentials + 4 * pool.threads() * width;
+    }
+
+    /** Floats of all blocks of logits. */
+    static long kept(int n, int v) {
+        return (long) n * (v - v % WORDS + Vectors.roundUp(v % WORDS));
+    }
+
+    /** Words from {@code firstWord} on, for rows from {@code firstRow} on; their logits are one block of what is kept, or the only one there is. */
+    private void takeWords(int v, long keptAt, int firstRow) {
+        words = Math.min(WORDS, v - firstWord);
+        stride = 4L * Vectors.roundUp(words);
+        keeping = keptAt != 0;
+        logits = keeping ? keptAt + 4 * kept(firstRow, v) + 4L * rows * firstWord : block;
     }
 
     private void forward(int task, int worker) {
@@ -129,7 +153,7 @@ final class TokenLogProb implements AutoCloseable {
                 sum = MEMORY.get(DOUBLE, state + 8) * Math.exp(before - max);
             }
             MEMORY.set(FLOAT, state, max);
-            MEMORY.set(DOUBLE, state + 8, sum + Exp.wholeVectors(row, words, 1, max));
+            MEMORY.set(DOUBLE, state + 8, sum + Exp.wholeVectors(keeping ? exponentials + worker * stride : row, row, words, 1, max));
         }
     }
 
@@ -150,7 +174,7 @@ final class TokenLogProb implements AutoCloseable {
         for (int i = task * TASK_ROWS; i < end; i++) {
             long row = logits + i * stride;
             float factor = MEMORY.get(FLOAT, coefficient + 4L * i);
-            Exp.wholeVectors(row, words, 1, MEMORY.get(FLOAT, lse + 4L * i));
+            Exp.wholeVectors(row, row, words, 1, MEMORY.get(FLOAT, lse + 4L * i));
             long word = MEMORY.get(INT, target + 4L * i) - (long) firstWord;
             if (word >= 0 && word < words) {
                 // Before the scaling: 1 − p is more exact than c − c·p.
