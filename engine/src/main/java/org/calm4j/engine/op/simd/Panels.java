@@ -23,7 +23,6 @@ final class Panels {
     private static final int LEAST_ROWS = 6;
     /** Of one step of a right panel. */
     private static final int PANEL_BYTES = (int) (2 * BYTES);
-
     private static final VectorSpecies<Float> EIGHT = FloatVector.SPECIES_256;
 
     private Panels() {
@@ -44,14 +43,9 @@ final class Panels {
 
     /** Six to eight rows; what is missing repeats the last one, in places that no tile reads or whose results nobody keeps. */
     private static void blocks(long to, long from, long stride, int count, int k, long toStride) {
-        long row6 = Math.min(6, count - 1) * stride;
-        long row7 = Math.min(7, count - 1) * stride;
-        int step = 0;
-        for (; step + BLOCK <= k; step += BLOCK) {
-            long source = from + 4L * step;
-            Transpose.block(to + step * toStride, toStride, source, stride, source + row6, source + row7);
-        }
-        restOfRows(to, from, stride, count, BLOCK, step, k, toStride);
+        int blocks = k / BLOCK;
+        Transpose.blocks(to, toStride, from, stride, from + Math.min(6, count - 1) * stride, from + Math.min(7, count - 1) * stride, blocks);
+        restOfRows(to, from, stride, count, BLOCK, blocks * BLOCK, k, toStride);
     }
 
     private static void restOfRows(long to, long from, long stride, int count, int width, int step, int k, long toStride) {
