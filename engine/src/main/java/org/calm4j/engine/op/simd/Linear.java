@@ -17,8 +17,9 @@ final class Linear implements AutoCloseable {
     private static final long CACHED = 1 << 16;
     /** Weight rows of one task. */
     private static final int TASK_ROWS = 32;
-    /** Columns of one task, where the weight's columns are the outputs. */
-    private static final int TASK_COLUMNS = 512;
+    /** Columns of one task, where the weight's columns are the outputs: longer pieces of a row are read faster, but each thread wants some. */
+    private static final int LEAST_COLUMNS = 512;
+    private static final int MOST_COLUMNS = 4096;
     private static final int WEIGHT_ROWS = 8;
     private static final double READ_PER_NANO = 4;
 
@@ -40,6 +41,7 @@ final class Linear implements AutoCloseable {
     private int k;
     private float alpha;
     private boolean add;
+    private int taskColumns;
 
     Linear(WorkerPool pool) {
         this.pool = pool;
@@ -169,14 +171,16 @@ final class Linear implements AutoCloseable {
             return;
         }
         hold(dX, 4L * k, dOut, dOutStride, w, type, t, n, k, alpha, add);
-        pool.run(fewInputTask, (k + TASK_COLUMNS - 1) / TASK_COLUMNS, (long) ((double) n * k / READ_PER_NANO));
+        int wanted = pool.threads() == 1 ? k : k / (2 * pool.threads());
+        taskColumns = Math.clamp(Vectors.roundUp(wanted), LEAST_COLUMNS, MOST_COLUMNS);
+        pool.run(fewInputTask, (k + taskColumns - 1) / taskColumns, (long) ((double) n * k / READ_PER_NANO));
     }
 
     /** For few rows (decoding, where weights are stored (K,N) as in GPT-2): the weight is read once, some of its rows at a time. */
     private void fewInput(int index, int worker) {
-        int column = index * TASK_COLUMNS;
-        int width = Math.min(TASK_COLUMNS, k - column);
-        long factors = own[worker].floats(WEIGHT_ROWS + WEIGHT_ROWS * (long) TASK_COLUMNS);
+        int column = index * taskColumns;
+        int width = Math.min(taskColumns, k - column);
+        long factors = own[worker].floats(WEIGHT_ROWS + WEIGHT_ROWS * (long) taskColumns);
         for (int i = 0; i < t && !add; i++) {
             MEMORY.asSlice(out + i * outStride + 4L * column, 4L * width).fill((byte) 0);
         }
