@@ -5,6 +5,7 @@ import it.unimi.dsi.fastutil.ints.IntHeaps;
 import it.unimi.dsi.fastutil.ints.IntIterator;
 import it.unimi.dsi.fastutil.ints.IntSet;
 import java.util.Arrays;
+import java.util.function.ToDoubleFunction;
 import org.calm4j.engine.random.CounterRandom;
 import org.calm4j.engine.tensor.Tensor;
 
@@ -13,6 +14,7 @@ import org.calm4j.engine.tensor.Tensor;
  * tokens, as many as are wanted.
  */
 public final class Sampler {
+    private final ToDoubleFunction<Tensor> logSumExp;
     private double[] logits = {};
     private double[] scores;
     private double[] weights;
@@ -27,18 +29,29 @@ public final class Sampler {
         return order != 0 ? order : Integer.compare(a, b);
     };
 
+    public Sampler() {
+        logSumExp = row -> logSumExp();
+    }
+
+    /** @param logSumExp of a row of logits (1,V), where the backend has a faster one */
+    public Sampler(ToDoubleFunction<Tensor> logSumExp) {
+        this.logSumExp = logSumExp;
+    }
+
     /** Fills in what is drawn; the backend is the one that has the logits. */
     public void sample(Backend backend, Draws draws, Tensor rows, TokenFilter filter) {
         double[] row = fit(Math.toIntExact(rows.dim(1)));
         this.filter = filter;
         int read = -1;
+        double lse = 0;
         for (int i = 0; i < draws.count(); i++) {
             if (draws.row(i) != read) {
                 read = draws.row(i);
                 backend.read(row, rows.rows(read, 1), vocabulary);
+                lse = logSumExp.applyAsDouble(rows.rows(read, 1));
             }
             int token = next(draws.seen(i), draws.stream(i), draws.position(i));
-            draws.drawn(i, token, logProb(token));
+            draws.drawn(i, token, logits[token] - lse);
         }
     }
 
@@ -55,7 +68,7 @@ public final class Sampler {
         return logits;
     }
 
-    private double logProb(int token) {
+    private double logSumExp() {
         double max = Double.NEGATIVE_INFINITY;
         for (double logit : logits) {
             max = Math.max(max, logit);
@@ -64,7 +77,7 @@ public final class Sampler {
         for (double logit : logits) {
             sum += Math.exp(logit - max);
         }
-        return logits[token] - (max + Math.log(sum));
+        return max + Math.log(sum);
     }
 
     private int next(IntSet seen, long stream, int position) {

@@ -1,5 +1,6 @@
 package org.calm4j.engine.op.simd;
 
+import static org.calm4j.engine.op.simd.Vectors.ADDRESS;
 import static org.calm4j.engine.op.simd.Vectors.FLOAT;
 import static org.calm4j.engine.op.simd.Vectors.FLOATS;
 import static org.calm4j.engine.op.simd.Vectors.FOLD1;
@@ -57,6 +58,8 @@ final class Exp {
     }
 
     private static float block(long to, long from, int count, float scale, float shift) {
+        to &= ADDRESS;
+        from &= ADDRESS;
         FloatVector sums = FloatVector.zero(FLOATS);
         FloatVector minusShift = FloatVector.broadcast(FLOATS, -shift);
         int i = 0;
@@ -100,6 +103,7 @@ final class Exp {
 
     /** The largest of a row; NaN when one is. */
     static float max(long from, int count) {
+        from &= ADDRESS;
         int i = 0;
         float max = Float.NEGATIVE_INFINITY;
         if (count >= LANES) {

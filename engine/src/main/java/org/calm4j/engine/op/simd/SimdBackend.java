@@ -31,7 +31,7 @@ public final class SimdBackend implements Backend {
     private final Dropout dropout;
     private final GradNorm gradNorm;
     private final AdamWStep adamW;
-    private final Sampler sampler = new Sampler();
+    private final Sampler sampler;
 
     /** @param threads at least 1, the caller's included */
     public SimdBackend(int threads) {
@@ -50,6 +50,7 @@ public final class SimdBackend implements Backend {
         swiGlu = new SwiGlu(pool);
         gelu = new Gelu(pool);
         tokenLogProb = new TokenLogProb(pool, linear);
+        sampler = new Sampler(tokenLogProb::logSumExp);
         dropout = new Dropout(pool);
         gradNorm = new GradNorm(pool);
         adamW = new AdamWStep(pool);

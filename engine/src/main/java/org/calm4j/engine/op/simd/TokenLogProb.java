@@ -115,6 +115,19 @@ final class TokenLogProb implements AutoCloseable {
         }
     }
 
+    /** Of one row of logits. */
+    double logSumExp(Tensor row) {
+        int v = (int) row.size();
+        long x = Native.f32(row, v);
+        float max = Exp.max(x, v);
+        reserve(1, v);
+        double sum = 0;
+        for (int i = 0; i < v; i += WORDS) {
+            sum += Exp.row(block, x + 4L * i, Math.min(WORDS, v - i), 1, max);
+        }
+        return max + Math.log(sum);
+    }
+
     private void reserve(int n, int v) {
         int most = Math.min(n, ROWS);
         long width = Vectors.roundUp(Math.min(v, WORDS));
