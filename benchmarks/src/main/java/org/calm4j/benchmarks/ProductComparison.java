@@ -195,7 +195,7 @@ public final class ProductComparison {
         switch (o.layout) {
             case "nt" -> backend.linearForward(o.out, o.x, w, 1, false);
             case "nn" -> backend.linearBackwardInput(o.out, o.x, w, 1, false);
-            default -> backend.linearBackwardWeight(o.out, o.x, w, 1);
+            default -> backend.linearBackwardWeight(o.out, o.x, w, 1, true);
         }
     }
 

@@ -165,8 +165,8 @@ final class CudaBackend implements Backend {
     }
 
     @Override
-    public void linearBackwardWeight(Tensor dW, Tensor dOut, Tensor x, double alpha) {
-        linear.backwardWeight(dW, dOut, x, alpha);
+    public void linearBackwardWeight(Tensor dW, Tensor dOut, Tensor x, double alpha, boolean add) {
+        linear.backwardWeight(dW, dOut, x, alpha, add);
     }
 
     @Override
@@ -246,8 +246,9 @@ final class CudaBackend implements Backend {
     }
 
     @Override
-    public void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, Tensor kept) {
-        tokenLogProb.backward(dX, dW, coefficient, x, w, target, lse);
+    public void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, Tensor kept,
+            boolean add) {
+        tokenLogProb.backward(dX, dW, coefficient, x, w, target, lse, add);
     }
 
     @Override

@@ -24,8 +24,8 @@ final class Linear {
         product.times(dX, dOut, w, alpha, add ? 1 : 0);
     }
 
-    void backwardWeight(Tensor dW, Tensor dOut, Tensor x, double alpha) {
-        product.transposedTimes(dW, dOut, x, alpha, 1);
+    void backwardWeight(Tensor dW, Tensor dOut, Tensor x, double alpha, boolean add) {
+        product.transposedTimes(dW, dOut, x, alpha, add ? 1 : 0);
     }
 
     void bias(Tensor x, Tensor b) {

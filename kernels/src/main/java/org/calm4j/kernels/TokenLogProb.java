@@ -52,7 +52,7 @@ final class TokenLogProb {
     }
 
     /** @param dW null when the weight is frozen */
-    void backward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse) {
+    void backward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, boolean add) {
         long vocabulary = w.dim(0);
         for (long row = 0; row < x.dim(0); row += ROWS) {
             long rows = Math.min(ROWS, x.dim(0) - row);
@@ -69,7 +69,7 @@ final class TokenLogProb {
                         .with(target.rows(row, rows)).with(lse.rows(row, rows)).with(column).with(width).run();
                 product.times(dX.rows(row, rows), logits, weights, 1, column == 0 ? 0 : 1);
                 if (dW != null) {
-                    product.transposedTimes(dW.rows(column, width), logits, some, 1, 1);
+                    product.transposedTimes(dW.rows(column, width), logits, some, 1, add || row > 0 ? 1 : 0);
                 }
             }
         }

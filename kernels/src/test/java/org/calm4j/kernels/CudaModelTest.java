@@ -93,7 +93,7 @@ final class CudaModelTest {
                 for (int i = 0; i < coefficients.length; i++) {
                     coefficients[i] = Math.cos(1.7 * i + 0.3);
                 }
-                model.backward(new CausalLm.Gradients(gradient, null), activations, batch, coefficients, null);
+                model.backward(new CausalLm.Gradients(gradient, null), activations, batch, coefficients, null, false);
                 results.addAll(values(backend, gradient.block().tensors()));
             } finally {
                 model.parameters().close();

@@ -163,15 +163,19 @@ public final class CausalLm {
     // ---- backward ----
 
     /**
-     * Adds the gradients of {@code Σₙ coefficient[n] · logProb[n]}, after {@link #forward} of the same batch with the same dropout.
+     * The gradients of {@code Σₙ coefficient[n] · logProb[n]}, after {@link #forward} of the same batch with the same dropout.
      *
      * @param coefficient one per scored target, in the batch's order
+     * @param add to the gradients; otherwise they are set, which spares clearing them
      */
-    public void backward(Gradients d, Activations a, PackedBatch batch, double[] coefficient, Long dropoutSeed) {
+    public void backward(Gradients d, Activations a, PackedBatch batch, double[] coefficient, Long dropoutSeed, boolean add) {
         Parameters full = d.parameters();
+        if (full != null && !add) {
+            full.tensors().stream().filter(tensor -> !isProduct(full, tensor)).forEach(backend::zero);
+        }
         backend.write(a.coefficient, coefficient, batch.scored());
         backend.tokenLogProbBackward(a.dNorm, full == null ? null : full.head(), a.coefficient, a.norm, parameters.head(), a.targets,
-                a.logProbLse, a.keptLogits);
+                a.logProbLse, a.keptLogits, add);
         backend.zero(a.dGathered);
         normBackward(a.dGathered, full == null ? null : full.norm(), a.dNorm, a.gathered, parameters.norm(), a.mean, a.rstd);
         backend.zero(a.dResidual);
@@ -181,7 +185,7 @@ public final class CausalLm {
                 // The residual stream behind the block is known; dHidden only takes what would be written there.
                 block(l, a.dHidden, a, batch.segments(), null, dropoutSeed);
             }
-            blockBackward(d, l, a, batch.segments(), dropoutSeed);
+            blockBackward(d, l, a, batch.segments(), dropoutSeed, add);
         }
         if (full != null) {
             backend.embeddingBackward(full.embedding(), a.dResidual, a.tokens);
@@ -191,24 +195,29 @@ public final class CausalLm {
         }
     }
 
+    /** Whether a product gives the gradient of a parameter; those of norms, biases and embeddings are only ever added to. */
+    private static boolean isProduct(Parameters d, Tensor gradient) {
+        return gradient == d.head() || gradient.rank() == 2 && gradient != d.embedding() && gradient != d.positions();
+    }
+
     /** dResidual: behind the block when it starts, before the block when it ends. */
-    private void blockBackward(Gradients d, int l, Activations a, Segments segments, Long dropoutSeed) {
+    private void blockBackward(Gradients d, int l, Activations a, Segments segments, Long dropoutSeed, boolean addWeights) {
         Parameters.Layer w = parameters.layer(l);
         Parameters.Layer dw = d.parameters() == null ? null : d.parameters().layer(l);
         Activations.Layer x = a.layers.get(l);
-        projectBackward(a.dActivated, a.dResidual, x.activated, l, Projection.DOWN, false, d, a, dropoutSeed);
+        projectBackward(a.dActivated, a.dResidual, x.activated, l, Projection.DOWN, false, d, a, dropoutSeed, addWeights);
         if (x.gate != null) {
             backend.swiGluBackward(a.dGate, a.dUp, a.dActivated, x.gate, x.up);
         } else {
             backend.geluBackward(a.dUp, a.dActivated, x.up);
         }
         if (x.gate != null) {
-            projectBackward(a.dHidden, a.dGate, x.norm2, l, Projection.GATE, false, d, a, dropoutSeed);
+            projectBackward(a.dHidden, a.dGate, x.norm2, l, Projection.GATE, false, d, a, dropoutSeed, addWeights);
         }
-        projectBackward(a.dHidden, a.dUp, x.norm2, l, Projection.UP, x.gate != null, d, a, dropoutSeed);
+        projectBackward(a.dHidden, a.dUp, x.norm2, l, Projection.UP, x.gate != null, d, a, dropoutSeed, addWeights);
         normBackward(a.dResidual, dw == null ? null : dw.norm2(), a.dHidden, x.middle, w.norm2(), x.mean2, x.rstd2);
 
-        projectBackward(a.dAttention, a.dResidual, x.attention, l, Projection.O, false, d, a, dropoutSeed);
+        projectBackward(a.dAttention, a.dResidual, x.attention, l, Projection.O, false, d, a, dropoutSeed, addWeights);
         backend.attentionBackward(heads(a.dQ), heads(a.dK), heads(a.dV), heads(a.dAttention), heads(x.attention), x.lse, heads(x.q),
                 heads(x.k), heads(x.v), segments, config.attentionScales().get(l), config.windows().get(l));
         if (config.rope() != null) {
@@ -223,17 +232,17 @@ public final class CausalLm {
             normBackward(eachHead(a.dRawK), dw == null ? null : dw.keyNorm(), eachHead(a.dK), eachHead(x.rawK), w.keyNorm(), null,
                     x.rstdK);
         }
-        queriesKeysValuesBackward(d, l, a, dropoutSeed);
+        queriesKeysValuesBackward(d, l, a, dropoutSeed, addWeights);
         normBackward(a.dResidual, dw == null ? null : dw.norm1(), a.dHidden, x.input, w.norm1(), x.mean1, x.rstd1);
     }
 
     /** Sets dHidden. */
-    private void queriesKeysValuesBackward(Gradients d, int l, Activations a, Long dropoutSeed) {
+    private void queriesKeysValuesBackward(Gradients d, int l, Activations a, Long dropoutSeed, boolean addWeights) {
         Activations.Layer x = a.layers.get(l);
         if (a.fused == null) {
-            projectBackward(a.dHidden, a.dRawQ, x.norm1, l, Projection.Q, false, d, a, dropoutSeed);
-            projectBackward(a.dHidden, a.dRawK, x.norm1, l, Projection.K, true, d, a, dropoutSeed);
-            projectBackward(a.dHidden, a.dV, x.norm1, l, Projection.V, true, d, a, dropoutSeed);
+            projectBackward(a.dHidden, a.dRawQ, x.norm1, l, Projection.Q, false, d, a, dropoutSeed, addWeights);
+            projectBackward(a.dHidden, a.dRawK, x.norm1, l, Projection.K, true, d, a, dropoutSeed, addWeights);
+            projectBackward(a.dHidden, a.dV, x.norm1, l, Projection.V, true, d, a, dropoutSeed, addWeights);
             return;
         }
         backend.zero(a.fused);
@@ -241,7 +250,7 @@ public final class CausalLm {
         backend.embeddingBackward(thirds, a.dQ, a.fusedQ);
         backend.embeddingBackward(thirds, a.dK, a.fusedK);
         backend.embeddingBackward(thirds, a.dV, a.fusedV);
-        projectBackward(a.dHidden, a.fused, x.norm1, l, Projection.QKV, false, d, a, dropoutSeed);
+        projectBackward(a.dHidden, a.fused, x.norm1, l, Projection.QKV, false, d, a, dropoutSeed, addWeights);
     }
 
     /** Adds to dX, and to dw unless that is null. */
@@ -254,9 +263,9 @@ public final class CausalLm {
         }
     }
 
-    /** {@code dX = dOut·w + dropout(scale · dOut·B·A)}, added to dX when {@code add}; adds dW and dBias, or dA and dB. */
+    /** {@code dX = dOut·w + dropout(scale · dOut·B·A)}, added to dX when {@code add}; adds dBias, and sets dW, or dA and dB, or adds to them when {@code addWeights}. */
     private void projectBackward(Tensor dX, Tensor dOut, Tensor x, int l, Projection p, boolean add, Gradients d, Activations a,
-            Long dropoutSeed) {
+            Long dropoutSeed, boolean addWeights) {
         Tensor w = parameters.layer(l).linears().get(p).weight();
         boolean transposed = config.family().transposed();
         if (transposed) {
@@ -266,7 +275,7 @@ public final class CausalLm {
         }
         if (d.parameters() != null) {
             Parameters.Linear dw = d.parameters().layer(l).linears().get(p);
-            backend.linearBackwardWeight(dw.weight(), transposed ? x : dOut, transposed ? dOut : x, 1);
+            backend.linearBackwardWeight(dw.weight(), transposed ? x : dOut, transposed ? dOut : x, 1, addWeights);
             if (dw.bias() != null) {
                 backend.biasBackward(dw.bias(), dOut);
             }
@@ -279,8 +288,8 @@ public final class CausalLm {
         backend.linearBackwardInput(dLow, dOut, adapter.b(), adapter.scale(), false);
         if (d.lora() != null) {
             Lora.Adapter dAdapter = d.lora().adapter(l, p);
-            backend.linearBackwardWeight(dAdapter.b(), dOut, a.low(l, p, adapter.rank()), adapter.scale());
-            backend.linearBackwardWeight(dAdapter.a(), dLow, dropped(x, l, p, a, dropoutSeed), 1);
+            backend.linearBackwardWeight(dAdapter.b(), dOut, a.low(l, p, adapter.rank()), adapter.scale(), addWeights);
+            backend.linearBackwardWeight(dAdapter.a(), dLow, dropped(x, l, p, a, dropoutSeed), 1, addWeights);
         }
         if (dropoutSeed == null || lora.dropout() == 0) {
             backend.linearBackwardInput(dX, dLow, adapter.a(), 1, true);

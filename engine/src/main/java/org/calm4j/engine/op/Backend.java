@@ -101,13 +101,13 @@ public interface Backend extends AutoCloseable {
     void linearBackwardInput(Tensor dX, Tensor dOut, Tensor w, double alpha, boolean add);
 
     /**
-     * {@code dW += alpha · dOutᵀ · x}.
+     * {@code dW = alpha · dOutᵀ · x}, or adds that to dW.
      *
-     * @param dW (N,K), added to
+     * @param dW (N,K)
      * @param dOut (T,N)
      * @param x (T,K)
      */
-    void linearBackwardWeight(Tensor dW, Tensor dOut, Tensor x, double alpha);
+    void linearBackwardWeight(Tensor dW, Tensor dOut, Tensor x, double alpha, boolean add);
 
     /**
      * {@code x[t] += bias}.
@@ -249,11 +249,12 @@ public interface Backend extends AutoCloseable {
      * The gradients of {@code Σₙ coefficient[n] · logProb[n]}.
      *
      * @param dX (N,C), set
-     * @param dW (V,C), added to; null when the weight is frozen
+     * @param dW (V,C), set, or added to when {@code add}; null when the weight is frozen
      * @param coefficient (N): the gradient of the loss with respect to logProb
      * @param kept as the forward pass left it; used up; null if it kept nothing
      */
-    void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, Tensor kept);
+    void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, Tensor kept,
+            boolean add);
 
     // ---- choosing tokens ----
 

@@ -61,10 +61,6 @@ final class Trained implements AutoCloseable {
         return secondMoment;
     }
 
-    void zeroGradients() {
-        backend.zero(gradient.whole(backend.computeType()));
-    }
-
     double gradientNorm() {
         return Math.sqrt(backend.sumOfSquares(gradient.whole(backend.computeType())));
     }

@@ -169,7 +169,6 @@ public final class Trainer implements AutoCloseable {
     public StepLog step(int step) {
         long start = System.nanoTime();
         clearSums();
-        trained.zeroGradients();
         List<Slot> slots = slots(step);
         long before = numTokens;
         for (int first = 0, micro = 0; first < slots.size(); micro++) {
@@ -178,7 +177,7 @@ public final class Trainer implements AutoCloseable {
             model.forward(activations, batch, dropoutSeed);
             activations.readLogProbs(logProbs);
             losses(slots.subList(first, end), reference);
-            model.backward(trained.gradients(), activations, batch, coefficients, dropoutSeed);
+            model.backward(trained.gradients(), activations, batch, coefficients, dropoutSeed, micro > 0);
             first = end;
         }
         double norm = trained.gradientNorm();

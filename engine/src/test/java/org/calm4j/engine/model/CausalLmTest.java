@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.util.Iterator;
 import java.util.List;
+import java.util.stream.Stream;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.scalar.ScalarBackend;
 import org.calm4j.engine.tensor.Block;
@@ -39,8 +40,8 @@ final class CausalLmTest {
         CausalLm model = TinyModel.random(backend, kind);
         Parameters kept = new Parameters(backend, model.config());
         Parameters computedAnew = new Parameters(backend, model.config());
-        backward(model, new CausalLm.Gradients(kept, null), Activations.Purpose.TRAINING, null);
-        backward(model, new CausalLm.Gradients(computedAnew, null), Activations.Purpose.CHECKPOINTING, null);
+        backward(model, new CausalLm.Gradients(kept, null), Activations.Purpose.TRAINING, null, false);
+        backward(model, new CausalLm.Gradients(computedAnew, null), Activations.Purpose.CHECKPOINTING, null, false);
         Iterator<Tensor> other = computedAnew.block().tensors().iterator();
         for (Tensor tensor : kept.block().tensors()) {
             assertThat(read(tensor)).as(tensor.name()).isEqualTo(read(other.next()));
@@ -66,6 +67,26 @@ final class CausalLmTest {
                 5L);
     }
 
+    /** A second pass that adds doubles what the first one set. */
+    @ParameterizedTest
+    @MethodSource("kinds")
+    void gradientsAreAdded(String kind) {
+        CausalLm model = TinyModel.withLora(backend, kind, 0);
+        Parameters gradient = new Parameters(backend, model.config());
+        Lora adapter = model.lora().zeros();
+        CausalLm.Gradients gradients = new CausalLm.Gradients(gradient, adapter);
+        backward(model, gradients, Activations.Purpose.TRAINING, null, false);
+        List<Tensor> tensors = Stream.of(gradient.block(), adapter.block()).flatMap(block -> block.tensors().stream()).toList();
+        List<double[]> once = tensors.stream().map(CausalLmTest::read).toList();
+        backward(model, gradients, Activations.Purpose.TRAINING, null, true);
+        for (int t = 0; t < tensors.size(); t++) {
+            double[] twice = read(tensors.get(t));
+            for (int i = 0; i < twice.length; i++) {
+                assertThat(twice[i]).as(tensors.get(t).name()).isCloseTo(2 * once.get(t)[i], within(1e-12));
+            }
+        }
+    }
+
     /** A prompt shared by two continuations gives what two separate sequences give. */
     @ParameterizedTest
     @MethodSource("kinds")
@@ -86,7 +107,12 @@ final class CausalLmTest {
 
     private void check(CausalLm model, Block weights, Block gradient, CausalLm.Gradients gradients, Activations.Purpose purpose,
             Long dropout) {
-        backward(model, gradients, purpose, dropout);
+        for (Tensor tensor : gradient.tensors()) {
+            for (long i = 0; i < tensor.size(); i++) {
+                tensor.set(i, Double.NaN);
+            }
+        }
+        backward(model, gradients, purpose, dropout, false);
         Iterator<Tensor> d = gradient.tensors().iterator();
         try (Activations activations = TinyModel.activations(model, Activations.Purpose.INFERENCE)) {
             for (Tensor weight : weights.tensors()) {
@@ -105,11 +131,11 @@ final class CausalLmTest {
         }
     }
 
-    private static void backward(CausalLm model, CausalLm.Gradients gradients, Activations.Purpose purpose, Long dropout) {
+    private static void backward(CausalLm model, CausalLm.Gradients gradients, Activations.Purpose purpose, Long dropout, boolean add) {
         PackedBatch batch = TinyModel.batch();
         try (Activations activations = TinyModel.activations(model, purpose)) {
             model.forward(activations, batch, dropout);
-            model.backward(gradients, activations, batch, coefficients(batch.scored()), dropout);
+            model.backward(gradients, activations, batch, coefficients(batch.scored()), dropout, add);
         }
     }
 

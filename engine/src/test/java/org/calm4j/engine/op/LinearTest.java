@@ -31,7 +31,7 @@ final class LinearTest {
         backend.linearBackwardInput(dX, dOut, w, alpha, false);
         FiniteDifferences.check("dX", x, dX, objective);
         Tensor dW = Doubles.of(new double[n * k], n, k);
-        backend.linearBackwardWeight(dW, dOut, x, alpha);
+        backend.linearBackwardWeight(dW, dOut, x, alpha, true);
         FiniteDifferences.check("dW", w, dW, objective);
     }
 
@@ -61,7 +61,7 @@ final class LinearTest {
         Tensor before = Doubles.random(random, 1, n, k);
         Tensor dW = Doubles.copy(before);
         Tensor expectedDW = Doubles.of(Doubles.matrix(dOut).transpose().multiply(Doubles.matrix(x)).scalarMultiply(alpha));
-        backend.linearBackwardWeight(dW, dOut, x, alpha);
+        backend.linearBackwardWeight(dW, dOut, x, alpha, true);
         Doubles.assertClose("dW added", dW, Doubles.plus(before, expectedDW));
     }
 
@@ -78,7 +78,7 @@ final class LinearTest {
         backend.linearBackwardInput(dX, dOut, w, 0.6, false);
         Doubles.assertClose("x", Doubles.dot(dX, x), product);
         Tensor dW = Doubles.of(new double[15], 3, 5);
-        backend.linearBackwardWeight(dW, dOut, x, 0.6);
+        backend.linearBackwardWeight(dW, dOut, x, 0.6, true);
         Doubles.assertClose("w", Doubles.dot(dW, w), product);
     }
 
@@ -93,7 +93,7 @@ final class LinearTest {
         backend.linearBackwardInput(dX, oracle.tensor("dOut"), oracle.tensor("w"), alpha, false);
         oracle.check("dX", dX);
         Tensor dW = oracle.zero("dW");
-        backend.linearBackwardWeight(dW, oracle.tensor("dOut"), oracle.tensor("x"), alpha);
+        backend.linearBackwardWeight(dW, oracle.tensor("dOut"), oracle.tensor("x"), alpha, true);
         oracle.check("dW", dW);
     }
 

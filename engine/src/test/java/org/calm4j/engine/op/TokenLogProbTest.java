@@ -38,7 +38,7 @@ final class TokenLogProbTest {
             dX = Doubles.unset(n, c);
             dW = Doubles.of(new double[vocabulary * c], vocabulary, c);
             forward();
-            backend.tokenLogProbBackward(dX, dW, coefficient, x, w, target, Doubles.copy(lse), null);
+            backend.tokenLogProbBackward(dX, dW, coefficient, x, w, target, Doubles.copy(lse), null, true);
         }
 
         void forward() {
@@ -117,10 +117,10 @@ final class TokenLogProbTest {
     void addsToTheWeightsGradientAndLeavesAFrozenWeightAlone() {
         Case all = new Case(3, 5, 2);
         Tensor twice = Doubles.copy(all.dW);
-        backend.tokenLogProbBackward(Doubles.unset(3, 2), twice, all.coefficient, all.x, all.w, all.target, all.lse, null);
+        backend.tokenLogProbBackward(Doubles.unset(3, 2), twice, all.coefficient, all.x, all.w, all.target, all.lse, null, true);
         Doubles.assertClose("dW", twice, Doubles.plus(all.dW, all.dW));
         Tensor alone = Doubles.unset(3, 2);
-        backend.tokenLogProbBackward(alone, null, all.coefficient, all.x, all.w, all.target, all.lse, null);
+        backend.tokenLogProbBackward(alone, null, all.coefficient, all.x, all.w, all.target, all.lse, null, true);
         assertThat(Doubles.array(alone)).isEqualTo(Doubles.array(all.dX));
     }
 
@@ -137,7 +137,7 @@ final class TokenLogProbTest {
         oracle.check("lse", lse);
         Tensor dX = oracle.unset("dX");
         Tensor dW = oracle.zero("dW");
-        backend.tokenLogProbBackward(dX, dW, oracle.tensor("coefficient"), x, w, target, lse, null);
+        backend.tokenLogProbBackward(dX, dW, oracle.tensor("coefficient"), x, w, target, lse, null, true);
         oracle.check("dX", dX);
         oracle.check("dW", dW);
     }

@@ -126,7 +126,7 @@ final class ModelOracleTest {
             }
             double[] coefficient = coefficients.stream().mapToDouble(Double::doubleValue).toArray();
             folder.model().forward(activations, batch, null);
-            folder.model().backward(new CausalLm.Gradients(gradient, null), activations, batch, coefficient, null);
+            folder.model().backward(new CausalLm.Gradients(gradient, null), activations, batch, coefficient, null, false);
             double[] logProbs = new double[coefficient.length];
             activations.readLogProbs(logProbs);
             double loss = 0;

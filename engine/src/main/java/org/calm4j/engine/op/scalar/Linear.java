@@ -38,7 +38,7 @@ final class Linear {
     }
 
     /** Adds {@code dW[n,k] += α Σₜ dOut[t,n] x[t,k]}. */
-    static void backwardWeight(Tensor dW, Tensor dOut, Tensor x, double alpha) {
+    static void backwardWeight(Tensor dW, Tensor dOut, Tensor x, double alpha, boolean add) {
         long kSize = dW.dim(1);
         long nSize = dW.dim(0);
         for (long n = 0; n < nSize; n++) {
@@ -47,7 +47,7 @@ final class Linear {
                 for (long t = 0; t < x.dim(0); t++) {
                     sum += dOut.get(t * nSize + n) * x.get(t * kSize + k);
                 }
-                store(dW, n * kSize + k, alpha * sum, true);
+                store(dW, n * kSize + k, alpha * sum, add);
             }
         }
     }

@@ -110,8 +110,8 @@ public final class ScalarBackend implements Backend {
     }
 
     @Override
-    public void linearBackwardWeight(Tensor dW, Tensor dOut, Tensor x, double alpha) {
-        Linear.backwardWeight(dW, dOut, x, alpha);
+    public void linearBackwardWeight(Tensor dW, Tensor dOut, Tensor x, double alpha, boolean add) {
+        Linear.backwardWeight(dW, dOut, x, alpha, add);
     }
 
     @Override
@@ -191,8 +191,9 @@ public final class ScalarBackend implements Backend {
     }
 
     @Override
-    public void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, Tensor kept) {
-        TokenLogProb.backward(dX, dW, coefficient, x, w, target, lse);
+    public void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, Tensor kept,
+            boolean add) {
+        TokenLogProb.backward(dX, dW, coefficient, x, w, target, lse, add);
     }
 
     @Override

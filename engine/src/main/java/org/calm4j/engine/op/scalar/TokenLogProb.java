@@ -26,10 +26,10 @@ final class TokenLogProb {
     }
 
     /**
-     * With {@code dLogit[v] = coefficient (1{v = target} − softmax[v])}: sets {@code dX = dLogit·w}, adds {@code dW += dLogitᵀ·x} unless dW
-     * is null.
+     * With {@code dLogit[v] = coefficient (1{v = target} − softmax[v])}: sets {@code dX = dLogit·w}, and sets or adds
+     * {@code dW = dLogitᵀ·x} unless dW is null.
      */
-    static void backward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse) {
+    static void backward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, boolean add) {
         int v = (int) w.dim(0);
         int c = (int) w.dim(1);
         double[] dLogits = new double[v];
@@ -54,7 +54,7 @@ final class TokenLogProb {
             }
         }
         for (int i = 0; i < sums.length; i++) {
-            dW.set(i, dW.get(i) + sums[i]);
+            dW.set(i, add ? dW.get(i) + sums[i] : sums[i]);
         }
     }
 

@@ -210,17 +210,17 @@ final class Linear implements AutoCloseable {
         }
     }
 
-    /** Adds {@code dW[n,k] += α Σₜ dOut[t,n] x[t,k]}. */
-    void backwardWeight(Tensor dW, Tensor dOut, Tensor x, double alpha) {
+    /** Sets or adds {@code dW[n,k] = α Σₜ dOut[t,n] x[t,k]}. */
+    void backwardWeight(Tensor dW, Tensor dOut, Tensor x, double alpha, boolean add) {
         long t = x.dim(0);
         long n = dW.dim(0);
         long k = dW.dim(1);
         backwardWeight(Native.f32(dW, n * k), Native.f32(dOut, t * n), Native.f32(x, t * k), (int) t, (int) n, (int) k, (float) alpha,
-                4 * n);
+                add, 4 * n);
     }
 
-    void backwardWeight(long dW, long dOut, long x, int t, int n, int k, float alpha, long dOutStride) {
-        product.leftTransposed(dOut, dOutStride).right(x, 4L * k, DType.F32).into(dW, 4L * k, n, k, t, alpha, true);
+    void backwardWeight(long dW, long dOut, long x, int t, int n, int k, float alpha, boolean add, long dOutStride) {
+        product.leftTransposed(dOut, dOutStride).right(x, 4L * k, DType.F32).into(dW, 4L * k, n, k, t, alpha, add);
     }
 
     @Override

@@ -148,8 +148,8 @@ public final class SimdBackend implements Backend {
     }
 
     @Override
-    public void linearBackwardWeight(Tensor dW, Tensor dOut, Tensor x, double alpha) {
-        linear.backwardWeight(dW, dOut, x, alpha);
+    public void linearBackwardWeight(Tensor dW, Tensor dOut, Tensor x, double alpha, boolean add) {
+        linear.backwardWeight(dW, dOut, x, alpha, add);
     }
 
     @Override
@@ -234,8 +234,9 @@ public final class SimdBackend implements Backend {
     }
 
     @Override
-    public void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, Tensor kept) {
-        tokenLogProb.backward(dX, dW, coefficient, x, w, target, lse, kept);
+    public void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, Tensor kept,
+            boolean add) {
+        tokenLogProb.backward(dX, dW, coefficient, x, w, target, lse, kept, add);
     }
 
     @Override

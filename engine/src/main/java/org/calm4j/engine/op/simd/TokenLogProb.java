@@ -77,10 +77,10 @@ final class TokenLogProb implements AutoCloseable {
     }
 
     /**
-     * With {@code dLogit[v] = coefficient (1{v = target} − softmax[v])}: sets {@code dX = dLogit·w}, adds {@code dW += dLogitᵀ·x} unless dW
-     * is null.
+     * With {@code dLogit[v] = coefficient (1{v = target} − softmax[v])}: sets {@code dX = dLogit·w}, and sets or adds
+     * {@code dW = dLogitᵀ·x} unless dW is null.
      */
-    void backward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, Tensor kept) {
+    void backward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, Tensor kept, boolean add) {
         int n = (int) x.dim(0);
         int c = (int) x.dim(1);
         int v = (int) w.dim(0);
@@ -109,7 +109,7 @@ final class TokenLogProb implements AutoCloseable {
                 pool.run(backwardTask, (rows + TASK_ROWS - 1) / TASK_ROWS, (long) (rows * (double) words / PER_NANO));
                 linear.backwardInput(dXs + 4L * first * c, logits, wordsWeight, w.type(), rows, words, c, 1, firstWord > 0, stride);
                 if (dW != null) {
-                    linear.backwardWeight(dWeight + 4L * firstWord * c, logits, rowsX, rows, words, c, 1, stride);
+                    linear.backwardWeight(dWeight + 4L * firstWord * c, logits, rowsX, rows, words, c, 1, add || first > 0, stride);
                 }
             }
         }

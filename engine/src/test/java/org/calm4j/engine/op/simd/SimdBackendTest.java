@@ -65,7 +65,7 @@ final class SimdBackendTest extends BackendConformance {
             Tensor dX = random(b, t, c);
             b.linearBackwardInput(dX, wide, w, 1, true);
             Tensor dW = random(b, v, c);
-            b.linearBackwardWeight(dW, wide, x, 1);
+            b.linearBackwardWeight(dW, wide, x, 1, true);
             Tensor rstd = random(b, t);
             Tensor norm = random(b, c);
             Tensor dNorm = random(b, c);
@@ -109,7 +109,7 @@ final class SimdBackendTest extends BackendConformance {
             Tensor dHidden = random(b, t, c);
             Tensor dHead = random(b, v, c);
             b.tokenLogProbForward(logProb, logProbLse, x, w, target, null);
-            b.tokenLogProbBackward(dHidden, dHead, random(b, t), x, w, target, logProbLse, null);
+            b.tokenLogProbBackward(dHidden, dHead, random(b, t), x, w, target, logProbLse, null, true);
             b.embeddingBackward(dHead, dX, target);
             Tensor squares = random(b, 1);
             squares.set(0, b.sumOfSquares(wide));
