@@ -13,8 +13,9 @@ import org.calm4j.engine.op.simd.Peaks;
  *
  * @param model a known shape or a model folder, see {@link Models}
  * @param seconds to measure each workload for, after half as long of warming up
+ * @param byOperation whether to say where the time went
  */
-public record Bench(Backend backend, int threads, String model, List<String> names, double seconds) {
+public record Bench(Backend backend, int threads, String model, List<String> names, double seconds, boolean byOperation) {
     private static final int LEAST_RUNS = 5;
 
     /** All that {@code calm bench} can measure. */
@@ -25,7 +26,9 @@ public record Bench(Backend backend, int threads, String model, List<String> nam
     /** @param done is given each result as soon as it is there */
     public List<Measurement> run(Consumer<Measurement> done) {
         List<Measurement> results = new ArrayList<>();
-        try (Peaks peaks = new Peaks(threads); Workloads workloads = new Workloads(backend, model)) {
+        Backend measured = byOperation ? OperationTimes.counting(backend) : backend;
+        OperationTimes operations = byOperation ? OperationTimes.of(measured) : null;
+        try (Peaks peaks = new Peaks(threads); Workloads workloads = new Workloads(measured, model)) {
             // The first ones are slow: nothing is compiled yet.
             for (int i = 0; i < LEAST_RUNS; i++) {
                 peaks.flops();
@@ -33,7 +36,7 @@ public record Bench(Backend backend, int threads, String model, List<String> nam
             }
             for (String name : names) {
                 workloads.named(name).forEachOrdered(workload -> {
-                    Measurement result = measure(workload, peaks);
+                    Measurement result = measure(workload, peaks, operations);
                     results.add(result);
                     done.accept(result);
                 });
@@ -42,7 +45,7 @@ public record Bench(Backend backend, int threads, String model, List<String> nam
         return results;
     }
 
-    private Measurement measure(Workload workload, Peaks peaks) {
+    private Measurement measure(Workload workload, Peaks peaks, OperationTimes operations) {
         repeat(workload, seconds / 2, 1);
         double flops = 0;
         double bandwidth = 0;
@@ -50,13 +53,17 @@ public record Bench(Backend backend, int threads, String model, List<String> nam
             flops = Math.max(flops, peaks.flops());
             bandwidth = Math.max(bandwidth, peaks.readBandwidth());
         }
+        if (operations != null) {
+            operations.clear();
+        }
         DescriptiveStatistics times = repeat(workload, seconds, LEAST_RUNS);
         double median = times.getPercentile(50);
         double rate = workload.amount() / median;
         double spread = rate * (times.getPercentile(75) - times.getPercentile(25)) / (2 * median);
         return new Measurement(workload.name(), workload.params(), threads, (int) times.getN(), rate, spread, workload.unit(),
                 workload.flops() == 0 ? null : workload.flops() / median / flops,
-                workload.bytes() == 0 ? null : workload.bytes() / median / bandwidth);
+                workload.bytes() == 0 ? null : workload.bytes() / median / bandwidth,
+                operations == null ? null : operations.perRun(times.getN()));
     }
 
     /** Seconds of each run. */

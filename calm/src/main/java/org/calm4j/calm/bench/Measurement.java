@@ -1,5 +1,7 @@
 package org.calm4j.calm.bench;
 
+import java.util.List;
+
 /**
  * The speed of one workload, from the median run.
  *
@@ -7,7 +9,11 @@ package org.calm4j.calm.bench;
  * @param spread half the distance of the quartiles, in the same unit
  * @param peakShare of what the machine could compute at most in the same run; null where computing does not limit it
  * @param bandwidthShare of what it could read at most; null where reading does not limit it
+ * @param operations where the time went, the longest first; null where nobody asked
  */
 public record Measurement(String benchmark, String params, int threads, int runs, double perSecond, double spread, String unit,
-        Double peakShare, Double bandwidthShare) {
+        Double peakShare, Double bandwidthShare, List<Operation> operations) {
+    /** An operation of the backend within one run. */
+    public record Operation(String name, double milliseconds, long calls) {
+    }
 }

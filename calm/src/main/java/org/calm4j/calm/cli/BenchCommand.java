@@ -19,6 +19,8 @@ import picocli.CommandLine.Parameters;
     "Peak and bandwidth are shares of what this machine reaches in the same run."},
         footer = {"", "Example: calm bench train-step decode --model llama-110m --threads 1"})
 final class BenchCommand extends CalmCommand {
+    private static final int MOST_OPERATIONS = 12;
+
     @Parameters(paramLabel = "WHAT", arity = "0..*", description = "products, train-step, dpo-step, decode, sample, tokenize (default: all).")
     private List<String> names = List.of();
 
@@ -33,6 +35,9 @@ final class BenchCommand extends CalmCommand {
     @Option(names = "--history", paramLabel = "DIR", description = "Adds a row for each figure to YEAR.csv there, such as benchmarks/history.")
     private Path history;
 
+    @Option(names = "--operations", description = "Says under each figure in which operations of the backend the time went (CPU only).")
+    private boolean operations;
+
     @Mixin
     private DeviceOptions device = new DeviceOptions();
 
@@ -46,10 +51,13 @@ final class BenchCommand extends CalmCommand {
         // A wrong name is said before anything is opened and printed.
         Models.config(model);
         try (Backend backend = device.open(this)) {
+            if (operations && !backend.onHost()) {
+                throw CalmException.usage("--operations times calls, which says nothing about a GPU; take --device cpu");
+            }
             if (!isJson()) {
                 out().printf(Locale.ROOT, "%-11s %-26s %8s %14s %8s %7s %10s%n", "", "", "runs", "median", "±", "peak", "bandwidth");
             }
-            List<Measurement> results = new Bench(backend, device.threads(), model, names.isEmpty() ? Bench.all() : names, seconds).run(this::print);
+            List<Measurement> results = new Bench(backend, device.threads(), model, names.isEmpty() ? Bench.all() : names, seconds, operations).run(this::print);
             if (isJson()) {
                 result(results, "");
             }
@@ -63,6 +71,11 @@ final class BenchCommand extends CalmCommand {
         if (!isJson()) {
             out().printf(Locale.ROOT, "%-11s %-26s %8d %8.4g %s/s %8.2g %7s %10s%n", found.benchmark(), found.params(), found.runs(),
                     found.perSecond(), found.unit(), found.spread(), share(found.peakShare()), share(found.bandwidthShare()));
+            if (found.operations() != null) {
+                double all = found.operations().stream().mapToDouble(Measurement.Operation::milliseconds).sum();
+                found.operations().stream().limit(MOST_OPERATIONS).forEach(operation -> out().printf(Locale.ROOT, "    %-24s %10.3f ms %4.0f %% %8d calls%n",
+                        operation.name(), operation.milliseconds(), 100 * operation.milliseconds() / all, operation.calls()));
+            }
             out().flush();
         }
     }
