@@ -4,9 +4,11 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
+import java.lang.management.ManagementFactory;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -17,10 +19,15 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BiConsumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.calm4j.standin.StandIn;
 import org.junit.platform.engine.DiscoverySelector;
 import org.junit.platform.engine.TestExecutionResult;
 import org.junit.platform.engine.discovery.DiscoverySelectors;
@@ -33,7 +40,7 @@ import org.junit.platform.launcher.core.LauncherFactory;
 /**
  * Mutation test of the kernels; started by {@code native/mutate}. All mutants are built at once, each behind a number that is chosen when the
  * library is loaded. A first run of all the tests, without any mutant, notes which tests see a condition come out differently, or pass a
- * wait; only they can fail, and they alone are run, the quickest first.
+ * wait; only they can fail, and they alone are run: the quickest of them on all mutants first, then the others on those that are left.
  */
 final class Mutate {
     private static final Path SOURCES = Path.of("src/main/cuda");
@@ -42,10 +49,13 @@ final class Mutate {
     private static final List<String> ORDERS = List.of("forward", "reverse");
     private static final List<String> TESTS = List.of("CudaBackendConformanceTest", "CudaBf16ConformanceTest", "Bf16AttentionTest",
             "RoundedWeightsTest", "CudaModelTest");
-    /** The number of the mutant that a process runs; −1 for none. */
-    private static final String NUMBER = "CALM_MUTANT";
-    private static final long MINUTES = 15;
-    private static final long BUILD_MINUTES = 60;
+    /** Of one test. */
+    private static final long ENDLESS_NANOSECONDS = 200_000_000_000L;
+    /** How a process ends because of that, and because it is to begin anew. */
+    private static final int ENDLESS = 3;
+    private static final int ANEW = 4;
+    /** What the quickest tests of a mutant take together. */
+    private static final long QUICK_MILLISECONDS = 1000;
     private static final String CAUGHT = "caught";
     private static final String SURVIVES = "SURVIVES";
     /** What follows is why nobody can notice. */
@@ -82,7 +92,7 @@ final class Mutate {
     public static void main(String[] arguments) throws Exception {
         switch (arguments.length > 0 ? arguments[0] : "") {
             case "--reach" -> reach(Path.of(arguments[1]));
-            case "--test" -> test(Files.readAllLines(Path.of(arguments[1])));
+            case "--run" -> runMutants(Path.of(arguments[1]), Path.of(arguments[2]));
             default -> mutate(Arrays.asList(arguments));
         }
     }
@@ -106,48 +116,90 @@ final class Mutate {
         Map<String, List<Reach>> reaches = new HashMap<>();
         for (String order : ORDERS) {
             Path file = WORK.resolve("reach-" + order + ".txt");
-            if (!run(-1, order, "--reach", file.toString()).equals(SURVIVES)) {
+            if (!isNew(file) && start(order, "--reach", file.toString()) != 0) {
                 System.out.println("the tests fail without any mutation: " + WORK.resolve("test.log"));
                 System.exit(1);
             }
             reaches.put(order, read(file));
         }
         Map<String, String> reasons = reasons();
-        List<String> survivors = new ArrayList<>();
         Map<String, Integer> counts = new HashMap<>();
-        for (int i = 0; i < mutants.size(); i++) {
-            Mutant mutant = mutants.get(i);
-            String key = key(mutant.file.getFileName().toString(), mutant.what(), counts);
-            String outcome = outcome(i, reaches);
-            if (outcome.startsWith(SURVIVES) && reasons.containsKey(key)) {
-                outcome = EQUIVALENT + reasons.get(key);
-            } else if (outcome.startsWith(SURVIVES)) {
-                survivors.add(mutant + ": " + outcome);
+        Map<Integer, String> outcomes = new TreeMap<>();
+        for (boolean quick : new boolean[] {true, false}) {
+            // Both orders: some races give right numbers in one.
+            for (String order : ORDERS) {
+                Map<Integer, List<String>> jobs = new TreeMap<>();
+                for (int i = 0; i < mutants.size(); i++) {
+                    List<String> tests = outcomes.containsKey(i) ? List.of() : tests(i, reaches.get(order), quick);
+                    if (!tests.isEmpty()) {
+                        jobs.put(i, tests);
+                    }
+                }
+                run(jobs, order, (mutant, outcome) -> {
+                    if (!outcome.equals(SURVIVES)) {
+                        outcomes.put(mutant, outcome);
+                        System.out.println(mutants.get(mutant) + ": " + outcome);
+                    }
+                });
             }
-            System.out.println(mutant + ": " + outcome);
-            record(mutants, i, outcome);
+            for (int i = 0; i < mutants.size() && quick; i++) {
+                String reason = reasons.get(key(mutants.get(i).file.getFileName().toString(), mutants.get(i).what(), counts));
+                if (reason != null && !outcomes.containsKey(i)) {
+                    outcomes.put(i, EQUIVALENT + reason);
+                }
+            }
+            record(mutants, outcomes);
         }
+        List<String> survivors = IntStream.range(0, mutants.size()).filter(i -> !outcomes.containsKey(i)).mapToObj(mutants::get)
+                .map(Mutant::toString).toList();
         System.out.println(survivors.size() + " of " + mutants.size() + " survive");
         survivors.forEach(survivor -> System.out.println("  " + survivor));
         System.exit(survivors.isEmpty() ? 0 : 1);
     }
 
-    /** Both orders: some races give right numbers in one. */
-    private static String outcome(int mutant, Map<String, List<Reach>> reaches) throws IOException {
-        boolean reached = false;
-        for (String order : ORDERS) {
-            List<String> tests = reaches.get(order).stream().filter(reach -> reach.mutants.contains(mutant))
-                    .sorted(Comparator.comparing(Reach::milliseconds)).map(Reach::test).toList();
-            if (!tests.isEmpty()) {
-                reached = true;
-                Files.write(WORK.resolve("tests.txt"), tests);
-                String outcome = run(mutant, order, "--test", WORK.resolve("tests.txt").toString());
-                if (!outcome.equals(SURVIVES)) {
-                    return outcome;
-                }
+    /** Whether the tests that come to a mutant are known, for these mutants and these tests. */
+    private static boolean isNew(Path reach) throws IOException {
+        if (!Files.exists(reach)) {
+            return false;
+        }
+        long time = Files.getLastModifiedTime(reach).toMillis();
+        try (Stream<Path> tests = Files.walk(Path.of("../kernels/target/test-classes"))) {
+            return Stream.concat(tests, Stream.of(WORK.resolve("check/libcuda.so.1"))).allMatch(file -> file.toFile().lastModified() < time);
+        }
+    }
+
+    /** Those that may notice a mutant and are quick, or all the others; the quickest first. */
+    private static List<String> tests(int mutant, List<Reach> reaches, boolean quick) {
+        List<String> tests = new ArrayList<>();
+        long milliseconds = 0;
+        for (Reach reach : reaches.stream().filter(of -> of.mutants.contains(mutant)).sorted(Comparator.comparing(Reach::milliseconds)).toList()) {
+            milliseconds += reach.milliseconds;
+            if (tests.isEmpty() || milliseconds <= QUICK_MILLISECONDS == quick) {
+                tests.add(reach.test);
             }
         }
-        return reached ? SURVIVES : SURVIVES + ", since no test comes to where it matters";
+        return tests;
+    }
+
+    /** Gives each mutant its tests, in a process that begins anew where a mutant has ended it. */
+    private static void run(Map<Integer, List<String>> jobs, String order, BiConsumer<Integer, String> outcome) throws IOException {
+        Path list = WORK.resolve("jobs.txt");
+        Path results = WORK.resolve("results.txt");
+        while (!jobs.isEmpty()) {
+            Files.write(list, jobs.entrySet().stream().map(job -> job.getKey() + "\t" + String.join("\t", job.getValue())).toList());
+            Files.deleteIfExists(results);
+            int code = start(order, "--run", list.toString(), results.toString());
+            for (String line : Files.exists(results) ? Files.readAllLines(results) : List.<String>of()) {
+                String[] parts = line.split("\t");
+                jobs.remove(Integer.valueOf(parts[0]));
+                outcome.accept(Integer.valueOf(parts[0]), parts[1]);
+            }
+            if (code != 0 && code != ANEW) {
+                int ended = jobs.keySet().iterator().next();
+                jobs.remove(ended);
+                outcome.accept(ended, code == ENDLESS ? CAUGHT + ", does not end" : CAUGHT + ", ends the process");
+            }
+        }
     }
 
     private static List<Mutant> mutants(Path file) throws IOException {
@@ -214,6 +266,7 @@ final class Mutate {
             lines.set(place.getFirst() - 1, line.substring(0, place.get(1)) + text + line.substring(place.get(2)));
         });
         String choice = file.getFileName().toString().equals("device.cuh") ? """
+                // The number of the mutant that runs, -1 for none, and those that made a difference.
                 extern "C" __attribute__((visibility("default"))) int calm_mutant;
                 extern "C" __attribute__((visibility("default"))) unsigned char calm_reached[];
                 template <typename T, typename U> static __attribute__((no_sanitize("thread"))) T calmChoose(int number, T right, U mutated) {
@@ -231,10 +284,9 @@ final class Mutate {
     private static String chosen(int count) {
         return """
                 #include "device.cuh"
-                #include <cstdlib>
-                int calm_mutant = getenv("%s") == nullptr ? -1 : atoi(getenv("%s"));
+                int calm_mutant = -1;
                 unsigned char calm_reached[%d];
-                """.formatted(NUMBER, NUMBER, count + 1);
+                """.formatted(count + 1);
     }
 
     private static List<Path> sorted(Iterable<Path> files) {
@@ -251,31 +303,24 @@ final class Mutate {
     }
 
     private static boolean build() {
-        return run(new ProcessBuilder("make", "-s", "-j2", "CUDA=" + WORK + "/cuda", "OUT=" + WORK, WORK + "/check/libcuda.so.1",
-                WORK + "/check/libcublas.so.12"), WORK.resolve("build.log"), BUILD_MINUTES).equals(SURVIVES);
+        return start(new ProcessBuilder("make", "-s", "-j2", "CUDA=" + WORK + "/cuda", "OUT=" + WORK, WORK + "/check/libcuda.so.1",
+                WORK + "/check/libcublas.so.12"), WORK.resolve("build.log")) == 0;
     }
 
-    /** In a process of its own, since a fault ends it or goes on for ever. */
-    private static String run(int mutant, String order, String... arguments) {
+    private static int start(String order, String... arguments) {
         ProcessBuilder test = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-ea", "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1", "--add-modules", "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED",
+                "--add-modules", "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED",
                 "-Djava.library.path=" + Path.of("target/natives/lib").toAbsolutePath(),
                 "-cp", System.getProperty("java.class.path"), Mutate.class.getName());
         test.command().addAll(Arrays.asList(arguments));
         test.environment().put("LD_LIBRARY_PATH", WORK.resolve("check").toAbsolutePath().toString());
         test.environment().put("SIMT_ORDER", order);
-        test.environment().put(NUMBER, Integer.toString(mutant));
-        return run(test, WORK.resolve("test.log"), mutant < 0 ? BUILD_MINUTES : MINUTES);
+        return start(test, WORK.resolve("test.log"));
     }
 
-    private static String run(ProcessBuilder command, Path log, long minutes) {
+    private static int start(ProcessBuilder command, Path log) {
         try {
-            Process process = command.redirectErrorStream(true).redirectOutput(log.toFile()).start();
-            if (!process.waitFor(minutes, TimeUnit.MINUTES)) {
-                process.destroyForcibly();
-                return CAUGHT + ", does not end";
-            }
-            return process.exitValue() == 0 ? SURVIVES : CAUGHT;
+            return command.redirectErrorStream(true).redirectOutput(log.toFile()).start().waitFor();
         } catch (IOException | InterruptedException e) {
             throw new IllegalStateException(e);
         }
@@ -333,20 +378,58 @@ final class Mutate {
         return reaches;
     }
 
-    /** One after the other, in this order; ends with 1 at the first failure. */
-    private static void test(List<String> tests) {
-        int[] passed = new int[1];
-        TestExecutionListener listener = new TestExecutionListener() {
-            @Override
-            public void executionFinished(TestIdentifier test, TestExecutionResult result) {
-                endIfFailed(result);
-                passed[0] += test.isTest() ? 1 : 0;
+    /** Mutant after mutant, test after test until one fails. That test must then pass without the mutant, or the process begins anew. */
+    @SuppressWarnings("restricted")
+    private static void runMutants(Path jobs, Path results) throws IOException {
+        MemorySegment chosen = SymbolLookup.libraryLookup("libcuda.so.1", Arena.global()).find("calm_mutant").orElseThrow()
+                .reinterpret(Integer.BYTES);
+        AtomicLong endless = new AtomicLong(Long.MAX_VALUE);
+        Thread.ofPlatform().daemon().start(() -> watch(endless));
+        for (String job : Files.readAllLines(jobs)) {
+            String[] parts = job.split("\t");
+            chosen.set(ValueLayout.JAVA_INT, 0, Integer.parseInt(parts[0]));
+            String failed = null;
+            for (int i = 1; i < parts.length && failed == null; i++) {
+                endless.set(processorTime() + ENDLESS_NANOSECONDS);
+                failed = passes(parts[i]) ? null : parts[i];
             }
-        };
-        Launcher launcher = LauncherFactory.create();
-        tests.forEach(test -> execute(launcher, listener, DiscoverySelectors.selectUniqueId(test)));
-        // One that did not run is no proof of anything.
-        Runtime.getRuntime().halt(passed[0] == tests.size() ? 0 : 1);
+            chosen.set(ValueLayout.JAVA_INT, 0, -1);
+            Files.writeString(results, parts[0] + "\t" + (failed == null ? SURVIVES : CAUGHT) + "\n", StandardOpenOption.CREATE,
+                    StandardOpenOption.APPEND);
+            if (failed != null) {
+                StandIn.resetAll();
+                endless.set(processorTime() + ENDLESS_NANOSECONDS);
+                if (!passes(failed)) {
+                    Runtime.getRuntime().halt(ANEW);
+                }
+            }
+        }
+        Runtime.getRuntime().halt(0);
+    }
+
+    /** By the processor's time, since the process may have to wait for others. */
+    private static void watch(AtomicLong endless) {
+        while (processorTime() < endless.get()) {
+            LockSupport.parkNanos(100_000_000);
+        }
+        Runtime.getRuntime().halt(ENDLESS);
+    }
+
+    private static long processorTime() {
+        return ((com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean()).getProcessCpuTime();
+    }
+
+    /** One that did not run is no proof of anything. */
+    private static boolean passes(String test) {
+        int[] counts = new int[2];
+        execute(LauncherFactory.create(), new TestExecutionListener() {
+            @Override
+            public void executionFinished(TestIdentifier of, TestExecutionResult result) {
+                counts[0] += of.isTest() ? 1 : 0;
+                counts[1] += result.getStatus() == TestExecutionResult.Status.FAILED ? 1 : 0;
+            }
+        }, DiscoverySelectors.selectUniqueId(test));
+        return counts[0] == 1 && counts[1] == 0;
     }
 
     private static void execute(Launcher launcher, TestExecutionListener listener, DiscoverySelector... selectors) {
@@ -383,12 +466,12 @@ final class Mutate {
     }
 
     /** A line for each mutant, in order; those of files that are not mutated this time stay. */
-    private static void record(List<Mutant> mutants, int number, String outcome) throws IOException {
+    private static void record(List<Mutant> mutants, Map<Integer, String> outcomes) throws IOException {
         List<String> lines = Files.exists(RESULTS) ? new ArrayList<>(Files.readAllLines(RESULTS)) : new ArrayList<>();
-        if (number == 0) {
-            lines.removeIf(line -> mutants.stream().anyMatch(of -> line.startsWith(of.file.getFileName() + ":")));
+        lines.removeIf(line -> mutants.stream().anyMatch(of -> line.startsWith(of.file.getFileName() + ":")));
+        for (int i = 0; i < mutants.size(); i++) {
+            lines.add(mutants.get(i) + ": " + outcomes.getOrDefault(i, SURVIVES));
         }
-        lines.add(mutants.get(number) + ": " + outcome);
         lines.sort(Comparator.comparing((String line) -> line.split(":")[0]).thenComparing(line -> Integer.parseInt(line.split(":")[1])));
         Files.write(RESULTS, lines);
     }
