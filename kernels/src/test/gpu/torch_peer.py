@@ -1,9 +1,17 @@
-"""The shapes of GpuBench with PyTorch on the same card: attention, a training step of a Llama-shaped model in BF16, without compile."""
+"""The shapes of GpuBench with PyTorch 2.4 or newer on the same card: attention, a training step of a Llama-shaped model in BF16, without compile.
+
+With `tiny`, sizes that a CPU can do, on a CPU: to see that the script runs.
+"""
+import sys
 import time
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+TINY = "tiny" in sys.argv[1:]
+DEVICE = "cpu" if TINY else "cuda"
+DIVISOR = 32 if TINY else 1
 
 
 class Block(nn.Module):
@@ -33,36 +41,41 @@ class Block(nn.Module):
         return x + self.down(F.silu(self.gate(n)) * self.up(n))
 
 
+def wait():
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
+
+
 def seconds(run, runs=10):
     for _ in range(3):
         run()
-    torch.cuda.synchronize()
+    wait()
     start = time.perf_counter()
     for _ in range(runs):
         run()
-    torch.cuda.synchronize()
+    wait()
     return (time.perf_counter() - start) / runs
 
 
-def attention(rows=4096, heads=16, d=128):
-    q, k, v, g = (torch.randn(1, heads, rows, d, device="cuda", dtype=torch.bfloat16, requires_grad=True) for _ in range(4))
+def attention(rows=4096 // DIVISOR, heads=16, d=128):
+    q, k, v, g = (torch.randn(1, heads, rows, d, device=DEVICE, dtype=torch.bfloat16, requires_grad=True) for _ in range(4))
     flops = 4 * 0.5 * rows * (rows + 1) * heads * d
     forward = seconds(lambda: F.scaled_dot_product_attention(q, k, v, is_causal=True))
-    both = seconds(lambda: F.scaled_dot_product_attention(q, k, v, is_causal=True).backward(g))
+    both = seconds(lambda: torch.autograd.grad(F.scaled_dot_product_attention(q, k, v, is_causal=True), (q, k, v), g))
     print(f"attention forward {rows}: {forward * 1e6:.1f} us, {flops / forward * 1e-12:.1f} TFLOP/s")
     print(f"attention backward {rows}: {(both - forward) * 1e6:.1f} us, {2.5 * flops / (both - forward) * 1e-12:.1f} TFLOP/s")
 
 
 def training(name, vocabulary, c, f, layers, heads, groups, sequences, length):
     embedding = nn.Embedding(vocabulary, c)
-    model = nn.ModuleList([embedding, nn.RMSNorm(c)] + [Block(c, f, heads, groups) for _ in range(layers)]).cuda()
+    model = nn.ModuleList([embedding, nn.RMSNorm(c)] + [Block(c, f, heads, groups) for _ in range(layers)]).to(DEVICE)
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
-    angle = torch.outer(torch.arange(length), 1e4 ** (-torch.arange(0, c // heads, 2) / (c // heads))).cuda()
+    angle = torch.outer(torch.arange(length), 1e4 ** (-torch.arange(0, c // heads, 2) / (c // heads))).to(DEVICE)
     cosine, sine = angle.cos(), angle.sin()
-    tokens = torch.randint(vocabulary, (sequences, length + 1), device="cuda")
+    tokens = torch.randint(vocabulary, (sequences, length + 1), device=DEVICE)
 
     def step():
-        with torch.autocast("cuda", torch.bfloat16):
+        with torch.autocast(DEVICE, torch.bfloat16):
             x = embedding(tokens[:, :-1])
             for block in model[2:]:
                 x = block(x, cosine, sine)
@@ -78,7 +91,9 @@ def training(name, vocabulary, c, f, layers, heads, groups, sequences, length):
 
 
 if __name__ == "__main__":
-    print(torch.__version__, torch.cuda.get_device_name())
+    if DEVICE == "cuda" and not torch.cuda.is_available():
+        sys.exit("torch_peer: PyTorch sees no GPU; `tiny` tries the script on the CPU")
+    print(torch.__version__, torch.cuda.get_device_name() if DEVICE == "cuda" else "on the CPU: tiny sizes, no figures to compare")
     attention()
-    training("gpt2-124m shape", 50304, 768, 3072, 12, 12, 12, 8, 1024)
-    training("llama-1b shape", 32000, 2048, 5632, 22, 32, 4, 4, 1024)
+    training("gpt2-124m shape", 50304 // DIVISOR, 768 // DIVISOR, 3072 // DIVISOR, 1 if TINY else 12, 12, 12, 8, 1024 // DIVISOR)
+    training("llama-1b shape", 32000 // DIVISOR, 2048 // DIVISOR, 5632 // DIVISOR, 1 if TINY else 22, 32, 4, 4, 1024 // DIVISOR)

@@ -82,6 +82,7 @@ final class AdamWStep implements AutoCloseable {
         if (buffer != null) {
             buffer.close();
             buffer = null;
+            sent = new long[0];
         }
     }
 }

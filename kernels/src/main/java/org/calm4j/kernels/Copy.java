@@ -61,8 +61,8 @@ final class Copy {
             return;
         }
         if (to.type() == from.type()) {
-            gpu.enter();
-            JCudaDriver.cuMemcpyDtoDAsync(Gpu.pointer(to), Gpu.pointer(from), from.bytes(), gpu.stream().handle());
+            gpu.call("copying", () -> JCudaDriver.cuMemcpyDtoDAsync(Gpu.pointer(to), Gpu.pointer(from), from.bytes(),
+                    gpu.stream().handle()));
             return;
         }
         kernel.launch(Gpu.ceilDiv(from.size(), 4L * BLOCK), BLOCK).withTyped(to).withTyped(from).with(from.size()).with(Gpu.wide(4, to,

@@ -36,7 +36,7 @@ final class CudaBackend implements Backend {
     private final GradNorm gradNorm;
     private final AdamWStep adamW;
     private final Replay replay;
-    private boolean open = true;
+    private final Owners owners = new Owners();
 
     /** @param ordinal of a device that exists; the libraries are loaded */
     CudaBackend(int ordinal, Precision precision) {
@@ -48,20 +48,29 @@ final class CudaBackend implements Backend {
         this.ordinal = ordinal;
         this.precision = precision;
         gpu = new Gpu(ordinal, precision);
-        copy = new Copy(gpu);
-        embedding = new Embedding(gpu);
-        Columns columns = new Columns(gpu);
-        linear = new Linear(gpu, columns);
-        rmsNorm = new RmsNorm(gpu, columns);
-        layerNorm = new LayerNorm(gpu, columns);
-        rope = new Rope(gpu);
-        attention = new Attention(gpu, precision);
-        elementwise = new Elementwise(gpu);
-        tokenLogProb = new TokenLogProb(gpu, vocabularyColumns);
-        tokenSampler = new TokenSampler(gpu);
-        gradNorm = new GradNorm(gpu);
-        adamW = new AdamWStep(gpu);
-        replay = new Replay(gpu, attention);
+        owners.add(gpu::close);
+        try {
+            copy = new Copy(gpu);
+            embedding = new Embedding(gpu);
+            Columns columns = new Columns(gpu);
+            linear = new Linear(gpu, columns);
+            rmsNorm = new RmsNorm(gpu, columns);
+            layerNorm = new LayerNorm(gpu, columns);
+            rope = new Rope(gpu);
+            attention = new Attention(gpu, precision);
+            elementwise = new Elementwise(gpu);
+            tokenLogProb = new TokenLogProb(gpu, vocabularyColumns);
+            tokenSampler = new TokenSampler(gpu);
+            gradNorm = new GradNorm(gpu);
+            adamW = new AdamWStep(gpu);
+            replay = new Replay(gpu, attention);
+        } catch (RuntimeException | Error e) {
+            owners.closeAfter(e);
+            throw e;
+        }
+        owners.add(adamW::close);
+        owners.add(attention::close);
+        owners.add(replay::close);
     }
 
     @Override
@@ -77,7 +86,7 @@ final class CudaBackend implements Backend {
     @Override
     public Buffer allocate(long bytes) {
         CudaBuffer buffer = gpu.allocate(bytes, "a block of tensors");
-        zero(new Tensor("buffer", buffer, 0, DType.BF16, bytes / 2));
+        gpu.zero(buffer.pointer(), bytes);
         return buffer;
     }
 
@@ -134,14 +143,7 @@ final class CudaBackend implements Backend {
 
     @Override
     public void close() {
-        if (open) {
-            open = false;
-            gpu.enter();
-            replay.close();
-            attention.close();
-            adamW.close();
-            gpu.close();
-        }
+        owners.close();
     }
 
     @Override

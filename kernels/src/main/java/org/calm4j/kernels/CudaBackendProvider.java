@@ -1,6 +1,7 @@
 package org.calm4j.kernels;
 
 import java.util.List;
+import jcuda.CudaException;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.BackendProvider;
@@ -24,6 +25,11 @@ public final class CudaBackendProvider implements BackendProvider {
                     + " devices, from 0; --device cpu runs without", null);
         }
         CudaNatives.loadCublas();
-        return new CudaBackend(ordinal, precision);
+        try {
+            return new CudaBackend(ordinal, precision);
+        } catch (CudaException e) {
+            throw CalmException.failed("--device cuda:" + ordinal + ": the GPU cannot be opened (" + e.getMessage()
+                    + "); nvidia-smi says who uses it; --device cpu runs without", e);
+        }
     }
 }

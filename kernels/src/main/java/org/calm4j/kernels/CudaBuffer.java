@@ -71,9 +71,8 @@ final class CudaBuffer implements Buffer {
             if (rounded != null) {
                 rounded.close();
             }
-            gpu.enter();
             gpu.outdate();
-            JCudaDriver.cuMemFree(pointer);
+            gpu.call("freeing memory", () -> JCudaDriver.cuMemFree(pointer));
         }
     }
 }

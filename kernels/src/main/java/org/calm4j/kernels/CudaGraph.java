@@ -1,5 +1,6 @@
 package org.calm4j.kernels;
 
+import jcuda.CudaException;
 import jcuda.driver.CUgraph;
 import jcuda.driver.CUgraphExec;
 import jcuda.driver.CUstreamCaptureMode;
@@ -19,9 +20,17 @@ final class CudaGraph implements AutoCloseable {
         JCudaDriver.cuStreamBeginCapture(gpu.stream().handle(), CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
         try {
             work.run();
-        } finally {
-            JCudaDriver.cuStreamEndCapture(gpu.stream().handle(), graph);
+        } catch (RuntimeException | Error e) {
+            // The stream records on until it is told to end; what it says about that follows from the failure.
+            try {
+                JCudaDriver.cuStreamEndCapture(gpu.stream().handle(), graph);
+                JCudaDriver.cuGraphDestroy(graph);
+            } catch (CudaException ended) {
+                e.addSuppressed(ended);
+            }
+            throw e;
         }
+        JCudaDriver.cuStreamEndCapture(gpu.stream().handle(), graph);
         try {
             JCudaDriver.cuGraphInstantiate(executable, graph, 0);
         } finally {
@@ -38,8 +47,7 @@ final class CudaGraph implements AutoCloseable {
     public void close() {
         if (open) {
             open = false;
-            gpu.enter();
-            JCudaDriver.cuGraphExecDestroy(executable);
+            gpu.call("closing", () -> JCudaDriver.cuGraphExecDestroy(executable));
         }
     }
 }

@@ -38,6 +38,8 @@ final class Forest implements AutoCloseable {
         if (this.tile == tile && Arrays.equals(table, sent)) {
             return;
         }
+        // Should this fail half-way, nothing is laid.
+        this.tile = 0;
         IntArrayList all = new IntArrayList(table);
         IntArrayList ownQueries = new IntArrayList();
         longest = 0;

@@ -18,6 +18,7 @@ final class Gpu implements AutoCloseable {
     private static final long TRANSFER_PIECE = 1 << 20;
 
     private final boolean debug = "1".equals(System.getenv(DEBUG));
+    private final Owners owners = new Owners();
     private final CudaContext context;
     private final CudaStream stream;
     private final KernelImage image;
@@ -31,12 +32,23 @@ final class Gpu implements AutoCloseable {
     /** @param ordinal of a device that exists */
     Gpu(int ordinal, Precision precision) {
         context = new CudaContext(ordinal);
-        stream = new CudaStream();
-        image = KernelImage.load(context);
-        launch = new Launch(this);
-        transfer = new Transfer(this, TRANSFER_PIECE);
-        scratch = new Scratch(this);
-        product = new MatrixProduct(this, precision);
+        owners.add(context::close);
+        try {
+            stream = new CudaStream();
+            owners.add(stream::close);
+            image = KernelImage.load(context);
+            owners.add(image.module()::close);
+            launch = new Launch(this);
+            transfer = new Transfer(this, TRANSFER_PIECE);
+            owners.add(transfer::close);
+            scratch = new Scratch(this);
+            owners.add(scratch::close);
+            product = new MatrixProduct(this, precision);
+            owners.add(product::close);
+        } catch (RuntimeException | Error e) {
+            owners.closeAfter(e);
+            throw e;
+        }
     }
 
     static long address(Tensor tensor) {
@@ -120,19 +132,27 @@ final class Gpu implements AutoCloseable {
     }
 
     void zero(Tensor x) {
-        if (x.size() > 0) {
-            enter();
-            JCudaDriver.cuMemsetD8Async(pointer(x), (byte) 0, x.bytes(), stream.handle());
+        zero(pointer(x), x.bytes());
+    }
+
+    void zero(DevicePointer to, long bytes) {
+        if (bytes > 0) {
+            call("setting memory", () -> JCudaDriver.cuMemsetD8Async(to, (byte) 0, bytes, stream.handle()));
         }
     }
 
     /** Waits for the device. */
     void synchronize() {
+        call("waiting for the device", stream::synchronize);
+    }
+
+    /** Calls of the driver beside launches. What goes wrong in a kernel comes out at any of them, and they say so. */
+    void call(String what, Runnable calls) {
         enter();
         try {
-            stream.synchronize();
+            calls.run();
         } catch (CudaException e) {
-            throw fault("found while waiting for the device; " + DEBUG + "=1 finds the kernel", e);
+            throw fault("found while " + what + "; " + DEBUG + "=1 finds the kernel", e);
         }
     }
 
@@ -141,6 +161,7 @@ final class Gpu implements AutoCloseable {
     }
 
     String describe() {
+        enter();
         return String.format(Locale.ROOT, "%s, compute capability %d.%d, %s, %s", context.name(),
                 context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR),
                 context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR), gib(context.memory()[1]),
@@ -157,13 +178,12 @@ final class Gpu implements AutoCloseable {
 
     @Override
     public void close() {
-        enter();
-        product.close();
-        scratch.close();
-        transfer.close();
-        image.module().close();
-        stream.close();
-        context.close();
-        open = false;
+        if (open) {
+            try {
+                call("closing", owners::close);
+            } finally {
+                open = false;
+            }
+        }
     }
 }

@@ -8,12 +8,14 @@ import jcuda.driver.JCudaDriver;
  * One kernel. A launch is written as {@code kernel.launch(grid, block).with(out).with(x).with(n).run()}, in the order of its parameters.
  */
 final class Kernel {
+    /** Of a block, what the kernel declares itself included. */
     private static final int SHARED_WITHOUT_ASKING = 48 << 10;
 
     private final String name;
     private final CUfunction function;
     private final Launch launch;
-    private int sharedBytes = SHARED_WITHOUT_ASKING;
+    /** Dynamic ones that a launch may have; negative before it is known. */
+    private int sharedBytes = -1;
 
     Kernel(String name, CUfunction function, Launch launch) {
         this.name = name;
@@ -31,11 +33,24 @@ final class Kernel {
 
     /** @param shared bytes of dynamic shared memory of a block */
     Launch launch(long gridX, long gridY, long gridZ, int block, int shared) {
+        if (shared > 0) {
+            allow(shared);
+        }
+        return launch.of(this, Math.toIntExact(gridX), Math.toIntExact(gridY), Math.toIntExact(gridZ), block, shared);
+    }
+
+    private void allow(int shared) {
+        if (sharedBytes < 0) {
+            int[] declared = new int[1];
+            launch.enter();
+            JCudaDriver.cuFuncGetAttribute(declared, CUfunction_attribute.CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES, function);
+            sharedBytes = SHARED_WITHOUT_ASKING - declared[0];
+        }
         if (shared > sharedBytes) {
+            launch.enter();
             JCudaDriver.cuFuncSetAttribute(function, CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared);
             sharedBytes = shared;
         }
-        return launch.of(this, Math.toIntExact(gridX), Math.toIntExact(gridY), Math.toIntExact(gridZ), block, shared);
     }
 
     String name() {

@@ -86,13 +86,17 @@ final class KernelImage {
             if (Files.exists(file)) {
                 return Files.readAllBytes(file);
             }
-            byte[] cubin = compile(ptx, architecture);
+        } catch (IOException e) {
+            // As if it were not there.
+        }
+        byte[] cubin = compile(ptx, architecture);
+        try {
             Files.createDirectories(folder);
             AtomicFile.write(file, out -> out.write(cubin));
-            return cubin;
-        } catch (IOException e) {
-            throw CalmException.failed(file + ": " + e.getMessage(), e);
+        } catch (IOException | CalmException e) {
+            // Where nothing can be kept, each start compiles.
         }
+        return cubin;
     }
 
     private static String hash(byte[] bytes) {

@@ -88,6 +88,11 @@ final class Launch {
         return with(value ? 1L : 0L);
     }
 
+    /** Makes the device's context this thread's. */
+    void enter() {
+        gpu.enter();
+    }
+
     void run() {
         if (gridX == 0 || gridY == 0 || gridZ == 0) {
             return;

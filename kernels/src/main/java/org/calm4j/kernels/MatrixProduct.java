@@ -26,25 +26,32 @@ final class MatrixProduct implements AutoCloseable {
 
     private final Gpu gpu;
     private final Precision precision;
+    private final Owners owners = new Owners();
     private final cublasHandle handle = new cublasHandle();
     private final FloatBuffer factors = ByteBuffer.allocateDirect(8).order(ByteOrder.nativeOrder()).asFloatBuffer();
     private final Pointer alpha = Pointer.to(factors);
     private final Pointer beta = alpha.withByteOffset(Float.BYTES);
     private final Copy copy;
     private final Scratch scratch;
-    private final CudaBuffer workspace;
-    private boolean open = true;
 
     MatrixProduct(Gpu gpu, Precision precision) {
         this.gpu = gpu;
         this.precision = precision;
         copy = new Copy(gpu);
         scratch = new Scratch(gpu);
-        JCublas2.cublasCreate(handle);
-        JCublas2.cublasSetStream(handle, new cudaStream_t(gpu.stream().handle()));
         // Memory of our own: what cuBLAS would take by itself it may not take while launches are recorded.
-        workspace = gpu.allocate(WORKSPACE, "cuBLAS");
-        JCublas2.cublasSetWorkspace(handle, workspace.pointer(), WORKSPACE);
+        CudaBuffer workspace = gpu.allocate(WORKSPACE, "cuBLAS");
+        owners.add(workspace::close);
+        try {
+            JCublas2.cublasCreate(handle);
+            owners.add(() -> JCublas2.cublasDestroy(handle));
+            JCublas2.cublasSetStream(handle, new cudaStream_t(gpu.stream().handle()));
+            JCublas2.cublasSetWorkspace(handle, workspace.pointer(), WORKSPACE);
+        } catch (RuntimeException | Error e) {
+            owners.closeAfter(e);
+            throw e;
+        }
+        owners.add(scratch::close);
     }
 
     /** {@code out = alpha·x·wᵀ + beta·out}: out (T,N), x (T,K), w (N,K). */
@@ -122,11 +129,6 @@ final class MatrixProduct implements AutoCloseable {
 
     @Override
     public void close() {
-        if (open) {
-            open = false;
-            scratch.close();
-            JCublas2.cublasDestroy(handle);
-            workspace.close();
-        }
+        owners.close();
     }
 }

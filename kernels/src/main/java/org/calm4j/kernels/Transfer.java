@@ -14,6 +14,7 @@ final class Transfer implements AutoCloseable {
 
     private final Gpu gpu;
     private final long pieceBytes;
+    private final Owners owners = new Owners();
     private final PinnedBuffer[] pieces = new PinnedBuffer[PIECES];
     private final CudaEvent[] copied = new CudaEvent[PIECES];
     private int next;
@@ -21,9 +22,16 @@ final class Transfer implements AutoCloseable {
     Transfer(Gpu gpu, long pieceBytes) {
         this.gpu = gpu;
         this.pieceBytes = pieceBytes;
-        for (int i = 0; i < PIECES; i++) {
-            pieces[i] = new PinnedBuffer(pieceBytes);
-            copied[i] = new CudaEvent();
+        try {
+            for (int i = 0; i < PIECES; i++) {
+                pieces[i] = new PinnedBuffer(pieceBytes);
+                owners.add(pieces[i]::close);
+                copied[i] = new CudaEvent();
+                owners.add(copied[i]::close);
+            }
+        } catch (RuntimeException | Error e) {
+            owners.closeAfter(e);
+            throw e;
         }
     }
 
@@ -56,15 +64,14 @@ final class Transfer implements AutoCloseable {
     }
 
     private void upload(DevicePointer to, long count, int size, Fill fill) {
-        gpu.enter();
-        pieces(count, size, first -> {
+        gpu.call("sending data", () -> pieces(count, size, first -> {
             int length = (int) Math.min(pieceBytes / size, count - first);
             copied[next].synchronize();
             fill.fill(pieces[next].segment(), first, length);
             JCudaDriver.cuMemcpyHtoDAsync(to.plus(first * size), pieces[next].pointer(), (long) length * size, gpu.stream().handle());
             copied[next].record(gpu.stream());
             next = (next + 1) % PIECES;
-        });
+        }));
     }
 
     void download(MemorySegment to, DevicePointer from) {
@@ -81,14 +88,13 @@ final class Transfer implements AutoCloseable {
     }
 
     private void download(long count, int size, DevicePointer from, Take take) {
-        gpu.enter();
-        pieces(count, size, first -> {
+        gpu.call("fetching data", () -> pieces(count, size, first -> {
             int length = (int) Math.min(pieceBytes / size, count - first);
             copied[next].synchronize();
             JCudaDriver.cuMemcpyDtoHAsync(pieces[next].pointer(), from.plus(first * size), (long) length * size, gpu.stream().handle());
             gpu.synchronize();
             take.take(pieces[next].segment(), first, length);
-        });
+        }));
     }
 
     private void pieces(long count, int size, LongConsumer firsts) {
@@ -99,9 +105,6 @@ final class Transfer implements AutoCloseable {
 
     @Override
     public void close() {
-        for (int i = 0; i < PIECES; i++) {
-            copied[i].close();
-            pieces[i].close();
-        }
+        owners.close();
     }
 }

@@ -6,6 +6,7 @@ import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Precision;
 import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.DType;
+import org.calm4j.standin.StandIn;
 
 /** What {@link CudaFailuresTest} runs in a process of its own, with other libraries and variables: one line says how it went. */
 final class CudaChild {
@@ -14,7 +15,17 @@ final class CudaChild {
 
     public static void main(String[] arguments) {
         try {
-            System.out.println(arguments[0].equals("product") ? product() : fault());
+            System.out.println(switch (arguments[0]) {
+                case "product" -> product();
+                case "cubin" -> {
+                    StandIn.device(9, 0, Integer.parseInt(arguments[1]));
+                    yield product();
+                }
+                case "fault" -> fault();
+                case "upload" -> upload();
+                case "close" -> close();
+                default -> throw new IllegalArgumentException(arguments[0]);
+            });
         } catch (CalmException e) {
             System.out.println(e.getMessage());
         }
@@ -34,15 +45,45 @@ final class CudaChild {
         return "cuBLAS " + CudaProbe.run().cublas() + ": " + Arrays.toString(out);
     }
 
-    /** A row far behind the table. */
     private static String fault() {
         Backend backend = new CudaBackendProvider().open(0, Precision.F32);
+        backend.read(new double[1], faulty(backend).get("rows"), 1);
+        return "no fault";
+    }
+
+    /** Launches a kernel that reads a row far behind the table. */
+    private static Block faulty(Backend backend) {
         Block block = new Block.Plan().add("table", DType.F32, 3, 8).add("rows", DType.F32, 2, 8).add("index", DType.I32, 2)
                 .allocate(backend::allocate);
         backend.write(block.get("index"), new int[] {1, 1 << 20}, 2);
         backend.embeddingForward(block.get("rows"), block.get("table"), block.get("index"), false);
-        double[] out = new double[1];
-        backend.read(out, block.get("rows"), 1);
+        return block;
+    }
+
+    /** Found when pinned memory is to be filled again. */
+    private static String upload() {
+        Backend backend = new CudaBackendProvider().open(0, Precision.F32);
+        Block block = faulty(backend);
+        for (int i = 0; i < 9; i++) {
+            backend.write(block.get("index"), new int[2], 2);
+        }
         return "no fault";
+    }
+
+    /** What is left when all is closed after a fault. */
+    private static String close() {
+        Backend backend = new CudaBackendProvider().open(0, Precision.F32);
+        Block block = faulty(backend);
+        String said = "";
+        for (AutoCloseable owner : new AutoCloseable[] {block, backend, backend}) {
+            try {
+                owner.close();
+            } catch (CalmException e) {
+                said += e.getMessage() + "; ";
+            } catch (Exception e) {
+                return "not for people: " + e;
+            }
+        }
+        return said + "left: " + StandIn.live();
     }
 }

@@ -5,17 +5,28 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import it.unimi.dsi.fastutil.ints.IntSets;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.IntConsumer;
 import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.Draws;
 import org.calm4j.engine.op.Precision;
+import org.calm4j.engine.op.Segments;
+import org.calm4j.engine.op.TokenFilter;
+import org.calm4j.engine.tensor.Block;
+import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.standin.StandIn;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -98,6 +109,110 @@ final class CudaFailuresTest {
         assertThat(child("plain", "fault", "0")).contains("CUDA_ERROR_ILLEGAL_ADDRESS", Gpu.DEBUG + "=1 finds the kernel");
     }
 
+    /** A kernel's fault may come out at any call; all say the same to people. */
+    @Test
+    void aFaultIsFoundByAnUploadToo() throws Exception {
+        assertThat(child("plain", "upload", "0")).contains("CUDA_ERROR_ILLEGAL_ADDRESS", "sending data", Gpu.DEBUG + "=1 finds the kernel");
+    }
+
+    /** Whatever each single one answers; and a second time nothing is closed. */
+    @Test
+    void afterAFaultAllIsGivenBack() throws Exception {
+        assertThat(child("plain", "close", "0")).contains("CUDA_ERROR_ILLEGAL_ADDRESS").endsWith("left:").doesNotContain("not for people");
+    }
+
+    @Test
+    void whatDoesNotOpenLeavesNothingBehind() {
+        StandIn.memory(8 << 20);
+        assertThatThrownBy(() -> new CudaBackend(0, Precision.F32)).isInstanceOf(CalmException.class).hasMessageContaining("cuBLAS asked for");
+        assertThat(StandIn.live()).isEmpty();
+        assertThat(StandIn.report()).isEmpty();
+    }
+
+    @Test
+    void aRecordingThatFailsSaysWhyAndIsGivenUp() {
+        try (Gpu gpu = new Gpu(0, Precision.F32)) {
+            CudaBuffer buffer = gpu.allocate(8, "a test");
+            Tensor x = new Tensor("x", buffer, 0, DType.F32, 2);
+            assertThatThrownBy(() -> new CudaGraph(gpu, () -> {
+                gpu.zero(x);
+                throw new IllegalStateException("the work's own");
+            })).hasMessage("the work's own");
+            // What may not be recorded ends the recording by itself.
+            assertThatThrownBy(() -> new CudaGraph(gpu, () -> {
+                gpu.zero(x);
+                gpu.allocate(8, "another test");
+            })).isInstanceOf(CalmException.class).hasMessageContaining("CUDA_ERROR_STREAM_CAPTURE");
+            StandIn.reset();
+            gpu.zero(x);
+            gpu.synchronize();
+            buffer.close();
+        }
+        assertThat(StandIn.live()).isEmpty();
+        assertThat(StandIn.report()).isEmpty();
+    }
+
+    /** What was to grow and could not is not taken for what it was before. */
+    @Test
+    void tablesAreSentAgainAfterMemoryRanOut() {
+        try (CudaBackend b = new CudaBackend(0, Precision.F32);
+                Block block = new Block.Plan().add("w", DType.F32, 3, 1, 8).add("q", DType.F32, 3, 1, 8).add("out", DType.F32, 3, 1, 8)
+                        .add("lse", DType.F32, 3, 1).allocate(b::allocate)) {
+            Segments few = new Segments();
+            few.add(0, 3, 0, 3, Segments.NONE);
+            Segments many = new Segments();
+            for (int i = 0; i < 3000; i++) {
+                many.add(i % 3, 1, i % 3, 1, Segments.NONE);
+            }
+            many.add(0, 2, 0, 2, Segments.NONE);
+            Consumer<Segments> attention = segments -> b.attentionForward(block.get("out"), block.get("lse"), block.get("q"), block.get("q"),
+                    block.get("q"), segments, 1, 0);
+            IntConsumer step = tensors -> {
+                List<Tensor> w = Collections.nCopies(tensors, block.get("w"));
+                b.adamW(w, w, w, w, AdamW.DEFAULT, 0, new double[tensors], 0, 1);
+            };
+            for (boolean again : new boolean[] {false, true}) {
+                attention.accept(few);
+                step.accept(1);
+                StandIn.memory(1);
+                assertThatThrownBy(() -> attention.accept(many)).hasMessageContaining("segments asked for");
+                assertThatThrownBy(() -> step.accept(3000)).hasMessageContaining("the optimizer's table asked for");
+                StandIn.memory(MEMORY);
+            }
+            attention.accept(few);
+            step.accept(1);
+            b.read(new double[3], block.get("lse"), 3);
+        }
+    }
+
+    /** Its marks and what the kernel declares itself are together more than a block has without asking. */
+    @Test
+    void theLargestVocabularyWithARepetitionPenalty() {
+        int vocabulary = 330_000;
+        try (CudaBackend b = new CudaBackend(0, Precision.F32);
+                Block block = new Block.Plan().add("logits", DType.F32, 1, vocabulary).allocate(b::allocate)) {
+            double[] logits = new double[vocabulary];
+            logits[vocabulary - 1] = 2;
+            logits[7] = 1.9;
+            b.write(block.get("logits"), logits, vocabulary);
+            Draws draws = new Draws();
+            draws.add(0, 1, 0, IntSets.singleton(vocabulary - 1));
+            b.sample(draws, block.get("logits"), new TokenFilter(0, 0, 1, 0, 1.5));
+            assertThat(draws.token(0)).isEqualTo(7);
+        }
+    }
+
+    /** A folder that cannot be written to keeps nobody from starting. */
+    @Test
+    void withoutACacheACubinIsMadeAnew() throws Exception {
+        Path file = Files.createTempFile("no-folder", null);
+        try {
+            assertThat(child("plain", file.toString(), "0", "cubin", String.valueOf(BEFORE_PTX_7))).contains("[32.0, 3200.0]");
+        } finally {
+            Files.delete(file);
+        }
+    }
+
     @Test
     void whereThereIsOnlyCublas13TheShimPassesCallsOn() throws Exception {
         assertThat(child("cuda13", "product", "0")).isEqualTo("cuBLAS version 13, from the library path: [32.0, 3200.0]");
@@ -113,14 +228,19 @@ final class CudaFailuresTest {
 
     /** The one line that a process of its own prints, where the libraries of a build of the stand-in are. */
     private static String child(String libraries, String what, String debug) throws Exception {
+        return child(libraries, System.getenv("XDG_CACHE_HOME"), debug, what);
+    }
+
+    private static String child(String libraries, String cache, String debug, String... arguments) throws Exception {
         List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-XX:TieredStopAtLevel=1", "--add-modules", "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED",
                 "-Djava.library.path=" + System.getProperty("java.library.path"), "-cp",
-                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")), CudaChild.class.getName(),
-                what));
+                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")), CudaChild.class.getName()));
+        command.addAll(List.of(arguments));
         ProcessBuilder builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD);
         builder.environment().put("LD_LIBRARY_PATH", STAND_IN.resolve(libraries).toString());
         builder.environment().put(Gpu.DEBUG, debug);
+        builder.environment().put("XDG_CACHE_HOME", cache);
         Process process = builder.start();
         String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
         assertThat(process.waitFor()).isZero();

@@ -19,11 +19,17 @@ final class GpuCheck {
     /** Rows as benchmarks/history has them, to be added there. */
     private static final String ROWS = "gpu-check.csv";
 
+    private static final List<String> KNOWN = List.of("test", "bench", "quick", "tiny");
+
     private GpuCheck() {
     }
 
     public static void main(String[] arguments) {
         List<String> wanted = List.of(arguments);
+        if (wanted.isEmpty() || !KNOWN.containsAll(wanted)) {
+            System.err.println("gpu-check: what to run: " + String.join(", ", KNOWN));
+            System.exit(2);
+        }
         CudaProbe probe = CudaProbe.run();
         if (!probe.usable()) {
             System.err.println("gpu-check: " + String.join("; ", probe.missing()));

@@ -39,7 +39,7 @@ final class PtxTest {
         }
         StringBuilder table = new StringBuilder("kernel " + String.join(" ", ARCHITECTURES) + " (registers/shared bytes)\n");
         rows.forEach((kernel, cells) -> table.append(kernel).append(' ').append(String.join(" ", cells)).append('\n'));
-        Path made = Path.of("target", TABLE);
+        Path made = Files.createDirectories(Path.of("target")).resolve(TABLE);
         Files.writeString(made, table);
         try (InputStream in = PtxTest.class.getResourceAsStream(TABLE)) {
             String recorded = in == null ? "" : new String(in.readAllBytes(), StandardCharsets.UTF_8);
