@@ -85,7 +85,7 @@ final class GpuBench {
         Tensor weight = tensor(b, buffers, n);
         Tensor rstd = tensor(b, buffers, n);
         double bytes = 4.0 * n * n;
-        report("rmsNorm forward", Precision.F32, 0, 2 * bytes, time(b, out, () -> b.rmsNormForward(out, rstd, x, weight, 1e-5)));
+        report("rmsNorm forward", Precision.F32, 0, 2 * bytes, time(b, out, () -> b.rmsNormForward(out, rstd, x, null, weight, 1e-5)));
         report("swiGlu forward", Precision.F32, 0, 3 * bytes, time(b, out, () -> b.swiGluForward(out, x, m)));
         report("adamW", Precision.F32, 0, 7 * bytes, time(b, out, () -> b.adamW(out, m, v, x, AdamW.DEFAULT, 1e-3, 0.1, 1, 5)));
         Tensor one = tensor(b, buffers, 1);
