@@ -296,6 +296,13 @@ final class CudaBackend implements Backend {
     }
 
     @Override
+    public void freezes(Block weights) {
+        if (keepsRounded() && !weights.tensors().isEmpty() && weights.tensors().stream().allMatch(w -> w.type() == DType.F32)) {
+            buffer(weights.whole(DType.F32)).keepRoundedWhileThereIsMemory();
+        }
+    }
+
+    @Override
     public boolean keepsRounded() {
         return precision == Precision.BF16;
     }

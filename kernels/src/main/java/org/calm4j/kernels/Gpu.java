@@ -1,5 +1,7 @@
 package org.calm4j.kernels;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import jcuda.CudaException;
 import jcuda.driver.CUdevice_attribute;
@@ -25,6 +27,7 @@ final class Gpu implements AutoCloseable {
     private final Transfer transfer;
     private final Scratch scratch;
     private final MatrixProduct product;
+    private final List<CudaBuffer> dispensable = new ArrayList<>();
     private long generation;
     private boolean open = true;
 
@@ -80,6 +83,16 @@ final class Gpu implements AutoCloseable {
         generation++;
     }
 
+    /** Memory whose rounded copies only save time: what is asked for else and is not there is taken from them. */
+    List<CudaBuffer> dispensable() {
+        return dispensable;
+    }
+
+    long free() {
+        enter();
+        return context.memory()[0];
+    }
+
     CudaStream stream() {
         return stream;
     }
@@ -109,6 +122,10 @@ final class Gpu implements AutoCloseable {
         } catch (CudaException e) {
             if (!String.valueOf(e.getMessage()).contains(CUresult.stringFor(CUresult.CUDA_ERROR_OUT_OF_MEMORY))) {
                 throw fault("allocating " + bytes + " bytes for " + what, e);
+            }
+            if (!dispensable.isEmpty()) {
+                dispensable.removeLast().dropRounded();
+                return allocate(bytes, what);
             }
             long[] memory = context.memory();
             throw CalmException.failed(String.format(Locale.ROOT, "the GPU's memory is too small: %s asked for %s, free are %s of %s%n"

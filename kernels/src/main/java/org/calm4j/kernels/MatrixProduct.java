@@ -89,7 +89,7 @@ final class MatrixProduct implements AutoCloseable {
     }
 
     private static boolean isKept(DType type, Tensor x) {
-        return type == DType.BF16 && x.type() == DType.F32 && x.buffer() instanceof CudaBuffer buffer && buffer.rounded() != null;
+        return type == DType.BF16 && x.type() == DType.F32 && x.buffer() instanceof CudaBuffer buffer && buffer.keepsRounded();
     }
 
     /** Scratch that an operand takes. */
