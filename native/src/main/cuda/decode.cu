@@ -35,7 +35,9 @@ static __device__ __forceinline__ void loadPiece(float (&piece)[8], const bf16 *
             piece[2 * j] = two.x, piece[2 * j + 1] = two.y;
         }
     } else {
-        for (int j = 0; j < 8; j++) piece[j] = i + j < d ? toFloat(row[i + j]) : 0.0f;
+        for (int j = 0; j < 8; j++) {
+            piece[j] = i + j < d ? toFloat(row[i + j]) : 0.0f;
+        }
     }
 }
 
@@ -65,7 +67,9 @@ static __device__ __forceinline__ void decode(long *rows, float (*scores)[SPLIT]
             const int e = (at + mine) * SIZE;
             float asked[HEADS][SIZE];
             for (int h = 0; h < HEADS; h++) {
-                for (int j = 0; j < SIZE; j++) asked[h][j] = h < part && e + j < d ? query[h * d + e + j] : 0.0f;
+                for (int j = 0; j < SIZE; j++) {
+                    asked[h][j] = h < part && e + j < d ? query[h * d + e + j] : 0.0f;
+                }
             }
             for (int base = warp * together; base < count; base += WARPS * together) {
                 const int i = base + lane / lanes;

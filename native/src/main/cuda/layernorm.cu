@@ -24,7 +24,10 @@ extern "C" __global__ void layernorm_forward(float *out, float *mean, float *rst
     for (int i = 4 * threadIdx.x; i < c; i += 4 * blockDim.x) {
         float v[4];
         load4(v, row, i, c, wide);
-        for (int j = 0; j < 4; j++) squares += i + j < c ? (v[j] - m) * (v[j] - m) : 0.0f;
+        for (int j = 0; j < 4; j++) {
+            const float centred = i + j < c ? v[j] - m : 0.0f;
+            squares += centred * centred;
+        }
     }
     const float r = 1.0f / sqrtf(blockSum(squares, scratch) / c + epsilon);
     if (threadIdx.x == 0) {

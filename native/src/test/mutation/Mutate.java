@@ -24,6 +24,8 @@ final class Mutate {
     private static final Path WORK = Path.of("target/mutants");
     private static final Path RESULTS = Path.of("mutants.txt");
     private static final String CONFORMANCE = "org.calm4j.kernels.CudaBackendConformanceTest";
+    private static final String CACHE = "#attentionOverACache";
+    private static final String BF16_CONFORMANCE = "org.calm4j.kernels.CudaBf16ConformanceTest";
     private static final String BF16 = "org.calm4j.kernels.Bf16AttentionTest";
     private static final String ROUNDED = "org.calm4j.kernels.RoundedWeightsTest";
     /** Every operation against the scalar definition. */
@@ -31,7 +33,8 @@ final class Mutate {
     /** Those that a mutant of a file is given first, before all the others; by the operation's name in the conformance tests. */
     private static final Map<String, List<String>> FIRST = Map.ofEntries(
             Map.entry("attention_bf16", List.of(BF16)), Map.entry("attention", List.of(CONFORMANCE + "#attention")),
-            Map.entry("decode", List.of(CONFORMANCE + "#attention")), Map.entry("forest", List.of(BF16, CONFORMANCE + "#attention")),
+            Map.entry("decode", List.of(CONFORMANCE + CACHE, BF16_CONFORMANCE + CACHE)), Map.entry("scatter", List.of(CONFORMANCE + "#scatter")),
+            Map.entry("forest", List.of(BF16, CONFORMANCE + "#attention")),
             Map.entry("sample", List.of(CONFORMANCE + "#sample")), Map.entry("rmsnorm", List.of(CONFORMANCE + "#rmsNorm")),
             Map.entry("adamw", List.of(ROUNDED, CONFORMANCE + "#optimizerOfManyTensors", CONFORMANCE + "#optimizerAndDropout")),
             Map.entry("layernorm", List.of(CONFORMANCE + "#layerNorm")), Map.entry("logprob", List.of(CONFORMANCE + "#tokenLogProb")),

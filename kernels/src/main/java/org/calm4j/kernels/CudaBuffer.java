@@ -45,8 +45,8 @@ final class CudaBuffer implements Buffer {
     boolean keepsRounded() {
         if (roundsWhenRead) {
             roundsWhenRead = false;
-            if (gpu.free() >= bytes / 2) {
-                rounded = gpu.allocate(bytes / 2, "the weights in BF16");
+            rounded = gpu.allocateIfThere(bytes / 2, "the weights in BF16");
+            if (rounded != null) {
                 roundedIsOld = true;
                 gpu.dispensable().add(this);
             }

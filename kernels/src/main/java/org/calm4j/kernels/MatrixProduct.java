@@ -69,7 +69,12 @@ final class MatrixProduct implements AutoCloseable {
         }
         gpu.enter();
         DType type = precision == Precision.BF16 ? DType.BF16 : DType.F32;
-        scratch.begin(bytes(type, first) + bytes(type, second), 2);
+        long needed;
+        do {
+            needed = bytes(type, first) + bytes(type, second);
+            scratch.begin(needed, 2);
+            // If memory is short, a rounded copy may have been given up for that.
+        } while (bytes(type, first) + bytes(type, second) > needed);
         Tensor a = as(type, first);
         Tensor b = as(type, second);
         factors.put(0, (float) alpha).put(1, (float) beta);

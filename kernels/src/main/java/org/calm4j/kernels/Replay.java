@@ -17,7 +17,7 @@ final class Replay implements AutoCloseable {
     private static final int DIRECT = 2;
     private static final int MOST = 16;
 
-    /** What launches take from the segments when no one has more than one query: their grids, and where their lists lie. */
+    /** What launches take from the segments in a step of decoding: their grids, and where their lists lie. */
     private record Decoding(Object key, int singles, long splits) {
     }
 
@@ -77,10 +77,20 @@ final class Replay implements AutoCloseable {
     }
 
     private static Record shape(Object key, Segments segments) {
-        if (Forest.isDecoding(segments)) {
+        if (Forest.isDecoding(segments) && isOverACache(segments)) {
             return new Decoding(key, Forest.singles(segments), Attention.splits(Forest.longest(segments)));
         }
         return new Pass(key, IntArrayList.wrap(Forest.table(segments)));
+    }
+
+    /** Whether there are keys of other rows than the queries': a backward pass has none. */
+    private static boolean isOverACache(Segments segments) {
+        for (int s = 0; s < segments.count(); s++) {
+            if (segments.keyLength(s) > segments.queryLength(s)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     @Override
