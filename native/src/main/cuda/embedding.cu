@@ -1,4 +1,4 @@
-// Rows of a table (V,C) by their indices (T): embedding of tokens and positions, picking the scored rows, storing into the key/value cache.
+// Rows of a table (V,C) by their indices (T): embedding of tokens and positions, picking the scored rows, cutting queries, keys and values apart.
 //
 // Forward: out[t] = table[index[t]], or added to out; each block copies one row. Bytes: a row of both per t.
 //

@@ -1,18 +1,21 @@
 // Root-mean-square norm (Zhang & Sennrich 2019) of the rows of x (T,C): out = x · rstd · w, rstd = 1 / √(mean(x²) + ε).
 //
 // Forward: a block a row, which is read twice, the second time from the cache. Bytes: x and out once. Flops: 4 per element.
+// With a residual, x += residual comes first, while the row is read: residual once, x and out once, x written, 16 bytes an element; and the
+// product that made x wrote it, 4. Apart, the residual was copied (8), the product added to the copy (8), and the norm read that (8).
 // Backward: dX += rstd · (g − x · rstd² · mean(g · x)) with g = dOut · w, a block a row; bytes: dOut, x once, dX twice. dW over chunks of
 // rows, added by columns_add; bytes: dOut and x once more.
 #include "vector.cuh"
 
-extern "C" __global__ void rmsnorm_forward(float *out, float *rstd, const float *x, const void *w, int type, int c, float epsilon,
-                                           int wide) {
+extern "C" __global__ void rmsnorm_forward(float *out, float *rstd, float *x, const float *residual, const void *w, int type, int c,
+                                           float epsilon, int wide) {
     __shared__ float scratch[32];
-    const float *row = x + (long) blockIdx.x * c;
+    float *row = x + (long) blockIdx.x * c;
     float squares = 0;
     for (int i = 4 * threadIdx.x; i < c; i += 4 * blockDim.x) {
         float v[4];
         load4(v, row, i, c, wide);
+        if (residual) addResidual(v, row, residual + (long) blockIdx.x * c, i, c, wide);
         for (int j = 0; j < 4; j++) squares += v[j] * v[j];
     }
     const float r = 1.0f / sqrtf(blockSum(squares, scratch) / c + epsilon);

@@ -64,6 +64,14 @@ static __device__ __forceinline__ void store4(void *x, int type, const float (&v
     else store4(static_cast<f16 *>(x), v, i, end, wide);
 }
 
+// Adds a residual to four elements v of a row, which are read already, and to the row: the same thread reads them again.
+static __device__ __forceinline__ void addResidual(float (&v)[4], float *row, const float *residual, long i, long end, bool wide) {
+    float r[4];
+    load4(r, residual, i, end, wide);
+    for (int j = 0; j < 4; j++) v[j] += r[j];
+    store4(row, v, i, end, wide);
+}
+
 // The first of this thread's four elements when each thread of a one-dimensional grid takes four.
 static __device__ __forceinline__ long firstOfFour() {
     return 4 * (blockIdx.x * (long) blockDim.x + threadIdx.x);

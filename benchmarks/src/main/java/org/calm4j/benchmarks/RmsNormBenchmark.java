@@ -42,12 +42,12 @@ public class RmsNormBenchmark {
         w = Tensors.random(backend, width);
         dX = Tensors.random(backend, 640, width);
         dW = Tensors.random(backend, width);
-        backend.rmsNormForward(out, rstd, x, w, 1e-6);
+        backend.rmsNormForward(out, rstd, x, null, w, 1e-6);
     }
 
     @Benchmark
     public void forward() {
-        backend.rmsNormForward(out, rstd, x, w, 1e-6);
+        backend.rmsNormForward(out, rstd, x, null, w, 1e-6);
     }
 
     @Benchmark

@@ -34,6 +34,7 @@ final class Attention implements AutoCloseable {
     private final Bf16Attention tensorCores;
     private final Kernel delta;
     private final Kernel decode;
+    private final Kernel decodeBf16;
     private final Kernel decodeFinish;
 
     Attention(Gpu gpu, Precision precision) {
@@ -43,6 +44,7 @@ final class Attention implements AutoCloseable {
         sizes = new Size[] {Size.of(gpu, 64, 32), Size.of(gpu, 128, 32), Size.of(gpu, 256, 16)};
         delta = gpu.kernel("attention_backward_delta");
         decode = gpu.kernel("attention_decode");
+        decodeBf16 = gpu.kernel("attention_decode_bf16");
         decodeFinish = gpu.kernel("attention_decode_finish");
     }
 
@@ -59,20 +61,21 @@ final class Attention implements AutoCloseable {
         return forest;
     }
 
-    /** Blocks that share the keys of a decoded token, of the segments that are laid. */
-    long splits() {
-        return Gpu.ceilDiv(forest.longest(), SPLIT);
+    /** Blocks that share the keys of a decoded token. */
+    static long splits(int longest) {
+        return Gpu.ceilDiv(longest, SPLIT);
     }
 
     void forward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale, int window) {
         long d = q.dim(2);
         boolean rounded = tensorCores != null && d <= Bf16Attention.LARGEST_HEAD;
-        Size size = size(d);
-        forest.lay(segments, rounded ? Bf16Attention.TILE : size.tile);
-        if (forest.decoding()) {
+        if (Forest.isDecoding(segments)) {
+            forest.lay(segments, Forest.NO_TILES);
             decode(out, lse, q, k, v, scale, window);
             return;
         }
+        Size size = size(d);
+        forest.lay(segments, rounded ? Bf16Attention.TILE : size.tile);
         if (rounded) {
             tensorCores.forward(out, lse, q, k, v, scale, window);
             return;
@@ -85,12 +88,15 @@ final class Attention implements AutoCloseable {
     private void decode(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, double scale, int window) {
         long heads = q.dim(1);
         long d = q.dim(2);
-        long splits = splits();
+        long splits = splits(forest.longest());
         long partials = forest.singles() * heads * splits * (d + 2);
         gpu.scratch().begin(Float.BYTES * partials, 1);
         Tensor partial = gpu.scratch().take(DType.F32, partials);
-        decode.launch(forest.singles(), k.dim(1), splits, THREADS, 0).with(partial).with(q).with(k).with(v).with(forest.table())
-                .with(forest.singleList()).with(heads).with(k.dim(1)).with(d).with((float) scale).with(window).run();
+        boolean bf16 = k.type() == DType.BF16;
+        Kernel kernel = bf16 ? decodeBf16 : decode;
+        kernel.launch(forest.singles(), k.dim(1), splits, THREADS, 0).with(partial).with(q).with(k).with(v).with(forest.table())
+                .with(forest.singleList()).with(heads).with(k.dim(1)).with(d).with((float) scale).with(window)
+                .with(Gpu.wide(d, k, v) && (!bf16 || d % 8 == 0)).run();
         decodeFinish.launch(forest.singles(), heads, 32).with(out).with(lse).with(partial).with(forest.table()).with(forest.singleList())
                 .with(heads).with(d).with(splits).run();
     }

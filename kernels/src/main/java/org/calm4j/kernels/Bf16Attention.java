@@ -37,6 +37,7 @@ final class Bf16Attention {
     private final Size small;
     private final Size large;
     private final Kernel pack;
+    private final Copy copy;
 
     Bf16Attention(Gpu gpu, Forest forest) {
         this.gpu = gpu;
@@ -44,6 +45,7 @@ final class Bf16Attention {
         small = Size.of(gpu, 64, 64, 64);
         large = Size.of(gpu, LARGEST_HEAD, 64, 32);
         pack = gpu.kernel("attention_pack");
+        copy = new Copy(gpu);
     }
 
     private Size size(long d) {
@@ -54,7 +56,7 @@ final class Bf16Attention {
     void forward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, double scale, int window) {
         long d = q.dim(2);
         Size size = size(d);
-        gpu.scratch().begin(bytes(size, q, k, 1), PIECES);
+        gpu.scratch().begin(bytes(size, q, k, 1) + widenedBytes(size, k), 2 * PIECES);
         Tensor queries = packed(size, q);
         Tensor keys = packed(size, k.rows(forest.firstKey(), forest.keyRows()));
         Tensor values = packed(size, v.rows(forest.firstKey(), forest.keyRows()));
@@ -94,10 +96,23 @@ final class Bf16Attention {
                 .with((float) scale).with(window).run();
     }
 
-    /** x (T,H,D) rounded, in rows as long as the kernels' heads, zeros behind. */
+    /** Scratch for keys and values out of a cache in BF16 whose heads are shorter than the kernels'. */
+    private long widenedBytes(Size size, Tensor k) {
+        return k.type() == DType.F32 || k.dim(2) == size.most ? 0 : 2L * Float.BYTES * forest.keyRows() * k.dim(1) * k.dim(2);
+    }
+
+    /** x (T,H,D) rounded, in rows as long as the kernels' heads, zeros behind; x itself where it is that. */
     private Tensor packed(Size size, Tensor x) {
         long rows = x.dim(0) * x.dim(1);
         long d = x.dim(2);
+        if (x.type() == DType.BF16 && d == size.most) {
+            return x;
+        }
+        if (x.type() == DType.BF16) {
+            Tensor wide = gpu.scratch().take(DType.F32, x.shape());
+            copy.onDevice(wide, x);
+            return packed(size, wide);
+        }
         Tensor to = gpu.scratch().take(DType.BF16, rows, size.most);
         pack.launch(Gpu.ceilDiv(rows, PACK_THREADS / (size.most / 4)), PACK_THREADS).with(to).with(x).with(rows).with(d).with(size.most)
                 .with(Gpu.wide(d, x)).run();

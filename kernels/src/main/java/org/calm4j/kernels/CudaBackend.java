@@ -84,6 +84,11 @@ final class CudaBackend implements Backend {
     }
 
     @Override
+    public DType cacheType(int headDim) {
+        return precision == Precision.BF16 && headDim <= Bf16Attention.LARGEST_HEAD ? DType.BF16 : DType.F32;
+    }
+
+    @Override
     public Buffer allocate(long bytes) {
         CudaBuffer buffer = gpu.allocate(bytes, "a block of tensors");
         gpu.zero(buffer.pointer(), bytes);
@@ -157,6 +162,11 @@ final class CudaBackend implements Backend {
     }
 
     @Override
+    public void scatter(Tensor to, Tensor from, Tensor index) {
+        embedding.scatter(to, from, index);
+    }
+
+    @Override
     public void linearForward(Tensor out, Tensor x, Tensor w, double alpha, boolean add) {
         linear.forward(out, x, w, alpha, add);
     }
@@ -182,8 +192,8 @@ final class CudaBackend implements Backend {
     }
 
     @Override
-    public void rmsNormForward(Tensor out, Tensor rstd, Tensor x, Tensor w, double epsilon) {
-        rmsNorm.forward(out, rstd, x, w, epsilon);
+    public void rmsNormForward(Tensor out, Tensor rstd, Tensor x, Tensor residual, Tensor w, double epsilon) {
+        rmsNorm.forward(out, rstd, x, residual, w, epsilon);
     }
 
     @Override
@@ -192,8 +202,9 @@ final class CudaBackend implements Backend {
     }
 
     @Override
-    public void layerNormForward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor w, Tensor bias, double epsilon) {
-        layerNorm.forward(out, mean, rstd, x, w, bias, epsilon);
+    public void layerNormForward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor residual, Tensor w, Tensor bias,
+            double epsilon) {
+        layerNorm.forward(out, mean, rstd, x, residual, w, bias, epsilon);
     }
 
     @Override
@@ -284,6 +295,13 @@ final class CudaBackend implements Backend {
     public void trains(Block weights) {
         if (keepsRounded()) {
             buffer(weights.whole(DType.F32)).keepRounded();
+        }
+    }
+
+    @Override
+    public void freezes(Block weights) {
+        if (keepsRounded() && !weights.tensors().isEmpty() && weights.tensors().stream().allMatch(w -> w.type() == DType.F32)) {
+            buffer(weights.whole(DType.F32)).keepRoundedWhileThereIsMemory();
         }
     }
 

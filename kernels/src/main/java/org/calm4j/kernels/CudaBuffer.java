@@ -12,6 +12,8 @@ final class CudaBuffer implements Buffer {
     /** The F32 elements rounded to BF16, where products read them so often that a copy is kept; else null. */
     private CudaBuffer rounded;
     private boolean roundedIsOld;
+    /** A copy is to be made when a product first reads the elements, if there is memory then. */
+    private boolean roundsWhenRead;
     private boolean open = true;
 
     CudaBuffer(Gpu gpu, DevicePointer pointer, long bytes) {
@@ -26,10 +28,36 @@ final class CudaBuffer implements Buffer {
 
     /** Keeps a rounded copy from now on. */
     void keepRounded() {
+        roundsWhenRead = false;
+        gpu.dispensable().remove(this);
         if (rounded == null) {
             rounded = gpu.allocate(bytes / 2, "the weights in BF16");
             roundedIsOld = true;
         }
+    }
+
+    /** Keeps a rounded copy from the first product on that reads the elements, unless memory is short then, until it is. */
+    void keepRoundedWhileThereIsMemory() {
+        roundsWhenRead = rounded == null;
+    }
+
+    /** Whether a product that reads the elements finds them rounded. */
+    boolean keepsRounded() {
+        if (roundsWhenRead) {
+            roundsWhenRead = false;
+            rounded = gpu.allocateIfThere(bytes / 2, "the weights in BF16");
+            if (rounded != null) {
+                roundedIsOld = true;
+                gpu.dispensable().add(this);
+            }
+        }
+        return rounded != null;
+    }
+
+    /** Gives the rounded copy back; products round anew from now on. */
+    void dropRounded() {
+        rounded.close();
+        rounded = null;
     }
 
     /** The rounded copy, null where none is kept. It is old after {@link #changed}, until {@link #refreshed}. */
@@ -68,6 +96,7 @@ final class CudaBuffer implements Buffer {
         // A context that is closed has taken its memory along.
         if (open && gpu.isOpen()) {
             open = false;
+            gpu.dispensable().remove(this);
             if (rounded != null) {
                 rounded.close();
             }

@@ -3,7 +3,7 @@ package org.calm4j.kernels;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
-/** Rows of a table by their indices: {@code embedding.cu}. */
+/** Rows of a table by their indices: {@code embedding.cu}; and into a cache: {@code scatter.cu}. */
 final class Embedding {
     private static final int BLOCK = 128;
 
@@ -11,18 +11,25 @@ final class Embedding {
     private final Kernel forward;
     private final Kernel links;
     private final Kernel backward;
+    private final Kernel scatter;
 
     Embedding(Gpu gpu) {
         this.gpu = gpu;
         forward = gpu.kernel("embedding_forward");
         links = gpu.kernel("embedding_links");
         backward = gpu.kernel("embedding_backward");
+        scatter = gpu.kernel("scatter");
     }
 
     void forward(Tensor out, Tensor table, Tensor index, boolean add) {
         long c = table.dim(1);
         forward.launch(index.size(), Rows.block(c)).with(out).withTyped(table).with(index).with(c).with(add)
                 .with(Gpu.wide(c, out, table)).run();
+    }
+
+    void scatter(Tensor to, Tensor from, Tensor index) {
+        long c = to.dim(1);
+        scatter.launch(index.size(), Rows.block(c)).withTyped(to).with(from).with(index).with(c).with(Gpu.wide(c, to, from)).run();
     }
 
     void backward(Tensor dTable, Tensor dOut, Tensor index) {

@@ -7,11 +7,14 @@ import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
- * The segments of attention as the kernels read them ({@code forest.cuh}): one array on the device with the table of segments, the tiles of
- * queries, the tiles of keys, and for each segment the segments that see its keys. It is sent anew only when the segments have changed,
- * which is once for all the layers of a pass.
+ * The segments of attention as the kernels read them ({@code forest.cuh}): one array on the device with the segments that have queries, the
+ * table of segments, the tiles of queries, the tiles of keys, and for each segment the segments that see its keys. It is sent anew only when
+ * the segments have changed, which is once for all the layers of a pass.
  */
 final class Forest implements AutoCloseable {
+    /** In place of a tile: no tiles, since no segment has more than one query, and nothing is asked of keys. */
+    static final int NO_TILES = 0;
+
     private final Gpu gpu;
     private int[] sent = {};
     private int tile;
@@ -21,18 +24,17 @@ final class Forest implements AutoCloseable {
     private int keyTileStart;
     private int keyTiles;
     private int viewerStart;
-    private int singleStart;
+    private int tableStart;
     private int singles;
     private int longest;
     private int firstKey;
     private int endKey;
-    private boolean decoding;
 
     Forest(Gpu gpu) {
         this.gpu = gpu;
     }
 
-    /** @param tile queries, and keys, of a block */
+    /** @param tile queries, and keys, of a block, or {@link #NO_TILES} */
     void lay(Segments segments, int tile) {
         int[] table = table(segments);
         if (this.tile == tile && Arrays.equals(table, sent)) {
@@ -40,25 +42,31 @@ final class Forest implements AutoCloseable {
         }
         // Should this fail half-way, nothing is laid.
         this.tile = 0;
-        IntArrayList all = new IntArrayList(table);
-        IntArrayList ownQueries = new IntArrayList();
-        longest = 0;
+        // First the segments with queries: where they and the table lie depends on their number alone, so that recorded launches find them
+        // again when sequences have come to lie in more segments.
+        IntArrayList all = new IntArrayList();
+        longest = longest(segments);
         firstKey = Integer.MAX_VALUE;
         endKey = 0;
-        decoding = true;
         for (int s = 0; s < segments.count(); s++) {
-            decoding &= segments.queryLength(s) <= 1;
-            longest = Math.max(longest, segments.depth(s) + segments.keyLength(s));
             firstKey = Math.min(firstKey, segments.keyStart(s));
             endKey = Math.max(endKey, segments.keyStart(s) + segments.keyLength(s));
             if (segments.queryLength(s) > 0) {
-                ownQueries.add(s);
+                all.add(s);
             }
         }
-        // Where the table and this list lie depends on the number of segments alone, so that recorded launches find them again.
-        singleStart = all.size();
-        singles = ownQueries.size();
-        all.addAll(ownQueries);
+        singles = all.size();
+        tableStart = all.size();
+        all.addElements(all.size(), table);
+        if (tile != NO_TILES) {
+            tiles(all, segments, tile);
+        }
+        send(all);
+        sent = table;
+        this.tile = tile;
+    }
+
+    private void tiles(IntArrayList all, Segments segments, int tile) {
         queryTileStart = all.size();
         for (int s = 0; s < segments.count(); s++) {
             tiles(all, s, segments.queryLength(s), tile);
@@ -70,12 +78,38 @@ final class Forest implements AutoCloseable {
         }
         keyTiles = (all.size() - keyTileStart) / 2;
         viewers(all, segments);
-        send(all);
-        sent = table;
-        this.tile = tile;
     }
 
-    private static int[] table(Segments segments) {
+    /** Segments that have queries. */
+    static int singles(Segments segments) {
+        int singles = 0;
+        for (int s = 0; s < segments.count(); s++) {
+            singles += segments.queryLength(s) > 0 ? 1 : 0;
+        }
+        return singles;
+    }
+
+    /** Positions of the longest sequence. */
+    static int longest(Segments segments) {
+        int longest = 0;
+        for (int s = 0; s < segments.count(); s++) {
+            longest = Math.max(longest, segments.depth(s) + segments.keyLength(s));
+        }
+        return longest;
+    }
+
+    /** Whether no segment has more than one query. */
+    static boolean isDecoding(Segments segments) {
+        for (int s = 0; s < segments.count(); s++) {
+            if (segments.queryLength(s) > 1) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Six numbers a segment. */
+    static int[] table(Segments segments) {
         int[] table = new int[6 * segments.count()];
         for (int s = 0; s < segments.count(); s++) {
             int at = 6 * s;
@@ -127,18 +161,9 @@ final class Forest implements AutoCloseable {
         gpu.transfer().upload(buffer.pointer(), all.elements(), all.size());
     }
 
-    /** Queries, and keys, of a block as the segments were laid last; 0 before. */
+    /** Queries, and keys, of a block as the segments were laid last. */
     int tile() {
         return tile;
-    }
-
-    int segments() {
-        return sent.length / 6;
-    }
-
-    /** Whether no segment has more than one query. */
-    boolean decoding() {
-        return decoding;
     }
 
     /** Positions of the longest sequence. */
@@ -170,7 +195,7 @@ final class Forest implements AutoCloseable {
     }
 
     Tensor table() {
-        return from(0);
+        return from(tableStart);
     }
 
     Tensor queryTileList() {
@@ -182,7 +207,7 @@ final class Forest implements AutoCloseable {
     }
 
     Tensor singleList() {
-        return from(singleStart);
+        return from(0);
     }
 
     Tensor viewerStarts() {

@@ -1,5 +1,7 @@
 package org.calm4j.kernels;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import jcuda.CudaException;
 import jcuda.driver.CUdevice_attribute;
@@ -26,6 +28,7 @@ final class Gpu implements AutoCloseable {
     private final Transfer transfer;
     private final Scratch scratch;
     private final MatrixProduct product;
+    private final List<CudaBuffer> dispensable = new ArrayList<>();
     private long generation;
     private boolean open = true;
 
@@ -92,6 +95,11 @@ final class Gpu implements AutoCloseable {
         generation++;
     }
 
+    /** Memory whose rounded copies only save time: what is asked for else and is not there is taken from them. */
+    List<CudaBuffer> dispensable() {
+        return dispensable;
+    }
+
     CudaStream stream() {
         return stream;
     }
@@ -114,19 +122,31 @@ final class Gpu implements AutoCloseable {
 
     /** Memory that is not set. */
     CudaBuffer allocate(long bytes, String what) {
+        CudaBuffer buffer = allocateIfThere(bytes, what);
+        while (buffer == null && !dispensable.isEmpty()) {
+            dispensable.removeLast().dropRounded();
+            buffer = allocateIfThere(bytes, what);
+        }
+        if (buffer == null) {
+            long[] memory = context.memory();
+            throw CalmException.failed(String.format(Locale.ROOT, "the GPU's memory is too small: %s asked for %s, free are %s of %s%n"
+                    + "smaller: --micro-batch-size 1, --gradient-checkpointing, --lora-rank 8; or --device cpu", what, gib(bytes),
+                    gib(memory[0]), gib(memory[1])), null);
+        }
+        return buffer;
+    }
+
+    /** Null where there is not so much. */
+    CudaBuffer allocateIfThere(long bytes, String what) {
         enter();
         DevicePointer pointer = new DevicePointer();
         try {
             JCudaDriver.cuMemAlloc(pointer, Math.max(bytes, 1));
         } catch (CudaException e) {
-            if (!String.valueOf(e.getMessage()).contains(CUresult.stringFor(CUresult.CUDA_ERROR_OUT_OF_MEMORY))) {
-                throw fault("allocating " + bytes + " bytes for " + what, e);
+            if (String.valueOf(e.getMessage()).contains(CUresult.stringFor(CUresult.CUDA_ERROR_OUT_OF_MEMORY))) {
+                return null;
             }
-            long[] memory = context.memory();
-            throw CalmException.failed(String.format(Locale.ROOT, "the GPU's memory is too small: %s asked for %s, free are %s of %s%n"
-                    + "smaller: --micro-batch-size 1, --gradient-checkpointing, --lora-rank 8; or --device cpu", what, gib(bytes),
-                            gib(memory[0]),
-                    gib(memory[1])), e);
+            throw fault("allocating " + bytes + " bytes for " + what, e);
         }
         return new CudaBuffer(this, pointer, bytes);
     }

@@ -3,6 +3,7 @@ package org.calm4j.kernels;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
@@ -20,10 +21,13 @@ import org.calm4j.engine.io.AtomicFile;
 
 /**
  * The kernels as they are loaded: PTX, which the driver compiles for its device, or, where the driver cannot, what JCuda's own compiler
- * makes of it, kept under its hash for the next start.
+ * makes of it, kept under its hash for the next start. A build may have them compiled for one architecture besides; that comes first there.
  */
 final class KernelImage {
     static final String RESOURCE = "kernels.ptx";
+    /** How the PTX begins, before the hash of its sources. */
+    private static final String SOURCES = "// sources: ";
+    private static final int HASH_DIGITS = 16;
     /** What a driver without a compiler, or with an old one, answers. */
     private static final Set<Integer> CANNOT_COMPILE = Set.of(CUresult.CUDA_ERROR_JIT_COMPILER_NOT_FOUND, CUresult.CUDA_ERROR_INVALID_PTX,
             CUresult.CUDA_ERROR_UNSUPPORTED_PTX_VERSION, CUresult.CUDA_ERROR_JIT_COMPILATION_DISABLED,
@@ -39,14 +43,22 @@ final class KernelImage {
 
     static KernelImage load(CudaContext context) {
         byte[] ptx = ptx();
+        String architecture = "sm_" + context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)
+                + context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
+        byte[] compiled = resource(compiledFor(architecture, ptx));
+        if (compiled != null) {
+            try {
+                return new KernelImage(new CudaModule(compiled), "kernels compiled for " + architecture + "a");
+            } catch (CudaException e) {
+                // A driver that is older than the compiler was takes the PTX.
+            }
+        }
         try {
             return new KernelImage(new CudaModule(ptx), "kernels compiled by the driver");
         } catch (CudaException e) {
             if (CANNOT_COMPILE.stream().noneMatch(code -> String.valueOf(e.getMessage()).contains(CUresult.stringFor(code)))) {
                 throw CalmException.failed("the GPU does not take the kernels: " + e.getMessage(), e);
             }
-            String architecture = "sm_" + context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)
-                    + context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
             return new KernelImage(new CudaModule(cached(ptx, architecture)), "kernels compiled by JCuda's compiler");
         }
     }
@@ -59,12 +71,23 @@ final class KernelImage {
 
     /** With a zero at the end, as the driver and the compiler want it. */
     static byte[] ptx() {
-        try (InputStream in = KernelImage.class.getResourceAsStream(RESOURCE)) {
-            if (in == null) {
-                throw CalmException.failed("this build has no CUDA kernels (" + RESOURCE + "); --device cpu runs without", null);
-            }
-            byte[] text = in.readAllBytes();
-            return Arrays.copyOf(text, text.length + 1);
+        byte[] text = resource(RESOURCE);
+        if (text == null) {
+            throw CalmException.failed("this build has no CUDA kernels (" + RESOURCE + "); --device cpu runs without", null);
+        }
+        return Arrays.copyOf(text, text.length + 1);
+    }
+
+    /** The name of the kernels compiled for an architecture alone, out of the same sources: the PTX begins with their hash. */
+    static String compiledFor(String architecture, byte[] ptx) {
+        String first = new String(ptx, 0, Math.min(ptx.length, SOURCES.length() + HASH_DIGITS), StandardCharsets.US_ASCII);
+        return "kernels-" + first.substring(Math.min(first.length(), SOURCES.length())) + "." + architecture + "a.fatbin";
+    }
+
+    /** Null where the build has none of that name. */
+    private static byte[] resource(String name) {
+        try (InputStream in = KernelImage.class.getResourceAsStream(name)) {
+            return in == null ? null : in.readAllBytes();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

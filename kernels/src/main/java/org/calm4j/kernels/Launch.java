@@ -58,6 +58,11 @@ final class Launch {
         return with(Gpu.address(tensor));
     }
 
+    /** The address of the tensor's first element, or a null pointer. */
+    Launch withOptional(Tensor tensor) {
+        return tensor == null ? with(0L) : with(tensor);
+    }
+
     /** The address of a tensor of any floating type, and the number that {@code vector.cuh} has for its type. */
     Launch withTyped(Tensor tensor) {
         return with(tensor).with(switch (tensor.type()) {

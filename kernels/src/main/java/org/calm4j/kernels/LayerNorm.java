@@ -16,10 +16,10 @@ final class LayerNorm {
         backwardWeight = gpu.kernel("layernorm_backward_weight");
     }
 
-    void forward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor w, Tensor bias, double epsilon) {
+    void forward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor residual, Tensor w, Tensor bias, double epsilon) {
         long c = x.dim(1);
-        forward.launch(x.dim(0), Rows.block(c)).with(out).with(mean).with(rstd).with(x).withTyped(w).withTyped(bias).with(c)
-                .with((float) epsilon).with(Gpu.wide(c, out, x, w, bias)).run();
+        forward.launch(x.dim(0), Rows.block(c)).with(out).with(mean).with(rstd).with(x).withOptional(residual).withTyped(w).withTyped(bias)
+                .with(c).with((float) epsilon).with(Gpu.wide(c, out, x, residual == null ? x : residual, w, bias)).run();
     }
 
     void backward(Tensor dX, Tensor dW, Tensor dBias, Tensor dOut, Tensor x, Tensor w, Tensor mean, Tensor rstd) {

@@ -76,7 +76,12 @@ final class MatrixProduct implements AutoCloseable {
         }
         gpu.enter();
         DType type = precision == Precision.BF16 ? DType.BF16 : DType.F32;
-        scratch.begin(bytes(type, first) + bytes(type, second), 2);
+        long needed;
+        do {
+            needed = bytes(type, first) + bytes(type, second);
+            scratch.begin(needed, 2);
+            // If memory is short, a rounded copy may have been given up for that.
+        } while (bytes(type, first) + bytes(type, second) > needed);
         Tensor a = as(type, first);
         Tensor b = as(type, second);
         factors.put(0, (float) alpha).put(1, (float) beta);
@@ -96,7 +101,7 @@ final class MatrixProduct implements AutoCloseable {
     }
 
     private static boolean isKept(DType type, Tensor x) {
-        return type == DType.BF16 && x.type() == DType.F32 && x.buffer() instanceof CudaBuffer buffer && buffer.rounded() != null;
+        return type == DType.BF16 && x.type() == DType.F32 && x.buffer() instanceof CudaBuffer buffer && buffer.keepsRounded();
     }
 
     /** Scratch that an operand takes. */

@@ -16,10 +16,10 @@ final class RmsNorm {
         backwardWeight = gpu.kernel("rmsnorm_backward_weight");
     }
 
-    void forward(Tensor out, Tensor rstd, Tensor x, Tensor w, double epsilon) {
+    void forward(Tensor out, Tensor rstd, Tensor x, Tensor residual, Tensor w, double epsilon) {
         long c = x.dim(1);
-        forward.launch(x.dim(0), Rows.block(c)).with(out).with(rstd).with(x).withTyped(w).with(c).with((float) epsilon)
-                .with(Gpu.wide(c, out, x, w)).run();
+        forward.launch(x.dim(0), Rows.block(c)).with(out).with(rstd).with(x).withOptional(residual).withTyped(w).with(c)
+                .with((float) epsilon).with(Gpu.wide(c, out, x, residual == null ? x : residual, w)).run();
     }
 
     void backward(Tensor dX, Tensor dW, Tensor dOut, Tensor x, Tensor w, Tensor rstd) {

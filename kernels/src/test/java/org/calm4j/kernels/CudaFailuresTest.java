@@ -79,6 +79,32 @@ final class CudaFailuresTest {
         }
     }
 
+    /** Kernels that a build has for one architecture are taken there, and only there. */
+    @Test
+    void compiledKernelsComeFirst() throws Exception {
+        Path kernels = Path.of(CudaFailuresTest.class.getResource("registers.txt").toURI())
+                .resolveSibling(KernelImage.compiledFor("sm_90", KernelImage.ptx()));
+        // What the stand-in knows as a fatbin.
+        Files.write(kernels, new byte[] {0x50, (byte) 0xED, 0x55, (byte) 0xBA, 0, 0, 0, 0});
+        try {
+            try (Backend backend = new CudaBackend(0, Precision.F32)) {
+                assertThat(backend.describe()).contains("kernels compiled for sm_90a");
+            }
+            StandIn.device(8, 0, CUDA_12_6);
+            try (Backend backend = new CudaBackend(0, Precision.F32)) {
+                assertThat(backend.describe()).contains("compiled by the driver");
+            }
+            // Nothing that a driver takes.
+            StandIn.device(9, 0, CUDA_12_6);
+            Files.write(kernels, new byte[8]);
+            try (Backend backend = new CudaBackend(0, Precision.F32)) {
+                assertThat(backend.describe()).contains("compiled by the driver");
+            }
+        } finally {
+            Files.delete(kernels);
+        }
+    }
+
     private static List<Path> cubins(Path folder) throws IOException {
         try (Stream<Path> files = Files.list(folder)) {
             return files.sorted().toList();

@@ -70,6 +70,7 @@ final class GpuBench {
             Tensor out = tensor(b, buffers, n, n);
             report("linear " + n + "^3", precision, 2.0 * n * n * n, 0, time(b, out, () -> b.linearForward(out, x, w, 1, false)));
             attention(b, precision, buffers, (int) n);
+            decode(b, precision, buffers, (int) n);
             if (precision == Precision.F32) {
                 memory(b, buffers, n);
             }
@@ -85,7 +86,9 @@ final class GpuBench {
         Tensor weight = tensor(b, buffers, n);
         Tensor rstd = tensor(b, buffers, n);
         double bytes = 4.0 * n * n;
-        report("rmsNorm forward", Precision.F32, 0, 2 * bytes, time(b, out, () -> b.rmsNormForward(out, rstd, x, weight, 1e-5)));
+        report("rmsNorm forward", Precision.F32, 0, 2 * bytes, time(b, out, () -> b.rmsNormForward(out, rstd, x, null, weight, 1e-5)));
+        report("rmsNorm forward with residual", Precision.F32, 0, 4 * bytes,
+                time(b, out, () -> b.rmsNormForward(out, rstd, x, m, weight, 1e-5)));
         report("swiGlu forward", Precision.F32, 0, 3 * bytes, time(b, out, () -> b.swiGluForward(out, x, m)));
         report("adamW", Precision.F32, 0, 7 * bytes, time(b, out, () -> b.adamW(out, m, v, x, AdamW.DEFAULT, 1e-3, 0.1, 1, 5)));
         Tensor one = tensor(b, buffers, 1);
@@ -109,6 +112,32 @@ final class GpuBench {
         // As others count it: five products, though two are computed twice here.
         report("attention backward " + rows, precision, 10 * pairs * d, 0, time(b, lse, () -> b.attentionBackward(t.get(4), t.get(5),
                 t.get(6), t.get(7), t.get(0), lse, t.get(1), t.get(2), t.get(3), segments, scale, 0)));
+    }
+
+    /** Attention of one new token of each of 16 sequences, whose keys and values fill a cache of so many rows. */
+    private void decode(Backend b, Precision precision, List<Buffer> buffers, int rows) {
+        int sequences = Math.min(16, rows);
+        int heads = 32;
+        int groups = 8;
+        int d = 128;
+        DType type = b.cacheType(d);
+        Tensor q = tensor(b, buffers, sequences, heads, d);
+        Tensor out = tensor(b, buffers, sequences, heads, d);
+        Tensor lse = tensor(b, buffers, sequences, heads);
+        List<Tensor> cache = new ArrayList<>();
+        for (String name : List.of("keys", "values")) {
+            buffers.add(b.allocate((long) rows * groups * d * type.bytes()));
+            cache.add(new Tensor(name, buffers.getLast(), 0, type, rows, groups, d));
+        }
+        Segments segments = new Segments();
+        int length = rows / sequences;
+        for (int s = 0; s < sequences; s++) {
+            segments.add(s, 1, s * length, length, Segments.NONE);
+        }
+        double pairs = (double) sequences * length * heads;
+        report("attention of " + sequences + " tokens over " + sequences * length, precision, 4 * pairs * d,
+                2.0 * sequences * length * groups * d * type.bytes(),
+                time(b, lse, () -> b.attentionForward(out, lse, q, cache.get(0), cache.get(1), segments, 1 / Math.sqrt(d), 0)));
     }
 
     /** All weights trained in BF16, on random tokens. */

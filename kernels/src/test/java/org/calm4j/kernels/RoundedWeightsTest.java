@@ -3,12 +3,15 @@ package org.calm4j.kernels;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import jcuda.driver.JCudaDriver;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Precision;
 import org.calm4j.engine.tensor.Block;
+import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.standin.StandIn;
@@ -63,6 +66,45 @@ final class RoundedWeightsTest {
             }
             return new double[][] {before, product(b, out, rows, w)};
         }
+    }
+
+    /** Frozen weights are rounded once; when memory is short, the copy is given up, and products are the same without it. */
+    @Test
+    void frozenWeightsAreRoundedOnce() {
+        assumeTrue(CudaProbe.run().usable() && StandIn.isPresent(), "launches are counted by the stand-in, and its memory can be made small");
+        CudaNatives.loadCublas();
+        double[] weights = random.doubles(OUT * IN, -1, 1).toArray();
+        double[] inputs = random.doubles(ROWS * IN, -1, 1).toArray();
+        try (CudaBackend b = new CudaBackend(0, Precision.BF16); Block block = block(b, OUT); Block rows = block(b, ROWS);
+                Block out = new Block.Plan().add("out", DType.F32, ROWS, OUT).allocate(b::allocate)) {
+            b.write(block.get("matrix"), weights, weights.length);
+            b.write(rows.get("matrix"), inputs, inputs.length);
+            double[] anew = product(b, out, rows, block.get("matrix"));
+            b.freezes(block);
+            List<Long> launches = new ArrayList<>();
+            for (int i = 0; i < 3; i++) {
+                long before = StandIn.count(StandIn.Counter.LAUNCHES);
+                assertThat(product(b, out, rows, block.get("matrix"))).isEqualTo(anew);
+                launches.add(StandIn.count(StandIn.Counter.LAUNCHES) - before);
+            }
+            assertThat(launches).containsExactly(2L, 1L, 1L);
+            StandIn.memory(64L << 20);
+            try (Buffer large = b.allocate(free() + 4)) {
+                assertThat(large.bytes()).isPositive();
+                long before = StandIn.count(StandIn.Counter.LAUNCHES);
+                assertThat(product(b, out, rows, block.get("matrix"))).isEqualTo(anew);
+                assertThat(StandIn.count(StandIn.Counter.LAUNCHES) - before).isEqualTo(2);
+            } finally {
+                StandIn.memory(4L << 30);
+            }
+        }
+        assertThat(StandIn.live()).isEmpty();
+    }
+
+    private static long free() {
+        long[] free = new long[1];
+        JCudaDriver.cuMemGetInfo(free, new long[1]);
+        return free[0];
     }
 
     private static Block block(CudaBackend b, int rows) {

@@ -75,7 +75,6 @@ public final class ChatSession implements AutoCloseable {
         while (common < most && cached.getInt(common) == text[common]) {
             common++;
         }
-        cache.clear(common, cached.size() - common);
         cached.size(common);
         for (int from = common; from < text.length; from += ROWS) {
             decode(text, from, Math.min(text.length, from + ROWS));

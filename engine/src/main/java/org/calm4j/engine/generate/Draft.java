@@ -66,6 +66,10 @@ final class Draft {
         return tokens.size();
     }
 
+    int token(int i) {
+        return tokens.getInt(i);
+    }
+
     int lastToken() {
         return tokens.getInt(tokens.size() - 1);
     }

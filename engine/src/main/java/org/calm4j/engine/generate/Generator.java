@@ -1,20 +1,24 @@
 package org.calm4j.engine.generate;
 
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.List;
 import java.util.function.IntConsumer;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.model.Activations;
+import org.calm4j.engine.model.CachePages;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.DecodeBatch;
 import org.calm4j.engine.model.KvCache;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Draws;
+import org.calm4j.engine.op.Segments;
 import org.calm4j.engine.text.Tokenizer;
 
 /**
  * Completions of many prompts: each prompt is computed once for all its samples, and all sequences are decoded together, a token a step;
- * those that ended leave the batch. What does not fit into memory at once is done in waves.
+ * those that ended leave their place to others. A sequence has as much of the memory for keys and values as it is long.
  */
 public final class Generator {
     private static final int ROWS = 2048;
@@ -75,14 +79,7 @@ public final class Generator {
                 model.loraRank());
         try (KvCache cache = new KvCache(model.backend(), model.config(), cacheRows(prompts, sampling, sequences, longest));
                 Activations activations = new Activations(model.backend(), model.config(), Activations.Purpose.INFERENCE, capacity)) {
-            Wave wave = new Wave(prompts, firstNumber, sampling, cache, activations, sequences);
-            for (long first = 0; first < wanted;) {
-                first = wave.fill(first);
-                wave.prefill();
-                wave.decode();
-                wave.collect(all);
-                done.accept((int) (first / sampling.count()));
-            }
+            new Work(prompts, firstNumber, sampling, cache, activations, sequences, all).run(done);
         }
         return all;
     }
@@ -102,130 +99,272 @@ public final class Generator {
     }
 
     private int cacheRows(List<int[]> prompts, Sampling sampling, int sequences, int longest) {
-        long inAll = 0;
-        for (int[] prompt : prompts) {
-            inAll += prompt.length + (long) sampling.count() * sampling.maxNewTokens();
-        }
-        // A wave begins and ends in the middle of a prompt's samples, if need be.
+        long own = CachePages.pages(sampling.maxNewTokens());
+        long inAll = prompts.stream().mapToLong(prompt -> CachePages.pages(prompt.length) + sampling.count() * own).sum();
+        // The first and the last of them have only some of their samples under way.
         long promptsTogether = Math.min(sequences, sequences / sampling.count() + 2);
-        long together = promptsTogether * longest + (long) sequences * sampling.maxNewTokens();
-        long one = (long) longest + sampling.maxNewTokens();
-        long affordable = Math.max(one, cacheBytes / KvCache.bytesPerRow(model.config(), model.backend()));
-        return (int) Math.min(Math.min(inAll, together), Math.min(affordable, Integer.MAX_VALUE));
+        long together = promptsTogether * CachePages.pages(longest) + sequences * own;
+        long one = CachePages.pages(longest) + own;
+        long affordable = Math.max(one, cacheBytes / (CachePages.PAGE * KvCache.bytesPerRow(model.config(), model.backend())));
+        long pages = Math.min(Math.min(inAll, together), Math.min(affordable, Integer.MAX_VALUE / CachePages.PAGE));
+        return (int) pages * CachePages.PAGE;
     }
 
-    /** Where a draft's tokens lie in the cache: behind those of its prompt, which its samples share. */
-    private record Place(int prompt, int promptStart, int start, Draft draft) {
+    /** A prompt whose completions are under way. */
+    private static final class Prompt {
+        private final int number;
+        private final int[] tokens;
+        private final List<Sequence> samples = new ArrayList<>();
+        /** Null while its keys and values are not in the cache. */
+        private CachePages.Rows rows;
+        /** Samples that are being decoded. */
+        private int users;
+        /** Samples that have not ended. */
+        private int left;
+        /** Its last segment in the batch that is being made. */
+        private int segment;
+
+        Prompt(int number, int[] tokens) {
+            this.number = number;
+            this.tokens = tokens;
+        }
     }
 
-    /** The sequences that are under way together. */
-    private final class Wave {
+    /** One completion. */
+    private static final class Sequence {
+        private final Prompt prompt;
+        private final Draft draft;
+        /** Behind those of its prompt, which its samples share; null while it waits. */
+        private CachePages.Rows rows;
+        /** How many of its tokens are in the cache. */
+        private int cached;
+
+        Sequence(Prompt prompt, Draft draft) {
+            this.prompt = prompt;
+            this.draft = draft;
+        }
+    }
+
+    /**
+     * All sequences of a call, some of them under way together. A sequence takes rows of the cache as it grows. Sequences begin while there
+     * is room for what is expected of those under way; should they want more, the youngest waits, and computes its tokens' keys and
+     * values again later.
+     */
+    private final class Work {
         private final List<int[]> prompts;
         private final int firstNumber;
         private final Sampling sampling;
         private final KvCache cache;
+        private final CachePages pages;
         private final Activations activations;
         private final int mostTogether;
+        private final List<List<Completion>> all;
         private final DecodeBatch batch = new DecodeBatch();
         private final Draws draws = new Draws();
-        private final List<Place> places = new ArrayList<>();
-        private List<Place> active = new ArrayList<>();
+        private final Deque<Sequence> waiting = new ArrayDeque<>();
+        /** In the order in which they began. */
+        private final List<Sequence> active = new ArrayList<>();
+        /** Prompts whose keys and values are in the cache. */
+        private final List<Prompt> resident = new ArrayList<>();
+        private int next;
+        private int finished;
+        private long ended;
+        private long endedTokens;
 
-        Wave(List<int[]> prompts, int firstNumber, Sampling sampling, KvCache cache, Activations activations, int mostTogether) {
+        Work(List<int[]> prompts, int firstNumber, Sampling sampling, KvCache cache, Activations activations, int mostTogether,
+                List<List<Completion>> all) {
             this.prompts = prompts;
             this.firstNumber = firstNumber;
             this.sampling = sampling;
             this.cache = cache;
             this.activations = activations;
             this.mostTogether = mostTogether;
+            this.all = all;
+            pages = new CachePages(cache.rows() / CachePages.PAGE);
         }
 
-        /** Takes sequences from {@code first} on while there is room, sample by sample of prompt by prompt. Returns the first one left. */
-        long fill(long first) {
-            places.clear();
-            int row = 0;
-            int promptStart = 0;
-            long next = first;
-            for (long end = (long) prompts.size() * sampling.count(); next < end && places.size() < mostTogether; next++) {
-                int prompt = (int) (next / sampling.count());
-                boolean newPrompt = places.isEmpty() || places.getLast().prompt != prompt;
-                int length = prompts.get(prompt).length;
-                if ((long) row + (newPrompt ? length : 0) + sampling.maxNewTokens() > cache.rows()) {
+        void run(IntConsumer done) {
+            while (finished < prompts.size()) {
+                int before = finished;
+                begin();
+                decode();
+                if (finished > before) {
+                    done.accept(finished);
+                }
+            }
+        }
+
+        /** Lets sequences begin while there is room. */
+        private void begin() {
+            List<Prompt> fresh = new ArrayList<>();
+            int rows = 0;
+            while (active.size() < mostTogether && (!waiting.isEmpty() || enter())) {
+                Prompt prompt = waiting.getFirst().prompt;
+                boolean compute = prompt.rows == null;
+                if (!active.isEmpty() && (compute ? CachePages.pages(prompt.tokens.length) : 0) + expected(null) > pages.free() - wanted()) {
                     break;
                 }
-                if (newPrompt) {
-                    promptStart = row;
-                    row += length;
+                if (compute && rows + prompt.tokens.length > activations.capacity().rows()) {
+                    prefill(fresh);
+                    fresh.clear();
+                    rows = 0;
+                    // Some have ended with their first token.
+                    continue;
                 }
-                long stream = sampling.stream(firstNumber + prompt, (int) (next % sampling.count()));
-                places.add(new Place(prompt, promptStart, row,
-                        new Draft(sampling, model.config().eos(), stream, prompts.get(prompt), tokenizer)));
-                row += sampling.maxNewTokens();
+                if (compute) {
+                    prompt.rows = pages.begin(prompt.tokens.length);
+                    grow(prompt.rows, prompt.tokens.length);
+                    resident.add(prompt);
+                    fresh.add(prompt);
+                    rows += prompt.tokens.length;
+                }
+                Sequence sequence = waiting.removeFirst();
+                sequence.rows = pages.begin(sampling.maxNewTokens());
+                prompt.users++;
+                active.add(sequence);
             }
-            cache.clear(0, row);
-            return next;
+            prefill(fresh);
         }
 
-        void prefill() {
-            active = new ArrayList<>();
-            for (int s = 0; s < places.size();) {
-                batch.clear();
-                int from = s;
-                for (int prompt = -1; s < places.size(); s++) {
-                    Place place = places.get(s);
-                    if (place.prompt != prompt) {
-                        if (s > from && batch.rows() + prompts.get(place.prompt).length > activations.capacity().rows()) {
-                            break;
-                        }
-                        prompt = place.prompt;
-                        batch.prompt(prompts.get(prompt), place.promptStart);
+        /** Puts the samples of the next prompt into the queue; returns false when there is none. */
+        private boolean enter() {
+            if (next == prompts.size()) {
+                return false;
+            }
+            Prompt prompt = new Prompt(next, prompts.get(next));
+            for (int k = 0; k < sampling.count(); k++) {
+                Draft draft = new Draft(sampling, model.config().eos(), sampling.stream(firstNumber + next, k), prompt.tokens, tokenizer);
+                prompt.samples.add(new Sequence(prompt, draft));
+            }
+            prompt.left = sampling.count();
+            waiting.addAll(prompt.samples);
+            next++;
+            return true;
+        }
+
+        /** Pages that a sequence is expected to want, null for one that has not begun: until one has ended, the most there can be. */
+        private int expected(Sequence sequence) {
+            long tokens = ended == 0 ? sampling.maxNewTokens() : Math.min(sampling.maxNewTokens(), 2 * endedTokens / ended + 1);
+            int all = CachePages.pages(tokens);
+            return sequence == null ? all : Math.max(1, all - sequence.rows.size() / CachePages.PAGE);
+        }
+
+        private int wanted() {
+            return active.stream().mapToInt(this::expected).sum();
+        }
+
+        /** The rows of prompts, and for each sample that has none its first token. */
+        private void prefill(List<Prompt> fresh) {
+            if (fresh.isEmpty()) {
+                return;
+            }
+            batch.clear();
+            fresh.forEach(prompt -> batch.prompt(prompt.tokens, prompt.rows));
+            model.decode(activations, batch, cache);
+            List<Sequence> drawing = new ArrayList<>();
+            List<Integer> rows = new ArrayList<>();
+            for (int row = 0; row < fresh.size(); row++) {
+                for (Sequence sample : fresh.get(row).samples) {
+                    if (sample.draft.size() == 0) {
+                        drawing.add(sample);
+                        rows.add(row);
                     }
                 }
-                model.decode(activations, batch, cache);
-                draws.clear();
-                int row = -1;
-                for (int i = from; i < s; i++) {
-                    row += i == from || places.get(i).prompt != places.get(i - 1).prompt ? 1 : 0;
-                    places.get(i).draft.wants(draws, row);
-                }
-                draw(places.subList(from, s));
+            }
+            for (int first = 0; first < drawing.size(); first += mostTogether) {
+                int end = Math.min(drawing.size(), first + mostTogether);
+                draw(drawing.subList(first, end), rows.subList(first, end));
             }
         }
 
-        void decode() {
-            while (!active.isEmpty()) {
-                batch.clear();
-                int prompt = -1;
-                int parent = -1;
-                for (Place place : active) {
-                    if (place.prompt != prompt) {
-                        prompt = place.prompt;
-                        parent = batch.cached(place.promptStart, prompts.get(prompt).length);
-                    }
-                    batch.token(place.draft.lastToken(), place.start, place.draft.size(), parent);
-                }
-                model.decode(activations, batch, cache);
-                draws.clear();
-                for (int i = 0; i < active.size(); i++) {
-                    active.get(i).draft.wants(draws, i);
-                }
-                List<Place> stepped = active;
-                active = new ArrayList<>();
-                draw(stepped);
+        private void draw(List<Sequence> drawing, List<Integer> rows) {
+            draws.clear();
+            for (int i = 0; i < drawing.size(); i++) {
+                drawing.get(i).draft.wants(draws, rows.get(i));
             }
-        }
-
-        private void draw(List<Place> drawing) {
             activations.sample(draws, sampling.filter());
             for (int i = 0; i < drawing.size(); i++) {
-                if (drawing.get(i).draft.take(draws.token(i), draws.logProb(i))) {
-                    active.add(drawing.get(i));
+                if (!drawing.get(i).draft.take(draws.token(i), draws.logProb(i))) {
+                    end(drawing.get(i));
                 }
             }
         }
 
-        void collect(List<List<Completion>> all) {
-            places.forEach(place -> all.get(place.prompt).add(place.draft.completion(FinishReason.LENGTH)));
+        private void decode() {
+            for (int i = 0; i < active.size(); i++) {
+                grow(active.get(i).rows, active.get(i).cached + 1);
+            }
+            if (active.isEmpty()) {
+                return;
+            }
+            batch.clear();
+            resident.forEach(prompt -> prompt.segment = Segments.NONE);
+            List<Sequence> drawing = new ArrayList<>();
+            List<Integer> rows = new ArrayList<>();
+            for (int i = 0; i < active.size(); i++) {
+                Sequence sequence = active.get(i);
+                Prompt prompt = sequence.prompt;
+                if (prompt.segment == Segments.NONE) {
+                    prompt.segment = batch.cached(prompt.rows, prompt.tokens.length);
+                }
+                batch.token(sequence.draft.token(sequence.cached), sequence.rows, sequence.cached + 1, prompt.segment);
+                if (++sequence.cached == sequence.draft.size()) {
+                    drawing.add(sequence);
+                    rows.add(i);
+                }
+            }
+            model.decode(activations, batch, cache);
+            draw(drawing, rows);
+        }
+
+        /** Gives rows to a sequence or a prompt: if need be those of prompts that nobody reads, or of the youngest sequences. */
+        private void grow(CachePages.Rows rows, int size) {
+            while (!rows.grow(size)) {
+                Prompt idle = null;
+                for (Prompt prompt : resident) {
+                    idle = prompt.users == 0 && prompt.rows != rows ? prompt : idle;
+                }
+                if (idle != null) {
+                    forget(idle);
+                    continue;
+                }
+                Sequence youngest = active.removeLast();
+                boolean own = youngest.rows == rows;
+                stop(youngest);
+                waiting.addFirst(youngest);
+                if (own) {
+                    return;
+                }
+            }
+        }
+
+        private void stop(Sequence sequence) {
+            sequence.rows.free();
+            sequence.rows = null;
+            sequence.cached = 0;
+            sequence.prompt.users--;
+        }
+
+        private void forget(Prompt prompt) {
+            prompt.rows.free();
+            prompt.rows = null;
+            resident.remove(prompt);
+        }
+
+        private void end(Sequence sequence) {
+            ended++;
+            endedTokens += sequence.draft.size();
+            if (active.remove(sequence)) {
+                stop(sequence);
+            } else {
+                waiting.remove(sequence);
+            }
+            Prompt prompt = sequence.prompt;
+            if (--prompt.left == 0) {
+                forget(prompt);
+                prompt.samples.forEach(sample -> all.get(prompt.number).add(sample.draft.completion(FinishReason.LENGTH)));
+                finished++;
+            }
         }
     }
 }

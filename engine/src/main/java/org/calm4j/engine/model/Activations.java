@@ -47,7 +47,7 @@ public final class Activations implements AutoCloseable {
 
     /** One layer. (T,C) unless said otherwise. */
     static final class Layer {
-        /** The residual stream that comes in. */
+        /** The residual stream that comes in; until this layer's first norm, what the block before adds to it. */
         Tensor input;
         Tensor norm1;
         /** (T); null without LayerNorm. */
@@ -72,7 +72,7 @@ public final class Activations implements AutoCloseable {
         Tensor attention;
         /** (T,H). */
         Tensor lse;
-        /** The residual stream after attention. */
+        /** The residual stream after attention; until the second norm, what attention adds to it. */
         Tensor middle;
         Tensor norm2;
         /** (T); null without LayerNorm. */
@@ -100,7 +100,7 @@ public final class Activations implements AutoCloseable {
     private int scored = -1;
 
     final List<Layer> layers = new ArrayList<>();
-    /** The residual stream behind the last layer. */
+    /** What the last layer's feed-forward part adds to the residual stream. */
     Tensor output;
     Tensor tokens;
     Tensor positions;
@@ -110,7 +110,7 @@ public final class Activations implements AutoCloseable {
     Tensor scoredRows;
     /** (N) I32. */
     Tensor targets;
-    /** (N,C): scored rows of the output. */
+    /** (N,C): scored rows of the residual stream behind the last layer. */
     Tensor gathered;
     Tensor norm;
     /** (N); null without LayerNorm. */

@@ -42,112 +42,136 @@ public final class CausalLm {
         backend.write(a.positions, batch.positions(), batch.rows());
         backend.write(a.scoredRows, batch.scoredRows(), batch.scored());
         backend.write(a.targets, batch.targets(), batch.scored());
-        hidden(a, batch.segments(), null, dropoutSeed);
-        backend.tokenLogProbForward(a.logProb, a.logProbLse, a.norm, parameters.head(), a.targets, a.keptLogits);
+        repeat(new Pass(this, a, null, batch.rows(), batch.scored(), false), batch.segments(), dropoutSeed, () -> {
+            hidden(a, batch.segments(), null, false, dropoutSeed);
+            backend.tokenLogProbForward(a.logProb, a.logProbLse, a.norm, parameters.head(), a.targets, a.keptLogits);
+        });
     }
 
-    /** Logits of the batch's marked rows, with keys and values kept in a cache; the batch's own rows of it were cleared before. */
+    /**
+     * What makes two passes over batches whose segments are the same the same but for the contents of their tensors.
+     *
+     * @param gradients of a backward pass; null in a forward pass
+     * @param add to the gradients
+     */
+    private record Pass(CausalLm model, Activations a, Gradients gradients, int rows, int scored, boolean add) {
+    }
+
+    /** Dropout's random numbers differ from step to step without lying in a tensor. */
+    private void repeat(Object key, Segments segments, Long dropoutSeed, Runnable work) {
+        if (dropoutSeed == null) {
+            backend.repeat(key, segments, work);
+        } else {
+            work.run();
+        }
+    }
+
+    /** Logits of the batch's marked rows, with keys and values kept in a cache. */
     public void decode(Activations a, DecodeBatch batch, KvCache cache) {
         a.fit(batch.rows(), batch.marked());
         backend.write(a.tokens, batch.tokens(), batch.rows());
         backend.write(a.positions, batch.positions(), batch.rows());
         backend.write(a.cacheRows, batch.cacheRows(), batch.rows());
         backend.write(a.scoredRows, batch.markedRows(), batch.marked());
-        backend.repeat(new Decoding(this, a, cache, batch.rows(), batch.marked()), batch.segments(), () -> {
-            hidden(a, batch.segments(), cache, null);
+        backend.repeat(new Decoding(this, a, cache, batch.prompts(), batch.rows(), batch.marked()), batch.segments(), () -> {
+            hidden(a, batch.segments(), cache, batch.prompts(), null);
             backend.linearForward(a.logits, a.norm, parameters.head(), 1, false);
         });
     }
 
     /** What makes two steps of decoding the same but for the contents of their tensors. */
-    private record Decoding(CausalLm model, Activations a, KvCache cache, int rows, int marked) {
+    private record Decoding(CausalLm model, Activations a, KvCache cache, boolean prompts, int rows, int marked) {
     }
 
-    private void hidden(Activations a, Segments segments, KvCache cache, Long dropoutSeed) {
+    /** @param prompts attention reads the batch's own keys and values, which go into the cache all the same */
+    private void hidden(Activations a, Segments segments, KvCache cache, boolean prompts, Long dropoutSeed) {
         Tensor first = a.layers.getFirst().input;
         backend.embeddingForward(first, parameters.embedding(), a.tokens, false);
         if (parameters.positions() != null) {
             backend.embeddingForward(first, parameters.positions(), a.positions, true);
         }
+        Tensor residual = null;
         for (int l = 0; l < config.layers(); l++) {
             boolean last = l == config.layers() - 1;
-            block(l, last ? a.output : a.layers.get(l + 1).input, a, segments, cache, dropoutSeed);
+            block(l, residual, last ? a.output : a.layers.get(l + 1).input, a, segments, cache, prompts, dropoutSeed);
+            residual = a.layers.get(l).middle;
         }
         backend.embeddingForward(a.gathered, a.output, a.scoredRows, false);
-        norm(a.norm, a.mean, a.rstd, a.gathered, parameters.norm());
+        backend.embeddingForward(a.gathered, residual, a.scoredRows, true);
+        norm(a.norm, a.mean, a.rstd, a.gathered, null, parameters.norm());
     }
 
-    /** {@code middle = x + attention(norm(x))}, {@code out = middle + feedForward(norm(middle))}. */
-    private void block(int l, Tensor out, Activations a, Segments segments, KvCache cache, Long dropoutSeed) {
+    /**
+     * {@code middle = x + attention(norm(x))}, {@code out = feedForward(norm(middle))}. Each norm begins with the residual join before it, and
+     * so does what comes behind the block, with middle.
+     *
+     * @param residual what is still to be added to the layer's input; null where that is the residual stream
+     */
+    private void block(int l, Tensor residual, Tensor out, Activations a, Segments segments, KvCache cache, boolean prompts, Long dropoutSeed) {
         Parameters.Layer w = parameters.layer(l);
         Activations.Layer x = a.layers.get(l);
-        norm(x.norm1, x.mean1, x.rstd1, x.input, w.norm1());
+        norm(x.norm1, x.mean1, x.rstd1, x.input, residual, w.norm1());
         queriesKeysValues(l, a, dropoutSeed);
         if (w.queryNorm() != null) {
-            norm(eachHead(x.q), null, x.rstdQ, eachHead(x.rawQ), w.queryNorm());
-            norm(eachHead(x.k), null, x.rstdK, eachHead(x.rawK), w.keyNorm());
+            norm(eachHead(x.q), null, x.rstdQ, eachHead(x.rawQ), null, w.queryNorm());
+            norm(eachHead(x.k), null, x.rstdK, eachHead(x.rawK), null, w.keyNorm());
         }
         if (config.rope() != null) {
             backend.ropeForward(heads(x.q), a.cosine, a.sine, a.positions);
             backend.ropeForward(heads(x.k), a.cosine, a.sine, a.positions);
         }
-        Tensor keys = x.k;
-        Tensor values = x.v;
         if (cache != null) {
-            keys = cache.keys(l);
-            values = cache.values(l);
-            // The rows are zero, so adding stores; it is the scatter that the backends have.
-            backend.embeddingBackward(keys, x.k, a.cacheRows);
-            backend.embeddingBackward(values, x.v, a.cacheRows);
+            backend.scatter(cache.keys(l), x.k, a.cacheRows);
+            backend.scatter(cache.values(l), x.v, a.cacheRows);
         }
+        Tensor keys = cache == null || prompts ? x.k : cache.keys(l);
+        Tensor values = cache == null || prompts ? x.v : cache.values(l);
         backend.attentionForward(heads(x.attention), x.lse, heads(x.q), heads(keys), heads(values), segments,
                 config.attentionScales().get(l), config.windows().get(l));
-        backend.copy(x.middle, x.input);
-        project(x.middle, x.attention, l, Projection.O, true, a, dropoutSeed);
+        project(x.middle, x.attention, l, Projection.O, a, dropoutSeed);
 
-        norm(x.norm2, x.mean2, x.rstd2, x.middle, w.norm2());
-        project(x.up, x.norm2, l, Projection.UP, false, a, dropoutSeed);
+        norm(x.norm2, x.mean2, x.rstd2, x.middle, x.input, w.norm2());
+        project(x.up, x.norm2, l, Projection.UP, a, dropoutSeed);
         if (x.gate != null) {
-            project(x.gate, x.norm2, l, Projection.GATE, false, a, dropoutSeed);
+            project(x.gate, x.norm2, l, Projection.GATE, a, dropoutSeed);
             backend.swiGluForward(x.activated, x.gate, x.up);
         } else {
             backend.geluForward(x.activated, x.up);
         }
-        backend.copy(out, x.middle);
-        project(out, x.activated, l, Projection.DOWN, true, a, dropoutSeed);
+        project(out, x.activated, l, Projection.DOWN, a, dropoutSeed);
     }
 
     private void queriesKeysValues(int l, Activations a, Long dropoutSeed) {
         Activations.Layer x = a.layers.get(l);
         if (a.fused == null) {
-            project(x.rawQ, x.norm1, l, Projection.Q, false, a, dropoutSeed);
-            project(x.rawK, x.norm1, l, Projection.K, false, a, dropoutSeed);
-            project(x.v, x.norm1, l, Projection.V, false, a, dropoutSeed);
+            project(x.rawQ, x.norm1, l, Projection.Q, a, dropoutSeed);
+            project(x.rawK, x.norm1, l, Projection.K, a, dropoutSeed);
+            project(x.v, x.norm1, l, Projection.V, a, dropoutSeed);
             return;
         }
-        project(a.fused, x.norm1, l, Projection.QKV, false, a, dropoutSeed);
+        project(a.fused, x.norm1, l, Projection.QKV, a, dropoutSeed);
         Tensor thirds = thirds(a.fused);
         backend.embeddingForward(x.q, thirds, a.fusedQ, false);
         backend.embeddingForward(x.k, thirds, a.fusedK, false);
         backend.embeddingForward(x.v, thirds, a.fusedV, false);
     }
 
-    private void norm(Tensor out, Tensor mean, Tensor rstd, Tensor x, Parameters.Norm w) {
+    private void norm(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor residual, Parameters.Norm w) {
         if (w.bias() == null) {
-            backend.rmsNormForward(out, rstd, x, w.weight(), config.normEpsilon());
+            backend.rmsNormForward(out, rstd, x, residual, w.weight(), config.normEpsilon());
         } else {
-            backend.layerNormForward(out, mean, rstd, x, w.weight(), w.bias(), config.normEpsilon());
+            backend.layerNormForward(out, mean, rstd, x, residual, w.weight(), w.bias(), config.normEpsilon());
         }
     }
 
-    /** {@code out = x·wᵀ + bias + scale · (dropout(x)·Aᵀ)·Bᵀ}, added to out when {@code add}. */
-    private void project(Tensor out, Tensor x, int l, Projection p, boolean add, Activations a, Long dropoutSeed) {
+    /** {@code out = x·wᵀ + bias + scale · (dropout(x)·Aᵀ)·Bᵀ}. */
+    private void project(Tensor out, Tensor x, int l, Projection p, Activations a, Long dropoutSeed) {
         Parameters.Linear w = parameters.layer(l).linears().get(p);
         if (config.family().transposed()) {
             // x·w for a weight (I,O): what the gradient of a product with a weight (O,I) is.
-            backend.linearBackwardInput(out, x, w.weight(), 1, add);
+            backend.linearBackwardInput(out, x, w.weight(), 1, false);
         } else {
-            backend.linearForward(out, x, w.weight(), 1, add);
+            backend.linearForward(out, x, w.weight(), 1, false);
         }
         if (w.bias() != null) {
             backend.biasForward(out, w.bias());
@@ -169,11 +193,16 @@ public final class CausalLm {
      * @param add to the gradients; otherwise they are set, which spares clearing them
      */
     public void backward(Gradients d, Activations a, PackedBatch batch, double[] coefficient, Long dropoutSeed, boolean add) {
+        backend.write(a.coefficient, coefficient, batch.scored());
+        Pass pass = new Pass(this, a, d, batch.rows(), batch.scored(), add);
+        repeat(pass, batch.segments(), dropoutSeed, () -> backward(d, a, batch, dropoutSeed, add));
+    }
+
+    private void backward(Gradients d, Activations a, PackedBatch batch, Long dropoutSeed, boolean add) {
         Parameters full = d.parameters();
         if (full != null && !add) {
             full.tensors().stream().filter(tensor -> !isProduct(full, tensor)).forEach(backend::zero);
         }
-        backend.write(a.coefficient, coefficient, batch.scored());
         backend.tokenLogProbBackward(a.dNorm, full == null ? null : full.head(), a.coefficient, a.norm, parameters.head(), a.targets,
                 a.logProbLse, a.keptLogits, add);
         backend.zero(a.dGathered);
@@ -182,8 +211,8 @@ public final class CausalLm {
         backend.embeddingBackward(a.dResidual, a.dGathered, a.scoredRows);
         for (int l = config.layers() - 1; l >= 0; l--) {
             if (a.purpose() == Activations.Purpose.CHECKPOINTING) {
-                // The residual stream behind the block is known; dHidden only takes what would be written there.
-                block(l, a.dHidden, a, batch.segments(), null, dropoutSeed);
+                // The input is the residual stream already; dHidden only takes what would be written behind the block.
+                block(l, null, a.dHidden, a, batch.segments(), null, false, dropoutSeed);
             }
             blockBackward(d, l, a, batch.segments(), dropoutSeed, add);
         }

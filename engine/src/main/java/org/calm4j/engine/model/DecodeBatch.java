@@ -3,13 +3,17 @@ package org.calm4j.engine.model;
 import it.unimi.dsi.fastutil.ints.IntArrayList;
 import org.calm4j.engine.op.Segments;
 
-/** New tokens of many sequences whose earlier keys and values lie in a {@link KvCache}: a prefill, or one step of decoding. */
+/**
+ * New tokens of many sequences whose earlier keys and values lie in a {@link KvCache}: whole prompts, or one step of decoding, or more of one
+ * text.
+ */
 public final class DecodeBatch {
     private final IntArrayList tokens = new IntArrayList();
     private final IntArrayList positions = new IntArrayList();
     private final IntArrayList cacheRows = new IntArrayList();
     private final IntArrayList markedRows = new IntArrayList();
     private final Segments segments = new Segments();
+    private boolean prompts;
 
     public void clear() {
         tokens.clear();
@@ -17,25 +21,38 @@ public final class DecodeBatch {
         cacheRows.clear();
         markedRows.clear();
         segments.clear();
+        prompts = false;
     }
 
-    /** A prompt whose tokens are all in the cache already, to be named as parent; returns its segment. */
-    public int cached(int cacheStart, int length) {
-        return segments.add(tokens.size(), 0, cacheStart, length, Segments.NONE);
+    /** A prompt whose tokens are all in the cache already, to be named as parent; returns its last segment. */
+    public int cached(CachePages.Rows rows, int length) {
+        return segments(rows, length, 0, Segments.NONE);
     }
 
-    /** A new token: the last of {@code length} tokens that a sequence has from {@code cacheStart} on. Its logits are wanted. */
-    public void token(int token, int cacheStart, int length, int parent) {
-        int segment = segments.add(tokens.size(), 1, cacheStart, length, parent);
+    /** A new token: the last of {@code length} tokens that a sequence has in its rows of the cache. Its logits are wanted. */
+    public void token(int token, CachePages.Rows rows, int length, int parent) {
+        int segment = segments(rows, length, 1, parent);
         markedRows.add(tokens.size());
-        append(token, segments.depth(segment) + length - 1, cacheStart + length - 1);
+        append(token, segments.depth(segment) + segments.keyLength(segment) - 1, rows.row(length - 1));
     }
 
-    /** A whole prompt; the logits of its last token are wanted. */
-    public void prompt(int[] prompt, int cacheStart) {
-        segments.add(tokens.size(), prompt.length, cacheStart, prompt.length, Segments.NONE);
+    /** A segment for each run of rows, one below the other; the last one, which is returned, has the queries. */
+    private int segments(CachePages.Rows rows, int length, int queries, int parent) {
+        int segment = parent;
+        for (int run = 0, from = 0; from < length; run++) {
+            int end = Math.min(length, rows.end(run));
+            segment = segments.add(tokens.size(), end == length ? queries : 0, rows.start(run), end - from, segment);
+            from = end;
+        }
+        return segment;
+    }
+
+    /** A whole prompt, in a batch of nothing else; the logits of its last token are wanted. */
+    public void prompt(int[] prompt, CachePages.Rows rows) {
+        prompts = true;
+        segments.add(tokens.size(), prompt.length, tokens.size(), prompt.length, Segments.NONE);
         for (int i = 0; i < prompt.length; i++) {
-            append(prompt[i], i, cacheStart + i);
+            append(prompt[i], i, rows.row(i));
         }
         markedRows.add(tokens.size() - 1);
     }
@@ -63,6 +80,11 @@ public final class DecodeBatch {
     /** Rows whose logits are wanted. */
     public int marked() {
         return markedRows.size();
+    }
+
+    /** Whether the keys and values of its segments are the batch's own rows, not the cache's. */
+    boolean prompts() {
+        return prompts;
     }
 
     Segments segments() {

@@ -4,23 +4,23 @@ import java.util.ArrayList;
 import java.util.List;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.Block;
+import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
-/** Keys and values of all layers for a number of rows, one row a token; sized in advance. Who owns which rows is the generator's matter. */
+/** Keys and values of all layers for a number of rows, one row a token; sized in advance. Who owns which rows: {@link CachePages}. */
 public final class KvCache implements AutoCloseable {
-    private final Backend backend;
     private final Block memory;
     private final List<Tensor> keys = new ArrayList<>();
     private final List<Tensor> values = new ArrayList<>();
     private final int rows;
 
     public KvCache(Backend backend, ModelConfig config, int rows) {
-        this.backend = backend;
         this.rows = rows;
         int width = config.keyValueHeads() * config.headDim();
+        DType type = backend.cacheType(config.headDim());
         Block.Plan plan = new Block.Plan();
         for (int l = 0; l < config.layers(); l++) {
-            plan.add("key." + l, backend.computeType(), rows, width).add("value." + l, backend.computeType(), rows, width);
+            plan.add("key." + l, type, rows, width).add("value." + l, type, rows, width);
         }
         memory = plan.allocate(backend::allocate);
         for (int l = 0; l < config.layers(); l++) {
@@ -31,19 +31,11 @@ public final class KvCache implements AutoCloseable {
 
     /** Bytes one row takes. */
     public static long bytesPerRow(ModelConfig config, Backend backend) {
-        return 2L * config.layers() * config.keyValueHeads() * config.headDim() * backend.computeType().bytes();
+        return 2L * config.layers() * config.keyValueHeads() * config.headDim() * backend.cacheType(config.headDim()).bytes();
     }
 
     public int rows() {
         return rows;
-    }
-
-    /** Makes rows ready for new tokens. */
-    public void clear(int first, int count) {
-        for (int l = 0; l < keys.size(); l++) {
-            backend.zero(keys.get(l).rows(first, count));
-            backend.zero(values.get(l).rows(first, count));
-        }
     }
 
     /** (S,G·D). */

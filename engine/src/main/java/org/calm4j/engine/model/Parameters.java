@@ -206,6 +206,7 @@ public final class Parameters implements AutoCloseable {
             for (Tensor to : block.tensors()) {
                 backend.copy(to, weights.put(to.name(), to));
             }
+            backend.freezes(block);
             return new Parameters(backend, config, weights, stored, block, file);
         } catch (RuntimeException e) {
             file.close();

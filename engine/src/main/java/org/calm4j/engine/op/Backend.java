@@ -21,6 +21,15 @@ public interface Backend extends AutoCloseable {
     /** The type of activations, gradients and moments: F32, or F64 for the double-precision scalar backend. */
     DType computeType();
 
+    /**
+     * The type that keys and values have where they are kept for decoding: the compute type, or BF16 where products round their operands.
+     *
+     * @param headDim D
+     */
+    default DType cacheType(int headDim) {
+        return computeType();
+    }
+
     /** Whether operations read and write host memory, so that weights can stay in a mapped file. */
     default boolean onHost() {
         return false;
@@ -48,7 +57,7 @@ public interface Backend extends AutoCloseable {
      * Runs operations that are the same each time for an equal key: the same tensors and sizes, though not the same contents. A backend may
      * record them and do them at once from then on.
      *
-     * @param segments those of all attention in them; starts and lengths may differ from time to time
+     * @param segments those of all attention in them; they may differ from time to time
      * @param work does nothing but call operations, none of which ends on the host
      */
     default void repeat(Object key, Segments segments, Runnable work) {
@@ -79,6 +88,15 @@ public interface Backend extends AutoCloseable {
      * @param index (T) I32
      */
     void embeddingBackward(Tensor dTable, Tensor dOut, Tensor index);
+
+    /**
+     * {@code to[index[t]] = from[t]}, rounded to the type of {@code to}: new keys and values into the cache.
+     *
+     * @param to (S,C), of the compute type or BF16
+     * @param from (T,C)
+     * @param index (T) I32, each in [0,S), no two the same
+     */
+    void scatter(Tensor to, Tensor from, Tensor index);
 
     // ---- products ----
 
@@ -128,17 +146,20 @@ public interface Backend extends AutoCloseable {
     // ---- normalisation ----
 
     /**
-     * Root-mean-square norm (Zhang &amp; Sennrich 2019): {@code out = x · rstd · w}, {@code rstd = 1/√(mean(x²)+ε)}.
+     * Root-mean-square norm (Zhang &amp; Sennrich 2019): {@code x += residual}, {@code out = x · rstd · w},
+     * {@code rstd = 1/√(mean(x²)+ε)}.
      *
      * @param out (T,C), set
      * @param rstd (T), set; the backward pass wants it
-     * @param x (T,C)
+     * @param x (T,C), what a block adds to the residual stream; becomes the stream behind the block
+     * @param residual (T,C), the stream before the block; null where x is the stream already
      * @param w (C), any floating type
      */
-    void rmsNormForward(Tensor out, Tensor rstd, Tensor x, Tensor w, double epsilon);
+    void rmsNormForward(Tensor out, Tensor rstd, Tensor x, Tensor residual, Tensor w, double epsilon);
 
     /**
-     * {@code dX += rstd · (g − x · rstd² · mean(g · x))} with {@code g = dOut · w}; {@code dW += Σₜ dOut · x · rstd}.
+     * {@code dX += rstd · (g − x · rstd² · mean(g · x))} with {@code g = dOut · w}; {@code dW += Σₜ dOut · x · rstd}. The gradient of the
+     * residual stream is that of x, so that one tensor, added to, is both.
      *
      * @param dX (T,C), added to
      * @param dW (C), added to; null when the weight is frozen
@@ -146,16 +167,18 @@ public interface Backend extends AutoCloseable {
     void rmsNormBackward(Tensor dX, Tensor dW, Tensor dOut, Tensor x, Tensor w, Tensor rstd);
 
     /**
-     * Layer norm (Ba et al. 2016): {@code out = (x − mean) · rstd · w + bias}, {@code rstd = 1/√(mean((x − mean)²)+ε)}.
+     * Layer norm (Ba et al. 2016): {@code x += residual}, {@code out = (x − mean) · rstd · w + bias},
+     * {@code rstd = 1/√(mean((x − mean)²)+ε)}.
      *
      * @param out (T,C), set
      * @param mean (T), set; the backward pass wants it
      * @param rstd (T), set; the backward pass wants it
-     * @param x (T,C)
+     * @param x (T,C), what a block adds to the residual stream; becomes the stream behind the block
+     * @param residual (T,C), the stream before the block; null where x is the stream already
      * @param w (C), any floating type
      * @param bias (C), any floating type
      */
-    void layerNormForward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor w, Tensor bias, double epsilon);
+    void layerNormForward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor residual, Tensor w, Tensor bias, double epsilon);
 
     /**
      * {@code dX += rstd · (g − mean(g) − x̂ · mean(g · x̂))} with {@code x̂ = (x − mean) · rstd} and {@code g = dOut · w};
@@ -193,8 +216,8 @@ public interface Backend extends AutoCloseable {
      * @param out (T,H,D), set for every query row
      * @param lse (T,H), set: log Σ exp(scale · q·k) over the keys that the row sees
      * @param q (T,H,D)
-     * @param k (S,G,D)
-     * @param v (S,G,D)
+     * @param k (S,G,D), of the compute type or of {@link #cacheType}
+     * @param v (S,G,D), of the type of k
      * @param window 0 for none
      */
     void attentionForward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale, int window);
@@ -307,6 +330,14 @@ public interface Backend extends AutoCloseable {
      * {@code zero} change them. Where products round their operands, a backend may keep the rounded weights until the memory is closed.
      */
     default void trains(Block weights) {
+        // Nothing is rounded.
+    }
+
+    /**
+     * Says that these weights stay as they are while products read them. Where products round their operands, a backend may keep the rounded
+     * weights as long as nothing else wants the memory.
+     */
+    default void freezes(Block weights) {
         // Nothing is rounded.
     }
 

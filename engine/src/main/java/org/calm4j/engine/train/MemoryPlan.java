@@ -9,7 +9,7 @@ import org.calm4j.engine.tensor.DType;
 
 /**
  * Bytes that training takes from its device, all of them before the first step. What operations need while they run comes on top:
- * {@link #WORKING}.
+ * {@link #WORKING}. Rounded copies of frozen weights are not planned: they take memory that is left, and give it back when it is wanted.
  *
  * @param frozen weights that are not trained, as they are stored
  * @param trained weights that are

@@ -4,15 +4,22 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import java.lang.reflect.Proxy;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.model.CachePages;
 import org.calm4j.engine.model.CausalLm;
+import org.calm4j.engine.model.KvCache;
+import org.calm4j.engine.model.ModelConfig;
 import org.calm4j.engine.model.ModelFolder;
+import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.model.Scorer;
 import org.calm4j.engine.model.TinyModel;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.Segments;
 import org.calm4j.engine.op.scalar.ScalarBackend;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.text.Tokenizer;
@@ -86,7 +93,7 @@ final class GeneratorTest {
                 .allMatch(c -> c.tokens().length == 20);
     }
 
-    /** However many sequences are decoded together, also when a prompt's samples are cut into several waves. */
+    /** However many sequences are decoded together, also when a prompt's samples begin one after the other. */
     @Test
     void anyBatchSizeGivesTheSame() {
         List<List<Completion>> together = generate(PROMPTS, Sampling.random(9, 1.2, 5, 3));
@@ -103,6 +110,64 @@ final class GeneratorTest {
                 }
             }
         }
+    }
+
+    /** The most sequences of a step of decoding, and all the tokens that such steps were given. */
+    private static final class Steps {
+        private int most;
+        private int tokens;
+
+        private Backend counted(Backend backend) {
+            return (Backend) Proxy.newProxyInstance(Backend.class.getClassLoader(), new Class<?>[] {Backend.class}, (proxy, method, given) -> {
+                if (method.getName().equals("repeat")) {
+                    Segments segments = (Segments) given[1];
+                    int queries = IntStream.range(0, segments.count()).map(segments::queryLength).sum();
+                    boolean prompts = IntStream.range(0, segments.count()).anyMatch(s -> segments.keyLength(s) == segments.queryLength(s)
+                            && segments.queryLength(s) == PROMPTS.getLast().length);
+                    most = Math.max(most, prompts ? 0 : queries);
+                    tokens += prompts ? 0 : queries;
+                }
+                return method.invoke(backend, given);
+            });
+        }
+    }
+
+    /**
+     * Where most end early, memory for three, or for one, of the longest sequences serves more at a time. When they do not end as early as
+     * expected, some wait and are computed again, which does not change them.
+     */
+    @Test
+    void sequencesHaveAsMuchMemoryAsTheyAreLong() {
+        ModelConfig config = ModelConfig.llama(23, 12, 18, 1, 2, 1, 256, 0);
+        Sampling sampling = Sampling.random(100, 2, 100, 5);
+        List<int[]> prompts = List.of(PROMPTS.getLast());
+        int longest = CachePages.pages(100);
+        List<List<Completion>> right = null;
+        int[] most = new int[3];
+        int[] again = new int[3];
+        for (int memory = 0; memory < 3; memory++) {
+            Steps steps = new Steps();
+            Backend backend = steps.counted(new ScalarBackend(DType.F64));
+            int pages = 1 + new int[] {1000, 3 * longest, longest}[memory];
+            CausalLm lm = new CausalLm(config, Parameters.random(backend, config, 3), null);
+            List<List<Completion>> given = new Generator(lm, null, 64, pages * CachePages.PAGE * KvCache.bytesPerRow(config, backend))
+                    .generate(prompts, sampling, done -> { });
+            right = right == null ? given : right;
+            int tokens = 0;
+            for (int k = 0; k < sampling.count(); k++) {
+                assertThat(given.getFirst().get(k).tokens()).isEqualTo(right.getFirst().get(k).tokens());
+                assertThat(given.getFirst().get(k).logProbs()).isEqualTo(right.getFirst().get(k).logProbs());
+                // The last token is not computed any more.
+                tokens += given.getFirst().get(k).tokens().length - 1;
+            }
+            most[memory] = steps.most;
+            again[memory] = steps.tokens - tokens;
+        }
+        assertThat(most[0]).isGreaterThan(60);
+        assertThat(again[0]).isZero();
+        assertThat(most[1]).isGreaterThan(6);
+        assertThat(most[2]).isGreaterThan(1);
+        assertThat(again[2]).as("tokens that were computed again").isPositive();
     }
 
     /** A word a token, so that texts are easy to read. */

@@ -75,7 +75,11 @@ public abstract class BackendConformance {
         }
 
         Tensor[] indices(int bound, int n) {
-            int[] values = random.ints(n, 0, bound).toArray();
+            return indices(random.ints(n, 0, bound).toArray());
+        }
+
+        Tensor[] indices(int[] values) {
+            int n = values.length;
             Tensor[] pair = new Tensor[2];
             for (int b = 0; b < 2; b++) {
                 Backend of = b == 0 ? scalar : backend;
@@ -216,6 +220,27 @@ public abstract class BackendConformance {
         }
     }
 
+    /** Into a table of F32, and of the type that caches have. */
+    @Test
+    void scatter() {
+        for (int t : ODD) {
+            for (int width : ODD) {
+                if (skipped()) {
+                    continue;
+                }
+                try (Case c = new Case()) {
+                    Tensor[] index = c.indices(random.ints(0, 2 * t + 3).distinct().limit(t).toArray());
+                    Tensor[] from = c.tensor(DType.F32, 1, t, width);
+                    for (DType type : List.of(DType.F32, c.backend.cacheType(16))) {
+                        Tensor[] to = c.tensor(type, 1, 2 * t + 3, width);
+                        c.run((b, i) -> b.scatter(to[i], from[i], index[i]));
+                        c.check("to " + type, 0, to);
+                    }
+                }
+            }
+        }
+    }
+
     @Test
     void rmsNorm() {
         for (int t : ODD) {
@@ -231,9 +256,14 @@ public abstract class BackendConformance {
                     Tensor[] dX = c.tensor(DType.F32, 1, t, width);
                     Tensor[] dW = c.tensor(DType.F32, 1, width);
                     Tensor[] dOut = c.tensor(DType.F32, 1, t, width);
-                    c.run((b, i) -> b.rmsNormForward(out[i], rstd[i], x[i], w[i], 1e-5));
+                    Tensor[] residual = c.tensor(DType.F32, 3, t, width);
+                    c.run((b, i) -> b.rmsNormForward(out[i], rstd[i], x[i], null, w[i], 1e-5));
                     c.check("out", tolerance(), out);
                     c.check("rstd", tolerance(), rstd);
+                    c.run((b, i) -> b.rmsNormForward(out[i], rstd[i], x[i], residual[i], w[i], 1e-5));
+                    c.check("x with residual", 0, x);
+                    c.check("out with residual", tolerance(), out);
+                    c.check("rstd with residual", tolerance(), rstd);
                     c.run((b, i) -> b.rmsNormBackward(dX[i], dW[i], dOut[i], x[i], w[i], rstd[i]));
                     // For a row near zero, r is large and the terms of dX cancel.
                     double terms = c.largest(rstd);
@@ -266,10 +296,17 @@ public abstract class BackendConformance {
                     Tensor[] dOut = c.tensor(DType.F32, 1, t, width);
                     // So large that a row whose two numbers are nearly equal does not magnify their rounding without bound.
                     double epsilon = 1e-2;
-                    c.run((b, i) -> b.layerNormForward(out[i], mean[i], rstd[i], x[i], w[i], bias[i], epsilon));
+                    Tensor[] residual = c.tensor(DType.F32, 3, t, width);
+                    c.run((b, i) -> b.layerNormForward(out[i], mean[i], rstd[i], x[i], null, w[i], bias[i], epsilon));
                     c.check("out", SUM_TOLERANCE, out, 1);
                     c.check("mean", SUM_TOLERANCE, mean, 1);
                     c.check("rstd", SUM_TOLERANCE, rstd);
+                    c.run((b, i) -> b.layerNormForward(out[i], mean[i], rstd[i], x[i], residual[i], w[i], bias[i], epsilon));
+                    c.check("x with residual", 0, x);
+                    // The mean of numbers up to 6 is rounded, and rstd, up to 10 here, magnifies that.
+                    c.check("out with residual", SUM_TOLERANCE, out, Math.max(1, c.largest(rstd) / 2));
+                    c.check("mean with residual", SUM_TOLERANCE, mean, 1);
+                    c.check("rstd with residual", SUM_TOLERANCE, rstd);
                     c.run((b, i) -> b.layerNormBackward(dX[i], dW[i], dBias[i], dOut[i], x[i], w[i], mean[i], rstd[i]));
                     double terms = c.largest(rstd);
                     c.check("dX", SUM_TOLERANCE, dX, terms);
@@ -395,6 +432,50 @@ public abstract class BackendConformance {
         lengthy.add(300, 290, 300, 290, root);
         for (int window : new int[] {0, 60, 280}) {
             attention(lengthy, 590, 590, 2, 1, 8, window);
+        }
+    }
+
+    /**
+     * New tokens over keys and values of the type that caches have; sums are F32, so that nothing is lost but what rounding the cache itself
+     * cost. Longer than what one block reads, more heads in a group than are done together, sequences in several pieces.
+     */
+    @Test
+    void attentionOverACache() {
+        for (int[] size : new int[][] {{1, 1, 2}, {2, 1, 6}, {4, 2, 8}, {5, 1, 16}, {2, 2, 80}, {6, 1, 64}, {3, 3, 33}, {4, 2, 128}, {2, 1, 160}}) {
+            for (int window : new int[] {0, 1, 3, 130}) {
+                Segments segments = new Segments();
+                int prompt = segments.add(0, 0, 30, 5, Segments.NONE);
+                int more = segments.add(0, 0, 60, 127, prompt);
+                segments.add(0, 1, 5, 3, prompt);
+                segments.add(1, 1, 190, 20, more);
+                segments.add(2, 1, 12, 4, Segments.NONE);
+                segments.add(3, 1, 0, 1, more);
+                attentionOverACache(segments, 4, 212, size[0], size[1], size[2], window);
+            }
+        }
+    }
+
+    private void attentionOverACache(Segments segments, int rows, int keys, int heads, int groups, int d, int window) {
+        if (count++ % Math.min(oneCaseOf(), 5) != 0) {
+            return;
+        }
+        try (Case c = new Case()) {
+            DType type = c.backend.cacheType(d);
+            Tensor[] q = c.tensor(DType.F32, 2, rows, heads, d);
+            Tensor[] k = c.tensor(type, 2, keys, groups, d);
+            Tensor[] v = c.tensor(type, 1, keys, groups, d);
+            Tensor[] out = c.tensor(DType.F32, 1, rows, heads, d);
+            Tensor[] lse = c.tensor(DType.F32, 1, rows, heads);
+            String what = heads + "/" + groups + "x" + d + " " + type + " window " + window;
+            c.run((b, i) -> b.attentionForward(out[i], lse[i], q[i], k[i], v[i], segments, 1 / Math.sqrt(d), window));
+            c.check("out " + what, SUM_TOLERANCE, out, 0.5);
+            c.check("lse " + what, SUM_TOLERANCE, lse, 1);
+            // A prompt behind one: its queries are rounded like any product's operands.
+            Segments behind = new Segments();
+            behind.add(0, rows, 7, 100, Segments.NONE);
+            c.run((b, i) -> b.attentionForward(out[i], lse[i], q[i], k[i], v[i], behind, 1 / Math.sqrt(d), window));
+            c.check("out behind " + what, productTolerance(), out, 0.5);
+            c.check("lse behind " + what, productTolerance(), lse, 1);
         }
     }
 

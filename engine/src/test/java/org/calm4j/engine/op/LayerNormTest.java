@@ -46,7 +46,7 @@ final class LayerNormTest {
         }
 
         void forward() {
-            backend.layerNormForward(out, mean, rstd, x, w, bias, epsilon);
+            backend.layerNormForward(out, mean, rstd, x, null, w, bias, epsilon);
         }
     }
 
@@ -61,6 +61,22 @@ final class LayerNormTest {
         FiniteDifferences.check("dX", layer.x, layer.dX, objective);
         FiniteDifferences.check("dW", layer.w, layer.dW, objective);
         FiniteDifferences.check("dBias", layer.bias, layer.dBias, objective);
+    }
+
+    @Test
+    void theResidualIsAddedFirst() {
+        Case layer = new Case(3, 5, 1e-5);
+        Tensor residual = Doubles.random(random, 2, 3, 5);
+        Tensor sum = Doubles.plus(layer.x, residual);
+        Tensor out = Doubles.unset(3, 5);
+        Tensor mean = Doubles.unset(3);
+        Tensor rstd = Doubles.unset(3);
+        backend.layerNormForward(out, mean, rstd, sum, null, layer.w, layer.bias, 1e-5);
+        backend.layerNormForward(layer.out, layer.mean, layer.rstd, layer.x, residual, layer.w, layer.bias, 1e-5);
+        Doubles.assertClose("x", layer.x, sum);
+        Doubles.assertClose("out", layer.out, out);
+        Doubles.assertClose("mean", layer.mean, mean);
+        Doubles.assertClose("rstd", layer.rstd, rstd);
     }
 
     /** ⟨dOut, J·(u,z,b)⟩ = ⟨dX, u⟩ + ⟨dW, z⟩ + ⟨dBias, b⟩, with the left side by automatic differentiation along one direction. */
@@ -115,7 +131,8 @@ final class LayerNormTest {
         Tensor out = oracle.unset("out");
         Tensor mean = oracle.unset("mean");
         Tensor rstd = oracle.unset("rstd");
-        backend.layerNormForward(out, mean, rstd, oracle.tensor("x"), oracle.tensor("w"), oracle.tensor("bias"), oracle.number("epsilon"));
+        backend.layerNormForward(out, mean, rstd, oracle.tensor("x"), null, oracle.tensor("w"), oracle.tensor("bias"),
+                oracle.number("epsilon"));
         oracle.check("out", out);
         oracle.check("mean", mean);
         oracle.check("rstd", rstd);

@@ -24,7 +24,7 @@ final class RmsNormTest {
         Tensor out = Doubles.unset(t, c);
         Tensor rstd = Doubles.unset(t);
         DoubleSupplier objective = () -> {
-            backend.rmsNormForward(out, rstd, x, w, epsilon);
+            backend.rmsNormForward(out, rstd, x, null, w, epsilon);
             return Doubles.dot(dOut, out);
         };
         objective.getAsDouble();
@@ -33,6 +33,21 @@ final class RmsNormTest {
         backend.rmsNormBackward(dX, dW, dOut, x, w, Doubles.copy(rstd));
         FiniteDifferences.check("dX", x, dX, objective);
         FiniteDifferences.check("dW", w, dW, objective);
+    }
+
+    @Test
+    void theResidualIsAddedFirst() {
+        Tensor x = Doubles.random(random, 2, 3, 5);
+        Tensor residual = Doubles.random(random, 2, 3, 5);
+        Tensor w = Doubles.random(random, 1, 5);
+        Tensor sum = Doubles.plus(x, residual);
+        Tensor[] out = {Doubles.unset(3, 5), Doubles.unset(3, 5)};
+        Tensor[] rstd = {Doubles.unset(3), Doubles.unset(3)};
+        backend.rmsNormForward(out[0], rstd[0], sum, null, w, 1e-5);
+        backend.rmsNormForward(out[1], rstd[1], x, residual, w, 1e-5);
+        Doubles.assertClose("x", x, sum);
+        Doubles.assertClose("out", out[1], out[0]);
+        Doubles.assertClose("rstd", rstd[1], rstd[0]);
     }
 
     /** ⟨dOut, J·(u,z)⟩ = ⟨dX, u⟩ + ⟨dW, z⟩, with J·(u,z) by automatic differentiation of the formula along one direction. */
@@ -48,7 +63,7 @@ final class RmsNormTest {
         Tensor dOut = Doubles.random(random, 1, t, c);
         Tensor out = Doubles.unset(t, c);
         Tensor rstd = Doubles.unset(t);
-        backend.rmsNormForward(out, rstd, x, w, epsilon);
+        backend.rmsNormForward(out, rstd, x, null, w, epsilon);
         double product = 0;
         for (int row = 0; row < t; row++) {
             DerivativeStructure squares = new DerivativeStructure(1, 1, c * epsilon);
@@ -77,7 +92,7 @@ final class RmsNormTest {
         Tensor w = Doubles.random(random, 1, 3);
         Tensor dOut = Doubles.random(random, 1, 2, 3);
         Tensor rstd = Doubles.unset(2);
-        backend.rmsNormForward(Doubles.unset(2, 3), rstd, x, w, 1e-5);
+        backend.rmsNormForward(Doubles.unset(2, 3), rstd, x, null, w, 1e-5);
         Tensor dX = Doubles.of(new double[6], 2, 3);
         Tensor dW = Doubles.of(new double[3], 3);
         backend.rmsNormBackward(dX, dW, dOut, x, w, rstd);
@@ -96,7 +111,7 @@ final class RmsNormTest {
     void pytorch(Oracle oracle) {
         Tensor out = oracle.unset("out");
         Tensor rstd = oracle.unset("rstd");
-        backend.rmsNormForward(out, rstd, oracle.tensor("x"), oracle.tensor("w"), oracle.number("epsilon"));
+        backend.rmsNormForward(out, rstd, oracle.tensor("x"), null, oracle.tensor("w"), oracle.number("epsilon"));
         oracle.check("out", out);
         oracle.check("rstd", rstd);
         Tensor dX = oracle.zero("dX");

@@ -28,4 +28,14 @@ final class Embedding {
             }
         }
     }
+
+    /** Sets {@code to[index[t],c] = from[t,c]}. */
+    static void scatter(Tensor to, Tensor from, Tensor index) {
+        long c = to.dim(1);
+        for (long t = 0; t < index.size(); t++) {
+            for (long i = 0; i < c; i++) {
+                to.set(index.getInt(t) * c + i, from.get(t * c + i));
+            }
+        }
+    }
 }

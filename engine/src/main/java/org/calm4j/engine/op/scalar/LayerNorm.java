@@ -7,9 +7,15 @@ final class LayerNorm {
     private LayerNorm() {
     }
 
-    /** Sets mean (T), {@code rstd[t] = 1/√(mean((x − mean)²) + ε)} and {@code out[t,c] = (x[t,c] − mean[t]) · rstd[t] · w[c] + bias[c]}. */
-    static void forward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor w, Tensor bias, double epsilon) {
+    /**
+     * Adds {@code x += residual} unless that is null; sets mean (T), {@code rstd[t] = 1/√(mean((x − mean)²) + ε)} and
+     * {@code out[t,c] = (x[t,c] − mean[t]) · rstd[t] · w[c] + bias[c]}.
+     */
+    static void forward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor residual, Tensor w, Tensor bias, double epsilon) {
         long c = x.dim(1);
+        for (long i = 0; residual != null && i < x.size(); i++) {
+            x.set(i, x.get(i) + residual.get(i));
+        }
         for (long t = 0; t < x.dim(0); t++) {
             double m = 0;
             for (long i = 0; i < c; i++) {

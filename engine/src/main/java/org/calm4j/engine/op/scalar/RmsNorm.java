@@ -7,9 +7,14 @@ final class RmsNorm {
     private RmsNorm() {
     }
 
-    /** Sets {@code rstd[t] = 1/√(mean(x²) + ε)} and {@code out[t,c] = x[t,c] · rstd[t] · w[c]}. */
-    static void forward(Tensor out, Tensor rstd, Tensor x, Tensor w, double epsilon) {
+    /**
+     * Adds {@code x += residual} unless that is null; sets {@code rstd[t] = 1/√(mean(x²) + ε)} and {@code out[t,c] = x[t,c] · rstd[t] · w[c]}.
+     */
+    static void forward(Tensor out, Tensor rstd, Tensor x, Tensor residual, Tensor w, double epsilon) {
         long c = x.dim(1);
+        for (long i = 0; residual != null && i < x.size(); i++) {
+            x.set(i, x.get(i) + residual.get(i));
+        }
         for (long t = 0; t < x.dim(0); t++) {
             double squares = 0;
             for (long i = 0; i < c; i++) {

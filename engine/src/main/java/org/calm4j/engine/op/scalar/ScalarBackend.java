@@ -100,6 +100,11 @@ public final class ScalarBackend implements Backend {
     }
 
     @Override
+    public void scatter(Tensor to, Tensor from, Tensor index) {
+        Embedding.scatter(to, from, index);
+    }
+
+    @Override
     public void linearForward(Tensor out, Tensor x, Tensor w, double alpha, boolean add) {
         Linear.forward(out, x, w, alpha, add);
     }
@@ -125,8 +130,8 @@ public final class ScalarBackend implements Backend {
     }
 
     @Override
-    public void rmsNormForward(Tensor out, Tensor rstd, Tensor x, Tensor w, double epsilon) {
-        RmsNorm.forward(out, rstd, x, w, epsilon);
+    public void rmsNormForward(Tensor out, Tensor rstd, Tensor x, Tensor residual, Tensor w, double epsilon) {
+        RmsNorm.forward(out, rstd, x, residual, w, epsilon);
     }
 
     @Override
@@ -135,8 +140,9 @@ public final class ScalarBackend implements Backend {
     }
 
     @Override
-    public void layerNormForward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor w, Tensor bias, double epsilon) {
-        LayerNorm.forward(out, mean, rstd, x, w, bias, epsilon);
+    public void layerNormForward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor residual, Tensor w, Tensor bias,
+            double epsilon) {
+        LayerNorm.forward(out, mean, rstd, x, residual, w, bias, epsilon);
     }
 
     @Override

@@ -3,6 +3,7 @@ package org.calm4j.engine.op.simd;
 import static org.calm4j.engine.op.simd.Vectors.INT;
 import static org.calm4j.engine.op.simd.Vectors.MEMORY;
 
+import java.lang.foreign.MemorySegment;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
@@ -18,6 +19,7 @@ final class Embedding implements AutoCloseable {
     private final Scratch[] own;
     private final WorkerPool.Task forwardTask = this::forward;
     private final WorkerPool.Task backwardTask = this::backward;
+    private final WorkerPool.Task scatterTask = this::scatter;
 
     private long rows;
     private long table;
@@ -50,6 +52,13 @@ final class Embedding implements AutoCloseable {
         pool.run(backwardTask, (c + TASK_COLUMNS - 1) / TASK_COLUMNS, (long) (t * (double) c / COPIED_PER_NANO));
     }
 
+    /** Sets {@code to[index[t],c] = from[t,c]}; each index once. */
+    void scatter(Tensor to, Tensor from, Tensor index) {
+        bind(from, to, index);
+        table = Native.f32(to, to.size());
+        pool.run(scatterTask, (t + TASK_ROWS - 1) / TASK_ROWS, (long) (t * (double) c / COPIED_PER_NANO));
+    }
+
     private void bind(Tensor rows, Tensor table, Tensor index) {
         t = (int) index.size();
         c = (int) table.dim(1);
@@ -79,6 +88,14 @@ final class Embedding implements AutoCloseable {
         for (int i = 0; i < t; i++) {
             long row = (long) MEMORY.get(INT, index + 4L * i) * c;
             Bias.add(table + 4 * (row + first), rows + 4 * ((long) i * c + first), count);
+        }
+    }
+
+    private void scatter(int task, int worker) {
+        int end = Math.min(t, (task + 1) * TASK_ROWS);
+        for (int i = task * TASK_ROWS; i < end; i++) {
+            long row = (long) MEMORY.get(INT, index + 4L * i) * c;
+            MemorySegment.copy(MEMORY, rows + 4L * i * c, MEMORY, table + 4 * row, 4L * c);
         }
     }
 

@@ -31,6 +31,8 @@ final class LayerNorm implements AutoCloseable {
     private long mean;
     private long rstd;
     private long x;
+    /** 0 for none. */
+    private long residual;
     private long w;
     private long bias;
     private long dX;
@@ -46,9 +48,13 @@ final class LayerNorm implements AutoCloseable {
         this.columns = columns;
     }
 
-    /** Sets mean (T), {@code rstd[t] = 1/√(mean((x − mean)²) + ε)} and {@code out[t,c] = (x[t,c] − mean[t]) · rstd[t] · w[c] + bias[c]}. */
-    void forward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor w, Tensor bias, double epsilon) {
+    /**
+     * Adds {@code x += residual} unless that is null; sets mean (T), {@code rstd[t] = 1/√(mean((x − mean)²) + ε)} and
+     * {@code out[t,c] = (x[t,c] − mean[t]) · rstd[t] · w[c] + bias[c]}.
+     */
+    void forward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor residual, Tensor w, Tensor bias, double epsilon) {
         bind(x, mean, rstd);
+        this.residual = residual == null ? 0 : Native.f32(residual, x.size());
         long widened = wide.floats(2L * c);
         this.w = widened(w, widened);
         this.bias = widened(bias, widened + 4L * c);
@@ -101,6 +107,9 @@ final class LayerNorm implements AutoCloseable {
         int end = Math.min(t, (task + 1) * TASK_ROWS);
         for (int i = task * TASK_ROWS; i < end; i++) {
             long row = x + 4L * i * c;
+            if (residual != 0) {
+                Bias.add(row, residual + 4L * i * c, c);
+            }
             float m = (float) ((double) sum(row, c) / c);
             float r = (float) (1 / Math.sqrt((double) squares(row, m, c) / c + epsilon));
             MEMORY.set(FLOAT, mean + 4L * i, m);

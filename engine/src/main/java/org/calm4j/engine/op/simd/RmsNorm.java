@@ -33,6 +33,8 @@ final class RmsNorm implements AutoCloseable {
     private long out;
     private long rstd;
     private long x;
+    /** 0 for none. */
+    private long residual;
     private long w;
     private long dX;
     private long dW;
@@ -47,9 +49,12 @@ final class RmsNorm implements AutoCloseable {
         this.pool = pool;
     }
 
-    /** Sets {@code rstd[t] = 1/√(mean(x²) + ε)} and {@code out[t,c] = x[t,c] · rstd[t] · w[c]}. */
-    void forward(Tensor out, Tensor rstd, Tensor x, Tensor w, double epsilon) {
+    /**
+     * Adds {@code x += residual} unless that is null; sets {@code rstd[t] = 1/√(mean(x²) + ε)} and {@code out[t,c] = x[t,c] · rstd[t] · w[c]}.
+     */
+    void forward(Tensor out, Tensor rstd, Tensor x, Tensor residual, Tensor w, double epsilon) {
         bind(x, w, rstd);
+        this.residual = residual == null ? 0 : Native.f32(residual, x.size());
         this.out = Native.f32(out, x.size());
         this.epsilon = epsilon;
         pool.run(forwardTask, tasks(), (long) (t * (double) c / PER_NANO));
@@ -90,6 +95,9 @@ final class RmsNorm implements AutoCloseable {
         int end = Math.min(t, (task + 1) * TASK_ROWS);
         for (int i = task * TASK_ROWS; i < end; i++) {
             long row = x + 4L * i * c;
+            if (residual != 0) {
+                Bias.add(row, residual + 4L * i * c, c);
+            }
             double r = 1 / Math.sqrt((double) Dot.one(row, row, c) / c + epsilon);
             MEMORY.set(FLOAT, rstd + 4L * i, (float) r);
             scale(out + 4L * i * c, row, w, (float) r, c);

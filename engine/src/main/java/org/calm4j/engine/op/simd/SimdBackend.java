@@ -138,6 +138,11 @@ public final class SimdBackend implements Backend {
     }
 
     @Override
+    public void scatter(Tensor to, Tensor from, Tensor index) {
+        embedding.scatter(to, from, index);
+    }
+
+    @Override
     public void linearForward(Tensor out, Tensor x, Tensor w, double alpha, boolean add) {
         linear.forward(out, x, w, alpha, add);
     }
@@ -163,8 +168,8 @@ public final class SimdBackend implements Backend {
     }
 
     @Override
-    public void rmsNormForward(Tensor out, Tensor rstd, Tensor x, Tensor w, double epsilon) {
-        rmsNorm.forward(out, rstd, x, w, epsilon);
+    public void rmsNormForward(Tensor out, Tensor rstd, Tensor x, Tensor residual, Tensor w, double epsilon) {
+        rmsNorm.forward(out, rstd, x, residual, w, epsilon);
     }
 
     @Override
@@ -173,8 +178,9 @@ public final class SimdBackend implements Backend {
     }
 
     @Override
-    public void layerNormForward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor w, Tensor bias, double epsilon) {
-        layerNorm.forward(out, mean, rstd, x, w, bias, epsilon);
+    public void layerNormForward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor residual, Tensor w, Tensor bias,
+            double epsilon) {
+        layerNorm.forward(out, mean, rstd, x, residual, w, bias, epsilon);
     }
 
     @Override

@@ -70,7 +70,7 @@ final class SimdBackendTest extends BackendConformance {
             Tensor norm = random(b, c);
             Tensor dNorm = random(b, c);
             Tensor out = random(b, t, c);
-            b.rmsNormForward(out, rstd, x, norm, 1e-5);
+            b.rmsNormForward(out, rstd, x, dX, norm, 1e-5);
             b.rmsNormBackward(dX, dNorm, out, x, norm, rstd);
             Tensor gate = random(b, t, v);
             b.swiGluForward(gate, wide, gate);
@@ -96,7 +96,7 @@ final class SimdBackendTest extends BackendConformance {
             Tensor mean = random(b, t);
             Tensor bias = random(b, c);
             Tensor dBias = random(b, c);
-            b.layerNormForward(out, mean, rstd, x, norm, bias, 1e-5);
+            b.layerNormForward(out, mean, rstd, x, null, norm, bias, 1e-5);
             b.layerNormBackward(dX, dNorm, dBias, out, x, norm, mean, rstd);
             b.biasForward(out, bias);
             Tensor gelu = random(b, t, c);
