@@ -51,7 +51,7 @@ final class Mutate {
     private static final List<String> TESTS = List.of("CudaBackendConformanceTest", "CudaBf16ConformanceTest", "Bf16AttentionTest",
             "RoundedWeightsTest", "CudaModelTest");
     /** Of one test. */
-    private static final long ENDLESS_NANOSECONDS = 200_000_000_000L;
+    private static final long ENDLESS_NANOSECONDS = 60_000_000_000L;
     /** How a process ends because of that, and because it is to begin anew. */
     private static final int ENDLESS = 3;
     private static final int ANEW = 4;
