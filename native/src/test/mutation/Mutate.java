@@ -1,5 +1,6 @@
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
@@ -19,9 +20,9 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
-import java.util.function.BiConsumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -50,12 +51,13 @@ final class Mutate {
     private static final List<String> TESTS = List.of("CudaBackendConformanceTest", "CudaBf16ConformanceTest", "Bf16AttentionTest",
             "RoundedWeightsTest", "CudaModelTest");
     /** Of one test. */
-    private static final long ENDLESS_NANOSECONDS = 200_000_000_000L;
+    private static final long ENDLESS_NANOSECONDS = 60_000_000_000L;
     /** How a process ends because of that, and because it is to begin anew. */
     private static final int ENDLESS = 3;
     private static final int ANEW = 4;
     /** What the quickest tests of a mutant take together. */
     private static final long QUICK_MILLISECONDS = 1000;
+    private static final int PROCESSES = Runtime.getRuntime().availableProcessors();
     private static final String CAUGHT = "caught";
     private static final String SURVIVES = "SURVIVES";
     /** What follows is why nobody can notice. */
@@ -116,7 +118,7 @@ final class Mutate {
         Map<String, List<Reach>> reaches = new HashMap<>();
         for (String order : ORDERS) {
             Path file = WORK.resolve("reach-" + order + ".txt");
-            if (!isNew(file) && start(order, "--reach", file.toString()) != 0) {
+            if (!isNew(file) && start(order, WORK.resolve("test.log"), "--reach", file.toString()) != 0) {
                 System.out.println("the tests fail without any mutation: " + WORK.resolve("test.log"));
                 System.exit(1);
             }
@@ -135,12 +137,12 @@ final class Mutate {
                         jobs.put(i, tests);
                     }
                 }
-                run(jobs, order, (mutant, outcome) -> {
+                run(jobs, order).forEach((mutant, outcome) -> {
                     if (!outcome.equals(SURVIVES)) {
                         outcomes.put(mutant, outcome);
-                        System.out.println(mutants.get(mutant) + ": " + outcome);
                     }
                 });
+                record(mutants, outcomes);
             }
             for (int i = 0; i < mutants.size() && quick; i++) {
                 String reason = reasons.get(key(mutants.get(i).file.getFileName().toString(), mutants.get(i).what(), counts));
@@ -148,8 +150,8 @@ final class Mutate {
                     outcomes.put(i, EQUIVALENT + reason);
                 }
             }
-            record(mutants, outcomes);
         }
+        record(mutants, outcomes);
         List<String> survivors = IntStream.range(0, mutants.size()).filter(i -> !outcomes.containsKey(i)).mapToObj(mutants::get)
                 .map(Mutant::toString).toList();
         System.out.println(survivors.size() + " of " + mutants.size() + " survive");
@@ -181,24 +183,48 @@ final class Mutate {
         return tests;
     }
 
-    /** Gives each mutant its tests, in a process that begins anew where a mutant has ended it. */
-    private static void run(Map<Integer, List<String>> jobs, String order, BiConsumer<Integer, String> outcome) throws IOException {
-        Path list = WORK.resolve("jobs.txt");
-        Path results = WORK.resolve("results.txt");
-        while (!jobs.isEmpty()) {
-            Files.write(list, jobs.entrySet().stream().map(job -> job.getKey() + "\t" + String.join("\t", job.getValue())).toList());
-            Files.deleteIfExists(results);
-            int code = start(order, "--run", list.toString(), results.toString());
-            for (String line : Files.exists(results) ? Files.readAllLines(results) : List.<String>of()) {
-                String[] parts = line.split("\t");
-                jobs.remove(Integer.valueOf(parts[0]));
-                outcome.accept(Integer.valueOf(parts[0]), parts[1]);
+    /** Gives each mutant its tests, in several processes; returns the outcomes. */
+    private static Map<Integer, String> run(Map<Integer, List<String>> jobs, String order) {
+        Map<Integer, String> outcomes = new ConcurrentSkipListMap<>();
+        List<Thread> processes = new ArrayList<>();
+        for (int process = 0; process < PROCESSES; process++) {
+            int number = process;
+            Map<Integer, List<String>> own = new TreeMap<>(jobs);
+            own.keySet().removeIf(mutant -> mutant % PROCESSES != number);
+            processes.add(Thread.ofPlatform().start(() -> run(own, order, "-" + number + ".txt", outcomes)));
+        }
+        for (Thread process : processes) {
+            try {
+                process.join();
+            } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
             }
-            if (code != 0 && code != ANEW) {
-                int ended = jobs.keySet().iterator().next();
-                jobs.remove(ended);
-                outcome.accept(ended, code == ENDLESS ? CAUGHT + ", does not end" : CAUGHT + ", ends the process");
+        }
+        return outcomes;
+    }
+
+    /** In a process that begins anew where a mutant has ended it. */
+    private static void run(Map<Integer, List<String>> jobs, String order, String suffix, Map<Integer, String> outcomes) {
+        Path list = WORK.resolve("jobs" + suffix);
+        Path results = WORK.resolve("results" + suffix);
+        try {
+            while (!jobs.isEmpty()) {
+                Files.write(list, jobs.entrySet().stream().map(job -> job.getKey() + "\t" + String.join("\t", job.getValue())).toList());
+                Files.deleteIfExists(results);
+                int code = start(order, WORK.resolve("test" + suffix), "--run", list.toString(), results.toString());
+                for (String line : Files.exists(results) ? Files.readAllLines(results) : List.<String>of()) {
+                    String[] parts = line.split("\t");
+                    jobs.remove(Integer.valueOf(parts[0]));
+                    outcomes.put(Integer.valueOf(parts[0]), parts[1]);
+                }
+                if (code != 0 && code != ANEW) {
+                    int ended = jobs.keySet().iterator().next();
+                    jobs.remove(ended);
+                    outcomes.put(ended, code == ENDLESS ? CAUGHT + ", does not end" : CAUGHT + ", ends the process");
+                }
             }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 
@@ -307,7 +333,7 @@ final class Mutate {
                 WORK + "/check/libcublas.so.12"), WORK.resolve("build.log")) == 0;
     }
 
-    private static int start(String order, String... arguments) {
+    private static int start(String order, Path log, String... arguments) {
         ProcessBuilder test = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-ea", "-XX:+UseSerialGC",
                 "--add-modules", "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED",
                 "-Djava.library.path=" + Path.of("target/natives/lib").toAbsolutePath(),
@@ -315,7 +341,7 @@ final class Mutate {
         test.command().addAll(Arrays.asList(arguments));
         test.environment().put("LD_LIBRARY_PATH", WORK.resolve("check").toAbsolutePath().toString());
         test.environment().put("SIMT_ORDER", order);
-        return start(test, WORK.resolve("test.log"));
+        return start(test, log);
     }
 
     private static int start(ProcessBuilder command, Path log) {

@@ -40,14 +40,19 @@ final class CudaBackend implements Backend {
 
     /** @param ordinal of a device that exists; the libraries are loaded */
     CudaBackend(int ordinal, Precision precision) {
-        this(ordinal, precision, TokenLogProb.COLUMNS);
+        this(ordinal, precision, TokenLogProb.COLUMNS, false);
     }
 
-    /** @param vocabularyColumns how much of the vocabulary has logits at a time */
-    CudaBackend(int ordinal, Precision precision, long vocabularyColumns) {
+    /**
+     * For tests.
+     *
+     * @param vocabularyColumns how much of the vocabulary has logits at a time
+     * @param apart whether pieces of scratch memory are allocations of their own
+     */
+    CudaBackend(int ordinal, Precision precision, long vocabularyColumns, boolean apart) {
         this.ordinal = ordinal;
         this.precision = precision;
-        gpu = new Gpu(ordinal, precision);
+        gpu = new Gpu(ordinal, precision, apart);
         owners.add(gpu::close);
         try {
             copy = new Copy(gpu);

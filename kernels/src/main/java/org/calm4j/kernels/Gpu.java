@@ -19,6 +19,7 @@ final class Gpu implements AutoCloseable {
     static final String DEBUG = "CALM_CUDA_DEBUG";
     private static final long TRANSFER_PIECE = 1 << 20;
 
+    private final boolean apart;
     private final boolean debug = "1".equals(System.getenv(DEBUG));
     private final Owners owners = new Owners();
     private final CudaContext context;
@@ -34,6 +35,12 @@ final class Gpu implements AutoCloseable {
 
     /** @param ordinal of a device that exists */
     Gpu(int ordinal, Precision precision) {
+        this(ordinal, precision, false);
+    }
+
+    /** @param apart for tests, see {@link Scratch} */
+    Gpu(int ordinal, Precision precision, boolean apart) {
+        this.apart = apart;
         context = new CudaContext(ordinal);
         owners.add(context::close);
         try {
@@ -44,7 +51,7 @@ final class Gpu implements AutoCloseable {
             launch = new Launch(this);
             transfer = new Transfer(this, TRANSFER_PIECE);
             owners.add(transfer::close);
-            scratch = new Scratch(this);
+            scratch = newScratch();
             owners.add(scratch::close);
             product = new MatrixProduct(this, precision);
             owners.add(product::close);
@@ -110,6 +117,11 @@ final class Gpu implements AutoCloseable {
 
     Scratch scratch() {
         return scratch;
+    }
+
+    /** For what runs within operations that have scratch memory already. */
+    Scratch newScratch() {
+        return new Scratch(this, apart);
     }
 
     MatrixProduct product() {

@@ -38,7 +38,7 @@ final class MatrixProduct implements AutoCloseable {
         this.gpu = gpu;
         this.precision = precision;
         copy = new Copy(gpu);
-        scratch = new Scratch(gpu);
+        scratch = gpu.newScratch();
         // Memory of our own: what cuBLAS would take by itself it may not take while launches are recorded.
         CudaBuffer workspace = gpu.allocate(WORKSPACE, "cuBLAS");
         owners.add(workspace::close);

@@ -1,5 +1,7 @@
 package org.calm4j.kernels;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
@@ -11,15 +13,23 @@ final class Scratch implements AutoCloseable {
     private static final long ALIGNMENT = 256;
 
     private final Gpu gpu;
+    private final boolean apart;
+    private final List<CudaBuffer> own = new ArrayList<>();
     private CudaBuffer buffer;
     private long used;
 
-    Scratch(Gpu gpu) {
+    /** @param apart for tests: each piece is an allocation of its own, so that what goes beyond it is found */
+    Scratch(Gpu gpu, boolean apart) {
         this.gpu = gpu;
+        this.apart = apart;
     }
 
     /** Begins an operation that takes no more than so many bytes, in so many pieces. */
     void begin(long bytes, int pieces) {
+        if (apart) {
+            close();
+            return;
+        }
         long needed = bytes + pieces * ALIGNMENT;
         if (buffer == null || buffer.bytes() < needed) {
             close();
@@ -29,6 +39,10 @@ final class Scratch implements AutoCloseable {
     }
 
     Tensor take(DType type, long... shape) {
+        if (apart) {
+            own.add(gpu.allocate(Tensor.product(shape) * type.bytes(), "scratch"));
+            return new Tensor("scratch", own.getLast(), 0, type, shape);
+        }
         Tensor tensor = new Tensor("scratch", buffer, used, type, shape);
         used = used + tensor.bytes() + ALIGNMENT - 1 & -ALIGNMENT;
         return tensor;
@@ -36,6 +50,8 @@ final class Scratch implements AutoCloseable {
 
     @Override
     public void close() {
+        own.forEach(CudaBuffer::close);
+        own.clear();
         if (buffer != null) {
             buffer.close();
             buffer = null;

@@ -62,7 +62,7 @@ final class Bf16AttentionTest {
         double[][] right;
         double[][] given;
         double[][] again;
-        try (Backend scalar = new ScalarBackend(DType.F64); Backend cuda = new CudaBackend(0, Precision.BF16)) {
+        try (Backend scalar = new ScalarBackend(DType.F64); Backend cuda = new CudaBackend(0, Precision.BF16, TokenLogProb.COLUMNS, true)) {
             right = run(scalar, in, rows, heads, groups, d, segments, window, null);
             given = run(cuda, in, rows, heads, groups, d, segments, window, right);
             again = run(cuda, in, rows, heads, groups, d, segments, window, right);

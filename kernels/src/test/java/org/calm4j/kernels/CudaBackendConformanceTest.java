@@ -3,14 +3,22 @@ package org.calm4j.kernels;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import it.unimi.dsi.fastutil.ints.IntSets;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
+import java.util.Arrays;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.BackendConformance;
+import org.calm4j.engine.op.Draws;
 import org.calm4j.engine.op.Precision;
+import org.calm4j.engine.op.TokenFilter;
+import org.calm4j.engine.tensor.Buffer;
+import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.standin.StandIn;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 
 /** The operations on the GPU, or on its stand-in, against the scalar definition. The logits come in pieces of few columns. */
 class CudaBackendConformanceTest extends BackendConformance {
@@ -37,7 +45,7 @@ class CudaBackendConformanceTest extends BackendConformance {
     @Override
     protected Backend open() {
         if (backend == null) {
-            backend = new CudaBackend(0, precision(), COLUMNS);
+            backend = new CudaBackend(0, precision(), COLUMNS, true);
         }
         return (Backend) Proxy.newProxyInstance(Backend.class.getClassLoader(), new Class<?>[] {Backend.class}, (proxy, method,
                 arguments) -> {
@@ -47,6 +55,21 @@ class CudaBackendConformanceTest extends BackendConformance {
                 throw e.getCause();
             }
         });
+    }
+
+    /** They have no best one; nothing behind them is read. */
+    @Test
+    void logitsThatAreNoNumbers() {
+        try (Backend b = open(); Buffer buffer = b.allocate(4 * 33)) {
+            Tensor logits = new Tensor("logits", buffer, 0, DType.F32, 1, 33);
+            double[] nothing = new double[33];
+            Arrays.fill(nothing, Double.NaN);
+            b.write(logits, nothing, 33);
+            Draws draws = new Draws();
+            draws.add(0, 1, 0, IntSets.EMPTY_SET);
+            b.sample(draws, logits, new TokenFilter(0, 0, 1, 0, 1));
+            assertThat(draws.token(0)).isZero();
+        }
     }
 
     Precision precision() {

@@ -20,7 +20,6 @@ import org.calm4j.engine.tensor.DType;
 public record MemoryPlan(long frozen, long trained, long gradients, long moments, long rounded, long activations) {
     /** The driver's own, operands that are rounded for a product, a part of the logits. */
     public static final long WORKING = 1L << 30;
-    private static final double GB = 1e9;
 
     /** @param keepsRounded whether products round their operands */
     static MemoryPlan of(long frozen, long trained, boolean keepsRounded, long activations) {
@@ -45,16 +44,18 @@ public record MemoryPlan(long frozen, long trained, long gradients, long moments
         return frozen + trained + gradients + moments + rounded + activations;
     }
 
-    /** One line for people. */
+    /** One line for people, in GB, or, where all of it is less than one, in MB. */
     @Override
     public String toString() {
-        return "memory: " + (frozen == 0 ? "" : gigabytes(frozen) + " GB frozen weights, ") + gigabytes(trained) + " GB trained weights, "
-                + gigabytes(gradients) + " gradients, " + gigabytes(moments) + " moments, "
-                + (rounded == 0 ? "" : gigabytes(rounded) + " rounded copies, ") + gigabytes(activations) + " activations; "
-                + gigabytes(total()) + " in all, and about " + gigabytes(WORKING) + " for what runs";
+        double unit = total() < 1e9 ? 1e6 : 1e9;
+        String name = unit == 1e6 ? " MB" : " GB";
+        return "memory: " + (frozen == 0 ? "" : in(unit, frozen) + name + " frozen weights, ") + in(unit, trained) + name + " trained weights, "
+                + in(unit, gradients) + " gradients, " + in(unit, moments) + " moments, "
+                + (rounded == 0 ? "" : in(unit, rounded) + " rounded copies, ") + in(unit, activations) + " activations; "
+                + in(unit, total()) + name + " in all, and about " + in(1e9, WORKING) + " GB for what runs";
     }
 
-    private static String gigabytes(long bytes) {
-        return String.format(Locale.ROOT, "%.2f", bytes / GB);
+    private static String in(double unit, long bytes) {
+        return String.format(Locale.ROOT, "%.2f", bytes / unit);
     }
 }

@@ -339,6 +339,19 @@ public abstract class BackendConformance {
         }
     }
 
+    /** More rows than a backend may add up at a time. */
+    @Test
+    void biasOfManyRows() {
+        for (int t : new int[] {257, 700}) {
+            try (Case c = new Case()) {
+                Tensor[] x = c.tensor(DType.F32, 1, t, 3);
+                Tensor[] dBias = c.tensor(DType.F32, 1, 3);
+                c.run((b, i) -> b.biasBackward(dBias[i], x[i]));
+                c.check("backward", chainTolerance(), dBias, Math.sqrt(t / 3.0));
+            }
+        }
+    }
+
     @Test
     void gelu() {
         for (int t : ODD) {
@@ -585,6 +598,14 @@ public abstract class BackendConformance {
                     sample(vocabulary, filter, scale);
                 }
             }
+        }
+    }
+
+    /** Of tokens that are all equal the nucleus keeps fewer than the top ones. */
+    @Test
+    void sampleOfTies() {
+        for (int vocabulary : new int[] {97, 1200}) {
+            sample(vocabulary, new TokenFilter(1, 40, 0.3, 0, 1), 0);
         }
     }
 
