@@ -80,7 +80,8 @@ static __device__ __forceinline__ void decode(long *rows, float (*scores)[SPLIT]
                     float dot = 0;
                     for (int j = 0; j < SIZE; j++) dot += asked[h][j] * key[j];
                     for (int distance = lanes / 2; distance > 0; distance /= 2) dot += __shfl_xor_sync(0xFFFFFFFFu, dot, distance);
-                    if (mine == 0 && i < count) scores[h][i] = at == 0 ? scale * dot : scores[h][i] + scale * dot;
+                    // What lies behind count is not read.
+                    if (mine == 0) scores[h][i] = at == 0 ? scale * dot : scores[h][i] + scale * dot;
                 }
             }
         }

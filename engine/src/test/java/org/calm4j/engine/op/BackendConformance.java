@@ -450,7 +450,8 @@ public abstract class BackendConformance {
 
     /**
      * New tokens over keys and values of the type that caches have; sums are F32, so that nothing is lost but what rounding the cache itself
-     * cost. Longer than what one block reads, more heads in a group than are done together, sequences in several pieces.
+     * cost. Longer than what one block reads, more heads in a group than are done together, sequences in several pieces; the last row is
+     * the cache's last.
      */
     @Test
     void attentionOverACache() {
@@ -463,13 +464,13 @@ public abstract class BackendConformance {
                 segments.add(1, 1, 190, 20, more);
                 segments.add(2, 1, 12, 4, Segments.NONE);
                 segments.add(3, 1, 0, 1, more);
-                attentionOverACache(segments, 4, 212, size[0], size[1], size[2], window);
+                attentionOverACache(segments, 4, 210, size[0], size[1], size[2], window);
             }
         }
     }
 
     private void attentionOverACache(Segments segments, int rows, int keys, int heads, int groups, int d, int window) {
-        if (count++ % Math.min(oneCaseOf(), 5) != 0) {
+        if (count++ % Math.min(oneCaseOf(), 3) != 0) {
             return;
         }
         try (Case c = new Case()) {
