@@ -106,6 +106,7 @@ public final class CausalLm {
      * so does what comes behind the block, with middle.
      *
      * @param residual what is still to be added to the layer's input; null where that is the residual stream
+     * @param out null where only what the backward pass reads is wanted
      */
     private void block(int l, Tensor residual, Tensor out, Activations a, Segments segments, KvCache cache, boolean prompts, Long dropoutSeed) {
         Parameters.Layer w = parameters.layer(l);
@@ -164,9 +165,13 @@ public final class CausalLm {
         }
     }
 
-    /** {@code out = x·wᵀ + bias + scale · (dropout(x)·Aᵀ)·Bᵀ}. */
+    /** {@code out = x·wᵀ + bias + scale · (dropout(x)·Aᵀ)·Bᵀ}; without out only x·Aᵀ, which the backward pass reads. */
     private void project(Tensor out, Tensor x, int l, Projection p, Activations a, Long dropoutSeed) {
         Parameters.Linear w = parameters.layer(l).linears().get(p);
+        if (out == null) {
+            lowRank(x, l, p, a, dropoutSeed);
+            return;
+        }
         if (config.family().transposed()) {
             // x·w for a weight (I,O): what the gradient of a product with a weight (O,I) is.
             backend.linearBackwardInput(out, x, w.weight(), 1, false);
@@ -176,12 +181,19 @@ public final class CausalLm {
         if (w.bias() != null) {
             backend.biasForward(out, w.bias());
         }
+        Lora.Adapter adapter = lowRank(x, l, p, a, dropoutSeed);
+        if (adapter != null) {
+            backend.linearForward(out, a.low(l, p, adapter.rank()), adapter.b(), adapter.scale(), true);
+        }
+    }
+
+    /** {@code low = dropout(x)·Aᵀ} of the adapter that is returned; null without one. */
+    private Lora.Adapter lowRank(Tensor x, int l, Projection p, Activations a, Long dropoutSeed) {
         Lora.Adapter adapter = lora == null ? null : lora.adapter(l, p);
         if (adapter != null) {
-            Tensor low = a.low(l, p, adapter.rank());
-            backend.linearForward(low, dropped(x, l, p, a, dropoutSeed), adapter.a(), 1, false);
-            backend.linearForward(out, low, adapter.b(), adapter.scale(), true);
+            backend.linearForward(a.low(l, p, adapter.rank()), dropped(x, l, p, a, dropoutSeed), adapter.a(), 1, false);
         }
+        return adapter;
     }
 
     // ---- backward ----
@@ -211,8 +223,8 @@ public final class CausalLm {
         backend.embeddingBackward(a.dResidual, a.dGathered, a.scoredRows);
         for (int l = config.layers() - 1; l >= 0; l--) {
             if (a.purpose() == Activations.Purpose.CHECKPOINTING) {
-                // The input is the residual stream already; dHidden only takes what would be written behind the block.
-                block(l, null, a.dHidden, a, batch.segments(), null, false, dropoutSeed);
+                // The input is the residual stream already.
+                block(l, null, null, a, batch.segments(), null, false, dropoutSeed);
             }
             blockBackward(d, l, a, batch.segments(), dropoutSeed, add);
         }
