@@ -352,6 +352,33 @@ public abstract class BackendConformance {
         }
     }
 
+    /** Gradients of weights that are summed in chunks of rows. */
+    @Test
+    void normsOfManyRows() {
+        int width = 3;
+        for (int t : new int[] {257, 700}) {
+            try (Case c = new Case()) {
+                Tensor[] x = c.tensor(DType.F32, 3, t, width);
+                Tensor[] w = c.tensor(DType.F32, 1, width);
+                Tensor[] bias = c.tensor(DType.F32, 1, width);
+                Tensor[] out = c.tensor(DType.F32, 1, t, width);
+                Tensor[] mean = c.tensor(DType.F32, 1, t);
+                Tensor[] rstd = c.tensor(DType.F32, 1, t);
+                Tensor[] dX = c.tensor(DType.F32, 1, t, width);
+                Tensor[] dW = c.tensor(DType.F32, 1, width);
+                Tensor[] dBias = c.tensor(DType.F32, 1, width);
+                Tensor[] dOut = c.tensor(DType.F32, 1, t, width);
+                c.run((b, i) -> b.rmsNormForward(out[i], rstd[i], x[i], null, w[i], 1e-5));
+                c.run((b, i) -> b.rmsNormBackward(dX[i], dW[i], dOut[i], x[i], w[i], rstd[i]));
+                c.check("RMS norm's dW", 1e-4, dW, Math.sqrt(t / 3.0));
+                c.run((b, i) -> b.layerNormForward(out[i], mean[i], rstd[i], x[i], null, w[i], bias[i], 1e-5));
+                c.run((b, i) -> b.layerNormBackward(dX[i], dW[i], dBias[i], dOut[i], x[i], w[i], mean[i], rstd[i]));
+                c.check("layer norm's dW", 1e-4, dW, Math.sqrt(t / 3.0));
+                c.check("layer norm's dBias", 1e-4, dBias, Math.sqrt(t / 3.0));
+            }
+        }
+    }
+
     @Test
     void gelu() {
         for (int t : ODD) {
