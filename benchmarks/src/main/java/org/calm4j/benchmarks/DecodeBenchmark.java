@@ -41,7 +41,9 @@ public class DecodeBenchmark {
     public void setUp() {
         backend = Backends.open("cpu", threads);
         ModelConfig config = ModelConfig.llama(950, 128, 344, 2, 2, 2, 256, 1);
-        generator = new Generator(new CausalLm(config, Parameters.random(backend, config, 1), null));
+        Parameters parameters = Parameters.random(backend, config, 1);
+        parameters.freeze();
+        generator = new Generator(new CausalLm(config, parameters, null));
         Random random = new Random(2);
         prompts = Stream.generate(() -> random.ints(40, 0, 950).toArray()).limit(8).toList();
     }

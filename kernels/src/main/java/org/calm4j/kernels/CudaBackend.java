@@ -3,6 +3,7 @@ package org.calm4j.kernels;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Collection;
 import java.util.List;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
@@ -304,9 +305,9 @@ final class CudaBackend implements Backend {
     }
 
     @Override
-    public void freezes(Block weights) {
-        if (keepsRounded() && !weights.tensors().isEmpty() && weights.tensors().stream().allMatch(w -> w.type() == DType.F32)) {
-            buffer(weights.whole(DType.F32)).keepRoundedWhileThereIsMemory();
+    public void freezes(Collection<Tensor> weights) {
+        if (keepsRounded() && weights.stream().allMatch(w -> w.type() == DType.F32)) {
+            weights.stream().map(CudaBackend::buffer).distinct().forEach(CudaBuffer::keepRoundedWhileThereIsMemory);
         }
     }
 

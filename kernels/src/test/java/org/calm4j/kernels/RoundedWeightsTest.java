@@ -80,7 +80,7 @@ final class RoundedWeightsTest {
             b.write(block.get("matrix"), weights, weights.length);
             b.write(rows.get("matrix"), inputs, inputs.length);
             double[] anew = product(b, out, rows, block.get("matrix"));
-            b.freezes(block);
+            b.freezes(block.tensors());
             List<Long> launches = new ArrayList<>();
             for (int i = 0; i < 3; i++) {
                 long before = StandIn.count(StandIn.Counter.LAUNCHES);

@@ -135,7 +135,9 @@ final class Workloads implements AutoCloseable {
     }
 
     private Workload generation(String name, int prompts, int samples, double temperature) {
-        Generator generator = new Generator(model());
+        CausalLm model = model();
+        model.parameters().freeze();
+        Generator generator = new Generator(model);
         List<int[]> texts = Stream.generate(() -> tokens(4)).limit(prompts).toList();
         Sampling sampling = new Sampling(DECODED, temperature, 0, 1, 0, samples, true, 1);
         double weights = 4 * Models.matrices(config);

@@ -1,5 +1,6 @@
 package org.calm4j.engine.op;
 
+import java.util.Collection;
 import java.util.List;
 import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.Buffer;
@@ -334,11 +335,11 @@ public interface Backend extends AutoCloseable {
     }
 
     /**
-     * Says that these weights stay as they are while products read them. Where products round their operands, a backend may keep the rounded
-     * weights as long as nothing else wants the memory.
+     * Says that these weights stay as they are until their memory is closed. A backend may keep them in another form too, which products read
+     * faster, as long as there is memory to spare.
      */
-    default void freezes(Block weights) {
-        // Nothing is rounded.
+    default void freezes(Collection<Tensor> weights) {
+        // Products read them as they are.
     }
 
     /** Whether {@link #trains} takes memory for rounded weights. */

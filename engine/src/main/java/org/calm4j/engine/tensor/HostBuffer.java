@@ -1,9 +1,15 @@
 package org.calm4j.engine.tensor;
 
 import com.sun.management.OperatingSystemMXBean;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.calm4j.engine.CalmException;
 
 /**
@@ -14,7 +20,10 @@ public final class HostBuffer implements Buffer {
     public static final long ALIGNMENT = 64;
 
     /** Linux promises more memory than there is, and ends the program when it is used. */
-    private static final long MACHINE = ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getTotalMemorySize();
+    private static final OperatingSystemMXBean SYSTEM = ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
+    private static final long MACHINE = SYSTEM.getTotalMemorySize();
+    private static final Path LINUX = Path.of("/proc/meminfo");
+    private static final Pattern AMOUNT = Pattern.compile("(MemTotal|MemAvailable): *(\\d+) kB");
 
     private final Arena arena;
     private final MemorySegment segment;
@@ -37,6 +46,30 @@ public final class HostBuffer implements Buffer {
 
     public MemorySegment segment() {
         return segment;
+    }
+
+    /** More memory, zeroed and 64-byte aligned, that is freed with this. */
+    public MemorySegment beside(long bytes) {
+        return arena.allocate(bytes, ALIGNMENT);
+    }
+
+    /** Whether {@code bytes} can be taken only to save time, and a quarter of the machine's memory is left for what must be. */
+    public static boolean isPlentyFor(long bytes) {
+        return available() - bytes > MACHINE / 4;
+    }
+
+    /** Bytes nobody uses. On Linux, most of what is called used is the file cache's, which gives it back; in a container, nobody knows how much. */
+    private static long available() {
+        try {
+            Map<String, Long> amounts = AMOUNT.matcher(Files.readString(LINUX)).results()
+                    .collect(Collectors.toMap(found -> found.group(1), found -> 1024 * Long.parseLong(found.group(2))));
+            if (amounts.getOrDefault("MemTotal", 0L) == MACHINE) {
+                return amounts.getOrDefault("MemAvailable", 0L);
+            }
+        } catch (IOException e) {
+            // Another system.
+        }
+        return SYSTEM.getFreeMemorySize();
     }
 
     @Override

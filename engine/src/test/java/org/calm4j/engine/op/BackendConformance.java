@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.function.BiConsumer;
+import java.util.stream.Stream;
 import org.calm4j.engine.op.scalar.ScalarBackend;
 import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
@@ -258,11 +259,12 @@ public abstract class BackendConformance {
                     Tensor[] dOut = c.tensor(DType.F32, 1, t, width);
                     Tensor[] residual = c.tensor(DType.F32, 3, t, width);
                     c.run((b, i) -> b.rmsNormForward(out[i], rstd[i], x[i], null, w[i], 1e-5));
-                    c.check("out", tolerance(), out);
+                    // Two roundings more than rstd has.
+                    c.check("out", 1.5 * tolerance(), out);
                     c.check("rstd", tolerance(), rstd);
                     c.run((b, i) -> b.rmsNormForward(out[i], rstd[i], x[i], residual[i], w[i], 1e-5));
                     c.check("x with residual", 0, x);
-                    c.check("out with residual", tolerance(), out);
+                    c.check("out with residual", 1.5 * tolerance(), out);
                     c.check("rstd with residual", tolerance(), rstd);
                     c.run((b, i) -> b.rmsNormBackward(dX[i], dW[i], dOut[i], x[i], w[i], rstd[i]));
                     // For a row near zero, r is large and the terms of dX cancel.
@@ -611,6 +613,62 @@ public abstract class BackendConformance {
         }
     }
 
+    /** Products with weights that stay as they are have the same bits as with others, however often they are read. */
+    @Test
+    void frozenWeights() {
+        for (int t : new int[] {3, 9, 33, 130}) {
+            for (int[] size : new int[][] {{9, 7}, {17, 16}, {33, 65}, {130, 31}, {40, 1050}, {2077, 24}}) {
+                for (DType type : List.of(DType.F32, DType.BF16, DType.F16)) {
+                    if (!skipped()) {
+                        frozenWeights(t, size[0], size[1], type);
+                    }
+                }
+            }
+        }
+    }
+
+    private void frozenWeights(int t, int n, int k, DType type) {
+        try (Case c = new Case()) {
+            Backend b = c.backend;
+            Tensor x = c.tensor(DType.F32, 1, t, k)[1];
+            Tensor dOut = c.tensor(DType.F32, 1, t, n)[1];
+            Tensor target = c.indices(n, t)[1];
+            Tensor w = c.tensor(type, 1, n, k)[1];
+            Tensor frozen = new Tensor("frozen", c.allocate(b, w.bytes()), 0, type, n, k);
+            b.copy(frozen, w);
+            b.freezes(List.of(frozen));
+            List<double[]> expected = products(c, x, w, dOut, target);
+            for (int again = 0; again < 3; again++) {
+                List<double[]> actual = products(c, x, frozen, dOut, target);
+                for (int i = 0; i < actual.size(); i++) {
+                    assertThat(actual.get(i)).as(t + "x" + n + "x" + k + " " + type + ", result " + i + ", time " + again).isEqualTo(expected.get(i));
+                }
+            }
+        }
+    }
+
+    /** What all products with a weight give. */
+    private static List<double[]> products(Case c, Tensor x, Tensor w, Tensor dOut, Tensor target) {
+        Backend b = c.backend;
+        int t = (int) x.dim(0);
+        Tensor out = c.unset(b, dOut.size()).view(dOut.shape());
+        Tensor dX = c.unset(b, x.size()).view(x.shape());
+        Tensor dNorm = c.unset(b, x.size()).view(x.shape());
+        Tensor logProb = c.unset(b, t);
+        Tensor lse = c.unset(b, t);
+        b.linearForward(out, x, w, 0.7, false);
+        b.linearForward(out, x, w, -1, true);
+        b.linearBackwardInput(dX, dOut, w, 0.7, false);
+        b.linearBackwardInput(dX, dOut, w, -1, true);
+        b.tokenLogProbForward(logProb, lse, x, w, target, null);
+        b.tokenLogProbBackward(dNorm, null, logProb, x, w, target, lse, null, false);
+        return Stream.of(out, dX, dNorm, logProb, lse).map(tensor -> {
+            double[] values = new double[(int) tensor.size()];
+            b.read(values, tensor, values.length);
+            return values;
+        }).toList();
+    }
+
     /** The same tokens, drawn with each filter alone and with all, from smooth logits, steep ones, and ones with many that are equal. */
     @Test
     void sample() {
@@ -716,7 +774,7 @@ public abstract class BackendConformance {
                 c.run((b, i) -> squares[i] = b.sumOfSquares(grad[i]));
                 assertThat(squares[1]).isCloseTo(squares[0], org.assertj.core.api.Assertions.withinPercentage(1e-10));
                 c.run((b, i) -> b.dropout(w[i], grad[i], 0.3, 42, true));
-                c.check("dropout add", tolerance(), w);
+                c.check("dropout add", tolerance(), w, 1);
                 c.run((b, i) -> b.dropout(w[i], grad[i], 0.3, 43, false));
                 c.check("dropout set", tolerance(), w);
             }

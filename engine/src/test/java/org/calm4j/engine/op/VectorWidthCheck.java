@@ -23,6 +23,7 @@ public final class VectorWidthCheck {
                 }
             }
         }
+        suite.frozenWeights();
         suite.attention();
         suite.tokenLogProb();
         suite.rmsNorm();

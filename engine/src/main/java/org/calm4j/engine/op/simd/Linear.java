@@ -25,6 +25,7 @@ final class Linear implements AutoCloseable {
 
     private final WorkerPool pool;
     private final Product product;
+    private final FrozenWeights frozen;
     private final Scratch[] own;
     private final WorkerPool.Task fewTask = this::few;
     private final WorkerPool.Task columnTask = this::column;
@@ -46,10 +47,16 @@ final class Linear implements AutoCloseable {
     Linear(WorkerPool pool) {
         this.pool = pool;
         product = new Product(pool);
+        frozen = new FrozenWeights(product);
         own = new Scratch[pool.threads()];
         for (int i = 0; i < own.length; i++) {
             own[i] = new Scratch();
         }
+    }
+
+    /** A weight (N,K) that products may read in another form: it stays as it is until its memory is closed. */
+    void freeze(Tensor w) {
+        frozen.add(w);
     }
 
     /** Sets or adds {@code out[t,n] = α Σₖ x[t,k] w[n,k]}. */
@@ -57,14 +64,26 @@ final class Linear implements AutoCloseable {
         long t = x.dim(0);
         long n = w.dim(0);
         long k = w.dim(1);
-        forward(Native.f32(out, t * n), Native.f32(x, t * k), Native.weight(w, n * k), w.type(), (int) t, (int) n, (int) k, (float) alpha,
-                add, 4 * n);
+        forward(Native.f32(out, t * n), Native.f32(x, t * k), w, 0, (int) t, (int) n, (float) alpha, add, 4 * n);
     }
 
-    /** The same on addresses; rows of out begin so many bytes apart. */
-    void forward(long out, long x, long w, DType type, int t, int n, int k, float alpha, boolean add, long outStride) {
+    /**
+     * The same for n rows of w.
+     *
+     * @param firstRow of w, a multiple of a panel's columns
+     * @param outStride bytes from one row of out to the next
+     */
+    void forward(long out, long x, Tensor weight, int firstRow, int t, int n, float alpha, boolean add, long outStride) {
+        int k = (int) weight.dim(1);
+        DType type = weight.type();
+        long w = Native.weight(weight, weight.dim(0) * k) + (long) type.bytes() * k * firstRow;
         if (t > FEW_ROWS && n > FEW_OUTPUTS) {
-            product.left(x, 4L * k).rightTransposed(w, (long) type.bytes() * k, type).into(out, outStride, t, n, k, alpha, add);
+            long panels = frozen.forward(weight);
+            product.left(x, 4L * k).rightTransposed(w, (long) type.bytes() * k, type);
+            if (panels != 0) {
+                product.packedRight(panels, firstRow, (int) weight.dim(0));
+            }
+            product.into(out, outStride, t, n, k, alpha, add);
             return;
         }
         hold(out, outStride, x, 4L * k, w, type, t, n, k, alpha, add);
@@ -161,6 +180,14 @@ final class Linear implements AutoCloseable {
         long t = dOut.dim(0);
         long n = w.dim(0);
         long k = w.dim(1);
+        if (t > FEW_ROWS) {
+            long panels = frozen.backward(w);
+            if (panels != 0) {
+                product.left(Native.f32(dOut, t * n), 4 * n).packedRight(panels, 0, (int) k)
+                        .into(Native.f32(dX, t * k), 4 * k, (int) t, (int) k, (int) n, (float) alpha, add);
+                return;
+            }
+        }
         backwardInput(Native.f32(dX, t * k), Native.f32(dOut, t * n), Native.weight(w, n * k), w.type(), (int) t, (int) n, (int) k,
                 (float) alpha, add, 4 * n);
     }

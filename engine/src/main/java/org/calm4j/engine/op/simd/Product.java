@@ -14,14 +14,15 @@ import org.calm4j.engine.tensor.DType;
  * The matrix product {@code C = α·A·B} (m×k times k×n) from packed panels and register tiles (Goto &amp; van de Geijn 2008).
  *
  * <p>In blocks of n and k: the left side is packed, shared by the pool. Where each thread has enough columns of its own, it packs the right side of
- * some of them and computes their tiles while they are in its cache; else the right side is packed for all, and then tiles are shared. Blocks
- * depend on the sizes alone, and every element of C is summed by one thread in the order of k.
+ * some of them and computes their tiles while they are in its cache; else the right side is packed for all, and then tiles are shared. A right
+ * side that stays the same may also have been packed before ({@link #packAll}). Blocks depend on the sizes alone, and every element of C is
+ * summed by one thread in the order of k; so packing before changes no bit.
  */
 final class Product implements AutoCloseable {
     private static final boolean WIDE = LANES == 16;
     /** Rows and columns of a tile: panels are that wide. */
     private static final int MR = WIDE ? Tile8.ROWS : Tile6.ROWS;
-    private static final int NR = 2 * LANES;
+    static final int NR = 2 * LANES;
     /** Floats of one step of a left panel. */
     private static final int LEFT = WIDE ? Tile8.LEFT : Tile6.LEFT;
     /** A right panel of so many steps, 24 or 32 KB, lies in the first cache while tiles read it. */
@@ -34,6 +35,8 @@ final class Product implements AutoCloseable {
     /** One task of tiles: a right block that fits into the second cache, times a few left panels. */
     private static final int TASK_COLUMNS = 256;
     private static final int TASK_ROWS = 2 * MR;
+    /** Rows that pass over a right panel while it comes from memory, packed before; their left panels lie in the second cache. */
+    private static final int PACKED_TASK_ROWS = 96;
     /** Floats of a thread's own memory. */
     private static final int OWN = MR * NR + NR * KC + KC * TASK_COLUMNS;
     /** Packing and computing run at about these speeds; only for deciding whether to wake the pool. */
@@ -58,6 +61,10 @@ final class Product implements AutoCloseable {
     private long rightStride;
     private boolean rightTransposed;
     private DType rightType;
+    /** All panels of the right side, packed before; 0 where they are not. */
+    private long packedRight;
+    private int packedFirst;
+    private int packedCount;
     private long c;
     private long cStride;
     private float alpha;
@@ -107,6 +114,7 @@ final class Product implements AutoCloseable {
         rightStride = stride;
         rightType = type;
         rightTransposed = false;
+        packedRight = 0;
         return this;
     }
 
@@ -116,7 +124,63 @@ final class Product implements AutoCloseable {
         rightStride = stride;
         rightType = type;
         rightTransposed = true;
+        packedRight = 0;
         return this;
+    }
+
+    /**
+     * Columns of a B that {@link #packAll} has packed.
+     *
+     * @param first a multiple of {@link #NR}
+     * @param all columns that B has
+     */
+    Product packedRight(long panels, int first, int all) {
+        packedRight = panels;
+        packedFirst = first / NR;
+        packedCount = (all + NR - 1) / NR;
+        return this;
+    }
+
+    /** Bytes of the panels of all of B (k,n). */
+    static long packedBytes(long n, long k) {
+        long bytes = 0;
+        for (int block = 0; block < blocks(k); block++) {
+            bytes += 4L * NR * ((n + NR - 1) / NR) * even((int) (start(k, block + 1) - start(k, block)));
+        }
+        return bytes;
+    }
+
+    /** Packs all of the right side that was given: block after block of k, and in each panel after panel. */
+    void packAll(long to, int n, int k) {
+        firstColumn = 0;
+        columns = n;
+        leftGroups = 0;
+        rightPanels = to;
+        int count = (n + NR - 1) / NR;
+        for (int block = 0; block < blocks(k); block++) {
+            takeSteps(k, block);
+            pool.run(packTask, (count + GROUP - 1) / GROUP, (long) (steps * (double) columns / PACKED_PER_NANO));
+            rightPanels += 4L * depth * NR * count;
+        }
+    }
+
+    private static int blocks(long k) {
+        return (int) ((k + KC - 1) / KC);
+    }
+
+    /** The first step of a block of k. */
+    private static long start(long k, int block) {
+        return k * block / blocks(k);
+    }
+
+    private static int even(int steps) {
+        return steps + (steps & 1);
+    }
+
+    private void takeSteps(int k, int block) {
+        firstStep = (int) start(k, block);
+        steps = (int) start(k, block + 1) - firstStep;
+        depth = even(steps);
     }
 
     /** Sets C (m,n), or adds to it. */
@@ -129,18 +193,19 @@ final class Product implements AutoCloseable {
                 MEMORY.asSlice(address + i * stride, 4L * n).fill((byte) 0);
             }
         }
-        int kBlocks = (k + KC - 1) / KC;
-        for (firstColumn = 0; firstColumn < n; firstColumn += NC) {
-            columns = Math.min(NC, n - firstColumn);
-            for (int block = 0; block < kBlocks; block++) {
-                firstStep = (int) ((long) k * block / kBlocks);
-                steps = (int) ((long) k * (block + 1) / kBlocks) - firstStep;
-                depth = steps + (steps & 1);
+        int width = packedRight == 0 ? NC : n;
+        for (firstColumn = 0; firstColumn < n; firstColumn += width) {
+            columns = Math.min(width, n - firstColumn);
+            long before = packedRight;
+            for (int block = 0; block < blocks(k); block++) {
+                takeSteps(k, block);
                 adding = add || block > 0;
                 for (firstRow = 0; firstRow < m; firstRow += MC) {
                     rows = Math.min(MC, m - firstRow);
+                    rightPanels = before + 4L * depth * NR * packedFirst;
                     block(firstRow == 0);
                 }
+                before += 4L * depth * NR * packedCount;
             }
         }
     }
@@ -150,11 +215,15 @@ final class Product implements AutoCloseable {
         int rightCount = (columns + NR - 1) / NR;
         int columnTasks = (columns + TASK_COLUMNS - 1) / TASK_COLUMNS;
         boolean shared = pool.threads() > 1 && columnTasks < EVEN * pool.threads();
-        leftPanels = packed.floats((long) depth * (leftCount * LEFT + (shared ? rightCount * NR : 0)));
-        rightPanels = leftPanels + 4L * depth * leftCount * LEFT;
+        boolean packsAll = shared && packedRight == 0;
+        leftPanels = packed.floats((long) depth * (leftCount * LEFT + (packsAll ? rightCount * NR : 0)));
+        if (packedRight == 0) {
+            rightPanels = leftPanels + 4L * depth * leftCount * LEFT;
+        }
         leftGroups = (leftCount + GROUP - 1) / GROUP;
-        int packing = leftGroups + (shared && packRight ? (rightCount + GROUP - 1) / GROUP : 0);
-        pool.run(packTask, packing, (long) (steps * (rows + (packRight ? (double) columns : 0)) / PACKED_PER_NANO));
+        boolean packsRight = packRight && packedRight == 0;
+        int packing = leftGroups + (packsAll && packRight ? (rightCount + GROUP - 1) / GROUP : 0);
+        pool.run(packTask, packing, (long) (steps * (rows + (packsRight ? (double) columns : 0)) / PACKED_PER_NANO));
         long nanos = (long) ((double) steps * rows * columns / PRODUCTS_PER_NANO);
         if (shared) {
             pool.run(tileTask, (rows + TASK_ROWS - 1) / TASK_ROWS * columnTasks, nanos);
@@ -243,11 +312,18 @@ final class Product implements AutoCloseable {
     private void tiles(int index, int worker) {
         int perColumns = (rows + TASK_ROWS - 1) / TASK_ROWS;
         int column = index / perColumns * TASK_COLUMNS;
-        tiles(index % perColumns * TASK_ROWS, column, rightPanels + 4L * depth * column, worker);
+        tiles(index % perColumns * TASK_ROWS, column, rightPanels + 4L * depth * column, TASK_ROWS, worker);
     }
 
     /** One task: TASK_COLUMNS columns, whose panels only this thread reads. */
     private void columns(int index, int worker) {
+        if (packedRight != 0) {
+            long panels = rightPanels + 4L * depth * TASK_COLUMNS * index;
+            for (int row = 0; row < rows; row += PACKED_TASK_ROWS) {
+                tiles(row, index * TASK_COLUMNS, panels, PACKED_TASK_ROWS, worker);
+            }
+            return;
+        }
         long panels = own[worker].floats(OWN) + 4L * (MR * NR + NR * KC);
         int first = index * (TASK_COLUMNS / NR);
         int end = Math.min((columns + NR - 1) / NR, first + TASK_COLUMNS / NR);
@@ -255,14 +331,14 @@ final class Product implements AutoCloseable {
             packGroup(panels + 4L * depth * NR * (panel - first), panel, worker);
         }
         for (int row = 0; row < rows; row += TASK_ROWS) {
-            tiles(row, index * TASK_COLUMNS, panels, worker);
+            tiles(row, index * TASK_COLUMNS, panels, TASK_ROWS, worker);
         }
     }
 
-    /** TASK_ROWS rows times TASK_COLUMNS columns. */
-    private void tiles(int row, int column, long panels, int worker) {
+    /** Some rows times TASK_COLUMNS columns. */
+    private void tiles(int row, int column, long panels, int taskRows, int worker) {
         int columnEnd = Math.min(columns, column + TASK_COLUMNS);
-        int rowEnd = Math.min(rows, row + TASK_ROWS);
+        int rowEnd = Math.min(rows, row + taskRows);
         for (int j = column; j < columnEnd; j += NR) {
             long b = panels + 4L * depth * (j - column);
             for (int i = row; i < rowEnd; i += MR) {

@@ -1,5 +1,6 @@
 package org.calm4j.engine.op.simd;
 
+import java.util.Collection;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Draws;
@@ -74,6 +75,11 @@ public final class SimdBackend implements Backend {
     @Override
     public boolean onHost() {
         return true;
+    }
+
+    @Override
+    public void freezes(Collection<Tensor> weights) {
+        weights.stream().filter(w -> w.rank() == 2).forEach(linear::freeze);
     }
 
     @Override

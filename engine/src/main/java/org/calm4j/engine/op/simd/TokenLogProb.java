@@ -57,8 +57,6 @@ final class TokenLogProb implements AutoCloseable {
         long logProbs = Native.f32(logProb, n);
         long lses = Native.f32(lse, n);
         long xs = Native.f32(x, x.size());
-        long weight = Native.weight(w, (long) v * c);
-        long wordBytes = (long) w.type().bytes() * c;
         long targets = Native.indices(target, n, v);
         reserve(n, v);
         long keptAt = kept == null ? 0 : Native.f32(kept, kept(n, v));
@@ -69,7 +67,7 @@ final class TokenLogProb implements AutoCloseable {
             this.target = targets + 4L * first;
             for (firstWord = 0; firstWord < v; firstWord += WORDS) {
                 takeWords(v, keptAt, first);
-                linear.forward(logits, xs + 4L * first * c, weight + firstWord * wordBytes, w.type(), rows, words, c, 1, false, stride);
+                linear.forward(logits, xs + 4L * first * c, w, firstWord, rows, words, 1, false, stride);
                 pool.run(forwardTask, (rows + TASK_ROWS - 1) / TASK_ROWS, (long) (rows * (double) words / PER_NANO));
             }
             pool.run(lastTask, 1, 0);
@@ -102,12 +100,11 @@ final class TokenLogProb implements AutoCloseable {
             this.target = targets + 4L * first;
             for (firstWord = 0; firstWord < v; firstWord += WORDS) {
                 takeWords(v, keptAt, first);
-                long wordsWeight = weight + firstWord * wordBytes;
                 if (kept == null) {
-                    linear.forward(logits, rowsX, wordsWeight, w.type(), rows, words, c, 1, false, stride);
+                    linear.forward(logits, rowsX, w, firstWord, rows, words, 1, false, stride);
                 }
                 pool.run(backwardTask, (rows + TASK_ROWS - 1) / TASK_ROWS, (long) (rows * (double) words / PER_NANO));
-                linear.backwardInput(dXs + 4L * first * c, logits, wordsWeight, w.type(), rows, words, c, 1, firstWord > 0, stride);
+                linear.backwardInput(dXs + 4L * first * c, logits, weight + firstWord * wordBytes, w.type(), rows, words, c, 1, firstWord > 0, stride);
                 if (dW != null) {
                     linear.backwardWeight(dWeight + 4L * firstWord * c, logits, rowsX, rows, words, c, 1, add || first > 0, stride);
                 }

@@ -3,6 +3,8 @@ package org.calm4j.engine.op.simd;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -19,6 +21,7 @@ import org.calm4j.engine.op.BackendConformance;
 import org.calm4j.engine.op.Segments;
 import org.calm4j.engine.op.VectorWidthCheck;
 import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.HostBuffer;
 import org.calm4j.engine.train.Example;
 import org.calm4j.engine.train.References;
 import org.calm4j.engine.train.Schedule;
@@ -148,6 +151,46 @@ final class SimdBackendTest extends BackendConformance {
             b.linearForward(some, x.rows(11, 9), w, 0.3, true);
             assertThat(values(some)).isEqualTo(values(all.rows(11, 9)));
         }
+    }
+
+    /** Memory that a frozen weight had and that somebody else has now. */
+    @Test
+    void panelsEndWithTheirWeight() {
+        try (SimdBackend b = new SimdBackend(1); Arena memory = Arena.ofShared()) {
+            Tensor x = random(b, 20, 300);
+            Tensor other = random(b, 33, 300);
+            Tensor expected = zeros(b, 20, 33);
+            b.linearForward(expected, x, other, 1, false);
+            Tensor out = zeros(b, 20, 33);
+            MemorySegment place = memory.allocate(other.bytes(), HostBuffer.ALIGNMENT);
+            try (HostBuffer buffer = at(place)) {
+                Tensor weight = new Tensor("frozen", buffer, 0, DType.F32, 33, 300);
+                weight.set(0, 1);
+                b.freezes(List.of(weight));
+                for (int i = 0; i < 3; i++) {
+                    b.linearForward(out, x, weight, 1, false);
+                    assertThat(out.get(33)).isEqualTo(x.get(300));
+                }
+                // What a promise is worth that is broken: the products do not read the weight itself any more.
+                weight.set(0, 2);
+                b.linearForward(out, x, weight, 1, false);
+                assertThat(out.get(33)).isEqualTo(x.get(300));
+            }
+            try (HostBuffer buffer = at(place)) {
+                Tensor weight = new Tensor("another", buffer, 0, DType.F32, 33, 300);
+                b.copy(weight, other);
+                for (int i = 0; i < 3; i++) {
+                    b.linearForward(out, x, weight, 1, false);
+                    assertThat(values(out)).isEqualTo(values(expected));
+                }
+            }
+        }
+    }
+
+    @SuppressWarnings("restricted")
+    private static HostBuffer at(MemorySegment place) {
+        Arena arena = Arena.ofShared();
+        return new HostBuffer(MemorySegment.ofAddress(place.address()).reinterpret(place.byteSize(), arena, null), arena);
     }
 
     private static List<Float> values(Tensor tensor) {

@@ -1,0 +1,102 @@
+package org.calm4j.engine.op.simd;
+
+import it.unimi.dsi.fastutil.longs.Long2ObjectOpenHashMap;
+import org.calm4j.engine.tensor.HostBuffer;
+import org.calm4j.engine.tensor.Tensor;
+
+/**
+ * Weights that stay as they are, once more in the panels that {@link Product} reads. Packing is what a product of some ten rows spends most of its
+ * time with; so a weight that such products read again is packed for good, in the memory of its buffer and until that is closed, while memory
+ * allows.
+ */
+final class FrozenWeights {
+    /** The weights that one kind of product reads, by address. */
+    private final class Side {
+        private final Long2ObjectOpenHashMap<Frozen> weights = new Long2ObjectOpenHashMap<>();
+        /** Whether the products' right side is the transposed weight. */
+        private final boolean transposed;
+
+        private Side(boolean transposed) {
+            this.transposed = transposed;
+        }
+
+        private long panels(Tensor w) {
+            long address = Native.any(w);
+            Frozen frozen = weights.get(address);
+            if (frozen == null || frozen.weight.type() != w.type() || frozen.weight.size() != w.size()) {
+                return 0;
+            }
+            if (!frozen.weight.segment().scope().isAlive()) {
+                weights.remove(address);
+                return 0;
+            }
+            if (frozen.panels == 0 && !frozen.wasRead) {
+                frozen.wasRead = true;
+            } else if (frozen.panels == 0 && !frozen.stays) {
+                pack(frozen);
+            }
+            return frozen.panels;
+        }
+
+        private void pack(Frozen frozen) {
+            Tensor w = frozen.weight;
+            int n = (int) w.dim(0);
+            int k = (int) w.dim(1);
+            long bytes = transposed ? Product.packedBytes(n, k) : Product.packedBytes(k, n);
+            if (!HostBuffer.isPlentyFor(bytes + readBytes())) {
+                frozen.stays = true;
+                return;
+            }
+            long panels = ((HostBuffer) w.buffer()).beside(bytes).address();
+            long stride = (long) w.type().bytes() * k;
+            if (transposed) {
+                product.rightTransposed(Native.any(w), stride, w.type()).packAll(panels, n, k);
+            } else {
+                product.right(Native.any(w), stride, w.type()).packAll(panels, k, n);
+            }
+            frozen.panels = panels;
+        }
+    }
+
+    private static final class Frozen {
+        private final Tensor weight;
+        /** 0 where it is not packed. */
+        private long panels;
+        private boolean wasRead;
+        /** There is no memory. */
+        private boolean stays;
+
+        private Frozen(Tensor weight) {
+            this.weight = weight;
+        }
+    }
+
+    private final Product product;
+    private final Side forward = new Side(true);
+    private final Side backward = new Side(false);
+
+    FrozenWeights(Product product) {
+        this.product = product;
+    }
+
+    /** From now on a weight (N,K) stays as it is, until its memory is closed. */
+    void add(Tensor w) {
+        forward.weights.put(Native.any(w), new Frozen(w));
+        backward.weights.put(Native.any(w), new Frozen(w));
+    }
+
+    /** What lies in files is read from there by products of few rows, and fast only while it stays in memory. */
+    private long readBytes() {
+        return forward.weights.values().stream().filter(frozen -> frozen.weight.segment().scope().isAlive()).mapToLong(frozen -> frozen.weight.bytes()).sum();
+    }
+
+    /** The panels of {@code wᵀ}, 0 where there are none. A product of many rows asks for them. */
+    long forward(Tensor w) {
+        return forward.panels(w);
+    }
+
+    /** The panels of w. */
+    long backward(Tensor w) {
+        return backward.panels(w);
+    }
+}
