@@ -13,8 +13,8 @@ import org.calm4j.engine.tensor.DType;
 /**
  * The matrix product {@code C = α·A·B} (m×k times k×n) from packed panels and register tiles (Goto &amp; van de Geijn 2008).
  *
- * <p>In blocks of n and k: the left side is packed, shared by the pool. Where each thread has enough columns of its own, it packs the right side of
- * some of them and computes their tiles while they are in its cache; else the right side is packed for all, and then tiles are shared. A right
+ * <p>In blocks of n and k: the left side is packed, shared by the pool. Where each thread has enough columns of its own, it packs a few right panels
+ * at a time and computes their tiles while they are in its cache; else the right side is packed for all, and then tiles are shared. A right
  * side that stays the same may also have been packed before ({@link #packAll}). Blocks depend on the sizes alone, and every element of C is
  * summed by one thread in the order of k; so packing before changes no bit.
  */
@@ -29,14 +29,19 @@ final class Product implements AutoCloseable {
     private static final int KC = WIDE ? 256 : 384;
     /** Panels that one task packs. */
     private static final int GROUP = 4;
+    /** Floats, and steps at least, that one task packs where the left side is read across. */
+    private static final int STRIP = 8192;
+    private static final int STRIP_STEPS = 32;
     /** Packed at once: bounds the scratch memory to about 9 MB. */
     private static final int NC = 2048;
     private static final int MC = 4080;
-    /** One task of tiles: a right block that fits into the second cache, times a few left panels. */
+    /** One task of tiles: a right block that fits into the second cache, and where that is shared a few left panels. */
     private static final int TASK_COLUMNS = 256;
-    private static final int TASK_ROWS = 2 * MR;
-    /** Rows that pass over a right panel while it comes from memory, packed before; their left panels lie in the second cache. */
-    private static final int PACKED_TASK_ROWS = 96;
+    private static final int TASK_PANELS = 2;
+    /** So many left panels lie in the second cache, and right ones pass by; where there are more, it is the right ones that stay. */
+    private static final int CACHED_PANELS = 16;
+    /** Tiles of no more steps take less time than what they write, and follow its rows. */
+    private static final int THIN = 96;
     /** Floats of a thread's own memory. */
     private static final int OWN = MR * NR + NR * KC + KC * TASK_COLUMNS;
     /** Packing and computing run at about these speeds; only for deciding whether to wake the pool. */
@@ -73,7 +78,11 @@ final class Product implements AutoCloseable {
     private long leftPanels;
     private long rightPanels;
     private int leftCount;
-    private int leftGroups;
+    /** Left panels of MR rows; those behind them have the rows of {@link Tile4}. */
+    private int tallCount;
+    private int leftParts;
+    /** Steps of a part, where the left side is read across. */
+    private int leftStrip;
     private int firstRow;
     private int rows;
     private int firstColumn;
@@ -154,7 +163,7 @@ final class Product implements AutoCloseable {
     void packAll(long to, int n, int k) {
         firstColumn = 0;
         columns = n;
-        leftGroups = 0;
+        leftParts = 0;
         rightPanels = to;
         int count = (n + NR - 1) / NR;
         for (int block = 0; block < blocks(k); block++) {
@@ -211,7 +220,7 @@ final class Product implements AutoCloseable {
     }
 
     private void block(boolean packRight) {
-        leftCount = (rows + MR - 1) / MR;
+        takeRows();
         int rightCount = (columns + NR - 1) / NR;
         int columnTasks = (columns + TASK_COLUMNS - 1) / TASK_COLUMNS;
         boolean shared = pool.threads() > 1 && columnTasks < EVEN * pool.threads();
@@ -220,24 +229,50 @@ final class Product implements AutoCloseable {
         if (packedRight == 0) {
             rightPanels = leftPanels + 4L * depth * leftCount * LEFT;
         }
-        leftGroups = (leftCount + GROUP - 1) / GROUP;
+        leftStrip = Math.max(STRIP_STEPS, STRIP / rows);
+        leftParts = leftTransposed ? (steps + leftStrip - 1) / leftStrip : (leftCount + GROUP - 1) / GROUP;
         boolean packsRight = packRight && packedRight == 0;
-        int packing = leftGroups + (packsAll && packRight ? (rightCount + GROUP - 1) / GROUP : 0);
+        int packing = leftParts + (packsAll && packRight ? (rightCount + GROUP - 1) / GROUP : 0);
         pool.run(packTask, packing, (long) (steps * (rows + (packsRight ? (double) columns : 0)) / PACKED_PER_NANO));
         long nanos = (long) ((double) steps * rows * columns / PRODUCTS_PER_NANO);
         if (shared) {
-            pool.run(tileTask, (rows + TASK_ROWS - 1) / TASK_ROWS * columnTasks, nanos);
+            pool.run(tileTask, leftTasks() * columnTasks, nanos);
         } else {
             pool.run(columnTask, columnTasks, nanos);
         }
     }
 
-    /** Packs a group of panels: those of the left side come first. */
+    /** Divides the rows into panels so that the least number of rows too many is computed. */
+    private void takeRows() {
+        tallCount = rows / MR;
+        int rest = rows % MR;
+        if (rest > Tile4.ROWS) {
+            tallCount++;
+            rest = 0;
+        } else if (rest > 0 && tallCount > 0 && MR + rest <= 2 * Tile4.ROWS) {
+            tallCount--;
+            rest += MR;
+        }
+        leftCount = tallCount + (rest + Tile4.ROWS - 1) / Tile4.ROWS;
+    }
+
+    /** The first row of a left panel. */
+    private int rowOf(int panel) {
+        return panel <= tallCount ? panel * MR : tallCount * MR + (panel - tallCount) * Tile4.ROWS;
+    }
+
+    private int leftTasks() {
+        return (leftCount + TASK_PANELS - 1) / TASK_PANELS;
+    }
+
+    /** Packs a part of the left side, or behind those a group of right panels. */
     private void pack(int index, int worker) {
-        if (index < leftGroups) {
-            packLeft(index * GROUP);
+        if (index < leftParts && leftTransposed) {
+            packColumns(index);
+        } else if (index < leftParts) {
+            packRows(index);
         } else {
-            int first = (index - leftGroups) * GROUP;
+            int first = (index - leftParts) * GROUP;
             packGroup(rightPanels + 4L * depth * NR * first, first, worker);
         }
     }
@@ -256,25 +291,36 @@ final class Product implements AutoCloseable {
         endPanels(to, bytes, count, NR);
     }
 
-    /** Left panels from {@code first} on. */
-    private void packLeft(int first) {
+    /** A group of left panels, from rows. */
+    private void packRows(int group) {
         long bytes = 4L * depth * LEFT;
-        long to = leftPanels + bytes * first;
-        int count = Math.min(GROUP, leftCount - first);
-        int row = firstRow + first * MR;
-        if (leftTransposed && LANES >= LEFT && first + GROUP < leftCount) {
-            Panels.fourLeft(to, bytes, left + firstStep * leftStride + 4L * row, leftStride, steps, MR);
-        } else {
-            for (int i = 0; i < count; i++, row += MR) {
-                int rowCount = Math.min(MR, firstRow + rows - row);
-                if (leftTransposed) {
-                    Panels.fromColumns(to + i * bytes, left + firstStep * leftStride + 4L * row, leftStride, rowCount, steps, LEFT);
-                } else {
-                    Panels.fromRows(to + i * bytes, left + row * leftStride + 4L * firstStep, leftStride, rowCount, steps, LEFT);
-                }
-            }
+        int end = Math.min(leftCount, (group + 1) * GROUP);
+        for (int panel = group * GROUP; panel < end; panel++) {
+            int row = rowOf(panel);
+            int count = Math.min(rowOf(panel + 1), rows) - row;
+            Panels.fromRows(leftPanels + panel * bytes, left + (firstRow + row) * leftStride + 4L * firstStep, leftStride, count, steps, LEFT);
         }
-        endPanels(to, bytes, count, LEFT);
+        endPanels(leftPanels + group * GROUP * bytes, bytes, end - group * GROUP, LEFT);
+    }
+
+    /** Some steps of all left panels, from columns: the first cache holds what is read. */
+    private void packColumns(int strip) {
+        long bytes = 4L * depth * LEFT;
+        int first = strip * leftStrip;
+        int count = Math.min(leftStrip, steps - first);
+        long to = leftPanels + 4L * LEFT * first;
+        long from = left + (firstStep + first) * leftStride + 4L * firstRow;
+        int panel = 0;
+        for (; LANES >= LEFT && panel + GROUP <= tallCount && rowOf(panel + GROUP) + LEFT - MR <= rows; panel += GROUP) {
+            Panels.fourLeft(to + panel * bytes, bytes, from + 4L * rowOf(panel), leftStride, count, MR);
+        }
+        for (; panel < leftCount; panel++) {
+            int row = rowOf(panel);
+            Panels.fromColumns(to + panel * bytes, from + 4L * row, leftStride, Math.min(rowOf(panel + 1), rows) - row, count, LEFT);
+        }
+        if (first + count == steps) {
+            endPanels(leftPanels, bytes, leftCount, LEFT);
+        }
     }
 
     /** Zeros for the step that makes their number even. */
@@ -308,43 +354,52 @@ final class Product implements AutoCloseable {
         }
     }
 
-    /** One task: TASK_ROWS rows times TASK_COLUMNS columns; those of the same columns are neighbours. */
+    /** One task: TASK_PANELS left panels times TASK_COLUMNS columns; those of the same columns are neighbours. */
     private void tiles(int index, int worker) {
-        int perColumns = (rows + TASK_ROWS - 1) / TASK_ROWS;
-        int column = index / perColumns * TASK_COLUMNS;
-        tiles(index % perColumns * TASK_ROWS, column, rightPanels + 4L * depth * column, TASK_ROWS, worker);
+        int first = index % leftTasks() * TASK_PANELS;
+        int column = index / leftTasks() * TASK_COLUMNS;
+        tiles(first, Math.min(leftCount, first + TASK_PANELS), column, TASK_COLUMNS, rightPanels + 4L * depth * column, worker);
     }
 
     /** One task: TASK_COLUMNS columns, whose panels only this thread reads. */
     private void columns(int index, int worker) {
-        if (packedRight != 0) {
-            long panels = rightPanels + 4L * depth * TASK_COLUMNS * index;
-            for (int row = 0; row < rows; row += PACKED_TASK_ROWS) {
-                tiles(row, index * TASK_COLUMNS, panels, PACKED_TASK_ROWS, worker);
-            }
+        int column = index * TASK_COLUMNS;
+        if (leftCount > CACHED_PANELS || depth <= THIN) {
+            tiles(0, leftCount, column, TASK_COLUMNS, panels(column, TASK_COLUMNS, worker), worker);
             return;
         }
-        long panels = own[worker].floats(OWN) + 4L * (MR * NR + NR * KC);
-        int first = index * (TASK_COLUMNS / NR);
-        int end = Math.min((columns + NR - 1) / NR, first + TASK_COLUMNS / NR);
-        for (int panel = first; panel < end; panel += GROUP) {
-            packGroup(panels + 4L * depth * NR * (panel - first), panel, worker);
-        }
-        for (int row = 0; row < rows; row += TASK_ROWS) {
-            tiles(row, index * TASK_COLUMNS, panels, TASK_ROWS, worker);
+        int end = Math.min(columns, column + TASK_COLUMNS);
+        for (int group = column; group < end; group += GROUP * NR) {
+            long panels = panels(group, GROUP * NR, worker);
+            for (int i = 0; i < GROUP && group + i * NR < end; i++) {
+                tiles(0, leftCount, group + i * NR, NR, panels + 4L * depth * NR * i, worker);
+            }
         }
     }
 
-    /** Some rows times TASK_COLUMNS columns. */
-    private void tiles(int row, int column, long panels, int taskRows, int worker) {
-        int columnEnd = Math.min(columns, column + TASK_COLUMNS);
-        int rowEnd = Math.min(rows, row + taskRows);
-        for (int j = column; j < columnEnd; j += NR) {
-            long b = panels + 4L * depth * (j - column);
-            for (int i = row; i < rowEnd; i += MR) {
-                long a = leftPanels + 4L * depth * (i / MR * LEFT);
-                long to = c + (firstRow + i) * cStride + 4L * (firstColumn + j);
-                int tileRows = Math.min(MR, rowEnd - i);
+    /** The right panels of some columns, packed by this thread unless they were before. */
+    private long panels(int column, int width, int worker) {
+        if (packedRight != 0) {
+            return rightPanels + 4L * depth * column;
+        }
+        long panels = own[worker].floats(OWN) + 4L * (MR * NR + NR * KC);
+        int end = Math.min(columns, column + width);
+        for (int j = column; j < end; j += GROUP * NR) {
+            packGroup(panels + 4L * depth * (j - column), j / NR, worker);
+        }
+        return panels;
+    }
+
+    /** Left panels times columns, whose panels begin at {@code panels}; along the rows of C. */
+    private void tiles(int first, int end, int column, int width, long panels, int worker) {
+        int columnEnd = Math.min(columns, column + width);
+        int tallEnd = Math.min(tallCount, end);
+        for (int i = first; i < tallEnd; i++) {
+            long a = leftPanels + 4L * depth * LEFT * i;
+            int tileRows = Math.min(MR, rows - i * MR);
+            for (int j = column; j < columnEnd; j += NR) {
+                long b = panels + 4L * depth * (j - column);
+                long to = c + (firstRow + i * MR) * cStride + 4L * (firstColumn + j);
                 int tileColumns = Math.min(NR, columnEnd - j);
                 if (tileRows == MR && tileColumns == NR) {
                     full(to, a, b);
@@ -354,6 +409,28 @@ final class Product implements AutoCloseable {
                     edge(to, a, b, tileRows, tileColumns, worker);
                 }
             }
+        }
+        for (int i = Math.max(first, tallCount); i < end; i++) {
+            for (int j = column; j < columnEnd; j += NR) {
+                low(i, j, Math.min(NR, columnEnd - j), panels + 4L * depth * (j - column), worker);
+            }
+        }
+    }
+
+    /** A tile of the last rows. */
+    private void low(int panel, int column, int tileColumns, long b, int worker) {
+        int row = rowOf(panel);
+        int tileRows = Math.min(Tile4.ROWS, rows - row);
+        long a = leftPanels + 4L * depth * LEFT * panel;
+        long to = c + (firstRow + row) * cStride + 4L * (firstColumn + column);
+        if (tileRows < Tile4.ROWS || tileColumns < NR) {
+            long tile = own[worker].floats(OWN);
+            Tile4.set(tile, 2 * BYTES, a, b, depth, 1);
+            edgeRows(to, tile, tileRows, tileColumns);
+        } else if (adding) {
+            Tile4.add(to, cStride, a, b, depth, alpha);
+        } else {
+            Tile4.set(to, cStride, a, b, depth, alpha);
         }
     }
 
@@ -405,6 +482,10 @@ final class Product implements AutoCloseable {
         } else {
             Tile6.setNarrow(tile, 2 * BYTES, a, b, depth, 1);
         }
+        edgeRows(to, tile, tileRows, tileColumns);
+    }
+
+    private void edgeRows(long to, long tile, int tileRows, int tileColumns) {
         for (int i = 0; i < tileRows; i++) {
             edgeRow(to + i * cStride, tile + i * 2 * BYTES, tileColumns);
         }

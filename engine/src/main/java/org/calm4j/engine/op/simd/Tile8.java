@@ -1,5 +1,6 @@
 package org.calm4j.engine.op.simd;
 
+import static org.calm4j.engine.op.simd.Vectors.ADDRESS;
 import static org.calm4j.engine.op.simd.Vectors.BYTES;
 import static org.calm4j.engine.op.simd.Vectors.FLOAT;
 import static org.calm4j.engine.op.simd.Vectors.FLOATS;
@@ -8,18 +9,21 @@ import static org.calm4j.engine.op.simd.Vectors.ORDER;
 
 import jdk.incubator.vector.FloatVector;
 
-/** Register tiles of eight rows, for the 32 registers of 512-bit machines; otherwise as {@link Tile6}. */
+/**
+ * Register tiles of eight rows, for the 32 registers of 512-bit machines, which hold all of a step: no fence is wanted. Otherwise as {@link Tile6}.
+ */
 final class Tile8 {
     static final int ROWS = 8;
     /** Floats of one step of the left panel. */
     static final int LEFT = 8;
-    private static final long STEP = 4 * LEFT;
+    private static final int STEP = 4 * LEFT;
+    private static final long SCALE = 2 * BYTES / STEP;
 
     private Tile8() {
     }
 
     /** Sets a tile of 8 rows and two vectors: {@code c = α·a·b}. */
-    static void set(long c, long stride, long a, long b, long steps, float alpha) {
+    static void set(long c, long stride, long a, long b, int steps, float alpha) {
         FloatVector c00 = FloatVector.zero(FLOATS);
         FloatVector c01 = FloatVector.zero(FLOATS);
         FloatVector c10 = FloatVector.zero(FLOATS);
@@ -36,62 +40,68 @@ final class Tile8 {
         FloatVector c61 = FloatVector.zero(FLOATS);
         FloatVector c70 = FloatVector.zero(FLOATS);
         FloatVector c71 = FloatVector.zero(FLOATS);
-        for (long bEnd = b + 2 * BYTES * steps; b != bEnd; b += 2 * BYTES, a += STEP) {
-            FloatVector b0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, b, ORDER);
-            FloatVector b1 = FloatVector.fromMemorySegment(FLOATS, MEMORY, b + BYTES, ORDER);
-            FloatVector a0 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a));
+        a &= ADDRESS;
+        b &= ADDRESS;
+        int end = (steps & 0xffff) * STEP;
+        for (int p = 0; p < end; p += STEP) {
+            long left = a + p;
+            long right = b + SCALE * p;
+            FloatVector b0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, right, ORDER);
+            FloatVector b1 = FloatVector.fromMemorySegment(FLOATS, MEMORY, right + BYTES, ORDER);
+            FloatVector a0 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left));
             c00 = a0.fma(b0, c00);
             c01 = a0.fma(b1, c01);
-            FloatVector a1 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 4));
+            FloatVector a1 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 4));
             c10 = a1.fma(b0, c10);
             c11 = a1.fma(b1, c11);
-            FloatVector a2 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 8));
+            FloatVector a2 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 8));
             c20 = a2.fma(b0, c20);
             c21 = a2.fma(b1, c21);
-            FloatVector a3 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 12));
+            FloatVector a3 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 12));
             c30 = a3.fma(b0, c30);
             c31 = a3.fma(b1, c31);
-            FloatVector a4 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 16));
+            FloatVector a4 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 16));
             c40 = a4.fma(b0, c40);
             c41 = a4.fma(b1, c41);
-            FloatVector a5 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 20));
+            FloatVector a5 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 20));
             c50 = a5.fma(b0, c50);
             c51 = a5.fma(b1, c51);
-            FloatVector a6 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 24));
+            FloatVector a6 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 24));
             c60 = a6.fma(b0, c60);
             c61 = a6.fma(b1, c61);
-            FloatVector a7 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 28));
+            FloatVector a7 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 28));
             c70 = a7.fma(b0, c70);
             c71 = a7.fma(b1, c71);
         }
         FloatVector s = FloatVector.broadcast(FLOATS, alpha);
+        c &= ADDRESS;
         c00.mul(s).intoMemorySegment(MEMORY, c, ORDER);
         c01.mul(s).intoMemorySegment(MEMORY, c + BYTES, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c10.mul(s).intoMemorySegment(MEMORY, c, ORDER);
         c11.mul(s).intoMemorySegment(MEMORY, c + BYTES, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c20.mul(s).intoMemorySegment(MEMORY, c, ORDER);
         c21.mul(s).intoMemorySegment(MEMORY, c + BYTES, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c30.mul(s).intoMemorySegment(MEMORY, c, ORDER);
         c31.mul(s).intoMemorySegment(MEMORY, c + BYTES, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c40.mul(s).intoMemorySegment(MEMORY, c, ORDER);
         c41.mul(s).intoMemorySegment(MEMORY, c + BYTES, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c50.mul(s).intoMemorySegment(MEMORY, c, ORDER);
         c51.mul(s).intoMemorySegment(MEMORY, c + BYTES, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c60.mul(s).intoMemorySegment(MEMORY, c, ORDER);
         c61.mul(s).intoMemorySegment(MEMORY, c + BYTES, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c70.mul(s).intoMemorySegment(MEMORY, c, ORDER);
         c71.mul(s).intoMemorySegment(MEMORY, c + BYTES, ORDER);
     }
 
     /** Adds to a tile of 8 rows and two vectors: {@code c += α·a·b}. */
-    static void add(long c, long stride, long a, long b, long steps, float alpha) {
+    static void add(long c, long stride, long a, long b, int steps, float alpha) {
         FloatVector c00 = FloatVector.zero(FLOATS);
         FloatVector c01 = FloatVector.zero(FLOATS);
         FloatVector c10 = FloatVector.zero(FLOATS);
@@ -108,62 +118,68 @@ final class Tile8 {
         FloatVector c61 = FloatVector.zero(FLOATS);
         FloatVector c70 = FloatVector.zero(FLOATS);
         FloatVector c71 = FloatVector.zero(FLOATS);
-        for (long bEnd = b + 2 * BYTES * steps; b != bEnd; b += 2 * BYTES, a += STEP) {
-            FloatVector b0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, b, ORDER);
-            FloatVector b1 = FloatVector.fromMemorySegment(FLOATS, MEMORY, b + BYTES, ORDER);
-            FloatVector a0 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a));
+        a &= ADDRESS;
+        b &= ADDRESS;
+        int end = (steps & 0xffff) * STEP;
+        for (int p = 0; p < end; p += STEP) {
+            long left = a + p;
+            long right = b + SCALE * p;
+            FloatVector b0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, right, ORDER);
+            FloatVector b1 = FloatVector.fromMemorySegment(FLOATS, MEMORY, right + BYTES, ORDER);
+            FloatVector a0 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left));
             c00 = a0.fma(b0, c00);
             c01 = a0.fma(b1, c01);
-            FloatVector a1 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 4));
+            FloatVector a1 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 4));
             c10 = a1.fma(b0, c10);
             c11 = a1.fma(b1, c11);
-            FloatVector a2 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 8));
+            FloatVector a2 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 8));
             c20 = a2.fma(b0, c20);
             c21 = a2.fma(b1, c21);
-            FloatVector a3 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 12));
+            FloatVector a3 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 12));
             c30 = a3.fma(b0, c30);
             c31 = a3.fma(b1, c31);
-            FloatVector a4 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 16));
+            FloatVector a4 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 16));
             c40 = a4.fma(b0, c40);
             c41 = a4.fma(b1, c41);
-            FloatVector a5 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 20));
+            FloatVector a5 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 20));
             c50 = a5.fma(b0, c50);
             c51 = a5.fma(b1, c51);
-            FloatVector a6 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 24));
+            FloatVector a6 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 24));
             c60 = a6.fma(b0, c60);
             c61 = a6.fma(b1, c61);
-            FloatVector a7 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 28));
+            FloatVector a7 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 28));
             c70 = a7.fma(b0, c70);
             c71 = a7.fma(b1, c71);
         }
         FloatVector s = FloatVector.broadcast(FLOATS, alpha);
+        c &= ADDRESS;
         c00.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
         c01.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER)).intoMemorySegment(MEMORY, c + BYTES, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c10.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
         c11.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER)).intoMemorySegment(MEMORY, c + BYTES, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c20.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
         c21.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER)).intoMemorySegment(MEMORY, c + BYTES, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c30.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
         c31.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER)).intoMemorySegment(MEMORY, c + BYTES, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c40.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
         c41.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER)).intoMemorySegment(MEMORY, c + BYTES, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c50.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
         c51.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER)).intoMemorySegment(MEMORY, c + BYTES, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c60.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
         c61.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER)).intoMemorySegment(MEMORY, c + BYTES, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c70.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
         c71.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER)).intoMemorySegment(MEMORY, c + BYTES, ORDER);
     }
 
     /** Sets a tile of 8 rows and one vector, the first of each step of the panel: {@code c = α·a·b}. */
-    static void setNarrow(long c, long stride, long a, long b, long steps, float alpha) {
+    static void setNarrow(long c, long stride, long a, long b, int steps, float alpha) {
         FloatVector c00 = FloatVector.zero(FLOATS);
         FloatVector c10 = FloatVector.zero(FLOATS);
         FloatVector c20 = FloatVector.zero(FLOATS);
@@ -172,45 +188,51 @@ final class Tile8 {
         FloatVector c50 = FloatVector.zero(FLOATS);
         FloatVector c60 = FloatVector.zero(FLOATS);
         FloatVector c70 = FloatVector.zero(FLOATS);
-        for (long bEnd = b + 2 * BYTES * steps; b != bEnd; b += 2 * BYTES, a += STEP) {
-            FloatVector b0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, b, ORDER);
-            FloatVector a0 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a));
+        a &= ADDRESS;
+        b &= ADDRESS;
+        int end = (steps & 0xffff) * STEP;
+        for (int p = 0; p < end; p += STEP) {
+            long left = a + p;
+            long right = b + SCALE * p;
+            FloatVector b0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, right, ORDER);
+            FloatVector a0 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left));
             c00 = a0.fma(b0, c00);
-            FloatVector a1 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 4));
+            FloatVector a1 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 4));
             c10 = a1.fma(b0, c10);
-            FloatVector a2 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 8));
+            FloatVector a2 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 8));
             c20 = a2.fma(b0, c20);
-            FloatVector a3 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 12));
+            FloatVector a3 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 12));
             c30 = a3.fma(b0, c30);
-            FloatVector a4 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 16));
+            FloatVector a4 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 16));
             c40 = a4.fma(b0, c40);
-            FloatVector a5 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 20));
+            FloatVector a5 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 20));
             c50 = a5.fma(b0, c50);
-            FloatVector a6 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 24));
+            FloatVector a6 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 24));
             c60 = a6.fma(b0, c60);
-            FloatVector a7 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 28));
+            FloatVector a7 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 28));
             c70 = a7.fma(b0, c70);
         }
         FloatVector s = FloatVector.broadcast(FLOATS, alpha);
+        c &= ADDRESS;
         c00.mul(s).intoMemorySegment(MEMORY, c, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c10.mul(s).intoMemorySegment(MEMORY, c, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c20.mul(s).intoMemorySegment(MEMORY, c, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c30.mul(s).intoMemorySegment(MEMORY, c, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c40.mul(s).intoMemorySegment(MEMORY, c, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c50.mul(s).intoMemorySegment(MEMORY, c, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c60.mul(s).intoMemorySegment(MEMORY, c, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c70.mul(s).intoMemorySegment(MEMORY, c, ORDER);
     }
 
     /** Adds to a tile of 8 rows and one vector, the first of each step of the panel: {@code c += α·a·b}. */
-    static void addNarrow(long c, long stride, long a, long b, long steps, float alpha) {
+    static void addNarrow(long c, long stride, long a, long b, int steps, float alpha) {
         FloatVector c00 = FloatVector.zero(FLOATS);
         FloatVector c10 = FloatVector.zero(FLOATS);
         FloatVector c20 = FloatVector.zero(FLOATS);
@@ -219,40 +241,46 @@ final class Tile8 {
         FloatVector c50 = FloatVector.zero(FLOATS);
         FloatVector c60 = FloatVector.zero(FLOATS);
         FloatVector c70 = FloatVector.zero(FLOATS);
-        for (long bEnd = b + 2 * BYTES * steps; b != bEnd; b += 2 * BYTES, a += STEP) {
-            FloatVector b0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, b, ORDER);
-            FloatVector a0 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a));
+        a &= ADDRESS;
+        b &= ADDRESS;
+        int end = (steps & 0xffff) * STEP;
+        for (int p = 0; p < end; p += STEP) {
+            long left = a + p;
+            long right = b + SCALE * p;
+            FloatVector b0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, right, ORDER);
+            FloatVector a0 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left));
             c00 = a0.fma(b0, c00);
-            FloatVector a1 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 4));
+            FloatVector a1 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 4));
             c10 = a1.fma(b0, c10);
-            FloatVector a2 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 8));
+            FloatVector a2 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 8));
             c20 = a2.fma(b0, c20);
-            FloatVector a3 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 12));
+            FloatVector a3 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 12));
             c30 = a3.fma(b0, c30);
-            FloatVector a4 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 16));
+            FloatVector a4 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 16));
             c40 = a4.fma(b0, c40);
-            FloatVector a5 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 20));
+            FloatVector a5 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 20));
             c50 = a5.fma(b0, c50);
-            FloatVector a6 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 24));
+            FloatVector a6 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 24));
             c60 = a6.fma(b0, c60);
-            FloatVector a7 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, a + 28));
+            FloatVector a7 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, left + 28));
             c70 = a7.fma(b0, c70);
         }
         FloatVector s = FloatVector.broadcast(FLOATS, alpha);
+        c &= ADDRESS;
         c00.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c10.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c20.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c30.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c40.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c50.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c60.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
-        c += stride;
+        c = c + stride & ADDRESS;
         c70.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
     }
 }
