@@ -9,6 +9,7 @@ import static org.calm4j.engine.op.simd.Vectors.MEMORY;
 import static org.calm4j.engine.op.simd.Vectors.ORDER;
 import static org.calm4j.engine.op.simd.Vectors.STRIDE;
 
+import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 
@@ -28,12 +29,24 @@ final class Panels {
     private Panels() {
     }
 
-    /** From {@code count} rows, steps one after another in each: {@code to[step][i] = from[i][step]}. */
-    static void fromRows(long to, long from, long stride, int count, int k, int width) {
+    /**
+     * From {@code count} rows, steps one after another in each: {@code to[step][i] = from[i][step]}.
+     *
+     * @param spare memory for {@code 8·k} floats
+     */
+    static void fromRows(long to, long from, long stride, int count, int k, int width, long spare) {
         int i = 0;
         if (LANES >= BLOCK) {
             for (; i + LEAST_ROWS <= count; i += BLOCK) {
                 blocks(to + 4L * i, from + i * stride, stride, Math.min(BLOCK, count - i), k, 4L * width);
+            }
+            if (i < count) {
+                // Where there are fewer, the others are what lies there; no tile reads them, or nobody keeps what comes of them.
+                for (int row = i; row < count; row++) {
+                    MemorySegment.copy(MEMORY, from + row * stride, MEMORY, spare + 4L * k * (row - i), 4L * k);
+                }
+                blocks(to + 4L * i, spare, 4L * k, BLOCK, k, 4L * width);
+                i += BLOCK;
             }
         }
         if (i < width) {
@@ -59,8 +72,11 @@ final class Panels {
 
     /** From k rows, each with {@code count} values one after another: {@code to[step][i] = from[step][i]}. */
     static void fromColumns(long to, long from, long stride, int count, int k, int width) {
-        if (count == width && width == 2 * LANES) {
-            twoVectors(to, from, stride, k);
+        if (width == 2 * LANES) {
+            // As in overlapping, but what is written too much belongs to the step.
+            int rest = count == width ? 0 : (int) Math.min(k, (2 * BYTES + stride - 1) / stride);
+            twoVectors(to, from, stride, k - rest);
+            oneByOne(to + 2 * BYTES * (k - rest), from + stride * (k - rest), stride, count, rest, width);
         } else if (width <= LANES) {
             overlapping(to, from, stride, count, k, width);
         } else {

@@ -36,14 +36,16 @@ final class Product implements AutoCloseable {
     private static final int NC = 2048;
     private static final int MC = 4080;
     /** One task of tiles: a right block that fits into the second cache, and where that is shared a few left panels. */
-    private static final int TASK_COLUMNS = 256;
+    private static final int TASK_RIGHT = 256 * KC;
     private static final int TASK_PANELS = 2;
     /** So many left panels lie in the second cache, and right ones pass by; where there are more, it is the right ones that stay. */
     private static final int CACHED_PANELS = 16;
     /** Tiles of no more steps take less time than what they write, and follow its rows. */
     private static final int THIN = 96;
+    /** Of a panel that has fewer. */
+    private static final int SPARE_ROWS = 8;
     /** Floats of a thread's own memory. */
-    private static final int OWN = MR * NR + NR * KC + KC * TASK_COLUMNS;
+    private static final int OWN = MR * NR + (NR + SPARE_ROWS) * KC + TASK_RIGHT;
     /** Packing and computing run at about these speeds; only for deciding whether to wake the pool. */
     private static final double PACKED_PER_NANO = 4;
     private static final double PRODUCTS_PER_NANO = 40;
@@ -52,7 +54,7 @@ final class Product implements AutoCloseable {
 
     private final WorkerPool pool;
     private final Scratch packed = new Scratch();
-    /** Of each worker: an edge tile, a widened panel, the right panels of one task. */
+    /** Of each worker: an edge tile, a widened panel, a few rows, the right panels of one task. */
     private final Scratch[] own;
     private final WorkerPool.Task packTask = this::pack;
     private final WorkerPool.Task tileTask = this::tiles;
@@ -87,6 +89,8 @@ final class Product implements AutoCloseable {
     private int rows;
     private int firstColumn;
     private int columns;
+    /** Columns of one task. */
+    private int taskColumns;
     private int firstStep;
     private int steps;
     /** Steps of a panel: an even number, for which there may be one of zeros at the end. */
@@ -222,7 +226,8 @@ final class Product implements AutoCloseable {
     private void block(boolean packRight) {
         takeRows();
         int rightCount = (columns + NR - 1) / NR;
-        int columnTasks = (columns + TASK_COLUMNS - 1) / TASK_COLUMNS;
+        taskColumns = TASK_RIGHT / depth / (GROUP * NR) * (GROUP * NR);
+        int columnTasks = (columns + taskColumns - 1) / taskColumns;
         boolean shared = pool.threads() > 1 && columnTasks < EVEN * pool.threads();
         boolean packsAll = shared && packedRight == 0;
         leftPanels = packed.floats((long) depth * (leftCount * LEFT + (packsAll ? rightCount * NR : 0)));
@@ -270,7 +275,7 @@ final class Product implements AutoCloseable {
         if (index < leftParts && leftTransposed) {
             packColumns(index);
         } else if (index < leftParts) {
-            packRows(index);
+            packRows(index, worker);
         } else {
             int first = (index - leftParts) * GROUP;
             packGroup(rightPanels + 4L * depth * NR * first, first, worker);
@@ -292,13 +297,14 @@ final class Product implements AutoCloseable {
     }
 
     /** A group of left panels, from rows. */
-    private void packRows(int group) {
+    private void packRows(int group, int worker) {
         long bytes = 4L * depth * LEFT;
         int end = Math.min(leftCount, (group + 1) * GROUP);
         for (int panel = group * GROUP; panel < end; panel++) {
             int row = rowOf(panel);
             int count = Math.min(rowOf(panel + 1), rows) - row;
-            Panels.fromRows(leftPanels + panel * bytes, left + (firstRow + row) * leftStride + 4L * firstStep, leftStride, count, steps, LEFT);
+            Panels.fromRows(leftPanels + panel * bytes, left + (firstRow + row) * leftStride + 4L * firstStep, leftStride, count, steps, LEFT,
+                    spare(worker));
         }
         endPanels(leftPanels + group * GROUP * bytes, bytes, end - group * GROUP, LEFT);
     }
@@ -323,6 +329,11 @@ final class Product implements AutoCloseable {
         }
     }
 
+    /** A thread's memory for NR rows of KC floats, and behind it for eight more. */
+    private long spare(int worker) {
+        return own[worker].floats(OWN) + 4L * MR * NR;
+    }
+
     /** Zeros for the step that makes their number even. */
     private void endPanels(long panels, long bytes, int count, int width) {
         for (int i = 0; i < count && depth > steps; i++) {
@@ -340,7 +351,7 @@ final class Product implements AutoCloseable {
         long from = right + line * rightStride + within * rightType.bytes();
         long stride = rightStride;
         if (rightType != DType.F32) {
-            long wide = own[worker].floats(OWN) + 4L * MR * NR;
+            long wide = spare(worker);
             for (int i = 0; i < lines; i++) {
                 Widen.row(wide + 4L * i * length, from + i * rightStride, rightType, length);
             }
@@ -348,27 +359,27 @@ final class Product implements AutoCloseable {
             stride = 4L * length;
         }
         if (rightTransposed) {
-            Panels.fromRows(to, from, stride, count, steps, NR);
+            Panels.fromRows(to, from, stride, count, steps, NR, spare(worker) + 4L * NR * KC);
         } else {
             Panels.fromColumns(to, from, stride, count, steps, NR);
         }
     }
 
-    /** One task: TASK_PANELS left panels times TASK_COLUMNS columns; those of the same columns are neighbours. */
+    /** One task: TASK_PANELS left panels times taskColumns columns; those of the same columns are neighbours. */
     private void tiles(int index, int worker) {
         int first = index % leftTasks() * TASK_PANELS;
-        int column = index / leftTasks() * TASK_COLUMNS;
-        tiles(first, Math.min(leftCount, first + TASK_PANELS), column, TASK_COLUMNS, rightPanels + 4L * depth * column, worker);
+        int column = index / leftTasks() * taskColumns;
+        tiles(first, Math.min(leftCount, first + TASK_PANELS), column, taskColumns, rightPanels + 4L * depth * column, worker);
     }
 
-    /** One task: TASK_COLUMNS columns, whose panels only this thread reads. */
+    /** One task: taskColumns columns, whose panels only this thread reads. */
     private void columns(int index, int worker) {
-        int column = index * TASK_COLUMNS;
+        int column = index * taskColumns;
         if (leftCount > CACHED_PANELS || depth <= THIN) {
-            tiles(0, leftCount, column, TASK_COLUMNS, panels(column, TASK_COLUMNS, worker), worker);
+            tiles(0, leftCount, column, taskColumns, panels(column, taskColumns, worker), worker);
             return;
         }
-        int end = Math.min(columns, column + TASK_COLUMNS);
+        int end = Math.min(columns, column + taskColumns);
         for (int group = column; group < end; group += GROUP * NR) {
             long panels = panels(group, GROUP * NR, worker);
             for (int i = 0; i < GROUP && group + i * NR < end; i++) {
@@ -382,7 +393,7 @@ final class Product implements AutoCloseable {
         if (packedRight != 0) {
             return rightPanels + 4L * depth * column;
         }
-        long panels = own[worker].floats(OWN) + 4L * (MR * NR + NR * KC);
+        long panels = spare(worker) + 4L * (NR + SPARE_ROWS) * KC;
         int end = Math.min(columns, column + width);
         for (int j = column; j < end; j += GROUP * NR) {
             packGroup(panels + 4L * depth * (j - column), j / NR, worker);
