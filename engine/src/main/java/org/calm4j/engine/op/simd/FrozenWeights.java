@@ -20,14 +20,23 @@ final class FrozenWeights {
             this.transposed = transposed;
         }
 
-        private long panels(Tensor w) {
+        /** Null where the weight is not frozen. */
+        private Frozen find(Tensor w) {
             long address = Native.any(w);
             Frozen frozen = weights.get(address);
             if (frozen == null || frozen.weight.type() != w.type() || frozen.weight.size() != w.size()) {
-                return 0;
+                return null;
             }
             if (!frozen.weight.segment().scope().isAlive()) {
                 weights.remove(address);
+                return null;
+            }
+            return frozen;
+        }
+
+        private long panels(Tensor w) {
+            Frozen frozen = find(w);
+            if (frozen == null) {
                 return 0;
             }
             if (frozen.panels == 0 && !frozen.wasRead) {
@@ -88,6 +97,10 @@ final class FrozenWeights {
     /** What lies in files is read from there by products of few rows, and fast only while it stays in memory. */
     private long readBytes() {
         return forward.weights.values().stream().filter(frozen -> frozen.weight.segment().scope().isAlive()).mapToLong(frozen -> frozen.weight.bytes()).sum();
+    }
+
+    boolean contains(Tensor w) {
+        return forward.find(w) != null;
     }
 
     /** The panels of {@code wᵀ}, 0 where there are none. A product of many rows asks for them. */

@@ -10,6 +10,14 @@ import org.calm4j.engine.tensor.Tensor;
 final class Linear implements AutoCloseable {
     /** Up to so many rows of x (decoding), reading the weight once beats packing it. */
     private static final int FEW_ROWS = 8;
+    /** The same for a frozen weight, which is packed already. */
+    private static final int FEW_FROZEN_ROWS = 5;
+    /** Inner products of fewer elements cost more than packing. */
+    private static final int SHORT = 128;
+    /** Rows of fewer columns are not worth adding up one by one, */
+    private static final int NARROW = 64;
+    /** nor are more than two of a weight of so many elements, which lies in a cache. */
+    private static final long SMALL = 1 << 18;
     private static final int ROWS_AT_ONCE = 4;
     /** Up to so many outputs, reading x once beats packing it. */
     private static final int FEW_OUTPUTS = 8;
@@ -77,7 +85,8 @@ final class Linear implements AutoCloseable {
         int k = (int) weight.dim(1);
         DType type = weight.type();
         long w = Native.weight(weight, weight.dim(0) * k) + (long) type.bytes() * k * firstRow;
-        if (t > FEW_ROWS && n > FEW_OUTPUTS) {
+        boolean few = t <= fewRows(weight) && (t == 1 || k >= SHORT);
+        if (!few && n > FEW_OUTPUTS) {
             long panels = frozen.forward(weight);
             product.left(x, 4L * k).rightTransposed(w, (long) type.bytes() * k, type);
             if (panels != 0) {
@@ -87,7 +96,7 @@ final class Linear implements AutoCloseable {
             return;
         }
         hold(out, outStride, x, 4L * k, w, type, t, n, k, alpha, add);
-        if (t <= FEW_ROWS) {
+        if (few) {
             pool.run(fewTask, (n + TASK_ROWS - 1) / TASK_ROWS, (long) ((double) n * k / READ_PER_NANO));
         } else {
             pool.run(columnTask, (t + TASK_ROWS - 1) / TASK_ROWS, (long) ((double) t * k / READ_PER_NANO));
@@ -175,12 +184,16 @@ final class Linear implements AutoCloseable {
         MEMORY.set(FLOAT, at, add ? Math.fma(alpha, sum, MEMORY.get(FLOAT, at)) : alpha * sum);
     }
 
+    private int fewRows(Tensor weight) {
+        return frozen.contains(weight) ? FEW_FROZEN_ROWS : FEW_ROWS;
+    }
+
     /** Sets or adds {@code dX[t,k] = α Σₙ dOut[t,n] w[n,k]}. */
     void backwardInput(Tensor dX, Tensor dOut, Tensor w, double alpha, boolean add) {
         long t = dOut.dim(0);
         long n = w.dim(0);
         long k = w.dim(1);
-        if (t > FEW_ROWS) {
+        if (!isFewInput((int) t, n, k, fewRows(w))) {
             long panels = frozen.backward(w);
             if (panels != 0) {
                 product.left(Native.f32(dOut, t * n), 4 * n).packedRight(panels, 0, (int) k)
@@ -189,11 +202,20 @@ final class Linear implements AutoCloseable {
             }
         }
         backwardInput(Native.f32(dX, t * k), Native.f32(dOut, t * n), Native.weight(w, n * k), w.type(), (int) t, (int) n, (int) k,
-                (float) alpha, add, 4 * n);
+                (float) alpha, add, 4 * n, fewRows(w));
     }
 
+    /** The same on addresses of a weight that is not frozen; rows of dOut begin so many bytes apart. */
     void backwardInput(long dX, long dOut, long w, DType type, int t, int n, int k, float alpha, boolean add, long dOutStride) {
-        if (t > FEW_ROWS) {
+        backwardInput(dX, dOut, w, type, t, n, k, alpha, add, dOutStride, FEW_ROWS);
+    }
+
+    private static boolean isFewInput(int t, long n, long k, int fewRows) {
+        return t <= fewRows && k >= NARROW && (t <= 2 || n * k > SMALL);
+    }
+
+    private void backwardInput(long dX, long dOut, long w, DType type, int t, int n, int k, float alpha, boolean add, long dOutStride, int fewRows) {
+        if (!isFewInput(t, n, k, fewRows)) {
             product.left(dOut, dOutStride).right(w, (long) type.bytes() * k, type).into(dX, 4L * k, t, k, n, alpha, add);
             return;
         }
