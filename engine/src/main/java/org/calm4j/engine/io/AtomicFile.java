@@ -75,9 +75,12 @@ public final class AtomicFile {
                 || Files.exists(file) && !Files.isRegularFile(file) && !Files.isDirectory(file);
     }
 
-    /** Where a path leads: symbolic links followed, what they lead to may be missing. */
-    private static Path place(Path file) {
+    /** Where a path leads: symbolic links followed, what they lead to may be missing; so may folders, also those that {@code ..} leaves again. */
+    public static Path place(Path file) {
         Path place = file.toAbsolutePath();
+        if (!Files.exists(place.getParent() == null ? place : place.getParent())) {
+            place = place.normalize();
+        }
         try {
             for (int links = 0; Files.isSymbolicLink(place); links++) {
                 if (links == MOST_LINKS) {
