@@ -72,6 +72,9 @@ public record EvaluateStage(Path output, long seed) {
                 return line;
             }));
         }
+        if (predictions.isEmpty()) {
+            throw CalmException.badInput(files.getFirst(), "has no predictions");
+        }
         return predictions;
     }
 

@@ -35,7 +35,7 @@ public record GenerateStage(Sampling sampling) {
 
     /** Continues the lines of a file: {@code id}, and {@code prompt}, {@code messages} or {@code input_ids}. */
     public List<ObjectNode> ofFile(ModelFolder model, Path input, Progress progress) {
-        return run(model, Jsonl.read(input, JsonNode.class, (line, where) -> line(line, where, model)), progress);
+        return run(model, ScoreStage.read(input, (line, where) -> line(line, where, model)), progress);
     }
 
     public static void write(List<ObjectNode> results, Path output) {

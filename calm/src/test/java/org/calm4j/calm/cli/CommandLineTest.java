@@ -113,6 +113,23 @@ class CommandLineTest {
     }
 
     @Test
+    void anEmptyFileIsBadInput() throws IOException {
+        ModelOnDisk.write(folder.resolve("model"));
+        file("empty.jsonl");
+        file("kept", "kept");
+        for (String command : List.of("score", "generate")) {
+            assertThat(calm(command, "--model", path("model"), "--input", path("empty.jsonl"), "--output", path("kept"))).isEqualTo(3);
+            assertThat(err.toString()).contains("empty.jsonl: has no lines");
+        }
+        assertThat(calm("sample", "--model", path("model"), "--data", path("empty.jsonl"), "--output", path("kept"))).isEqualTo(3);
+        assertThat(calm("vote", "--extract-only", "--samples", path("empty.jsonl"), "--output", path("kept"))).isEqualTo(3);
+        assertThat(calm("pairs", "--samples", path("empty.jsonl"), "--votes", path("empty.jsonl"), "--output", path("kept"))).isEqualTo(3);
+        assertThat(calm("evaluate", "--predictions", path("empty.jsonl"), "--output", path("eval"))).isEqualTo(3);
+        assertThat(folder.resolve("kept")).hasContent("kept");
+        assertThat(folder.resolve("eval")).doesNotExist();
+    }
+
+    @Test
     void aPlaceThatCannotBeWrittenToIsBadInput() throws IOException {
         file("plain", "a file");
         assertThat(calm("vote", "--samples", path("en.jsonl"), "--output", path("plain/votes.jsonl"))).isEqualTo(3);
