@@ -87,7 +87,7 @@ class CommandLineTest {
     @ValueSource(strings = {"--batch-size=0", "--learning-rate=-1", "--learning-rate=nan", "--epochs=0", "--lora-rank=-1",
             "--warmup-ratio=2",
         "--adam-beta1=1", "--beta=0", "--label-smoothing=0.5", "--lr-scheduler=square", "--loss-type=quadratic", "--max-grad-norm=-1",
-        "--loss-weights=1,2", "--device=gpu", "--threads=-1", "--max-steps=0", "--logging-steps=0", "--seed=x"})
+        "--loss-weights=1,2", "--device=gpu", "--threads=-1", "--threads=100000", "--max-steps=0", "--logging-steps=0", "--seed=x"})
     void valuesOutOfRangeAreWrongUsage(String option) throws IOException {
         ModelOnDisk.write(folder.resolve("model"));
         file("pairs.jsonl", "{\"prompt_input_ids\":[3],\"chosen_input_ids\":[4],\"rejected_input_ids\":[5]}");
@@ -110,6 +110,16 @@ class CommandLineTest {
         assertThat(folder.resolve("v")).doesNotExist();
         assertThat(calm("score", "--model", path("none"), "--input", path("en.jsonl"), "--output", path("s"))).isEqualTo(3);
         assertThat(err.toString()).contains("no such model folder");
+    }
+
+    @Test
+    void aLackOfThreadsIsNoLackOfHeap() {
+        Failures failures = new Failures();
+        String threads = "unable to create native thread: possibly out of memory or process/resource limits reached";
+        assertThat(failures.outOfMemory(new PrintWriter(err, true), new OutOfMemoryError(threads))).isEqualTo(1);
+        assertThat(err.toString()).contains("--threads").doesNotContain("Xmx");
+        assertThat(failures.outOfMemory(new PrintWriter(err, true), new OutOfMemoryError("Java heap space"))).isEqualTo(1);
+        assertThat(err.toString()).contains("Xmx");
     }
 
     @Test
