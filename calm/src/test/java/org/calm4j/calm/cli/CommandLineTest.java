@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
@@ -145,6 +147,30 @@ class CommandLineTest {
         assertThat(calm("vote", "--samples", path("en.jsonl"), "--output", path("plain/votes.jsonl"))).isEqualTo(3);
         assertThat(err.toString().lines()).hasSizeLessThanOrEqualTo(3);
         assertThat(err.toString()).contains("plain");
+    }
+
+    @Test
+    void resultsThatCannotBeWrittenAreAFailure() {
+        PrintStream before = System.out;
+        try {
+            assertThat(Calm.run(failing("No space left on device"), new PrintWriter(err, true), "completion")).isEqualTo(1);
+            assertThat(err.toString().lines()).hasSize(1).first().asString().contains("standard output", "No space left");
+            // Its reader went away: what it wanted it has.
+            err.getBuffer().setLength(0);
+            assertThat(Calm.run(failing("Broken pipe"), new PrintWriter(err, true), "completion")).isZero();
+            assertThat(err.toString()).isEmpty();
+        } finally {
+            System.setOut(before);
+        }
+    }
+
+    private static OutputStream failing(String why) {
+        return new OutputStream() {
+            @Override
+            public void write(int b) throws IOException {
+                throw new IOException(why);
+            }
+        };
     }
 
     @Test
