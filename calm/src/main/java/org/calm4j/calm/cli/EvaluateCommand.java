@@ -92,6 +92,11 @@ final class EvaluateCommand extends CalmCommand {
     private DeviceOptions device = new DeviceOptions();
 
     @Override
+    List<Path> outputs() {
+        return EvaluateStage.FILES.stream().map(output::resolve).toList();
+    }
+
+    @Override
     void run() {
         if ((predictions == null) == (model == null) || (model == null) != (data == null)) {
             throw CalmException.usage("give either --predictions FILE…, or --model DIR and --data FILE…");
@@ -112,7 +117,7 @@ final class EvaluateCommand extends CalmCommand {
         try (Backend backend = device.open(this); ModelFolder folder = ModelFolder.open(backend, model, adapter)) {
             Path contexts = null;
             if (passages != null) {
-                contexts = output.resolve("passages.jsonl");
+                contexts = output.resolve(EvaluateStage.PASSAGES);
                 Path place = index != null ? index : passages.resolveSibling(passages.getFileName() + ".index");
                 new RetrieveStage(data, passages, place, contexts, topPassages).run(dense ? folder : null, progress());
             }

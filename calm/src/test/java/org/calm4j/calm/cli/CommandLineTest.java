@@ -125,6 +125,29 @@ class CommandLineTest {
     }
 
     @Test
+    void anInputIsNeverOverwritten() throws IOException {
+        ModelOnDisk.write(folder.resolve("model"));
+        String samples = Files.readString(folder.resolve("en.jsonl"));
+        Files.createSymbolicLink(folder.resolve("link"), folder.resolve("en.jsonl"));
+        String same = path("../" + folder.getFileName() + "/en.jsonl");
+        assertThat(calm("vote", "--samples", path("fr.jsonl"), path("en.jsonl"), "--output", same)).isEqualTo(2);
+        assertThat(err.toString().lines()).hasSize(1).first().asString().contains("en.jsonl would be overwritten");
+        assertThat(calm("vote", "--samples", path("link"), "--output", path("v"), "--summary", path("en.jsonl"))).isEqualTo(2);
+        assertThat(calm("pairs", "--samples", path("en.jsonl"), "--votes", path("fr.jsonl"), "--output", path("fr.jsonl"))).isEqualTo(2);
+        assertThat(calm("import", path("en.jsonl"), "--language", "en", "--output", path("link"))).isEqualTo(2);
+        assertThat(calm("score", "--model", path("model"), "--input", path("en.jsonl"), "--output", path("en.jsonl"))).isEqualTo(2);
+        assertThat(calm("generate", "--model", path("model"), "--input", path("en.jsonl"), "--output", path("en.jsonl"))).isEqualTo(2);
+        assertThat(calm("sample", "--model", path("model"), "--data", path("en.jsonl"), "--output", path("en.jsonl"))).isEqualTo(2);
+        assertThat(calm("tokenize", "--model", path("model"), "--input", path("en.jsonl"), "--output", path("en.jsonl"))).isEqualTo(2);
+        assertThat(folder.resolve("en.jsonl")).hasContent(samples);
+        // A folder's files, too: what is compared with would be gone.
+        file("p.jsonl", "{\"id\":1,\"language\":\"en\",\"answer\":\"A\",\"prediction\":\"A\"}");
+        file("predictions.jsonl", "{\"id\":1,\"language\":\"en\",\"answer\":\"A\",\"prediction\":\"B\"}");
+        assertThat(calm("evaluate", "--predictions", path("p.jsonl"), "--against", path("predictions.jsonl"), "--output", folder.toString())).isEqualTo(2);
+        assertThat(folder.resolve("predictions.jsonl")).content().contains("\"B\"");
+    }
+
+    @Test
     void anEmptyFileIsBadInput() throws IOException {
         ModelOnDisk.write(folder.resolve("model"));
         file("empty.jsonl");
