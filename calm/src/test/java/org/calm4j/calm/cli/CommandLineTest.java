@@ -148,6 +148,18 @@ class CommandLineTest {
     }
 
     @Test
+    void withoutANumberAsManyNewTokensAsFit() throws IOException {
+        // It has 64 positions.
+        ModelOnDisk.write(folder.resolve("model"));
+        file("in.jsonl", "{\"id\":1,\"input_ids\":[3,4]}");
+        assertThat(calm("generate", "--model", path("model"), "--input", path("in.jsonl"), "--ignore-eos")).isZero();
+        assertThat(Json.mapper().readTree(out.toString()).at("/completions/0/output_ids")).hasSize(62);
+        assertThat(err.toString()).contains("62 new tokens at most");
+        assertThat(calm("generate", "--model", path("model"), "--input", path("in.jsonl"), "--max-new-tokens", "63")).isEqualTo(3);
+        assertThat(err.toString()).contains("--max-new-tokens 62 at most");
+    }
+
+    @Test
     void anEmptyFileIsBadInput() throws IOException {
         ModelOnDisk.write(folder.resolve("model"));
         file("empty.jsonl");
