@@ -66,6 +66,9 @@ public final class Generator {
 
     /** The same for a part of many prompts: {@code firstNumber} is the number of its first one among all. */
     public List<List<Completion>> generate(List<int[]> prompts, int firstNumber, Sampling sampling, IntConsumer done) {
+        if (sampling.maxNewTokens() == Sampling.FITTING) {
+            return generate(prompts, firstNumber, settle(prompts, sampling), done);
+        }
         List<List<Completion>> all = new ArrayList<>(prompts.size());
         if (prompts.isEmpty()) {
             return all;
