@@ -2,6 +2,7 @@ package org.calm4j.calm.cli;
 
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.lang.reflect.Constructor;
@@ -72,11 +73,22 @@ public final class Calm implements Runnable {
             System.setErr(new PrintStream(new FileOutputStream(descriptor(Integer.getInteger("calm.stderr"))), true,
                     StandardCharsets.UTF_8));
         }
-        // Results are UTF-8 in every locale.
-        System.setOut(new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8));
-        PrintWriter out = new PrintWriter(System.out, true, StandardCharsets.UTF_8);
         PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
-        System.exit(execute(out, err, arguments));
+        System.exit(run(new FileOutputStream(FileDescriptor.out), err, arguments));
+    }
+
+    /** The program, its results on a stream: to lose them there is a failure, too. Returns the exit code. */
+    static int run(OutputStream results, PrintWriter err, String... arguments) {
+        StandardOutput stdout = new StandardOutput(results);
+        // Results are UTF-8 in every locale.
+        System.setOut(new PrintStream(stdout, true, StandardCharsets.UTF_8));
+        int code = execute(new PrintWriter(System.out, true, StandardCharsets.UTF_8), err, arguments);
+        System.out.flush();
+        if (code == 0 && stdout.failure() != null) {
+            err.println("calm: writing to standard output failed (" + stdout.failure() + ")");
+            return Failures.FAILED;
+        }
+        return code;
     }
 
     // The launcher opens java.base/java.io for this one use.

@@ -1,15 +1,28 @@
 package org.calm4j.calm.cli;
 
+import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Collection;
+import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import org.calm4j.calm.stage.Progress;
+import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
+import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /** What all commands share. A command turns its options into a call of a stage and prints what comes back. */
 abstract class CalmCommand implements Callable<Integer> {
+    /** The options for files that a command writes. */
+    private static final Set<String> WRITTEN = Set.of("--output", "--report", "--summary");
+
     @Spec
     private CommandSpec spec;
 
@@ -27,11 +40,45 @@ abstract class CalmCommand implements Callable<Integer> {
 
     @Override
     public final Integer call() {
+        refuseToOverwriteInputs();
         run();
         return 0;
     }
 
     abstract void run();
+
+    /** The files that it writes, as far as options name them; folders are for the command itself. */
+    List<Path> outputs() {
+        return paths(true);
+    }
+
+    // Files that a command has read, or will still read, when it writes them are lost.
+    private void refuseToOverwriteInputs() {
+        List<Path> inputs = paths(false);
+        for (Path output : outputs()) {
+            for (Path input : inputs) {
+                if (isSameFile(input, output)) {
+                    throw CalmException.usage(output + " would be overwritten, and is an input; choose another place for the output");
+                }
+            }
+        }
+    }
+
+    private List<Path> paths(boolean written) {
+        return spec.args().stream().filter(arg -> written == (arg instanceof OptionSpec option && WRITTEN.contains(option.longestName())))
+                .map(ArgSpec::<Object>getValue).flatMap(value -> value instanceof Collection<?> all ? all.stream() : Stream.ofNullable(value))
+                .filter(Path.class::isInstance).map(Path.class::cast).toList();
+    }
+
+    private static boolean isSameFile(Path input, Path output) {
+        try {
+            // A terminal, say, is input and output.
+            return Files.isRegularFile(output) && Files.exists(input) && Files.isSameFile(input, output);
+        } catch (IOException e) {
+            // Who opens them says what is wrong.
+            return false;
+        }
+    }
 
     final Progress progress() {
         return quiet ? Progress.NONE : TerminalProgress.on(err());

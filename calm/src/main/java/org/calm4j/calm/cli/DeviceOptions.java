@@ -14,7 +14,7 @@ final class DeviceOptions {
             description = "Where to compute (default: ${DEFAULT-VALUE}).")
     private String device;
 
-    @Option(names = "--threads", paramLabel = "N", defaultValue = "0", converter = Numbers.NotNegative.class,
+    @Option(names = "--threads", paramLabel = "N", defaultValue = "0", converter = Threads.class,
             description = "Threads of the CPU (default: all).")
     private int threads;
 
@@ -32,6 +32,21 @@ final class DeviceOptions {
     /** Threads of the CPU, at least 1. */
     int threads() {
         return threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
+    }
+
+    private static final class Threads implements ITypeConverter<Integer> {
+        private static final int MOST = 1024;
+
+        @Override
+        public Integer convert(String value) {
+            int threads = new Numbers.NotNegative().convert(value);
+            int processors = Runtime.getRuntime().availableProcessors();
+            if (threads > Math.max(MOST, processors)) {
+                throw new TypeConversionException("'" + value + "' must be at most " + Math.max(MOST, processors) + "; this machine has " + processors
+                        + (processors == 1 ? " processor" : " processors"));
+            }
+            return threads;
+        }
     }
 
     private static final class Device implements ITypeConverter<String> {

@@ -13,6 +13,7 @@ import org.calm4j.calm.stage.EvaluateOptions;
 import org.calm4j.calm.stage.EvaluateStage;
 import org.calm4j.calm.stage.RetrieveStage;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Backend;
@@ -63,9 +64,9 @@ final class EvaluateCommand extends CalmCommand {
             description = "Prompt templates by language, or xcsqa, medqa, generic (default: the model's own, or generic).")
     private Path prompts;
 
-    @Option(names = "--max-new-tokens", paramLabel = "N", defaultValue = "256", converter = Numbers.Positive.class,
-            description = "Tokens of a response at most (default: ${DEFAULT-VALUE}).")
-    private int maxNewTokens;
+    @Option(names = "--max-new-tokens", paramLabel = "N", converter = Numbers.Positive.class,
+            description = "Tokens of a response at most (default: 256, or what the model's positions leave).")
+    private int maxNewTokens = Sampling.FITTING;
 
     @Option(names = "--passages", paramLabel = "F.jsonl",
             description = "Retrieval: lines with id, language and text; the best stand before each question.")
@@ -92,6 +93,11 @@ final class EvaluateCommand extends CalmCommand {
     private DeviceOptions device = new DeviceOptions();
 
     @Override
+    List<Path> outputs() {
+        return EvaluateStage.FILES.stream().map(output::resolve).toList();
+    }
+
+    @Override
     void run() {
         if ((predictions == null) == (model == null) || (model == null) != (data == null)) {
             throw CalmException.usage("give either --predictions FILE…, or --model DIR and --data FILE…");
@@ -112,7 +118,7 @@ final class EvaluateCommand extends CalmCommand {
         try (Backend backend = device.open(this); ModelFolder folder = ModelFolder.open(backend, model, adapter)) {
             Path contexts = null;
             if (passages != null) {
-                contexts = output.resolve("passages.jsonl");
+                contexts = output.resolve(EvaluateStage.PASSAGES);
                 Path place = index != null ? index : passages.resolveSibling(passages.getFileName() + ".index");
                 new RetrieveStage(data, passages, place, contexts, topPassages).run(dense ? folder : null, progress());
             }

@@ -46,6 +46,10 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
     }
 
     int outOfMemory(PrintWriter err, OutOfMemoryError e) {
+        if (String.valueOf(e.getMessage()).contains("native thread")) {
+            err.println("calm: the system gives this process no more threads; ask for fewer with --threads, or raise its limits (ulimit -u)");
+            return FAILED;
+        }
         err.println("calm: out of memory (" + e.getMessage() + "); the JVM may use " + (Runtime.getRuntime().maxMemory() >> 20)
                 + " MiB. Give it more, e.g. CALM_JAVA_OPTS=-Xmx8g, or less to do (--batch-size, --micro-batch-size)");
         return FAILED;

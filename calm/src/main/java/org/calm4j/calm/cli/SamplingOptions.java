@@ -7,9 +7,9 @@ import picocli.CommandLine.Option;
 
 /** How tokens are chosen; names as in transformers. */
 final class SamplingOptions {
-    @Option(names = "--max-new-tokens", paramLabel = "N", defaultValue = "256", converter = Numbers.Positive.class,
-            description = "Tokens of a completion at most (default: ${DEFAULT-VALUE}).")
-    private int maxNewTokens;
+    @Option(names = "--max-new-tokens", paramLabel = "N", converter = Numbers.Positive.class,
+            description = "Tokens of a completion at most (default: 256, or what the model's positions leave).")
+    private int maxNewTokens = Sampling.FITTING;
 
     @Option(names = "--temperature", paramLabel = "T", converter = Numbers.ZeroOrMore.class,
             description = "0 takes the most probable token always (default: ${DEFAULT-VALUE}).")

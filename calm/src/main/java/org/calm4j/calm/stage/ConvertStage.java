@@ -41,7 +41,7 @@ public record ConvertStage(Path model, Path adapter, Path tokenizer, Path output
 
     /** @throws CalmException bad input: no such model, or the output has something already */
     public void run(Progress progress) {
-        if (holdsFiles(output)) {
+        if (holdsFiles(AtomicFile.place(output))) {
             throw CalmException.badInput(output, "has files already; choose another --output, or remove it");
         }
         if (!Files.isDirectory(model)) {

@@ -12,7 +12,7 @@ import org.calm4j.engine.generate.Sampling;
  *
  * @param samples responses a question; 1 is a greedy one, of more the most frequent answer counts, the first of equally frequent ones
  * @param temperature of sampled responses; 0.7 where it is not given
- * @param maxNewTokens tokens of a response at most
+ * @param maxNewTokens tokens of a response at most; 256 where it is not given, {@link Sampling#FITTING} for as many of them as fit
  * @param passages JSON Lines with id, language and text, of which the best stand before each question; null without
  * @param topPassages how many
  * @param dense whether they are found by the model's hidden states, too, and not by terms alone
@@ -20,7 +20,6 @@ import org.calm4j.engine.generate.Sampling;
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
 public record EvaluateOptions(Method method, int samples, Double temperature, int maxNewTokens, Path passages, int topPassages,
         boolean dense) {
-    private static final int DEFAULT_NEW_TOKENS = 256;
     private static final int DEFAULT_PASSAGES = 3;
     private static final double DEFAULT_TEMPERATURE = 0.7;
 
@@ -42,7 +41,7 @@ public record EvaluateOptions(Method method, int samples, Double temperature, in
         method = method == null ? Method.GENERATE : method;
         samples = samples == 0 ? 1 : samples;
         temperature = temperature == null ? DEFAULT_TEMPERATURE : temperature;
-        maxNewTokens = maxNewTokens == 0 ? DEFAULT_NEW_TOKENS : maxNewTokens;
+        maxNewTokens = maxNewTokens == 0 ? Sampling.DEFAULT_NEW_TOKENS : maxNewTokens;
         topPassages = topPassages == 0 ? DEFAULT_PASSAGES : topPassages;
     }
 

@@ -24,9 +24,14 @@ import org.calm4j.engine.model.Scorer;
 
 /** Questions and a model, or predictions alone, in; {@code eval.json} and {@code predictions.jsonl} out. */
 public record EvaluateStage(Path output, long seed) {
+    public static final String PASSAGES = "passages.jsonl";
     private static final String RESPONSES = "responses.jsonl";
     private static final String PREDICTIONS = "predictions.jsonl";
     private static final String SCORES = "scores.jsonl";
+    private static final String RESULT = "eval.json";
+    private static final String COMPARISON = "comparison.json";
+    /** What an evaluation may write into its folder. */
+    public static final List<String> FILES = List.of(PASSAGES, RESPONSES, PREDICTIONS, SCORES, RESULT, COMPARISON);
     private static final int PART = 256;
 
     /** The log-probabilities of the choices' texts, by label. */
@@ -58,7 +63,7 @@ public record EvaluateStage(Path output, long seed) {
      */
     public Comparison against(List<Path> before) {
         Comparison comparison = Comparison.of(read(before), read(List.of(output.resolve(PREDICTIONS))), seed);
-        Json.write(output.resolve("comparison.json"), comparison);
+        Json.write(output.resolve(COMPARISON), comparison);
         return comparison;
     }
 
@@ -71,6 +76,9 @@ public record EvaluateStage(Path output, long seed) {
                 }
                 return line;
             }));
+        }
+        if (predictions.isEmpty()) {
+            throw CalmException.badInput(files.getFirst(), "has no predictions");
         }
         return predictions;
     }
@@ -184,7 +192,7 @@ public record EvaluateStage(Path output, long seed) {
 
     private Evaluation write(List<Prediction> predictions, Evaluation evaluation) {
         Jsonl.write(output.resolve(PREDICTIONS), predictions);
-        Json.write(output.resolve("eval.json"), evaluation);
+        Json.write(output.resolve(RESULT), evaluation);
         return evaluation;
     }
 }

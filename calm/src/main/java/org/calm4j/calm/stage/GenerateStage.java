@@ -35,7 +35,7 @@ public record GenerateStage(Sampling sampling) {
 
     /** Continues the lines of a file: {@code id}, and {@code prompt}, {@code messages} or {@code input_ids}. */
     public List<ObjectNode> ofFile(ModelFolder model, Path input, Progress progress) {
-        return run(model, Jsonl.read(input, JsonNode.class, (line, where) -> line(line, where, model)), progress);
+        return run(model, ScoreStage.read(input, (line, where) -> line(line, where, model)), progress);
     }
 
     public static void write(List<ObjectNode> results, Path output) {
@@ -58,10 +58,13 @@ public record GenerateStage(Sampling sampling) {
     }
 
     private List<ObjectNode> run(ModelFolder model, List<Line> lines, Progress progress) {
+        List<int[]> prompts = lines.stream().map(Line::tokens).toList();
+        Generator generator = new Generator(model);
+        Sampling settled = settle(generator, prompts, sampling, progress);
         progress.start("generate", lines.size());
         List<List<Completion>> completions;
         try {
-            completions = new Generator(model).generate(lines.stream().map(Line::tokens).toList(), sampling,
+            completions = generator.generate(prompts, settled,
                     done -> progress.at(done, ""));
         } finally {
             progress.end();
@@ -75,6 +78,16 @@ public record GenerateStage(Sampling sampling) {
             results.add(result);
         }
         return results;
+    }
+
+    /** {@link Generator#settle}, and a word where that is less than people expect. */
+    static Sampling settle(Generator generator, List<int[]> prompts, Sampling sampling, Progress progress) {
+        Sampling settled = generator.settle(prompts, sampling);
+        generator.check(prompts, settled);
+        if (sampling.maxNewTokens() == Sampling.FITTING && settled.maxNewTokens() < Sampling.DEFAULT_NEW_TOKENS) {
+            progress.say("calm: " + settled.maxNewTokens() + " new tokens at most, which is what the longest prompt leaves of the model's positions");
+        }
+        return settled;
     }
 
     /** {@code text}, {@code output_ids}, {@code logprobs}, {@code finish_reason}. */

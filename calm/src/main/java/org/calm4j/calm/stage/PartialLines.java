@@ -18,7 +18,7 @@ import org.calm4j.engine.io.Jsonl;
 
 /**
  * A file of lines that take long to make. What is made so far stands beside it, synced, so that a run that was killed goes on there; the file
- * itself appears at the end, whole, with the bytes that it would have had without a stop.
+ * itself appears at the end, whole, with the bytes that it would have had without a stop. Beside a device or a pipe nothing is kept.
  *
  * @param <T> a line
  */
@@ -30,12 +30,20 @@ final class PartialLines<T> implements AutoCloseable {
     private final Path partial;
     private final Class<T> type;
     private final List<T> lines = new ArrayList<>();
+    /** Null where nothing is kept. */
     private final FileChannel channel;
 
     private PartialLines(Path output, Class<T> type, String key, int part, boolean resume) {
         this.output = output;
         this.type = type;
         partial = of(output);
+        if (AtomicFile.isStream(output)) {
+            if (resume) {
+                throw CalmException.badInput(output, "is no regular file, so a stopped run left nothing there to --resume; give a file");
+            }
+            channel = null;
+            return;
+        }
         AtomicFile.directories(partial.getParent());
         try {
             long kept = resume && Files.exists(partial) ? read(key, part) : 0;
@@ -114,6 +122,9 @@ final class PartialLines<T> implements AutoCloseable {
     }
 
     private void write(List<?> more) throws IOException {
+        if (channel == null) {
+            return;
+        }
         StringBuilder text = new StringBuilder();
         more.forEach(line -> text.append(Json.compact(line)).append('\n'));
         ByteBuffer bytes = ByteBuffer.wrap(text.toString().getBytes(StandardCharsets.UTF_8));
@@ -126,6 +137,9 @@ final class PartialLines<T> implements AutoCloseable {
     /** All lines are there: writes the file. */
     List<T> finish() {
         Jsonl.write(output, lines);
+        if (channel == null) {
+            return lines;
+        }
         close();
         try {
             Files.deleteIfExists(partial);
@@ -137,6 +151,9 @@ final class PartialLines<T> implements AutoCloseable {
 
     @Override
     public void close() {
+        if (channel == null) {
+            return;
+        }
         try {
             channel.close();
         } catch (IOException e) {

@@ -74,15 +74,15 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
         List<Prompt> texts = asked.stream().map(put).map(question -> prompts.ask(question, model.chatTemplate() != null)).toList();
         List<int[]> encoded = texts.stream().map(text -> model.promptIds(text.text(), text.history())).toList();
         Generator generator = new Generator(model);
-        generator.check(encoded, sampling);
-        int part = Math.clamp(WEIGHTS / model.model().config().parameters(), FEWEST, MOST) / sampling.count() + 1;
-        try (PartialLines<Samples> lines = PartialLines.open(output, Samples.class, Fingerprint.of(List.of(asked, texts, sampling)), part,
+        Sampling settled = GenerateStage.settle(generator, encoded, sampling, progress);
+        int part = Math.clamp(WEIGHTS / model.model().config().parameters(), FEWEST, MOST) / settled.count() + 1;
+        try (PartialLines<Samples> lines = PartialLines.open(output, Samples.class, Fingerprint.of(List.of(asked, texts, settled)), part,
                 resume)) {
             progress.start(task, asked.size(), lines.lines().size());
             while (lines.lines().size() < asked.size()) {
                 int first = lines.lines().size();
                 List<Question> some = asked.subList(first, Math.min(asked.size(), first + part));
-                List<List<Completion>> completions = generator.generate(encoded.subList(first, first + some.size()), first, sampling,
+                List<List<Completion>> completions = generator.generate(encoded.subList(first, first + some.size()), first, settled,
                         done -> progress.at(first + done, ""));
                 List<Samples> samples = new ArrayList<>();
                 for (int i = 0; i < some.size(); i++) {

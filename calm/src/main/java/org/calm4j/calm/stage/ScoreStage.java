@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.BiFunction;
 import org.calm4j.calm.data.Messages;
 import org.calm4j.calm.data.TrainingData;
 import org.calm4j.engine.CalmException;
@@ -29,7 +30,7 @@ public record ScoreStage(Path input, Path output) {
 
     /** Returns the number of lines. */
     public int run(ModelFolder model, Progress progress) {
-        List<Line> lines = Jsonl.read(input, JsonNode.class, (line, where) -> line(line, where, model));
+        List<Line> lines = read(input, (line, where) -> line(line, where, model));
         progress.start("score", lines.size());
         List<List<double[]>> logProbs;
         try {
@@ -43,6 +44,15 @@ public record ScoreStage(Path input, Path output) {
         }
         Jsonl.write(output, scores);
         return scores.size();
+    }
+
+    /** The lines of a file that should have some. */
+    static <T> List<T> read(Path input, BiFunction<JsonNode, String, T> make) {
+        List<T> lines = Jsonl.read(input, JsonNode.class, make);
+        if (lines.isEmpty()) {
+            throw CalmException.badInput(input, "has no lines");
+        }
+        return lines;
     }
 
     private static Line line(JsonNode line, String where, ModelFolder model) {

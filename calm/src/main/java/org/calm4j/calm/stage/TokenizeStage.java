@@ -21,7 +21,7 @@ public record TokenizeStage(Path model, Path input, Path output, boolean special
     /** Returns the number of lines. */
     public int run() {
         Tokenizer tokenizer = Tokenizer.read(model);
-        List<Line> lines = Jsonl.read(input, JsonNode.class, (line, where) -> {
+        List<Line> lines = ScoreStage.read(input, (line, where) -> {
             int[] ids = line.has("messages") ? conversation(tokenizer, line, where)
                     : tokenizer.encode(ScoreStage.text(line, "text", where), specialTokens);
             return new Line(ScoreStage.id(line, where), ids, tokenizer.decode(ids, false));

@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
@@ -87,7 +89,7 @@ class CommandLineTest {
     @ValueSource(strings = {"--batch-size=0", "--learning-rate=-1", "--learning-rate=nan", "--epochs=0", "--lora-rank=-1",
             "--warmup-ratio=2",
         "--adam-beta1=1", "--beta=0", "--label-smoothing=0.5", "--lr-scheduler=square", "--loss-type=quadratic", "--max-grad-norm=-1",
-        "--loss-weights=1,2", "--device=gpu", "--threads=-1", "--max-steps=0", "--logging-steps=0", "--seed=x"})
+        "--loss-weights=1,2", "--device=gpu", "--threads=-1", "--threads=100000", "--max-steps=0", "--logging-steps=0", "--seed=x"})
     void valuesOutOfRangeAreWrongUsage(String option) throws IOException {
         ModelOnDisk.write(folder.resolve("model"));
         file("pairs.jsonl", "{\"prompt_input_ids\":[3],\"chosen_input_ids\":[4],\"rejected_input_ids\":[5]}");
@@ -113,11 +115,97 @@ class CommandLineTest {
     }
 
     @Test
+    void aLackOfThreadsIsNoLackOfHeap() {
+        Failures failures = new Failures();
+        String threads = "unable to create native thread: possibly out of memory or process/resource limits reached";
+        assertThat(failures.outOfMemory(new PrintWriter(err, true), new OutOfMemoryError(threads))).isEqualTo(1);
+        assertThat(err.toString()).contains("--threads").doesNotContain("Xmx");
+        assertThat(failures.outOfMemory(new PrintWriter(err, true), new OutOfMemoryError("Java heap space"))).isEqualTo(1);
+        assertThat(err.toString()).contains("Xmx");
+    }
+
+    @Test
+    void anInputIsNeverOverwritten() throws IOException {
+        ModelOnDisk.write(folder.resolve("model"));
+        String samples = Files.readString(folder.resolve("en.jsonl"));
+        Files.createSymbolicLink(folder.resolve("link"), folder.resolve("en.jsonl"));
+        String same = path("../" + folder.getFileName() + "/en.jsonl");
+        assertThat(calm("vote", "--samples", path("fr.jsonl"), path("en.jsonl"), "--output", same)).isEqualTo(2);
+        assertThat(err.toString().lines()).hasSize(1).first().asString().contains("en.jsonl would be overwritten");
+        assertThat(calm("vote", "--samples", path("link"), "--output", path("v"), "--summary", path("en.jsonl"))).isEqualTo(2);
+        assertThat(calm("pairs", "--samples", path("en.jsonl"), "--votes", path("fr.jsonl"), "--output", path("fr.jsonl"))).isEqualTo(2);
+        assertThat(calm("import", path("en.jsonl"), "--language", "en", "--output", path("link"))).isEqualTo(2);
+        assertThat(calm("score", "--model", path("model"), "--input", path("en.jsonl"), "--output", path("en.jsonl"))).isEqualTo(2);
+        assertThat(calm("generate", "--model", path("model"), "--input", path("en.jsonl"), "--output", path("en.jsonl"))).isEqualTo(2);
+        assertThat(calm("sample", "--model", path("model"), "--data", path("en.jsonl"), "--output", path("en.jsonl"))).isEqualTo(2);
+        assertThat(calm("tokenize", "--model", path("model"), "--input", path("en.jsonl"), "--output", path("en.jsonl"))).isEqualTo(2);
+        assertThat(folder.resolve("en.jsonl")).hasContent(samples);
+        // A folder's files, too: what is compared with would be gone.
+        file("p.jsonl", "{\"id\":1,\"language\":\"en\",\"answer\":\"A\",\"prediction\":\"A\"}");
+        file("predictions.jsonl", "{\"id\":1,\"language\":\"en\",\"answer\":\"A\",\"prediction\":\"B\"}");
+        assertThat(calm("evaluate", "--predictions", path("p.jsonl"), "--against", path("predictions.jsonl"), "--output", folder.toString())).isEqualTo(2);
+        assertThat(folder.resolve("predictions.jsonl")).content().contains("\"B\"");
+    }
+
+    @Test
+    void withoutANumberAsManyNewTokensAsFit() throws IOException {
+        // It has 64 positions.
+        ModelOnDisk.write(folder.resolve("model"));
+        file("in.jsonl", "{\"id\":1,\"input_ids\":[3,4]}");
+        assertThat(calm("generate", "--model", path("model"), "--input", path("in.jsonl"), "--ignore-eos")).isZero();
+        assertThat(Json.mapper().readTree(out.toString()).at("/completions/0/output_ids")).hasSize(62);
+        assertThat(err.toString()).contains("62 new tokens at most");
+        assertThat(calm("generate", "--model", path("model"), "--input", path("in.jsonl"), "--max-new-tokens", "63")).isEqualTo(3);
+        assertThat(err.toString()).contains("--max-new-tokens 62 at most");
+    }
+
+    @Test
+    void anEmptyFileIsBadInput() throws IOException {
+        ModelOnDisk.write(folder.resolve("model"));
+        file("empty.jsonl");
+        file("kept", "kept");
+        for (String command : List.of("score", "generate")) {
+            assertThat(calm(command, "--model", path("model"), "--input", path("empty.jsonl"), "--output", path("kept"))).isEqualTo(3);
+            assertThat(err.toString()).contains("empty.jsonl: has no lines");
+        }
+        assertThat(calm("sample", "--model", path("model"), "--data", path("empty.jsonl"), "--output", path("kept"))).isEqualTo(3);
+        assertThat(calm("vote", "--extract-only", "--samples", path("empty.jsonl"), "--output", path("kept"))).isEqualTo(3);
+        assertThat(calm("pairs", "--samples", path("empty.jsonl"), "--votes", path("empty.jsonl"), "--output", path("kept"))).isEqualTo(3);
+        assertThat(calm("evaluate", "--predictions", path("empty.jsonl"), "--output", path("eval"))).isEqualTo(3);
+        assertThat(folder.resolve("kept")).hasContent("kept");
+        assertThat(folder.resolve("eval")).doesNotExist();
+    }
+
+    @Test
     void aPlaceThatCannotBeWrittenToIsBadInput() throws IOException {
         file("plain", "a file");
         assertThat(calm("vote", "--samples", path("en.jsonl"), "--output", path("plain/votes.jsonl"))).isEqualTo(3);
         assertThat(err.toString().lines()).hasSizeLessThanOrEqualTo(3);
         assertThat(err.toString()).contains("plain");
+    }
+
+    @Test
+    void resultsThatCannotBeWrittenAreAFailure() {
+        PrintStream before = System.out;
+        try {
+            assertThat(Calm.run(failing("No space left on device"), new PrintWriter(err, true), "completion")).isEqualTo(1);
+            assertThat(err.toString().lines()).hasSize(1).first().asString().contains("standard output", "No space left");
+            // Its reader went away: what it wanted it has.
+            err.getBuffer().setLength(0);
+            assertThat(Calm.run(failing("Broken pipe"), new PrintWriter(err, true), "completion")).isZero();
+            assertThat(err.toString()).isEmpty();
+        } finally {
+            System.setOut(before);
+        }
+    }
+
+    private static OutputStream failing(String why) {
+        return new OutputStream() {
+            @Override
+            public void write(int b) throws IOException {
+                throw new IOException(why);
+            }
+        };
     }
 
     @Test

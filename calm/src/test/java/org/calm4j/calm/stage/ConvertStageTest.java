@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Safetensors;
@@ -63,6 +64,15 @@ final class ConvertStageTest {
             }
         }
         assertThatThrownBy(() -> convert("whole", model, null, null, 1 << 20)).isInstanceOf(CalmException.class).hasMessageContaining("has files");
+    }
+
+    @Test
+    void theModelsOwnFolderByAnotherNameIsRefused() throws IOException {
+        assertThatThrownBy(() -> convert("missing/../model", model, null, null, 1 << 20)).isInstanceOf(CalmException.class).hasMessageContaining("has files");
+        try (Stream<Path> files = Files.list(folder)) {
+            assertThat(files).containsOnly(model);
+        }
+        assertThat(convert("missing/../new", model, null, null, 1 << 20).normalize().resolve("config.json")).exists();
     }
 
     @Test

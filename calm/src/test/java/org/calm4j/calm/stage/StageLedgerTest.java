@@ -2,6 +2,7 @@ package org.calm4j.calm.stage;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
@@ -12,6 +13,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.calm4j.engine.CalmException;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -103,6 +106,20 @@ class StageLedgerTest {
         assertThat(PartialLines.of(output)).doesNotExist();
         PartialLines.open(output, JsonNode.class, "key", 2, false).close();
         assertThatThrownBy(() -> PartialLines.open(output, JsonNode.class, "other", 2, true)).isInstanceOf(CalmException.class).hasMessageContaining("--resume");
+    }
+
+    @Test
+    void linesForAPipeLeaveNothingBesideIt() throws Exception {
+        Path pipe = folder.resolve("pipe");
+        assumeTrue(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor() == 0);
+        try (PartialLines<JsonNode> lines = PartialLines.open(pipe, JsonNode.class, "key", 2, false)) {
+            lines.add(List.of(line(1)));
+            assertThat(PartialLines.of(pipe)).doesNotExist();
+            CompletableFuture<Void> finished = CompletableFuture.runAsync(lines::finish);
+            assertThat(Files.readString(pipe)).isEqualTo("{\"n\":1}\n");
+            finished.get(1, TimeUnit.MINUTES);
+        }
+        assertThatThrownBy(() -> PartialLines.open(pipe, JsonNode.class, "key", 2, true)).isInstanceOf(CalmException.class).hasMessageContaining("--resume");
     }
 
     private static JsonNode line(int n) {

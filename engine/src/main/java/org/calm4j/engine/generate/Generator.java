@@ -66,6 +66,9 @@ public final class Generator {
 
     /** The same for a part of many prompts: {@code firstNumber} is the number of its first one among all. */
     public List<List<Completion>> generate(List<int[]> prompts, int firstNumber, Sampling sampling, IntConsumer done) {
+        if (sampling.maxNewTokens() == Sampling.FITTING) {
+            return generate(prompts, firstNumber, settle(prompts, sampling), done);
+        }
         List<List<Completion>> all = new ArrayList<>(prompts.size());
         if (prompts.isEmpty()) {
             return all;
@@ -84,6 +87,12 @@ public final class Generator {
         return all;
     }
 
+    /** The sampling with a number of new tokens: its own, or for {@link Sampling#FITTING} the default as far as it fits, at least 1. */
+    public Sampling settle(List<int[]> prompts, Sampling sampling) {
+        int left = model.config().maxPositions() - prompts.stream().mapToInt(p -> p.length).max().orElse(0);
+        return sampling.maxNewTokens() != Sampling.FITTING ? sampling : sampling.withMaxNewTokens(Math.clamp(left, 1, Sampling.DEFAULT_NEW_TOKENS));
+    }
+
     /**
      * Returns the length of the longest prompt.
      *
@@ -91,9 +100,11 @@ public final class Generator {
      */
     public int check(List<int[]> prompts, Sampling sampling) {
         int longest = prompts.stream().mapToInt(p -> p.length).max().orElse(0);
-        if ((long) longest + sampling.maxNewTokens() > model.config().maxPositions()) {
+        int left = model.config().maxPositions() - longest;
+        if (sampling.maxNewTokens() > left) {
             throw CalmException.badInput("the longest prompt has " + longest + " tokens", "with " + sampling.maxNewTokens()
-                    + " new ones that is more than the model's max_position_embeddings, " + model.config().maxPositions());
+                    + " new ones that is more than the model's max_position_embeddings, " + model.config().maxPositions()
+                    + (left > 0 ? "; take --max-new-tokens " + left + " at most" : "; shorten it"));
         }
         return longest;
     }

@@ -7,7 +7,7 @@ import org.calm4j.engine.random.CounterRandom;
 /**
  * How tokens are chosen; names and order as in transformers: repetition penalty, temperature, top-k, top-p, min-p.
  *
- * @param maxNewTokens tokens a completion has at most, the end-of-sequence token included
+ * @param maxNewTokens tokens a completion has at most, the end-of-sequence token included; {@link #FITTING} until {@link Generator#settle} knows
  * @param temperature 0 for the most probable token always
  * @param topK only the k most probable; 0 for all
  * @param topP only the smallest set of most probable tokens that has this probability; 1 for all
@@ -21,6 +21,10 @@ import org.calm4j.engine.random.CounterRandom;
 public record Sampling(int maxNewTokens, double temperature, int topK, double topP, double minP, double repetitionPenalty,
         List<String> stop,
         int count, boolean ignoreEos, long seed) {
+    /** In the place of maxNewTokens: {@link #DEFAULT_NEW_TOKENS}, or what the longest prompt leaves of the model's positions. */
+    public static final int FITTING = -1;
+    public static final int DEFAULT_NEW_TOKENS = 256;
+
     public Sampling {
         stop = List.copyOf(stop);
     }
@@ -28,6 +32,10 @@ public record Sampling(int maxNewTokens, double temperature, int topK, double to
     /** Without penalty and stop strings. */
     public Sampling(int maxNewTokens, double temperature, int topK, double topP, double minP, int count, boolean ignoreEos, long seed) {
         this(maxNewTokens, temperature, topK, topP, minP, 1, List.of(), count, ignoreEos, seed);
+    }
+
+    Sampling withMaxNewTokens(int tokens) {
+        return new Sampling(tokens, temperature, topK, topP, minP, repetitionPenalty, stop, count, ignoreEos, seed);
     }
 
     /** What it says of each single token. */

@@ -1,6 +1,7 @@
 package org.calm4j.engine.io;
 
 import java.io.BufferedOutputStream;
+import java.io.FilterOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
@@ -18,9 +19,11 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.function.Consumer;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.calm4j.engine.CalmException;
 
-/** Files and folders that appear whole or not at all: written beside, synced, renamed. */
+/** Files and folders that appear whole or not at all: written beside, synced, renamed. Devices and pipes are written through. */
 public final class AtomicFile {
     /** Writes a file's content. */
     @FunctionalInterface
@@ -28,22 +31,37 @@ public final class AtomicFile {
         void write(OutputStream out) throws IOException;
     }
 
+    /** Names of this process's open files: what is behind them is in use, and not to be replaced. */
+    private static final Pattern DESCRIPTOR = Pattern.compile("/dev/std(out|err)|/(dev|proc/self)/fd/\\d+");
+    private static final int MOST_LINKS = 40;
+    private static final int BUFFER = 1 << 16;
+
     private AtomicFile() {
     }
 
-    /** @throws CalmException bad input where the place cannot be written to, failed where writing fails */
+    /**
+     * Writes a file, beside where it will be. A symbolic link is followed, and what is there and no file, such as a device or a pipe, is
+     * written through.
+     *
+     * @throws CalmException bad input where the place cannot be written to, failed where writing fails
+     */
     public static void write(Path file, Content content) {
-        Path beside = beside(file);
+        if (isStream(file)) {
+            writeThrough(file, content);
+            return;
+        }
+        Path place = place(file);
+        Path beside = beside(place);
         try {
             Files.createDirectories(beside.getParent());
             try (FileChannel channel = FileChannel.open(beside, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING,
                     StandardOpenOption.WRITE)) {
-                OutputStream out = new BufferedOutputStream(Channels.newOutputStream(channel), 1 << 16);
+                OutputStream out = new BufferedOutputStream(Channels.newOutputStream(channel), BUFFER);
                 content.write(out);
                 out.flush();
                 channel.force(true);
             }
-            Files.move(beside, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            Files.move(beside, place, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
         } catch (IOException | UncheckedIOException e) {
             throw unwritable(file, e);
         } finally {
@@ -51,20 +69,81 @@ public final class AtomicFile {
         }
     }
 
-    /** A folder that the consumer fills; it replaces an older one of that name. */
+    /** Whether what is written there passes on, to a device or another process, so that nothing can be put in its place. */
+    public static boolean isStream(Path file) {
+        return DESCRIPTOR.matcher(file.toAbsolutePath().toString()).matches()
+                || Files.exists(file) && !Files.isRegularFile(file) && !Files.isDirectory(file);
+    }
+
+    /** Where a path leads: symbolic links followed, what they lead to may be missing; so may folders, also those that {@code ..} leaves again. */
+    public static Path place(Path file) {
+        Path place = file.toAbsolutePath();
+        if (!Files.exists(place.getParent() == null ? place : place.getParent())) {
+            place = place.normalize();
+        }
+        try {
+            for (int links = 0; Files.isSymbolicLink(place); links++) {
+                if (links == MOST_LINKS) {
+                    throw CalmException.badInput(file, "is a symbolic link that leads in a circle; choose another --output");
+                }
+                place = place.resolveSibling(Files.readSymbolicLink(place));
+            }
+        } catch (IOException e) {
+            throw unwritable(file, e);
+        }
+        return place;
+    }
+
+    private static void writeThrough(Path file, Content content) {
+        Matcher descriptor = DESCRIPTOR.matcher(file.toAbsolutePath().toString());
+        boolean known = descriptor.matches();
+        boolean isOut = known && descriptor.group().matches(".*(out|/1)");
+        boolean isErr = known && descriptor.group().matches(".*(err|/2)");
+        // The standard streams may be redirected, and others write there, too: who owns them hears of errors.
+        try (OutputStream through = isOut ? new Unclosed(System.out) : isErr ? new Unclosed(System.err)
+                : Files.newOutputStream(file, StandardOpenOption.WRITE, StandardOpenOption.APPEND);
+                OutputStream out = new BufferedOutputStream(through, BUFFER)) {
+            content.write(out);
+        } catch (IOException | UncheckedIOException e) {
+            throw unwritable(file, e);
+        }
+    }
+
+    /** Closing it only flushes. */
+    private static final class Unclosed extends FilterOutputStream {
+        Unclosed(OutputStream out) {
+            super(out);
+        }
+
+        @Override
+        public void write(byte[] bytes, int offset, int length) throws IOException {
+            out.write(bytes, offset, length);
+        }
+
+        @Override
+        public void close() throws IOException {
+            flush();
+        }
+    }
+
+    /** A folder that the consumer fills; it replaces an older one of that name. A symbolic link to one is followed. */
     public static void folder(Path folder, Consumer<Path> content) {
-        Path beside = beside(folder);
-        Path old = folder.resolveSibling("." + folder.getFileName() + ".old");
+        Path place = place(folder);
+        if (Files.exists(place) && !Files.isDirectory(place)) {
+            throw CalmException.badInput(folder, "is there and is no folder; choose another place");
+        }
+        Path beside = beside(place);
+        Path old = place.resolveSibling("." + place.getFileName() + ".old");
         try {
             deleteTree(beside);
             Files.createDirectories(beside);
             content.accept(beside);
             sync(beside);
-            if (Files.exists(folder)) {
+            if (Files.exists(place)) {
                 deleteTree(old);
-                Files.move(folder, old, StandardCopyOption.ATOMIC_MOVE);
+                Files.move(place, old, StandardCopyOption.ATOMIC_MOVE);
             }
-            Files.move(beside, folder, StandardCopyOption.ATOMIC_MOVE);
+            Files.move(beside, place, StandardCopyOption.ATOMIC_MOVE);
             deleteTree(old);
         } catch (IOException | UncheckedIOException e) {
             throw unwritable(folder, e);
@@ -85,9 +164,8 @@ public final class AtomicFile {
         }
     }
 
-    private static Path beside(Path file) {
-        Path absolute = file.toAbsolutePath();
-        return absolute.resolveSibling("." + absolute.getFileName() + ".tmp");
+    private static Path beside(Path place) {
+        return place.resolveSibling("." + place.getFileName() + ".tmp");
     }
 
     private static void sync(Path folder) throws IOException {
