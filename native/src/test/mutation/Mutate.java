@@ -87,7 +87,7 @@ final class Mutate {
         }
     }
 
-    /** A test that has run: its name for JUnit, how long it took, and the mutants that it may notice. */
+    /** A test that has run: its name for JUnit, the processor time that it took, and the mutants that it may notice. */
     private record Reach(String test, long milliseconds, Set<Integer> mutants) {
     }
 
@@ -358,7 +358,7 @@ final class Mutate {
             public void executionStarted(TestIdentifier test) {
                 if (test.isTest()) {
                     reached.asSlice(0, count).fill((byte) 0);
-                    started[0] = System.nanoTime();
+                    started[0] = processorTime();
                 }
             }
 
@@ -372,7 +372,7 @@ final class Mutate {
                             mutants.add(i);
                         }
                     }
-                    lines.add(test.getUniqueId() + "\t" + (System.nanoTime() - started[0]) / 1_000_000 + "\t"
+                    lines.add(test.getUniqueId() + "\t" + (processorTime() - started[0]) / 1_000_000 + "\t"
                             + mutants.stream().map(String::valueOf).collect(Collectors.joining(" ")));
                 }
             }
