@@ -41,11 +41,11 @@ static __device__ __forceinline__ void loadPiece(float (&piece)[8], const bf16 *
     }
 }
 
-// rows[SPLIT], scores[HEADS][SPLIT] and mixed[WARPS][HEADS][32·SIZE] are shared.
+// rows, scores and mixed are shared.
 template <typename T, int SIZE>
-static __device__ __forceinline__ void decode(long *rows, float (*scores)[SPLIT], float (*mixed)[HEADS][32 * SIZE], float *partial,
-                                              const float *q, const T *k, const T *v, const int *segments, const int *queries, int heads,
-                                              int groups, int d, float scale, int window, bool wide) {
+static __device__ __forceinline__ void decode(long (&rows)[SPLIT], float (&scores)[HEADS][SPLIT], float (&mixed)[WARPS][HEADS][32 * SIZE],
+                                              float *partial, const float *q, const T *k, const T *v, const int *segments,
+                                              const int *queries, int heads, int groups, int d, float scale, int window, bool wide) {
     const int index = queries[blockIdx.x];
     const Segment own = segmentAt(segments, index);
     const int length = own.depth + own.keyLength;

@@ -10,7 +10,8 @@
 // Rules that both compilers need:
 // - Kernels are extern "C", not templates; a template or helper that they call is `static __device__` (helpers of one file may have any
 //   name: for nvcc each file is included in a namespace of its own, so a .cu file includes nothing but "device.cuh" and other .cuh files).
-// - `__shared__ float tile[32];` stands inside a kernel or a static helper. Dynamic shared memory: DYNAMIC_SHARED(float, tile);
+// - `__shared__ float tile[32];` stands inside a kernel or a static helper; a helper that is given it takes `float (&tile)[32]`, so that the
+//   stand-in knows where it ends. Dynamic shared memory: DYNAMIC_SHARED(float, tile);
 // - What a warp shares through memory needs __syncwarp() or __syncthreads(); shuffles order no memory. Every thread of a block reaches
 //   every __syncthreads(), and every lane named in a mask reaches the call: no early return before them.
 // - Blocks of one launch share nothing but atomics on integers; what needs all blocks is a second launch. No atomics on floats: bits would
@@ -129,9 +130,9 @@ static __device__ __forceinline__ float warpMax(float x) {
     return x;
 }
 
-// Sum and maximum over a block of whole warps, in every thread. `scratch` is 32 floats of shared memory that nobody else uses meanwhile;
+// Sum and maximum over a block of whole warps, in every thread. `scratch` is shared memory that nobody else uses meanwhile;
 // the barrier at the end lets it be used again at once.
-static __device__ __forceinline__ float blockSum(float x, float *scratch) {
+static __device__ __forceinline__ float blockSum(float x, float (&scratch)[32]) {
     x = warpSum(x);
     if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = x;
     __syncthreads();
@@ -139,7 +140,7 @@ static __device__ __forceinline__ float blockSum(float x, float *scratch) {
     __syncthreads();
     return x;
 }
-static __device__ __forceinline__ float blockMax(float x, float *scratch) {
+static __device__ __forceinline__ float blockMax(float x, float (&scratch)[32]) {
     x = warpMax(x);
     if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = x;
     __syncthreads();

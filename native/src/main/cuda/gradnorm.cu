@@ -3,7 +3,7 @@
 #include "device.cuh"
 
 // Over a block of whole warps, in thread 0.
-static __device__ __forceinline__ double sumOverBlock(double x, double *scratch) {
+static __device__ __forceinline__ double sumOverBlock(double x, double (&scratch)[32]) {
     for (int lanes = 16; lanes > 0; lanes >>= 1) x += __shfl_xor_sync(0xFFFFFFFFu, x, lanes);
     if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = x;
     __syncthreads();

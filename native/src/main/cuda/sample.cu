@@ -17,7 +17,7 @@
 typedef unsigned long long Weight;
 
 // Over a block of whole warps, in every thread.
-template <typename T> static __device__ __forceinline__ T sumOverBlock(T x, T *scratch) {
+template <typename T> static __device__ __forceinline__ T sumOverBlock(T x, T (&scratch)[32]) {
     for (int lanes = 16; lanes > 0; lanes >>= 1) x += __shfl_xor_sync(0xFFFFFFFFu, x, lanes);
     if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = x;
     __syncthreads();
@@ -37,7 +37,7 @@ static __device__ __forceinline__ Best better(Best a, Best b) {
     return b.score > a.score || (b.score == a.score && b.token < a.token) ? b : a;
 }
 
-static __device__ __forceinline__ Best bestOverBlock(Best x, double *scores, int *tokens) {
+static __device__ __forceinline__ Best bestOverBlock(Best x, double (&scores)[32], int (&tokens)[32]) {
     for (int lanes = 16; lanes > 0; lanes >>= 1) {
         const Best other = {__shfl_xor_sync(0xFFFFFFFFu, x.score, lanes), __shfl_xor_sync(0xFFFFFFFFu, x.token, lanes)};
         x = better(x, other);
@@ -60,7 +60,7 @@ struct Cut {
 };
 
 // The cut below which the heaviest tokens first reach `wanted`, counted, or weighed.
-static __device__ Cut cutAt(const Weight *weights, int n, bool weigh, Weight wanted, Weight *scratch) {
+static __device__ Cut cutAt(const Weight *weights, int n, bool weigh, Weight wanted, Weight (&scratch)[32]) {
     Cut cut = {0, 0, 0};
     Weight countAbove = 0;
     for (int bit = 44; bit >= 0; bit--) {
@@ -100,7 +100,8 @@ struct Counted {
 };
 
 // The first token at which the sum of what counts exceeds `point`, or a share of the whole sum where `point` is negative.
-static __device__ int locate(const Weight *weights, int n, const Counted &counted, double share, long point, Weight *scratch, int *found) {
+static __device__ int locate(const Weight *weights, int n, const Counted &counted, double share, long point, Weight (&scratch)[32],
+                             int *found) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
     const int first = (int) min((long) n, (long) warp * ((n + warps - 1) / warps));
     const int end = min(n, first + (n + warps - 1) / warps);
@@ -145,8 +146,8 @@ static __device__ __forceinline__ double scoreOf(const float *logits, int token,
 }
 
 // What of the weights is kept.
-static __device__ Counted keep(const Weight *weights, int vocabulary, Weight total, int topK, double topP, double minP, Weight *candidates,
-                               int *count, Weight *scratch) {
+static __device__ Counted keep(const Weight *weights, int vocabulary, Weight total, int topK, double topP, double minP,
+                               Weight (&candidates)[CANDIDATES], int *count, Weight (&scratch)[32]) {
     Counted kept = {false, 0, vocabulary, max(1ull, (Weight) ceil(minP * (double) ONE))};
     const bool some = topK > 0 && topK < vocabulary;
     if (!some && topP >= 1) return kept;

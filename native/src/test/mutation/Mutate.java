@@ -87,7 +87,7 @@ final class Mutate {
         }
     }
 
-    /** A test that has run: its name for JUnit, how long it took, and the mutants that it may notice. */
+    /** A test that has run: its name for JUnit, the processor time that it took, and the mutants that it may notice. */
     private record Reach(String test, long milliseconds, Set<Integer> mutants) {
     }
 
@@ -124,8 +124,7 @@ final class Mutate {
             }
             reaches.put(order, read(file));
         }
-        Map<String, String> reasons = reasons();
-        Map<String, Integer> counts = new HashMap<>();
+        List<String> unnoticed = unnoticed(mutants);
         Map<Integer, String> outcomes = new TreeMap<>();
         for (boolean quick : new boolean[] {true, false}) {
             // Both orders: some races give right numbers in one.
@@ -142,18 +141,11 @@ final class Mutate {
                         outcomes.put(mutant, outcome);
                     }
                 });
-                record(mutants, outcomes);
-            }
-            for (int i = 0; i < mutants.size() && quick; i++) {
-                String reason = reasons.get(key(mutants.get(i).file.getFileName().toString(), mutants.get(i).what(), counts));
-                if (reason != null && !outcomes.containsKey(i)) {
-                    outcomes.put(i, EQUIVALENT + reason);
-                }
+                record(mutants, outcomes, unnoticed);
             }
         }
-        record(mutants, outcomes);
-        List<String> survivors = IntStream.range(0, mutants.size()).filter(i -> !outcomes.containsKey(i)).mapToObj(mutants::get)
-                .map(Mutant::toString).toList();
+        List<String> survivors = IntStream.range(0, mutants.size()).filter(i -> outcomes.getOrDefault(i, unnoticed.get(i)).equals(SURVIVES))
+                .mapToObj(mutants::get).map(Mutant::toString).toList();
         System.out.println(survivors.size() + " of " + mutants.size() + " survive");
         survivors.forEach(survivor -> System.out.println("  " + survivor));
         System.exit(survivors.isEmpty() ? 0 : 1);
@@ -366,7 +358,7 @@ final class Mutate {
             public void executionStarted(TestIdentifier test) {
                 if (test.isTest()) {
                     reached.asSlice(0, count).fill((byte) 0);
-                    started[0] = System.nanoTime();
+                    started[0] = processorTime();
                 }
             }
 
@@ -380,7 +372,7 @@ final class Mutate {
                             mutants.add(i);
                         }
                     }
-                    lines.add(test.getUniqueId() + "\t" + (System.nanoTime() - started[0]) / 1_000_000 + "\t"
+                    lines.add(test.getUniqueId() + "\t" + (processorTime() - started[0]) / 1_000_000 + "\t"
                             + mutants.stream().map(String::valueOf).collect(Collectors.joining(" ")));
                 }
             }
@@ -491,12 +483,20 @@ final class Mutate {
         return reasons;
     }
 
+    /** What each mutant is called that no test notices. */
+    private static List<String> unnoticed(List<Mutant> mutants) throws IOException {
+        Map<String, String> reasons = reasons();
+        Map<String, Integer> counts = new HashMap<>();
+        return mutants.stream().map(of -> reasons.get(key(of.file.getFileName().toString(), of.what(), counts)))
+                .map(reason -> reason == null ? SURVIVES : EQUIVALENT + reason).toList();
+    }
+
     /** A line for each mutant, in order; those of files that are not mutated this time stay. */
-    private static void record(List<Mutant> mutants, Map<Integer, String> outcomes) throws IOException {
+    private static void record(List<Mutant> mutants, Map<Integer, String> outcomes, List<String> unnoticed) throws IOException {
         List<String> lines = Files.exists(RESULTS) ? new ArrayList<>(Files.readAllLines(RESULTS)) : new ArrayList<>();
         lines.removeIf(line -> mutants.stream().anyMatch(of -> line.startsWith(of.file.getFileName() + ":")));
         for (int i = 0; i < mutants.size(); i++) {
-            lines.add(mutants.get(i) + ": " + outcomes.getOrDefault(i, SURVIVES));
+            lines.add(mutants.get(i) + ": " + outcomes.getOrDefault(i, unnoticed.get(i)));
         }
         lines.sort(Comparator.comparing((String line) -> line.split(":")[0]).thenComparing(line -> Integer.parseInt(line.split(":")[1])));
         Files.write(RESULTS, lines);

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
 
 /** The operations on the GPU, or on its stand-in, against the scalar definition. The logits come in pieces of few columns. */
 class CudaBackendConformanceTest extends BackendConformance {
-    private static final long COLUMNS = 100;
+    private static final int COLUMNS = 100;
     private static CudaBackend backend;
 
     @BeforeAll
@@ -79,6 +79,11 @@ class CudaBackendConformanceTest extends BackendConformance {
     @Override
     protected int oneCaseOf() {
         return StandIn.isPresent() ? StandIn.isCheck() ? 13 : 3 : 1;
+    }
+
+    @Override
+    protected int chunk() {
+        return COLUMNS;
     }
 
     /** A GPU's exponential may be off by two units in the last place, 1.2e-7 each, beside the roundings that all have. */
