@@ -85,7 +85,7 @@ public record VoteSummary(int questions, int winners, int ties, int tiesResolved
             text.append(percent(" Consistency of the languages' own votes %.1f %%.", consistency));
         }
         if (majority != null && accuracy != null) {
-            text.append(percent(String.format(Locale.ROOT, "%nRight, of %d with a known answer: the vote %%.1f %%%%", graded), accuracy));
+            text.append(percent(String.format(Locale.ROOT, "%nRight, of %d with a known answer, a tie counted as wrong: the vote %%.1f %%%%", graded), accuracy));
             text.append(shares("; alone", majority.alone()));
             text.append(majority.without().size() < 2 ? "" : shares("; without", majority.without())).append('.');
         }
