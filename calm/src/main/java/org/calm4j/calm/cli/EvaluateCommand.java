@@ -159,8 +159,8 @@ final class EvaluateCommand extends CalmCommand {
         if (comparison.consistency() != null) {
             parts.add("consistency " + text(comparison.consistency()));
         }
-        comparison.flips().forEach((language, flips) -> parts.add(String.format(Locale.ROOT, "%s %d became right, %d wrong (p = %.3g)",
-                language,                flips.gained(), flips.lost(), flips.pValue())));
+        comparison.flips().forEach((language, flips) -> parts.add(String.format(Locale.ROOT, "%s %d became right, %d wrong (%s)",
+                language, flips.gained(), flips.lost(), flips.chance())));
         return "Against the other: " + String.join(", ", parts);
     }
 

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
@@ -35,6 +36,11 @@ public record Comparison(@JsonProperty("accuracy_mean") Change accuracyMean, Cha
     public record Flips(int gained, int lost, @JsonProperty("p_value") double pValue) {
         static Flips of(int gained, int lost) {
             return new Flips(gained, lost, exactTest(gained, lost));
+        }
+
+        /** The p-value for people: {@code p = 0.032}, {@code p < 0.001}. */
+        public String chance() {
+            return pValue < 0.001 ? "p < 0.001" : String.format(Locale.ROOT, "p = %.2g", pValue);
         }
     }
 
@@ -96,9 +102,17 @@ public record Comparison(@JsonProperty("accuracy_mean") Change accuracyMean, Cha
         return aligned;
     }
 
-    // Twice the smaller tail: BinomialTest's own two-sided sum compares probabilities for equality and counts the middle twice (MATH-1644).
+    // Twice the smaller tail: BinomialTest's own two-sided sum compares probabilities for equality and counts the middle twice (MATH-1644). The
+    // terms are summed one by one, since cumulativeProbability takes what is left of 1, where a small tail is lost.
     private static double exactTest(int gained, int lost) {
         int flips = gained + lost;
-        return flips == 0 ? 1 : Math.min(1, 2 * new BinomialDistribution(null, flips, 0.5).cumulativeProbability(Math.min(gained, lost)));
+        int smaller = Math.min(gained, lost);
+        double term = new BinomialDistribution(null, flips, 0.5).probability(smaller);
+        double tail = 0;
+        for (int k = smaller; k >= 0; k--) {
+            tail += term;
+            term *= k / (flips - k + 1.0);
+        }
+        return Math.min(1, 2 * tail);
     }
 }

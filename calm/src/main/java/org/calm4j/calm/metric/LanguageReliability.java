@@ -57,11 +57,11 @@ public record LanguageReliability(Map<String, Double> reliability, List<Map<Stri
     }
 
     /**
-     * Whether it beats the plain majority, where the truth is known.
+     * Whether it beats the plain majority, where the truth is known; a tie has no winner and counts as wrong.
      *
      * @param accuracy share of questions whose most probable label is right
-     * @param majority the same of the most frequent label, a tie counted as a fair draw
-     * @param flips against the majority, over questions where that has a winner
+     * @param majority the same of the most frequent label
+     * @param flips against the majority
      * @param reliability by language, as estimated without the truth
      */
     public record AgainstMajority(double accuracy, double majority, Comparison.Flips flips, Map<String, Double> reliability) {
@@ -78,26 +78,20 @@ public record LanguageReliability(Map<String, Double> reliability, List<Map<Stri
             return null;
         }
         LanguageReliability estimate = of(votes.stream().map(Vote::byLanguage).toList());
-        double right = 0;
-        double majority = 0;
+        int both = 0;
         int gained = 0;
         int lost = 0;
         for (int i = 0; i < votes.size(); i++) {
-            Vote vote = votes.get(i);
-            String label = truth.get(vote.id());
-            if (label == null || vote.votes().isEmpty()) {
-                continue;
+            String label = truth.get(votes.get(i).id());
+            if (label != null) {
+                boolean right = label.equals(VoteReliability.winner(estimate.probabilities.get(i)));
+                boolean was = label.equals(VoteReliability.winner(votes.get(i).votes()));
+                both += right && was ? 1 : 0;
+                gained += right && !was ? 1 : 0;
+                lost += was && !right ? 1 : 0;
             }
-            double most = vote.votes().values().stream().mapToInt(Integer::intValue).max().orElse(0);
-            List<String> first = vote.votes().entrySet().stream().filter(entry -> entry.getValue() == most).map(Map.Entry::getKey).toList();
-            Map<String, Double> probabilities = estimate.probabilities.get(i);
-            double best = probabilities.values().stream().mapToDouble(Double::doubleValue).max().orElse(0);
-            boolean won = probabilities.getOrDefault(label, -1.0) == best;
-            right += won ? 1 : 0;
-            majority += first.contains(label) ? 1.0 / first.size() : 0;
-            gained += won && first.size() == 1 && !first.contains(label) ? 1 : 0;
-            lost += !won && first.size() == 1 && first.contains(label) ? 1 : 0;
         }
-        return new AgainstMajority(right / graded.size(), majority / graded.size(), Comparison.Flips.of(gained, lost), estimate.reliability);
+        double n = graded.size();
+        return new AgainstMajority((both + gained) / n, (both + lost) / n, Comparison.Flips.of(gained, lost), estimate.reliability);
     }
 }

@@ -11,15 +11,16 @@ import java.util.Set;
 import org.calm4j.calm.data.Vote;
 
 /**
- * How far the vote can be trusted, measured where the truth is known. The truth is looked at here only, never on the way to the vote.
+ * How far the vote can be trusted, measured where the truth is known. The truth is looked at here only, never on the way to the vote. In all
+ * figures a tie has no winner and counts as wrong, as it does where pairs are made, so that they compare.
  *
  * @param n votes on questions with a known truth
  * @param accuracy share of them whose winner is right; a vote without a winner is wrong. Null when n is 0
  * @param interval Wilson's; null when n is 0
  * @param ties votes with two labels in the first place
  * @param undecided votes without a winner
- * @param alone accuracy of each language's own vote, a tie counted as a fair draw
- * @param without accuracy of the vote of all languages but one, a tie counted as a fair draw; empty with one language
+ * @param alone accuracy of each language's own vote
+ * @param without accuracy of the vote of all languages but one; empty with one language
  * @param calibration votes binned by agreement; empty bins are left out
  * @param byLanguages accuracy of the vote of 1, 2, … languages
  */
@@ -33,7 +34,7 @@ public record VoteReliability(int n, Double accuracy, Interval interval, int tie
     }
 
     /**
-     * Accuracy of the vote of {@code languages} languages: mean, least and greatest over all choices of that many; a tie is a fair draw.
+     * Accuracy of the vote of {@code languages} languages: mean, least and greatest over all choices of that many.
      *
      * @param each the choices, or 1000 random ones of them
      */
@@ -88,9 +89,13 @@ public record VoteReliability(int n, Double accuracy, Interval interval, int tie
     }
 
     private static String winner(Vote vote, String language) {
-        Map<String, Integer> own = vote.byLanguage().getOrDefault(language, Map.of());
-        int most = own.values().stream().mapToInt(Integer::intValue).max().orElse(0);
-        List<String> first = own.entrySet().stream().filter(entry -> entry.getValue() == most).map(Map.Entry::getKey).toList();
+        return winner(vote.byLanguage().getOrDefault(language, Map.of()));
+    }
+
+    /** The label with the most; null where two have it, or none is there. */
+    static String winner(Map<String, ? extends Number> labels) {
+        double most = labels.values().stream().mapToDouble(Number::doubleValue).max().orElse(0);
+        List<String> first = labels.keySet().stream().filter(label -> labels.get(label).doubleValue() == most).toList();
         return first.size() == 1 ? first.getFirst() : null;
     }
 
@@ -158,27 +163,24 @@ public record VoteReliability(int n, Double accuracy, Interval interval, int tie
             return new Table(languages, counts, right);
         }
 
-        /** The share of votes of some languages that are right, a tie counted as a fair draw. */
+        /** The share of votes of some languages that are right. */
         double accuracy(List<String> some) {
             int[] chosen = some.stream().mapToInt(languages::indexOf).toArray();
-            double sum = 0;
+            int right = 0;
             for (int v = 0; v < counts.length; v++) {
-                sum += truth[v] < 0 ? 0 : right(counts[v], chosen, truth[v]);
+                right += truth[v] >= 0 && wins(counts[v], chosen, truth[v]) ? 1 : 0;
             }
-            return sum / counts.length;
+            return (double) right / counts.length;
         }
 
-        private static double right(int[][] counts, int[] languages, int label) {
-            int right = pooled(counts, languages, label);
-            int winners = 1;
+        private static boolean wins(int[][] counts, int[] languages, int label) {
+            int own = pooled(counts, languages, label);
             for (int k = 0; k < counts[0].length; k++) {
-                int other = k == label ? 0 : pooled(counts, languages, k);
-                if (other > right) {
-                    return 0;
+                if (k != label && pooled(counts, languages, k) >= own) {
+                    return false;
                 }
-                winners += other == right ? 1 : 0;
             }
-            return right == 0 ? 0 : 1.0 / winners;
+            return own > 0;
         }
 
         private static int pooled(int[][] counts, int[] languages, int label) {

@@ -27,8 +27,17 @@ public final class StageLedger {
     /**
      * @param inputs hashes, in the stage's order
      * @param seconds it took; null while it is under way
+     * @param devices it ran on: more than one where it was stopped and went on on another
      */
-    private record Entry(JsonNode settings, List<String> inputs, Double seconds) {
+    private record Entry(JsonNode settings, List<String> inputs, Double seconds, Set<String> devices) {
+        Entry {
+            // An earlier version of the program did not write them.
+            devices = devices == null ? Set.of() : devices;
+        }
+
+        Entry after(double took) {
+            return new Entry(settings, inputs, took, devices);
+        }
     }
 
     /**
@@ -40,11 +49,15 @@ public final class StageLedger {
 
     private final Path folder;
     private final Progress progress;
+    private final String device;
+    private final Set<String> devices = new LinkedHashSet<>();
     private final Map<String, Double> seconds = new LinkedHashMap<>();
 
-    StageLedger(Path experiment, Progress progress) {
+    /** @param device what stages run on now, as {@link org.calm4j.engine.op.Backend#describe} says it */
+    StageLedger(Path experiment, Progress progress, String device) {
         folder = experiment.resolve(".stages");
         this.progress = progress;
+        this.device = device;
     }
 
     /** What would run, and why; nothing is changed. */
@@ -59,7 +72,7 @@ public final class StageLedger {
             Path missing = stage.inputs().stream().filter(input -> !ahead.contains(input) && !Files.exists(input)).findFirst().orElse(null);
             String why = missing != null ? "cannot run: " + missing + " is missing"
                     : last == null ? "has not run"
-                    : anew != null ? anew.getFileName() + " is made anew" : why(stage, last, entry(stage, null));
+                    : anew != null ? anew.getFileName() + " is made anew" : why(stage, last, entry(stage, Set.of()));
             if (why != null) {
                 made.add(stage.output());
             }
@@ -76,17 +89,22 @@ public final class StageLedger {
     }
 
     private void run(Stage stage, String place) {
-        Entry now = entry(stage, null);
         Entry last = last(stage);
+        Entry now = entry(stage, Set.of(device));
         String why = last == null ? "has not run" : why(stage, last, now);
         if (why == null) {
             seconds.put(stage.name(), last.seconds());
+            devices.addAll(last.devices());
             progress.say("[" + place + "] " + stage.name() + ": done before");
             return;
         }
         progress.say("[" + place + "] " + stage.name() + (last == null ? "" : ": " + why));
         boolean resume = isSame(last, now) && last.seconds() == null;
-        if (!resume) {
+        if (resume) {
+            Set<String> both = new LinkedHashSet<>(last.devices());
+            both.add(device);
+            now = new Entry(now.settings(), now.inputs(), null, both);
+        } else {
             delete(stage.output());
             delete(PartialLines.of(stage.output()));
         }
@@ -95,7 +113,13 @@ public final class StageLedger {
         stage.work().run(resume);
         double took = (System.nanoTime() - start) * 1e-9;
         seconds.put(stage.name(), took);
-        Json.write(file(stage), new Entry(now.settings(), now.inputs(), took));
+        devices.addAll(now.devices());
+        Json.write(file(stage), now.after(took));
+    }
+
+    /** What the stages ran on, in their order, each device once: not what would run them now. */
+    String devices() {
+        return devices.isEmpty() ? device : String.join("; ", devices);
     }
 
     /** Seconds by stage, in the order of the stages; those of stages that were done before too. */
@@ -117,10 +141,11 @@ public final class StageLedger {
         return entry.settings() == null || entry.inputs() == null ? null : entry;
     }
 
-    private static Entry entry(Stage stage, Double seconds) {
+    private static Entry entry(Stage stage, Set<String> devices) {
         // Through text, so that numbers compare as they will when they are read back.
         try {
-            return new Entry(Json.mapper().readTree(Json.compact(stage.settings())), stage.inputs().stream().map(Fingerprint::of).toList(), seconds);
+            return new Entry(Json.mapper().readTree(Json.compact(stage.settings())), stage.inputs().stream().map(Fingerprint::of).toList(), null,
+                    devices);
         } catch (IOException e) {
             throw new IllegalStateException(e);
         }

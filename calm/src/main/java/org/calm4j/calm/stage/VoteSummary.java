@@ -85,14 +85,14 @@ public record VoteSummary(int questions, int winners, int ties, int tiesResolved
             text.append(percent(" Consistency of the languages' own votes %.1f %%.", consistency));
         }
         if (majority != null && accuracy != null) {
-            text.append(percent(String.format(Locale.ROOT, "%nRight, of %d with a known answer: the vote %%.1f %%%%", graded), accuracy));
+            text.append(percent(String.format(Locale.ROOT, "%nRight, of %d with a known answer, a tie counted as wrong: the vote %%.1f %%%%", graded), accuracy));
             text.append(shares("; alone", majority.alone()));
             text.append(majority.without().size() < 2 ? "" : shares("; without", majority.without())).append('.');
         }
         if (dawidSkene != null) {
-            text.append(String.format(Locale.ROOT, "%nDawid-Skene %.1f %% against %.1f %% of the plain majority: %d gained, %d lost (p = %.2g); it %s.",
+            text.append(String.format(Locale.ROOT, "%nDawid-Skene %.1f %% against %.1f %% of the plain majority: %d gained, %d lost (%s); it %s.",
                     100 * dawidSkene.accuracy(), 100 * dawidSkene.majority(), dawidSkene.flips().gained(), dawidSkene.flips().lost(),
-                    dawidSkene.flips().pValue(), dawidSkene.better() ? "beats the majority" : "does not beat the majority"));
+                    dawidSkene.flips().chance(), dawidSkene.better() ? "beats the majority" : "does not beat the majority"));
         }
         return text.toString();
     }

@@ -339,6 +339,14 @@ class CommandLineTest {
     }
 
     @Test
+    void aFileWithoutPredictionsIsNotOneOfWrongAnswers() throws IOException {
+        file("questions.jsonl", "{\"id\":1,\"language\":\"en\",\"question\":\"Q\",\"choices\":[],\"answer\":\"A\"}");
+        assertThat(calm("evaluate", "--predictions", path("questions.jsonl"), "--output", path("eval"))).isEqualTo(3);
+        assertThat(err.toString()).contains("questions.jsonl:1: prediction is missing");
+        assertThat(folder.resolve("eval")).doesNotExist();
+    }
+
+    @Test
     void aModelScoresContinuesAndLearnsByTokenIds() throws IOException {
         ModelOnDisk.write(folder.resolve("model"));
         file("in.jsonl", "{\"id\":\"x\",\"input_ids\":[3,4,5,6],\"completion_start\":2}");

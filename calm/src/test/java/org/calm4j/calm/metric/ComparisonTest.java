@@ -3,7 +3,11 @@ package org.calm4j.calm.metric;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
+import java.math.BigDecimal;
+import java.math.BigInteger;
+import java.math.MathContext;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -19,6 +23,24 @@ class ComparisonTest {
         assertThat(Comparison.Flips.of(0, 5).pValue()).isCloseTo(0.0625, within(1e-12));
         assertThat(Comparison.Flips.of(4, 4).pValue()).isEqualTo(1);
         assertThat(Comparison.Flips.of(0, 0).pValue()).isEqualTo(1);
+    }
+
+    @Test
+    void smallProbabilitiesAreExactToo() {
+        for (int[] flips : new int[][] {{84, 5}, {105, 9}, {91, 19}, {2, 40}, {61, 60}, {700, 300}}) {
+            int n = flips[0] + flips[1];
+            BigInteger term = BigInteger.ONE;
+            BigInteger tail = BigInteger.ZERO;
+            for (int k = 0; k <= Math.min(flips[0], flips[1]); k++) {
+                tail = tail.add(term);
+                term = term.multiply(BigInteger.valueOf(n - k)).divide(BigInteger.valueOf(k + 1));
+            }
+            double exact = Math.min(1, new BigDecimal(tail.shiftLeft(1)).divide(new BigDecimal(BigInteger.TWO.pow(n)), MathContext.DECIMAL128).doubleValue());
+            assertThat(Comparison.Flips.of(flips[0], flips[1]).pValue()).isCloseTo(exact, withinPercentage(1e-9));
+        }
+        assertThat(Comparison.Flips.of(91, 19).pValue()).isCloseTo(1.86757e-12, withinPercentage(1e-3));
+        assertThat(Comparison.Flips.of(84, 5).chance()).isEqualTo("p < 0.001");
+        assertThat(Comparison.Flips.of(8, 2).chance()).isEqualTo("p = 0.11");
     }
 
     @Test

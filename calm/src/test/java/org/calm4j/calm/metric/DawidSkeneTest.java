@@ -70,6 +70,9 @@ class DawidSkeneTest {
         assertThat(result.accuracy()).isGreaterThan(0.95);
         assertThat(result.majority()).isLessThan(0.95);
         assertThat(result.better()).isTrue();
+        // The vote's own figure, ties and all; and what was gained and lost is what lies between the two.
+        assertThat(result.majority()).isEqualTo(votes.stream().filter(vote -> truth.get(vote.id()).equals(VoteReliability.winner(vote.votes()))).count() / 90.0);
+        assertThat(result.accuracy() - result.majority()).isCloseTo((result.flips().gained() - result.flips().lost()) / 90.0, within(1e-12));
         assertThat(LanguageReliability.compare(votes, Map.of())).isNull();
     }
 

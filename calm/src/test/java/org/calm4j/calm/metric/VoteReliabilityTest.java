@@ -35,17 +35,28 @@ class VoteReliabilityTest {
         assertThat(reliability.n()).isEqualTo(4);
         assertThat(reliability.accuracy()).isEqualTo(0.5);
         assertThat(reliability.undecided()).isEqualTo(1);
-        // de: q1 right, q2 a fair draw, q3 wrong, q4 nothing.
-        assertThat(reliability.alone()).containsEntry("en", 0.75).containsEntry("de", 0.375).containsEntry("ja", 0.375);
+        // de: q1 right, q2 tied and so not right, q3 wrong, q4 nothing.
+        assertThat(reliability.alone()).containsEntry("en", 0.75).containsEntry("de", 0.25).containsEntry("ja", 0.25);
         assertThat(reliability.byLanguages()).hasSize(3);
-        assertThat(reliability.byLanguages().get(0)).isEqualTo(new VoteReliability.Subsets(1, 0.5, 0.375, 0.75,
-                List.of(new VoteReliability.Choice(List.of("en"), 0.75), new VoteReliability.Choice(List.of("de"), 0.375),
-                        new VoteReliability.Choice(List.of("ja"), 0.375))));
+        assertThat(reliability.byLanguages().get(0)).isEqualTo(new VoteReliability.Subsets(1, 1.25 / 3, 0.25, 0.75,
+                List.of(new VoteReliability.Choice(List.of("en"), 0.75), new VoteReliability.Choice(List.of("de"), 0.25),
+                        new VoteReliability.Choice(List.of("ja"), 0.25))));
         // Without en: de and ja, and so on.
-        assertThat(reliability.without()).containsEntry("en", 1.5 / 4).containsEntry("de", 2.5 / 4).containsEntry("ja", 2.5 / 4);
-        // Pairs: en+de 1 + 1 + ½ + 0, en+ja the same, de+ja 1 + ½ + 0 + 0.
-        assertThat(reliability.byLanguages().get(1).accuracy()).isCloseTo((2.5 + 2.5 + 1.5) / 12, within(1e-12));
+        assertThat(reliability.without()).containsEntry("en", 1 / 4.0).containsEntry("de", 2 / 4.0).containsEntry("ja", 2 / 4.0);
+        // Pairs: en+de 1 + 1 + 0 (tied) + 0, en+ja the same, de+ja 1 + 0 (tied) + 0 + 0.
+        assertThat(reliability.byLanguages().get(1).accuracy()).isCloseTo((2 + 2 + 1) / 12.0, within(1e-12));
         assertThat(reliability.byLanguages().get(2).accuracy()).isEqualTo(0.5);
+    }
+
+    /** The vote of one language is that language alone, ties and all. */
+    @Test
+    void oneLanguagesVoteIsThatLanguageAlone() {
+        List<Vote> votes = List.of(new Vote("q1", "A", Map.of("A", 2), Map.of("en", Map.of("A", 2)), 1, false),
+                new Vote("q2", null, Map.of("A", 1, "B", 1), Map.of("en", Map.of("A", 1, "B", 1)), 0.5, true));
+        VoteReliability reliability = VoteReliability.of(votes, TRUTH);
+        assertThat(reliability.accuracy()).isEqualTo(0.5);
+        assertThat(reliability.alone()).containsExactly(Map.entry("en", 0.5));
+        assertThat(reliability.byLanguages().getFirst().accuracy()).isEqualTo(0.5);
     }
 
     /** q1: all three pairs; q2: a tie equals nothing; q3: de and ja; q4 and q5: nothing. */

@@ -46,7 +46,30 @@ class StageLedgerTest {
     }
 
     private StageLedger ledger() {
-        return new StageLedger(folder, Progress.NONE);
+        return ledger("cpu");
+    }
+
+    private StageLedger ledger(String device) {
+        return new StageLedger(folder, Progress.NONE, device);
+    }
+
+    /** Not the one that finds all done, and both where a stage was stopped on one and went on on another. */
+    @Test
+    void tellsWhichDeviceComputed() {
+        ledger("cpu: 1 thread").run(stages(1, 1));
+        StageLedger again = ledger("cpu: 2 threads");
+        again.run(stages(1, 1));
+        assertThat(again.devices()).isEqualTo("cpu: 1 thread");
+        StageLedger other = ledger("cuda:0");
+        other.run(stages(1, 2));
+        assertThat(other.devices()).isEqualTo("cpu: 1 thread; cuda:0");
+        Stage broken = new Stage("one", 1, List.of(folder.resolve("in")), folder.resolve("middle"), resume -> {
+            throw new IllegalStateException("stopped");
+        });
+        assertThatThrownBy(() -> ledger("cpu: 1 thread").run(List.of(broken))).hasMessage("stopped");
+        StageLedger resumed = ledger("cuda:0");
+        resumed.run(List.of(stage("one", 1, "in", "middle")));
+        assertThat(resumed.devices()).isEqualTo("cpu: 1 thread; cuda:0");
     }
 
     @Test

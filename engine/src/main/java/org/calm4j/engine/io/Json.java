@@ -14,10 +14,13 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.calm4j.engine.CalmException;
 
 /** The one configured JSON mapper: duplicate keys and trailing text are errors, depth and lengths are bounded, unknown fields are left. */
 public final class Json {
+    private static final Pattern MISSING = Pattern.compile("Missing required creator property '(.+?)'");
     private static final int MAX_DEPTH = 200;
     private static final int MAX_STRING = 100_000_000;
     private static final JsonMapper MAPPER = JsonMapper.builder(factory())
@@ -88,6 +91,10 @@ public final class Json {
     /** What Jackson says, on one line and without our class names. */
     static String problem(JsonProcessingException e) {
         String message = e.getOriginalMessage().lines().findFirst().orElse("not valid JSON");
+        Matcher missing = MISSING.matcher(message);
+        if (missing.lookingAt()) {
+            return missing.group(1) + " is missing";
+        }
         message = message.replaceAll("\\(start marker at \\[.*?\\]\\)", "").replaceAll("`?(org|java)\\.[\\w.$]+\\.(\\w+)`?", "$2");
         return "not the JSON that is expected: " + message.strip();
     }
