@@ -1,6 +1,7 @@
 package org.calm4j.calm.cli;
 
 import java.nio.file.Path;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import org.calm4j.calm.bench.Bench;
@@ -21,7 +22,16 @@ import picocli.CommandLine.Parameters;
 final class BenchCommand extends CalmCommand {
     private static final int MOST_OPERATIONS = 12;
 
-    @Parameters(paramLabel = "WHAT", arity = "0..*", description = "products, train-step, dpo-step, decode, sample, tokenize (default: all).")
+    /** For the shell's completion. */
+    static final class Names implements Iterable<String> {
+        @Override
+        public Iterator<String> iterator() {
+            return List.of("products", "train-step", "dpo-step", "decode", "sample", "tokenize").iterator();
+        }
+    }
+
+    @Parameters(paramLabel = "WHAT", arity = "0..*", completionCandidates = Names.class,
+            description = "products, train-step, dpo-step, decode, sample, tokenize (default: all).")
     private List<String> names = List.of();
 
     @Option(names = "--model", paramLabel = "SHAPE|DIR", defaultValue = "demo",

@@ -1,6 +1,8 @@
 package org.calm4j.calm.cli;
 
 import java.nio.file.Path;
+import java.util.Iterator;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.calm4j.calm.stage.ConvertStage;
@@ -17,6 +19,14 @@ import picocli.CommandLine.TypeConversionException;
         footer = {"", "Example: calm convert --model base --output base-bf16 --dtype BF16 --max-shard-size 2GB",
             "Example: calm convert --model stories260K.bin --tokenizer tok512.bin --output stories"})
 final class ConvertCommand extends CalmCommand {
+    /** For the shell's completion. */
+    static final class Types implements Iterable<String> {
+        @Override
+        public Iterator<String> iterator() {
+            return List.of("F32", "BF16", "F16").iterator();
+        }
+    }
+
     @Option(names = "--model", paramLabel = "DIR|FILE.bin", required = true,
             description = "A model folder in the Hugging Face layout, or a model of llama2.c.")
     private Path model;
@@ -30,7 +40,7 @@ final class ConvertCommand extends CalmCommand {
     @Option(names = "--output", paramLabel = "DIR", required = true, description = "A new folder.")
     private Path output;
 
-    @Option(names = "--dtype", paramLabel = "F32|BF16|F16", converter = Type.class,
+    @Option(names = "--dtype", paramLabel = "F32|BF16|F16", converter = Type.class, completionCandidates = Types.class,
         description = "Type of the weights (default: as they are).")
     private DType type;
 

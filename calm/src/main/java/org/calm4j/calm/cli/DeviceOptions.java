@@ -1,5 +1,7 @@
 package org.calm4j.calm.cli;
 
+import java.util.Iterator;
+import java.util.List;
 import java.util.Locale;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Backends;
@@ -10,7 +12,15 @@ import picocli.CommandLine.TypeConversionException;
 
 /** Where a model is computed. */
 final class DeviceOptions {
-    @Option(names = "--device", paramLabel = "auto|cpu|cuda[:N]", defaultValue = "auto", converter = Device.class,
+    /** For the shell's completion. */
+    static final class Devices implements Iterable<String> {
+        @Override
+        public Iterator<String> iterator() {
+            return List.of("auto", "cpu", "cuda").iterator();
+        }
+    }
+
+    @Option(names = "--device", paramLabel = "auto|cpu|cuda[:N]", defaultValue = "auto", converter = Device.class, completionCandidates = Devices.class,
             description = "Where to compute (default: ${DEFAULT-VALUE}).")
     private String device;
 

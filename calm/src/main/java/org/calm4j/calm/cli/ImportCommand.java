@@ -12,10 +12,10 @@ import picocli.CommandLine.Parameters;
 
 /** {@code calm import}. */
 @Command(name = "import", sortOptions = false, description = {
-    "Other people's data to ours, recognised by content: the CALM authors' lists, X-CSQA, CommonsenseQA,",
-    "MedQA, MMLU, MMMLU, Global-MMLU, Belebele, BMLAMA, Alpaca, ShareGPT; as JSON, JSON Lines, CSV, TSV.",
-    "Ids are the position in the file, from 0, where an item has none. Items that are left out or odd",
-    "are counted and shown."},
+    "Other people's data to ours, recognised by content.",
+    "The CALM authors' lists, X-CSQA, CommonsenseQA, MedQA, MMLU, MMMLU, Global-MMLU, Belebele, BMLAMA, Alpaca, ShareGPT; as JSON, JSON "
+            + "Lines, CSV, TSV. Ids are the position in the file, from 0, where an item has none. Items that are left out or odd are counted "
+            + "and shown."},
         footer = {"", "Example: calm import x_csqa_cn_train_sampled.json --language zh --output samples-zh.jsonl"})
 final class ImportCommand extends CalmCommand {
     @Parameters(paramLabel = "FILE", arity = "1..*", description = "Several are one after the other.")

@@ -11,8 +11,8 @@ import picocli.CommandLine.Parameters;
 
 /** {@code calm report}. */
 @Command(name = "report", sortOptions = false, description = {
-    "Writes the report of a finished experiment anew and prints its tables. Of several experiments with",
-    "different seeds: mean and standard deviation over the seeds, and each seed's paired differences."},
+    "Writes the report of a finished experiment anew and prints its tables.",
+    "Of several experiments with different seeds: mean and standard deviation over the seeds, and each seed's paired differences."},
         footer = {"", "Example: calm report calm-demo", "Example: calm report run-1 run-2 run-3 --output all-three"})
 final class ReportCommand extends CalmCommand {
     @Parameters(paramLabel = "DIR", arity = "0..*", description = "Output folders of experiments (default: calm-demo).")

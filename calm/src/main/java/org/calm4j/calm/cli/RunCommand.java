@@ -20,9 +20,9 @@ import picocli.CommandLine.Parameters;
 
 /** {@code calm run}. */
 @Command(name = "run", sortOptions = false, description = {
-    "The whole experiment on your model and data, as a YAML file says it: model, questions, output and,",
-    "if wanted, evaluation, held_out, prompts, seed, sample, vote, pairs, dpo, evaluate, baselines, arms,",
-    "language_curve. A second run goes on where the first stopped."},
+    "The whole experiment on your model and data, as a YAML file says it.",
+    "Sections: model, questions, output and, if wanted, evaluation, held_out, prompts, seed, sample, vote, pairs, dpo, evaluate, baselines, "
+            + "arms, language_curve. A second run goes on where the first stopped."},
         footer = {"", "Example: calm run experiment.yaml --set dpo.learning_rate=1e-5 --seeds 1,2,3"})
 final class RunCommand extends CalmCommand {
     @Parameters(paramLabel = "CONFIG.yaml", description = "The experiment; its paths count from the current folder.")

@@ -10,8 +10,9 @@ import java.util.Map;
  *
  * @param counts {@code gained} (became right), {@code lost} (became wrong) and {@code other} to how many
  * @param shown at most {@link #MOST} of a kind, in the order given
+ * @param voted whether the vote said something to any of them
  */
-record Flips(int total, Map<String, Integer> counts, List<Shown> shown) {
+record Flips(int total, Map<String, Integer> counts, List<Shown> shown, boolean voted) {
     static final int MOST = 40;
 
     record Shown(String kind, ReportData.Flip flip) {
@@ -26,7 +27,7 @@ record Flips(int total, Map<String, Integer> counts, List<Shown> shown) {
                 shown.add(new Shown(kind, flip));
             }
         }
-        return new Flips(flips.size(), counts, shown);
+        return new Flips(flips.size(), counts, shown, flips.stream().anyMatch(flip -> flip.vote() != null));
     }
 
     private static String kind(ReportData.Flip flip) {

@@ -63,18 +63,18 @@ public final class Experiment {
     /** Runs what is not done; returns what the report shows. */
     public ExperimentResult run() {
         AtomicFile.directories(config.output());
-        StageLedger ledger = ledger();
+        StageLedger ledger = ledger(backend.describe());
         ledger.run(stages);
         return new ExperimentResult(config, ledger.seconds(), ledger.devices()).write();
     }
 
     /** What would run, and why. */
     public List<StageLedger.Planned> plan() {
-        return ledger().plan(stages);
+        return ledger("").plan(stages);
     }
 
-    private StageLedger ledger() {
-        return new StageLedger(config.output(), progress, backend.describe());
+    private StageLedger ledger(String device) {
+        return new StageLedger(config.output(), progress, device);
     }
 
     /** @param output a new name for what is made, unless another stage makes the same */
