@@ -23,7 +23,6 @@ public final class VectorWidthCheck {
                 }
             }
         }
-        suite.frozenWeights();
         suite.attention();
         suite.tokenLogProb();
         suite.rmsNorm();
@@ -33,6 +32,7 @@ public final class VectorWidthCheck {
         suite.rope();
         suite.swiGlu();
         suite.optimizerAndDropout();
+        suite.frozenWeights();
         try (Backend backend = suite.open()) {
             System.out.println("passed: " + backend.describe());
         }
