@@ -24,7 +24,7 @@ final class FrozenWeights {
         private Frozen find(Tensor w) {
             long address = Native.any(w);
             Frozen frozen = weights.get(address);
-            if (frozen == null || frozen.weight.type() != w.type() || frozen.weight.size() != w.size()) {
+            if (frozen == null || frozen.weight.type() != w.type() || frozen.weight.size() != w.size() || frozen.weight.dim(0) != w.dim(0)) {
                 return null;
             }
             if (!frozen.weight.segment().scope().isAlive()) {
@@ -90,6 +90,8 @@ final class FrozenWeights {
 
     /** From now on a weight (N,K) stays as it is, until its memory is closed. */
     void add(Tensor w) {
+        forward.weights.values().removeIf(frozen -> !frozen.weight.segment().scope().isAlive());
+        backward.weights.values().removeIf(frozen -> !frozen.weight.segment().scope().isAlive());
         forward.weights.put(Native.any(w), new Frozen(w));
         backward.weights.put(Native.any(w), new Frozen(w));
     }

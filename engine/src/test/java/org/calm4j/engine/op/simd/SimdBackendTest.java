@@ -67,6 +67,16 @@ final class SimdBackendTest extends BackendConformance {
             b.linearForward(wide, x, w, 0.5, true);
             Tensor dX = random(b, t, c);
             b.linearBackwardInput(dX, wide, w, 1, true);
+            Tensor frozen = random(b, v, c);
+            b.freezes(List.of(frozen));
+            for (int rows : new int[] {t, 20}) {
+                for (int again = 0; again < 2; again++) {
+                    results.add(zeros(b, rows, v));
+                    b.linearForward(results.getLast(), x.rows(0, rows), frozen, 1, false);
+                    results.add(zeros(b, rows, c));
+                    b.linearBackwardInput(results.getLast(), wide.rows(0, rows), frozen, 1, false);
+                }
+            }
             Tensor dW = random(b, v, c);
             b.linearBackwardWeight(dW, wide, x, 1, true);
             Tensor rstd = random(b, t);
