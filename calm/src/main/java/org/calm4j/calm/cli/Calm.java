@@ -8,10 +8,13 @@ import java.io.PrintWriter;
 import java.lang.reflect.Constructor;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.stream.Collectors;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.TypeConversionException;
 
 /** The program: {@code calm COMMAND …}. Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 bad input. */
 @Command(name = "calm", mixinStandardHelpOptions = true, versionProvider = Version.class, scope = ScopeType.LOCAL,
@@ -51,14 +54,32 @@ public final class Calm implements Runnable {
         return spec;
     }
 
+    // Without this an enum's names count beside the words that we print, and an error lists both.
+    private static void spellChoices(CommandLine command) {
+        command.getCommandSpec().options().stream().map(ArgSpec::type).filter(Class::isEnum).forEach(type -> spell(command, type));
+    }
+
+    private static <E> void spell(CommandLine command, Class<E> choices) {
+        List<E> all = List.of(choices.getEnumConstants());
+        command.registerConverter(choices, value -> all.stream().filter(each -> each.toString().equalsIgnoreCase(value)).findFirst()
+                .orElseThrow(() -> new TypeConversionException("'" + value + "' is none of "
+                        + all.stream().map(E::toString).collect(Collectors.joining(", ")))));
+    }
+
+    // Behind --help no argument is wrong to picocli, not even a command that there is not.
+    private static String[] known(CommandLine line, String... arguments) {
+        boolean unknown = arguments.length > 0 && !arguments[0].startsWith("-") && !line.getSubcommands().containsKey(arguments[0]);
+        return unknown ? new String[] {arguments[0]} : arguments;
+    }
+
     /** Runs one command; results go to {@code out}, all else to {@code err}. Returns the exit code. */
     static int execute(PrintWriter out, PrintWriter err, String... arguments) {
         Failures failures = new Failures();
         CommandLine line = line(List.of(arguments)).setOut(out).setErr(err).setUsageHelpAutoWidth(false).setUsageHelpWidth(100)
-                .setCaseInsensitiveEnumValuesAllowed(true).setAbbreviatedOptionsAllowed(false)
-                .setParameterExceptionHandler(failures).setExecutionExceptionHandler(failures);
+                .setAbbreviatedOptionsAllowed(false).setParameterExceptionHandler(failures).setExecutionExceptionHandler(failures);
+        line.getSubcommands().values().forEach(Calm::spellChoices);
         try {
-            return line.execute(arguments);
+            return line.execute(known(line, arguments));
         } catch (OutOfMemoryError e) {
             return failures.outOfMemory(err, e);
         } finally {

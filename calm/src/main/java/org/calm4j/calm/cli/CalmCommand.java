@@ -5,6 +5,7 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collection;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Callable;
@@ -40,7 +41,7 @@ abstract class CalmCommand implements Callable<Integer> {
 
     @Override
     public final Integer call() {
-        refuseToOverwriteInputs();
+        refuseToOverwrite();
         run();
         return 0;
     }
@@ -53,12 +54,17 @@ abstract class CalmCommand implements Callable<Integer> {
     }
 
     // Files that a command has read, or will still read, when it writes them are lost.
-    private void refuseToOverwriteInputs() {
+    private void refuseToOverwrite() {
         List<Path> inputs = paths(false);
+        Set<Path> names = new HashSet<>();
         for (Path output : outputs()) {
+            if (!names.add(output.toAbsolutePath().normalize())) {
+                throw CalmException.usage(output + " would be written twice; give each output a name of its own");
+            }
             for (Path input : inputs) {
-                if (isSameFile(input, output)) {
-                    throw CalmException.usage(output + " would be overwritten, and is an input; choose another place for the output");
+                // A terminal, say, is input and output.
+                if (Files.isRegularFile(output)) {
+                    refuseIfSame(input, output);
                 }
             }
         }
@@ -70,13 +76,14 @@ abstract class CalmCommand implements Callable<Integer> {
                 .filter(Path.class::isInstance).map(Path.class::cast).toList();
     }
 
-    private static boolean isSameFile(Path input, Path output) {
+    /** @param input null for none */
+    static void refuseIfSame(Path input, Path output) {
         try {
-            // A terminal, say, is input and output.
-            return Files.isRegularFile(output) && Files.exists(input) && Files.isSameFile(input, output);
+            if (input != null && Files.exists(input) && Files.exists(output) && Files.isSameFile(input, output)) {
+                throw CalmException.usage(output + " would be overwritten, and is an input; choose another place for the output");
+            }
         } catch (IOException e) {
             // Who opens them says what is wrong.
-            return false;
         }
     }
 

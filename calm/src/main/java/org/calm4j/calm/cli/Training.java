@@ -31,6 +31,8 @@ abstract class Training extends CalmCommand {
 
     /** @param config of a model from nothing; null with a model */
     final void train(String name, Path model, Path config, TrainingOptions options) {
+        refuseIfSame(model, output);
+        refuseIfSame(adapter, output);
         TrainStage stage = new TrainStage(name, model, adapter, config, data, output, options, seed.seed);
         try (Backend backend = device.open(this)) {
             StepLog last = stage.run(backend, progress());

@@ -14,6 +14,7 @@ import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.model.ModelConfig;
 import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.train.Schedule;
 import org.calm4j.engine.tensor.DType;
 
 /**
@@ -75,7 +76,7 @@ public record Demo(Path output, List<String> languages, long seed, boolean quick
         TrainingOptions options = new TrainingOptions();
         options.batchSize = BATCH;
         options.learningRate = 1.5e-3;
-        options.lrScheduler = "cosine";
+        options.lrScheduler = Schedule.Kind.COSINE;
         options.minLrRate = 0.03;
         options.warmupRatio = 0.03;
         options.weightDecay = 0.1;
@@ -92,7 +93,7 @@ public record Demo(Path output, List<String> languages, long seed, boolean quick
         dpo.batchSize = 16;
         dpo.epochs = 2;
         dpo.learningRate = 1e-3;
-        dpo.lrScheduler = "linear";
+        dpo.lrScheduler = Schedule.Kind.LINEAR;
         dpo.minLrRate = 0.1;
         dpo.warmupRatio = 0.1;
         dpo.adamBeta2 = 0.99;

@@ -32,7 +32,8 @@ public record EvaluateStage(Path output, long seed) {
     private static final String COMPARISON = "comparison.json";
     /** What an evaluation may write into its folder. */
     public static final List<String> FILES = List.of(PASSAGES, RESPONSES, PREDICTIONS, SCORES, RESULT, COMPARISON);
-    private static final int PART = 256;
+    private static final int FEWEST = 8;
+    private static final int MOST = 256;
 
     /** The log-probabilities of the choices' texts, by label. */
     private record Scores(String id, String language, String answer, Map<String, Double> logprobs) {
@@ -149,13 +150,14 @@ public record EvaluateStage(Path output, long seed) {
                     .map(choice -> model.requireTokenizer().encode(choice.text(), false)).toList()));
         }
         List<Scores> all;
+        int part = PartialLines.part(model.model(), FEWEST, MOST);
         try (PartialLines<Scores> lines = PartialLines.open(output.resolve(SCORES), Scores.class, Fingerprint.of(List.of(asked, texts)),
-                PART, resume)) {
+                part, resume)) {
             progress.start("evaluate", items.size(), lines.lines().size());
             Scorer scorer = new Scorer(model.model());
             while (lines.lines().size() < items.size()) {
                 int first = lines.lines().size();
-                int end = Math.min(items.size(), first + PART);
+                int end = Math.min(items.size(), first + part);
                 List<List<double[]>> scores = scorer.score(items.subList(first, end), done -> progress.at(first + done, ""));
                 List<Scores> some = new ArrayList<>();
                 for (int i = first; i < end; i++) {

@@ -17,6 +17,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.stream.Collectors;
 import org.calm4j.engine.CalmException;
+import org.yaml.snakeyaml.error.MarkedYAMLException;
 
 /** An {@link ExperimentConfig} from a YAML file; a key that nothing knows is an error with its line. */
 public final class ExperimentFile {
@@ -101,6 +102,9 @@ public final class ExperimentFile {
             String known = unknown.getKnownPropertyIds() == null ? ""
                     : "; known: " + unknown.getKnownPropertyIds().stream().map(String::valueOf).sorted().collect(Collectors.joining(", "));
             return CalmException.badInput(where, "unknown key '" + path(unknown) + "'" + known, e);
+        }
+        if (e.getCause() instanceof MarkedYAMLException broken && broken.getProblemMark() != null) {
+            return CalmException.badInput(file + ":" + (broken.getProblemMark().getLine() + 1), broken.getProblem(), e);
         }
         String key = e instanceof JsonMappingException mapping ? path(mapping) : "";
         String what = e.getOriginalMessage().lines().findFirst().orElse("not YAML").replaceAll("`?(org|java)\\.[\\w.$]+\\.(\\w+)`?", "$2");

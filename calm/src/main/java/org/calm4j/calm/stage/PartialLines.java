@@ -15,6 +15,7 @@ import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
+import org.calm4j.engine.model.CausalLm;
 
 /**
  * A file of lines that take long to make. What is made so far stands beside it, synced, so that a run that was killed goes on there; the file
@@ -23,6 +24,9 @@ import org.calm4j.engine.io.Jsonl;
  * @param <T> a line
  */
 final class PartialLines<T> implements AutoCloseable {
+    /** Weights times sequences of a part, about. */
+    private static final long WEIGHTS = 1L << 31;
+
     private record Key(String key) {
     }
 
@@ -58,9 +62,14 @@ final class PartialLines<T> implements AutoCloseable {
         }
     }
 
+    /** How many sequences are made at a time: it depends on nothing but the model, because the last bits of a product depend on its shape. */
+    static int part(CausalLm model, int fewest, int most) {
+        return Math.clamp(WEIGHTS / model.config().parameters(), fewest, most);
+    }
+
     /**
      * @param key of all that decides what the lines are
-     * @param part lines that are added at a time: what is made together is kept together, because the last bits of a product depend on its shape
+     * @param part lines that are added at a time: what is made together is kept together
      * @param resume whether to go on with what a run of the same key left
      * @throws CalmException bad input: what is there was made with another key
      */

@@ -1,18 +1,30 @@
 package org.calm4j.calm.stage;
 
 import java.nio.file.Path;
+import java.util.Collections;
+import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
 import org.calm4j.engine.loss.ConsistencyLoss;
 import org.calm4j.engine.loss.PreferenceLoss;
 import picocli.CommandLine.Option;
 
 /** The options of dpo. */
 public final class PreferenceOptions extends TrainingOptions {
+    /** For the shell's completion. */
+    static final class LossTypes implements Iterable<String> {
+        @Override
+        public Iterator<String> iterator() {
+            return Stream.concat(PreferenceLoss.NAMES.stream(), Stream.of(ConsistencyLoss.DCO)).iterator();
+        }
+    }
+
     /** Null for the loss's own default: 1 for dco, which treats both languages alike with it, 0.1 for the others. */
     @Option(names = "--beta", paramLabel = "X", description = "Default 0.1; with dco 1.")
     public Double beta;
 
-    @Option(names = "--loss-type", paramLabel = "NAMES", split = ",", defaultValue = "sigmoid",
+    @Option(names = "--loss-type", paramLabel = "NAMES", split = ",", defaultValue = "sigmoid", completionCandidates = LossTypes.class,
             description = {"sigmoid (DPO, default), sft (mean negative log-likelihood of the chosen), or both: sigmoid,sft; robust, hinge,",
                 "ipo, sppo_hard, nca_pair, apo_zero, apo_down as in TRL; dco (Direct Consistency Optimization, on pairs in two",
                 "languages)."})
@@ -48,7 +60,15 @@ public final class PreferenceOptions extends TrainingOptions {
 
     /** Whether a line of data has a question in two languages. */
     boolean twoLanguages() {
-        return lossType.contains("dco");
+        return lossType.contains(ConsistencyLoss.DCO);
+    }
+
+    @Override
+    Map<String, Object> settled(int steps) {
+        Map<String, Object> settled = super.settled(steps);
+        settled.put("beta", beta());
+        settled.put("loss_weights", weights().isEmpty() ? Collections.nCopies(lossType.size(), 1.0) : lossWeights);
+        return settled;
     }
 
     private List<Double> weights() {

@@ -23,8 +23,6 @@ import org.calm4j.engine.model.ModelFolder;
  * have them; a run that was stopped goes on there, to the bytes of the one that was not.
  */
 public record SampleStage(List<Path> questions, PromptTemplates prompts, Path output, Sampling sampling) {
-    // How many sequences at a time depends on nothing but the model: the last bits of a product depend on its shape.
-    private static final long WEIGHTS = 1L << 31;
     private static final int FEWEST = 64;
     private static final int MOST = 4096;
 
@@ -75,7 +73,7 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
         List<int[]> encoded = texts.stream().map(text -> model.promptIds(text.text(), text.history())).toList();
         Generator generator = new Generator(model);
         Sampling settled = GenerateStage.settle(generator, encoded, sampling, progress);
-        int part = Math.clamp(WEIGHTS / model.model().config().parameters(), FEWEST, MOST) / settled.count() + 1;
+        int part = PartialLines.part(model.model(), FEWEST, MOST) / settled.count() + 1;
         try (PartialLines<Samples> lines = PartialLines.open(output, Samples.class, Fingerprint.of(List.of(asked, texts, settled)), part,
                 resume)) {
             progress.start(task, asked.size(), lines.lines().size());

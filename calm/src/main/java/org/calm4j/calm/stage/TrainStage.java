@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import org.calm4j.calm.data.TrainingData;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.AtomicFile;
@@ -67,8 +68,8 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
         AtomicFile.directories(output);
         List<Trainer.Reference> reference = options instanceof PreferenceOptions preference
                 ? reference(lm, lines, preference, settings, steps, progress) : List.of();
-        TrainingRun run = new TrainingRun(output, start.weightsFile(), inForce(steps), steps, options.saveSteps, options.evalSteps,
-                options.loggingSteps, options.resume);
+        TrainingRun run = new TrainingRun(output, start.weightsFile(), deciding(steps), others(lm.backend()), steps,
+                options.saveSteps, options.evalSteps, options.loggingSteps, options.resume);
         StepLog[] last = new StepLog[1];
         try (Trainer trainer = new Trainer(lm, settings, lines, replay, reference, held(start, reader))) {
             if (!lm.backend().onHost()) {
@@ -122,19 +123,31 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
         }
     }
 
-    /** Every setting that decides what the steps compute. */
-    private Map<String, Object> inForce(int steps) {
-        Map<String, Object> settings = new LinkedHashMap<>();
-        settings.put("command", name);
-        settings.put("model", String.valueOf(model == null ? config : model));
-        settings.put("adapter", adapter == null ? null : adapter.toString());
-        settings.put("data", data.toString());
-        settings.put("seed", seed);
-        settings.put("steps", steps);
-        settings.putAll(Json.mapper().convertValue(options, new TypeReference<Map<String, Object>>() { }));
-        if (options instanceof PreferenceOptions preference) {
-            settings.put("beta", preference.beta());
+    /** Every setting that decides what the steps compute, with what it is where nobody gave it. */
+    private Map<String, Object> deciding(int steps) {
+        Map<String, Object> all = new LinkedHashMap<>();
+        all.put("command", name);
+        all.put("model", String.valueOf(model == null ? config : model));
+        all.put("adapter", adapter);
+        all.put("data", data);
+        all.put("seed", seed);
+        all.put("steps", steps);
+        all.putAll(Json.mapper().convertValue(options, new TypeReference<Map<String, Object>>() { }));
+        all.putAll(options.settled(steps));
+        all.values().removeIf(Objects::isNull);
+        return all;
+    }
+
+    private Map<String, Object> others(Backend backend) {
+        Map<String, Object> others = new LinkedHashMap<>();
+        others.put("save_steps", options.saveSteps);
+        others.put("eval_steps", options.evalSteps);
+        if (options.evalData != null) {
+            others.put("eval_data", options.evalData);
         }
-        return settings;
+        others.put("logging_steps", options.loggingSteps);
+        // The number of threads would make two equal runs look different.
+        others.put("device", backend.onHost() ? "cpu" : backend.describe());
+        return others;
     }
 }

@@ -5,8 +5,9 @@ import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.annotation.JsonNaming;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
-import java.util.Locale;
+import java.util.Map;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.loss.ConsistencyLoss;
 import org.calm4j.engine.loss.PreferenceLoss;
@@ -38,9 +39,9 @@ public class TrainingOptions {
     @Option(names = "--learning-rate", paramLabel = "X", defaultValue = "5e-5", description = "Peak learning rate; default ${DEFAULT-VALUE}.")
     public double learningRate = 5e-5;
 
-    @Option(names = "--lr-scheduler", paramLabel = "NAME", defaultValue = "linear",
-            description = "constant, linear or cosine; default ${DEFAULT-VALUE}.")
-    public String lrScheduler = "linear";
+    @Option(names = "--lr-scheduler", paramLabel = "constant|linear|cosine", defaultValue = "linear",
+            description = "The learning rate after the warm-up; default ${DEFAULT-VALUE}.")
+    public Schedule.Kind lrScheduler = Schedule.Kind.LINEAR;
 
     @Option(names = "--min-lr-rate", paramLabel = "X", defaultValue = "0",
             description = "Where linear and cosine end, as a share of the peak; default ${DEFAULT-VALUE}.")
@@ -137,20 +138,11 @@ public class TrainingOptions {
         check(evalSteps == 0 || evalData != null, "--eval-steps needs --eval-data");
         check(replayBatchSize > 0, "--replay-batch-size must be at least 1");
         check(replayWeight >= 0, "--replay-weight must be at least 0");
-        kind();
     }
 
     static void check(boolean right, String problem) {
         if (!right) {
             throw CalmException.usage(problem);
-        }
-    }
-
-    private Schedule.Kind kind() {
-        try {
-            return Schedule.Kind.valueOf(lrScheduler.toUpperCase(Locale.ROOT));
-        } catch (IllegalArgumentException e) {
-            throw CalmException.usage("--lr-scheduler is \"" + lrScheduler + "\"; known: constant, linear, cosine");
         }
     }
 
@@ -175,15 +167,31 @@ public class TrainingOptions {
         return 0;
     }
 
+    private int warmup(int steps) {
+        return warmupSteps != null ? warmupSteps : (int) Math.ceil(warmupRatio * steps);
+    }
+
+    private double alpha() {
+        return loraAlpha == null ? 2 * loraRank : loraAlpha;
+    }
+
+    /** By name, what holds where an option has no value of its own; null for an option that another one replaces. */
+    Map<String, Object> settled(int steps) {
+        Map<String, Object> settled = new HashMap<>();
+        settled.put("warmup_steps", warmup(steps));
+        settled.put("lora_alpha", loraRank == 0 ? null : alpha());
+        settled.put("epochs", maxSteps != null ? null : epochs);
+        return settled;
+    }
+
     TrainSettings settings(int steps, long seed) {
-        int warmup = warmupSteps != null ? warmupSteps : (int) Math.ceil(warmupRatio * steps);
-        return new TrainSettings(batchSize, microBatchSize, !noShuffle, new Schedule(kind(), learningRate, minLrRate, warmup, steps),
+        return new TrainSettings(batchSize, microBatchSize, !noShuffle, new Schedule(lrScheduler, learningRate, minLrRate, warmup(steps), steps),
                 new AdamW(adamBeta1, adamBeta2, adamEpsilon), weightDecay, maxGradNorm, loss(), consistencyLoss(), rewardScale(),
                 replay == null ? 0 : replayBatchSize, replayWeight, gradientCheckpointing, seed);
     }
 
     Lora.Settings lora(ModelConfig model) {
-        return new Lora.Settings(loraRank, loraAlpha == null ? 2 * loraRank : loraAlpha, loraDropout, false,
+        return new Lora.Settings(loraRank, alpha(), loraDropout, false,
                 model.projections(loraTargets));
     }
 }

@@ -79,7 +79,7 @@ public final class VoteOptions {
 
     @Option(names = "--tie", paramLabel = "abstain|skip|language-order|logprob",
             description = {"Two answers in the first place: no winner (default), the question left out of the votes, what the first of",
-                "--languages says, or the answer with the higher log-probability per token."})
+                "--languages (without it: of the samples) says, or the answer with the higher log-probability per token."})
     public Tie tie = Tie.ABSTAIN;
 
     @Option(names = "--weighting", paramLabel = "count|probability|dawid-skene",

@@ -174,7 +174,7 @@
       grid: {left: 4, right: 14, top: keys.length > 1 ? 30 : 12, bottom: 4, containLabel: true},
       tooltip: tooltip({trigger: 'axis', formatter: ps => 'step ' + ps[0].value[0] + ps.filter(p => keys.some(k => k.replace('rewards/', '') === p.seriesName))
         .map(p => '<br>' + escape(p.seriesName) + ' <b>' + Number(p.value[1]).toPrecision(4) + '</b>').join('')}),
-      xAxis: {type: 'value', min: 'dataMin', max: 'dataMax', splitNumber: 4, axisLabel: Object.assign({hideOverlap: true, showMinLabel: false}, axisText()), splitLine: {show: false}, axisLine: {onZero: false, lineStyle: {color: colors.line}}},
+      xAxis: {type: 'value', min: 'dataMin', max: 'dataMax', splitNumber: 4, axisLabel: Object.assign({hideOverlap: true, showMinLabel: false, alignMaxLabel: 'right'}, axisText()), splitLine: {show: false}, axisLine: {onZero: false, lineStyle: {color: colors.line}}},
       yAxis: {type: 'value', scale: true, axisLine: {show: false}, axisTick: {show: false}, splitNumber: 4, axisLabel: Object.assign({formatter: v => v !== 0 && Math.abs(v) < 0.01 ? v.toExponential() : String(+v.toPrecision(4))}, axisText()), splitLine: splitLine()},
       series: series});
   }

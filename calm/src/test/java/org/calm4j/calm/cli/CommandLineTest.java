@@ -77,6 +77,9 @@ class CommandLineTest {
     void wrongUsageIsTwoWithTheCommandThatHelps() {
         assertThat(calm()).isEqualTo(2);
         assertThat(calm("frobnicate")).isEqualTo(2);
+        assertThat(calm("frobnicate", "--help")).isEqualTo(2);
+        assertThat(calm("vote", "--samples", path("en.jsonl"), "--output", path("v"), "--tie", "coin")).isEqualTo(2);
+        assertThat(err.toString()).contains("abstain, skip, language-order, logprob");
         assertThat(calm("vote", "--samples", path("en.jsonl"))).isEqualTo(2);
         assertThat(err.toString()).contains("--output").contains("calm vote --help");
         assertThat(calm("vote", "--sampels", path("en.jsonl"), "--output", path("v"))).isEqualTo(2);
@@ -140,6 +143,10 @@ class CommandLineTest {
         assertThat(calm("sample", "--model", path("model"), "--data", path("en.jsonl"), "--output", path("en.jsonl"))).isEqualTo(2);
         assertThat(calm("tokenize", "--model", path("model"), "--input", path("en.jsonl"), "--output", path("en.jsonl"))).isEqualTo(2);
         assertThat(folder.resolve("en.jsonl")).hasContent(samples);
+        assertThat(calm("vote", "--samples", path("en.jsonl"), "--output", path("v"), "--summary", path("./v"))).isEqualTo(2);
+        assertThat(err.toString()).contains("would be written twice");
+        file("documents.jsonl", "{\"input_ids\":[3,4]}");
+        assertThat(calm("sft", "--model", path("model"), "--data", path("documents.jsonl"), "--output", path("model"))).isEqualTo(2);
         // A folder's files, too: what is compared with would be gone.
         file("p.jsonl", "{\"id\":1,\"language\":\"en\",\"answer\":\"A\",\"prediction\":\"A\"}");
         file("predictions.jsonl", "{\"id\":1,\"language\":\"en\",\"answer\":\"A\",\"prediction\":\"B\"}");
@@ -387,7 +394,12 @@ class CommandLineTest {
         List<JsonNode> log = Jsonl.read(folder.resolve("o/metrics.jsonl"), JsonNode.class);
         assertThat(log).hasSize(4).allMatch(step -> step.has("consistency") && step.has("rewards/margins"));
         assertThat(log.getLast().path("eval_loss").asDouble()).isPositive();
-        assertThat(Json.read(folder.resolve("o/train_config.json"), JsonNode.class).path("beta").asDouble()).isEqualTo(1);
+        JsonNode inForce = Json.read(folder.resolve("o/train_config.json"), JsonNode.class);
+        assertThat(inForce.path("beta").asDouble()).isEqualTo(1);
+        assertThat(List.of(inForce.path("save_steps").asInt(), inForce.path("warmup_steps").asInt(), inForce.path("logging_steps").asInt()))
+                .isEqualTo(List.of(2, 0, 1));
+        assertThat(inForce.path("eval_data").asText()).isEqualTo(path("pairs.jsonl"));
+        assertThat(inForce).noneMatch(JsonNode::isNull);
         // Stopped behind the first checkpoint, and gone on from there.
         byte[] whole = Files.readAllBytes(folder.resolve("o/model.safetensors"));
         try (Stream<Path> last = Files.walk(folder.resolve("o/checkpoint-4"))) {

@@ -48,6 +48,14 @@ class ExperimentFileTest {
     }
 
     @Test
+    void brokenYamlIsToldWithItsLine() throws IOException {
+        Path tab = file("model: base\n\tquestions: [en.jsonl]\n");
+        assertThatThrownBy(() -> ExperimentFile.read(tab, Map.of())).hasMessageContaining("run.yaml:2").hasMessageContaining("TAB");
+        Path open = file("model: base\nquestions: [en.jsonl\noutput: out\n");
+        assertThatThrownBy(() -> ExperimentFile.read(open, Map.of())).hasMessageContaining("run.yaml:3").hasMessageContaining("expected ',' or ']'");
+    }
+
+    @Test
     void anUnknownKeyIsNamedWithItsLine() throws IOException {
         Path file = file("model: base\nquestions: [en.jsonl]\noutput: out\ndpo:\n  learnin_rate: 1\n");
         assertThatThrownBy(() -> ExperimentFile.read(file, Map.of())).isInstanceOf(CalmException.class)

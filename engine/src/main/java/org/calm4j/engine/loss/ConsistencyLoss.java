@@ -5,6 +5,9 @@ import java.util.List;
 
 /** A loss on one question in two languages, a pair in each: log-probabilities in, a value and one coefficient per sequence out. */
 public interface ConsistencyLoss {
+    /** The name of the loss that only pairs in two languages have. */
+    String DCO = "dco";
+
     /**
      * @param first gradient with respect to the summed log-probabilities of the first language's completions; its loss is its part of the loss
      * @param second the same of the second language
@@ -65,7 +68,7 @@ public interface ConsistencyLoss {
         PreferenceLoss.checkWeights(types, weights);
         List<ConsistencyLoss> losses = new ArrayList<>();
         for (String type : types) {
-            losses.add(type.equals("dco") ? new DirectConsistency(beta) : new Both(PreferenceLoss.of(List.of(type), List.of(), beta, labelSmoothing)));
+            losses.add(type.equals(DCO) ? new DirectConsistency(beta) : new Both(PreferenceLoss.of(List.of(type), List.of(), beta, labelSmoothing)));
         }
         return new Weighted(losses, weights.isEmpty() ? losses.stream().map(loss -> 1.0).toList() : weights);
     }

@@ -6,6 +6,9 @@ import org.calm4j.engine.CalmException;
 
 /** A loss on one preference pair: log-probabilities in, a value and one coefficient per sequence out. */
 public interface PreferenceLoss {
+    /** What {@link #of} knows. */
+    List<String> NAMES = List.of("sigmoid", "sft", "robust", "hinge", "ipo", "sppo_hard", "nca_pair", "apo_zero", "apo_down");
+
     /**
      * Log-probabilities of a pair's completions, summed over their tokens.
      *
@@ -181,8 +184,8 @@ public interface PreferenceLoss {
                 case "apo_zero" -> new ApoZero(beta);
                 case "apo_down" -> new ApoDown(beta);
                 case "sft" -> new ChosenNll();
-                default -> throw CalmException.usage("unknown --loss-type \"" + type
-                        + "\"; known: sigmoid, sft, robust, hinge, ipo, sppo_hard, nca_pair, apo_zero, apo_down, dco");
+                default -> throw CalmException.usage("unknown --loss-type \"" + type + "\"; known: " + String.join(", ", NAMES)
+                        + ", " + ConsistencyLoss.DCO);
             });
         }
         return new Weighted(losses, weights.isEmpty() ? losses.stream().map(loss -> 1.0).toList() : weights);

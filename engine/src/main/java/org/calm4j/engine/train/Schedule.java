@@ -1,5 +1,8 @@
 package org.calm4j.engine.train;
 
+import com.fasterxml.jackson.annotation.JsonValue;
+import java.util.Locale;
+
 /**
  * The learning rate over the steps, as in transformers: linear from 0 over the warm-up, then constant, linear to the end or cosine to the
  * end.
@@ -8,7 +11,13 @@ package org.calm4j.engine.train;
  */
 public record Schedule(Kind kind, double peak, double minimumRate, int warmupSteps, int totalSteps) {
     public enum Kind {
-        CONSTANT, LINEAR, COSINE
+        CONSTANT, LINEAR, COSINE;
+
+        @Override
+        @JsonValue
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT);
+        }
     }
 
     /** @param step counted from 0 */

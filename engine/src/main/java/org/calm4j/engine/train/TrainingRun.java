@@ -6,11 +6,11 @@ import java.io.Writer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.calm4j.engine.CalmException;
-import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 
@@ -20,12 +20,13 @@ import org.calm4j.engine.io.Jsonl;
  * @param output the run's folder; metrics, checkpoints and at last the model go there
  * @param weightsFile the file of a checkpoint that has the trained weights
  * @param settings all that decides what the steps compute; a resumed run must have the same
+ * @param others settings of the run beside those
  * @param saveSteps steps between checkpoints; 0 for none
  * @param evalSteps steps between losses of the trainer's held lines; 0 for none
  * @param loggingSteps steps between lines of metrics.jsonl
  */
-public record TrainingRun(Path output, String weightsFile, Map<String, Object> settings, int steps, int saveSteps, int evalSteps,
-        int loggingSteps, boolean resume) {
+public record TrainingRun(Path output, String weightsFile, Map<String, Object> settings, Map<String, Object> others, int steps,
+        int saveSteps, int evalSteps, int loggingSteps, boolean resume) {
     private static final String METRICS = "metrics.jsonl";
 
     /** Takes the steps that are still to take, then writes the model into the output folder. */
@@ -59,7 +60,9 @@ public record TrainingRun(Path output, String weightsFile, Map<String, Object> s
         if (checkpoint != null && !resume) {
             throw CalmException.badInput(output, "has checkpoints of an earlier run; go on with --resume, or choose another --output");
         }
-        AtomicFile.write(output.resolve("train_config.json"), out -> out.write(Json.pretty(settings)));
+        Map<String, Object> inForce = new LinkedHashMap<>(settings);
+        inForce.putAll(others);
+        Json.write(output.resolve("train_config.json"), inForce);
         int taken = checkpoint == null ? 0 : Checkpoint.load(checkpoint, trainer, settings, weightsFile);
         Path metrics = output.resolve(METRICS);
         if (Files.exists(metrics)) {
