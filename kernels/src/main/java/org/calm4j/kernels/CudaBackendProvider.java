@@ -11,7 +11,7 @@ import org.calm4j.engine.op.Precision;
 public final class CudaBackendProvider implements BackendProvider {
     @Override
     public List<String> missing() {
-        return CudaProbe.run().missing();
+        return CudaProbe.whatIsMissing();
     }
 
     @Override

@@ -31,6 +31,12 @@ public record CudaProbe(String driver, List<Device> devices, String cublas, Stri
 
     private static final double OLDEST = 8.0;
     private static final String DRIVER = "libcuda.so.1";
+    private static final String NO_DRIVER = "no CUDA driver (" + DRIVER + "); with an NVIDIA GPU, install its driver";
+
+    /** What {@link #run} finds missing; without a driver it looks for nothing else. */
+    static List<String> whatIsMissing() {
+        return CublasLibrary.opens(DRIVER) ? run().missing() : List.of(NO_DRIVER);
+    }
 
     public static CudaProbe run() {
         List<String> missing = new ArrayList<>();
@@ -53,7 +59,7 @@ public record CudaProbe(String driver, List<Device> devices, String cublas, Stri
                         + ")");
             }
         } else {
-            missing.add("no CUDA driver (" + DRIVER + "); with an NVIDIA GPU, install its driver");
+            missing.add(NO_DRIVER);
         }
         for (Device device : devices) {
             if (Double.parseDouble(device.computeCapability()) < OLDEST) {

@@ -7,8 +7,11 @@ import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.lang.reflect.Constructor;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Collectors;
+import org.calm4j.engine.io.Json;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.ArgSpec;
@@ -95,6 +98,10 @@ public final class Calm implements Runnable {
                     StandardCharsets.UTF_8));
         }
         PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
+        if (!Arrays.asList(arguments).contains("--help")) {
+            // To get ready for JSON takes a tenth of a second, in which options are read.
+            Thread.ofPlatform().daemon().start(() -> Json.mapper().valueToTree(Map.of("ready", 1)));
+        }
         System.exit(run(new FileOutputStream(FileDescriptor.out), err, arguments));
     }
 

@@ -12,11 +12,19 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.calm4j.calm.world.Curriculum;
+import org.calm4j.calm.world.CurriculumConfig;
+import org.calm4j.calm.world.World;
+import org.calm4j.calm.world.WorldConfig;
+import org.calm4j.calm.world.WorldFiles;
 import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.Jsonl;
+import org.calm4j.engine.model.ModelConfig;
+import org.calm4j.engine.tensor.DType;
 
 /**
- * What the launcher lets Java watch once after a build: the commands that only read and write files, on some made-up samples. Java remembers
- * the classes and how often what was called, so that later starts are short.
+ * What the launcher lets Java watch once after a build: the commands that only read and write files, on some made-up samples, and a very small
+ * model. Java remembers the classes and how often what was called, so that later starts are short.
  */
 public final class Rehearsal {
     private static final int QUESTIONS = 300;
@@ -43,11 +51,27 @@ public final class Rehearsal {
             calm(with(samples, "vote", "--output", votes, "--samples"));
             calm(with(samples, "pairs", "--votes", votes, "--output", folder.resolve("pairs.jsonl").toString(), "--samples"));
             calm("dpo", "--help");
+            useModel(folder.resolve("world"));
         } finally {
             try (Stream<Path> files = Files.walk(folder)) {
                 files.sorted(Comparator.reverseOrder()).forEach(Rehearsal::delete);
             }
         }
+    }
+
+    /** One that was trained for a moment. */
+    private static void useModel(Path folder) {
+        World world = World.create(WorldConfig.of(List.of("en", "fr"), 1));
+        Curriculum curriculum = new Curriculum(world, CurriculumConfig.DEFAULT);
+        WorldFiles.write(world, curriculum, folder);
+        Path config = folder.resolve(WorldFiles.TOKENIZER).resolve("config.json");
+        Json.write(config, ModelConfig.llama(curriculum.tokenizer().size(), 16, 32, 1, 2, 2, 256, curriculum.tokenizer().eosId()).toJson(DType.F32));
+        String documents = folder.resolve("documents.jsonl").toString();
+        Jsonl.write(Path.of(documents), curriculum.epoch(8));
+        String base = folder.resolve("base").toString();
+        calm("pretrain", "--config", config.toString(), "--data", documents, "--output", base, "--max-steps", "2", "--batch-size", "2");
+        Jsonl.write(folder.resolve("texts.jsonl"), List.of(Map.of("id", 1, "prompt", "Paris is", "completion", "in France .")));
+        calm("score", "--model", base, "--input", folder.resolve("texts.jsonl").toString(), "--output", folder.resolve("scores.jsonl").toString());
     }
 
     private static List<Map<String, Object>> items(String[] responses) {

@@ -35,6 +35,10 @@ final class Panels {
      * @param spare memory for {@code 8·k} floats
      */
     static void fromRows(long to, long from, long stride, int count, int k, int width, long spare) {
+        if (!ColdStart.isOver()) {
+            Plain.panel(to, from, stride, count, k, width);
+            return;
+        }
         int i = 0;
         if (LANES >= BLOCK) {
             for (; i + LEAST_ROWS <= count; i += BLOCK) {

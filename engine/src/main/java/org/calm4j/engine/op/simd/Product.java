@@ -404,6 +404,10 @@ final class Product implements AutoCloseable {
     /** Left panels times columns, whose panels begin at {@code panels}; along the rows of C. */
     private void tiles(int first, int end, int column, int width, long panels, int worker) {
         int columnEnd = Math.min(columns, column + width);
+        if (!ColdStart.isOver()) {
+            plain(first, end, column, columnEnd, panels);
+            return;
+        }
         int tallEnd = Math.min(tallCount, end);
         for (int i = first; i < tallEnd; i++) {
             long a = leftPanels + 4L * depth * LEFT * i;
@@ -426,6 +430,32 @@ final class Product implements AutoCloseable {
                 low(i, j, Math.min(NR, columnEnd - j), panels + 4L * depth * (j - column), worker);
             }
         }
+    }
+
+    private void plain(int first, int end, int column, int columnEnd, long panels) {
+        for (int i = first; i < end; i++) {
+            int row = rowOf(i);
+            int tileRows = Math.min(rowOf(i + 1), rows) - row;
+            long a = leftPanels + 4L * depth * LEFT * i;
+            long to = c + (firstRow + row) * cStride + 4L * firstColumn;
+            for (int j = column; j < columnEnd; j += NR) {
+                Plain.tile(to + 4L * j, cStride, tileRows, Math.min(NR, columnEnd - j), a, LEFT, panels + 4L * depth * (j - column), depth, alpha, adding);
+            }
+            ColdStart.count((long) tileRows * (columnEnd - column) * depth);
+        }
+    }
+
+    /** Runs once what products spend their time in, on memory for so many steps of right panels each. */
+    static void round(long left, long right, long to, int steps) {
+        if (LANES >= 8) {
+            Transpose.blocks(to, 4L * NR, right, 4L * steps, right, right, steps / 8);
+        }
+        if (WIDE) {
+            Tile8.set(to, 4L * NR, left, right, steps, 1);
+        } else {
+            Tile6.set(to, 4L * NR, left, right, steps, 1);
+        }
+        Tile4.set(to, 4L * NR, left, right, steps, 1);
     }
 
     /** A tile of the last rows. */

@@ -34,7 +34,7 @@ class InliningTest {
     void everyVectorOperationIsAnInstruction() throws Exception {
         Process process = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xbatch",
                 "-XX:+UnlockDiagnosticVMOptions", "-XX:+PrintCompilation", "-XX:+PrintInlining", "--add-modules", "jdk.incubator.vector",
-                "--enable-native-access=ALL-UNNAMED", "-cp",
+                "--enable-native-access=ALL-UNNAMED", "-Dcalm4j.coldStart=false", "-cp",
                 System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")), Kernels.class.getName())
                 .redirectErrorStream(true).start();
         String log = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

@@ -55,6 +55,18 @@ final class SimdBackendTest extends BackendConformance {
         assertThat(largeOperations(7)).isEqualTo(one);
     }
 
+    /** When the compiler is through with the kernels is chance, and decides nothing. */
+    @Test
+    void bitsDoNotDependOnTheCompiler() {
+        List<Float> warm = largeOperations(2);
+        ColdStart.over(false);
+        try {
+            assertThat(largeOperations(2)).isEqualTo(warm);
+        } finally {
+            ColdStart.over(true);
+        }
+    }
+
     static List<Float> largeOperations(int threads) {
         int t = 333;
         int c = 6 * 34;
@@ -140,7 +152,7 @@ final class SimdBackendTest extends BackendConformance {
     void otherVectorWidths(int bits) throws Exception {
         assumeTrue(bits != 8 * Vectors.BYTES, "this machine's own");
         Process check = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "--add-modules",
-                "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED", "-Dcalm4j.vectorBits=" + bits, "-cp",
+                "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED", "-Dcalm4j.vectorBits=" + bits, "-Dcalm4j.coldStart=false", "-cp",
                 System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")), VectorWidthCheck.class.getName())
                 .redirectErrorStream(true).start();
         assertThat(new String(check.getInputStream().readAllBytes(), StandardCharsets.UTF_8)).contains("passed: cpu: SIMD " + bits + " bit");
