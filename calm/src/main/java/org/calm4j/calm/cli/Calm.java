@@ -38,15 +38,16 @@ public final class Calm implements Runnable {
     }
 
     /**
-     * The program. Only commands that stand among the arguments get their options, the others a name and a description: to read the options
-     * of all takes longer than most commands.
+     * The program. To read the options of all commands takes longer than most commands: where the first argument is one, there are no others, and
+     * otherwise they have a name and a description.
      */
     static CommandLine line(List<String> arguments) {
         CommandLine line = new CommandLine(new Calm());
-        for (Class<? extends CalmCommand> type : COMMANDS) {
-            Command command = type.getAnnotation(Command.class);
-            boolean wanted = arguments.contains(command.name()) || arguments.contains(CompletionCommand.NAME);
-            line.addSubcommand(wanted ? new CommandLine(type) : new CommandLine(named(command)));
+        List<Class<? extends CalmCommand>> first = COMMANDS.stream()
+                .filter(type -> !arguments.isEmpty() && type.getAnnotation(Command.class).name().equals(arguments.getFirst())).toList();
+        boolean completion = first.contains(CompletionCommand.class);
+        for (Class<? extends CalmCommand> type : first.isEmpty() || completion ? COMMANDS : first) {
+            line.addSubcommand(completion || first.contains(type) ? new CommandLine(type) : new CommandLine(named(type.getAnnotation(Command.class))));
         }
         return line;
     }
