@@ -36,9 +36,15 @@ final class ColdStart {
     }
 
     /** So many multiplications were done without vectors. */
-    static synchronized void count(long more) {
+    static void count(long more) {
+        if (!over && ENABLED) {
+            begin(more);
+        }
+    }
+
+    private static synchronized void begin(long more) {
         multiplications += more;
-        if (multiplications > FEW && !begun && ENABLED) {
+        if (multiplications > FEW && !begun) {
             begun = true;
             Thread.ofPlatform().daemon().name("calm4j-cold-start").start(ColdStart::compile);
         }

@@ -24,6 +24,9 @@ final class Dot {
 
     /** {@code Σ a[i]·b[i]}. */
     static float one(long a, long b, int count) {
+        if (!ColdStart.isOver()) {
+            return Plain.dot(a, b, count);
+        }
         FloatVector s0 = FloatVector.zero(FLOATS);
         FloatVector s1 = FloatVector.zero(FLOATS);
         FloatVector s2 = FloatVector.zero(FLOATS);
@@ -64,6 +67,10 @@ final class Dot {
 
     /** {@code to[j] = Σ a[j][i]·b[i]} for four rows of a at once, so that b is read once. */
     static void four(long to, long a, long stride, long b, int count) {
+        if (!ColdStart.isOver()) {
+            Plain.dots(to, a, stride, b, count);
+            return;
+        }
         FloatVector s0 = FloatVector.zero(FLOATS);
         FloatVector s1 = FloatVector.zero(FLOATS);
         FloatVector s2 = FloatVector.zero(FLOATS);

@@ -11,6 +11,7 @@ import static org.calm4j.engine.op.simd.Vectors.LANES;
 import static org.calm4j.engine.op.simd.Vectors.MEMORY;
 import static org.calm4j.engine.op.simd.Vectors.ORDER;
 
+import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
@@ -58,12 +59,23 @@ final class Exp {
     }
 
     private static float block(long to, long from, int count, float scale, float shift) {
+        int i = count & -LANES;
+        float sum = ColdStart.isOver() ? vectors(to, from, i, scale, shift) : plain(to, from, i, scale, shift);
+        for (; i < count; i++) {
+            float x = Math.fma(MEMORY.get(FLOAT, from + 4L * i), scale, -shift);
+            float value = (float) Math.exp(Math.clamp(x, LOWEST, HIGHEST));
+            MEMORY.set(FLOAT, to + 4L * i, value);
+            sum += value;
+        }
+        return sum;
+    }
+
+    private static float vectors(long to, long from, int count, float scale, float shift) {
         to &= ADDRESS;
         from &= ADDRESS;
         FloatVector sums = FloatVector.zero(FLOATS);
         FloatVector minusShift = FloatVector.broadcast(FLOATS, -shift);
-        int i = 0;
-        for (; i <= count - LANES; i += LANES) {
+        for (int i = 0; i <= count - LANES; i += LANES) {
             FloatVector x = FloatVector.fromMemorySegment(FLOATS, MEMORY, from + 4L * i, ORDER)
                     .fma(FloatVector.broadcast(FLOATS, scale), minusShift);
             x = x.blend(LOWEST, x.compare(VectorOperators.LT, LOWEST));
@@ -91,14 +103,31 @@ final class Exp {
             sums = sums.add(sums.rearrange(FOLD4));
         }
         sums = sums.add(sums.rearrange(FOLD2));
-        float sum = sums.add(sums.rearrange(FOLD1)).lane(0);
-        for (; i < count; i++) {
-            float x = Math.fma(MEMORY.get(FLOAT, from + 4L * i), scale, -shift);
-            float value = (float) Math.exp(Math.clamp(x, LOWEST, HIGHEST));
-            MEMORY.set(FLOAT, to + 4L * i, value);
-            sum += value;
+        return sums.add(sums.rearrange(FOLD1)).lane(0);
+    }
+
+    /** The same without vectors, to the same bits. */
+    private static float plain(long to, long from, int count, float scale, float shift) {
+        float[] values = Plain.floats(from, count);
+        float[] sums = new float[LANES];
+        for (int i = 0; i < count; i++) {
+            float x = Math.fma(values[i], scale, -shift);
+            x = x < LOWEST ? LOWEST : x > HIGHEST ? HIGHEST : x;
+            float rounded = Math.fma(x, LOG2_E, ROUND);
+            float n = rounded - ROUND;
+            float r = Math.fma(n, -LN2_LOW, Math.fma(n, -LN2_HIGH, x));
+            float p = Math.fma(r, 1f / 5040, 1f / 720);
+            p = Math.fma(p, r, 1f / 120);
+            p = Math.fma(p, r, 1f / 24);
+            p = Math.fma(p, r, 1f / 6);
+            p = Math.fma(p, r, 0.5f);
+            p = Math.fma(p, r, 1);
+            p = Math.fma(p, r, 1);
+            values[i] = Float.intBitsToFloat(Float.floatToRawIntBits(p) + (Float.floatToRawIntBits(rounded) << 23));
+            sums[i & LANES - 1] += values[i];
         }
-        return sum;
+        MemorySegment.copy(values, 0, MEMORY, FLOAT, to, count);
+        return Plain.sumOfLanes(sums, 8, 4, 2, 1);
     }
 
     /** The largest of a row; NaN when one is. */

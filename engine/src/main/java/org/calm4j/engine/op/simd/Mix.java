@@ -18,6 +18,10 @@ final class Mix {
 
     /** Sets or adds {@code out[e] = Σᵢ weight[i]·row[i][e]} for rows of d elements; strides in bytes. */
     static void rows(long out, long weight, long weightStride, long row, long stride, int count, int d, boolean add) {
+        if (!ColdStart.isOver()) {
+            Plain.mix(out, weight, weightStride, row, stride, count, d, add);
+            return;
+        }
         int e = 0;
         for (; e <= d - 8 * LANES; e += 8 * LANES) {
             eightVectors(out + 4L * e, weight, weightStride, row + 4L * e, stride, count, add);

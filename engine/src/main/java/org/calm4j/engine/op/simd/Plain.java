@@ -1,13 +1,14 @@
 package org.calm4j.engine.op.simd;
 
 import static org.calm4j.engine.op.simd.Vectors.FLOAT;
+import static org.calm4j.engine.op.simd.Vectors.LANES;
 import static org.calm4j.engine.op.simd.Vectors.MEMORY;
 
 import java.lang.foreign.MemorySegment;
 
 /**
- * A product's parts without vectors, for {@link ColdStart}: the same sums in the same order, to the same bits. They work on arrays, because that code
- * is fast as soon as the first compiler is through with it.
+ * What most time is spent in, without vectors, for {@link ColdStart}: the same sums in the same order, to the same bits. It works on arrays, because
+ * that code is fast as soon as the first compiler is through with it.
  */
 final class Plain {
     private Plain() {
@@ -53,7 +54,75 @@ final class Plain {
         MemorySegment.copy(panel, 0, MEMORY, FLOAT, to, panel.length);
     }
 
-    private static float[] floats(long from, int count) {
+    /** {@link Dot#one}. */
+    static float dot(long a, long b, int count) {
+        float[] x = floats(a, count);
+        float[] y = floats(b, count);
+        float[] sums = new float[4 * LANES];
+        int i = 0;
+        for (; i < (count & -4 * LANES); i++) {
+            int lane = i & 4 * LANES - 1;
+            sums[lane] = Math.fma(x[i], y[i], sums[lane]);
+        }
+        for (; i < (count & -LANES); i++) {
+            int lane = i & LANES - 1;
+            sums[lane] = Math.fma(x[i], y[i], sums[lane]);
+        }
+        for (int lane = 0; lane < LANES; lane++) {
+            sums[lane] = sums[lane] + sums[lane + LANES] + (sums[lane + 2 * LANES] + sums[lane + 3 * LANES]);
+        }
+        float sum = sumOfLanes(sums, 8, 4, 2, 1);
+        for (; i < count; i++) {
+            sum += x[i] * y[i];
+        }
+        return sum;
+    }
+
+    /** {@link Dot#four}. */
+    static void dots(long to, long a, long stride, long b, int count) {
+        float[] y = floats(b, count);
+        for (int j = 0; j < 4; j++) {
+            float[] x = floats(a + j * stride, count);
+            float[] sums = new float[2 * LANES];
+            int i = 0;
+            for (; i < (count & -LANES); i++) {
+                int lane = i & 2 * LANES - 1;
+                sums[lane] = Math.fma(x[i], y[i], sums[lane]);
+            }
+            for (int lane = 0; lane < LANES; lane++) {
+                sums[lane] += sums[lane + LANES];
+            }
+            float sum = sumOfLanes(sums, 1, 2, 8, 4);
+            for (; i < count; i++) {
+                sum = Math.fma(x[i], y[i], sum);
+            }
+            MEMORY.set(FLOAT, to + 4L * j, sum);
+        }
+    }
+
+    /** @param distances of the lanes that are added to each other, one after another */
+    static float sumOfLanes(float[] lanes, int... distances) {
+        float[] sums = lanes;
+        for (int distance : distances) {
+            float[] next = new float[LANES];
+            for (int lane = 0; lane < LANES && distance < LANES; lane++) {
+                next[lane] = sums[lane] + sums[lane ^ distance];
+            }
+            sums = distance < LANES ? next : sums;
+        }
+        return sums[0];
+    }
+
+    /** {@link Mix#rows}. */
+    static void mix(long out, long weight, long weightStride, long row, long stride, int count, int d, boolean add) {
+        float[] sums = add ? floats(out, d) : new float[d];
+        for (int i = 0; i < count; i++) {
+            addRow(sums, MEMORY.get(FLOAT, weight + i * weightStride), floats(row + i * stride, d), 0);
+        }
+        MemorySegment.copy(sums, 0, MEMORY, FLOAT, out, d);
+    }
+
+    static float[] floats(long from, int count) {
         float[] floats = new float[count];
         MemorySegment.copy(MEMORY, FLOAT, from, floats, 0, count);
         return floats;

@@ -456,6 +456,8 @@ final class Product implements AutoCloseable {
             Tile6.set(to, 4L * NR, left, right, steps, 1);
         }
         Tile4.set(to, 4L * NR, left, right, steps, 1);
+        Dot.four(to, left, 4, right, steps);
+        Dot.one(left, right, steps);
     }
 
     /** A tile of the last rows. */
