@@ -1,31 +1,20 @@
 package org.calm4j.engine.op.simd;
 
-import org.calm4j.engine.tensor.HostBuffer;
-
 /**
- * The first seconds of a process. Code with vectors is a hundred times slower until the second compiler is through with it, and that begins when the
- * code has run often enough. So products begin without vectors ({@link Plain}, which has the same bits), and where there is more to do, a
- * thread of its own runs what they need on memory of its own until it is fast.
+ * The beginning of a process. Code with vectors is a hundred times slower until the second compiler is through with it, which takes more than a second.
+ * Whoever has less to do than that goes without vectors ({@link Plain}, to the same bits), and so does everybody for the first multiplications.
  */
 final class ColdStart {
-    /** Off where the code with vectors is tested. */
-    private static final boolean ENABLED = !"false".equals(System.getProperty("calm4j.coldStart"));
-    /** After so many multiplications there is more to do; so many take less time than the compiler does. */
-    private static final long FEW = 1L << 26;
-    private static final int STEPS = 48;
-    /** Compiled, a round takes a nanosecond or two a step. */
-    private static final long FAST_NANOS = 100L * STEPS;
-    /** A machine that is slower goes on with vectors all the same. */
-    private static final long LONGEST_NANOS = 5_000_000_000L;
+    /** They take some tenths of a second without vectors. */
+    private static final long MULTIPLICATIONS = 1L << 27;
 
-    private static volatile boolean over = !ENABLED;
-    private static long multiplications;
-    private static boolean begun;
+    /** Off where the code with vectors is tested. */
+    private static volatile boolean over = "false".equals(System.getProperty("calm4j.coldStart"));
+    private static long done;
 
     private ColdStart() {
     }
 
-    /** Whether vectors are fast. */
     static boolean isOver() {
         return over;
     }
@@ -35,33 +24,15 @@ final class ColdStart {
         over = isOver;
     }
 
-    /** So many multiplications were done without vectors. */
+    /** So many multiplications are done without vectors. */
     static void count(long more) {
-        if (!over && ENABLED) {
-            begin(more);
+        if (!over) {
+            add(more);
         }
     }
 
-    private static synchronized void begin(long more) {
-        multiplications += more;
-        if (multiplications > FEW && !begun) {
-            begun = true;
-            Thread.ofPlatform().daemon().name("calm4j-cold-start").start(ColdStart::compile);
-        }
-    }
-
-    private static void compile() {
-        long panel = 4L * STEPS * Product.NR;
-        try (HostBuffer memory = new HostBuffer(3 * panel)) {
-            long a = memory.segment().address();
-            long begin = System.nanoTime();
-            long last;
-            do {
-                last = System.nanoTime();
-                Product.round(a, a + panel, a + 2 * panel, STEPS);
-            } while (System.nanoTime() - last > FAST_NANOS && last - begin < LONGEST_NANOS);
-        } finally {
-            over = true;
-        }
+    private static synchronized void add(long more) {
+        done += more;
+        over = done > MULTIPLICATIONS;
     }
 }

@@ -445,21 +445,6 @@ final class Product implements AutoCloseable {
         }
     }
 
-    /** Runs once what products spend their time in, on memory for so many steps of right panels each. */
-    static void round(long left, long right, long to, int steps) {
-        if (LANES >= 8) {
-            Transpose.blocks(to, 4L * NR, right, 4L * steps, right, right, steps / 8);
-        }
-        if (WIDE) {
-            Tile8.set(to, 4L * NR, left, right, steps, 1);
-        } else {
-            Tile6.set(to, 4L * NR, left, right, steps, 1);
-        }
-        Tile4.set(to, 4L * NR, left, right, steps, 1);
-        Dot.four(to, left, 4, right, steps);
-        Dot.one(left, right, steps);
-    }
-
     /** A tile of the last rows. */
     private void low(int panel, int column, int tileColumns, long b, int worker) {
         int row = rowOf(panel);
