@@ -12,6 +12,7 @@ import org.calm4j.calm.stage.ExperimentFile;
 import org.calm4j.calm.stage.ExperimentResult;
 import org.calm4j.calm.stage.SeedSeries;
 import org.calm4j.calm.stage.StageLedger;
+import org.calm4j.engine.CalmException;
 import org.calm4j.engine.op.Backend;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -79,11 +80,10 @@ final class RunCommand extends CalmCommand {
         if (seeds.isEmpty()) {
             plan.addAll(new Experiment(experiment, backend, progress()).plan());
         }
-        seeds.forEach(each -> of(experiment, each, backend).plan()
-                .forEach(stage -> plan.add(new StageLedger.Planned("seed-" + each + "/" + stage.name(),
-                stage.why(), stage.seconds()))));
-        String text = plan.stream().map(stage -> stage.name() + ": " + (stage.why() == null ? "done" : "would run, " + stage.why()))
-                .collect(Collectors.joining(System.lineSeparator()));
-        result(Map.of("stages", plan), text);
+        seeds.forEach(each -> of(experiment, each, backend).plan().forEach(stage -> plan.add(stage.in("seed-" + each))));
+        result(Map.of("stages", plan), plan.stream().map(StageLedger.Planned::toString).collect(Collectors.joining(System.lineSeparator())));
+        plan.stream().filter(stage -> stage.missing() != null).findFirst().ifPresent(stage -> {
+            throw CalmException.badInput(config, stage.why());
+        });
     }
 }

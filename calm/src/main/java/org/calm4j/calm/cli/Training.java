@@ -40,7 +40,7 @@ abstract class Training extends CalmCommand {
             result.put("output", output.toString());
             result.put("steps", last == null ? null : last.step());
             result.put("loss", last == null ? null : last.loss());
-            String text = last == null ? "No step was left to take. " : String.format(Locale.ROOT, "%d steps, last loss %.4f. ", last.step(), last.loss());
+            String text = last == null ? "No step was left to take. " : String.format(Locale.ROOT, "%d %s, last loss %.4f. ", last.step(), last.step() == 1 ? "step" : "steps", last.loss());
             result(result, text + "Saved in " + output);
         }
     }

@@ -12,14 +12,14 @@ import org.calm4j.engine.generate.Sampling;
  *
  * @param samples responses a question; 1 is a greedy one, of more the most frequent answer counts, the first of equally frequent ones
  * @param temperature of sampled responses; 0.7 where it is not given
- * @param maxNewTokens tokens of a response at most; 256 where it is not given, {@link Sampling#FITTING} for as many of them as fit
+ * @param maxNewTokens tokens of a response at most; {@link Sampling#FITTING} where it is not given
  * @param passages JSON Lines with id, language and text, of which the best stand before each question; null without
  * @param topPassages how many
  * @param dense whether they are found by the model's hidden states, too, and not by terms alone
  */
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-public record EvaluateOptions(Method method, int samples, Double temperature, int maxNewTokens, Path passages, int topPassages,
-        boolean dense) {
+public record EvaluateOptions(Method method, Integer samples, Double temperature, Integer maxNewTokens, Path passages,
+        Integer topPassages, boolean dense) {
     private static final int DEFAULT_PASSAGES = 3;
     private static final double DEFAULT_TEMPERATURE = 0.7;
 
@@ -39,14 +39,18 @@ public record EvaluateOptions(Method method, int samples, Double temperature, in
 
     public EvaluateOptions {
         method = method == null ? Method.GENERATE : method;
-        samples = samples == 0 ? 1 : samples;
+        samples = samples == null ? 1 : samples;
         temperature = temperature == null ? DEFAULT_TEMPERATURE : temperature;
-        maxNewTokens = maxNewTokens == 0 ? Sampling.DEFAULT_NEW_TOKENS : maxNewTokens;
-        topPassages = topPassages == 0 ? DEFAULT_PASSAGES : topPassages;
+        maxNewTokens = maxNewTokens == null ? Sampling.FITTING : maxNewTokens;
+        topPassages = topPassages == null ? DEFAULT_PASSAGES : topPassages;
+        TrainingOptions.check(samples > 0, "samples must be at least 1");
+        TrainingOptions.check(temperature >= 0, "temperature must be at least 0");
+        TrainingOptions.check(maxNewTokens > 0 || maxNewTokens == Sampling.FITTING, "max_new_tokens must be at least 1");
+        TrainingOptions.check(topPassages > 0, "top_passages must be at least 1");
     }
 
     public static EvaluateOptions greedy(int maxNewTokens) {
-        return new EvaluateOptions(Method.GENERATE, 1, null, maxNewTokens, null, 0, false);
+        return new EvaluateOptions(Method.GENERATE, null, null, maxNewTokens, null, null, false);
     }
 
     Sampling sampling(long seed) {

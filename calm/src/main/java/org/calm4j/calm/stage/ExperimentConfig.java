@@ -35,21 +35,28 @@ public record ExperimentConfig(String title, Path model, List<Path> questions, L
         List<String> baselines, Map<String, Arm> arms, List<String> languageCurve, Path statements, Path knowledge) {
     /** Before the number of languages in the name of an arm of the curve. */
     static final String CURVE = "languages-";
-    private static final int DEFAULT_NEW_TOKENS = 256;
 
     /**
-     * @param responses K, for each question in each language
+     * @param responses K, for each question in each language; 8 where it is not given
      * @param temperature 1 where it is not given
+     * @param topP 1 where it is not given
+     * @param maxNewTokens {@link Sampling#FITTING} where it is not given
      */
     @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-    public record SampleOptions(int responses, Double temperature, int topK, double topP, double minP, int maxNewTokens) {
-        public static final SampleOptions DEFAULT = new SampleOptions(8, 1.0, 0, 1, 0, DEFAULT_NEW_TOKENS);
+    public record SampleOptions(Integer responses, Double temperature, int topK, Double topP, double minP, Integer maxNewTokens) {
+        public static final SampleOptions DEFAULT = new SampleOptions(null, null, 0, null, 0, null);
 
         public SampleOptions {
-            responses = responses == 0 ? 8 : responses;
+            responses = responses == null ? 8 : responses;
             temperature = temperature == null ? 1.0 : temperature;
-            topP = topP == 0 ? 1 : topP;
-            maxNewTokens = maxNewTokens == 0 ? DEFAULT_NEW_TOKENS : maxNewTokens;
+            topP = topP == null ? 1.0 : topP;
+            maxNewTokens = maxNewTokens == null ? Sampling.FITTING : maxNewTokens;
+            TrainingOptions.check(responses > 0, "responses must be at least 1");
+            TrainingOptions.check(temperature >= 0, "temperature must be at least 0");
+            TrainingOptions.check(topK >= 0, "top_k must be at least 0");
+            TrainingOptions.check(topP > 0 && topP <= 1, "top_p must be above 0 and at most 1");
+            TrainingOptions.check(minP >= 0 && minP <= 1, "min_p must be from 0 to 1");
+            TrainingOptions.check(maxNewTokens > 0 || maxNewTokens == Sampling.FITTING, "max_new_tokens must be at least 1");
         }
 
         Sampling sampling(long seed) {
@@ -72,15 +79,23 @@ public record ExperimentConfig(String title, Path model, List<Path> questions, L
         baselines = baselines == null ? List.of() : baselines;
         languageCurve = languageCurve == null ? List.of() : languageCurve;
         arms = all(baselines, arms == null ? Map.of() : arms, languageCurve);
-        vote.check();
-        pairs.check();
-        dpo.check();
-        for (Map.Entry<String, Arm> arm : arms.entrySet()) {
-            try {
-                arm.getValue().check(arm.getKey(), vote, pairs, dpo);
-            } catch (CalmException e) {
-                throw CalmException.usage("arm " + arm.getKey() + ": " + e.getMessage());
-            }
+        if (output.toAbsolutePath().normalize().equals(model.toAbsolutePath().normalize())) {
+            throw CalmException.usage("output is the model's own folder; give the experiment one of its own");
+        }
+        check("vote", vote::check);
+        check("pairs", pairs::check);
+        check("dpo", dpo::check);
+        VoteOptions votes = vote;
+        PairOptions pairing = pairs;
+        PreferenceOptions training = dpo;
+        arms.forEach((name, arm) -> check("arm " + name, () -> arm.check(name, votes, pairing, training)));
+    }
+
+    private static void check(String section, Runnable check) {
+        try {
+            check.run();
+        } catch (CalmException e) {
+            throw CalmException.usage(section + ": " + e.getMessage());
         }
     }
 

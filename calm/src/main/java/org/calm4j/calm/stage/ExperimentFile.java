@@ -5,17 +5,26 @@ import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonMappingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.cfg.CoercionAction;
+import com.fasterxml.jackson.databind.cfg.CoercionInputShape;
+import com.fasterxml.jackson.databind.exc.InvalidFormatException;
+import com.fasterxml.jackson.databind.exc.MismatchedInputException;
 import com.fasterxml.jackson.databind.exc.PropertyBindingException;
 import com.fasterxml.jackson.databind.exc.ValueInstantiationException;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.type.LogicalType;
+import com.fasterxml.jackson.databind.util.ClassUtil;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.Collection;
 import java.util.Map;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
 import org.yaml.snakeyaml.error.MarkedYAMLException;
 
@@ -25,7 +34,13 @@ public final class ExperimentFile {
             .build())
             .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
             .enable(DeserializationFeature.FAIL_ON_IGNORED_PROPERTIES)
+            // One file of questions needs no brackets, and a section may be empty.
+            .enable(DeserializationFeature.ACCEPT_SINGLE_VALUE_AS_ARRAY)
+            .withCoercionConfig(LogicalType.POJO, config -> config.setCoercion(CoercionInputShape.EmptyString, CoercionAction.AsNull))
+            .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
             .build();
+
+    private static final Pattern OPTION = Pattern.compile("--([a-z]+[a-z0-9-]*)");
 
     private ExperimentFile() {
     }
@@ -94,10 +109,12 @@ public final class ExperimentFile {
     }
 
     private static CalmException problem(String file, JsonProcessingException e) {
-        String where = e.getLocation() == null || e.getLocation().getLineNr() < 1 ? file : file + ":" + e.getLocation().getLineNr();
+        String key = e instanceof JsonMappingException mapping ? path(mapping) : "";
         if (e.getCause() instanceof CalmException known) {
-            return CalmException.badInput(where, known.getMessage(), e);
+            // Jackson's place is the end of the section. Options have other names here.
+            return CalmException.badInput(file, (key.isEmpty() ? "" : key + ": ") + inYaml(known.getMessage()), e);
         }
+        String where = e.getLocation() == null || e.getLocation().getLineNr() < 1 ? file : file + ":" + e.getLocation().getLineNr();
         if (e instanceof PropertyBindingException unknown) {
             String known = unknown.getKnownPropertyIds() == null ? ""
                     : "; known: " + unknown.getKnownPropertyIds().stream().map(String::valueOf).sorted().collect(Collectors.joining(", "));
@@ -106,9 +123,27 @@ public final class ExperimentFile {
         if (e.getCause() instanceof MarkedYAMLException broken && broken.getProblemMark() != null) {
             return CalmException.badInput(file + ":" + (broken.getProblemMark().getLine() + 1), broken.getProblem(), e);
         }
-        String key = e instanceof JsonMappingException mapping ? path(mapping) : "";
-        String what = e.getOriginalMessage().lines().findFirst().orElse("not YAML").replaceAll("`?(org|java)\\.[\\w.$]+\\.(\\w+)`?", "$2");
+        String what = e instanceof MismatchedInputException wrong && wrong.getTargetType() != null ? expected(wrong)
+                : e.getOriginalMessage().lines().findFirst().orElse("not YAML");
         return CalmException.badInput(where, (key.isEmpty() ? "" : key + ": ") + what, e);
+    }
+
+    private static String expected(MismatchedInputException e) {
+        Class<?> type = e.getTargetType().isPrimitive() ? ClassUtil.wrapperType(e.getTargetType()) : e.getTargetType();
+        String given = e instanceof InvalidFormatException wrong ? wrong.getValue() + " is " : "";
+        if (type.isEnum()) {
+            return given + "none of " + Stream.of(type.getEnumConstants()).map(Object::toString).collect(Collectors.joining(", "));
+        }
+        String wanted = type == Integer.class || type == Long.class ? "whole number"
+                : Number.class.isAssignableFrom(type) ? "number"
+                : type == Boolean.class ? "true or false"
+                : Collection.class.isAssignableFrom(type) ? "list"
+                : type == String.class || type == Path.class ? "text" : "section with keys and values";
+        return given.isEmpty() ? "here stands a " + wanted : given + "no " + wanted;
+    }
+
+    private static String inYaml(String message) {
+        return OPTION.matcher(message).replaceAll(option -> option.group(1).replace('-', '_'));
     }
 
     private static String path(JsonMappingException e) {

@@ -64,11 +64,11 @@ public final class PreferenceOptions extends TrainingOptions {
     }
 
     @Override
-    Map<String, Object> settled(int steps) {
-        Map<String, Object> settled = super.settled(steps);
-        settled.put("beta", beta());
-        settled.put("loss_weights", weights().isEmpty() ? Collections.nCopies(lossType.size(), 1.0) : lossWeights);
-        return settled;
+    Map<String, Object> inForce(int steps) {
+        Map<String, Object> inForce = super.inForce(steps);
+        inForce.put("beta", beta());
+        inForce.put("loss_weights", weights().isEmpty() ? Collections.nCopies(lossType.size(), 1.0) : lossWeights);
+        return inForce;
     }
 
     private List<Double> weights() {

@@ -42,9 +42,19 @@ public final class StageLedger {
 
     /**
      * @param why it is not done; null where it is
+     * @param missing an input that neither is there nor will be made; null without one
      * @param seconds it took last time; null where that is not known
      */
-    public record Planned(String name, String why, Double seconds) {
+    public record Planned(String name, String why, Path missing, Double seconds) {
+        /** The same of one of several experiments. */
+        public Planned in(String experiment) {
+            return new Planned(experiment + "/" + name, why, missing, seconds);
+        }
+
+        @Override
+        public String toString() {
+            return name + ": " + (why == null ? "done" : missing != null ? "cannot run, " + why : "would run, " + why);
+        }
     }
 
     private final Path folder;
@@ -70,13 +80,13 @@ public final class StageLedger {
             Entry last = last(stage);
             Path anew = stage.inputs().stream().filter(made::contains).findFirst().orElse(null);
             Path missing = stage.inputs().stream().filter(input -> !ahead.contains(input) && !Files.exists(input)).findFirst().orElse(null);
-            String why = missing != null ? "cannot run: " + missing + " is missing"
+            String why = missing != null ? missing + " is missing"
                     : last == null ? "has not run"
                     : anew != null ? anew.getFileName() + " is made anew" : why(stage, last, entry(stage, Set.of()));
             if (why != null) {
                 made.add(stage.output());
             }
-            plan.add(new Planned(stage.name(), why, last == null ? null : last.seconds()));
+            plan.add(new Planned(stage.name(), why, missing, last == null ? null : last.seconds()));
         }
         return plan;
     }

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.IntStream;
 import org.calm4j.calm.data.TrainingData;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.AtomicFile;
@@ -63,6 +64,8 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
         TrainingData reader = new TrainingData(start.tokenizer(), lm.config().vocabSize());
         List<? extends Example> lines = lines(reader, data);
         List<Example.Document> replay = options.replay == null ? List.of() : reader.documents(options.replay);
+        checkLengths(lines, data, lm);
+        checkLengths(replay, options.replay, lm);
         int steps = options.steps(lines.size());
         TrainSettings settings = options.settings(steps, seed);
         AtomicFile.directories(output);
@@ -93,11 +96,22 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
         return reader.documents(file);
     }
 
+    private static void checkLengths(List<? extends Example> lines, Path file, CausalLm lm) {
+        int most = lm.config().maxPositions();
+        for (int i = 0; i < lines.size(); i++) {
+            if (lines.get(i).longest() > most) {
+                throw CalmException.badInput(file, "example " + (i + 1) + " has " + lines.get(i).longest() + " tokens, the model's max_position_embeddings is " + most
+                        + "; shorten it or leave it out");
+            }
+        }
+    }
+
     private Trainer.Held held(ModelFolder start, TrainingData reader) {
         if (options.evalSteps == 0) {
             return Trainer.Held.NONE;
         }
         List<? extends Example> lines = lines(reader, options.evalData);
+        checkLengths(lines, options.evalData, start.model());
         if (!(options instanceof PreferenceOptions preference)) {
             return new Trainer.Held(lines, List.of());
         }
@@ -115,7 +129,7 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
             TrainSettings settings,
             int steps, Progress progress) {
         boolean[] taken = Trainer.linesOfSteps(lines.size(), settings, steps);
-        progress.start("reference", lines.stream().mapToInt(line -> line.preferences().size()).sum());
+        progress.start("reference", IntStream.range(0, taken.length).filter(i -> taken[i]).map(i -> lines.get(i).preferences().size()).sum());
         try (Reference reference = Reference.open(lm, preference)) {
             return References.of(reference.model(), lines, taken, done -> progress.at(done, ""));
         } finally {
@@ -133,7 +147,7 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
         all.put("seed", seed);
         all.put("steps", steps);
         all.putAll(Json.mapper().convertValue(options, new TypeReference<Map<String, Object>>() { }));
-        all.putAll(options.settled(steps));
+        all.putAll(options.inForce(steps));
         all.values().removeIf(Objects::isNull);
         return all;
     }

@@ -176,12 +176,12 @@ public class TrainingOptions {
     }
 
     /** By name, what holds where an option has no value of its own; null for an option that another one replaces. */
-    Map<String, Object> settled(int steps) {
-        Map<String, Object> settled = new HashMap<>();
-        settled.put("warmup_steps", warmup(steps));
-        settled.put("lora_alpha", loraRank == 0 ? null : alpha());
-        settled.put("epochs", maxSteps != null ? null : epochs);
-        return settled;
+    Map<String, Object> inForce(int steps) {
+        Map<String, Object> inForce = new HashMap<>();
+        inForce.put("warmup_steps", warmup(steps));
+        inForce.put("lora_alpha", loraRank == 0 ? null : alpha());
+        inForce.put("epochs", maxSteps != null ? null : epochs);
+        return inForce;
     }
 
     TrainSettings settings(int steps, long seed) {

@@ -12,6 +12,7 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
@@ -378,6 +379,21 @@ class CommandLineTest {
         JsonNode first = Jsonl.read(folder.resolve("o/metrics.jsonl"), JsonNode.class).getFirst();
         assertThat(first.path("loss").asDouble()).isCloseTo(Math.log(2), offset(1e-6));
         assertThat(folder.resolve("o/model.safetensors")).exists();
+    }
+
+    @Test
+    void metricsHaveEveryLossOfHeldLines() throws IOException {
+        ModelOnDisk.write(folder.resolve("model"));
+        file("documents.jsonl", "{\"input_ids\":[3,4]}");
+        assertThat(calm("sft", "--model", path("model"), "--data", path("documents.jsonl"), "--output", path("o"), "--max-steps", "5",
+                "--logging-steps", "5", "--eval-steps", "2", "--eval-data", path("documents.jsonl"))).isZero();
+        List<JsonNode> log = Jsonl.read(folder.resolve("o/metrics.jsonl"), JsonNode.class);
+        assertThat(log).extracting(line -> line.path("step").asInt()).containsExactly(2, 4, 5);
+        assertThat(log).filteredOn(line -> line.has("eval_loss")).hasSize(2);
+        file("long.jsonl", "{\"input_ids\":[3,4]}", "{\"input_ids\":" + Collections.nCopies(65, 3) + "}");
+        assertThat(calm("sft", "--model", path("model"), "--data", path("long.jsonl"), "--output", path("long"))).isEqualTo(3);
+        assertThat(err.toString()).contains("long.jsonl: example 2 has 65 tokens");
+        assertThat(folder.resolve("long")).doesNotExist();
     }
 
     @Test

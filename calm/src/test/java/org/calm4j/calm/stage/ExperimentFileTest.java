@@ -56,6 +56,23 @@ class ExperimentFileTest {
     }
 
     @Test
+    void wrongValuesAreToldInPlainWords() throws IOException {
+        String needed = "model: base\nquestions: en.jsonl\noutput: out\n";
+        assertThat(ExperimentFile.read(file(needed + "dpo:\n"), Map.of()).questions()).containsExactly(Path.of("en.jsonl"));
+        Map<String, String> problems = Map.of("seed: 1.5", "run.yaml:4: seed: 1.5 is no whole number", "sample: {responses: 2.7}", "sample.responses: 2.7 is no whole number",
+                "sample: {responses: 0}", "run.yaml: sample: responses must be at least 1", "dpo: 5", "dpo: here stands a section", "vote: {tie: coin}",
+                "vote.tie: coin is none of abstain, skip, language-order, logprob", "dpo: {learning_rate: fast}", "dpo.learning_rate: fast is no number",
+                "dpo: {lora_rank: -1}", "run.yaml: dpo: lora_rank must be at least 0", "dpo: {in_force: 3}", "unknown key 'dpo.in_force'");
+        for (Map.Entry<String, String> problem : problems.entrySet()) {
+            Path file = file(needed + problem.getKey() + "\n");
+            assertThatThrownBy(() -> ExperimentFile.read(file, Map.of())).isInstanceOf(CalmException.class).hasMessageContaining(problem.getValue())
+                    .message().doesNotContain("jackson").doesNotContain("`");
+        }
+        Path file = file("model: base\nquestions: en.jsonl\noutput: ./base\n");
+        assertThatThrownBy(() -> ExperimentFile.read(file, Map.of())).hasMessageContaining("the model's own folder");
+    }
+
+    @Test
     void anUnknownKeyIsNamedWithItsLine() throws IOException {
         Path file = file("model: base\nquestions: [en.jsonl]\noutput: out\ndpo:\n  learnin_rate: 1\n");
         assertThatThrownBy(() -> ExperimentFile.read(file, Map.of())).isInstanceOf(CalmException.class)

@@ -88,7 +88,7 @@ class StageLedgerTest {
         Files.writeString(folder.resolve("in"), "other");
         assertThat(ledger().plan(stages(1, 1))).extracting(StageLedger.Planned::why).containsExactly("in changed", "middle is made anew");
         Files.delete(folder.resolve("in"));
-        assertThat(ledger().plan(stages(1, 1)).getFirst().why()).contains("cannot run", "in is missing");
+        assertThat(ledger().plan(stages(1, 1)).getFirst()).hasToString("one: cannot run, " + folder.resolve("in") + " is missing");
     }
 
     @Test

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.function.IntConsumer;
+import java.util.stream.IntStream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.model.Activations;
 import org.calm4j.engine.model.CachePages;
@@ -102,7 +103,8 @@ public final class Generator {
         int longest = prompts.stream().mapToInt(p -> p.length).max().orElse(0);
         int left = model.config().maxPositions() - longest;
         if (sampling.maxNewTokens() > left) {
-            throw CalmException.badInput("the longest prompt has " + longest + " tokens", "with " + sampling.maxNewTokens()
+            int number = IntStream.range(0, prompts.size()).filter(i -> prompts.get(i).length == longest).findFirst().orElse(0) + 1;
+            throw CalmException.badInput("the longest prompt, the " + number + ". of " + prompts.size() + ", has " + longest + " tokens", "with " + sampling.maxNewTokens()
                     + " new ones that is more than the model's max_position_embeddings, " + model.config().maxPositions()
                     + (left > 0 ? "; take --max-new-tokens " + left + " at most" : "; shorten it"));
         }

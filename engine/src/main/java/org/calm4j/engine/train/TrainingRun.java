@@ -23,7 +23,7 @@ import org.calm4j.engine.io.Jsonl;
  * @param others settings of the run beside those
  * @param saveSteps steps between checkpoints; 0 for none
  * @param evalSteps steps between losses of the trainer's held lines; 0 for none
- * @param loggingSteps steps between lines of metrics.jsonl
+ * @param loggingSteps steps between lines of metrics.jsonl; the last step and those with a loss of held lines have one anyway
  */
 public record TrainingRun(Path output, String weightsFile, Map<String, Object> settings, Map<String, Object> others, int steps,
         int saveSteps, int evalSteps, int loggingSteps, boolean resume) {
@@ -35,10 +35,11 @@ public record TrainingRun(Path output, String weightsFile, Map<String, Object> s
         try (Writer metrics = Files.newBufferedWriter(output.resolve(METRICS), StandardOpenOption.CREATE, StandardOpenOption.APPEND)) {
             for (int step = first; step < steps; step++) {
                 StepLog log = trainer.step(step);
-                if (evalSteps > 0 && log.step() % evalSteps == 0) {
+                boolean evaluates = evalSteps > 0 && log.step() % evalSteps == 0;
+                if (evaluates) {
                     log = log.withEvalLoss(trainer.heldLoss());
                 }
-                if (log.step() % loggingSteps == 0 || log.step() == steps) {
+                if (evaluates || log.step() % loggingSteps == 0 || log.step() == steps) {
                     metrics.write(Json.compact(log));
                     metrics.write('\n');
                     metrics.flush();
