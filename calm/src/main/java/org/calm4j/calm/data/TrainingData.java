@@ -194,7 +194,7 @@ public final class TrainingData {
         int[] ids = new int[list.size()];
         for (int i = 0; i < ids.length; i++) {
             if (!list.get(i).isInt() || list.get(i).asInt() < 0 || list.get(i).asInt() >= vocabulary) {
-                throw CalmException.badInput(where, name + "[" + i + "] is " + list.get(i) + ", the vocabulary has " + vocabulary
+                throw CalmException.badInput(where, name + "[" + i + "] is " + list.get(i) + ", ids are whole numbers and the vocabulary has " + vocabulary
                         + " tokens");
             }
             ids[i] = list.get(i).asInt();

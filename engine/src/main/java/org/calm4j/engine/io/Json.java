@@ -95,7 +95,8 @@ public final class Json {
         if (missing.lookingAt()) {
             return missing.group(1) + " is missing";
         }
-        message = message.replaceAll("\\(start marker at \\[.*?\\]\\)", "").replaceAll("`?(org|java)\\.[\\w.$]+\\.(\\w+)`?", "$2");
+        // Jackson goes on with how a program would allow it.
+        message = message.replaceAll(": enable `.*", "").replaceAll("\\(start marker at \\[.*?\\]\\)", "").replaceAll("`?(org|java)\\.[\\w.$]+\\.(\\w+)`?", "$2");
         return "not the JSON that is expected: " + message.strip();
     }
 
