@@ -35,8 +35,12 @@ final class Product implements AutoCloseable {
     /** Packed at once: bounds the scratch memory to about 9 MB. */
     private static final int NC = 2048;
     private static final int MC = 4080;
-    /** One task of tiles: a right block that fits into the second cache, and where that is shared a few left panels. */
+    /**
+     * One task of tiles: a right block that fits into the second cache, and where that is shared a few left panels. Half of that leaves more room for C,
+     * where the left panels, which each task reads, are few.
+     */
     private static final int TASK_RIGHT = 256 * KC;
+    private static final int FEW_LEFT = 1 << 19;
     private static final int TASK_PANELS = 2;
     /** So many left panels lie in the second cache, and right ones pass by; where there are more, it is the right ones that stay. */
     private static final int CACHED_PANELS = 16;
@@ -226,7 +230,8 @@ final class Product implements AutoCloseable {
     private void block(boolean packRight) {
         takeRows();
         int rightCount = (columns + NR - 1) / NR;
-        taskColumns = TASK_RIGHT / depth / (GROUP * NR) * (GROUP * NR);
+        int taskRight = leftCount * LEFT * depth > FEW_LEFT ? TASK_RIGHT : TASK_RIGHT / 2;
+        taskColumns = taskRight / depth / (GROUP * NR) * (GROUP * NR);
         int columnTasks = (columns + taskColumns - 1) / taskColumns;
         boolean shared = pool.threads() > 1 && columnTasks < EVEN * pool.threads();
         boolean packsAll = shared && packedRight == 0;
