@@ -32,8 +32,8 @@ final class EvaluateCommand extends CalmCommand {
     private List<Path> predictions;
 
     @Option(names = "--against", paramLabel = "FILE", arity = "1..*",
-            description = "Predictions of another run on the same questions, such as before training: by how much this one differs, "
-                + "with the interval of a paired bootstrap, and McNemar's test in each language; also in comparison.json.")
+            description = "Predictions of another run on the same questions, such as before training: by how much this one differs, with the "
+                    + "interval of a paired bootstrap and McNemar's test in each language, is printed and goes to comparison.json.")
     private List<Path> against;
 
     @Option(names = "--model", paramLabel = "DIR", description = "A model folder in the Hugging Face layout.")

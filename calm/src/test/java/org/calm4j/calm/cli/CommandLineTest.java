@@ -73,6 +73,7 @@ class CommandLineTest {
         assertThat(String.join("\n", lines)).contains("Usage: calm " + command, "--debug", "--quiet", "--json")
                 .containsPattern("\nExample: .*calm " + command);
         assertThat(lines).allMatch(line -> line.length() <= 100);
+        assertThat(lines).as("names of files in two").noneMatch(line -> line.matches(" *(jsonl?|yaml|bin|csv|index)\\b.*"));
         CommandSpec spec = Calm.line(List.of(command)).getSubcommands().get(command).getCommandSpec();
         // An example that is wrapped can't be copied.
         assertThat(lines).containsAll(List.of(spec.usageMessage().footer()));
