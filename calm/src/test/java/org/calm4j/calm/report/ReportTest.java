@@ -109,8 +109,8 @@ class ReportTest {
 
     @Test
     void aShareIsDrawnUpToOne() {
-        assertThat(Template.resource("report.js")).contains("['rewards/accuracies', 'reward accuracy', ['rewards/accuracies'], 1]",
-                "max: most");
+        assertThat(Template.resource("report.js")).contains("['rewards/accuracies', 'reward accuracy', ['rewards/accuracies'], true]",
+                "yAxis: share ? shareAxis() :", "min: 0, max: 1,");
     }
 
     @Test
