@@ -21,8 +21,7 @@ import picocli.CommandLine.Option;
 
 /** {@code calm chat}. */
 @Command(name = "chat", sortOptions = false, description = {"A conversation with a model, a line a message.",
-    ChatCommand.COMMANDS,
-    "How tokens are chosen is the model's generation_config.json's matter, unless options say it."},
+    ChatCommand.COMMANDS + " How tokens are chosen, the model's generation_config.json says, unless options do."},
         footer = {"", "Example: calm chat --model Qwen2.5-0.5B-Instruct --system \"Answer in one sentence.\""})
 final class ChatCommand extends CalmCommand {
     static final String COMMANDS = "/reset begins anew, /exit or Ctrl-D ends; Ctrl-C stops an answer.";

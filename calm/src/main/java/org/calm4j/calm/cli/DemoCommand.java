@@ -12,10 +12,9 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code calm demo}. */
-@Command(name = "demo", sortOptions = false, description = {
-    "The whole experiment from nothing, in some minutes: pretrains a small model on a small",
-    "real world in six languages, lets it vote, aligns it by its own vote, and measures.",
-    "A second run of the same settings goes on where the first stopped."},
+@Command(name = "demo", sortOptions = false, description = {"The whole experiment from nothing, in some minutes.",
+    "Pretrains a small model on a small real world in six languages, lets it vote, aligns it by its own vote, and measures. "
+            + "A second run of the same settings goes on where the first stopped."},
         footer = {"", "Example: calm demo --seed 2 --full --output my-demo"})
 final class DemoCommand extends CalmCommand {
     @Option(names = "--output", paramLabel = "DIR", defaultValue = "calm-demo",
@@ -28,9 +27,8 @@ final class DemoCommand extends CalmCommand {
     @Option(names = "--quick", description = "A quarter of everything: to see that it works, not for the figures.")
     private boolean quick;
 
-    @Option(names = "--full", description = {
-        "Also the baselines and rivals (SFT on the chosen, self-consistency within each language, English alone, ScPO,",
-        "DCO, a second round, DPO on the truth) and the curve by number of voting languages."})
+    @Option(names = "--full", description = "Also the baselines and rivals (SFT on the chosen, self-consistency within each language, English alone, ScPO, "
+        + "DCO, a second round, DPO on the truth) and the curve by number of voting languages.")
     private boolean full;
 
     @Option(names = "--from", paramLabel = "MODEL", description = "Start from this model folder instead of pretraining.")

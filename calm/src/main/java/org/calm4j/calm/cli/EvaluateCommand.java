@@ -24,15 +24,16 @@ import picocli.CommandLine.Option;
 /** {@code calm evaluate}. */
 @Command(name = "evaluate", sortOptions = false,
         description = "Measures accuracy by language and consistency between languages, of predictions or of a model.",
-        footer = {"", "Example: calm evaluate --model aligned --data questions-en.jsonl questions-fr.jsonl --output eval",
+        footer = {"", "Example: calm evaluate --model aligned --data questions-en.jsonl questions-fr.jsonl \\",
+            "    --output eval",
             "Example: calm evaluate --predictions after.jsonl --against before.jsonl"})
 final class EvaluateCommand extends CalmCommand {
     @Option(names = "--predictions", paramLabel = "FILE", arity = "1..*", description = "Predictions, instead of a model and data.")
     private List<Path> predictions;
 
     @Option(names = "--against", paramLabel = "FILE", arity = "1..*",
-            description = {"Predictions of another run on the same questions, such as before training: by how much this one differs,",
-                "with the interval of a paired bootstrap, and McNemar's test in each language; also in comparison.json."})
+            description = "Predictions of another run on the same questions, such as before training: by how much this one differs, with the "
+                    + "interval of a paired bootstrap and McNemar's test in each language, is printed and goes to comparison.json.")
     private List<Path> against;
 
     @Option(names = "--model", paramLabel = "DIR", description = "A model folder in the Hugging Face layout.")

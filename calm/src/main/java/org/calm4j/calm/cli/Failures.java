@@ -15,7 +15,9 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
     public int handleParseException(CommandLine.ParameterException e, String[] arguments) {
         CommandLine line = e.getCommandLine();
         String name = line.getCommandSpec().qualifiedName();
-        line.getErr().println(name + ": " + e.getMessage().lines().findFirst().orElse("wrong usage") + misspelt(e, line));
+        // Where a key=value is missing, picocli says "option option".
+        String what = e.getMessage().lines().findFirst().orElse("wrong usage").replace("option option", "option");
+        line.getErr().println(name + ": " + what + misspelt(e, line));
         CommandLine.UnmatchedArgumentException.printSuggestions(e, line.getErr());
         line.getErr().println("Try '" + name + " --help'.");
         trace(Arrays.asList(arguments).contains("--debug"), e, line.getErr());

@@ -16,7 +16,8 @@ import picocli.CommandLine.Option;
 /** {@code calm generate}. */
 @Command(name = "generate", sortOptions = false, description = {"Continues prompts.",
     "Lines of --input have id, and prompt, messages or input_ids; results go to --output, or to stdout."},
-        footer = {"", "Example: calm generate --model base --prompt \"Once upon a time\" --temperature 0.8 --max-new-tokens 64"})
+        footer = {"", "Example: calm generate --model base --prompt \"Once upon a time\" \\",
+            "    --temperature 0.8 --max-new-tokens 64"})
 final class GenerateCommand extends CalmCommand {
     /** One of the two. */
     private static final class Prompts {

@@ -11,8 +11,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code calm import}. */
-@Command(name = "import", sortOptions = false, description = {
-    "Other people's data to ours, recognised by content.",
+@Command(name = "import", sortOptions = false, description = {"Other people's data to ours, recognised by content.",
     "The CALM authors' lists, X-CSQA, CommonsenseQA, MedQA, MMLU, MMMLU, Global-MMLU, Belebele, BMLAMA, Alpaca, ShareGPT; as JSON, JSON "
             + "Lines, CSV, TSV. Ids are the position in the file, from 0, where an item has none. Items that are left out or odd are counted "
             + "and shown."},

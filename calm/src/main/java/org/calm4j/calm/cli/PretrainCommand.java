@@ -9,7 +9,8 @@ import picocli.CommandLine.Option;
 
 /** {@code calm pretrain}. */
 @Command(name = "pretrain", sortOptions = false, description = "Trains a causal language model on texts, from nothing or from a model.",
-        footer = {"", "Example: calm pretrain --config tiny/config.json --data corpus.jsonl --output base --learning-rate 1e-3 --lr-scheduler cosine"})
+        footer = {"", "Example: calm pretrain --config tiny/config.json --data corpus.jsonl --output base \\",
+            "    --learning-rate 1e-3 --lr-scheduler cosine"})
 final class PretrainCommand extends Training {
     /** One of the two. */
     private static final class Start {

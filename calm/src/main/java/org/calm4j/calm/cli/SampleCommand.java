@@ -13,7 +13,8 @@ import picocli.CommandLine.Option;
 
 /** {@code calm sample}. */
 @Command(name = "sample", sortOptions = false, description = "Asks a model every question several times.",
-        footer = {"", "Example: calm sample --model base --data questions-en.jsonl questions-fr.jsonl --output samples.jsonl"})
+        footer = {"", "Example: calm sample --model base --data questions-en.jsonl questions-fr.jsonl \\",
+            "    --output samples.jsonl"})
 final class SampleCommand extends CalmCommand {
     @Mixin
     private ModelOptions model = new ModelOptions();

@@ -11,8 +11,7 @@ import picocli.CommandLine.Option;
 
 /** {@code calm score}. */
 @Command(name = "score", sortOptions = false, description = {"The log-probability of every token of given completions.",
-    "Lines have id, and either input_ids and completion_start or prompt and completion, both text or both",
-    "messages."},
+    "Lines have id, and either input_ids and completion_start or prompt and completion, both text or both messages."},
         footer = {"", "Example: calm score --model base --input texts.jsonl --output scores.jsonl"})
 final class ScoreCommand extends CalmCommand {
     @Mixin

@@ -13,8 +13,8 @@ final class TokenizeCommand extends CalmCommand {
     @Option(names = "--model", paramLabel = "DIR", required = true, description = "A folder with tokenizer.json.")
     private Path model;
 
-    @Option(names = "--input", paramLabel = "FILE", required = true, description = {"Lines with id and text, or with messages for the",
-        "chat template (and add_generation_prompt), JSON Lines."})
+    @Option(names = "--input", paramLabel = "FILE", required = true, description = "Lines with id and text, or with messages for the "
+        + "chat template (and add_generation_prompt), JSON Lines.")
     private Path input;
 
     @Option(names = "--output", paramLabel = "FILE", required = true, description = "Lines with id, input_ids and decoded, JSON Lines.")

@@ -3,6 +3,7 @@ package org.calm4j.calm.report;
 import com.fasterxml.jackson.core.type.TypeReference;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -75,6 +76,21 @@ public final class Report {
 
     private static Map<String, Object> values(ReportData data) {
         Map<String, Object> values = fields(data);
+        values.put("chance", fields(Chance.of(data.examples())));
+        inOrder(values, "extraction", data.languages());
+        inOrder(values, "pairs", data.languages());
+        if (values.get("vote") instanceof Map<?, ?>) {
+            Map<String, Object> vote = fields(data.vote());
+            inOrder(vote, "alone", data.languages());
+            inOrder(vote, "without", data.languages());
+            values.put("vote", vote);
+        }
+        if (data.perplexity() != null) {
+            // Their names end with the language.
+            values.put("perplexity", Json.mapper().convertValue(data.perplexity().stream().sorted(Comparator.comparingInt(
+                    row -> data.languages().indexOf(row.name().substring(row.name().lastIndexOf(' ') + 1)))).toList(),
+                    new TypeReference<List<Object>>() { }));
+        }
         values.remove("training");
         values.remove("flips");
         if (data.flips() != null && !data.flips().isEmpty()) {
@@ -90,6 +106,16 @@ public final class Report {
         return values;
     }
 
+    // The page has the languages in one order everywhere; those that it does not name come last.
+    private static void inOrder(Map<String, Object> values, String name, List<String> languages) {
+        if (values.get(name) instanceof Map<?, ?> byLanguage) {
+            Map<Object, Object> ordered = new LinkedHashMap<>();
+            languages.stream().filter(byLanguage::containsKey).forEach(language -> ordered.put(language, byLanguage.get(language)));
+            byLanguage.forEach(ordered::putIfAbsent);
+            values.put(name, ordered);
+        }
+    }
+
     private static Map<String, Object> charts(ReportData data) {
         Map<String, Object> charts = new LinkedHashMap<>();
         Map<String, String> names = new LinkedHashMap<>();
@@ -99,6 +125,7 @@ public final class Report {
         outcomes.put("eval", data.eval());
         outcomes.put("held_out", data.heldOut());
         charts.put("outcomes", outcomes);
+        charts.put("chance", Chance.of(data.examples()));
         charts.put("vote", data.vote());
         charts.put("curve", data.curve());
         charts.put("training", Stream.ofNullable(data.training()).flatMap(List::stream).map(TrainingLog::thinned).toList());

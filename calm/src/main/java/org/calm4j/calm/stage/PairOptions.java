@@ -71,13 +71,11 @@ public final class PairOptions extends TranslatorOptions {
     }
 
     @Option(names = "--chosen", paramLabel = "POLICY",
-            description = {"Which of the responses that agree with the vote: frequent (default), first, random, logprob, shortest or",
-                "longest."})
+            description = "Which of the responses that agree with the vote: frequent (default), first, random, logprob, shortest or longest.")
     public Policy chosen = Policy.FREQUENT;
 
     @Option(names = "--rejected", paramLabel = "POLICY",
-            description = {"Which of the others: the same policies, and most-voted or least-voted, by the votes of their answers.",
-                "Default: frequent."})
+            description = "Which of the others: the same policies, and most-voted or least-voted, by the votes of their answers. Default: frequent.")
     public Policy rejected = Policy.FREQUENT;
 
     @Option(names = {"--pairs-per-question", "--max-pairs-per-question"}, paramLabel = "N",
@@ -85,9 +83,9 @@ public final class PairOptions extends TranslatorOptions {
     public int pairsPerQuestion = 1;
 
     @Option(names = "--chosen-sources", paramLabel = "S,…", split = ",",
-            description = {"Where the chosen response may come from, the first that has one: sampled, translated (with --translator),",
-                "template (a response of the language with the option's text exchanged), option (the bare text). Default:",
-                "sampled,translated,template."})
+            description = "Where the chosen response may come from, the first that has one: sampled, translated (with --translator), "
+                + "template (a response of the language with the option's text exchanged), option (the bare text). Default: "
+                + "sampled,translated,template.")
     public List<Source> chosenSources = List.of(Source.SAMPLED, Source.TRANSLATED, Source.TEMPLATE);
 
     @Option(names = "--keep-off-language",

@@ -25,9 +25,8 @@ public final class PreferenceOptions extends TrainingOptions {
     public Double beta;
 
     @Option(names = "--loss-type", paramLabel = "NAMES", split = ",", defaultValue = "sigmoid", completionCandidates = LossTypes.class,
-            description = {"sigmoid (DPO, default), sft (mean negative log-likelihood of the chosen), or both: sigmoid,sft; robust, hinge,",
-                "ipo, sppo_hard, nca_pair, apo_zero, apo_down as in TRL; dco (Direct Consistency Optimization, on pairs in two",
-                "languages)."})
+            description = "sigmoid (DPO, default), sft (mean negative log-likelihood of the chosen), or both: sigmoid,sft; robust, hinge, "
+                + "ipo, sppo_hard, nca_pair, apo_zero, apo_down as in TRL; dco (Direct Consistency Optimization, on pairs in two languages).")
     public List<String> lossType = List.of("sigmoid");
 
     @Option(names = "--loss-weights", paramLabel = "X,…", split = ",", description = "One for each of --loss-type; default 1 each.")
@@ -41,8 +40,8 @@ public final class PreferenceOptions extends TrainingOptions {
     public Path referenceModel;
 
     @Option(names = "--reference-adapter", paramLabel = "DIR",
-            description = {"A PEFT folder on the reference. With the folder of --adapter the reference is the model that training starts",
-                "from, as in a later round of iterative DPO."})
+            description = "A PEFT folder on the reference. With the folder of --adapter the reference is the model that training starts "
+                + "from, as in a later round of iterative DPO.")
     public Path referenceAdapter;
 
     @Override

@@ -47,13 +47,14 @@ public class TrainingOptions {
             description = "Where linear and cosine end, as a share of the peak; default ${DEFAULT-VALUE}.")
     public double minLrRate;
 
-    @Option(names = "--warmup-steps", paramLabel = "N", description = "Steps from 0 to the peak.")
+    @Option(names = "--warmup-steps", paramLabel = "N", description = "Steps from 0 to the peak; default: none.")
     public Integer warmupSteps;
 
-    @Option(names = "--warmup-ratio", paramLabel = "X", defaultValue = "0", description = "The same as a share of all steps.")
+    @Option(names = "--warmup-ratio", paramLabel = "X", defaultValue = "0", description = "The same as a share of all steps; default ${DEFAULT-VALUE}.")
     public double warmupRatio;
 
-    @Option(names = "--weight-decay", paramLabel = "X", defaultValue = "0", description = "Decoupled, for weights of two dimensions or more.")
+    @Option(names = "--weight-decay", paramLabel = "X", defaultValue = "0",
+            description = "Decoupled, for weights of two dimensions or more; default ${DEFAULT-VALUE}.")
     public double weightDecay;
 
     @Option(names = "--adam-beta1", paramLabel = "X", defaultValue = "0.9", description = "Default ${DEFAULT-VALUE}.")

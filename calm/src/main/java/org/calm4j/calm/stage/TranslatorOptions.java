@@ -36,8 +36,8 @@ public class TranslatorOptions {
     }
 
     @Option(names = "--translator", paramLabel = "none|model|http|file",
-            description = {"Who translates a response of another language where the own one never sampled the voted answer: nobody",
-                "(default), the model itself, a service, or a file. A translation counts only when it still gives the voted answer."})
+            description = "Who translates a response of another language where the own one never sampled the voted answer: nobody "
+                + "(default), the model itself, a service, or a file. A translation counts only when it still gives the voted answer.")
     public Kind translator = Kind.NONE;
 
     @Option(names = "--translator-api", paramLabel = "libretranslate|deepl",
@@ -48,8 +48,8 @@ public class TranslatorOptions {
     public String translatorUrl;
 
     @Option(names = "--translations", paramLabel = "F.jsonl",
-            description = {"The file of --translator file: source, target, text, translation. With model and http, what was translated is kept",
-                "there and not asked for again."})
+            description = "The file of --translator file: source, target, text, translation. With model and http, what was translated is kept "
+                + "there and not asked for again.")
     public Path translations;
 
     @Option(names = "--translator-max-new-tokens", paramLabel = "N",

@@ -70,21 +70,21 @@ public final class VoteOptions {
         }
     }
 
-    @Option(names = "--vote-by", paramLabel = "all|language|truth", description = {"Who decides: the samples of all languages (default), those of each",
-        "language for itself, or the questions' labels."})
+    @Option(names = "--vote-by", paramLabel = "all|language|truth", description = "Who decides: the samples of all languages (default), those of each "
+        + "language for itself, or the questions' labels.")
     public VoteBy voteBy = VoteBy.ALL;
 
     @Option(names = "--languages", paramLabel = "L,…", split = ",", description = "Only these languages vote, such as en; default: all.")
     public List<String> languages = List.of();
 
     @Option(names = "--tie", paramLabel = "abstain|skip|language-order|logprob",
-            description = {"Two answers in the first place: no winner (default), the question left out of the votes, what the first of",
-                "--languages (without it: of the samples) says, or the answer with the higher log-probability per token."})
+            description = "Two answers in the first place: no winner (default), the question left out of the votes, what the first of "
+                + "--languages (without it: of the samples) says, or the answer with the higher log-probability per token.")
     public Tie tie = Tie.ABSTAIN;
 
     @Option(names = "--weighting", paramLabel = "count|probability|dawid-skene",
-            description = {"What a sample's vote weighs: one (default), the geometric mean of its tokens' probabilities, or its language's",
-                "reliability, estimated without labels."})
+            description = "What a sample's vote weighs: one (default), the geometric mean of its tokens' probabilities, or its language's "
+                + "reliability, estimated without labels.")
     public Weighting weighting = Weighting.COUNT;
 
     @Option(names = "--language-weights", paramLabel = "L=X", split = ",", description = "Factors on the votes of languages, such as en=2,fr=1.5; default 1.")

@@ -30,6 +30,11 @@
       data: segments.flatMap(s => [s[0], s[1], [null, null]])}, more);
   }
 
+  // Where guessing would be.
+  const chanceLine = (direction, label, more) => data.chance ? [Object.assign({type: 'line', name: 'chance', silent: true, data: [], markLine: {silent: true, symbol: 'none',
+    lineStyle: {color: colors.muted, type: 'dotted', width: 1.5}, label: {formatter: 'chance', color: colors.muted, fontSize: 11, position: label},
+    data: [{[direction]: data.chance.share}]}}, more)] : [];
+
   const baselines = [...new Set(Object.values(data.outcomes).flatMap(outcome => outcome ? Object.keys(outcome.baselines || {}) : []))];
 
   // ECharts wraps a legend but does not say how high it became.
@@ -57,7 +62,7 @@
     const most = 2 + baselines.length;
     const shown = codes.filter(code => rows.some(row => code in row[1].accuracy));
     const gap = Math.min(0.3, 0.74 / most);
-    const top = 16 + 22 * legendLines(['Before', 'After CALM'].concat(baselines), element.clientWidth);
+    const top = 16 + (data.chance ? 12 : 0) + 22 * legendLines(['Before', 'After CALM'].concat(baselines), element.clientWidth);
     element.style.height = Math.max(220, top + 30 + shown.length * Math.max(40, 15 * most)) + 'px';
     const series = [];
     rows.forEach((row, r) => {
@@ -84,7 +89,7 @@
         {type: 'category', inverse: true, data: shown.map(code => data.languages[code]), axisLabel: {color: colors.ink, fontSize: 13}, axisLine: {show: false}, axisTick: {show: false},
           splitArea: {show: true, areaStyle: {color: ['transparent', colors.line + '40']}}},
         {type: 'value', inverse: true, min: 0, max: shown.length, show: false}],
-      series: series});
+      series: series.concat(chanceLine('xAxis', 'start', {yAxisIndex: 1}))});
   }
 
   function calibration(element) {
@@ -103,7 +108,7 @@
           data: bins.map(bin => ({value: [middle(bin), bin.accuracy], bin: bin,
             label: {show: true, position: 'insideBottom', color: colors.panel, fontWeight: 600, fontSize: small ? 9 : 11, formatter: (small ? '' : 'n ') + bin.n}}))},
         whiskers('right', colors.ink, 1.5, bins.map(bin => [[middle(bin), bin.interval[0]], [middle(bin), bin.interval[1]]])),
-        {type: 'line', name: 'if accuracy equalled agreement', symbol: 'none', silent: true, lineStyle: {color: colors.muted, type: 'dashed', width: 1.5}, itemStyle: {color: colors.muted}, data: [[0, 0], [1, 1]]}]});
+        {type: 'line', name: 'if accuracy equalled agreement', symbol: 'none', silent: true, lineStyle: {color: colors.muted, type: 'dashed', width: 1.5}, itemStyle: {color: colors.muted}, data: [[0, 0], [1, 1]]}].concat(chanceLine('yAxis', 'insideStartTop'))});
   }
 
   function subsets() {
@@ -121,7 +126,7 @@
         Object.assign({name: 'least', data: points.map(p => p.least)}, band),
         Object.assign({name: 'least to greatest', itemStyle: {color: colors.accent, opacity: 0.25}, areaStyle: {color: colors.accent, opacity: 0.18}, data: points.map(p => p.greatest - p.least)}, band),
         {type: 'line', name: 'mean', symbol: 'circle', symbolSize: 9, lineStyle: {color: colors.accent, width: 2.5}, itemStyle: {color: colors.accent}, data: points.map(p => p.accuracy),
-          label: {show: true, position: 'bottom', color: colors.ink, fontSize: 12, formatter: p => Math.round(100 * p.value) + ' %'}}]});
+          label: {show: true, position: 'bottom', color: colors.ink, fontSize: 12, formatter: p => Math.round(100 * p.value) + ' %'}}].concat(chanceLine('yAxis', 'insideEndTop'))});
   }
 
   function languages(element) {
@@ -139,13 +144,14 @@
       tooltip: tooltip({trigger: 'item', formatter: p => p.value[0] + ' voting: <b>' + percent(p.value[1]) + '</b> (' + escape(p.seriesName) + ')'}),
       xAxis: {type: 'value', min: 0, max: data.curve.length - 1, interval: 1, name: 'voting languages', nameLocation: 'middle', nameGap: 26, nameTextStyle: axisText(), axisLabel: axisText(), axisLine: {lineStyle: {color: colors.line}}, axisTick: {show: false}, splitLine: {show: false}},
       yAxis: shareAxis(),
-      series: series});
+      series: figure === 'accuracy_mean' ? series.concat(chanceLine('yAxis', 'insideEndTop')) : series});
   }
 
+  // The key that must be there, the label, the keys that are drawn, and whether they are shares.
   const curveKinds = [
     ['loss', 'loss', ['loss']], ['eval_loss', 'evaluation loss', ['eval_loss']],
     ['rewards/margins', 'reward margin', ['rewards/margins']],
-    ['rewards/accuracies', 'reward accuracy', ['rewards/accuracies']],
+    ['rewards/accuracies', 'reward accuracy', ['rewards/accuracies'], true],
     ['rewards/chosen', 'rewards', ['rewards/chosen', 'rewards/rejected']],
     ['grad_norm', 'gradient norm', ['grad_norm']], ['learning_rate', 'learning rate', ['learning_rate']]];
 
@@ -156,7 +162,7 @@
     });
   }
 
-  function curve(rows, keys) {
+  function curve(rows, keys, share) {
     const palette = [colors.accent, colors.series[0]];
     const series = [];
     keys.forEach((key, k) => {
@@ -175,7 +181,7 @@
       tooltip: tooltip({trigger: 'axis', formatter: ps => 'step ' + ps[0].value[0] + ps.filter(p => keys.some(k => k.replace('rewards/', '') === p.seriesName))
         .map(p => '<br>' + escape(p.seriesName) + ' <b>' + Number(p.value[1]).toPrecision(4) + '</b>').join('')}),
       xAxis: {type: 'value', min: 'dataMin', max: 'dataMax', splitNumber: 4, axisLabel: Object.assign({hideOverlap: true, showMinLabel: false, alignMaxLabel: 'right'}, axisText()), splitLine: {show: false}, axisLine: {onZero: false, lineStyle: {color: colors.line}}},
-      yAxis: {type: 'value', scale: true, axisLine: {show: false}, axisTick: {show: false}, splitNumber: 4, axisLabel: Object.assign({formatter: v => v !== 0 && Math.abs(v) < 0.01 ? v.toExponential() : String(+v.toPrecision(4))}, axisText()), splitLine: splitLine()},
+      yAxis: share ? shareAxis() : {type: 'value', scale: true, axisLine: {show: false}, axisTick: {show: false}, splitNumber: 4, axisLabel: Object.assign({formatter: v => v !== 0 && Math.abs(v) < 0.01 ? v.toExponential() : String(+v.toPrecision(4))}, axisText()), splitLine: splitLine()},
       series: series});
   }
 
@@ -184,7 +190,7 @@
     if (!place) return [];
     const charts = [];
     for (const run of data.training) {
-      for (const [first, label, keys] of curveKinds) {
+      for (const [first, label, keys, share] of curveKinds) {
         if (!run.rows.some(row => first in row)) continue;
         const figure = document.createElement('figure');
         const caption = document.createElement('figcaption');
@@ -195,7 +201,7 @@
         element.setAttribute('aria-label', run.name + ', ' + label + ' by step');
         figure.append(caption, element);
         place.append(figure);
-        charts.push([element, () => curve(run.rows, keys)]);
+        charts.push([element, () => curve(run.rows, keys, share)]);
       }
     }
     return charts;

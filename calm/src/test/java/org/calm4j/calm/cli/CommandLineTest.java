@@ -16,6 +16,7 @@ import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.calm4j.calm.data.Vote;
 import org.calm4j.calm.stage.ModelOnDisk;
@@ -28,6 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import picocli.CommandLine.Model.CommandSpec;
 
 /** What people and scripts meet: exit codes, messages, results. */
 class CommandLineTest {
@@ -72,6 +74,25 @@ class CommandLineTest {
         assertThat(String.join("\n", lines)).contains("Usage: calm " + command, "--debug", "--quiet", "--json")
                 .containsPattern("\nExample: .*calm " + command);
         assertThat(lines).allMatch(line -> line.length() <= 100);
+        assertThat(lines).as("names of files in two").noneMatch(line -> line.matches(" *(jsonl?|yaml|bin|csv|index)\\b.*"));
+        CommandSpec spec = Calm.line(List.of(command)).getSubcommands().get(command).getCommandSpec();
+        // An example that is wrapped can't be copied.
+        assertThat(lines).containsAll(List.of(spec.usageMessage().footer()));
+        // The help wraps; breaks of our own would leave lines half empty.
+        assertThat(spec.args()).allSatisfy(arg -> assertThat(arg.description()).as(arg.paramLabel()).hasSize(1));
+    }
+
+    @ParameterizedTest
+    @MethodSource("commands")
+    void everyExampleIsACommandThatCanBeGiven(String command) {
+        CommandSpec spec = Calm.line(List.of(command)).getSubcommands().get(command).getCommandSpec();
+        String[] examples = String.join("\n", spec.usageMessage().footer()).replace("\\\n", "").split("Example: (?=calm )");
+        for (String example : List.of(examples).subList(1, examples.length)) {
+            String[] words = Pattern.compile("\"([^\"]*)\"|'([^']*)'|(\\S+)").matcher(example).results()
+                    .map(word -> word.group().replaceAll("[\"']", "")).skip(1).toArray(String[]::new);
+            assertThat(words[0]).isEqualTo(command);
+            assertThat(Calm.line(List.of(words)).setCaseInsensitiveEnumValuesAllowed(true).parseArgs(words).unmatched()).isEmpty();
+        }
     }
 
     @Test
@@ -83,6 +104,8 @@ class CommandLineTest {
         assertThat(err.toString()).contains("abstain, skip, language-order, logprob");
         assertThat(calm("vote", "--samples", path("en.jsonl"))).isEqualTo(2);
         assertThat(err.toString()).contains("--output").contains("calm vote --help");
+        assertThat(calm("run", "experiment.yaml", "--set", "foo")).isEqualTo(2);
+        assertThat(err.toString()).contains("option '--set'", "foo").doesNotContain("option option");
         assertThat(calm("vote", "--sampels", path("en.jsonl"), "--output", path("v"))).isEqualTo(2);
         assertThat(err.toString()).contains("--sampels").doesNotContain("\tat ");
         assertThat(err.toString().lines()).hasSizeLessThanOrEqualTo(3);

@@ -9,12 +9,15 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.calm4j.calm.data.Prediction;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Vote;
 import org.calm4j.calm.metric.Comparison;
 import org.calm4j.calm.metric.Evaluation;
+import org.calm4j.calm.metric.VoteReliability;
 import org.calm4j.engine.CalmException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -49,6 +52,11 @@ class ReportTest {
         assertThat(markdown).contains("| en, fr, de, it, zh, ja | " + Numbers.percent(most.accuracyMean()) + " (");
         assertThat(markdown).contains("| English | 3200 | 3011 | 14 | ", "label line 111")
                 .contains("| French | 400 | 300 | 317 | ", "template 67", "all agree 80");
+        ReportData.Flip flip = data.flips().getFirst();
+        Question.Choice right = flip.choices().stream().filter(choice -> choice.label().equals(flip.truth())).findFirst().orElseThrow();
+        assertThat(markdown).contains("| " + flip.question() + " | " + right.label() + " " + right.text() + " | ");
+        Evaluation before = data.eval().before();
+        assertThat(markdown).contains("Agree, right, %").containsPattern("\\| Before \\| .* \\| " + Numbers.percent(before.consistencyRight()) + " \\|");
         // Every row of a table has as many cells as its head.
         String[] lines = markdown.split("\n");
         for (int i = 1; i < lines.length; i++) {
@@ -57,6 +65,52 @@ class ReportTest {
                         .isEqualTo(lines[i - 1].replace("\\|", "").chars().filter(c -> c == '|').count());
             }
         }
+    }
+
+    @Test
+    void languagesHaveOneOrder() {
+        ReportData data = SampleExperiment.data();
+        assertThat(data.languages()).isNotEqualTo(data.languages().stream().sorted().toList());
+        List<ReportData.Shift> perplexity = data.languages().stream().sorted()
+                .map(language -> new ReportData.Shift("statements, " + language, 1, 2, 3)).toList();
+        ReportData sorted = new ReportData(data.title(), data.languages(), data.seeds(), data.eval(), null, List.of(),
+                byName(data.vote()), List.of(), List.of(), perplexity, Map.of(), Map.of(), null, Map.of(), List.of(), List.of(), List.of(),
+                new TreeMap<>(data.extraction()), new TreeMap<>(data.pairs()));
+        String names = data.languages().stream().map(TextFilter::languageName).collect(Collectors.joining("[^|]*\\|.*\\n\\| "));
+        String markdown = Report.markdown(sorted);
+        assertThat(markdown.split("## Sampled responses")[1]).containsPattern(names);
+        assertThat(markdown.split("## Pairs")[1]).containsPattern(names);
+        assertThat(markdown).containsPattern("voting alone: " + data.languages().stream().map(TextFilter::languageName)
+                .collect(Collectors.joining(" [0-9.]+ %, ")));
+        assertThat(markdown).containsPattern("without " + data.languages().stream().map(TextFilter::languageName)
+                .collect(Collectors.joining(" [0-9.]+ %, without ")));
+        assertThat(markdown).containsPattern(data.languages().stream().map(language -> "statements, " + language)
+                .collect(Collectors.joining(" .*\\n\\| ")));
+    }
+
+    private static VoteReliability byName(VoteReliability vote) {
+        return new VoteReliability(vote.n(), vote.accuracy(), vote.interval(), vote.ties(), vote.undecided(), new TreeMap<>(vote.alone()),
+                new TreeMap<>(vote.without()), vote.calibration(), vote.byLanguages());
+    }
+
+    @Test
+    void tellsWhatGuessingWouldGive() {
+        ReportData data = SampleExperiment.data();
+        assertThat(Report.html(data)).contains("Guessing is right in 25.0 %: one of 4 options.", "; chance 25.0 %)",
+                "where guessing is right in 25.0 %", "\"chance\":{\"share\":0.25,\"options\":4}");
+        assertThat(Report.markdown(data)).contains("Guessing is right in 25.0 %: one of 4 options.", "Chance is 25.0 %.");
+        List<Question.Choice> two = data.examples().getFirst().asked().getFirst().choices().subList(0, 2);
+        ReportData.Example other = new ReportData.Example("x", null, null,
+                List.of(new ReportData.Asked("en", "?", two, null, null, List.of(), null)));
+        assertThat(Chance.of(List.of(data.examples().getFirst(), other))).isEqualTo(new Chance(0.375, null));
+        assertThat(Chance.of(List.of())).isNull();
+        assertThat(Report.html(minimal("title", "en", "system"))).doesNotContain("Guessing", "chance 2");
+    }
+
+    @Test
+    void aShareIsDrawnUpToOne() {
+        assertThat(Template.resource("report.js")).contains("['rewards/accuracies', 'reward accuracy', ['rewards/accuracies'], true]",
+                "yAxis: share ? shareAxis() :", "min: 0, max: 1,");
     }
 
     @Test
