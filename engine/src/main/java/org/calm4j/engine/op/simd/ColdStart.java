@@ -1,5 +1,7 @@
 package org.calm4j.engine.op.simd;
 
+import java.util.concurrent.atomic.AtomicLong;
+
 /**
  * The beginning of a process. Code with vectors is a hundred times slower until the second compiler is through with it, which takes more than a second.
  * Whoever has less to do than that goes without vectors ({@link Plain}, to the same bits), and so does everybody for the first multiplications.
@@ -7,10 +9,10 @@ package org.calm4j.engine.op.simd;
 final class ColdStart {
     /** They take some tenths of a second without vectors. */
     private static final long MULTIPLICATIONS = 1L << 27;
+    private static final AtomicLong LEFT = new AtomicLong(MULTIPLICATIONS);
 
     /** Off where the code with vectors is tested. */
     private static volatile boolean over = "false".equals(System.getProperty("calm4j.coldStart"));
-    private static long done;
 
     private ColdStart() {
     }
@@ -19,20 +21,16 @@ final class ColdStart {
         return over;
     }
 
-    /** Says it, for tests. */
+    /** Says it, for tests: it stays so. */
     static void over(boolean isOver) {
+        LEFT.set(Long.MAX_VALUE);
         over = isOver;
     }
 
     /** So many multiplications are done without vectors. */
     static void count(long more) {
-        if (!over) {
-            add(more);
+        if (LEFT.addAndGet(-more) < 0) {
+            over = true;
         }
-    }
-
-    private static synchronized void add(long more) {
-        done += more;
-        over = done > MULTIPLICATIONS;
     }
 }

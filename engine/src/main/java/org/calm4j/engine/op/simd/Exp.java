@@ -30,6 +30,8 @@ final class Exp {
     private static final float LN2_LOW = -2.12194440e-4f;
     /** Adding it rounds to an integer, which then stands in the low bits. */
     private static final float ROUND = 0x1.8p23f;
+    /** For one exponential. */
+    private static final int MULTIPLICATIONS = 12;
     /** Terms summed in single precision before they go into the double sum. */
     private static final int BLOCK = 512;
 
@@ -108,6 +110,7 @@ final class Exp {
 
     /** The same without vectors, to the same bits. */
     private static float plain(long to, long from, int count, float scale, float shift) {
+        ColdStart.count((long) count * MULTIPLICATIONS);
         float[] values = Plain.floats(from, count);
         float[] sums = new float[LANES];
         for (int i = 0; i < count; i++) {

@@ -96,7 +96,6 @@ final class Linear implements AutoCloseable {
             return;
         }
         hold(out, outStride, x, 4L * k, w, type, t, n, k, alpha, add);
-        ColdStart.count((long) t * n * k);
         if (few) {
             pool.run(fewTask, (n + TASK_ROWS - 1) / TASK_ROWS, (long) ((double) n * k / READ_PER_NANO));
         } else {

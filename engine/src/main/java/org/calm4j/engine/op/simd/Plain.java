@@ -20,6 +20,7 @@ final class Plain {
      * @param width floats of one step of the left panel
      */
     static void tile(long c, long stride, int rows, int columns, long a, int width, long b, int steps, float alpha, boolean add) {
+        ColdStart.count((long) rows * columns * steps);
         float[] left = floats(a, steps * width);
         float[] right = floats(b, steps * Product.NR);
         for (int i = 0; i < rows; i++) {
@@ -56,6 +57,7 @@ final class Plain {
 
     /** {@link Dot#one}. */
     static float dot(long a, long b, int count) {
+        ColdStart.count(count);
         float[] x = floats(a, count);
         float[] y = floats(b, count);
         float[] sums = new float[4 * LANES];
@@ -80,6 +82,7 @@ final class Plain {
 
     /** {@link Dot#four}. */
     static void dots(long to, long a, long stride, long b, int count) {
+        ColdStart.count(4L * count);
         float[] y = floats(b, count);
         for (int j = 0; j < 4; j++) {
             float[] x = floats(a + j * stride, count);
@@ -115,6 +118,7 @@ final class Plain {
 
     /** {@link Mix#rows}. */
     static void mix(long out, long weight, long weightStride, long row, long stride, int count, int d, boolean add) {
+        ColdStart.count((long) count * d);
         float[] sums = add ? floats(out, d) : new float[d];
         for (int i = 0; i < count; i++) {
             addRow(sums, MEMORY.get(FLOAT, weight + i * weightStride), floats(row + i * stride, d), 0);

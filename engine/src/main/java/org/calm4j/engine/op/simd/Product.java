@@ -446,7 +446,6 @@ final class Product implements AutoCloseable {
             for (int j = column; j < columnEnd; j += NR) {
                 Plain.tile(to + 4L * j, cStride, tileRows, Math.min(NR, columnEnd - j), a, LEFT, panels + 4L * depth * (j - column), depth, alpha, adding);
             }
-            ColdStart.count((long) tileRows * (columnEnd - column) * depth);
         }
     }
 
