@@ -2,6 +2,8 @@ package org.calm4j.engine.text;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.calm4j.engine.CalmException;
@@ -10,8 +12,10 @@ import org.calm4j.engine.CalmException;
  * Messages as token ids, through the model's chat template. The template writes the special tokens itself, so the tokenizer adds none.
  *
  * @param messages each with {@code role} and {@code content}
+ * @param options what else the template knows: {@code tools}, {@code documents}, and all of {@code chat_template_kwargs}, such as
+ *     {@code enable_thinking}
  */
-public record Conversation(Tokenizer tokenizer, List<Map<String, Object>> messages) {
+public record Conversation(Tokenizer tokenizer, List<Map<String, Object>> messages, Map<String, Object> options) {
     /** @throws CalmException bad input: the model has no chat template, or there is no message */
     public Conversation {
         if (tokenizer.chatTemplate() == null) {
@@ -22,6 +26,12 @@ public record Conversation(Tokenizer tokenizer, List<Map<String, Object>> messag
             throw CalmException.badInput("messages", "there is none");
         }
         messages = List.copyOf(messages);
+        options = Collections.unmodifiableMap(new LinkedHashMap<>(options));
+    }
+
+    /** Messages whose template needs nothing else. */
+    public Conversation(Tokenizer tokenizer, List<Map<String, Object>> messages) {
+        this(tokenizer, messages, Map.of());
     }
 
     /**
@@ -46,7 +56,7 @@ public record Conversation(Tokenizer tokenizer, List<Map<String, Object>> messag
 
     /** All messages, as {@code transformers} writes them with and without the beginning of an answer. */
     public int[] encode(boolean addGenerationPrompt) {
-        return tokenizer.encode(tokenizer.chatTemplate().render(messages, addGenerationPrompt), false);
+        return tokenizer.encode(tokenizer.chatTemplate().render(messages, addGenerationPrompt, options), false);
     }
 
     /** The messages up to where the model's answer begins. */
@@ -55,7 +65,7 @@ public record Conversation(Tokenizer tokenizer, List<Map<String, Object>> messag
     }
 
     private String prompt(List<Map<String, Object>> asked) {
-        return tokenizer.chatTemplate().render(asked, true);
+        return tokenizer.chatTemplate().render(asked, true, options);
     }
 
     /**
@@ -67,7 +77,7 @@ public record Conversation(Tokenizer tokenizer, List<Map<String, Object>> messag
     public int[] completion(List<Map<String, Object>> answer) {
         List<Map<String, Object>> all = new ArrayList<>(messages);
         all.addAll(answer);
-        String whole = tokenizer.chatTemplate().render(all, false);
+        String whole = tokenizer.chatTemplate().render(all, false, options);
         String prompt = prompt(messages);
         if (!whole.startsWith(prompt)) {
             throw CalmException.badInput("messages", "the chat template writes the prompt in another way once an answer stands behind it");
