@@ -3,6 +3,8 @@ package org.calm4j.calm.cli;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.util.Locale;
+import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.function.LongSupplier;
 import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
@@ -26,8 +28,8 @@ final class TerminalProgress implements Progress {
     private long total;
     private long start;
     private long nextLine;
-    private long first;
     private long last;
+    private TimeLeft timeLeft;
 
     TerminalProgress(PrintWriter err, int columns, LongSupplier nanoTime) {
         this.err = err;
@@ -47,14 +49,15 @@ final class TerminalProgress implements Progress {
         end();
         task = name;
         total = parts;
-        first = before;
         last = before;
         start = nanoTime.getAsLong();
+        timeLeft = new TimeLeft();
+        timeLeft.at(start, before);
         nextLine = start + LINE_EVERY;
         if (columns > 0) {
             err.flush();
             bar = new ProgressBarBuilder().setTaskName(name).setInitialMax(parts).startsFrom(before, Duration.ZERO)
-                    .setStyle(ProgressBarStyle.UNICODE_BLOCK)
+                    .setStyle(ProgressBarStyle.UNICODE_BLOCK).setEtaFunction(state -> left())
                     .setConsumer(new ConsoleProgressBarConsumer(System.err, columns)).setUpdateIntervalMillis(UPDATE_MILLIS).build();
         }
     }
@@ -62,18 +65,26 @@ final class TerminalProgress implements Progress {
     @Override
     public void at(long done, String note) {
         last = done;
+        long now = nanoTime.getAsLong();
+        synchronized (this) {
+            timeLeft.at(now, done);
+        }
         if (bar != null) {
             bar.stepTo(done);
             bar.setExtraMessage(" " + note);
             return;
         }
-        long now = nanoTime.getAsLong();
-        if (now >= nextLine && done > first) {
+        if (now >= nextLine && total > 0) {
             nextLine = now + LINE_EVERY;
-            long left = (long) ((now - start) * 1e-9 * (total - done) / (done - first));
-            line(String.format(Locale.ROOT, "%s: %d/%d (%d %%)%s, %s left", task, done, total, 100 * done / Math.max(1, total),
-                    note.isEmpty() ? "" : " " + note, clock(left)));
+            line(String.format(Locale.ROOT, "%s: %d/%d (%d %%)%s%s", task, done, total, 100 * done / Math.max(1, total),
+                    note.isEmpty() ? "" : " " + note, left().map(time -> ", " + clock(time.toSeconds()) + " left").orElse("")));
         }
+    }
+
+    /** Empty while it cannot be told; the bar asks for it on a thread of its own. */
+    private synchronized Optional<Duration> left() {
+        OptionalLong nanos = timeLeft.of(total);
+        return nanos.isPresent() ? Optional.of(Duration.ofNanos(nanos.getAsLong())) : Optional.empty();
     }
 
     @Override
