@@ -1,9 +1,11 @@
 package org.calm4j.calm.data;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import it.unimi.dsi.fastutil.ints.IntArrayList;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
 import java.util.function.BiFunction;
 import org.calm4j.engine.CalmException;
@@ -29,7 +31,7 @@ public final class TrainingData {
     }
 
     /**
-     * Documents: lines with {@code text}, with {@code messages}, with {@code prompt} and {@code completion} (both text or both messages),
+     * Documents: lines with {@code text}, with {@code segments} (each {@code text} and {@code loss}), with {@code messages}, with {@code prompt} and {@code completion} (both text or both messages),
      * with {@code input_ids} (and {@code completion_start}), or Alpaca's {@code instruction}, {@code input} and {@code output}.
      */
     public List<Example.Document> documents(Path file) {
@@ -71,12 +73,15 @@ public final class TrainingData {
             int[] tokens = completion(null, line, "text", where);
             return document(tokens, 1, line, where);
         }
+        if (line.has("segments")) {
+            return segments(line, where);
+        }
         if (line.has("messages")) {
             return document(Messages.at(where, () -> conversation(line.path("messages"), "messages", where).encode(false)), 1, line, where);
         }
         boolean alpaca = line.has("instruction") && line.has("output");
         if (!alpaca && !(line.has("prompt") && line.has("completion"))) {
-            throw CalmException.badInput(where, "expected text, messages, input_ids, or prompt and completion");
+            throw CalmException.badInput(where, "expected text, segments, messages, input_ids, or prompt and completion");
         }
         Conversation asked = alpaca ? null : asked(line, "prompt", where);
         int[] prompt = asked != null ? Messages.at(where, asked::prompt)
@@ -85,6 +90,34 @@ public final class TrainingData {
         int[] tokens = Arrays.copyOf(prompt, prompt.length + completion.length);
         System.arraycopy(completion, 0, tokens, prompt.length, completion.length);
         return document(tokens, Math.max(1, prompt.length), line, where);
+    }
+
+    /** A text in pieces, tokenised apart, each with {@code loss}: whether it is learnt or only read. */
+    private Example.Document segments(JsonNode line, String where) {
+        requireTokenizer(where);
+        IntArrayList tokens = new IntArrayList();
+        BitSet learnt = new BitSet();
+        boolean last = false;
+        for (JsonNode segment : line.path("segments")) {
+            if (!segment.path("text").isTextual() || !segment.path("loss").isBoolean()) {
+                throw CalmException.badInput(where, "segments must be a list of {\"text\": \"…\", \"loss\": true or false}");
+            }
+            int from = tokens.size();
+            last = segment.path("loss").asBoolean();
+            tokens.addElements(from, tokens.isEmpty() ? encode(segment.path("text").asText(), where)
+                    : tokenizer.encode(segment.path("text").asText(), false));
+            learnt.set(from, tokens.size(), last);
+        }
+        if (last && tokenizer.eosId() >= 0 && !tokens.isEmpty() && tokens.getInt(tokens.size() - 1) != tokenizer.eosId()) {
+            learnt.set(tokens.size());
+            tokens.add(tokenizer.eosId());
+        }
+        // Nothing predicts the first token.
+        learnt.clear(0);
+        if (learnt.isEmpty()) {
+            throw CalmException.badInput(where, "segments has no token to learn: set \"loss\": true on one that is not the first token");
+        }
+        return new Example.Document(tokens.toIntArray(), learnt.nextSetBit(0), learnt, weight(line, where));
     }
 
     private static Example.Document document(int[] tokens, int from, JsonNode line, String where) {

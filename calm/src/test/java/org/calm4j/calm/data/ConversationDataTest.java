@@ -86,6 +86,26 @@ final class ConversationDataTest {
         assertThat(documents.get(1).from()).isEqualTo(tokenizer.encode(PROMPT, false).length);
     }
 
+    /** Pieces of a text are tokenised apart; those without loss are read only, and the end is learnt where the last piece is. */
+    @Test
+    void documentsOfSegments() throws IOException {
+        List<Example.Document> documents = data.documents(write(
+                "{\"segments\":[{\"text\":\"a because\",\"loss\":true},{\"text\":\" user\",\"loss\":false},{\"text\":\" so\",\"loss\":true}]}",
+                "{\"segments\":[{\"text\":\"a\",\"loss\":false},{\"text\":\" so\",\"loss\":true},{\"text\":\" user\",\"loss\":false}]}"));
+        assertThat(documents).extracting(this::learnt).containsExactly(" because so<end>", " so");
+        assertThat(tokenizer.decode(documents.get(0).tokens(), false)).isEqualTo("a because user so<end>");
+        assertThat(documents.get(0).from()).isEqualTo(1);
+        for (String broken : List.of("[]", "[{\"text\":\"a\",\"loss\":false}]", "[{\"text\":\"a b\"}]", "[{\"text\":1,\"loss\":true}]", "7")) {
+            Path file = write("{\"segments\":" + broken + "}");
+            assertThatThrownBy(() -> data.documents(file)).isInstanceOf(CalmException.class).hasMessageContaining(file + ":1")
+                    .hasMessageContaining("segments");
+        }
+    }
+
+    private String learnt(Example.Document document) {
+        return tokenizer.decode(document.learnt().stream().map(i -> document.tokens()[i]).toArray(), false);
+    }
+
     @Test
     void tokenize() throws IOException {
         Path file = write("{\"id\":7,\"messages\":[{\"role\":\"user\",\"content\":\"Why?\"}],\"add_generation_prompt\":true}",

@@ -1,6 +1,7 @@
 package org.calm4j.engine.model;
 
 import it.unimi.dsi.fastutil.ints.IntArrayList;
+import java.util.BitSet;
 import org.calm4j.engine.op.Segments;
 
 /**
@@ -29,11 +30,18 @@ public final class PackedBatch {
 
     /** One sequence on its own, whose tokens from index {@code from} on (at least 1) are scored. Returns its number. */
     public int add(int[] sequence, int from) {
+        return add(sequence, from, null);
+    }
+
+    /** @param marks by index, the tokens that are scored among those from {@code from} on; null for all of them */
+    public int add(int[] sequence, int from, BitSet marks) {
         int start = tokens.size();
         segment(sequence, sequence.length - 1, Segments.NONE);
         for (int i = from; i < sequence.length; i++) {
-            scoredRows.add(start + i - 1);
-            targets.add(sequence[i]);
+            if (marks == null || marks.get(i)) {
+                scoredRows.add(start + i - 1);
+                targets.add(sequence[i]);
+            }
         }
         return endSequence();
     }

@@ -1,5 +1,6 @@
 package org.calm4j.engine.train;
 
+import java.util.BitSet;
 import java.util.List;
 import org.calm4j.engine.model.PackedBatch;
 
@@ -30,14 +31,20 @@ public sealed interface Example {
     List<Preference> preferences();
 
     /**
-     * A text, learnt by cross-entropy: mean negative log-likelihood of its tokens from index {@code from} on.
+     * A text, learnt by cross-entropy: mean negative log-likelihood of the tokens that count.
      *
-     * @param from at least 1
+     * @param from index of the first token that counts, at least 1
+     * @param learnt by index, whether a token from {@code from} on counts, at least one; null where all of them do
      */
-    record Document(int[] tokens, int from, double weight) implements Example {
+    record Document(int[] tokens, int from, BitSet learnt, double weight) implements Example {
+        /** All tokens from index {@code from} on count. */
+        public Document(int[] tokens, int from, double weight) {
+            this(tokens, from, null, weight);
+        }
+
         @Override
         public void pack(PackedBatch batch) {
-            batch.add(tokens, from);
+            batch.add(tokens, from, learnt);
         }
 
         @Override
@@ -52,7 +59,7 @@ public sealed interface Example {
 
         @Override
         public int scored() {
-            return tokens.length - from;
+            return learnt == null ? tokens.length - from : learnt.get(from, tokens.length).cardinality();
         }
 
         @Override

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
 import org.calm4j.engine.CalmException;
@@ -106,9 +107,20 @@ final class TrainerTest {
         assertThat(three.gradNorm()).isCloseTo(3 * one.gradNorm(), within(1e-12));
     }
 
-    private static StepLog firstStep(Example.Document document) {
+    /** Tokens 1, 2 and 4 count: the same as all from 1 on, less those from 3 on, and 4 again. */
+    @Test
+    void onlyMarkedTokensAreLearnt() {
+        int[] tokens = {3, 1, 4, 1, 5};
+        StepLog marked = firstStep(new Example.Document(tokens, 1, BitSet.valueOf(new long[] {0b10110}), 1));
+        StepLog parts = firstStep(new Example.Document(tokens, 1, 4), new Example.Document(tokens, 3, -2), new Example.Document(tokens, 4, 1));
+        assertThat(marked.loss()).isCloseTo(parts.loss(), within(1e-12));
+        assertThat(marked.gradNorm()).isCloseTo(parts.gradNorm(), within(1e-12));
+        assertThat(marked.loss()).isNotCloseTo(firstStep(new Example.Document(tokens, 1, 1)).loss(), within(1e-3));
+    }
+
+    private static StepLog firstStep(Example.Document... documents) {
         CausalLm model = TinyModel.random(new ScalarBackend(DType.F64), true);
-        try (Trainer trainer = new Trainer(model, settings(1, 0, 0), List.of(document), List.of(), List.of())) {
+        try (Trainer trainer = new Trainer(model, settings(documents.length, 0, 0), List.of(documents), List.of(), List.of())) {
             return trainer.step(0);
         }
     }
