@@ -26,7 +26,7 @@ import picocli.CommandLine.TypeConversionException;
 public final class Calm implements Runnable {
     private static final List<Class<? extends CalmCommand>> COMMANDS = List.of(DemoCommand.class, RunCommand.class, SampleCommand.class,
             VoteCommand.class, PairsCommand.class, DpoCommand.class, SftCommand.class, EvaluateCommand.class, ReportCommand.class,
-            PretrainCommand.class, GenerateCommand.class, ChatCommand.class, ScoreCommand.class, TokenizeCommand.class, ImportCommand.class,
+            PretrainCommand.class, GenerateCommand.class, ChatCommand.class, ScoreCommand.class, TokenizeCommand.class, TokenizerCommand.class, ImportCommand.class,
             ConvertCommand.class, DownloadCommand.class, BenchCommand.class, DoctorCommand.class, CompletionCommand.class);
 
     @CommandLine.Spec

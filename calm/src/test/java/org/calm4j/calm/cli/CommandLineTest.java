@@ -469,4 +469,25 @@ class CommandLineTest {
         assertThat(found.path("cuda").path("missing").isEmpty()).isEqualTo(!found.path("cuda").path("devices").isEmpty()
                 && found.path("cuda").path("cublas").isTextual());
     }
+
+    /** From texts to a model that knows their words: tokenizer, then pretrain in its folder. */
+    @Test
+    void aTokenizerFromTexts() throws IOException {
+        file("corpus.jsonl", "{\"text\":\"east or west\"}", "{\"prompt\":\"east\",\"completion\":\"west\"}",
+                "{\"segments\":[{\"text\":\"north\",\"loss\":true}]}", "{\"messages\":[{\"role\":\"user\",\"content\":\"south\"}]}");
+        file("more.txt", "east or west", "", "home is best");
+        assertThat(calm("tokenizer", "--data", path("corpus.jsonl"), path("more.txt"), "--type", "word-level", "--output", path("words"), "--json"))
+                .as(err.toString()).isZero();
+        assertThat(Json.mapper().readTree(out.toString()).path("vocab_size").asInt()).isEqualTo(2 + 8);
+        assertThat(calm("tokenizer", "--data", path("corpus.jsonl"), "--vocab-size", "260", "--output", path("pieces"), "--json")).isZero();
+        assertThat(Json.mapper().readTree(out.toString()).path("vocab_size").asInt()).isEqualTo(260);
+        file("t.jsonl", "{\"id\":1,\"text\":\"east west\"}");
+        assertThat(calm("tokenize", "--model", path("pieces"), "--input", path("t.jsonl"), "--output", path("ids.jsonl"))).isZero();
+        assertThat(Files.readString(folder.resolve("ids.jsonl"))).contains("\"decoded\":\"east west\"");
+        assertThat(calm("tokenizer", "--data", path("corpus.jsonl"), "--output", path("words"))).isEqualTo(3);
+        assertThat(err.toString()).contains("is there already");
+        file("none.jsonl", "{\"id\":1}");
+        assertThat(calm("tokenizer", "--data", path("none.jsonl"), "--output", path("new"))).isEqualTo(3);
+        assertThat(err.toString()).contains("none.jsonl:1");
+    }
 }
