@@ -108,14 +108,14 @@ public record EvaluateStage(Path output, long seed) {
     }
 
     /**
-     * The share of the responses with a text that are in the language they should be in, by language; languages that cannot be told are
-     * absent.
+     * The share of the responses that are in the language they should be in, by language, of those whose language can be told at all;
+     * languages without any are absent.
      */
     static Map<String, Double> inOwnLanguage(List<Samples> lines) {
         Map<String, int[]> counts = new LinkedHashMap<>();
         for (Samples line : lines) {
             for (Samples.Response response : line.responses()) {
-                if (Languages.isKnown(line.language()) && !response.text().isBlank()) {
+                if (Languages.canTell(response.text(), line.language())) {
                     int[] count = counts.computeIfAbsent(line.language(), language -> new int[2]);
                     count[0] += Languages.plausible(response.text(), line.language()) ? 1 : 0;
                     count[1]++;

@@ -6,34 +6,48 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.lang.Character.UnicodeScript;
+import java.nio.charset.Charset;
+import java.nio.charset.CharsetEncoder;
+import java.text.Normalizer;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.IntStream;
 
 /**
  * Whether a text is in the language that it should be in, by scripts and function words from {@code languages.yaml}. It objects to what is
- * plainly another language: wrong script, or the function words of another language. A text that is too short to tell passes, as does a
- * language that the
- * file does not know.
+ * plainly another language: wrong script, or the function words of another language. Whatever may be in either passes: a text that is too
+ * short to tell, Japanese in kanji alone, a language that the file does not know.
  */
 public final class Languages {
     /** Function words of another language that a text needs before it counts as that language's. */
     private static final int LEAST_WORDS = 3;
     /** Letters that a text needs before its script counts. */
     private static final int LEAST_LETTERS = 8;
+    /** Characters of Chinese that a text of Han characters needs before it cannot be Japanese. */
+    private static final int LEAST_CHINESE = 2;
+    private static final int FIRST_HAN = 0x4E00;
+    private static final int LAST_HAN = 0x9FFF;
 
-    /** @param words function words, lower case; empty for a language that its script tells */
-    private record Language(Set<UnicodeScript> scripts, Set<String> words) {
+    /**
+     * @param words function words, lower case; empty for a language that its script tells
+     * @param letters frequent ones that another language of the same script does not use; may be empty
+     */
+    private record Language(Set<UnicodeScript> scripts, Set<String> words, String letters) {
         private Language {
             words = words == null ? Set.of() : words;
+            letters = letters == null ? "" : letters;
         }
     }
 
     private static final Map<String, Language> ALL = load();
     private static final List<String> CODES = List.copyOf(ALL.keySet());
+    /** Characters that are Chinese and not Japanese. */
+    private static final BitSet CHINESE = chinese();
     /** Function word to the languages that have it, as bits by their place in the file. */
     private static final Map<String, Long> WORDS = words();
 
@@ -45,6 +59,12 @@ public final class Languages {
         return ALL.containsKey(language);
     }
 
+    /** Whether {@link #plausible} can say anything of a text at all: an empty one, "B" and "42." are in no language. */
+    public static boolean canTell(String text, String language) {
+        return isKnown(language)
+                && text.codePoints().filter(c -> script(c) != UnicodeScript.COMMON).limit(LEAST_LETTERS).count() == LEAST_LETTERS;
+    }
+
     /** @param language ISO 639-1 */
     public static boolean plausible(String text, String language) {
         Language own = ALL.get(language);
@@ -53,9 +73,19 @@ public final class Languages {
         }
         int[] letters = new int[UnicodeScript.values().length];
         List<Long> words = new ArrayList<>();
-        int all = scan(text, letters, words);
-        return all < LEAST_LETTERS || scripts(letters, all, own, language)
-                && (own.words.isEmpty() || words(words, CODES.indexOf(language)));
+        String composed = Normalizer.normalize(text, Normalizer.Form.NFC);
+        int all = scan(composed, letters, words);
+        return all < LEAST_LETTERS || scripts(letters, all, own)
+                && switch (language) {
+                    case "zh" -> kana(letters) * 10 <= all;
+                    case "ja" -> kana(letters) * 20 >= letters[UnicodeScript.HAN.ordinal()] || !isChinese(composed);
+                    default -> own.words.isEmpty() || words(words, CODES.indexOf(language));
+                };
+    }
+
+    /** The script of a letter; COMMON for what is none, or belongs to no script, as the mark for a long vowel in Japanese. */
+    private static UnicodeScript script(int c) {
+        return !Character.isLetter(c) ? UnicodeScript.COMMON : c < 128 ? UnicodeScript.LATIN : UnicodeScript.of(c);
     }
 
     /** Counts letters by script and collects the function words of any language; returns the number of letters. */
@@ -65,10 +95,11 @@ public final class Languages {
         for (int at = 0; at < text.length();) {
             int c = text.codePointAt(at);
             at += Character.charCount(c);
-            boolean letter = Character.isLetter(c);
+            UnicodeScript script = script(c);
+            boolean letter = script != UnicodeScript.COMMON;
             if (letter) {
                 all++;
-                letters[(c < 128 ? UnicodeScript.LATIN : UnicodeScript.of(c)).ordinal()]++;
+                letters[script.ordinal()]++;
             }
             boolean inWord = letter || Character.getType(c) == Character.NON_SPACING_MARK;
             if (inWord) {
@@ -85,11 +116,25 @@ public final class Languages {
         return all;
     }
 
-    private static boolean scripts(int[] letters, int all, Language own, String language) {
-        int right = own.scripts.stream().mapToInt(script -> letters[script.ordinal()]).sum();
-        int kana = letters[UnicodeScript.HIRAGANA.ordinal()] + letters[UnicodeScript.KATAKANA.ordinal()];
-        boolean chinese = kana * 20 < letters[UnicodeScript.HAN.ordinal()];
-        return 2 * right >= all && (!language.equals("ja") || !chinese) && (!language.equals("zh") || kana * 10 <= all);
+    private static boolean scripts(int[] letters, int all, Language own) {
+        return 2 * own.scripts.stream().mapToInt(script -> letters[script.ordinal()]).sum() >= all;
+    }
+
+    private static int kana(int[] letters) {
+        return letters[UnicodeScript.HIRAGANA.ordinal()] + letters[UnicodeScript.KATAKANA.ordinal()];
+    }
+
+    private static boolean isChinese(String text) {
+        return text.codePoints().filter(CHINESE::get).limit(LEAST_CHINESE).count() == LEAST_CHINESE;
+    }
+
+    // Those that no Japanese standard has, above all simplified ones, and those that only older Japanese has.
+    private static BitSet chinese() {
+        CharsetEncoder japanese = Charset.forName("Shift_JIS").newEncoder();
+        BitSet chinese = new BitSet();
+        IntStream.range(FIRST_HAN, LAST_HAN).filter(c -> !japanese.canEncode((char) c)).forEach(chinese::set);
+        ALL.get("zh").letters.codePoints().forEach(chinese::set);
+        return chinese;
     }
 
     private static boolean words(List<Long> words, int own) {

@@ -25,5 +25,6 @@ class EvaluateStageTest {
                 line("en", english), line("tlh", english)))).containsExactly(Map.entry("fr", 0.75), Map.entry("zh", 0.0),
                 Map.entry("en", 1.0));
         assertThat(EvaluateStage.inOwnLanguage(List.of(line("tlh", english)))).isEmpty();
+        assertThat(EvaluateStage.inOwnLanguage(List.of(line("en", "", " ", "\u200B", "...", "B")))).as("100 % of nothing").isEmpty();
     }
 }
