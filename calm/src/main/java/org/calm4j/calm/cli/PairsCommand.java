@@ -64,6 +64,9 @@ final class PairsCommand extends CalmCommand {
     private void pairs(Translator translator) {
         PromptTemplates templates = PromptTemplates.choose(prompts, null);
         PairCounts counts = new PairsStage(samples, votes, templates, output, options, translator, seed.seed).run();
+        if (counts.warning() != null) {
+            say(counts.warning());
+        }
         ObjectNode result = Json.mapper().valueToTree(counts);
         result(result.put("output", output.toString()), counts.text() + System.lineSeparator() + "Pairs in " + output);
     }

@@ -176,7 +176,7 @@ public final class AnswerExtractor {
     }
 
     /** Sentences end at these where a space or the end follows, or at a full stop of a script without spaces. */
-    static List<String> sentences(String text) {
+    public static List<String> sentences(String text) {
         List<String> sentences = new ArrayList<>();
         int start = 0;
         for (int i = 0; i < text.length(); i++) {

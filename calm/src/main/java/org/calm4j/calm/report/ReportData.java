@@ -123,10 +123,12 @@ public record ReportData(String title, List<String> languages, List<Long> seeds,
      * @param withPair questions that gave a pair or more
      * @param sources where the chosen response comes from, to pairs
      * @param skipped why a question gave no pair, to questions
-     * @param offLanguage responses that agree with the vote and are in another language
+     * @param responses to the questions that have a winner; 0 where an earlier version of the program made the pairs
+     * @param dropped those of them that were left out, on the side of the chosen and of the rejected alike, by the rule; null where none were
+     * @param offLanguage those of them that answer in another language
      */
     public record Paired(int questions, @JsonProperty("with_pair") int withPair, int pairs, Map<String, Integer> sources,
-            Map<String, Integer> skipped, @JsonProperty("off_language") int offLanguage) {
+            Map<String, Integer> skipped, int responses, Map<String, Integer> dropped, @JsonProperty("off_language") int offLanguage) {
     }
 
     /** @param count how many responses said so */

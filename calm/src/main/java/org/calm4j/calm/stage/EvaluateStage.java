@@ -108,16 +108,17 @@ public record EvaluateStage(Path output, long seed) {
     }
 
     /**
-     * The share of the responses that are in the language they should be in, by language, of those whose language can be told at all;
+     * The share of the responses that answer in the language they should be in, by language, of those whose language can be told at all;
      * languages without any are absent.
      */
     static Map<String, Double> inOwnLanguage(List<Samples> lines) {
         Map<String, int[]> counts = new LinkedHashMap<>();
         for (Samples line : lines) {
+            AnswerLanguage answers = new AnswerLanguage(line);
             for (Samples.Response response : line.responses()) {
                 if (Languages.canTell(response.text(), line.language())) {
                     int[] count = counts.computeIfAbsent(line.language(), language -> new int[2]);
-                    count[0] += Languages.plausible(response.text(), line.language()) ? 1 : 0;
+                    count[0] += answers.isOwn(response.text()) ? 1 : 0;
                     count[1]++;
                 }
             }

@@ -149,7 +149,11 @@ public final class Experiment {
                 Translator translator = options.open(folder, System.getenv());
                 PairCounts counts = new PairsStage(List.of(samples), votes, prompts(), output, options, translator, config.seed()).run();
                 Json.write(file(prefix + PAIR_COUNTS), counts);
-                progress.say(prefix + "pairs: " + counts.pairs() + " " + counts.sources() + ", none for " + counts.skipped());
+                progress.say(prefix + "pairs: " + counts.pairs() + " " + counts.sources() + ", none for " + counts.skipped()
+                        + (counts.left().isEmpty() ? "" : ", " + counts.left()));
+                if (counts.warning() != null) {
+                    progress.say(prefix + counts.warning());
+                }
             }
         });
     }

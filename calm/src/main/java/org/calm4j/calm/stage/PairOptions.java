@@ -89,7 +89,7 @@ public final class PairOptions extends TranslatorOptions {
     public List<Source> chosenSources = List.of(Source.SAMPLED, Source.TRANSLATED, Source.TEMPLATE);
 
     @Option(names = "--keep-off-language",
-            description = "Also choose responses that are plainly in another language; default: they are left out.")
+            description = "Keep responses whose answer is plainly in another language; default: they are left out, chosen and rejected alike.")
     public boolean keepOffLanguage;
 
     @Option(names = "--margin-weights",

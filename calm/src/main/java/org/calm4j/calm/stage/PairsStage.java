@@ -92,13 +92,15 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
     /** Returns why there is no pair; null where there is one. */
     private String add(List<Pair> pairs, Set<Text> seen, Responses responses, Vote vote, Chosen chosen, PairCounts.Counter counter) {
         List<Samples.Response> differing = responses.differing(vote.answer());
-        int offLanguage = options.keepOffLanguage ? 0 : responses.offLanguage(vote.answer());
-        counter.offLanguage(offLanguage);
+        int offChosen = responses.offLanguage(vote.answer(), true);
+        int offRejected = responses.offLanguage(vote.answer(), false);
+        counter.left(responses.line.responses().size(), offChosen, offRejected);
         if (differing.isEmpty()) {
-            return responses.agreeing(vote.answer()).isEmpty() && offLanguage == 0 ? "no responses" : "all agree";
+            return offRejected > 0 ? "only responses in another language differ"
+                    : responses.agreeing(vote.answer()).isEmpty() && offChosen == 0 ? "no responses" : "all agree";
         }
         if (chosen == null) {
-            return offLanguage > 0 ? "only responses in another language agree"
+            return offChosen > 0 ? "only responses in another language agree"
                     : translates() ? "no response agrees, no translation keeps the answer" : "no response agrees";
         }
         Samples line = responses.line;
@@ -189,7 +191,7 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
             for (int i = 0; i < texts.size(); i++) {
                 Responses target = targets.get(i);
                 String label = texts.get(i) == null ? null : AnswerExtractor.extract(texts.get(i), target.line.choices());
-                if (missing.get(target).equals(label) && (options.keepOffLanguage || target.isOwnLanguage(texts.get(i)))) {
+                if (missing.get(target).equals(label) && (options.keepOffLanguage || target.isTranslated(texts.get(i)))) {
                     translated.put(target, texts.get(i));
                 }
             }
@@ -221,6 +223,9 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
     }
 
     private String add(List<TwoLanguagePair> pairs, Responses first, Responses second, Vote vote, PairCounts.Counter counter) {
+        counter.left(first.line.responses().size() + second.line.responses().size(),
+                first.offLanguage(vote.answer(), true) + second.offLanguage(vote.answer(), true),
+                first.offLanguage(vote.answer(), false) + second.offLanguage(vote.answer(), false));
         String chosen1 = statement(first, vote.answer());
         String chosen2 = statement(second, vote.answer());
         if (chosen1 == null || chosen2 == null) {

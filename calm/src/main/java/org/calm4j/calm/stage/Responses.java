@@ -6,6 +6,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.data.Vote;
@@ -20,48 +21,56 @@ final class Responses {
     private final Vote vote;
     private final PairOptions options;
     private final long seed;
-    private final Map<String, Boolean> plausible = new HashMap<>();
+    private final AnswerLanguage language;
+    private final Map<String, Boolean> own = new HashMap<>();
 
     /** @param seed of random draws */
     Responses(Samples line, Vote vote, PairOptions options, long seed) {
         this.line = line;
         this.vote = vote;
         this.options = options;
+        language = new AnswerLanguage(line);
         this.seed = CounterRandom.seed(CounterRandom.seed(seed, line.id()), line.language());
     }
 
     /** Those with this answer, each text once; without those in another language, unless the options keep them. */
     List<Samples.Response> agreeing(String answer) {
-        List<Samples.Response> own = withAnswer(answer).stream().filter(response -> options.keepOffLanguage || isOwnLanguage(response.text())).toList();
-        return ordered(own, options.chosen, "chosen");
+        return ordered(kept(answer, true), options.chosen, "chosen");
     }
 
-    /** Responses with this answer that are in another language. */
-    int offLanguage(String answer) {
-        return (int) withAnswer(answer).stream().filter(response -> !isOwnLanguage(response.text())).count();
-    }
-
-    private List<Samples.Response> withAnswer(String answer) {
-        return line.responses().stream().filter(response -> answer.equals(response.answer())).toList();
-    }
-
-    boolean isOwnLanguage(String text) {
-        return plausible.computeIfAbsent(text, each -> Languages.plausible(each, line.language()));
-    }
-
-    /** Those with another answer, or none. */
+    /** Those with another answer, or none; without those in another language, unless the options keep them. */
     List<Samples.Response> differing(String answer) {
-        return ordered(line.responses().stream().filter(response -> !answer.equals(response.answer())).toList(), options.rejected, "rejected");
+        return ordered(kept(answer, false), options.rejected, "rejected");
+    }
+
+    /** Those that answer in another language, of those with this answer or of the others; the same rule leaves them out on both sides. */
+    int offLanguage(String answer, boolean agree) {
+        return options.keepOffLanguage ? 0 : (int) withAnswer(answer, agree).filter(response -> !isOwnLanguage(response)).count();
+    }
+
+    private List<Samples.Response> kept(String answer, boolean agree) {
+        return withAnswer(answer, agree).filter(response -> options.keepOffLanguage || isOwnLanguage(response)).toList();
+    }
+
+    private Stream<Samples.Response> withAnswer(String answer, boolean agree) {
+        return line.responses().stream().filter(response -> answer.equals(response.answer()) == agree && !response.text().isBlank());
+    }
+
+    private boolean isOwnLanguage(Samples.Response response) {
+        return own.computeIfAbsent(response.text(), language::isOwn);
+    }
+
+    /** Whether the whole of a translation is in the language of the question. */
+    boolean isTranslated(String text) {
+        return Languages.plausible(text, line.language());
     }
 
     private List<Samples.Response> ordered(List<Samples.Response> responses, PairOptions.Policy policy, String purpose) {
         Map<String, Integer> counts = new LinkedHashMap<>();
         Map<String, Samples.Response> byText = new LinkedHashMap<>();
         for (Samples.Response response : responses) {
-            if (!response.text().isBlank()) {
-                counts.merge(response.text(), 1, Integer::sum);
-                byText.putIfAbsent(response.text(), response);
-            }
+            counts.merge(response.text(), 1, Integer::sum);
+            byText.putIfAbsent(response.text(), response);
         }
         List<Samples.Response> distinct = List.copyOf(byText.values());
         Comparator<Samples.Response> answered = Comparator.comparing(response -> response.answer() == null);

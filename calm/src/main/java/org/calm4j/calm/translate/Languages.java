@@ -10,12 +10,15 @@ import java.nio.charset.Charset;
 import java.nio.charset.CharsetEncoder;
 import java.text.Normalizer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 
 /**
@@ -35,15 +38,34 @@ public final class Languages {
 
     /**
      * @param words function words, lower case; empty for a language that its script tells
+     * @param answer words that announce an answer, lower case
      * @param letters frequent ones that another language of the same script does not use; may be empty
      */
-    private record Language(Set<UnicodeScript> scripts, Set<String> words, String letters) {
+    private record Language(Set<UnicodeScript> scripts, Set<String> words, Set<String> answer, String letters) {
         private Language {
             words = words == null ? Set.of() : words;
             letters = letters == null ? "" : letters;
+            answer = answer == null ? Set.of() : answer;
+        }
+
+        boolean has(String word) {
+            return words.contains(word) || answer.contains(word);
         }
     }
 
+    /** What a short text tells about its language. */
+    public enum Sign {
+        /** It is in the language that it should be in, as far as one sees. */
+        OWN,
+        /** It is in another one. */
+        OTHER,
+        /** Nothing. */
+        NONE
+    }
+
+    private static final Pattern WORD = Pattern.compile("[^\\p{L}\\p{M}]+");
+    /** A word of one letter. */
+    private static final Pattern LABEL = Pattern.compile("(?<![\\p{L}\\p{M}])\\p{IsLatin}(?![\\p{L}\\p{M}])");
     private static final Map<String, Language> ALL = load();
     private static final List<String> CODES = List.copyOf(ALL.keySet());
     /** Characters that are Chinese and not Japanese. */
@@ -86,6 +108,57 @@ public final class Languages {
     /** The script of a letter; COMMON for what is none, or belongs to no script, as the mark for a long vowel in Japanese. */
     private static UnicodeScript script(int c) {
         return !Character.isLetter(c) ? UnicodeScript.COMMON : c < 128 ? UnicodeScript.LATIN : UnicodeScript.of(c);
+    }
+
+    /**
+     * What a sentence tells, where {@link #plausible} wants a longer text: one word that announces an answer will do, or two function words.
+     * Words of one letter, which may be labels, tell nothing.
+     *
+     * @param language ISO 639-1, one that {@link #isKnown}
+     */
+    public static Sign sign(String text, String language) {
+        Sign words = wordSign(text, language);
+        if (words != Sign.NONE) {
+            return words;
+        }
+        Language own = ALL.get(language);
+        int[] letters = new int[UnicodeScript.values().length];
+        int all = scan(LABEL.matcher(text).replaceAll(" "), letters, new ArrayList<>());
+        int right = own.scripts.stream().mapToInt(script -> letters[script.ordinal()]).sum();
+        if (all > 0 && 2 * right >= all) {
+            boolean told = own.words.isEmpty() && plausible(text, language);
+            return told ? Sign.OWN : own.words.isEmpty() ? Sign.OTHER : Sign.NONE;
+        }
+        // Names keep their Latin letters everywhere; other letters stand in no text of another script.
+        int foreign = all - right - letters[UnicodeScript.LATIN.ordinal()];
+        return all >= LEAST_LETTERS || foreign >= 2 ? Sign.OTHER : Sign.NONE;
+    }
+
+    /** The same by words alone: names in other letters tell nothing. */
+    public static Sign wordSign(String text, String language) {
+        int own = 0;
+        int[] others = new int[CODES.size()];
+        boolean[] announced = new boolean[CODES.size()];
+        for (String word : WORD.split(text.toLowerCase(Locale.ROOT))) {
+            if (word.codePointCount(0, word.length()) < 2) {
+                continue;
+            }
+            own += ALL.get(language).has(word) ? 1 : 0;
+            for (int i = 0; i < others.length; i++) {
+                Language other = ALL.get(CODES.get(i));
+                others[i] += other.has(word) ? 1 : 0;
+                announced[i] |= other.answer.contains(word);
+            }
+        }
+        int most = Arrays.stream(others).max().orElse(0);
+        if (own > 0 && own >= most) {
+            return Sign.OWN;
+        }
+        boolean announces = false;
+        for (boolean each : announced) {
+            announces |= each;
+        }
+        return most - own >= 2 && most > 2 * own || own == 0 && announces ? Sign.OTHER : Sign.NONE;
     }
 
     /** Counts letters by script and collects the function words of any language; returns the number of letters. */

@@ -252,7 +252,7 @@ class ReportTest {
                 Map.of(HOSTILE, 1.0), HOSTILE, Map.of(HOSTILE, HOSTILE), List.of(HOSTILE),
                 List.of(new ReportData.CurvePoint(1, List.of(HOSTILE), plain.eval().before(), null)), List.of(example),
                 Map.of(HOSTILE, new ReportData.Extracted(1, 1, Map.of(HOSTILE, 1), 0)),
-                Map.of(HOSTILE, new ReportData.Paired(1, 1, 1, Map.of(HOSTILE, 1), Map.of(HOSTILE, 1), 0)));
+                Map.of(HOSTILE, new ReportData.Paired(1, 1, 1, Map.of(HOSTILE, 1), Map.of(HOSTILE, 1), 1, Map.of(HOSTILE, 1), 1)));
     }
 
     private static ReportData.Flip flip(String truth, String before, String after) {

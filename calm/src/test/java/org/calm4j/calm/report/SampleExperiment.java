@@ -131,7 +131,7 @@ final class SampleExperiment {
     private static Map<String, ReportData.Paired> pairs() {
         Map<String, ReportData.Paired> pairs = new LinkedHashMap<>();
         LANGUAGES.forEach(language -> pairs.put(language, new ReportData.Paired(400, 300, 317, Map.of("sampled", 250, "template", 67),
-                Map.of("all agree", 80, "no winner", 20), 7)));
+                Map.of("all agree", 80, "no winner", 20), 3040, Map.of("agrees, in another language", 7), 7)));
         return pairs;
     }
 

@@ -274,16 +274,44 @@ final class VoteAndPairsTest {
         assertThat(pairs(sampled, translator, english, french)).extracting(Pair::chosen).containsExactly("east");
     }
 
+    /** One rule for both sides: what is too foreign to be chosen is not rejected either, and what was left out is counted. */
     @Test
-    void aResponseInAnotherLanguageIsNotChosen() {
+    void aResponseInAnotherLanguageIsNeitherChosenNorRejected() {
+        String foreign = "The answer is %s because that is what the text says";
         Samples english = responses("1", "en", "A it is A", "A it is A");
-        Samples french = responses("1", "fr", "A The answer is A because that is what the text says", "B La réponse est B");
+        Samples french = responses("1", "fr", "A " + foreign.formatted("A"), "B La réponse est B");
         assertThat(pairs(new PairOptions(), null, english, french)).isEmpty();
-        assertThat(counts.languages().get("fr").offLanguage()).isEqualTo(1);
+        assertThat(counts.languages().get("fr").dropped()).isEqualTo(Map.of("agrees, in another language", 1));
         assertThat(counts.languages().get("fr").skipped()).isEqualTo(Map.of("only responses in another language agree", 1));
+        Samples rejected = responses("1", "fr", "A La réponse est A", "B " + foreign.formatted("B"));
+        assertThat(pairs(new PairOptions(), null, english, rejected)).isEmpty();
+        assertThat(counts.languages().get("fr").dropped()).isEqualTo(Map.of("differs, in another language", 1));
+        assertThat(counts.languages().get("fr").skipped()).isEqualTo(Map.of("only responses in another language differ", 1));
+        assertThat(counts.languages().get("fr").offLanguage()).isEqualTo(1);
+        assertThat(counts.responses()).isEqualTo(4);
+        assertThat(counts.warning()).contains("25.0 %").contains("differs, in another language=1");
+        assertThat(counts.text()).contains("1 of 4 responses left out {differs, in another language=1}");
+        // A response that is left out does not lend its words to a template either.
+        Samples template = responses("1", "fr", "B Well, this is the one that is in the west", "C Direction : nord");
+        assertThat(pairs(new PairOptions(), null, english, template)).isEmpty();
         PairOptions options = new PairOptions();
         options.keepOffLanguage = true;
         assertThat(pairs(options, null, english, french)).hasSize(1);
+        assertThat(pairs(options, null, english, rejected)).hasSize(1);
+        assertThat(counts.dropped()).isEmpty();
+        assertThat(counts.warning()).isNull();
+    }
+
+    /** What CALM lives on: a language asks another one on the way to its answer. */
+    @Test
+    void aDetourThroughAnotherLanguageIsChosenAndRejectedAlike() {
+        String detour = "The region of this place is what the book says that it is in the list. La réponse est %s";
+        Samples english = responses("1", "en", "A it is A", "A it is A");
+        Pair chosen = pairs(new PairOptions(), null, english, responses("1", "fr", "A " + detour.formatted("A"), "B c’est B")).getFirst();
+        assertThat(chosen.chosen()).isEqualTo(detour.formatted("A"));
+        Pair rejected = pairs(new PairOptions(), null, english, responses("1", "fr", "B " + detour.formatted("B"), "A c’est A")).getFirst();
+        assertThat(rejected.rejected()).isEqualTo(detour.formatted("B"));
+        assertThat(counts.dropped()).isEmpty();
     }
 
     /** Every question in every language is a pair or has its reason. */
