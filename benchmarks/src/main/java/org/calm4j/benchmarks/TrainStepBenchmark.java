@@ -12,6 +12,7 @@ import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Backends;
 import org.calm4j.engine.train.Example;
+import org.calm4j.engine.train.Replay;
 import org.calm4j.engine.train.Schedule;
 import org.calm4j.engine.train.TrainSettings;
 import org.calm4j.engine.train.Trainer;
@@ -55,7 +56,7 @@ public class TrainStepBenchmark {
         }
         TrainSettings settings = new TrainSettings(8, 0, false, new Schedule(Schedule.Kind.CONSTANT, 1e-4, 0, 0, 1), AdamW.DEFAULT, 0.1, 1, null, 0, 0,
                 0, false, 1);
-        trainer = new Trainer(new CausalLm(config, parameters, null), settings, documents, List.of(), List.of());
+        trainer = new Trainer(new CausalLm(config, parameters, null), settings, documents, Replay.NONE, List.of());
     }
 
     @Benchmark

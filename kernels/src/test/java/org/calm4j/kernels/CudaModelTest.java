@@ -37,6 +37,7 @@ import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.engine.train.Example;
 import org.calm4j.engine.train.References;
+import org.calm4j.engine.train.Replay;
 import org.calm4j.engine.train.Schedule;
 import org.calm4j.engine.train.StepLog;
 import org.calm4j.engine.train.TrainSettings;
@@ -182,7 +183,7 @@ final class CudaModelTest {
         try (backend) {
             CausalLm model = loraDropout < 0 ? TinyModel.random(backend, true) : TinyModel.withLora(backend, loraDropout);
             try (Parameters parameters = model.parameters(); Lora lora = model.lora();
-                    Trainer trainer = new Trainer(model, settings, PAIRS, List.of(), References.of(model, PAIRS, null))) {
+                    Trainer trainer = new Trainer(model, settings, PAIRS, Replay.NONE, References.of(model, PAIRS, null))) {
                 for (int step = 0; step < steps; step++) {
                     logs.add(trainer.step(step));
                     if (step == 5) {
@@ -205,7 +206,7 @@ final class CudaModelTest {
         try (backend) {
             CausalLm model = loraDropout < 0 ? TinyModel.random(backend, true) : TinyModel.withLora(backend, loraDropout);
             try (Parameters parameters = model.parameters(); Lora lora = model.lora();
-                    Trainer trainer = new Trainer(model, settings, PAIRS, List.of(), References.of(model, PAIRS, null))) {
+                    Trainer trainer = new Trainer(model, settings, PAIRS, Replay.NONE, References.of(model, PAIRS, null))) {
                 // The build of the stand-in that checks every access is slow.
                 int steps = StandIn.isPresent() && StandIn.isCheck() ? 1 : 4;
                 for (int step = 0; step < steps; step++) {

@@ -23,6 +23,7 @@ import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.engine.train.Example;
+import org.calm4j.engine.train.Replay;
 import org.calm4j.engine.train.Schedule;
 import org.calm4j.engine.train.TrainSettings;
 import org.calm4j.engine.train.Trainer;
@@ -150,7 +151,7 @@ final class GpuBench {
         TrainSettings settings = new TrainSettings(sequences, sequences, false, new Schedule(Schedule.Kind.CONSTANT, 1e-4, 0, 0, 100),
                 AdamW.DEFAULT, 0.1, 1, null, 0, 0, 0, false, 1);
         try (Backend b = new CudaBackend(0, Precision.BF16); Parameters parameters = Parameters.random(b, config, 1);
-                Trainer trainer = new Trainer(new CausalLm(config, parameters, null), settings, lines, List.of(), List.of())) {
+                Trainer trainer = new Trainer(new CausalLm(config, parameters, null), settings, lines, Replay.NONE, List.of())) {
             System.out.println(trainer.memory());
             int steps = divisor == 1 ? STEPS : 1;
             for (int step = 0; step < steps; step++) {

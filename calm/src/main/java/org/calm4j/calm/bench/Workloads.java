@@ -25,6 +25,7 @@ import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.engine.text.Tokenizer;
 import org.calm4j.engine.train.Example;
+import org.calm4j.engine.train.Replay;
 import org.calm4j.engine.train.Schedule;
 import org.calm4j.engine.train.TrainSettings;
 import org.calm4j.engine.train.Trainer;
@@ -119,7 +120,7 @@ final class Workloads implements AutoCloseable {
         TrainSettings settings = new TrainSettings(lines.size(), 0, false, new Schedule(Schedule.Kind.CONSTANT, 1e-5, 0, 0, 1), AdamW.DEFAULT,
                 0.1, 1, loss, 0.1, 0, 0, false, 1);
         List<Trainer.Reference> references = loss == null ? List.of() : lines.stream().map(line -> new Trainer.Reference(0, 0, null)).toList();
-        Trainer trainer = new Trainer(model(), settings, lines, List.of(), references);
+        Trainer trainer = new Trainer(model(), settings, lines, Replay.NONE, references);
         open.add(trainer);
         int[] step = new int[1];
         return new Workload(name, params, amount, loss == null && name.startsWith("train") ? "token" : "pair", flops, 0,

@@ -98,7 +98,7 @@ public record Demo(Path output, List<String> languages, long seed, boolean quick
         dpo.warmupRatio = 0.1;
         dpo.adamBeta2 = 0.99;
         dpo.lossType = List.of("sigmoid", "sft");
-        dpo.replay = files.resolve("replay.jsonl");
+        dpo.replay = List.of(files.resolve("replay.jsonl"));
         dpo.replayBatchSize = 48;
         dpo.replayWeight = 2;
         var sample = new ExperimentConfig.SampleOptions(8, 1.0, 0, 1.0, 0, MAX_NEW_TOKENS);

@@ -168,7 +168,7 @@ public final class Experiment {
     private Path train(String name, String command, Path model, Path data, TrainingOptions options, String folder) {
         List<Path> inputs = new ArrayList<>(List.of(model, data));
         if (options.replay != null) {
-            inputs.add(options.replay);
+            inputs.addAll(options.replay);
         }
         Path output = file(folder);
         return stage(name, command, List.of(options, config.seed()), inputs, folder, resume -> {

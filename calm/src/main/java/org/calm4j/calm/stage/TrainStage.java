@@ -2,6 +2,7 @@ package org.calm4j.calm.stage;
 
 import com.fasterxml.jackson.core.type.TypeReference;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -20,6 +21,7 @@ import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.train.Example;
 import org.calm4j.engine.train.References;
+import org.calm4j.engine.train.Replay;
 import org.calm4j.engine.train.StepLog;
 import org.calm4j.engine.train.TrainSettings;
 import org.calm4j.engine.train.Trainer;
@@ -63,9 +65,8 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
         CausalLm lm = start.model();
         TrainingData reader = new TrainingData(start.tokenizer(), lm.config().vocabSize());
         List<? extends Example> lines = lines(reader, data);
-        List<Example.Document> replay = options.replay == null ? List.of() : reader.documents(options.replay);
+        Replay replay = replay(reader, lm);
         checkLengths(lines, data, lm);
-        checkLengths(replay, options.replay, lm);
         int steps = options.steps(lines.size());
         TrainSettings settings = options.settings(steps, seed);
         AtomicFile.directories(output);
@@ -87,6 +88,16 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
             progress.end();
         }
         return last[0];
+    }
+
+    /** Without shares the files are one. */
+    private Replay replay(TrainingData reader, CausalLm lm) {
+        List<List<Example.Document>> sources = new ArrayList<>();
+        for (Path file : options.replay == null ? List.<Path>of() : options.replay) {
+            sources.add(reader.documents(file));
+            checkLengths(sources.getLast(), file, lm);
+        }
+        return options.replayShares == null ? Replay.of(sources.stream().flatMap(List::stream).toList()) : new Replay(sources, options.replayShares);
     }
 
     private List<? extends Example> lines(TrainingData reader, Path file) {

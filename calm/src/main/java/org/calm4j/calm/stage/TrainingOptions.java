@@ -1,6 +1,7 @@
 package org.calm4j.calm.stage;
 
 import com.fasterxml.jackson.annotation.JsonAutoDetect;
+import com.fasterxml.jackson.annotation.JsonFormat;
 import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.annotation.JsonNaming;
@@ -109,8 +110,15 @@ public class TrainingOptions {
     @JsonIgnore
     public boolean resume;
 
-    @Option(names = "--replay", paramLabel = "F.jsonl", description = "Documents whose cross-entropy every step adds, against forgetting.")
-    public Path replay;
+    @Option(names = "--replay", paramLabel = "FILE", arity = "1..*",
+            description = "Documents whose cross-entropy every step adds, against forgetting; of one file or several.")
+    @JsonFormat(with = JsonFormat.Feature.ACCEPT_SINGLE_VALUE_AS_ARRAY)
+    public List<Path> replay;
+
+    @Option(names = "--replay-shares", paramLabel = "X", split = ",",
+            description = "Of a step's documents, how many each file gives, such as 3,1; default: as many as it has.")
+    @JsonFormat(with = JsonFormat.Feature.ACCEPT_SINGLE_VALUE_AS_ARRAY)
+    public List<Double> replayShares;
 
     @Option(names = "--replay-weight", paramLabel = "W", defaultValue = "1", description = "Default ${DEFAULT-VALUE}.")
     public double replayWeight = 1;
@@ -138,6 +146,8 @@ public class TrainingOptions {
         check(saveSteps >= 0 && evalSteps >= 0 && loggingSteps > 0, "--save-steps, --eval-steps: at least 0; --logging-steps: at least 1");
         check(evalSteps == 0 || evalData != null, "--eval-steps needs --eval-data");
         check(replayBatchSize > 0, "--replay-batch-size must be at least 1");
+        check(replayShares == null || replay != null && replayShares.size() == replay.size() && replayShares.stream().allMatch(share -> share > 0),
+                "--replay-shares must be one number above 0 for each file of --replay");
         check(replayWeight >= 0, "--replay-weight must be at least 0");
     }
 
@@ -188,7 +198,7 @@ public class TrainingOptions {
     TrainSettings settings(int steps, long seed) {
         return new TrainSettings(batchSize, microBatchSize, !noShuffle, new Schedule(lrScheduler, learningRate, minLrRate, warmup(steps), steps),
                 new AdamW(adamBeta1, adamBeta2, adamEpsilon), weightDecay, maxGradNorm, loss(), consistencyLoss(), rewardScale(),
-                replay == null ? 0 : replayBatchSize, replayWeight, gradientCheckpointing, seed);
+                replay == null || replay.isEmpty() ? 0 : replayBatchSize, replayWeight, gradientCheckpointing, seed);
     }
 
     Lora.Settings lora(ModelConfig model) {

@@ -490,4 +490,28 @@ class CommandLineTest {
         assertThat(calm("tokenizer", "--data", path("none.jsonl"), "--output", path("new"))).isEqualTo(3);
         assertThat(err.toString()).contains("none.jsonl:1");
     }
+
+    /** Files without shares are as one; with shares each gives its part of a step. */
+    @Test
+    void replayOfSeveralFiles() throws IOException {
+        ModelOnDisk.write(folder.resolve("model"));
+        file("pairs.jsonl", "{\"prompt_input_ids\":[3,4],\"chosen_input_ids\":[5],\"rejected_input_ids\":[6]}");
+        file("a.jsonl", "{\"input_ids\":[3,4,5]}");
+        file("b.jsonl", "{\"input_ids\":[7,8,9]}", "{\"input_ids\":[9,8,7]}");
+        file("both.jsonl", "{\"input_ids\":[3,4,5]}", "{\"input_ids\":[7,8,9]}", "{\"input_ids\":[9,8,7]}");
+        file("doubled.jsonl", "{\"input_ids\":[3,4,5]}", "{\"input_ids\":[7,8,9]}", "{\"input_ids\":[3,4,5]}", "{\"input_ids\":[9,8,7]}");
+        assertThat(replayLosses("one", path("both.jsonl"))).isEqualTo(replayLosses("two", path("a.jsonl"), path("b.jsonl")));
+        assertThat(replayLosses("shares", path("a.jsonl"), path("b.jsonl"), "--replay-shares", "1,1"))
+                .isEqualTo(replayLosses("same", path("doubled.jsonl"))).isNotEqualTo(replayLosses("again", path("both.jsonl")));
+        assertThat(calm("dpo", "--model", path("model"), "--data", path("pairs.jsonl"), "--output", path("o"), "--replay", path("a.jsonl"),
+                "--replay-shares", "1,2")).isEqualTo(2);
+        assertThat(err.toString()).contains("--replay-shares");
+    }
+
+    private List<String> replayLosses(String name, String... replay) throws IOException {
+        assertThat(calm(Stream.concat(Stream.of("dpo", "--model", path("model"), "--data", path("pairs.jsonl"), "--output", path(name),
+                "--max-steps", "4", "--no-shuffle", "--replay-batch-size", "2", "--replay"), Stream.of(replay)).toArray(String[]::new)))
+                .as(err.toString()).isZero();
+        return Jsonl.readMaps(folder.resolve(name).resolve("metrics.jsonl")).stream().map(step -> step.get("replay_loss").toString()).toList();
+    }
 }

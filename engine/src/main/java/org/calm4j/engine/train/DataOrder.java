@@ -34,14 +34,9 @@ final class DataOrder {
         return batch;
     }
 
-    /** Line numbers of one step that goes on over the end of an epoch: always {@code batchSize} of them. */
-    int[] endless(int step) {
-        int[] batch = new int[batchSize];
-        for (int i = 0; i < batchSize; i++) {
-            long position = (long) step * batchSize + i;
-            batch[i] = line(position / lines, (int) (position % lines));
-        }
-        return batch;
+    /** The line at a position of the order that goes on over the end of an epoch. */
+    int at(long position) {
+        return line(position / lines, (int) (position % lines));
     }
 
     private int line(long epoch, int index) {

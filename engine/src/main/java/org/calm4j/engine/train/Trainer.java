@@ -51,11 +51,11 @@ public final class Trainer implements AutoCloseable {
     private final CausalLm model;
     private final TrainSettings settings;
     private final List<? extends Example> lines;
-    private final List<Example.Document> replay;
     private final List<Reference> reference;
     private final Held held;
     private final DataOrder lineOrder;
-    private final DataOrder replayOrder;
+    private final Replay replay;
+    private final Replay.Order replayOrder;
     private final int microBatchRows;
     private final Trained trained;
     private final Activations activations;
@@ -78,17 +78,16 @@ public final class Trainer implements AutoCloseable {
 
     /**
      * @param lines at least one
-     * @param replay documents for {@code replayBatchSize}; may be empty without
+     * @param replay where {@code replayBatchSize} documents a step come from
      * @param reference one per line where lines are pairs; null entries for lines that no step takes; empty otherwise
      */
-    public Trainer(CausalLm model, TrainSettings settings, List<? extends Example> lines, List<Example.Document> replay,
-            List<Reference> reference) {
+    public Trainer(CausalLm model, TrainSettings settings, List<? extends Example> lines, Replay replay, List<Reference> reference) {
         this(model, settings, lines, replay, reference, Held.NONE);
     }
 
     /** @param held what {@link #heldLoss} scores */
-    public Trainer(CausalLm model, TrainSettings settings, List<? extends Example> lines, List<Example.Document> replay,
-            List<Reference> reference, Held held) {
+    public Trainer(CausalLm model, TrainSettings settings, List<? extends Example> lines, Replay replay, List<Reference> reference,
+            Held held) {
         this.held = held;
         this.model = model;
         this.settings = settings;
@@ -96,8 +95,7 @@ public final class Trainer implements AutoCloseable {
         this.replay = replay;
         this.reference = reference;
         lineOrder = new DataOrder(lines.size(), settings.batchSize(), settings.shuffle(), CounterRandom.seed(settings.seed(), "data"));
-        replayOrder = new DataOrder(replay.size(), settings.replayBatchSize(), settings.shuffle(),
-                CounterRandom.seed(settings.seed(), "replay"));
+        replayOrder = replay.new Order(settings.replayBatchSize(), settings.shuffle(), CounterRandom.seed(settings.seed(), "replay"));
         Activations.Capacity capacity = capacity();
         if (capacity.positions() > model.config().maxPositions()) {
             throw CalmException.badInput("the longest training sequence has " + capacity.positions() + " tokens",
@@ -113,7 +111,7 @@ public final class Trainer implements AutoCloseable {
 
     private Activations.Capacity capacity() {
         List<Example> all = new ArrayList<>(lines);
-        all.addAll(replay);
+        all.addAll(replay.documents());
         all.addAll(held.lines());
         int longestExample = all.stream().mapToInt(Example::rows).max().orElse(0);
         int rows = Math.max(MICRO_BATCH_ROWS, longestExample);
@@ -121,7 +119,7 @@ public final class Trainer implements AutoCloseable {
             rows = sumOfLargest(all.stream().map(Example::rows), settings.microBatchSize());
         } else {
             rows = Math.max(longestExample, Math.min(rows, sumOfLargest(lines.stream().map(Example::rows), settings.batchSize())
-                    + sumOfLargest(replay.stream().map(Example::rows), settings.replayBatchSize())));
+                    + sumOfLargest(replay.documents().stream().map(Example::rows), settings.replayBatchSize())));
         }
         // A pair's prompt row scores two targets, and rows of a prompt may score none.
         int pairsInLine = lines.stream().mapToInt(line -> line.preferences().size()).max().orElse(0);
@@ -232,8 +230,7 @@ public final class Trainer implements AutoCloseable {
             slots.add(new Slot(lines.get(line), line, lines.get(line).weight() / batchLines.length));
         }
         if (settings.replayBatchSize() > 0) {
-            for (int document : replayOrder.endless(step)) {
-                Example.Document example = replay.get(document);
+            for (Example.Document example : replayOrder.documents(step)) {
                 slots.add(new Slot(example, -1, example.weight() * settings.replayWeight() / settings.replayBatchSize()));
             }
         }

@@ -36,7 +36,7 @@ final class ConsistencyOracleTest {
             try (Backend backend = kind.equals("simd") ? new SimdBackend(1) : new ScalarBackend(DType.F64);
                     ModelFolder folder = ModelFolder.openToTrain(backend, model)) {
                 List<Example> lines = lines(run.required("data"));
-                try (Trainer trainer = new Trainer(folder.model(), settings(run), lines, List.of(), References.of(folder.model(), lines, null))) {
+                try (Trainer trainer = new Trainer(folder.model(), settings(run), lines, Replay.NONE, References.of(folder.model(), lines, null))) {
                     for (JsonNode step : run.required("steps")) {
                         JsonNode log = Json.mapper().valueToTree(trainer.step(step.required("step").intValue() - 1));
                         for (String name : List.of("loss", "grad_norm", "rewards/margins", "consistency")) {

@@ -15,7 +15,7 @@ final class DataOrderTest {
         assertThat(order.batch(0)).containsExactly(0, 1);
         assertThat(order.batch(2)).containsExactly(4);
         assertThat(order.batch(3)).containsExactly(0, 1);
-        assertThat(order.endless(2)).containsExactly(4, 0);
+        assertThat(List.of(order.at(4), order.at(5), order.at(14))).containsExactly(4, 0, 4);
     }
 
     @Test

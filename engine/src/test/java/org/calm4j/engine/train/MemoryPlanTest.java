@@ -70,7 +70,7 @@ final class MemoryPlanTest {
             TrainSettings settings = new TrainSettings(1, 0, true, new Schedule(Schedule.Kind.LINEAR, 1e-3, 0.1, 0, 1), AdamW.DEFAULT, 0, 1,
                     null, 0, 0, 0, true, 3);
             try (Parameters parameters = model.parameters(); Trainer trainer = new Trainer(model, settings,
-                    List.of(new Example.Document(new int[] {1, 2, 3, 4}, 1, 1)), List.of(), List.of())) {
+                    List.of(new Example.Document(new int[] {1, 2, 3, 4}, 1, 1)), Replay.NONE, List.of())) {
                 MemoryPlan plan = trainer.memory();
                 assertThat(plan.trained()).isEqualTo(parameters.block().bytes()).isEqualTo(plan.gradients());
                 assertThat(plan.moments()).isEqualTo(2 * plan.trained());

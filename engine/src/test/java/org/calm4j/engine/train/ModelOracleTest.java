@@ -156,7 +156,7 @@ final class ModelOracleTest {
                 List<Example.Document> replay = examples(run.required("replay")).stream().map(Example.Document.class::cast).toList();
                 List<Trainer.Reference> reference = lines.getFirst() instanceof Example.Document ? List.of()
                         : References.of(folder.model().withoutAdapter(), lines.stream().map(Example.Preference.class::cast).toList(), null);
-                try (Trainer trainer = new Trainer(folder.model(), settings(run.required("settings")), lines, replay, reference)) {
+                try (Trainer trainer = new Trainer(folder.model(), settings(run.required("settings")), lines, Replay.of(replay), reference)) {
                     for (JsonNode step : run.required("steps")) {
                         int number = step.required("step").intValue();
                         check(c, name + " step " + number, Json.mapper().valueToTree(trainer.step(number - 1)), step);

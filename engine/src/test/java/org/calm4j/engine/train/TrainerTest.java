@@ -37,7 +37,7 @@ final class TrainerTest {
     @Test
     void dpoStartsAtLn2AndLearnsThePreference() {
         CausalLm model = TinyModel.random(new ScalarBackend(), true);
-        try (Trainer trainer = new Trainer(model, settings(3, 0, 0), PAIRS, List.of(), References.of(model, PAIRS, null))) {
+        try (Trainer trainer = new Trainer(model, settings(3, 0, 0), PAIRS, Replay.NONE, References.of(model, PAIRS, null))) {
             StepLog first = trainer.step(0);
             double weights = (1 + 0.5 + 2) / 3;
             assertThat(first.loss()).isCloseTo(weights * Math.log(2), within(1e-6));
@@ -57,7 +57,7 @@ final class TrainerTest {
         List<Double> norms = new ArrayList<>();
         for (int microBatch : new int[] {0, 1, 2}) {
             CausalLm model = TinyModel.random(new ScalarBackend(DType.F64), true);
-            try (Trainer trainer = new Trainer(model, settings(3, microBatch, 2), PAIRS, DOCUMENTS, References.of(model, PAIRS, null))) {
+            try (Trainer trainer = new Trainer(model, settings(3, microBatch, 2), PAIRS, Replay.of(DOCUMENTS), References.of(model, PAIRS, null))) {
                 norms.add(trainer.step(0).gradNorm());
                 norms.add(trainer.step(1).loss());
             }
@@ -79,7 +79,7 @@ final class TrainerTest {
                     new ConsistencyLoss.DirectConsistency(0.5), 0.5, 2, 0.7, false, 3);
             CausalLm model = TinyModel.random(new ScalarBackend(DType.F64), true);
             List<Trainer.Reference> references = References.of(model, lines, null);
-            try (Trainer trainer = new Trainer(model, settings, lines, DOCUMENTS, references, new Trainer.Held(lines, references))) {
+            try (Trainer trainer = new Trainer(model, settings, lines, Replay.of(DOCUMENTS), references, new Trainer.Held(lines, references))) {
                 // At the start the loss is the reference's own inconsistency.
                 double expected = lines.stream().mapToDouble(line -> line.weight() / 3
                         * (2 * Math.abs(ratio(references.get(lines.indexOf(line)).second())) + 0.5 * Math.abs(ratio(references.get(lines.indexOf(line)))))).sum();
@@ -120,7 +120,7 @@ final class TrainerTest {
 
     private static StepLog firstStep(Example.Document... documents) {
         CausalLm model = TinyModel.random(new ScalarBackend(DType.F64), true);
-        try (Trainer trainer = new Trainer(model, settings(documents.length, 0, 0), List.of(documents), List.of(), List.of())) {
+        try (Trainer trainer = new Trainer(model, settings(documents.length, 0, 0), List.of(documents), Replay.NONE, List.of())) {
             return trainer.step(0);
         }
     }
@@ -131,7 +131,7 @@ final class TrainerTest {
         List<Double> losses = new ArrayList<>();
         for (boolean looks : new boolean[] {false, true}) {
             CausalLm model = TinyModel.random(new ScalarBackend(DType.F64), true);
-            try (Trainer trainer = new Trainer(model, settings(1, 0, 0), PAIRS.subList(0, 1), List.of(), References.of(model, PAIRS, null),
+            try (Trainer trainer = new Trainer(model, settings(1, 0, 0), PAIRS.subList(0, 1), Replay.NONE, References.of(model, PAIRS, null),
                     new Trainer.Held(PAIRS, References.of(model, PAIRS, null)))) {
                 if (looks) {
                     assertThat(trainer.heldLoss()).isCloseTo((1 + 0.5 + 2) / 3 * Math.log(2), within(1e-12));
@@ -164,7 +164,7 @@ final class TrainerTest {
         CausalLm model = TinyModel.random(new ScalarBackend(), true);
         TrainingRun run = new TrainingRun(output, "model.safetensors", Map.of("steps", steps, "seed", 3), Map.of(), steps, 2, 0, 1, resume);
         ModelWriter writer = (to, type) -> Safetensors.write(to.resolve("model.safetensors"), model.parameters().block().tensors(), Map.of());
-        try (Trainer trainer = new Trainer(model, settings(2, 0, 2), PAIRS, DOCUMENTS, References.of(model, PAIRS, null))) {
+        try (Trainer trainer = new Trainer(model, settings(2, 0, 2), PAIRS, Replay.of(DOCUMENTS), References.of(model, PAIRS, null))) {
             run.run(trainer, writer, log -> {
                 if (log.step() == stop && stop < steps) {
                     throw new Killed();

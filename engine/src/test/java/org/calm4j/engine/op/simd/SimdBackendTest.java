@@ -24,6 +24,7 @@ import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.HostBuffer;
 import org.calm4j.engine.train.Example;
 import org.calm4j.engine.train.References;
+import org.calm4j.engine.train.Replay;
 import org.calm4j.engine.train.Schedule;
 import org.calm4j.engine.train.TrainSettings;
 import org.calm4j.engine.train.Trainer;
@@ -242,7 +243,7 @@ final class SimdBackendTest extends BackendConformance {
                 new PreferenceLoss.DpoSigmoid(0.1, 0), 0.1, 0, 0, false, 1);
         try (SimdBackend backend = new SimdBackend(threads); Parameters parameters = Parameters.random(backend, config, 3)) {
             CausalLm model = new CausalLm(config, parameters, null);
-            try (Trainer trainer = new Trainer(model, settings, pairs, List.of(), References.of(model, pairs, null))) {
+            try (Trainer trainer = new Trainer(model, settings, pairs, Replay.NONE, References.of(model, pairs, null))) {
                 for (int step = 0; step < 3; step++) {
                     trainer.step(step);
                 }
