@@ -52,6 +52,9 @@ final class PairsCommand extends CalmCommand {
 
     @Override
     void run() {
+        if (options.translator == TranslatorOptions.Kind.HTTP && options.translations == null) {
+            say("calm pairs: without --translations F.jsonl nothing that is translated is kept, should the service or this command stop");
+        }
         if (options.translator != TranslatorOptions.Kind.MODEL || model == null) {
             pairs(options.open(null, System.getenv()));
             return;
@@ -68,6 +71,11 @@ final class PairsCommand extends CalmCommand {
             say(counts.warning());
         }
         ObjectNode result = Json.mapper().valueToTree(counts);
-        result(result.put("output", output.toString()), counts.text() + System.lineSeparator() + "Pairs in " + output);
+        String untranslated = "";
+        if (translator != null && !translator.leftOut().isEmpty()) {
+            result.set("untranslated", Json.mapper().valueToTree(translator.leftOut()));
+            untranslated = System.lineSeparator() + "Without a translation: " + translator.leftOut() + ".";
+        }
+        result(result.put("output", output.toString()), counts.text() + untranslated + System.lineSeparator() + "Pairs in " + output);
     }
 }

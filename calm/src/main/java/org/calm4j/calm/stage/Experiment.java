@@ -150,7 +150,8 @@ public final class Experiment {
                 PairCounts counts = new PairsStage(List.of(samples), votes, prompts(), output, options, translator, config.seed()).run();
                 Json.write(file(prefix + PAIR_COUNTS), counts);
                 progress.say(prefix + "pairs: " + counts.pairs() + " " + counts.sources() + ", none for " + counts.skipped()
-                        + (counts.left().isEmpty() ? "" : ", " + counts.left()));
+                        + (counts.left().isEmpty() ? "" : ", " + counts.left())
+                        + (translator == null || translator.leftOut().isEmpty() ? "" : ", without a translation " + translator.leftOut()));
                 if (counts.warning() != null) {
                     progress.say(prefix + counts.warning());
                 }

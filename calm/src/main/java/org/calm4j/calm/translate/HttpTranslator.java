@@ -17,18 +17,24 @@ import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 import java.time.format.DateTimeParseException;
 import java.util.ArrayList;
-import java.util.Collections;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import java.util.regex.Pattern;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 
 /**
  * A translation service by HTTP: LibreTranslate's interface ({@code POST /translate}) or DeepL's ({@code POST /v2/translate}). It waits as long as
  * the service asks for ({@code Retry-After}), longer each time where it does not say, and tries again when the service is busy or out of reach.
+ * A text that the service does not take, or whose languages it does not offer, has no translation, and is counted.
  */
 public final class HttpTranslator implements Translator {
     /** The interface that a service has. */
@@ -50,14 +56,46 @@ public final class HttpTranslator implements Translator {
     private static final Duration TIMEOUT = Duration.ofMinutes(1);
     private static final int MOST_BYTES = 16 << 20;
     private static final int QUOTA_EXCEEDED = 456;
+    private static final int PAYMENT_REQUIRED = 402;
+    /** What may be the fault of one text, or of its languages. */
+    private static final Set<Integer> TEXT_REFUSALS = Set.of(400, 422);
+    private static final Pattern QUOTA = Pattern.compile("(?i)quota|out of credits?|insufficient (?:credit|balance|funds)");
+    private static final Pattern LENGTH = Pattern.compile("(?i)too (?:long|large|big)|exceed|(?:text|character|size|length) limit"
+            + "|limit of \\d+ char|max(?:imum)? (?:text )?(?:length|size|number of char)");
+    private static final Pattern LANGUAGES = Pattern.compile(
+            "(?i)not supported|unsupported|not available as a target|(?:unknown|invalid) (?:source|target)?[ _]?lang");
+    /** Texts refused one after the other for no known reason, after which it is no longer the texts. */
+    private static final int MOST_IN_A_ROW = 3;
     /** DeepL wants to be told which of its variants of a target is meant. */
-    private static final Map<String, String> DEEPL_TARGETS = Map.of("en", "EN-US", "pt", "PT-BR");
+    private static final Map<String, String> DEEPL_TARGETS = Map.of("en", "EN-US", "pt", "PT-BR", "no", "NB");
 
     private final Api api;
     private final URI base;
     private final String key;
     private final Consumer<Duration> pause;
+    private final Map<String, Integer> leftOut = new TreeMap<>();
+    private final Map<List<String>, String> unsupported = new HashMap<>();
+    private boolean answered;
+    private int inARow;
     private final HttpClient client = HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(10)).build();
+
+    /** The service does not translate what it was sent, and will not when it is asked again. */
+    private static final class Refused extends Exception {
+        private static final long serialVersionUID = 1;
+
+        private enum Why {
+            LENGTH, LANGUAGES, OTHER
+        }
+
+        private final Why why;
+        private final int status;
+
+        Refused(Why why, int status, String message) {
+            super(message);
+            this.why = why;
+            this.status = status;
+        }
+    }
 
     HttpTranslator(Api api, URI base, String key, Consumer<Duration> pause) {
         this.api = api;
@@ -94,24 +132,67 @@ public final class HttpTranslator implements Translator {
 
     @Override
     public List<String> translate(List<Request> requests) {
-        List<String> translations = new ArrayList<>(Collections.nCopies(requests.size(), null));
-        Map<List<String>, List<Integer>> byLanguages = new LinkedHashMap<>();
-        for (int i = 0; i < requests.size(); i++) {
-            byLanguages.computeIfAbsent(List.of(requests.get(i).source(), requests.get(i).target()), key -> new ArrayList<>()).add(i);
-        }
-        byLanguages.forEach((languages, places) -> {
-            for (int first = 0; first < places.size(); first += api.batch) {
-                List<Integer> batch = places.subList(first, Math.min(places.size(), first + api.batch));
-                List<String> texts = call(batch.stream().map(i -> requests.get(i).text()).toList(), languages.getFirst(), languages.getLast());
-                for (int i = 0; i < batch.size(); i++) {
-                    translations.set(batch.get(i), texts.get(i).isBlank() ? null : texts.get(i));
-                }
-            }
-        });
-        return translations;
+        Map<Request, String> translations = new HashMap<>();
+        translate(requests, translations::put);
+        return requests.stream().map(translations::get).collect(ArrayList::new, ArrayList::add, ArrayList::addAll);
     }
 
-    private List<String> call(List<String> texts, String source, String target) {
+    @Override
+    public void translate(List<Request> requests, BiConsumer<Request, String> said) {
+        Map<List<String>, List<Request>> byLanguages = new LinkedHashMap<>();
+        for (Request request : new LinkedHashSet<>(requests)) {
+            byLanguages.computeIfAbsent(List.of(request.source(), request.target()), key -> new ArrayList<>()).add(request);
+        }
+        byLanguages.forEach((languages, own) -> {
+            for (int first = 0; first < own.size(); first += api.batch) {
+                batch(own.subList(first, Math.min(own.size(), first + api.batch)), languages, said);
+            }
+        });
+    }
+
+    /** Of a batch that is refused for what is in it, the halves are tried, so that only the text that is refused has no translation. */
+    private void batch(List<Request> batch, List<String> languages, BiConsumer<Request, String> said) {
+        if (unsupported.containsKey(languages)) {
+            leaveOut(unsupported.get(languages), batch.size());
+            return;
+        }
+        try {
+            List<String> texts = call(batch.stream().map(Request::text).toList(), languages.getFirst(), languages.getLast());
+            answered = true;
+            inARow = 0;
+            for (int i = 0; i < batch.size(); i++) {
+                if (texts.get(i).isBlank()) {
+                    leaveOut("answered with nothing", 1);
+                } else {
+                    said.accept(batch.get(i), texts.get(i));
+                }
+            }
+        } catch (Refused refused) {
+            if (refused.why == Refused.Why.LANGUAGES) {
+                unsupported.put(languages, "from " + languages.getFirst() + " to " + languages.getLast() + " is not offered"
+                        + refused.getMessage());
+                leaveOut(unsupported.get(languages), batch.size());
+            } else if (batch.size() > 1) {
+                batch(batch.subList(0, batch.size() / 2), languages, said);
+                batch(batch.subList(batch.size() / 2, batch.size()), languages, said);
+            } else if (refused.why == Refused.Why.LENGTH || answered && ++inARow < MOST_IN_A_ROW) {
+                leaveOut(refused.why == Refused.Why.LENGTH ? "longer than the service takes" : "refused (HTTP " + refused.status + ")", 1);
+            } else {
+                throw CalmException.failed(base + " answered HTTP " + refused.status + refused.getMessage(), refused);
+            }
+        }
+    }
+
+    private void leaveOut(String why, int texts) {
+        leftOut.merge(why, texts, Integer::sum);
+    }
+
+    @Override
+    public Map<String, Integer> leftOut() {
+        return leftOut;
+    }
+
+    private List<String> call(List<String> texts, String source, String target) throws Refused {
         ObjectNode body = JsonNodeFactory.instance.objectNode();
         HttpRequest.Builder request = HttpRequest.newBuilder().timeout(TIMEOUT).header("Content-Type", "application/json");
         if (api == Api.DEEPL) {
@@ -133,10 +214,11 @@ public final class HttpTranslator implements Translator {
         return found.stream().map(JsonNode::textValue).toList();
     }
 
-    private JsonNode send(HttpRequest request) {
+    private JsonNode send(HttpRequest request) throws Refused {
         Duration wait = FIRST_WAIT;
         for (int attempt = 1;; attempt++) {
             String problem;
+            Refused refused = null;
             Duration asked = null;
             try {
                 HttpResponse<InputStream> response = client.send(request, HttpResponse.BodyHandlers.ofInputStream());
@@ -148,6 +230,7 @@ public final class HttpTranslator implements Translator {
                     return parse(bytes);
                 }
                 problem = problem(response.statusCode(), bytes);
+                refused = response.statusCode() == 500 && answered ? new Refused(Refused.Why.OTHER, 500, message(bytes)) : null;
                 asked = response.headers().firstValue("Retry-After").map(HttpTranslator::retryAfter).orElse(null);
             } catch (IOException e) {
                 problem = "is out of reach (" + e.getClass().getSimpleName() + (e.getMessage() == null ? "" : ": " + e.getMessage()) + ")";
@@ -156,7 +239,10 @@ public final class HttpTranslator implements Translator {
                 throw CalmException.failed("translation was interrupted", e);
             }
             if (attempt == ATTEMPTS) {
-                throw CalmException.failed(base + " " + problem + ", after " + ATTEMPTS + " attempts; what was translated is kept, try again later", null);
+                if (refused != null) {
+                    throw refused;
+                }
+                throw CalmException.failed(base + " " + problem + ", after " + ATTEMPTS + " attempts; try again later", null);
             }
             Duration next = asked != null ? asked : wait;
             pause.accept(next.compareTo(LONGEST_WAIT) > 0 ? LONGEST_WAIT : next);
@@ -164,17 +250,23 @@ public final class HttpTranslator implements Translator {
         }
     }
 
-    /** What is wrong, where trying again may help; otherwise it ends here. */
-    private String problem(int status, byte[] body) {
+    /** What is wrong, where trying again may help; otherwise it ends here, for this text or for all. */
+    private String problem(int status, byte[] body) throws Refused {
         String message = message(body);
+        if (status == QUOTA_EXCEEDED || status == PAYMENT_REQUIRED || QUOTA.matcher(message).find()) {
+            throw CalmException.failed(base + ": the quota is used up" + message + "; go on when there is more", null);
+        }
         if (status == 429 || status >= 500) {
             return "is busy (HTTP " + status + message + ")";
         }
         if (status == 401 || status == 403) {
             throw CalmException.failed(base + " refused the key (HTTP " + status + message + "); set " + api.variable, null);
         }
-        if (status == QUOTA_EXCEEDED) {
-            throw CalmException.failed(base + ": the quota is used up" + message + "; what was translated is kept, go on when there is more", null);
+        if (status == 413 || status == 414 || TEXT_REFUSALS.contains(status) && LENGTH.matcher(message).find()) {
+            throw new Refused(Refused.Why.LENGTH, status, message);
+        }
+        if (TEXT_REFUSALS.contains(status)) {
+            throw new Refused(LANGUAGES.matcher(message).find() ? Refused.Why.LANGUAGES : Refused.Why.OTHER, status, message);
         }
         throw CalmException.failed(base + " answered HTTP " + status + message, null);
     }

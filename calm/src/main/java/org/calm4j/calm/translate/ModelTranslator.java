@@ -7,8 +7,10 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import org.calm4j.engine.generate.Completion;
 import org.calm4j.engine.generate.Generator;
 import org.calm4j.engine.generate.Sampling;
@@ -23,6 +25,7 @@ public final class ModelTranslator implements Translator {
 
     private final ModelFolder model;
     private final int maxNewTokens;
+    private final Map<String, Integer> leftOut = new TreeMap<>();
 
     /** @param model with a tokenizer; it stays open for as long as this is used */
     public ModelTranslator(ModelFolder model, int maxNewTokens) {
@@ -33,14 +36,26 @@ public final class ModelTranslator implements Translator {
     @Override
     public List<String> translate(List<Request> requests) {
         List<int[]> prompts = requests.stream().map(request -> model.promptIds(prompt(request))).toList();
-        List<List<Completion>> completions = new Generator(model).generate(prompts, Sampling.greedy(maxNewTokens), done -> { });
+        int longest = model.model().config().maxPositions() - maxNewTokens;
+        List<int[]> fitting = prompts.stream().filter(prompt -> prompt.length <= longest).toList();
+        Iterator<List<Completion>> completions = new Generator(model).generate(fitting, Sampling.greedy(maxNewTokens), done -> { })
+                .iterator();
         List<String> translations = new ArrayList<>();
-        for (List<Completion> own : completions) {
-            Completion completion = own.getFirst();
-            String text = completion.ended() ? completion.text().strip() : "";
+        for (int[] prompt : prompts) {
+            Completion completion = prompt.length <= longest ? completions.next().getFirst() : null;
+            String text = completion != null && completion.ended() ? completion.text().strip() : "";
+            if (completion == null || !completion.ended()) {
+                leftOut.merge(completion == null ? "longer than the model's positions allow" : "cut off at --translator-max-new-tokens", 1,
+                        Integer::sum);
+            }
             translations.add(text.isEmpty() ? null : text);
         }
         return translations;
+    }
+
+    @Override
+    public Map<String, Integer> leftOut() {
+        return leftOut;
     }
 
     static String prompt(Request request) {

@@ -20,7 +20,7 @@ import org.calm4j.engine.io.Json;
  * remembered from a translator, so that nothing is translated twice and a run that was stopped goes on.
  */
 public final class TranslationFile implements Translator {
-    /** Requests between two writes: what a stopped run loses at most. */
+    /** Requests at a time: what a stopped run loses at most, where a translator tells its translations together. */
     private static final int CHUNK = 32;
 
     private record Line(String source, String target, String text, String translation) {
@@ -59,20 +59,26 @@ public final class TranslationFile implements Translator {
     public List<String> translate(List<Request> requests) {
         List<Request> missing = requests.stream().filter(request -> !known.containsKey(request)).distinct().toList();
         for (int first = 0; translator != null && first < missing.size(); first += CHUNK) {
-            List<Request> chunk = missing.subList(first, Math.min(missing.size(), first + CHUNK));
-            List<String> texts = translator.translate(chunk);
-            StringBuilder lines = new StringBuilder();
-            for (int i = 0; i < chunk.size(); i++) {
-                if (texts.get(i) != null) {
-                    known.put(chunk.get(i), texts.get(i));
-                    lines.append(Json.compact(new Line(chunk.get(i).source(), chunk.get(i).target(), chunk.get(i).text(), texts.get(i)))).append('\n');
-                }
+            try {
+                translator.translate(missing.subList(first, Math.min(missing.size(), first + CHUNK)), this::keep);
+            } catch (CalmException e) {
+                throw known.isEmpty() ? e : new CalmException(e.kind(), e.getMessage() + "; " + known.size()
+                        + " translations are kept in " + file + ", the same command goes on from there", e);
             }
-            append(lines.toString());
         }
         List<String> translations = new ArrayList<>();
         requests.forEach(request -> translations.add(known.get(request)));
         return translations;
+    }
+
+    @Override
+    public Map<String, Integer> leftOut() {
+        return translator == null ? Map.of() : translator.leftOut();
+    }
+
+    private void keep(Request request, String translation) {
+        known.put(request, translation);
+        append(Json.compact(new Line(request.source(), request.target(), request.text(), translation)) + "\n");
     }
 
     private void read() {

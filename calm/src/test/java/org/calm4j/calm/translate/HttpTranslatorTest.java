@@ -15,14 +15,21 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.IntFunction;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Against a service on this machine that answers as told. */
 class HttpTranslatorTest {
@@ -119,7 +126,8 @@ class HttpTranslatorTest {
             assertThatThrownBy(() -> translator(HttpTranslator.Api.DEEPL, "secret").translate(THREE)).isInstanceOf(CalmException.class)
                     .hasMessageContaining(status == 403 ? "DEEPL_API_KEY" : status == 456 ? "quota" : "HTTP 400: no")
                     .hasMessageNotContaining("secret").hasMessageNotContaining("more\n");
-            assertThat(asked).hasSize(before + 1);
+            // What is in a batch may be the fault of one text.
+            assertThat(asked).hasSize(before + (status == 400 ? 2 : 1));
         }
         replies = call -> Reply.ok("{\"detail\": 1}");
         assertThatThrownBy(() -> translator(HttpTranslator.Api.LIBRETRANSLATE, null).translate(THREE)).hasMessageContaining("no translation");
@@ -152,5 +160,87 @@ class HttpTranslatorTest {
         Files.writeString(cache, Files.readString(cache).replace("{\"source\":\"en\",\"tar\n", ""));
         assertThat(TranslationFile.of(cache).translate(List.of(THREE.get(2), new Translator.Request("cow", "fr", "en")))).containsExactly("<cow>", null);
         assertThatThrownBy(() -> TranslationFile.of(folder.resolve("none"))).isInstanceOf(CalmException.class);
+    }
+
+    private static List<Translator.Request> many(int n, String source, String target) {
+        return IntStream.range(0, n).mapToObj(i -> new Translator.Request("t" + i, source, target)).toList();
+    }
+
+    private Reply translation(int call) {
+        JsonNode request = asked.get(call);
+        return Reply.ok(Json.compact(request.has("q") ? Map.of("translatedText", "<" + request.path("q").asText() + ">")
+                : Map.of("translations", request.path("text").valueStream().map(text -> Map.of("text", "<" + text.asText() + ">")).toList())));
+    }
+
+    /** The service's quota ends in the middle; whatever the interface, what was paid for is in the file and not asked for again. */
+    @ParameterizedTest
+    @EnumSource(HttpTranslator.Api.class)
+    void whatWasTranslatedIsKeptOverAFailure(HttpTranslator.Api api) throws IOException {
+        List<Translator.Request> requests = Stream.of(many(20, "en", "fr"), many(20, "en", "it"), many(60, "de", "fr")).flatMap(List::stream)
+                .toList();
+        Path cache = folder.resolve("cache.jsonl");
+        int quota = api == HttpTranslator.Api.DEEPL ? 1 : 25;
+        replies = call -> call < quota ? translation(call) : new Reply(456, "{\"message\": \"Quota Exceeded\"}", Map.of());
+        assertThatThrownBy(() -> TranslationFile.remembering(cache, translator(api, "k")).translate(requests))
+                .isInstanceOf(CalmException.class).hasMessageContaining("quota").hasMessageContaining("kept in " + cache);
+        int kept = Files.readAllLines(cache).size();
+        assertThat(kept).isEqualTo(api == HttpTranslator.Api.DEEPL ? 20 : 25);
+        asked.clear();
+        replies = this::translation;
+        assertThat(TranslationFile.remembering(cache, translator(api, "k")).translate(requests)).doesNotContainNull().hasSize(100);
+        assertThat(asked.stream().mapToInt(each -> each.has("q") ? 1 : each.path("text").size()).sum()).isEqualTo(100 - kept);
+    }
+
+    /** As the two services, and the web servers before them, put it. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+        413 | {"message": "Request Entity Too Large"}
+        413 | <html>413 Request Entity Too Large</html>
+        400 | {"error": "Invalid request: request (5001) exceeds text limit (5000)"}
+        400 | {"error": "Text is too long"}
+        422 | {"message": "maximum number of characters is 3000"}
+        400 | {"error": "no idea"}
+        500 | {"error": "Cannot translate text: list index out of range"}
+        """)
+    void aTextThatTheServiceRefusesIsLeftOut(int status, String body) {
+        for (HttpTranslator.Api api : HttpTranslator.Api.values()) {
+            asked.clear();
+            // DeepL's first batch is refused as a whole where the reason is not known.
+            int all = api == HttpTranslator.Api.DEEPL ? 55 : 10;
+            int bad = status == 500 && api == HttpTranslator.Api.DEEPL ? 52 : 7;
+            replies = call -> asked.get(call).toString().contains("\"t" + bad + "\"") ? new Reply(status, body, Map.of())
+                    : translation(call);
+            HttpTranslator translator = translator(api, "k");
+            List<String> translations = translator.translate(many(all, "en", "fr"));
+            assertThat(translations).hasSize(all).startsWith("<t0>", "<t1>").endsWith("<t" + (all - 1) + ">");
+            assertThat(translations.indexOf(null)).isEqualTo(bad).isEqualTo(translations.lastIndexOf(null));
+            assertThat(translator.leftOut()).hasSize(1).containsValue(1);
+        }
+    }
+
+    /** A service that has stopped working is no reason to leave out all texts. */
+    @Test
+    void refusalsWithoutAReasonEndIt() {
+        replies = call -> call < 3 ? translation(call) : new Reply(400, "{\"error\": \"no idea\"}", Map.of());
+        assertThatThrownBy(() -> translator(HttpTranslator.Api.LIBRETRANSLATE, null).translate(many(70, "en", "fr")))
+                .isInstanceOf(CalmException.class).hasMessageContaining("HTTP 400: no idea");
+        assertThat(asked).hasSize(6);
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+        LIBRETRANSLATE | {"error": "tlh is not supported"}
+        LIBRETRANSLATE | {"error": "Klingon (tlh) is not available as a target language from English (en)"}
+        DEEPL          | {"message": "Value for 'target_lang' not supported."}
+        """)
+    void languagesThatAreNotOfferedAreAskedForOnce(HttpTranslator.Api api, String body) {
+        replies = call -> asked.get(call).toString().toLowerCase(Locale.ROOT).contains("tlh") ? new Reply(400, body, Map.of())
+                : translation(call);
+        HttpTranslator translator = translator(api, "k");
+        List<Translator.Request> requests = Stream.concat(many(60, "en", "tlh").stream(), many(2, "en", "fr").stream()).toList();
+        assertThat(translator.translate(requests)).filteredOn(Objects::nonNull).containsExactly("<t0>", "<t1>");
+        assertThat(translator.leftOut()).containsValue(60).hasSize(1);
+        assertThat(translator.leftOut().keySet().iterator().next()).startsWith("from en to tlh is not offered: ");
+        assertThat(asked.stream().filter(each -> each.toString().toLowerCase(Locale.ROOT).contains("tlh"))).hasSize(1);
     }
 }

@@ -62,7 +62,15 @@ class ModelTranslatorTest {
             new TrainStage("sft", start, null, null, folder.resolve("data.jsonl"), trained, options, 1).run(backend, Progress.NONE);
             try (ModelFolder model = ModelFolder.open(backend, trained, null)) {
                 assertThat(new ModelTranslator(model, 16).translate(List.of(REQUEST, REQUEST))).containsExactly("La réponse est A", "La réponse est A");
-                assertThat(new ModelTranslator(model, 3).translate(List.of(REQUEST))).containsExactly((String) null);
+                ModelTranslator brief = new ModelTranslator(model, 3);
+                assertThat(brief.translate(List.of(REQUEST))).containsExactly((String) null);
+                assertThat(brief.leftOut()).hasSize(1).containsValue(1);
+                // One text that does not fit is no end of the others.
+                ModelTranslator translator = new ModelTranslator(model, 16);
+                Translator.Request endless = new Translator.Request("answer ".repeat(200), "en", "fr");
+                assertThat(translator.translate(List.of(endless, REQUEST))).containsExactly(null, "La réponse est A");
+                assertThat(translator.translate(List.of(endless))).containsExactly((String) null);
+                assertThat(translator.leftOut()).hasSize(1).containsValue(2);
             }
         }
     }
