@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonMappingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import java.io.IOException;
 import java.io.InputStream;
@@ -21,6 +22,7 @@ import org.calm4j.engine.io.Json;
 /**
  * One way to align the model: what it does otherwise than the experiment says. Options are named as on the command line, with underscores.
  *
+ * @param sample some of {@link ExperimentConfig.SampleOptions}
  * @param vote some of {@link VoteOptions}
  * @param pairs some of {@link PairOptions}
  * @param dpo some of {@link PreferenceOptions}; of those that both have, sft takes them too
@@ -28,10 +30,10 @@ import org.calm4j.engine.io.Json;
  * @param rounds of sampling, voting and training, each from the model of the last
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
-public record Arm(JsonNode vote, JsonNode pairs, JsonNode dpo, Train train, int rounds) {
+public record Arm(JsonNode sample, JsonNode vote, JsonNode pairs, JsonNode dpo, Train train, int rounds) {
     private static final ObjectMapper STRICT = Json.mapper().copy().enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
             .enable(DeserializationFeature.FAIL_ON_IGNORED_PROPERTIES);
-    static final Arm CALM = new Arm(null, null, null, Train.DPO, 1);
+    static final Arm CALM = new Arm(null, null, null, null, Train.DPO, 1);
 
     /** The command that trains. */
     public enum Train {
@@ -61,7 +63,16 @@ public record Arm(JsonNode vote, JsonNode pairs, JsonNode dpo, Train train, int 
 
     /** Only these languages vote. */
     static Arm voting(List<String> languages) {
-        return new Arm(Json.mapper().valueToTree(Map.of("languages", languages)), null, null, Train.DPO, 1);
+        return new Arm(null, Json.mapper().valueToTree(Map.of("languages", languages)), null, null, Train.DPO, 1);
+    }
+
+    ExperimentConfig.SampleOptions sample(ExperimentConfig.SampleOptions base) {
+        return over(base, sample, ExperimentConfig.SampleOptions.class, "sample");
+    }
+
+    /** Whether its first round samples in a way of its own. */
+    boolean hasOwnSamples() {
+        return sample != null && !sample.isNull();
     }
 
     VoteOptions vote(VoteOptions base) {
@@ -78,22 +89,28 @@ public record Arm(JsonNode vote, JsonNode pairs, JsonNode dpo, Train train, int 
     }
 
     /** @throws CalmException wrong usage: options that are not known, or out of their range */
-    void check(String name, VoteOptions vote, PairOptions pairs, PreferenceOptions dpo) {
+    void check(String name, ExperimentConfig.SampleOptions sample, VoteOptions vote, PairOptions pairs, PreferenceOptions dpo) {
         TrainingOptions.check(rounds > 0, "rounds must be at least 1");
         TrainingOptions.check(name.matches("[\\w.-]+") && !name.startsWith("."), "the arm '" + name + "' names files; letters, digits, . _ and - will do");
+        sample(sample);
         vote(vote).check();
         pairs(pairs).check();
         training(dpo).check();
     }
 
     private static <T> T over(T base, JsonNode changes, Class<T> type, String section) {
-        T options = Json.mapper().convertValue(base, type);
         if (changes == null || changes.isNull()) {
-            return options;
+            return Json.mapper().convertValue(base, type);
+        }
+        if (!(changes instanceof ObjectNode given)) {
+            throw CalmException.usage(section + ": expected a section with keys and values");
         }
         try {
-            return STRICT.readerForUpdating(options).readValue(changes);
+            return STRICT.treeToValue(Json.mapper().<ObjectNode>valueToTree(base).setAll(given), type);
         } catch (JsonMappingException e) {
+            if (e.getCause() instanceof CalmException problem) {
+                throw CalmException.usage(section + ": " + problem.getMessage());
+            }
             String key = e.getPath().isEmpty() ? "" : "." + e.getPath().getFirst().getFieldName();
             throw CalmException.usage(section + key + ": " + e.getOriginalMessage().lines().findFirst().orElse("is not understood")
                     .replaceAll("`?(org|java)\\.[\\w.$]+\\.(\\w+)`?", "$2"));

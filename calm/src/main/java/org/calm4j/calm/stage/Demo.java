@@ -102,7 +102,7 @@ public record Demo(Path output, List<String> languages, long seed, boolean quick
         dpo.replayBatchSize = 48;
         dpo.replayWeight = 2;
         var sample = new ExperimentConfig.SampleOptions(8, 1.0, 0, 1.0, 0, MAX_NEW_TOKENS);
-        return new ExperimentConfig("CALM on a small real world", base, List.of(files.resolve(WorldFiles.TRAINING_QUESTIONS)),
+        return new ExperimentConfig("CALM on a small real world", base, List.of(files.resolve(WorldFiles.TRAINING_QUESTIONS)), List.of(),
                 List.of(files.resolve(WorldFiles.EVALUATION_QUESTIONS)), List.of(files.resolve(WorldFiles.HELD_OUT_QUESTIONS)),
                 files.resolve(WorldFiles.PROMPTS), output, seed, sample, null, null, dpo, EvaluateOptions.greedy(MAX_NEW_TOKENS),
                 full ? rivals() : List.of(), null,

@@ -106,7 +106,8 @@ public final class Experiment {
         for (int round = 1; round <= arm.rounds(); round++) {
             String turn = arm.rounds() == 1 || round == arm.rounds() ? name : name + "-" + round;
             String prefix = turn.isEmpty() ? "" : turn + "-";
-            Path samples = sample(prefix, model, config.seed() + round - 1);
+            boolean given = !config.samples().isEmpty() && round == 1 && !arm.hasOwnSamples();
+            Path samples = given ? givenSamples() : sample(prefix, model, arm.sample(config.sample()), config.seed() + round - 1);
             Path votes = vote(prefix, samples, arm.vote(config.vote()));
             Path pairs = pairs(prefix, model, samples, votes, arm.pairs(config.pairs()));
             Path data = arm.train() == Arm.Train.SFT ? chosen(prefix, pairs) : pairs;
@@ -116,12 +117,19 @@ public final class Experiment {
         return model;
     }
 
-    private Path sample(String prefix, Path model, long seed) {
+    /** Those that the experiment starts from, in one file. */
+    private Path givenSamples() {
+        Path output = file("samples.jsonl");
+        return stage("samples", "samples", "", config.samples(), "samples.jsonl",
+                resume -> Jsonl.write(output, SampleFiles.read(config.samples())));
+    }
+
+    private Path sample(String prefix, Path model, ExperimentConfig.SampleOptions options, long seed) {
         Path output = file(prefix + "samples.jsonl");
-        return stage(prefix + "sample", "sample", List.of(config.sample(), promptSettings(), seed), inputs(config.questions(), model),
+        return stage(prefix + "sample", "sample", List.of(options, promptSettings(), seed), inputs(config.questions(), model),
                 prefix + "samples.jsonl", resume -> {
                     try (ModelFolder folder = open(model)) {
-                        new SampleStage(config.questions(), prompts(), output, config.sample().sampling(seed))
+                        new SampleStage(config.questions(), prompts(), output, options.sampling(seed))
                                 .run(folder, resume, progress);
                     }
                 });

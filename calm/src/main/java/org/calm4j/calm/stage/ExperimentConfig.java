@@ -11,11 +11,12 @@ import org.calm4j.engine.CalmException;
 import org.calm4j.engine.generate.Sampling;
 
 /**
- * One CALM experiment, as a YAML file says it; only model, questions and output must be given.
+ * One CALM experiment, as a YAML file says it; only model, questions (or samples) and output must be given.
  *
  * @param title of the report
  * @param model a model folder
- * @param questions that CALM trains on, in all languages; their answers are never looked at
+ * @param questions that CALM trains on, in all languages; their answers are never looked at; may be empty with {@code samples}
+ * @param samples responses of this model that are there already, such as another experiment's {@code samples.jsonl}; without them it is asked
  * @param evaluation questions to measure with; without them the training questions
  * @param heldOut questions about something CALM did not train on
  * @param prompts prompt templates by language; without them those of the model folder or the built-in ones
@@ -30,7 +31,7 @@ import org.calm4j.engine.generate.Sampling;
  * @param knowledge lines with {@code id}, {@code language} and {@code known}, for a table by what the pretraining texts state
  */
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-public record ExperimentConfig(String title, Path model, List<Path> questions, List<Path> evaluation, List<Path> heldOut, Path prompts,
+public record ExperimentConfig(String title, Path model, List<Path> questions, List<Path> samples, List<Path> evaluation, List<Path> heldOut, Path prompts,
         Path output, long seed, SampleOptions sample, VoteOptions vote, PairOptions pairs, PreferenceOptions dpo, EvaluateOptions evaluate,
         List<String> baselines, Map<String, Arm> arms, List<String> languageCurve, Path statements, Path knowledge) {
     /** Before the number of languages in the name of an arm of the curve. */
@@ -65,8 +66,13 @@ public record ExperimentConfig(String title, Path model, List<Path> questions, L
     }
 
     public ExperimentConfig {
-        if (model == null || questions == null || questions.isEmpty() || output == null) {
-            throw CalmException.usage("an experiment needs model, questions and output");
+        questions = questions == null ? List.of() : questions;
+        samples = samples == null ? List.of() : samples;
+        if (model == null || questions.isEmpty() && samples.isEmpty() || output == null) {
+            throw CalmException.usage("an experiment needs model, questions (or samples) and output");
+        }
+        if (questions.isEmpty() && (evaluation == null || evaluation.isEmpty())) {
+            throw CalmException.usage("an experiment without questions needs evaluation: what to measure with");
         }
         title = title == null ? "CALM" : title;
         evaluation = evaluation == null || evaluation.isEmpty() ? questions : evaluation;
@@ -82,13 +88,22 @@ public record ExperimentConfig(String title, Path model, List<Path> questions, L
         if (output.toAbsolutePath().normalize().equals(model.toAbsolutePath().normalize())) {
             throw CalmException.usage("output is the model's own folder; give the experiment one of its own");
         }
+        Path own = output.resolve("samples.jsonl").toAbsolutePath().normalize();
+        if (samples.stream().anyMatch(file -> file.toAbsolutePath().normalize().equals(own))) {
+            throw CalmException.usage("samples are the ones in the output folder; give the experiment a folder of its own");
+        }
         check("vote", vote::check);
         check("pairs", pairs::check);
         check("dpo", dpo::check);
         VoteOptions votes = vote;
         PairOptions pairing = pairs;
         PreferenceOptions training = dpo;
-        arms.forEach((name, arm) -> check("arm " + name, () -> arm.check(name, votes, pairing, training)));
+        SampleOptions sampling = sample;
+        boolean asks = !questions.isEmpty();
+        arms.forEach((name, arm) -> check("arm " + name, () -> {
+            TrainingOptions.check(asks || !arm.hasOwnSamples() && arm.rounds() == 1, "it asks the model itself, and that needs questions");
+            arm.check(name, sampling, votes, pairing, training);
+        }));
     }
 
     private static void check(String section, Runnable check) {
@@ -101,7 +116,7 @@ public record ExperimentConfig(String title, Path model, List<Path> questions, L
 
     /** The same with another seed, in another folder. */
     public ExperimentConfig with(long other, Path folder) {
-        return new ExperimentConfig(title, model, questions, evaluation, heldOut, prompts, folder, other, sample, vote, pairs, dpo,
+        return new ExperimentConfig(title, model, questions, samples, evaluation, heldOut, prompts, folder, other, sample, vote, pairs, dpo,
                 evaluate, baselines,
                 arms, languageCurve, statements, knowledge);
     }

@@ -55,6 +55,34 @@ class ExperimentTest {
         assertThat(Json.compact(copy)).isEqualTo(Json.compact(config));
     }
 
+    /** Responses that are there already are not sampled again; only who samples in another way, or from another model, asks. */
+    @Test
+    void samplesOfAnotherRun() throws Exception {
+        assertThat(stages("samples: other/samples.jsonl\n")).containsExactly("eval-before", "samples", "vote", "pairs", "dpo", "eval-after");
+        assertThat(stages("samples: [a.jsonl, b.jsonl]\nbaselines: [iterative]\narms: {hot: {sample: {temperature: 1.3}}}\n")).containsExactly(
+                "eval-before", "samples", "vote", "pairs", "dpo", "eval-after", "iterative-sample", "iterative-vote", "iterative-pairs",
+                "iterative", "eval-iterative", "hot-sample", "hot-vote", "hot-pairs", "hot", "eval-hot");
+        assertThatThrownBy(() -> config("samples: out/samples.jsonl\n")).isInstanceOf(CalmException.class).hasMessageContaining("samples");
+        Path bare = Files.writeString(folder.resolve("bare.yaml"), "model: base\nsamples: s.jsonl\nevaluation: e.jsonl\noutput: out\n");
+        assertThat(ExperimentFile.read(bare, Map.of()).questions()).isEmpty();
+        assertThatThrownBy(() -> ExperimentFile.read(bare, Map.of("baselines", "[iterative]"))).isInstanceOf(CalmException.class)
+                .hasMessageContaining("iterative").hasMessageContaining("questions");
+        Path none = Files.writeString(folder.resolve("none.yaml"), "model: base\nsamples: s.jsonl\noutput: out\n");
+        assertThatThrownBy(() -> ExperimentFile.read(none, Map.of())).isInstanceOf(CalmException.class).hasMessageContaining("evaluation");
+    }
+
+    @Test
+    void armsMaySampleInAnotherWay() throws Exception {
+        ExperimentConfig config = config("sample: {responses: 4}\narms: {hot: {sample: {temperature: 1.3}}}\n");
+        ExperimentConfig.SampleOptions hot = config.arms().get("hot").sample(config.sample());
+        assertThat(hot.temperature()).isEqualTo(1.3);
+        assertThat(hot.responses()).isEqualTo(4);
+        assertThat(stages("arms: {same: {sample: {responses: 8}}}\n")).doesNotContain("same-sample");
+        assertThatThrownBy(() -> config("arms: {hot: {sample: {temperature: -1}}}\n")).isInstanceOf(CalmException.class)
+                .hasMessageContaining("hot").hasMessageContaining("temperature must be");
+        assertThatThrownBy(() -> config("arms: {hot: {sample: {heat: 1}}}\n")).isInstanceOf(CalmException.class).hasMessageContaining("sample.heat");
+    }
+
     @Test
     void wrongArmsAreNamed() {
         assertThatThrownBy(() -> config("baselines: [magic]\n")).isInstanceOf(CalmException.class).hasMessageContaining("magic")
