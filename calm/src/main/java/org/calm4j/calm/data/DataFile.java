@@ -18,6 +18,7 @@ import java.util.List;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
+import org.calm4j.engine.io.TextFile;
 
 /** A file of objects, as JSON Lines, as one JSON list, or as a table with commas or tabs; which of them it is, its beginning tells. */
 public final class DataFile {
@@ -58,13 +59,12 @@ public final class DataFile {
         List<Item> items = new ArrayList<>();
         long line = 1;
         try {
-            String text = Files.readString(file);
+            String text = TextFile.read(file);
             String head = text.lines().findFirst().orElse("");
             // Tabs separate without quotes.
             CsvSchema schema = head.indexOf('\t') >= 0 ? CsvSchema.emptySchema().withColumnSeparator('\t').withoutQuoteChar()
                     : CsvSchema.emptySchema();
             List<String> names = null;
-            text = text.startsWith("\uFEFF") ? text.substring(1) : text;
             try (MappingIterator<String[]> rows = TABLES.readerFor(String[].class).with(schema).readValues(text)) {
                 while (rows.hasNext()) {
                     line = rows.getCurrentLocation().getLineNr();

@@ -22,6 +22,7 @@ import org.calm4j.calm.data.Prompt;
 import org.calm4j.calm.data.Question;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.AtomicFile;
+import org.calm4j.engine.io.TextFile;
 
 /**
  * The prompt template of each language; a YAML file, {@code en: {prompt: …, choice: …, separator: …}}, that travels with the questions or
@@ -68,6 +69,7 @@ public record PromptTemplates(@JsonValue Map<String, PromptTemplate> byLanguage)
      */
     public static PromptTemplates read(Path file) {
         PromptTemplates read = parse(file);
+        TextFile.checkWhole(read.byLanguage.toString(), file);
         read.byLanguage.forEach((language, template) -> {
             if (template == null || !template.prompt().contains("{question}") || !template.choice().contains("{text}")) {
                 throw CalmException.badInput(file, "the template of '" + language + "' needs {question} in prompt and {text} in choice");

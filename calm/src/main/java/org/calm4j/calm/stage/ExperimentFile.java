@@ -26,6 +26,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.TextFile;
 import org.yaml.snakeyaml.error.MarkedYAMLException;
 
 /** An {@link ExperimentConfig} from a YAML file; a key that nothing knows is an error with its line. */
@@ -55,6 +56,7 @@ public final class ExperimentFile {
             if (!(YAML.readTree(bytes) instanceof ObjectNode tree)) {
                 throw CalmException.badInput(file, "expected keys and values, such as  model: DIR");
             }
+            TextFile.checkWhole(tree.toString(), file);
             overrides.forEach((key, value) -> set(tree, key, value));
             // The file as it stands first: only there Jackson knows lines.
             ExperimentConfig config = bound(bytes, tree, overrides.isEmpty());

@@ -11,7 +11,6 @@ import com.fasterxml.jackson.databind.module.SimpleModule;
 import com.fasterxml.jackson.databind.ser.std.ToStringSerializer;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.regex.Matcher;
@@ -46,10 +45,12 @@ public final class Json {
         return MAPPER;
     }
 
-    /** @throws CalmException bad input: missing, unreadable or no such JSON, with file and line */
+    /** @throws CalmException bad input: missing, unreadable, not UTF-8, half of a surrogate pair, or no such JSON, with file and line */
     public static <T> T read(Path file, Class<T> type) {
+        String json = TextFile.read(file);
+        TextFile.checkEscapes(json, file, 1);
         try {
-            T value = MAPPER.readValue(Files.readAllBytes(file), type);
+            T value = MAPPER.readValue(json, type);
             if (value == null) {
                 throw CalmException.badInput(file, "null instead of " + type.getSimpleName());
             }
@@ -57,8 +58,6 @@ public final class Json {
         } catch (JsonProcessingException e) {
             int line = e.getLocation() == null ? 1 : e.getLocation().getLineNr();
             throw CalmException.badInput(file + ":" + line, problem(e), e);
-        } catch (IOException e) {
-            throw unreadable(file, e);
         }
     }
 

@@ -4,13 +4,6 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectReader;
 import com.fasterxml.jackson.databind.ObjectWriter;
-import java.io.BufferedReader;
-import java.io.IOException;
-import java.io.InputStreamReader;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.CodingErrorAction;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -26,7 +19,7 @@ public final class Jsonl {
     /**
      * All lines; empty ones are left out.
      *
-     * @throws CalmException bad input: missing, not UTF-8, or a line that is no such object, with file and line
+     * @throws CalmException bad input: missing, not UTF-8, half of a surrogate pair, or a line that is no such object, with file and line
      */
     public static <T> List<T> read(Path file, Class<T> type) {
         return Jsonl.<T, T>read(file, Json.mapper().readerFor(type), (value, where) -> value);
@@ -45,29 +38,22 @@ public final class Jsonl {
 
     private static <T, R> List<R> read(Path file, ObjectReader reader, BiFunction<T, String, R> make) {
         List<R> all = new ArrayList<>();
-        int number = 0;
-        var decoder = StandardCharsets.UTF_8.newDecoder().onMalformedInput(CodingErrorAction.REPORT)
-                .onUnmappableCharacter(CodingErrorAction.REPORT);
-        try (BufferedReader lines = new BufferedReader(new InputStreamReader(Files.newInputStream(file), decoder))) {
-            for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-                number++;
-                String text = number == 1 && line.startsWith("\uFEFF") ? line.substring(1) : line;
-                if (text.isBlank()) {
-                    continue;
-                }
-                if (!text.stripLeading().startsWith("{")) {
-                    throw CalmException.badInput(file + ":" + number, "a line must be a JSON object, {…}");
-                }
-                T value = reader.readValue(text);
-                all.add(make.apply(value, file + ":" + number));
+        TextFile.lines(file, (text, number) -> {
+            if (text.isBlank()) {
+                return;
             }
-        } catch (CharacterCodingException e) {
-            throw CalmException.badInput(file + ":" + (number + 1), "not valid UTF-8, on this line or soon after", e);
-        } catch (JsonProcessingException e) {
-            throw CalmException.badInput(file + ":" + number, Json.problem(e), e);
-        } catch (IOException e) {
-            throw Json.unreadable(file, e);
-        }
+            if (!text.stripLeading().startsWith("{")) {
+                throw CalmException.badInput(file + ":" + number, "a line must be a JSON object, {…}");
+            }
+            TextFile.checkEscapes(text, file, number);
+            T value;
+            try {
+                value = reader.readValue(text);
+            } catch (JsonProcessingException e) {
+                throw CalmException.badInput(file + ":" + number, Json.problem(e), e);
+            }
+            all.add(make.apply(value, file + ":" + number));
+        });
         return all;
     }
 
