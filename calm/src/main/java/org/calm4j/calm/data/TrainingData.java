@@ -70,8 +70,8 @@ public final class TrainingData {
             return document(ids, from, line, where);
         }
         if (line.has("text")) {
-            int[] tokens = completion(null, line, "text", where);
-            return document(tokens, 1, line, where);
+            requireTokenizer(where);
+            return document(tokenizer.ended(tokenizer.encode(text(line, "text", where))), 1, line, where);
         }
         if (line.has("segments")) {
             return segments(line, where);
@@ -108,9 +108,10 @@ public final class TrainingData {
                     : tokenizer.encode(segment.path("text").asText(), false));
             learnt.set(from, tokens.size(), last);
         }
-        if (last && tokenizer.eosId() >= 0 && !tokens.isEmpty() && tokens.getInt(tokens.size() - 1) != tokenizer.eosId()) {
-            learnt.set(tokens.size());
-            tokens.add(tokenizer.eosId());
+        if (last) {
+            int[] ended = tokenizer.ended(tokens.toIntArray());
+            learnt.set(tokens.size(), ended.length);
+            tokens = new IntArrayList(ended);
         }
         // Nothing predicts the first token.
         learnt.clear(0);
@@ -238,7 +239,7 @@ public final class TrainingData {
     /** The prompt's ids, with what the tokenizer puts before a text. */
     private int[] encode(String text, String where) {
         requireTokenizer(where);
-        return tokenizer.encode(text);
+        return tokenizer.encodePrompt(text);
     }
 
     private void requireTokenizer(String where) {
@@ -253,12 +254,6 @@ public final class TrainingData {
         if (asked != null) {
             return Messages.answer(asked, line, name, where);
         }
-        int[] tokens = tokenizer.encode(text(line, name, where), name.equals("text"));
-        if (tokenizer.eosId() < 0) {
-            return tokens;
-        }
-        int[] ended = Arrays.copyOf(tokens, tokens.length + 1);
-        ended[tokens.length] = tokenizer.eosId();
-        return ended;
+        return tokenizer.ended(tokenizer.encode(text(line, name, where), false));
     }
 }

@@ -65,7 +65,7 @@ public final class ChatStage implements AutoCloseable {
      */
     public Completion answer(String message, Predicate<String> listener) {
         if (!hasTemplate()) {
-            Completion completion = session.answer(model.tokenizer().encode(plain + message), sampling, turn++, listener);
+            Completion completion = session.answer(model.tokenizer().encodePrompt(plain + message), sampling, turn++, listener);
             plain.append(message).append(completion.text()).append('\n');
             return completion;
         }

@@ -26,7 +26,7 @@ public record GenerateStage(Sampling sampling) {
 
     /** Continues one prompt. */
     public List<ObjectNode> ofPrompt(ModelFolder model, String prompt, Progress progress) {
-        int[] tokens = model.requireTokenizer().encode(prompt);
+        int[] tokens = model.requireTokenizer().encodePrompt(prompt);
         if (tokens.length == 0) {
             throw CalmException.usage("the prompt has no token; give some text");
         }

@@ -29,7 +29,7 @@ record PerplexityStage(Path statements, Path output) {
         });
         List<Scorer.Item> items = new ArrayList<>();
         for (Statement line : lines) {
-            items.add(new Scorer.Item(model.requireTokenizer().encode(line.prompt()),
+            items.add(new Scorer.Item(model.requireTokenizer().encodePrompt(line.prompt()),
                     List.of(model.requireTokenizer().encode(line.completion(), false))));
         }
         progress.start("perplexity", items.size());

@@ -82,7 +82,7 @@ public record ScoreStage(Path input, Path output) {
     static int[] prompt(ModelFolder model, JsonNode line, String name, String where) {
         Tokenizer tokenizer = model.requireTokenizer();
         if (name.equals("prompt") && !line.path(name).isArray()) {
-            return tokenizer.encode(text(line, name, where));
+            return tokenizer.encodePrompt(text(line, name, where));
         }
         Conversation asked = Messages.conversation(tokenizer, line.path(name), name, where);
         return Messages.at(where, asked::prompt);

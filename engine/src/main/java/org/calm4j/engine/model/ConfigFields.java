@@ -137,7 +137,7 @@ record ConfigFields(ObjectNode json, Object where) {
         return value.valueStream().map(JsonNode::textValue).toList();
     }
 
-    /** A token id, a list of them, or none. */
+    /** A token id, a list of them, or none; an id below 0 is none, too. */
     List<Integer> ids(String name) {
         JsonNode value = value(name);
         List<Integer> ids = new ArrayList<>();
@@ -145,10 +145,12 @@ record ConfigFields(ObjectNode json, Object where) {
             return List.of();
         }
         for (JsonNode id : value.isArray() ? value : List.of(value)) {
-            if (!id.isInt() || id.intValue() < 0) {
+            if (!id.isInt()) {
                 throw expected(name, "a token id or a list of them");
             }
-            ids.add(id.intValue());
+            if (id.intValue() >= 0) {
+                ids.add(id.intValue());
+            }
         }
         return List.copyOf(ids);
     }

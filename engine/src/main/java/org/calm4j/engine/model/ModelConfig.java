@@ -85,7 +85,17 @@ public record ModelConfig(Family family, int vocabSize, int hiddenSize, int inte
     /** The same model with the end-of-sequence tokens of a {@code generation_config.json}, where it names some. */
     ModelConfig withGeneration(Path file) {
         List<Integer> ids = new ConfigFields(object(file), file).ids("eos_token_id");
-        return ids.isEmpty() ? this : new ModelConfig(family, vocabSize, hiddenSize, intermediateSize, layers, heads, keyValueHeads,
+        return ids.isEmpty() ? this : withEos(ids);
+    }
+
+    /** The end-of-sequence tokens that the file names, without what the family has where it names none. */
+    List<Integer> namedEos() {
+        return new ConfigFields(json, "config.json").ids("eos_token_id");
+    }
+
+    /** The same model with other end-of-sequence tokens. */
+    ModelConfig withEos(List<Integer> ids) {
+        return new ModelConfig(family, vocabSize, hiddenSize, intermediateSize, layers, heads, keyValueHeads,
                 headDim, normEpsilon, rope, windows, headNorms, biases, attentionScales, maxPositions, tiedEmbeddings, initializerRange,
                 ids, json);
     }

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Shards;
@@ -55,17 +56,29 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
         ModelConfig plain = ModelConfig.read(folder.resolve("config.json"));
         Path generation = folder.resolve("generation_config.json");
         ModelConfig config = Files.exists(generation) ? plain.withGeneration(generation) : plain;
+        List<Integer> said = config == plain ? plain.namedEos() : config.eos();
         // Of a large vocabulary it takes longer than the weights, which are only mapped.
         FutureTask<Tokenizer> reading = new FutureTask<>(() -> readTokenizer(folder, config));
         Thread.ofPlatform().daemon().name("tokenizer").start(reading);
         Parameters parameters = weights.apply(config);
         try {
             Tokenizer tokenizer = result(reading);
-            return new ModelFolder(folder, new CausalLm(config, parameters, adapter.apply(config)), tokenizer);
+            return new ModelFolder(folder, new CausalLm(ending(config, said, tokenizer), parameters, adapter.apply(config)), tokenizer);
         } catch (RuntimeException | Error e) {
             parameters.close();
             throw e;
         }
+    }
+
+    /**
+     * Generation stops at the token that training texts end with, too, where the folder's configurations do not say at which it does.
+     *
+     * @param said the end-of-sequence tokens that they name
+     */
+    private static ModelConfig ending(ModelConfig config, List<Integer> said, Tokenizer tokenizer) {
+        int end = tokenizer == null ? -1 : tokenizer.eosId();
+        boolean stays = !said.isEmpty() || end < 0 || end >= config.vocabSize() || config.eos().contains(end);
+        return stays ? config : config.withEos(Stream.concat(Stream.of(end), config.eos().stream()).toList());
     }
 
     private static Tokenizer result(FutureTask<Tokenizer> reading) {
@@ -91,12 +104,7 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
         if (!Files.exists(folder.resolve("tokenizer.json"))) {
             return null;
         }
-        Tokenizer tokenizer = Tokenizer.read(folder);
-        if (tokenizer.size() > config.vocabSize()) {
-            throw CalmException.badInput(folder.resolve("tokenizer.json"), "has " + tokenizer.size() + " tokens, the model's vocab_size is "
-                    + config.vocabSize());
-        }
-        return tokenizer;
+        return Tokenizer.read(folder, config.vocabSize());
     }
 
     /** The same model with a fresh adapter, or with none. */
@@ -118,7 +126,7 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
      * @param history turns before the question, each what was asked and what was answered, for a model with a chat template; null without
      */
     public int[] promptIds(String question, List<List<String>> history) {
-        return chatTemplate() == null ? requireTokenizer().encode(question) : Conversation.of(tokenizer, question, history).prompt();
+        return chatTemplate() == null ? requireTokenizer().encodePrompt(question) : Conversation.of(tokenizer, question, history).prompt();
     }
 
     /** The tokenizer, which the caller cannot do without. */

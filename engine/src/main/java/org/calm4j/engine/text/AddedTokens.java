@@ -1,5 +1,7 @@
 package org.calm4j.engine.text;
 
+import it.unimi.dsi.fastutil.ints.Int2ObjectMap;
+import it.unimi.dsi.fastutil.ints.Int2ObjectOpenHashMap;
 import it.unimi.dsi.fastutil.objects.Object2IntMap;
 import it.unimi.dsi.fastutil.objects.Object2IntOpenHashMap;
 import java.util.HashSet;
@@ -33,6 +35,7 @@ final class AddedTokens {
     }
 
     private final Object2IntOpenHashMap<String> ids = new Object2IntOpenHashMap<>();
+    private final Int2ObjectMap<String> written = new Int2ObjectOpenHashMap<>();
     private final Set<String> special = new HashSet<>();
     private final Trie<Token> raw = new Trie<>();
     private final Trie<Token> normalized = new Trie<>();
@@ -58,6 +61,9 @@ final class AddedTokens {
             }
             (token.normalized ? added.normalized : added.raw).put(content, token);
             added.ids.put(token.content, token.id);
+            if (!content.equals(token.content)) {
+                added.written.put(token.id, content);
+            }
             if (token.special) {
                 added.special.add(token.content);
             }
@@ -68,6 +74,11 @@ final class AddedTokens {
     /** Content to id. */
     Object2IntMap<String> ids() {
         return ids;
+    }
+
+    /** What the decoder is given for a token: its normalized form where it has one, with the blank that the normalizer put before it. */
+    String written(int id, String content) {
+        return written.getOrDefault(id, content);
     }
 
     boolean isSpecial(String content) {

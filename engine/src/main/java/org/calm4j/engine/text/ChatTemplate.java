@@ -20,8 +20,6 @@ public final class ChatTemplate {
     private static final String FILE = "chat_template.jinja";
     private static final String CONFIG = "tokenizer_config.json";
     private static final int LONGEST = 1_000_000;
-    private static final List<String> TOKENS = List.of("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token",
-            "mask_token");
 
     private final String source;
     private final Map<String, String> tokens;
@@ -47,13 +45,7 @@ public final class ChatTemplate {
     public static ChatTemplate read(Path folder) {
         Path config = folder.resolve(CONFIG);
         JsonNode json = Files.exists(config) ? Json.read(config, JsonNode.class) : Json.mapper().createObjectNode();
-        Map<String, String> tokens = new HashMap<>();
-        for (String name : TOKENS) {
-            JsonNode token = json.path(name).isObject() ? json.path(name).path("content") : json.path(name);
-            if (token.isTextual()) {
-                tokens.put(name, token.textValue());
-            }
-        }
+        Map<String, String> tokens = SpecialTokens.read(folder).named();
         Path file = folder.resolve(FILE);
         if (Files.exists(file)) {
             try {

@@ -1,5 +1,6 @@
 package org.calm4j.engine.text;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import it.unimi.dsi.fastutil.ints.IntArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -18,7 +19,8 @@ record PostProcessor(int[] before, int[] behind) {
             case "ByteLevel" -> NOTHING;
             case "TemplateProcessing" -> template(part);
             case "Sequence" -> part.list("processors").stream().map(PostProcessor::of).reduce(NOTHING, PostProcessor::inside);
-            default -> throw part.unsupported("ByteLevel, TemplateProcessing, Sequence");
+            case "BertProcessing", "RobertaProcessing" -> new PostProcessor(new int[] {token(part, "cls")}, new int[] {token(part, "sep")});
+            default -> throw part.unsupported("ByteLevel, TemplateProcessing, BertProcessing, RobertaProcessing, Sequence");
         };
     }
 
@@ -39,6 +41,15 @@ record PostProcessor(int[] before, int[] behind) {
             throw part.get("single").error("has no sequence A");
         }
         return new PostProcessor(before.toIntArray(), behind.toIntArray());
+    }
+
+    /** A token as {@code ["[SEP]", 102]}. */
+    private static int token(Part part, String name) {
+        JsonNode id = part.get(name).json().path(1);
+        if (!id.isInt() || id.intValue() < 0) {
+            throw part.error("needs " + name + " of the " + part.type() + " as [\"token\", id]");
+        }
+        return id.intValue();
     }
 
     private static IntArrayList ids(Part token) {

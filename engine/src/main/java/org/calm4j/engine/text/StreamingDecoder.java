@@ -16,15 +16,11 @@ public final class StreamingDecoder {
         this.stream = stream;
     }
 
-    /**
-     * The text that is certain with this token; empty while it is not.
-     *
-     * @throws org.calm4j.engine.CalmException bad input: no token has this id
-     */
+    /** The text that is certain with this token; empty while it is not, and for an id that no token has. */
     public String add(int id) {
-        String token = tokenizer.token(id);
-        if (!skipSpecialTokens || !tokenizer.isSpecial(token)) {
-            stream.accept(token, append);
+        String token = tokenizer.has(id) ? tokenizer.token(id) : null;
+        if (token != null && (!skipSpecialTokens || !tokenizer.isSpecial(token))) {
+            stream.accept(tokenizer.written(id), append);
         }
         return taken();
     }

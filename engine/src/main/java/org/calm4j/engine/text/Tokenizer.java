@@ -5,8 +5,8 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import it.unimi.dsi.fastutil.ints.IntArrayList;
-import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
@@ -18,7 +18,6 @@ import org.calm4j.engine.io.Json;
  */
 public final class Tokenizer {
     private static final String FILE = "tokenizer.json";
-    private static final String CONFIG = "tokenizer_config.json";
 
     private final ObjectNode json;
     private final ObjectNode config;
@@ -29,10 +28,15 @@ public final class Tokenizer {
     private final Decoder decoder;
     private final String[] tokens;
     private final ChatTemplate chatTemplate;
+    private final SpecialTokens special;
+    private final int vocabSize;
+    private final int end;
 
-    private Tokenizer(ObjectNode json, ObjectNode config, ChatTemplate chatTemplate, Object where) {
+    private Tokenizer(ObjectNode json, ObjectNode config, SpecialTokens special, ChatTemplate chatTemplate, int vocabSize, Object where) {
         this.json = json;
         this.config = config;
+        this.special = special;
+        this.vocabSize = vocabSize;
         this.chatTemplate = chatTemplate;
         Part file = new Part(json, "", where);
         vocabulary = Vocabulary.of(file.get("model"));
@@ -53,27 +57,31 @@ public final class Tokenizer {
         tokens = new String[largest + 1];
         vocabulary.ids().forEach((token, id) -> tokens[id] = token);
         added.ids().forEach((token, id) -> tokens[id] = token);
+        int named = special.end(this, postProcessor.behind());
+        end = named < vocabSize ? named : Vocabulary.NONE;
     }
 
     /**
-     * Reads {@code tokenizer.json} and, beside it, {@code tokenizer_config.json}.
+     * Reads {@code tokenizer.json} and, beside it, {@code tokenizer_config.json} and where else a folder names special tokens.
      *
      * @throws CalmException bad input: missing, broken, or with a part that is not supported
      */
     public static Tokenizer read(Path folder) {
+        return read(folder, Integer.MAX_VALUE);
+    }
+
+    /**
+     * The same for a model. A tokenizer may have tokens that the model has no place for, as long as no text uses them.
+     *
+     * @param vocabSize of the model; a text with a token beyond it is an error
+     */
+    public static Tokenizer read(Path folder, int vocabSize) {
         Path file = folder.resolve(FILE);
         if (!(Json.read(file, JsonNode.class) instanceof ObjectNode json)) {
             throw CalmException.badInput(file, "not a JSON object");
         }
-        Path configFile = folder.resolve(CONFIG);
-        ObjectNode config = JsonNodeFactory.instance.objectNode();
-        if (Files.exists(configFile)) {
-            if (!(Json.read(configFile, JsonNode.class) instanceof ObjectNode object)) {
-                throw CalmException.badInput(configFile, "not a JSON object");
-            }
-            config = object;
-        }
-        return new Tokenizer(json, config, ChatTemplate.read(folder), file);
+        ObjectNode config = SpecialTokens.object(folder.resolve(SpecialTokens.CONFIG));
+        return new Tokenizer(json, config, SpecialTokens.read(folder), ChatTemplate.read(folder), vocabSize, file);
     }
 
     /**
@@ -133,18 +141,25 @@ public final class Tokenizer {
             config.put("unk_token", unknown);
         }
         config.put("clean_up_tokenization_spaces", false);
-        return new Tokenizer(json, config, null, FILE);
+        return new Tokenizer(json, config, SpecialTokens.of(config), null, Integer.MAX_VALUE, FILE);
     }
 
     /** Writes {@code tokenizer.json} and {@code tokenizer_config.json} into a folder. */
     public void save(Path folder) {
         Json.write(folder.resolve(FILE), json);
-        Json.write(folder.resolve(CONFIG), config);
+        Json.write(folder.resolve(SpecialTokens.CONFIG), config);
     }
 
     /** With what the post-processor adds, such as a beginning-of-sequence token. */
     public int[] encode(String text) {
         return encode(text, true);
+    }
+
+    /** The beginning of a text that goes on: with what the post-processor puts before a text, without what it puts behind. */
+    public int[] encodePrompt(String text) {
+        IntArrayList ids = new IntArrayList(postProcessor.before());
+        encode(text, ids);
+        return known(ids);
     }
 
     /** @param specialTokens whether the post-processor adds its tokens; tokens that stand in the text are recognised anyway */
@@ -153,16 +168,41 @@ public final class Tokenizer {
         if (specialTokens) {
             ids.addElements(0, postProcessor.before());
         }
-        added.cut(text, ids::add, (rest, start) -> words.encode(rest, start, ids));
+        encode(text, ids);
         if (specialTokens) {
             ids.addElements(ids.size(), postProcessor.behind());
         }
-        return ids.toIntArray();
+        return known(ids);
+    }
+
+    private int[] known(IntArrayList ids) {
+        int[] all = ids.toIntArray();
+        for (int i = 0; i < all.length && tokens.length > vocabSize; i++) {
+            if (all[i] >= vocabSize) {
+                throw CalmException.badInput("token \"" + tokens[all[i]] + "\"", "has the id " + all[i] + ", the model's vocab_size is " + vocabSize);
+            }
+        }
+        return all;
+    }
+
+    private void encode(String text, IntArrayList to) {
+        added.cut(text, to::add, (rest, start) -> words.encode(rest, start, to));
+    }
+
+    /** The ids with the end-of-sequence token behind them, unless they end with it, or there is none. */
+    public int[] ended(int[] ids) {
+        if (end == Vocabulary.NONE || ids.length > 0 && ids[ids.length - 1] == end) {
+            return ids;
+        }
+        int[] ended = Arrays.copyOf(ids, ids.length + 1);
+        ended[ids.length] = end;
+        return ended;
     }
 
     /**
+     * An id that no token has makes no text, as in Hugging Face's library: models have room for more ids than there are tokens.
+     *
      * @param skipSpecialTokens whether special tokens are left out
-     * @throws CalmException bad input: an id that no token has
      */
     public String decode(int[] ids, boolean skipSpecialTokens) {
         StreamingDecoder stream = streamingDecoder(skipSpecialTokens);
@@ -195,10 +235,15 @@ public final class Tokenizer {
 
     /** @throws CalmException bad input: no token has this id */
     public String token(int id) {
-        if (id < 0 || id >= tokens.length || tokens[id] == null) {
+        if (!has(id)) {
             throw CalmException.badInput("token id " + id, "not in the vocabulary of " + tokens.length);
         }
         return tokens[id];
+    }
+
+    /** A token as the decoder takes it. */
+    String written(int id) {
+        return added.written(id, tokens[id]);
     }
 
     /** Whether it is a special token, such as one that ends a turn. */
@@ -212,16 +257,22 @@ public final class Tokenizer {
         return id == Vocabulary.NONE ? vocabulary.ids().getInt(token) : id;
     }
 
-    /** The id of {@code eos_token}; -1 without one. */
-    public int eosId() {
-        String token = configured("eos_token");
-        return token == null ? Vocabulary.NONE : id(token);
+    /** Whether a token has this id; a model may have room for more. */
+    public boolean has(int id) {
+        return id >= 0 && id < tokens.length && tokens[id] != null;
     }
 
-    /** A token that {@code tokenizer_config.json} names, such as {@code bos_token}; null where it does not. */
-    public String configured(String name) {
-        JsonNode node = config.path(name);
-        JsonNode content = node.isObject() ? node.path("content") : node;
-        return content.isTextual() ? content.asText() : null;
+    /**
+     * The id of the token that ends a sequence; -1 without one. It is what {@code eos_token} names in tokenizer_config.json or
+     * special_tokens_map.json; else a token in generation_config.json or config.json; else what the post-processor ends a text with; else the
+     * default of the tokenizer's class in transformers.
+     */
+    public int eosId() {
+        return end;
+    }
+
+    /** Why {@link #eosId} is none, and what to do. */
+    public String missingEos() {
+        return special.missingEnd();
     }
 }

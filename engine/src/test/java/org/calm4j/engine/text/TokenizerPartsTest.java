@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Consumer;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.junit.jupiter.api.Test;
@@ -92,12 +93,41 @@ final class TokenizerPartsTest {
                         .put("normalized", option[3].equals("true")).put("special", content.startsWith("<"));
             }
             write(json, "normalizer", normalizer);
+            boolean ids = option[3].equals("true") && !normalizer.equals("null");
             try (HuggingFace library = new HuggingFace(folder)) {
-                Texts.all().forEach(library::check);
+                Consumer<String> check = ids ? library::checkIds : library::check;
+                Texts.all().forEach(check);
                 List.of("the The there athe, the\u0301 THE", "<s><s><s>", "x  <s>  y", "  <s>\n\n</s>  ",
-                "é<s>é E\u0301").forEach(library::check);
+                "é<s>é E\u0301").forEach(check);
             }
         }
+    }
+
+    /**
+     * As tokenizers 0.23 decodes ({@code AddedVocabulary::simple_id_to_token}): the decoder is given the normalized form, so the blank that the
+     * normalizer made a part of the token comes back.
+     */
+    @Test
+    void normalizedAddedTokensKeepTheirBlank() throws IOException {
+        ObjectNode json = empty();
+        ObjectNode vocabulary = json.putObject("model").put("type", "WordLevel").put("unk_token", "<unk>").putObject("vocab");
+        List.of("<unk>", "▁Arthur", "▁met", "▁today", ".").forEach(token -> vocabulary.put(token, vocabulary.size()));
+        for (String content : List.of("Deniz", "</s>", "raw")) {
+            json.withArray("added_tokens").addObject().put("content", content)
+                    .put("id", vocabulary.size() + json.path("added_tokens").size() - 1).put("single_word", false).put("lstrip", false).put("rstrip", false).put("normalized", !content.equals("raw"))
+                    .put("special", content.equals("</s>"));
+        }
+        json.set("normalizer", object("{'type':'Sequence','normalizers':[{'type':'Prepend','prepend':'▁'},"
+                + "{'type':'Replace','pattern':{'String':' '},'content':'▁'}]}"));
+        write(json, "decoder", "{'type':'Sequence','decoders':[{'type':'Replace','pattern':{'String':'▁'},'content':' '},{'type':'Fuse'},"
+                + "{'type':'Strip','content':' ','start':1,'stop':0}]}");
+        Tokenizer tokenizer = Tokenizer.read(folder);
+        assertThat(tokenizer.decode(new int[] {1, 2, 5, 3, 4}, false)).isEqualTo("Arthur met Deniz today.");
+        assertThat(tokenizer.decode(new int[] {5, 7, 5, 6}, false)).isEqualTo("Denizraw Deniz </s>");
+        // Left out by what it is, whatever it is written as.
+        assertThat(tokenizer.decode(new int[] {5, 6}, true)).isEqualTo("Deniz");
+        assertThat(tokenizer.token(5)).isEqualTo("Deniz");
+        assertThat(tokenizer.decode(new int[] {5, 900, 5}, true)).isEqualTo("Deniz Deniz");
     }
 
     @ParameterizedTest
@@ -174,7 +204,9 @@ final class TokenizerPartsTest {
                 + "'type_id':0}}],"
                 + "'special_tokens':{'<s>':{'id':'<s>','ids':[256],'tokens':['<s>']},'</s>':{'id':'</s>','ids':[257,65],"
                 + "'tokens':['</s>','x']}}}";
-        for (String processor : List.of(template,
+        String pair = "'sep':['</s>',257],'cls':['<s>',256]";
+        for (String processor : List.of(template, "{'type':'BertProcessing'," + pair + "}",
+                "{'type':'RobertaProcessing'," + pair + ",'trim_offsets':true,'add_prefix_space':true}",
                 "{'type':'Sequence','processors':[{'type':'ByteLevel','add_prefix_space':true,'trim_offsets':false,"
                 + "'use_regex':true}," + template + "]}")) {
             write(json, "post_processor", processor);
