@@ -28,7 +28,9 @@ import picocli.CommandLine.Option;
             "    --output eval",
             "Example: calm evaluate --predictions after.jsonl --against before.jsonl"})
 final class EvaluateCommand extends CalmCommand {
-    @Option(names = "--predictions", paramLabel = "FILE", arity = "1..*", description = "Predictions, instead of a model and data.")
+    @Option(names = "--predictions", paramLabel = "FILE", arity = "1..*",
+            description = "Predictions, instead of a model. What is no label counts as unanswered; labels in another case, with "
+                    + "signs around them, or as numbers are read, and said.")
     private List<Path> predictions;
 
     @Option(names = "--against", paramLabel = "FILE", arity = "1..*",
@@ -42,7 +44,9 @@ final class EvaluateCommand extends CalmCommand {
     @Option(names = "--adapter", paramLabel = "DIR", description = "A PEFT folder (LoRA) on top of it.")
     private Path adapter;
 
-    @Option(names = "--data", paramLabel = "FILE", arity = "1..*", description = "Questions, of one or more languages each.")
+    @Option(names = "--data", paramLabel = "FILE", arity = "1..*",
+            description = "Questions, of one or more languages each; with --predictions, to know labels, truths, "
+                    + "and what was not answered.")
     private List<Path> data;
 
     @Option(names = "--output", paramLabel = "DIR", defaultValue = "eval",
@@ -100,18 +104,24 @@ final class EvaluateCommand extends CalmCommand {
 
     @Override
     void run() {
-        if ((predictions == null) == (model == null) || (model == null) != (data == null)) {
+        if ((predictions == null) == (model == null) || model != null && data == null) {
             throw CalmException.usage("give either --predictions FILE…, or --model DIR and --data FILE…");
         }
-        Evaluation evaluation = predictions != null ? new EvaluateStage(output, seed.seed).ofPredictions(predictions) : ofModel();
+        List<Path> questions = data == null ? List.of() : data;
+        Evaluation evaluation = model != null ? ofModel()
+                : new EvaluateStage(output, seed.seed).ofPredictions(predictions, questions, this::warn);
         ObjectNode result = Json.mapper().valueToTree(evaluation);
         String text = text(evaluation);
         if (against != null) {
-            Comparison comparison = new EvaluateStage(output, seed.seed).against(against);
+            Comparison comparison = new EvaluateStage(output, seed.seed).against(against, questions, this::warn);
             result.set("against", Json.mapper().valueToTree(comparison));
             text += System.lineSeparator() + text(comparison);
         }
         result(result, text);
+    }
+
+    private void warn(String line) {
+        say("calm evaluate: " + line);
     }
 
     private Evaluation ofModel() {
@@ -149,6 +159,9 @@ final class EvaluateCommand extends CalmCommand {
             text.append(percent(", in the question's language %.1f %%", evaluation.answerLanguageMean()));
         }
         text.append(percent(", unanswered %.1f %%", evaluation.unanswered()));
+        if (evaluation.notLabels() != null) {
+            text.append(" (").append(evaluation.notLabels().values().stream().mapToInt(Integer::intValue).sum()).append(" are no labels)");
+        }
         return text.append(". In ").append(output).toString();
     }
 

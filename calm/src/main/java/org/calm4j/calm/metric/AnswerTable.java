@@ -78,6 +78,11 @@ final class AnswerTable {
         return cells[q][l] != null && cells[q][l].answer() != null;
     }
 
+    /** In some language. */
+    boolean graded(int q) {
+        return Arrays.stream(cells[q]).anyMatch(cell -> cell != null && cell.answer() != null);
+    }
+
     boolean answered(int q, int l) {
         return cells[q][l] != null && cells[q][l].prediction() != null;
     }

@@ -20,9 +20,10 @@ final class Bootstrap {
      * @param n questions
      * @param seed the same seed draws the same resamples, so intervals of two statistics belong together
      * @param statistic from the numbers of the questions drawn (n of them, with repeats) to a value
+     * @param least that a question's value can be; the greatest is 1
      * @return null when the statistic has no value in any resample
      */
-    static Interval interval(int n, long seed, ToDoubleFunction<int[]> statistic) {
+    static Interval interval(int n, long seed, ToDoubleFunction<int[]> statistic, double least) {
         long key = CounterRandom.seed(seed, "bootstrap");
         double[] values = new double[RESAMPLES];
         int[] drawn = new int[n];
@@ -43,6 +44,9 @@ final class Bootstrap {
         Percentile percentile = new Percentile().withEstimationType(Percentile.EstimationType.R_7);
         percentile.setData(values, 0, kept);
         double tail = 50 * (1 - Interval.LEVEL);
-        return new Interval(percentile.evaluate(tail), percentile.evaluate(100 - tail));
+        double low = percentile.evaluate(tail);
+        double high = percentile.evaluate(100 - tail);
+        // Sums of the same numbers in another order may differ in the last bits.
+        return high - low > 1e-12 ? new Interval(low, high) : Interval.unanimous(low, n, least);
     }
 }

@@ -24,7 +24,7 @@ import org.calm4j.engine.CalmException;
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record Comparison(@JsonProperty("accuracy_mean") Change accuracyMean, Change consistency, Map<String, Flips> flips) {
 
-    /** After minus before, with the interval of a bootstrap over questions that draws both together. */
+    /** After minus before, with the interval of a bootstrap over questions that draws both together, as in {@link Evaluation}. */
     public record Change(double difference, Interval interval) {
     }
 
@@ -74,7 +74,7 @@ public record Comparison(@JsonProperty("accuracy_mean") Change accuracyMean, Cha
         ToDoubleFunction<int[]> first = statistic.apply(before);
         ToDoubleFunction<int[]> second = statistic.apply(after);
         ToDoubleFunction<int[]> difference = drawn -> second.applyAsDouble(drawn) - first.applyAsDouble(drawn);
-        return new Change(difference.applyAsDouble(before.all()), Bootstrap.interval(before.questions(), seed, difference));
+        return new Change(difference.applyAsDouble(before.all()), Bootstrap.interval(before.questions(), seed, difference, -1));
     }
 
     private static List<Prediction> aligned(List<Prediction> before, List<Prediction> after) {

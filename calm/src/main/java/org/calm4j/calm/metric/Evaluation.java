@@ -2,6 +2,7 @@ package org.calm4j.calm.metric;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -30,6 +31,7 @@ import org.calm4j.calm.data.Prediction;
  * @param languages the counts behind the shares, by language
  * @param contradictory questions whose true labels differ between languages: their options are not parallel, so that comparing labels means
  *     nothing; null when there are none
+ * @param notLabels what predictions say that is no label, and how often; they are unanswered. Null when there is nothing
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record Evaluation(int n, Map<String, Double> accuracy, @JsonProperty("accuracy_mean") Double accuracyMean, Double consistency,
@@ -39,10 +41,11 @@ public record Evaluation(int n, Map<String, Double> accuracy, @JsonProperty("acc
         Map<String, Double> invalid, Double unanswered, Calibration calibration,
         @JsonProperty("answer_language") Map<String, Double> answerLanguage,
         @JsonProperty("answer_language_mean") Double answerLanguageMean,
-        Map<String, Counts> languages, Integer contradictory) {
+        Map<String, Counts> languages, Integer contradictory, @JsonProperty("not_labels") Map<String, Integer> notLabels) {
 
     /**
-     * 95 % intervals: Wilson's for the accuracy of one language, a bootstrap over questions for the means over languages.
+     * 95 % intervals: Wilson's for the accuracy of one language, a bootstrap over questions for the means over languages, and where
+     * all questions have the same value, so that it has nothing to draw from, what Wilson's interval leaves for other values.
      *
      * @param accuracyMean null without any known truth
      * @param consistency null with one language
@@ -84,18 +87,20 @@ public record Evaluation(int n, Map<String, Double> accuracy, @JsonProperty("acc
         }
         boolean graded = !accuracy.isEmpty();
         boolean pairs = table.languages.size() > 1;
+        int[] known = Arrays.stream(all).filter(table::graded).toArray();
         ConfidenceIntervals intervals = new ConfidenceIntervals(Interval.LEVEL, accuracyIntervals,
-                graded ? Bootstrap.interval(all.length, seed, table::accuracyMean) : null,
-                pairs ? Bootstrap.interval(all.length, seed, table::consistency) : null);
+                graded ? Bootstrap.interval(known.length, seed,
+                        drawn -> table.accuracyMean(Arrays.stream(drawn).map(i -> known[i]).toArray()), 0) : null,
+                pairs ? Bootstrap.interval(all.length, seed, table::consistency, 0) : null);
         return new Evaluation(all.length, accuracy, graded ? table.accuracyMean(all) : null, pairs ? table.consistency(all) : null,
                 pairs && graded ? table.consistencyRight(all) : null, pairs && graded ? consistencyCorrect(table) : null, null, intervals,
                 pairwise(table), invalid, invalid.values().stream().mapToDouble(Double::doubleValue).average().orElseThrow(),
-                Calibration.of(predictions), null, null, languages, contradictory(table));
+                Calibration.of(predictions), null, null, languages, contradictory(table), null);
     }
 
     public Evaluation withRankc(double value) {
         return new Evaluation(n, accuracy, accuracyMean, consistency, consistencyRight, consistencyCorrect, value, intervals, pairwise,
-                invalid, unanswered, calibration, answerLanguage, answerLanguageMean, languages, contradictory);
+                invalid, unanswered, calibration, answerLanguage, answerLanguageMean, languages, contradictory, notLabels);
     }
 
     /** @param shares by language; none where nothing was written */
@@ -104,7 +109,14 @@ public record Evaluation(int n, Map<String, Double> accuracy, @JsonProperty("acc
                 intervals,
                 pairwise, invalid, unanswered, calibration, shares,
                 shares.values().stream().mapToDouble(Double::doubleValue).average().orElseThrow(),
-                languages, contradictory);
+                languages, contradictory, notLabels);
+    }
+
+    /** @param values none where all predictions are labels or null */
+    public Evaluation withNotLabels(Map<String, Integer> values) {
+        return values.isEmpty() ? this : new Evaluation(n, accuracy, accuracyMean, consistency, consistencyRight, consistencyCorrect, rankc,
+                intervals, pairwise, invalid, unanswered, calibration, answerLanguage, answerLanguageMean, languages, contradictory,
+                values);
     }
 
     private static Counts count(AnswerTable table, int l) {

@@ -20,4 +20,14 @@ public record Interval(double low, double high) {
         // The formula's rounding leaves [0,1] by an ulp at 0 and at n successes.
         return new Interval(successes == 0 ? 0 : interval.getLowerBound(), successes == trials ? 1 : interval.getUpperBound());
     }
+
+    /**
+     * The interval of a mean where all n values are the same: other values, of which Wilson's interval leaves a share, may be anything.
+     *
+     * @param least that a value can be; the greatest is 1
+     */
+    static Interval unanimous(double value, int n, double least) {
+        double others = wilson(0, n).high;
+        return new Interval((1 - others) * value + others * least, (1 - others) * value + others);
+    }
 }

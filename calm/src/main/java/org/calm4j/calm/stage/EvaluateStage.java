@@ -6,6 +6,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.calm4j.calm.data.Prediction;
 import org.calm4j.calm.data.Prompt;
@@ -50,38 +51,35 @@ public record EvaluateStage(Path output, long seed) {
         }
     }
 
-    /** From predictions that somebody made. */
-    public Evaluation ofPredictions(List<Path> files) {
-        List<Prediction> predictions = read(files);
-        return write(predictions, Evaluation.of(predictions, seed));
+    /**
+     * From predictions that somebody made.
+     *
+     * @param data the questions that were asked; empty where they are not known, and labels are what answers and predictions say
+     * @param warn is told how predictions were read where that is not plain
+     */
+    public Evaluation ofPredictions(List<Path> files, List<Path> data, Consumer<String> warn) {
+        List<Question> questions = data.isEmpty() ? List.of() : SampleStage.read(data);
+        PredictionFiles read = PredictionFiles.read(files, questions).andUnanswered(questions);
+        read.warnings().forEach(warn);
+        return write(read.predictions(), Evaluation.of(read.predictions(), seed).withNotLabels(read.notLabels()));
     }
 
     /**
      * How what was evaluated here compares with other predictions of the same questions; goes to {@code comparison.json}.
      *
      * @param before the other predictions
+     * @param data the questions that were asked; may be empty
+     * @param warn is told how they were read where that is not plain
      * @throws CalmException bad input: they are not of the same questions in the same languages
      */
-    public Comparison against(List<Path> before) {
-        Comparison comparison = Comparison.of(read(before), read(List.of(output.resolve(PREDICTIONS))), seed);
+    public Comparison against(List<Path> before, List<Path> data, Consumer<String> warn) {
+        List<Question> questions = data.isEmpty() ? List.of() : SampleStage.read(data);
+        PredictionFiles other = PredictionFiles.read(before, questions);
+        other.warnings().forEach(line -> warn.accept("against: " + line));
+        List<Prediction> own = PredictionFiles.read(List.of(output.resolve(PREDICTIONS)), questions).predictions();
+        Comparison comparison = Comparison.of(other.predictions(), own, seed);
         Json.write(output.resolve(COMPARISON), comparison);
         return comparison;
-    }
-
-    private static List<Prediction> read(List<Path> files) {
-        List<Prediction> predictions = new ArrayList<>();
-        for (Path file : files) {
-            predictions.addAll(Jsonl.read(file, Prediction.class, (line, where) -> {
-                if (line.id() == null || line.language() == null) {
-                    throw CalmException.badInput(where, "a prediction needs id and language");
-                }
-                return line;
-            }));
-        }
-        if (predictions.isEmpty()) {
-            throw CalmException.badInput(files.getFirst(), "has no predictions");
-        }
-        return predictions;
     }
 
     /**
