@@ -13,6 +13,7 @@ import java.util.stream.Stream;
 import org.calm4j.calm.stage.Progress;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
+import org.calm4j.engine.model.ModelFolder;
 import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
@@ -103,6 +104,12 @@ abstract class CalmCommand implements Callable<Integer> {
             err().println(line);
             err().flush();
         }
+    }
+
+    /** Says what of a model is not used. */
+    final ModelFolder told(ModelFolder folder) {
+        folder.notes().forEach(note -> say("calm: " + note));
+        return folder;
     }
 
     final boolean isJson() {

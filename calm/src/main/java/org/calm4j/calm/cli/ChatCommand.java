@@ -80,7 +80,7 @@ final class ChatCommand extends CalmCommand {
         if (stop.contains("")) {
             throw CalmException.usage("--stop needs a text");
         }
-        try (Backend backend = device.open(this); ModelFolder folder = model.open(backend);
+        try (Backend backend = device.open(this); ModelFolder folder = model.open(this, backend);
                 ChatStage chat = new ChatStage(folder, system, contextLength, sampling(SamplingDefaults.read(model.model)))) {
             if (!chat.hasTemplate()) {
                 say("The model has no chat template: it goes on with the text, line by line.");

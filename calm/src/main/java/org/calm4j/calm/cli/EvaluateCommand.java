@@ -126,7 +126,7 @@ final class EvaluateCommand extends CalmCommand {
 
     private Evaluation ofModel() {
         PromptTemplates templates = PromptTemplates.choose(prompts, model);
-        try (Backend backend = device.open(this); ModelFolder folder = ModelFolder.open(backend, model, adapter)) {
+        try (Backend backend = device.open(this); ModelFolder folder = told(ModelFolder.open(backend, model, adapter))) {
             Path contexts = null;
             if (passages != null) {
                 contexts = output.resolve(EvaluateStage.PASSAGES);

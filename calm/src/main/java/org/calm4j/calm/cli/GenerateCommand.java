@@ -48,7 +48,7 @@ final class GenerateCommand extends CalmCommand {
 
     @Override
     void run() {
-        try (Backend backend = device.open(this); ModelFolder folder = model.open(backend)) {
+        try (Backend backend = device.open(this); ModelFolder folder = model.open(this, backend)) {
             GenerateStage stage = new GenerateStage(sampling.sampling(seed.seed));
             List<ObjectNode> results = prompts.input == null ? stage.ofPrompt(folder, prompts.prompt, progress())
                     : stage.ofFile(folder, prompts.input, progress());

@@ -13,7 +13,8 @@ final class ModelOptions {
     @Option(names = "--adapter", paramLabel = "DIR", description = "A PEFT folder (LoRA) on top of it.")
     Path adapter;
 
-    ModelFolder open(Backend backend) {
-        return ModelFolder.open(backend, model, adapter);
+    /** Opens it, and says what of it is not used. */
+    ModelFolder open(CalmCommand command, Backend backend) {
+        return command.told(ModelFolder.open(backend, model, adapter));
     }
 }

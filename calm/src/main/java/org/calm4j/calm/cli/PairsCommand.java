@@ -59,7 +59,7 @@ final class PairsCommand extends CalmCommand {
             pairs(options.open(null, System.getenv()));
             return;
         }
-        try (Backend backend = device.open(this); ModelFolder folder = ModelFolder.open(backend, model, adapter)) {
+        try (Backend backend = device.open(this); ModelFolder folder = told(ModelFolder.open(backend, model, adapter))) {
             pairs(options.open(folder, System.getenv()));
         }
     }

@@ -44,7 +44,7 @@ final class SampleCommand extends CalmCommand {
     @Override
     void run() {
         PromptTemplates templates = PromptTemplates.choose(prompts, model.model);
-        try (Backend backend = device.open(this); ModelFolder folder = model.open(backend)) {
+        try (Backend backend = device.open(this); ModelFolder folder = model.open(this, backend)) {
             new SampleStage(data, templates, output, sampling.sampling(seed.seed)).run(folder, resume, progress());
             result(Map.of("output", output.toString()), "Samples in " + output);
         }

@@ -28,7 +28,7 @@ final class ScoreCommand extends CalmCommand {
 
     @Override
     void run() {
-        try (Backend backend = device.open(this); ModelFolder folder = model.open(backend)) {
+        try (Backend backend = device.open(this); ModelFolder folder = model.open(this, backend)) {
             int lines = new ScoreStage(input, output).run(folder, progress());
             result(Map.of("lines", lines, "output", output.toString()), lines + " lines scored. Log-probabilities in " + output);
         }

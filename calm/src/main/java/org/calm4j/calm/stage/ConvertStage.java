@@ -87,6 +87,11 @@ public record ConvertStage(Path model, Path adapter, Path tokenizer, Path output
         }
         if (adapter != null) {
             try (Backend backend = Backends.open("cpu", 0); ModelFolder merging = ModelFolder.open(backend, model, adapter)) {
+                merging.notes().forEach(note -> progress.say("calm: " + note));
+                if (merging.model().parameters().head() != merging.model().parameters().embedding()) {
+                    // The adapter brings a head of its own, or an embedding that the head does not share.
+                    config.put("tie_word_embeddings", false);
+                }
                 write(config, merging.model().parameters().tensors(),
                         weight -> merging.model().lora().merged(weight, type), progress);
             }

@@ -6,7 +6,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.calm4j.calm.data.Document;
@@ -34,6 +36,7 @@ public final class Experiment {
     private final ExperimentConfig config;
     private final Backend backend;
     private final Progress progress;
+    private final Set<String> said = new HashSet<>();
     private final List<Stage> stages = new ArrayList<>();
     /** What a stage does, to what it makes: arms that want the same have it once. */
     private final Map<JsonNode, Path> made = new LinkedHashMap<>();
@@ -276,7 +279,9 @@ public final class Experiment {
     }
 
     private ModelFolder open(Path model) {
-        return isAdapter(model) ? ModelFolder.open(backend, config.model(), model) : ModelFolder.open(backend, model, null);
+        ModelFolder opened = isAdapter(model) ? ModelFolder.open(backend, config.model(), model) : ModelFolder.open(backend, model, null);
+        opened.notes().stream().filter(said::add).forEach(note -> progress.say("calm: " + note));
+        return opened;
     }
 
     private void perplexity(String name, Path model) {

@@ -22,7 +22,7 @@ record Reference(CausalLm model, ModelFolder opened, Lora adapter) implements Au
         }
         if (options.referenceModel == null) {
             Lora adapter = Lora.load(lm.backend(), lm.config(), options.referenceAdapter);
-            return new Reference(new CausalLm(lm.config(), lm.parameters(), adapter), null, adapter);
+            return new Reference(new CausalLm(lm.config(), lm.withoutAdapter().parameters(), adapter), null, adapter);
         }
         ModelFolder folder = ModelFolder.open(lm.backend(), options.referenceModel, options.referenceAdapter);
         if (folder.model().config().vocabSize() != lm.config().vocabSize()) {

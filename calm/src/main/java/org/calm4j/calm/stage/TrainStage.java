@@ -42,6 +42,12 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
     public StepLog run(Backend backend, Progress progress) {
         options.check();
         try (ModelFolder start = open(backend)) {
+            start.notes().forEach(note -> progress.say("calm: " + note));
+            Lora lora = start.model().lora();
+            if (lora != null && !lora.replaced().isEmpty()) {
+                throw CalmException.badInput(adapter, "replaces whole weights (" + String.join(", ", lora.replaced())
+                        + "), which are not trained here; merge it with calm convert --adapter, and train the result");
+            }
             return train(start, progress);
         }
     }

@@ -37,6 +37,7 @@ public final class Safetensors implements AutoCloseable {
     private final List<HostBuffer> buffers = new ArrayList<>();
     private final Map<String, Tensor> tensors = new LinkedHashMap<>();
 
+    private final List<String> leftOut = new ArrayList<>();
     private final Predicate<String> passedOver;
 
     private Safetensors(Predicate<String> passedOver) {
@@ -76,7 +77,7 @@ public final class Safetensors implements AutoCloseable {
     /**
      * The same without some of them.
      *
-     * @param passedOver names of tensors that are no weights: not given out, and of any type that the format has
+     * @param passedOver names of tensors that nobody wants: not given out, and of any type that the format has
      */
     public static Safetensors openFolder(Path folder, Predicate<String> passedOver) {
         return open(folder.resolve(Shards.MODEL), passedOver);
@@ -119,6 +120,10 @@ public final class Safetensors implements AutoCloseable {
             Set<String> names = new HashSet<>();
             for (SafetensorsHeader.Entry entry : SafetensorsHeader.read(file, json, size - 8 - header, passedOver)) {
                 names.add(entry.name());
+                if (passedOver.test(entry.name())) {
+                    leftOut.add(entry.name());
+                    continue;
+                }
                 Tensor tensor = new Tensor(entry.name(), buffer, 8 + header + entry.begin(), entry.type(), entry.shape());
                 if (tensors.put(entry.name(), tensor) != null) {
                     throw CalmException.badInput(file, "tensor " + entry.name() + " stands in two shards");
@@ -194,6 +199,11 @@ public final class Safetensors implements AutoCloseable {
     /** By name, in the order of the file; valid until closed. */
     public Map<String, Tensor> tensors() {
         return Collections.unmodifiableMap(tensors);
+    }
+
+    /** Names of the tensors that were passed over, in the order of the file. */
+    public List<String> leftOut() {
+        return Collections.unmodifiableList(leftOut);
     }
 
     @Override

@@ -39,8 +39,9 @@ final class SafetensorsHeader {
     }
 
     /** Bytes of an element of the format's other types, which tensors that are passed over may have. */
-    private static final Map<String, Integer> OTHER_TYPES = Map.of("BOOL", 1, "U8", 1, "I8", 1, "U16", 2, "I16", 2, "U32", 4, "U64", 8,
-            "I64", 8);
+    private static final Map<String, Integer> OTHER_TYPES = Map.ofEntries(Map.entry("BOOL", 1), Map.entry("U8", 1), Map.entry("I8", 1),
+            Map.entry("F8_E4M3", 1), Map.entry("F8_E5M2", 1), Map.entry("F8_E8M0", 1), Map.entry("U16", 2), Map.entry("I16", 2),
+            Map.entry("U32", 4), Map.entry("U64", 8), Map.entry("I64", 8), Map.entry("C64", 8));
 
     private final Path file;
     private final long dataBytes;
@@ -55,7 +56,7 @@ final class SafetensorsHeader {
     /**
      * The tensors in the order of their data.
      *
-     * @param passedOver names of tensors that are checked, whatever their type, but not given out
+     * @param passedOver names of tensors that may be of any type
      * @throws CalmException bad input: what is wrong, with the tensor's name
      */
     static List<Entry> read(Path file, byte[] json, long dataBytes, Predicate<String> passedOver) {
@@ -79,7 +80,11 @@ final class SafetensorsHeader {
             if (name.length() > MAX_NAME || name.chars().anyMatch(Character::isISOControl)) {
                 throw CalmException.badInput(file, "a tensor's name is longer than " + MAX_NAME + " or has control characters");
             }
-            if (parser.nextToken() != JsonToken.START_OBJECT) {
+            JsonToken value = parser.nextToken();
+            if (name.equals(METADATA) && value == JsonToken.VALUE_NULL) {
+                continue;
+            }
+            if (value != JsonToken.START_OBJECT) {
                 throw CalmException.badInput(file, name + " in the header is no JSON object");
             }
             if (name.equals(METADATA)) {
@@ -103,7 +108,6 @@ final class SafetensorsHeader {
         if (end != dataBytes) {
             throw CalmException.badInput(file, "the tensors end at " + end + ", the data has " + dataBytes + " bytes");
         }
-        entries.removeIf(entry -> passedOver.test(entry.name()));
         return entries;
     }
 

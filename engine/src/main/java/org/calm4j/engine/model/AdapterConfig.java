@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.EnumMap;
 import java.util.List;
@@ -16,6 +17,7 @@ import java.util.TreeSet;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.engine.text.BoundedRegex;
 
 /**
  * PEFT's {@code adapter_config.json}: which linear layers have an adapter, and of what size.
@@ -68,7 +70,7 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
     }
 
     /**
-     * Reads the file. Which layers are adapted, and with what rank, is seen in the weights, and the file must agree.
+     * Reads the file.
      *
      * @param weights the tensors of {@code adapter_model.safetensors}
      * @throws CalmException bad input: no LoRA adapter of this model, or one with parts that are not supported
@@ -82,7 +84,7 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
         if (!fields.text("peft_type", "LORA").equals("LORA")) {
             throw fields.unsupported("peft_type", "LORA");
         }
-        for (String name : List.of("use_dora", "use_qalora", "lora_bias", "modules_to_save", "layer_replication", "target_parameters",
+        for (String name : List.of("use_dora", "use_qalora", "lora_bias", "layer_replication", "target_parameters",
                 "trainable_token_indices", "alora_invocation_tokens", "use_bdlora", "arrow_config", "kasa_config", "monteclora_config")) {
             if (!json.path(name).isContainerNode() || !json.path(name).isEmpty()) {
                 fields.mustBeNeutral(name);
@@ -94,34 +96,54 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
         if (dropout >= 1) {
             throw fields.unsupported("lora_dropout", "from 0 to below 1");
         }
+        AdapterTargets targets = AdapterTargets.of(fields);
         AdapterConfig read = new AdapterConfig(json, dropout, new ArrayList<>());
         for (int l = 0; l < config.layers(); l++) {
             Map<Projection, Size> layer = new EnumMap<>(Projection.class);
             for (Projection p : config.family().projections()) {
                 String path = config.family().path(l, p);
-                Tensor a = weights.get(Lora.name(path, 'A'));
-                if (a != null || read.names(fields, path)) {
-                    layer.put(p, size(fields, path, a));
+                if (targets.adapts(path)) {
+                    layer.put(p, size(fields, path, weights.get(Lora.name(path, 'A'))));
                 }
             }
             read.sizes.add(layer);
         }
+        for (String other : List.of(module(config.family().embedding()), module(Parameters.HEAD))) {
+            if (!targets.isAllLinear() && targets.adapts(other)) {
+                throw fields.bad("target_modules names " + other + "; supported: the linear layers of the blocks");
+            }
+        }
         return read;
     }
 
-    /** Whether a list of target modules names a layer; layers that other fields choose are seen in the weights alone. */
-    private boolean names(ConfigFields fields, String path) {
-        JsonNode targets = json.path("target_modules");
-        boolean chosenElsewhere = fields.has("layers_to_transform") || fields.has("exclude_modules");
-        if (targets.isTextual() || chosenElsewhere) {
-            return targets.asText().equals("all-linear") && !chosenElsewhere;
+    /**
+     * Names of the weights that {@code modules_to_save} replaces as a whole.
+     *
+     * @param names of the model's weights
+     * @throws CalmException bad input: a module that the model does not have
+     */
+    Set<String> saved(Collection<String> names, Path folder) {
+        ConfigFields fields = new ConfigFields(json, folder.resolve(FILE));
+        List<String> modules = fields.texts("modules_to_save");
+        Set<String> saved = new TreeSet<>();
+        for (String module : modules == null ? List.<String>of() : modules) {
+            List<String> found = names.stream().filter(name -> module(name).endsWith(module)).toList();
+            if (found.isEmpty()) {
+                throw fields.bad("modules_to_save names " + module + ", which the model does not have");
+            }
+            saved.addAll(found);
         }
-        List<String> names = fields.texts("target_modules");
-        return names != null && names.stream().anyMatch(name -> endsWith(path, name));
+        return saved;
     }
 
-    private static boolean endsWith(String path, String name) {
-        return path.equals(name) || path.endsWith("." + name);
+    /** The module that a weight belongs to. */
+    private static String module(String weight) {
+        return weight.substring(0, weight.lastIndexOf('.'));
+    }
+
+    /** Whether a tied head goes along with an embedding that {@code modules_to_save} names; else it stays the base model's. */
+    boolean tiesHead() {
+        return json.path("ensure_weight_tying").asBoolean(false);
     }
 
     /** @param a the adapter's first matrix, which has the rank; null where it is missing, which is told when the weights are read */
@@ -134,18 +156,14 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
         return Size.of(rank, alpha, fields.flag("use_rslora", false));
     }
 
-    /** The value for a layer in an object of values by the ends of names; the first one that fits. */
+    /** The value for a layer in an object of values by regular expressions for the ends of names; the first one that fits. */
     private static double pattern(ConfigFields fields, String name, String path, double otherwise) {
         ConfigFields patterns = fields.object(name);
         if (patterns == null) {
             return otherwise;
         }
         for (String key : (Iterable<String>) patterns.json()::fieldNames) {
-            if (!key.matches("\\^?[\\w.]+")) {
-                throw fields.bad(name + " has the key \"" + key + "\"; supported: names, no regular expressions");
-            }
-            boolean fits = key.startsWith("^") ? path.equals(key.substring(1)) : endsWith(path, key);
-            if (fits) {
+            if (BoundedRegex.matches("(.*\\.)?(" + key + ")", path, fields.where() + ": " + name)) {
                 return name.startsWith("rank") ? patterns.extent(key, LARGEST_RANK) : patterns.positive(key);
             }
         }

@@ -14,14 +14,19 @@ import org.calm4j.engine.tensor.Tensor;
 public final class CausalLm {
     private final ModelConfig config;
     private final Backend backend;
+    private final Parameters base;
     private final Parameters parameters;
     private final Lora lora;
 
-    /** @param lora null without an adapter */
-    public CausalLm(ModelConfig config, Parameters parameters, Lora lora) {
+    /**
+     * @param base the weights without the adapter
+     * @param lora null without an adapter
+     */
+    public CausalLm(ModelConfig config, Parameters base, Lora lora) {
         this.config = config;
-        this.backend = parameters.backend();
-        this.parameters = parameters;
+        this.backend = base.backend();
+        this.base = base;
+        this.parameters = lora == null ? base : base.with(lora.replaced(base));
         this.lora = lora;
     }
 
@@ -391,7 +396,7 @@ public final class CausalLm {
 
     /** The same weights without the adapter: the reference of DPO with LoRA. */
     public CausalLm withoutAdapter() {
-        return new CausalLm(config, parameters, null);
+        return new CausalLm(config, base, null);
     }
 
     public Backend backend() {

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.calm4j.engine.CalmException;
 
 /**
@@ -157,9 +158,14 @@ record ConfigFields(ObjectNode json, Object where) {
 
     /** @throws CalmException bad input: the field has another value than null, false, and those that change nothing */
     void mustBeNeutral(String name, String... neutral) {
-        JsonNode value = value(name);
-        if (value != null && !(value.isBoolean() && !value.booleanValue()) && !List.of(neutral).contains(value.asText())) {
+        if (!isNeutral(name, Set.of(neutral))) {
             throw unsupported(name, neutral.length == 0 ? "null" : String.join(", ", neutral));
         }
+    }
+
+    /** Whether it is null, false, or one of those values that change nothing. */
+    boolean isNeutral(String name, Set<String> neutral) {
+        JsonNode value = value(name);
+        return value == null || value.isBoolean() && !value.booleanValue() || neutral.contains(value.asText());
     }
 }

@@ -3,7 +3,9 @@ package org.calm4j.engine.model;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
 
@@ -21,17 +23,54 @@ record ConfigReader(ConfigFields fields) {
     private static final Set<Projection> ATTENTION = EnumSet.of(Projection.Q, Projection.K, Projection.V, Projection.O);
     private static final Set<Projection> FEED_FORWARD = EnumSet.of(Projection.GATE, Projection.UP, Projection.DOWN);
 
+    /** Fields of other families, which transformers does not look at in these, with the values that say nothing. */
+    private static final Map<String, Set<String>> OF_OTHERS = ofOthers();
+
+    private static Map<String, Set<String>> ofOthers() {
+        Map<String, Set<String>> fields = new LinkedHashMap<>();
+        for (String name : List.of("attn_logit_softcapping", "final_logit_softcapping", "query_pre_attn_scalar", "clip_qkv", "qkv_clip", "use_qk_norm",
+                "no_rope_layers", "use_mrope", "add_cross_attention")) {
+            fields.put(name, Set.of());
+        }
+        for (String name : List.of("embedding_multiplier", "residual_multiplier", "logits_scaling", "logit_scale", "scale_emb")) {
+            fields.put(name, Set.of("1", "1.0"));
+        }
+        return fields;
+    }
+
+    /** Fields that say something, but nothing that transformers or we use in this family. */
+    List<String> ignored() {
+        List<String> ignored = new ArrayList<>();
+        OF_OTHERS.forEach((name, neutral) -> {
+            boolean empty = fields.json().path(name).isContainerNode() && fields.json().path(name).isEmpty();
+            if (!empty && !fields.isNeutral(name, neutral)) {
+                ignored.add(name);
+            }
+        });
+        String type = fields.text("model_type", "");
+        boolean unwanted = fields.json().path("use_sliding_window").isBoolean() && fields.isNeutral("use_sliding_window", Set.of());
+        if (type.equals("llama") && fields.has("sliding_window") && !unwanted) {
+            ignored.add("sliding_window");
+        }
+        if (type.equals("llama") && fields.json().path("layer_types").valueStream().anyMatch(each -> !each.asText().equals("full_attention"))) {
+            ignored.add("layer_types");
+        }
+        boolean biased = !fields.isNeutral("attention_bias", Set.of());
+        if (type.equals("mistral") && biased || type.equals("qwen2") && fields.has("attention_bias") && !biased) {
+            ignored.add("attention_bias");
+        }
+        if (!type.equals("llama") && !fields.isNeutral("mlp_bias", Set.of())) {
+            ignored.add("mlp_bias");
+        }
+        return ignored;
+    }
+
     ModelConfig read() {
-        for (String name : List.of("quantization_config", "attn_logit_softcapping", "final_logit_softcapping", "query_pre_attn_scalar",
-                "clip_qkv", "qkv_clip", "use_qk_norm", "no_rope_layers", "is_encoder_decoder", "add_cross_attention", "pruned_heads")) {
+        for (String name : List.of("quantization_config", "is_encoder_decoder", "pruned_heads")) {
             boolean empty = fields.json().path(name).isContainerNode() && fields.json().path(name).isEmpty();
             if (!empty) {
                 fields.mustBeNeutral(name);
             }
-        }
-        for (String name : List.of("embedding_multiplier", "residual_multiplier", "logits_scaling", "logit_scale", "scale_emb",
-                "pretraining_tp")) {
-            fields.mustBeNeutral(name, "1", "1.0");
         }
         String type = fields.text("model_type", "");
         return switch (type) {
@@ -45,27 +84,17 @@ record ConfigReader(ConfigFields fields) {
     }
 
     private ModelConfig llama() {
-        if (fields.has("sliding_window") && fields.flag("use_sliding_window", true)) {
-            throw fields.unsupported("sliding_window", "null in llama");
-        }
         Set<Projection> biases = EnumSet.noneOf(Projection.class);
         biases.addAll(fields.flag("attention_bias", false) ? ATTENTION : Set.of());
         biases.addAll(fields.flag("mlp_bias", false) ? FEED_FORWARD : Set.of());
-        return llamaLike(0, 0, 2048, windows(0, 0), biases, false, ends(2));
+        return llamaLike(0, 0, 2048, Collections.nCopies(layers(), 0), biases, false, ends(2));
     }
 
     private ModelConfig mistral() {
-        fields.mustBeNeutral("attention_bias");
-        fields.mustBeNeutral("mlp_bias");
         return llamaLike(0, 8, 131072, windows(window(), 0), Set.of(), false, ends(2));
     }
 
     private ModelConfig qwen(int headDim, Set<Projection> biases, boolean headNorms) {
-        if (!headNorms) {
-            fields.mustBeNeutral("attention_bias", "true");
-        }
-        fields.mustBeNeutral("mlp_bias");
-        fields.mustBeNeutral("use_mrope");
         int window = fields.flag("use_sliding_window", false) ? window() : 0;
         return llamaLike(headDim, 32, 32768, windows(window, fields.countOr("max_window_layers", 28)), biases, headNorms,
                 fields.ids("eos_token_id"));

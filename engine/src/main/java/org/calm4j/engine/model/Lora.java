@@ -3,6 +3,7 @@ package org.calm4j.engine.model;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -25,6 +26,7 @@ import org.calm4j.engine.tensor.Tensor;
  */
 public final class Lora implements AutoCloseable {
     static final String WEIGHTS = "adapter_model.safetensors";
+    private static final String PREFIX = "base_model.model.";
 
     /**
      * @param rank R
@@ -49,6 +51,12 @@ public final class Lora implements AutoCloseable {
     private final ModelConfig model;
     private final AdapterConfig config;
     private final Block block;
+    /** Weights that stand in the place of the base model's, by name. */
+    private final Map<String, Tensor> saved = new LinkedHashMap<>();
+    private final List<Buffer> savedMemory = new ArrayList<>();
+    private final List<String> surplus = new ArrayList<>();
+    private Path file;
+    private boolean keepsHead;
     private final List<Map<Projection, Adapter>> layers = new ArrayList<>();
 
     private Lora(Backend backend, ModelConfig model, AdapterConfig config) {
@@ -86,7 +94,7 @@ public final class Lora implements AutoCloseable {
     }
 
     static String name(String path, char which) {
-        return "base_model.model." + path + ".lora_" + which + ".weight";
+        return PREFIX + path + ".lora_" + which + ".weight";
     }
 
     private static Map<String, long[]> shapes(ModelConfig model, AdapterConfig config) {
@@ -124,10 +132,72 @@ public final class Lora implements AutoCloseable {
         try (Safetensors weights = Safetensors.open(file)) {
             AdapterConfig config = AdapterConfig.read(model, folder, weights.tensors());
             Map<String, Tensor> checked = Parameters.check(shapes(model, config), weights.tensors(), file);
+            Map<String, Tensor> replacing = replacing(model, config, weights.tensors(), folder);
             Lora lora = new Lora(backend, model, config);
-            lora.block.tensors().forEach(to -> backend.copy(to, checked.get(to.name())));
+            try {
+                lora.block.tensors().forEach(to -> backend.copy(to, checked.get(to.name())));
+                replacing.forEach(lora::keep);
+            } catch (RuntimeException | Error e) {
+                lora.close();
+                throw e;
+            }
+            lora.file = file;
+            lora.keepsHead = config.saved(replacing.keySet(), folder).contains(model.family().embedding()) && !config.tiesHead();
+            weights.tensors().keySet().stream().filter(name -> !checked.containsKey(name) && !replacing.containsKey(inModel(name)))
+                    .forEach(lora.surplus::add);
             return lora;
         }
+    }
+
+    private static String inModel(String name) {
+        return name.startsWith(PREFIX) ? name.substring(PREFIX.length()) : name;
+    }
+
+    /** Whole weights in the file of an adapter: those of {@code modules_to_save}, and embeddings that were saved along. */
+    private static Map<String, Tensor> replacing(ModelConfig model, AdapterConfig config, Map<String, Tensor> weights, Path folder) {
+        Map<String, long[]> all = Parameters.shapes(model);
+        all.putIfAbsent(Parameters.HEAD, new long[] {model.vocabSize(), model.hiddenSize()});
+        Set<String> wanted = config.saved(all.keySet(), folder);
+        Map<String, long[]> shapes = new LinkedHashMap<>();
+        Map<String, Tensor> found = new LinkedHashMap<>();
+        all.forEach((name, shape) -> {
+            if (wanted.contains(name) || weights.containsKey(PREFIX + name)) {
+                shapes.put(PREFIX + name, shape);
+            }
+        });
+        Parameters.check(shapes, weights, folder.resolve(WEIGHTS)).forEach((name, tensor) -> found.put(inModel(name), tensor));
+        return found;
+    }
+
+    private void keep(String name, Tensor tensor) {
+        DType type = tensor.type() == DType.F64 ? backend.computeType() : tensor.type();
+        Buffer memory = backend.allocate(tensor.size() * type.bytes());
+        savedMemory.add(memory);
+        Tensor copy = new Tensor(name, memory, 0, type, tensor.shape());
+        backend.copy(copy, tensor);
+        saved.put(name, copy);
+    }
+
+    /**
+     * The weights that stand in the place of the base model's, by name. A tied head stays what it is in the base model where the adapter
+     * replaces the embedding alone.
+     */
+    Map<String, Tensor> replaced(Parameters base) {
+        Map<String, Tensor> all = new LinkedHashMap<>(saved);
+        if (keepsHead && model.tiedEmbeddings()) {
+            all.putIfAbsent(Parameters.HEAD, base.embedding());
+        }
+        return all;
+    }
+
+    /** Names of the weights that it replaces as a whole. */
+    public Set<String> replaced() {
+        return Collections.unmodifiableSet(saved.keySet());
+    }
+
+    /** What of its file it has no use for, in words. */
+    public List<String> notes() {
+        return surplus.isEmpty() ? List.of() : List.of(Parameters.leftOut(file, surplus));
     }
 
     /** Writes {@code adapter_config.json} and {@code adapter_model.safetensors} into an existing folder. */
@@ -234,5 +304,6 @@ public final class Lora implements AutoCloseable {
     @Override
     public void close() {
         block.close();
+        savedMemory.forEach(Buffer::close);
     }
 }

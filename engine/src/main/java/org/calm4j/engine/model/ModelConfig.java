@@ -88,6 +88,11 @@ public record ModelConfig(Family family, int vocabSize, int hiddenSize, int inte
         return ids.isEmpty() ? this : withEos(ids);
     }
 
+    /** Fields of the file that say something, but nothing that transformers or we use in this family. */
+    List<String> ignoredFields() {
+        return new ConfigReader(new ConfigFields(json, "config.json")).ignored();
+    }
+
     /** The end-of-sequence tokens that the file names, without what the family has where it names none. */
     List<Integer> namedEos() {
         return new ConfigFields(json, "config.json").ids("eos_token_id");

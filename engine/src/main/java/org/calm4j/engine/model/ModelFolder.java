@@ -6,6 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
@@ -107,9 +108,23 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
         return Tokenizer.read(folder, config.vocabSize());
     }
 
+    /** What the folder and the adapter hold that is not used, a line each: transformers passes over it as well. */
+    public List<String> notes() {
+        List<String> notes = new ArrayList<>();
+        List<String> ignored = model.config().ignoredFields();
+        if (!ignored.isEmpty()) {
+            notes.add(path.resolve("config.json") + ": not used in this model_type: " + String.join(", ", ignored));
+        }
+        if (!model.parameters().surplus().isEmpty()) {
+            notes.add(Parameters.leftOut(path, model.parameters().surplus()));
+        }
+        notes.addAll(model.lora() == null ? List.of() : model.lora().notes());
+        return notes;
+    }
+
     /** The same model with a fresh adapter, or with none. */
     public ModelFolder withLora(Lora lora) {
-        return new ModelFolder(path, new CausalLm(model.config(), model.parameters(), lora), tokenizer);
+        return new ModelFolder(path, new CausalLm(model.config(), model.withoutAdapter().parameters(), lora), tokenizer);
     }
 
     /** How a conversation is written for the model; null without one. */

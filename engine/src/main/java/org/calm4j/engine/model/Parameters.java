@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.LongToDoubleFunction;
+import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.op.Backend;
@@ -24,7 +25,8 @@ import org.calm4j.engine.tensor.Tensor;
  * and where the backend computes on the host they stay in the mapped file.
  */
 public final class Parameters implements AutoCloseable {
-    private static final String HEAD = "lm_head.weight";
+    static final String HEAD = "lm_head.weight";
+    private static final int MOST_NAMED = 6;
 
     /**
      * @param weight (C)
@@ -57,17 +59,22 @@ public final class Parameters implements AutoCloseable {
     private final Map<String, DType> stored;
     private final Block block;
     private final Safetensors file;
+    private final List<String> surplus;
     private final List<Layer> layers = new ArrayList<>();
 
-    /** @param file where some of the tensors lie; null when all are in the block */
+    /**
+     * @param file where some of the tensors lie; null when all are in the block
+     * @param surplus names of tensors that stood in the file and have no place
+     */
     private Parameters(Backend backend, ModelConfig config, Map<String, Tensor> tensors, Map<String, DType> stored, Block block,
-            Safetensors file) {
+            Safetensors file, List<String> surplus) {
         this.backend = backend;
         this.config = config;
         this.tensors = tensors;
         this.stored = stored;
         this.block = block;
         this.file = file;
+        this.surplus = List.copyOf(surplus);
         Family family = config.family();
         for (int l = 0; l < config.layers(); l++) {
             Map<Projection, Linear> linears = new EnumMap<>(Projection.class);
@@ -85,7 +92,7 @@ public final class Parameters implements AutoCloseable {
     }
 
     private Parameters(Backend backend, ModelConfig config, Block block) {
-        this(backend, config, byName(block), Map.of(), block, null);
+        this(backend, config, byName(block), Map.of(), block, null, List.of());
     }
 
     private static Block block(Backend backend, ModelConfig config) {
@@ -188,10 +195,10 @@ public final class Parameters implements AutoCloseable {
     /**
      * The weights of a model folder, to be used but not changed, as they are stored.
      *
-     * @throws CalmException bad input: a tensor is missing, unknown or has another shape than the config says
+     * @throws CalmException bad input: a tensor is missing or has another shape than the config says
      */
     public static Parameters open(Backend backend, ModelConfig config, Path folder) {
-        Safetensors file = Safetensors.openFolder(folder, config.family()::isBuffer);
+        Safetensors file = openFile(config, folder);
         Block block = null;
         try {
             Map<String, Tensor> weights = weights(config, file, folder);
@@ -206,7 +213,7 @@ public final class Parameters implements AutoCloseable {
             for (Tensor to : block.tensors()) {
                 backend.copy(to, weights.put(to.name(), to));
             }
-            Parameters parameters = new Parameters(backend, config, weights, stored, block, file);
+            Parameters parameters = new Parameters(backend, config, weights, stored, block, file, surplus(config, file));
             parameters.freeze();
             return parameters;
         } catch (RuntimeException e) {
@@ -218,17 +225,66 @@ public final class Parameters implements AutoCloseable {
         }
     }
 
+    /** Some files leave out the prefix that all but the head share; a tied head may stand there, too. */
+    private static Safetensors openFile(ModelConfig config, Path folder) {
+        Map<String, long[]> shapes = shapes(config);
+        return Safetensors.openFolder(folder, name -> !name.equals(HEAD) && !shapes.containsKey(name)
+                && !shapes.containsKey(config.family().prefix() + name));
+    }
+
+    /** What transformers passes over with a warning, such as a value head; without what is known to be no weight. */
+    private static List<String> surplus(ModelConfig config, Safetensors file) {
+        Map<String, long[]> shapes = shapes(config);
+        boolean bare = isBare(config.family(), file);
+        return Stream.concat(file.leftOut().stream().filter(name -> !config.family().isBuffer(name)),
+                file.tensors().keySet().stream().filter(name -> !name.equals(HEAD) && !shapes.containsKey(full(name, bare, config.family())))).toList();
+    }
+
+    private static boolean isBare(Family family, Safetensors file) {
+        return file.tensors().containsKey(family.embedding().substring(family.prefix().length()));
+    }
+
+    private static String full(String name, boolean bare, Family family) {
+        return bare && !name.equals(HEAD) ? family.prefix() + name : name;
+    }
+
+    /** Names of tensors that stood in the file and have no place in the model. */
+    List<String> surplus() {
+        return surplus;
+    }
+
+    /** Says which tensors of a file are left out. */
+    static String leftOut(Object where, List<String> names) {
+        String some = String.join(", ", names.subList(0, Math.min(names.size(), MOST_NAMED))) + (names.size() > MOST_NAMED ? ", …" : "");
+        return where + ": " + (names.size() == 1 ? "tensor " + some + " has no place in a model of this config and is"
+                : names.size() + " tensors have no place in a model of this config and are") + " left out" + (names.size() == 1 ? "" : ": " + some);
+    }
+
+    /** The same weights but for some, which an adapter brings with it; the memory of both must stay open. */
+    Parameters with(Map<String, Tensor> others) {
+        if (others.isEmpty()) {
+            return this;
+        }
+        Map<String, Tensor> all = new LinkedHashMap<>(tensors);
+        all.putAll(others);
+        Map<String, DType> types = new HashMap<>(stored);
+        types.putAll(types(others));
+        Parameters parameters = new Parameters(backend, config, all, types, block, file, surplus);
+        parameters.freeze();
+        return parameters;
+    }
+
     private static boolean staysInFile(Backend backend, Tensor tensor) {
         return backend.onHost() && tensor.type() != DType.F64;
     }
 
     /** The weights of a model folder in the compute type, to be trained. */
     public static Parameters load(Backend backend, ModelConfig config, Path folder) {
-        try (Safetensors file = Safetensors.openFolder(folder, config.family()::isBuffer)) {
+        try (Safetensors file = openFile(config, folder)) {
             Map<String, Tensor> weights = weights(config, file, folder);
             Block block = block(backend, config);
             block.tensors().forEach(to -> backend.copy(to, weights.get(to.name())));
-            return new Parameters(backend, config, byName(block), types(weights), block, null);
+            return new Parameters(backend, config, byName(block), types(weights), block, null, surplus(config, file));
         }
     }
 
@@ -241,10 +297,10 @@ public final class Parameters implements AutoCloseable {
     /** The file's tensors, checked, under our names; some files leave out the prefix that all but the head share. */
     private static Map<String, Tensor> weights(ModelConfig config, Safetensors file, Path where) {
         Family family = config.family();
-        boolean bare = file.tensors().containsKey(family.embedding().substring(family.prefix().length()));
+        boolean bare = isBare(family, file);
         Map<String, Tensor> found = new LinkedHashMap<>();
         file.tensors().forEach((name, tensor) -> {
-            String full = bare && !name.equals(HEAD) ? family.prefix() + name : name;
+            String full = full(name, bare, family);
             found.put(full, named(full, tensor));
         });
         if (config.tiedEmbeddings() && found.containsKey(HEAD)) {
@@ -269,16 +325,11 @@ public final class Parameters implements AutoCloseable {
     }
 
     /**
-     * The tensors of a file, in the order of the shapes.
+     * The tensors of a file that have a shape given, in the order of the shapes.
      *
-     * @throws CalmException bad input: one is missing, one too many, or has another shape or no floating type
+     * @throws CalmException bad input: one is missing, has another shape or no floating type
      */
     static Map<String, Tensor> check(Map<String, long[]> shapes, Map<String, Tensor> found, Path where) {
-        for (String name : found.keySet()) {
-            if (!shapes.containsKey(name)) {
-                throw CalmException.badInput(where, "tensor " + name + " has no place in a model of this config");
-            }
-        }
         Map<String, Tensor> checked = new LinkedHashMap<>();
         shapes.forEach((name, shape) -> {
             Tensor tensor = found.get(name);
@@ -327,7 +378,8 @@ public final class Parameters implements AutoCloseable {
 
     /** (V,C); the embedding itself when they are tied. */
     public Tensor head() {
-        return config.tiedEmbeddings() ? embedding() : get(HEAD);
+        Tensor own = get(HEAD);
+        return own == null ? embedding() : own;
     }
 
     /** All of them, in order. */

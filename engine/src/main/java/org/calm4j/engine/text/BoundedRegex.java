@@ -7,7 +7,7 @@ import java.util.regex.PatternSyntaxException;
 import org.calm4j.engine.CalmException;
 
 /** A regular expression out of a file: Java's engine, stopped where the expression takes more steps than a usable one does. */
-record BoundedRegex(Pattern pattern, Object where) implements TextPattern {
+public record BoundedRegex(Pattern pattern, Object where) implements TextPattern {
     private static final int LONGEST = 10_000;
     private static final long STEPS_PER_CHARACTER = 1000;
 
@@ -29,6 +29,26 @@ record BoundedRegex(Pattern pattern, Object where) implements TextPattern {
         }
     }
 
+    /**
+     * Whether a regular expression of Python's matches the whole text.
+     *
+     * @throws CalmException bad input: it is none, or takes too many steps
+     */
+    public static boolean matches(String regex, String text, Object where) {
+        try {
+            String java = regex.replace("(?P<", "(?<").replaceAll("\\(\\?P=(\\w+)\\)", "\\\\k<$1>").replace("\\Z", "\\z");
+            return regex.length() <= LONGEST && Pattern.compile(java).matcher(counted(text)).matches();
+        } catch (PatternSyntaxException e) {
+            throw CalmException.badInput(where, "\"" + regex + "\" is not a regular expression that is supported: " + e.getDescription(), e);
+        } catch (StackOverflowError | StepsUsedUp e) {
+            throw CalmException.badInput(where, "the regular expression \"" + regex + "\" takes too many steps", e);
+        }
+    }
+
+    private static Counted counted(String text) {
+        return new Counted(text, new long[] {STEPS_PER_CHARACTER * (text.length() + 1000L)});
+    }
+
     private static String likeOniguruma(String regex) {
         return ESCAPE.matcher(regex).replaceAll(found -> {
             String escaped = found.group(1);
@@ -38,7 +58,7 @@ record BoundedRegex(Pattern pattern, Object where) implements TextPattern {
 
     @Override
     public void find(String text, IntArrayList matches) {
-        Matcher matcher = pattern.matcher(new Counted(text, new long[] {STEPS_PER_CHARACTER * (text.length() + 1000L)}));
+        Matcher matcher = pattern.matcher(counted(text));
         try {
             while (matcher.find()) {
                 matches.add(matcher.start());

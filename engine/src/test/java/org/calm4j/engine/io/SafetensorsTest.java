@@ -56,6 +56,17 @@ final class SafetensorsTest {
         }
     }
 
+    /** As the format's own library reads it. */
+    @Test
+    void metadataMayBeNull() throws IOException {
+        byte[] header = "{\"__metadata__\":null,\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}".getBytes(StandardCharsets.UTF_8);
+        Path file = Files.write(folder.resolve("model.safetensors"), ByteBuffer.allocate(12 + header.length).order(ByteOrder.LITTLE_ENDIAN)
+                .putLong(header.length).put(header).putFloat(2).array());
+        try (Safetensors read = Safetensors.open(file)) {
+            assertThat(read.tensors().get("a").get(0)).isEqualTo(2);
+        }
+    }
+
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
             {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} | 4  | lies at

@@ -8,16 +8,20 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.stream.IntStream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.scalar.ScalarBackend;
 import org.calm4j.engine.op.simd.SimdBackend;
 import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.HostBuffer;
 import org.calm4j.engine.tensor.Tensor;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -173,14 +177,19 @@ final class LoraTest {
             use_dora          | true                        | use_dora is true
             use_bdlora        | {"nblocks": 2}              | use_bdlora is {"nblocks":2}
             bias              | "all"                       | bias is "all"; supported: none
-            modules_to_save   | ["lm_head"]                 | modules_to_save is ["lm_head"]
+            modules_to_save   | ["lm_head"]                 | tensor base_model.model.lm_head.weight is missing
+            modules_to_save   | ["score"]                   | modules_to_save names score, which the model does not have
+            target_modules    | ["q_proj", "v_proj", "lm_head"] | target_modules names lm_head; supported: the linear layers
+            target_modules    | ".*(q_proj)?(v_proj)?(tokens)?" | target_modules names model.embed_tokens
+            target_modules    | "(q_proj"                   | is not a regular expression
             init_lora_weights | "pissa"                     | init_lora_weights is "pissa"
             r                 | 0                           | r is 0, expected a whole number from 1
             r                 | 3                           | the rank of model.layers.0.self_attn.q_proj is 3, the adapter has
             lora_alpha        | "4"                         | lora_alpha is "4", expected a positive number
             lora_dropout      | 1                           | lora_dropout is 1; supported
             target_modules    | ["q_proj", "v_proj", "o_proj"] | o_proj.lora_A.weight is missing
-            rank_pattern      | {"(a+)+b": 2}               | supported: names, no regular expressions
+            rank_pattern      | {"(a+)+b": 2, "q_proj": 5}  | the rank of model.layers.0.self_attn.q_proj is 5
+            rank_pattern      | {"(([a-z._0-9]+)+)+!": 2}    | takes too many steps
             alpha_pattern     | {"q_proj": -1}              | alpha_pattern: q_proj is -1, expected a positive number
             """)
     void namesWhatItDoesNotSupport(String field, String value, String message) throws Exception {
@@ -188,6 +197,130 @@ final class LoraTest {
         ObjectNode json = Json.read(adapter.resolve("adapter_config.json"), ObjectNode.class);
         json.set(field, Json.mapper().readTree(value));
         assertThatThrownBy(() -> load(adapter, json)).isInstanceOf(CalmException.class).hasMessageContaining(message);
+    }
+
+    /** By the rules of PEFT 0.21, {@code check_target_module_exists}: layers 0 and 1 of a module path, which of them are adapted. */
+    @ParameterizedTest
+    @CsvSource(delimiter = ';', quoteCharacter = '~', textBlock = """
+            {'target_modules':['q_proj']} ; self_attn.q_proj ; 0,1
+            {'target_modules':['self_attn.q_proj','mlp']} ; self_attn.q_proj ; 0,1
+            {'target_modules':['_proj']} ; self_attn.q_proj ; none
+            {'target_modules':['model.layers.1.self_attn.q_proj']} ; self_attn.q_proj ; 1
+            {'target_modules':'.*q_proj'} ; self_attn.q_proj ; 0,1
+            {'target_modules':'q_proj'} ; self_attn.q_proj ; none
+            {'target_modules':'model[.]layers[.](0|2)[.].*_proj'} ; mlp.up_proj ; 0
+            {'target_modules':'(?P<layer>model.layers.1).*up_proj'} ; mlp.up_proj ; 1
+            {'target_modules':'ALL-linear'} ; mlp.up_proj ; 0,1
+            {'target_modules':'all-linear','exclude_modules':['up_proj']} ; mlp.up_proj ; none
+            {'target_modules':'all-linear','exclude_modules':'.*layers.0.*'} ; mlp.up_proj ; 1
+            {'target_modules':'all-linear','modules_to_save':['mlp']} ; mlp.up_proj ; none
+            {'target_modules':'all-linear','modules_to_save':['lp']} ; mlp.up_proj ; 0,1
+            {'target_modules':['up_proj'],'layers_to_transform':[1]} ; mlp.up_proj ; 1
+            {'target_modules':['up_proj'],'layers_to_transform':0} ; mlp.up_proj ; 0
+            {'target_modules':['up_proj'],'layers_to_transform':[]} ; mlp.up_proj ; 0,1
+            {'target_modules':['up_proj'],'layers_to_transform':[1],'layers_pattern':'layers'} ; mlp.up_proj ; 1
+            {'target_modules':['up_proj'],'layers_to_transform':[1],'layers_pattern':['h','l.*s']} ; mlp.up_proj ; 1
+            {'target_modules':['up_proj'],'layers_to_transform':[1],'layers_pattern':'h'} ; mlp.up_proj ; none
+            {'target_modules':['up_proj','model.layers.0.mlp.up_proj'],'layers_to_transform':[1]} ; mlp.up_proj ; 0,1
+            {'target_modules':'.*up_proj','layers_to_transform':[1]} ; mlp.up_proj ; 0,1
+            """)
+    void targetsAreThoseOfPeft(String config, String module, String layers) throws IOException {
+        ObjectNode json = (ObjectNode) Json.mapper().readTree(config.replace('\'', '"'));
+        AdapterTargets targets = AdapterTargets.of(new ConfigFields(json, "adapter_config.json"));
+        List<String> adapted = IntStream.range(0, 2).filter(l -> targets.adapts("model.layers." + l + "." + module)).mapToObj(String::valueOf).toList();
+        assertThat(adapted).isEqualTo(layers.equals("none") ? List.of() : List.of(layers.split(",")));
+    }
+
+    /** PEFT's {@code get_pattern_key}: the first key of which {@code (.*\.)?(key)$} matches the name. */
+    @ParameterizedTest
+    @CsvSource(delimiter = ';', quoteCharacter = '~', textBlock = """
+            {'q_proj':8} ; 4 ; 2
+            {'.*':8} ; 4 ; 4
+            {'layers[.]0[.].*':8} ; 4 ; 2
+            {'^model.layers.(1|5).self_attn.[qv]_proj':8} ; 2 ; 4
+            {'^layers.0.*':8} ; 2 ; 2
+            {'proj':8} ; 2 ; 2
+            {'self_attn.(k|v)_proj':8,'v_proj':1} ; 2 ; 4
+            """)
+    void patternsAreRegularExpressions(String alphas, double first, double last) throws IOException {
+        Path adapter = OracleModel.folder("llama-tied").resolve("adapter");
+        ObjectNode json = Json.read(adapter.resolve("adapter_config.json"), ObjectNode.class);
+        json.set("alpha_pattern", Json.mapper().readTree(alphas.replace('\'', '"')));
+        json.put("lora_alpha", 4);
+        try (Safetensors weights = Safetensors.open(adapter.resolve("adapter_model.safetensors"))) {
+            AdapterConfig read = read(json, weights);
+            // The scale is alpha over the rank, 2.
+            assertThat(read.sizes().get(0).get(Projection.Q).scale()).isEqualTo(first);
+            assertThat(read.sizes().get(1).get(Projection.V).scale()).isEqualTo(last);
+        }
+    }
+
+    private AdapterConfig read(ObjectNode json, Safetensors weights) {
+        Json.write(saved.resolve("adapter_config.json"), json);
+        return AdapterConfig.read(ModelConfig.read(OracleModel.folder("llama-tied").resolve("config.json")), saved, weights.tensors());
+    }
+
+    /** What {@code modules_to_save} and saved embeddings replace is computed with; the reference keeps the base model's. */
+    @ParameterizedTest
+    @CsvSource(delimiter = ';', quoteCharacter = '~', textBlock = """
+            llama-untied ; ['lm_head'] ; lm_head.weight ; lm_head.weight
+            llama-untied ; ['norm'] ; all norms ; all norms
+            llama-untied ; null ; model.embed_tokens.weight,lm_head.weight ; model.embed_tokens.weight,lm_head.weight
+            llama-tied ; ['lm_head'] ; lm_head.weight ; lm_head.weight
+            llama-tied ; ['embed_tokens'] ; model.embed_tokens.weight ; model.embed_tokens.weight,base head
+            llama-tied ; ['embed_tokens','lm_head'] ; model.embed_tokens.weight,lm_head.weight ; model.embed_tokens.weight,lm_head.weight
+            llama-tied ; null ; model.embed_tokens.weight ; model.embed_tokens.weight
+            gpt2 ; ['wte','wpe'] ; transformer.wte.weight,transformer.wpe.weight ; transformer.wte.weight,transformer.wpe.weight,base head
+            """)
+    void wholeModules(String name, String modules, String given, String expected) throws IOException {
+        Path path = OracleModel.folder(name);
+        ModelConfig config = ModelConfig.read(path.resolve("config.json"));
+        ObjectNode json = Json.read(path.resolve("adapter/adapter_config.json"), ObjectNode.class);
+        json.set("modules_to_save", Json.mapper().readTree(modules.replace('\'', '"')));
+        Json.write(saved.resolve("adapter_config.json"), json);
+        Path other = saved.resolve("other");
+        try (Backend backend = new SimdBackend(1); ModelFolder base = ModelFolder.open(backend, path, null);
+                Safetensors adapter = Safetensors.open(path.resolve("adapter/adapter_model.safetensors"))) {
+            Map<String, Tensor> weights = new LinkedHashMap<>();
+            base.model().parameters().tensors().forEach(tensor -> weights.put(tensor.name(), tensor));
+            Tensor embedding = base.model().parameters().embedding();
+            Map<String, Tensor> changed = new LinkedHashMap<>();
+            for (String weight : given.equals("all norms") ? weights.keySet().stream().filter(w -> w.contains("norm")).toList()
+                    : List.of(given.split(","))) {
+                changed.put(weight, negated(weights.getOrDefault(weight, embedding), weight));
+            }
+            Map<String, Tensor> file = new LinkedHashMap<>(adapter.tensors());
+            changed.forEach((weight, tensor) -> file.put("base_model.model." + weight, named("base_model.model." + weight, tensor)));
+            file.put("base_model.model.extra.lora_A.weight", named("base_model.model.extra.lora_A.weight", embedding));
+            Safetensors.write(saved.resolve("adapter_model.safetensors"), file.values(), Map.of());
+            weights.putAll(changed);
+            if (expected.contains("base head")) {
+                weights.put("lm_head.weight", named("lm_head.weight", embedding));
+            }
+            AtomicFile.directories(other);
+            Json.write(other.resolve("config.json"), OracleModel.config(name).put("tie_word_embeddings", !weights.containsKey("lm_head.weight")));
+            Safetensors.write(other.resolve("model.safetensors"), weights.values(), Map.of());
+            try (ModelFolder adapted = ModelFolder.open(backend, path, saved); ModelFolder whole = ModelFolder.open(backend, other, path.resolve("adapter"));
+                    ModelFolder plain = ModelFolder.open(backend, path, null)) {
+                assertThat(scores(adapted.model())).isEqualTo(scores(whole.model()));
+                assertThat(scores(adapted.model().withoutAdapter())).isEqualTo(scores(plain.model()));
+                assertThat(adapted.model().lora().replaced()).isEqualTo(changed.keySet());
+                assertThat(adapted.notes()).singleElement().asString().contains("adapter_model.safetensors: tensor base_model.model.extra.lora_A.weight");
+            }
+        }
+        assertThat(config.tiedEmbeddings()).isEqualTo(!name.equals("llama-untied"));
+    }
+
+    private static Tensor named(String name, Tensor tensor) {
+        return new Tensor(name, tensor.buffer(), tensor.offset(), tensor.type(), tensor.shape());
+    }
+
+    private static Tensor negated(Tensor tensor, String name) {
+        Tensor copy = new Tensor(name, new HostBuffer(tensor.bytes()), 0, tensor.type(), tensor.shape());
+        for (long i = 0; i < tensor.size(); i++) {
+            copy.set(i, -tensor.get(i) * (1 + i % 3));
+        }
+        return copy;
     }
 
     /** PEFT takes a string of target modules for a regular expression; the weights tell what it chose. */

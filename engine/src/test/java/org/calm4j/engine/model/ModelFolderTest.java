@@ -127,9 +127,6 @@ final class ModelFolderTest {
             assertRefused(path, tensors, "tensor model.layers.1.self_attn.q_norm.weight is missing");
             tensors.put(norm.name(), renamed(norm, norm.name(), 2, 3));
             assertRefused(path, tensors, norm.name() + " has shape [2, 3], the config says [6]");
-            tensors.put(norm.name(), renamed(norm, norm.name(), 6));
-            tensors.put("extra", renamed(norm, "extra", 6));
-            assertRefused(path, tensors, "tensor extra has no place");
         }
     }
 

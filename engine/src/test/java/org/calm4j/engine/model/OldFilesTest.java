@@ -80,16 +80,36 @@ final class OldFilesTest {
         assertThat(scores(folder)).usingRecursiveComparison().isEqualTo(scores(OracleModel.folder(model)));
     }
 
+    /** As transformers does: a value head, another task's head, biases that the config does not want; of any type, and named. */
     @ParameterizedTest
     @CsvSource({
-        "gpt2-untied, transformer.h.1.attn.bias2, BOOL 1 4, has dtype \"BOOL\"; supported",
-        "gpt2-untied, transformer.h.x.attn.bias, F32 4 4, has no place",
-        "gpt2-untied, transformer.h.1.crossattention.bias, F32 4 4, has no place",
-        "gpt2-untied, model.rotary_emb.inv_freq, F32 4 4, has no place",
-        "gpt2-untied, transformer.h.0.attn.masked_bias, Q4 1 4, has dtype \"Q4\"",
-        "llama-tied, model.layers.0.attn.bias, F32 4 4, has no place", "llama-tied, model.layers.0.mlp.scale, I64 8, has dtype \"I64\"",
+        "gpt2-untied, transformer.h.1.attn.bias2, BOOL 1 4", "gpt2-untied, transformer.h.1.crossattention.bias, F32 4 4",
+        "gpt2-untied, model.rotary_emb.inv_freq, F32 4 4", "llama-tied, v_head.summary.weight, F32 4 1 16", "llama-tied, score.weight, BF16 2 3 16",
+        "llama-tied, model.layers.7.mlp.up_proj.weight, F8_E4M3 1 4 4", "llama-tied, norm.weight, F32 4 16",
+        "llama-tied, model.layers.0.mlp.scale, I64 8", "llama-untied, embed_positions.weight, F32 4 2"})
+    void otherTensorsAreLeftOutAndNamed(String model, String name, String tensor) throws IOException {
+        write(model, Map.of(name, tensor));
+        assertThat(scores(folder)).usingRecursiveComparison().isEqualTo(scores(OracleModel.folder(model)));
+        for (boolean train : new boolean[] {false, true}) {
+            try (ModelFolder opened = train ? ModelFolder.openToTrain(backend, folder) : ModelFolder.open(backend, folder, null)) {
+                assertThat(opened.notes()).containsExactly(folder + ": tensor " + name + " has no place in a model of this config and is left out");
+            }
+        }
+    }
+
+    @Test
+    void manyAreCounted() throws IOException {
+        write("llama-tied", Map.of("a", "F32 4", "b", "F32 4", "c", "F32 4", "d", "F32 4", "e", "F32 4", "f", "F32 4", "g", "F32 4"));
+        try (ModelFolder opened = ModelFolder.open(backend, folder, null)) {
+            assertThat(opened.notes()).singleElement().asString().contains("7 tensors have no place", ", …");
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "gpt2-untied, transformer.h.0.attn.masked_bias, Q4 1 4, has dtype \"Q4\"", "llama-tied, v_head.summary.weight, Q4 1 4, has dtype \"Q4\"",
         "llama-tied, model.layers.0.self_attn.rotary_emb.inv_freq, U8 2 4, lies at"})
-    void otherUnknownTensorsAreErrors(String model, String name, String tensor, String message) throws IOException {
+    void brokenOnesAreErrors(String model, String name, String tensor, String message) throws IOException {
         write(model, Map.of(name, tensor));
         assertThatThrownBy(() -> ModelFolder.open(backend, folder, null)).isInstanceOf(CalmException.class).hasMessageContaining(name)
                 .hasMessageContaining(message);
