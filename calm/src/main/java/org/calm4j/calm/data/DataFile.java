@@ -10,11 +10,14 @@ import com.fasterxml.jackson.dataformat.csv.CsvParser;
 import com.fasterxml.jackson.dataformat.csv.CsvSchema;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
@@ -35,6 +38,7 @@ public final class DataFile {
 
     /** @throws CalmException bad input: missing or broken */
     public static List<Item> read(Path file) {
+        refuseBinary(file);
         return switch (first(file)) {
             case '[' -> list(file);
             case '{', -1 -> Jsonl.read(file, JsonNode.class, Item::new);
@@ -56,7 +60,7 @@ public final class DataFile {
      * answer.
      */
     private static List<Item> table(Path file) {
-        List<Item> items = new ArrayList<>();
+        List<Row> rows = new ArrayList<>();
         long line = 1;
         try {
             String text = TextFile.read(file);
@@ -64,19 +68,10 @@ public final class DataFile {
             // Tabs separate without quotes.
             CsvSchema schema = head.indexOf('\t') >= 0 ? CsvSchema.emptySchema().withColumnSeparator('\t').withoutQuoteChar()
                     : CsvSchema.emptySchema();
-            List<String> names = null;
-            try (MappingIterator<String[]> rows = TABLES.readerFor(String[].class).with(schema).readValues(text)) {
-                while (rows.hasNext()) {
-                    line = rows.getCurrentLocation().getLineNr();
-                    String[] row = rows.next();
-                    if (names == null) {
-                        names = names(row, file);
-                        if (names.getLast().equals("answer") && !row[row.length - 1].equalsIgnoreCase("answer")) {
-                            items.add(item(names, row, file + ":" + line));
-                        }
-                    } else {
-                        items.add(item(names, row, file + ":" + line));
-                    }
+            try (MappingIterator<String[]> cells = TABLES.readerFor(String[].class).with(schema).readValues(text)) {
+                while (cells.hasNext()) {
+                    line = cells.getCurrentLocation().getLineNr();
+                    rows.add(new Row(cells.next(), file + ":" + line));
                 }
             }
         } catch (JsonProcessingException e) {
@@ -86,7 +81,39 @@ public final class DataFile {
             throw e instanceof CalmException calm ? calm
                     : CalmException.badInput(file + ":" + line, "neither JSON nor a table with commas or tabs", e);
         }
-        return items;
+        return rows.isEmpty() ? List.of() : items(rows, file);
+    }
+
+    private record Row(String[] cells, String where) {
+    }
+
+    private static List<Item> items(List<Row> rows, Path file) {
+        String[] first = rows.getFirst().cells;
+        List<String> names = names(first, file);
+        boolean named = !names.getLast().equals("answer") || first[first.length - 1].equalsIgnoreCase("answer");
+        List<Row> body = named ? rows.subList(1, rows.size()) : rows;
+        int written = (int) names.stream().filter(name -> !name.isEmpty()).count();
+        if (!body.stream().allMatch(row -> fits(row, names.size()))) {
+            if (body.stream().allMatch(row -> fits(row, names.size() + 1))) {
+                // A name too few: an index before the first, which counts, or a column behind the last.
+                names.add(counts(body) ? 0 : names.size(), "");
+            } else if (body.stream().allMatch(row -> fits(row, written))) {
+                // A separator too many among the names.
+                names.removeIf(String::isEmpty);
+            }
+        }
+        return body.stream().map(row -> item(names, row)).toList();
+    }
+
+    /** Separators too many at the end of a line are no cells. */
+    private static boolean fits(Row row, int columns) {
+        return row.cells.length >= columns && Arrays.stream(row.cells, columns, row.cells.length).allMatch(String::isBlank);
+    }
+
+    private static boolean counts(List<Row> rows) {
+        String first = rows.getFirst().cells[0].strip();
+        return first.matches("[01]") && IntStream.range(0, rows.size())
+                .allMatch(i -> rows.get(i).cells[0].strip().equals(String.valueOf(i + Integer.parseInt(first))));
     }
 
     private static List<String> names(String[] row, Path file) {
@@ -103,24 +130,43 @@ public final class DataFile {
             return names;
         }
         for (String name : row) {
-            // An index without a name, as pandas writes it.
-            names.add(name.isBlank() ? "index" : name.strip());
+            names.add(name.strip());
         }
-        if (new HashSet<>(names).size() < names.size()) {
+        List<String> written = names.stream().filter(name -> !name.isEmpty()).toList();
+        if (new HashSet<>(written).size() < written.size()) {
             throw CalmException.badInput(file + ":1", "two columns have the same name: " + names);
         }
         return names;
     }
 
-    private static Item item(List<String> names, String[] row, String where) {
-        if (row.length != names.size()) {
-            throw CalmException.badInput(where, row.length + " cells, but " + names.size() + " columns " + names);
+    private static Item item(List<String> names, Row row) {
+        if (!fits(row, names.size())) {
+            throw CalmException.badInput(row.where, row.cells.length + " cells, but " + names.size() + " columns " + names);
         }
         ObjectNode item = JsonNodeFactory.instance.objectNode();
-        for (int i = 0; i < row.length; i++) {
-            item.put(names.get(i), row[i]);
+        for (int i = 0; i < names.size(); i++) {
+            // An index without a name, as pandas writes it.
+            item.put(!names.get(i).isEmpty() ? names.get(i) : i == 0 ? "index" : "column " + (i + 1), row.cells[i]);
         }
-        return new Item(item, where);
+        return new Item(item, row.where);
+    }
+
+    // What a hub's data sets are often kept in.
+    private static void refuseBinary(Path file) {
+        byte[] start;
+        try (InputStream in = Files.newInputStream(file)) {
+            start = in.readNBytes(6);
+        } catch (IOException e) {
+            // Reading it in full says what is wrong.
+            return;
+        }
+        String magic = new String(start, StandardCharsets.ISO_8859_1);
+        String kind = magic.startsWith("PAR1") ? "a Parquet file" : magic.startsWith("ARROW1") ? "an Arrow file"
+                : magic.startsWith("PK\3\4") ? "a ZIP file or a spreadsheet" : magic.startsWith("\u001f\u008b") ? "compressed by gzip"
+                : magic.startsWith("\u0028\u00b5\u002f\u00fd") ? "compressed by zstd" : null;
+        if (kind != null) {
+            throw CalmException.badInput(file, "is " + kind + ", which is not read; make it JSON Lines, CSV or TSV first");
+        }
     }
 
     // The first character that says something; -1 where there is none.

@@ -1,18 +1,36 @@
 package org.calm4j.calm.data;
 
+import java.text.Normalizer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * A question whose options stand in its text, from A on without a gap: a line each, "A. …", "A: …", "A、…" or "(A) …", with half- or
- * full-width letters and signs; or, where no lines are such, three or more behind each other in one line.
+ * A question whose options stand in its text, from the first label on without a gap: a line each, "A. …", "a) …", "(1) …", "① …", "A、…",
+ * in half or full width; or, where no lines are such, three or more behind each other in one line. Whatever their labels are, the choices
+ * are A, B, and so on, so that they are the same in all languages.
+ *
+ * @param written the labels as they stand there
  */
-public record OptionsText(String question, List<Question.Choice> choices) {
-    private static final Pattern OPTION = Pattern.compile("\\s*(?:[(（\\[【]\\s*([A-ZＡ-Ｚ])\\s*[)）\\]】]|([A-ZＡ-Ｚ])\\s*[.:、．。)）：])\\s*(.*)");
-    private static final Pattern INLINE = Pattern.compile("(?<=^|\\s)(?:[(（]([A-ZＡ-Ｚ])[)）]|([A-ZＡ-Ｚ])[.:、．)）：])\\s*");
+public record OptionsText(String question, List<Question.Choice> choices, List<String> written) {
+    /** What labels are made of, in their order; the first that a text has a list of is the one that counts. */
+    private static final List<String> ALPHABETS = List.of("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮",
+            "1", "가나다라마바사아자차", "ㄱㄴㄷㄹㅁㅂㅅㅇㅈㅊ", "アイウエオカキクケコ", "甲乙丙丁戊己庚辛", "АБВГДЕЖЗИК", "абвгдежзик", "أبجدهو", "কখগঘঙচ", "कखगघङच");
+    private static final int CIRCLED = 2;
+    private static final int NUMBERS = 3;
+    private static final String LABEL = "([\\p{L}Ａ-Ｚａ-ｚ]|[1-9１-９][0-9０-９]?)";
+    private static final String RING = "([①-⑮❶-❿Ⓐ-ⓩ⑴-⒂⒈-⒖⒜-⒵])";
+    /** A number before a number is no label: "1.5", "10:30". */
+    private static final String SIGNED = "(?:[(（\\[【]\\s*" + LABEL + "\\s*[)）\\]】]|" + LABEL
+            + "\\s*[.:、．。)）：](?!(?<=[0-9][.:])[0-9])|" + RING
+            + "[.:、．。)）：]?)";
+    private static final Pattern OPTION = Pattern.compile("\\s*(?:[-*•]\\s+)?(?:\\*\\*)?" + SIGNED + "(?:\\*\\*)?\\s*(.*)");
+    private static final Pattern INLINE = Pattern.compile("(?:(?<=^|\\s)|(?=[①-⑮❶-❿Ⓐ-ⓩ⑴-⒂⒈-⒖⒜-⒵]))" + SIGNED + "\\s*");
+    /** A label and nothing else. */
+    private static final Pattern BARE = Pattern.compile("[(（\\[【]?\\s*(?:" + LABEL + "()|" + RING + ")\\s*[)）\\]】.:、．。：]?");
     private static final int FEWEST_INLINE = 3;
     /** "Question:" before, and "Answer:" behind: scaffolding of a prompt, in any language. */
     private static final Pattern BEFORE = Pattern.compile("^(?:Question|Frage|Domanda|Pregunta|Pergunta|问题|質問|질문|Вопрос)\\s*[:：]\\s*",
@@ -21,91 +39,163 @@ public record OptionsText(String question, List<Question.Choice> choices) {
             "^(?:Answer|Réponse|Antwort|Risposta|Respuesta|Resposta|答案|答え|回答|답|Ответ)\\s*[:：]?\\s*$",
             Pattern.CASE_INSENSITIVE);
 
+    /** A label by its alphabet and its place there, from 0. */
+    private record Label(int alphabet, int place, String written) {
+        static Label of(MatchResult match) {
+            String label = match.group(1) != null ? match.group(1) : match.group(3) != null ? match.group(3) : match.group(2);
+            for (int i = 0; i < ALPHABETS.size(); i++) {
+                if (i != NUMBERS && ALPHABETS.get(i).contains(label)) {
+                    return new Label(i, ALPHABETS.get(i).indexOf(label), label);
+                }
+            }
+            if (label.charAt(0) >= '❶' && label.charAt(0) <= '❿') {
+                return new Label(CIRCLED, label.charAt(0) - '❶', label);
+            }
+            // Full-width ones, and letters and numbers in other rings.
+            String plain = Normalizer.normalize(label, Normalizer.Form.NFKC).replaceAll("[().]", "");
+            if (plain.matches("[0-9]{1,2}")) {
+                return new Label(match.group(3) == null ? NUMBERS : CIRCLED, Integer.parseInt(plain) - 1, label);
+            }
+            int letter = plain.length() == 1 ? ALPHABETS.get(0).indexOf(plain.toUpperCase(Locale.ROOT)) : -1;
+            return letter < 0 ? null : new Label(Character.isUpperCase(plain.charAt(0)) ? 0 : 1, letter, label);
+        }
+    }
+
     /** Null where the text has not two options or more, or one is missing in between. */
     public static OptionsText parse(String text) {
         List<String> lines = new ArrayList<>(text.strip().lines().toList());
         while (!lines.isEmpty() && (lines.getLast().isBlank() || BEHIND.matcher(lines.getLast().strip()).matches())) {
             lines.removeLast();
         }
-        // The last "A" begins the options: one in the question's own text comes earlier.
-        int first = -1;
-        for (int i = 0; i < lines.size(); i++) {
-            if ("A".equals(label(lines.get(i)))) {
-                first = i;
+        for (int alphabet = 0; alphabet < ALPHABETS.size(); alphabet++) {
+            int first = first(lines, alphabet);
+            if (first >= 0) {
+                OptionsText found = first < 1 ? null : lines(lines, first, alphabet);
+                // Capital letters that make no list are a list that is broken.
+                if (found != null || alphabet == 0) {
+                    return found;
+                }
             }
         }
-        if (first < 0) {
-            return inline(String.join("\n", lines));
+        for (int alphabet = 0; alphabet < ALPHABETS.size(); alphabet++) {
+            OptionsText found = inline(String.join("\n", lines), alphabet);
+            if (found != null) {
+                return found;
+            }
         }
-        if (first < 1) {
-            return null;
+        return null;
+    }
+
+    // The last first label begins the options: one in the question's own text comes earlier.
+    private static int first(List<String> lines, int alphabet) {
+        for (int i = lines.size() - 1; i >= 0; i--) {
+            Label label = label(lines.get(i));
+            if (label != null && label.alphabet == alphabet && label.place == 0) {
+                return i;
+            }
         }
-        List<Question.Choice> choices = new ArrayList<>();
+        return -1;
+    }
+
+    private static OptionsText lines(List<String> lines, int first, int alphabet) {
+        List<String> texts = new ArrayList<>();
+        List<String> written = new ArrayList<>();
         for (String line : lines.subList(first, lines.size())) {
-            String label = label(line);
-            if (label != null && label.charAt(0) == 'A' + choices.size()) {
-                choices.add(new Question.Choice(label, text(line)));
-            } else if (label != null && label.charAt(0) == 'A' + choices.size() + 1) {
+            Label label = label(line);
+            boolean own = label != null && label.alphabet == alphabet;
+            if (own && label.place == texts.size()) {
+                texts.add(text(line));
+                written.add(label.written);
+            } else if (own && label.place == texts.size() + 1) {
                 // The one between is garbled.
                 return null;
             } else if (!line.isBlank()) {
                 // An option that goes over more than one line.
-                Question.Choice last = choices.removeLast();
-                choices.add(new Question.Choice(last.label(), (last.text() + "\n" + line).strip()));
+                texts.add((texts.removeLast() + "\n" + line).strip());
             }
         }
-        return choices.size() < 2 ? null : of(String.join("\n", lines.subList(0, first)), choices);
+        return texts.size() < 2 ? null : of(String.join("\n", lines.subList(0, first)), texts, written);
     }
 
-    private static OptionsText of(String before, List<Question.Choice> choices) {
+    private static OptionsText of(String before, List<String> texts, List<String> written) {
         String question = BEFORE.matcher(before.strip()).replaceFirst("");
-        return question.isBlank() ? null : new OptionsText(question, choices);
+        List<Question.Choice> choices = new ArrayList<>();
+        for (int i = 0; i < texts.size() && i < ALPHABETS.getFirst().length(); i++) {
+            choices.add(new Question.Choice(ALPHABETS.getFirst().substring(i, i + 1), texts.get(i)));
+        }
+        return question.isBlank() || choices.size() < texts.size() ? null : new OptionsText(question, choices, written);
     }
 
-    private static OptionsText inline(String text) {
+    private static OptionsText inline(String text, int alphabet) {
         List<MatchResult> found = new ArrayList<>();
+        List<String> written = new ArrayList<>();
         for (MatchResult match : INLINE.matcher(text).results().toList()) {
-            String label = label(match);
-            // As with lines, the last "A" begins the options.
-            if (label.equals("A")) {
-                found.clear();
+            Label label = Label.of(match);
+            if (label == null || label.alphabet != alphabet) {
+                continue;
             }
-            if (label.charAt(0) == 'A' + found.size()) {
+            // As with lines, the last first one begins the options.
+            if (label.place == 0) {
+                found.clear();
+                written.clear();
+            }
+            if (label.place == found.size()) {
                 found.add(match);
+                written.add(label.written);
             }
         }
         if (found.size() < FEWEST_INLINE) {
             return null;
         }
-        List<Question.Choice> choices = new ArrayList<>();
+        List<String> texts = new ArrayList<>();
         for (int i = 0; i < found.size(); i++) {
             int end = i + 1 < found.size() ? found.get(i + 1).start() : text.length();
-            choices.add(new Question.Choice(label(found.get(i)), text.substring(found.get(i).end(), end).strip()));
+            texts.add(text.substring(found.get(i).end(), end).strip());
         }
-        return of(text.substring(0, found.getFirst().start()), choices);
+        return of(text.substring(0, found.getFirst().start()), texts, written);
     }
 
-    /** Whether two lines or more begin like options, even where they do not make a whole list. */
+    /** Whether two lines or more begin like options with capital letters, even where they do not make a whole list. */
     public static boolean looksLike(String text) {
-        return text.lines().filter(line -> label(line) != null).limit(2).count() == 2 || inline(text) != null;
+        return text.lines().map(OptionsText::label).filter(label -> label != null && label.alphabet == 0).limit(2).count() == 2
+                || inline(text, 0) != null;
     }
 
-    private static String label(String line) {
+    /** Whether the labels are those of the choices, so that a response names them so. */
+    public boolean hasLetters() {
+        return written.stream().allMatch(label -> label.length() == 1
+                && Normalizer.normalize(label, Normalizer.Form.NFKC).matches("[A-Za-z]"));
+    }
+
+    /**
+     * The choice that a text names by its label alone, by label and text, or by its text; null where it names none, or the text of another
+     * choice stands behind the label.
+     */
+    public Question.Choice named(String text) {
+        String plain = text.strip();
+        Matcher signed = OPTION.matcher(plain.lines().findFirst().orElse(""));
+        Matcher bare = BARE.matcher(plain);
+        Label label = bare.matches() ? Label.of(bare) : signed.matches() ? Label.of(signed) : null;
+        int place = label == null ? -1 : label.place;
+        // A number is no letter: it might count from 0.
+        boolean same = label != null && (label.alphabet <= 1 || label.alphabet == label(written.getFirst() + ".").alphabet
+                || label.alphabet == NUMBERS && label(written.getFirst() + ".").alphabet == CIRCLED
+                || label.alphabet == CIRCLED && label(written.getFirst() + ".").alphabet == NUMBERS);
+        if (same && place < choices.size()) {
+            String behind = bare.matches() ? "" : signed.group(4).strip();
+            boolean other = choices.stream().anyMatch(choice -> choice.text().equals(behind)) && !choices.get(place).text().equals(behind);
+            return other ? null : choices.get(place);
+        }
+        return choices.stream().filter(choice -> choice.text().equals(plain)).findFirst().orElse(null);
+    }
+
+    private static Label label(String line) {
         Matcher matcher = OPTION.matcher(line);
-        return matcher.matches() ? label(matcher) : null;
-    }
-
-    private static String label(MatchResult match) {
-        return half(match.group(1) == null ? match.group(2) : match.group(1));
-    }
-
-    /** A letter in its usual width. */
-    public static String half(String letter) {
-        return letter.charAt(0) >= 'Ａ' ? String.valueOf((char) (letter.charAt(0) - 'Ａ' + 'A')) : letter;
+        return matcher.matches() ? Label.of(matcher) : null;
     }
 
     private static String text(String line) {
         Matcher matcher = OPTION.matcher(line);
-        return matcher.matches() ? matcher.group(3).strip() : line;
+        return matcher.matches() ? matcher.group(4).strip() : line;
     }
 }

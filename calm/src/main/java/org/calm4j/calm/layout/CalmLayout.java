@@ -3,9 +3,6 @@ package org.calm4j.calm.layout;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.calm4j.calm.data.OptionsText;
 import org.calm4j.calm.data.Prompt;
 import org.calm4j.calm.data.Question;
@@ -16,8 +13,6 @@ import org.calm4j.calm.data.Samples;
  * the whole option, and {@code pred} where responses were sampled. Their answers are left for the extractor.
  */
 final class CalmLayout {
-    private static final Pattern OUTPUT = Pattern.compile("\\s*[(（\\[【]?\\s*([A-Za-zＡ-Ｚ])\\s*(?:[)）\\]】.:：、．。](.*)|)", Pattern.DOTALL);
-
     private CalmLayout() {
     }
 
@@ -26,7 +21,13 @@ final class CalmLayout {
     }
 
     static boolean isQuestion(JsonNode item) {
-        return isList(item) && OptionsText.looksLike(item.path("input").asText(""));
+        if (!isList(item)) {
+            return false;
+        }
+        String input = item.path("input").asText("");
+        // Steps and lists are numbered, too: there the output has to be one of them.
+        OptionsText parsed = OptionsText.looksLike(input) ? null : OptionsText.parse(input);
+        return OptionsText.looksLike(input) || parsed != null && parsed.named(item.path("output").asText()) != null;
     }
 
     private static boolean isList(JsonNode item) {
@@ -38,21 +39,12 @@ final class CalmLayout {
         if (parsed == null) {
             throw new Unreadable("no options A, B, … without a gap in the text of input");
         }
-        return item.question(parsed.question(), parsed.choices(), answer(item.text("output"), parsed.choices()));
-    }
-
-    private static String answer(String output, List<Question.Choice> choices) throws Unreadable {
-        if (output.isBlank()) {
-            return "";
+        String output = item.text("output");
+        Question.Choice named = parsed.named(output);
+        if (named == null && !output.isBlank()) {
+            throw new Unreadable("the output is none of the options: " + output.strip().lines().findFirst().orElse(""));
         }
-        Matcher matcher = OUTPUT.matcher(output);
-        String label = matcher.matches() ? OptionsText.half(matcher.group(1).toUpperCase(Locale.ROOT)) : "";
-        for (Question.Choice choice : choices) {
-            if (choice.label().equals(label) || choice.text().equals(output.strip())) {
-                return choice.label();
-            }
-        }
-        throw new Unreadable("the output is none of the options: " + output.strip().lines().findFirst().orElse(""));
+        return item.question(parsed.question(), parsed.choices(), named == null ? "" : named.label());
     }
 
     static Samples samples(Source item) throws Unreadable {

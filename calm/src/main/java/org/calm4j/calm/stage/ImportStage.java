@@ -3,11 +3,13 @@ package org.calm4j.calm.stage;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.nio.file.Path;
+import java.text.Normalizer;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.calm4j.calm.data.OptionsText;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.extract.AnswerExtractor;
@@ -81,7 +83,16 @@ public record ImportStage(List<Path> files, String language, List<Path> parallel
         if (!(line instanceof Samples samples)) {
             return new Filled(line, 0, 0, 0);
         }
-        AnswerExtractor extractor = new AnswerExtractor(samples.choices());
+        // Where the model saw other labels, its responses name those.
+        OptionsText asked = samples.prompt() == null ? null : OptionsText.parse(samples.prompt());
+        boolean relabelled = asked != null && !asked.hasLetters() && asked.choices().equals(samples.choices());
+        List<Question.Choice> seen = new ArrayList<>();
+        for (int i = 0; i < samples.choices().size(); i++) {
+            Question.Choice choice = samples.choices().get(i);
+            seen.add(relabelled ? new Question.Choice(Normalizer.normalize(asked.written().get(i), Normalizer.Form.NFKC), choice.text())
+                    : choice);
+        }
+        AnswerExtractor extractor = new AnswerExtractor(seen);
         List<Samples.Response> responses = new ArrayList<>();
         int answered = 0;
         int against = 0;
@@ -89,7 +100,9 @@ public record ImportStage(List<Path> files, String language, List<Path> parallel
             Extraction found = extractor.extract(response.text());
             answered += found.label() == null ? 0 : 1;
             against += found.againstText() ? 1 : 0;
-            responses.add(new Samples.Response(response.text(), found.label(), response.logprob(), response.numTokens()));
+            String label = seen.stream().filter(choice -> choice.label().equals(found.label())).findFirst()
+                    .map(choice -> samples.choices().get(seen.indexOf(choice)).label()).orElse(null);
+            responses.add(new Samples.Response(response.text(), label, response.logprob(), response.numTokens()));
         }
         return new Filled(samples.with(responses), responses.size(), answered, against);
     }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -19,6 +20,7 @@ import org.calm4j.engine.io.Jsonl;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ImportStageTest {
@@ -168,13 +170,84 @@ class ImportStageTest {
                 "Was? (A) ja (B) nein (C) A oder B",
         "Frage: Was?\\nA. ja\\nB. nein\\nC. A oder B\\n\\nAntwort:"})
     void optionsInText(String input) throws IOException {
-        for (String output : List.of("B", "B. nein", "(B) nein", "Ｂ", "（Ｂ）nein", "nein", "b")) {
+        for (String output : List.of("B", "B. nein", "(B) nein", "(B) nein\\n\\\"", "Ｂ", "（Ｂ）nein", "nein", "b")) {
             ImportStage.Summary summary = imported("de", "[{\"instruction\":\"Wähle.\",\"input\":\"" + input + "\",\"output\":\"" + output
                     + "\"}]");
             assertThat(summary.layout()).isEqualTo(Layout.CALM_QUESTIONS);
             assertThat(out(Question.class)).as(output).containsExactly(new Question("0", "de", "Was?",
                     List.of(new Choice("A", "ja"), new Choice("B", "nein"), new Choice("C", "A oder B")), "B", null));
         }
+    }
+
+    /** Labels that are no capital letters are read, whatever the output calls them; in all languages the choices are A, B, C. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+        a) ja\\nb) nein\\nc) 2 | b;B;b) nein;(b) nein;b.;nein
+        a. ja\\nb. nein\\nc. 2 | b;B;b. nein
+        (a) ja\\n(b) nein\\n(c) 2 | b;(b)
+        1. ja\\n2. nein\\n3. 2 | 2;2.;2. nein;(2);②;nein;B
+        1) ja\\n2) nein\\n3) 1.5 | 2;2)
+        (1) ja\\n(2) nein\\n(3) 2 | 2;(2)
+        1、ja\\n2、nein\\n3、2 | 2
+        1：ja\\n2：nein\\n3：2 | 2
+        １．ja\\n２．nein\\n３．2 | 2;２
+        ① ja\\n② nein\\n③ 2 | ②;2;② nein;nein
+        ①ja\\n②nein\\n③2 | ②
+        ❶ ja\\n❷ nein\\n❸ 2 | ❷;②
+        ⑴ ja\\n⑵ nein\\n⑶ 2 | ⑵;2
+        ⒜ ja\\n⒝ nein\\n⒞ 2 | b
+        Ⓐ ja\\nⒷ nein\\nⒸ 2 | B;Ⓑ
+        ａ）ja\\nｂ）nein\\nｃ）2 | b;ｂ
+        - A) ja\\n- B) nein\\n- C) 2 | B
+        **A.** ja\\n**B.** nein\\n**C.** 2 | B;**B.** nein
+        가. ja\\n나. nein\\n다. 2 | 나;나. nein
+        ア. ja\\nイ. nein\\nウ. 2 | イ
+        a) ja b) nein c) 2 | b
+        1. ja 2. nein 3. 2 | 2
+        ①ja ②nein ③2 | ②
+        A、ja\\nB、nein\\nC、2 | B、nein
+        A：ja\\nB：nein\\nC：2 | B：nein
+        """)
+    void optionsWithOtherLabels(String options, String outputs) throws IOException {
+        for (String output : outputs.split(";")) {
+            ImportStage.Summary summary = imported("de", "[{\"instruction\":\"Wähle.\",\"input\":\"Was?\\n" + options + "\",\"output\":\""
+                    + output + "\"}]");
+            assertThat(summary.layout()).as(output).isEqualTo(Layout.CALM_QUESTIONS);
+            Question question = out(Question.class).getFirst();
+            assertThat(question.question()).isEqualTo("Was?");
+            assertThat(question.choices()).extracting(Choice::label).containsExactly("A", "B", "C");
+            assertThat(question.choices()).extracting(Choice::text).startsWith("ja", "nein");
+            assertThat(question.answer()).as(output).isEqualTo("B");
+        }
+    }
+
+    /** Lists that are no options, and outputs that are none of them. */
+    @ParameterizedTest
+    @ValueSource(strings = {"Sort these.\\n1. pear\\n2. apple|1. apple\\n2. pear",
+        "Sum\\n1. two\\n2. three|5", "Steps\\na) stir\\nb) heat|First stir.",
+        "Times:\\n1:30 tea\\n2:30 cake|2", "Weights\\n1.5 kg\\n2.5 kg|2"})
+    void listsToTrainOn(String item) throws IOException {
+        String[] parts = item.split("\\|");
+        assertThat(imported("en", "[{\"instruction\":\"Do.\",\"input\":\"" + parts[0] + "\",\"output\":\"" + parts[1] + "\"}]").layout())
+                .isEqualTo(Layout.ALPACA);
+    }
+
+    /** The label counts; one beside the text of another option is neither. */
+    @Test
+    void anOutputThatContradictsItself() throws IOException {
+        ImportStage.Summary summary = imported("en", "[{\"instruction\":\"\",\"input\":\"Q\\n1. 3\\n2. 1\\n3. 2\",\"output\":\"3\"},"
+                + "{\"instruction\":\"\",\"input\":\"Q\\nA. x\\nB. y\",\"output\":\"A. y\"},"
+                + "{\"instruction\":\"\",\"input\":\"Q\\nA. x\\nB. y\",\"output\":\"1\"}]");
+        assertThat(out(Question.class)).extracting(Question::answer).containsExactly("C");
+        assertThat(summary.skipped()).isEqualTo(2);
+    }
+
+    /** Responses name the labels that the model saw. */
+    @Test
+    void responsesWithOtherLabels() throws IOException {
+        imported("en", "[{\"instruction\":\"\",\"input\":\"Q\\n1. red\\n2. blue\\n3. green\",\"output\":\"2\",\"pred\":"
+                + "[\"Answer: 2\",\"The answer is 3.\",\"It is blue.\",\"none\"]}]");
+        assertThat(out(Samples.class).getFirst().responses()).extracting(Samples.Response::answer).containsExactly("B", "C", "B", null);
     }
 
     /** What looks like an option before the options is the question's; six options are six. */
@@ -259,6 +332,36 @@ class ImportStageTest {
                 .matches(question -> question.question().equals("Prenez 178 de 625"));
         assertThat(out(Question.class)).extracting(Question::id).contains("fr-only-10").doesNotContain("20");
         assertThatThrownBy(() -> imported("fr", List.of(), true, "")).hasMessageContaining("--parallel");
+    }
+
+    /** Separators too many or too few in the line with the names, as BMLAMA17's Chinese file has one. */
+    @ParameterizedTest
+    @ValueSource(strings = {"Prompt\tAns\tCandidate Ans\tSubject\t",
+        "\tPrompt\tAns\tCandidate Ans\tSubject", "Prompt\t\tAns\tCandidate Ans\tSubject",
+        "Prompt\tAns\tCandidate Ans", "Prompt\tAns\tCandidate Ans\tSubject"})
+    void headersThatDoNotFit(String head) throws IOException {
+        imported("zh", head + "\nX 出生在 <mask>\t罗马\t巴黎, 波恩, 罗马\tX\nY 出生在 <mask>\t基尔\t波恩, 罗马, 基尔\tY\t\t\n");
+        List<Question> questions = out(Question.class);
+        assertThat(questions).extracting(Question::question).containsExactly("X 出生在 ___", "Y 出生在 ___");
+        assertThat(questions.getFirst().choices()).extracting(Choice::text).containsExactlyInAnyOrder("巴黎", "波恩", "罗马");
+        assertThat(questions.getFirst().answer()).isNotNull();
+    }
+
+    @Test
+    void anIndexWithoutAName() throws IOException {
+        imported("en", "question,A,B,answer\n0,Q,x,y,B\n1,R,z,u,A\n");
+        assertThat(out(Question.class)).extracting(Question::question).containsExactly("Q", "R");
+        assertThat(out(Question.class)).extracting(Question::answer).containsExactly("B", "A");
+        assertThatThrownBy(() -> imported("en", "index,question,A,B,answer\n0,Q,x,y,B\nR,z,u,A\n")).hasMessageContaining("in0:3");
+        assertThatThrownBy(() -> imported("en", ",question,A,B,answer\n0,Q,x,y,B\nR,z,u,A\n")).hasMessageContaining("in0:3");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"PAR1, Parquet", "'PK\3\4', ZIP", "'\u001f\u008b', gzip"})
+    void whatIsNotReadIsSaid(String magic, String name) throws IOException {
+        Path file = Files.write(folder.resolve("x.parquet"), (magic + "\0\0\0\0").getBytes(StandardCharsets.ISO_8859_1));
+        assertThatThrownBy(() -> new ImportStage(List.of(file), "en", List.of(), false, folder.resolve("out"), null).run())
+                .isInstanceOf(CalmException.class).hasMessageContaining(name).hasMessageContaining("JSON Lines");
     }
 
     @Test
