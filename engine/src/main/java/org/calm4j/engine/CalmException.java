@@ -30,8 +30,9 @@ public final class CalmException extends RuntimeException {
 
     private final Kind kind;
 
+    /** @param message may quote what stood in a file: it is cut and escaped as {@link Excerpt#message} says */
     public CalmException(Kind kind, String message, Throwable cause) {
-        super(message, cause);
+        super(Excerpt.message(message), cause);
         this.kind = kind;
     }
 

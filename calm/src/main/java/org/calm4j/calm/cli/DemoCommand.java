@@ -54,7 +54,8 @@ final class DemoCommand extends CalmCommand {
                 return;
             }
             SeedSeries series = SeedSeries.run(output, seeds,
-                    each -> new Demo(SeedSeries.folder(output, each), languages, each, quick, full, from).run(backend, progress()));
+                    each -> new Demo(SeedSeries.folder(output, each), languages, each, quick, full, from).experiment(backend, progress()),
+                    progress());
             result(series.json(), series.summary());
         }
     }

@@ -15,6 +15,7 @@ import org.calm4j.calm.stage.RetrieveStage;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.OutputFolder;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Backend;
 import picocli.CommandLine.Command;
@@ -107,6 +108,12 @@ final class EvaluateCommand extends CalmCommand {
         if ((predictions == null) == (model == null) || model != null && data == null) {
             throw CalmException.usage("give either --predictions FILE…, or --model DIR and --data FILE…");
         }
+        try (OutputFolder _ = EvaluateStage.open(output, progress())) {
+            evaluate();
+        }
+    }
+
+    private void evaluate() {
         List<Path> questions = data == null ? List.of() : data;
         Evaluation evaluation = model != null ? ofModel()
                 : new EvaluateStage(output, seed.seed).ofPredictions(predictions, questions, this::warn);

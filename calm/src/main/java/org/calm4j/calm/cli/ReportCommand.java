@@ -25,6 +25,9 @@ final class ReportCommand extends CalmCommand {
             description = "Where the report of several is written; without it its tables are only printed.")
     private Path output;
 
+    @Option(names = "--times", description = "Tell how long each stage took, too; it stands in timings.json anyway. Of one experiment.")
+    private boolean times;
+
     @Override
     void run() {
         if (experiment != null && !folders.isEmpty()) {
@@ -36,11 +39,14 @@ final class ReportCommand extends CalmCommand {
             if (output != null) {
                 throw CalmException.usage("--output is for several experiments; the report of one is written into its own folder");
             }
-            ExperimentResult result = ExperimentResult.rewrite(all.getFirst());
+            ExperimentResult result = ExperimentResult.rewrite(all.getFirst(), times, progress());
             result(result.json(), result.markdown());
             return;
         }
-        SeedSeries series = SeedSeries.read(all, output == null && all.size() == 1 ? all.getFirst() : output);
+        if (times) {
+            throw CalmException.usage("--times is for one experiment");
+        }
+        SeedSeries series = SeedSeries.read(all, output == null && all.size() == 1 ? all.getFirst() : output, progress());
         result(series.json(), series.markdown());
     }
 }

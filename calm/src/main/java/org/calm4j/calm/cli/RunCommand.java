@@ -65,7 +65,7 @@ final class RunCommand extends CalmCommand {
                 ExperimentResult result = new Experiment(experiment, backend, progress()).run();
                 result(result.json(), result.summary());
             } else {
-                SeedSeries series = SeedSeries.run(experiment.output(), seeds, each -> of(experiment, each, backend).run());
+                SeedSeries series = SeedSeries.run(experiment.output(), seeds, each -> of(experiment, each, backend), progress());
                 result(series.json(), series.summary());
             }
         }
@@ -82,8 +82,9 @@ final class RunCommand extends CalmCommand {
         }
         seeds.forEach(each -> of(experiment, each, backend).plan().forEach(stage -> plan.add(stage.in("seed-" + each))));
         result(Map.of("stages", plan), plan.stream().map(StageLedger.Planned::toString).collect(Collectors.joining(System.lineSeparator())));
-        plan.stream().filter(stage -> stage.missing() != null).findFirst().ifPresent(stage -> {
-            throw CalmException.badInput(config, stage.why());
-        });
+        if (seeds.isEmpty()) {
+            new Experiment(experiment, backend, progress()).check();
+        }
+        seeds.forEach(each -> of(experiment, each, backend).check());
     }
 }

@@ -16,6 +16,9 @@ public final class Report {
     // The "common" build has lines, bars, scatters and both painters in two thirds of the full size.
     static final String ECHARTS = "/META-INF/resources/webjars/echarts/5.5.0/echarts.common.min.js";
 
+    public static final String PAGE = "report.html";
+    public static final String TABLES = "report.md";
+
     private Report() {
     }
 
@@ -33,9 +36,9 @@ public final class Report {
     }
 
     private static Path write(String html, String markdown, Path folder) {
-        Path page = folder.resolve("report.html");
+        Path page = folder.resolve(PAGE);
         AtomicFile.directories(folder);
-        AtomicFile.write(folder.resolve("report.md"), out -> out.write(markdown.getBytes(StandardCharsets.UTF_8)));
+        AtomicFile.write(folder.resolve(TABLES), out -> out.write(markdown.getBytes(StandardCharsets.UTF_8)));
         AtomicFile.write(page, out -> out.write(html.getBytes(StandardCharsets.UTF_8)));
         return page;
     }

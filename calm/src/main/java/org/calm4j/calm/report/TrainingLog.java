@@ -22,7 +22,8 @@ public record TrainingLog(String name, List<Map<String, Double>> rows) {
         for (Map<String, Object> line : Jsonl.readMaps(metrics)) {
             Map<String, Double> row = new LinkedHashMap<>();
             line.forEach((key, value) -> {
-                if (value instanceof Number number) {
+                // The speed is another one in each run, and equal runs have equal reports.
+                if (value instanceof Number number && !key.equals("tokens_per_second")) {
                     row.put(key, number.doubleValue());
                 }
             });

@@ -15,6 +15,7 @@ import org.calm4j.calm.convert.Llama2Tokenizer;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.OutputLock;
 import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.io.Shards;
 import org.calm4j.engine.io.StoredType;
@@ -41,6 +42,12 @@ public record ConvertStage(Path model, Path adapter, Path tokenizer, Path output
 
     /** @throws CalmException bad input: no such model, or the output has something already */
     public void run(Progress progress) {
+        try (OutputLock _ = OutputLock.beside(output, progress::say)) {
+            convert(progress);
+        }
+    }
+
+    private void convert(Progress progress) {
         if (holdsFiles(AtomicFile.place(output))) {
             throw CalmException.badInput(output, "has files already; choose another --output, or remove it");
         }

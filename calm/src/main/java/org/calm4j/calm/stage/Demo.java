@@ -38,7 +38,8 @@ public record Demo(Path output, List<String> languages, long seed, boolean quick
         return experiment(backend, progress).run();
     }
 
-    private Experiment experiment(Backend backend, Progress progress) {
+    /** What {@link #run} runs. */
+    public Experiment experiment(Backend backend, Progress progress) {
         List<Stage> stages = new ArrayList<>();
         Path files = output.resolve("world");
         WorldConfig whole = WorldConfig.of(languages, seed);

@@ -1,5 +1,7 @@
 package org.calm4j.calm.stage;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -8,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
 import org.calm4j.calm.data.Prediction;
 import org.calm4j.calm.data.Prompt;
 import org.calm4j.calm.data.Question;
@@ -20,6 +23,7 @@ import org.calm4j.calm.translate.Languages;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
+import org.calm4j.engine.io.OutputFolder;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.model.Scorer;
 
@@ -49,6 +53,35 @@ public record EvaluateStage(Path output, long seed) {
             double most = logprobs.get(order().getFirst());
             return 1 / logprobs.values().stream().mapToDouble(each -> Math.exp(each - most)).sum();
         }
+    }
+
+    /**
+     * Locks the folder, and looks that nobody else's files are in the place of an evaluation's.
+     *
+     * @throws CalmException bad input: there are some; failed: another process writes there
+     */
+    public static OutputFolder open(Path output, Progress progress) {
+        OutputFolder folder = OutputFolder.open(output, progress::say);
+        try {
+            List<Path> files = FILES.stream().map(output::resolve).toList();
+            if (!folder.hasRecord() && isOld(output.resolve(RESULT))) {
+                folder.adopt(files);
+            }
+            folder.refuseForeign(files);
+            return folder;
+        } catch (RuntimeException e) {
+            folder.close();
+            throw e;
+        }
+    }
+
+    // An earlier version of the program kept no record of its files.
+    private static boolean isOld(Path result) {
+        if (!Files.isRegularFile(result)) {
+            return false;
+        }
+        JsonNode evaluation = Json.read(result, JsonNode.class);
+        return Stream.of("confidence_intervals", "invalid", "n").allMatch(evaluation::has);
     }
 
     /**
@@ -151,7 +184,7 @@ public record EvaluateStage(Path output, long seed) {
         List<Scores> all;
         int part = PartialLines.part(model.model(), FEWEST, MOST);
         try (PartialLines<Scores> lines = PartialLines.open(output.resolve(SCORES), Scores.class, Fingerprint.of(List.of(asked, texts)),
-                part, resume)) {
+                part, resume, progress::say)) {
             progress.start("evaluate", items.size(), lines.lines().size());
             Scorer scorer = new Scorer(model.model());
             while (lines.lines().size() < items.size()) {

@@ -1,7 +1,6 @@
 package org.calm4j.calm.stage;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -10,17 +9,17 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.Map;
-import java.util.stream.Stream;
 import org.calm4j.calm.data.Document;
 import org.calm4j.calm.data.Pair;
 import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.calm.translate.Translator;
 import org.calm4j.engine.CalmException;
-import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
+import org.calm4j.engine.io.OutputFolder;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.train.Checkpoint;
 
 /**
  * The whole of CALM as a list of stages: measure, sample, vote, pair, train, measure again; and the same for every {@link Arm} that it is
@@ -65,23 +64,57 @@ public final class Experiment {
 
     /** Runs what is not done; returns what the report shows. */
     public ExperimentResult run() {
-        AtomicFile.directories(config.output());
-        StageLedger ledger = ledger(backend.describe());
-        ledger.run(stages);
-        return new ExperimentResult(config, ledger.seconds(), ledger.devices()).write();
+        check();
+        try (OutputFolder output = OutputFolder.open(config.output(), progress::say)) {
+            StageLedger ledger = ledger(output, backend.describe());
+            check(ledger.plan(stages), output);
+            ledger.run(stages);
+            return new ExperimentResult(config, ledger.seconds(), ledger.devices()).write(false);
+        }
     }
 
     /** What would run, and why. */
     public List<StageLedger.Planned> plan() {
-        return ledger("").plan(stages);
+        return ledger(OutputFolder.look(config.output()), "").plan(stages);
     }
 
-    private StageLedger ledger(String device) {
-        return new StageLedger(config.output(), progress, device);
+    /**
+     * Looks whether all can run, without any change.
+     *
+     * @throws CalmException bad input: something to start from is missing, or something else is in the place of an output
+     */
+    public void check() {
+        OutputFolder output = OutputFolder.look(config.output());
+        check(ledger(output, "").plan(stages), output);
+    }
+
+    private void check(List<StageLedger.Planned> plan, OutputFolder output) {
+        config.checkInputs(stages.stream().map(Stage::output).toList());
+        for (StageLedger.Planned stage : plan) {
+            if (stage.missing() != null) {
+                throw CalmException.badInput(stage.missing(), "is missing; stage " + stage.name() + " needs it");
+            }
+            if (stage.inTheWay() != null) {
+                throw CalmException.badInput(stage.inTheWay(), OutputFolder.inTheWay(stage.inTheWay()) + ", and stage " + stage.name()
+                        + " would write there; move it away, or choose another output");
+            }
+        }
+        output.refuseForeign(ExperimentResult.files(config.output()));
+    }
+
+    private StageLedger ledger(OutputFolder output, String device) {
+        StageLedger ledger = new StageLedger(config.output(), output, progress, device);
+        ledger.adopt(stages, ExperimentResult.files(config.output()));
+        return ledger;
     }
 
     /** @param output a new name for what is made, unless another stage makes the same */
     private Path stage(String name, String kind, Object settings, List<Path> inputs, String output, Stage.Work work) {
+        return stage(name, kind, settings, inputs, output, List.of(), work);
+    }
+
+    /** @param besides what is written beside the output */
+    private Path stage(String name, String kind, Object settings, List<Path> inputs, String output, List<Path> besides, Stage.Work work) {
         JsonNode what = Json.mapper().valueToTree(List.of(kind, settings, inputs));
         Path same = made.get(what);
         if (same != null) {
@@ -89,7 +122,7 @@ public final class Experiment {
         }
         Path file = file(output);
         made.put(what, file);
-        add(new Stage(name, settings, inputs, file, work));
+        add(new Stage(name, settings, inputs, file, besides, work));
         return file;
     }
 
@@ -154,7 +187,8 @@ public final class Experiment {
             inputs.add(options.translations);
         }
         Path output = file(prefix + "pairs.jsonl");
-        return stage(prefix + "pairs", "pairs", List.of(options, config.seed()), inputs, prefix + "pairs.jsonl", resume -> {
+        return stage(prefix + "pairs", "pairs", List.of(options, config.seed()), inputs, prefix + "pairs.jsonl",
+                List.of(file(prefix + PAIR_COUNTS)), resume -> {
             options.keptIn(file(prefix + "translations.jsonl"));
             try (ModelFolder folder = byModel ? open(model) : null) {
                 Translator translator = options.open(folder, System.getenv());
@@ -198,11 +232,9 @@ public final class Experiment {
     }
 
     // They are for a run that is stopped; the model is there now, and they may be large.
-    private static void deleteCheckpoints(Path output) {
-        try (Stream<Path> files = Files.list(output)) {
-            files.filter(file -> file.getFileName().toString().startsWith("checkpoint-")).toList().forEach(StageLedger::delete);
-        } catch (IOException e) {
-            throw CalmException.failed(output + ": " + e.getMessage(), e);
+    private void deleteCheckpoints(Path output) {
+        try (OutputFolder folder = OutputFolder.open(output, progress::say)) {
+            Checkpoint.all(output).forEach(folder::delete);
         }
     }
 
@@ -240,7 +272,7 @@ public final class Experiment {
         Path output = file(prefix + "passages.jsonl");
         RetrieveStage retrieve = new RetrieveStage(questions, options.passages(), file("passages-index"), output, options.topPassages());
         return stage(prefix + "retrieve", "retrieve", List.of(options.topPassages(), options.dense()), inputs, prefix + "passages.jsonl",
-                resume -> {
+                List.of(file("passages-index")), resume -> {
             try (ModelFolder model = options.dense() ? open(config.model()) : null) {
                 retrieve.run(model, progress);
             }

@@ -2,13 +2,17 @@ package org.calm4j.calm.stage;
 
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.annotation.JsonNaming;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
+import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.generate.Sampling;
+import org.calm4j.engine.model.ModelFolder;
 
 /**
  * One CALM experiment, as a YAML file says it; only model, questions (or samples) and output must be given.
@@ -112,6 +116,33 @@ public record ExperimentConfig(String title, Path model, List<Path> questions, L
         } catch (CalmException e) {
             throw CalmException.usage(section + ": " + e.getMessage());
         }
+    }
+
+    /**
+     * Looks for the model and the data before anything runs.
+     *
+     * @param made what stages make, so that it may be missing
+     * @throws CalmException bad input: what is missing or cannot be that
+     */
+    void checkInputs(List<Path> made) {
+        if (made.stream().noneMatch(model::startsWith)) {
+            ModelFolder.check(model);
+        }
+        Stream.of(questions, evaluation, heldOut, one(prompts == null || PromptTemplates.isTask(prompts) ? null : prompts),
+                one(statements), one(knowledge), one(dpo.replay),
+                one(evaluate.passages()), one(pairs.translator == TranslatorOptions.Kind.FILE ? pairs.translations : null))
+                .flatMap(List::stream).filter(file -> made.stream().noneMatch(file::startsWith)).forEach(file -> {
+                    if (!Files.exists(file)) {
+                        throw CalmException.badInput(file, "no such file");
+                    }
+                    if (Files.isDirectory(file)) {
+                        throw CalmException.badInput(file, "is a folder, and a file is needed");
+                    }
+                });
+    }
+
+    private static List<Path> one(Path file) {
+        return file == null ? List.of() : List.of(file);
     }
 
     /** The same with another seed, in another folder. */

@@ -26,7 +26,11 @@ import org.calm4j.calm.report.TrainingLog;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 
-/** An experiment's files, read for its report. */
+/**
+ * An experiment's files, read for its report.
+ *
+ * @param seconds how long stages took; null to leave that out, so that equal runs have equal reports
+ */
 record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, String device) {
     private record Knowledge(String id, String language, boolean known) {
     }

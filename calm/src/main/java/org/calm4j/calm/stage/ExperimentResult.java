@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.calm4j.calm.data.Prediction;
 import org.calm4j.calm.metric.Evaluation;
 import org.calm4j.calm.metric.VoteReliability;
@@ -19,6 +20,7 @@ import org.calm4j.calm.report.Report;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
+import org.calm4j.engine.io.OutputFolder;
 
 /** What an experiment found, read back from its files: the report, and {@code result.json} for scripts. */
 public record ExperimentResult(ExperimentConfig config, Map<String, Double> seconds, String device) {
@@ -33,17 +35,37 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
         return config.arms().keySet();
     }
 
-    /** Writes {@code report.html}, {@code report.md} and {@code result.json}. */
-    ExperimentResult write() {
+    /** What an experiment writes into its folder beside what its stages make. */
+    static List<Path> files(Path output) {
+        return Stream.of(CONFIG, RESULT, StageLedger.TIMINGS, Report.PAGE, Report.TABLES).map(output::resolve).toList();
+    }
+
+    /**
+     * Writes {@code report.html}, {@code report.md} and {@code result.json}.
+     *
+     * @param times whether the report tells how long stages took, which differs from run to run
+     */
+    ExperimentResult write(boolean times) {
         Json.write(file(CONFIG), config);
-        Json.write(file(RESULT), json().put("device", device));
-        Report.write(new ExperimentReport(config, seconds, device).data(), config.output());
+        Json.write(file(RESULT), figures().put("device", device));
+        Report.write(new ExperimentReport(config, times ? seconds : null, device).data(), config.output());
         return this;
     }
 
-    /** The result of a finished experiment, its report written anew. */
-    public static ExperimentResult rewrite(Path folder) {
-        return read(folder).write();
+    /**
+     * The result of a finished experiment, its report written anew.
+     *
+     * @param times whether the report tells how long stages took
+     */
+    public static ExperimentResult rewrite(Path folder, boolean times, Progress progress) {
+        ExperimentResult result = read(folder);
+        try (OutputFolder output = OutputFolder.open(folder, progress::say)) {
+            if (!output.hasRecord()) {
+                output.adopt(files(folder));
+            }
+            output.refuseForeign(files(folder));
+            return result.write(times);
+        }
     }
 
     /** @throws CalmException bad input: the folder has no finished experiment */
@@ -54,17 +76,26 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
         ExperimentConfig config = Json.read(folder.resolve(CONFIG), ExperimentConfig.class);
         JsonNode result = Json.read(folder.resolve(RESULT), JsonNode.class);
         Map<String, Double> seconds = new LinkedHashMap<>();
+        // An earlier version of the program kept them here.
         result.path("seconds").properties().forEach(stage -> seconds.put(stage.getKey(), stage.getValue().asDouble()));
+        seconds.putAll(StageLedger.read(folder.resolve(StageLedger.TIMINGS)));
         return new ExperimentResult(config.with(config.seed(), folder), seconds, result.path("device").asText());
     }
 
     /** The report's tables. */
     public String markdown() {
-        return Report.markdown(new ExperimentReport(config, seconds, device).data());
+        return Report.markdown(new ExperimentReport(config, null, device).data());
     }
 
     /** The main figures, as {@code demo --json} and {@code run --json} print them. */
     public ObjectNode json() {
+        ObjectNode result = figures();
+        result.set("seconds", Json.mapper().valueToTree(seconds));
+        return result;
+    }
+
+    /** The same without what differs from run to run. */
+    ObjectNode figures() {
         ObjectNode result = outcome("eval-");
         if (!config.heldOut().isEmpty()) {
             result.set("held_out", outcome("held-out-"));
@@ -73,7 +104,6 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
         if (vote != null) {
             result.put("vote_accuracy", vote.accuracy());
         }
-        result.set("seconds", Json.mapper().valueToTree(seconds));
         result.put("report", file("report.html").toString());
         result.put("output", config.output().toString());
         return result;

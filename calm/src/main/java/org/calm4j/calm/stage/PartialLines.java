@@ -3,18 +3,22 @@ package org.calm4j.calm.stage;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
+import org.calm4j.engine.io.OutputLock;
 import org.calm4j.engine.model.CausalLm;
 
 /**
@@ -26,6 +30,7 @@ import org.calm4j.engine.model.CausalLm;
 final class PartialLines<T> implements AutoCloseable {
     /** Weights times sequences of a part, about. */
     private static final long WEIGHTS = 1L << 31;
+    private static final String BEGINNING = "{\"key\":\"";
 
     private record Key(String key) {
     }
@@ -36,8 +41,9 @@ final class PartialLines<T> implements AutoCloseable {
     private final List<T> lines = new ArrayList<>();
     /** Null where nothing is kept. */
     private final FileChannel channel;
+    private final OutputLock lock;
 
-    private PartialLines(Path output, Class<T> type, String key, int part, boolean resume) {
+    private PartialLines(Path output, Class<T> type, String key, int part, boolean resume, Consumer<String> say) {
         this.output = output;
         this.type = type;
         partial = of(output);
@@ -46,10 +52,13 @@ final class PartialLines<T> implements AutoCloseable {
                 throw CalmException.badInput(output, "is no regular file, so a stopped run left nothing there to --resume; give a file");
             }
             channel = null;
+            lock = null;
             return;
         }
         AtomicFile.directories(partial.getParent());
+        lock = OutputLock.beside(output, say);
         try {
+            refuseForeign(partial);
             long kept = resume && Files.exists(partial) ? read(key, part) : 0;
             channel = FileChannel.open(partial, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
             channel.truncate(kept);
@@ -58,7 +67,50 @@ final class PartialLines<T> implements AutoCloseable {
                 write(List.of(new Key(key)));
             }
         } catch (IOException e) {
-            throw CalmException.badInput(partial, "cannot be written (" + e.getMessage() + "); choose another --output", e);
+            lock.close();
+            throw CalmException.badInput(partial, "cannot be written (" + e.getClass().getSimpleName() + "); choose another --output", e);
+        } catch (RuntimeException e) {
+            lock.close();
+            throw e;
+        }
+    }
+
+    /** Removes what a stopped run left. */
+    static void delete(Path output) {
+        Path partial = of(output);
+        try {
+            refuseForeign(partial);
+            Files.deleteIfExists(partial);
+        } catch (IOException e) {
+            throw CalmException.badInput(partial, "cannot be removed (" + e.getClass().getSimpleName() + ")", e);
+        }
+    }
+
+    /** Such a file begins with its key, as far as it was written before a kill. */
+    private static boolean isForeign(Path partial) throws IOException {
+        if (!Files.exists(partial, LinkOption.NOFOLLOW_LINKS)) {
+            return false;
+        }
+        if (!Files.isRegularFile(partial, LinkOption.NOFOLLOW_LINKS)) {
+            return true;
+        }
+        try (InputStream in = Files.newInputStream(partial)) {
+            return !BEGINNING.startsWith(new String(in.readNBytes(BEGINNING.length()), StandardCharsets.UTF_8));
+        }
+    }
+
+    /** What is in the place of a partial output and was not left there by a stopped run; null where nothing is. */
+    static Path foreign(Path output) {
+        try {
+            return isForeign(of(output)) ? of(output) : null;
+        } catch (IOException e) {
+            return of(output);
+        }
+    }
+
+    private static void refuseForeign(Path partial) throws IOException {
+        if (isForeign(partial)) {
+            throw CalmException.badInput(partial, "is in the way and not what a stopped run left; move it away, or choose another output");
         }
     }
 
@@ -71,16 +123,17 @@ final class PartialLines<T> implements AutoCloseable {
      * @param key of all that decides what the lines are
      * @param part lines that are added at a time: what is made together is kept together
      * @param resume whether to go on with what a run of the same key left
-     * @throws CalmException bad input: what is there was made with another key
+     * @param say hears what is said aloud
+     * @throws CalmException bad input: what is there was made with another key; failed: another process is writing there
      */
-    static <T> PartialLines<T> open(Path output, Class<T> type, String key, int part, boolean resume) {
-        return new PartialLines<>(output, type, key, part, resume);
+    static <T> PartialLines<T> open(Path output, Class<T> type, String key, int part, boolean resume, Consumer<String> say) {
+        return new PartialLines<>(output, type, key, part, resume, say);
     }
 
     /** Where the lines of a run under way are. */
     static Path of(Path output) {
         Path absolute = output.toAbsolutePath();
-        return absolute.resolveSibling("." + absolute.getFileName() + ".partial");
+        return absolute.resolveSibling("." + absolute.getFileName() + AtomicFile.PARTIAL);
     }
 
     // Returns the bytes of whole parts: the last one may have been cut off.
@@ -149,12 +202,12 @@ final class PartialLines<T> implements AutoCloseable {
         if (channel == null) {
             return lines;
         }
-        close();
         try {
             Files.deleteIfExists(partial);
         } catch (IOException e) {
             throw CalmException.failed(partial + ": cannot be removed (" + e.getMessage() + ")", e);
         }
+        close();
         return lines;
     }
 
@@ -167,6 +220,8 @@ final class PartialLines<T> implements AutoCloseable {
             channel.close();
         } catch (IOException e) {
             throw CalmException.failed(partial + ": " + e.getMessage(), e);
+        } finally {
+            lock.close();
         }
     }
 }

@@ -75,7 +75,7 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
         Sampling settled = GenerateStage.settle(generator, encoded, sampling, progress);
         int part = PartialLines.part(model.model(), FEWEST, MOST) / settled.count() + 1;
         try (PartialLines<Samples> lines = PartialLines.open(output, Samples.class, Fingerprint.of(List.of(asked, texts, settled)), part,
-                resume)) {
+                resume, progress::say)) {
             progress.start(task, asked.size(), lines.lines().size());
             while (lines.lines().size() < asked.size()) {
                 int first = lines.lines().size();

@@ -21,6 +21,7 @@ import org.calm4j.calm.report.Report;
 import org.calm4j.calm.report.SeedReport;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.OutputFolder;
 
 /** One experiment with several seeds: what their results are together. Figures are of what all of them measured. */
 public final class SeedSeries {
@@ -59,11 +60,28 @@ public final class SeedSeries {
         return output.resolve("seed-" + seed);
     }
 
-    /** Runs what is not done of each seed's experiment, and writes the report of all. */
-    public static SeedSeries run(Path output, List<Long> seeds, LongFunction<ExperimentResult> experiment) {
-        List<ExperimentResult> experiments = new ArrayList<>();
-        seeds.forEach(seed -> experiments.add(experiment.apply(seed)));
-        return new SeedSeries(output, experiments).write();
+    /** Runs what is not done of each seed's experiment, and writes the report of all; nothing runs where one of them cannot. */
+    public static SeedSeries run(Path output, List<Long> seeds, LongFunction<Experiment> experiment, Progress progress) {
+        List<Experiment> planned = seeds.stream().map(experiment::apply).toList();
+        planned.forEach(Experiment::check);
+        try (OutputFolder _ = open(output, progress)) {
+            return new SeedSeries(output, planned.stream().map(Experiment::run).toList()).write();
+        }
+    }
+
+    private static OutputFolder open(Path output, Progress progress) {
+        OutputFolder folder = OutputFolder.open(output, progress::say);
+        try {
+            List<Path> files = Stream.of(ExperimentResult.RESULT, Report.PAGE, Report.TABLES).map(output::resolve).toList();
+            if (!folder.hasRecord() && !seeds(output).isEmpty()) {
+                folder.adopt(files);
+            }
+            folder.refuseForeign(files);
+            return folder;
+        } catch (RuntimeException e) {
+            folder.close();
+            throw e;
+        }
     }
 
     /**
@@ -71,14 +89,19 @@ public final class SeedSeries {
      *
      * @param output null to write nothing
      */
-    public static SeedSeries read(List<Path> folders, Path output) {
+    public static SeedSeries read(List<Path> folders, Path output, Progress progress) {
         List<Path> each = new ArrayList<>();
         for (Path folder : folders) {
             List<Path> own = seeds(folder);
             each.addAll(own.isEmpty() ? List.of(folder) : own);
         }
         SeedSeries series = new SeedSeries(output, each.stream().map(ExperimentResult::read).toList());
-        return output == null ? series : series.write();
+        if (output == null) {
+            return series;
+        }
+        try (OutputFolder _ = open(output, progress)) {
+            return series.write();
+        }
     }
 
     /** The experiments of a folder that has the results of several; empty for any other. */
@@ -93,7 +116,7 @@ public final class SeedSeries {
     }
 
     private SeedSeries write() {
-        Json.write(output.resolve(ExperimentResult.RESULT), json());
+        Json.write(output.resolve(ExperimentResult.RESULT), figures());
         Report.write(report(), output);
         return this;
     }
@@ -183,7 +206,7 @@ public final class SeedSeries {
      * As one experiment's, with means over the seeds; {@code seeds} has each of them by itself, {@code over_seeds} means with deviations
      * and intervals, and what CALM has more than each of the others.
      */
-    public ObjectNode json() {
+    private ObjectNode figures() {
         ObjectNode result = means("eval-");
         ObjectNode over = Json.mapper().createObjectNode();
         over.set("main", Json.mapper().valueToTree(summary("eval-")));
@@ -198,16 +221,24 @@ public final class SeedSeries {
         }
         result.set("over_seeds", over);
         ObjectNode seeds = result.putObject("seeds");
+        for (ExperimentResult each : experiments) {
+            seeds.set(String.valueOf(each.config().seed()), each.figures());
+        }
+        if (output != null) {
+            result.put("report", output.resolve(Report.PAGE).toString());
+            result.put("output", output.toString());
+        }
+        return result;
+    }
+
+    /** The same with the time that the stages took, over all seeds. */
+    public ObjectNode json() {
+        ObjectNode result = figures();
         Map<String, Double> seconds = new LinkedHashMap<>();
         for (ExperimentResult each : experiments) {
-            seeds.set(String.valueOf(each.config().seed()), each.json());
             each.seconds().forEach((stage, took) -> seconds.merge(stage, took, Double::sum));
         }
         result.set("seconds", Json.mapper().valueToTree(seconds));
-        if (output != null) {
-            result.put("report", output.resolve("report.html").toString());
-            result.put("output", output.toString());
-        }
         return result;
     }
 

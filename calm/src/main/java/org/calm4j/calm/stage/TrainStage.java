@@ -11,8 +11,8 @@ import java.util.Objects;
 import java.util.stream.IntStream;
 import org.calm4j.calm.data.TrainingData;
 import org.calm4j.engine.CalmException;
-import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.OutputFolder;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.Lora;
 import org.calm4j.engine.model.ModelConfig;
@@ -25,6 +25,7 @@ import org.calm4j.engine.train.Replay;
 import org.calm4j.engine.train.StepLog;
 import org.calm4j.engine.train.TrainSettings;
 import org.calm4j.engine.train.Trainer;
+import org.calm4j.engine.train.TrainingFolder;
 import org.calm4j.engine.train.TrainingRun;
 
 /**
@@ -41,7 +42,8 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
     /** Trains; returns the last step's log, null when there was no step left to take. */
     public StepLog run(Backend backend, Progress progress) {
         options.check();
-        try (ModelFolder start = open(backend)) {
+        // Somebody else's files are found before the model is read.
+        try (OutputFolder _ = TrainingFolder.open(output, progress::say); ModelFolder start = open(backend)) {
             start.notes().forEach(note -> progress.say("calm: " + note));
             Lora lora = start.model().lora();
             if (lora != null && !lora.replaced().isEmpty()) {
@@ -75,7 +77,6 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
         checkLengths(lines, data, lm);
         int steps = options.steps(lines.size());
         TrainSettings settings = options.settings(steps, seed);
-        AtomicFile.directories(output);
         List<Trainer.Reference> reference = options instanceof PreferenceOptions preference
                 ? reference(lm, lines, preference, settings, steps, progress) : List.of();
         TrainingRun run = new TrainingRun(output, start.weightsFile(), deciding(steps), others(lm.backend()), steps,

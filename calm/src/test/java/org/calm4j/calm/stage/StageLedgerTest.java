@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -16,6 +15,9 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.AtomicFile;
+import org.calm4j.engine.io.OutputFolder;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -24,20 +26,23 @@ class StageLedgerTest {
     @TempDir
     Path folder;
     private final List<String> ran = new ArrayList<>();
+    private OutputFolder output;
 
     @BeforeEach
     void input() throws IOException {
         Files.writeString(folder.resolve("in"), "in");
+        output = OutputFolder.open(folder, said -> { });
+    }
+
+    @AfterEach
+    void close() {
+        output.close();
     }
 
     private Stage stage(String name, Object settings, String input, String output) {
         return new Stage(name, settings, List.of(folder.resolve(input)), folder.resolve(output), resume -> {
             ran.add(name + (resume ? " resumed" : ""));
-            try {
-                Files.writeString(folder.resolve(output), Files.readString(folder.resolve(input)) + "," + settings);
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
+            AtomicFile.write(folder.resolve(output), out -> out.write((Files.readString(folder.resolve(input)) + "," + settings).getBytes()));
         });
     }
 
@@ -50,7 +55,7 @@ class StageLedgerTest {
     }
 
     private StageLedger ledger(String device) {
-        return new StageLedger(folder, Progress.NONE, device);
+        return new StageLedger(folder, output, Progress.NONE, device);
     }
 
     /** Not the one that finds all done, and both where a stage was stopped on one and went on on another. */
@@ -103,7 +108,7 @@ class StageLedgerTest {
         assertThatThrownBy(() -> ledger().run(List.of(new Stage("two", 2, List.of(folder.resolve("in")), folder.resolve("x"), resume -> {
             throw new IllegalStateException("stopped");
         })))).hasMessage("stopped");
-        Files.writeString(PartialLines.of(folder.resolve("x")), "old");
+        Files.writeString(PartialLines.of(folder.resolve("x")), "{\"key\":\"old\"}\n");
         ledger().run(List.of(stage("two", 3, "in", "x")));
         assertThat(ran).containsExactly("one resumed", "two");
         assertThat(PartialLines.of(folder.resolve("x"))).doesNotExist();
@@ -112,14 +117,14 @@ class StageLedgerTest {
     @Test
     void partialLinesGoOnAtTheLastWholePart() throws IOException {
         Path output = folder.resolve("lines.jsonl");
-        try (PartialLines<JsonNode> lines = PartialLines.open(output, JsonNode.class, "key", 2, false)) {
+        try (PartialLines<JsonNode> lines = PartialLines.open(output, JsonNode.class, "key", 2, false, said -> { })) {
             lines.add(List.of(line(1), line(2)));
             lines.add(List.of(line(3), line(4)));
         }
         // A kill may leave a part of a part, and of a line.
         String text = Files.readString(PartialLines.of(output));
         Files.writeString(PartialLines.of(output), text.substring(0, text.length() - 4));
-        try (PartialLines<JsonNode> lines = PartialLines.open(output, JsonNode.class, "key", 2, true)) {
+        try (PartialLines<JsonNode> lines = PartialLines.open(output, JsonNode.class, "key", 2, true, said -> { })) {
             assertThat(lines.lines()).hasSize(2);
             lines.add(List.of(line(5)));
             assertThat(output).doesNotExist();
@@ -127,22 +132,22 @@ class StageLedgerTest {
         }
         assertThat(output).hasContent("{\"n\":1}\n{\"n\":2}\n{\"n\":5}");
         assertThat(PartialLines.of(output)).doesNotExist();
-        PartialLines.open(output, JsonNode.class, "key", 2, false).close();
-        assertThatThrownBy(() -> PartialLines.open(output, JsonNode.class, "other", 2, true)).isInstanceOf(CalmException.class).hasMessageContaining("--resume");
+        PartialLines.open(output, JsonNode.class, "key", 2, false, said -> { }).close();
+        assertThatThrownBy(() -> PartialLines.open(output, JsonNode.class, "other", 2, true, said -> { })).isInstanceOf(CalmException.class).hasMessageContaining("--resume");
     }
 
     @Test
     void linesForAPipeLeaveNothingBesideIt() throws Exception {
         Path pipe = folder.resolve("pipe");
         assumeTrue(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor() == 0);
-        try (PartialLines<JsonNode> lines = PartialLines.open(pipe, JsonNode.class, "key", 2, false)) {
+        try (PartialLines<JsonNode> lines = PartialLines.open(pipe, JsonNode.class, "key", 2, false, said -> { })) {
             lines.add(List.of(line(1)));
             assertThat(PartialLines.of(pipe)).doesNotExist();
             CompletableFuture<Void> finished = CompletableFuture.runAsync(lines::finish);
             assertThat(Files.readString(pipe)).isEqualTo("{\"n\":1}\n");
             finished.get(1, TimeUnit.MINUTES);
         }
-        assertThatThrownBy(() -> PartialLines.open(pipe, JsonNode.class, "key", 2, true)).isInstanceOf(CalmException.class).hasMessageContaining("--resume");
+        assertThatThrownBy(() -> PartialLines.open(pipe, JsonNode.class, "key", 2, true, said -> { })).isInstanceOf(CalmException.class).hasMessageContaining("--resume");
     }
 
     private static JsonNode line(int n) {

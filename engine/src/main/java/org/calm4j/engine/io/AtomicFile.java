@@ -13,14 +13,17 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.util.List;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
 
 /** Files and folders that appear whole or not at all: written beside, synced, renamed. Devices and pipes are written through. */
@@ -35,6 +38,17 @@ public final class AtomicFile {
     private static final Pattern DESCRIPTOR = Pattern.compile("/dev/std(out|err)|/(dev|proc/self)/fd/\\d+");
     private static final int MOST_LINKS = 40;
     private static final int BUFFER = 1 << 16;
+    private static final int LONG_NAME = 60;
+    private static final int SHORTENED = 40;
+    private static final String PASSING = ".calm4j.tmp";
+    private static final String OLD = ".calm4j.old.tmp";
+    /** Ends the name of a file that is written whole and not in its place yet. */
+    static final String NEW = ".new";
+    /** Ends the name of a file that is added to until it is whole. */
+    public static final String PARTIAL = ".partial";
+    private static final List<String> PASSING_NAMES = List.of(PASSING, OLD, ".safetensors" + NEW, PARTIAL);
+    private static final String PROCESS = String.valueOf(ProcessHandle.current().pid());
+    private static final Pattern PROCESS_OF = Pattern.compile("(\\d{1,18})\\.calm4j\\.(old\\.)?tmp");
 
     private AtomicFile() {
     }
@@ -54,14 +68,14 @@ public final class AtomicFile {
         Path beside = beside(place);
         try {
             Files.createDirectories(beside.getParent());
-            try (FileChannel channel = FileChannel.open(beside, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING,
-                    StandardOpenOption.WRITE)) {
+            deleteLeft(place);
+            try (FileChannel channel = FileChannel.open(beside, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
                 OutputStream out = new BufferedOutputStream(Channels.newOutputStream(channel), BUFFER);
                 content.write(out);
                 out.flush();
                 channel.force(true);
             }
-            Files.move(beside, place, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            put(beside, place);
         } catch (IOException | UncheckedIOException e) {
             throw unwritable(file, e);
         } finally {
@@ -130,20 +144,22 @@ public final class AtomicFile {
     public static void folder(Path folder, Consumer<Path> content) {
         Path place = place(folder);
         if (Files.exists(place) && !Files.isDirectory(place)) {
-            throw CalmException.badInput(folder, "is there and is no folder; choose another place");
+            throw CalmException.badInput(folder, "is there and is not a folder; choose another place");
         }
         Path beside = beside(place);
-        Path old = place.resolveSibling("." + place.getFileName() + ".old");
+        Path old = beside.resolveSibling(beside.getFileName().toString().replaceFirst("\\.tmp$", ".old.tmp"));
         try {
-            deleteTree(beside);
-            Files.createDirectories(beside);
+            Files.createDirectories(beside.getParent());
+            deleteLeft(place);
+            Files.createDirectory(beside);
             content.accept(beside);
             sync(beside);
+            OutputFolder.before(beside, place);
             if (Files.exists(place)) {
-                deleteTree(old);
                 Files.move(place, old, StandardCopyOption.ATOMIC_MOVE);
             }
             Files.move(beside, place, StandardCopyOption.ATOMIC_MOVE);
+            OutputFolder.after(place);
             deleteTree(old);
         } catch (IOException | UncheckedIOException e) {
             throw unwritable(folder, e);
@@ -164,8 +180,42 @@ public final class AtomicFile {
         }
     }
 
+    // Two processes never write the same one.
     private static Path beside(Path place) {
-        return place.resolveSibling("." + place.getFileName() + ".tmp");
+        return place.resolveSibling(hidden(place) + PROCESS + PASSING);
+    }
+
+    private static String hidden(Path place) {
+        String name = place.getFileName().toString();
+        // File systems have names of 255 bytes at most.
+        return "." + (name.length() > LONG_NAME ? name.substring(0, SHORTENED) + Integer.toHexString(name.hashCode()) : name) + ".";
+    }
+
+    /** A file that is written and synced takes its place. */
+    static void put(Path written, Path place) throws IOException {
+        OutputFolder.before(written, place);
+        Files.move(written, place, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        OutputFolder.after(place);
+    }
+
+    /** Whether a file of this name is only there while another is written. */
+    static boolean isPassing(String name) {
+        return name.startsWith(".") && PASSING_NAMES.stream().anyMatch(name::endsWith);
+    }
+
+    /** What killed processes left of earlier attempts to write there; where others still run, it is theirs. */
+    private static void deleteLeft(Path place) throws IOException {
+        String name = hidden(place);
+        List<Path> left;
+        try (Stream<Path> files = Files.list(place.getParent())) {
+            left = files.filter(file -> file.getFileName().toString().startsWith(name)).toList();
+        }
+        for (Path file : left) {
+            Matcher process = PROCESS_OF.matcher(file.getFileName().toString().substring(name.length()));
+            if (process.matches() && (process.group(1).equals(PROCESS) || ProcessHandle.of(Long.parseLong(process.group(1))).isEmpty())) {
+                deleteTree(file);
+            }
+        }
     }
 
     private static void sync(Path folder) throws IOException {
@@ -180,8 +230,9 @@ public final class AtomicFile {
         });
     }
 
-    private static void deleteTree(Path folder) throws IOException {
-        if (!Files.exists(folder)) {
+    /** Links are removed, never followed. */
+    static void deleteTree(Path folder) throws IOException {
+        if (!Files.exists(folder, LinkOption.NOFOLLOW_LINKS)) {
             return;
         }
         Files.walkFileTree(folder, new SimpleFileVisitor<>() {

@@ -6,7 +6,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashSet;
@@ -54,6 +53,16 @@ public final class Shards {
             }
         }
         throw CalmException.usage("'" + text + "' is no size; write it like 5GB, 500MB or 2GiB");
+    }
+
+    /** Whether a folder has weights. */
+    public static boolean areIn(Path folder) {
+        return Files.exists(folder.resolve(MODEL)) || Files.exists(folder.resolve(INDEX));
+    }
+
+    /** Whether weights may be written under this name. */
+    public static boolean isWeights(String name) {
+        return name.equals(MODEL) || name.equals(INDEX) || SHARD.matcher(name).matches();
     }
 
     /** Shard to the tensors that the index says are in it. */
@@ -113,8 +122,7 @@ public final class Shards {
                 shardOf.forEach(map::put);
                 Files.deleteIfExists(folder.resolve(INDEX));
                 for (String name : written) {
-                    Files.move(folder.resolve(unfinished(name)), folder.resolve(name), StandardCopyOption.ATOMIC_MOVE,
-                            StandardCopyOption.REPLACE_EXISTING);
+                    AtomicFile.put(folder.resolve(unfinished(name)), folder.resolve(name));
                 }
                 Json.write(folder.resolve(INDEX), index);
                 Files.deleteIfExists(folder.resolve(MODEL));
@@ -128,7 +136,7 @@ public final class Shards {
     }
 
     private static String unfinished(String name) {
-        return "." + name + ".new";
+        return "." + name + AtomicFile.NEW;
     }
 
     private static void deleteQuietly(Path file) {

@@ -1,11 +1,9 @@
 package org.calm4j.engine.model;
 
-import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
@@ -13,6 +11,7 @@ import java.util.concurrent.FutureTask;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Shards;
 import org.calm4j.engine.io.StoredType;
@@ -153,6 +152,29 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
     }
 
     /**
+     * Looks whether a folder may have a model, without reading it.
+     *
+     * @throws CalmException bad input: what it lacks
+     */
+    public static void check(Path folder) {
+        if (!Files.isDirectory(folder)) {
+            throw CalmException.badInput(folder, Files.exists(folder) ? "is not a folder with a model" : "no such model folder");
+        }
+        if (!Files.exists(folder.resolve("config.json"))) {
+            throw CalmException.badInput(folder, "has no config.json; is it a model folder?");
+        }
+        if (!Shards.areIn(folder)) {
+            throw CalmException.badInput(folder, "has no weights (model.safetensors, or its index)");
+        }
+    }
+
+    /** Whether {@link #save} may write a file of this name. */
+    public static boolean isSaved(String name) {
+        return COMPANIONS.contains(name) || name.equals("config.json") || name.equals(Lora.WEIGHTS) || name.equals(AdapterConfig.FILE)
+                || Shards.isWeights(name);
+    }
+
+    /**
      * Writes what training changes: the adapter where there is one, else the whole model with its tokenizer. The folder exists.
      *
      * @param type of a whole model's weights; null for the types that they came in
@@ -165,11 +187,7 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
         for (String name : COMPANIONS) {
             Path file = path.resolve(name);
             if (Files.exists(file) && !path.equals(folder)) {
-                try {
-                    Files.copy(file, folder.resolve(name), StandardCopyOption.REPLACE_EXISTING);
-                } catch (IOException e) {
-                    throw CalmException.failed(folder.resolve(name) + ": " + e.getMessage(), e);
-                }
+                AtomicFile.write(folder.resolve(name), out -> Files.copy(file, out));
             }
         }
         DType stored = type == null ? model.parameters().stored(model.parameters().embedding()) : type;

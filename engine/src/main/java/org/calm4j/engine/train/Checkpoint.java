@@ -3,6 +3,7 @@ package org.calm4j.engine.train;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,7 +25,7 @@ import org.calm4j.engine.tensor.Tensor;
  * A folder {@code checkpoint-N} with all that a run needs to go on with the bits of the run that was never stopped: the model as it would be
  * saved, AdamW's moments, and the counters. It appears whole or not at all.
  */
-final class Checkpoint {
+public final class Checkpoint {
     private static final Pattern NAME = Pattern.compile("checkpoint-(\\d{1,9})");
     private static final String STATE = "trainer_state.json";
     private static final String OPTIMIZER = "optimizer.safetensors";
@@ -40,6 +41,19 @@ final class Checkpoint {
     }
 
     private Checkpoint() {
+    }
+
+    static boolean isNamed(Path file) {
+        return NAME.matcher(file.getFileName().toString()).matches();
+    }
+
+    /** The folders of an output that are checkpoints. */
+    public static List<Path> all(Path output) {
+        try (Stream<Path> files = Files.list(output)) {
+            return files.filter(file -> isNamed(file) && Files.isDirectory(file, LinkOption.NOFOLLOW_LINKS)).sorted().toList();
+        } catch (IOException e) {
+            throw CalmException.failed(output + ": " + e.getMessage(), e);
+        }
     }
 
     /** The folder {@code checkpoint-N} with the largest N below the output folder; null when there is none. */
@@ -89,6 +103,9 @@ final class Checkpoint {
     static int load(Path checkpoint, Trainer trainer, Map<String, Object> settings, String weightsFile) {
         Path file = checkpoint.resolve(STATE);
         State state = Json.read(file, State.class);
+        if (state.settings() == null) {
+            throw CalmException.badInput(file, "is of another program: settings is missing; start anew in another --output");
+        }
         Set<String> keys = new TreeSet<>(settings.keySet());
         keys.addAll(state.settings().keySet());
         for (String key : keys) {

@@ -27,7 +27,7 @@ import org.calm4j.engine.io.Jsonl;
  */
 public record TrainingRun(Path output, String weightsFile, Map<String, Object> settings, Map<String, Object> others, int steps,
         int saveSteps, int evalSteps, int loggingSteps, boolean resume) {
-    private static final String METRICS = "metrics.jsonl";
+    private static final String METRICS = TrainingFolder.METRICS;
 
     /** Takes the steps that are still to take, then writes the model into the output folder. */
     public void run(Trainer trainer, ModelWriter writer, Consumer<StepLog> listener) {
@@ -63,7 +63,7 @@ public record TrainingRun(Path output, String weightsFile, Map<String, Object> s
         }
         Map<String, Object> inForce = new LinkedHashMap<>(settings);
         inForce.putAll(others);
-        Json.write(output.resolve("train_config.json"), inForce);
+        Json.write(output.resolve(TrainingFolder.CONFIG), inForce);
         int taken = checkpoint == null ? 0 : Checkpoint.load(checkpoint, trainer, settings, weightsFile);
         Path metrics = output.resolve(METRICS);
         if (Files.exists(metrics)) {

@@ -57,7 +57,7 @@ class AtomicFileTest {
         assertThat(real.resolve("file")).hasContent("new");
         assertThat(real.resolve("old")).doesNotExist();
         Path file = Files.writeString(folder.resolve("file"), "old");
-        assertThatThrownBy(() -> AtomicFile.folder(file, place -> { })).isInstanceOf(CalmException.class).hasMessageContaining("no folder");
+        assertThatThrownBy(() -> AtomicFile.folder(file, place -> { })).isInstanceOf(CalmException.class).hasMessageContaining("not a folder");
         assertThat(file).hasContent("old");
     }
 
