@@ -129,7 +129,7 @@ public record ExperimentConfig(String title, Path model, List<Path> questions, L
             ModelFolder.check(model);
         }
         Stream.of(questions, evaluation, heldOut, one(prompts == null || PromptTemplates.isTask(prompts) ? null : prompts),
-                one(statements), one(knowledge), one(dpo.replay),
+                one(statements), one(knowledge), dpo.replay == null ? List.<Path>of() : dpo.replay,
                 one(evaluate.passages()), one(pairs.translator == TranslatorOptions.Kind.FILE ? pairs.translations : null))
                 .flatMap(List::stream).filter(file -> made.stream().noneMatch(file::startsWith)).forEach(file -> {
                     if (!Files.exists(file)) {
