@@ -15,6 +15,8 @@ import java.util.function.IntConsumer;
  */
 final class AddedTokens {
     private static final int LONGEST = 1000;
+    /** Of what a text may grow by: all normalized contents stay in memory. */
+    private static final int NORMALIZED_SHARE = 8;
 
     /** Options as in tokenizer.json: whether it takes the blanks left and right of it, stands only between words, is a special token. */
     private record Token(int id, String content, boolean singleWord, boolean lstrip, boolean rstrip, boolean normalized, boolean special) {
@@ -39,23 +41,32 @@ final class AddedTokens {
     private final Set<String> special = new HashSet<>();
     private final Trie<Token> raw = new Trie<>();
     private final Trie<Token> normalized = new Trie<>();
+    private final Part section;
     private final Normalizer normalizer;
 
-    private AddedTokens(Normalizer normalizer) {
-        this.normalizer = normalizer;
+    private AddedTokens(Part section) {
+        this.section = section;
+        normalizer = Normalizer.of(section);
         ids.defaultReturnValue(Vocabulary.NONE);
     }
 
-    /** @throws org.calm4j.engine.CalmException bad input: a token without content or id, or whose id is not the vocabulary's */
-    static AddedTokens of(List<Part> parts, Normalizer normalizer, Object2IntMap<String> vocabulary) {
-        AddedTokens added = new AddedTokens(normalizer);
-        for (Part part : parts) {
-            Token token = Token.of(part);
+    /**
+     * @param section of the normalizer
+     * @throws org.calm4j.engine.CalmException bad input: a token without content or id, or whose id is not the vocabulary's
+     */
+    static AddedTokens of(List<Part> parts, Part section, Object2IntMap<String> vocabulary) {
+        AddedTokens added = new AddedTokens(section);
+        List<Token> tokens = parts.stream().map(Token::of).toList();
+        long length = tokens.stream().mapToLong(token -> token.content.length()).sum();
+        Allowance allowance = new Allowance(section, length / NORMALIZED_SHARE);
+        for (int i = 0; i < tokens.size(); i++) {
+            Part part = parts.get(i);
+            Token token = tokens.get(i);
             int known = vocabulary.getInt(token.content);
             if (known != Vocabulary.NONE && known != token.id) {
                 throw part.error("\"" + token.content + "\" has the id " + token.id + ", in the vocabulary it has " + known);
             }
-            String content = token.normalized ? normalizer.normalize(token.content) : token.content;
+            String content = token.normalized ? added.normalizer.normalize(token.content, allowance) : token.content;
             if (content.isEmpty()) {
                 throw part.error("\"" + token.content + "\" is nothing after normalization");
             }
@@ -68,6 +79,8 @@ final class AddedTokens {
                 added.special.add(token.content);
             }
         }
+        added.raw.whole();
+        added.normalized.whole();
         return added;
     }
 
@@ -87,33 +100,31 @@ final class AddedTokens {
 
     /** Where the first special token that stands in a text as it is ends; -1 without one. */
     int endOfSpecial(String text) {
-        for (int at = 0; at < text.length(); at++) {
-            int length = raw.longest(text, at);
-            if (length > 0 && raw.get(text, at, length).special) {
-                return at + length;
-            }
+        Trie<Token>.Found found = raw.find(text);
+        int at = found.next(0);
+        while (at >= 0 && !found.value().special) {
+            at = found.next(at + 1);
         }
-        return -1;
+        return at < 0 ? -1 : at + found.length();
     }
 
     /** Hands over, in the order of the text, the tokens found and the normalized text between them. */
     void cut(String text, IntConsumer token, Rest rest) {
-        cut(raw, text, token, (piece, start) -> cut(normalized, normalizer.normalize(piece), token,
+        Allowance allowance = new Allowance(section, text.length());
+        cut(raw, text, token, (piece, start) -> cut(normalized, normalizer.normalize(piece, allowance), token,
                 (part, first) -> rest.accept(part, start && first)));
     }
 
     private static void cut(Trie<Token> trie, String text, IntConsumer tokens, Rest rest) {
         int done = 0;
-        for (int at = 0; at < text.length();) {
-            int length = trie.longest(text, at);
-            if (length == 0) {
-                at++;
-                continue;
-            }
-            Token token = trie.get(text, at, length);
-            int from = at;
-            int to = at + length;
-            at = to;
+        int blanksFrom = 0;
+        int blanksTo = 0;
+        Trie<Token>.Found found = trie.find(text);
+        int next;
+        for (int from = found.next(0); from >= 0; from = found.next(next)) {
+            Token token = found.value();
+            int to = from + found.length();
+            next = to;
             if (token.singleWord && (endsInWord(text, from) || startsWithWord(text, to))) {
                 continue;
             }
@@ -123,8 +134,16 @@ final class AddedTokens {
             if (token.lstrip) {
                 from = Math.max(from, done);
             }
-            while (token.rstrip && to < text.length() && CharacterClass.isSpace(text.charAt(to))) {
-                to++;
+            if (token.rstrip) {
+                // A run of blanks that many tokens begin in is walked through once.
+                if (to < blanksFrom || to > blanksTo) {
+                    blanksFrom = to;
+                    blanksTo = to;
+                    while (blanksTo < text.length() && CharacterClass.isSpace(text.charAt(blanksTo))) {
+                        blanksTo++;
+                    }
+                }
+                to = blanksTo;
             }
             if (from > done) {
                 rest.accept(text.substring(done, from), done == 0);

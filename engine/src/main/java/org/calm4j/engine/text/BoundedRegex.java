@@ -7,9 +7,11 @@ import java.util.regex.PatternSyntaxException;
 import org.calm4j.engine.CalmException;
 
 /** A regular expression out of a file: Java's engine, stopped where the expression takes more steps than a usable one does. */
-public record BoundedRegex(Pattern pattern, Object where) implements TextPattern {
+public record BoundedRegex(Pattern pattern) implements TextPattern {
     private static final int LONGEST = 10_000;
     private static final long STEPS_PER_CHARACTER = 1000;
+    /** Characters of an expression. */
+    private static final int LONG = 32;
 
     private static final Pattern ESCAPE = Pattern.compile("\\\\(.)", Pattern.DOTALL);
     /** Oniguruma, which these files are written for, counts Latin-1's superscripts and fractions among word characters, and joiners not. */
@@ -21,9 +23,10 @@ public record BoundedRegex(Pattern pattern, Object where) implements TextPattern
             throw part.error("has a regular expression of " + regex.length() + " characters");
         }
         try {
-            return new BoundedRegex(Pattern.compile(likeOniguruma(regex), Pattern.UNICODE_CHARACTER_CLASS), part.where());
-        } catch (PatternSyntaxException e) {
-            throw part.error("is not a regular expression that is supported: " + e.getDescription());
+            return new BoundedRegex(Pattern.compile(likeOniguruma(regex), Pattern.UNICODE_CHARACTER_CLASS));
+        } catch (IllegalArgumentException | IndexOutOfBoundsException e) {
+            throw part.error("is not a regular expression that is supported: "
+                    + (e instanceof PatternSyntaxException syntax ? syntax.getDescription() : "it is broken"));
         } catch (StackOverflowError e) {
             throw part.error("has a regular expression that nests too deeply");
         }
@@ -38,15 +41,16 @@ public record BoundedRegex(Pattern pattern, Object where) implements TextPattern
         try {
             String java = regex.replace("(?P<", "(?<").replaceAll("\\(\\?P=(\\w+)\\)", "\\\\k<$1>").replace("\\Z", "\\z");
             return regex.length() <= LONGEST && Pattern.compile(java).matcher(counted(text)).matches();
-        } catch (PatternSyntaxException e) {
-            throw CalmException.badInput(where, "\"" + regex + "\" is not a regular expression that is supported: " + e.getDescription(), e);
+        } catch (IllegalArgumentException | IndexOutOfBoundsException e) {
+            throw CalmException.badInput(where, "\"" + regex + "\" is not a regular expression that is supported: "
+                    + (e instanceof PatternSyntaxException syntax ? syntax.getDescription() : "it is broken"), e);
         } catch (StackOverflowError | StepsUsedUp e) {
             throw CalmException.badInput(where, "the regular expression \"" + regex + "\" takes too many steps", e);
         }
     }
 
     private static Counted counted(String text) {
-        return new Counted(text, new long[] {STEPS_PER_CHARACTER * (text.length() + 1000L)});
+        return new Counted(text, STEPS_PER_CHARACTER * (text.length() + 1000L));
     }
 
     private static String likeOniguruma(String regex) {
@@ -57,16 +61,21 @@ public record BoundedRegex(Pattern pattern, Object where) implements TextPattern
     }
 
     @Override
-    public void find(String text, IntArrayList matches) {
-        Matcher matcher = pattern.matcher(counted(text));
+    public void find(String text, IntArrayList matches, Allowance allowance) {
+        // A step through a long list of ranges takes longer.
+        long cost = 1 + pattern.pattern().length() / LONG;
+        long most = allowance.steps() / cost;
+        Counted counted = new Counted(text, most);
+        Matcher matcher = pattern.matcher(counted);
         try {
             while (matcher.find()) {
                 matches.add(matcher.start());
                 matches.add(matcher.end());
             }
         } catch (StackOverflowError | StepsUsedUp e) {
-            throw CalmException.badInput(where, "the regular expression " + pattern + " takes too many steps");
+            counted.left = -1;
         }
+        allowance.step((most - counted.left) * cost, pattern);
     }
 
     private static final class StepsUsedUp extends RuntimeException {
@@ -78,7 +87,15 @@ public record BoundedRegex(Pattern pattern, Object where) implements TextPattern
     }
 
     /** A text that counts how often it is read. */
-    private record Counted(CharSequence text, long[] left) implements CharSequence {
+    private static final class Counted implements CharSequence {
+        private final String text;
+        private long left;
+
+        Counted(String text, long left) {
+            this.text = text;
+            this.left = left;
+        }
+
         @Override
         public int length() {
             return text.length();
@@ -86,7 +103,7 @@ public record BoundedRegex(Pattern pattern, Object where) implements TextPattern
 
         @Override
         public char charAt(int index) {
-            if (--left[0] < 0) {
+            if (--left < 0) {
                 throw new StepsUsedUp();
             }
             return text.charAt(index);
@@ -99,7 +116,7 @@ public record BoundedRegex(Pattern pattern, Object where) implements TextPattern
 
         @Override
         public String toString() {
-            return text.toString();
+            return text;
         }
     }
 }

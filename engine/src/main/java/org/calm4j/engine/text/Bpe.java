@@ -10,6 +10,8 @@ import java.nio.charset.StandardCharsets;
 
 /** Byte-pair encoding (Sennrich et al. 2016): the merge of lowest rank first, the leftmost of equal ones; O(n log n) by a heap. */
 final class Bpe implements Vocabulary {
+    private static final int LONGEST_AFFIX = 16;
+
     private final Object2IntOpenHashMap<String> ids;
     /** Character to id. */
     private final Int2IntOpenHashMap characters = new Int2IntOpenHashMap();
@@ -29,8 +31,8 @@ final class Bpe implements Vocabulary {
         this.unknown = unknown;
         fuseUnknown = model.flag("fuse_unk", false);
         ignoreMerges = model.flag("ignore_merges", false);
-        prefix = model.string("continuing_subword_prefix", "");
-        suffix = model.string("end_of_word_suffix", "");
+        prefix = affix(model, "continuing_subword_prefix");
+        suffix = affix(model, "end_of_word_suffix");
         merges = readMerges(model.get("merges"));
         characters.defaultReturnValue(NONE);
         ids.object2IntEntrySet().fastForEach(entry -> {
@@ -43,6 +45,15 @@ final class Bpe implements Vocabulary {
         for (int b = 0; bytes != null && b < 256; b++) {
             bytes[b] = ids.getInt(String.format("<0x%02X>", b));
         }
+    }
+
+    /** It is put to every character. */
+    private static String affix(Part model, String name) {
+        String affix = model.string(name, "");
+        if (affix.length() > LONGEST_AFFIX) {
+            throw model.get(name).error("has " + affix.length() + " characters; supported: up to " + LONGEST_AFFIX);
+        }
+        return affix;
     }
 
     static Bpe of(Part model, Object2IntOpenHashMap<String> ids, String unknown) {

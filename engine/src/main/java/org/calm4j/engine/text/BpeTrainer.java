@@ -53,7 +53,8 @@ public final class BpeTrainer {
         PreTokenizer preTokenizer = new PreTokenizer.ByteLevel(false, true, true);
         for (String text : texts) {
             Pieces pieces = new Pieces();
-            preTokenizer.split(text, true, pieces);
+            // Its own pre-tokenizer makes four characters of one at most.
+            preTokenizer.split(text, true, pieces, new Allowance(null, text.length()));
             for (int i = 0; i < pieces.size(); i++) {
                 wordCounts.addTo(pieces.get(i), 1);
             }

@@ -19,8 +19,11 @@ sealed interface Decoder {
         }
     }
 
-    /** @param joined whether what is to come are parts of one token, of which the part before this one made them all */
-    Stream stream(boolean joined);
+    /**
+     * @param joined whether what is to come are parts of one token, of which the part before this one made them all
+     * @param allowance what may be made of the tokens
+     */
+    Stream stream(boolean joined, Allowance allowance);
 
     /** Whether it makes one token of all. */
     default boolean joins() {
@@ -47,7 +50,7 @@ sealed interface Decoder {
     /** Without a decoder: a blank between two tokens. */
     record Blanks() implements Decoder {
         @Override
-        public Stream stream(boolean joined) {
+        public Stream stream(boolean joined, Allowance allowance) {
             boolean[] open = new boolean[1];
             return (token, next) -> {
                 next.accept(open[0] ? " " + token : token);
@@ -59,11 +62,11 @@ sealed interface Decoder {
     /** One after the other. */
     record Sequence(List<Decoder> parts) implements Decoder {
         @Override
-        public Stream stream(boolean joined) {
+        public Stream stream(boolean joined, Allowance allowance) {
             List<Stream> streams = new ArrayList<>();
             boolean one = joined;
             for (Decoder part : parts) {
-                streams.add(part.stream(one));
+                streams.add(part.stream(one, allowance));
                 one |= part.joins();
             }
             return new Stream() {
@@ -99,8 +102,8 @@ sealed interface Decoder {
     /** The byte alphabet's bytes as UTF-8; bytes that are none become U+FFFD. */
     record ByteLevel() implements Decoder {
         @Override
-        public Stream stream(boolean joined) {
-            return joined ? new Whole(stream(false)) : new Characters();
+        public Stream stream(boolean joined, Allowance allowance) {
+            return joined ? new Whole(stream(false, allowance)) : new Characters();
         }
 
         @Override
@@ -112,8 +115,8 @@ sealed interface Decoder {
     /** Every match becomes the content. */
     record Replace(Normalizer.Replace replace) implements Decoder {
         @Override
-        public Stream stream(boolean joined) {
-            Stream each = (token, next) -> next.accept(replace.normalize(token));
+        public Stream stream(boolean joined, Allowance allowance) {
+            Stream each = (token, next) -> next.accept(replace.normalize(token, allowance));
             return joined ? new Whole(each) : each;
         }
     }
@@ -121,7 +124,7 @@ sealed interface Decoder {
     /** Runs of tokens like {@code <0x0A>} as UTF-8; of a run that is none each byte becomes U+FFFD. */
     record ByteFallback() implements Decoder {
         @Override
-        public Stream stream(boolean joined) {
+        public Stream stream(boolean joined, Allowance allowance) {
             return joined ? new Whole(new ByteRuns()) : new ByteRuns();
         }
     }
@@ -129,7 +132,7 @@ sealed interface Decoder {
     /** Makes one token of all. */
     record Fuse() implements Decoder {
         @Override
-        public Stream stream(boolean joined) {
+        public Stream stream(boolean joined, Allowance allowance) {
             return (token, next) -> next.accept(token);
         }
 
@@ -150,7 +153,7 @@ sealed interface Decoder {
         }
 
         @Override
-        public Stream stream(boolean joined) {
+        public Stream stream(boolean joined, Allowance allowance) {
             if (joined && stop == 0) {
                 return new StripStart();
             }
@@ -197,7 +200,7 @@ sealed interface Decoder {
         }
 
         @Override
-        public Stream stream(boolean joined) {
+        public Stream stream(boolean joined, Allowance allowance) {
             boolean[] behindFirst = new boolean[1];
             return (token, next) -> {
                 next.accept(token.replace(blank, prefixed && !behindFirst[0] ? "" : " "));

@@ -11,6 +11,8 @@ import org.calm4j.engine.CalmException;
  * @param path the part's place in the file, such as {@code pre_tokenizer.pretokenizers[0]}
  */
 record Part(JsonNode json, String path, Object where) {
+    private static final int MOST_PARTS = 100;
+
     /** Whether it is there at all. */
     boolean present() {
         return !json.isMissingNode() && !json.isNull();
@@ -18,6 +20,16 @@ record Part(JsonNode json, String path, Object where) {
 
     Part get(String name) {
         return new Part(json.path(name), path.isEmpty() ? name : path + "." + name, where);
+    }
+
+    /** A part that may be a sequence of many; so many of them do their work on each text. */
+    Part section(String name) {
+        Part section = get(name);
+        int parts = section.json.findValues("type").size();
+        if (parts > MOST_PARTS) {
+            throw section.error("has " + parts + " parts; supported: up to " + MOST_PARTS);
+        }
+        return section;
     }
 
     /** The elements of a list; none where the field is absent. */

@@ -4,13 +4,24 @@ import com.fasterxml.jackson.databind.JsonNode;
 import it.unimi.dsi.fastutil.ints.IntArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.calm4j.engine.CalmException;
 
 /** The tokens that go before and behind a text; kinds and names as in tokenizer.json. */
 record PostProcessor(int[] before, int[] behind) {
     private static final PostProcessor NOTHING = new PostProcessor(new int[0], new int[0]);
+    /** That are added to every text. */
+    private static final int MOST_TOKENS = 1000;
 
     /** @throws org.calm4j.engine.CalmException bad input: a kind that is not known here, by name */
     static PostProcessor of(Part part) {
+        PostProcessor all = any(part);
+        if (all.before.length + all.behind.length > MOST_TOKENS) {
+            throw tooMany(part);
+        }
+        return all;
+    }
+
+    private static PostProcessor any(Part part) {
         if (!part.present()) {
             return NOTHING;
         }
@@ -18,7 +29,7 @@ record PostProcessor(int[] before, int[] behind) {
             // It changes offsets only.
             case "ByteLevel" -> NOTHING;
             case "TemplateProcessing" -> template(part);
-            case "Sequence" -> part.list("processors").stream().map(PostProcessor::of).reduce(NOTHING, PostProcessor::inside);
+            case "Sequence" -> part.list("processors").stream().map(PostProcessor::any).reduce(NOTHING, PostProcessor::inside);
             case "BertProcessing", "RobertaProcessing" -> new PostProcessor(new int[] {token(part, "cls")}, new int[] {token(part, "sep")});
             default -> throw part.unsupported("ByteLevel, TemplateProcessing, BertProcessing, RobertaProcessing, Sequence");
         };
@@ -31,6 +42,9 @@ record PostProcessor(int[] before, int[] behind) {
         for (Part item : part.list("single")) {
             if (item.get("SpecialToken").present()) {
                 (text ? behind : before).addAll(ids(part.get("special_tokens").get(item.get("SpecialToken").string("id"))));
+                if (before.size() + behind.size() > MOST_TOKENS) {
+                    throw tooMany(part);
+                }
             } else if (text || !item.get("Sequence").string("id").equals("A")) {
                 throw item.error("is not supported; supported: special tokens and one sequence A");
             } else {
@@ -58,12 +72,19 @@ record PostProcessor(int[] before, int[] behind) {
             if (!id.json().isInt() || id.json().intValue() < 0) {
                 throw id.error("is not a token id");
             }
+            if (ids.size() == MOST_TOKENS) {
+                throw tooMany(token);
+            }
             ids.add(id.json().intValue());
         }
         if (ids.isEmpty()) {
             throw token.error("has no ids");
         }
         return ids;
+    }
+
+    private static CalmException tooMany(Part part) {
+        return part.error("adds more than " + MOST_TOKENS + " tokens to every text");
     }
 
     private PostProcessor inside(PostProcessor outer) {

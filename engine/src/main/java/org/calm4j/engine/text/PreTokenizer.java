@@ -9,8 +9,9 @@ sealed interface PreTokenizer permits Split, PreTokenizer.ByteLevel, PreTokenize
      * Appends the words of a text.
      *
      * @param start whether the text stands at the very start of the whole
+     * @param allowance what may be made of the whole text, of which this may be a part
      */
-    void split(String text, boolean start, Pieces to);
+    void split(String text, boolean start, Pieces to, Allowance allowance);
 
     /** @throws org.calm4j.engine.CalmException bad input: a kind that is not known here, by name */
     static PreTokenizer of(Part part) {
@@ -47,16 +48,18 @@ sealed interface PreTokenizer permits Split, PreTokenizer.ByteLevel, PreTokenize
         private static final Split WORDS = new Split(WordPattern.GPT2, Split.Behavior.ISOLATED, false);
 
         @Override
-        public void split(String text, boolean start, Pieces to) {
+        public void split(String text, boolean start, Pieces to, Allowance allowance) {
             String prefixed = addPrefixSpace && !text.startsWith(" ") ? " " + text : text;
             Pieces words = new Pieces();
             if (useRegex) {
-                WORDS.split(prefixed, start, words);
+                WORDS.split(prefixed, start, words, allowance);
             } else {
                 words.add(prefixed, start);
             }
             for (int i = 0; i < words.size(); i++) {
-                to.add(alphabet ? ByteAlphabet.encode(words.get(i)) : words.get(i), words.start(i));
+                String word = alphabet ? ByteAlphabet.encode(words.get(i)) : words.get(i);
+                allowance.add(word.length() - words.get(i).length());
+                to.add(word, words.start(i));
             }
         }
 
@@ -87,13 +90,14 @@ sealed interface PreTokenizer permits Split, PreTokenizer.ByteLevel, PreTokenize
         }
 
         @Override
-        public void split(String text, boolean start, Pieces to) {
+        public void split(String text, boolean start, Pieces to, Allowance allowance) {
             String visible = text.replace(" ", blank);
             if ((prefixAlways || prefixAtStart && start) && !visible.startsWith(blank)) {
                 visible = blank + visible;
             }
+            allowance.add(visible.length() - text.length());
             if (split) {
-                new Split(new TextPattern.Literal(blank), Split.Behavior.MERGED_WITH_NEXT, false).split(visible, start, to);
+                new Split(new TextPattern.Literal(blank), Split.Behavior.MERGED_WITH_NEXT, false).split(visible, start, to, allowance);
             } else {
                 to.add(visible, start);
             }
@@ -103,13 +107,13 @@ sealed interface PreTokenizer permits Split, PreTokenizer.ByteLevel, PreTokenize
     /** One after the other. */
     record Sequence(List<PreTokenizer> parts) implements PreTokenizer {
         @Override
-        public void split(String text, boolean start, Pieces to) {
+        public void split(String text, boolean start, Pieces to, Allowance allowance) {
             Pieces pieces = new Pieces();
             pieces.add(text, start);
             for (PreTokenizer part : parts) {
                 Pieces finer = new Pieces();
                 for (int i = 0; i < pieces.size(); i++) {
-                    part.split(pieces.get(i), pieces.start(i), finer);
+                    part.split(pieces.get(i), pieces.start(i), finer, allowance);
                 }
                 pieces = finer;
             }

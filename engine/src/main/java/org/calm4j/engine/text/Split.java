@@ -28,9 +28,9 @@ record Split(TextPattern pattern, Behavior behavior, boolean invert) implements 
     }
 
     @Override
-    public void split(String text, boolean start, Pieces to) {
+    public void split(String text, boolean start, Pieces to, Allowance allowance) {
         IntArrayList matches = new IntArrayList(text.length() / 2 + 2);
-        pattern.find(text, matches);
+        pattern.find(text, matches, allowance);
         IntArrayList ends = new IntArrayList(matches.size() + 1);
         BitSet matched = new BitSet();
         int at = 0;

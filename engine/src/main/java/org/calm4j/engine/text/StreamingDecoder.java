@@ -6,21 +6,25 @@ import java.util.function.Consumer;
 public final class StreamingDecoder {
     private final Tokenizer tokenizer;
     private final boolean skipSpecialTokens;
+    private final Allowance allowance;
     private final Decoder.Stream stream;
     private final StringBuilder text = new StringBuilder();
     private final Consumer<String> append = text::append;
 
-    StreamingDecoder(Tokenizer tokenizer, boolean skipSpecialTokens, Decoder.Stream stream) {
+    StreamingDecoder(Tokenizer tokenizer, boolean skipSpecialTokens, Decoder decoder, Allowance allowance) {
         this.tokenizer = tokenizer;
         this.skipSpecialTokens = skipSpecialTokens;
-        this.stream = stream;
+        this.allowance = allowance;
+        stream = decoder.stream(false, allowance);
     }
 
     /** The text that is certain with this token; empty while it is not, and for an id that no token has. */
     public String add(int id) {
         String token = tokenizer.has(id) ? tokenizer.token(id) : null;
         if (token != null && (!skipSpecialTokens || !tokenizer.isSpecial(token))) {
-            stream.accept(tokenizer.written(id), append);
+            String written = tokenizer.written(id);
+            allowance.lengthen(1 + written.length());
+            stream.accept(written, append);
         }
         return taken();
     }

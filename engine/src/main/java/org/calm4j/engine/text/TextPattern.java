@@ -5,8 +5,14 @@ import java.util.function.IntPredicate;
 
 /** What a text is searched for. */
 interface TextPattern {
-    /** Appends start and end of every match, in order; matches do not overlap. */
-    void find(String text, IntArrayList matches);
+    int LONGEST_LITERAL = 256;
+
+    /**
+     * Appends start and end of every match, in order; matches do not overlap.
+     *
+     * @param allowance steps that may be taken
+     */
+    void find(String text, IntArrayList matches, Allowance allowance);
 
     /** A {@code pattern} of tokenizer.json: {@code {"String": …}} or {@code {"Regex": …}}. */
     static TextPattern of(Part pattern) {
@@ -16,8 +22,8 @@ interface TextPattern {
             return words != null ? words : BoundedRegex.of(regex, pattern);
         }
         String literal = pattern.string("String");
-        if (literal.isEmpty()) {
-            throw pattern.error("is empty");
+        if (literal.isEmpty() || literal.length() > LONGEST_LITERAL) {
+            throw pattern.error("has " + literal.length() + " characters; supported: 1 to " + LONGEST_LITERAL);
         }
         return new Literal(literal);
     }
@@ -25,7 +31,7 @@ interface TextPattern {
     /** A string that stands for itself. */
     record Literal(String literal) implements TextPattern {
         @Override
-        public void find(String text, IntArrayList matches) {
+        public void find(String text, IntArrayList matches, Allowance allowance) {
             for (int at = text.indexOf(literal); at >= 0; at = text.indexOf(literal, at + literal.length())) {
                 matches.add(at);
                 matches.add(at + literal.length());
@@ -36,7 +42,7 @@ interface TextPattern {
     /** Single characters. */
     record OneOf(IntPredicate characters) implements TextPattern {
         @Override
-        public void find(String text, IntArrayList matches) {
+        public void find(String text, IntArrayList matches, Allowance allowance) {
             for (int at = 0; at < text.length();) {
                 int codePoint = text.codePointAt(at);
                 int end = at + Character.charCount(codePoint);
@@ -52,7 +58,7 @@ interface TextPattern {
     /** Runs of characters of one class: words, and what is neither word nor blank. */
     record WordRuns() implements TextPattern {
         @Override
-        public void find(String text, IntArrayList matches) {
+        public void find(String text, IntArrayList matches, Allowance allowance) {
             int open = -1;
             int last = -1;
             for (int at = 0; at < text.length();) {

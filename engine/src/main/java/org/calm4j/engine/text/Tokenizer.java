@@ -23,8 +23,10 @@ public final class Tokenizer {
     private final ObjectNode config;
     private final AddedTokens added;
     private final Vocabulary vocabulary;
+    private final Part preTokenizer;
     private final Words words;
     private final PostProcessor postProcessor;
+    private final Part decoding;
     private final Decoder decoder;
     private final String[] tokens;
     private final ChatTemplate chatTemplate;
@@ -40,10 +42,12 @@ public final class Tokenizer {
         this.chatTemplate = chatTemplate;
         Part file = new Part(json, "", where);
         vocabulary = Vocabulary.of(file.get("model"));
-        added = AddedTokens.of(file.list("added_tokens"), Normalizer.of(file.get("normalizer")), vocabulary.ids());
-        words = new Words(PreTokenizer.of(file.get("pre_tokenizer")), vocabulary);
-        postProcessor = PostProcessor.of(file.get("post_processor"));
-        decoder = Decoder.of(file.get("decoder"));
+        added = AddedTokens.of(file.list("added_tokens"), file.section("normalizer"), vocabulary.ids());
+        preTokenizer = file.section("pre_tokenizer");
+        words = new Words(PreTokenizer.of(preTokenizer), vocabulary);
+        postProcessor = PostProcessor.of(file.section("post_processor"));
+        decoding = file.section("decoder");
+        decoder = Decoder.of(decoding);
         int largest = postProcessor.largest();
         for (int id : vocabulary.ids().values()) {
             largest = Math.max(largest, id);
@@ -186,7 +190,8 @@ public final class Tokenizer {
     }
 
     private void encode(String text, IntArrayList to) {
-        added.cut(text, to::add, (rest, start) -> words.encode(rest, start, to));
+        Allowance allowance = new Allowance(preTokenizer, text.length());
+        added.cut(text, to::add, (rest, start) -> words.encode(rest, start, to, allowance));
     }
 
     /** The ids with the end-of-sequence token behind them, unless they end with it, or there is none. */
@@ -215,7 +220,7 @@ public final class Tokenizer {
 
     /** For tokens that come one by one. */
     public StreamingDecoder streamingDecoder(boolean skipSpecialTokens) {
-        return new StreamingDecoder(this, skipSpecialTokens, decoder.stream(false));
+        return new StreamingDecoder(this, skipSpecialTokens, decoder, new Allowance(decoding, 0));
     }
 
     /** How a conversation is written for the model; null where the folder says nothing about it. */

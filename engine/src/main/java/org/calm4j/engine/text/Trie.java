@@ -1,65 +1,145 @@
 package org.calm4j.engine.text;
 
+import it.unimi.dsi.fastutil.chars.CharArrayList;
+import it.unimi.dsi.fastutil.ints.IntArrayList;
 import it.unimi.dsi.fastutil.longs.Long2IntOpenHashMap;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 
-/** Strings to values, for finding the longest of many strings that begins at a place. */
+/**
+ * Strings to values, for finding the longest of many strings that begins at each place of a text, in time that grows with the text alone:
+ * an automaton (Aho and Corasick 1975) over the strings read backwards, so that what ends at a place is what begins there.
+ */
 final class Trie<V> {
     private final Long2IntOpenHashMap edges = new Long2IntOpenHashMap();
-    private final List<V> values = new ArrayList<>();
-    private final BitSet firstCharacters = new BitSet();
+    /** By node; {@code length} is that of the longest string whose reversal ends in the node, 0 without one, and {@code value} its value. */
+    private final List<V> value = new ArrayList<>();
+    private final IntArrayList length = new IntArrayList();
+    private final IntArrayList parent = new IntArrayList();
+    private final IntArrayList depth = new IntArrayList();
+    private final CharArrayList character = new CharArrayList();
+    /** The node of the longest proper end of a node's string; null while strings are being put in. */
+    private int[] shorter;
+    private final BitSet lastCharacters = new BitSet();
 
     Trie() {
-        values.add(null);
+        add(0, '\0', 0);
     }
 
-    /** A string that is there keeps its first value. */
-    void put(String key, V value) {
+    private int add(int from, char c, int deep) {
+        value.add(null);
+        length.add(0);
+        parent.add(from);
+        character.add(c);
+        depth.add(deep);
+        return value.size() - 1;
+    }
+
+    /** A string that is there keeps its first value; after a search nothing may be added. */
+    void put(String key, V mapped) {
         int node = 0;
-        for (int i = 0; i < key.length(); i++) {
+        for (int i = key.length() - 1; i >= 0; i--) {
             long edge = edge(node, key.charAt(i));
             int next = edges.get(edge);
             if (next == 0) {
-                next = values.size();
-                values.add(null);
+                next = add(node, key.charAt(i), key.length() - i);
                 edges.put(edge, next);
             }
             node = next;
         }
-        firstCharacters.set(key.charAt(0));
-        if (values.get(node) == null) {
-            values.set(node, value);
+        lastCharacters.set(key.charAt(key.length() - 1));
+        if (value.get(node) == null) {
+            value.set(node, mapped);
+            length.set(node, key.length());
         }
     }
 
-    /** The length of the longest string that begins here; 0 when none does. */
-    int longest(String text, int from) {
-        if (!firstCharacters.get(text.charAt(from))) {
-            return 0;
-        }
-        int longest = 0;
-        int node = 0;
-        for (int i = from; i < text.length(); i++) {
-            node = edges.get(edge(node, text.charAt(i)));
-            if (node == 0) {
-                break;
+    /** Says that all strings are in. */
+    Trie<V> whole() {
+        int[] order = byDepth();
+        shorter = new int[value.size()];
+        for (int node : order) {
+            if (depth.getInt(node) > 1) {
+                shorter[node] = next(shorter[parent.getInt(node)], character.getChar(node));
             }
-            if (values.get(node) != null) {
-                longest = i + 1 - from;
+            if (value.get(node) == null) {
+                value.set(node, value.get(shorter[node]));
+                length.set(node, length.getInt(shorter[node]));
             }
         }
-        return longest;
+        return this;
     }
 
-    /** The value of a string that is there. */
-    V get(String text, int from, int length) {
-        int node = 0;
-        for (int i = from; i < from + length; i++) {
-            node = edges.get(edge(node, text.charAt(i)));
+    private int[] byDepth() {
+        int deepest = 0;
+        for (int d : depth) {
+            deepest = Math.max(deepest, d);
         }
-        return values.get(node);
+        int[] begin = new int[deepest + 2];
+        for (int d : depth) {
+            begin[d + 1]++;
+        }
+        Arrays.parallelPrefix(begin, Integer::sum);
+        int[] order = new int[depth.size()];
+        for (int node = 0; node < order.length; node++) {
+            order[begin[depth.getInt(node)]++] = node;
+        }
+        return order;
+    }
+
+    private int next(int from, char c) {
+        int node = from;
+        int next = edges.get(edge(node, c));
+        while (next == 0 && node != 0) {
+            node = shorter[node];
+            next = edges.get(edge(node, c));
+        }
+        return next;
+    }
+
+    /** What was found: the longest string that begins at each place where one does, by place. */
+    final class Found {
+        // From the end of the text to its beginning.
+        private final IntArrayList places = new IntArrayList();
+        private final IntArrayList nodes = new IntArrayList();
+        private int at;
+
+        /** Goes on to the next place that is not before this one; returns -1 where there is none. */
+        int next(int from) {
+            while (at > 0 && places.getInt(at - 1) < from) {
+                at--;
+            }
+            return at == 0 ? -1 : places.getInt(at - 1);
+        }
+
+        /** Of the string at the place that {@link #next} gave. */
+        int length() {
+            return length.getInt(nodes.getInt(at - 1));
+        }
+
+        V value() {
+            return value.get(nodes.getInt(at - 1));
+        }
+    }
+
+    Found find(String text) {
+        Found found = new Found();
+        int node = 0;
+        for (int i = text.length() - 1; i >= 0; i--) {
+            char c = text.charAt(i);
+            if (node == 0 && !lastCharacters.get(c)) {
+                continue;
+            }
+            node = next(node, c);
+            if (length.getInt(node) > 0) {
+                found.places.add(i);
+                found.nodes.add(node);
+            }
+        }
+        found.at = found.places.size();
+        return found;
     }
 
     private static long edge(int node, char c) {

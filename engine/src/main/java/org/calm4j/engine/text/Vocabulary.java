@@ -9,6 +9,8 @@ import org.calm4j.engine.CalmException;
 /** The model of a tokenizer.json: takes a word apart into the ids of its vocabulary. */
 sealed interface Vocabulary permits Bpe, Vocabulary.WordLevel {
     int NONE = -1;
+    /** One id may become so many characters. */
+    int LONGEST_TOKEN = 10_000;
 
     /** Token to id, without the added tokens. */
     Object2IntOpenHashMap<String> ids();
@@ -28,6 +30,9 @@ sealed interface Vocabulary permits Bpe, Vocabulary.WordLevel {
         for (Map.Entry<String, JsonNode> entry : vocab.json().properties()) {
             if (!entry.getValue().isInt() || entry.getValue().intValue() < 0) {
                 throw vocab.error("gives \"" + entry.getKey() + "\" the id " + entry.getValue());
+            }
+            if (entry.getKey().length() > LONGEST_TOKEN) {
+                throw vocab.error("has a token of " + entry.getKey().length() + " characters; supported: up to " + LONGEST_TOKEN);
             }
             ids.put(entry.getKey(), entry.getValue().intValue());
         }

@@ -39,7 +39,7 @@ enum WordPattern implements TextPattern {
     }
 
     @Override
-    public void find(String text, IntArrayList matches) {
+    public void find(String text, IntArrayList matches, Allowance allowance) {
         for (int at = 0; at < text.length();) {
             int end = digits == 0 ? gpt2(text, at) : newer(text, at);
             matches.add(at);

@@ -20,10 +20,14 @@ final class Words {
         this.vocabulary = vocabulary;
     }
 
-    /** Appends the ids of a text. */
-    void encode(String text, boolean start, IntArrayList to) {
+    /**
+     * Appends the ids of a text.
+     *
+     * @param allowance what may be made of the whole text, of which this may be a part
+     */
+    void encode(String text, boolean start, IntArrayList to, Allowance allowance) {
         Pieces words = new Pieces();
-        preTokenizer.split(text, start, words);
+        preTokenizer.split(text, start, words, allowance);
         for (int i = 0; i < words.size(); i++) {
             String word = words.get(i);
             if (word.length() > LONGEST_REMEMBERED) {

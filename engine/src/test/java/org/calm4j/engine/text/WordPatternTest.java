@@ -9,10 +9,12 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** What is scanned by hand is cut where the regular expression cuts. */
 final class WordPatternTest {
+    private static final Part PART = new Part(NullNode.instance, "pattern", "test");
+
     @ParameterizedTest
     @EnumSource
     void scannersCutWhereTheirExpressionCuts(WordPattern words) {
-        TextPattern regex = BoundedRegex.of(words.regex(), new Part(NullNode.instance, "pattern", "test"));
+        TextPattern regex = BoundedRegex.of(words.regex(), PART);
         assertThat(WordPattern.of(words.regex())).isSameAs(words);
         for (String text : Texts.all()) {
             check(text, words, regex);
@@ -28,9 +30,9 @@ final class WordPatternTest {
 
     private static void check(String text, WordPattern words, TextPattern regex) {
         IntArrayList scanned = new IntArrayList();
-        words.find(text, scanned);
+        words.find(text, scanned, new Allowance(PART, text.length()));
         IntArrayList matched = new IntArrayList();
-        regex.find(text, matched);
+        regex.find(text, matched, new Allowance(PART, text.length()));
         assertThat(scanned.toIntArray()).as("%s", text).isEqualTo(matched.toIntArray());
     }
 }
