@@ -41,12 +41,13 @@ public final class Messages {
     }
 
     /**
-     * A list of messages that goes through the model's chat template.
+     * A list of messages that goes through the model's chat template, with the line's {@code tools} and {@code chat_template_kwargs}.
      *
      * @throws CalmException bad input: no list of messages, or a model without a chat template
      */
-    public static Conversation conversation(Tokenizer tokenizer, JsonNode list, String name, String where) {
-        return at(where, () -> new Conversation(tokenizer, of(list, name, where)));
+    public static Conversation conversation(Tokenizer tokenizer, JsonNode line, String name, String where) {
+        Row row = new Row(new DataFile.Item(line, where));
+        return at(where, () -> new Conversation(tokenizer, of(line.path(name), name, where), Turns.options(row)));
     }
 
     /** The ids of a field that goes on with a conversation: messages, or the text of the assistant's. */

@@ -6,8 +6,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.function.BiFunction;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.text.Conversation;
 import org.calm4j.engine.text.Tokenizer;
@@ -15,204 +21,365 @@ import org.calm4j.engine.train.Example;
 
 /**
  * Training files as token ids. Prompt and completion are tokenised apart, so that the boundary never shifts, and a completion made from
- * text ends with the end-of-sequence token.
+ * text ends with the end-of-sequence token, once. What changes a prompt is used as TRL and LLaMA-Factory use it, or refused; what nobody uses is
+ * said.
  */
 public final class TrainingData {
+    /** Fields that say where a line comes from. */
+    private static final Set<String> BOOKKEEPING = Set.of("id", "index", "language", "answer", "relation", "chosen_answer", "rejected_answer",
+            "chosen_source");
+    private static final int MOST_NAMED = 8;
+
     private final Tokenizer tokenizer;
     private final int vocabulary;
+    private final int maxPositions;
+    private final Consumer<String> say;
+    private final Map<String, Integer> unread = new LinkedHashMap<>();
+    private Path file;
+    private boolean turns;
+    private boolean toolsTried;
+    private boolean endless;
+    private boolean ended;
+
+    /** Without bounds on lengths, and in silence. */
+    TrainingData(Tokenizer tokenizer, int vocabulary) {
+        this(tokenizer, vocabulary, Integer.MAX_VALUE, line -> { });
+    }
 
     /**
      * @param tokenizer null for a model without one; token ids still work
      * @param vocabulary the model's; larger ids are bad input
+     * @param maxPositions of the model; longer lines are bad input
+     * @param say is told what of a file is not used, or otherwise than one may think
      */
-    public TrainingData(Tokenizer tokenizer, int vocabulary) {
+    public TrainingData(Tokenizer tokenizer, int vocabulary, int maxPositions, Consumer<String> say) {
         this.tokenizer = tokenizer;
         this.vocabulary = vocabulary;
+        this.maxPositions = maxPositions;
+        this.say = say;
     }
 
     /**
-     * Documents: lines with {@code text}, with {@code segments} (each {@code text} and {@code loss}), with {@code messages}, with {@code prompt} and {@code completion} (both text or both messages),
-     * with {@code input_ids} (and {@code completion_start}), or Alpaca's {@code instruction}, {@code input} and {@code output}.
+     * Documents: lines with {@code text}, with {@code segments} (each {@code text} and {@code loss}), with {@code messages} or ShareGPT's
+     * {@code conversations}, with {@code prompt} and {@code completion} (both text or both messages), with {@code input_ids} (and {@code
+     * completion_start}), or Alpaca's {@code instruction}, {@code input} and {@code output}.
      */
-    public List<Example.Document> documents(Path file) {
-        return lines(file, this::document);
+    public List<Example.Document> documents(Path data) {
+        return lines(data, this::document);
     }
 
     /**
-     * Preference pairs: {@code prompt}, {@code chosen}, {@code rejected} as text or as messages, the {@code …_input_ids} forms, or
-     * LLaMA-Factory's ranking form with {@code instruction} and {@code input}. A pair of CALM's own (it has {@code chosen_source}) asks as
-     * sampling did: through the chat template, where the model has one.
+     * Preference pairs: {@code prompt}, {@code chosen}, {@code rejected} as text or as messages; chosen and rejected alone, of which the
+     * common beginning is the prompt; the {@code …_input_ids} forms; LLaMA-Factory's ranking forms, with {@code instruction} and {@code
+     * input}, or with {@code conversations} or {@code messages}. A pair of CALM's own (it has {@code chosen_source}) asks as sampling did:
+     * through the chat template, where the model has one.
      */
-    public List<Example.Preference> pairs(Path file) {
-        return lines(file, this::pair);
+    public List<Example.Preference> pairs(Path data) {
+        return lines(data, row -> pair(row, ""));
     }
 
     /**
      * Pairs in two languages, for {@code dco}: {@code prompt_1 chosen_1 rejected_1 prompt_2 chosen_2 rejected_2} or the {@code
      * …_input_ids} forms.
      */
-    public List<Example.TwoLanguages> twoLanguagePairs(Path file) {
-        return lines(file, this::twoLanguages);
+    public List<Example.TwoLanguages> twoLanguagePairs(Path data) {
+        return lines(data, row -> new Example.TwoLanguages(pair(row, "_1"), pair(row, "_2"), weight(row)));
     }
 
-    private static <R> List<R> lines(Path file, BiFunction<JsonNode, String, R> make) {
-        List<R> all = DataFile.read(file).stream().map(item -> make.apply(item.json(), item.where())).toList();
-        if (all.isEmpty()) {
-            throw CalmException.badInput(file, "has no lines");
+    /** Whether a text was given an end that it did not write itself. */
+    public boolean endsTexts() {
+        return ended;
+    }
+
+    private <R extends Example> List<R> lines(Path data, Function<Row, R> make) {
+        file = data;
+        unread.clear();
+        toolsTried = false;
+        endless = false;
+        List<Row> rows = DataFile.read(data).stream().map(Row::new).toList();
+        if (rows.isEmpty()) {
+            throw CalmException.badInput(data, "has no lines");
         }
+        // Lines of one file are all asked in one way.
+        long withTurns = rows.stream().filter(TrainingData::isTextWithTurns).count();
+        turns = withTurns > 0;
+        boolean alpaca = rows.stream().anyMatch(row -> row.names("instruction") && !row.names("messages") && !row.names("conversations"));
+        if (turns) {
+            say.accept(data + ": " + withTurns + " of " + rows.size() + " lines have system or history, so all are turns through the chat template");
+        } else if (alpaca && tokenizer != null && tokenizer.chatTemplate() != null) {
+            say.accept(data + ": instruction and input are asked as plain text, not through the model's chat template; give messages for that");
+        }
+        List<R> all = new ArrayList<>();
+        for (Row row : rows) {
+            R example = Messages.at(row.where(), () -> make.apply(row));
+            if (example.longest() > maxPositions) {
+                throw row.bad("has " + example.longest() + " tokens, the model's max_position_embeddings is " + maxPositions
+                        + "; shorten it or leave it out");
+            }
+            row.unread().stream().filter(name -> !BOOKKEEPING.contains(name)).forEach(name -> unread.merge(name, 1, Integer::sum));
+            all.add(example);
+        }
+        sayUnread();
         return all;
     }
 
-    private Example.Document document(JsonNode line, String where) {
-        if (line.has("input_ids")) {
-            int[] ids = ids(line, "input_ids", where);
-            int from = line.path("completion_start").asInt(1);
-            return document(ids, from, line, where);
+    private static boolean isTextWithTurns(Row row) {
+        boolean text = row.names("instruction") || row.names("prompt") && row.json().path("prompt").isTextual() && !row.names("chosen_source");
+        return text && (row.has("system") || row.has("history"));
+    }
+
+    private void sayUnread() {
+        if (unread.size() == 1) {
+            unread.forEach((name, count) -> say.accept(file + ": the field '" + name + "' is not used (" + count + (count == 1 ? " line)" : " lines)")));
+        } else if (!unread.isEmpty()) {
+            String some = unread.entrySet().stream().limit(MOST_NAMED).map(each -> "'" + each.getKey() + "' (" + each.getValue() + ")")
+                    .collect(Collectors.joining(", "));
+            say.accept(file + ": fields that are not used, with their lines: " + some + (unread.size() > MOST_NAMED ? ", …" : ""));
         }
-        if (line.has("text")) {
-            requireTokenizer(where);
-            return document(tokenizer.ended(tokenizer.encode(text(line, "text", where))), 1, line, where);
+    }
+
+    // ---- documents ----
+
+    private Example.Document document(Row row) {
+        if (row.names("input_ids")) {
+            return document(ids(row, "input_ids"), row.get("completion_start").asInt(1), row);
         }
-        if (line.has("segments")) {
-            return segments(line, where);
+        if (row.names("text")) {
+            return document(ended(requireTokenizer(row).encode(row.text("text")), row, false), 1, row);
         }
-        if (line.has("messages")) {
-            return document(Messages.at(where, () -> conversation(line.path("messages"), "messages", where).encode(false)), 1, line, where);
+        if (row.names("segments")) {
+            return segments(row);
         }
-        boolean alpaca = line.has("instruction") && line.has("output");
-        if (!alpaca && !(line.has("prompt") && line.has("completion"))) {
-            throw CalmException.badInput(where, "expected text, segments, messages, input_ids, or prompt and completion");
+        if (row.names("messages") || row.names("conversations")) {
+            String name = row.names("messages") ? "messages" : "conversations";
+            return document(conversation(Turns.withSystem(Turns.of(row, name), row), row).encode(false), 1, row);
         }
-        Conversation asked = alpaca ? null : asked(line, "prompt", where);
-        int[] prompt = asked != null ? Messages.at(where, asked::prompt)
-                : encode(alpaca ? instruction(line) : text(line, "prompt", where), where);
-        int[] completion = completion(asked, line, alpaca ? "output" : "completion", where);
-        int[] tokens = Arrays.copyOf(prompt, prompt.length + completion.length);
-        System.arraycopy(completion, 0, tokens, prompt.length, completion.length);
-        return document(tokens, Math.max(1, prompt.length), line, where);
+        boolean alpaca = row.names("instruction") && row.names("output");
+        if (!alpaca && !(row.names("prompt") && row.names("completion"))) {
+            throw row.bad("expected text, segments, messages, conversations, input_ids, instruction and output, or prompt and completion");
+        }
+        Asked asked = alpaca ? instruction(row) : asked(row, "prompt", "history");
+        int[] completion = completion(asked, row, alpaca ? "output" : "completion");
+        int[] tokens = Arrays.copyOf(asked.prompt(), asked.prompt().length + completion.length);
+        System.arraycopy(completion, 0, tokens, asked.prompt().length, completion.length);
+        return document(tokens, Math.max(1, asked.prompt().length), row);
     }
 
     /** A text in pieces, tokenised apart, each with {@code loss}: whether it is learnt or only read. */
-    private Example.Document segments(JsonNode line, String where) {
-        requireTokenizer(where);
+    private Example.Document segments(Row row) {
         IntArrayList tokens = new IntArrayList();
         BitSet learnt = new BitSet();
         boolean last = false;
-        for (JsonNode segment : line.path("segments")) {
+        for (JsonNode segment : row.get("segments")) {
             if (!segment.path("text").isTextual() || !segment.path("loss").isBoolean()) {
-                throw CalmException.badInput(where, "segments must be a list of {\"text\": \"…\", \"loss\": true or false}");
+                throw row.bad("segments must be a list of {\"text\": \"…\", \"loss\": true or false}");
             }
             int from = tokens.size();
             last = segment.path("loss").asBoolean();
-            tokens.addElements(from, tokens.isEmpty() ? encode(segment.path("text").asText(), where)
-                    : tokenizer.encode(segment.path("text").asText(), false));
+            String text = segment.path("text").asText();
+            tokens.addElements(from, tokens.isEmpty() ? requireTokenizer(row).encodePrompt(text) : tokenizer.encode(text, false));
             learnt.set(from, tokens.size(), last);
         }
         if (last) {
-            int[] ended = tokenizer.ended(tokens.toIntArray());
-            learnt.set(tokens.size(), ended.length);
-            tokens = new IntArrayList(ended);
+            int[] all = ended(tokens.toIntArray(), row, false);
+            learnt.set(tokens.size(), all.length);
+            tokens = new IntArrayList(all);
         }
         // Nothing predicts the first token.
         learnt.clear(0);
         if (learnt.isEmpty()) {
-            throw CalmException.badInput(where, "segments has no token to learn: set \"loss\": true on one that is not the first token");
+            throw row.bad("segments has no token to learn: set \"loss\": true on one that is not the first token");
         }
-        return new Example.Document(tokens.toIntArray(), learnt.nextSetBit(0), learnt, weight(line, where));
+        return new Example.Document(tokens.toIntArray(), learnt.nextSetBit(0), learnt, weight(row));
     }
 
-    private static Example.Document document(int[] tokens, int from, JsonNode line, String where) {
+    private static Example.Document document(int[] tokens, int from, Row row) {
         if (tokens.length < 2 || from < 1 || from >= tokens.length) {
-            throw CalmException.badInput(where, "a document needs two tokens or more, and one that is scored; it has " + tokens.length
-                    + ", scored from " + from);
+            throw row.bad("a document needs two tokens or more, and one that is scored; it has " + tokens.length + ", scored from " + from);
         }
-        return new Example.Document(tokens, from, weight(line, where));
+        return new Example.Document(tokens, from, weight(row));
     }
 
-    private Example.Preference pair(JsonNode line, String where) {
-        return line.has("instruction") ? preference(null, encode(instruction(line), where), "", line, where) : pair(line, "", where);
-    }
-
-    private Example.TwoLanguages twoLanguages(JsonNode line, String where) {
-        return new Example.TwoLanguages(pair(line, "_1", where), pair(line, "_2", where), weight(line, where));
-    }
+    // ---- pairs ----
 
     /** @param language behind each name: nothing, or _1 or _2 in a line of two languages */
-    private Example.Preference pair(JsonNode line, String language, String where) {
-        if (line.has("prompt" + language + "_input_ids")) {
-            return new Example.Preference(ids(line, "prompt" + language + "_input_ids", where),
-                    ids(line, "chosen" + language + "_input_ids", where),
-                    ids(line, "rejected" + language + "_input_ids", where), weight(line, where));
+    private Example.Preference pair(Row row, String language) {
+        if (row.names("prompt" + language + "_input_ids")) {
+            return new Example.Preference(ids(row, "prompt" + language + "_input_ids"), ids(row, "chosen" + language + "_input_ids"),
+                    ids(row, "rejected" + language + "_input_ids"), weight(row));
         }
-        Conversation asked = asked(line, "prompt" + language, where);
-        int[] prompt = asked != null ? Messages.at(where, asked::prompt) : encode(text(line, "prompt" + language, where), where);
-        return preference(asked, prompt, language, line, where);
+        String chosen = "chosen" + language;
+        String rejected = "rejected" + language;
+        if (isWhole(row, chosen) && isWhole(row, rejected) && !row.json().path("prompt" + language).isArray()) {
+            return ofCommonMessages(row, language);
+        }
+        Asked asked;
+        if (language.isEmpty() && row.names("instruction")) {
+            asked = instruction(row);
+        } else if (language.isEmpty() && !row.names("prompt") && (row.names("conversations") || row.names("messages"))) {
+            String name = row.names("conversations") ? "conversations" : "messages";
+            asked = Asked.of(conversation(Turns.withSystem(Turns.of(row, name), row), row));
+        } else if (!row.names("prompt" + language) && row.json().path(chosen).isTextual() && row.json().path(rejected).isTextual()) {
+            return ofCommonText(row, language);
+        } else {
+            asked = asked(row, "prompt" + language, "history" + language);
+        }
+        if (asked.prompt().length == 0) {
+            throw row.bad("prompt" + language + " is empty");
+        }
+        return new Example.Preference(asked.prompt(), completion(asked, row, chosen), completion(asked, row, rejected), weight(row));
     }
 
-    private Example.Preference preference(Conversation asked, int[] prompt, String language, JsonNode line, String where) {
-        if (prompt.length == 0) {
-            throw CalmException.badInput(where, "prompt" + language + " is empty");
-        }
-        return new Example.Preference(prompt, completion(asked, line, "chosen" + language, where),
-                completion(asked, line, "rejected" + language, where), weight(line, where));
+    /** Whether it is a conversation from the beginning, and not its end alone. */
+    private static boolean isWhole(Row row, String name) {
+        JsonNode first = row.json().path(name).path(0);
+        return row.json().path(name).isArray() && !Set.of("assistant", "gpt").contains(first.path("role").asText(first.path("from").asText("assistant")));
     }
 
-    /** The prompt as a conversation; null where it is text. */
-    private Conversation asked(JsonNode line, String name, String where) {
-        JsonNode prompt = line.path(name);
-        if (prompt.isArray()) {
-            return conversation(prompt, name, where);
+    /** TRL's implicit prompt. */
+    private Example.Preference ofCommonMessages(Row row, String language) {
+        List<Map<String, Object>> chosen = Turns.withSystem(Turns.of(row, "chosen" + language), row);
+        List<Map<String, Object>> rejected = Turns.withSystem(Turns.of(row, "rejected" + language), row);
+        int common = Turns.common(chosen, rejected);
+        if (common == 0 || common == chosen.size() || common == rejected.size()) {
+            throw row.bad(noPrompt(language, common == 0));
         }
-        boolean sampled = line.has("chosen_source") && prompt.isTextual() && tokenizer != null && tokenizer.chatTemplate() != null;
-        return sampled ? Conversation.of(tokenizer, prompt.asText(), history(line, "history" + name.substring("prompt".length()), where))
-                : null;
+        List<Map<String, Object>> prompt = chosen.subList(0, common);
+        // Some files have it once more, as text.
+        if (row.json().path("prompt" + language).isTextual() && prompt.stream().anyMatch(turn -> row.text("prompt" + language).strip()
+                .equals(String.valueOf(turn.get("content")).strip()))) {
+            row.get("prompt" + language);
+        }
+        Conversation asked = conversation(prompt, row);
+        return new Example.Preference(asked.prompt(), asked.completion(chosen.subList(common, chosen.size())),
+                asked.completion(rejected.subList(common, rejected.size())), weight(row));
     }
 
-    /** The turns before a prompt; null without. */
-    private static List<List<String>> history(JsonNode line, String name, String where) {
-        if (!line.hasNonNull(name)) {
-            return null;
+    private Example.Preference ofCommonText(Row row, String language) {
+        String chosen = row.text("chosen" + language);
+        String rejected = row.text("rejected" + language);
+        int common = Turns.common(chosen, rejected);
+        if (common == 0 || common == chosen.length() || common == rejected.length()) {
+            throw row.bad(noPrompt(language, common == 0));
         }
-        List<List<String>> history = new ArrayList<>();
-        for (JsonNode turn : line.path(name)) {
-            if (turn.size() != 2 || !turn.path(0).isTextual() || !turn.path(1).isTextual()) {
-                throw CalmException.badInput(where, name + " must be a list of what was asked and what was answered");
+        refuseTurns(row);
+        return new Example.Preference(requireTokenizer(row).encodePrompt(chosen.substring(0, common)),
+                ended(tokenizer.encode(chosen.substring(common), false), row, true), ended(tokenizer.encode(rejected.substring(common), false), row, true),
+                weight(row));
+    }
+
+    private static String noPrompt(String language, boolean nothing) {
+        return "prompt" + language + " is missing, and chosen and rejected " + (nothing ? "have no common beginning in its place" : "do not differ behind a common beginning");
+    }
+
+    // ---- prompts and completions ----
+
+    /** @param conversation null where the prompt is text */
+    private record Asked(Conversation conversation, int[] prompt) {
+        static Asked of(Conversation conversation) {
+            return new Asked(conversation, conversation.prompt());
+        }
+    }
+
+    private Asked asked(Row row, String name, String history) {
+        if (row.json().path(name).isArray()) {
+            return Asked.of(conversation(Turns.withSystem(Turns.of(row, name), row), row));
+        }
+        boolean sampled = row.names("chosen_source") && tokenizer != null && tokenizer.chatTemplate() != null;
+        if (sampled || turns || row.has(history)) {
+            return Asked.of(conversation(Turns.withSystem(Conversation.messages(row.text(name), Turns.history(row, history)), row), row));
+        }
+        String text = row.text(name);
+        refuseTurns(row);
+        return new Asked(null, requireTokenizer(row).encodePrompt(text));
+    }
+
+    /** Instruction and input, a line each, after system and history. */
+    private Asked instruction(Row row) {
+        String query = Stream.of("instruction", "input").map(name -> row.textOr(name, "")).filter(part -> !part.isEmpty()).collect(Collectors.joining("\n"));
+        if (turns) {
+            return Asked.of(conversation(Turns.withSystem(Conversation.messages(query, Turns.history(row, "history")), row), row));
+        }
+        refuseTurns(row);
+        return new Asked(null, requireTokenizer(row).encodePrompt(query));
+    }
+
+    /** What only a chat template could write, of a line that goes without. */
+    private static void refuseTurns(Row row) {
+        for (String name : List.of(Turns.TOOLS, Turns.TEMPLATE_OPTIONS)) {
+            if (row.has(name) && !Turns.options(row).isEmpty()) {
+                throw row.bad(name + " belongs to a conversation, but the prompt is text; give it as messages, or leave " + name + " out");
             }
-            history.add(List.of(turn.path(0).asText(), turn.path(1).asText()));
         }
-        return history;
     }
 
-    private Conversation conversation(JsonNode messages, String name, String where) {
-        requireTokenizer(where);
-        return Messages.conversation(tokenizer, messages, name, where);
-    }
-
-    private static String instruction(JsonNode line) {
-        String input = line.path("input").asText("");
-        return line.path("instruction").asText() + (input.isEmpty() ? "" : "\n" + input);
-    }
-
-    private static String text(JsonNode line, String name, String where) {
-        if (!line.path(name).isTextual()) {
-            throw CalmException.badInput(where, name + (line.has(name) ? " must be a string" : " is missing"));
+    private Conversation conversation(List<Map<String, Object>> messages, Row row) {
+        requireTokenizer(row);
+        for (String name : List.of("images", "videos", "audios")) {
+            if (row.has(name)) {
+                throw row.bad(name + " are not supported; give lines of text only");
+            }
         }
-        return line.path(name).asText();
+        if (tokenizer.chatTemplate() == null && (row.has("system") || row.has("history"))) {
+            throw row.bad((row.has("system") ? "system" : "history") + " needs turns, but the model has no chat template; set chat_template in"
+                    + " tokenizer_config.json, or write it into the prompt");
+        }
+        Map<String, Object> options = Turns.options(row);
+        Conversation conversation = new Conversation(tokenizer, messages, options);
+        if (options.containsKey(Turns.TOOLS) && !toolsTried) {
+            toolsTried = true;
+            Map<String, Object> without = new LinkedHashMap<>(options);
+            without.remove(Turns.TOOLS);
+            if (Arrays.equals(conversation.encode(true), new Conversation(tokenizer, messages, without).encode(true))) {
+                say.accept(file + ": the model's chat template writes nothing of tools");
+            }
+        }
+        return conversation;
     }
 
-    private static double weight(JsonNode line, String where) {
-        JsonNode weight = line.path("weight");
+    private int[] completion(Asked asked, Row row, String name) {
+        if (asked.conversation() != null) {
+            return asked.conversation().completion(Turns.of(row, name));
+        }
+        String text = row.text(name);
+        return ended(requireTokenizer(row).encode(text, false), row, true);
+    }
+
+    /** @param needed whether a text that ends nowhere makes no sense */
+    private int[] ended(int[] tokens, Row row, boolean needed) {
+        if (tokenizer.eosId() < 0 && needed) {
+            throw row.bad("a completion has to end, but " + tokenizer.missingEos());
+        }
+        if (tokenizer.eosId() < 0 && !endless) {
+            endless = true;
+            say.accept(file + ": texts have no end: " + tokenizer.missingEos());
+        }
+        int[] all = tokenizer.ended(tokens);
+        ended |= all.length > tokens.length;
+        return all;
+    }
+
+    private Tokenizer requireTokenizer(Row row) {
+        if (tokenizer == null) {
+            throw row.bad("is text, but the model folder has no tokenizer.json; give token ids (…input_ids)");
+        }
+        return tokenizer;
+    }
+
+    private static double weight(Row row) {
+        JsonNode weight = row.get("weight");
         if (weight.isMissingNode()) {
             return 1;
         }
         if (!weight.isNumber() || !(weight.asDouble() >= 0)) {
-            throw CalmException.badInput(where, "weight must be a number of at least 0");
+            throw row.bad("weight must be a number of at least 0");
         }
         return weight.asDouble();
     }
 
-    private int[] ids(JsonNode line, String name, String where) {
-        return ids(line, name, where, vocabulary);
+    private int[] ids(Row row, String name) {
+        row.get(name);
+        return ids(row.json(), name, row.where(), vocabulary);
     }
 
     /**
@@ -234,26 +401,5 @@ public final class TrainingData {
             ids[i] = list.get(i).asInt();
         }
         return ids;
-    }
-
-    /** The prompt's ids, with what the tokenizer puts before a text. */
-    private int[] encode(String text, String where) {
-        requireTokenizer(where);
-        return tokenizer.encodePrompt(text);
-    }
-
-    private void requireTokenizer(String where) {
-        if (tokenizer == null) {
-            throw CalmException.badInput(where, "is text, but the model folder has no tokenizer.json; give token ids (…input_ids)");
-        }
-    }
-
-    /** @param asked the conversation that it goes on with; null after a text */
-    private int[] completion(Conversation asked, JsonNode line, String name, String where) {
-        requireTokenizer(where);
-        if (asked != null) {
-            return Messages.answer(asked, line, name, where);
-        }
-        return tokenizer.ended(tokenizer.encode(text(line, name, where), false));
     }
 }

@@ -48,7 +48,7 @@ public record ScoreStage(Path input, Path output) {
 
     /** The lines of a file that should have some. */
     static <T> List<T> read(Path input, BiFunction<JsonNode, String, T> make) {
-        List<T> lines = Jsonl.read(input, JsonNode.class, make);
+        List<T> lines = Jsonl.read(input, JsonNode.class, (line, where) -> Messages.at(where, () -> make.apply(line, where)));
         if (lines.isEmpty()) {
             throw CalmException.badInput(input, "has no lines");
         }
@@ -68,7 +68,7 @@ public record ScoreStage(Path input, Path output) {
         }
         int[] prompt = prompt(model, line, "prompt", where);
         int[] completion = line.path("prompt").isArray()
-                ? Messages.answer(Messages.conversation(model.tokenizer(), line.path("prompt"), "prompt", where), line, "completion", where)
+                ? Messages.answer(Messages.conversation(model.tokenizer(), line, "prompt", where), line, "completion", where)
                 : model.requireTokenizer().encode(text(line, "completion", where), false);
         if (prompt.length == 0 || completion.length == 0) {
             throw CalmException.badInput(where, (prompt.length == 0 ? "prompt" : "completion") + " has no token");
@@ -84,7 +84,7 @@ public record ScoreStage(Path input, Path output) {
         if (name.equals("prompt") && !line.path(name).isArray()) {
             return tokenizer.encodePrompt(text(line, name, where));
         }
-        Conversation asked = Messages.conversation(tokenizer, line.path(name), name, where);
+        Conversation asked = Messages.conversation(tokenizer, line, name, where);
         return Messages.at(where, asked::prompt);
     }
 

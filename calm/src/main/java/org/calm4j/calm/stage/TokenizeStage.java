@@ -31,7 +31,7 @@ public record TokenizeStage(Path model, Path input, Path output, boolean special
     }
 
     private static int[] conversation(Tokenizer tokenizer, JsonNode line, String where) {
-        Conversation conversation = Messages.conversation(tokenizer, line.path("messages"), "messages", where);
+        Conversation conversation = Messages.conversation(tokenizer, line, "messages", where);
         return Messages.at(where, () -> conversation.encode(line.path("add_generation_prompt").asBoolean(false)));
     }
 }

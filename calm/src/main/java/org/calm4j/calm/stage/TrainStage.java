@@ -71,10 +71,15 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
 
     private StepLog train(ModelFolder start, Progress progress) {
         CausalLm lm = start.model();
-        TrainingData reader = new TrainingData(start.tokenizer(), lm.config().vocabSize());
+        TrainingData reader = new TrainingData(start.tokenizer(), lm.config().vocabSize(), lm.config().maxPositions(),
+                line -> progress.say("calm: " + line));
         List<? extends Example> lines = lines(reader, data);
-        Replay replay = replay(reader, lm);
-        checkLengths(lines, data, lm);
+        Replay replay = replay(reader);
+        int end = start.tokenizer() == null ? -1 : start.tokenizer().eosId();
+        if (reader.endsTexts() && !lm.config().eos().contains(end)) {
+            progress.say("calm: texts end with " + start.tokenizer().token(end) + " (" + end + "), at which generation with this model does not stop: eos_token_id is "
+                    + lm.config().eos() + "; the tokenizer's and the model's configuration should agree");
+        }
         int steps = options.steps(lines.size());
         TrainSettings settings = options.settings(steps, seed);
         List<Trainer.Reference> reference = options instanceof PreferenceOptions preference
@@ -98,11 +103,10 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
     }
 
     /** Without shares the files are one. */
-    private Replay replay(TrainingData reader, CausalLm lm) {
+    private Replay replay(TrainingData reader) {
         List<List<Example.Document>> sources = new ArrayList<>();
         for (Path file : options.replay == null ? List.<Path>of() : options.replay) {
             sources.add(reader.documents(file));
-            checkLengths(sources.getLast(), file, lm);
         }
         return options.replayShares == null ? Replay.of(sources.stream().flatMap(List::stream).toList()) : new Replay(sources, options.replayShares);
     }
@@ -114,22 +118,11 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
         return reader.documents(file);
     }
 
-    private static void checkLengths(List<? extends Example> lines, Path file, CausalLm lm) {
-        int most = lm.config().maxPositions();
-        for (int i = 0; i < lines.size(); i++) {
-            if (lines.get(i).longest() > most) {
-                throw CalmException.badInput(file, "example " + (i + 1) + " has " + lines.get(i).longest() + " tokens, the model's max_position_embeddings is " + most
-                        + "; shorten it or leave it out");
-            }
-        }
-    }
-
     private Trainer.Held held(ModelFolder start, TrainingData reader) {
         if (options.evalSteps == 0) {
             return Trainer.Held.NONE;
         }
         List<? extends Example> lines = lines(reader, options.evalData);
-        checkLengths(lines, options.evalData, start.model());
         if (!(options instanceof PreferenceOptions preference)) {
             return new Trainer.Held(lines, List.of());
         }

@@ -415,7 +415,7 @@ class CommandLineTest {
         assertThat(log).filteredOn(line -> line.has("eval_loss")).hasSize(2);
         file("long.jsonl", "{\"input_ids\":[3,4]}", "{\"input_ids\":" + Collections.nCopies(65, 3) + "}");
         assertThat(calm("sft", "--model", path("model"), "--data", path("long.jsonl"), "--output", path("long"))).isEqualTo(3);
-        assertThat(err.toString()).contains("long.jsonl: example 2 has 65 tokens");
+        assertThat(err.toString()).contains("long.jsonl:2: has 65 tokens");
         assertThat(folder.resolve("long")).doesNotExist();
     }
 

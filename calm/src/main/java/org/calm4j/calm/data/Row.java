@@ -1,0 +1,66 @@
+package org.calm4j.calm.data;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.calm4j.engine.CalmException;
+
+/** A line of a data file that remembers which of its fields somebody read. */
+final class Row {
+    private final JsonNode json;
+    private final String where;
+    private final Set<String> read = new HashSet<>();
+
+    Row(DataFile.Item item) {
+        json = item.json();
+        where = item.where();
+    }
+
+    String where() {
+        return where;
+    }
+
+    /** Whether it says anything: null, an empty text and an empty list say nothing. */
+    boolean has(String name) {
+        JsonNode value = json.path(name);
+        return !value.isMissingNode() && !value.isNull() && !(value.isTextual() && value.textValue().isEmpty())
+                && !(value.isContainerNode() && value.isEmpty());
+    }
+
+    /** Whether it is there, whatever it says. */
+    boolean names(String name) {
+        return json.has(name);
+    }
+
+    JsonNode get(String name) {
+        read.add(name);
+        return json.path(name);
+    }
+
+    /** @throws CalmException bad input: missing, or no text */
+    String text(String name) {
+        if (!get(name).isTextual()) {
+            throw bad(name + (json.has(name) ? " must be a string" : " is missing"));
+        }
+        return get(name).textValue();
+    }
+
+    /** A text that may be missing. */
+    String textOr(String name, String otherwise) {
+        return has(name) ? text(name) : otherwise;
+    }
+
+    JsonNode json() {
+        return json;
+    }
+
+    CalmException bad(String problem) {
+        return CalmException.badInput(where, problem);
+    }
+
+    /** Fields that say something and that nobody read. */
+    List<String> unread() {
+        return json.properties().stream().map(entry -> entry.getKey()).filter(name -> !read.contains(name) && has(name)).toList();
+    }
+}
