@@ -12,8 +12,10 @@ import picocli.CommandLine.Parameters;
 
 /** {@code calm import}. */
 @Command(name = "import", sortOptions = false, description = {"Other people's data to ours, recognised by content.",
-    "The CALM authors' lists, X-CSQA, CommonsenseQA, MedQA, MMLU, MMMLU, Global-MMLU, Belebele, BMLAMA, Alpaca, ShareGPT; as JSON, JSON "
-            + "Lines, CSV, TSV. Ids are the position in the file, from 0, where an item has none. Items that are left out or odd are counted "
+    "The CALM authors' lists, X-CSQA, CommonsenseQA, ARC, OpenBookQA, MedQA, MedMCQA, MMLU, MMMLU, Global-MMLU, MMLU-Pro, KMMLU, CMMLU, "
+            + "C-Eval, INCLUDE, M3Exam, AGIEval, RACE, HellaSwag, XCOPA, XStoryCloze, WinoGrande, SIQA, PIQA, TruthfulQA (mc1), Belebele, "
+            + "BMLAMA, Alpaca, ShareGPT; as JSON, JSON Lines, CSV, TSV (not Parquet). Ids "
+            + "are the position in the file, from 0, where an item has none. Items that are left out or odd are counted "
             + "and shown."},
         footer = {"", "Example: calm import x_csqa_cn_train_sampled.json --language zh --output samples-zh.jsonl"})
 final class ImportCommand extends CalmCommand {
@@ -22,6 +24,11 @@ final class ImportCommand extends CalmCommand {
 
     @Option(names = "--language", paramLabel = "L", description = "ISO 639-1, such as en or zh; needed where the items do not say it.")
     private String language;
+
+    @Option(names = "--answers-from", paramLabel = "0|1|text",
+            description = "What numbers for answers mean: places of options from 0 or from 1, or texts of options. Needed where the items "
+                    + "do not tell it; how they are read is said.")
+    private String answersFrom;
 
     @Option(names = "--output", paramLabel = "FILE", required = true, description = "Questions, samples or training texts, JSON Lines.")
     private Path output;
@@ -40,7 +47,8 @@ final class ImportCommand extends CalmCommand {
 
     @Override
     void run() {
-        ImportStage.Summary summary = new ImportStage(files, language, parallel, align, output, report).run();
+        ImportStage.Summary summary = new ImportStage(files, language, answersFrom, parallel, align, output, report).run();
+        summary.notes().forEach(note -> say("calm import: " + note));
         summary.examples().forEach(problem -> say("calm import: " + problem.text()));
         String answered = summary.answered() == null ? ""
                 : String.format(Locale.ROOT, ", an answer in %.1f %% of the responses (%d against the text beside the label)",

@@ -8,6 +8,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import org.calm4j.calm.data.DataFile;
 import org.calm4j.calm.data.Question;
@@ -25,6 +26,7 @@ public final class Imported {
     private Layout layout;
     private boolean positions = true;
     private String spoken;
+    private AnswerNumbers numbers;
 
     /** @param language as somebody writes it; null where the items say it themselves */
     private Imported(String language) {
@@ -35,15 +37,19 @@ public final class Imported {
     }
 
     /**
+     * @param answersFrom what numbers for answers mean: {@code 0}, {@code 1} or {@code text}; null where the items tell it
      * @throws CalmException wrong usage: no such language; bad input: nothing that is known, items of two layouts, or none that can be read
      */
-    public static Imported read(List<Path> files, String language) {
+    public static Imported read(List<Path> files, String language, String answersFrom) {
         Imported imported = new Imported(language);
-        int position = 0;
-        for (Path file : files) {
-            for (DataFile.Item item : DataFile.read(file)) {
-                imported.add(item, String.valueOf(position++));
-            }
+        List<DataFile.Item> items = new ArrayList<>();
+        files.forEach(file -> items.addAll(DataFile.read(file)));
+        imported.numbers = AnswerNumbers.of(items.stream().map(DataFile.Item::json).filter(json -> {
+            Layout layout = Layout.of(json);
+            return layout != null && layout.countsAnswers();
+        }).map(FieldLayout::numbered).filter(Objects::nonNull).toList(), answersFrom, files.getFirst());
+        for (int i = 0; i < items.size(); i++) {
+            imported.add(items.get(i), String.valueOf(i));
         }
         if (imported.byId.isEmpty()) {
             List<Report.Problem> problems = imported.report.examples();
@@ -69,11 +75,11 @@ public final class Imported {
         positions &= own == null;
         String id = own == null ? position : own;
         try {
-            Object line = layout.read(new Source(item.json(), id, language(item)));
+            Object line = layout.read(new Source(item.json(), id, language(item), numbers));
             for (int same = 2; layout == Layout.BELEBELE && byId.containsKey(id) && !byId.get(id).equals(line); same++) {
                 // Another passage of the same page: counted, in the order that all languages share.
                 id = own + "#" + same;
-                line = layout.read(new Source(item.json(), id, language(item)));
+                line = layout.read(new Source(item.json(), id, language(item), numbers));
             }
             if (byId.containsKey(id)) {
                 boolean same = byId.get(id).equals(line);
@@ -84,6 +90,9 @@ public final class Imported {
             byId.put(id, line);
             places.put(id, item.where());
             check(line, item.where());
+            if (layout.countsAnswers() && FieldLayout.hasGap(item.json())) {
+                report.add(Kind.EMPTY_OPTION, item.where(), id, "an option before others has no text; their labels are kept");
+            }
         } catch (Unreadable e) {
             report.add(Kind.UNREADABLE, item.where(), id, e.getMessage());
         }
@@ -143,6 +152,19 @@ public final class Imported {
     /** ISO 639-1. */
     public String language() {
         return spoken;
+    }
+
+    /** How answers were read, where that is not plain, and whether there are any; for people, a line each. */
+    public List<String> notes() {
+        List<String> notes = new ArrayList<>();
+        if (numbers.note() != null) {
+            notes.add(numbers.note());
+        }
+        List<Question> questions = byId.values().stream().map(Imported::question).filter(Objects::nonNull).toList();
+        if (!questions.isEmpty() && questions.stream().allMatch(question -> question.answer() == null)) {
+            notes.add("no item has an answer");
+        }
+        return notes;
     }
 
     public Report report() {

@@ -14,13 +14,18 @@ public enum Layout {
     BELEBELE(item -> item.has("flores_passage") && item.has("mc_answer1"), QuestionLayouts::belebele),
     BMLAMA(item -> item.has("Prompt") && item.has("Ans") && item.has("Candidate Ans"), QuestionLayouts::bmlama),
     CALM4J(item -> item.path("question").isTextual() && item.path("choices").path(0).has("label"), QuestionLayouts::own),
-    MMLU(QuestionLayouts::isTable, QuestionLayouts::table),
+    TRUTHFUL_QA(item -> item.path("question").isTextual() && item.path("mc1_targets").path("choices").isArray(), QuestionLayouts::truthful),
+    MMLU_PRO(item -> item.path("options").path(0).isTextual() && item.has("answer_index"), FieldLayout::read),
+    MEDMCQA(item -> item.has("opa") && item.has("opb"), FieldLayout::read),
+    MMLU(FieldLayout::isTable, FieldLayout::read),
+    MULTIPLE_CHOICE(FieldLayout::isQuestion, FieldLayout::read),
     SHAREGPT(item -> item.path("conversations").isArray(), ConversationLayouts::shareGpt),
     ALPACA(item -> item.path("instruction").isTextual() && item.path("output").isTextual(), ConversationLayouts::alpaca);
 
     /** The fields of all of them, for a message. */
     public static final String KNOWN = "instruction, input, output (and pred); question.stem, question.choices, answerKey; "
-            + "question, options, answer_idx; question, A, B, …, answer; flores_passage, question, mc_answer1…; "
+            + "question, options, answer_idx; question, A, B, …, answer; question, choices, answer; question, opa, opb, …, cop; "
+            + "ctx, endings, label; premise, choice1, choice2, label; flores_passage, question, mc_answer1…; "
             + "Prompt, Ans, Candidate Ans; id, question, choices; conversations";
 
     private interface Reader {
@@ -50,12 +55,17 @@ public enum Layout {
         return reader.read(item);
     }
 
+    /** Whether answers may be places of options, as numbers. */
+    boolean countsAnswers() {
+        return this == MMLU_PRO || this == MEDMCQA || this == MMLU || this == MULTIPLE_CHOICE;
+    }
+
     /** An item's own id; null without. */
     public String id(JsonNode item) {
         if (this == BELEBELE) {
             return QuestionLayouts.belebeleId(item);
         }
-        for (String field : new String[] {"id", "sample_id", "qid"}) {
+        for (String field : new String[] {"id", "sample_id", "qid", "question_id", "story_id"}) {
             if (item.path(field).isValueNode() && !item.path(field).asText().isBlank()) {
                 return item.path(field).asText();
             }

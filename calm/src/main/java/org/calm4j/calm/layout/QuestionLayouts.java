@@ -3,7 +3,7 @@ package org.calm4j.calm.layout;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
+import java.util.stream.IntStream;
 import org.calm4j.calm.data.Question;
 
 /** Published sets of multiple-choice questions. What an item is called when its fields are there says {@link Layout}. */
@@ -15,16 +15,16 @@ final class QuestionLayouts {
 
     static boolean isCommonsense(JsonNode item) {
         return item.path("question").has("stem") && item.path("question").has("choices")
-                || item.path("question").isTextual() && item.path("choices").path("label").isArray()
-                && item.path("choices").path("text").isArray();
+                || (item.path("question").isTextual() || item.path("question_stem").isTextual())
+                && item.path("choices").path("label").isArray() && item.path("choices").path("text").isArray();
     }
 
     /**
-     * X-CSQA and CommonsenseQA: {@code question.stem}, {@code question.choices}, {@code answerKey}; the choices as objects or as two
-     * lists. On the hub the question is a text, and the choices stand beside it.
+     * X-CSQA, CommonsenseQA, ARC, OpenBookQA: {@code question.stem}, {@code question.choices}, {@code answerKey}; the choices as objects
+     * or as two lists. On the hub the question is a text, {@code question} or {@code question_stem}, and the choices stand beside it.
      */
     static Question commonsense(Source item) throws Unreadable {
-        JsonNode question = item.json().path("question");
+        JsonNode question = item.json().path(item.json().has("question") ? "question" : "question_stem");
         JsonNode listed = question.isTextual() ? item.json().path("choices") : question.path("choices");
         List<Question.Choice> choices = new ArrayList<>();
         for (int i = 0; i < (listed.isArray() ? listed : listed.path("label")).size(); i++) {
@@ -52,50 +52,6 @@ final class QuestionLayouts {
                     .orElse(item.text("answer"));
         }
         return item.question(item.text("question"), choices, answer);
-    }
-
-    /** MMLU, MMMLU, Global-MMLU and plain tables: a question and its options in fields of their own, or in a list {@code choices}. */
-    static Question table(Source item) throws Unreadable {
-        List<Question.Choice> choices = new ArrayList<>();
-        JsonNode list = item.json().path("choices");
-        for (int i = 0; i < MOST_OPTIONS; i++) {
-            JsonNode text = list.isArray() ? list.path(i) : option(item.json(), Source.label(i));
-            if (text.isMissingNode() || text.isNull() || i > 1 && text.asText().isEmpty()) {
-                break;
-            }
-            choices.add(new Question.Choice(Source.label(i), text.asText().strip()));
-        }
-        JsonNode given = field(item.json(), "answer", "answerkey", "answer_idx", "label", "correct");
-        String answer = given.asText("").strip();
-        // The index, from 0, in lists; the label, or the text, elsewhere.
-        boolean index = list.isArray() && answer.matches("\\d+") && Integer.parseInt(answer) < choices.size();
-        String label = index ? Source.label(Integer.parseInt(answer)) : answer.toUpperCase(Locale.ROOT);
-        boolean byText = choices.stream().noneMatch(choice -> choice.label().equals(label));
-        String found = byText ? choices.stream().filter(choice -> choice.text().equals(answer)).map(Question.Choice::label).findFirst()
-                .orElse(answer) : label;
-        return item.question(field(item.json(), "question").asText(""), choices, found);
-    }
-
-    static boolean isTable(JsonNode item) {
-        return field(item, "question").isTextual() && (item.path("choices").isArray() && item.path("choices").path(0).isTextual()
-                || !option(item, "A").isMissingNode() && !option(item, "B").isMissingNode());
-    }
-
-    private static JsonNode option(JsonNode item, String label) {
-        return field(item, label.toLowerCase(Locale.ROOT), "option_" + label.toLowerCase(Locale.ROOT), "op"
-                + label.toLowerCase(Locale.ROOT));
-    }
-
-    /** The first of some fields, by any case. */
-    private static JsonNode field(JsonNode item, String... names) {
-        for (String name : names) {
-            for (var field : item.properties()) {
-                if (field.getKey().strip().equalsIgnoreCase(name)) {
-                    return field.getValue();
-                }
-            }
-        }
-        return item.path("");
     }
 
     /** Belebele: {@code flores_passage}, {@code question}, {@code mc_answer1} to {@code mc_answer4}, {@code correct_answer_num}. */
@@ -132,15 +88,32 @@ final class QuestionLayouts {
             throw new Unreadable("the answer '" + item.text("Ans") + "' is " + (right.isEmpty() ? "none" : "more than one")
                     + " of the candidates");
         }
+        return turned(item, item.text("Prompt").replace("<mask>", "___"), candidates, candidates.indexOf(right.getFirst()));
+    }
+
+    /** TruthfulQA with one right choice, which stands first in the file: {@code question}, {@code mc1_targets}. */
+    static Question truthful(Source item) throws Unreadable {
+        JsonNode targets = item.json().path("mc1_targets");
+        List<String> candidates = targets.path("choices").valueStream().map(JsonNode::asText).toList();
+        List<Integer> right = IntStream.range(0, candidates.size()).filter(i -> targets.path("labels").path(i).asInt() == 1)
+                .boxed().toList();
+        if (right.size() != 1 || candidates.size() > MOST_OPTIONS) {
+            throw new Unreadable(right.size() + " of " + candidates.size() + " choices are right");
+        }
+        return turned(item, item.text("question"), candidates, right.getFirst());
+    }
+
+    /** The choices turned round by a number that depends on the id alone. */
+    private static Question turned(Source item, String question, List<String> candidates, int right) throws Unreadable {
         int turn = Math.floorMod(item.id().hashCode() * 0x9E3779B9 >>> 8, candidates.size());
         List<Question.Choice> choices = new ArrayList<>();
         String answer = "";
         for (int i = 0; i < candidates.size(); i++) {
-            String candidate = candidates.get((i + turn) % candidates.size());
-            choices.add(new Question.Choice(Source.label(i), candidate));
-            answer = candidate.equals(right.getFirst()) ? Source.label(i) : answer;
+            int place = (i + turn) % candidates.size();
+            choices.add(new Question.Choice(Source.label(i), candidates.get(place)));
+            answer = place == right ? Source.label(i) : answer;
         }
-        return item.question(item.text("Prompt").replace("<mask>", "___"), choices, answer);
+        return item.question(question, choices, answer);
     }
 
     /** Our own. */

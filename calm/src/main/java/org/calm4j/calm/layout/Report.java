@@ -25,6 +25,8 @@ public final class Report {
         REPEATED_WITH_ANOTHER_ANSWER(false),
         /** In: two options have the same text. */
         SAME_OPTIONS(false),
+        /** In: an option before others has no text, and is left out. */
+        EMPTY_OPTION(false),
         /** In: a sampled question without responses. */
         NO_RESPONSES(false),
         /** Not in: the other languages have this id. */

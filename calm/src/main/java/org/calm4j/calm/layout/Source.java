@@ -9,8 +9,9 @@ import org.calm4j.calm.data.Question;
  *
  * @param id its own, or its position
  * @param language ISO 639-1
+ * @param numbers what numbers for answers mean
  */
-public record Source(JsonNode json, String id, String language) {
+public record Source(JsonNode json, String id, String language, AnswerNumbers numbers) {
     String text(String field) {
         return json.path(field).asText("");
     }

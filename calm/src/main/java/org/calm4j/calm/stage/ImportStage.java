@@ -27,24 +27,30 @@ import org.calm4j.engine.io.Jsonl;
  * in silence; a file without any item that can be read is bad input.
  *
  * @param language of all items; null where they say it themselves
+ * @param answersFrom what numbers for answers mean: {@code 0}, {@code 1} or {@code text}; null where the items tell it
  * @param parallel imported files of another language, to compare ids, answers and options with; may be empty
  * @param align whether ids are taken from there, see {@link Parallel#align}
  * @param output questions, samples, or lines with {@code prompt} and {@code completion} or {@code messages}
  * @param report where all problems go, not only the first ones; may be null
  */
-public record ImportStage(List<Path> files, String language, List<Path> parallel, boolean align, Path output, Path report) {
+public record ImportStage(List<Path> files, String language, String answersFrom, List<Path> parallel, boolean align, Path output,
+        Path report) {
+    public ImportStage(List<Path> files, String language, List<Path> parallel, boolean align, Path output, Path report) {
+        this(files, language, null, parallel, align, output, report);
+    }
 
     /**
      * @param items that are in the output
      * @param skipped items that are not, because they could not be read or stood there twice
      * @param problems how many of each kind
      * @param examples the first of each kind
+     * @param notes how answers were read, where that is not plain, and whether there are any
      * @param answered share of the responses in which an answer was found; null without responses
      * @param againstText answers whose label was followed by another option's text; null without responses
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
     public record Summary(Layout layout, String language, int items, int skipped, Map<String, Integer> problems,
-            List<Report.Problem> examples, Double answered,
+            List<Report.Problem> examples, List<String> notes, Double answered,
             @JsonProperty("against_text") Integer againstText, Path output) {
     }
 
@@ -56,7 +62,7 @@ public record ImportStage(List<Path> files, String language, List<Path> parallel
         if (align && parallel.size() != 1) {
             throw CalmException.usage("--align needs one --parallel file, to take the ids from");
         }
-        Imported imported = Imported.read(files, language);
+        Imported imported = Imported.read(files, language, answersFrom);
         for (Path file : parallel) {
             Parallel other = new Parallel(questions(file));
             if (align) {
@@ -75,7 +81,7 @@ public record ImportStage(List<Path> files, String language, List<Path> parallel
             Jsonl.write(report, found.all());
         }
         return new Summary(imported.layout(), imported.language(), lines.size(), found.leftOut(), found.counts(), found.examples(),
-                responses == 0 ? null : (double) answered / responses, responses == 0 ? null : against, output);
+                imported.notes(), responses == 0 ? null : (double) answered / responses, responses == 0 ? null : against, output);
     }
 
     /** A line with the answers of its responses, where it has any. */

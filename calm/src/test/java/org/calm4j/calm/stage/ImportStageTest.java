@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Question.Choice;
 import org.calm4j.calm.data.Samples;
@@ -20,6 +21,7 @@ import org.calm4j.engine.io.Jsonl;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvFileSource;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -332,6 +334,107 @@ class ImportStageTest {
                 .matches(question -> question.question().equals("Prenez 178 de 625"));
         assertThat(out(Question.class)).extracting(Question::id).contains("fr-only-10").doesNotContain("20");
         assertThatThrownBy(() -> imported("fr", List.of(), true, "")).hasMessageContaining("--parallel");
+    }
+
+    private String answers() {
+        return out(Question.class).stream().map(question -> question.answer() == null ? "-" : question.answer())
+                .collect(Collectors.joining());
+    }
+
+    /** One item or more of each published layout, as the hub has them, with the answers that they have there. */
+    @ParameterizedTest
+    @CsvFileSource(resources = "published-layouts.csv", delimiter = '|', quoteCharacter = '`')
+    void publishedLayouts(Layout layout, String items, String answers) throws IOException {
+        ImportStage.Summary summary = imported(items.contains("thai") ? "th" : "en", items.replace("~", "\n"));
+        assertThat(summary.layout()).isEqualTo(layout);
+        assertThat(summary.skipped()).isZero();
+        assertThat(answers()).isEqualTo(answers);
+        if (items.contains("Q?\",\"options\":[\"(A)w")) {
+            assertThat(out(Question.class).getFirst().choices()).extracting(Choice::text).containsExactly("w", "x", "y", "z");
+        }
+        assertThat(summary.notes()).noneMatch(note -> answers.matches(".*[A-Z].*") && note.contains("no item"));
+        if (answers.equals("-")) {
+            assertThat(summary.notes()).contains("no item has an answer");
+        }
+    }
+
+    private static String numbered(int... answers) {
+        StringBuilder text = new StringBuilder("question,A,B,C,D,answer\n");
+        for (int i = 0; i < answers.length; i++) {
+            text.append("Q").append(i).append(",4,3,2,1,").append(answers[i]).append('\n');
+        }
+        return text.toString();
+    }
+
+    /** Places from 0 or from 1, never the texts of options that are numbers, and never in silence. */
+    @Test
+    void whatNumbersForAnswersMean() throws IOException {
+        ImportStage.Summary summary = imported("ko", numbered(1, 4, 2));
+        assertThat(answers()).isEqualTo("ADB");
+        assertThat(summary.notes()).singleElement().asString().contains("places from 1").contains("--answers-from text");
+        assertThat(imported("ko", numbered(3, 0, 2)).notes()).singleElement().asString().contains("places from 0");
+        assertThat(answers()).isEqualTo("DAC");
+        summary = imported("ko", numbered(0, 4, 2));
+        assertThat(answers()).isEqualTo("AC");
+        assertThat(summary.examples().getFirst().text()).contains("in0:3").contains("from 0 on");
+        assertThatThrownBy(() -> imported("ko", numbered(1, 3, 2))).isInstanceOfSatisfying(CalmException.class, e -> assertThat(e.kind())
+                .isEqualTo(CalmException.Kind.BAD_INPUT)).hasMessageContaining("from 1 to 3").hasMessageContaining("--answers-from");
+        Path file = Files.writeString(folder.resolve("three.csv"), numbered(1, 3, 2));
+        for (String[] said : new String[][] {{"0", "BDC"}, {"1", "ACB"}, {"text", "DBC"}}) {
+            new ImportStage(List.of(file), "ko", said[0], List.of(), false, folder.resolve("out.jsonl"), null).run();
+            assertThat(answers()).as(said[0]).isEqualTo(said[1]);
+        }
+        assertThatThrownBy(() -> new ImportStage(List.of(file), "ko", "2", List.of(), false, folder.resolve("out.jsonl"), null).run())
+                .hasMessageContaining("--answers-from");
+        // A text among texts that are numbers may be either.
+        assertThatThrownBy(() -> imported("en", "{\"question\":\"1+1\",\"choices\":[\"3\",\"4\",\"2\",\"1\"],\"answer\":\"1\"}"))
+                .hasMessageContaining("--answers-from");
+        assertThat(imported("en", "{\"question\":\"9*9\",\"choices\":[\"80\",\"81\"],\"answer\":\"81\"}").notes())
+                .singleElement().asString().contains("texts");
+        assertThat(answers()).isEqualTo("B");
+    }
+
+    /** An option without a text does not cut off those behind it. */
+    @ParameterizedTest
+    @ValueSource(strings = {"{\"question\":\"Q\",\"A\":\"w\",\"B\":null,\"C\":\"y\",\"D\":\"z\",\"answer\":\"D\"}",
+        "{\"question\":\"Q\",\"choices\":[\"w\",null,\"y\",\"z\"],\"answer\":3}",
+        "{\"question\":\"Q\",\"A\":\"w\",\"B\":\"\",\"C\":\"y\",\"D\":\"z\","
+            + "\"E\":null,\"answer\":\"D\"}", "question,A,B,C,D,answer\nQ,w,,y,z,D\n",
+        "{\"question\":\"Q\",\"opa\":\"w\",\"opb\":null,\"opc\":\"y\",\"opd\":\"z\",\"cop\":4}"})
+    void anOptionWithoutAText(String item) throws IOException {
+        ImportStage.Summary summary = imported("en", item);
+        assertThat(out(Question.class).getFirst().choices()).containsExactly(new Choice("A", "w"), new Choice("C", "y"),
+                new Choice("D", "z"));
+        assertThat(answers()).isEqualTo("D");
+        assertThat(summary.problems()).containsOnly(Map.entry("empty option", 1));
+        assertThatThrownBy(() -> imported("en", "{\"question\":\"Q\",\"A\":\"w\",\"B\":null,\"C\":\"y\",\"answer\":\"B\"}"))
+                .hasMessageContaining("none of the labels");
+        assertThat(imported("en", "{\"question\":\"Q\",\"A\":\"w\",\"B\":\"x\",\"C\":null,\"D\":null,\"answer\":\"B\"}")
+                .problems()).isEmpty();
+    }
+
+    /** The right one stands first in the file; here it stands where the id puts it. */
+    @Test
+    void truthfulQa() throws IOException {
+        String item = "{\"question\":\"Q%d?\",\"mc1_targets\":{\"choices\":[\"right\",\"b\",\"c\",\"d\"],"
+                + "\"labels\":[1,0,0,0]},\"mc2_targets\":{}}\n";
+        StringBuilder items = new StringBuilder();
+        for (int i = 0; i < 40; i++) {
+            items.append(String.format(item, i));
+        }
+        assertThat(imported("en", items.toString()).layout()).isEqualTo(Layout.TRUTHFUL_QA);
+        assertThat(out(Question.class)).allMatch(question -> question.choices().contains(new Choice(question.answer(), "right")));
+        assertThat(answers().chars().distinct().count()).isEqualTo(4);
+    }
+
+    @Test
+    void answersThatContradictEachOther() throws IOException {
+        ImportStage.Summary summary = imported("en", "{\"question\":\"Q\",\"options\":[\"a\",\"b\"],\"answer\":\"A\",\"answer_index\":1}\n"
+                + "{\"question\":\"R\",\"options\":[\"a\",\"b\"],\"answer\":\"A\",\"answer_index\":0}");
+        assertThat(summary.skipped()).isEqualTo(1);
+        assertThat(summary.examples().getFirst().text()).contains("answer_index 1 is B");
+        assertThatThrownBy(() -> imported("en", "{\"question\":\"Q\",\"options\":[\"a\",\"b\"],\"answer\":[\"A\",\"B\"]}"))
+                .hasMessageContaining("more than one answer");
     }
 
     /** Separators too many or too few in the line with the names, as BMLAMA17's Chinese file has one. */
