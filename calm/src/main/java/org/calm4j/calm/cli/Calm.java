@@ -7,17 +7,20 @@ import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.lang.reflect.Constructor;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
+import org.calm4j.calm.hub.Tilde;
 import org.calm4j.engine.io.Json;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.TypeConversionException;
+import picocli.CommandLine;
 
 /** The program: {@code calm COMMAND …}. Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 bad input. */
 @Command(name = "calm", mixinStandardHelpOptions = true, versionProvider = Version.class, scope = ScopeType.LOCAL,
@@ -49,6 +52,8 @@ public final class Calm implements Runnable {
         for (Class<? extends CalmCommand> type : first.isEmpty() || completion ? COMMANDS : first) {
             line.addSubcommand(completion || first.contains(type) ? new CommandLine(type) : new CommandLine(named(type.getAnnotation(Command.class))));
         }
+        // Quoted, or behind a comma, a ~ gets past the shell.
+        line.registerConverter(Path.class, text -> Path.of(Files.exists(Path.of(text)) ? text : Tilde.home(text, System.getenv())));
         return line;
     }
 

@@ -16,8 +16,8 @@ import picocli.CommandLine.Parameters;
 
 /** {@code calm download}. */
 @Command(name = "download", sortOptions = false, description = {"Brings a model or a data set from a hub and prints its folder.",
-    "What is there already is not brought again; what was cut off goes on. Reads HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE and "
-            + "HF_HUB_OFFLINE."},
+    "What is there already is not brought again; what was cut off goes on. Offline the cache is taken where it has all "
+            + "that is wanted. Reads HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE."},
         footer = {"", "Example: calm download Qwen/Qwen2.5-0.5B-Instruct --include '*.json' '*.safetensors'"})
 final class DownloadCommand extends CalmCommand {
     @Parameters(paramLabel = "ORG/NAME", description = "The repository.")

@@ -11,9 +11,11 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.LongConsumer;
+import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.AtomicFile;
 
@@ -44,6 +46,33 @@ final class Download {
     /** The folder that has the files of a commit. */
     Path folder(String commit) {
         return localDir != null ? localDir : repoFolder.resolve("snapshots").resolve(commit);
+    }
+
+    /** Keeps the names of all files that a commit has, so that whoever looks offline knows what is missing. */
+    void list(String commit, List<String> names) {
+        if (localDir == null) {
+            AtomicFile.write(listing(commit), out -> out.write(String.join("\n", names).getBytes(StandardCharsets.UTF_8)));
+        }
+    }
+
+    private Path listing(String commit) {
+        return repoFolder.resolve(".calm4j").resolve(commit + ".files");
+    }
+
+    /** What a snapshot of the cache has. */
+    Contents contents(Path snapshot) throws IOException {
+        Path listing = listing(snapshot.getFileName().toString());
+        List<String> listed = Files.isRegularFile(listing) ? Files.readAllLines(listing) : null;
+        // Links that lead nowhere are no files.
+        try (Stream<Path> all = Files.walk(snapshot); Stream<Path> blobs = Files.isDirectory(repoFolder.resolve("blobs"))
+                ? Files.list(repoFolder.resolve("blobs")) : Stream.empty()) {
+            List<String> there = all.filter(Files::isRegularFile).map(file -> snapshot.relativize(file).toString().replace('\\', '/'))
+                    .sorted().toList();
+            // Behind the etag of what is to come.
+            boolean unfinished = blobs.filter(blob -> blob.toString().endsWith(".incomplete"))
+                    .anyMatch(blob -> !Files.exists(blob.resolveSibling(blob.getFileName().toString().split("\\.")[0])));
+            return new Contents(snapshot, there, listed, unfinished);
+        }
     }
 
     /** The folder of a revision that was downloaded before; null where there is none. */

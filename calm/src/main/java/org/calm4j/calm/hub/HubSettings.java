@@ -10,7 +10,8 @@ import java.util.Map;
 import org.calm4j.engine.CalmException;
 
 /**
- * Where the hub is and where its files are kept, from the variables that huggingface_hub reads.
+ * Where the hub is and where its files are kept, from the variables that huggingface_hub reads; {@code ~} and {@code $NAME} in paths are
+ * expanded.
  *
  * @param endpoint {@code HF_ENDPOINT}
  * @param token {@code HF_TOKEN}, or what is in the token file that a login has left; null without one
@@ -30,8 +31,9 @@ public record HubSettings(URI endpoint, String token, Path cache, boolean offlin
             throw CalmException.usage("HF_ENDPOINT is '" + endpoint + "'; expected https://HOST");
         }
         Path caches = Path.of(get(environment, "XDG_CACHE_HOME", Path.of(System.getProperty("user.home"), ".cache").toString()));
-        Path home = Path.of(get(environment, "HF_HOME", caches.resolve("huggingface").toString()));
-        Path cache = Path.of(get(environment, "HF_HUB_CACHE", get(environment, "HUGGINGFACE_HUB_CACHE", home.resolve("hub").toString())));
+        Path home = path(environment, get(environment, "HF_HOME", caches.resolve("huggingface").toString()));
+        Path cache = path(environment, get(environment, "HF_HUB_CACHE", get(environment, "HUGGINGFACE_HUB_CACHE",
+                home.resolve("hub").toString())));
         boolean offline = get(environment, "HF_HUB_OFFLINE", "0").matches("(?i)1|on|yes|true");
         return new HubSettings(URI.create(endpoint), token(environment, home), cache, offline, Proxies.of(environment), PATIENCE);
     }
@@ -43,7 +45,7 @@ public record HubSettings(URI endpoint, String token, Path cache, boolean offlin
 
     private static String token(Map<String, String> environment, Path home) {
         String token = get(environment, "HF_TOKEN", "");
-        Path file = Path.of(get(environment, "HF_TOKEN_PATH", home.resolve("token").toString()));
+        Path file = path(environment, get(environment, "HF_TOKEN_PATH", home.resolve("token").toString()));
         if (token.isEmpty() && Files.isReadable(file)) {
             try {
                 token = Files.readString(file);
@@ -55,6 +57,10 @@ public record HubSettings(URI endpoint, String token, Path cache, boolean offlin
             throw CalmException.usage("HF_TOKEN has characters that no token has");
         }
         return token.isBlank() ? null : token.strip();
+    }
+
+    private static Path path(Map<String, String> environment, String written) {
+        return Path.of(Tilde.expand(written, environment));
     }
 
     private static String get(Map<String, String> environment, String name, String otherwise) {

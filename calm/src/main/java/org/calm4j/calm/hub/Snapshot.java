@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -49,13 +50,13 @@ public record Snapshot(RepoId repo, Globs globs, Path localDir, int workers, Dur
         try (HubClient client = new HubClient(settings)) {
             Download download = new Download(client, repo, settings.cache(), localDir, pause);
             if (settings.offline()) {
-                return fromCache(download, "HF_HUB_OFFLINE is set", null);
+                return fromCache(download, "HF_HUB_OFFLINE is set", null, listener);
             }
             HubClient.Revision revision;
             try {
                 revision = client.revision(repo);
             } catch (HubClient.Unreachable e) {
-                Result cached = fromCache(download, e.getMessage(), e);
+                Result cached = fromCache(download, e.getMessage(), e, listener);
                 listener.say(e.getMessage() + "; taking what the cache has of " + repo);
                 return cached;
             } catch (IOException e) {
@@ -65,14 +66,30 @@ public record Snapshot(RepoId repo, Globs globs, Path localDir, int workers, Dur
         }
     }
 
-    private Result fromCache(Download download, String why, Exception cause) {
+    private Result fromCache(Download download, String why, Exception cause, Listener listener) {
         Path folder = download.cached(repo.revision());
         if (folder == null) {
             throw CalmException.failed(repo + ": " + why
                     + ", and the cache does not have it; are you online? HF_ENDPOINT names another hub",
                     cause);
         }
-        return new Result(folder, folder.getFileName().toString(), 0, 0);
+        try {
+            Contents contents = download.contents(folder);
+            Set<String> missing = contents.missing(globs, repo.type() == RepoId.Type.MODEL);
+            boolean unfinished = contents.listed() == null && contents.unfinished();
+            if (!missing.isEmpty() || unfinished) {
+                throw CalmException.badInput(repo, why + ", and the cache has it in part only: " + (missing.isEmpty()
+                        ? "a file has come in part" : "missing " + Contents.some(missing))
+                        + "; download it again while the hub can be reached");
+            }
+            if (contents.listed() == null) {
+                listener.say(folder + ": another program began it, which does not keep which files " + repo + " has; taking the "
+                        + contents.files().size() + " that are there");
+            }
+            return new Result(folder, folder.getFileName().toString(), (int) contents.files().stream().filter(globs::wants).count(), 0);
+        } catch (IOException e) {
+            throw CalmException.badInput(folder, "cannot be read (" + e.getClass().getSimpleName() + ")", e);
+        }
     }
 
     private Result download(HubClient client, Download download, HubClient.Revision revision, Listener listener) {
@@ -84,6 +101,7 @@ public record Snapshot(RepoId repo, Globs globs, Path localDir, int workers, Dur
         Path folder = download.folder(revision.commit());
         names.forEach(name -> Download.below(folder, name));
         AtomicFile.directories(folder);
+        download.list(revision.commit(), revision.files());
         List<RemoteFile> files = together(names, name -> client.describe(repo, revision.commit(), name));
         List<Boolean> there = together(files, download::has);
         Map<String, Long> missing = new HashMap<>();

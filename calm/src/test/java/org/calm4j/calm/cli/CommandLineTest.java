@@ -369,6 +369,15 @@ class CommandLineTest {
                 .isEqualTo(3);
     }
 
+    /** A shell leaves a quoted ~ as it is. */
+    @Test
+    void pathsBeginAtHome() {
+        String home = System.getenv().getOrDefault("HOME", System.getProperty("user.home"));
+        var parsed = Calm.line(List.of("import")).parseArgs("import", "a", "--output", "~/out", "--report=./~/x").subcommand();
+        assertThat(parsed.<Path>matchedOptionValue("--output", null)).isEqualTo(Path.of(home, "out"));
+        assertThat(parsed.<Path>matchedOptionValue("--report", null)).isEqualTo(Path.of("./~/x"));
+    }
+
     @Test
     void aFileWithoutPredictionsIsNotOneOfWrongAnswers() throws IOException {
         file("questions.jsonl", "{\"id\":1,\"language\":\"en\",\"question\":\"Q\",\"choices\":[],\"answer\":\"A\"}");

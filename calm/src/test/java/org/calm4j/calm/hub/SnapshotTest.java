@@ -283,6 +283,98 @@ final class SnapshotTest {
         assertThatThrownBy(() -> other.download(online, new Heard())).hasMessageContaining("are you online?");
     }
 
+    private Snapshot.Result offline(Globs globs) {
+        HubSettings online = settings(null);
+        return new Snapshot(new RepoId(RepoId.Type.MODEL, "org/name", "main"), globs, null, 2, Duration.ofMillis(1)).download(
+                new HubSettings(online.endpoint(), null, online.cache(), true, online.proxies(), patience), new Heard());
+    }
+
+    private void assertInPart(Globs globs, String missing) {
+        assertThatThrownBy(() -> offline(globs)).isInstanceOfSatisfying(CalmException.class,
+                e -> assertThat(e.kind()).isEqualTo(CalmException.Kind.BAD_INPUT)).hasMessageContaining("in part")
+                .hasMessageContaining(missing);
+    }
+
+    private static Globs only(String... globs) {
+        return new Globs(List.of(globs), List.of());
+    }
+
+    /** Other files are wanted than were fetched, a link leads nowhere, or the download was stopped in the large file. */
+    @Test
+    void offlineAHalfSnapshotIsNone() throws IOException {
+        download(null, only("*.json"), null, RepoId.Type.MODEL);
+        assertThat(offline(only("*.json")).files()).isEqualTo(1);
+        assertThat(offline(only("config.json")).files()).isEqualTo(1);
+        assertInPart(ALL, "model-00001-of-00002.safetensors");
+        assertInPart(only("*.safetensors"), "model-00002-of-00002.safetensors");
+        assertInPart(only("nothing*"), "nothing*");
+        Path snapshot = download().folder();
+        assertThat(offline(ALL).folder()).isEqualTo(snapshot);
+        byte[] shard = hub.files.get("model-00002-of-00002.safetensors");
+        Files.delete(folder.resolve("cache/models--org--name/blobs").resolve(FakeHub.digest("SHA-256", shard, "")));
+        assertInPart(ALL, "model-00002-of-00002.safetensors");
+        assertThat(offline(new Globs(List.of(), List.of("*2.safetensors"))).folder()).isEqualTo(snapshot);
+        // Without the hub the same holds.
+        hub.close();
+        assertThatThrownBy(this::download).hasMessageContaining("in part").hasMessageContaining("cannot reach");
+    }
+
+    @Test
+    void aDownloadThatWasStoppedIsNone() throws IOException {
+        hub.damages = true;
+        assertThatThrownBy(this::download).isInstanceOf(CalmException.class);
+        Path repo = folder.resolve("cache/models--org--name");
+        Files.createDirectories(repo.resolve("refs"));
+        Files.writeString(repo.resolve("refs/main"), FakeHub.COMMIT);
+        assertInPart(ALL, "model-0000");
+    }
+
+    /** As huggingface_hub leaves it: it keeps no list of what a repository has. */
+    @Test
+    void whatAnotherProgramBegan() throws IOException {
+        Path repo = folder.resolve("cache/models--org--name");
+        Path snapshot = Files.createDirectories(repo.resolve("snapshots").resolve(FakeHub.COMMIT));
+        Path blobs = Files.createDirectories(repo.resolve("blobs"));
+        Files.createDirectories(repo.resolve("refs"));
+        Files.writeString(repo.resolve("refs/main"), FakeHub.COMMIT);
+        assertInPart(ALL, "model.safetensors");
+        Files.writeString(snapshot.resolve("config.json"), "{}");
+        assertInPart(ALL, "model.safetensors");
+        assertThat(offline(only("*.json")).files()).isEqualTo(1);
+        assertThat(offline(new Globs(List.of(), List.of("*.safetensors"))).folder()).isEqualTo(snapshot);
+        assertInPart(only("*.json", "*.safetensors"), "*.safetensors");
+        Files.writeString(snapshot.resolve("model.safetensors.index.json"),
+                "{\"weight_map\":{\"a\":\"model-00001-of-00002.safetensors\",\"b\":\"model-00002-of-00002.safetensors\"}}");
+        Files.writeString(blobs.resolve("one"), "1");
+        Files.createSymbolicLink(snapshot.resolve("model-00001-of-00002.safetensors"), Path.of("../../blobs/one"));
+        Files.createSymbolicLink(snapshot.resolve("model-00002-of-00002.safetensors"), Path.of("../../blobs/two"));
+        assertInPart(ALL, "model-00002-of-00002.safetensors");
+        Files.delete(snapshot.resolve("model.safetensors.index.json"));
+        assertInPart(ALL, "model-00002-of-00002.safetensors");
+        Files.writeString(blobs.resolve("two"), "2");
+        said.clear();
+        assertThat(offline(ALL).files()).isEqualTo(3);
+        assertThat(said).singleElement().asString().contains("another program").contains("3 that are there");
+        for (String part : List.of("three.incomplete", "three.1a2b3c4d.incomplete")) {
+            Files.writeString(blobs.resolve(part), "3");
+            assertInPart(ALL, "a file has come in part");
+            Files.delete(blobs.resolve(part));
+        }
+        Files.writeString(blobs.resolve("two.incomplete"), "left over");
+        assertThat(offline(ALL).folder()).isEqualTo(snapshot);
+    }
+
+    /** As os.path.expanduser and expandvars. */
+    @ParameterizedTest
+    @CsvSource({"~,/home/me", "~/x,/home/me/x", "~root/x,/root/x", "~nobody-is-called-so/x,~nobody-is-called-so/x", "/a/~/b,/a/~/b",
+        "$HOME/x,/home/me/x", "${HOME}/x$,/home/me/x$", "$NOTHING/x,$NOTHING/x", "~/$A/${A},/home/me/b/b", "x,x"})
+    void homesAndVariables(String written, String path) {
+        Map<String, String> environment = Map.of("HOME", "/home/me", "A", "b", "HF_HUB_CACHE", written, "HF_TOKEN_PATH", "/none");
+        assertThat(HubSettings.of(environment).cache()).isEqualTo(Path.of(path));
+        Map<String, String> home = Map.of("HOME", "/home/me", "A", "b", "HF_HOME", written, "HF_TOKEN_PATH", "/none");
+        assertThat(HubSettings.of(home).cache()).isEqualTo(Path.of(path).resolve("hub"));
+    }
+
     @Test
     void settingsAreThoseOfHuggingfaceHub() throws IOException {
         HubSettings settings = HubSettings.of(Map.of("HF_HOME", folder.toString(), "HF_ENDPOINT", "https://mirror.example/", "HF_TOKEN",
