@@ -44,7 +44,12 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
         options.check();
         List<Samples> lines = SampleFiles.read(samples);
         Map<List<String>, Vote> byPlace = new LinkedHashMap<>();
-        Jsonl.read(votes, Vote.class).forEach(vote -> byPlace.put(place(vote.id(), vote.language()), vote));
+        Jsonl.read(votes, Vote.class, (vote, where) -> {
+            if (vote.id() == null) {
+                throw CalmException.badInput(where, "id is missing");
+            }
+            return vote;
+        }).forEach(vote -> byPlace.put(place(vote.id(), vote.language()), vote));
         List<Responses> all = new ArrayList<>();
         Map<Responses, Vote> winners = new LinkedHashMap<>();
         Set<Responses> unvoted = new HashSet<>();

@@ -56,7 +56,7 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
             throw CalmException.badInput(where, "a question needs id, language, question and two choices or more");
         }
         for (Question.Choice choice : question.choices()) {
-            if (choice.label() == null || choice.text() == null) {
+            if (choice == null || choice.label() == null || choice.text() == null) {
                 throw CalmException.badInput(where, "a choice needs label and text");
             }
         }
