@@ -76,7 +76,7 @@ public final class DataFile {
             }
         } catch (JsonProcessingException e) {
             throw CalmException.badInput(file + ":" + Math.max(line, e.getLocation() == null ? 1 : e.getLocation().getLineNr()),
-                    "neither JSON nor a table with commas or tabs: " + e.getOriginalMessage().lines().findFirst().orElse(""), e);
+                    "neither JSON nor a table with commas or tabs", e);
         } catch (IOException | RuntimeException e) {
             throw e instanceof CalmException calm ? calm
                     : CalmException.badInput(file + ":" + line, "neither JSON nor a table with commas or tabs", e);

@@ -1,5 +1,7 @@
 package org.calm4j.calm.data;
 
+import static org.calm4j.engine.io.JsonProblem.required;
+
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.List;
@@ -16,6 +18,13 @@ public record Pair(String id, String language, String prompt, String chosen, Str
         @JsonProperty("chosen_answer") String chosenAnswer,
         @JsonProperty("rejected_answer") @JsonInclude(JsonInclude.Include.ALWAYS) String rejectedAnswer,
         @JsonProperty("chosen_source") String chosenSource, Double weight, List<List<String>> history) {
+    public Pair {
+        required(id, "id");
+        required(language, "language");
+        required(prompt, "prompt");
+        required(chosen, "chosen");
+        required(rejected, "rejected");
+    }
 
     /** What is answered. */
     public Prompt asked() {

@@ -1,5 +1,7 @@
 package org.calm4j.calm.data;
 
+import static org.calm4j.engine.io.JsonProblem.required;
+
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.List;
@@ -13,6 +15,11 @@ import java.util.List;
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record Samples(String id, String language, String question, List<Question.Choice> choices, String answer, String relation,
         String prompt, List<List<String>> history, List<Response> responses) {
+    public Samples {
+        required(id, "id");
+        required(language, "language");
+        required(responses, "responses");
+    }
 
     public static Samples of(Question question, Prompt prompt, List<Response> responses) {
         return new Samples(question.id(), question.language(), question.question(), question.choices(), question.answer(),

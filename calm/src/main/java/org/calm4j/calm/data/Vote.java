@@ -1,5 +1,7 @@
 package org.calm4j.calm.data;
 
+import static org.calm4j.engine.io.JsonProblem.required;
+
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.Map;
@@ -19,6 +21,16 @@ import java.util.Map;
 public record Vote(String id, @JsonInclude(JsonInclude.Include.NON_NULL) String language, String answer, Map<String, Integer> votes,
         @JsonProperty("by_language") Map<String, Map<String, Integer>> byLanguage,
         @JsonInclude(JsonInclude.Include.NON_NULL) Map<String, Double> scores, double agreement, boolean tie) {
+
+    public Vote {
+        required(id, "id");
+        votes = required(votes == null ? Map.of() : votes, "votes");
+        byLanguage = required(byLanguage == null ? Map.of() : byLanguage, "by_language");
+        byLanguage.values().forEach(each -> required(each, "by_language"));
+        if (scores != null) {
+            required(scores, "scores");
+        }
+    }
 
     /** All languages, alike. */
     public Vote(String id, String answer, Map<String, Integer> votes, Map<String, Map<String, Integer>> byLanguage, double agreement,

@@ -25,6 +25,7 @@ final class HubClient implements AutoCloseable {
     private static final int UNAUTHORIZED = 401;
     private static final int FORBIDDEN = 403;
     private static final int NOT_FOUND = 404;
+    private static final int LAST_PORT = 65535;
     static final int RANGE_NOT_SATISFIABLE = 416;
 
     /** The hub cannot be reached at all. */
@@ -146,6 +147,9 @@ final class HubClient implements AutoCloseable {
         }
         boolean secure = "https".equalsIgnoreCase(next.getScheme());
         boolean downgrade = !secure && "https".equalsIgnoreCase(from.getScheme());
+        if (next.getPort() == 0 || next.getPort() > LAST_PORT) {
+            throw CalmException.failed(from + ": a redirect to port " + next.getPort() + ", which does not exist", null);
+        }
         if (next.getHost() == null || downgrade || !secure && !"http".equalsIgnoreCase(next.getScheme())) {
             throw CalmException.failed(from + ": a redirect to " + next.getScheme() + "://" + next.getHost() + ", which is not followed",
                     null);
@@ -158,6 +162,10 @@ final class HubClient implements AutoCloseable {
             return http.send(request, HttpResponse.BodyHandlers.ofInputStream());
         } catch (ConnectException | HttpConnectTimeoutException | UnresolvedAddressException e) {
             throw new Unreachable(request.uri(), e);
+        } catch (IllegalArgumentException | UncheckedIOException e) {
+            // Such as a port that there is not.
+            throw CalmException.failed(request.uri().getScheme() + "://" + request.uri().getAuthority() + ": is no address that can be asked; look at "
+                    + "HF_ENDPOINT and at the proxy", e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new UncheckedIOException(new IOException("interrupted", e));

@@ -102,7 +102,7 @@ public final class Imported {
         String said = layout.language(item.json());
         String code = said == null ? null : LanguageCode.of(said);
         if (language == null && code == null) {
-            throw CalmException.usage("--language is needed: " + item.where() + " does not say in which language it is");
+            throw CalmException.usage("--language is needed, such as --language en: the items do not say in which language they are");
         }
         if (language != null && code != null && !code.equals(language)) {
             throw new Unreadable("it says that its language is " + said + ", --language is " + language);

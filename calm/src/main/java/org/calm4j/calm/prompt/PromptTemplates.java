@@ -21,6 +21,7 @@ import java.util.TreeMap;
 import org.calm4j.calm.data.Prompt;
 import org.calm4j.calm.data.Question;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.JsonProblem;
 import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.TextFile;
 
@@ -88,8 +89,8 @@ public record PromptTemplates(@JsonValue Map<String, PromptTemplate> byLanguage)
         } catch (NoSuchFileException e) {
             throw CalmException.badInput(file, "no such file; the built-in templates are " + String.join(", ", TASKS), e);
         } catch (JsonProcessingException e) {
-            String problem = e.getOriginalMessage().lines().findFirst().orElse("").replaceAll("`?(org|java)\\.[\\w.$]+\\.(\\w+)`?", "$2");
-            throw CalmException.badInput(file + ":" + (e.getLocation() == null ? 1 : e.getLocation().getLineNr()), problem, e);
+            throw CalmException.badInput(file + ":" + (e.getLocation() == null ? 1 : Math.max(1, e.getLocation().getLineNr())),
+                    JsonProblem.of(e).replace("JSON", "YAML"), e);
         } catch (IOException e) {
             throw CalmException.badInput(file, "cannot be read (" + e.getClass().getSimpleName() + ")", e);
         }

@@ -1,5 +1,7 @@
 package org.calm4j.calm.retrieve;
 
+import static org.calm4j.engine.io.JsonProblem.required;
+
 import java.io.IOException;
 import java.io.StringReader;
 import java.io.UncheckedIOException;
@@ -65,6 +67,11 @@ public final class PassageIndex implements AutoCloseable {
      * @param vectors fingerprint of what made the vectors; null without any
      */
     public record About(String passages, String vectors, String lucene, int count) {
+        public About {
+            required(passages, "passages");
+            required(lucene, "lucene");
+        }
+
         private boolean isSame(About other) {
             return passages.equals(other.passages) && String.valueOf(vectors).equals(String.valueOf(other.vectors)) && lucene.equals(other.lucene);
         }

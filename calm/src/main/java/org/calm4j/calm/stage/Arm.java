@@ -18,6 +18,7 @@ import java.util.Locale;
 import java.util.Map;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.JsonProblem;
 
 /**
  * One way to align the model: what it does otherwise than the experiment says. Options are named as on the command line, with underscores.
@@ -112,8 +113,7 @@ public record Arm(JsonNode sample, JsonNode vote, JsonNode pairs, JsonNode dpo, 
                 throw CalmException.usage(section + ": " + problem.getMessage());
             }
             String key = e.getPath().isEmpty() ? "" : "." + e.getPath().getFirst().getFieldName();
-            throw CalmException.usage(section + key + ": " + e.getOriginalMessage().lines().findFirst().orElse("is not understood")
-                    .replaceAll("`?(org|java)\\.[\\w.$]+\\.(\\w+)`?", "$2"));
+            throw CalmException.usage(section + key + ": " + JsonProblem.of(e).replaceFirst("^[\\w\\[\\]]+: ", ""));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

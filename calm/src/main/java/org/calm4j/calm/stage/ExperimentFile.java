@@ -26,6 +26,8 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Excerpt;
+import org.calm4j.engine.io.JsonProblem;
 import org.calm4j.engine.io.TextFile;
 import org.yaml.snakeyaml.error.MarkedYAMLException;
 
@@ -105,8 +107,7 @@ public final class ExperimentFile {
         try {
             section.set(names[names.length - 1], YAML.readTree(value));
         } catch (JsonProcessingException e) {
-            throw CalmException.usage("--set " + key + ": '" + value + "' is not YAML ("
-                    + e.getOriginalMessage().lines().findFirst().orElse("") + ")");
+            throw CalmException.usage("--set " + key + ": '" + value + "' is not YAML");
         }
     }
 
@@ -126,13 +127,13 @@ public final class ExperimentFile {
             return CalmException.badInput(file + ":" + (broken.getProblemMark().getLine() + 1), broken.getProblem(), e);
         }
         String what = e instanceof MismatchedInputException wrong && wrong.getTargetType() != null ? expected(wrong)
-                : e.getOriginalMessage().lines().findFirst().orElse("not YAML");
+                : JsonProblem.of(e).replace("JSON", "YAML");
         return CalmException.badInput(where, (key.isEmpty() ? "" : key + ": ") + what, e);
     }
 
     private static String expected(MismatchedInputException e) {
         Class<?> type = e.getTargetType().isPrimitive() ? ClassUtil.wrapperType(e.getTargetType()) : e.getTargetType();
-        String given = e instanceof InvalidFormatException wrong ? wrong.getValue() + " is " : "";
+        String given = e instanceof InvalidFormatException wrong ? Excerpt.of(wrong.getValue()) + " is " : "";
         if (type.isEnum()) {
             return given + "none of " + Stream.of(type.getEnumConstants()).map(Object::toString).collect(Collectors.joining(", "));
         }

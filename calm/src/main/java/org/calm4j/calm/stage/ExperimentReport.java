@@ -1,5 +1,7 @@
 package org.calm4j.calm.stage;
 
+import static org.calm4j.engine.io.JsonProblem.required;
+
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Files;
@@ -33,6 +35,10 @@ import org.calm4j.engine.io.Jsonl;
  */
 record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, String device) {
     private record Knowledge(String id, String language, boolean known) {
+        Knowledge {
+            required(id, "id");
+            required(language, "language");
+        }
     }
 
     private Path file(String name) {

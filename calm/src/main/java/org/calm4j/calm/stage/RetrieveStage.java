@@ -1,5 +1,7 @@
 package org.calm4j.calm.stage;
 
+import static org.calm4j.engine.io.JsonProblem.required;
+
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -25,6 +27,11 @@ import org.calm4j.engine.model.ModelFolder;
  */
 public record RetrieveStage(List<Path> questions, Path passages, Path index, Path output, int most) {
     private record Context(String id, String language, List<Passage> passages) {
+        Context {
+            required(id, "id");
+            required(language, "language");
+            required(passages, "passages");
+        }
     }
 
     /** @param model whose hidden states are compared beside the terms; null for BM25 alone */

@@ -13,13 +13,10 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.calm4j.engine.CalmException;
 
 /** The one configured JSON mapper: duplicate keys and trailing text are errors, depth and lengths are bounded, unknown fields are left. */
 public final class Json {
-    private static final Pattern MISSING = Pattern.compile("Missing required creator property '(.+?)'");
     private static final int MAX_DEPTH = 200;
     private static final int MAX_STRING = 100_000_000;
     private static final JsonMapper MAPPER = JsonMapper.builder(factory())
@@ -52,12 +49,12 @@ public final class Json {
         try {
             T value = MAPPER.readValue(json, type);
             if (value == null) {
-                throw CalmException.badInput(file, "null instead of " + type.getSimpleName());
+                throw CalmException.badInput(file, "null where " + JsonProblem.expected(type) + " is expected");
             }
             return value;
         } catch (JsonProcessingException e) {
             int line = e.getLocation() == null ? 1 : e.getLocation().getLineNr();
-            throw CalmException.badInput(file + ":" + line, problem(e), e);
+            throw CalmException.badInput(file + ":" + line, JsonProblem.of(e), e);
         }
     }
 
@@ -85,18 +82,6 @@ public final class Json {
         } catch (JsonProcessingException e) {
             throw new IllegalArgumentException(e);
         }
-    }
-
-    /** What Jackson says, on one line and without our class names. */
-    static String problem(JsonProcessingException e) {
-        String message = e.getOriginalMessage().lines().findFirst().orElse("not valid JSON");
-        Matcher missing = MISSING.matcher(message);
-        if (missing.lookingAt()) {
-            return missing.group(1) + " is missing";
-        }
-        // Jackson goes on with how a program would allow it.
-        message = message.replaceAll(": enable `.*", "").replaceAll("\\(start marker at \\[.*?\\]\\)", "").replaceAll("`?(org|java)\\.[\\w.$]+\\.(\\w+)`?", "$2");
-        return "not the JSON that is expected: " + message.strip();
     }
 
     static CalmException unreadable(Path file, IOException e) {

@@ -50,7 +50,7 @@ public final class Jsonl {
             try {
                 value = reader.readValue(text);
             } catch (JsonProcessingException e) {
-                throw CalmException.badInput(file + ":" + number, Json.problem(e), e);
+                throw CalmException.badInput(file + ":" + number, JsonProblem.of(e), e);
             }
             all.add(make.apply(value, file + ":" + number));
         });
