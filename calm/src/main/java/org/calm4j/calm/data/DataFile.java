@@ -121,7 +121,9 @@ public final class DataFile {
             throw CalmException.badInput(file + ":1", "neither JSON ({…} or […]) nor a table with commas or tabs");
         }
         List<String> names = new ArrayList<>();
-        if (row.length > 3 && row[row.length - 1].strip().matches("[A-Za-z]")) {
+        // A last column named D is none.
+        boolean named = Arrays.stream(row).anyMatch(cell -> cell.strip().equalsIgnoreCase("question"));
+        if (!named && row.length > 3 && row[row.length - 1].strip().matches("[A-Za-z]")) {
             names.add("question");
             for (int i = 0; i < row.length - 2; i++) {
                 names.add(String.valueOf((char) ('A' + i)));

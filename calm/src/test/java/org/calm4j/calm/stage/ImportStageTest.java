@@ -372,6 +372,9 @@ class ImportStageTest {
         ImportStage.Summary summary = imported("ko", numbered(1, 4, 2));
         assertThat(answers()).isEqualTo("ADB");
         assertThat(summary.notes()).singleElement().asString().contains("places from 1").contains("--answers-from text");
+        // KMMLU's columns end with D, which is no answer.
+        imported("ko", "question,answer,A,B,C,D\nQ,4,40,30,20,10\nR,1,4,3,2,1\n");
+        assertThat(answers()).isEqualTo("DA");
         assertThat(imported("ko", numbered(3, 0, 2)).notes()).singleElement().asString().contains("places from 0");
         assertThat(answers()).isEqualTo("DAC");
         summary = imported("ko", numbered(0, 4, 2));
