@@ -5,11 +5,11 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.SymbolLookup;
-import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.LinkedHashSet;
+import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * Finds cuBLAS, also where the system's loader does not look by itself. JCuda's library asks for version 12 by name; where there is only
@@ -17,7 +17,10 @@ import java.util.List;
  */
 final class CublasLibrary {
     private static final String SHIM = "libcublas.so.12";
+    private static final Path MAPPED = Path.of("/proc/self/maps");
     private static boolean shimLoaded;
+    /** What was found and does not load, with what the loader says. */
+    private static final Set<String> REFUSED = new LinkedHashSet<>();
 
     private CublasLibrary() {
     }
@@ -32,27 +35,54 @@ final class CublasLibrary {
         return found != null && loadShim() ? found : null;
     }
 
-    @SuppressWarnings("restricted")
+    /** What to say where there is none: what was looked for, what was found and does not load, and what would do. */
+    static synchronized String missing() {
+        return "no cuBLAS (libcublas.so.12 or libcublas.so.13) on the library path, in CUDA_HOME, in an active Python environment or that of"
+                + " the python3 on the PATH, in /usr/local/cuda* or /opt" + (REFUSED.isEmpty() ? "" : ", that loads (" + String.join("; ", REFUSED)
+                + ")") + "; any of these will do: pip install nvidia-cublas-cu12, for a driver of CUDA 13 also pip install nvidia-cublas;"
+                + " apt install libcublas12, or from NVIDIA's repository libcublas-12-8 or libcublas-13-0; LD_LIBRARY_PATH with its folder";
+    }
+
     private static String load(int version) {
         String name = "libcublas.so." + version;
         if (opens(name)) {
-            return "version " + version + ", from the library path";
+            return "version " + version + ", from the library path" + mapped(name);
         }
-        for (Path folder : folders()) {
-            if (Files.exists(folder.resolve(name))) {
-                try {
-                    Path light = folder.resolve("libcublasLt.so." + version);
-                    if (Files.exists(light)) {
-                        System.load(light.toString());
-                    }
-                    System.load(folder.resolve(name).toString());
-                    return "version " + version + ", from " + folder;
-                } catch (UnsatisfiedLinkError e) {
-                    continue;
-                }
+        for (Path folder : CublasFolders.of(CublasLibrary::variable, Path.of("/"))) {
+            Path library = folder.resolve(name);
+            if (Files.exists(library) && loads(folder.resolve("libcublasLt.so." + version)) && loads(library)) {
+                return "version " + version + ", from " + folder;
             }
         }
         return null;
+    }
+
+    private static String variable(String name) {
+        String value = System.getenv(name);
+        return value == null && name.equals("HOME") ? System.getProperty("user.home") : value;
+    }
+
+    /** Loads a library that is there; one that is not may be found by the other's own list of places. */
+    @SuppressWarnings("restricted")
+    private static boolean loads(Path library) {
+        try {
+            if (Files.exists(library)) {
+                System.load(library.toAbsolutePath().toString());
+            }
+            return true;
+        } catch (UnsatisfiedLinkError e) {
+            REFUSED.add(String.valueOf(e.getMessage()).lines().findFirst().orElse(library.toString()));
+            return false;
+        }
+    }
+
+    /** Which file the loader took, in brackets, where the system says. */
+    private static String mapped(String name) {
+        try (Stream<String> lines = Files.lines(MAPPED)) {
+            return lines.filter(line -> line.contains("/" + name)).findFirst().map(line -> " (" + line.substring(line.indexOf('/')) + ")").orElse("");
+        } catch (IOException | UncheckedIOException e) {
+            return "";
+        }
     }
 
     @SuppressWarnings("restricted")
@@ -89,34 +119,6 @@ final class CublasLibrary {
             return true;
         } catch (IllegalArgumentException e) {
             return false;
-        }
-    }
-
-    /** Where the toolkit and Python's packages put it. */
-    private static List<Path> folders() {
-        List<Path> folders = new ArrayList<>();
-        for (String variable : new String[] {"CUDA_HOME", "CUDA_PATH"}) {
-            if (System.getenv(variable) != null) {
-                folders.add(Path.of(System.getenv(variable), "lib64"));
-            }
-        }
-        below(folders, Path.of("/usr/local"), "cuda*", "lib64");
-        folders.add(Path.of("/opt/cuda/lib64"));
-        for (String libraries : new String[] {"/usr/lib", "/usr/local/lib", System.getProperty("user.home") + "/.local/lib"}) {
-            for (String packages : new String[] {"site-packages/nvidia", "dist-packages/nvidia"}) {
-                below(folders, Path.of(libraries), "python3*", packages + "/cublas/lib");
-                below(folders, Path.of(libraries), "python3*", packages + "/cu13/lib");
-            }
-        }
-        return folders;
-    }
-
-    private static void below(List<Path> to, Path parent, String glob, String child) {
-        try (DirectoryStream<Path> found = Files.newDirectoryStream(parent, glob)) {
-            found.forEach(folder -> to.add(folder.resolve(child)));
-        } catch (IOException e) {
-            // No such folder: nothing is there.
-            return;
         }
     }
 }

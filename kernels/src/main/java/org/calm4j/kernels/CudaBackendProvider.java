@@ -26,7 +26,7 @@ public final class CudaBackendProvider implements BackendProvider {
         }
         CudaNatives.loadCublas();
         try {
-            return new CudaBackend(ordinal, precision);
+            return new CudaBackend(ordinal, precision == null ? probe.devices().get(ordinal).precision() : precision);
         } catch (CudaException e) {
             throw CalmException.failed("--device cuda:" + ordinal + ": the GPU cannot be opened (" + e.getMessage()
                     + "); nvidia-smi says who uses it; --device cpu runs without", e);

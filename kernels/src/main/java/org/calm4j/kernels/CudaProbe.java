@@ -10,13 +10,14 @@ import jcuda.driver.CUdevice;
 import jcuda.driver.CUdevice_attribute;
 import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
+import org.calm4j.engine.op.Precision;
 
 /**
  * What this machine offers for CUDA, found by asking the driver; nothing is allocated on a device.
  *
  * @param driver version of CUDA that the driver supports, such as "12.6"; null without a driver
  * @param devices in the driver's order
- * @param cublas where cuBLAS 12 was found; null without
+ * @param cublas which cuBLAS was found, and where; null without
  * @param kernels which form of the kernels is loaded
  * @param missing what stands in the way, with what to do; empty where all is there
  */
@@ -27,9 +28,14 @@ public record CudaProbe(String driver, List<Device> devices, String cublas, Stri
      * @param memory in bytes
      */
     public record Device(String name, @JsonProperty("compute_capability") String computeCapability, long memory) {
+        /** What products multiply unless another precision is asked for: BF16 where tensor cores have it, from Ampere on. */
+        public Precision precision() {
+            return Double.parseDouble(computeCapability) >= OLDEST_WITH_BF16 ? Precision.BF16 : Precision.F32;
+        }
     }
 
-    private static final double OLDEST = 8.0;
+    private static final double OLDEST_WITH_BF16 = 8.0;
+    private static final double OLDEST = OLDEST_WITH_BF16;
     private static final String DRIVER = "libcuda.so.1";
     private static final String NO_DRIVER = "no CUDA driver (" + DRIVER + "); with an NVIDIA GPU, install its driver";
 
@@ -68,7 +74,7 @@ public record CudaProbe(String driver, List<Device> devices, String cublas, Stri
             }
         }
         if (cublas == null && !devices.isEmpty()) {
-            missing.add("no cuBLAS 12 (libcublas.so.12); install it, e.g. pip install nvidia-cublas-cu12, or the CUDA 12 toolkit");
+            missing.add(CublasLibrary.missing());
         }
         return new CudaProbe(driver, devices, cublas, KernelImage.describeForm(), missing);
     }

@@ -28,14 +28,16 @@ final class DeviceOptions {
             description = "Threads of the CPU (default: all).")
     private int threads;
 
-    @Option(names = "--precision", paramLabel = "f32|tf32|bf16", defaultValue = "f32", converter = Operands.class,
-            description = "What a GPU's matrix products multiply; sums are f32 (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--precision", paramLabel = "f32|tf32|bf16", converter = Operands.class,
+            description = "What matrix products multiply; sums are f32 (default: bf16 on a GPU that has it; the CPU computes in f32).")
     private Precision precision;
 
     /** Opens the device and says so in one line. */
     Backend open(CalmCommand command) {
         Backends.Choice choice = Backends.choose(device, threads, precision);
-        command.say("calm: " + choice.backend().describe() + (choice.why() == null ? "" : " (auto: " + choice.why() + ")"));
+        boolean rounds = precision == null && choice.backend().keepsRounded();
+        command.say("calm: " + choice.backend().describe() + (rounds ? " (the default; --precision f32 rounds nothing)" : "")
+                + (choice.why() == null ? "" : " (auto: " + choice.why() + ")"));
         return choice.backend();
     }
 

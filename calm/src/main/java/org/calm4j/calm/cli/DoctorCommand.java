@@ -56,7 +56,8 @@ final class DoctorCommand extends CalmCommand {
         row(text, "CPU backend", found.cpu);
         row(text, "CUDA driver", found.cuda.driver() == null ? "none" : "CUDA " + found.cuda.driver());
         for (CudaProbe.Device device : found.cuda.devices()) {
-            row(text, "CUDA device", device.name() + ", compute capability " + device.computeCapability() + ", " + gib(device.memory()));
+            row(text, "CUDA device", device.name() + ", compute capability " + device.computeCapability() + ", " + gib(device.memory())
+                    + ", products in " + device.precision() + " unless --precision says otherwise");
         }
         row(text, "cuBLAS", found.cuda.cublas() == null ? "none" : found.cuda.cublas());
         row(text, "CUDA kernels", found.cuda.kernels());

@@ -9,6 +9,7 @@ public interface BackendProvider {
 
     /**
      * @param ordinal of the device, from 0
+     * @param precision of products; null for what the device is made for
      * @throws org.calm4j.engine.CalmException failed: no such device here, with what is missing and what to do
      */
     Backend open(int ordinal, Precision precision);

@@ -31,7 +31,7 @@ public final class Backends {
     /**
      * @param device {@code auto}, {@code cpu} or {@code cuda[:N]}
      * @param threads of the CPU; 0 for all
-     * @param precision of products; the CPU has F32 only
+     * @param precision of products; the CPU has F32 only; null for what the device is made for
      * @throws CalmException wrong usage: no such name, or not that precision there; failed: no such device here
      */
     public static Choice choose(String device, int threads, Precision precision) {
@@ -53,7 +53,7 @@ public final class Backends {
             }
             why = missing;
         }
-        if (precision != Precision.F32) {
+        if (precision != null && precision != Precision.F32) {
             throw CalmException.usage("--precision " + precision.name().toLowerCase(Locale.ROOT) + " needs a GPU; the CPU computes in f32"
                     + (why == null ? "" : " (" + why + ")"));
         }
