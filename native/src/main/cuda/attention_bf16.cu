@@ -33,14 +33,25 @@ template <int D> struct Tile {
     static const int STRIDE = D + 8;
 };
 
-// to[i,·] = x[first + i, head, ·] for i < rows, zero elsewhere; not there before the wait.
+// to[i,·] = x[first + i, head, ·] for i < rows, zero elsewhere; not there before the wait. A thread keeps its columns and goes down the rows,
+// so that an address is the one before plus a constant.
 template <int D, int N>
 static __device__ __forceinline__ void copyTile(bf16 *to, const bf16 *x, long first, int rows, int heads, int head) {
-    for (int at = threadIdx.x; at < N * (D / 8); at += ATTENTION_THREADS) {
-        const int i = at / (D / 8);
-        const int e = at % (D / 8) * 8;
+    const int perRow = D / 8, step = ATTENTION_THREADS / perRow;
+    static_assert(ATTENTION_THREADS % perRow == 0 && N % step == 0, "each thread copies as often");
+    const int e = threadIdx.x % perRow * 8;
+    int i = threadIdx.x / perRow;
+    to += i * Tile<D>::STRIDE + e;
+    const bf16 *top = x + (first * heads + head) * D + e;
+    const long pitch = (long) heads * D;
+    const bf16 *from = top + i * pitch;
+#pragma unroll
+    for (int copies = 0; copies < N / step; copies++) {
         const bool there = i < rows;
-        copyAsync16(to + i * Tile<D>::STRIDE + e, x + ((first + (there ? i : 0)) * heads + head) * D + e, there ? 16 : 0);
+        copyAsync16(to, there ? from : top, there ? 16 : 0);
+        i += step;
+        to += step * Tile<D>::STRIDE;
+        from += step * pitch;
     }
 }
 
@@ -219,6 +230,8 @@ static __device__ void attentionForward(float *out, float *lse, const bf16 *q, c
         }
         mixTile<D, N>(sum, s, values);
     }
+    // Where nothing is seen, what was asked for is still on its way.
+    copyAsyncWait<0>();
     float factor[2];
 #pragma unroll
     for (int r = 0; r < 2; r++) {
@@ -279,17 +292,23 @@ static __device__ void attentionBackwardQuery(float *dQ, const bf16 *dOut, const
         float s[N / 8][4], dp[N / 8][4];
         dotTiles<D, N>(s, queries, warpRow, keys + stage * tileSize);
         dotTiles<D, N>(dp, gradients, warpRow, values + stage * tileSize);
-        const bool whole = at.whole();
 #pragma unroll
         for (int n = 0; n < N / 8; n++) {
-            for (int i = 0; i < 4; i++) {
-                const bool seen = whole || at.seen(first + warpRow + lane / 4 + i / 2 * 8, 8 * n + 2 * (lane % 4) + i % 2);
-                dp[n][i] = seen ? exp2f(s[n][i] * scale2 - rowLse[i / 2]) * (dp[n][i] - rowDelta[i / 2]) : 0.0f;
+            for (int i = 0; i < 4; i++) dp[n][i] = exp2f(s[n][i] * scale2 - rowLse[i / 2]) * (dp[n][i] - rowDelta[i / 2]);
+        }
+        // Whatever came out where nothing is seen, infinity too, goes.
+        if (!at.whole()) {
+#pragma unroll
+            for (int n = 0; n < N / 8; n++) {
+                for (int i = 0; i < 4; i++) {
+                    if (!at.seen(first + warpRow + lane / 4 + i / 2 * 8, 8 * n + 2 * (lane % 4) + i % 2)) dp[n][i] = 0;
+                }
             }
         }
         mixTile<D, N>(sum, dp, keys + stage * tileSize);
         at = next;
     }
+    copyAsyncWait<0>();
     const float factor[2] = {scale, scale};
     storeRows<D>(dQ, sum, factor, own.queryStart + row, rows, heads, head, d);
 }
@@ -389,14 +408,18 @@ static __device__ void attentionBackwardKey(float *dK, float *dV, const bf16 *dO
         }
         float p[N / 8][4], dp[N / 8][4];
         dotTiles<D, N>(p, keys, warpRow, queries + stage * tileSize);
-        const bool whole = at.whole();
-        const int query = queryPosition(at.at, at.row), rows = at.rows();
 #pragma unroll
         for (int n = 0; n < N / 8; n++) {
-            for (int i = 0; i < 4; i++) {
-                const int j = 8 * n + 2 * (lane % 4) + i % 2, own = warpRow + lane / 4 + i / 2 * 8;
-                const bool seen = whole || (j < rows && own < count && sees(query + j, position + own, window));
-                p[n][i] = seen ? exp2f(p[n][i] * scale2 - lse2[stage * N + j]) : 0.0f;
+            for (int i = 0; i < 4; i++) p[n][i] = exp2f(p[n][i] * scale2 - lse2[stage * N + 8 * n + 2 * (lane % 4) + i % 2]);
+        }
+        if (!at.whole()) {
+            const int query = queryPosition(at.at, at.row), rows = at.rows();
+#pragma unroll
+            for (int n = 0; n < N / 8; n++) {
+                for (int i = 0; i < 4; i++) {
+                    const int j = 8 * n + 2 * (lane % 4) + i % 2, own = warpRow + lane / 4 + i / 2 * 8;
+                    if (j >= rows || own >= count || !sees(query + j, position + own, window)) p[n][i] = 0;
+                }
             }
         }
         mixTile<D, N>(sumV, p, gradients + stage * tileSize);
@@ -408,6 +431,9 @@ static __device__ void attentionBackwardKey(float *dK, float *dV, const bf16 *dO
         mixTile<D, N>(sumK, dp, queries + stage * tileSize);
         at = next;
     }
+    // Of keys that nobody sees the copies are still under way, and no group yet.
+    copyAsyncCommit();
+    copyAsyncWait<0>();
     const float one[2] = {1, 1}, scaled[2] = {scale, scale};
     storeRows<D>(dV, sumV, one, own.keyStart + key, count, groups, group, d);
     storeRows<D>(dK, sumK, scaled, own.keyStart + key, count, groups, group, d);

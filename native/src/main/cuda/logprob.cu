@@ -5,18 +5,30 @@
 // Backward: the chunk's logits become their gradients in place, coefficient · (1{target} − exp(logit − lse)). Bytes: the chunk twice.
 #include "device.cuh"
 
-// maximum (N), sum (N): running; logit (N): the target's, once its chunk came by. `column` is the chunk's first.
+// maximum (N), sum (N): running; logit (N): the target's, once its chunk came by. `column` is the chunk's first. Rows of the chunk are
+// `stride` long, a multiple of four, of which `width` are there. Four at a time, so that several loads are under way in each thread.
 extern "C" __global__ void logprob_forward(float *maximum, float *sum, float *logit, const float *logits, const int *target, int column,
-                                           int width) {
+                                           int width, int stride) {
     __shared__ float scratch[32];
-    const float *row = logits + (long) blockIdx.x * width;
+    const float *row = logits + (long) blockIdx.x * stride;
+    const int fours = width / 4 * 4, step = 4 * blockDim.x;
     float most = -INFINITY;
-    for (int i = threadIdx.x; i < width; i += blockDim.x) most = fmaxf(most, row[i]);
+#pragma unroll 4
+    for (int i = 4 * threadIdx.x; i < fours; i += step) {
+        const float4 x = *reinterpret_cast<const float4 *>(row + i);
+        most = fmaxf(most, fmaxf(fmaxf(x.x, x.y), fmaxf(x.z, x.w)));
+    }
+    for (int i = fours + threadIdx.x; i < width; i += blockDim.x) most = fmaxf(most, row[i]);
     most = blockMax(most, scratch);
     const float before = column == 0 ? -INFINITY : maximum[blockIdx.x];
     most = fmaxf(most, before);
     float own = 0;
-    for (int i = threadIdx.x; i < width; i += blockDim.x) own += expf(row[i] - most);
+#pragma unroll 4
+    for (int i = 4 * threadIdx.x; i < fours; i += step) {
+        const float4 x = *reinterpret_cast<const float4 *>(row + i);
+        own += expf(x.x - most) + expf(x.y - most) + (expf(x.z - most) + expf(x.w - most));
+    }
+    for (int i = fours + threadIdx.x; i < width; i += blockDim.x) own += expf(row[i] - most);
     own = blockSum(own, scratch);
     if (threadIdx.x == 0) {
         maximum[blockIdx.x] = most;
@@ -37,12 +49,16 @@ extern "C" __global__ void logprob_finish(float *logProb, float *lse, const floa
 }
 CALM_KERNEL(logprob_finish)
 
-// Grid (columns / threads, rows).
+// Grid (columns / threads, rows). What a row has behind `width` becomes zero: the next product reads it when it rounds its operand.
 extern "C" __global__ void logprob_backward(float *logits, const float *coefficient, const int *target, const float *lse, int column,
-                                            int width) {
+                                            int width, int stride) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= width) return;
-    float *logit = logits + (long) blockIdx.y * width + i;
+    if (i >= stride) return;
+    float *logit = logits + (long) blockIdx.y * stride + i;
+    if (i >= width) {
+        *logit = 0;
+        return;
+    }
     const float probability = expf(*logit - lse[blockIdx.y]);
     *logit = coefficient[blockIdx.y] * ((column + i == target[blockIdx.y] ? 1.0f : 0.0f) - probability);
 }

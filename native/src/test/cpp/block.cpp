@@ -169,8 +169,11 @@ void leave() {
                 meeting.mask);
         }
     }
+    // What comes then, comes into shared memory that may be another block's.
+    if (!self.copies.copies.empty()) {
+        fail(LAUNCH_FAILED, "leaves the kernel before %zu asynchronous copies that it began are there", self.copies.copies.size());
+    }
     self.state = State::LEFT;
-    self.copies.copies.clear();
     left++;
 }
 

@@ -17,8 +17,9 @@ bool initialized;
 std::set<Context *> contexts;
 Context primary = {true};
 int primaryRetained;
+// What the ends of contexts found left, until the next reset: with a context that others hold too it would stay.
+std::string lost;
 thread_local std::vector<Context *> current;
-
 
 struct Attribute {
     int key;
@@ -29,7 +30,7 @@ struct Attribute {
 }  // namespace
 
 Entry::Entry(bool needsContext) {
-    auto gone = [](Context *c) { return c != nullptr && c != &primary && !contexts.count(c); };
+    auto gone = [](Context *c) { return c != nullptr && (c == &primary ? primaryRetained == 0 : !contexts.count(c)); };
     while (!current.empty() && gone(current.back())) current.pop_back();
     if (!initialized) error = NOT_INITIALIZED;
     else if (sticky != 0) error = sticky;
@@ -51,7 +52,12 @@ bool leaks(std::string &text) {
     add(events.size(), "events");
     add(graphs.size(), "graphs");
     add(executables.size(), "executable graphs");
+    add((size_t) primaryRetained, "holds of the primary context");
     return !text.empty();
+}
+
+std::string &leftByContexts() {
+    return lost;
 }
 
 void forgetEverything() {
@@ -99,7 +105,10 @@ void endContext(const char *who) {
     if (sticky == 0 && !capturing()) completeAll();
     std::string text;
     // After a failure nothing can be freed.
-    if (sticky == 0 && leaks(text)) report("%s: leaked: %s", who, text.c_str());
+    if (sticky == 0 && leaks(text)) {
+        report("%s: leaked: %s", who, text.c_str());
+        lost += (lost.empty() ? "" : ", ") + text + " when a context ended";
+    }
     forgetEverything();
 }
 

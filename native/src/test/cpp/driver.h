@@ -17,6 +17,8 @@ struct Entry {
 
 // What is alive, as text; false where nothing is.
 bool leaks(std::string &text);
+// What was still there when contexts ended.
+std::string &leftByContexts();
 void forgetEverything();
 long attribute(int key);
 

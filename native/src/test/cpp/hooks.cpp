@@ -13,14 +13,16 @@ EXPORTED void simt_reset(int everything) {
     std::lock_guard<std::recursive_mutex> guard(lock);
     sticky = 0;
     clearReports();
+    leftByContexts().clear();
     if (everything) forgetEverything();
 }
-// What is alive, as text: "2 device allocations (4096 bytes), 1 modules"; empty where nothing is.
+// What is alive, or was when its context ended, as text: "2 device allocations (4096 bytes), 1 modules"; empty where nothing is.
 EXPORTED const char *simt_live() {
     std::lock_guard<std::recursive_mutex> guard(lock);
     static std::string text;
     text.clear();
     leaks(text);
+    if (!leftByContexts().empty()) text += (text.empty() ? "" : ", ") + leftByContexts();
     return text.c_str();
 }
 // 0 forward, 1 reverse, 2 random with the seed.

@@ -191,6 +191,16 @@ PLANTED(asynchronous_copy_not_waited_for) {
 }
 CALM_KERNEL(asynchronous_copy_not_waited_for)
 
+PLANTED(asynchronous_copy_outlives_its_thread) {
+    MIRROR;
+    __shared__ __align__(16) float tile[64];
+    if (t < size / 4) copyAsync16(tile + 4 * t, in + first + 4 * t);
+    copyAsyncCommit();
+    if (!defect) copyAsyncWait<0>();
+    out[i] = in[mirrored];
+}
+CALM_KERNEL(asynchronous_copy_outlives_its_thread)
+
 PLANTED(null_pointer) {
     MIRROR;
     out[i] = defect && i == 5 ? *reinterpret_cast<const float *>((long) (n - n)) : in[mirrored];

@@ -5,7 +5,10 @@ import jcuda.driver.CUdevice;
 import jcuda.driver.CUdevice_attribute;
 import jcuda.driver.JCudaDriver;
 
-/** A context on one device. Calls of the driver reach the context that is current on their thread; {@link #enter} makes it this one. */
+/**
+ * A hold of one device's primary context, the one that the CUDA runtime, and cuBLAS with it, uses too. Calls of the driver reach the context
+ * that is current on their thread; {@link #enter} makes it this one.
+ */
 final class CudaContext implements AutoCloseable {
     private static final ThreadLocal<CudaContext> CURRENT = new ThreadLocal<>();
 
@@ -16,7 +19,8 @@ final class CudaContext implements AutoCloseable {
     /** @param ordinal of a device that exists */
     CudaContext(int ordinal) {
         JCudaDriver.cuDeviceGet(device, ordinal);
-        JCudaDriver.cuCtxCreate(context, 0, device);
+        JCudaDriver.cuDevicePrimaryCtxRetain(context, device);
+        JCudaDriver.cuCtxSetCurrent(context);
         CURRENT.set(this);
     }
 
@@ -48,12 +52,13 @@ final class CudaContext implements AutoCloseable {
         return new long[] {free[0], all[0]};
     }
 
+    /** The context ends when nobody holds it any more; what is left in it may stay until the process ends. */
     @Override
     public void close() {
         if (open) {
             open = false;
             CURRENT.remove();
-            JCudaDriver.cuCtxDestroy(context);
+            JCudaDriver.cuDevicePrimaryCtxRelease(device);
         }
     }
 }

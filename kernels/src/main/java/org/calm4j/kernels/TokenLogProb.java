@@ -12,6 +12,8 @@ final class TokenLogProb {
     private static final long ROWS = 1024;
     /** Columns of the vocabulary at a time; with as many rows as there are at most 64 MiB. */
     static final long COLUMNS = 16_384;
+    /** Rows of logits begin at a multiple of so many: the last ones of an odd vocabulary would make slow products. */
+    private static final long MULTIPLE = 8;
 
     private final Gpu gpu;
     private final long columns;
@@ -30,21 +32,26 @@ final class TokenLogProb {
         backward = gpu.kernel("logprob_backward");
     }
 
+    private static long stride(long width) {
+        return Gpu.ceilDiv(width, MULTIPLE) * MULTIPLE;
+    }
+
     void forward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target) {
         long vocabulary = w.dim(0);
         for (long row = 0; row < x.dim(0); row += ROWS) {
             long rows = Math.min(ROWS, x.dim(0) - row);
             Tensor some = x.rows(row, rows);
-            long width = Math.min(columns, vocabulary);
-            gpu.scratch().begin(4 * rows * (width + 1), 2);
-            Tensor scratch = gpu.scratch().take(DType.F32, rows * width);
+            long stride = stride(Math.min(columns, vocabulary));
+            gpu.scratch().begin(4 * rows * (stride + 1), 2);
+            Tensor scratch = gpu.scratch().take(DType.F32, rows * stride);
             Tensor sum = gpu.scratch().take(DType.F32, rows);
             for (long column = 0; column < vocabulary; column += columns) {
-                width = Math.min(columns, vocabulary - column);
-                Tensor logits = scratch.rows(0, rows * width).view(rows, width);
+                long width = Math.min(columns, vocabulary - column);
+                stride = stride(width);
+                Tensor logits = scratch.rows(0, rows * stride).view(rows, stride);
                 product.timesTransposed(logits, some, w.rows(column, width), 1, 0);
                 forward.launch(rows, BLOCK).with(lse.rows(row, rows)).with(sum).with(logProb.rows(row, rows)).with(logits)
-                        .with(target.rows(row, rows)).with(column).with(width).run();
+                        .with(target.rows(row, rows)).with(column).with(width).with(stride).run();
             }
             finish.launch(Gpu.ceilDiv(rows, BLOCK), BLOCK).with(logProb.rows(row, rows)).with(lse.rows(row, rows)).with(sum)
                     .with(rows).run();
@@ -57,16 +64,17 @@ final class TokenLogProb {
         for (long row = 0; row < x.dim(0); row += ROWS) {
             long rows = Math.min(ROWS, x.dim(0) - row);
             Tensor some = x.rows(row, rows);
-            long width = Math.min(columns, vocabulary);
-            gpu.scratch().begin(4 * rows * width, 1);
-            Tensor scratch = gpu.scratch().take(DType.F32, rows * width);
+            long stride = stride(Math.min(columns, vocabulary));
+            gpu.scratch().begin(4 * rows * stride, 1);
+            Tensor scratch = gpu.scratch().take(DType.F32, rows * stride);
             for (long column = 0; column < vocabulary; column += columns) {
-                width = Math.min(columns, vocabulary - column);
-                Tensor logits = scratch.rows(0, rows * width).view(rows, width);
+                long width = Math.min(columns, vocabulary - column);
+                stride = stride(width);
+                Tensor logits = scratch.rows(0, rows * stride).view(rows, stride);
                 Tensor weights = w.rows(column, width);
                 product.timesTransposed(logits, some, weights, 1, 0);
-                backward.launch(Gpu.ceilDiv(width, BLOCK), rows, BLOCK).with(logits).with(coefficient.rows(row, rows))
-                        .with(target.rows(row, rows)).with(lse.rows(row, rows)).with(column).with(width).run();
+                backward.launch(Gpu.ceilDiv(stride, BLOCK), rows, BLOCK).with(logits).with(coefficient.rows(row, rows))
+                        .with(target.rows(row, rows)).with(lse.rows(row, rows)).with(column).with(width).with(stride).run();
                 product.times(dX.rows(row, rows), logits, weights, 1, column == 0 ? 0 : 1);
                 if (dW != null) {
                     product.transposedTimes(dW.rows(column, width), logits, some, 1, add || row > 0 ? 1 : 0);

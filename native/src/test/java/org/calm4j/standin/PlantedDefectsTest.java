@@ -63,7 +63,8 @@ class PlantedDefectsTest {
             new Defect("dynamic_shared_overrun", "write of 4 bytes out of bounds of dynamic shared memory: byte 128 of 128",
                     "out of bounds of dynamic shared memory at planted.cu"),
             new Defect("static_shared_overrun", "index 64 is out of bounds of", "index 64 is out of bounds of"),
-            new Defect("asynchronous_copy_not_waited_for", "shared memory that nobody wrote", null),
+            new Defect("asynchronous_copy_not_waited_for", "shared memory that nobody wrote", "before 1 asynchronous copies"),
+            new Defect("asynchronous_copy_outlives_its_thread", "before 1 asynchronous copies", "before 1 asynchronous copies"),
             new Defect("null_pointer", "null pointer", "null pointer"));
 
     record Case(Defect defect, Order order) {

@@ -9,6 +9,8 @@ import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.charset.StandardCharsets;
 import jcuda.Pointer;
+import jcuda.driver.CUcontext;
+import jcuda.driver.CUdevice;
 import jcuda.driver.CUdeviceptr;
 import jcuda.driver.CUevent;
 import jcuda.driver.CUfunction;
@@ -247,6 +249,29 @@ class PlantedHostDefectsTest {
         assertThat(StandIn.live()).isEqualTo("2 device allocations (128 bytes), 1 modules, 1 streams");
         device.close();
         assertThat(StandIn.report()).contains("cuCtxDestroy: leaked: 2 device allocations (128 bytes), 1 streams");
+        assertThat(StandIn.live()).isEqualTo("2 device allocations (128 bytes), 1 streams when a context ended");
+    }
+
+    /** Each hold of the primary context is to be given back; with the last one it ends, and nobody may use it then. */
+    @Test
+    void thePrimaryContext() {
+        device.close();
+        CUcontext first = new CUcontext();
+        CUcontext second = new CUcontext();
+        JCudaDriver.cuDevicePrimaryCtxRetain(first, new CUdevice());
+        JCudaDriver.cuDevicePrimaryCtxRetain(second, new CUdevice());
+        JCudaDriver.cuCtxSetCurrent(first);
+        Device.allocate(100);
+        assertThat(StandIn.live()).isEqualTo("1 device allocations (100 bytes), 2 holds of the primary context");
+        JCudaDriver.cuDevicePrimaryCtxRelease(new CUdevice());
+        JCudaDriver.cuCtxSynchronize();
+        assertThat(StandIn.report()).isEmpty();
+        JCudaDriver.cuDevicePrimaryCtxRelease(new CUdevice());
+        assertThat(StandIn.report()).contains("cuDevicePrimaryCtxRelease: leaked: 1 device allocations (100 bytes)");
+        assertThatThrownBy(() -> Device.allocate(1)).hasMessageContaining("CUDA_ERROR_INVALID_CONTEXT");
+        assertThatThrownBy(() -> JCudaDriver.cuDevicePrimaryCtxRelease(new CUdevice())).hasMessageContaining("CUDA_ERROR_INVALID_CONTEXT");
+        StandIn.resetAll();
+        assertThat(StandIn.live()).isEmpty();
     }
 
     @Test

@@ -58,7 +58,7 @@ public final class StandIn {
         return text("simt_report");
     }
 
-    /** What is alive, such as {@code 2 device allocations (4096 bytes), 1 modules}; empty where nothing is. */
+    /** What is alive, or was when its context ended, such as {@code 2 device allocations (4096 bytes), 1 modules}; empty where nothing is. */
     public static String live() {
         return text("simt_live");
     }
