@@ -4,9 +4,14 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Collection;
+import java.util.Collections;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.DeviceMemory;
 import org.calm4j.engine.op.Draws;
 import org.calm4j.engine.op.Precision;
 import org.calm4j.engine.op.Segments;
@@ -99,6 +104,16 @@ final class CudaBackend implements Backend {
         CudaBuffer buffer = gpu.allocate(bytes, "a block of tensors");
         gpu.zero(buffer.pointer(), bytes);
         return buffer;
+    }
+
+    @Override
+    public int decodingRows(int sequences) {
+        return Replay.rows(sequences);
+    }
+
+    @Override
+    public DeviceMemory memory() {
+        return gpu.memory();
     }
 
     @Override
@@ -306,9 +321,19 @@ final class CudaBackend implements Backend {
 
     @Override
     public void freezes(Collection<Tensor> weights) {
-        if (keepsRounded() && weights.stream().allMatch(w -> w.type() == DType.F32)) {
-            weights.stream().map(CudaBackend::buffer).distinct().forEach(CudaBuffer::keepRoundedWhileThereIsMemory);
+        if (!keepsRounded()) {
+            return;
         }
+        // Only matrices are in products. Where they have several types, the copy has those of the one that most elements have.
+        Map<CudaBuffer, Map<DType, Long>> sizes = new LinkedHashMap<>();
+        weights.stream().filter(w -> w.rank() == 2)
+                .forEach(w -> sizes.computeIfAbsent(buffer(w), buffer -> new EnumMap<>(DType.class)).merge(w.type(), w.size(), Long::sum));
+        sizes.forEach((buffer, types) -> {
+            DType type = Collections.max(types.entrySet(), Map.Entry.comparingByValue()).getKey();
+            if (type != DType.BF16) {
+                buffer.keepRoundedWhileThereIsMemory(type);
+            }
+        });
     }
 
     @Override

@@ -8,6 +8,7 @@ import jcuda.driver.CUdevice_attribute;
 import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.op.DeviceMemory;
 import org.calm4j.engine.op.Precision;
 import org.calm4j.engine.tensor.Tensor;
 
@@ -30,6 +31,7 @@ final class Gpu implements AutoCloseable {
     private final Scratch scratch;
     private final MatrixProduct product;
     private final List<CudaBuffer> dispensable = new ArrayList<>();
+    private final List<CudaBuffer> toBeRounded = new ArrayList<>();
     private long generation;
     private boolean open = true;
 
@@ -105,6 +107,18 @@ final class Gpu implements AutoCloseable {
     /** Memory whose rounded copies only save time: what is asked for else and is not there is taken from them. */
     List<CudaBuffer> dispensable() {
         return dispensable;
+    }
+
+    /** Memory that will have rounded copies, which a first product makes. */
+    List<CudaBuffer> toBeRounded() {
+        return toBeRounded;
+    }
+
+    /** Bytes that are free, without those that rounded copies are still to take, and all bytes. */
+    DeviceMemory memory() {
+        enter();
+        long[] memory = context.memory();
+        return new DeviceMemory(Math.max(0, memory[0] - toBeRounded.stream().mapToLong(CudaBuffer::bytesToCome).sum()), memory[1]);
     }
 
     CudaStream stream() {

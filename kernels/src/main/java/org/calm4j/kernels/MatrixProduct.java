@@ -54,23 +54,23 @@ final class MatrixProduct implements AutoCloseable {
         owners.add(scratch::close);
     }
 
-    /** {@code out = alpha·x·wᵀ + beta·out}: out (T,N), x (T,K), w (N,K). */
+    /** {@code out = alpha·x·wᵀ + beta·out}: out (T,N), x (T,K), w (N,K). Rows of out may be longer than N; what is behind stays. */
     void timesTransposed(Tensor out, Tensor x, Tensor w, double alpha, double beta) {
-        run(out, w, cublasOperation.CUBLAS_OP_T, x, cublasOperation.CUBLAS_OP_N, x.dim(1), alpha, beta);
+        run(out, w.dim(0), w, cublasOperation.CUBLAS_OP_T, x, cublasOperation.CUBLAS_OP_N, x.dim(1), alpha, beta);
     }
 
-    /** {@code out = alpha·x·w + beta·out}: out (T,K), x (T,N), w (N,K). */
+    /** {@code out = alpha·x·w + beta·out}: out (T,K), x (T,N), w (N,K). Rows of x may be longer than N; what is behind adds nothing. */
     void times(Tensor out, Tensor x, Tensor w, double alpha, double beta) {
-        run(out, w, cublasOperation.CUBLAS_OP_N, x, cublasOperation.CUBLAS_OP_N, x.dim(1), alpha, beta);
+        run(out, out.dim(1), w, cublasOperation.CUBLAS_OP_N, x, cublasOperation.CUBLAS_OP_N, w.dim(0), alpha, beta);
     }
 
-    /** {@code out = alpha·xᵀ·y + beta·out}: out (N,K), x (T,N), y (T,K). */
+    /** {@code out = alpha·xᵀ·y + beta·out}: out (N,K), x (T,N), y (T,K). Rows of x may be longer than N; what is behind adds nothing. */
     void transposedTimes(Tensor out, Tensor x, Tensor y, double alpha, double beta) {
-        run(out, y, cublasOperation.CUBLAS_OP_N, x, cublasOperation.CUBLAS_OP_T, x.dim(0), alpha, beta);
+        run(out, out.dim(1), y, cublasOperation.CUBLAS_OP_N, x, cublasOperation.CUBLAS_OP_T, x.dim(0), alpha, beta);
     }
 
-    private void run(Tensor out, Tensor first, int firstOperation, Tensor second, int secondOperation, long inner, double alpha,
-            double beta) {
+    private void run(Tensor out, long columns, Tensor first, int firstOperation, Tensor second, int secondOperation, long inner,
+            double alpha, double beta) {
         if (out.size() == 0) {
             return;
         }
@@ -88,7 +88,7 @@ final class MatrixProduct implements AutoCloseable {
         int data = type == DType.F32 ? cudaDataType.CUDA_R_32F : cudaDataType.CUDA_R_16BF;
         int compute = precision == Precision.TF32 ? cublasComputeType.CUBLAS_COMPUTE_32F_FAST_TF32 : cublasComputeType.CUBLAS_COMPUTE_32F;
         try {
-            JCublas2.cublasGemmEx_new(handle, firstOperation, secondOperation, Math.toIntExact(out.dim(1)), Math.toIntExact(out.dim(0)),
+            JCublas2.cublasGemmEx_new(handle, firstOperation, secondOperation, Math.toIntExact(columns), Math.toIntExact(out.dim(0)),
                     Math.toIntExact(inner), this.alpha, Gpu.pointer(a), data, Math.toIntExact(a.dim(1)), Gpu.pointer(b), data,
                     Math.toIntExact(b.dim(1)), this.beta, Gpu.pointer(out), cudaDataType.CUDA_R_32F, Math.toIntExact(out.dim(1)), compute,
                     cublasGemmAlgo.CUBLAS_GEMM_DEFAULT);
@@ -101,7 +101,7 @@ final class MatrixProduct implements AutoCloseable {
     }
 
     private static boolean isKept(DType type, Tensor x) {
-        return type == DType.BF16 && x.type() == DType.F32 && x.buffer() instanceof CudaBuffer buffer && buffer.keepsRounded();
+        return type == DType.BF16 && x.buffer() instanceof CudaBuffer buffer && buffer.keepsRounded(x.type());
     }
 
     /** Scratch that an operand takes. */
@@ -125,11 +125,11 @@ final class MatrixProduct implements AutoCloseable {
     private Tensor rounded(Tensor x) {
         CudaBuffer buffer = (CudaBuffer) x.buffer();
         if (buffer.roundedIsOld()) {
-            long size = buffer.bytes() / DType.F32.bytes();
-            copy.onDevice(new Tensor("rounded", buffer.rounded(), 0, DType.BF16, size), new Tensor("weights", buffer, 0, DType.F32, size));
+            long size = buffer.bytes() / x.type().bytes();
+            copy.onDevice(new Tensor("rounded", buffer.rounded(), 0, DType.BF16, size), new Tensor("weights", buffer, 0, x.type(), size));
             buffer.refreshed();
         }
-        return new Tensor(x.name(), buffer.rounded(), x.offset() / 2, DType.BF16, x.shape());
+        return new Tensor(x.name(), buffer.rounded(), x.offset() / x.type().bytes() * DType.BF16.bytes(), DType.BF16, x.shape());
     }
 
     @Override

@@ -1,9 +1,9 @@
 package org.calm4j.kernels;
 
 import it.unimi.dsi.fastutil.ints.IntArrayList;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
+import java.util.SequencedMap;
 import jcuda.CudaException;
 import org.calm4j.engine.op.Segments;
 
@@ -16,6 +16,8 @@ final class Replay implements AutoCloseable {
     /** Runs before one is recorded: the first one takes scratch memory, and many sizes never come again. */
     private static final int DIRECT = 2;
     private static final int MOST = 16;
+    /** Steps of decoding with more than a few rows have a multiple of so many: otherwise each sequence that ends gives another shape. */
+    private static final int MULTIPLE = 8;
 
     /** What launches take from the segments in a step of decoding: their grids, and where their lists lie. */
     private record Decoding(Object key, int singles, long splits) {
@@ -29,16 +31,28 @@ final class Replay implements AutoCloseable {
         private int runs;
         private int tile;
         private CudaGraph graph;
+
+        void close() {
+            if (graph != null) {
+                graph.close();
+            }
+        }
     }
 
     private final Gpu gpu;
     private final Attention attention;
-    private final Map<Record, Recorded> recorded = new HashMap<>();
+    /** The one that was used longest ago first. */
+    private final SequencedMap<Record, Recorded> recorded = new LinkedHashMap<>(2 * MOST, 0.75f, true);
     private long generation;
 
     Replay(Gpu gpu, Attention attention) {
         this.gpu = gpu;
         this.attention = attention;
+    }
+
+    /** Rows of a step of decoding for so many sequences: 1, 2, 4, or a multiple of 8. */
+    static int rows(int sequences) {
+        return sequences > MULTIPLE / 2 ? (sequences + MULTIPLE - 1) / MULTIPLE * MULTIPLE : sequences == 3 ? MULTIPLE / 2 : sequences;
     }
 
     void run(Object key, Segments segments, Runnable work) {
@@ -51,13 +65,16 @@ final class Replay implements AutoCloseable {
         if (of != null) {
             attention.forest().lay(segments, of.tile);
         }
-        if (generation != gpu.generation() || of == null && recorded.size() == MOST) {
+        if (generation != gpu.generation()) {
             // Addresses in the graphs may be those of memory that was given back.
             close();
             generation = gpu.generation();
             of = null;
         }
         if (of == null) {
+            if (recorded.size() == MOST) {
+                recorded.pollFirstEntry().getValue().close();
+            }
             of = new Recorded();
             recorded.put(shape, of);
         }
@@ -95,11 +112,7 @@ final class Replay implements AutoCloseable {
 
     @Override
     public void close() {
-        recorded.values().forEach(of -> {
-            if (of.graph != null) {
-                of.graph.close();
-            }
-        });
+        recorded.values().forEach(Recorded::close);
         recorded.clear();
     }
 }

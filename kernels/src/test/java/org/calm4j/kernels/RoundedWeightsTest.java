@@ -68,19 +68,28 @@ final class RoundedWeightsTest {
         }
     }
 
-    /** Frozen weights are rounded once; when memory is short, the copy is given up, and products are the same without it. */
-    @Test
-    void frozenWeightsAreRoundedOnce() {
+    /**
+     * Frozen weights are rounded once, those of 16 bits too, among others of another type; when memory is short, the copy is given up, and
+     * products are the same without it.
+     */
+    @ParameterizedTest
+    @EnumSource(names = {"F32", "F16"})
+    void frozenWeightsAreRoundedOnce(DType type) {
         assumeTrue(CudaProbe.run().usable() && StandIn.isPresent(), "launches are counted by the stand-in, and its memory can be made small");
         CudaNatives.loadCublas();
         double[] weights = random.doubles(OUT * IN, -1, 1).toArray();
         double[] inputs = random.doubles(ROWS * IN, -1, 1).toArray();
-        try (CudaBackend b = new CudaBackend(0, Precision.BF16); Block block = block(b, OUT); Block rows = block(b, ROWS);
+        try (CudaBackend b = new CudaBackend(0, Precision.BF16);
+                Block block = new Block.Plan().add("vector", DType.F32, 3).add("matrix", type, OUT, IN).allocate(b::allocate);
+                Block written = block(b, OUT); Block rows = block(b, ROWS);
                 Block out = new Block.Plan().add("out", DType.F32, ROWS, OUT).allocate(b::allocate)) {
-            b.write(block.get("matrix"), weights, weights.length);
+            b.write(written.get("matrix"), weights, weights.length);
+            b.copy(block.get("matrix"), written.get("matrix"));
             b.write(rows.get("matrix"), inputs, inputs.length);
             double[] anew = product(b, out, rows, block.get("matrix"));
+            long free = b.memory().free();
             b.freezes(block.tensors());
+            assertThat(free - b.memory().free()).as("what the copy is going to take").isEqualTo(block.whole(DType.F32).bytes() / type.bytes() * 2);
             List<Long> launches = new ArrayList<>();
             for (int i = 0; i < 3; i++) {
                 long before = StandIn.count(StandIn.Counter.LAUNCHES);

@@ -13,6 +13,8 @@ import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.DecodeBatch;
 import org.calm4j.engine.model.KvCache;
 import org.calm4j.engine.model.ModelFolder;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.DeviceMemory;
 import org.calm4j.engine.op.Draws;
 import org.calm4j.engine.op.Segments;
 import org.calm4j.engine.text.Tokenizer;
@@ -25,7 +27,13 @@ public final class Generator {
     private static final int ROWS = 2048;
     private static final int MOST_SEQUENCES = 512;
     private static final long MOST_LOGITS = 1 << 24;
+    /** A device's memory may be for logits up to this part of it, and what draws from them takes twice as much. */
+    private static final long LOGITS_PART = 256;
     private static final long CACHE_BYTES = 1L << 30;
+    /** What operations take from a device while they run: operands that are rounded, and what draws from logits. */
+    private static final long RESERVE = 1L << 30;
+    /** In place of a number of bytes: {@link #CACHE_BYTES} of the machine's memory, most of what a device has left of its own. */
+    private static final long WHAT_IS_THERE = 0;
 
     private final CausalLm model;
     private final Tokenizer tokenizer;
@@ -34,12 +42,12 @@ public final class Generator {
 
     /** On token ids: completions have no text. */
     public Generator(CausalLm model) {
-        this(model, null, MOST_SEQUENCES, CACHE_BYTES);
+        this(model, null, MOST_SEQUENCES, WHAT_IS_THERE);
     }
 
     /** Completions have a text where the folder has a tokenizer. */
     public Generator(ModelFolder folder) {
-        this(folder.model(), folder.tokenizer(), MOST_SEQUENCES, CACHE_BYTES);
+        this(folder.model(), folder.tokenizer(), MOST_SEQUENCES, WHAT_IS_THERE);
     }
 
     /**
@@ -49,7 +57,9 @@ public final class Generator {
     Generator(CausalLm model, Tokenizer tokenizer, int mostSequences, long cacheBytes) {
         this.model = model;
         this.tokenizer = tokenizer;
-        this.mostSequences = Math.clamp(MOST_LOGITS / model.config().vocabSize(), 1, mostSequences);
+        DeviceMemory memory = model.backend().memory();
+        long logits = memory == null ? MOST_LOGITS : Math.max(MOST_LOGITS, memory.total() / LOGITS_PART / model.backend().computeType().bytes());
+        this.mostSequences = Math.clamp(logits / model.config().vocabSize(), 1, mostSequences);
         this.cacheBytes = cacheBytes;
     }
 
@@ -78,11 +88,14 @@ public final class Generator {
         int longest = check(prompts, sampling);
         long wanted = (long) prompts.size() * sampling.count();
         int sequences = (int) Math.min(wanted, mostSequences);
-        int rows = Math.max(Math.max(longest, sequences), (int) Math.min(ROWS, prompts.stream().mapToLong(p -> p.length).sum()));
-        var capacity = new Activations.Capacity(rows, sequences, longest + sampling.maxNewTokens(), sequences,
-                model.loraRank());
-        try (KvCache cache = new KvCache(model.backend(), model.config(), cacheRows(prompts, sampling, sequences, longest));
-                Activations activations = new Activations(model.backend(), model.config(), Activations.Purpose.INFERENCE, capacity)) {
+        Backend backend = model.backend();
+        int padded = backend.decodingRows(sequences);
+        int spare = IntStream.rangeClosed(1, sequences).map(n -> backend.decodingRows(n) - n).max().orElse(0);
+        int rows = Math.max(Math.max(longest, padded), (int) Math.min(ROWS, prompts.stream().mapToLong(p -> p.length).sum()));
+        var capacity = new Activations.Capacity(rows, padded, longest + sampling.maxNewTokens(), padded, model.loraRank());
+        // The cache takes its part of what the others have left.
+        try (Activations activations = new Activations(backend, model.config(), Activations.Purpose.INFERENCE, capacity);
+                KvCache cache = new KvCache(backend, model.config(), cacheRows(prompts, sampling, sequences, longest), spare)) {
             new Work(prompts, firstNumber, sampling, cache, activations, sequences, all).run(done);
         }
         return all;
@@ -118,9 +131,22 @@ public final class Generator {
         long promptsTogether = Math.min(sequences, sequences / sampling.count() + 2);
         long together = promptsTogether * CachePages.pages(longest) + sequences * own;
         long one = CachePages.pages(longest) + own;
-        long affordable = Math.max(one, cacheBytes / (CachePages.PAGE * KvCache.bytesPerRow(model.config(), model.backend())));
+        long affordable = Math.max(one, cacheBytes() / (CachePages.PAGE * KvCache.bytesPerRow(model.config(), model.backend())));
         long pages = Math.min(Math.min(inAll, together), Math.min(affordable, Integer.MAX_VALUE / CachePages.PAGE));
         return (int) pages * CachePages.PAGE;
+    }
+
+    private long cacheBytes() {
+        return cacheBytes == WHAT_IS_THERE ? cacheBytes(model.backend().memory()) : cacheBytes;
+    }
+
+    /**
+     * Bytes that keys and values may take. A device keeps a fifth of its free memory, or the reserve if that is more, but no more than half.
+     *
+     * @param memory null where there is only the machine's
+     */
+    static long cacheBytes(DeviceMemory memory) {
+        return memory == null ? CACHE_BYTES : memory.free() - Math.min(memory.free() / 2, Math.max(memory.free() / 5, RESERVE));
     }
 
     /** A prompt whose completions are under way. */
@@ -326,6 +352,7 @@ public final class Generator {
                     rows.add(i);
                 }
             }
+            batch.pad(model.backend().decodingRows(batch.rows()), cache.rows());
             model.decode(activations, batch, cache);
             draw(drawing, rows);
         }

@@ -36,6 +36,19 @@ public final class DecodeBatch {
         append(token, segments.depth(segment) + segments.keyLength(segment) - 1, rows.row(length - 1));
     }
 
+    /**
+     * Fills a step of decoding up to so many rows, with tokens of no sequence that see themselves alone.
+     *
+     * @param spare the first of the cache's rows that are for them
+     */
+    public void pad(int rows, int spare) {
+        for (int row = spare; tokens.size() < rows; row++) {
+            segments.add(tokens.size(), 1, row, 1, Segments.NONE);
+            markedRows.add(tokens.size());
+            append(0, 0, row);
+        }
+    }
+
     /** A segment for each run of rows, one below the other; the last one, which is returned, has the queries. */
     private int segments(CachePages.Rows rows, int length, int queries, int parent) {
         int segment = parent;

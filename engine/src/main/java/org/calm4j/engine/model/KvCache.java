@@ -15,12 +15,17 @@ public final class KvCache implements AutoCloseable {
     private final int rows;
 
     public KvCache(Backend backend, ModelConfig config, int rows) {
+        this(backend, config, rows, 0);
+    }
+
+    /** @param spare more rows, which no sequence gets: those of {@link DecodeBatch#pad} */
+    public KvCache(Backend backend, ModelConfig config, int rows, int spare) {
         this.rows = rows;
         int width = config.keyValueHeads() * config.headDim();
         DType type = backend.cacheType(config.headDim());
         Block.Plan plan = new Block.Plan();
         for (int l = 0; l < config.layers(); l++) {
-            plan.add("key." + l, type, rows, width).add("value." + l, type, rows, width);
+            plan.add("key." + l, type, rows + spare, width).add("value." + l, type, rows + spare, width);
         }
         memory = plan.allocate(backend::allocate);
         for (int l = 0; l < config.layers(); l++) {
@@ -34,6 +39,7 @@ public final class KvCache implements AutoCloseable {
         return 2L * config.layers() * config.keyValueHeads() * config.headDim() * backend.cacheType(config.headDim()).bytes();
     }
 
+    /** Without the spare ones, which come after them. */
     public int rows() {
         return rows;
     }

@@ -36,6 +36,19 @@ public interface Backend extends AutoCloseable {
         return false;
     }
 
+    /** The memory of the device; null where tensors lie in the machine's. */
+    default DeviceMemory memory() {
+        return null;
+    }
+
+    /**
+     * How many rows a step of decoding is to have for so many sequences, at least as many: where steps are recorded, few numbers of rows
+     * give few recordings.
+     */
+    default int decodingRows(int sequences) {
+        return sequences;
+    }
+
     /** Zeroed memory of this backend. */
     Buffer allocate(long bytes);
 

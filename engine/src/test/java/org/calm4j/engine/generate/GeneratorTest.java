@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.lang.reflect.Proxy;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -19,9 +20,11 @@ import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.model.Scorer;
 import org.calm4j.engine.model.TinyModel;
 import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.DeviceMemory;
 import org.calm4j.engine.op.Segments;
 import org.calm4j.engine.op.scalar.ScalarBackend;
 import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.engine.text.Tokenizer;
 import org.junit.jupiter.api.Test;
 
@@ -107,6 +110,45 @@ final class GeneratorTest {
                         assertThat(waves.get(p).get(k).tokens()).isEqualTo(together.get(p).get(k).tokens());
                         assertThat(waves.get(p).get(k).logProbs()).isEqualTo(together.get(p).get(k).logProbs());
                     }
+                }
+            }
+        }
+    }
+
+    /** The machine's memory is not asked; a device's is taken but for a part, in GiB. */
+    @Test
+    void theCacheTakesMostOfWhatADeviceHasLeft() {
+        assertThat(Generator.cacheBytes(null)).isEqualTo(1L << 30);
+        for (double[] of : new double[][] {{120, 96}, {10, 8}, {4, 3}, {1.5, 0.75}, {0, 0}}) {
+            assertThat(Generator.cacheBytes(new DeviceMemory((long) (of[0] * (1L << 30)), 139L << 30)))
+                    .isCloseTo((long) (of[1] * (1L << 30)), within(4L));
+        }
+    }
+
+    /** A device with little memory decodes fewer sequences together, one with padded steps computes rows of no sequence: the results stay. */
+    @Test
+    void padding() {
+        List<List<Completion>> right = generate(PROMPTS, Sampling.random(9, 1.2, 5, 3));
+        for (long free : new long[] {1, 1 << 30}) {
+            List<Integer> rows = new ArrayList<>();
+            Backend device = (Backend) Proxy.newProxyInstance(Backend.class.getClassLoader(), new Class<?>[] {Backend.class},
+                    (proxy, method, given) -> switch (method.getName()) {
+                        case "memory" -> new DeviceMemory(free, 1L << 36);
+                        case "decodingRows" -> ((int) given[0] + 3) / 4 * 4;
+                        case "sample" -> {
+                            rows.add(Math.toIntExact(((Tensor) given[1]).dim(0)));
+                            yield method.invoke(model.backend(), given);
+                        }
+                        default -> method.invoke(model.backend(), given);
+                    });
+            List<List<Completion>> given = new Generator(TinyModel.random(device, true)).generate(PROMPTS, Sampling.random(9, 1.2, 5, 3), done -> { });
+            // Prompts are not padded.
+            assertThat(rows).as("steps").filteredOn(n -> n > PROMPTS.size()).isNotEmpty().allMatch(n -> n % 4 == 0);
+            assertThat(rows.stream().mapToInt(n -> n).max().orElse(0) == 16).isEqualTo(free > 1);
+            for (int p = 0; p < PROMPTS.size(); p++) {
+                for (int k = 0; k < 5; k++) {
+                    assertThat(given.get(p).get(k).tokens()).isEqualTo(right.get(p).get(k).tokens());
+                    assertThat(given.get(p).get(k).logProbs()).isEqualTo(right.get(p).get(k).logProbs());
                 }
             }
         }
