@@ -91,6 +91,8 @@ public final class Calm implements Runnable {
             return line.execute(known(line, arguments));
         } catch (OutOfMemoryError e) {
             return failures.outOfMemory(err, e);
+        } catch (InternalError e) {
+            return failures.cutOff(err, e);
         } finally {
             out.flush();
             err.flush();

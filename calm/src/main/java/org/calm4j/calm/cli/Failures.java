@@ -4,6 +4,8 @@ import java.io.PrintWriter;
 import java.util.Arrays;
 import java.util.List;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Excerpt;
+import org.calm4j.engine.io.Safetensors;
 import picocli.CommandLine;
 
 /** What the user hears when something goes wrong: one to three lines, and the exit code; a stack trace only with {@code --debug}. */
@@ -40,11 +42,26 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
             trace(debug, e, err);
             return known.kind().exitCode();
         }
-        String what = e.getMessage() == null ? e.getClass().getSimpleName() : e.getClass().getSimpleName() + ": " + e.getMessage();
+        for (Throwable cause = e.getCause(); cause != null; cause = cause.getCause()) {
+            if (cause instanceof InternalError fault && Safetensors.cutOff() != null) {
+                return cutOff(err, fault);
+            }
+        }
+        String what = Excerpt.message(e.getMessage() == null ? e.getClass().getSimpleName() : e.getClass().getSimpleName() + ": " + e.getMessage());
         err.println(line.getCommandSpec().qualifiedName() + ": failed unexpectedly, " + what.lines().findFirst().orElse(""));
         err.println(debug ? "" : "This is a defect of the program; --debug shows where.");
         trace(debug, e, err);
         return FAILED;
+    }
+
+    /** Mapped memory that ended with its file. */
+    int cutOff(PrintWriter err, InternalError e) {
+        if (Safetensors.cutOff() == null) {
+            throw e;
+        }
+        err.println("calm: " + Excerpt.message(Safetensors.cutOff() + ": became shorter while it was in use; give the model's files time to be written, "
+                + "and try again"));
+        return CalmException.Kind.BAD_INPUT.exitCode();
     }
 
     int outOfMemory(PrintWriter err, OutOfMemoryError e) {

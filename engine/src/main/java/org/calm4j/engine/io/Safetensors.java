@@ -27,15 +27,20 @@ import org.calm4j.engine.tensor.HostBuffer;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
- * Tensors in files of the safetensors format: eight bytes of header length, a JSON header, the data. Read through a memory map, so that
- * opening costs nothing; a header is checked in full before any tensor is given out.
+ * Tensors in files of the safetensors format: eight bytes of header length, a JSON header, the data. Large ones are read through a memory map, so
+ * that opening costs nothing; a header is checked in full before any tensor is given out.
  */
 public final class Safetensors implements AutoCloseable {
     private static final long MAX_HEADER = 100_000_000;
     private static final int CHUNK = 1 << 20;
+    /** Files up to this size are read, larger ones mapped. */
+    private static final long READ = 256L << 20;
+    private static volatile Path cutOff;
 
     private final List<HostBuffer> buffers = new ArrayList<>();
     private final Map<String, Tensor> tensors = new LinkedHashMap<>();
+    /** Of mapped files, when they were opened. */
+    private final Map<Path, Long> sizes = new LinkedHashMap<>();
 
     private final List<String> leftOut = new ArrayList<>();
     private final Predicate<String> passedOver;
@@ -104,10 +109,13 @@ public final class Safetensors implements AutoCloseable {
             Arena arena = Arena.ofShared();
             MemorySegment mapped;
             try {
-                mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, size, arena);
-            } catch (IOException e) {
+                mapped = size <= READ ? read(channel, file, size, arena) : channel.map(FileChannel.MapMode.READ_ONLY, 0, size, arena);
+            } catch (IOException | RuntimeException e) {
                 arena.close();
                 throw e;
+            }
+            if (size > READ) {
+                sizes.put(file, size);
             }
             HostBuffer buffer = new HostBuffer(mapped, arena);
             buffers.add(buffer);
@@ -133,6 +141,35 @@ public final class Safetensors implements AutoCloseable {
         } catch (IOException e) {
             throw Json.unreadable(file, e);
         }
+    }
+
+    /** The bytes of a small file: what becomes of it later does not matter, while memory that is mapped ends with the file. */
+    private static MemorySegment read(FileChannel channel, Path file, long size, Arena arena) throws IOException {
+        MemorySegment bytes = arena.allocate(size, HostBuffer.ALIGNMENT);
+        ByteBuffer to = bytes.asByteBuffer();
+        while (to.hasRemaining()) {
+            if (channel.read(to) < 0) {
+                throw CalmException.badInput(file, "became shorter while it was read; wait until it is written, and try again");
+            }
+        }
+        return bytes;
+    }
+
+    /** A mapped file that was cut off while it was in use, which ends its reading in an {@link InternalError}; null where none was. */
+    public static Path cutOff() {
+        return cutOff;
+    }
+
+    private void lookForCutOff() {
+        sizes.forEach((file, size) -> {
+            try {
+                if (!Files.exists(file) || Files.size(file) < size) {
+                    cutOff = file;
+                }
+            } catch (IOException e) {
+                cutOff = file;
+            }
+        });
     }
 
     /** Writes tensors, in their order; beside, synced, renamed. */
@@ -208,6 +245,7 @@ public final class Safetensors implements AutoCloseable {
 
     @Override
     public void close() {
+        lookForCutOff();
         buffers.forEach(HostBuffer::close);
     }
 }

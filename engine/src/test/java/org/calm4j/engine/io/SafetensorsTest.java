@@ -22,6 +22,8 @@ import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.HostBuffer;
 import org.calm4j.engine.tensor.Tensor;
+import java.nio.channels.FileChannel;
+import java.nio.file.StandardOpenOption;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -234,5 +236,23 @@ final class SafetensorsTest {
         ByteBuffer bytes = ByteBuffer.allocate(8 + json.length + dataBytes).order(ByteOrder.LITTLE_ENDIAN);
         bytes.putLong(length).put(json);
         return Files.write(folder.resolve("broken.safetensors"), bytes.array());
+    }
+
+    /** What was opened stays as it was, whatever becomes of the file: mapped memory would end with it, and Java too. */
+    @Test
+    void aFileThatIsCutOffWhileItIsInUse() throws IOException {
+        Path file = folder.resolve("cut.safetensors");
+        try (HostBuffer buffer = new HostBuffer(1 << 20)) {
+            Tensor tensor = new Tensor("a", buffer, 0, DType.F32, 1 << 18);
+            tensor.set((1 << 18) - 1, 7);
+            Safetensors.write(file, List.of(tensor), Map.of());
+        }
+        try (Safetensors opened = Safetensors.open(file)) {
+            try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+                channel.truncate(100);
+            }
+            assertThat(opened.tensors().get("a").get((1 << 18) - 1)).isEqualTo(7f);
+        }
+        assertThatThrownBy(() -> Safetensors.open(file)).isInstanceOf(CalmException.class).hasMessageContaining("cut.safetensors");
     }
 }
