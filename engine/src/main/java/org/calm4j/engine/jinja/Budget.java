@@ -1,0 +1,61 @@
+package org.calm4j.engine.jinja;
+
+/**
+ * How much one rendering may do and make, so that a hostile template ends soon. One step is about ten nanoseconds: an expression, or the
+ * writing of a few characters.
+ */
+final class Budget {
+    private static final long STEPS = 30_000_000;
+    private static final int LARGEST = 10_000_000;
+    private static final int MOST_ITEMS = 1_000_000;
+    private static final int CHARACTERS_A_STEP = 8;
+    /** Python gives up at some hundred calls of a macro, too. */
+    private static final int DEEPEST = 400;
+
+    private long steps;
+    private int depth;
+
+    void step() {
+        step(1);
+    }
+
+    void step(long more) {
+        steps += more;
+        if (steps > STEPS) {
+            throw new TemplateFailure("takes more than " + STEPS + " steps");
+        }
+    }
+
+    /** Counts a text that is going to be made. */
+    void text(long characters) {
+        if (characters > LARGEST) {
+            throw new TemplateFailure("makes a text of more than " + LARGEST + " characters");
+        }
+        step(characters / CHARACTERS_A_STEP);
+    }
+
+    /** Counts a text that was made. */
+    String made(String text) {
+        text(text.length());
+        return text;
+    }
+
+    /** Counts a list that is going to be made. */
+    void items(long items) {
+        if (items > MOST_ITEMS) {
+            throw new TemplateFailure("makes a list of more than " + MOST_ITEMS + " items");
+        }
+        step(items);
+    }
+
+    void enter() {
+        step();
+        if (++depth > DEEPEST) {
+            throw new TemplateFailure("nests deeper than " + DEEPEST + " levels");
+        }
+    }
+
+    void leave() {
+        depth--;
+    }
+}

@@ -1,0 +1,19 @@
+package org.calm4j.engine.jinja;
+
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Python's tuple: a list that prints with parentheses and equals no list.
+ *
+ * @param names what the items are also called; empty where they have no names
+ */
+record Tuple(List<Object> items, List<String> names) {
+    Tuple(List<Object> items) {
+        this(items, List.of());
+    }
+
+    static Tuple of(Object... items) {
+        return new Tuple(Arrays.asList(items));
+    }
+}
