@@ -1,34 +1,26 @@
-"""Conversations as Jinja2 writes them with the settings of transformers: the numbers of ChatTemplateTest.
+"""Conversations as Jinja2 writes them with the settings of transformers: the table of ChatTemplateTest.
 
-Needs Python 3 and jinja2 (python3-jinja2 in Debian). Run in this folder:  python3 chat_templates.py
-The templates are written for this test; they use what the published ones of Llama 3.1, Mistral and Qwen use.
+Needs Python 3 and jinja2 3.1 (python3-jinja2 in Debian). Run in this folder:  python3 chat_templates.py
+The templates are written for this test; they use what the published ones of Llama, Mistral, Qwen, DeepSeek, Command R, Nemotron, Gemma and
+gpt-oss use. The first line of the table has the conversations and options, each other line a rendering.
 """
+import copy
 import json
 import os
 
 import jinja2.exceptions
-import jinja2.ext
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from jinja_constructs import environment
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "resources", "oracle", "chat")
-
-
-def raise_exception(message):
-    raise jinja2.exceptions.TemplateError(message)
-
-
-def tojson(value, indent=None):
-    return json.dumps(value, ensure_ascii=False, indent=indent)
-
-
-environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[jinja2.ext.loopcontrols])
-environment.filters["tojson"] = tojson
-environment.globals["raise_exception"] = raise_exception
 
 
 def user(text): return {"role": "user", "content": text}
 def assistant(text, **more): return {"role": "assistant", "content": text, **more}
 def system(text): return {"role": "system", "content": text}
+
+
+def TEXT(text): return {"type": "text", "text": text}
 
 
 CALL = {"type": "function", "id": "abcdefghi", "function": {"name": "w",
@@ -45,10 +37,21 @@ CONVERSATIONS = [
     [user("a"), assistant("b"), system("late"), user("c")],
     [user("weather?"), assistant("", tool_calls=[CALL]), {"role": "tool", "content": "sunny", "tool_call_id": "abcdefghi"},
      assistant("Sun."), user("ok")],
+    [system("s"), user("two?"), assistant("wait", tool_calls=[CALL, {**CALL, "id": "abcdefghj"}], reasoning_content=" hm "),
+     {"role": "tool", "content": "a", "name": "w"}, {"role": "tool", "content": "b", "name": "w"}, assistant("done")],
+    [user("null"), assistant(None, tool_calls=[CALL])],
+    [user("text"), {"role": "assistant", "tool_calls": [{"type": "function", "id": "1", "function": {"name": "x", "arguments": "{}"}}]}],
+    [user([TEXT("one"), TEXT("two")]), assistant([TEXT(" answer ")]), user("c")],
+    [system([TEXT("sys")]), user([TEXT("look"), {"type": "image"}])],
+    [user(None)],
+    [{"role": "developer", "content": "d"}, user("")],
 ]
 TOOLS = [{"type": "function", "function": {"name": "w", "description": "Weather 'of' a <city>", "parameters": {"type": "object",
-          "properties": {"city": {"type": "string"}}, "required": ["city"]}, "return": {"type": "string"}}}]
-OPTIONS = [{}, {"tools": TOOLS}, {"enable_thinking": False}, {"enable_thinking": True}, {"date_string": "1 Jan 2025"}]
+          "properties": {"city": {"type": "string", "enum": ["A", "ß"]}, "n": {"type": ["integer", "null"], "default": None},
+          "list": {"type": "array", "items": {"type": "object", "properties": {"k": {"type": "boolean"}}, "required": ["k"]}}},
+          "required": ["city"]}, "return": {"type": "string"}}}]
+OPTIONS = [{}, {"tools": TOOLS}, {"enable_thinking": False}, {"enable_thinking": True}, {"date_string": "1 Jan 2025",
+           "documents": [{"title": "T", "text": "t"}, {"title": "U"}]}]
 
 cases = []
 for name in sorted(os.listdir(FOLDER)):
@@ -56,16 +59,21 @@ for name in sorted(os.listdir(FOLDER)):
         continue
     with open(os.path.join(FOLDER, name), encoding="utf-8") as file:
         template = environment.from_string(file.read())
-    for messages in CONVERSATIONS:
-        for options in OPTIONS:
+    for conversation, messages in enumerate(CONVERSATIONS):
+        for option, options in enumerate(OPTIONS):
             for prompt in (False, True):
-                case = {"template": name, "messages": messages, "options": options, "add_generation_prompt": prompt}
-                values = {"tools": None, "documents": None, "bos_token": "<s>", "eos_token": "</s>", **options}
+                case = {"template": name, "conversation": conversation, "options": option, "add_generation_prompt": prompt}
+                values = {"tools": None, "documents": None, "bos_token": "<s>", "eos_token": "</s>", **copy.deepcopy(options)}
                 try:
-                    case["text"] = template.render(messages=messages, add_generation_prompt=prompt, **values)
+                    case["text"] = template.render(messages=copy.deepcopy(messages), add_generation_prompt=prompt, **values)
+                except jinja2.exceptions.UndefinedError:
+                    case["error"] = ""
                 except jinja2.exceptions.TemplateError as error:
                     case["error"] = str(error)
+                except Exception:
+                    case["error"] = ""
                 cases.append(case)
 with open(os.path.join(FOLDER, "expected.jsonl"), "w", encoding="utf-8") as file:
+    file.write(json.dumps({"conversations": CONVERSATIONS, "options": OPTIONS}, ensure_ascii=False) + "\n")
     for case in cases:
         file.write(json.dumps(case, ensure_ascii=False) + "\n")

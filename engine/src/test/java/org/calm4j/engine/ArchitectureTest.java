@@ -20,6 +20,7 @@ final class ArchitectureTest {
                 .layer("op").definedBy("..engine.op..")
                 .layer("io").definedBy("..engine.io..")
                 .layer("text").definedBy("..engine.text..")
+                .layer("jinja").definedBy("..engine.jinja..")
                 .layer("model").definedBy("..engine.model..")
                 .layer("loss").definedBy("..engine.loss..")
                 .layer("train").definedBy("..engine.train..")
@@ -29,6 +30,8 @@ final class ArchitectureTest {
                 .whereLayer("loss").mayOnlyBeAccessedByLayers("train")
                 .whereLayer("model").mayOnlyBeAccessedByLayers("train", "generate")
                 .whereLayer("text").mayOnlyBeAccessedByLayers("model", "generate")
+                .whereLayer("jinja").mayOnlyBeAccessedByLayers("text")
+                .whereLayer("jinja").mayNotAccessAnyLayer()
                 .whereLayer("io").mayOnlyBeAccessedByLayers("text", "model", "train", "generate")
                 .whereLayer("op").mayOnlyBeAccessedByLayers("model", "train", "generate")
                 .check(classes);

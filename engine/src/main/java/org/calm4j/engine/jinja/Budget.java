@@ -5,7 +5,10 @@ package org.calm4j.engine.jinja;
  * writing of a few characters.
  */
 final class Budget {
-    private static final long STEPS = 30_000_000;
+    /** That of the rendering under way, for what has no other way to it: comparisons, lengths and searches. */
+    static final ScopedValue<Budget> CURRENT = ScopedValue.newInstance();
+
+    private static final long STEPS = 20_000_000;
     private static final int LARGEST = 10_000_000;
     private static final int MOST_ITEMS = 1_000_000;
     private static final int CHARACTERS_A_STEP = 8;
@@ -38,6 +41,23 @@ final class Budget {
     String made(String text) {
         text(text.length());
         return text;
+    }
+
+    /** Counts a walk over a text. */
+    static void walk(int characters) {
+        if (characters > 64) {
+            CURRENT.get().step(characters / 16);
+        }
+    }
+
+    /** Counts a search, whose worst case is the product of both lengths. */
+    static void search(int characters, int wanted) {
+        CURRENT.get().step((long) characters * Math.max(4, wanted) / 64);
+    }
+
+    /** Counts a look at one of many items. */
+    static void item() {
+        CURRENT.get().step();
     }
 
     /** Counts a list that is going to be made. */

@@ -19,6 +19,7 @@ final class Dicts {
             return map.containsKey(plain) ? plain : NONE;
         }
         for (Object key : map.keySet()) {
+            Budget.item();
             if (Python.equal(key, plain)) {
                 return key;
             }
@@ -36,6 +37,7 @@ final class Dicts {
             throw new TemplateFailure("uses " + Python.type(value) + " as a key");
         }
         if (value instanceof Tuple tuple) {
+            Budget.CURRENT.get().step(tuple.items().size());
             tuple.items().forEach(Dicts::checkKey);
         }
     }

@@ -65,11 +65,12 @@ final class Filters {
         if (name == null) {
             throw new TemplateFailure("asks for an attribute without a name");
         }
-        Object found = interpreter.method(value, name);
-        if (found == null && value instanceof Undefined undefined) {
+        if (value instanceof Undefined undefined) {
             throw undefined.failure();
         }
-        return found != null ? found : interpreter.missing(value, name);
+        Object method = interpreter.method(value, name);
+        Object found = method != null ? method : Interpreter.own(value, name);
+        return found == Arguments.ABSENT ? interpreter.missing(value, name) : found;
     }
 
     private static Object number(String name, Object value, Arguments given, Budget budget) {
@@ -110,14 +111,11 @@ final class Filters {
             return otherwise;
         }
         double floating = (Double) number;
-        // Python raises at the infinite unless it was a text.
-        if (!Double.isFinite(floating)) {
-            if (Double.isInfinite(floating) && text == null) {
-                return otherwise;
-            }
-            return otherwise;
+        if (Double.isInfinite(floating) && text == null) {
+            // As Python does, which expects this error only of a text.
+            throw new TemplateFailure("makes an integer of " + Numbers.repr(floating));
         }
-        return Numbers.truncated(floating);
+        return Double.isFinite(floating) ? Numbers.truncated(floating) : otherwise;
     }
 
     /** Null where it is no integer. */

@@ -93,7 +93,6 @@ final class Interpreter {
         Object left = value(compare.first(), scope);
         for (int i = 0; i < compare.operators().size(); i++) {
             Object right = value(compare.others().get(i), scope);
-            budget.step(Python.isText(right) ? Python.text(right).length() / 64 : 0);
             if (!Operators.compare(compare.operators().get(i), left, right)) {
                 return false;
             }
@@ -182,7 +181,7 @@ final class Interpreter {
     }
 
     /** What an object other than a dict has under a name; {@link Arguments#ABSENT} for nothing. */
-    private static Object own(Object value, String name) {
+    static Object own(Object value, String name) {
         switch (value) {
             case Namespace namespace -> {
                 return namespace.attributes().containsKey(name) ? namespace.attributes().get(name) : Arguments.ABSENT;

@@ -67,8 +67,8 @@ final class ListFilters {
 
     private static Object last(Object value) {
         Undefined none = new Undefined("the last item of nothing is undefined");
-        if (value instanceof Undefined undefined) {
-            throw undefined.failure();
+        if (value instanceof Undefined) {
+            return none;
         }
         if (value instanceof Lazy || Python.iterator(value) == null) {
             throw new TemplateFailure("asks for the last item of " + Python.type(value));
@@ -89,7 +89,6 @@ final class ListFilters {
         if (Python.iterator(value) == null) {
             throw new TemplateFailure("turns around " + Python.type(value));
         }
-        // Python asks an undefined value for its items from the end, which fails.
         List<Object> reversed = Sequences.reversed(value, budget);
         return value instanceof Lazy ? reversed : new Lazy("reversed", reversed.iterator());
     }

@@ -59,7 +59,11 @@ final class Python {
             case Markup markup -> markup.text();
             case Long number -> number.toString();
             case Undefined _ -> "";
-            case null, default -> Repr.of(value);
+            case null, default -> {
+                String text = Repr.of(value);
+                Budget.walk(text.length());
+                yield text;
+            }
         };
     }
 
@@ -79,8 +83,11 @@ final class Python {
 
     static int length(Object value) {
         return switch (value) {
-            case String text -> Text.length(text);
-            case Markup markup -> Text.length(markup.text());
+            case String text -> {
+                Budget.walk(text.length());
+                yield Text.length(text);
+            }
+            case Markup markup -> length(markup.text());
             case List<?> list -> list.size();
             case Tuple tuple -> tuple.items().size();
             case Map<?, ?> map -> map.size();
@@ -95,16 +102,24 @@ final class Python {
     @SuppressWarnings("unchecked")
     static Iterator<Object> iterator(Object value) {
         Collection<?> items = switch (value) {
-            case String text -> Text.characters(text);
-            case Markup markup -> Text.characters(markup.text());
+            case String text -> characters(text);
+            case Markup markup -> characters(markup.text());
             case List<?> list -> list;
             case Tuple tuple -> tuple.items();
             case Map<?, ?> map -> map.keySet();
-            case View view -> view.list();
+            case View view -> {
+                Budget.CURRENT.get().items(view.of().size());
+                yield view.list();
+            }
             case Undefined _ -> List.of();
             case null, default -> null;
         };
         return items != null ? (Iterator<Object>) items.iterator() : value instanceof Lazy lazy ? lazy.items() : null;
+    }
+
+    private static List<Object> characters(String text) {
+        Budget.CURRENT.get().items(text.length());
+        return Text.characters(text);
     }
 
     static Iterator<Object> iterate(Object value) {
@@ -121,6 +136,9 @@ final class Python {
 
     private static boolean equal(Object left, Object right, int depth) {
         Repr.checkDepth(depth);
+        if (depth > 0) {
+            Budget.item();
+        }
         if (left == right) {
             return !(left instanceof Double number && number.isNaN());
         }
@@ -129,6 +147,7 @@ final class Python {
             return order != null && order == 0;
         }
         if (isText(left) && isText(right)) {
+            Budget.walk(text(left).length());
             return text(left).equals(text(right));
         }
         return switch (left) {
@@ -138,10 +157,15 @@ final class Python {
             case Tuple tuple -> right instanceof Tuple other && equalItems(tuple.items(), other.items(), depth);
             case Map<?, ?> map -> right instanceof Map<?, ?> other && equalMaps(map, other, depth);
             case View view -> right instanceof View other && !view.kind().equals("values") && view.kind().equals(other.kind())
-                    && (view.kind().equals("keys") ? view.of().keySet().equals(other.of().keySet())
+                    && (view.kind().equals("keys") ? equalKeys(view.of(), other.of())
                             : equalMaps(view.of(), other.of(), depth));
             case null, default -> false;
         };
+    }
+
+    private static boolean equalKeys(Map<?, ?> left, Map<?, ?> right) {
+        Budget.CURRENT.get().step(left.size());
+        return left.keySet().equals(right.keySet());
     }
 
     private static boolean equalItems(List<?> left, List<?> right, int depth) {
@@ -192,6 +216,7 @@ final class Python {
     /** Null where NaN takes part. */
     private static Integer order(Object left, Object right, int depth) {
         Repr.checkDepth(depth);
+        Budget.item();
         if (left instanceof Undefined undefined) {
             throw undefined.failure();
         }
@@ -202,6 +227,7 @@ final class Python {
             return Numbers.compare(left, right);
         }
         if (isText(left) && isText(right)) {
+            Budget.walk(text(left).length());
             return Text.compare(text(left), text(right));
         }
         List<?> one = list(left);
@@ -233,6 +259,7 @@ final class Python {
                 }
                 boolean found = false;
                 while (!found && items.hasNext()) {
+                    Budget.item();
                     found = equal(items.next(), value);
                 }
                 yield found;
@@ -244,6 +271,7 @@ final class Python {
         if (!isText(value)) {
             throw new TemplateFailure("looks for " + type(value) + " in a text");
         }
+        Budget.search(text.length(), text(value).length());
         return text.contains(text(value));
     }
 }

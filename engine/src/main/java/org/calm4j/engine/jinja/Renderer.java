@@ -10,10 +10,17 @@ import java.util.Map;
 final class Renderer {
     private enum End { NORMAL, BREAK, CONTINUE }
 
+    /** Steps that an item of a loop costs, with the scope it makes. */
+    private static final int ITEM = 20;
+
     private final Interpreter interpreter = new Interpreter();
     private final Budget budget = interpreter.budget();
     private StringBuilder out = new StringBuilder();
     private int line = 1;
+
+    Budget budget() {
+        return budget;
+    }
 
     /** Where it is, for messages. */
     int line() {
@@ -144,6 +151,7 @@ final class Renderer {
         if (loop.test() != null) {
             Iterator<Object> all = iterator;
             chosen = Lazy.chosen(all, item -> {
+                budget.step(ITEM);
                 Scope inner = new Scope(scope);
                 interpreter.assign(loop.target(), item, inner);
                 return Python.truth(interpreter.value(loop.test(), inner));
@@ -157,7 +165,7 @@ final class Renderer {
             Scope inner = new Scope(scope);
             inner.set("loop", state);
             interpreter.assign(loop.target(), state.current(), inner);
-            budget.step();
+            budget.step(ITEM);
             if (run(loop.body(), inner) == End.BREAK) {
                 return End.NORMAL;
             }

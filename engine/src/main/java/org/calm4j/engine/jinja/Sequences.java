@@ -35,6 +35,7 @@ final class Sequences {
         if (text == null && list == null) {
             return Dicts.NONE;
         }
+        Budget.walk(text == null ? 0 : text.length());
         BigInteger index = Numbers.big(place);
         int length = text != null ? Text.length(text) : list.size();
         BigInteger from = index.signum() < 0 ? index.add(BigInteger.valueOf(length)) : index;
@@ -68,6 +69,7 @@ final class Sequences {
         long span = stride > 0 ? (long) last - first : (long) first - last;
         int count = span <= 0 ? 0 : (int) ((span - 1) / Math.abs((long) stride) + 1);
         if (text != null) {
+            Budget.walk(text.length());
             budget.text(count);
             String sliced = stride == 1 ? Text.sub(text, first, first + count) : slice(text, first, count, stride);
             return value instanceof Markup ? new Markup(sliced) : sliced;

@@ -56,7 +56,7 @@ public final class Template {
         try {
             Map<String, Object> known = new HashMap<>();
             values.forEach((name, value) -> known.put(name, known(value, 0)));
-            return renderer.render(body, known);
+            return ScopedValue.where(Budget.CURRENT, renderer.budget()).call(() -> renderer.render(body, known));
         } catch (TemplateFailure failure) {
             throw failure(where, failure, renderer.line());
         } catch (StackOverflowError e) {

@@ -1,7 +1,5 @@
 package org.calm4j.engine.jinja;
 
-import java.util.Iterator;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
@@ -50,8 +48,8 @@ final class Tests {
             case "true" -> Boolean.TRUE.equals(value);
             case "integer" -> Numbers.isInteger(value) && !(value instanceof Boolean);
             case "float" -> value instanceof Double;
-            case "lower" -> TextMethods.isLower(Python.string(value));
-            case "upper" -> TextMethods.isUpper(Python.string(value));
+            case "lower" -> TextMethods.isLower(budget.made(Python.string(value)));
+            case "upper" -> TextMethods.isUpper(budget.made(Python.string(value)));
             case "string" -> Python.isText(value);
             case "mapping" -> value instanceof Map;
             case "number" -> Numbers.isNumber(value);
@@ -88,9 +86,5 @@ final class Tests {
             throw new TemplateFailure("chooses by a test that has no name");
         }
         return test(name, value, given.after(1), budget);
-    }
-
-    static Iterator<Object> none() {
-        return List.<Object>of().iterator();
     }
 }

@@ -1,6 +1,7 @@
 package org.calm4j.engine.jinja;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
@@ -194,7 +195,11 @@ final class TextMethods {
 
     private String characters(String name, Arguments given) {
         Object characters = Arguments.or(given.places(name, 0, 1)[0], null);
-        return characters == null ? null : string(characters, name);
+        if (characters == null) {
+            return null;
+        }
+        Budget.search(text.length(), string(characters, name).length());
+        return string(characters, name);
     }
 
     private static String string(Object value, String name) {
@@ -234,6 +239,7 @@ final class TextMethods {
             return counted(right ? lastWords(most) : words(most));
         }
         String by = string(separator, name);
+        Budget.search(text.length(), by.length());
         if (by.isEmpty()) {
             throw new TemplateFailure("splits a text at an empty separator");
         }
@@ -241,10 +247,11 @@ final class TextMethods {
         if (right) {
             int end = text.length();
             for (int found = lastBefore(by, end); found >= 0 && parts.size() < most; found = lastBefore(by, end)) {
-                parts.addFirst(text.substring(found + by.length(), end));
+                parts.add(text.substring(found + by.length(), end));
                 end = found;
             }
-            parts.addFirst(text.substring(0, end));
+            parts.add(text.substring(0, end));
+            Collections.reverse(parts);
         } else {
             int at = 0;
             for (int found = text.indexOf(by); found >= 0 && parts.size() < most; found = text.indexOf(by, at)) {
@@ -339,6 +346,7 @@ final class TextMethods {
     /** @param most how many at most; negative for all */
     static String replace(String text, String old, String with, int most, Budget budget) {
         long times = 0;
+        Budget.search(text.length(), old.length());
         long limit = most < 0 ? Long.MAX_VALUE : most;
         if (old.isEmpty()) {
             times = Math.min(limit, Text.length(text) + 1L);
@@ -371,6 +379,7 @@ final class TextMethods {
     private Object find(String name, Arguments given) {
         Object[] values = given.places(name, 1, 3);
         String wanted = string(values[0], name);
+        Budget.search(text.length(), wanted.length());
         int length = Text.length(text);
         int[] window = Sequences.window(values[1], values[2], length);
         boolean beyond = values[1] != Arguments.ABSENT && values[1] != null && Numbers.small(values[1], "a place") > length;
@@ -389,6 +398,7 @@ final class TextMethods {
     private Object count(Arguments given) {
         Object[] values = given.places("count", 1, 3);
         String wanted = string(values[0], "count");
+        Budget.search(text.length(), wanted.length());
         int length = Text.length(text);
         int[] window = Sequences.window(values[1], values[2], length);
         if (window[0] > window[1] || values[1] instanceof Long from && from > length) {
@@ -410,6 +420,7 @@ final class TextMethods {
         if (by.isEmpty()) {
             throw new TemplateFailure("splits a text at an empty separator");
         }
+        Budget.search(text.length(), by.length());
         boolean right = name.startsWith("r");
         int found = right ? text.lastIndexOf(by) : text.indexOf(by);
         if (found < 0) {

@@ -13,6 +13,17 @@ record Tuple(List<Object> items, List<String> names) {
         this(items, List.of());
     }
 
+    @Override
+    public boolean equals(Object other) {
+        return Python.equal(this, other);
+    }
+
+    /** By size alone: items that contain each other again and again would take forever. */
+    @Override
+    public int hashCode() {
+        return items.size();
+    }
+
     static Tuple of(Object... items) {
         return new Tuple(Arrays.asList(items));
     }

@@ -7,11 +7,13 @@ import java.util.List;
 final class Wrapping {
     private static final String BLANKS = "\t\n\u000B\f\r ";
 
+    private final Budget budget;
     private final int width;
     private final boolean breakLong;
     private final boolean hyphens;
 
-    private Wrapping(int width, boolean breakLong, boolean hyphens) {
+    private Wrapping(Budget budget, int width, boolean breakLong, boolean hyphens) {
+        this.budget = budget;
         this.width = width;
         this.breakLong = breakLong;
         this.hyphens = hyphens;
@@ -25,7 +27,7 @@ final class Wrapping {
         }
         Object end = Arguments.or(values[2], null);
         String by = end == null ? "\n" : Python.string(end);
-        Wrapping wrapping = new Wrapping(width, values[1] == Arguments.ABSENT || Python.truth(values[1]),
+        Wrapping wrapping = new Wrapping(budget, width, values[1] == Arguments.ABSENT || Python.truth(values[1]),
                 values[3] == Arguments.ABSENT || Python.truth(values[3]));
         List<String> all = new ArrayList<>();
         for (Object line : Text.lines(text, false)) {
@@ -47,12 +49,14 @@ final class Wrapping {
             }
             List<String> line = new ArrayList<>();
             int length = 0;
+            budget.step(64);
             while (at < chunks.size() && length + Text.length(chunks.get(at)) <= width) {
                 line.add(chunks.get(at));
                 length += Text.length(chunks.get(at++));
             }
             if (at < chunks.size() && Text.length(chunks.get(at)) > width) {
                 String chunk = chunks.get(at);
+                budget.step(chunk.length() / 2);
                 if (breakLong) {
                     int fits = Math.max(1, width - length);
                     int cut = fits;

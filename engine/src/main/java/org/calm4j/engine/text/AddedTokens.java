@@ -98,16 +98,6 @@ final class AddedTokens {
         return special.contains(content);
     }
 
-    /** Where the first special token that stands in a text as it is ends; -1 without one. */
-    int endOfSpecial(String text) {
-        Trie<Token>.Found found = raw.find(text);
-        int at = found.next(0);
-        while (at >= 0 && !found.value().special) {
-            at = found.next(at + 1);
-        }
-        return at < 0 ? -1 : at + found.length();
-    }
-
     /** Hands over, in the order of the text, the tokens found and the normalized text between them. */
     void cut(String text, IntConsumer token, Rest rest) {
         Allowance allowance = new Allowance(section, text.length());

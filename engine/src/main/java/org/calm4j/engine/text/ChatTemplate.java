@@ -6,39 +6,61 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
+import org.calm4j.engine.jinja.Template;
 
 /**
- * A model's own way to write a conversation: the Jinja template of {@code chat_template.jinja} or {@code tokenizer_config.json}, rendered
- * with the settings and values that transformers gives. A template comes from strangers: it reads nothing but the values, and its steps,
- * its output and its nesting are bounded.
+ * A model's own way to write a conversation: the {@link Template} of {@code chat_template.jinja} or {@code tokenizer_config.json}, rendered
+ * with the settings and values that transformers gives.
  */
 public final class ChatTemplate {
     private static final String FILE = "chat_template.jinja";
     private static final String CONFIG = "tokenizer_config.json";
-    private static final int LONGEST = 1_000_000;
+    private static final String DEFAULT = "default";
+    private static final String TOOL_USE = "tool_use";
 
-    private final String source;
+    private final Source source;
+    /** For conversations with tools; null where there is none of its own. */
+    private final Source toolUse;
     private final Map<String, String> tokens;
-    private final Object where;
 
     /** @param tokens what the template calls {@code bos_token}, {@code eos_token} … */
     ChatTemplate(String source, Map<String, String> tokens, Object where) {
-        if (source.length() > LONGEST) {
-            throw CalmException.badInput(where, "the chat template has " + source.length() + " characters");
-        }
-        // Jinja drops one line break at the end.
-        this.source = source.endsWith("\n") ? source.substring(0, source.length() - 1) : source;
+        this(source, null, tokens, where);
+    }
+
+    private ChatTemplate(String source, String toolUse, Map<String, String> tokens, Object where) {
+        this.source = new Source(source, where);
+        this.toolUse = toolUse == null ? null : new Source(toolUse, where);
         this.tokens = Map.copyOf(tokens);
-        this.where = where;
+    }
+
+    /** Parsed when it is first used: a model with a broken template still reads text. */
+    private static final class Source {
+        private final String text;
+        private final Object where;
+        private volatile Template template;
+
+        private Source(String text, Object where) {
+            this.text = text;
+            this.where = where;
+        }
+
+        private Template template() {
+            if (template == null) {
+                template = Template.parse(text, where);
+            }
+            return template;
+        }
     }
 
     /**
-     * The template of a model folder; null where it has none. {@code chat_template.jinja} goes before {@code tokenizer_config.json}; of a
-     * list of named templates the one called {@code default} is taken.
+     * The template of a model folder; null where it has none. {@code chat_template.jinja} goes before {@code tokenizer_config.json}; of
+     * named templates the one called {@code default} is taken, and {@code tool_use}, where there is one, for conversations with tools.
      *
      * @throws CalmException bad input: a broken file
      */
@@ -54,23 +76,31 @@ public final class ChatTemplate {
                 throw CalmException.badInput(file, "cannot be read as UTF-8 text (" + e.getClass().getSimpleName() + ")", e);
             }
         }
-        String source = source(json.path("chat_template"), config);
-        return source == null ? null : new ChatTemplate(source, tokens, config);
-    }
-
-    private static String source(JsonNode template, Path config) {
+        JsonNode template = json.path("chat_template");
         if (template.isMissingNode() || template.isNull()) {
             return null;
         }
         if (template.isTextual()) {
-            return template.textValue();
+            return new ChatTemplate(template.textValue(), tokens, config);
         }
-        for (JsonNode named : template) {
-            if (named.path("name").asText().equals("default") && named.path("template").isTextual()) {
-                return named.path("template").textValue();
+        String source = named(template, DEFAULT);
+        if (source == null) {
+            throw CalmException.badInput(config, "chat_template is neither a string nor a list with one named \"default\"");
+        }
+        return new ChatTemplate(source, named(template, TOOL_USE), tokens, config);
+    }
+
+    /** Null where there is none of this name. */
+    private static String named(JsonNode templates, String name) {
+        if (templates.path(name).isTextual()) {
+            return templates.path(name).textValue();
+        }
+        for (JsonNode each : templates) {
+            if (each.path("name").asText().equals(name) && each.path("template").isTextual()) {
+                return each.path("template").textValue();
             }
         }
-        throw CalmException.badInput(config, "chat_template is neither a string nor a list with one named \"default\"");
+        return null;
     }
 
     /**
@@ -85,14 +115,21 @@ public final class ChatTemplate {
     /** @param options more values that the template knows, such as {@code enable_thinking}, {@code date_string} or {@code tools} */
     public String render(List<Map<String, Object>> messages, boolean addGenerationPrompt, Map<String, Object> options) {
         Map<String, Object> values = new HashMap<>(tokens);
+        // Defined, though nothing, as transformers passes them.
+        values.put("tools", null);
+        values.put("documents", null);
         values.put("messages", messages);
         values.put("add_generation_prompt", addGenerationPrompt);
         values.putAll(options);
-        return ChatJinja.render(source, values, where);
+        return (toolUse != null && values.get("tools") != null ? toolUse : source).template().render(values);
     }
 
     /** One message. */
     public static Map<String, Object> message(String role, String content) {
-        return Map.of("role", role, "content", content);
+        // In this order, which templates can see.
+        Map<String, Object> message = new LinkedHashMap<>();
+        message.put("role", role);
+        message.put("content", content);
+        return message;
     }
 }

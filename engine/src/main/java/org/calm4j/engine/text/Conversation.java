@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.calm4j.engine.CalmException;
 
 /**
@@ -56,43 +57,86 @@ public record Conversation(Tokenizer tokenizer, List<Map<String, Object>> messag
 
     /** All messages, as {@code transformers} writes them with and without the beginning of an answer. */
     public int[] encode(boolean addGenerationPrompt) {
-        return tokenizer.encode(tokenizer.chatTemplate().render(messages, addGenerationPrompt, options), false);
+        return tokenizer.encode(render(messages, addGenerationPrompt), false);
     }
 
     /** The messages up to where the model's answer begins. */
     public int[] prompt() {
-        return tokenizer.encode(prompt(messages), false);
+        return tokenizer.encode(render(messages, true), false);
     }
 
-    private String prompt(List<Map<String, Object>> asked) {
-        return tokenizer.chatTemplate().render(asked, true, options);
+    private String render(List<Map<String, Object>> list, boolean addGenerationPrompt) {
+        return tokenizer.chatTemplate().render(list, addGenerationPrompt, options);
     }
 
     /**
-     * What comes behind the {@link #prompt()} when the model gives this answer: all that the template writes, up to the token that ends
-     * the turn; the end-of-sequence token where it writes none.
+     * What follows the {@link #prompt()} when the model gives this answer: all that the template writes, up to the token that ends
+     * the turn; the end-of-sequence token where it writes none, so that there is always one, and never two. TRL trains on what the template
+     * writes after that token too (a line break, mostly), which no model ever generates; and where the template begins an answer in another
+     * way than the prompt ends, TRL moves the beginning of the completion, of the prompt or cuts the answer, depending on the trainer.
      *
+     * @param answer one message or several; of several, the last one's end is the end
      * @throws CalmException bad input: the template writes the prompt in another way once there is an answer
      */
     public int[] completion(List<Map<String, Object>> answer) {
         List<Map<String, Object>> all = new ArrayList<>(messages);
         all.addAll(answer);
-        String whole = tokenizer.chatTemplate().render(all, false, options);
-        String prompt = prompt(messages);
+        String whole = render(all, false);
+        String prompt = render(messages, true);
         if (!whole.startsWith(prompt)) {
-            throw CalmException.badInput("messages", "the chat template writes the prompt in another way once an answer stands behind it");
+            boolean turns = !whole.startsWith(render(messages, false));
+            throw CalmException.badInput("messages", "the chat template writes " + (turns ? "the prompt" : "the beginning of an answer")
+                    + " in another way once there is an answer; change the template, or give prompt and completion as text");
         }
-        String completion = whole.substring(prompt.length());
-        String said = String.valueOf(all.getLast().get("content")).strip();
-        int behind = said.isEmpty() ? 0 : Math.max(0, completion.lastIndexOf(said)) + said.length();
-        int end = behind <= completion.length() ? tokenizer.endOfSpecial(completion.substring(behind)) : -1;
-        int[] ids = tokenizer.encode(end < 0 ? completion : completion.substring(0, behind + end), false);
-        return end >= 0 || tokenizer.eosId() < 0 ? ids : ended(ids);
+        int[] ids = tokenizer.encode(whole.substring(prompt.length()), false);
+        int said = Math.max(prompt.length(), new AnswerEnd(list -> render(list, false)).in(all, whole));
+        // Ends that the answer itself says are not the end of the turn.
+        int own = ends(tokenizer.encode(whole.substring(prompt.length(), said), false)).length;
+        int[] ends = ends(ids);
+        if (ends.length <= own) {
+            return tokenizer.ended(ids);
+        }
+        int end = turnEnd(ids, ends, own);
+        // An answer that already says its end gets no second one.
+        return Arrays.copyOf(ids, end > 0 && ids[end - 1] == ids[end] ? end : end + 1);
     }
 
-    private int[] ended(int[] ids) {
-        int[] ended = Arrays.copyOf(ids, ids.length + 1);
-        ended[ids.length] = tokenizer.eosId();
-        return ended;
+    /** Which of the end tokens behind the answer ends the turn: the first, unless there are others, such as one that ends a tool's call. */
+    private int turnEnd(int[] ids, int[] ends, int own) {
+        if (ends.length == own + 1) {
+            return ends[own];
+        }
+        int usual = usualEnd();
+        for (int i = own; i < ends.length; i++) {
+            if (ids[ends[i]] == usual) {
+                return ends[i];
+            }
+        }
+        for (int i = own; i < ends.length; i++) {
+            if (ids[ends[i]] == tokenizer.eosId()) {
+                return ends[i];
+            }
+        }
+        return ends[ends.length - 1];
+    }
+
+    /** The token that ends a turn of nothing but text; -1 where there is none. */
+    private int usualEnd() {
+        List<Map<String, Object>> all = new ArrayList<>(messages);
+        all.add(ChatTemplate.message("assistant", "x"));
+        try {
+            String whole = render(all, false);
+            int[] ids = tokenizer.encode(whole.substring(new AnswerEnd(list -> render(list, false)).in(all, whole)), false);
+            int[] ends = ends(ids);
+            return ends.length == 0 ? -1 : ids[ends[0]];
+        } catch (CalmException e) {
+            return -1;
+        }
+    }
+
+    /** Where the special tokens are, and the end of the sequence, which need not be special. */
+    private int[] ends(int[] ids) {
+        return IntStream.range(0, ids.length).filter(i -> ids[i] == tokenizer.eosId() || tokenizer.isSpecial(tokenizer.token(ids[i])))
+                .toArray();
     }
 }

@@ -228,11 +228,6 @@ public final class Tokenizer {
         return chatTemplate;
     }
 
-    /** Where the first special token in a text ends; -1 without one. */
-    int endOfSpecial(String text) {
-        return added.endOfSpecial(text);
-    }
-
     /** One more than the largest id. */
     public int size() {
         return tokens.length;

@@ -2,23 +2,22 @@ package org.calm4j.engine.text;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.assertj.core.api.Assertions.catchThrowable;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.assertj.core.api.SoftAssertions;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 
-/** Texts against those of Jinja2 (oracle/chat_templates.py), and templates that mean harm. */
+/** Texts against those of Jinja2 (oracle/chat_templates.py), and where a folder has its template. */
 final class ChatTemplateTest {
     private static final Path ORACLE = Path.of("src/test/resources/oracle/chat");
     private static final List<Map<String, Object>> HI = List.of(ChatTemplate.message("user", "hi"));
@@ -28,19 +27,34 @@ final class ChatTemplateTest {
 
     @Test
     void textsAreThoseOfJinja2() throws IOException {
-        for (String line : Files.readAllLines(ORACLE.resolve("expected.jsonl"))) {
+        List<String> lines = Files.readAllLines(ORACLE.resolve("expected.jsonl"));
+        JsonNode given = Json.mapper().readTree(lines.getFirst());
+        Map<String, ChatTemplate> templates = new HashMap<>();
+        SoftAssertions all = new SoftAssertions();
+        for (String line : lines.subList(1, lines.size())) {
             JsonNode expected = Json.mapper().readTree(line);
-            String source = Files.readString(ORACLE.resolve(expected.path("template").asText()));
-            ChatTemplate template = new ChatTemplate(source, Map.of("bos_token", "<s>", "eos_token", "</s>"), "template");
-            Map<String, Object> options = map(expected.path("options"));
-            List<Map<String, Object>> messages = expected.path("messages").valueStream().map(ChatTemplateTest::map).toList();
+            ChatTemplate template = templates.computeIfAbsent(expected.path("template").asText(), ChatTemplateTest::template);
+            Map<String, Object> options = map(given.path("options").path(expected.path("options").asInt()));
+            List<Map<String, Object>> messages = given.path("conversations").path(expected.path("conversation").asInt()).valueStream()
+                    .map(ChatTemplateTest::map).toList();
             boolean prompt = expected.path("add_generation_prompt").asBoolean();
             if (expected.has("error")) {
-                assertThatThrownBy(() -> template.render(messages, prompt, options)).as(line).isInstanceOf(CalmException.class)
-                        .hasMessageContaining(expected.path("error").asText());
+                all.assertThatThrownBy(() -> template.render(messages, prompt, options)).as(line).isInstanceOf(CalmException.class)
+                        .hasMessageContaining(expected.path("error").asText()).hasMessageMatching("template: line \\d+ .*");
             } else {
-                assertThat(template.render(messages, prompt, options)).as(line).isEqualTo(expected.path("text").asText());
+                all.assertThatCode(() -> assertThat(template.render(messages, prompt, options))
+                        .isEqualTo(expected.path("text").asText())).as(line).doesNotThrowAnyException();
             }
+        }
+        assertThat(templates).hasSize(12);
+        all.assertAll();
+    }
+
+    private static ChatTemplate template(String name) {
+        try {
+            return new ChatTemplate(Files.readString(ORACLE.resolve(name)), Map.of("bos_token", "<s>", "eos_token", "</s>"), "template");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 
@@ -59,6 +73,13 @@ final class ChatTemplateTest {
         Files.writeString(config,
                 "{\"chat_template\":[{\"name\":\"tool_use\",\"template\":\"t\"},{\"name\":\"default\",\"template\":\"d\"}]}");
         assertThat(ChatTemplate.read(folder).render(HI, false)).isEqualTo("d");
+        assertThat(ChatTemplate.read(folder).render(HI, false, Map.of("tools", List.of()))).isEqualTo("t");
+        Files.writeString(config, "{\"chat_template\":{\"default\":\"d\",\"rag\":\"r\"}}");
+        assertThat(ChatTemplate.read(folder).render(HI, false, Map.of("tools", List.of()))).isEqualTo("d");
+        // Read, though broken: text needs no template.
+        Files.writeString(config, "{\"chat_template\":\"{% if\"}");
+        ChatTemplate broken = ChatTemplate.read(folder);
+        assertThatThrownBy(() -> broken.render(HI, false)).isInstanceOf(CalmException.class).hasMessageContaining("line 1");
         Files.writeString(folder.resolve("chat_template.jinja"), "j{% if add_generation_prompt %}p{% endif %}\n\n");
         assertThat(ChatTemplate.read(folder).render(HI, true)).isEqualTo("jp");
         Files.delete(folder.resolve("chat_template.jinja"));
@@ -71,41 +92,7 @@ final class ChatTemplateTest {
     @Test
     void today() {
         String text = new ChatTemplate("{{ strftime_now is defined }} {{ strftime_now('%Y-%m-%d') }}", Map.of(), "t").render(HI, false);
-        assertThat(text).matches("true \\d{4}-\\d\\d-\\d\\d");
-    }
-
-    /** Nothing is read, no class is reached, and it ends soon. */
-    @ParameterizedTest
-    @Timeout(60)
-    @ValueSource(strings = {"{% include '/etc/passwd' %}", "{% import 'x' as y %}", "{% from 'x' import y %}", "{% extends 'x' %}",
-        "{{ messages.getClass() }}", "{{ ''.getClass().forName('java.lang.Runtime') }}", "{{ ____int3rpr3t3r____.getContext() }}",
-        "{{ 'a'.getBytes() }}",
-        "{{ '{{ 1 }}'|render }}", "{{ '%1000000000d'|format(1) }}", "{{ 'a'|center(1000000000) }}", "{{ type(messages) }}",
-        "{{ fn:list(1) }}",
-        "{% for a in range(1000) %}{% for b in range(1000) %}{% for c in range(1000) %}x{% endfor %}{% endfor %}{% endfor %}",
-        "{% for a in range(1000) %}{% for b in range(1000) %}{% endfor %}{% endfor %}",
-        "{% set ns = namespace(s='abcdefgh') %}{% for i in range(1000) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
-        "{% set ns = namespace(s=[1, 2]) %}{% for i in range(1000) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
-        "{% set ns = namespace(s='xxxxxxxxxx') %}{% for i in range(99) %}{% set ns.s = ns.s|replace('x', 'xxxxxxxxxx') %}{% endfor %}",
-        "{% macro f(x) %}{{ f(x) }}{{ f(x) }}{% endmacro %}{{ f(1) }}", "{% set ns = namespace() %}{% set ns.a = ns %}{{ ns|tojson }}",
-        "{% do messages.append(1) %}", "{% do messages[0].update({'role': 'x'}) %}", "{{ 'a", "{% for x in y %}", "{% foo %}",
-        "{{ 'a'|foo }}",
-        "{{ foo(1) }}", "{{ 1 + }}", "{{ raise_exception('no') }}", "{{ strftime_now('%Q') }}", "{{ 1 % 0 }}", "{% if true %}"})
-    void templatesCanDoNoHarm(String source) {
-        assertThatThrownBy(() -> new ChatTemplate(source, Map.of(), "t").render(HI, true)).isInstanceOf(CalmException.class).message()
-                .doesNotContain("\n").startsWith("t: ").hasSizeLessThan(700);
-    }
-
-    @Test
-    @Timeout(60)
-    void depthAndLengthAreBounded() {
-        for (String source : List.of("{% if true %}".repeat(20_000) + "x" + "{% endif %}".repeat(20_000), "{{ " + "(".repeat(9000) + "1"
-                + ")".repeat(9000) + " }}",
-                "{{ " + "not ".repeat(4900) + "1 }}", "{{ " + "[".repeat(500) + "]".repeat(500) + " }}", "x".repeat(1_000_001),
-                "{{ " + "'" + "a".repeat(30_000) + "' }}")) {
-            Throwable thrown = catchThrowable(() -> new ChatTemplate(source, Map.of(), "t").render(HI, true));
-            assertThat(thrown).as(source.substring(0, 20)).isInstanceOf(CalmException.class);
-        }
+        assertThat(text).matches("True \\d{4}-\\d\\d-\\d\\d");
     }
 
     @Test
