@@ -43,7 +43,8 @@ final class HostileHubTest {
                 exchange.getRequestBody().readAllBytes();
                 boolean head = exchange.getRequestMethod().equals("HEAD");
                 boolean file = exchange.getRequestURI().getPath().contains("/resolve/");
-                byte[] body = file ? "x".getBytes(StandardCharsets.UTF_8) : Files.isRegularFile(answer) ? Files.readAllBytes(answer) : new byte[0];
+                byte[] body = file ? "x".getBytes(StandardCharsets.UTF_8) : Files.isRegularFile(answer)
+                        ? Files.readAllBytes(answer) : new byte[0];
                 exchange.getResponseHeaders().set("ETag", "\"c1b0730e01334f4c10d9f7d6a0b5b5c9b0d1a1a5\"");
                 exchange.sendResponseHeaders(200, head || body.length == 0 ? -1 : body.length);
                 if (!head) {
@@ -66,7 +67,9 @@ final class HostileHubTest {
 
     @Test
     void answersOfAHub() throws Exception {
-        Files.writeString(answer, "{\"sha\":\"0123456789abcdef0123456789abcdef01234567\",\"siblings\":[{\"rfilename\":\"a.txt\"},{\"rfilename\":\"b/c.txt\"}]}");
+        Files.writeString(answer,
+                "{\"sha\":\"0123456789abcdef0123456789abcdef01234567\","
+                + "\"siblings\":[{\"rfilename\":\"a.txt\"},{\"rfilename\":\"b/c.txt\"}]}");
         try (HubClient client = new HubClient(settings())) {
             new Fuzz("answers of a hub", answer, Kind.JSON, Fuzz.ofService(() -> {
                 HubClient.Revision revision = client.revision(REPO);

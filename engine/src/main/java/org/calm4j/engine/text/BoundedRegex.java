@@ -9,6 +9,7 @@ import org.calm4j.engine.CalmException;
 /** A regular expression out of a file: Java's engine, stopped where the expression takes more steps than a usable one does. */
 public record BoundedRegex(Pattern pattern) implements TextPattern {
     private static final int LONGEST = 10_000;
+    private static final double MOST_SILENT_WORK = 100_000;
     private static final long STEPS_PER_CHARACTER = 1000;
     /** Characters of an expression. */
     private static final int LONG = 32;
@@ -23,6 +24,9 @@ public record BoundedRegex(Pattern pattern) implements TextPattern {
             throw part.error("has a regular expression of " + regex.length() + " characters");
         }
         try {
+            if (SilentWork.of(regex) > MOST_SILENT_WORK) {
+                throw part.error("has the regular expression " + regex + ", which takes too many steps");
+            }
             return new BoundedRegex(Pattern.compile(likeOniguruma(regex), Pattern.UNICODE_CHARACTER_CLASS));
         } catch (IllegalArgumentException | IndexOutOfBoundsException e) {
             throw part.error("is not a regular expression that is supported: "
@@ -40,6 +44,9 @@ public record BoundedRegex(Pattern pattern) implements TextPattern {
     public static boolean matches(String regex, String text, Object where) {
         try {
             String java = regex.replace("(?P<", "(?<").replaceAll("\\(\\?P=(\\w+)\\)", "\\\\k<$1>").replace("\\Z", "\\z");
+            if (SilentWork.of(regex) > MOST_SILENT_WORK) {
+                throw CalmException.badInput(where, "the regular expression \"" + regex + "\" takes too many steps");
+            }
             return regex.length() <= LONGEST && Pattern.compile(java).matcher(counted(text)).matches();
         } catch (IllegalArgumentException | IndexOutOfBoundsException e) {
             throw CalmException.badInput(where, "\"" + regex + "\" is not a regular expression that is supported: "

@@ -183,7 +183,8 @@ public final class Tokenizer {
         int[] all = ids.toIntArray();
         for (int i = 0; i < all.length && tokens.length > vocabSize; i++) {
             if (all[i] >= vocabSize) {
-                throw CalmException.badInput("token \"" + tokens[all[i]] + "\"", "has the id " + all[i] + ", the model's vocab_size is " + vocabSize);
+                throw CalmException.badInput("token \"" + tokens[all[i]] + "\"", "has the id " + all[i] + ", the model's vocab_size is "
+                        + vocabSize);
             }
         }
         return all;

@@ -32,7 +32,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** Every file of a model folder and of an adapter, broken in many ways. */
 final class HostileModelFilesTest {
     private static final int FEW = Fuzz.files(150);
-    private static final String TEMPLATE = "{% for m in messages %}{{ '<s>' + m['role'] }}: {{ m.content | trim }}{{ eos_token }}\n{% endfor %}"
+    private static final String TEMPLATE = "{% for m in messages %}"
+            + "{{ '<s>' + m['role'] }}: {{ m.content | trim }}{{ eos_token }}\n{% endfor %}"
             + "{% if add_generation_prompt %}{{ 'assistant:' }}{% endif %}";
 
     private static final String PARTS = """
@@ -78,7 +79,8 @@ final class HostileModelFilesTest {
         Json.write(folder.resolve("tokenizer_config.json"), config);
         Json.write(folder.resolve("special_tokens_map.json"), Json.mapper().createObjectNode().put("unk_token", "<unk>")
                 .set("eos_token", Json.mapper().createObjectNode().put("content", "</s>")));
-        Files.writeString(folder.resolve("generation_config.json"), "{\"eos_token_id\":[1,2],\"do_sample\":true,\"temperature\":0.7,\"top_k\":5,"
+        Files.writeString(folder.resolve("generation_config.json"),
+                "{\"eos_token_id\":[1,2],\"do_sample\":true,\"temperature\":0.7,\"top_k\":5,"
                 + "\"top_p\":0.9,\"min_p\":0.1,\"repetition_penalty\":1.1}");
     }
 
@@ -192,7 +194,8 @@ final class HostileModelFilesTest {
     @Test
     void adapterWeights() throws Exception {
         Path adapter = adapter();
-        new Fuzz("adapter_model.safetensors", adapter.resolve("adapter_model.safetensors"), Mutator.Kind.SAFETENSORS, Fuzz.of(() -> open(adapter))).run(FEW);
+        new Fuzz("adapter_model.safetensors", adapter.resolve("adapter_model.safetensors"), Mutator.Kind.SAFETENSORS,
+                Fuzz.of(() -> open(adapter))).run(FEW);
     }
 
     @Test

@@ -22,14 +22,20 @@ public final class Mutator {
         JSON, JSON_LINES, TABLE, YAML, TEMPLATE, SAFETENSORS, INTEGERS
     }
 
-    private static final List<String> NUMBERS = List.of("-1", "0", "1", "0.5", "-0.0", "2147483647", "2147483648", "-2147483648", "9223372036854775807",
+    private static final List<String> NUMBERS = List.of("-1", "0", "1", "0.5", "-0.0", "2147483647", "2147483648", "-2147483648",
+            "9223372036854775807",
             "9223372036854775808", "1e999", "-1e999", "1e-999", "NaN", "Infinity", "1".repeat(5000), "16777217", "1e9");
-    private static final List<String> SCRAPS = List.of("null", "true", "false", "\"\"", "\"a\"", "\" \"", "[]", "{}", "[null]", "[[]]", "{\"a\":{}}",
-            "\"\\ud800\"", "\"\\u0000\"", "\"\\u202e\\u001b[31m\"", "\"../../x\"", "\"/\"", "\"NaN\"", "\"" + "x".repeat(300_000) + "\"", "[".repeat(100_000),
+    private static final List<String> SCRAPS = List.of("null", "true", "false", "\"\"", "\"a\"", "\" \"", "[]", "{}", "[null]", "[[]]",
+            "{\"a\":{}}",
+            "\"\\ud800\"", "\"\\u0000\"", "\"\\u202e\\u001b[31m\"", "\"../../x\"", "\"/\"", "\"NaN\"", "\"" + "x".repeat(300_000) + "\"",
+                    "[".repeat(100_000),
             "{\"a\":".repeat(100_000), "[" + "1,".repeat(50_000) + "1]", "\"(a+)+$\"", "\"(\"", "\"\\n\"", "\"\uD83D\uDE00\"");
-    private static final List<String> MARKS = List.of("{", "}", "[", "]", "\"", "'", ",", ":", "\n", "\t", " ", "#", "-", "&a ", "*a", "!!java.io.File ", "|", ">",
-            "%", "\\", ";", "\r", "\0", "\uFEFF", "\u2028", "---\n", "? ", "<<: ", "~", "0x", "{{", "}}", "{%", "%}", "(", ")", ".", "|", "[::", "not ", "is ",
-            "{% for a in range(999999999) %}", "{{ 'a' * 999999999 }}", "{% set x = x ~ x %}", "1/0", "\"\"", "''", "2147483648", "-1", "1e999");
+    private static final List<String> MARKS = List.of("{", "}", "[", "]", "\"", "'", ",", ":", "\n", "\t", " ", "#", "-", "&a ", "*a",
+            "!!java.io.File ", "|", ">",
+            "%", "\\", ";", "\r", "\0", "\uFEFF", "\u2028", "---\n", "? ", "<<: ", "~", "0x", "{{", "}}", "{%", "%}", "(", ")", ".", "|",
+                    "[::", "not ", "is ",
+            "{% for a in range(999999999) %}", "{{ 'a' * 999999999 }}", "{% set x = x ~ x %}", "1/0", "\"\"", "''", "2147483648", "-1",
+                    "1e999");
 
     private final Kind kind;
     private final Random random;
@@ -72,7 +78,8 @@ public final class Mutator {
             case 3 -> joined(Arrays.copyOf(file, at), Arrays.copyOfRange(file, to, file.length));
             case 4 -> joined(new byte[] {(byte) 0xEF, (byte) 0xBB, (byte) 0xBF}, file);
             case 5 -> joined(Arrays.copyOf(file, at), new byte[random.nextInt(100)], Arrays.copyOfRange(file, at, file.length));
-            case 6 -> joined(Arrays.copyOf(file, at), any(List.of(new byte[] {(byte) 0xC3}, new byte[] {(byte) 0xED, (byte) 0xA0, (byte) 0x80},
+            case 6 -> joined(Arrays.copyOf(file, at), any(List.of(new byte[] {(byte) 0xC3}, new byte[] {(byte) 0xED, (byte) 0xA0,
+                    (byte) 0x80},
                     new byte[] {(byte) 0xFF, (byte) 0xFE}, new byte[] {(byte) 0xF8, 1})), Arrays.copyOfRange(file, at, file.length));
             case 7 -> joined(file, file);
             case 8 -> new byte[random.nextInt(5000)];
@@ -203,7 +210,8 @@ public final class Mutator {
             case 2 -> any(List.of(0L, -1L, Long.MAX_VALUE, 100_000_000L, 1L << 32));
             default -> header.length;
         };
-        byte[] data = Arrays.copyOfRange(file, 8 + length, random.nextInt(6) == 0 ? 8 + length + random.nextInt(file.length - 8 - length) : file.length);
+        byte[] data = Arrays.copyOfRange(file, 8 + length, random.nextInt(6) == 0 ? 8 + length
+                + random.nextInt(file.length - 8 - length) : file.length);
         return joined(ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(said).array(), header, data);
     }
 
@@ -211,7 +219,8 @@ public final class Mutator {
         ByteBuffer broken = ByteBuffer.wrap(file.clone()).order(ByteOrder.LITTLE_ENDIAN);
         for (int n = 1 + random.nextInt(2); n > 0; n--) {
             int at = random.nextInt(Math.max(1, random.nextBoolean() ? Math.min(9, file.length / 4) : file.length / 4 - 1));
-            broken.putInt(4 * at, any(List.of(0, 1, -1, 2, 3, 7, 1 << 24, (1 << 24) + 1, Integer.MAX_VALUE, Integer.MIN_VALUE, 0x616b3432, random.nextInt())));
+            broken.putInt(4 * at, any(List.of(0, 1, -1, 2, 3, 7, 1 << 24, (1 << 24) + 1, Integer.MAX_VALUE, Integer.MIN_VALUE, 0x616b3432,
+                    random.nextInt())));
         }
         return broken.array();
     }

@@ -74,7 +74,8 @@ final class HostileTokenizerTest {
                         replace("{'String':'" + "a".repeat(50_000) + "b'}", "")),
                 Case.of("byte alphabets of byte alphabets", "pre_tokenizer makes more than", "pre_tokenizer",
                         parts("pretokenizers", bytes, 60)),
-                Case.of("blanks before each piece", "pre_tokenizer makes more than", "pre_tokenizer", parts("pretokenizers", blanks.formatted("▁") + ","
+                Case.of("blanks before each piece", "pre_tokenizer makes more than", "pre_tokenizer", parts("pretokenizers",
+                        blanks.formatted("▁") + ","
                         + blanks.formatted("_"), 25)),
                 new Case("slow expressions in small pieces", "takes too many steps", ("x".repeat(200) + " ").repeat(50), json ->
                         json.set("pre_tokenizer", json(parts("pretokenizers", "{'type':'WhitespaceSplit'}," + slow, 1)))),
@@ -93,7 +94,8 @@ final class HostileTokenizerTest {
                 Case.of("many decoders", "decoder has", "decoder", parts("decoders", "{'type':'Fuse'}", 50_000)),
                 Case.of("decoders in decoders", null, "decoder", "{'type':'Sequence','decoders':[".repeat(80) + "{'type':'ByteFallback'}"
                         + "]}".repeat(80)),
-                Case.of("strips more than there is", null, "decoder", "{'type':'Strip','content':'a','start':2147483647,'stop':2147483647}"),
+                Case.of("strips more than there is", null, "decoder",
+                        "{'type':'Strip','content':'a','start':2147483647,'stop':2147483647}"),
                 new Case("a long affix", "model.end_of_word_suffix has", TEXT, json ->
                         ((ObjectNode) json.get("model")).put("end_of_word_suffix", "a".repeat(100_000))),
                 new Case("a long token", "has a token of 40000 characters", TEXT, json ->
