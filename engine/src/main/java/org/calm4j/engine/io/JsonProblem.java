@@ -51,7 +51,8 @@ public final class JsonProblem {
         }
         if (e instanceof JsonMappingException mapping) {
             String place = path(mapping);
-            return (place.isEmpty() ? "" : place + ": ") + mapping(mapping, message);
+            String what = mapping(mapping, message);
+            return (place.isEmpty() || what.startsWith(place + " is missing") ? "" : place + ": ") + what;
         }
         if (e instanceof StreamConstraintsException) {
             return "nested too deeply, or a number or text in it is too long";
