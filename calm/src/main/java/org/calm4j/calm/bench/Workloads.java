@@ -150,9 +150,9 @@ final class Workloads implements AutoCloseable {
     /** Statements in six languages, one text; on one thread, as all tokenizing is. */
     private Stream<Workload> tokenize() {
         return Stream.of(0).map(none -> {
-            World world = World.create(WorldConfig.of(WorldConfig.DEFAULT_LANGUAGES, 1));
+            World world = World.create(WorldConfig.standard(), 1);
             List<String> statements = world.facts().stream()
-                    .flatMap(fact -> WorldConfig.DEFAULT_LANGUAGES.stream().map(language -> world.statement(language, fact))).toList();
+                    .flatMap(fact -> world.config().languages().stream().map(language -> world.statement(language, fact))).toList();
             Tokenizer tokenizer = Models.tokenizer(model, statements);
             String text = String.join("\n", statements);
             double bytes = text.getBytes(StandardCharsets.UTF_8).length;

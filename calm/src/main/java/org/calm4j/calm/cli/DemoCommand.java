@@ -1,11 +1,15 @@
 package org.calm4j.calm.cli;
 
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.calm4j.calm.stage.Demo;
+import org.calm4j.calm.stage.ExperimentFile;
 import org.calm4j.calm.stage.ExperimentResult;
 import org.calm4j.calm.stage.SeedSeries;
 import org.calm4j.calm.world.WorldConfig;
+import org.calm4j.engine.io.Json;
 import org.calm4j.engine.op.Backend;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -22,7 +26,14 @@ final class DemoCommand extends CalmCommand {
     private Path output;
 
     @Option(names = "--languages", paramLabel = "L,…", split = ",", description = "Languages of the world (default: en,zh,fr,de,it,ja).")
-    private List<String> languages = WorldConfig.DEFAULT_LANGUAGES;
+    private List<String> languages;
+
+    @Option(names = "--world", paramLabel = "F.yaml", description = "What the world is like: languages, hubs, what each language knows, what pretraining "
+        + "reads. Its keys are those of world/world.yaml in the output folder; what it leaves out is as there.")
+    private Path world;
+
+    @Option(names = "--set", paramLabel = "KEY=VALUE", description = "One of these keys, such as coverage.language.en=0.5; may be repeated.")
+    private Map<String, String> overrides = new LinkedHashMap<>();
 
     @Option(names = "--quick", description = "A quarter of everything: to see that it works, not for the figures.")
     private boolean quick;
@@ -44,17 +55,25 @@ final class DemoCommand extends CalmCommand {
     @Mixin
     private DeviceOptions device = new DeviceOptions();
 
+    private WorldConfig config() {
+        if (languages != null) {
+            overrides.put("languages", Json.compact(languages));
+        }
+        return ExperimentFile.read(world, overrides, WorldConfig.class, WorldConfig.standard());
+    }
+
     @Override
     void run() {
         Seeds.check(seeds, seed != null);
+        WorldConfig config = config();
         try (Backend backend = device.open(this)) {
             if (seeds.isEmpty()) {
-                ExperimentResult result = new Demo(output, languages, seed == null ? 1 : seed, quick, full, from).run(backend, progress());
+                ExperimentResult result = new Demo(output, config, seed == null ? 1 : seed, quick, full, from).run(backend, progress());
                 result(result.json(), result.summary());
                 return;
             }
             SeedSeries series = SeedSeries.run(output, seeds,
-                    each -> new Demo(SeedSeries.folder(output, each), languages, each, quick, full, from).experiment(backend, progress()),
+                    each -> new Demo(SeedSeries.folder(output, each), config, each, quick, full, from).experiment(backend, progress()),
                     progress());
             result(series.json(), series.summary());
         }

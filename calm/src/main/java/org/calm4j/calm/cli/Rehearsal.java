@@ -13,7 +13,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.calm4j.calm.world.Curriculum;
-import org.calm4j.calm.world.CurriculumConfig;
 import org.calm4j.calm.world.World;
 import org.calm4j.calm.world.WorldConfig;
 import org.calm4j.calm.world.WorldFiles;
@@ -61,8 +60,8 @@ public final class Rehearsal {
 
     /** One that was trained for a moment. */
     private static void useModel(Path folder) {
-        World world = World.create(WorldConfig.of(List.of("en", "fr"), 1));
-        Curriculum curriculum = new Curriculum(world, CurriculumConfig.DEFAULT);
+        World world = World.create(WorldConfig.of(List.of("en", "fr")), 1);
+        Curriculum curriculum = new Curriculum(world);
         WorldFiles.write(world, curriculum, folder);
         Path config = folder.resolve(WorldFiles.TOKENIZER).resolve("config.json");
         Json.write(config, ModelConfig.llama(curriculum.tokenizer().size(), 16, 32, 1, 2, 2, 256, curriculum.tokenizer().eosId()).toJson(DType.F32));

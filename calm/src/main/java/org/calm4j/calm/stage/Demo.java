@@ -21,16 +21,15 @@ import org.calm4j.engine.tensor.DType;
  * CALM from nothing: a small model is pretrained on the embedded world, whose languages each know another part of the same facts, and then
  * goes through the whole {@link Experiment}.
  *
+ * @param world what the world is like
  * @param from a model folder to start from instead of pretraining; null without
  * @param quick a quarter of the pretraining and of the questions: to see that all works, not for the figures
  * @param full also the baselines, the rivals, and the curve by number of voting languages
  */
-public record Demo(Path output, List<String> languages, long seed, boolean quick, boolean full, Path from) {
-    private static final int BATCH_TOKENS = 640;
-    private static final int STEPS = 1300;
-    private static final int WARMUP_STEPS = 200;
+public record Demo(Path output, WorldConfig world, long seed, boolean quick, boolean full, Path from) {
     private static final int BATCH = 32;
-    private static final int MAX_NEW_TOKENS = 24;
+    private static final int MAX_NEW_TOKENS = 40;
+    private static final int QUICK = 6;
     private static final List<String> RIVALS = List.of("sft", "self-consistency", "english-pivot", "scpo", "dco", "iterative", "truth");
 
     /** Runs what is not done; returns what the report shows. */
@@ -42,13 +41,10 @@ public record Demo(Path output, List<String> languages, long seed, boolean quick
     public Experiment experiment(Backend backend, Progress progress) {
         List<Stage> stages = new ArrayList<>();
         Path files = output.resolve("world");
-        WorldConfig whole = WorldConfig.of(languages, seed);
-        WorldConfig worldConfig = quick ? new WorldConfig(languages, seed, whole.territories(), whole.valueCap(), whole.heldOut(),
-                whole.options(), 1, 1, 1)
-                : whole;
-        int steps = quick ? STEPS / 4 : STEPS;
-        stages.add(new Stage("world", List.of(worldConfig, CurriculumConfig.DEFAULT, steps), List.of(), files,
-                resume -> world(worldConfig, files, steps)));
+        CurriculumConfig texts = world.texts();
+        WorldConfig config = quick ? world.withSets(1, 1, 1).withTexts(texts.withTokens(texts.tokens() / QUICK, texts.warmupTokens() / QUICK))
+                : world;
+        stages.add(new Stage("world", List.of(config, seed), List.of(), files, resume -> write(World.create(config, seed), files)));
         Path base = from;
         if (from == null) {
             base = output.resolve("base");
@@ -57,17 +53,15 @@ public record Demo(Path output, List<String> languages, long seed, boolean quick
         return new Experiment(experiment(files, base), backend, progress, stages);
     }
 
-    private static void world(WorldConfig config, Path files, int steps) {
-        World world = World.create(config);
-        Curriculum curriculum = new Curriculum(world, CurriculumConfig.DEFAULT);
+    private static void write(World world, Path files) {
+        Curriculum curriculum = new Curriculum(world);
         WorldFiles.write(world, curriculum, files);
-        List<Document> documents = curriculum.documents((long) WARMUP_STEPS * BATCH_TOKENS, (long) steps * BATCH_TOKENS);
-        Jsonl.write(files.resolve("pretrain.jsonl"), documents);
+        Jsonl.write(files.resolve("pretrain.jsonl"), curriculum.documents());
         Jsonl.write(files.resolve("replay.jsonl"), curriculum.epoch(Integer.MAX_VALUE));
         Path tokenizer = files.resolve(WorldFiles.TOKENIZER);
         int vocabulary = curriculum.tokenizer().size();
         int eos = curriculum.tokenizer().eosId();
-        Json.write(tokenizer.resolve("config.json"), ModelConfig.llama(vocabulary, 128, 344, 2, 2, 2, 256, eos).toJson(DType.F32));
+        Json.write(tokenizer.resolve("config.json"), ModelConfig.llama(vocabulary, 128, 344, 3, 2, 2, 256, eos).toJson(DType.F32));
         world.promptTemplates().write(tokenizer.resolve(PromptTemplates.FILE));
     }
 
@@ -92,27 +86,23 @@ public record Demo(Path output, List<String> languages, long seed, boolean quick
     private ExperimentConfig experiment(Path files, Path base) {
         PreferenceOptions dpo = new PreferenceOptions();
         dpo.batchSize = 16;
-        dpo.epochs = 2;
-        dpo.learningRate = 1e-3;
+        dpo.epochs = 1;
+        dpo.learningRate = 5e-5;
         dpo.lrScheduler = Schedule.Kind.LINEAR;
         dpo.minLrRate = 0.1;
         dpo.warmupRatio = 0.1;
         dpo.adamBeta2 = 0.99;
-        dpo.lossType = List.of("sigmoid", "sft");
-        dpo.replay = List.of(files.resolve("replay.jsonl"));
-        dpo.replayBatchSize = 48;
-        dpo.replayWeight = 2;
         var sample = new ExperimentConfig.SampleOptions(8, 1.0, 0, 1.0, 0, MAX_NEW_TOKENS);
         return new ExperimentConfig("CALM on a small real world", base, List.of(files.resolve(WorldFiles.TRAINING_QUESTIONS)), List.of(),
                 List.of(files.resolve(WorldFiles.EVALUATION_QUESTIONS)), List.of(files.resolve(WorldFiles.HELD_OUT_QUESTIONS)),
                 files.resolve(WorldFiles.PROMPTS), output, seed, sample, null, null, dpo, EvaluateOptions.greedy(MAX_NEW_TOKENS),
                 full ? rivals() : List.of(), null,
-                full ? languages : null, files.resolve(WorldFiles.STATEMENTS), files.resolve(WorldFiles.KNOWLEDGE));
+                full ? world.languages() : null, files.resolve(WorldFiles.STATEMENTS), files.resolve(WorldFiles.KNOWLEDGE));
     }
 
     /** Those that these languages allow. */
     private List<String> rivals() {
-        return RIVALS.stream().filter(name -> !name.equals("english-pivot") || languages.contains("en"))
-                .filter(name -> !name.equals("dco") || languages.size() > 1).toList();
+        return RIVALS.stream().filter(name -> !name.equals("english-pivot") || world.languages().contains("en"))
+                .filter(name -> !name.equals("dco") || world.languages().size() > 1).toList();
     }
 }

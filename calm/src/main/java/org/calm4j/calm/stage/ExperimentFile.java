@@ -53,6 +53,28 @@ public final class ExperimentFile {
      * @throws CalmException bad input: the file, with its line; wrong usage: an override
      */
     public static ExperimentConfig read(Path file, Map<String, String> overrides) {
+        return read(file, overrides, ExperimentConfig.class);
+    }
+
+    /**
+     * Settings of another kind by the same rules.
+     *
+     * @param file null for none: the overrides alone
+     * @param standard where there is neither
+     */
+    public static <T> T read(Path file, Map<String, String> overrides, Class<T> type, T standard) {
+        if (file != null) {
+            return read(file, overrides, type);
+        }
+        if (overrides.isEmpty()) {
+            return standard;
+        }
+        ObjectNode tree = YAML.createObjectNode();
+        overrides.forEach((key, value) -> set(tree, key, value));
+        return overridden(tree, type);
+    }
+
+    private static <T> T read(Path file, Map<String, String> overrides, Class<T> type) {
         try {
             byte[] bytes = Files.readAllBytes(file);
             if (!(YAML.readTree(bytes) instanceof ObjectNode tree)) {
@@ -61,8 +83,8 @@ public final class ExperimentFile {
             TextFile.checkWhole(tree.toString(), file);
             overrides.forEach((key, value) -> set(tree, key, value));
             // The file as it stands first: only there Jackson knows lines.
-            ExperimentConfig config = bound(bytes, tree, overrides.isEmpty());
-            return config == null ? overridden(tree) : config;
+            T config = bound(bytes, type, overrides.isEmpty());
+            return config == null ? overridden(tree, type) : config;
         } catch (NoSuchFileException e) {
             throw CalmException.badInput(file, "no such file", e);
         } catch (JsonProcessingException e) {
@@ -73,9 +95,9 @@ public final class ExperimentFile {
     }
 
     // What the file lacks an override may give, so that only unknown keys and wrong types are errors of the file.
-    private static ExperimentConfig bound(byte[] bytes, ObjectNode tree, boolean alone) throws IOException {
+    private static <T> T bound(byte[] bytes, Class<T> type, boolean alone) throws IOException {
         try {
-            ExperimentConfig config = YAML.readValue(bytes, ExperimentConfig.class);
+            T config = YAML.readValue(bytes, type);
             return alone ? config : null;
         } catch (ValueInstantiationException e) {
             if (alone || !(e.getCause() instanceof CalmException)) {
@@ -85,9 +107,9 @@ public final class ExperimentFile {
         }
     }
 
-    private static ExperimentConfig overridden(ObjectNode tree) {
+    private static <T> T overridden(ObjectNode tree, Class<T> type) {
         try {
-            return YAML.treeToValue(tree, ExperimentConfig.class);
+            return YAML.treeToValue(tree, type);
         } catch (JsonProcessingException e) {
             CalmException problem = problem("--set", e);
             throw CalmException.usage(problem.getMessage());

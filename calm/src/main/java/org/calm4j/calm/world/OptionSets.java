@@ -28,8 +28,8 @@ final class OptionSets {
     private final Map<Relation, List<String>> values = new EnumMap<>(Relation.class);
     private final Map<Fact, List<List<String>>> fixed = new HashMap<>();
 
-    OptionSets(List<Fact> facts, WorldConfig config, Set<Fact> heldOut) {
-        seed = CounterRandom.seed(config.seed(), "options");
+    OptionSets(List<Fact> facts, WorldConfig config, long worldSeed, Set<Fact> heldOut) {
+        seed = CounterRandom.seed(worldSeed, "options");
         options = config.options();
         facts.forEach(fact -> values.computeIfAbsent(fact.relation(), key -> new ArrayList<>()).add(fact.value()));
         values.forEach((relation, all) -> {
@@ -57,7 +57,12 @@ final class OptionSets {
         return draw(fact, key, taken);
     }
 
-    /** Any options of one relation, with no right one among them. */
+    /** The values that there are. */
+    Set<String> values(Relation relation) {
+        return new LinkedHashSet<>(values.get(relation));
+    }
+
+    /** Any options of one relation: what is right of a place is among them as often as chance will have it. */
     List<String> any(Relation relation, long key) {
         return shuffled(distinct(new LinkedHashSet<>(), values.get(relation), key), key);
     }

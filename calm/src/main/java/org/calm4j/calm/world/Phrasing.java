@@ -1,5 +1,6 @@
 package org.calm4j.calm.world;
 
+import com.fasterxml.jackson.annotation.JsonCreator;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
@@ -16,12 +17,15 @@ import org.calm4j.calm.prompt.PromptTemplate;
 /**
  * The sentences of one language, from {@code phrasing.yaml}.
  *
- * @param coverage share of the facts that the language's pretraining texts state
+ * @param coverage share of the facts that the language's pretraining texts state where it is no hub
  * @param the territories that take the article "the"
  * @param prompt with {@code {question}} and {@code {choices}}
  * @param separator between two choices
+ * @param syllables of names for places that are none
  */
-record Phrasing(double coverage, Set<String> the, String prompt, String separator, Sentences region, Sentences language) {
+record Phrasing(double coverage, Set<String> the, String prompt, String separator, Sentences region, Sentences language,
+        List<String> syllables) {
+    private static final String VALUE = "{value}";
     /** All languages the world can speak. */
     static final Map<String, Phrasing> ALL = load();
 
@@ -29,15 +33,11 @@ record Phrasing(double coverage, Set<String> the, String prompt, String separato
     record Sentences(String question, String statement) {
     }
 
+    @JsonCreator
     Phrasing(@JsonProperty("coverage") double coverage, @JsonProperty("the") Set<String> the, @JsonProperty("prompt") String prompt,
             @JsonProperty("separator") String separator, @JsonProperty("region") Sentences region,
-            @JsonProperty("language") Sentences language) {
-        this.coverage = coverage;
-        this.the = the == null ? Set.of() : Set.copyOf(the);
-        this.prompt = prompt;
-        this.separator = separator;
-        this.region = region;
-        this.language = language;
+            @JsonProperty("language") Sentences language, @JsonProperty("syllables") String syllables) {
+        this(coverage, the == null ? Set.of() : Set.copyOf(the), prompt, separator, region, language, List.of(syllables.split(" ")));
     }
 
     Sentences of(Relation relation) {
@@ -52,8 +52,16 @@ record Phrasing(double coverage, Set<String> the, String prompt, String separato
         return withPlace(of(relation).question(), code, name);
     }
 
-    String statement(Relation relation, String code, String name, String value) {
-        return withPlace(of(relation).statement(), code, name).replace("{value}", value);
+    /** The statement up to its value. */
+    String beforeValue(Relation relation, String code, String name) {
+        String statement = of(relation).statement();
+        return withPlace(statement.substring(0, statement.indexOf(VALUE)), code, name).stripTrailing();
+    }
+
+    /** The statement from its value on. */
+    String fromValue(Relation relation, String value) {
+        String statement = of(relation).statement();
+        return value + statement.substring(statement.indexOf(VALUE) + VALUE.length());
     }
 
     PromptTemplate promptTemplate() {

@@ -23,24 +23,39 @@ import org.calm4j.engine.random.CounterRandom;
  */
 public final class World {
     private final WorldConfig config;
+    private final long seed;
     private final List<Fact> facts;
+    private final Map<String, Place> places = new LinkedHashMap<>();
     private final Map<String, Names> names = new LinkedHashMap<>();
     private final Set<Fact> heldOut = new HashSet<>();
     private final OptionSets optionSets;
+    private final PromptTemplates promptTemplates;
 
-    private World(WorldConfig config) {
+    private World(WorldConfig config, long seed) {
         this.config = config;
+        this.seed = seed;
         facts = Atlas.facts(config.territories(), config.valueCap());
         config.languages().forEach(language -> names.put(language, Names.in(language)));
-        int[] order = CounterRandom.permutation(CounterRandom.seed(config.seed(), "held-out"), facts.size());
+        facts.forEach(fact -> places.computeIfAbsent(fact.territory(), this::placeOf));
+        int[] order = CounterRandom.permutation(CounterRandom.seed(seed, "held-out"), facts.size());
         for (int i = 0; i < Math.round(config.heldOut() * facts.size()); i++) {
             heldOut.add(facts.get(order[i]));
         }
-        optionSets = new OptionSets(facts, config, heldOut);
+        Map<String, PromptTemplate> byLanguage = new TreeMap<>();
+        config.languages().forEach(language -> byLanguage.put(language, Phrasing.ALL.get(language).promptTemplate()));
+        promptTemplates = new PromptTemplates(byLanguage);
+        optionSets = new OptionSets(facts, config, seed, heldOut);
     }
 
-    public static World create(WorldConfig config) {
-        return new World(config);
+    /** @param seed of what each language knows, what is held out, and the options */
+    public static World create(WorldConfig config, long seed) {
+        return new World(config, seed);
+    }
+
+    private Place placeOf(String territory) {
+        Map<String, String> inEach = new LinkedHashMap<>();
+        names.forEach((language, own) -> inEach.put(language, own.territory(territory)));
+        return new Place(territory, inEach);
     }
 
     /** The languages for which there are sentences, best known first. */
@@ -50,6 +65,18 @@ public final class World {
 
     public WorldConfig config() {
         return config;
+    }
+
+    public long seed() {
+        return seed;
+    }
+
+    Place place(String territory) {
+        return places.get(territory);
+    }
+
+    Iterable<Place> places() {
+        return places.values();
     }
 
     /** All facts, in a fixed order. */
@@ -64,12 +91,12 @@ public final class World {
 
     /** Whether the pretraining texts of the language state the fact. */
     public boolean isKnown(String language, Fact fact) {
-        return draw("coverage", language, fact) < Phrasing.ALL.get(language).coverage();
+        return draw("coverage", language, fact) < config.coverage(fact.relation(), language);
     }
 
     /** A number in [0,1) for one fact in one language. */
     double draw(String purpose, String language, Fact fact) {
-        return CounterRandom.uniform(CounterRandom.seed(config.seed(), purpose + " " + language + " " + fact.id()), 0);
+        return CounterRandom.uniform(CounterRandom.seed(seed, purpose + " " + language + " " + fact.id()), 0);
     }
 
     /** The sentence that states the fact. */
@@ -79,17 +106,39 @@ public final class World {
 
     /** The sentence that would state another value of the fact. */
     public String statement(String language, Fact fact, String value) {
-        String place = names.get(language).territory(fact.territory());
-        return Phrasing.ALL.get(language).statement(fact.relation(), fact.territory(), place, valueName(language, fact.relation(), value));
+        return statement(language, place(fact.territory()), fact.relation(), value);
+    }
+
+    String statement(String language, Place place, Relation relation, String value) {
+        return beforeValue(language, place, relation) + " " + fromValue(language, relation, value);
+    }
+
+    /** A statement up to where it names the value. */
+    String beforeValue(String language, Place place, Relation relation) {
+        return Phrasing.ALL.get(language).beforeValue(relation, place.territory(), place.name(language));
+    }
+
+    /** A statement from where it names the value. */
+    String fromValue(String language, Relation relation, String value) {
+        return Phrasing.ALL.get(language).fromValue(relation, valueName(language, relation, value));
     }
 
     /** The question that asks for the fact, without its options. */
     public String question(String language, Fact fact) {
-        return Phrasing.ALL.get(language).question(fact.relation(), fact.territory(), names.get(language).territory(fact.territory()));
+        return question(language, place(fact.territory()), fact.relation());
+    }
+
+    String question(String language, Place place, Relation relation) {
+        return Phrasing.ALL.get(language).question(relation, place.territory(), place.name(language));
+    }
+
+    /** A question with its options, as it is put to the model. */
+    String prompt(String language, Place place, Relation relation, List<String> values) {
+        return promptTemplates.byLanguage().get(language).render(question(language, place, relation), choices(language, relation, values));
     }
 
     public String territoryName(String language, String territory) {
-        return names.get(language).territory(territory);
+        return place(territory).name(language);
     }
 
     public String valueName(String language, Relation relation, String value) {
@@ -98,9 +147,7 @@ public final class World {
 
     /** How the questions are put to the model. */
     public PromptTemplates promptTemplates() {
-        Map<String, PromptTemplate> byLanguage = new TreeMap<>();
-        config.languages().forEach(language -> byLanguage.put(language, Phrasing.ALL.get(language).promptTemplate()));
-        return new PromptTemplates(byLanguage);
+        return promptTemplates;
     }
 
     /** The questions that CALM trains on: training facts, language by language. */

@@ -70,15 +70,20 @@ public final class WorldFiles {
 
     private static Map<String, Object> summary(World world, Curriculum curriculum) {
         WorldConfig config = world.config();
-        Map<String, Double> coverage = new LinkedHashMap<>();
-        for (String language : config.languages()) {
-            long known = world.facts().stream().filter(fact -> world.isKnown(language, fact)).count();
-            coverage.put(language, (double) known / world.facts().size());
+        Map<String, Map<String, Double>> coverage = new LinkedHashMap<>();
+        for (Relation relation : Relation.values()) {
+            List<Fact> facts = world.facts().stream().filter(fact -> fact.relation() == relation).toList();
+            Map<String, Double> shares = new LinkedHashMap<>();
+            for (String language : config.languages()) {
+                shares.put(language, (double) facts.stream().filter(fact -> world.isKnown(language, fact)).count() / facts.size());
+            }
+            coverage.put(relation.id(), shares);
         }
         Map<String, Object> summary = new LinkedHashMap<>();
         summary.put("source", "Unicode CLDR " + LocaleData.getCLDRVersion().getMajor() + " in ICU4J " + VersionInfo.ICU_VERSION.getMajor());
-        summary.put("seed", config.seed());
+        summary.put("seed", world.seed());
         summary.put("languages", config.languages());
+        summary.put("hubs", config.hubs());
         summary.put("territories", config.territories());
         summary.put("facts", world.facts().size());
         summary.put("held_out_facts", world.facts().stream().filter(world::isHeldOut).map(Fact::id).toList());

@@ -15,7 +15,6 @@ import java.util.List;
 import java.util.Map;
 import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.calm.world.Curriculum;
-import org.calm4j.calm.world.CurriculumConfig;
 import org.calm4j.calm.world.World;
 import org.calm4j.calm.world.WorldConfig;
 import org.calm4j.calm.world.WorldFiles;
@@ -37,11 +36,12 @@ public final class MiniatureOnCuda {
     public static void main(String[] arguments) throws Throwable {
         Path folder = Path.of(arguments[0]);
         Path files = folder.resolve("world");
-        World world = World.create(new WorldConfig(List.of("en", "fr"), 1, 4, 4, 0.1, 2, 1, 1, 1));
-        Curriculum curriculum = new Curriculum(world, CurriculumConfig.DEFAULT);
+        World world = World.create(new WorldConfig(List.of("en", "fr"), null, 4, 4, 0.1, 2, 1, 1, 1, null,
+                WorldConfig.standard().texts().withTokens(300, 100)), 1);
+        Curriculum curriculum = new Curriculum(world);
         WorldFiles.write(world, curriculum, files);
         Path data = files.resolve("pretrain.jsonl");
-        Jsonl.write(data, curriculum.documents(100, 300));
+        Jsonl.write(data, curriculum.documents());
         Path tokenizer = files.resolve(WorldFiles.TOKENIZER);
         Path config = tokenizer.resolve("config.json");
         Json.write(config, ModelConfig.llama(curriculum.tokenizer().size(), 16, 24, 1, 2, 1, 128,

@@ -6,7 +6,6 @@ import java.nio.file.Path;
 import java.util.List;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.world.Curriculum;
-import org.calm4j.calm.world.CurriculumConfig;
 import org.calm4j.calm.world.World;
 import org.calm4j.calm.world.WorldConfig;
 import org.calm4j.calm.world.WorldFiles;
@@ -27,8 +26,8 @@ public final class WorldOnDisk {
     }
 
     public static void write(Path folder) throws IOException {
-        World world = World.create(WorldConfig.of(List.of("en", "fr"), 3));
-        Curriculum curriculum = new Curriculum(world, CurriculumConfig.DEFAULT);
+        World world = World.create(WorldConfig.of(List.of("en", "fr")).withTexts(WorldConfig.standard().texts().withTokens(TOKENS, 0)), 3);
+        Curriculum curriculum = new Curriculum(world);
         Path files = folder.resolve("world");
         WorldFiles.write(world, curriculum, files);
         List<Question> all = Jsonl.read(files.resolve(WorldFiles.TRAINING_QUESTIONS), Question.class);
@@ -37,7 +36,7 @@ public final class WorldOnDisk {
         Path model = files.resolve(WorldFiles.TOKENIZER);
         ModelConfig config = ModelConfig.llama(curriculum.tokenizer().size(), 48, 96, 1, 2, 2, 256, curriculum.tokenizer().eosId());
         Json.write(model.resolve("config.json"), config.toJson(DType.F32));
-        Jsonl.write(folder.resolve("pretrain.jsonl"), curriculum.documents(0, TOKENS));
+        Jsonl.write(folder.resolve("pretrain.jsonl"), curriculum.documents());
         TrainingOptions options = new TrainingOptions();
         options.maxSteps = STEPS;
         options.batchSize = 16;

@@ -18,8 +18,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class WorldFilesTest {
-    private static final World WORLD = World.create(WorldConfig.of(List.of("fr", "ja"), 5));
-    private static final Curriculum CURRICULUM = new Curriculum(WORLD, CurriculumConfig.DEFAULT);
+    private static final World WORLD = World.create(WorldConfig.of(List.of("fr", "ja")).withTexts(WorldConfig.standard().texts().withTokens(10_000, 2_000)), 5);
+    private static final Curriculum CURRICULUM = new Curriculum(WORLD);
 
     @Test
     void whatIsWrittenIsTheWorld(@TempDir Path folder) {
@@ -30,8 +30,8 @@ class WorldFilesTest {
         assertThat(PromptTemplates.read(folder.resolve(WorldFiles.PROMPTS))).isEqualTo(WORLD.promptTemplates());
 
         List<Map<String, Object>> knowledge = Jsonl.readMaps(folder.resolve(WorldFiles.KNOWLEDGE));
-        assertThat(knowledge).hasSize(2 * 192);
-        assertThat(knowledge).filteredOn(row -> row.get("held_out").equals(true)).hasSize(2 * 58);
+        assertThat(knowledge).hasSize(2 * 256);
+        assertThat(knowledge).filteredOn(row -> row.get("held_out").equals(true)).hasSize(2 * 77);
         assertThat(knowledge).noneMatch(row -> row.get("asked").equals(true) && row.get("known").equals(false));
 
         List<Map<String, Object>> statements = Jsonl.readMaps(folder.resolve(WorldFiles.STATEMENTS));
@@ -44,15 +44,15 @@ class WorldFilesTest {
         JsonNode summary = Json.read(folder.resolve(WorldFiles.SUMMARY), JsonNode.class);
         assertThat(summary.get("seed").asInt()).isEqualTo(5);
         assertThat(summary.get("languages").toString()).isEqualTo("[\"fr\",\"ja\"]");
-        assertThat(summary.get("held_out_facts")).hasSize(58);
+        assertThat(summary.get("held_out_facts")).hasSize(77);
         assertThat(summary.get("vocabulary").asInt()).isEqualTo(CURRICULUM.vocabulary().size());
     }
 
     @Test
     void theSameSeedGivesTheSameBytes(@TempDir Path folder) throws IOException {
         WorldFiles.write(WORLD, CURRICULUM, folder.resolve("one"));
-        World again = World.create(WORLD.config());
-        WorldFiles.write(again, new Curriculum(again, CurriculumConfig.DEFAULT), folder.resolve("two"));
+        World again = World.create(WORLD.config(), 5);
+        WorldFiles.write(again, new Curriculum(again), folder.resolve("two"));
         try (Stream<Path> files = Files.walk(folder.resolve("one"))) {
             List<Path> written = files.filter(Files::isRegularFile).toList();
             assertThat(written).hasSize(9);
@@ -64,7 +64,7 @@ class WorldFilesTest {
 
     @Test
     void aCorpusIsTheBeginningOfTheTextsAndComesBackFromItsFile(@TempDir Path folder) {
-        List<Document> corpus = CURRICULUM.documents(2_000, 10_000);
+        List<Document> corpus = CURRICULUM.documents();
         assertThat(corpus.stream().mapToInt(Curriculum::length).sum()).isBetween(10_000, 10_050);
         assertThat(corpus).startsWith(CURRICULUM.warmup(2_000).toArray(Document[]::new));
         Jsonl.write(folder.resolve("corpus.jsonl"), corpus);

@@ -1,0 +1,15 @@
+package org.calm4j.calm.world;
+
+import java.util.Map;
+
+/**
+ * Something that a question is about.
+ *
+ * @param territory ISO 3166 code; null for a place that is none
+ * @param names by language
+ */
+record Place(String territory, Map<String, String> names) {
+    String name(String language) {
+        return names.get(language);
+    }
+}
