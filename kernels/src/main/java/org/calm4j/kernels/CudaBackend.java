@@ -136,6 +136,11 @@ final class CudaBackend implements Backend {
         buffer(to).changed();
     }
 
+    /** For timings, which need the stream. */
+    Gpu gpu() {
+        return gpu;
+    }
+
     @Override
     public void write(Tensor to, double[] from, int count) {
         gpu.transfer().upload(Gpu.pointer(to), from, count);

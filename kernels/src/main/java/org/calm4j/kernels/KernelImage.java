@@ -25,6 +25,8 @@ import org.calm4j.engine.io.AtomicFile;
  */
 final class KernelImage {
     static final String RESOURCE = "kernels.ptx";
+    /** A property: the driver compiles the PTX even where there are kernels for its architecture. */
+    private static final String JIT = "calm4j.jit";
     /** How the PTX begins, before the hash of its sources. */
     private static final String SOURCES = "// sources: ";
     private static final int HASH_DIGITS = 16;
@@ -45,7 +47,7 @@ final class KernelImage {
         byte[] ptx = ptx();
         String architecture = "sm_" + context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)
                 + context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
-        byte[] compiled = resource(compiledFor(architecture, ptx));
+        byte[] compiled = Boolean.getBoolean(JIT) ? null : resource(compiledFor(architecture, ptx));
         if (compiled != null) {
             try {
                 return new KernelImage(new CudaModule(compiled), "kernels compiled for " + architecture + "a");

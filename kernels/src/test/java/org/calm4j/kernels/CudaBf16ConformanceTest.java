@@ -13,7 +13,7 @@ final class CudaBf16ConformanceTest extends CudaBackendConformanceTest {
     /** Fewer: mma is slow to emulate, and its tiles have their own test, {@link Bf16AttentionTest}. */
     @Override
     protected int oneCaseOf() {
-        return StandIn.isPresent() ? StandIn.isCheck() ? 31 : 7 : 1;
+        return Integer.getInteger(ONE_CASE_OF, StandIn.isPresent() ? StandIn.isCheck() ? 31 : 7 : 1);
     }
 
     /**

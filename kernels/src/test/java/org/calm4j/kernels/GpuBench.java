@@ -4,12 +4,16 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Random;
+import jcuda.driver.CUevent;
+import jcuda.driver.CUevent_flags;
+import jcuda.driver.JCudaDriver;
 import org.calm4j.engine.generate.Generator;
 import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.model.CausalLm;
@@ -36,14 +40,19 @@ final class GpuBench {
     private static final int WARM_UP = 3;
     private static final int RUNS = 10;
     private static final int STEPS = 5;
+    private static final int RANDOM_NUMBERS = 1 << 20;
 
     private final int divisor;
     private final GpuPeaks peaks = GpuPeaks.of(0);
-    private final List<String> rows = new ArrayList<>();
+    private final Path file;
 
-    /** @param divisor of the sizes; 1 on a GPU */
-    GpuBench(int divisor) {
+    /**
+     * @param divisor of the sizes; 1 on a GPU
+     * @param file gets a row as benchmarks/history has them with each result, so that a kill loses none
+     */
+    GpuBench(int divisor, Path file) {
         this.divisor = divisor;
+        this.file = file;
     }
 
     void run() {
@@ -69,7 +78,7 @@ final class GpuBench {
             Tensor x = tensor(b, buffers, n, n);
             Tensor w = tensor(b, buffers, n, n);
             Tensor out = tensor(b, buffers, n, n);
-            report("linear " + n + "^3", precision, 2.0 * n * n * n, 0, time(b, out, () -> b.linearForward(out, x, w, 1, false)));
+            report("linear " + n + "^3", precision, 2.0 * n * n * n, 0, time(b, () -> b.linearForward(out, x, w, 1, false)));
             attention(b, precision, buffers, (int) n);
             decode(b, precision, buffers, (int) n);
             if (precision == Precision.F32) {
@@ -79,7 +88,7 @@ final class GpuBench {
         }
     }
 
-    private void memory(Backend b, List<Buffer> buffers, long n) {
+    private void memory(CudaBackend b, List<Buffer> buffers, long n) {
         Tensor x = tensor(b, buffers, n, n);
         Tensor out = tensor(b, buffers, n, n);
         Tensor m = tensor(b, buffers, n, n);
@@ -87,16 +96,16 @@ final class GpuBench {
         Tensor weight = tensor(b, buffers, n);
         Tensor rstd = tensor(b, buffers, n);
         double bytes = 4.0 * n * n;
-        report("rmsNorm forward", Precision.F32, 0, 2 * bytes, time(b, out, () -> b.rmsNormForward(out, rstd, x, null, weight, 1e-5)));
+        report("rmsNorm forward", Precision.F32, 0, 2 * bytes, time(b, () -> b.rmsNormForward(out, rstd, x, null, weight, 1e-5)));
         report("rmsNorm forward with residual", Precision.F32, 0, 4 * bytes,
-                time(b, out, () -> b.rmsNormForward(out, rstd, x, m, weight, 1e-5)));
-        report("swiGlu forward", Precision.F32, 0, 3 * bytes, time(b, out, () -> b.swiGluForward(out, x, m)));
-        report("adamW", Precision.F32, 0, 7 * bytes, time(b, out, () -> b.adamW(out, m, v, x, AdamW.DEFAULT, 1e-3, 0.1, 1, 5)));
+                time(b, () -> b.rmsNormForward(out, rstd, x, m, weight, 1e-5)));
+        report("swiGlu forward", Precision.F32, 0, 3 * bytes, time(b, () -> b.swiGluForward(out, x, m)));
+        report("adamW", Precision.F32, 0, 7 * bytes, time(b, () -> b.adamW(out, m, v, x, AdamW.DEFAULT, 1e-3, 0.1, 1, 5)));
         Tensor one = tensor(b, buffers, 1);
-        report("launch of one element", Precision.F32, 0, 0, time(b, out, () -> b.geluForward(one, one)));
+        report("launch of one element", Precision.F32, 0, 0, time(b, () -> b.geluForward(one, one)));
     }
 
-    private void attention(Backend b, Precision precision, List<Buffer> buffers, int rows) {
+    private void attention(CudaBackend b, Precision precision, List<Buffer> buffers, int rows) {
         int heads = 16;
         int d = 128;
         List<Tensor> t = new ArrayList<>();
@@ -109,14 +118,14 @@ final class GpuBench {
         double pairs = 0.5 * rows * (rows + 1.0) * heads;
         double scale = 1 / Math.sqrt(d);
         report("attention forward " + rows, precision, 4 * pairs * d, 0,
-                time(b, lse, () -> b.attentionForward(t.get(0), lse, t.get(1), t.get(2), t.get(3), segments, scale, 0)));
+                time(b, () -> b.attentionForward(t.get(0), lse, t.get(1), t.get(2), t.get(3), segments, scale, 0)));
         // As others count it: five products, though two are computed twice here.
-        report("attention backward " + rows, precision, 10 * pairs * d, 0, time(b, lse, () -> b.attentionBackward(t.get(4), t.get(5),
+        report("attention backward " + rows, precision, 10 * pairs * d, 0, time(b, () -> b.attentionBackward(t.get(4), t.get(5),
                 t.get(6), t.get(7), t.get(0), lse, t.get(1), t.get(2), t.get(3), segments, scale, 0)));
     }
 
     /** Attention of one new token of each of 16 sequences, whose keys and values fill a cache of so many rows. */
-    private void decode(Backend b, Precision precision, List<Buffer> buffers, int rows) {
+    private void decode(CudaBackend b, Precision precision, List<Buffer> buffers, int rows) {
         int sequences = Math.min(16, rows);
         int heads = 32;
         int groups = 8;
@@ -129,6 +138,7 @@ final class GpuBench {
         for (String name : List.of("keys", "values")) {
             buffers.add(b.allocate((long) rows * groups * d * type.bytes()));
             cache.add(new Tensor(name, buffers.getLast(), 0, type, rows, groups, d));
+            fill(b, cache.getLast());
         }
         Segments segments = new Segments();
         int length = rows / sequences;
@@ -138,7 +148,7 @@ final class GpuBench {
         double pairs = (double) sequences * length * heads;
         report("attention of " + sequences + " tokens over " + sequences * length, precision, 4 * pairs * d,
                 2.0 * sequences * length * groups * d * type.bytes(),
-                time(b, lse, () -> b.attentionForward(out, lse, q, cache.get(0), cache.get(1), segments, 1 / Math.sqrt(d), 0)));
+                time(b, () -> b.attentionForward(out, lse, q, cache.get(0), cache.get(1), segments, 1 / Math.sqrt(d), 0)));
     }
 
     /** All weights trained in BF16, on random tokens. */
@@ -189,25 +199,64 @@ final class GpuBench {
         }
     }
 
+    /** Filled with random numbers: zeros switch few transistors, and products over them are faster than they will ever be. */
     private static Tensor tensor(Backend b, List<Buffer> buffers, long... shape) {
         Buffer buffer = b.allocate(4 * Tensor.product(shape));
         buffers.add(buffer);
-        return new Tensor("t", buffer, 0, DType.F32, shape);
+        Tensor tensor = new Tensor("t", buffer, 0, DType.F32, shape);
+        fill(b, tensor);
+        return tensor;
     }
 
-    /** Seconds of one run, the launches of all runs going out before the wait; reading a tensor waits. */
-    private static double time(Backend b, Tensor read, Runnable run) {
-        double[] first = new double[1];
+    /** Numbers from -1 to 1, the same ones again and again. */
+    private static void fill(Backend b, Tensor tensor) {
+        long size = tensor.bytes() / Float.BYTES;
+        double[] some = new double[(int) Math.min(size, RANDOM_NUMBERS)];
+        Random random = new Random(3);
+        for (int i = 0; i < some.length; i++) {
+            some[i] = tensor.type() == DType.F32 ? 2 * random.nextFloat() - 1 : pair(random);
+        }
+        for (long at = 0; at < size; at += some.length) {
+            int count = (int) Math.min(some.length, size - at);
+            b.write(new Tensor("numbers", tensor.buffer(), tensor.offset() + Float.BYTES * at, DType.F32, count), some, count);
+        }
+    }
+
+    /** Two numbers in BF16, as the bits of one in F32. */
+    private static float pair(Random random) {
+        int low = Float.floatToIntBits(2 * random.nextFloat() - 1) >>> 16;
+        int high = Float.floatToIntBits(2 * random.nextFloat() - 1) >>> 16;
+        return Float.intBitsToFloat(high << 16 | low);
+    }
+
+    /** Seconds of one run: all runs are one graph, and two events around it tell the time, so the host's own work is not in it. */
+    private static double time(CudaBackend b, Runnable run) {
         for (int i = 0; i < WARM_UP; i++) {
             run.run();
         }
-        b.read(first, read, 1);
-        long start = System.nanoTime();
-        for (int i = 0; i < RUNS; i++) {
-            run.run();
+        Gpu gpu = b.gpu();
+        gpu.stream().synchronize();
+        CUevent start = new CUevent();
+        CUevent end = new CUevent();
+        JCudaDriver.cuEventCreate(start, CUevent_flags.CU_EVENT_DEFAULT);
+        JCudaDriver.cuEventCreate(end, CUevent_flags.CU_EVENT_DEFAULT);
+        try (CudaGraph graph = new CudaGraph(gpu, () -> {
+            for (int i = 0; i < RUNS; i++) {
+                run.run();
+            }
+        })) {
+            graph.launch();
+            JCudaDriver.cuEventRecord(start, gpu.stream().handle());
+            graph.launch();
+            JCudaDriver.cuEventRecord(end, gpu.stream().handle());
+            JCudaDriver.cuEventSynchronize(end);
+            float[] milliseconds = new float[1];
+            JCudaDriver.cuEventElapsedTime(milliseconds, start, end);
+            return milliseconds[0] * 1e-3 / RUNS;
+        } finally {
+            JCudaDriver.cuEventDestroy(start);
+            JCudaDriver.cuEventDestroy(end);
         }
-        b.read(first, read, 1);
-        return (System.nanoTime() - start) * 1e-9 / RUNS;
     }
 
     private void report(String what, Precision precision, double flops, double bytes, double seconds) {
@@ -226,13 +275,10 @@ final class GpuBench {
     }
 
     private void row(String benchmark, String params, double score, String unit) {
-        rows.add(String.format(Locale.ROOT, "%s,%s,%s,%s,gpu %s,%s,%.4g,0,%s", LocalDate.now(),
-                System.getProperty("calm.commit", "unknown"), peaks.name(), Runtime.version(), benchmark, params, score, unit));
-    }
-
-    void write(Path file) {
+        String row = String.format(Locale.ROOT, "%s,%s,%s,%s,gpu %s,%s,%.4g,0,%s%n", LocalDate.now(),
+                System.getProperty("calm.commit", "unknown"), peaks.name(), Runtime.version(), benchmark, params, score, unit);
         try {
-            Files.write(file, rows);
+            Files.writeString(file, row, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

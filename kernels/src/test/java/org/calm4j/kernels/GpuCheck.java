@@ -1,13 +1,10 @@
 package org.calm4j.kernels;
 
-import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.platform.engine.discovery.DiscoverySelectors;
-import org.junit.platform.launcher.Launcher;
 import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
 import org.junit.platform.launcher.core.LauncherFactory;
-import org.junit.platform.launcher.listeners.SummaryGeneratingListener;
 
 /**
  * What is run on a machine with a GPU, without a build: the tests of this module, then timings. {@code kernels/gpu-check} packs it.
@@ -18,6 +15,9 @@ import org.junit.platform.launcher.listeners.SummaryGeneratingListener;
 final class GpuCheck {
     /** Rows as benchmarks/history has them, to be added there. */
     private static final String ROWS = "gpu-check.csv";
+
+    /** A line a test; without it, all tests run again. */
+    private static final String TESTS = "gpu-check-tests.txt";
 
     private static final List<String> KNOWN = List.of("test", "bench", "quick", "tiny");
 
@@ -41,23 +41,20 @@ final class GpuCheck {
             passed = test(wanted.contains("quick"));
         }
         if (wanted.contains("bench")) {
-            GpuBench bench = new GpuBench(wanted.contains("tiny") ? 32 : 1);
-            bench.run();
-            bench.write(Path.of(ROWS));
+            new GpuBench(wanted.contains("tiny") ? 32 : 1, Path.of(ROWS)).run();
         }
         System.exit(passed ? 0 : 1);
     }
 
     private static boolean test(boolean operations) {
-        Launcher launcher = LauncherFactory.create();
-        SummaryGeneratingListener summary = new SummaryGeneratingListener();
+        Path file = Path.of(System.getProperty("calm.tests", TESTS));
+        TestLog log = new TestLog(file, System.out);
         List<Class<?>> classes = operations ? List.of(CudaBackendConformanceTest.class, Bf16AttentionTest.class)
                 : List.of(CudaBackendConformanceTest.class, CudaBf16ConformanceTest.class, Bf16AttentionTest.class, RoundedWeightsTest.class,
                         CudaModelTest.class, PtxTest.class);
-        launcher.execute(LauncherDiscoveryRequestBuilder.request().selectors(classes.stream().map(DiscoverySelectors::selectClass).toList())
-                .build(), summary);
-        summary.getSummary().printTo(new PrintWriter(System.out));
-        summary.getSummary().printFailuresTo(new PrintWriter(System.out), 5);
-        return summary.getSummary().getTotalFailureCount() == 0;
+        LauncherFactory.create().execute(LauncherDiscoveryRequestBuilder.request()
+                .selectors(classes.stream().map(DiscoverySelectors::selectClass).toList()).filters(log.filter()).build(), log);
+        System.out.println((log.failures() == 0 ? "no test failed" : log.failures() + " tests failed") + "; what each did is in " + file);
+        return log.failures() == 0;
     }
 }
