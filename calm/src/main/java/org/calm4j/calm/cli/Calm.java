@@ -85,7 +85,7 @@ public final class Calm implements Runnable {
     static int execute(PrintWriter out, PrintWriter err, String... arguments) {
         Failures failures = new Failures();
         CommandLine line = line(List.of(arguments)).setOut(out).setErr(err).setUsageHelpAutoWidth(false).setUsageHelpWidth(100)
-                .setAbbreviatedOptionsAllowed(false).setParameterExceptionHandler(failures).setExecutionExceptionHandler(failures);
+                .setAbbreviatedOptionsAllowed(false).setOverwrittenOptionsAllowed(true).setParameterExceptionHandler(failures).setExecutionExceptionHandler(failures);
         line.getSubcommands().values().forEach(Calm::spellChoices);
         try {
             return line.execute(known(line, arguments));

@@ -32,7 +32,7 @@ final class SamplingOptions {
     private double repetitionPenalty;
 
     @Option(names = "--stop", paramLabel = "TEXT",
-        description = "Ends a completion; its text is cut before it. May be given several times.")
+        description = "Ends a completion; its text is cut before it. May be a special token; may be given several times.")
     private List<String> stop = List.of();
 
     @Option(names = "--num-return-sequences", paramLabel = "K", converter = Numbers.Positive.class,

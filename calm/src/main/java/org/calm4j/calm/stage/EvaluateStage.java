@@ -11,9 +11,11 @@ import java.util.Map;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
+import org.calm4j.calm.data.Messages;
 import org.calm4j.calm.data.Prediction;
 import org.calm4j.calm.data.Prompt;
 import org.calm4j.calm.data.Question;
+import org.calm4j.calm.data.Questions;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.metric.Comparison;
 import org.calm4j.calm.metric.Evaluation;
@@ -121,7 +123,7 @@ public record EvaluateStage(Path output, long seed) {
      */
     public Evaluation ofModel(ModelFolder model, List<Path> questions, PromptTemplates prompts, EvaluateOptions options, Path contexts,
             boolean resume, Progress progress) {
-        List<Question> asked = SampleStage.read(questions);
+        Questions asked = SampleStage.read(questions);
         UnaryOperator<Question> put = RetrieveStage.before(contexts);
         return switch (options.method()) {
             case GENERATE -> generate(model, asked, prompts, options, put, resume, progress);
@@ -130,7 +132,7 @@ public record EvaluateStage(Path output, long seed) {
     }
 
     /** The answer of a greedy response, or the most frequent one of sampled responses; the responses go to {@code responses.jsonl}. */
-    private Evaluation generate(ModelFolder model, List<Question> asked, PromptTemplates prompts, EvaluateOptions options,
+    private Evaluation generate(ModelFolder model, Questions asked, PromptTemplates prompts, EvaluateOptions options,
             UnaryOperator<Question> put, boolean resume, Progress progress) {
         SampleStage stage = new SampleStage(List.of(), prompts, output.resolve(RESPONSES), options.sampling(seed));
         List<Samples> lines = stage.sample(model, asked, put, resume, progress, "evaluate");
@@ -173,13 +175,19 @@ public record EvaluateStage(Path output, long seed) {
     }
 
     /** The choice whose text is the most probable completion of the prompt; the order of all of them gives RankC. */
-    private Evaluation rank(ModelFolder model, List<Question> asked, PromptTemplates prompts, UnaryOperator<Question> put, boolean resume,
+    private Evaluation rank(ModelFolder model, Questions asked, PromptTemplates prompts, UnaryOperator<Question> put, boolean resume,
             Progress progress) {
         List<Scorer.Item> items = new ArrayList<>();
         List<Prompt> texts = asked.stream().map(put).map(question -> prompts.ask(question, model.chatTemplate() != null)).toList();
         for (int i = 0; i < asked.size(); i++) {
-            items.add(new Scorer.Item(model.promptIds(texts.get(i).text(), texts.get(i).history()), asked.get(i).choices().stream()
-                    .map(choice -> model.requireTokenizer().encode(choice.text(), false)).toList()));
+            Prompt text = texts.get(i);
+            Question question = asked.get(i);
+            items.add(Messages.at(asked.where(i), () -> {
+                Scorer.Item item = new Scorer.Item(model.promptIds(text.text(), text.history()), question.choices().stream()
+                        .map(choice -> model.requireTokenizer().encode(choice.text(), false)).toList());
+                item.check(model.model());
+                return item;
+            }));
         }
         List<Scores> all;
         int part = PartialLines.part(model.model(), FEWEST, MOST);

@@ -7,6 +7,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntFunction;
+import org.calm4j.calm.data.Messages;
 import org.calm4j.calm.data.TrainingData;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.generate.Completion;
@@ -21,7 +23,8 @@ import org.calm4j.engine.model.ModelFolder;
  * {@code finish_reason}: {@code eos}, {@code length}, or {@code stop} for a stop string.
  */
 public record GenerateStage(Sampling sampling) {
-    private record Line(JsonNode id, int[] tokens) {
+    /** @param where for messages */
+    private record Line(JsonNode id, int[] tokens, String where) {
     }
 
     /** Continues one prompt. */
@@ -30,7 +33,7 @@ public record GenerateStage(Sampling sampling) {
         if (tokens.length == 0) {
             throw CalmException.usage("the prompt has no token; give some text");
         }
-        return run(model, List.of(new Line(JsonNodeFactory.instance.numberNode(0), tokens)), progress);
+        return run(model, List.of(new Line(JsonNodeFactory.instance.numberNode(0), tokens, "--prompt")), progress);
     }
 
     /** Continues the lines of a file: {@code id}, and {@code prompt}, {@code messages} or {@code input_ids}. */
@@ -45,7 +48,7 @@ public record GenerateStage(Sampling sampling) {
     private static Line line(JsonNode line, String where, ModelFolder model) {
         JsonNode id = ScoreStage.id(line, where);
         if (line.has("input_ids")) {
-            return new Line(id, TrainingData.ids(line, "input_ids", where, model.model().config().vocabSize()));
+            return new Line(id, TrainingData.ids(line, "input_ids", where, model.model().config().vocabSize()), where);
         }
         if (!line.has("prompt") && !line.has("messages")) {
             throw CalmException.badInput(where, "expected prompt, messages or input_ids");
@@ -54,13 +57,13 @@ public record GenerateStage(Sampling sampling) {
         if (tokens.length == 0) {
             throw CalmException.badInput(where, "prompt has no token");
         }
-        return new Line(id, tokens);
+        return new Line(id, tokens, where);
     }
 
     private List<ObjectNode> run(ModelFolder model, List<Line> lines, Progress progress) {
         List<int[]> prompts = lines.stream().map(Line::tokens).toList();
         Generator generator = new Generator(model);
-        Sampling settled = settle(generator, prompts, sampling, progress);
+        Sampling settled = settle(generator, prompts, sampling, i -> lines.get(i).where(), progress);
         progress.start("generate", lines.size());
         List<List<Completion>> completions;
         try {
@@ -80,10 +83,17 @@ public record GenerateStage(Sampling sampling) {
         return results;
     }
 
-    /** {@link Generator#settle}, and a word where that is less than people expect. */
-    static Sampling settle(Generator generator, List<int[]> prompts, Sampling sampling, Progress progress) {
+    /**
+     * {@link Generator#settle}, and a word where that is less than people expect.
+     *
+     * @param where the place of a prompt, for messages
+     */
+    static Sampling settle(Generator generator, List<int[]> prompts, Sampling sampling, IntFunction<String> where, Progress progress) {
         Sampling settled = generator.settle(prompts, sampling);
-        generator.check(prompts, settled);
+        for (int i = 0; i < prompts.size(); i++) {
+            List<int[]> one = List.of(prompts.get(i));
+            Messages.at(where.apply(i), () -> generator.check(one, settled));
+        }
         if (sampling.maxNewTokens() == Sampling.FITTING && settled.maxNewTokens() < Sampling.DEFAULT_NEW_TOKENS) {
             progress.say("calm: " + settled.maxNewTokens() + " new tokens at most, which is what the longest prompt leaves of the model's positions");
         }

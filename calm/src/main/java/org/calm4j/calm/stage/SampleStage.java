@@ -6,8 +6,11 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.function.UnaryOperator;
+import java.util.stream.IntStream;
+import org.calm4j.calm.data.Messages;
 import org.calm4j.calm.data.Prompt;
 import org.calm4j.calm.data.Question;
+import org.calm4j.calm.data.Questions;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.extract.AnswerExtractor;
 import org.calm4j.calm.prompt.PromptTemplates;
@@ -32,8 +35,9 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
     }
 
     /** The questions of all files; an id stands once in each language. */
-    static List<Question> read(List<Path> files) {
+    static Questions read(List<Path> files) {
         List<Question> all = new ArrayList<>();
+        List<String> places = new ArrayList<>();
         Set<List<String>> seen = new HashSet<>();
         for (Path file : files) {
             all.addAll(Jsonl.read(file, Question.class, (question, where) -> {
@@ -41,13 +45,14 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
                 if (!seen.add(List.of(question.id(), question.language()))) {
                     throw CalmException.badInput(where, "a second question with id " + question.id() + " in " + question.language());
                 }
+                places.add(where);
                 return question;
             }));
         }
         if (all.isEmpty()) {
             throw CalmException.badInput(files.getFirst(), "has no questions");
         }
-        return all;
+        return new Questions(all, places);
     }
 
     static void check(Question question, String where) {
@@ -66,13 +71,14 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
     }
 
     /** @param put what is asked in the place of a question, such as the same with passages before it */
-    List<Samples> sample(ModelFolder model, List<Question> asked, UnaryOperator<Question> put, boolean resume, Progress progress,
+    List<Samples> sample(ModelFolder model, Questions asked, UnaryOperator<Question> put, boolean resume, Progress progress,
             String task) {
         model.requireTokenizer();
         List<Prompt> texts = asked.stream().map(put).map(question -> prompts.ask(question, model.chatTemplate() != null)).toList();
-        List<int[]> encoded = texts.stream().map(text -> model.promptIds(text.text(), text.history())).toList();
+        List<int[]> encoded = IntStream.range(0, texts.size()).mapToObj(i -> Messages.at(asked.where(i),
+                () -> model.promptIds(texts.get(i).text(), texts.get(i).history()))).toList();
         Generator generator = new Generator(model);
-        Sampling settled = GenerateStage.settle(generator, encoded, sampling, progress);
+        Sampling settled = GenerateStage.settle(generator, encoded, sampling, asked::where, progress);
         int part = PartialLines.part(model.model(), FEWEST, MOST) / settled.count() + 1;
         try (PartialLines<Samples> lines = PartialLines.open(output, Samples.class, Fingerprint.of(List.of(asked, texts, settled)), part,
                 resume, progress::say)) {

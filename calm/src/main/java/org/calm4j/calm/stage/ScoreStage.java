@@ -30,7 +30,11 @@ public record ScoreStage(Path input, Path output) {
 
     /** Returns the number of lines. */
     public int run(ModelFolder model, Progress progress) {
-        List<Line> lines = read(input, (line, where) -> line(line, where, model));
+        List<Line> lines = read(input, (line, where) -> {
+            Line read = line(line, where, model);
+            read.item().check(model.model());
+            return read;
+        });
         progress.start("score", lines.size());
         List<List<double[]>> logProbs;
         try {

@@ -1,6 +1,7 @@
 package org.calm4j.calm.stage;
 
 import com.fasterxml.jackson.core.type.TypeReference;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -84,7 +85,7 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
         TrainSettings settings = options.settings(steps, seed);
         List<Trainer.Reference> reference = options instanceof PreferenceOptions preference
                 ? reference(lm, lines, preference, settings, steps, progress) : List.of();
-        TrainingRun run = new TrainingRun(output, start.weightsFile(), deciding(steps), others(lm.backend()), steps,
+        TrainingRun run = new TrainingRun(output, start.weightsFile(), deciding(steps), inputs(), others(lm.backend()), steps,
                 options.saveSteps, options.evalSteps, options.loggingSteps, options.resume);
         StepLog[] last = new StepLog[1];
         try (Trainer trainer = new Trainer(lm, settings, lines, replay, reference, held(start, reader))) {
@@ -161,6 +162,35 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
         all.putAll(options.inForce(steps));
         all.values().removeIf(Objects::isNull);
         return all;
+    }
+
+    /** Digests of all that is read, where checkpoints are written or read. */
+    private Map<String, String> inputs() {
+        Map<String, String> inputs = new LinkedHashMap<>();
+        if (options.saveSteps == 0 && !options.resume) {
+            return inputs;
+        }
+        Map<String, List<Path>> read = new LinkedHashMap<>();
+        Path tokenizer = config == null ? null : config.resolveSibling("tokenizer.json");
+        read.put("model", model != null ? List.of(model) : Files.exists(tokenizer) ? List.of(config, tokenizer) : List.of(config));
+        read.put("adapter", given(adapter));
+        read.put("data", List.of(data));
+        read.put("replay", options.replay == null ? List.of() : options.replay);
+        read.put("eval_data", given(options.evalSteps == 0 ? null : options.evalData));
+        if (options instanceof PreferenceOptions preference) {
+            read.put("reference_model", given(preference.referenceModel));
+            read.put("reference_adapter", given(preference.referenceAdapter));
+        }
+        read.forEach((setting, files) -> {
+            if (!files.isEmpty()) {
+                inputs.put(setting, Fingerprint.of(files.stream().map(Fingerprint::of).toList()));
+            }
+        });
+        return inputs;
+    }
+
+    private static List<Path> given(Path path) {
+        return path == null ? List.of() : List.of(path);
     }
 
     private Map<String, Object> others(Backend backend) {

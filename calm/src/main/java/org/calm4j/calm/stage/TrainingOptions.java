@@ -106,7 +106,7 @@ public class TrainingOptions {
     @JsonIgnore
     public int loggingSteps = 1;
 
-    @Option(names = "--resume", description = "Go on from the newest checkpoint of the output folder.")
+    @Option(names = "--resume", description = "Go on from the newest checkpoint of the output folder, with the same data and models, whatever they are called.")
     @JsonIgnore
     public boolean resume;
 

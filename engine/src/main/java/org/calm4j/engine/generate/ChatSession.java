@@ -47,7 +47,7 @@ public final class ChatSession implements AutoCloseable {
             throw CalmException.badInput("the conversation has " + text.length + " tokens", "its length is limited to " + cache.rows());
         }
         prefill(text);
-        Draft draft = new Draft(sampling, model.config().eos(), sampling.stream(turn, 0), text, tokenizer);
+        Draft draft = new Draft(sampling, model, sampling.stream(turn, 0), text, tokenizer);
         FinishReason cut = FinishReason.LENGTH;
         while (draw(draft, sampling) && cached.size() < cache.rows()) {
             if (!listener.test(draft.certainText())) {

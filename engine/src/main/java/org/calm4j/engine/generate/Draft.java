@@ -5,15 +5,15 @@ import it.unimi.dsi.fastutil.ints.IntArrayList;
 import it.unimi.dsi.fastutil.ints.IntOpenHashSet;
 import it.unimi.dsi.fastutil.ints.IntSet;
 import it.unimi.dsi.fastutil.ints.IntSets;
-import java.util.List;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.op.Draws;
 import org.calm4j.engine.text.Tokenizer;
 
 /** A completion under way. */
 final class Draft {
     private final Sampling sampling;
-    private final List<Integer> eos;
+    private final CausalLm model;
     private final long stream;
     private final IntSet seen;
     private final GrowingText text;
@@ -26,12 +26,12 @@ final class Draft {
      * @param tokenizer null where the model has none
      * @throws CalmException wrong usage: stop strings without a tokenizer
      */
-    Draft(Sampling sampling, List<Integer> eos, long stream, int[] prompt, Tokenizer tokenizer) {
+    Draft(Sampling sampling, CausalLm model, long stream, int[] prompt, Tokenizer tokenizer) {
         if (tokenizer == null && !sampling.stop().isEmpty()) {
             throw CalmException.usage("stop strings need a model with a tokenizer");
         }
         this.sampling = sampling;
-        this.eos = eos;
+        this.model = model;
         this.stream = stream;
         seen = sampling.repetitionPenalty() == 1 ? IntSets.EMPTY_SET : new IntOpenHashSet(prompt);
         text = tokenizer == null ? null : new GrowingText(tokenizer, sampling.stop());
@@ -44,15 +44,15 @@ final class Draft {
 
     /** Takes the token that was drawn. Returns whether the completion goes on. */
     boolean take(int token, double logProb) {
-        if (Double.isNaN(logProb)) {
-            throw CalmException.failed("the model's logits are no numbers (NaN); its weights are broken", null);
+        if (!Double.isFinite(logProb)) {
+            throw model.notFinite();
         }
         tokens.add(token);
         logProbs.add(logProb);
         if (sampling.repetitionPenalty() != 1) {
             seen.add(token);
         }
-        if (!sampling.ignoreEos() && eos.contains(token)) {
+        if (!sampling.ignoreEos() && model.config().eos().contains(token)) {
             finished = FinishReason.EOS;
         } else if (text != null && text.add(token)) {
             finished = FinishReason.STOP;

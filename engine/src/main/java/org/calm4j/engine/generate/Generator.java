@@ -5,7 +5,6 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.function.IntConsumer;
-import java.util.stream.IntStream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.model.Activations;
 import org.calm4j.engine.model.CachePages;
@@ -116,8 +115,7 @@ public final class Generator {
         int longest = prompts.stream().mapToInt(p -> p.length).max().orElse(0);
         int left = model.config().maxPositions() - longest;
         if (sampling.maxNewTokens() > left) {
-            int number = IntStream.range(0, prompts.size()).filter(i -> prompts.get(i).length == longest).findFirst().orElse(0) + 1;
-            throw CalmException.badInput("the longest prompt, the " + number + ". of " + prompts.size() + ", has " + longest + " tokens", "with " + sampling.maxNewTokens()
+            throw CalmException.badInput((prompts.size() == 1 ? "the prompt" : "the longest prompt") + " has " + longest + " tokens", "with " + sampling.maxNewTokens()
                     + " new ones that is more than the model's max_position_embeddings, " + model.config().maxPositions()
                     + (left > 0 ? "; take --max-new-tokens " + left + " at most" : "; shorten it"));
         }
@@ -272,7 +270,7 @@ public final class Generator {
             }
             Prompt prompt = new Prompt(next, prompts.get(next));
             for (int k = 0; k < sampling.count(); k++) {
-                Draft draft = new Draft(sampling, model.config().eos(), sampling.stream(firstNumber + next, k), prompt.tokens, tokenizer);
+                Draft draft = new Draft(sampling, model, sampling.stream(firstNumber + next, k), prompt.tokens, tokenizer);
                 prompt.samples.add(new Sequence(prompt, draft));
             }
             prompt.left = sampling.count();

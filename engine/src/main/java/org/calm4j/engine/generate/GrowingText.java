@@ -1,35 +1,51 @@
 package org.calm4j.engine.generate;
 
+import java.util.BitSet;
 import java.util.List;
 import org.calm4j.engine.text.StreamingDecoder;
 import org.calm4j.engine.text.Tokenizer;
 
-/** The text of a completion while its tokens come, looked through for stop strings. */
+/**
+ * The text of a completion while its tokens come, looked through for stop strings. Special tokens are no part of the text, but a stop string
+ * may be one, or go over one, as in transformers.
+ */
 final class GrowingText {
+    private final Tokenizer tokenizer;
     private final StreamingDecoder decoder;
     private final List<String> stop;
     private final StringBuilder text = new StringBuilder();
+    /** Null without stop strings, which alone want to see it. */
+    private final StreamingDecoder all;
+    /** The text with its special tokens. */
+    private final StringBuilder whole = new StringBuilder();
+    /** Which characters of it are of special tokens. */
+    private final BitSet special = new BitSet();
     private int given;
     private boolean stopped;
 
     GrowingText(Tokenizer tokenizer, List<String> stop) {
-        decoder = tokenizer.streamingDecoder(true);
+        this.tokenizer = tokenizer;
         this.stop = stop;
+        decoder = tokenizer.streamingDecoder(true);
+        all = stop.isEmpty() ? null : tokenizer.streamingDecoder(false);
     }
 
     /** Returns whether a stop string is complete, before which the text then ends. */
     boolean add(int token) {
-        return append(decoder.add(token));
+        text.append(decoder.add(token));
+        return all != null && append(all.add(token), tokenizer.has(token) && tokenizer.isSpecial(tokenizer.token(token)) ? tokenizer.token(token) : "");
     }
 
     /** The text that will stay whatever comes, since the last call: what may be the beginning of a stop string waits. */
     String certain() {
         int end = text.length();
         if (!stopped) {
-            for (int at = given; at < end; at++) {
-                String rest = text.substring(at);
+            int longest = stop.stream().mapToInt(String::length).max().orElse(0);
+            for (int at = Math.max(0, whole.length() - longest); at < whole.length(); at++) {
+                String rest = whole.substring(at);
                 if (stop.stream().anyMatch(s -> s.startsWith(rest))) {
-                    end = at;
+                    end = Math.max(given, inText(at));
+                    break;
                 }
             }
         }
@@ -41,27 +57,37 @@ final class GrowingText {
     /** All of it, when no more tokens come. */
     String finish() {
         if (!stopped) {
-            append(decoder.finish());
+            text.append(decoder.finish());
+            if (all != null) {
+                append(all.finish(), "");
+            }
             // Nothing can complete what waits.
             stopped = true;
         }
         return text.toString();
     }
 
-    private boolean append(String more) {
-        int from = text.length();
-        text.append(more);
+    /** @param token what a special token is written as, at the end of what comes; empty for others */
+    private boolean append(String more, String token) {
+        int from = whole.length();
+        whole.append(more);
+        special.set(whole.length() - (more.endsWith(token) ? token.length() : 0), whole.length());
         int first = -1;
         for (String s : stop) {
-            int at = text.indexOf(s, Math.max(0, from - s.length() + 1));
+            int at = whole.indexOf(s, Math.max(0, from - s.length() + 1));
             if (at >= 0 && (first < 0 || at < first)) {
                 first = at;
             }
         }
         if (first >= 0) {
-            text.setLength(first);
+            text.setLength(Math.max(given, inText(first)));
             stopped = true;
         }
         return stopped;
+    }
+
+    /** The place in the text of a place in the whole: both end alike, but for special tokens. */
+    private int inText(int at) {
+        return Math.max(0, text.length() - (whole.length() - at - special.get(at, whole.length()).cardinality()));
     }
 }

@@ -1,5 +1,8 @@
 package org.calm4j.engine.model;
 
+import java.util.ArrayList;
+import java.util.List;
+import org.calm4j.engine.CalmException;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Segments;
 import org.calm4j.engine.random.CounterRandom;
@@ -397,6 +400,30 @@ public final class CausalLm {
     /** The same weights without the adapter: the reference of DPO with LoRA. */
     public CausalLm withoutAdapter() {
         return new CausalLm(config, base, null);
+    }
+
+    /**
+     * Why what it computes is not finite: the first weight that is not, as bad input; or, where all are, that they are too large together.
+     * It reads all weights.
+     */
+    public CalmException notFinite() {
+        List<Tensor> weights = new ArrayList<>(parameters.tensors());
+        weights.addAll(lora == null ? List.of() : lora.block().tensors());
+        double[] values = new double[1 << 16];
+        for (Tensor weight : weights) {
+            Tensor row = weight.view(weight.size());
+            for (long first = 0; first < weight.size(); first += values.length) {
+                int count = (int) Math.min(values.length, weight.size() - first);
+                backend.read(values, row.rows(first, count), count);
+                for (int i = 0; i < count; i++) {
+                    if (!Double.isFinite(values[i])) {
+                        return CalmException.badInput("tensor " + weight.name(), "element " + (first + i) + " is " + values[i]
+                                + "; the model's weights are broken");
+                    }
+                }
+            }
+        }
+        return CalmException.failed("the model's outputs are not finite, although all its weights are; they are too large for its arithmetic", null);
     }
 
     public Backend backend() {

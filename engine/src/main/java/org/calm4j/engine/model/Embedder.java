@@ -42,6 +42,11 @@ public final class Embedder {
                 }
                 model.forward(activations, batch, null);
                 model.backend().read(hidden, activations.norm, batch.scored() * width);
+                for (int i = 0; i < batch.scored() * width; i++) {
+                    if (!Double.isFinite(hidden[i])) {
+                        throw model.notFinite();
+                    }
+                }
                 for (int text = 0; text < batch.sequences(); text++) {
                     vectors.add(mean(hidden, batch.scoredStart(text), batch.scoredStart(text + 1), width));
                 }

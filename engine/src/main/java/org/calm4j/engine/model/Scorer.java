@@ -23,6 +23,14 @@ public final class Scorer {
             return completions.stream().mapToInt(c -> c.length).sum();
         }
 
+        /** @throws CalmException bad input: it is longer than the model's positions */
+        public void check(CausalLm model) {
+            if (longest() > model.config().maxPositions()) {
+                throw CalmException.badInput("the sequence has " + longest() + " tokens",
+                        "the model's max_position_embeddings is " + model.config().maxPositions());
+            }
+        }
+
         int longest() {
             return prompt.length + completions.stream().mapToInt(c -> c.length).max().orElse(0);
         }
@@ -38,7 +46,7 @@ public final class Scorer {
      * Natural-log probabilities of the tokens of each completion of each item, in their order.
      *
      * @param done is told how many items are done
-     * @throws CalmException bad input: an item is longer than the model's positions
+     * @throws CalmException bad input: an item is longer than the model's positions, or a weight is not finite
      */
     public List<List<double[]>> score(List<Item> items, IntConsumer done) {
         List<List<double[]>> all = new ArrayList<>(items.size());
@@ -49,10 +57,7 @@ public final class Scorer {
         int rows = (int) Math.max(largest, Math.min(ROWS, items.stream().mapToLong(Item::rows).sum()));
         int scored = Math.max(rows, items.stream().mapToInt(Item::scored).max().orElseThrow());
         int longest = items.stream().mapToInt(Item::longest).max().orElseThrow();
-        if (longest > model.config().maxPositions()) {
-            throw CalmException.badInput("the longest sequence has " + longest + " tokens",
-                    "the model's max_position_embeddings is " + model.config().maxPositions());
-        }
+        items.forEach(item -> item.check(model));
         var capacity = new Activations.Capacity(rows, scored, longest, 0, model.loraRank());
         try (Activations activations = new Activations(model.backend(), model.config(), Activations.Purpose.INFERENCE, capacity)) {
             PackedBatch batch = new PackedBatch();
@@ -61,6 +66,11 @@ public final class Scorer {
                 int end = pack(batch, items, first, capacity);
                 model.forward(activations, batch, null);
                 activations.readLogProbs(logProbs);
+                for (int i = 0; i < batch.scored(); i++) {
+                    if (!Double.isFinite(logProbs[i])) {
+                        throw model.notFinite();
+                    }
+                }
                 unpack(all, logProbs, batch, items, first, end);
                 first = end;
                 done.accept(first);

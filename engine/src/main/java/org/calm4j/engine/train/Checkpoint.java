@@ -35,9 +35,10 @@ public final class Checkpoint {
     /**
      * @param step steps taken
      * @param settings those that decide what the steps compute
+     * @param inputs digests of the files that settings name; null in checkpoints of earlier versions
      */
     private record State(@JsonProperty("global_step") int step, @JsonProperty("num_tokens") long numTokens,
-            Map<String, Object> settings) {
+            Map<String, Object> settings, Map<String, String> inputs) {
     }
 
     private Checkpoint() {
@@ -77,7 +78,7 @@ public final class Checkpoint {
         return newest;
     }
 
-    static void save(Path output, int step, Trainer trainer, Map<String, Object> settings, ModelWriter writer) {
+    static void save(Path output, int step, Trainer trainer, Map<String, Object> settings, Map<String, String> inputs, ModelWriter writer) {
         AtomicFile.folder(output.resolve("checkpoint-" + step), folder -> {
             // Rounded weights would not go on with the same bits.
             writer.write(folder, trainer.backend().computeType());
@@ -85,7 +86,7 @@ public final class Checkpoint {
             rename(moments, FIRST, trainer.trained().firstMoment());
             rename(moments, SECOND, trainer.trained().secondMoment());
             Safetensors.write(folder.resolve(OPTIMIZER), moments, Map.of("format", "pt"));
-            Json.write(folder.resolve(STATE), new State(step, trainer.numTokens(), settings));
+            Json.write(folder.resolve(STATE), new State(step, trainer.numTokens(), settings, inputs));
         });
     }
 
@@ -98,16 +99,27 @@ public final class Checkpoint {
     /**
      * Puts a trainer into the state of a checkpoint; returns the steps taken.
      *
-     * @throws CalmException bad input: the checkpoint was made with other settings, or is broken
+     * @throws CalmException bad input: the checkpoint was made with other settings or other files, or is broken
      */
-    static int load(Path checkpoint, Trainer trainer, Map<String, Object> settings, String weightsFile) {
+    static int load(Path checkpoint, Trainer trainer, Map<String, Object> settings, Map<String, String> inputs, String weightsFile) {
         Path file = checkpoint.resolve(STATE);
         State state = Json.read(file, State.class);
         if (state.settings() == null) {
             throw CalmException.badInput(file, "is of another program: settings is missing; start anew in another --output");
         }
+        Set<String> files = state.inputs() == null ? Set.of() : new TreeSet<>(state.inputs().keySet());
         Set<String> keys = new TreeSet<>(settings.keySet());
         keys.addAll(state.settings().keySet());
+        for (String key : files) {
+            if (inputs.containsKey(key) && !inputs.get(key).equals(state.inputs().get(key))) {
+                Object then = state.settings().get(key);
+                boolean renamed = settings.get(key) != null && then != null && !String.valueOf(settings.get(key)).equals(String.valueOf(then));
+                throw CalmException.badInput(file, "made with " + key + " " + then + (renamed ? ", now it is " + settings.get(key) + " with other content"
+                        : ", whose content has changed since") + "; resume with the same files, or start anew in another --output");
+            }
+        }
+        // What a file is called does not matter where its content is known.
+        keys.removeIf(key -> files.contains(key) && inputs.containsKey(key));
         for (String key : keys) {
             Object now = settings.get(key);
             Object then = state.settings().get(key);

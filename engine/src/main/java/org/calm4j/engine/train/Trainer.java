@@ -162,7 +162,7 @@ public final class Trainer implements AutoCloseable {
      * Takes one optimizer step.
      *
      * @param step counted from 0; it decides lines, learning rate and dropout
-     * @throws CalmException failed: the gradient is not finite
+     * @throws CalmException failed: the gradient is not finite; bad input: a weight is not
      */
     public StepLog step(int step) {
         long start = System.nanoTime();
@@ -180,7 +180,8 @@ public final class Trainer implements AutoCloseable {
         }
         double norm = trained.gradientNorm();
         if (!Double.isFinite(norm) || !Double.isFinite(loss)) {
-            throw CalmException.failed("step " + (step + 1) + ": loss " + loss + ", gradient norm " + norm
+            CalmException broken = model.notFinite();
+            throw broken.kind() == CalmException.Kind.BAD_INPUT ? broken : CalmException.failed("step " + (step + 1) + ": loss " + loss + ", gradient norm " + norm
                     + " — training has diverged; try a lower --learning-rate or --max-grad-norm", null);
         }
         double clip = settings.maxGradNorm() > 0 ? Math.min(1, settings.maxGradNorm() / (norm + CLIP_EPSILON)) : 1;

@@ -20,13 +20,15 @@ import org.calm4j.engine.io.Jsonl;
  * @param output the run's folder; metrics, checkpoints and at last the model go there
  * @param weightsFile the file of a checkpoint that has the trained weights
  * @param settings all that decides what the steps compute; a resumed run must have the same
+ * @param inputs digests of the files and folders that settings name, by the setting's name: a resumed run must have the same content, under
+ *     whatever name
  * @param others settings of the run beside those
  * @param saveSteps steps between checkpoints; 0 for none
  * @param evalSteps steps between losses of the trainer's held lines; 0 for none
  * @param loggingSteps steps between lines of metrics.jsonl; the last step and those with a loss of held lines have one anyway
  */
-public record TrainingRun(Path output, String weightsFile, Map<String, Object> settings, Map<String, Object> others, int steps,
-        int saveSteps, int evalSteps, int loggingSteps, boolean resume) {
+public record TrainingRun(Path output, String weightsFile, Map<String, Object> settings, Map<String, String> inputs,
+        Map<String, Object> others, int steps, int saveSteps, int evalSteps, int loggingSteps, boolean resume) {
     private static final String METRICS = TrainingFolder.METRICS;
 
     /** Takes the steps that are still to take, then writes the model into the output folder. */
@@ -45,7 +47,7 @@ public record TrainingRun(Path output, String weightsFile, Map<String, Object> s
                     metrics.flush();
                 }
                 if (saveSteps > 0 && log.step() % saveSteps == 0) {
-                    Checkpoint.save(output, log.step(), trainer, settings, writer);
+                    Checkpoint.save(output, log.step(), trainer, settings, inputs, writer);
                 }
                 listener.accept(log);
             }
@@ -61,10 +63,10 @@ public record TrainingRun(Path output, String weightsFile, Map<String, Object> s
         if (checkpoint != null && !resume) {
             throw CalmException.badInput(output, "has checkpoints of an earlier run; go on with --resume, or choose another --output");
         }
+        int taken = checkpoint == null ? 0 : Checkpoint.load(checkpoint, trainer, settings, inputs, weightsFile);
         Map<String, Object> inForce = new LinkedHashMap<>(settings);
         inForce.putAll(others);
         Json.write(output.resolve(TrainingFolder.CONFIG), inForce);
-        int taken = checkpoint == null ? 0 : Checkpoint.load(checkpoint, trainer, settings, weightsFile);
         Path metrics = output.resolve(METRICS);
         if (Files.exists(metrics)) {
             // Steps behind the checkpoint are taken again.

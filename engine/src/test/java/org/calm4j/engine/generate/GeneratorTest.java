@@ -4,12 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import java.io.IOException;
 import java.lang.reflect.Proxy;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
+import org.calm4j.engine.model.Projection;
+import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.engine.text.BpeTrainer;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.model.CachePages;
 import org.calm4j.engine.model.CausalLm;
@@ -291,6 +295,44 @@ final class GeneratorTest {
         assertThat(text.add(6)).isTrue();
         assertThat(text.certain()).isEqualTo(" ");
         assertThat(text.finish()).isEqualTo("w3 w5 w7 ");
+    }
+
+    /** As transformers' stop_strings do: a special token's text counts, alone and together with what stands beside it; it stays unseen. */
+    @Test
+    void stopStringsMayBeSpecialTokens() throws IOException {
+        Tokenizer tokenizer = BpeTrainer.train(List.of("ab"), 258, "<end>");
+        int end = tokenizer.eosId();
+        int[] a = tokenizer.encode("a");
+        int[] b = tokenizer.encode("b");
+        for (String stop : List.of("<end>", "a<end>", "<end>b", "end", "a<end>b")) {
+            GrowingText text = new GrowingText(tokenizer, List.of(stop));
+            assertThat(text.add(b[0])).isFalse();
+            assertThat(text.add(a[0])).isFalse();
+            assertThat(text.certain()).isEqualTo(stop.startsWith("a") ? "b" : "ba");
+            boolean after = stop.endsWith("b");
+            assertThat(text.add(end)).as(stop).isEqualTo(!after);
+            assertThat(!after || text.add(b[0])).as(stop).isTrue();
+            assertThat(text.finish()).as(stop).isEqualTo(stop.startsWith("a") ? "b" : "ba");
+        }
+        GrowingText text = new GrowingText(tokenizer, List.of("c"));
+        assertThat(text.add(a[0]) || text.add(end) || text.add(b[0])).isFalse();
+        assertThat(text.certain() + text.finish()).isEqualTo("abab");
+    }
+
+    @Test
+    void brokenWeightsAreNamed() {
+        CausalLm broken = TinyModel.random(new ScalarBackend(), true);
+        Tensor weight = broken.parameters().layer(1).linears().get(Projection.UP).weight();
+        weight.set(3, Double.POSITIVE_INFINITY);
+        assertThatThrownBy(() -> new Generator(broken).generate(PROMPTS, Sampling.greedy(2), done -> { })).isInstanceOf(CalmException.class)
+                .hasMessage("tensor " + weight.name() + ": element 3 is Infinity; the model's weights are broken")
+                .extracting(e -> ((CalmException) e).kind()).isEqualTo(CalmException.Kind.BAD_INPUT);
+        assertThatThrownBy(() -> new Scorer(broken).score(List.of(new Scorer.Item(new int[] {1, 2}, List.of(new int[] {3}))), done -> { }))
+                .hasMessageContaining(weight.name());
+        weight.set(3, 0);
+        broken.parameters().embedding().set(5, Double.NaN);
+        assertThatThrownBy(() -> new Scorer(broken).score(List.of(new Scorer.Item(new int[] {1, 2}, List.of(new int[] {3}))), done -> { }))
+                .hasMessageContaining("embed");
     }
 
     @Test

@@ -162,7 +162,7 @@ final class TrainerTest {
     private static void run(Path output, int steps, boolean resume, int stop) throws IOException {
         Files.createDirectories(output);
         CausalLm model = TinyModel.random(new ScalarBackend(), true);
-        TrainingRun run = new TrainingRun(output, "model.safetensors", Map.of("steps", steps, "seed", 3), Map.of(), steps, 2, 0, 1, resume);
+        TrainingRun run = new TrainingRun(output, "model.safetensors", Map.of("steps", steps, "seed", 3), Map.of(), Map.of(), steps, 2, 0, 1, resume);
         ModelWriter writer = (to, type) -> Safetensors.write(to.resolve("model.safetensors"), model.parameters().block().tensors(), Map.of());
         try (Trainer trainer = new Trainer(model, settings(2, 0, 2), PAIRS, Replay.of(DOCUMENTS), References.of(model, PAIRS, null))) {
             run.run(trainer, writer, log -> {
