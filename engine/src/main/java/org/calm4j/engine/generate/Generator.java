@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.function.IntConsumer;
+import java.util.stream.IntStream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.model.Activations;
 import org.calm4j.engine.model.CachePages;
