@@ -132,7 +132,8 @@ final class Filters {
             }
         }
         radix = radix == 0 ? 10 : radix;
-        boolean possible = radix >= 2 && radix <= 36 && digits.matches("[0-9a-z]+(?:_[0-9a-z]+)*+") && digits.length() <= Numbers.MOST_DIGITS;
+        boolean possible = radix >= 2 && radix <= 36 && digits.matches("[0-9a-z]++(?:_[0-9a-z]++)*+")
+                && digits.length() <= Numbers.MOST_DIGITS;
         if (!possible) {
             return null;
         }

@@ -221,7 +221,8 @@ final class Interpreter {
 
     Undefined missing(Object value, Object name) {
         return new Undefined(Python.type(value) + " has no "
-                + (Python.isText(name) ? Text.quote(Python.text(name)) : Numbers.isNumber(name) ? "item " + Python.string(name) : "such item"));
+                + (Python.isText(name) ? Text.quote(Python.text(name))
+                        : Numbers.isNumber(name) ? "item " + Python.string(name) : "such item"));
     }
 
     /** Assigns to a name, to several, or to an attribute of a namespace. */

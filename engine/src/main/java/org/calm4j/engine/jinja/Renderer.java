@@ -88,7 +88,8 @@ final class Renderer {
             case Statement.Inner(int _, List<Statement> body) -> end = run(body, new Scope(scope));
             case Statement.Break _ -> end = End.BREAK;
             case Statement.Continue _ -> end = End.CONTINUE;
-            case Statement.Other(int _, String tag) -> throw new TemplateFailure("has the tag \"" + tag + "\", which needs other templates");
+            case Statement.Other(int _, String tag) ->
+                throw new TemplateFailure("has the tag \"" + tag + "\", which needs other templates");
         }
         budget.leave();
         return end;

@@ -216,7 +216,8 @@ final class TextMethods {
         if (values[1] != Arguments.ABSENT || values[2] != Arguments.ABSENT) {
             int length = Text.length(text);
             int[] window = Sequences.window(values[1], values[2], length);
-            if (values[1] != Arguments.ABSENT && values[1] != null && Numbers.small(values[1], "a place") > length || window[1] < window[0]) {
+            boolean beyond = values[1] != Arguments.ABSENT && values[1] != null && Numbers.small(values[1], "a place") > length;
+            if (beyond || window[1] < window[0]) {
                 return false;
             }
             within = Text.sub(text, window[0], window[1]);
