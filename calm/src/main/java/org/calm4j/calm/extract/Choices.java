@@ -2,47 +2,49 @@ package org.calm4j.calm.extract;
 
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.stream.IntStream;
 import org.calm4j.calm.data.Question;
 
 /** A question's options, ready to be found in a folded text. */
 final class Choices {
     /** Longer texts are no names to search for, and searching them would not be linear. */
     private static final int LONGEST_TEXT = 1000;
+    private static final int[] NONE = {};
 
     private final List<String> labels = new ArrayList<>();
     private final List<String> texts = new ArrayList<>();
-    private final List<String> joined = new ArrayList<>();
+    private final List<String> names = new ArrayList<>();
+    private final Map<Character, int[]> labelled = new HashMap<>();
+    private final boolean lettered;
 
+    /** Where the text of an option stands. */
     private record Place(int start, int end, int choice) {
     }
 
     Choices(List<Question.Choice> choices) {
         for (Question.Choice choice : choices) {
-            labels.add(choice.label());
-            String text = CharClass.lower(bare(CharClass.folded(choice.text())));
-            texts.add(text.length() > LONGEST_TEXT ? "" : text);
-            String name = joined(bare(choice.text()));
-            joined.add(name.length() > LONGEST_TEXT ? "" : name);
+            String label = choice.label();
+            if (!label.isEmpty()) {
+                char first = Character.toLowerCase(label.charAt(0));
+                int[] before = labelled.getOrDefault(first, NONE);
+                labelled.put(first, IntStream.concat(IntStream.of(before), IntStream.of(labels.size())).toArray());
+            }
+            labels.add(label);
+            Folded folded = Folded.of(bare(choice.text()));
+            texts.add(folded.text().length() > LONGEST_TEXT ? "" : CharClass.lower(folded.text()));
+            names.add(folded.names().length() > LONGEST_TEXT ? "" : folded.names());
         }
+        lettered = IntStream.range(0, labels.size()).allMatch(i -> labels.get(i).equals(String.valueOf((char) ('A' + i))));
     }
 
     private static String bare(String text) {
         String bare = text.strip();
         return bare.endsWith(".") || bare.endsWith("。") ? bare.substring(0, bare.length() - 1) : bare;
-    }
-
-    // A no-break space joins the words of a name; beside punctuation, as French has it, it is a space.
-    private static String joined(String text) {
-        StringBuilder joined = new StringBuilder(text);
-        for (int i = text.indexOf('\u00A0'); i >= 0; i = text.indexOf('\u00A0', i + 1)) {
-            boolean within = i > 0 && i + 1 < text.length() && Character.isLetterOrDigit(text.charAt(i - 1))
-                    && Character.isLetterOrDigit(text.charAt(i + 1));
-            joined.setCharAt(i, within ? CharClass.JOINER : ' ');
-        }
-        return CharClass.lower(CharClass.folded(joined.toString()));
     }
 
     int size() {
@@ -53,20 +55,19 @@ final class Choices {
         return labels.get(choice);
     }
 
+    /** The options whose label begins with a character, in lower case. */
+    int[] labelled(char first) {
+        return labelled.getOrDefault(first, NONE);
+    }
+
+    /** Whether the labels are A, B, C …, so that letters of other scripts and numbers stand for them. */
+    boolean lettered() {
+        return lettered;
+    }
+
     /** Folded, in lower case, without a full stop; empty where it is too long to be looked for. */
     String text(int choice) {
         return texts.get(choice);
-    }
-
-    /** The option whose label stands at a place of a text, as a word of its own; -1 without. */
-    int labelAt(String text, int at) {
-        for (int i = 0; i < labels.size(); i++) {
-            String label = labels.get(i);
-            if (!label.isEmpty() && text.regionMatches(true, at, label, 0, label.length()) && endsLabel(text, at + label.length())) {
-                return i;
-            }
-        }
-        return -1;
     }
 
     /** The number of labels that stand side by side as one word, such as "BC"; 0 where the word is none. */
@@ -79,15 +80,6 @@ final class Choices {
             end++;
         }
         return end - at;
-    }
-
-    private static boolean endsLabel(String text, int end) {
-        if (end >= text.length()) {
-            return true;
-        }
-        char next = text.charAt(end);
-        boolean hyphened = (next == '-' || next == '\'') && end + 1 < text.length() && CharClass.spaced(text.charAt(end + 1));
-        return !CharClass.spaced(next) && !hyphened;
     }
 
     /** The option whose text, the longest that does, stands at a place of a text in lower case; -1 without. */
@@ -108,18 +100,17 @@ final class Choices {
         return texts.indexOf(texts.get(choice)) != texts.lastIndexOf(texts.get(choice));
     }
 
-    /** The options whose texts a passage, as it was written, states: those inside a longer one are not stated. */
+    /** The options whose texts a passage states ({@link Folded#names}): those inside a longer one are not stated. */
     Set<Integer> stated(String passage) {
         // First as words between spaces and punctuation, so that 中非共和国 does not state 中非; then also inside text without spaces.
-        String text = joined(passage);
-        Set<Integer> strict = places(text, true);
-        return strict.isEmpty() ? places(text, false) : strict;
+        Set<Integer> strict = places(passage, true);
+        return strict.isEmpty() ? places(passage, false) : strict;
     }
 
     private Set<Integer> places(String passage, boolean strict) {
         List<Place> places = new ArrayList<>();
-        for (int i = 0; i < joined.size(); i++) {
-            String text = joined.get(i);
+        for (int i = 0; i < names.size(); i++) {
+            String text = names.get(i);
             for (int at = text.isEmpty() ? -1 : passage.indexOf(text); at >= 0; at = passage.indexOf(text, at + text.length())) {
                 if (bounded(passage, at, at + text.length(), strict)) {
                     places.add(new Place(at, at + text.length(), i));

@@ -5,43 +5,52 @@ import java.util.Set;
 
 /** Lines with nothing but a label, or a label and its option's text. */
 final class LabelLines {
+    /** "Ansewr: B": how long the words before a label may be. */
+    private static final int LONGEST_HEADING = 30;
+
     private final Choices choices;
+    private final Passage passage;
     private final String text;
-    private int at;
     private int from = -1;
     private int to = -1;
 
-    /** @param text folded */
-    LabelLines(Choices choices, String text) {
+    LabelLines(Choices choices, Passage passage) {
         this.choices = choices;
-        this.text = text;
+        this.passage = passage;
+        text = passage.text;
     }
 
-    /** One label alone, however often; or, of several, the last line's, unless the lines just repeat the options; null without. */
-    Extraction extraction() {
-        Set<Integer> labels = new LinkedHashSet<>();
+    /**
+     * The option of one label alone, however often; or, of several, of the last line's, unless the lines just repeat the options; -1 without.
+     */
+    int decides() {
+        Set<Integer> found = new LinkedHashSet<>();
+        int last = find(found, false);
+        if (found.isEmpty()) {
+            last = find(found, true);
+        }
+        if (found.size() == 1 || last >= 0 && found.size() < choices.size()) {
+            return found.size() == 1 ? found.iterator().next() : last;
+        }
+        return found.isEmpty() ? opening() : -1;
+    }
+
+    private int find(Set<Integer> found, boolean headed) {
         int last = -1;
-        for (at = 0; at < text.length(); at++) {
+        for (int at = 0; at < text.length(); at++) {
             int end = text.indexOf('\n', at);
             end = end < 0 ? text.length() : end;
-            String line = text.substring(at, end);
-            if (!line.isBlank()) {
-                last = label(line);
+            if (passage.skip(at, " \r") < end) {
+                last = label(headed ? heading(at, end) : at, end);
                 if (last >= 0) {
-                    labels.add(last);
+                    found.add(last);
                     from = at;
                     to = end;
                 }
             }
             at = end;
         }
-        if (labels.size() == 1) {
-            return found(labels.iterator().next());
-        }
-        if (last >= 0 && labels.size() < choices.size()) {
-            return found(last);
-        }
-        return labels.isEmpty() ? opening() : null;
+        return last;
     }
 
     /** Where the last of the lines ends; 0 without. What stands before may just repeat the options. */
@@ -49,47 +58,79 @@ final class LabelLines {
         return Math.max(0, to);
     }
 
-    private Extraction found(int label) {
-        return new Extraction(choices.label(label), Extraction.Rule.LABEL_LINE, text.substring(from, to).strip(), from, false);
+    Extraction extraction() {
+        int begin = passage.skip(from, " ");
+        int label = passage.labels.at(firstLabel(begin));
+        return passage.extraction(choices.label(label), Extraction.Rule.LABEL_LINE, begin, passage.back(to, " \r"), false);
+    }
+
+    private int firstLabel(int begin) {
+        int heading = heading(begin, to);
+        int at = undecorated(begin, to);
+        return passage.labels.at(at) >= 0 ? at : undecorated(heading, to);
     }
 
     // "D. because …": a response that opens with a label.
-    private Extraction opening() {
+    private int opening() {
         int start = 0;
         while (start < text.length() && (CharClass.decoration(text.charAt(start)) || Character.isWhitespace(text.charAt(start)))) {
             start++;
         }
-        int label = start < text.length() ? choices.labelAt(text, start) : -1;
-        int end = label < 0 ? 0 : start + choices.label(label).length();
+        int label = start < text.length() ? passage.labels.at(start) : -1;
+        int end = label < 0 ? 0 : passage.labels.end(start);
         boolean marked = label >= 0 && !Character.isLowerCase(text.charAt(start)) && end < text.length()
                 && (CharClass.closing(text.charAt(end)) || ".:、,".indexOf(text.charAt(end)) >= 0);
         if (!marked) {
-            return null;
+            return -1;
         }
         from = start;
         to = end;
-        return found(label);
+        return label;
     }
 
-    private int label(String line) {
-        int start = 0;
-        int end = line.length();
-        while (start < end && (CharClass.decoration(line.charAt(start)) || line.charAt(start) == ' ')) {
-            start++;
+    private int undecorated(int at, int end) {
+        int start = at;
+        while (start < end && (CharClass.decoration(text.charAt(start)) || text.charAt(start) == ' ')) {
+            // "\\text{B}"
+            int word = text.charAt(start) == '\\' ? start + 1 : end;
+            while (word < Math.min(end, start + LONGEST_HEADING) && CharClass.spaced(text.charAt(word))) {
+                word++;
+            }
+            start = word < end && text.charAt(word) == '{' ? word : start + 1;
         }
-        while (end > start && (CharClass.decoration(line.charAt(end - 1)) || " .:。,;!\r".indexOf(line.charAt(end - 1)) >= 0)) {
+        return start;
+    }
+
+    // Behind the colon of a few words before a label; the end without.
+    private int heading(int at, int end) {
+        for (int i = at; i < Math.min(end, at + LONGEST_HEADING); i++) {
+            if (passage.phrases.match(Word.WRONG, i) > 0 || passage.phrases.match(Word.MISTAKE, i) > 0
+                    || passage.phrases.match(Word.OTHER, i) > 0 || passage.phrases.match(Word.NOT, i) > 0) {
+                return end;
+            }
+            if (text.charAt(i) == ':') {
+                return i + 1;
+            }
+        }
+        return end;
+    }
+
+    private int label(int from, int to) {
+        int start = undecorated(from, to);
+        int end = to;
+        while (end > start && (CharClass.decoration(text.charAt(end - 1)) || " .:。,;!\r".indexOf(text.charAt(end - 1)) >= 0)) {
             end--;
         }
-        String bare = line.substring(start, end);
-        int label = choices.labelAt(bare, 0);
+        int label = start < end ? passage.labels.at(start) : -1;
         if (label < 0) {
             return -1;
         }
-        int rest = choices.label(label).length();
-        while (rest < bare.length() && (CharClass.closing(bare.charAt(rest)) || " .:、-".indexOf(bare.charAt(rest)) >= 0)) {
+        int close = passage.labels.end(start);
+        int rest = close;
+        while (rest < end && (CharClass.closing(text.charAt(rest)) || " .:、-".indexOf(text.charAt(rest)) >= 0)) {
             rest++;
         }
-        boolean marked = rest > choices.label(label).length();
-        return rest == bare.length() || marked && CharClass.lower(bare.substring(rest)).equals(choices.text(label)) ? label : -1;
+        boolean whole = rest >= end || rest > close && passage.lower.substring(rest, end).equals(choices.text(label));
+        return whole ? label : -1;
     }
 }

@@ -2,45 +2,66 @@ package org.calm4j.calm.extract;
 
 /**
  * What a phrase of a language's grammar does in a sentence about an answer. The name in lower case, plural where it is a noun, is its list
- * in the file.
+ * in the file; a list that a language does not need may be absent.
  */
 enum Word {
     /** Names the answer: "answer", "best option". A link and the option follow. */
-    ANSWER("answers"),
-    /** Commits by itself, "I choose", or corrects what came before, "wait, no". The option follows. */
-    CHOICE("choices"),
-    /** "so", "donc": an option alone follows. */
-    CONCLUSION("conclusions"),
+    ANSWER("answers", false),
+    /** Names what is no answer: "wrong answer". Options follow. */
+    MISTAKE("mistakes", false),
+    /** Names options beside the one that was answered: "the other options", "none of the others". What is said of them is no answer. */
+    OTHER("others", false),
+    /** Commits by itself, "I choose". The option follows. */
+    CHOICE("choices", false),
+    /** Corrects what came before, "no, wait". A label follows, or an option's text and no more. */
+    REVISION("revisions", true),
+    /** "so", "donc", "it is": an option alone follows. */
+    CONCLUSION("conclusions", true),
     /** "is", "lautet", "应为": joins the two. */
-    LINK("links"),
-    /** "could be": joins them too, but "B could be correct" commits to nothing. */
-    HEDGE("hedges"),
+    LINK("links", true),
+    /** "could be": joins them too, but commits to nothing where there is an answer already. */
+    HEDGE("hedges", true),
+    /** "if", "some might say": what follows in the sentence is no answer where there is one. */
+    ASIDE("asides", true),
     /** May stand between them. */
-    FILLER("fillers"),
+    FILLER("fillers", true),
+    /** "this", "which": means what was said just before. */
+    THIS("this", true),
     /** Between two answers: such a statement is no answer. */
-    OR("or"),
+    OR("or", true),
+    /** "A to D". */
+    RANGE("ranges", true),
     /** In the place of the option: there is none. */
-    NONE("none"),
-    /** Says by itself that the answer is not among the options. */
-    ABSENT("absent"),
+    NONE("none", false),
+    /** Says by itself that no option is the answer. */
+    ABSENT("absent", false),
+    /** "not in the list": there is no answer where it is said of the answer. */
+    UNLISTED("unlisted", false),
+    /** Declines to decide: "it depends", "there is no definitive answer". */
+    DECLINE("declines", false),
     /** Behind an option, or an option and a link: it is the answer. */
-    CORRECT("corrects"),
+    CORRECT("corrects", false),
     /** The contrary. */
-    WRONG("wrongs"),
+    WRONG("wrongs", false),
     /** Takes back by itself what was answered: "this is incorrect". */
-    DENIAL("denials"),
-    NOT("nots"),
+    DENIAL("denials", false),
+    NOT("nots", true),
     /** "not B but C". */
-    BUT("buts"),
-    /** "because": what stands before is no article. */
-    REASON("reasons"),
+    BUT("buts", true),
+    /** "because", "for": what stands before is no article. */
+    REASON("reasons", true),
     /** How a response begins that declines. */
-    REFUSAL("refusals");
+    REFUSAL("refusals", false),
+    /** Words by which a text's language is known. */
+    MARK("marks", false);
 
     /** The name of its list in a grammar file. */
     final String list;
+    /** Whether it is a short word that may be another one in another language, so that only those of the text's own languages count. */
+    final boolean own;
 
-    Word(String list) {
+    Word(String list, boolean own) {
         this.list = list;
+        this.own = own;
     }
 }

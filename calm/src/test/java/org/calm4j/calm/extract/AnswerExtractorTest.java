@@ -130,13 +130,40 @@ final class AnswerExtractorTest {
                 new Extraction("C", Extraction.Rule.STATEMENT, "Answer: C. city", 0, false));
     }
 
-    /** Accents composed of two characters, and what full-width and circled letters are. */
+    /** Accents composed of two characters, and the many forms of a Latin letter. */
     @Test
     void otherFormsOfCharacters() {
         assertThat(AnswerExtractor.extract("Re\u0301ponse : cafe\u0301", CHOICES)).isEqualTo("D");
         assertThat(AnswerExtractor.extract("答案：Ⓑ", CHOICES)).isEqualTo("B");
         assertThat(AnswerExtractor.extract("Ｔｈｅ　ａｎｓｗｅｒ　ｉｓ　（Ｃ）．", CHOICES)).isEqualTo("C");
         assertThat(AnswerExtractor.extract("Réponse\u00A0:\u00A0A", CHOICES)).isEqualTo("A");
+        assertThat(AnswerExtractor.extract("Answer: \uD835\uDC01 or \uD83C\uDD72", CHOICES)).as("bold B, squared C").isNull();
+    }
+
+    /** What decided is quoted as it was written, where it was written, whatever was folded or left out before it. */
+    @Test
+    void explainsInTheWordsOfTheResponse() {
+        AnswerExtractor extractor = new AnswerExtractor(CHOICES);
+        String response = "<think>The answer is A.</think>\u200FAnswer:\u200E（Ｃ）";
+        Extraction found = extractor.extract(response);
+        assertThat(found).isEqualTo(new Extraction("C", Extraction.Rule.STATEMENT, "Answer:\u200E（Ｃ）", 32, false));
+        assertThat(response.substring(found.from())).startsWith(found.span());
+        Extraction bold = extractor.extract("… so \\boxed{\uD835\uDC01}");
+        assertThat(bold.span()).isEqualTo("boxed{\uD835\uDC01}");
+        assertThat(extractor.extract("(\u2460) café").rule()).isIn(Extraction.Rule.LABEL_LINE, Extraction.Rule.OPTION_TEXT);
+        assertThat(extractor.extract("<think>The answer is A.").rule()).isEqualTo(Extraction.Rule.CUT);
+        assertThat(extractor.extract("It depends on the café.").rule()).isEqualTo(Extraction.Rule.REFUSAL);
+    }
+
+    /** Labels that are no letters have no other names; a number is then a label. */
+    @Test
+    void numbersAsLabels() {
+        List<Choice> choices = List.of(new Choice("1", "red"), new Choice("2", "blue"), new Choice("3", "green"));
+        assertThat(AnswerExtractor.extract("Answer: 2", choices)).isEqualTo("2");
+        assertThat(AnswerExtractor.extract("The answer is option 3.", choices)).isEqualTo("3");
+        assertThat(AnswerExtractor.extract("উত্তর: খ", choices)).isNull();
+        List<Choice> numbers = List.of(new Choice("A", "3"), new Choice("B", "2"), new Choice("C", "1"));
+        assertThat(AnswerExtractor.extract("Answer: 3", numbers)).as("the option's text").isEqualTo("A");
     }
 
     @Test

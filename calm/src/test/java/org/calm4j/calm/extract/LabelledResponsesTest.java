@@ -15,7 +15,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 /**
  * Sampled responses of Llama-3-8B to X-CSQA in English, Chinese and French, from the data of the CALM authors, labelled by reading them,
  * before any extractor saw them: all those that are not of the plain form, and some that are. The grammar was written on the half {@code
- * dev}. Those of {@code fresh} were drawn at random and read when the grammar stood; it agreed with all 150 at once.
+ * dev}. Those of {@code fresh} were drawn at random and read when the grammar stood; it agreed with all 150 at once. Of those of {@code read}
+ * and {@code kept}, the rest of those that are not plain and a random part of the plain ones, {@code kept} was read when the rules of
+ * {@code kinds.txt} stood.
  */
 class LabelledResponsesTest {
     private static final Path FILE = Path.of("src/test/resources/org/calm4j/calm/extract/labelled.jsonl");
@@ -32,7 +34,8 @@ class LabelledResponsesTest {
 
     @ParameterizedTest
     @CsvSource({"dev, false, 110, 0.98", "test, false, 115, 0.98", "dev, true, 211, 0.92", "test, true, 221, 0.92",
-        "fresh, false, 145, 0.98", "fresh, true, 5, 0.92"})
+        "fresh, false, 145, 0.98", "fresh, true, 5, 0.92", "read, false, 121, 0.985", "read, true, 100, 0.95",
+        "kept, false, 59, 0.985", "kept, true, 57, 0.95"})
     void agreesWithACarefulReader(String half, boolean hard, int responses, double share) {
         List<Labelled> labelled = Jsonl.read(FILE, Labelled.class).stream().filter(each -> each.half.equals(half) && each.hard == hard)
                 .toList();
