@@ -7,9 +7,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.data.Vote;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.random.CounterRandom;
 
 /** The answers that one question got: who voted for what. Responses without an answer have no vote. */
 final class Ballot {
@@ -71,6 +73,12 @@ final class Ballot {
     String truth() {
         Set<String> labels = truths();
         return labels.size() == 1 ? labels.iterator().next() : null;
+    }
+
+    /** One of the question's labels, by chance; the same for the same id. */
+    String drawn() {
+        List<Question.Choice> choices = lines.getFirst().choices();
+        return choices.get(CounterRandom.below(CounterRandom.seed(CounterRandom.seed(0, "random vote"), id), 0, choices.size())).label();
     }
 
     /** More than one where options do not stand in the same order in all languages. */

@@ -3,6 +3,7 @@ package org.calm4j.calm.stage;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.calm4j.calm.data.Document;
 import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.calm.world.Curriculum;
@@ -30,7 +31,8 @@ public record Demo(Path output, WorldConfig world, long seed, boolean quick, boo
     private static final int BATCH = 32;
     private static final int MAX_NEW_TOKENS = 40;
     private static final int QUICK = 6;
-    private static final List<String> RIVALS = List.of("sft", "self-consistency", "english-pivot", "scpo", "dco", "iterative", "truth");
+    private static final List<String> RIVALS = List.of("sft", "self-consistency", "english-pivot", "random", "iterative", "truth", "sft-term", "scpo",
+            "dco");
 
     /** Runs what is not done; returns what the report shows. */
     public ExperimentResult run(Backend backend, Progress progress) {
@@ -96,8 +98,14 @@ public record Demo(Path output, WorldConfig world, long seed, boolean quick, boo
         return new ExperimentConfig("CALM on a small real world", base, List.of(files.resolve(WorldFiles.TRAINING_QUESTIONS)), List.of(),
                 List.of(files.resolve(WorldFiles.EVALUATION_QUESTIONS)), List.of(files.resolve(WorldFiles.HELD_OUT_QUESTIONS)),
                 files.resolve(WorldFiles.PROMPTS), output, seed, sample, null, null, dpo, EvaluateOptions.greedy(MAX_NEW_TOKENS),
-                full ? rivals() : List.of(), null,
+                full ? rivals() : List.of(), full ? Map.of("replay", replay(files)) : null,
                 full ? world.languages() : null, files.resolve(WorldFiles.STATEMENTS), files.resolve(WorldFiles.KNOWLEDGE));
+    }
+
+    /** DPO with texts of pretraining beside the pairs, against forgetting. */
+    private static Arm replay(Path files) {
+        return new Arm(null, null, null, Json.mapper().valueToTree(Map.of("replay", List.of(files.resolve("replay.jsonl").toString()),
+                "replay_batch_size", 32, "replay_weight", 1)), null, 1);
     }
 
     /** Those that these languages allow. */

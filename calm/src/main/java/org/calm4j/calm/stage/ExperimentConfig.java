@@ -28,7 +28,7 @@ import org.calm4j.engine.model.ModelFolder;
  * @param vote options of the vote, named as on the command line with underscores; of pairs and dpo alike
  * @param evaluate how the models are measured; greedy responses where it is not given
  * @param baselines names of known arms: {@code sft}, {@code truth}, {@code self-consistency}, {@code english-pivot}, {@code scpo},
- *     {@code dco}, {@code iterative}
+ *     {@code dco}, {@code iterative}, {@code random}, {@code sft-term}
  * @param arms of the experiment's own, by name; with the baselines after reading
  * @param languageCurve languages in an order: arms {@code languages-1}, {@code languages-2} … in which only the first ones vote
  * @param statements lines with {@code language}, {@code prompt} and {@code completion} whose perplexity is compared

@@ -27,7 +27,9 @@ public final class VoteOptions {
         /** Each language for itself: self-consistency without crossing. */
         LANGUAGE,
         /** The label of the question: no vote, the truth. */
-        TRUTH;
+        TRUTH,
+        /** One of the question's labels, drawn by its id: a control, which shows what training gives without a vote. */
+        RANDOM;
 
         @Override
         @JsonValue
@@ -70,8 +72,8 @@ public final class VoteOptions {
         }
     }
 
-    @Option(names = "--vote-by", paramLabel = "all|language|truth", description = "Who decides: the samples of all languages (default), those of each "
-        + "language for itself, or the questions' labels.")
+    @Option(names = "--vote-by", paramLabel = "all|language|truth|random", description = "Who decides: the samples of all languages (default), those of each "
+        + "language for itself, the questions' labels, or chance (a control).")
     public VoteBy voteBy = VoteBy.ALL;
 
     @Option(names = "--languages", paramLabel = "L,…", split = ",", description = "Only these languages vote, such as en; default: all.")
@@ -100,7 +102,7 @@ public final class VoteOptions {
         languageWeights.forEach((language, weight) -> TrainingOptions.check(weight != null && weight >= 0 && Double.isFinite(weight),
                 "--language-weights: the weight of " + language + " must be 0 or more"));
         boolean plain = weighting == Weighting.COUNT && languageWeights.isEmpty();
-        TrainingOptions.check(voteBy != VoteBy.TRUTH || plain, "--vote-by truth has no use for weights");
+        TrainingOptions.check(voteBy != VoteBy.TRUTH && voteBy != VoteBy.RANDOM || plain, "--vote-by " + voteBy + " has no use for weights");
         TrainingOptions.check(weighting != Weighting.DAWID_SKENE || languageWeights.isEmpty() && voteBy == VoteBy.ALL,
                 "--weighting dawid-skene finds the weights of languages itself; leave out --language-weights and --vote-by");
     }

@@ -35,7 +35,10 @@ public record VoteStage(List<Path> samples, Path output, VoteOptions options) {
     private List<Vote> votes(List<Ballot> ballots, List<String> languages) {
         List<String> order = options.languages.isEmpty() ? languages : options.languages;
         if (options.voteBy == VoteOptions.VoteBy.TRUTH) {
-            return ballots.stream().map(VoteStage::truth).toList();
+            return ballots.stream().map(ballot -> instead(ballot, ballot.truth())).toList();
+        }
+        if (options.voteBy == VoteOptions.VoteBy.RANDOM) {
+            return ballots.stream().map(ballot -> instead(ballot, ballot.drawn())).toList();
         }
         List<Map<String, Double>> scores = options.weighting != VoteOptions.Weighting.DAWID_SKENE ? null
                 : LanguageReliability.of(ballots.stream().map(Ballot::byLanguage).toList()).probabilities();
@@ -49,10 +52,10 @@ public record VoteStage(List<Path> samples, Path output, VoteOptions options) {
         return votes;
     }
 
-    /** The label in the place of a winner; the samples' votes beside it. */
-    private static Vote truth(Ballot ballot) {
+    /** A label in the place of a winner; the samples' votes beside it. */
+    private static Vote instead(Ballot ballot, String label) {
         Map<String, Map<String, Integer>> byLanguage = ballot.byLanguage();
-        Vote vote = new Vote(ballot.id, ballot.truth(), Ballot.pooled(byLanguage), byLanguage, 0, false);
+        Vote vote = new Vote(ballot.id, label, Ballot.pooled(byLanguage), byLanguage, 0, false);
         return new Vote(vote.id(), vote.answer(), vote.votes(), byLanguage, vote.share(vote.answer()), false);
     }
 
