@@ -25,7 +25,8 @@ final class DemoCommand extends CalmCommand {
             description = "Folder for all files (default: ${DEFAULT-VALUE}).")
     private Path output;
 
-    @Option(names = "--languages", paramLabel = "L,…", split = ",", description = "Languages of the world (default: en,zh,fr,de,it,ja).")
+    @Option(names = "--languages", paramLabel = "L,…", split = ",", description = "Languages of the world (default: en,zh,fr,de,it,ja). The "
+        + "others may ask two of them: en and de where both are there, otherwise the first two.")
     private List<String> languages;
 
     @Option(names = "--world", paramLabel = "F.yaml", description = "What the world is like: languages, hubs, what each language knows, what pretraining "
@@ -35,11 +36,11 @@ final class DemoCommand extends CalmCommand {
     @Option(names = "--set", paramLabel = "KEY=VALUE", description = "One of these keys, such as coverage.language.en=0.5; may be repeated.")
     private Map<String, String> overrides = new LinkedHashMap<>();
 
-    @Option(names = "--quick", description = "A quarter of everything: to see that it works, not for the figures.")
+    @Option(names = "--quick", description = "A sixth of the pretraining and fewer questions: to see that it works, not for the figures.")
     private boolean quick;
 
-    @Option(names = "--full", description = "Also the baselines and rivals (SFT on the chosen, self-consistency within each language, English alone, ScPO, "
-        + "DCO, a second round, DPO on the truth) and the curve by number of voting languages.")
+    @Option(names = "--full", description = "Also the baselines and rivals (SFT on the chosen, each language's own vote, English for all, random votes, a second "
+        + "round, DPO on the truth, DPO with an SFT term and with replay, ScPO, DCO) and the curve by number of voting languages.")
     private boolean full;
 
     @Option(names = "--from", paramLabel = "MODEL", description = "Start from this model folder instead of pretraining.")

@@ -11,6 +11,7 @@ import org.calm4j.calm.metric.Evaluation;
 import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.calm.stage.EvaluateOptions;
 import org.calm4j.calm.stage.EvaluateStage;
+import org.calm4j.calm.stage.ResponsePatterns;
 import org.calm4j.calm.stage.RetrieveStage;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.generate.Sampling;
@@ -89,6 +90,10 @@ final class EvaluateCommand extends CalmCommand {
             description = "Where their index is kept (default: beside the file, with .index behind its name).")
     private Path index;
 
+    @Option(names = "--patterns", paramLabel = "F.yaml", description = "Kinds of responses to count: names with a regular expression each, or with one for each "
+        + "language. Their shares, accuracy and agreement go to eval.json.")
+    private Path patterns;
+
     @Option(names = "--resume", description = "Go on with what a stopped run of the same settings left.")
     private boolean resume;
 
@@ -108,17 +113,27 @@ final class EvaluateCommand extends CalmCommand {
         if ((predictions == null) == (model == null) || model != null && data == null) {
             throw CalmException.usage("give either --predictions FILE…, or --model DIR and --data FILE…");
         }
+        if (patterns != null && (model == null || method == EvaluateOptions.Method.RANK)) {
+            throw CalmException.usage("--patterns counts responses; it goes with --model and --method generate");
+        }
+        ResponsePatterns kinds = patterns == null ? null : ResponsePatterns.read(patterns);
         try (OutputFolder _ = EvaluateStage.open(output, progress())) {
-            evaluate();
+            evaluate(kinds);
         }
     }
 
-    private void evaluate() {
+    private void evaluate(ResponsePatterns kinds) {
         List<Path> questions = data == null ? List.of() : data;
         Evaluation evaluation = model != null ? ofModel()
                 : new EvaluateStage(output, seed.seed).ofPredictions(predictions, questions, this::warn);
+        if (kinds != null) {
+            evaluation = new EvaluateStage(output, seed.seed).count(evaluation, kinds);
+        }
         ObjectNode result = Json.mapper().valueToTree(evaluation);
         String text = text(evaluation);
+        if (kinds != null) {
+            text += System.lineSeparator() + ResponsePatterns.text(evaluation.patterns());
+        }
         if (against != null) {
             Comparison comparison = new EvaluateStage(output, seed.seed).against(against, questions, this::warn);
             result.set("against", Json.mapper().valueToTree(comparison));

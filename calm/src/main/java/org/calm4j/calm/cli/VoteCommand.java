@@ -4,8 +4,11 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Collectors;
+import org.calm4j.calm.metric.ResponseKind;
 import org.calm4j.calm.stage.ExtractStage;
+import org.calm4j.calm.stage.ResponsePatterns;
 import org.calm4j.calm.stage.VoteOptions;
 import org.calm4j.calm.stage.VoteStage;
 import org.calm4j.calm.stage.VoteSummary;
@@ -36,6 +39,10 @@ final class VoteCommand extends CalmCommand {
     @Option(names = "--summary", paramLabel = "FILE", description = "What --json prints, as a file: with the accuracy of the vote of any choice of languages.")
     private Path summary;
 
+    @Option(names = "--patterns", paramLabel = "F.yaml", description = "Kinds of responses to count: names with a regular expression each, or with one for each "
+        + "language.")
+    private Path patterns;
+
     @Mixin
     private VoteOptions options = new VoteOptions();
 
@@ -48,12 +55,20 @@ final class VoteCommand extends CalmCommand {
         if (explain) {
             throw CalmException.usage("--explain goes with --extract-only");
         }
-        VoteSummary votes = new VoteStage(samples, output, options).run();
-        if (summary != null) {
-            Json.write(summary, votes);
-        }
+        ResponsePatterns kinds = patterns == null ? null : ResponsePatterns.read(patterns);
+        VoteStage stage = new VoteStage(samples, output, options);
+        VoteSummary votes = stage.run();
         ObjectNode result = Json.mapper().valueToTree(votes);
-        result(result.put("output", output.toString()), votes.text() + System.lineSeparator() + "Votes in " + output);
+        String text = votes.text();
+        if (kinds != null) {
+            Map<String, ResponseKind> counted = stage.count(kinds);
+            result.set("patterns", Json.mapper().valueToTree(counted));
+            text += System.lineSeparator() + ResponsePatterns.text(counted);
+        }
+        if (summary != null) {
+            Json.write(summary, result);
+        }
+        result(result.put("output", output.toString()), text + System.lineSeparator() + "Votes in " + output);
     }
 
     private void extract() {

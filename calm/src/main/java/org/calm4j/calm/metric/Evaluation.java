@@ -31,6 +31,7 @@ import org.calm4j.calm.data.Prediction;
  * @param languages the counts behind the shares, by language
  * @param contradictory questions whose true labels differ between languages: their options are not parallel, so that comparing labels means
  *     nothing; null when there are none
+ * @param patterns kinds of responses, by name, where they were counted; null where they were not
  * @param notLabels what predictions say that is no label, and how often; they are unanswered. Null when there is nothing
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
@@ -41,7 +42,8 @@ public record Evaluation(int n, Map<String, Double> accuracy, @JsonProperty("acc
         Map<String, Double> invalid, Double unanswered, Calibration calibration,
         @JsonProperty("answer_language") Map<String, Double> answerLanguage,
         @JsonProperty("answer_language_mean") Double answerLanguageMean,
-        Map<String, Counts> languages, Integer contradictory, @JsonProperty("not_labels") Map<String, Integer> notLabels) {
+        Map<String, Counts> languages, Integer contradictory, @JsonProperty("not_labels") Map<String, Integer> notLabels,
+        Map<String, ResponseKind> patterns) {
 
     /**
      * 95 % intervals: Wilson's for the accuracy of one language, a bootstrap over questions for the means over languages, and where
@@ -95,12 +97,12 @@ public record Evaluation(int n, Map<String, Double> accuracy, @JsonProperty("acc
         return new Evaluation(all.length, accuracy, graded ? table.accuracyMean(all) : null, pairs ? table.consistency(all) : null,
                 pairs && graded ? table.consistencyRight(all) : null, pairs && graded ? consistencyCorrect(table) : null, null, intervals,
                 pairwise(table), invalid, invalid.values().stream().mapToDouble(Double::doubleValue).average().orElseThrow(),
-                Calibration.of(predictions), null, null, languages, contradictory(table), null);
+                Calibration.of(predictions), null, null, languages, contradictory(table), null, null);
     }
 
     public Evaluation withRankc(double value) {
         return new Evaluation(n, accuracy, accuracyMean, consistency, consistencyRight, consistencyCorrect, value, intervals, pairwise,
-                invalid, unanswered, calibration, answerLanguage, answerLanguageMean, languages, contradictory, notLabels);
+                invalid, unanswered, calibration, answerLanguage, answerLanguageMean, languages, contradictory, notLabels, patterns);
     }
 
     /** @param shares by language; none where nothing was written */
@@ -109,14 +111,20 @@ public record Evaluation(int n, Map<String, Double> accuracy, @JsonProperty("acc
                 intervals,
                 pairwise, invalid, unanswered, calibration, shares,
                 shares.values().stream().mapToDouble(Double::doubleValue).average().orElseThrow(),
-                languages, contradictory, notLabels);
+                languages, contradictory, notLabels, patterns);
     }
 
     /** @param values none where all predictions are labels or null */
     public Evaluation withNotLabels(Map<String, Integer> values) {
         return values.isEmpty() ? this : new Evaluation(n, accuracy, accuracyMean, consistency, consistencyRight, consistencyCorrect, rankc,
                 intervals, pairwise, invalid, unanswered, calibration, answerLanguage, answerLanguageMean, languages, contradictory,
-                values);
+                values, patterns);
+    }
+
+    /** @param kinds of the responses that the answers come from, by name */
+    public Evaluation withPatterns(Map<String, ResponseKind> kinds) {
+        return new Evaluation(n, accuracy, accuracyMean, consistency, consistencyRight, consistencyCorrect, rankc, intervals, pairwise, invalid,
+                unanswered, calibration, answerLanguage, answerLanguageMean, languages, contradictory, notLabels, kinds);
     }
 
     private static Counts count(AnswerTable table, int l) {

@@ -94,6 +94,9 @@ public final class Report {
                     row -> data.languages().indexOf(row.name().substring(row.name().lastIndexOf(' ') + 1)))).toList(),
                     new TypeReference<List<Object>>() { }));
         }
+        // Kinds of questions, as the columns of the tables of ways.
+        values.put("relations", data.ways() == null ? List.of() : data.ways().eval().values().stream().flatMap(kinds -> kinds.values().stream())
+                .filter(kind -> kind.byRelation() != null).flatMap(kind -> kind.byRelation().keySet().stream()).distinct().toList());
         values.remove("training");
         values.remove("flips");
         if (data.flips() != null && !data.flips().isEmpty()) {

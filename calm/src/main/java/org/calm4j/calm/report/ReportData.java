@@ -2,12 +2,15 @@ package org.calm4j.calm.report;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.annotation.JsonNaming;
 import java.util.List;
 import java.util.Map;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Vote;
 import org.calm4j.calm.metric.Comparison;
 import org.calm4j.calm.metric.Evaluation;
+import org.calm4j.calm.metric.ResponseKind;
 import org.calm4j.calm.metric.VoteReliability;
 
 /**
@@ -31,6 +34,7 @@ import org.calm4j.calm.metric.VoteReliability;
  * @param examples questions with all that was said to them; may be empty
  * @param extraction language to what became of its sampled responses
  * @param pairs language to what became of its questions
+ * @param ways null where the experiment has no patterns
  * @param notes what a reader should keep in mind, one sentence or two each
  */
 @JsonInclude(JsonInclude.Include.NON_EMPTY)
@@ -38,7 +42,41 @@ public record ReportData(String title, List<String> languages, List<Long> seeds,
         @JsonProperty("held_out") Outcome heldOut, List<TrainingLog> training, VoteReliability vote, List<Flip> flips,
         List<Shift> knowledge, List<Shift> perplexity, Map<String, Object> settings, Map<String, Double> seconds, String command,
         Map<String, String> versions, List<String> notes, List<CurvePoint> curve, List<Example> examples,
-        Map<String, Extracted> extraction, Map<String, Paired> pairs) {
+        Map<String, Extracted> extraction, Map<String, Paired> pairs, Ways ways) {
+
+    /**
+     * How the responses come to their answers, by the experiment's patterns.
+     *
+     * @param sampled kinds of the responses that voted
+     * @param eval model (before, after, or an arm) to its kinds on the main set
+     * @param heldOut the same on the held-out set; empty without one
+     * @param known by what is known of a question: held-out first
+     * @param changed held-out questions (without them those of the main set) whose way changed, some of each change
+     */
+    @JsonInclude(JsonInclude.Include.NON_EMPTY)
+    public record Ways(Map<String, ResponseKind> sampled, Map<String, Map<String, ResponseKind>> eval,
+            @JsonProperty("held_out") Map<String, Map<String, ResponseKind>> heldOut, List<Known> known, List<Changed> changed) {
+    }
+
+    /**
+     * Questions of which the same is known.
+     *
+     * @param language whether the texts of the question's language state the fact
+     * @param hub whether those of another language do that it may ask
+     * @param before share of right answers
+     * @param unansweredBefore share without an answer
+     * @param waysBefore kind to its share
+     */
+    @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
+    public record Known(boolean heldOut, boolean language, boolean hub, int n, double before, double after, double unansweredBefore,
+            double unansweredAfter, Map<String, Double> waysBefore, Map<String, Double> waysAfter) {
+    }
+
+    /** @param wayBefore kind of the response before */
+    @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
+    public record Changed(String id, String language, String relation, String question, List<Question.Choice> choices, String truth,
+            String wayBefore, Said before, String wayAfter, Said after) {
+    }
 
     /**
      * One set of questions, answered by the model before and after CALM and by the baselines.

@@ -34,6 +34,7 @@ record TextFilter(String name, String absent, Function<Object, String> text) imp
             new TextFilter("model", name -> name.equals("before") ? "Before" : name.equals("after") ? "After CALM" : name.toString()),
             new TextFilter("language", code -> languageName(code.toString())),
             new TextFilter("counts", TextFilter::counts),
+            new TextFilter("shares", TextFilter::shares),
             new TextFilter("setting", value -> value instanceof Map || value instanceof Collection ? Json.compact(value)
                     : value.toString()),
             // A cell of a Markdown table; what Markdown or HTML would read as markup is quoted.
@@ -51,6 +52,12 @@ record TextFilter(String name, String absent, Function<Object, String> text) imp
         return interval instanceof List<?> ends && ends.size() == 2 && ends.get(0) instanceof Number low
                 && ends.get(1) instanceof Number high
                 ? text.apply(low.doubleValue()) + " to " + text.apply(high.doubleValue()) : Numbers.NONE;
+    }
+
+    private static String shares(Object shares) {
+        return shares instanceof Map<?, ?> map && !map.isEmpty() ? map.entrySet().stream()
+                .map(each -> each.getKey() + " " + (each.getValue() instanceof Number number ? Numbers.percent(number.doubleValue()) : Numbers.NONE))
+                .collect(Collectors.joining(", ")) : Numbers.NONE;
     }
 
     private static String counts(Object counts) {

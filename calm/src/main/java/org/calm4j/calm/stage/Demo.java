@@ -1,10 +1,13 @@
 package org.calm4j.calm.stage;
 
+import com.ibm.icu.util.ULocale;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
-import org.calm4j.calm.data.Document;
+import java.util.stream.Collectors;
 import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.calm.world.Curriculum;
 import org.calm4j.calm.world.CurriculumConfig;
@@ -43,6 +46,9 @@ public record Demo(Path output, WorldConfig world, long seed, boolean quick, boo
     public Experiment experiment(Backend backend, Progress progress) {
         List<Stage> stages = new ArrayList<>();
         Path files = output.resolve("world");
+        progress.say("world: " + world.hubs().stream().map(hub -> hub + " knows " + world.coverage().entrySet().stream()
+                .map(each -> String.format(Locale.ROOT, "%.0f %% of the %s facts", 100 * each.getValue().get(hub), each.getKey()))
+                .collect(Collectors.joining(" and "))).collect(Collectors.joining(", ")) + "; the others may ask them");
         CurriculumConfig texts = world.texts();
         WorldConfig config = quick ? world.withSets(1, 1, 1).withTexts(texts.withTokens(texts.tokens() / QUICK, texts.warmupTokens() / QUICK))
                 : world;
@@ -99,7 +105,23 @@ public record Demo(Path output, WorldConfig world, long seed, boolean quick, boo
                 List.of(files.resolve(WorldFiles.EVALUATION_QUESTIONS)), List.of(files.resolve(WorldFiles.HELD_OUT_QUESTIONS)),
                 files.resolve(WorldFiles.PROMPTS), output, seed, sample, null, null, dpo, EvaluateOptions.greedy(MAX_NEW_TOKENS),
                 full ? rivals() : List.of(), full ? Map.of("replay", replay(files)) : null,
-                full ? world.languages() : null, files.resolve(WorldFiles.STATEMENTS), files.resolve(WorldFiles.KNOWLEDGE));
+                full ? world.languages() : null, files.resolve(WorldFiles.STATEMENTS), files.resolve(WorldFiles.KNOWLEDGE),
+                world.hubs(), ways());
+    }
+
+    /** Directly, or through each of the hubs. */
+    private ResponsePatterns ways() {
+        Map<String, Map<String, String>> ways = new LinkedHashMap<>();
+        Map<String, String> direct = new LinkedHashMap<>();
+        world.languages().forEach(language -> direct.put(language, "^(?!" + language + " \\S+ =)"));
+        ways.put("direct", direct);
+        for (String hub : world.hubs()) {
+            Map<String, String> through = new LinkedHashMap<>();
+            world.languages().stream().filter(language -> !language.equals(hub))
+                    .forEach(language -> through.put(language, "^" + language + " \\S+ = " + hub + " "));
+            ways.put("through " + ULocale.getDisplayLanguage(hub, "en"), through);
+        }
+        return new ResponsePatterns(ways);
     }
 
     /** DPO with texts of pretraining beside the pairs, against forgetting. */

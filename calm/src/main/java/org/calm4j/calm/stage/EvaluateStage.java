@@ -131,6 +131,21 @@ public record EvaluateStage(Path output, long seed) {
         };
     }
 
+    /**
+     * Counts kinds of the responses that an evaluation came from; goes to {@code eval.json}.
+     *
+     * @throws CalmException wrong usage: it came from no responses
+     */
+    public Evaluation count(Evaluation evaluation, ResponsePatterns patterns) {
+        Path responses = output.resolve(RESPONSES);
+        if (!Files.isRegularFile(responses)) {
+            throw CalmException.usage("patterns are counted in responses, and there are none: predictions and ranked choices have no text");
+        }
+        Evaluation counted = evaluation.withPatterns(patterns.count(Jsonl.read(responses, Samples.class), null));
+        Json.write(output.resolve(RESULT), counted);
+        return counted;
+    }
+
     /** The answer of a greedy response, or the most frequent one of sampled responses; the responses go to {@code responses.jsonl}. */
     private Evaluation generate(ModelFolder model, Questions asked, PromptTemplates prompts, EvaluateOptions options,
             UnaryOperator<Question> put, boolean resume, Progress progress) {

@@ -32,12 +32,16 @@ import org.calm4j.engine.model.ModelFolder;
  * @param arms of the experiment's own, by name; with the baselines after reading
  * @param languageCurve languages in an order: arms {@code languages-1}, {@code languages-2} … in which only the first ones vote
  * @param statements lines with {@code language}, {@code prompt} and {@code completion} whose perplexity is compared
- * @param knowledge lines with {@code id}, {@code language} and {@code known}, for a table by what the pretraining texts state
+ * @param knowledge lines with {@code id}, {@code language} and {@code known}, for tables by what the pretraining texts state
+ * @param hubs languages that the others may ask, for the same table; null for all
+ * @param patterns kinds of responses to count before and after: names with a regular expression each, or with one for each language; null for
+ *     none
  */
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
 public record ExperimentConfig(String title, Path model, List<Path> questions, List<Path> samples, List<Path> evaluation, List<Path> heldOut, Path prompts,
         Path output, long seed, SampleOptions sample, VoteOptions vote, PairOptions pairs, PreferenceOptions dpo, EvaluateOptions evaluate,
-        List<String> baselines, Map<String, Arm> arms, List<String> languageCurve, Path statements, Path knowledge) {
+        List<String> baselines, Map<String, Arm> arms, List<String> languageCurve, Path statements, Path knowledge,
+        List<String> hubs, ResponsePatterns patterns) {
     /** Before the number of languages in the name of an arm of the curve. */
     static final String CURVE = "languages-";
 
@@ -149,7 +153,7 @@ public record ExperimentConfig(String title, Path model, List<Path> questions, L
     public ExperimentConfig with(long other, Path folder) {
         return new ExperimentConfig(title, model, questions, samples, evaluation, heldOut, prompts, folder, other, sample, vote, pairs, dpo,
                 evaluate, baselines,
-                arms, languageCurve, statements, knowledge);
+                arms, languageCurve, statements, knowledge, hubs, patterns);
     }
 
     private static Map<String, Arm> all(List<String> baselines, Map<String, Arm> own, List<String> languages) {

@@ -34,7 +34,7 @@ import org.calm4j.engine.io.Jsonl;
  * @param seconds how long stages took; null to leave that out, so that equal runs have equal reports
  */
 record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, String device) {
-    private record Knowledge(String id, String language, boolean known) {
+    record Knowledge(String id, String language, boolean known) {
         Knowledge {
             required(id, "id");
             required(language, "language");
@@ -59,7 +59,7 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
         ReportData.Outcome heldOut = config.heldOut().isEmpty() ? null : outcome("held-out-");
         return new ReportData(config.title(), languages, List.of(config.seed()), main, heldOut, training(), vote(), flips(), knowledge(),
                 perplexity(), settings(), seconds, null, versions(), notes(main), curve(), new ExperimentExamples(config).read(),
-                extraction(), pairs());
+                extraction(), pairs(), new ExperimentWays(config).read());
     }
 
     private ReportData.Outcome outcome(String set) {
@@ -183,10 +183,14 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
         return new ReportData.Shift(name, before.size(), share(before), share(after));
     }
 
-    /** The id of a question is its fact's id and the number of the option set. */
     private static boolean isKnown(Prediction prediction, Set<List<String>> known) {
-        int cut = prediction.id().lastIndexOf('-');
-        return known.contains(List.of(cut < 0 ? prediction.id() : prediction.id().substring(0, cut), prediction.language()));
+        return known.contains(List.of(fact(prediction.id()), prediction.language()));
+    }
+
+    /** The id of a question is its fact's id and the number of the option set. */
+    static String fact(String question) {
+        int cut = question.lastIndexOf('-');
+        return cut < 0 ? question : question.substring(0, cut);
     }
 
     private static double share(List<Prediction> predictions) {

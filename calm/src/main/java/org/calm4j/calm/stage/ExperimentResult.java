@@ -15,6 +15,7 @@ import java.util.Set;
 import java.util.stream.Stream;
 import org.calm4j.calm.data.Prediction;
 import org.calm4j.calm.metric.Evaluation;
+import org.calm4j.calm.metric.ResponseKind;
 import org.calm4j.calm.metric.VoteReliability;
 import org.calm4j.calm.report.Report;
 import org.calm4j.engine.CalmException;
@@ -120,6 +121,12 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
             node.put("accuracy_mean", evaluation.accuracyMean());
             node.put("consistency", evaluation.consistency());
             node.put("n", evaluation.n());
+            node.put("unanswered", evaluation.unanswered());
+            node.set("confidence_intervals", Json.mapper().valueToTree(evaluation.intervals()));
+            Map<String, ResponseKind> kinds = new ExperimentWays(config).kinds(set, name);
+            if (kinds != null) {
+                node.set("patterns", Json.mapper().valueToTree(kinds));
+            }
         }
         return outcome;
     }

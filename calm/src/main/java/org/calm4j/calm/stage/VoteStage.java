@@ -9,6 +9,7 @@ import java.util.Set;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.data.Vote;
 import org.calm4j.calm.metric.LanguageReliability;
+import org.calm4j.calm.metric.ResponseKind;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Jsonl;
 
@@ -30,6 +31,11 @@ public record VoteStage(List<Path> samples, Path output, VoteOptions options) {
         }
         Jsonl.write(output, votes);
         return VoteSummary.of(votes, ballots, voting);
+    }
+
+    /** Kinds of the responses that voted, by name, beside the votes that are written. */
+    public Map<String, ResponseKind> count(ResponsePatterns patterns) {
+        return patterns.count(voting(SampleFiles.read(samples)), Jsonl.read(output, Vote.class));
     }
 
     private List<Vote> votes(List<Ballot> ballots, List<String> languages) {

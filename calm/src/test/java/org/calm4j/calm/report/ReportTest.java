@@ -17,6 +17,7 @@ import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Vote;
 import org.calm4j.calm.metric.Comparison;
 import org.calm4j.calm.metric.Evaluation;
+import org.calm4j.calm.metric.ResponseKind;
 import org.calm4j.calm.metric.VoteReliability;
 import org.calm4j.engine.CalmException;
 import org.junit.jupiter.api.Test;
@@ -75,7 +76,7 @@ class ReportTest {
                 .map(language -> new ReportData.Shift("statements, " + language, 1, 2, 3)).toList();
         ReportData sorted = new ReportData(data.title(), data.languages(), data.seeds(), data.eval(), null, List.of(),
                 byName(data.vote()), List.of(), List.of(), perplexity, Map.of(), Map.of(), null, Map.of(), List.of(), List.of(), List.of(),
-                new TreeMap<>(data.extraction()), new TreeMap<>(data.pairs()));
+                new TreeMap<>(data.extraction()), new TreeMap<>(data.pairs()), null);
         String names = data.languages().stream().map(TextFilter::languageName).collect(Collectors.joining("[^|]*\\|.*\\n\\| "));
         String markdown = Report.markdown(sorted);
         assertThat(markdown.split("## Sampled responses")[1]).containsPattern(names);
@@ -232,7 +233,7 @@ class ReportTest {
         return new ReportData(title, List.of(language), List.of(), new ReportData.Outcome(evaluation, evaluation, null,
                 Map.of(name, evaluation), Map.of()), null, List.of(), null, List.of(), List.of(), List.of(), Map.of(), Map.of(), null,
                 Map.of(),
-                List.of(), List.of(), List.of(), Map.of(), Map.of());
+                List.of(), List.of(), List.of(), Map.of(), Map.of(), null);
     }
 
     private static ReportData hostile() {
@@ -252,7 +253,15 @@ class ReportTest {
                 Map.of(HOSTILE, 1.0), HOSTILE, Map.of(HOSTILE, HOSTILE), List.of(HOSTILE),
                 List.of(new ReportData.CurvePoint(1, List.of(HOSTILE), plain.eval().before(), null)), List.of(example),
                 Map.of(HOSTILE, new ReportData.Extracted(1, 1, Map.of(HOSTILE, 1), 0)),
-                Map.of(HOSTILE, new ReportData.Paired(1, 1, 1, Map.of(HOSTILE, 1), Map.of(HOSTILE, 1), 1, Map.of(HOSTILE, 1), 1)));
+                Map.of(HOSTILE, new ReportData.Paired(1, 1, 1, Map.of(HOSTILE, 1), Map.of(HOSTILE, 1), 1, Map.of(HOSTILE, 1), 1)), ways(HOSTILE));
+    }
+
+    private static ReportData.Ways ways(String name) {
+        Map<String, ResponseKind> kinds = Map.of(name, new ResponseKind(1, 1, 0.5, 0.5, 0, Map.of(name, 1.0), Map.of(name, 1.0)));
+        ReportData.Known known = new ReportData.Known(true, false, true, 1, 0, 1, 0, 0, Map.of(name, 1.0), Map.of(name, 1.0));
+        ReportData.Said said = new ReportData.Said(name, name);
+        return new ReportData.Ways(kinds, Map.of("before", kinds, name, kinds), Map.of("before", kinds), List.of(known),
+                List.of(new ReportData.Changed(name, name, name, name, List.of(), name, name, said, name, said)));
     }
 
     private static ReportData.Flip flip(String truth, String before, String after) {

@@ -11,6 +11,7 @@ import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Vote;
 import org.calm4j.calm.metric.Comparison;
 import org.calm4j.calm.metric.Evaluation;
+import org.calm4j.calm.metric.ResponseKind;
 import org.calm4j.calm.metric.SeedSummary;
 import org.calm4j.calm.metric.VoteReliability;
 import org.calm4j.engine.random.CounterRandom;
@@ -89,7 +90,7 @@ final class SampleExperiment {
                 "calm/bin/calm demo --seed 1 --output calm-demo", versions,
                 List.of("Held-out accuracy did not change clearly: the languages agree more, in part on wrong answers.",
                         "One seed; the differences between CALM and SFT on the voted answers are within the intervals."),
-                curve(), examples(), extraction(), pairs());
+                curve(), examples(), extraction(), pairs(), ways());
     }
 
     private List<ReportData.CurvePoint> curve() {
@@ -126,6 +127,29 @@ final class SampleExperiment {
         LANGUAGES.forEach(language -> extraction.put(language, new ReportData.Extracted(3200, 3011,
                 Map.of("statement", 2900, "label line", 111, "several", 120, "nothing", 69), 14)));
         return extraction;
+    }
+
+    private static ReportData.Ways ways() {
+        Map<String, ResponseKind> before = kinds(0.94, 0.01, 0.05);
+        Map<String, ResponseKind> after = kinds(0.33, 0.32, 0.35);
+        return new ReportData.Ways(before, Map.of("before", before, "after", after), Map.of("before", before, "after", after),
+                List.of(new ReportData.Known(true, true, true, 516, 0.99, 0.988, 0.006, 0.008, Map.of("direct", 0.97), Map.of("direct", 0.27)),
+                        new ReportData.Known(true, false, true, 645, 0.425, 0.878, 0.017, 0.011, Map.of("direct", 0.92), Map.of("direct", 0.3))),
+                List.of(new ReportData.Changed("region-SG-0", "en", "region", "Which region does Singapore belong to ?", List.of(), "B", "direct",
+                        new ReportData.Said("Singapore belongs to the Southern Asia region .", "A"), "through German",
+                        new ReportData.Said("en Singapore = de Singapur . Singapur : Die Region heißt Südostasien . de Südostasien = "
+                                + "en Southeast Asia .", "B"))));
+    }
+
+    private static Map<String, ResponseKind> kinds(double direct, double english, double german) {
+        Map<String, ResponseKind> kinds = new LinkedHashMap<>();
+        kinds.put("direct", new ResponseKind((int) (1000 * direct), direct, 0.7, 0.5, 0.01, Map.of("en", direct),
+                Map.of("language", direct, "region", direct)));
+        kinds.put("through English", new ResponseKind((int) (1000 * english), english, 0.9, 0.8, 0.01, Map.of("en", 0.0),
+                Map.of("language", 2 * english, "region", 0.0)));
+        kinds.put("through German", new ResponseKind((int) (1000 * german), german, 0.9, 0.8, 0.01, Map.of("en", german),
+                Map.of("language", 0.0, "region", 2 * german)));
+        return kinds;
     }
 
     private static Map<String, ReportData.Paired> pairs() {

@@ -7,9 +7,12 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import org.calm4j.calm.world.WorldConfig;
 import org.calm4j.engine.CalmException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class ExperimentFileTest {
     @TempDir
@@ -93,5 +96,38 @@ class ExperimentFileTest {
         Path broken = file("model: [base\noutput: out\n");
         assertThatThrownBy(() -> ExperimentFile.read(broken, Map.of())).isInstanceOf(CalmException.class).hasMessageContaining("run.yaml:2");
         assertThatThrownBy(() -> ExperimentFile.read(folder.resolve("no.yaml"), Map.of())).hasMessageContaining("no such file");
+    }
+
+    /** The world of the demo is read by the same rules. */
+    @Test
+    void aWorldIsAFileToo() throws IOException {
+        WorldConfig world = world(file("languages: [es, ru, sw]\ncoverage: {language: {es: 0.5}}\ntexts: {walks: 0}\n"), Map.of("texts.guesses", "7"));
+        assertThat(world.hubs()).containsExactly("es", "ru");
+        assertThat(world.coverage().get("language")).containsEntry("es", 0.5).containsEntry("ru", 0.3);
+        assertThat(world.texts().walks()).isZero();
+        assertThat(world.texts().guesses()).isEqualTo(7);
+        assertThat(world.texts().fictional()).isEqualTo(WorldConfig.standard().texts().fictional());
+        assertThat(world(null, Map.of())).isSameAs(WorldConfig.standard());
+        assertThat(world(null, Map.of("held_out", "0.5")).heldOut()).isEqualTo(0.5);
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+        hubz: [en]                              | run.yaml:   | unknown key 'hubz'
+        territories: many                       | run.yaml:1  | many is no whole number
+        held_out: 1                             | run.yaml    | held_out must be from 0 to below 1
+        hubs: [xx]                              | run.yaml    | hubs must be some of the languages
+        coverage: {capital: {en: 1}}            | run.yaml    | coverage.capital: the relations are region language
+        coverage: {region: {en: 2}}             | run.yaml    | coverage.region.en must be from 0 to 1
+        texts: {detoured: 1.5}                  | run.yaml    | detoured must be from 0 to 1
+        texts: {tokens: 0}                      | run.yaml    | tokens must be at least 1
+        """)
+    void whatMakesNoWorldIsToldWithItsKey(String text, String where, String problem) throws IOException {
+        Path file = file(text + "\n");
+        assertThatThrownBy(() -> world(file, Map.of())).isInstanceOf(CalmException.class).hasMessageContaining(where).hasMessageContaining(problem);
+    }
+
+    private static WorldConfig world(Path file, Map<String, String> overrides) {
+        return ExperimentFile.read(file, overrides, WorldConfig.class, WorldConfig.standard());
     }
 }

@@ -134,6 +134,21 @@ final class VoteAndPairsTest {
         assertThatThrownBy(() -> votes(options, lines)).isInstanceOf(CalmException.class).hasMessageContaining("dawid-skene");
     }
 
+    /** A control: labels by chance, the same for the same question whatever was sampled. */
+    @Test
+    void aRandomVoteKnowsNothing() {
+        VoteOptions options = new VoteOptions();
+        options.voteBy = VoteOptions.VoteBy.RANDOM;
+        Samples[] lines = new Samples[400];
+        Arrays.setAll(lines, i -> line("q" + i, "en", "A", "A", "A"));
+        List<Vote> votes = votes(options, lines);
+        assertThat(votes.stream().filter(vote -> vote.answer().equals("A")).count()).isBetween(150L, 250L);
+        Arrays.setAll(lines, i -> line("q" + i, "en", "A", "B", null));
+        assertThat(votes(options, lines)).extracting(Vote::answer).isEqualTo(votes.stream().map(Vote::answer).toList());
+        options.weighting = VoteOptions.Weighting.PROBABILITY;
+        assertThatThrownBy(() -> votes(options, lines)).hasMessageContaining("--vote-by random");
+    }
+
     @Test
     void summaryComparesWithTheTruth() {
         votes(new VoteOptions(), labelled("1", "en", "A", "A", "A"), labelled("1", "fr", "A", "A", "B"),

@@ -1,6 +1,7 @@
 package org.calm4j.engine.text;
 
 import it.unimi.dsi.fastutil.ints.IntArrayList;
+import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
@@ -42,12 +43,21 @@ public record BoundedRegex(Pattern pattern) implements TextPattern {
      * @throws CalmException bad input: it is none, or takes too many steps
      */
     public static boolean matches(String regex, String text, Object where) {
+        return tried(regex, text, where, Matcher::matches);
+    }
+
+    /** Whether it matches anywhere in the text; otherwise as {@link #matches}. */
+    public static boolean occurs(String regex, String text, Object where) {
+        return tried(regex, text, where, Matcher::find);
+    }
+
+    private static boolean tried(String regex, String text, Object where, Predicate<Matcher> test) {
         try {
             String java = regex.replace("(?P<", "(?<").replaceAll("\\(\\?P=(\\w+)\\)", "\\\\k<$1>").replace("\\Z", "\\z");
             if (SilentWork.of(regex) > MOST_SILENT_WORK) {
                 throw CalmException.badInput(where, "the regular expression \"" + regex + "\" takes too many steps");
             }
-            return regex.length() <= LONGEST && Pattern.compile(java).matcher(counted(text)).matches();
+            return regex.length() <= LONGEST && test.test(Pattern.compile(java).matcher(counted(text)));
         } catch (IllegalArgumentException | IndexOutOfBoundsException e) {
             throw CalmException.badInput(where, "\"" + regex + "\" is not a regular expression that is supported: "
                     + (e instanceof PatternSyntaxException syntax ? syntax.getDescription() : "it is broken"), e);
