@@ -1,5 +1,13 @@
 package org.calm4j.engine;
 
+import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
+import java.nio.file.Path;
+
 /**
  * What went wrong, where, and what to do about it; the one exception that reaches the user as a message and an exit code.
  *
@@ -47,6 +55,20 @@ public final class CalmException extends RuntimeException {
 
     public static CalmException badInput(Object where, String what, Throwable cause) {
         return new CalmException(Kind.BAD_INPUT, where + ": " + what, cause);
+    }
+
+    /** Bad input: a file, or a folder that was to be listed, that cannot be read; says why in words of the user. */
+    public static CalmException unreadable(Path file, IOException e) {
+        String why = switch (e) {
+            case NoSuchFileException missing -> "no such file";
+            case AccessDeniedException denied -> "may not be read; look at its permissions";
+            case NotDirectoryException other -> "is not a folder";
+            case CharacterCodingException coding -> "is not UTF-8 text";
+            // Java has no exception for it: the system's words come as they are.
+            default -> Files.isDirectory(file) ? "is a folder, not a file"
+                    : "cannot be read" + (e.getMessage() == null ? "" : ": " + Excerpt.of(e.getMessage()));
+        };
+        return badInput(file, why, e);
     }
 
     public static CalmException usage(String what) {

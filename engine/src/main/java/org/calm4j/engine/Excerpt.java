@@ -9,6 +9,8 @@ public final class Excerpt {
     private static final int LONGEST_PATH = 300;
     private static final int LINES = 3;
     private static final Pattern WORD = Pattern.compile("\\S{81,}");
+    /** A word that may be a path, and no piece of JSON. */
+    private static final Pattern PATH = Pattern.compile("(?!.*\\\\u[0-9a-f]{4})[^\"{}\\[\\]]*[/\\\\:][^\"{}\\[\\]]*");
 
     private Excerpt() {
     }
@@ -16,7 +18,7 @@ public final class Excerpt {
     /** A value: at most 80 characters, escaped. */
     public static String of(Object value) {
         String text = String.valueOf(value);
-        return escaped(cut(text, LONGEST));
+        return cut(escaped(cut(text, LONGEST)), LONGEST);
     }
 
     /** A whole message, which may have values in it that nobody cut: three lines at most, escaped. */
@@ -28,7 +30,7 @@ public final class Excerpt {
                 break;
             }
             String plain = WORD.matcher(escaped(line)).replaceAll(word -> java.util.regex.Matcher.quoteReplacement(
-                    cut(word.group(), word.group().matches(".*[/\\\\:].*") ? LONGEST_PATH : LONGEST)));
+                    cut(word.group(), PATH.matcher(word.group()).matches() ? LONGEST_PATH : LONGEST)));
             if (plain.length() > LONGEST_LINE) {
                 // The remedy stands at the end.
                 int end = plain.length() - LONGEST_LINE / 3;

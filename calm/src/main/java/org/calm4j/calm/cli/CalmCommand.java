@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
+import org.calm4j.calm.stage.Fingerprint;
 import org.calm4j.calm.stage.Progress;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
@@ -65,9 +66,22 @@ abstract class CalmCommand implements Callable<Integer> {
             for (Path input : inputs) {
                 // A terminal, say, is input and output.
                 if (Files.isRegularFile(output)) {
-                    refuseIfSame(input, output);
+                    parts(input).forEach(part -> refuseIfSame(part, output));
                 }
             }
+        }
+    }
+
+    /** An input, and of a model's folder the files that are the model. */
+    private static List<Path> parts(Path input) {
+        if (!Files.isDirectory(input)) {
+            return List.of(input);
+        }
+        try (Stream<Path> files = Files.list(input)) {
+            return files.filter(Fingerprint::isOfModel).toList();
+        } catch (IOException e) {
+            // Who opens it says what is wrong.
+            return List.of();
         }
     }
 

@@ -17,7 +17,13 @@ import picocli.CommandLine.Parameters;
             + "BMLAMA, Alpaca, ShareGPT; as JSON, JSON Lines, CSV, TSV (not Parquet). Ids "
             + "are the position in the file, from 0, where an item has none. Items that are left out or odd are counted "
             + "and shown."},
-        footer = {"", "Example: calm import x_csqa_cn_train_sampled.json --language zh --output samples-zh.jsonl"})
+        footer = {"", "Items are known by their fields:",
+            "instruction, input, output (and pred); question.stem, question.choices, answerKey;",
+            "question, options, answer_idx; question, A, B, …, answer; question, choices, answer;",
+            "question, opa, opb, …, cop; ctx, endings, label; premise, choice1, choice2, label;",
+            "flores_passage, question, mc_answer1…; Prompt, Ans, Candidate Ans; id, question, choices;",
+            "conversations.", "",
+            "Example: calm import x_csqa_cn_train_sampled.json --language zh --output samples-zh.jsonl"})
 final class ImportCommand extends CalmCommand {
     @Parameters(paramLabel = "FILE", arity = "1..*", description = "Several are one after the other.")
     private List<Path> files;

@@ -8,7 +8,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
@@ -108,8 +107,7 @@ public final class Llama2Checkpoint implements AutoCloseable {
             return new HostBuffer(mapped, arena);
         } catch (IOException e) {
             arena.close();
-            throw CalmException.badInput(file, e instanceof NoSuchFileException ? "no such file"
-                    : "cannot be read (" + e.getClass().getSimpleName() + ")", e);
+            throw CalmException.unreadable(file, e);
         } catch (CalmException e) {
             arena.close();
             throw e;

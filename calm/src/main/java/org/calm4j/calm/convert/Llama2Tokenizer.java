@@ -9,7 +9,6 @@ import java.nio.ByteOrder;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -72,10 +71,8 @@ public final class Llama2Tokenizer {
     private static ByteBuffer read(Path file) {
         try {
             return ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);
-        } catch (NoSuchFileException e) {
-            throw CalmException.badInput(file, "no such file", e);
         } catch (IOException e) {
-            throw CalmException.badInput(file, "cannot be read (" + e.getClass().getSimpleName() + ")", e);
+            throw CalmException.unreadable(file, e);
         }
     }
 

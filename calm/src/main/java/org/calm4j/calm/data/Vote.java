@@ -42,6 +42,6 @@ public record Vote(String id, @JsonInclude(JsonInclude.Include.NON_NULL) String 
     public double share(String label) {
         Map<String, ? extends Number> weights = scores == null ? votes : scores;
         double all = weights.values().stream().mapToDouble(Number::doubleValue).sum();
-        return label == null || !weights.containsKey(label) ? 0 : weights.get(label).doubleValue() / all;
+        return label == null || !weights.containsKey(label) || !(all > 0) ? 0 : weights.get(label).doubleValue() / all;
     }
 }

@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -83,7 +84,7 @@ final class Download {
             Path folder = commit.matches("[0-9a-f]{7,64}") ? folder(commit) : null;
             return localDir == null && folder != null && Files.isDirectory(folder) ? folder : null;
         } catch (IOException e) {
-            throw CalmException.badInput(ref, "cannot be read (" + e.getClass().getSimpleName() + ")", e);
+            throw CalmException.unreadable(ref, e);
         }
     }
 
@@ -115,6 +116,25 @@ final class Download {
                 && Digests.of(place, file.etag()).equals(file.etag());
     }
 
+    /**
+     * Whether a file lies in the plain folder that is neither what comes now nor what came before. What came is known by its etag, which is kept
+     * as huggingface_hub keeps it.
+     */
+    boolean isInTheWay(RemoteFile file) throws IOException {
+        Path place = localDir == null ? null : below(localDir, file.name());
+        if (place == null || !Files.exists(place, LinkOption.NOFOLLOW_LINKS) || has(file)) {
+            return false;
+        }
+        Path kept = metadata(file);
+        List<String> lines = Files.isRegularFile(kept) ? Files.readAllLines(kept) : List.of();
+        String etag = lines.size() < 2 ? "" : lines.get(1).strip();
+        return !Files.isRegularFile(place) || !Digests.isDigest(etag) || !Digests.of(place, etag).equals(etag);
+    }
+
+    private Path metadata(RemoteFile file) {
+        return below(localDir.resolve(".cache/huggingface/download"), file.name() + ".metadata");
+    }
+
     /** Brings one file to its place. */
     void file(RemoteFile file, String commit, LongConsumer received) throws IOException {
         synchronized (byEtag.computeIfAbsent(file.etag(), etag -> new Object())) {
@@ -125,6 +145,8 @@ final class Download {
                     new Transfer(client, repo, file, received, pause).complete(incomplete);
                     put(incomplete, below(localDir, file.name()));
                 }
+                AtomicFile.write(metadata(file), out -> out.write((commit + "\n" + file.etag() + "\n"
+                        + System.currentTimeMillis() / 1000 + ".999\n").getBytes(StandardCharsets.US_ASCII)));
                 return;
             }
             if (!has(file)) {

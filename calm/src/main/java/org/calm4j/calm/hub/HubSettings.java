@@ -50,7 +50,7 @@ public record HubSettings(URI endpoint, String token, Path cache, boolean offlin
             try {
                 token = Files.readString(file);
             } catch (IOException e) {
-                throw CalmException.badInput(file, "cannot be read (" + e.getClass().getSimpleName() + ")", e);
+                throw CalmException.unreadable(file, e);
             }
         }
         if (!token.strip().matches("[!-~]*")) {

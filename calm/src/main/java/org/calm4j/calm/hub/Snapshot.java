@@ -17,6 +17,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicLong;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.AtomicFile;
+import org.calm4j.engine.io.OutputLock;
 
 /**
  * All wanted files of a repository at one commit, several at a time.
@@ -88,7 +89,7 @@ public record Snapshot(RepoId repo, Globs globs, Path localDir, int workers, Dur
             }
             return new Result(folder, folder.getFileName().toString(), (int) contents.files().stream().filter(globs::wants).count(), 0);
         } catch (IOException e) {
-            throw CalmException.badInput(folder, "cannot be read (" + e.getClass().getSimpleName() + ")", e);
+            throw CalmException.unreadable(folder, e);
         }
     }
 
@@ -101,8 +102,23 @@ public record Snapshot(RepoId repo, Globs globs, Path localDir, int workers, Dur
         Path folder = download.folder(revision.commit());
         names.forEach(name -> Download.below(folder, name));
         AtomicFile.directories(folder);
+        if (localDir == null) {
+            return bring(client, download, revision, names, listener);
+        }
+        try (OutputLock _ = OutputLock.folder(folder, listener::say)) {
+            return bring(client, download, revision, names, listener);
+        }
+    }
+
+    private Result bring(HubClient client, Download download, HubClient.Revision revision, List<String> names, Listener listener) {
+        Path folder = download.folder(revision.commit());
         download.list(revision.commit(), revision.files());
         List<RemoteFile> files = together(names, name -> client.describe(repo, revision.commit(), name));
+        List<Boolean> inTheWay = together(files, download::isInTheWay);
+        if (inTheWay.contains(true)) {
+            throw CalmException.badInput(folder.resolve(files.get(inTheWay.indexOf(true)).name()),
+                    "is there, did not come from " + repo + " or was changed since; move it away, or choose another --local-dir");
+        }
         List<Boolean> there = together(files, download::has);
         Map<String, Long> missing = new HashMap<>();
         for (int i = 0; i < files.size(); i++) {

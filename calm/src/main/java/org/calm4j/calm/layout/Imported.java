@@ -64,7 +64,7 @@ public final class Imported {
         // A CALM question whose options are garbled looks like Alpaca.
         found = found == Layout.ALPACA && layout == Layout.CALM_QUESTIONS ? layout : found;
         if (found == null) {
-            throw CalmException.badInput(item.where(), "is none of the known forms: " + Layout.KNOWN);
+            throw CalmException.badInput(item.where(), "is none of the known forms, such as question, choices, answer; calm import --help lists them");
         }
         if (layout != null && layout != found) {
             throw CalmException.badInput(item.where(), "looks like " + found.text() + ", what came before like " + layout.text()

@@ -22,12 +22,6 @@ public enum Layout {
     SHAREGPT(item -> item.path("conversations").isArray(), ConversationLayouts::shareGpt),
     ALPACA(item -> item.path("instruction").isTextual() && item.path("output").isTextual(), ConversationLayouts::alpaca);
 
-    /** The fields of all of them, for a message. */
-    public static final String KNOWN = "instruction, input, output (and pred); question.stem, question.choices, answerKey; "
-            + "question, options, answer_idx; question, A, B, …, answer; question, choices, answer; question, opa, opb, …, cop; "
-            + "ctx, endings, label; premise, choice1, choice2, label; flores_passage, question, mc_answer1…; "
-            + "Prompt, Ans, Candidate Ans; id, question, choices; conversations";
-
     private interface Reader {
         Object read(Source item) throws Unreadable;
     }

@@ -92,7 +92,7 @@ public record PromptTemplates(@JsonValue Map<String, PromptTemplate> byLanguage)
             throw CalmException.badInput(file + ":" + (e.getLocation() == null ? 1 : Math.max(1, e.getLocation().getLineNr())),
                     JsonProblem.of(e).replace("JSON", "YAML"), e);
         } catch (IOException e) {
-            throw CalmException.badInput(file, "cannot be read (" + e.getClass().getSimpleName() + ")", e);
+            throw CalmException.unreadable(file, e);
         }
     }
 

@@ -18,7 +18,6 @@ import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.Map;
@@ -85,12 +84,10 @@ public final class ExperimentFile {
             // The file as it stands first: only there Jackson knows lines.
             T config = bound(bytes, type, overrides.isEmpty());
             return config == null ? overridden(tree, type) : config;
-        } catch (NoSuchFileException e) {
-            throw CalmException.badInput(file, "no such file", e);
         } catch (JsonProcessingException e) {
             throw problem(file.toString(), e);
         } catch (IOException e) {
-            throw CalmException.badInput(file, "cannot be read (" + e.getMessage() + ")", e);
+            throw CalmException.unreadable(file, e);
         }
     }
 

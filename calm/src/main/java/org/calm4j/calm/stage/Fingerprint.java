@@ -16,7 +16,7 @@ import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 
 /** SHA-256 of settings, files, and folders with a model: what decides whether work is done already. */
-final class Fingerprint {
+public final class Fingerprint {
     private record Version(Path file, long size, FileTime modified) {
     }
 
@@ -54,7 +54,7 @@ final class Fingerprint {
             }
             return HexFormat.of().formatHex(digest.digest());
         } catch (IOException e) {
-            throw CalmException.badInput(input, "cannot be read (" + e.getMessage() + ")", e);
+            throw CalmException.unreadable(input, e);
         }
     }
 
@@ -84,7 +84,8 @@ final class Fingerprint {
         }
     }
 
-    private static boolean isOfModel(Path file) {
+    /** Whether a file of a model's folder counts as part of the model. */
+    public static boolean isOfModel(Path file) {
         String name = file.getFileName().toString();
         return Files.isRegularFile(file) && !name.startsWith(".") && !name.startsWith("train_")
                 && (name.endsWith(".safetensors") || name.endsWith("config.json") || name.startsWith("tokenizer") || name.startsWith("prompts.")

@@ -48,6 +48,10 @@ public record PairsStage(List<Path> samples, Path votes, PromptTemplates prompts
             if (vote.id() == null) {
                 throw CalmException.badInput(where, "id is missing");
             }
+            if (options.marginWeights && vote.answer() != null && !(vote.share(vote.answer()) > 0)) {
+                throw CalmException.badInput(where, "its answer has no votes or scores, which --margin-weights needs; vote again, or leave"
+                        + " --margin-weights out");
+            }
             return vote;
         }).forEach(vote -> byPlace.put(place(vote.id(), vote.language()), vote));
         List<Responses> all = new ArrayList<>();

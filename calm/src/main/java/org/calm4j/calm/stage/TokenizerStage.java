@@ -60,7 +60,7 @@ public record TokenizerStage(List<Path> data, Kind kind, int vocabularySize, lon
             try {
                 Files.readAllLines(file).stream().filter(line -> !line.isBlank()).forEach(to::add);
             } catch (IOException e) {
-                throw CalmException.badInput(file, Files.exists(file) ? "cannot be read as UTF-8 text" : "no such file", e);
+                throw CalmException.unreadable(file, e);
             }
         } else {
             DataFile.read(file).forEach(item -> texts(item, to));

@@ -90,7 +90,7 @@ public final class TranslationFile implements Translator {
                 }
             }
         } catch (IOException e) {
-            throw CalmException.badInput(file, "cannot be read (" + e.getMessage() + ")", e);
+            throw CalmException.unreadable(file, e);
         }
     }
 

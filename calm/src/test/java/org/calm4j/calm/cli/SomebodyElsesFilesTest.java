@@ -100,6 +100,89 @@ class SomebodyElsesFilesTest {
         refused(run("--dry-run"), before, name.startsWith(".") ? ".samples.jsonl.partial" : name);
     }
 
+    /** Which file of a checkpoint is damaged, what is wrong with it, and what to do. */
+    @Test
+    void aDamagedCheckpointIsNamed() throws IOException {
+        assertThat(dpo("--save-steps", "1")).as(err.toString()).isZero();
+        Path checkpoint = out.resolve("checkpoint-2");
+        for (String name : List.of("trainer_state.json", "optimizer.safetensors", "model.safetensors", "config.json")) {
+            byte[] honest = Files.readAllBytes(checkpoint.resolve(name));
+            Files.write(checkpoint.resolve(name), java.util.Arrays.copyOf(honest, honest.length / 2));
+            assertThat(dpo("--save-steps", "1", "--resume")).isEqualTo(3);
+            assertThat(err.toString()).contains("checkpoint-2/" + name + ":").contains("remove the folder checkpoint-2");
+            Files.write(checkpoint.resolve(name), honest);
+        }
+        Files.writeString(checkpoint.resolve("trainer_state.json"), "{\"global_step\":2}");
+        assertThat(dpo("--save-steps", "1", "--resume")).isEqualTo(3);
+        assertThat(err.toString()).contains("trainer_state.json: is not what was written there");
+        // What the message says helps.
+        try (Stream<Path> files = Files.list(checkpoint)) {
+            for (Path file : files.toList()) {
+                Files.delete(file);
+            }
+        }
+        Files.delete(checkpoint);
+        assertThat(dpo("--save-steps", "1", "--resume")).as(err.toString()).isZero();
+        assertThat(checkpoint.resolve("trainer_state.json")).exists();
+    }
+
+    /** An output that is a file of an input model. */
+    @Test
+    void aModelIsNotOverwritten() throws IOException {
+        Path texts = folder.resolve("in.jsonl");
+        Files.writeString(texts, "{\"id\":1,\"text\":\"w\",\"prompt\":\"w\",\"completion\":\"A\"}\n");
+        for (String command : List.of("score", "tokenize", "generate", "sample")) {
+            for (String name : List.of("config.json", "model.safetensors", "tokenizer.json", "link")) {
+                Path file = model.resolve(name);
+                if (name.equals("link")) {
+                    Files.deleteIfExists(folder.resolve("link"));
+                    file = Files.createSymbolicLink(folder.resolve("link"), model.resolve("config.json"));
+                }
+                Map<String, String> before = contents(model);
+                int code = calm(command, "--model", model.toString(), command.equals("sample") ? "--data" : "--input",
+                        (command.equals("sample") ? folder.resolve("questions.jsonl") : texts).toString(), "--output", file.toString());
+                assertThat(code).as(command + " " + name + err).isEqualTo(2);
+                assertThat(err.toString()).contains(file + " would be overwritten");
+                assertThat(contents(model)).isEqualTo(before);
+            }
+        }
+        assertThat(calm("score", "--model", model.toString(), "--input", texts.toString(), "--output", model.resolve("scores.jsonl").toString()))
+                .as(err.toString()).isZero();
+    }
+
+    /** Without votes for the winner there is no margin, and no weight of 0 in silence. */
+    @Test
+    void marginsNeedVotes() throws IOException {
+        String choices = "\"choices\":[{\"label\":\"A\",\"text\":\"it\"},{\"label\":\"B\",\"text\":\"is\"}]";
+        Path samples = Files.writeString(folder.resolve("s.jsonl"), "{\"id\":\"1\",\"language\":\"en\",\"question\":\"w\"," + choices
+                + ",\"prompt\":\"w\",\"responses\":[{\"text\":\"A\"},{\"text\":\"B\"}]}\n");
+        for (String more : List.of("", ",\"votes\":null", ",\"votes\":{}", ",\"votes\":{\"A\":0}", ",\"votes\":{\"B\":2}",
+                ",\"votes\":{\"A\":1},\"scores\":{}", ",\"votes\":{\"A\":null}")) {
+            Path votes = Files.writeString(folder.resolve("v.jsonl"), "{\"id\":\"1\",\"answer\":\"A\"" + more + "}\n");
+            assertThat(calm("pairs", "--samples", samples.toString(), "--votes", votes.toString(), "--output", out.toString(), "--margin-weights"))
+                    .as(more + err).isEqualTo(3);
+            assertThat(err.toString()).contains("v.jsonl:1").doesNotContain("defect");
+            if (!more.contains("null}")) {
+                assertThat(calm("pairs", "--samples", samples.toString(), "--votes", votes.toString(), "--output", out.toString()))
+                        .as(more + err).isZero();
+            }
+        }
+    }
+
+    @Test
+    void aFolderInPlaceOfAFileIsSaidToBeOne() throws IOException {
+        String place = Files.createDirectory(folder.resolve("f.jsonl")).toString();
+        String o = out.toString();
+        String m = model.toString();
+        for (String[] arguments : new String[][] {{"score", "--model", m, "--input", place, "--output", o},
+            {"vote", "--samples", place, "--output", o}, {"import", place, "--language", "en", "--output", o}, {"run", place},
+            {"dpo", "--model", m, "--data", place, "--output", o}, {"tokenizer", "--data", place, "--output", o},
+            {"sample", "--model", m, "--data", folder.resolve("questions.jsonl").toString(), "--prompts", place, "--output", o}}) {
+            assertThat(calm(arguments)).as(String.join(" ", arguments) + err).isEqualTo(3);
+            assertThat(err.toString()).as(arguments[0]).contains("f.jsonl").contains("is a folder, not a file").doesNotContain("IOException");
+        }
+    }
+
     @Test
     void anExperimentOfSeveralSeedsRefusesBeforeTheFirst() throws IOException {
         put("seed-2/calm/x");

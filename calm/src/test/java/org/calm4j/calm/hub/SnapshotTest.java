@@ -124,9 +124,21 @@ final class SnapshotTest {
         assertThat(hub.requests).contains("GET /api/datasets/org/name/revision/main",
                 "GET /datasets/org/name/resolve/" + FakeHub.COMMIT + "/config.json");
         assertThat(folder.resolve("cache")).doesNotExist();
-        Files.writeString(plain.resolve("config.json"), "{\"a\":2}");
+        // What came before is replaced by what comes now; what somebody changed or put there is not.
+        hub.files.put("config.json", "{\"a\":3}".getBytes(java.nio.charset.StandardCharsets.UTF_8));
         assertThat(download(null, ALL, plain, RepoId.Type.DATASET).bytes()).isEqualTo(7);
         assertWhole(plain);
+        Files.writeString(plain.resolve("config.json"), "{\"a\":2}");
+        assertThatThrownBy(() -> download(null, ALL, plain, RepoId.Type.DATASET)).hasMessageContaining("plain/config.json: is there");
+        assertThat(plain.resolve("config.json")).hasContent("{\"a\":2}");
+        Path other = Files.createDirectory(folder.resolve("other"));
+        Files.writeString(other.resolve("config.json"), "mine");
+        assertThatThrownBy(() -> download(null, ALL, other, RepoId.Type.DATASET)).hasMessageContaining("other/config.json: is there");
+        assertThat(other.resolve("config.json")).hasContent("mine");
+        // The same content is in nobody's way.
+        Files.write(other.resolve("config.json"), hub.files.get("config.json"));
+        download(null, ALL, other, RepoId.Type.DATASET);
+        assertWhole(other);
     }
 
     @ParameterizedTest

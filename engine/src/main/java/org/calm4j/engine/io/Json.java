@@ -9,9 +9,7 @@ import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.module.SimpleModule;
 import com.fasterxml.jackson.databind.ser.std.ToStringSerializer;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import org.calm4j.engine.CalmException;
 
@@ -82,12 +80,5 @@ public final class Json {
         } catch (JsonProcessingException e) {
             throw new IllegalArgumentException(e);
         }
-    }
-
-    static CalmException unreadable(Path file, IOException e) {
-        if (e instanceof NoSuchFileException) {
-            return CalmException.badInput(file, "no such file", e);
-        }
-        return CalmException.badInput(file, "cannot be read (" + e.getClass().getSimpleName() + ")", e);
     }
 }

@@ -29,6 +29,8 @@ public final class OutputFolder implements AutoCloseable {
     static final String RECORD = ".calm4j";
     /** Instead of a digest: a file that is added to. */
     private static final String GROWS = "grows";
+    /** Instead of a digest, before the size: a large file of a folder that appeared as a whole. */
+    private static final String BYTES = "bytes:";
     /** Of a file in a folder that appeared as a whole, its content counts up to this size, beyond it the size alone. */
     private static final long SMALL = 1 << 20;
     private static final Map<Path, OutputFolder> OPEN = new ConcurrentHashMap<>();
@@ -71,7 +73,7 @@ public final class OutputFolder implements AutoCloseable {
             return opened;
         } catch (IOException e) {
             lock.close();
-            throw Json.unreadable(folder, e);
+            throw CalmException.unreadable(folder, e);
         } catch (RuntimeException e) {
             lock.close();
             throw e;
@@ -87,7 +89,7 @@ public final class OutputFolder implements AutoCloseable {
         try {
             return new OutputFolder(Files.exists(place) ? place.toRealPath() : place.toAbsolutePath().normalize(), null, false);
         } catch (IOException e) {
-            throw Json.unreadable(folder, e);
+            throw CalmException.unreadable(folder, e);
         }
     }
 
@@ -116,7 +118,7 @@ public final class OutputFolder implements AutoCloseable {
                     below.filter(file -> Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS) && !isPassing(file))
                             .forEach(file -> own.put(name(file), Set.of(digest(file))));
                 } catch (IOException e) {
-                    throw Json.unreadable(output, e);
+                    throw CalmException.unreadable(output, e);
                 }
             } else {
                 own.put(name(output), Set.of(digest(output)));
@@ -153,7 +155,7 @@ public final class OutputFolder implements AutoCloseable {
             }
             return null;
         } catch (IOException e) {
-            throw Json.unreadable(output, e);
+            throw CalmException.unreadable(output, e);
         }
     }
 
@@ -187,7 +189,34 @@ public final class OutputFolder implements AutoCloseable {
 
     private boolean isOwn(Path output) {
         Set<String> digests = own.get(Files.isDirectory(output, LinkOption.NOFOLLOW_LINKS) ? name(output) + "/" : name(output));
-        return digests != null && (digests.contains(GROWS) || digests.contains(digest(output)));
+        return digests != null && (digests.contains(GROWS) || digests.contains(ofSize(output)) || digests.contains(digest(output)));
+    }
+
+    /** Whether a folder was written here as a whole; it may have been changed since. */
+    public boolean wrote(Path whole) {
+        return own.containsKey(name(whole) + "/");
+    }
+
+    private static String ofSize(Path file) {
+        try {
+            return BYTES + Files.size(file);
+        } catch (IOException e) {
+            throw CalmException.unreadable(file, e);
+        }
+    }
+
+    /** The files of a folder that appeared as a whole, each of its own: who changes one is told which. */
+    private void rememberFiles(Path folder, String name, boolean besideOld) {
+        try (Stream<Path> below = Files.walk(folder)) {
+            for (Path file : (Iterable<Path>) below.filter(Files::isRegularFile)::iterator) {
+                String key = name + folder.relativize(file).toString().replace('\\', '/');
+                Set<String> digests = new TreeSet<>(besideOld ? own.getOrDefault(key, Set.of()) : Set.of());
+                digests.add(Files.size(file) > SMALL ? ofSize(file) : digest(file));
+                own.put(key, digests);
+            }
+        } catch (IOException e) {
+            throw CalmException.unreadable(folder, e);
+        }
     }
 
     /** Hidden files of a run under way or killed, which nobody else calls so. */
@@ -249,6 +278,9 @@ public final class OutputFolder implements AutoCloseable {
         Set<String> digests = new TreeSet<>(Files.exists(output) ? own.getOrDefault(name, Set.of()) : Set.of());
         digests.add(digest(written));
         own.put(name, digests);
+        if (whole) {
+            rememberFiles(written, name, Files.exists(output));
+        }
         write();
     }
 
@@ -256,6 +288,10 @@ public final class OutputFolder implements AutoCloseable {
         String name = name(output) + (Files.isDirectory(output) ? "/" : "");
         if (own.getOrDefault(name, Set.of()).size() > 1) {
             own.put(name, Set.of(digest(output)));
+            if (name.endsWith("/")) {
+                own.keySet().removeIf(each -> each.startsWith(name) && !each.equals(name));
+                rememberFiles(output, name, false);
+            }
             write();
         }
     }
@@ -286,7 +322,7 @@ public final class OutputFolder implements AutoCloseable {
         } catch (NoSuchAlgorithmException e) {
             throw new IllegalStateException(e);
         } catch (IOException e) {
-            throw Json.unreadable(output, e);
+            throw CalmException.unreadable(output, e);
         }
     }
 

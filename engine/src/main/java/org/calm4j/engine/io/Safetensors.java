@@ -139,7 +139,7 @@ public final class Safetensors implements AutoCloseable {
             }
             return names;
         } catch (IOException e) {
-            throw Json.unreadable(file, e);
+            throw CalmException.unreadable(file, e);
         }
     }
 

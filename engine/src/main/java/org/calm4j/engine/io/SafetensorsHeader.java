@@ -66,7 +66,7 @@ final class SafetensorsHeader {
         try (JsonParser parser = Json.mapper().createParser(json)) {
             return new SafetensorsHeader(file, dataBytes, passedOver).entries(parser);
         } catch (JsonProcessingException e) {
-            throw CalmException.badInput(file, "its header is not valid JSON, " + JsonProblem.of(e), e);
+            throw CalmException.badInput(file, "its JSON header: " + JsonProblem.of(e), e);
         } catch (IOException e) {
             throw CalmException.badInput(file, "its header is not valid JSON", e);
         }

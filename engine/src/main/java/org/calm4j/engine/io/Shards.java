@@ -20,6 +20,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Excerpt;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
@@ -76,7 +77,7 @@ public final class Shards {
             String name = entry.getValue().asText();
             // A link in the folder may lead out of it, as in the cache of a hub; a name may not.
             if (!entry.getValue().isTextual() || !name.matches("[\\w.-]{1,200}") || name.startsWith(".")) {
-                throw CalmException.badInput(index, "the shard " + entry.getValue() + " of " + entry.getKey()
+                throw CalmException.badInput(index, "the shard " + Excerpt.of(entry.getValue()) + " of " + Excerpt.of(entry.getKey())
                         + " does not lie in the folder");
             }
             shards.computeIfAbsent(name, n -> new TreeSet<>()).add(entry.getKey());

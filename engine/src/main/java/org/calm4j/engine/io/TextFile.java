@@ -42,7 +42,7 @@ public final class TextFile {
             lines(file, (line, number) -> { });
             throw notUtf8(file + ":1", e);
         } catch (IOException e) {
-            throw Json.unreadable(file, e);
+            throw CalmException.unreadable(file, e);
         }
     }
 
@@ -73,7 +73,7 @@ public final class TextFile {
                 reader.accept(decoded(line, decoder, file, number), number);
             }
         } catch (IOException e) {
-            throw Json.unreadable(file, e);
+            throw CalmException.unreadable(file, e);
         }
     }
 

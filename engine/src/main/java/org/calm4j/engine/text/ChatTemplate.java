@@ -73,7 +73,7 @@ public final class ChatTemplate {
             try {
                 return new ChatTemplate(Files.readString(file, StandardCharsets.UTF_8), tokens, file);
             } catch (IOException e) {
-                throw CalmException.badInput(file, "cannot be read as UTF-8 text (" + e.getClass().getSimpleName() + ")", e);
+                throw CalmException.unreadable(file, e);
             }
         }
         JsonNode template = json.path("chat_template");

@@ -1,6 +1,7 @@
 package org.calm4j.engine.train;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -133,6 +134,24 @@ public final class Checkpoint {
         fill(trainer.trained().secondMoment(), SECOND, checkpoint.resolve(OPTIMIZER), trainer);
         trainer.numTokens(state.numTokens());
         return state.step();
+    }
+
+    /** What is wrong with a file of a checkpoint of ours that was changed since, and what to do. */
+    static CalmException damaged(Path checkpoint, Path changed) {
+        String what = changed + ": is not what was written there";
+        try {
+            if (changed.endsWith(STATE)) {
+                Json.read(changed, State.class);
+            } else if (changed.toString().endsWith(".json")) {
+                Json.read(changed, JsonNode.class);
+            } else if (changed.toString().endsWith(".safetensors")) {
+                Safetensors.open(changed).close();
+            }
+        } catch (CalmException e) {
+            what = e.getMessage();
+        }
+        return new CalmException(CalmException.Kind.BAD_INPUT, what + "\nThe checkpoint is damaged: remove the folder "
+                + checkpoint.getFileName() + ", and --resume goes on from the one before it, or from the start.", null);
     }
 
     private static void fill(Block block, String prefix, Path file, Trainer trainer) {

@@ -36,6 +36,12 @@ public final class TrainingFolder {
             if (!folder.hasRecord() && isOld(output)) {
                 folder.adopt(there);
             }
+            for (Path each : there) {
+                Path changed = Checkpoint.isNamed(each) && folder.wrote(each) ? folder.foreign(each) : null;
+                if (changed != null) {
+                    throw Checkpoint.damaged(each, changed);
+                }
+            }
             folder.refuseForeign(there);
             folder.grows(output.resolve(METRICS));
             return folder;
@@ -53,7 +59,7 @@ public final class TrainingFolder {
                 return name.equals(METRICS) || name.equals(CONFIG) || Checkpoint.isNamed(file) || ModelFolder.isSaved(name);
             }).sorted().toList();
         } catch (IOException e) {
-            throw CalmException.badInput(output, "cannot be read (" + e.getClass().getSimpleName() + ")", e);
+            throw CalmException.unreadable(output, e);
         }
     }
 
