@@ -62,8 +62,9 @@ class InliningTest {
                 }
             }
         }
-        assertThat(compiled.keySet()).contains("Dot::four", "Exp::vectors", "Mix::fourVectors", "RmsNorm::scale", "GradNorm::sum", "AdamWStep::chunk", "Transpose::blocks")
-                .anyMatch(name -> name.matches("Tile[68]::add"));
+        assertThat(compiled.keySet()).contains("Dot::four", "Exp::vectors", "RmsNorm::scale", "GradNorm::sum", "AdamWStep::chunk", "Transpose::blocks")
+                // How many vectors a row has depends on their width.
+                .anyMatch(name -> name.matches("Mix::(fourVectors|oneVector|rows)")).anyMatch(name -> name.matches("Tile[68]::add"));
         assertThat(failures).isEmpty();
     }
 }
