@@ -157,10 +157,15 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
         }
     }
 
-    /** The two lines that a terminal ends with. */
+    /** The lines that a terminal ends with. */
     public String summary() {
-        Evaluation before = evaluation("eval-before");
-        Evaluation after = evaluation("eval-after");
+        String heldOut = config.heldOut().isEmpty() ? "" : "held out: " + figures("held-out-") + System.lineSeparator();
+        return heldOut + figures("eval-") + System.lineSeparator() + "report: " + file("report.html");
+    }
+
+    private String figures(String set) {
+        Evaluation before = evaluation(set + "before");
+        Evaluation after = evaluation(set + "after");
         List<String> parts = new ArrayList<>();
         if (before.accuracyMean() != null) {
             parts.add(String.format(Locale.ROOT, "accuracy %.1f %% → %.1f %%", 100 * before.accuracyMean(), 100 * after.accuracyMean()));
@@ -168,6 +173,6 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
         if (before.consistency() != null) {
             parts.add(String.format(Locale.ROOT, "consistency %.1f %% → %.1f %%", 100 * before.consistency(), 100 * after.consistency()));
         }
-        return String.join(", ", parts) + System.lineSeparator() + "report: " + file("report.html");
+        return String.join(", ", parts);
     }
 }

@@ -259,9 +259,15 @@ public final class SeedSeries {
 
     /** The lines that a terminal ends with. */
     public String summary() {
-        SeedSummary main = report().main();
-        SeedSummary.Figures before = main.models().get(BEFORE);
-        SeedSummary.Figures after = main.models().get(AFTER);
+        SeedReport report = report();
+        String heldOut = report.heldOut() == null ? "" : "held out: " + figures(report.heldOut()) + System.lineSeparator();
+        return experiments.size() + " seeds: " + heldOut + figures(report.main()) + System.lineSeparator() + "report: "
+                + output.resolve("report.html");
+    }
+
+    private static String figures(SeedSummary set) {
+        SeedSummary.Figures before = set.models().get(BEFORE);
+        SeedSummary.Figures after = set.models().get(AFTER);
         List<String> parts = new ArrayList<>();
         if (before.accuracyMean() != null) {
             parts.add("accuracy " + percent(before.accuracyMean()) + " → " + percent(after.accuracyMean()));
@@ -269,8 +275,7 @@ public final class SeedSeries {
         if (before.consistency() != null) {
             parts.add("consistency " + percent(before.consistency()) + " → " + percent(after.consistency()));
         }
-        return experiments.size() + " seeds: " + String.join(", ", parts) + System.lineSeparator() + "report: "
-                + output.resolve("report.html");
+        return String.join(", ", parts);
     }
 
     private static String percent(SeedSummary.Spread spread) {
