@@ -40,7 +40,7 @@ final class DemoCommand extends CalmCommand {
     private boolean quick;
 
     @Option(names = "--full", description = "Also the baselines and rivals (SFT on the chosen, each language's own vote, English for all, random votes, a second "
-        + "round, DPO on the truth, DPO with an SFT term and with replay, ScPO, DCO) and the curve by number of voting languages.")
+        + "round, DPO on the truth, DPO with an SFT term and with replay, SFT with larger steps, ScPO, DCO) and the curve by number of voting languages.")
     private boolean full;
 
     @Option(names = "--from", paramLabel = "MODEL", description = "Start from this model folder instead of pretraining.")

@@ -104,7 +104,7 @@ public record Demo(Path output, WorldConfig world, long seed, boolean quick, boo
         return new ExperimentConfig("CALM on a small real world", base, List.of(files.resolve(WorldFiles.TRAINING_QUESTIONS)), List.of(),
                 List.of(files.resolve(WorldFiles.EVALUATION_QUESTIONS)), List.of(files.resolve(WorldFiles.HELD_OUT_QUESTIONS)),
                 files.resolve(WorldFiles.PROMPTS), output, seed, sample, null, null, dpo, EvaluateOptions.greedy(MAX_NEW_TOKENS),
-                full ? rivals() : List.of(), full ? Map.of("replay", replay(files)) : null,
+                full ? rivals() : List.of(), full ? others(files) : null,
                 full ? world.languages() : null, files.resolve(WorldFiles.STATEMENTS), files.resolve(WorldFiles.KNOWLEDGE),
                 world.hubs(), ways());
     }
@@ -124,10 +124,13 @@ public record Demo(Path output, WorldConfig world, long seed, boolean quick, boo
         return new ResponsePatterns(ways);
     }
 
-    /** DPO with texts of pretraining beside the pairs, against forgetting. */
-    private static Arm replay(Path files) {
-        return new Arm(null, null, null, Json.mapper().valueToTree(Map.of("replay", List.of(files.resolve("replay.jsonl").toString()),
-                "replay_batch_size", 32, "replay_weight", 1)), null, 1);
+    /** What the settings above leave open: texts of pretraining beside the pairs, against forgetting, and SFT that takes larger steps. */
+    private static Map<String, Arm> others(Path files) {
+        Map<String, Arm> arms = new LinkedHashMap<>();
+        arms.put("replay", new Arm(null, null, null, Json.mapper().valueToTree(Map.of("replay", List.of(files.resolve("replay.jsonl").toString()),
+                "replay_batch_size", 32, "replay_weight", 1)), null, 1));
+        arms.put("sft-1e-3", new Arm(null, null, null, Json.mapper().valueToTree(Map.of("learning_rate", 1e-3, "epochs", 2)), Arm.Train.SFT, 1));
+        return arms;
     }
 
     /** Those that these languages allow. */
