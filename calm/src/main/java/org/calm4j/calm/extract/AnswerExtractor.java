@@ -94,11 +94,17 @@ public final class AnswerExtractor {
         for (int at = sentence.from; at < sentence.to; at++) {
             if (!option.isEmpty() && passage.lower.startsWith(option, at)) {
                 at += option.length() - 1;
-            } else if (passage.phrases.match(Word.NOT, at) > 0) {
+            } else if (denies(passage, at)) {
                 return true;
             }
         }
         return false;
+    }
+
+    // One character of a script without spaces may begin a name, as 不 begins 不丹 (Bhutan).
+    private static boolean denies(Passage passage, int at) {
+        int length = passage.phrases.match(Word.NOT, at);
+        return length > 1 || length == 1 && !CharClass.unspaced(passage.lower.charAt(at));
     }
 
     /** A text's sentences, as they are written. */
