@@ -133,6 +133,6 @@ class SeedsTest {
         assertThat(first.path("rewards/chosen").asDouble()).isEqualTo(0, offset(1e-5));
         // The first round had moved away from the model without its adapter.
         JsonNode last = Jsonl.read(folder.resolve("out/calm/metrics.jsonl"), JsonNode.class).getLast();
-        assertThat(last.path("rewards/margins").asDouble()).isGreaterThan(1e-3);
+        assertThat(Math.abs(last.path("rewards/margins").asDouble())).isGreaterThan(1e-3);
     }
 }
