@@ -37,8 +37,9 @@ final class DownloadCommand extends CalmCommand {
     @Option(names = "--exclude", paramLabel = "GLOB", arity = "1..*", description = "No file that matches one of them.")
     private List<String> exclude = List.of();
 
-    @Option(names = "--local-dir", paramLabel = "DIR", description = "A plain folder for the files, instead of the cache. A file there that did not come from the hub, or was "
-            + "changed since, is not replaced.")
+    @Option(names = "--local-dir", paramLabel = "DIR",
+            description = "A plain folder for the files, instead of the cache. A file there that did not come from the hub, or was "
+                    + "changed since, is not replaced.")
     private Path localDir;
 
     @Option(names = "--cache-dir", paramLabel = "DIR", description = "The cache (default: HF_HUB_CACHE, or hub below HF_HOME).")
