@@ -8,10 +8,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.calm4j.calm.data.Prediction;
 import org.calm4j.calm.metric.Evaluation;
@@ -160,7 +162,27 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
     /** The lines that a terminal ends with. */
     public String summary() {
         String heldOut = config.heldOut().isEmpty() ? "" : "held out: " + figures("held-out-") + System.lineSeparator();
-        return heldOut + figures("eval-") + System.lineSeparator() + "report: " + file("report.html");
+        return heldOut + figures("eval-") + System.lineSeparator() + ways() + "report: " + file("report.html");
+    }
+
+    /** The shares of the kinds of responses, on the held-out set where there is one; a line of its own, or nothing. */
+    private String ways() {
+        ExperimentWays ways = new ExperimentWays(config);
+        String set = config.heldOut().isEmpty() ? "eval-" : "held-out-";
+        Map<String, ResponseKind> before = ways.kinds(set, "before");
+        Map<String, ResponseKind> after = ways.kinds(set, "after");
+        if (before == null || after == null) {
+            return "";
+        }
+        Set<String> names = new LinkedHashSet<>(before.keySet());
+        names.addAll(after.keySet());
+        return (config.heldOut().isEmpty() ? "" : "held out: ") + names.stream()
+                .map(name -> String.format(Locale.ROOT, "%s %.1f %% → %.1f %%", name, share(before, name), share(after, name)))
+                .collect(Collectors.joining(", ")) + System.lineSeparator();
+    }
+
+    private static double share(Map<String, ResponseKind> kinds, String name) {
+        return kinds.containsKey(name) ? 100 * kinds.get(name).share() : 0;
     }
 
     private String figures(String set) {
