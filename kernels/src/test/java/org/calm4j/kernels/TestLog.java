@@ -29,7 +29,6 @@ final class TestLog implements TestExecutionListener {
     private final PrintStream out;
     private final Set<String> passed = new HashSet<>();
     private final Map<String, Long> started = new HashMap<>();
-    private long tests;
     private long ended;
     private int failures;
 
@@ -62,8 +61,9 @@ final class TestLog implements TestExecutionListener {
 
     @Override
     public void testPlanExecutionStarted(TestPlan plan) {
-        tests = plan.countTestIdentifiers(TestIdentifier::isTest);
-        out.println(tests + " tests" + (passed.isEmpty() ? "" : "; " + passed.size() + " passed before, according to " + file));
+        if (!passed.isEmpty()) {
+            out.println(passed.size() + " tests passed before, according to " + file);
+        }
     }
 
     @Override
@@ -94,7 +94,7 @@ final class TestLog implements TestExecutionListener {
         ended += test.isTest() ? 1 : 0;
         double seconds = (System.nanoTime() - started.getOrDefault(test.getUniqueId(), System.nanoTime())) * 1e-9;
         String line = String.format(Locale.ROOT, "%-7s %7.1f %s %s", word, seconds, name(test.getSource().orElse(null), test.getUniqueId()), problem).strip();
-        out.println("[" + ended + "/" + tests + "] " + line);
+        out.println("[" + ended + "] " + line);
         out.flush();
         try {
             Files.writeString(file, line + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND, StandardOpenOption.SYNC);
