@@ -1,6 +1,10 @@
 package org.calm4j.calm.world;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
+import com.fasterxml.jackson.dataformat.yaml.YAMLGenerator;
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import com.ibm.icu.util.LocaleData;
 import com.ibm.icu.util.VersionInfo;
 import java.nio.file.Path;
@@ -29,8 +33,13 @@ public final class WorldFiles {
     public static final String PROMPTS = PromptTemplates.FILE;
     /** Folder of the tokenizer that knows every word of the world. */
     public static final String TOKENIZER = "tokenizer";
+    /** The settings in force, as {@code demo --world} reads them. */
+    public static final String SETTINGS = "world.yaml";
     /** Seed, languages and counts. */
     public static final String SUMMARY = "world.json";
+
+    private static final YAMLMapper YAML = YAMLMapper.builder(YAMLFactory.builder().disable(YAMLGenerator.Feature.WRITE_DOC_START_MARKER).build())
+            .disable(JsonGenerator.Feature.AUTO_CLOSE_TARGET).build();
 
     private WorldFiles() {
     }
@@ -65,6 +74,7 @@ public final class WorldFiles {
         Jsonl.write(folder.resolve(KNOWLEDGE), knowledge);
         world.promptTemplates().write(folder.resolve(PROMPTS));
         curriculum.tokenizer().save(folder.resolve(TOKENIZER));
+        AtomicFile.write(folder.resolve(SETTINGS), out -> YAML.writeValue(out, world.config()));
         Json.write(folder.resolve(SUMMARY), summary(world, curriculum));
     }
 

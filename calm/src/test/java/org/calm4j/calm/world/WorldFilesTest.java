@@ -3,6 +3,7 @@ package org.calm4j.calm.world;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,7 +23,7 @@ class WorldFilesTest {
     private static final Curriculum CURRICULUM = new Curriculum(WORLD);
 
     @Test
-    void whatIsWrittenIsTheWorld(@TempDir Path folder) {
+    void whatIsWrittenIsTheWorld(@TempDir Path folder) throws IOException {
         WorldFiles.write(WORLD, CURRICULUM, folder);
         assertThat(Jsonl.read(folder.resolve(WorldFiles.TRAINING_QUESTIONS), Question.class)).isEqualTo(WORLD.trainingQuestions());
         assertThat(Jsonl.read(folder.resolve(WorldFiles.EVALUATION_QUESTIONS), Question.class)).isEqualTo(WORLD.evaluationQuestions());
@@ -41,6 +42,8 @@ class WorldFilesTest {
         assertThat(statements).anyMatch(row -> row.get("id").equals(known.id() + "-ja")
                 && (row.get("prompt") + " " + row.get("completion")).equals(WORLD.statement("ja", known)));
 
+        assertThat(new YAMLMapper().readValue(folder.resolve(WorldFiles.SETTINGS).toFile(), WorldConfig.class)).isEqualTo(WORLD.config());
+
         JsonNode summary = Json.read(folder.resolve(WorldFiles.SUMMARY), JsonNode.class);
         assertThat(summary.get("seed").asInt()).isEqualTo(5);
         assertThat(summary.get("languages").toString()).isEqualTo("[\"fr\",\"ja\"]");
@@ -55,7 +58,7 @@ class WorldFilesTest {
         WorldFiles.write(again, new Curriculum(again), folder.resolve("two"));
         try (Stream<Path> files = Files.walk(folder.resolve("one"))) {
             List<Path> written = files.filter(Files::isRegularFile).toList();
-            assertThat(written).hasSize(9);
+            assertThat(written).hasSize(10);
             for (Path file : written) {
                 assertThat(folder.resolve("two").resolve(folder.resolve("one").relativize(file))).hasSameBinaryContentAs(file);
             }
