@@ -37,7 +37,7 @@ final class CublasFoldersTest {
             "CONDA_PREFIX=/sw/conda/envs/torch            | sw/conda/envs/torch/lib",
             "CONDA_PREFIX=/sw/conda/envs/torch            | sw/conda/envs/torch/targets/x86_64-linux/lib",
             "CONDA_PREFIX=/sw/conda/envs/torch            | sw/conda/envs/torch/lib/python3.12/site-packages/nvidia/cublas/lib",
-            "PYTHONPATH=/nowhere:/work/packages           | work/packages/nvidia/cu13/lib",
+            "PYTHONPATH=/nowhere:/srv/packages            | srv/packages/nvidia/cu13/lib",
             // What is installed for all, or for one user.
             "-                                            | usr/local/lib/python3.12/dist-packages/nvidia/cu13/lib",
             "-                                            | usr/lib/python3/dist-packages/nvidia/cublas/lib",
