@@ -14,8 +14,7 @@ import org.openjdk.jmh.runner.options.OptionsBuilder;
 
 /** Runs JMH with its own command line and appends a row for each result to {@code history/YEAR.csv} of the folder given by {@code -Dhistory=}. */
 public final class Benchmarks {
-    private Benchmarks() {
-    }
+    private Benchmarks() {}
 
     public static void main(String[] arguments) throws CommandLineOptionException, RunnerException, IOException {
         CommandLineOptions given = new CommandLineOptions(arguments);
@@ -24,21 +23,30 @@ public final class Benchmarks {
             return;
         }
         if (System.getenv("OPENBLAS_CORETYPE") != null) {
-            System.err.println("OPENBLAS_CORETYPE is set, which makes OpenBLAS run as on another processor; unset it for a fair comparison");
+            System.err.println(
+                    "OPENBLAS_CORETYPE is set, which makes OpenBLAS run as on another processor; unset it for a fair comparison");
         }
         OptionsBuilder options = new OptionsBuilder();
-        options.parent(given).jvmArgsAppend("--add-modules", "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED");
+        options.parent(given)
+                .jvmArgsAppend("--add-modules", "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED");
         Collection<RunResult> results = new Runner(options.build()).run();
         String folder = System.getProperty("history");
         if (folder != null) {
-            History.append(Path.of(folder), results.stream().map(Benchmarks::row).toList());
+            History.append(
+                    Path.of(folder), results.stream().map(Benchmarks::row).toList());
         }
     }
 
     private static History.Row row(RunResult result) {
         StringJoiner params = new StringJoiner(" ");
-        result.getParams().getParamsKeys().forEach(key -> params.add(key + "=" + result.getParams().getParam(key)));
-        return new History.Row(result.getParams().getBenchmark().replace("org.calm4j.benchmarks.", ""), params.toString(),
-                result.getPrimaryResult().getScore(), result.getPrimaryResult().getScoreError(), result.getPrimaryResult().getScoreUnit());
+        result.getParams()
+                .getParamsKeys()
+                .forEach(key -> params.add(key + "=" + result.getParams().getParam(key)));
+        return new History.Row(
+                result.getParams().getBenchmark().replace("org.calm4j.benchmarks.", ""),
+                params.toString(),
+                result.getPrimaryResult().getScore(),
+                result.getPrimaryResult().getScoreError(),
+                result.getPrimaryResult().getScoreUnit());
     }
 }

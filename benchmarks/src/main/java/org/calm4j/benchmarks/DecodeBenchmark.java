@@ -45,12 +45,14 @@ public class DecodeBenchmark {
         parameters.freeze();
         generator = new Generator(new CausalLm(config, parameters, null));
         Random random = new Random(2);
-        prompts = Stream.generate(() -> random.ints(40, 0, 950).toArray()).limit(8).toList();
+        prompts = Stream.generate(() -> random.ints(40, 0, 950).toArray())
+                .limit(8)
+                .toList();
     }
 
     @Benchmark
     public List<List<Completion>> decode() {
-        return generator.generate(prompts, new Sampling(16, 1, 0, 1, 0, samples, true, 1), done -> { });
+        return generator.generate(prompts, new Sampling(16, 1, 0, 1, 0, samples, true, 1), done -> {});
     }
 
     @TearDown

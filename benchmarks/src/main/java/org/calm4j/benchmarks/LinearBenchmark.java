@@ -52,8 +52,10 @@ public class LinearBenchmark {
         w = Tensors.random(backend, outputs, inputs);
         openblas.blas_set_num_threads(threads);
         peerOut = new FloatPointer(out.size());
-        peerX = new FloatPointer(x.segment().asByteBuffer().order(ByteOrder.nativeOrder()).asFloatBuffer());
-        peerW = new FloatPointer(w.segment().asByteBuffer().order(ByteOrder.nativeOrder()).asFloatBuffer());
+        peerX = new FloatPointer(
+                x.segment().asByteBuffer().order(ByteOrder.nativeOrder()).asFloatBuffer());
+        peerW = new FloatPointer(
+                w.segment().asByteBuffer().order(ByteOrder.nativeOrder()).asFloatBuffer());
     }
 
     @Benchmark
@@ -63,8 +65,21 @@ public class LinearBenchmark {
 
     @Benchmark
     public void openBlas() {
-        openblas.cblas_sgemm(openblas.CblasRowMajor, openblas.CblasNoTrans, openblas.CblasTrans, rows, outputs, inputs, 1, peerX, inputs, peerW,
-                inputs, 0, peerOut, outputs);
+        openblas.cblas_sgemm(
+                openblas.CblasRowMajor,
+                openblas.CblasNoTrans,
+                openblas.CblasTrans,
+                rows,
+                outputs,
+                inputs,
+                1,
+                peerX,
+                inputs,
+                peerW,
+                inputs,
+                0,
+                peerOut,
+                outputs);
     }
 
     @TearDown

@@ -35,14 +35,34 @@ import org.calm4j.engine.tensor.Tensor;
  * {@code c} reads another weight each time, so that it comes from memory.
  */
 public final class ProductComparison {
-    private static final List<String> SHAPES = List.of("nt512x768x768", "nt512x3072x768", "nt512x768x3072", "nt512x6288x768", "nt256x768x768",
-            "nt256x2304x768", "nn256x768x768", "nn256x3072x768", "nn256x768x3072", "tn256x768x768", "tn256x3072x768", "tn256x768x3072", "nt640x128x128",
-            "nt640x344x128", "nt640x950x128", "nt16x3072x768", "nt8x3072x768", "nt8x3072x768c", "nt8x50257x768c", "nt1x3072x768", "nt1x3072x768c",
+    private static final List<String> SHAPES = List.of(
+            "nt512x768x768",
+            "nt512x3072x768",
+            "nt512x768x3072",
+            "nt512x6288x768",
+            "nt256x768x768",
+            "nt256x2304x768",
+            "nn256x768x768",
+            "nn256x3072x768",
+            "nn256x768x3072",
+            "tn256x768x768",
+            "tn256x3072x768",
+            "tn256x768x3072",
+            "nt640x128x128",
+            "nt640x344x128",
+            "nt640x950x128",
+            "nt16x3072x768",
+            "nt8x3072x768",
+            "nt8x3072x768c",
+            "nt8x50257x768c",
+            "nt1x3072x768",
+            "nt1x3072x768c",
             "nt1x50257x768c");
     private static final long COLD_BYTES = 512L << 20;
     private static final double ROUND_SECONDS = 0.004;
     /** Of each kind of shape: until all of its code is compiled. */
     private static final long WARM_UP_NANOS = 400_000_000L;
+
     private static final int ROUNDS = 41;
     private static final int RANDOM_ROUNDS = 9;
 
@@ -60,16 +80,16 @@ public final class ProductComparison {
      * @param ratio of OpenBLAS's time to ours; above 1 is faster than OpenBLAS
      * @param spread half the distance of the ratio's quartiles
      */
-    private record Ratio(String shape, double ours, double ratio, double spread) {
-    }
+    private record Ratio(String shape, double ours, double ratio, double spread) {}
 
     /** Operands of one product; {@code w} are equal ones, read in turns. */
-    private record Operands(String layout, int t, int n, int k, Tensor x, List<Tensor> w, Tensor out, List<Buffer> buffers) {
-    }
+    private record Operands(
+            String layout, int t, int n, int k, Tensor x, List<Tensor> w, Tensor out, List<Buffer> buffers) {}
 
     public static void main(String[] arguments) {
         if (System.getenv("OPENBLAS_CORETYPE") != null) {
-            System.err.println("OPENBLAS_CORETYPE is set, which makes OpenBLAS run as on another processor; unset it for a fair comparison");
+            System.err.println(
+                    "OPENBLAS_CORETYPE is set, which makes OpenBLAS run as on another processor; unset it for a fair comparison");
             System.exit(2);
         }
         int threads = 1;
@@ -88,7 +108,9 @@ public final class ProductComparison {
             }
         }
         openblas.blas_set_num_threads(threads);
-        System.out.printf("OpenBLAS %s, core %s, threads %d%n", described("openblas_get_config"), described("openblas_get_corename"), threads);
+        System.out.printf(
+                "OpenBLAS %s, core %s, threads %d%n",
+                described("openblas_get_config"), described("openblas_get_corename"), threads);
         List<Ratio> results = new ArrayList<>();
         try (Backend backend = Backends.open("cpu", threads)) {
             ProductComparison comparison = new ProductComparison(backend);
@@ -96,7 +118,13 @@ public final class ProductComparison {
             for (String shape : shapes.isEmpty() && count == 0 ? SHAPES : shapes) {
                 Ratio ratio = comparison.measure(shape, ROUNDS);
                 results.add(ratio);
-                System.out.printf(Locale.ROOT, "%-18s %7.1f GFLOP/s  x%.3f ±%.3f%n", ratio.shape, ratio.ours, ratio.ratio, ratio.spread);
+                System.out.printf(
+                        Locale.ROOT,
+                        "%-18s %7.1f GFLOP/s  x%.3f ±%.3f%n",
+                        ratio.shape,
+                        ratio.ours,
+                        ratio.ratio,
+                        ratio.spread);
             }
             if (count > 0) {
                 comparison.sweep(count).forEach(results::add);
@@ -104,8 +132,12 @@ public final class ProductComparison {
         }
         if (history != null) {
             String suffix = " threads=" + threads;
-            History.append(history, results.stream()
-                    .map(r -> new History.Row("product/openblas", "shape=" + r.shape + suffix, r.ratio, r.spread, "ratio")).toList());
+            History.append(
+                    history,
+                    results.stream()
+                            .map(r -> new History.Row(
+                                    "product/openblas", "shape=" + r.shape + suffix, r.ratio, r.spread, "ratio"))
+                            .toList());
         }
     }
 
@@ -113,9 +145,12 @@ public final class ProductComparison {
     @SuppressWarnings("restricted")
     private static String described(String function) {
         Path library = Path.of(Loader.load(openblas.class)).resolveSibling("libopenblas.so.0");
-        MemorySegment symbol = SymbolLookup.libraryLookup(library, Arena.global()).findOrThrow(function);
+        MemorySegment symbol =
+                SymbolLookup.libraryLookup(library, Arena.global()).findOrThrow(function);
         try {
-            MemorySegment text = (MemorySegment) Linker.nativeLinker().downcallHandle(symbol, FunctionDescriptor.of(ValueLayout.ADDRESS)).invokeExact();
+            MemorySegment text = (MemorySegment) Linker.nativeLinker()
+                    .downcallHandle(symbol, FunctionDescriptor.of(ValueLayout.ADDRESS))
+                    .invokeExact();
             return text.reinterpret(Long.MAX_VALUE).getString(0);
         } catch (Throwable e) {
             throw new IllegalStateException(e);
@@ -128,23 +163,57 @@ public final class ProductComparison {
         DescriptiveStatistics statistics = new DescriptiveStatistics();
         for (int i = 0; i < count; i++) {
             String layout = List.of("nt", "nn", "tn").get(i % 3);
-            Ratio ratio = measure(layout + (1 + random.nextInt(1000)) + "x" + (1 + random.nextInt(1000)) + "x" + (1 + random.nextInt(1000)), RANDOM_ROUNDS);
+            Ratio ratio = measure(
+                    layout + (1 + random.nextInt(1000)) + "x" + (1 + random.nextInt(1000)) + "x"
+                            + (1 + random.nextInt(1000)),
+                    RANDOM_ROUNDS);
             ratios.add(ratio);
             statistics.addValue(ratio.ratio);
         }
-        System.out.printf(Locale.ROOT, "%d random shapes: least %.3f, 1 %% %.3f, 10 %% %.3f, median %.3f%n", count, statistics.getMin(),
-                statistics.getPercentile(1), statistics.getPercentile(10), statistics.getPercentile(50));
-        ratios.stream().sorted((a, b) -> Double.compare(a.ratio, b.ratio)).limit(8)
-                .forEach(r -> System.out.printf(Locale.ROOT, "  %-18s %7.1f GFLOP/s  x%.3f ±%.3f%n", r.shape, r.ours, r.ratio, r.spread));
-        return List.of(new Ratio("random" + count + "-least", 0, statistics.getMin(), 0),
-                new Ratio("random" + count + "-median", 0, statistics.getPercentile(50),
+        System.out.printf(
+                Locale.ROOT,
+                "%d random shapes: least %.3f, 1 %% %.3f, 10 %% %.3f, median %.3f%n",
+                count,
+                statistics.getMin(),
+                statistics.getPercentile(1),
+                statistics.getPercentile(10),
+                statistics.getPercentile(50));
+        ratios.stream()
+                .sorted((a, b) -> Double.compare(a.ratio, b.ratio))
+                .limit(8)
+                .forEach(r -> System.out.printf(
+                        Locale.ROOT, "  %-18s %7.1f GFLOP/s  x%.3f ±%.3f%n", r.shape, r.ours, r.ratio, r.spread));
+        return List.of(
+                new Ratio("random" + count + "-least", 0, statistics.getMin(), 0),
+                new Ratio(
+                        "random" + count + "-median",
+                        0,
+                        statistics.getPercentile(50),
                         (statistics.getPercentile(75) - statistics.getPercentile(25)) / 2));
     }
 
     private void warmUp() {
-        for (String shape : List.of("nt160x160x160", "nn160x160x160", "tn160x160x160", "nt161x93x77", "nn161x93x77", "tn161x93x77", "nt8x300x300",
-                "nt5x300x300", "nt3x300x300", "nt1x300x300", "nn1x300x300", "nn7x300x300", "nt100x200x16", "nt300x1x300", "nn161x1x300", "tn1x93x77", "nt300x5x300",
-                "nt1x50x168", "nt161x200x800", "nt128x768x768")) {
+        for (String shape : List.of(
+                "nt160x160x160",
+                "nn160x160x160",
+                "tn160x160x160",
+                "nt161x93x77",
+                "nn161x93x77",
+                "tn161x93x77",
+                "nt8x300x300",
+                "nt5x300x300",
+                "nt3x300x300",
+                "nt1x300x300",
+                "nn1x300x300",
+                "nn7x300x300",
+                "nt100x200x16",
+                "nt300x1x300",
+                "nn161x1x300",
+                "tn1x93x77",
+                "nt300x5x300",
+                "nt1x50x168",
+                "nt161x200x800",
+                "nt128x768x768")) {
             Operands operands = operands(shape, 1);
             long end = System.nanoTime() + WARM_UP_NANOS;
             while (System.nanoTime() < end) {
@@ -178,7 +247,10 @@ public final class ProductComparison {
             times.addValue(our);
         }
         close(o);
-        return new Ratio(shape, 2e-9 * o.t * o.n * o.k / times.getPercentile(50), ratios.getPercentile(50),
+        return new Ratio(
+                shape,
+                2e-9 * o.t * o.n * o.k / times.getPercentile(50),
+                ratios.getPercentile(50),
                 (ratios.getPercentile(75) - ratios.getPercentile(25)) / 2);
     }
 
@@ -218,14 +290,17 @@ public final class ProductComparison {
 
     private Operands operands(String shape, long atLeastBytes) {
         String layout = shape.substring(0, 2);
-        int[] sizes = Arrays.stream(shape.substring(2).split("x")).mapToInt(Integer::parseInt).toArray();
+        int[] sizes = Arrays.stream(shape.substring(2).split("x"))
+                .mapToInt(Integer::parseInt)
+                .toArray();
         int t = sizes[0];
         int n = sizes[1];
         int k = sizes[2];
         List<Buffer> buffers = new ArrayList<>();
         long[] xShape = layout.equals("nt") ? new long[] {t, k} : new long[] {t, n};
         long[] wShape = layout.equals("tn") ? new long[] {t, k} : new long[] {n, k};
-        long[] outShape = layout.equals("nt") ? new long[] {t, n} : layout.equals("nn") ? new long[] {t, k} : new long[] {n, k};
+        long[] outShape =
+                layout.equals("nt") ? new long[] {t, n} : layout.equals("nn") ? new long[] {t, k} : new long[] {n, k};
         List<Tensor> weights = new ArrayList<>();
         long bytes = 4 * Tensor.product(wShape);
         weights.add(tensor(buffers, wShape));
@@ -250,7 +325,12 @@ public final class ProductComparison {
 
     /** OpenBLAS reads and writes the same memory as we do. */
     private static List<FloatPointer> pointers(List<Tensor> tensors) {
-        return tensors.stream().map(t -> new FloatPointer(new FloatPointer(t.segment().asByteBuffer().order(ByteOrder.nativeOrder()).asFloatBuffer()))).toList();
+        return tensors.stream()
+                .map(t -> new FloatPointer(new FloatPointer(t.segment()
+                        .asByteBuffer()
+                        .order(ByteOrder.nativeOrder())
+                        .asFloatBuffer())))
+                .toList();
     }
 
     private static void close(Operands operands) {

@@ -25,13 +25,19 @@ import org.openjdk.jmh.annotations.TearDown;
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
 public class TokenizeBenchmark {
-    private static final List<String> SENTENCES = List.of("The region of Japan is Eastern Asia, isn't it? We've asked 1234 times.\n",
-            "日本の地域は東アジアです。首都は東京で、人口は約1400万人です。", "日本的地区是东亚，首都是东京。\n\n",
+    private static final List<String> SENTENCES = List.of(
+            "The region of Japan is Eastern Asia, isn't it? We've asked 1234 times.\n",
+            "日本の地域は東アジアです。首都は東京で、人口は約1400万人です。",
+            "日本的地区是东亚，首都是东京。\n\n",
             "Die Hauptsprache von Österreich ist Deutsch, sagt man. ",
-            "La région : « Europe de l’Ouest », n’est-ce pas ? ", "В начале было слово, и слово было у Бога. ",
+            "La région : « Europe de l’Ouest », n’est-ce pas ? ",
+            "В начале было слово, и слово было у Бога. ",
             "في البدء كان الكلمة والكلمة كان عند الله. ",
-            "आदि में वचन था, और वचन परमेश्वर के साथ था। ", "태초에 말씀이 계시니라 이 말씀이 하나님과 함께 계셨으니. ", "ในเริ่มแรกนั้นพระวาทะทรงดำรงอยู่แล้ว ",
-            "for (int i = 0; i < 10; i++) {\n        sum += values[i];\n}\n\treturn sum;\n", "👩‍👩‍👧‍👦 🇯🇵 naïve café ½ ² …\n");
+            "आदि में वचन था, और वचन परमेश्वर के साथ था। ",
+            "태초에 말씀이 계시니라 이 말씀이 하나님과 함께 계셨으니. ",
+            "ในเริ่มแรกนั้นพระวาทะทรงดำรงอยู่แล้ว ",
+            "for (int i = 0; i < 10; i++) {\n        sum += values[i];\n}\n\treturn sum;\n",
+            "👩‍👩‍👧‍👦 🇯🇵 naïve café ½ ² …\n");
 
     @Param({"llama3", "qwen3", "llama2"})
     private String tokenizer;
@@ -48,7 +54,10 @@ public class TokenizeBenchmark {
             throw new IOException("no " + folder + "; the engine's tests fetch it");
         }
         ours = Tokenizer.read(folder);
-        theirs = HuggingFaceTokenizer.builder().optTokenizerPath(folder.resolve("tokenizer.json")).optTruncation(false).optPadding(false)
+        theirs = HuggingFaceTokenizer.builder()
+                .optTokenizerPath(folder.resolve("tokenizer.json"))
+                .optTruncation(false)
+                .optPadding(false)
                 .build();
         StringBuilder all = new StringBuilder();
         for (int i = 0; i < 1200; i++) {

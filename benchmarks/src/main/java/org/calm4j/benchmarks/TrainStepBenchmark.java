@@ -46,7 +46,8 @@ public class TrainStepBenchmark {
     @Setup
     public void setUp() {
         backend = Backends.open("cpu", threads);
-        int[] sizes = Arrays.stream(shape.split("x")).mapToInt(Integer::parseInt).toArray();
+        int[] sizes =
+                Arrays.stream(shape.split("x")).mapToInt(Integer::parseInt).toArray();
         ModelConfig config = ModelConfig.llama(sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[4], 256, 1);
         parameters = Parameters.random(backend, config, 1);
         Random random = new Random(2);
@@ -54,8 +55,20 @@ public class TrainStepBenchmark {
         for (int i = 0; i < 8; i++) {
             documents.add(new Example.Document(random.ints(81, 0, sizes[0]).toArray(), 1, 1));
         }
-        TrainSettings settings = new TrainSettings(8, 0, false, new Schedule(Schedule.Kind.CONSTANT, 1e-4, 0, 0, 1), AdamW.DEFAULT, 0.1, 1, null, 0, 0,
-                0, false, 1);
+        TrainSettings settings = new TrainSettings(
+                8,
+                0,
+                false,
+                new Schedule(Schedule.Kind.CONSTANT, 1e-4, 0, 0, 1),
+                AdamW.DEFAULT,
+                0.1,
+                1,
+                null,
+                0,
+                0,
+                0,
+                false,
+                1);
         trainer = new Trainer(new CausalLm(config, parameters, null), settings, documents, Replay.NONE, List.of());
     }
 

@@ -59,15 +59,18 @@ public final class CalmException extends RuntimeException {
 
     /** Bad input: a file, or a folder that was to be listed, that cannot be read; says why in words of the user. */
     public static CalmException unreadable(Path file, IOException e) {
-        String why = switch (e) {
-            case NoSuchFileException missing -> "no such file";
-            case AccessDeniedException denied -> "may not be read; look at its permissions";
-            case NotDirectoryException other -> "is not a folder";
-            case CharacterCodingException coding -> "is not UTF-8 text";
-            // Java has no exception for it: the system's words come as they are.
-            default -> Files.isDirectory(file) ? "is a folder, not a file"
-                    : "cannot be read" + (e.getMessage() == null ? "" : ": " + Excerpt.of(e.getMessage()));
-        };
+        String why =
+                switch (e) {
+                    case NoSuchFileException missing -> "no such file";
+                    case AccessDeniedException denied -> "may not be read; look at its permissions";
+                    case NotDirectoryException other -> "is not a folder";
+                    case CharacterCodingException coding -> "is not UTF-8 text";
+                    // Java has no exception for it: the system's words come as they are.
+                    default ->
+                        Files.isDirectory(file)
+                                ? "is a folder, not a file"
+                                : "cannot be read" + (e.getMessage() == null ? "" : ": " + Excerpt.of(e.getMessage()));
+                };
         return badInput(file, why, e);
     }
 

@@ -12,8 +12,7 @@ public final class Excerpt {
     /** A word that may be a path, and no piece of JSON. */
     private static final Pattern PATH = Pattern.compile("(?!.*\\\\u[0-9a-f]{4})[^\"{}\\[\\]]*[/\\\\:][^\"{}\\[\\]]*");
 
-    private Excerpt() {
-    }
+    private Excerpt() {}
 
     /** A value: at most 80 characters, escaped. */
     public static String of(Object value) {
@@ -29,12 +28,14 @@ public final class Excerpt {
             if (lines++ == LINES) {
                 break;
             }
-            String plain = WORD.matcher(escaped(line)).replaceAll(word -> java.util.regex.Matcher.quoteReplacement(
-                    cut(word.group(), PATH.matcher(word.group()).matches() ? LONGEST_PATH : LONGEST)));
+            String plain = WORD.matcher(escaped(line))
+                    .replaceAll(word -> java.util.regex.Matcher.quoteReplacement(
+                            cut(word.group(), PATH.matcher(word.group()).matches() ? LONGEST_PATH : LONGEST)));
             if (plain.length() > LONGEST_LINE) {
                 // The remedy stands at the end.
                 int end = plain.length() - LONGEST_LINE / 3;
-                plain = cut(plain, LONGEST_LINE * 2 / 3) + " " + plain.substring(Character.isLowSurrogate(plain.charAt(end)) ? end + 1 : end);
+                plain = cut(plain, LONGEST_LINE * 2 / 3) + " "
+                        + plain.substring(Character.isLowSurrogate(plain.charAt(end)) ? end + 1 : end);
             }
             message.append(message.isEmpty() ? "" : "\n").append(plain);
         }
@@ -69,7 +70,10 @@ public final class Excerpt {
     /** Control characters, those that turn the direction of the text or cannot be seen, and halves of characters. */
     private static boolean isObeyed(int c) {
         int type = Character.getType(c);
-        return type == Character.CONTROL || type == Character.FORMAT || type == Character.LINE_SEPARATOR
-                || type == Character.PARAGRAPH_SEPARATOR || type == Character.SURROGATE;
+        return type == Character.CONTROL
+                || type == Character.FORMAT
+                || type == Character.LINE_SEPARATOR
+                || type == Character.PARAGRAPH_SEPARATOR
+                || type == Character.SURROGATE;
     }
 }

@@ -10,43 +10,71 @@ import org.junit.jupiter.api.Test;
 
 /** The arrows of ARCHITECTURE.md. */
 final class ArchitectureTest {
-    private final JavaClasses classes = new ClassFileImporter().withImportOption(new ImportOption.DoNotIncludeTests())
+    private final JavaClasses classes = new ClassFileImporter()
+            .withImportOption(new ImportOption.DoNotIncludeTests())
             .importPackages("org.calm4j.engine");
 
     @Test
     void arrowsGoDown() {
-        layeredArchitecture().consideringOnlyDependenciesInLayers()
-                .layer("tensor").definedBy("..engine.tensor..")
-                .layer("op").definedBy("..engine.op..")
-                .layer("io").definedBy("..engine.io..")
-                .layer("text").definedBy("..engine.text..")
-                .layer("jinja").definedBy("..engine.jinja..")
-                .layer("model").definedBy("..engine.model..")
-                .layer("loss").definedBy("..engine.loss..")
-                .layer("train").definedBy("..engine.train..")
-                .layer("generate").definedBy("..engine.generate..")
-                .whereLayer("train").mayNotBeAccessedByAnyLayer()
-                .whereLayer("generate").mayNotBeAccessedByAnyLayer()
-                .whereLayer("loss").mayOnlyBeAccessedByLayers("train")
-                .whereLayer("model").mayOnlyBeAccessedByLayers("train", "generate")
-                .whereLayer("text").mayOnlyBeAccessedByLayers("model", "generate")
-                .whereLayer("jinja").mayOnlyBeAccessedByLayers("text")
-                .whereLayer("jinja").mayNotAccessAnyLayer()
-                .whereLayer("io").mayOnlyBeAccessedByLayers("text", "model", "train", "generate")
-                .whereLayer("op").mayOnlyBeAccessedByLayers("model", "train", "generate")
+        layeredArchitecture()
+                .consideringOnlyDependenciesInLayers()
+                .layer("tensor")
+                .definedBy("..engine.tensor..")
+                .layer("op")
+                .definedBy("..engine.op..")
+                .layer("io")
+                .definedBy("..engine.io..")
+                .layer("text")
+                .definedBy("..engine.text..")
+                .layer("jinja")
+                .definedBy("..engine.jinja..")
+                .layer("model")
+                .definedBy("..engine.model..")
+                .layer("loss")
+                .definedBy("..engine.loss..")
+                .layer("train")
+                .definedBy("..engine.train..")
+                .layer("generate")
+                .definedBy("..engine.generate..")
+                .whereLayer("train")
+                .mayNotBeAccessedByAnyLayer()
+                .whereLayer("generate")
+                .mayNotBeAccessedByAnyLayer()
+                .whereLayer("loss")
+                .mayOnlyBeAccessedByLayers("train")
+                .whereLayer("model")
+                .mayOnlyBeAccessedByLayers("train", "generate")
+                .whereLayer("text")
+                .mayOnlyBeAccessedByLayers("model", "generate")
+                .whereLayer("jinja")
+                .mayOnlyBeAccessedByLayers("text")
+                .whereLayer("jinja")
+                .mayNotAccessAnyLayer()
+                .whereLayer("io")
+                .mayOnlyBeAccessedByLayers("text", "model", "train", "generate")
+                .whereLayer("op")
+                .mayOnlyBeAccessedByLayers("model", "train", "generate")
                 .check(classes);
     }
 
     @Test
     void modelsDoNotKnowWhichBackendTheyRunOn() {
-        noClasses().that().resideOutsideOfPackage("..engine.op..").should().dependOnClassesThat()
-                .resideInAnyPackage("..engine.op.scalar..", "..engine.op.simd..").check(classes);
+        noClasses()
+                .that()
+                .resideOutsideOfPackage("..engine.op..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("..engine.op.scalar..", "..engine.op.simd..")
+                .check(classes);
     }
 
     /** The engine runs without CUDA, commands or the pipeline. */
     @Test
     void theEngineStandsAlone() {
-        noClasses().should().dependOnClassesThat().resideInAnyPackage("jcuda..", "picocli..", "org.calm4j.calm..", "org.calm4j.kernels..")
+        noClasses()
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("jcuda..", "picocli..", "org.calm4j.calm..", "org.calm4j.kernels..")
                 .check(classes);
     }
 }

@@ -25,9 +25,19 @@ final class AdamWStep implements AutoCloseable {
         kernel = gpu.kernel("adamw");
     }
 
-    void run(List<Tensor> w, List<Tensor> m, List<Tensor> v, List<Tensor> grad, AdamW settings, double learningRate, double[] weightDecay,
-            double gradScale, long step) {
-        long pieces = w.stream().mapToLong(tensor -> Gpu.ceilDiv(tensor.size(), PIECE)).sum();
+    void run(
+            List<Tensor> w,
+            List<Tensor> m,
+            List<Tensor> v,
+            List<Tensor> grad,
+            AdamW settings,
+            double learningRate,
+            double[] weightDecay,
+            double gradScale,
+            long step) {
+        long pieces = w.stream()
+                .mapToLong(tensor -> Gpu.ceilDiv(tensor.size(), PIECE))
+                .sum();
         if (pieces == 0) {
             return;
         }
@@ -42,10 +52,20 @@ final class AdamWStep implements AutoCloseable {
         send(table);
         double correction1 = 1 - Math.pow(settings.beta1(), step);
         double correction2 = 1 - Math.pow(settings.beta2(), step);
-        kernel.launch(pieces, BLOCK).with(from(0)).with(from(NUMBERS * w.size())).with(PIECE).with(learningRate).with((float) gradScale)
-                .with((float) settings.beta1()).with((float) (1 - settings.beta1())).with((float) settings.beta2())
-                .with((float) (1 - settings.beta2())).with((float) (learningRate / correction1)).with((float) (1 / correction2))
-                .with((float) settings.epsilon()).run();
+        kernel.launch(pieces, BLOCK)
+                .with(from(0))
+                .with(from(NUMBERS * w.size()))
+                .with(PIECE)
+                .with(learningRate)
+                .with((float) gradScale)
+                .with((float) settings.beta1())
+                .with((float) (1 - settings.beta1()))
+                .with((float) settings.beta2())
+                .with((float) (1 - settings.beta2()))
+                .with((float) (learningRate / correction1))
+                .with((float) (1 / correction2))
+                .with((float) settings.epsilon())
+                .run();
     }
 
     private static void row(long[] table, int at, Tensor w, Tensor m, Tensor v, Tensor grad, double decay) {

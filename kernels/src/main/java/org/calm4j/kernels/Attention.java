@@ -17,7 +17,11 @@ final class Attention implements AutoCloseable {
     /** The kernels for heads up to a size. */
     private record Size(int most, int tile, Kernel forward, Kernel backwardQuery, Kernel backwardKey) {
         static Size of(Gpu gpu, int most, int tile) {
-            return new Size(most, tile, gpu.kernel("attention_forward_" + most), gpu.kernel("attention_backward_query_" + most),
+            return new Size(
+                    most,
+                    tile,
+                    gpu.kernel("attention_forward_" + most),
+                    gpu.kernel("attention_backward_query_" + most),
                     gpu.kernel("attention_backward_key_" + most));
         }
 
@@ -32,6 +36,7 @@ final class Attention implements AutoCloseable {
     private final Size[] sizes;
     /** Null where operands are F32. */
     private final Bf16Attention tensorCores;
+
     private final Kernel delta;
     private final Kernel decode;
     private final Kernel decodeBf16;
@@ -80,9 +85,22 @@ final class Attention implements AutoCloseable {
             tensorCores.forward(out, lse, q, k, v, scale, window);
             return;
         }
-        size.forward.launch(forest.queryTiles(), q.dim(1), 1, THREADS, size.shared(2, 1)).with(out).with(lse).with(q).with(k).with(v)
-                .with(forest.table()).with(forest.queryTileList()).with(q.dim(1)).with(k.dim(1)).with(d).with((float) scale).with(window)
-                .with(Gpu.wide(d, q, k, v)).run();
+        size.forward
+                .launch(forest.queryTiles(), q.dim(1), 1, THREADS, size.shared(2, 1))
+                .with(out)
+                .with(lse)
+                .with(q)
+                .with(k)
+                .with(v)
+                .with(forest.table())
+                .with(forest.queryTileList())
+                .with(q.dim(1))
+                .with(k.dim(1))
+                .with(d)
+                .with((float) scale)
+                .with(window)
+                .with(Gpu.wide(d, q, k, v))
+                .run();
     }
 
     private void decode(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, double scale, int window) {
@@ -94,15 +112,46 @@ final class Attention implements AutoCloseable {
         Tensor partial = gpu.scratch().take(DType.F32, partials);
         boolean bf16 = k.type() == DType.BF16;
         Kernel kernel = bf16 ? decodeBf16 : decode;
-        kernel.launch(forest.singles(), k.dim(1), splits, THREADS, 0).with(partial).with(q).with(k).with(v).with(forest.table())
-                .with(forest.singleList()).with(heads).with(k.dim(1)).with(d).with((float) scale).with(window)
-                .with(Gpu.wide(d, k, v) && (!bf16 || d % 8 == 0)).run();
-        decodeFinish.launch(forest.singles(), heads, 32).with(out).with(lse).with(partial).with(forest.table()).with(forest.singleList())
-                .with(heads).with(d).with(splits).run();
+        kernel.launch(forest.singles(), k.dim(1), splits, THREADS, 0)
+                .with(partial)
+                .with(q)
+                .with(k)
+                .with(v)
+                .with(forest.table())
+                .with(forest.singleList())
+                .with(heads)
+                .with(k.dim(1))
+                .with(d)
+                .with((float) scale)
+                .with(window)
+                .with(Gpu.wide(d, k, v) && (!bf16 || d % 8 == 0))
+                .run();
+        decodeFinish
+                .launch(forest.singles(), heads, 32)
+                .with(out)
+                .with(lse)
+                .with(partial)
+                .with(forest.table())
+                .with(forest.singleList())
+                .with(heads)
+                .with(d)
+                .with(splits)
+                .run();
     }
 
-    void backward(Tensor dQ, Tensor dK, Tensor dV, Tensor dOut, Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments,
-            double scale, int window) {
+    void backward(
+            Tensor dQ,
+            Tensor dK,
+            Tensor dV,
+            Tensor dOut,
+            Tensor out,
+            Tensor lse,
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            Segments segments,
+            double scale,
+            int window) {
         long heads = q.dim(1);
         long groups = k.dim(1);
         long d = q.dim(2);
@@ -117,22 +166,60 @@ final class Attention implements AutoCloseable {
             return;
         }
         long rows = q.dim(0) * heads;
-        gpu.scratch().begin(Float.BYTES * rows + (rounded ? tensorCores.backwardBytes(q, k) : 0), 1 + Bf16Attention.PIECES);
+        gpu.scratch()
+                .begin(Float.BYTES * rows + (rounded ? tensorCores.backwardBytes(q, k) : 0), 1 + Bf16Attention.PIECES);
         Tensor rowDelta = gpu.scratch().take(DType.F32, rows);
-        delta.launch(Gpu.ceilDiv(rows, THREADS / 32), THREADS).with(rowDelta).with(dOut).with(out).with(rows).with(d).run();
+        delta.launch(Gpu.ceilDiv(rows, THREADS / 32), THREADS)
+                .with(rowDelta)
+                .with(dOut)
+                .with(out)
+                .with(rows)
+                .with(d)
+                .run();
         if (rounded) {
             tensorCores.backward(dQ, dK, dV, dOut, lse, rowDelta, q, k, v, scale, window);
             return;
         }
         boolean wide = Gpu.wide(d, q, k, v, dOut);
-        size.backwardQuery.launch(forest.queryTiles(), heads, 1, THREADS, size.shared(4, 1)).with(dQ).with(dOut).with(lse)
-                .with(rowDelta).with(q)
-                .with(k).with(v).with(forest.table()).with(forest.queryTileList()).with(heads).with(groups).with(d).with((float) scale)
-                .with(window).with(wide).run();
-        size.backwardKey.launch(forest.keyTiles(), groups, 1, THREADS, size.shared(4, 2)).with(dK).with(dV).with(dOut).with(lse)
+        size.backwardQuery
+                .launch(forest.queryTiles(), heads, 1, THREADS, size.shared(4, 1))
+                .with(dQ)
+                .with(dOut)
+                .with(lse)
                 .with(rowDelta)
-                .with(q).with(k).with(v).with(forest.table()).with(forest.keyTileList()).with(forest.viewerStarts()).with(forest.viewers())
-                .with(heads).with(groups).with(d).with((float) scale).with(window).with(wide).run();
+                .with(q)
+                .with(k)
+                .with(v)
+                .with(forest.table())
+                .with(forest.queryTileList())
+                .with(heads)
+                .with(groups)
+                .with(d)
+                .with((float) scale)
+                .with(window)
+                .with(wide)
+                .run();
+        size.backwardKey
+                .launch(forest.keyTiles(), groups, 1, THREADS, size.shared(4, 2))
+                .with(dK)
+                .with(dV)
+                .with(dOut)
+                .with(lse)
+                .with(rowDelta)
+                .with(q)
+                .with(k)
+                .with(v)
+                .with(forest.table())
+                .with(forest.keyTileList())
+                .with(forest.viewerStarts())
+                .with(forest.viewers())
+                .with(heads)
+                .with(groups)
+                .with(d)
+                .with((float) scale)
+                .with(window)
+                .with(wide)
+                .run();
     }
 
     @Override

@@ -7,9 +7,11 @@ import org.calm4j.engine.tensor.Tensor;
 final class Bf16Attention {
     /** Queries, or keys, of a block. */
     static final int TILE = 64;
+
     static final int LARGEST_HEAD = 128;
     /** Rounded operands of a backward pass: q, k, v, dOut. */
     static final int PIECES = 4;
+
     private static final int THREADS = 128;
     private static final int PACK_THREADS = 128;
 
@@ -20,10 +22,16 @@ final class Bf16Attention {
      * @param forwardKeys of a step of the forward pass
      * @param backwardRows keys or queries of a step of the backward pass
      */
-    private record Size(int most, int forwardKeys, int backwardRows, Kernel forward, Kernel backwardQuery, Kernel backwardKey) {
+    private record Size(
+            int most, int forwardKeys, int backwardRows, Kernel forward, Kernel backwardQuery, Kernel backwardKey) {
         static Size of(Gpu gpu, int most, int forwardKeys, int backwardRows) {
-            return new Size(most, forwardKeys, backwardRows, gpu.kernel("attention_bf16_forward_" + most),
-                    gpu.kernel("attention_bf16_backward_query_" + most), gpu.kernel("attention_bf16_backward_key_" + most));
+            return new Size(
+                    most,
+                    forwardKeys,
+                    backwardRows,
+                    gpu.kernel("attention_bf16_forward_" + most),
+                    gpu.kernel("attention_bf16_backward_query_" + most),
+                    gpu.kernel("attention_bf16_backward_key_" + most));
         }
 
         /** Bytes of shared memory for so many rows of BF16, eight elements longer than a head. */
@@ -60,9 +68,22 @@ final class Bf16Attention {
         Tensor queries = packed(size, q);
         Tensor keys = packed(size, k.rows(forest.firstKey(), forest.keyRows()));
         Tensor values = packed(size, v.rows(forest.firstKey(), forest.keyRows()));
-        size.forward.launch(forest.queryTiles(), q.dim(1), 1, THREADS, size.shared(TILE + 2 * size.forwardKeys)).with(out).with(lse)
-                .with(queries).with(keys).with(values).with(forest.table()).with(forest.queryTileList()).with(q.dim(1)).with(k.dim(1))
-                .with(d).with(forest.firstKey()).with((float) scale).with(window).run();
+        size.forward
+                .launch(forest.queryTiles(), q.dim(1), 1, THREADS, size.shared(TILE + 2 * size.forwardKeys))
+                .with(out)
+                .with(lse)
+                .with(queries)
+                .with(keys)
+                .with(values)
+                .with(forest.table())
+                .with(forest.queryTileList())
+                .with(q.dim(1))
+                .with(k.dim(1))
+                .with(d)
+                .with(forest.firstKey())
+                .with((float) scale)
+                .with(window)
+                .run();
     }
 
     /** Scratch of a backward pass, which the caller begins. */
@@ -75,7 +96,17 @@ final class Bf16Attention {
     }
 
     /** The segments are laid, the scratch is begun. */
-    void backward(Tensor dQ, Tensor dK, Tensor dV, Tensor dOut, Tensor lse, Tensor delta, Tensor q, Tensor k, Tensor v, double scale,
+    void backward(
+            Tensor dQ,
+            Tensor dK,
+            Tensor dV,
+            Tensor dOut,
+            Tensor lse,
+            Tensor delta,
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            double scale,
             int window) {
         long heads = q.dim(1);
         long groups = k.dim(1);
@@ -86,19 +117,53 @@ final class Bf16Attention {
         Tensor keys = packed(size, k.rows(forest.firstKey(), forest.keyRows()));
         Tensor values = packed(size, v.rows(forest.firstKey(), forest.keyRows()));
         int shared = size.shared(2 * TILE + 4 * size.backwardRows);
-        size.backwardQuery.launch(forest.queryTiles(), heads, 1, THREADS, shared).with(dQ).with(gradients).with(lse).with(delta)
-                .with(queries).with(keys).with(values).with(forest.table()).with(forest.queryTileList()).with(heads).with(groups).with(d)
-                .with(forest.firstKey()).with((float) scale).with(window).run();
+        size.backwardQuery
+                .launch(forest.queryTiles(), heads, 1, THREADS, shared)
+                .with(dQ)
+                .with(gradients)
+                .with(lse)
+                .with(delta)
+                .with(queries)
+                .with(keys)
+                .with(values)
+                .with(forest.table())
+                .with(forest.queryTileList())
+                .with(heads)
+                .with(groups)
+                .with(d)
+                .with(forest.firstKey())
+                .with((float) scale)
+                .with(window)
+                .run();
         int sharedOfRows = 2 * 2 * Float.BYTES * size.backwardRows;
-        size.backwardKey.launch(forest.keyTiles(), groups, 1, THREADS, shared + sharedOfRows).with(dK).with(dV).with(gradients).with(lse)
-                .with(delta).with(queries).with(keys).with(values).with(forest.table()).with(forest.keyTileList())
-                .with(forest.viewerStarts()).with(forest.viewers()).with(heads).with(groups).with(d).with(forest.firstKey())
-                .with((float) scale).with(window).run();
+        size.backwardKey
+                .launch(forest.keyTiles(), groups, 1, THREADS, shared + sharedOfRows)
+                .with(dK)
+                .with(dV)
+                .with(gradients)
+                .with(lse)
+                .with(delta)
+                .with(queries)
+                .with(keys)
+                .with(values)
+                .with(forest.table())
+                .with(forest.keyTileList())
+                .with(forest.viewerStarts())
+                .with(forest.viewers())
+                .with(heads)
+                .with(groups)
+                .with(d)
+                .with(forest.firstKey())
+                .with((float) scale)
+                .with(window)
+                .run();
     }
 
     /** Scratch for keys and values out of a cache in BF16 whose heads are shorter than the kernels'. */
     private long widenedBytes(Size size, Tensor k) {
-        return k.type() == DType.F32 || k.dim(2) == size.most ? 0 : 2L * Float.BYTES * forest.keyRows() * k.dim(1) * k.dim(2);
+        return k.type() == DType.F32 || k.dim(2) == size.most
+                ? 0
+                : 2L * Float.BYTES * forest.keyRows() * k.dim(1) * k.dim(2);
     }
 
     /** x (T,H,D) rounded, in rows as long as the kernels' heads, zeros behind; x itself where it is that. */
@@ -114,8 +179,14 @@ final class Bf16Attention {
             return packed(size, wide);
         }
         Tensor to = gpu.scratch().take(DType.BF16, rows, size.most);
-        pack.launch(Gpu.ceilDiv(rows, PACK_THREADS / (size.most / 4)), PACK_THREADS).with(to).with(x).with(rows).with(d).with(size.most)
-                .with(Gpu.wide(d, x)).run();
+        pack.launch(Gpu.ceilDiv(rows, PACK_THREADS / (size.most / 4)), PACK_THREADS)
+                .with(to)
+                .with(x)
+                .with(rows)
+                .with(d)
+                .with(size.most)
+                .with(Gpu.wide(d, x))
+                .run();
         return to;
     }
 }

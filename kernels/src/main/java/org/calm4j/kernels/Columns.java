@@ -18,7 +18,13 @@ final class Columns {
     /** {@code out[c] += Σₜ x[t,c]}. */
     void sum(Tensor out, Tensor x) {
         Tensor sums = partial(x.dim(0), out.size());
-        launch(partial, x.dim(0), out.size()).with(sums).with(x).with(x.dim(0)).with(out.size()).with(Rows.CHUNK).run();
+        launch(partial, x.dim(0), out.size())
+                .with(sums)
+                .with(x)
+                .with(x.dim(0))
+                .with(out.size())
+                .with(Rows.CHUNK)
+                .run();
         add(out, sums);
     }
 
@@ -36,6 +42,11 @@ final class Columns {
 
     /** {@code out[c] += Σ partial[chunk,c]}. */
     void add(Tensor out, Tensor partial) {
-        add.launch(Gpu.ceilDiv(out.size(), Rows.COLUMNS), Rows.COLUMNS).with(out).with(partial).with(partial.dim(0)).with(out.size()).run();
+        add.launch(Gpu.ceilDiv(out.size(), Rows.COLUMNS), Rows.COLUMNS)
+                .with(out)
+                .with(partial)
+                .with(partial.dim(0))
+                .with(out.size())
+                .run();
     }
 }

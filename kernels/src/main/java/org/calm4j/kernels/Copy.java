@@ -61,11 +61,20 @@ final class Copy {
             return;
         }
         if (to.type() == from.type()) {
-            gpu.call("copying", () -> JCudaDriver.cuMemcpyDtoDAsync(Gpu.pointer(to), Gpu.pointer(from), from.bytes(),
-                    gpu.stream().handle()));
+            gpu.call(
+                    "copying",
+                    () -> JCudaDriver.cuMemcpyDtoDAsync(
+                            Gpu.pointer(to),
+                            Gpu.pointer(from),
+                            from.bytes(),
+                            gpu.stream().handle()));
             return;
         }
-        kernel.launch(Gpu.ceilDiv(from.size(), 4L * BLOCK), BLOCK).withTyped(to).withTyped(from).with(from.size()).with(Gpu.wide(4, to,
-                from)).run();
+        kernel.launch(Gpu.ceilDiv(from.size(), 4L * BLOCK), BLOCK)
+                .withTyped(to)
+                .withTyped(from)
+                .with(from.size())
+                .with(Gpu.wide(4, to, from))
+                .run();
     }
 }

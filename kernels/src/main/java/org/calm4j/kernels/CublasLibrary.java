@@ -22,8 +22,7 @@ final class CublasLibrary {
     /** What was found and does not load, with what the loader says. */
     private static final Set<String> REFUSED = new LinkedHashSet<>();
 
-    private CublasLibrary() {
-    }
+    private CublasLibrary() {}
 
     /** Loads it and says in a few words what was found where; null when it is nowhere. */
     static synchronized String load() {
@@ -38,8 +37,9 @@ final class CublasLibrary {
     /** What to say where there is none: what was looked for, what was found and does not load, and what would do. */
     static synchronized String missing() {
         return "no cuBLAS (libcublas.so.12 or libcublas.so.13) on the library path, in CUDA_HOME, in an active Python environment or that of"
-                + " the python3 on the PATH, in /usr/local/cuda* or /opt" + (REFUSED.isEmpty() ? "" : ", that loads (" + String.join("; ", REFUSED)
-                + ")") + "; any of these will do: pip install nvidia-cublas-cu12, for a driver of CUDA 13 also pip install nvidia-cublas;"
+                + " the python3 on the PATH, in /usr/local/cuda* or /opt"
+                + (REFUSED.isEmpty() ? "" : ", that loads (" + String.join("; ", REFUSED) + ")")
+                + "; any of these will do: pip install nvidia-cublas-cu12, for a driver of CUDA 13 also pip install nvidia-cublas;"
                 + " apt install libcublas12, or from NVIDIA's repository libcublas-12-8 or libcublas-13-0; LD_LIBRARY_PATH with its folder";
     }
 
@@ -79,7 +79,10 @@ final class CublasLibrary {
     /** Which file the loader took, in brackets, where the system says. */
     private static String mapped(String name) {
         try (Stream<String> lines = Files.lines(MAPPED)) {
-            return lines.filter(line -> line.contains("/" + name)).findFirst().map(line -> " (" + line.substring(line.indexOf('/')) + ")").orElse("");
+            return lines.filter(line -> line.contains("/" + name))
+                    .findFirst()
+                    .map(line -> " (" + line.substring(line.indexOf('/')) + ")")
+                    .orElse("");
         } catch (IOException | UncheckedIOException e) {
             return "";
         }

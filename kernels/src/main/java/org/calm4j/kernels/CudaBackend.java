@@ -228,13 +228,14 @@ final class CudaBackend implements Backend {
     }
 
     @Override
-    public void layerNormForward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor residual, Tensor w, Tensor bias,
-            double epsilon) {
+    public void layerNormForward(
+            Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor residual, Tensor w, Tensor bias, double epsilon) {
         layerNorm.forward(out, mean, rstd, x, residual, w, bias, epsilon);
     }
 
     @Override
-    public void layerNormBackward(Tensor dX, Tensor dW, Tensor dBias, Tensor dOut, Tensor x, Tensor w, Tensor mean, Tensor rstd) {
+    public void layerNormBackward(
+            Tensor dX, Tensor dW, Tensor dBias, Tensor dOut, Tensor x, Tensor w, Tensor mean, Tensor rstd) {
         layerNorm.backward(dX, dW, dBias, dOut, x, w, mean, rstd);
     }
 
@@ -249,13 +250,25 @@ final class CudaBackend implements Backend {
     }
 
     @Override
-    public void attentionForward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale, int window) {
+    public void attentionForward(
+            Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale, int window) {
         attention.forward(out, lse, q, k, v, segments, scale, window);
     }
 
     @Override
-    public void attentionBackward(Tensor dQ, Tensor dK, Tensor dV, Tensor dOut, Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v,
-            Segments segments, double scale, int window) {
+    public void attentionBackward(
+            Tensor dQ,
+            Tensor dK,
+            Tensor dV,
+            Tensor dOut,
+            Tensor out,
+            Tensor lse,
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            Segments segments,
+            double scale,
+            int window) {
         attention.backward(dQ, dK, dV, dOut, out, lse, q, k, v, segments, scale, window);
     }
 
@@ -285,7 +298,15 @@ final class CudaBackend implements Backend {
     }
 
     @Override
-    public void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, Tensor kept,
+    public void tokenLogProbBackward(
+            Tensor dX,
+            Tensor dW,
+            Tensor coefficient,
+            Tensor x,
+            Tensor w,
+            Tensor target,
+            Tensor lse,
+            Tensor kept,
             boolean add) {
         tokenLogProb.backward(dX, dW, coefficient, x, w, target, lse, add);
     }
@@ -306,14 +327,39 @@ final class CudaBackend implements Backend {
     }
 
     @Override
-    public void adamW(Tensor w, Tensor m, Tensor v, Tensor grad, AdamW settings, double learningRate, double weightDecay, double gradScale,
+    public void adamW(
+            Tensor w,
+            Tensor m,
+            Tensor v,
+            Tensor grad,
+            AdamW settings,
+            double learningRate,
+            double weightDecay,
+            double gradScale,
             long step) {
-        adamW(List.of(w), List.of(m), List.of(v), List.of(grad), settings, learningRate, new double[] {weightDecay}, gradScale, step);
+        adamW(
+                List.of(w),
+                List.of(m),
+                List.of(v),
+                List.of(grad),
+                settings,
+                learningRate,
+                new double[] {weightDecay},
+                gradScale,
+                step);
     }
 
     @Override
-    public void adamW(List<Tensor> w, List<Tensor> m, List<Tensor> v, List<Tensor> grad, AdamW settings, double learningRate,
-            double[] weightDecay, double gradScale, long step) {
+    public void adamW(
+            List<Tensor> w,
+            List<Tensor> m,
+            List<Tensor> v,
+            List<Tensor> grad,
+            AdamW settings,
+            double learningRate,
+            double[] weightDecay,
+            double gradScale,
+            long step) {
         adamW.run(w, m, v, grad, settings, learningRate, weightDecay, gradScale, step);
     }
 
@@ -329,12 +375,15 @@ final class CudaBackend implements Backend {
         if (!keepsRounded()) {
             return;
         }
-        // Only matrices are in products. Where they have several types, the copy has those of the one that most elements have.
+        // Only matrices are in products. Where they have several types, the copy has those of the one that most
+        // elements have.
         Map<CudaBuffer, Map<DType, Long>> sizes = new LinkedHashMap<>();
-        weights.stream().filter(w -> w.rank() == 2)
-                .forEach(w -> sizes.computeIfAbsent(buffer(w), buffer -> new EnumMap<>(DType.class)).merge(w.type(), w.size(), Long::sum));
+        weights.stream().filter(w -> w.rank() == 2).forEach(w -> sizes.computeIfAbsent(
+                        buffer(w), buffer -> new EnumMap<>(DType.class))
+                .merge(w.type(), w.size(), Long::sum));
         sizes.forEach((buffer, types) -> {
-            DType type = Collections.max(types.entrySet(), Map.Entry.comparingByValue()).getKey();
+            DType type = Collections.max(types.entrySet(), Map.Entry.comparingByValue())
+                    .getKey();
             if (type != DType.BF16) {
                 buffer.keepRoundedWhileThereIsMemory(type);
             }

@@ -14,9 +14,11 @@ final class CudaBuffer implements Buffer {
     private CudaBuffer rounded;
     /** The type of the elements that are rounded. What has another type among them is nothing in the copy, and nobody reads it there. */
     private DType roundedFrom;
+
     private boolean roundedIsOld;
     /** A copy is to be made when a product first reads the elements, if there is memory then. */
     private boolean roundsWhenRead;
+
     private boolean open = true;
 
     CudaBuffer(Gpu gpu, DevicePointer pointer, long bytes) {

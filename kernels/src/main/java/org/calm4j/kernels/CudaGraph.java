@@ -17,7 +17,8 @@ final class CudaGraph implements AutoCloseable {
         this.gpu = gpu;
         CUgraph graph = new CUgraph();
         gpu.enter();
-        JCudaDriver.cuStreamBeginCapture(gpu.stream().handle(), CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
+        JCudaDriver.cuStreamBeginCapture(
+                gpu.stream().handle(), CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
         try {
             work.run();
         } catch (RuntimeException | Error e) {

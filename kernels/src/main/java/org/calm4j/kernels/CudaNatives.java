@@ -19,8 +19,7 @@ final class CudaNatives {
     private static boolean cublas;
     private static boolean compiler;
 
-    private CudaNatives() {
-    }
+    private CudaNatives() {}
 
     /** @throws LinkageError when the CUDA driver's library is not there */
     static synchronized void loadDriver() {

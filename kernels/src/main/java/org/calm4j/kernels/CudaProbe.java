@@ -27,7 +27,8 @@ public record CudaProbe(String driver, List<Device> devices, String cublas, Stri
      * @param computeCapability such as "9.0"
      * @param memory in bytes
      */
-    public record Device(String name, @JsonProperty("compute_capability") String computeCapability, long memory) {
+    public record Device(
+            String name, @JsonProperty("compute_capability") String computeCapability, long memory) {
         /** What products multiply unless another precision is asked for: BF16 where tensor cores have it, from Ampere on. */
         public Precision precision() {
             return Double.parseDouble(computeCapability) >= OLDEST_WITH_BF16 ? Precision.BF16 : Precision.F32;
@@ -61,16 +62,16 @@ public record CudaProbe(String driver, List<Device> devices, String cublas, Stri
             } catch (CudaException e) {
                 missing.add("the CUDA driver does not start (" + e.getMessage() + "); check nvidia-smi");
             } catch (LinkageError e) {
-                missing.add("JCuda's native library cannot be loaded (" + String.valueOf(e.getMessage()).lines().findFirst().orElse("")
-                        + ")");
+                missing.add("JCuda's native library cannot be loaded ("
+                        + String.valueOf(e.getMessage()).lines().findFirst().orElse("") + ")");
             }
         } else {
             missing.add(NO_DRIVER);
         }
         for (Device device : devices) {
             if (Double.parseDouble(device.computeCapability()) < OLDEST) {
-                missing.add(device.name() + " has compute capability " + device.computeCapability() + "; the kernels need " + OLDEST
-                        + " (Ampere) or newer; hide it with CUDA_VISIBLE_DEVICES");
+                missing.add(device.name() + " has compute capability " + device.computeCapability()
+                        + "; the kernels need " + OLDEST + " (Ampere) or newer; hide it with CUDA_VISIBLE_DEVICES");
             }
         }
         if (cublas == null && !devices.isEmpty()) {
@@ -108,9 +109,11 @@ public record CudaProbe(String driver, List<Device> devices, String cublas, Stri
             JCudaDriver.cuDeviceGetName(name, name.length, device);
             long[] memory = new long[1];
             JCudaDriver.cuDeviceTotalMem(memory, device);
-            devices.add(new Device(text(name),
+            devices.add(new Device(
+                    text(name),
                     attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device) + "."
-                            + attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device), memory[0]));
+                            + attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device),
+                    memory[0]));
         }
         return devices;
     }

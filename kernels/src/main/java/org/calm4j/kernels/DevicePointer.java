@@ -4,8 +4,7 @@ import jcuda.driver.CUdeviceptr;
 
 /** A device pointer that tells its address, which JCuda keeps to itself; the launches need it as a number. */
 final class DevicePointer extends CUdeviceptr {
-    DevicePointer() {
-    }
+    DevicePointer() {}
 
     private DevicePointer(DevicePointer base, long bytes) {
         super(base, bytes);

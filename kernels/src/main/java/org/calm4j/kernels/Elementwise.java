@@ -21,27 +21,58 @@ final class Elementwise {
     }
 
     void swiGlu(Tensor out, Tensor gate, Tensor up) {
-        fours(swiGluForward, out.size()).with(out).with(gate).with(up).with(out.size()).with(Gpu.wide(4, out, gate, up)).run();
+        fours(swiGluForward, out.size())
+                .with(out)
+                .with(gate)
+                .with(up)
+                .with(out.size())
+                .with(Gpu.wide(4, out, gate, up))
+                .run();
     }
 
     void swiGluBackward(Tensor dGate, Tensor dUp, Tensor dOut, Tensor gate, Tensor up) {
-        fours(swiGluBackward, dOut.size()).with(dGate).with(dUp).with(dOut).with(gate).with(up).with(dOut.size())
-                .with(Gpu.wide(4, dGate, dUp, dOut, gate, up)).run();
+        fours(swiGluBackward, dOut.size())
+                .with(dGate)
+                .with(dUp)
+                .with(dOut)
+                .with(gate)
+                .with(up)
+                .with(dOut.size())
+                .with(Gpu.wide(4, dGate, dUp, dOut, gate, up))
+                .run();
     }
 
     void gelu(Tensor out, Tensor x) {
-        fours(geluForward, out.size()).with(out).with(x).with(out.size()).with(Gpu.wide(4, out, x)).run();
+        fours(geluForward, out.size())
+                .with(out)
+                .with(x)
+                .with(out.size())
+                .with(Gpu.wide(4, out, x))
+                .run();
     }
 
     void geluBackward(Tensor dX, Tensor dOut, Tensor x) {
-        fours(geluBackward, dOut.size()).with(dX).with(dOut).with(x).with(dOut.size()).with(Gpu.wide(4, dX, dOut, x)).run();
+        fours(geluBackward, dOut.size())
+                .with(dX)
+                .with(dOut)
+                .with(x)
+                .with(dOut.size())
+                .with(Gpu.wide(4, dX, dOut, x))
+                .run();
     }
 
     void dropout(Tensor out, Tensor x, double p, long seed, boolean add) {
         // uniform ≥ p, where uniform is a whole number times 2⁻⁵³.
         long threshold = (long) Math.ceil(p * 0x1p53);
-        dropout.launch(Gpu.ceilDiv(x.size(), BLOCK), BLOCK).with(out).with(x).with(x.size()).with(seed).with(threshold)
-                .with((float) (1 / (1 - p))).with(add).run();
+        dropout.launch(Gpu.ceilDiv(x.size(), BLOCK), BLOCK)
+                .with(out)
+                .with(x)
+                .with(x.size())
+                .with(seed)
+                .with(threshold)
+                .with((float) (1 / (1 - p)))
+                .with(add)
+                .run();
     }
 
     private static Launch fours(Kernel kernel, long size) {

@@ -23,13 +23,25 @@ final class Embedding {
 
     void forward(Tensor out, Tensor table, Tensor index, boolean add) {
         long c = table.dim(1);
-        forward.launch(index.size(), Rows.block(c)).with(out).withTyped(table).with(index).with(c).with(add)
-                .with(Gpu.wide(c, out, table)).run();
+        forward.launch(index.size(), Rows.block(c))
+                .with(out)
+                .withTyped(table)
+                .with(index)
+                .with(c)
+                .with(add)
+                .with(Gpu.wide(c, out, table))
+                .run();
     }
 
     void scatter(Tensor to, Tensor from, Tensor index) {
         long c = to.dim(1);
-        scatter.launch(index.size(), Rows.block(c)).withTyped(to).with(from).with(index).with(c).with(Gpu.wide(c, to, from)).run();
+        scatter.launch(index.size(), Rows.block(c))
+                .withTyped(to)
+                .with(from)
+                .with(index)
+                .with(c)
+                .with(Gpu.wide(c, to, from))
+                .run();
     }
 
     void backward(Tensor dTable, Tensor dOut, Tensor index) {
@@ -38,8 +50,20 @@ final class Embedding {
         gpu.scratch().begin(8 * rows, 2);
         Tensor next = gpu.scratch().take(DType.I32, rows);
         Tensor first = gpu.scratch().take(DType.I32, rows);
-        links.launch(Gpu.ceilDiv(rows, BLOCK), BLOCK).with(next).with(first).with(index).with(rows).run();
-        backward.launch(rows, Rows.block(c)).with(dTable).with(dOut).with(index).with(next).with(first).with(c)
-                .with(Gpu.wide(c, dTable, dOut)).run();
+        links.launch(Gpu.ceilDiv(rows, BLOCK), BLOCK)
+                .with(next)
+                .with(first)
+                .with(index)
+                .with(rows)
+                .run();
+        backward.launch(rows, Rows.block(c))
+                .with(dTable)
+                .with(dOut)
+                .with(index)
+                .with(next)
+                .with(first)
+                .with(c)
+                .with(Gpu.wide(c, dTable, dOut))
+                .run();
     }
 }

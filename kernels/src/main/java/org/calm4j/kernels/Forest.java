@@ -37,13 +37,15 @@ final class Forest implements AutoCloseable {
     /** @param tile queries, and keys, of a block, or {@link #NO_TILES} */
     void lay(Segments segments, int tile) {
         int[] table = table(segments);
-        // Without tiles the same lists lie at the same places: nothing is sent for less, as nothing may be while launches are recorded.
+        // Without tiles the same lists lie at the same places: nothing is sent for less, as nothing may be while
+        // launches are recorded.
         if ((this.tile == tile || tile == NO_TILES) && Arrays.equals(table, sent)) {
             return;
         }
         // Should this fail half-way, nothing is laid.
         sent = null;
-        // First the segments with queries: where they and the table lie depends on their number alone, so that recorded launches find them
+        // First the segments with queries: where they and the table lie depends on their number alone, so that recorded
+        // launches find them
         // again when sequences have come to lie in more segments.
         IntArrayList all = new IntArrayList();
         longest = longest(segments);

@@ -18,6 +18,7 @@ import org.calm4j.engine.tensor.Tensor;
 final class Gpu implements AutoCloseable {
     /** The variable that makes every launch wait for its end, so that a fault names its kernel. */
     static final String DEBUG = "CALM_CUDA_DEBUG";
+
     private static final long TRANSFER_PIECE = 1 << 20;
 
     private final boolean apart;
@@ -118,7 +119,14 @@ final class Gpu implements AutoCloseable {
     DeviceMemory memory() {
         enter();
         long[] memory = context.memory();
-        return new DeviceMemory(Math.max(0, memory[0] - toBeRounded.stream().mapToLong(CudaBuffer::bytesToCome).sum()), memory[1]);
+        return new DeviceMemory(
+                Math.max(
+                        0,
+                        memory[0]
+                                - toBeRounded.stream()
+                                        .mapToLong(CudaBuffer::bytesToCome)
+                                        .sum()),
+                memory[1]);
     }
 
     CudaStream stream() {
@@ -155,9 +163,16 @@ final class Gpu implements AutoCloseable {
         }
         if (buffer == null) {
             long[] memory = context.memory();
-            throw CalmException.failed(String.format(Locale.ROOT, "the GPU's memory is too small: %s asked for %s, free are %s of %s%n"
-                    + "smaller: --micro-batch-size 1, --gradient-checkpointing, --lora-rank 8; or --device cpu", what, gib(bytes),
-                    gib(memory[0]), gib(memory[1])), null);
+            throw CalmException.failed(
+                    String.format(
+                            Locale.ROOT,
+                            "the GPU's memory is too small: %s asked for %s, free are %s of %s%n"
+                                    + "smaller: --micro-batch-size 1, --gradient-checkpointing, --lora-rank 8; or --device cpu",
+                            what,
+                            gib(bytes),
+                            gib(memory[0]),
+                            gib(memory[1])),
+                    null);
         }
         return buffer;
     }
@@ -208,9 +223,13 @@ final class Gpu implements AutoCloseable {
 
     String describe() {
         enter();
-        return String.format(Locale.ROOT, "%s, compute capability %d.%d, %s, %s", context.name(),
+        return String.format(
+                Locale.ROOT,
+                "%s, compute capability %d.%d, %s, %s",
+                context.name(),
                 context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR),
-                context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR), gib(context.memory()[1]),
+                context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR),
+                gib(context.memory()[1]),
                 image.describe());
     }
 

@@ -31,7 +31,12 @@ final class GradNorm {
         gpu.scratch().begin(8 * (blocks + 1), 2);
         Tensor partials = gpu.scratch().take(DType.F64, blocks);
         Tensor total = gpu.scratch().take(DType.F64, 1);
-        partial.launch(blocks, BLOCK).with(partials).with(x).with(x.size()).with(stretch).run();
+        partial.launch(blocks, BLOCK)
+                .with(partials)
+                .with(x)
+                .with(x.size())
+                .with(stretch)
+                .run();
         finish.launch(1, BLOCK).with(total).with(partials).with(blocks).run();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment result = arena.allocate(ValueLayout.JAVA_DOUBLE);

@@ -43,12 +43,14 @@ final class Kernel {
         if (sharedBytes < 0) {
             int[] declared = new int[1];
             launch.enter();
-            JCudaDriver.cuFuncGetAttribute(declared, CUfunction_attribute.CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES, function);
+            JCudaDriver.cuFuncGetAttribute(
+                    declared, CUfunction_attribute.CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES, function);
             sharedBytes = SHARED_WITHOUT_ASKING - declared[0];
         }
         if (shared > sharedBytes) {
             launch.enter();
-            JCudaDriver.cuFuncSetAttribute(function, CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared);
+            JCudaDriver.cuFuncSetAttribute(
+                    function, CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared);
             sharedBytes = shared;
         }
     }

@@ -29,11 +29,15 @@ final class KernelImage {
     private static final String JIT = "calm4j.jit";
     /** How the PTX begins, before the hash of its sources. */
     private static final String SOURCES = "// sources: ";
+
     private static final int HASH_DIGITS = 16;
     /** What a driver without a compiler, or with an old one, answers. */
-    private static final Set<Integer> CANNOT_COMPILE = Set.of(CUresult.CUDA_ERROR_JIT_COMPILER_NOT_FOUND, CUresult.CUDA_ERROR_INVALID_PTX,
-            CUresult.CUDA_ERROR_UNSUPPORTED_PTX_VERSION, CUresult.CUDA_ERROR_JIT_COMPILATION_DISABLED,
-                    CUresult.CUDA_ERROR_NO_BINARY_FOR_GPU);
+    private static final Set<Integer> CANNOT_COMPILE = Set.of(
+            CUresult.CUDA_ERROR_JIT_COMPILER_NOT_FOUND,
+            CUresult.CUDA_ERROR_INVALID_PTX,
+            CUresult.CUDA_ERROR_UNSUPPORTED_PTX_VERSION,
+            CUresult.CUDA_ERROR_JIT_COMPILATION_DISABLED,
+            CUresult.CUDA_ERROR_NO_BINARY_FOR_GPU);
 
     private final CudaModule module;
     private final String how;
@@ -58,7 +62,8 @@ final class KernelImage {
         try {
             return new KernelImage(new CudaModule(ptx), "kernels compiled by the driver");
         } catch (CudaException e) {
-            if (CANNOT_COMPILE.stream().noneMatch(code -> String.valueOf(e.getMessage()).contains(CUresult.stringFor(code)))) {
+            if (CANNOT_COMPILE.stream()
+                    .noneMatch(code -> String.valueOf(e.getMessage()).contains(CUresult.stringFor(code)))) {
                 throw CalmException.failed("the GPU does not take the kernels: " + e.getMessage(), e);
             }
             return new KernelImage(new CudaModule(cached(ptx, architecture)), "kernels compiled by JCuda's compiler");
@@ -67,7 +72,8 @@ final class KernelImage {
 
     /** For people: what this build has. */
     static String describeForm() {
-        return KernelImage.class.getResource(RESOURCE) == null ? "none in this build"
+        return KernelImage.class.getResource(RESOURCE) == null
+                ? "none in this build"
                 : "PTX, compiled by the driver, or by JCuda's compiler where the driver has none";
     }
 
@@ -75,15 +81,18 @@ final class KernelImage {
     static byte[] ptx() {
         byte[] text = resource(RESOURCE);
         if (text == null) {
-            throw CalmException.failed("this build has no CUDA kernels (" + RESOURCE + "); --device cpu runs without", null);
+            throw CalmException.failed(
+                    "this build has no CUDA kernels (" + RESOURCE + "); --device cpu runs without", null);
         }
         return Arrays.copyOf(text, text.length + 1);
     }
 
     /** The name of the kernels compiled for an architecture alone, out of the same sources: the PTX begins with their hash. */
     static String compiledFor(String architecture, byte[] ptx) {
-        String first = new String(ptx, 0, Math.min(ptx.length, SOURCES.length() + HASH_DIGITS), StandardCharsets.US_ASCII);
-        return "kernels-" + first.substring(Math.min(first.length(), SOURCES.length())) + "." + architecture + "a.fatbin";
+        String first =
+                new String(ptx, 0, Math.min(ptx.length, SOURCES.length() + HASH_DIGITS), StandardCharsets.US_ASCII);
+        return "kernels-" + first.substring(Math.min(first.length(), SOURCES.length())) + "." + architecture
+                + "a.fatbin";
     }
 
     /** Null where the build has none of that name. */
@@ -105,7 +114,8 @@ final class KernelImage {
 
     private static byte[] cached(byte[] ptx, String architecture) {
         String cache = System.getenv("XDG_CACHE_HOME");
-        Path folder = (cache == null ? Path.of(System.getProperty("user.home"), ".cache") : Path.of(cache)).resolve("calm4j");
+        Path folder =
+                (cache == null ? Path.of(System.getProperty("user.home"), ".cache") : Path.of(cache)).resolve("calm4j");
         Path file = folder.resolve(hash(ptx) + "-" + architecture + ".cubin");
         try {
             if (Files.exists(file)) {
@@ -151,7 +161,10 @@ final class KernelImage {
             JNvPTXCompiler.nvPTXCompilerGetCompiledProgram(handle, cubin);
             return cubin;
         } catch (CudaException e) {
-            throw CalmException.failed("the kernels do not compile for " + architecture + ": " + errors(handle).strip(), e);
+            throw CalmException.failed(
+                    "the kernels do not compile for " + architecture + ": "
+                            + errors(handle).strip(),
+                    e);
         } finally {
             JNvPTXCompiler.nvPTXCompilerDestroy(handle);
         }

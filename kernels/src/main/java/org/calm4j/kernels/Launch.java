@@ -65,12 +65,14 @@ final class Launch {
 
     /** The address of a tensor of any floating type, and the number that {@code vector.cuh} has for its type. */
     Launch withTyped(Tensor tensor) {
-        return with(tensor).with(switch (tensor.type()) {
-            case F32 -> 0;
-            case BF16 -> 1;
-            case F16 -> 2;
-            case F64, I32 -> throw new IllegalArgumentException("no kernel takes " + tensor + " here");
-        });
+        return with(tensor)
+                .with(
+                        switch (tensor.type()) {
+                            case F32 -> 0;
+                            case BF16 -> 1;
+                            case F16 -> 2;
+                            case F64, I32 -> throw new IllegalArgumentException("no kernel takes " + tensor + " here");
+                        });
     }
 
     /** A whole number, or an address. */
@@ -104,14 +106,34 @@ final class Launch {
         }
         gpu.enter();
         try {
-            JCudaDriver.cuLaunchKernel(kernel.function(), gridX, gridY, gridZ, block, 1, 1, shared, gpu.stream().handle(), parameters,
+            JCudaDriver.cuLaunchKernel(
+                    kernel.function(),
+                    gridX,
+                    gridY,
+                    gridZ,
+                    block,
+                    1,
+                    1,
+                    shared,
+                    gpu.stream().handle(),
+                    parameters,
                     nothing);
             if (gpu.debug()) {
                 gpu.stream().synchronize();
             }
         } catch (CudaException e) {
-            throw gpu.fault(String.format(Locale.ROOT, "kernel %s, grid %d × %d × %d, block %d, %d bytes shared, tensors%s", kernel.name(),
-                    gridX, gridY, gridZ, block, shared, gpu.debug() ? tensors : " named with " + Gpu.DEBUG + "=1"), e);
+            throw gpu.fault(
+                    String.format(
+                            Locale.ROOT,
+                            "kernel %s, grid %d × %d × %d, block %d, %d bytes shared, tensors%s",
+                            kernel.name(),
+                            gridX,
+                            gridY,
+                            gridZ,
+                            block,
+                            shared,
+                            gpu.debug() ? tensors : " named with " + Gpu.DEBUG + "=1"),
+                    e);
         }
     }
 }

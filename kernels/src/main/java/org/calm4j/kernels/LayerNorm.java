@@ -16,21 +16,48 @@ final class LayerNorm {
         backwardWeight = gpu.kernel("layernorm_backward_weight");
     }
 
-    void forward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor residual, Tensor w, Tensor bias, double epsilon) {
+    void forward(
+            Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor residual, Tensor w, Tensor bias, double epsilon) {
         long c = x.dim(1);
-        forward.launch(x.dim(0), Rows.block(c)).with(out).with(mean).with(rstd).with(x).withOptional(residual).withTyped(w).withTyped(bias)
-                .with(c).with((float) epsilon).with(Gpu.wide(c, out, x, residual == null ? x : residual, w, bias)).run();
+        forward.launch(x.dim(0), Rows.block(c))
+                .with(out)
+                .with(mean)
+                .with(rstd)
+                .with(x)
+                .withOptional(residual)
+                .withTyped(w)
+                .withTyped(bias)
+                .with(c)
+                .with((float) epsilon)
+                .with(Gpu.wide(c, out, x, residual == null ? x : residual, w, bias))
+                .run();
     }
 
     void backward(Tensor dX, Tensor dW, Tensor dBias, Tensor dOut, Tensor x, Tensor w, Tensor mean, Tensor rstd) {
         long rows = x.dim(0);
         long c = x.dim(1);
-        backward.launch(rows, Rows.block(c)).with(dX).with(dOut).with(x).withTyped(w).with(mean).with(rstd).with(c)
-                .with(Gpu.wide(c, dX, dOut, x, w)).run();
+        backward.launch(rows, Rows.block(c))
+                .with(dX)
+                .with(dOut)
+                .with(x)
+                .withTyped(w)
+                .with(mean)
+                .with(rstd)
+                .with(c)
+                .with(Gpu.wide(c, dX, dOut, x, w))
+                .run();
         if (dW != null) {
             Tensor partial = columns.partial(rows, c);
-            columns.launch(backwardWeight, rows, c).with(partial).with(dOut).with(x).with(mean).with(rstd).with(rows).with(c)
-                    .with(Rows.CHUNK).run();
+            columns.launch(backwardWeight, rows, c)
+                    .with(partial)
+                    .with(dOut)
+                    .with(x)
+                    .with(mean)
+                    .with(rstd)
+                    .with(rows)
+                    .with(c)
+                    .with(Rows.CHUNK)
+                    .run();
             columns.add(dW, partial);
             columns.sum(dBias, dOut);
         }

@@ -31,8 +31,13 @@ final class Linear {
     void bias(Tensor x, Tensor b) {
         long n = b.size();
         long rows = x.size() / Math.max(n, 1);
-        bias.launch(Gpu.ceilDiv(n, 4L * Rows.COLUMNS), Math.min(rows, MOST_ROWS), Rows.COLUMNS).with(x).withTyped(b).with(rows).with(n)
-                .with(Gpu.wide(n, x, b)).run();
+        bias.launch(Gpu.ceilDiv(n, 4L * Rows.COLUMNS), Math.min(rows, MOST_ROWS), Rows.COLUMNS)
+                .with(x)
+                .withTyped(b)
+                .with(rows)
+                .with(n)
+                .with(Gpu.wide(n, x, b))
+                .run();
     }
 
     void biasBackward(Tensor dBias, Tensor dOut) {

@@ -28,7 +28,8 @@ final class MatrixProduct implements AutoCloseable {
     private final Precision precision;
     private final Owners owners = new Owners();
     private final cublasHandle handle = new cublasHandle();
-    private final FloatBuffer factors = ByteBuffer.allocateDirect(8).order(ByteOrder.nativeOrder()).asFloatBuffer();
+    private final FloatBuffer factors =
+            ByteBuffer.allocateDirect(8).order(ByteOrder.nativeOrder()).asFloatBuffer();
     private final Pointer alpha = Pointer.to(factors);
     private final Pointer beta = alpha.withByteOffset(Float.BYTES);
     private final Copy copy;
@@ -69,8 +70,16 @@ final class MatrixProduct implements AutoCloseable {
         run(out, out.dim(1), y, cublasOperation.CUBLAS_OP_N, x, cublasOperation.CUBLAS_OP_T, x.dim(0), alpha, beta);
     }
 
-    private void run(Tensor out, long columns, Tensor first, int firstOperation, Tensor second, int secondOperation, long inner,
-            double alpha, double beta) {
+    private void run(
+            Tensor out,
+            long columns,
+            Tensor first,
+            int firstOperation,
+            Tensor second,
+            int secondOperation,
+            long inner,
+            double alpha,
+            double beta) {
         if (out.size() == 0) {
             return;
         }
@@ -86,11 +95,29 @@ final class MatrixProduct implements AutoCloseable {
         Tensor b = as(type, second);
         factors.put(0, (float) alpha).put(1, (float) beta);
         int data = type == DType.F32 ? cudaDataType.CUDA_R_32F : cudaDataType.CUDA_R_16BF;
-        int compute = precision == Precision.TF32 ? cublasComputeType.CUBLAS_COMPUTE_32F_FAST_TF32 : cublasComputeType.CUBLAS_COMPUTE_32F;
+        int compute = precision == Precision.TF32
+                ? cublasComputeType.CUBLAS_COMPUTE_32F_FAST_TF32
+                : cublasComputeType.CUBLAS_COMPUTE_32F;
         try {
-            JCublas2.cublasGemmEx_new(handle, firstOperation, secondOperation, Math.toIntExact(columns), Math.toIntExact(out.dim(0)),
-                    Math.toIntExact(inner), this.alpha, Gpu.pointer(a), data, Math.toIntExact(a.dim(1)), Gpu.pointer(b), data,
-                    Math.toIntExact(b.dim(1)), this.beta, Gpu.pointer(out), cudaDataType.CUDA_R_32F, Math.toIntExact(out.dim(1)), compute,
+            JCublas2.cublasGemmEx_new(
+                    handle,
+                    firstOperation,
+                    secondOperation,
+                    Math.toIntExact(columns),
+                    Math.toIntExact(out.dim(0)),
+                    Math.toIntExact(inner),
+                    this.alpha,
+                    Gpu.pointer(a),
+                    data,
+                    Math.toIntExact(a.dim(1)),
+                    Gpu.pointer(b),
+                    data,
+                    Math.toIntExact(b.dim(1)),
+                    this.beta,
+                    Gpu.pointer(out),
+                    cudaDataType.CUDA_R_32F,
+                    Math.toIntExact(out.dim(1)),
+                    compute,
                     cublasGemmAlgo.CUBLAS_GEMM_DEFAULT);
             if (gpu.debug()) {
                 gpu.stream().synchronize();
@@ -126,10 +153,13 @@ final class MatrixProduct implements AutoCloseable {
         CudaBuffer buffer = (CudaBuffer) x.buffer();
         if (buffer.roundedIsOld()) {
             long size = buffer.bytes() / x.type().bytes();
-            copy.onDevice(new Tensor("rounded", buffer.rounded(), 0, DType.BF16, size), new Tensor("weights", buffer, 0, x.type(), size));
+            copy.onDevice(
+                    new Tensor("rounded", buffer.rounded(), 0, DType.BF16, size),
+                    new Tensor("weights", buffer, 0, x.type(), size));
             buffer.refreshed();
         }
-        return new Tensor(x.name(), buffer.rounded(), x.offset() / x.type().bytes() * DType.BF16.bytes(), DType.BF16, x.shape());
+        return new Tensor(
+                x.name(), buffer.rounded(), x.offset() / x.type().bytes() * DType.BF16.bytes(), DType.BF16, x.shape());
     }
 
     @Override

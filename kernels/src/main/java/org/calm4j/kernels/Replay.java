@@ -15,17 +15,16 @@ import org.calm4j.engine.op.Segments;
 final class Replay implements AutoCloseable {
     /** Runs before one is recorded: the first one takes scratch memory, and many sizes never come again. */
     private static final int DIRECT = 2;
+
     private static final int MOST = 16;
     /** Steps of decoding with more than a few rows have a multiple of so many: otherwise each sequence that ends gives another shape. */
     private static final int MULTIPLE = 8;
 
     /** What launches take from the segments in a step of decoding: their grids, and where their lists lie. */
-    private record Decoding(Object key, int singles, long splits) {
-    }
+    private record Decoding(Object key, int singles, long splits) {}
 
     /** The same for other segments: their lists depend on each of them. */
-    private record Pass(Object key, List<Integer> segments) {
-    }
+    private record Pass(Object key, List<Integer> segments) {}
 
     private static final class Recorded {
         private int runs;
@@ -43,6 +42,7 @@ final class Replay implements AutoCloseable {
     private final Attention attention;
     /** The one that was used longest ago first. */
     private final SequencedMap<Record, Recorded> recorded = new LinkedHashMap<>(2 * MOST, 0.75f, true);
+
     private long generation;
 
     Replay(Gpu gpu, Attention attention) {
@@ -52,7 +52,9 @@ final class Replay implements AutoCloseable {
 
     /** Rows of a step of decoding for so many sequences: 1, 2, 4, or a multiple of 8. */
     static int rows(int sequences) {
-        return sequences > MULTIPLE / 2 ? (sequences + MULTIPLE - 1) / MULTIPLE * MULTIPLE : sequences == 3 ? MULTIPLE / 2 : sequences;
+        return sequences > MULTIPLE / 2
+                ? (sequences + MULTIPLE - 1) / MULTIPLE * MULTIPLE
+                : sequences == 3 ? MULTIPLE / 2 : sequences;
     }
 
     void run(Object key, Segments segments, Runnable work) {

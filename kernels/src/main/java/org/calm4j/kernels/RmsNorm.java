@@ -18,18 +18,41 @@ final class RmsNorm {
 
     void forward(Tensor out, Tensor rstd, Tensor x, Tensor residual, Tensor w, double epsilon) {
         long c = x.dim(1);
-        forward.launch(x.dim(0), Rows.block(c)).with(out).with(rstd).with(x).withOptional(residual).withTyped(w).with(c)
-                .with((float) epsilon).with(Gpu.wide(c, out, x, residual == null ? x : residual, w)).run();
+        forward.launch(x.dim(0), Rows.block(c))
+                .with(out)
+                .with(rstd)
+                .with(x)
+                .withOptional(residual)
+                .withTyped(w)
+                .with(c)
+                .with((float) epsilon)
+                .with(Gpu.wide(c, out, x, residual == null ? x : residual, w))
+                .run();
     }
 
     void backward(Tensor dX, Tensor dW, Tensor dOut, Tensor x, Tensor w, Tensor rstd) {
         long rows = x.dim(0);
         long c = x.dim(1);
-        backward.launch(rows, Rows.block(c)).with(dX).with(dOut).with(x).withTyped(w).with(rstd).with(c)
-                .with(Gpu.wide(c, dX, dOut, x, w)).run();
+        backward.launch(rows, Rows.block(c))
+                .with(dX)
+                .with(dOut)
+                .with(x)
+                .withTyped(w)
+                .with(rstd)
+                .with(c)
+                .with(Gpu.wide(c, dX, dOut, x, w))
+                .run();
         if (dW != null) {
             Tensor partial = columns.partial(rows, c);
-            columns.launch(backwardWeight, rows, c).with(partial).with(dOut).with(x).with(rstd).with(rows).with(c).with(Rows.CHUNK).run();
+            columns.launch(backwardWeight, rows, c)
+                    .with(partial)
+                    .with(dOut)
+                    .with(x)
+                    .with(rstd)
+                    .with(rows)
+                    .with(c)
+                    .with(Rows.CHUNK)
+                    .run();
             columns.add(dW, partial);
         }
     }

@@ -16,8 +16,16 @@ final class Rope {
     void turn(Tensor x, Tensor cosine, Tensor sine, Tensor position, int direction) {
         long half = cosine.dim(1);
         long pairs = x.dim(0) * x.dim(1) * half;
-        rope.launch(Gpu.ceilDiv(pairs, BLOCK), BLOCK).with(x).with(cosine).with(sine).with(position).with(x.dim(1)).with(x.dim(2))
+        rope.launch(Gpu.ceilDiv(pairs, BLOCK), BLOCK)
+                .with(x)
+                .with(cosine)
+                .with(sine)
+                .with(position)
+                .with(x.dim(1))
+                .with(x.dim(2))
                 .with(half)
-                .with(pairs).with((float) direction).run();
+                .with(pairs)
+                .with((float) direction)
+                .run();
     }
 }

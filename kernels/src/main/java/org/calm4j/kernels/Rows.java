@@ -6,10 +6,10 @@ final class Rows {
     static final int CHUNK = 256;
     /** Threads that take a column each. */
     static final int COLUMNS = 64;
+
     private static final int MOST_THREADS = 1024;
 
-    private Rows() {
-    }
+    private Rows() {}
 
     /** Threads for a row of {@code c} elements, four each: whole warps. */
     static int block(long c) {

@@ -50,16 +50,29 @@ final class TokenLogProb {
                 stride = stride(width);
                 Tensor logits = scratch.rows(0, rows * stride).view(rows, stride);
                 product.timesTransposed(logits, some, w.rows(column, width), 1, 0);
-                forward.launch(rows, BLOCK).with(lse.rows(row, rows)).with(sum).with(logProb.rows(row, rows)).with(logits)
-                        .with(target.rows(row, rows)).with(column).with(width).with(stride).run();
+                forward.launch(rows, BLOCK)
+                        .with(lse.rows(row, rows))
+                        .with(sum)
+                        .with(logProb.rows(row, rows))
+                        .with(logits)
+                        .with(target.rows(row, rows))
+                        .with(column)
+                        .with(width)
+                        .with(stride)
+                        .run();
             }
-            finish.launch(Gpu.ceilDiv(rows, BLOCK), BLOCK).with(logProb.rows(row, rows)).with(lse.rows(row, rows)).with(sum)
-                    .with(rows).run();
+            finish.launch(Gpu.ceilDiv(rows, BLOCK), BLOCK)
+                    .with(logProb.rows(row, rows))
+                    .with(lse.rows(row, rows))
+                    .with(sum)
+                    .with(rows)
+                    .run();
         }
     }
 
     /** @param dW null when the weight is frozen */
-    void backward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, boolean add) {
+    void backward(
+            Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, boolean add) {
         long vocabulary = w.dim(0);
         for (long row = 0; row < x.dim(0); row += ROWS) {
             long rows = Math.min(ROWS, x.dim(0) - row);
@@ -73,8 +86,15 @@ final class TokenLogProb {
                 Tensor logits = scratch.rows(0, rows * stride).view(rows, stride);
                 Tensor weights = w.rows(column, width);
                 product.timesTransposed(logits, some, weights, 1, 0);
-                backward.launch(Gpu.ceilDiv(stride, BLOCK), rows, BLOCK).with(logits).with(coefficient.rows(row, rows))
-                        .with(target.rows(row, rows)).with(lse.rows(row, rows)).with(column).with(width).with(stride).run();
+                backward.launch(Gpu.ceilDiv(stride, BLOCK), rows, BLOCK)
+                        .with(logits)
+                        .with(coefficient.rows(row, rows))
+                        .with(target.rows(row, rows))
+                        .with(lse.rows(row, rows))
+                        .with(column)
+                        .with(width)
+                        .with(stride)
+                        .run();
                 product.times(dX.rows(row, rows), logits, weights, 1, column == 0 ? 0 : 1);
                 if (dW != null) {
                     product.transposedTimes(dW.rows(column, width), logits, some, 1, add || row > 0 ? 1 : 0);

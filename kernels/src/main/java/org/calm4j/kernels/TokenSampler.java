@@ -40,14 +40,26 @@ final class TokenSampler {
         gpu.transfer().upload(Gpu.pointer(rows), MemorySegment.ofArray(table));
         gpu.transfer().upload(Gpu.pointer(tokens), seen.elements(), seen.size());
         int threads = Math.clamp(32 * Gpu.ceilDiv(vocabulary, 32L * LOGITS), 32, MOST_THREADS);
-        kernel.launch(count, 1, 1, threads, penalty ? Integer.BYTES * (int) Gpu.ceilDiv(vocabulary, 32) : 0).with(results)
-                .with(numbers(weights)).with(logits).with(vocabulary).with(rows).with(tokens).with(filter.temperature())
-                .with(filter.topK()).with(filter.topP()).with(filter.minP()).with(filter.repetitionPenalty()).run();
+        kernel.launch(count, 1, 1, threads, penalty ? Integer.BYTES * (int) Gpu.ceilDiv(vocabulary, 32) : 0)
+                .with(results)
+                .with(numbers(weights))
+                .with(logits)
+                .with(vocabulary)
+                .with(rows)
+                .with(tokens)
+                .with(filter.temperature())
+                .with(filter.topK())
+                .with(filter.topP())
+                .with(filter.minP())
+                .with(filter.repetitionPenalty())
+                .run();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment drawn = arena.allocate(2L * Long.BYTES * count, Long.BYTES);
             gpu.transfer().download(drawn, Gpu.pointer(results));
             for (int i = 0; i < count; i++) {
-                draws.drawn(i, (int) drawn.getAtIndex(ValueLayout.JAVA_LONG, 2L * i),
+                draws.drawn(
+                        i,
+                        (int) drawn.getAtIndex(ValueLayout.JAVA_LONG, 2L * i),
                         Double.longBitsToDouble(drawn.getAtIndex(ValueLayout.JAVA_LONG, 2L * i + 1)));
             }
         }

@@ -50,8 +50,12 @@ final class Transfer implements AutoCloseable {
     }
 
     void upload(DevicePointer to, int[] from, int count) {
-        upload(to, count, Integer.BYTES,
-                (piece, first, length) -> MemorySegment.copy(from, (int) first, piece, ValueLayout.JAVA_INT, 0, length));
+        upload(
+                to,
+                count,
+                Integer.BYTES,
+                (piece, first, length) ->
+                        MemorySegment.copy(from, (int) first, piece, ValueLayout.JAVA_INT, 0, length));
     }
 
     /** Rounded to F32. */
@@ -64,14 +68,20 @@ final class Transfer implements AutoCloseable {
     }
 
     private void upload(DevicePointer to, long count, int size, Fill fill) {
-        gpu.call("sending data", () -> pieces(count, size, first -> {
-            int length = (int) Math.min(pieceBytes / size, count - first);
-            copied[next].synchronize();
-            fill.fill(pieces[next].segment(), first, length);
-            JCudaDriver.cuMemcpyHtoDAsync(to.plus(first * size), pieces[next].pointer(), (long) length * size, gpu.stream().handle());
-            copied[next].record(gpu.stream());
-            next = (next + 1) % PIECES;
-        }));
+        gpu.call(
+                "sending data",
+                () -> pieces(count, size, first -> {
+                    int length = (int) Math.min(pieceBytes / size, count - first);
+                    copied[next].synchronize();
+                    fill.fill(pieces[next].segment(), first, length);
+                    JCudaDriver.cuMemcpyHtoDAsync(
+                            to.plus(first * size),
+                            pieces[next].pointer(),
+                            (long) length * size,
+                            gpu.stream().handle());
+                    copied[next].record(gpu.stream());
+                    next = (next + 1) % PIECES;
+                }));
     }
 
     void download(MemorySegment to, DevicePointer from) {
@@ -88,13 +98,19 @@ final class Transfer implements AutoCloseable {
     }
 
     private void download(long count, int size, DevicePointer from, Take take) {
-        gpu.call("fetching data", () -> pieces(count, size, first -> {
-            int length = (int) Math.min(pieceBytes / size, count - first);
-            copied[next].synchronize();
-            JCudaDriver.cuMemcpyDtoHAsync(pieces[next].pointer(), from.plus(first * size), (long) length * size, gpu.stream().handle());
-            gpu.synchronize();
-            take.take(pieces[next].segment(), first, length);
-        }));
+        gpu.call(
+                "fetching data",
+                () -> pieces(count, size, first -> {
+                    int length = (int) Math.min(pieceBytes / size, count - first);
+                    copied[next].synchronize();
+                    JCudaDriver.cuMemcpyDtoHAsync(
+                            pieces[next].pointer(),
+                            from.plus(first * size),
+                            (long) length * size,
+                            gpu.stream().handle());
+                    gpu.synchronize();
+                    take.take(pieces[next].segment(), first, length);
+                }));
     }
 
     private void pieces(long count, int size, LongConsumer firsts) {

@@ -39,9 +39,18 @@ final class Bf16AttentionTest {
     /** Rows of a root, of its child (0: none), of the child's sibling, which begin and end within tiles of 64 and of 32. */
     @ParameterizedTest
     @CsvSource({
-        "1, 0, 0, 1, 1, 16, 0", "63, 0, 0, 2, 1, 16, 0", "64, 0, 0, 1, 1, 64, 0", "65, 3, 1, 3, 1, 20, 0", "130, 0, 0, 4, 2, 64, 0",
-        "70, 66, 10, 2, 2, 33, 0", "130, 40, 0, 2, 1, 128, 0", "97, 0, 33, 6, 2, 80, 0", "130, 70, 5, 2, 1, 16, 1",
-        "130, 70, 5, 2, 1, 64, 30", "200, 0, 0, 1, 1, 128, 65", "31, 140, 70, 2, 1, 96, 100"
+        "1, 0, 0, 1, 1, 16, 0",
+        "63, 0, 0, 2, 1, 16, 0",
+        "64, 0, 0, 1, 1, 64, 0",
+        "65, 3, 1, 3, 1, 20, 0",
+        "130, 0, 0, 4, 2, 64, 0",
+        "70, 66, 10, 2, 2, 33, 0",
+        "130, 40, 0, 2, 1, 128, 0",
+        "97, 0, 33, 6, 2, 80, 0",
+        "130, 70, 5, 2, 1, 16, 1",
+        "130, 70, 5, 2, 1, 64, 30",
+        "200, 0, 0, 1, 1, 128, 65",
+        "31, 140, 70, 2, 1, 96, 100"
     })
     void withinTheBoundOfRounding(int root, int child, int sibling, int heads, int groups, int d, int window) {
         assumeTrue(CudaProbe.run().usable(), "a CUDA driver, or its stand-in");
@@ -57,12 +66,17 @@ final class Bf16AttentionTest {
                 rows += 1 + length;
             }
         }
-        double[][] in = {random(rows * heads * d, 2), random(rows * groups * d, 2), random(rows * groups * d, 1), random(rows * heads * d,
-                1)};
+        double[][] in = {
+            random(rows * heads * d, 2),
+            random(rows * groups * d, 2),
+            random(rows * groups * d, 1),
+            random(rows * heads * d, 1)
+        };
         double[][] right;
         double[][] given;
         double[][] again;
-        try (Backend scalar = new ScalarBackend(DType.F64); Backend cuda = new CudaBackend(0, Precision.BF16, TokenLogProb.COLUMNS, true)) {
+        try (Backend scalar = new ScalarBackend(DType.F64);
+                Backend cuda = new CudaBackend(0, Precision.BF16, TokenLogProb.COLUMNS, true)) {
             right = run(scalar, in, rows, heads, groups, d, segments, window, null);
             given = run(cuda, in, rows, heads, groups, d, segments, window, right);
             again = run(cuda, in, rows, heads, groups, d, segments, window, right);
@@ -74,18 +88,29 @@ final class Bf16AttentionTest {
             assertThat(again[i]).as(names[i] + " has the same bits each time").isEqualTo(given[i]);
             for (int e = 0; e < right[i].length; e++) {
                 double bound = i == 1 ? NOISE : ROUNDING * bounds[i][e] + NOISE * Math.max(1, bounds[i][e]);
-                assertThat(Math.abs(given[i][e] - right[i][e])).as("%s[%d]: %s for %s", names[i], e, given[i][e], right[i][e])
+                assertThat(Math.abs(given[i][e] - right[i][e]))
+                        .as("%s[%d]: %s for %s", names[i], e, given[i][e], right[i][e])
                         .isLessThanOrEqualTo(bound);
             }
         }
     }
 
     private double[] random(int n, double scale) {
-        return random.doubles(n).map(x -> Float.intBitsToFloat(Tensor.bf16((float) (scale * (2 * x - 1))) << 16)).toArray();
+        return random.doubles(n)
+                .map(x -> Float.intBitsToFloat(Tensor.bf16((float) (scale * (2 * x - 1))) << 16))
+                .toArray();
     }
 
     /** @param given out and lse that the backward pass takes; null for its own */
-    private double[][] run(Backend b, double[][] in, int rows, int heads, int groups, int d, Segments segments, int window,
+    private double[][] run(
+            Backend b,
+            double[][] in,
+            int rows,
+            int heads,
+            int groups,
+            int d,
+            Segments segments,
+            int window,
             double[][] given) {
         Tensor q = tensor(b, in[0], rows, heads, d);
         Tensor k = tensor(b, in[1], rows, groups, d);
@@ -123,8 +148,11 @@ final class Bf16AttentionTest {
     }
 
     /** For each element of out, (lse,) dQ, dK, dV the sum of the magnitudes of what is added up. */
-    private static double[][] magnitudes(double[][] in, double[][] right, Segments segments, int heads, int groups, int d, int window) {
-        double[][] sums = {new double[in[0].length], null, new double[in[0].length], new double[in[1].length], new double[in[1].length]};
+    private static double[][] magnitudes(
+            double[][] in, double[][] right, Segments segments, int heads, int groups, int d, int window) {
+        double[][] sums = {
+            new double[in[0].length], null, new double[in[0].length], new double[in[1].length], new double[in[1].length]
+        };
         double scale = 1 / Math.sqrt(d);
         for (int s = 0; s < segments.count(); s++) {
             for (int j = 0; j < segments.queryLength(s); j++) {

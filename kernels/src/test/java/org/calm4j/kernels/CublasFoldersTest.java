@@ -21,37 +21,41 @@ final class CublasFoldersTest {
 
     /** Each in a file system that has only this: the folder of the library is among those that are looked into. */
     @ParameterizedTest
-    @CsvSource(delimiter = '|', nullValues = "-", value = {
-            // A toolkit.
-            "CUDA_HOME=/opt/tools/cuda-12.4               | opt/tools/cuda-12.4/lib64",
-            "CUDA_PATH=/sw/cuda                           | sw/cuda/targets/x86_64-linux/lib",
-            "-                                            | usr/local/cuda/lib64",
-            "-                                            | usr/local/cuda-13.0/lib64",
-            "-                                            | usr/local/cuda-13.0/targets/x86_64-linux/lib",
-            "-                                            | opt/cuda/lib64",
-            // Environments that are active.
-            "VIRTUAL_ENV=/srv/env                        | srv/env/lib/python3.12/site-packages/nvidia/cublas/lib",
-            "VIRTUAL_ENV=/srv/env                        | srv/env/lib/python3.13/site-packages/nvidia/cu13/lib",
-            "VIRTUAL_ENV=/srv/env                        | srv/env/lib64/python3.11/site-packages/nvidia/cu13/lib",
-            "VIRTUAL_ENV=/srv/env                        | srv/env/lib/python3.10/site-packages/torch/lib",
-            "CONDA_PREFIX=/sw/conda/envs/torch            | sw/conda/envs/torch/lib",
-            "CONDA_PREFIX=/sw/conda/envs/torch            | sw/conda/envs/torch/targets/x86_64-linux/lib",
-            "CONDA_PREFIX=/sw/conda/envs/torch            | sw/conda/envs/torch/lib/python3.12/site-packages/nvidia/cublas/lib",
-            "PYTHONPATH=/nowhere:/srv/packages            | srv/packages/nvidia/cu13/lib",
-            // What is installed for all, or for one user.
-            "-                                            | usr/local/lib/python3.12/dist-packages/nvidia/cu13/lib",
-            "-                                            | usr/lib/python3/dist-packages/nvidia/cublas/lib",
-            "HOME=/home/me                                | home/me/.local/lib/python3.12/site-packages/nvidia/cublas/lib",
-            "HOME=/home/me                                | home/me/.venv/lib/python3.12/site-packages/nvidia/cu13/lib",
-            "HOME=/home/me                                | home/me/.pyenv/versions/3.12.1/lib/python3.12/site-packages/nvidia/cu13/lib",
-            "-                                            | opt/conda/lib",
-            "-                                            | opt/conda/lib/python3.11/site-packages/nvidia/cublas/lib",
-            "-                                            | opt/server/.venv/lib/python3.12/site-packages/nvidia/cu13/lib",
-            "-                                            | opt/server/venv/lib/python3.12/site-packages/nvidia/cublas/lib",
-    })
+    @CsvSource(
+            delimiter = '|',
+            nullValues = "-",
+            value = {
+                // A toolkit.
+                "CUDA_HOME=/opt/tools/cuda-12.4               | opt/tools/cuda-12.4/lib64",
+                "CUDA_PATH=/sw/cuda                           | sw/cuda/targets/x86_64-linux/lib",
+                "-                                            | usr/local/cuda/lib64",
+                "-                                            | usr/local/cuda-13.0/lib64",
+                "-                                            | usr/local/cuda-13.0/targets/x86_64-linux/lib",
+                "-                                            | opt/cuda/lib64",
+                // Environments that are active.
+                "VIRTUAL_ENV=/srv/env                        | srv/env/lib/python3.12/site-packages/nvidia/cublas/lib",
+                "VIRTUAL_ENV=/srv/env                        | srv/env/lib/python3.13/site-packages/nvidia/cu13/lib",
+                "VIRTUAL_ENV=/srv/env                        | srv/env/lib64/python3.11/site-packages/nvidia/cu13/lib",
+                "VIRTUAL_ENV=/srv/env                        | srv/env/lib/python3.10/site-packages/torch/lib",
+                "CONDA_PREFIX=/sw/conda/envs/torch            | sw/conda/envs/torch/lib",
+                "CONDA_PREFIX=/sw/conda/envs/torch            | sw/conda/envs/torch/targets/x86_64-linux/lib",
+                "CONDA_PREFIX=/sw/conda/envs/torch            | sw/conda/envs/torch/lib/python3.12/site-packages/nvidia/cublas/lib",
+                "PYTHONPATH=/nowhere:/srv/packages            | srv/packages/nvidia/cu13/lib",
+                // What is installed for all, or for one user.
+                "-                                            | usr/local/lib/python3.12/dist-packages/nvidia/cu13/lib",
+                "-                                            | usr/lib/python3/dist-packages/nvidia/cublas/lib",
+                "HOME=/home/me                                | home/me/.local/lib/python3.12/site-packages/nvidia/cublas/lib",
+                "HOME=/home/me                                | home/me/.venv/lib/python3.12/site-packages/nvidia/cu13/lib",
+                "HOME=/home/me                                | home/me/.pyenv/versions/3.12.1/lib/python3.12/site-packages/nvidia/cu13/lib",
+                "-                                            | opt/conda/lib",
+                "-                                            | opt/conda/lib/python3.11/site-packages/nvidia/cublas/lib",
+                "-                                            | opt/server/.venv/lib/python3.12/site-packages/nvidia/cu13/lib",
+                "-                                            | opt/server/venv/lib/python3.12/site-packages/nvidia/cublas/lib",
+            })
     void looksInto(String variable, String library) throws IOException {
         Path folder = Files.createDirectories(root.resolve(library));
-        assertThat(folders(variable == null ? new String[0] : new String[] {variable})).contains(folder);
+        assertThat(folders(variable == null ? new String[0] : new String[] {variable}))
+                .contains(folder);
     }
 
     /** The python3 on the path: a link out of an environment leads away from its packages. */
@@ -73,7 +77,9 @@ final class CublasFoldersTest {
     @Test
     void theFileOfAnEnvironment() throws IOException {
         python("venv/bin/python3");
-        Files.writeString(root.resolve("venv/pyvenv.cfg"), "include-system-site-packages = true\nhome = " + root.resolve("opt-python/bin") + "\n");
+        Files.writeString(
+                root.resolve("venv/pyvenv.cfg"),
+                "include-system-site-packages = true\nhome = " + root.resolve("opt-python/bin") + "\n");
         Path folder = Files.createDirectories(root.resolve("opt-python/lib/python3.12/site-packages/nvidia/cu13/lib"));
         assertThat(folders("PATH=/venv/bin")).contains(folder);
     }
@@ -82,9 +88,13 @@ final class CublasFoldersTest {
     @Test
     void theMostDeliberateFirst() throws IOException {
         python("bin/python3");
-        List<Path> all = List.of(root.resolve("tools/lib64"), root.resolve("env/lib/python3.12/site-packages/nvidia/cublas/lib"),
-                root.resolve("lib/python3.12/site-packages/nvidia/cublas/lib"), root.resolve("usr/local/cuda-13.0/lib64"),
-                root.resolve("usr/local/cuda-12.4/lib64"), root.resolve("opt/x/lib"));
+        List<Path> all = List.of(
+                root.resolve("tools/lib64"),
+                root.resolve("env/lib/python3.12/site-packages/nvidia/cublas/lib"),
+                root.resolve("lib/python3.12/site-packages/nvidia/cublas/lib"),
+                root.resolve("usr/local/cuda-13.0/lib64"),
+                root.resolve("usr/local/cuda-12.4/lib64"),
+                root.resolve("opt/x/lib"));
         for (Path folder : all) {
             Files.createDirectories(folder);
         }
@@ -97,7 +107,8 @@ final class CublasFoldersTest {
         Files.createDirectories(root.resolve("circle"));
         Files.createSymbolicLink(root.resolve("circle/python3"), Path.of("python3"));
         Files.createDirectories(root.resolve("folder/python3"));
-        assertThat(folders("PATH=/circle:/folder:", "VIRTUAL_ENV=", "CUDA_HOME=/none", "CONDA_PREFIX=a\0b")).isEmpty();
+        assertThat(folders("PATH=/circle:/folder:", "VIRTUAL_ENV=", "CUDA_HOME=/none", "CONDA_PREFIX=a\0b"))
+                .isEmpty();
     }
 
     private Path python(String path) throws IOException {
@@ -113,7 +124,13 @@ final class CublasFoldersTest {
         Map<String, String> environment = new HashMap<>();
         for (String variable : variables) {
             String[] parts = variable.split("=", 2);
-            environment.put(parts[0], String.join(":", Arrays.stream(parts[1].split(":")).map(path -> path.isEmpty() ? "" : root + path).toList()));
+            environment.put(
+                    parts[0],
+                    String.join(
+                            ":",
+                            Arrays.stream(parts[1].split(":"))
+                                    .map(path -> path.isEmpty() ? "" : root + path)
+                                    .toList()));
         }
         return CublasFolders.of(environment::get, root);
     }

@@ -40,7 +40,9 @@ class CudaBackendConformanceTest extends BackendConformance {
             CudaBackend closing = backend;
             backend = null;
             closing.close();
-            assertThat(StandIn.isPresent() ? StandIn.live() : "").as("what was left behind").isEmpty();
+            assertThat(StandIn.isPresent() ? StandIn.live() : "")
+                    .as("what was left behind")
+                    .isEmpty();
         }
     }
 
@@ -50,20 +52,21 @@ class CudaBackendConformanceTest extends BackendConformance {
         if (backend == null) {
             backend = new CudaBackend(0, precision(), COLUMNS, true);
         }
-        return (Backend) Proxy.newProxyInstance(Backend.class.getClassLoader(), new Class<?>[] {Backend.class}, (proxy, method,
-                arguments) -> {
-            try {
-                return method.getName().equals("close") ? null : method.invoke(backend, arguments);
-            } catch (InvocationTargetException e) {
-                throw e.getCause();
-            }
-        });
+        return (Backend) Proxy.newProxyInstance(
+                Backend.class.getClassLoader(), new Class<?>[] {Backend.class}, (proxy, method, arguments) -> {
+                    try {
+                        return method.getName().equals("close") ? null : method.invoke(backend, arguments);
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    }
+                });
     }
 
     /** They have no best one; nothing behind them is read. */
     @Test
     void logitsThatAreNoNumbers() {
-        try (Backend b = open(); Buffer buffer = b.allocate(4 * 33)) {
+        try (Backend b = open();
+                Buffer buffer = b.allocate(4 * 33)) {
             Tensor logits = new Tensor("logits", buffer, 0, DType.F32, 1, 33);
             double[] nothing = new double[33];
             Arrays.fill(nothing, Double.NaN);

@@ -10,22 +10,22 @@ import org.calm4j.standin.StandIn;
 
 /** What {@link CudaFailuresTest} runs in a process of its own, with other libraries and variables: one line says how it went. */
 final class CudaChild {
-    private CudaChild() {
-    }
+    private CudaChild() {}
 
     public static void main(String[] arguments) {
         try {
-            System.out.println(switch (arguments[0]) {
-                case "product" -> product();
-                case "cubin" -> {
-                    StandIn.device(9, 0, Integer.parseInt(arguments[1]));
-                    yield product();
-                }
-                case "fault" -> fault();
-                case "upload" -> upload();
-                case "close" -> close();
-                default -> throw new IllegalArgumentException(arguments[0]);
-            });
+            System.out.println(
+                    switch (arguments[0]) {
+                        case "product" -> product();
+                        case "cubin" -> {
+                            StandIn.device(9, 0, Integer.parseInt(arguments[1]));
+                            yield product();
+                        }
+                        case "fault" -> fault();
+                        case "upload" -> upload();
+                        case "close" -> close();
+                        default -> throw new IllegalArgumentException(arguments[0]);
+                    });
         } catch (CalmException e) {
             System.out.println(e.getMessage());
         }
@@ -35,7 +35,10 @@ final class CudaChild {
 
     private static String product() {
         Backend backend = new CudaBackendProvider().open(0, Precision.F32);
-        Block block = new Block.Plan().add("x", DType.F32, 1, 2).add("w", DType.F32, 2, 2).add("out", DType.F32, 1, 2)
+        Block block = new Block.Plan()
+                .add("x", DType.F32, 1, 2)
+                .add("w", DType.F32, 2, 2)
+                .add("out", DType.F32, 1, 2)
                 .allocate(backend::allocate);
         backend.write(block.get("x"), new double[] {2, 3}, 2);
         backend.write(block.get("w"), new double[] {1, 10, 100, 1000}, 4);
@@ -53,7 +56,10 @@ final class CudaChild {
 
     /** Launches a kernel that reads a row far behind the table. */
     private static Block faulty(Backend backend) {
-        Block block = new Block.Plan().add("table", DType.F32, 3, 8).add("rows", DType.F32, 2, 8).add("index", DType.I32, 2)
+        Block block = new Block.Plan()
+                .add("table", DType.F32, 3, 8)
+                .add("rows", DType.F32, 2, 8)
+                .add("index", DType.I32, 2)
                 .allocate(backend::allocate);
         backend.write(block.get("index"), new int[] {1, 1 << 20}, 2);
         backend.embeddingForward(block.get("rows"), block.get("table"), block.get("index"), false);

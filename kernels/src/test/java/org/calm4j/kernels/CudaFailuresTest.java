@@ -34,7 +34,8 @@ import org.junit.jupiter.api.Test;
 
 /** Machines on which something is missing, too old or too small: what works all the same, and what is said. */
 final class CudaFailuresTest {
-    private static final Path STAND_IN = Path.of("..", "native", "target", "standin").toAbsolutePath().normalize();
+    private static final Path STAND_IN =
+            Path.of("..", "native", "target", "standin").toAbsolutePath().normalize();
     private static final int CUDA_12_6 = 12_060;
     private static final int BEFORE_PTX_7 = 10_020;
     private static final long MEMORY = 4L << 30;
@@ -82,7 +83,8 @@ final class CudaFailuresTest {
     /** Kernels that a build has for one architecture are taken there, and only there. */
     @Test
     void compiledKernelsComeFirst() throws Exception {
-        Path kernels = Path.of(CudaFailuresTest.class.getResource("registers.txt").toURI())
+        Path kernels = Path.of(
+                        CudaFailuresTest.class.getResource("registers.txt").toURI())
                 .resolveSibling(KernelImage.compiledFor("sm_90", KernelImage.ptx()));
         // What the stand-in knows as a fatbin.
         Files.write(kernels, new byte[] {0x50, (byte) 0xED, 0x55, (byte) 0xBA, 0, 0, 0, 0});
@@ -115,9 +117,12 @@ final class CudaFailuresTest {
     void tooLittleMemorySaysWhatWasAskedWhatIsFreeAndWhatHelps() {
         StandIn.memory(1L << 30);
         try (Backend backend = new CudaBackend(0, Precision.F32)) {
-            assertThatThrownBy(() -> backend.allocate(3L << 30)).isInstanceOf(CalmException.class)
-                    .hasMessageContaining("asked for 3.0 GiB, free are 1.0 GiB of 1.0 GiB").hasMessageContaining("--micro-batch-size 1")
-                    .hasMessageContaining("--gradient-checkpointing").hasMessageContaining("--lora-rank");
+            assertThatThrownBy(() -> backend.allocate(3L << 30))
+                    .isInstanceOf(CalmException.class)
+                    .hasMessageContaining("asked for 3.0 GiB, free are 1.0 GiB of 1.0 GiB")
+                    .hasMessageContaining("--micro-batch-size 1")
+                    .hasMessageContaining("--gradient-checkpointing")
+                    .hasMessageContaining("--lora-rank");
             // What fits is still given.
             backend.allocate(1 << 20).close();
         }
@@ -125,32 +130,46 @@ final class CudaFailuresTest {
 
     @Test
     void debugModeNamesTheKernelItsGridAndItsTensors() throws Exception {
-        assertThat(child("plain", "fault", "1")).contains("CUDA_ERROR_ILLEGAL_ADDRESS", "kernel embedding_forward", "grid 2 × 1 × 1",
-                "block 32", "rows[2, 8]:F32", "table[3, 8]:F32", "index[2]:I32");
+        assertThat(child("plain", "fault", "1"))
+                .contains(
+                        "CUDA_ERROR_ILLEGAL_ADDRESS",
+                        "kernel embedding_forward",
+                        "grid 2 × 1 × 1",
+                        "block 32",
+                        "rows[2, 8]:F32",
+                        "table[3, 8]:F32",
+                        "index[2]:I32");
     }
 
     /** Found when the host waits, on another line than the launch. */
     @Test
     void withoutDebugModeAFaultSaysHowItsKernelIsFound() throws Exception {
-        assertThat(child("plain", "fault", "0")).contains("CUDA_ERROR_ILLEGAL_ADDRESS", Gpu.DEBUG + "=1 finds the kernel");
+        assertThat(child("plain", "fault", "0"))
+                .contains("CUDA_ERROR_ILLEGAL_ADDRESS", Gpu.DEBUG + "=1 finds the kernel");
     }
 
     /** A kernel's fault may come out at any call; all say the same to people. */
     @Test
     void aFaultIsFoundByAnUploadToo() throws Exception {
-        assertThat(child("plain", "upload", "0")).contains("CUDA_ERROR_ILLEGAL_ADDRESS", "sending data", Gpu.DEBUG + "=1 finds the kernel");
+        assertThat(child("plain", "upload", "0"))
+                .contains("CUDA_ERROR_ILLEGAL_ADDRESS", "sending data", Gpu.DEBUG + "=1 finds the kernel");
     }
 
     /** Whatever each single one answers; and a second time nothing is closed. */
     @Test
     void afterAFaultAllIsGivenBack() throws Exception {
-        assertThat(child("plain", "close", "0")).contains("CUDA_ERROR_ILLEGAL_ADDRESS").endsWith("left:").doesNotContain("not for people");
+        assertThat(child("plain", "close", "0"))
+                .contains("CUDA_ERROR_ILLEGAL_ADDRESS")
+                .endsWith("left:")
+                .doesNotContain("not for people");
     }
 
     @Test
     void whatDoesNotOpenLeavesNothingBehind() {
         StandIn.memory(8 << 20);
-        assertThatThrownBy(() -> new CudaBackend(0, Precision.F32)).isInstanceOf(CalmException.class).hasMessageContaining("cuBLAS asked for");
+        assertThatThrownBy(() -> new CudaBackend(0, Precision.F32))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("cuBLAS asked for");
         assertThat(StandIn.live()).isEmpty();
         assertThat(StandIn.report()).isEmpty();
     }
@@ -161,14 +180,17 @@ final class CudaFailuresTest {
             CudaBuffer buffer = gpu.allocate(8, "a test");
             Tensor x = new Tensor("x", buffer, 0, DType.F32, 2);
             assertThatThrownBy(() -> new CudaGraph(gpu, () -> {
-                gpu.zero(x);
-                throw new IllegalStateException("the work's own");
-            })).hasMessage("the work's own");
+                        gpu.zero(x);
+                        throw new IllegalStateException("the work's own");
+                    }))
+                    .hasMessage("the work's own");
             // What may not be recorded ends the recording by itself.
             assertThatThrownBy(() -> new CudaGraph(gpu, () -> {
-                gpu.zero(x);
-                gpu.allocate(8, "another test");
-            })).isInstanceOf(CalmException.class).hasMessageContaining("CUDA_ERROR_STREAM_CAPTURE");
+                        gpu.zero(x);
+                        gpu.allocate(8, "another test");
+                    }))
+                    .isInstanceOf(CalmException.class)
+                    .hasMessageContaining("CUDA_ERROR_STREAM_CAPTURE");
             StandIn.reset();
             gpu.zero(x);
             gpu.synchronize();
@@ -182,8 +204,12 @@ final class CudaFailuresTest {
     @Test
     void tablesAreSentAgainAfterMemoryRanOut() {
         try (CudaBackend b = new CudaBackend(0, Precision.F32);
-                Block block = new Block.Plan().add("w", DType.F32, 3, 1, 8).add("q", DType.F32, 3, 1, 8).add("out", DType.F32, 3, 1, 8)
-                        .add("lse", DType.F32, 3, 1).allocate(b::allocate)) {
+                Block block = new Block.Plan()
+                        .add("w", DType.F32, 3, 1, 8)
+                        .add("q", DType.F32, 3, 1, 8)
+                        .add("out", DType.F32, 3, 1, 8)
+                        .add("lse", DType.F32, 3, 1)
+                        .allocate(b::allocate)) {
             Segments few = new Segments();
             few.add(0, 3, 0, 3, Segments.NONE);
             Segments many = new Segments();
@@ -191,8 +217,8 @@ final class CudaFailuresTest {
                 many.add(i % 3, 1, i % 3, 1, Segments.NONE);
             }
             many.add(0, 2, 0, 2, Segments.NONE);
-            Consumer<Segments> attention = segments -> b.attentionForward(block.get("out"), block.get("lse"), block.get("q"), block.get("q"),
-                    block.get("q"), segments, 1, 0);
+            Consumer<Segments> attention = segments -> b.attentionForward(
+                    block.get("out"), block.get("lse"), block.get("q"), block.get("q"), block.get("q"), segments, 1, 0);
             IntConsumer step = tensors -> {
                 List<Tensor> w = Collections.nCopies(tensors, block.get("w"));
                 b.adamW(w, w, w, w, AdamW.DEFAULT, 0, new double[tensors], 0, 1);
@@ -216,7 +242,8 @@ final class CudaFailuresTest {
     void theLargestVocabularyWithARepetitionPenalty() {
         int vocabulary = 330_000;
         try (CudaBackend b = new CudaBackend(0, Precision.F32);
-                Block block = new Block.Plan().add("logits", DType.F32, 1, vocabulary).allocate(b::allocate)) {
+                Block block =
+                        new Block.Plan().add("logits", DType.F32, 1, vocabulary).allocate(b::allocate)) {
             double[] logits = new double[vocabulary];
             logits[vocabulary - 1] = 2;
             logits[7] = 1.9;
@@ -256,7 +283,8 @@ final class CudaFailuresTest {
     void withoutACacheACubinIsMadeAnew() throws Exception {
         Path file = Files.createTempFile("no-folder", null);
         try {
-            assertThat(child("plain", file.toString(), "0", "cubin", String.valueOf(BEFORE_PTX_7))).contains("[32.0, 3200.0]");
+            assertThat(child("plain", file.toString(), "0", "cubin", String.valueOf(BEFORE_PTX_7)))
+                    .contains("[32.0, 3200.0]");
         } finally {
             Files.delete(file);
         }
@@ -264,7 +292,8 @@ final class CudaFailuresTest {
 
     @Test
     void whereThereIsOnlyCublas13TheShimPassesCallsOn() throws Exception {
-        assertThat(child("cuda13", "product", "0")).startsWith("cuBLAS version 13, from the library path (")
+        assertThat(child("cuda13", "product", "0"))
+                .startsWith("cuBLAS version 13, from the library path (")
                 .endsWith("/cuda13/libcublas.so.13): [32.0, 3200.0]");
     }
 
@@ -273,7 +302,10 @@ final class CudaFailuresTest {
     void withoutADriver() throws Exception {
         String said = child("none", "product", "0");
         assumeFalse(said.startsWith("cuBLAS"), "this machine has a driver");
-        assertThat(said).startsWith("--device cuda: no CUDA driver (libcuda.so.1)").contains("install").endsWith("--device cpu runs without");
+        assertThat(said)
+                .startsWith("--device cuda: no CUDA driver (libcuda.so.1)")
+                .contains("install")
+                .endsWith("--device cpu runs without");
     }
 
     /** The one line that a process of its own prints, where the libraries of a build of the stand-in are. */
@@ -282,10 +314,16 @@ final class CudaFailuresTest {
     }
 
     private static String child(String libraries, String cache, String debug, String... arguments) throws Exception {
-        List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:TieredStopAtLevel=1", "--add-modules", "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED",
-                "-Djava.library.path=" + System.getProperty("java.library.path"), "-cp",
-                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")), CudaChild.class.getName()));
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:TieredStopAtLevel=1",
+                "--add-modules",
+                "jdk.incubator.vector",
+                "--enable-native-access=ALL-UNNAMED",
+                "-Djava.library.path=" + System.getProperty("java.library.path"),
+                "-cp",
+                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
+                CudaChild.class.getName()));
         command.addAll(List.of(arguments));
         ProcessBuilder builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD);
         builder.environment().put("LD_LIBRARY_PATH", STAND_IN.resolve(libraries).toString());

@@ -61,7 +61,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class CudaModelTest {
     /** A forward and backward pass of two layers in F32: some hundred roundings of 6e-8, as a share of a tensor's largest element. */
     private static final double TOLERANCE = 2e-5;
-    private static final List<int[]> PROMPTS = List.of(new int[] {3, 1, 4}, new int[] {15}, new int[] {9, 2, 6, 5, 3, 5});
+
+    private static final List<int[]> PROMPTS =
+            List.of(new int[] {3, 1, 4}, new int[] {15}, new int[] {9, 2, 6, 5, 3, 5});
     private static final List<Example.Preference> PAIRS = List.of(
             new Example.Preference(new int[] {5, 6}, new int[] {7, 8, 0}, new int[] {9, 0}, 1),
             new Example.Preference(new int[] {3}, new int[] {4, 0}, new int[] {4, 9, 0}, 0.5),
@@ -141,7 +143,10 @@ final class CudaModelTest {
         for (int i = 0; i < right.logs.size(); i++) {
             assertThat(given.logs.get(i).loss()).isCloseTo(right.logs.get(i).loss(), within(0.02));
             assertThat(given.logs.get(i).gradNorm()).isCloseTo(right.logs.get(i).gradNorm(), withPercentage(5));
-            assertThat(again.logs.get(i)).usingRecursiveComparison().ignoringFields("tokensPerSecond").isEqualTo(given.logs.get(i));
+            assertThat(again.logs.get(i))
+                    .usingRecursiveComparison()
+                    .ignoringFields("tokensPerSecond")
+                    .isEqualTo(given.logs.get(i));
         }
         for (int i = 0; i < given.weights.size(); i++) {
             assertThat(again.weights.get(i)).isEqualTo(given.weights.get(i));
@@ -162,11 +167,17 @@ final class CudaModelTest {
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void recordedPassesOverSingleTokens(boolean checkpointing) {
-        recordedPasses(List.of(new Example.Preference(new int[] {5}, new int[] {7}, new int[] {9}, 1),
-                new Example.Preference(new int[] {3}, new int[] {4}, new int[] {2}, 0.5)), Precision.F32, 0, checkpointing);
+        recordedPasses(
+                List.of(
+                        new Example.Preference(new int[] {5}, new int[] {7}, new int[] {9}, 1),
+                        new Example.Preference(new int[] {3}, new int[] {4}, new int[] {2}, 0.5)),
+                Precision.F32,
+                0,
+                checkpointing);
     }
 
-    private static void recordedPasses(List<Example.Preference> pairs, Precision precision, double loraDropout, boolean checkpointing) {
+    private static void recordedPasses(
+            List<Example.Preference> pairs, Precision precision, double loraDropout, boolean checkpointing) {
         assumeNoCheck();
         int steps = 9;
         Steps apart = steps(apart(new CudaBackend(0, precision)), pairs, loraDropout, checkpointing, steps);
@@ -174,7 +185,10 @@ final class CudaModelTest {
         Steps recorded = steps(new CudaBackend(0, precision), pairs, loraDropout, checkpointing, steps);
         long launches = graphLaunches() - before;
         for (int i = 0; i < steps; i++) {
-            assertThat(recorded.logs.get(i)).usingRecursiveComparison().ignoringFields("tokensPerSecond").isEqualTo(apart.logs.get(i));
+            assertThat(recorded.logs.get(i))
+                    .usingRecursiveComparison()
+                    .ignoringFields("tokensPerSecond")
+                    .isEqualTo(apart.logs.get(i));
         }
         for (int i = 0; i < apart.weights.size(); i++) {
             assertThat(recorded.weights.get(i)).isEqualTo(apart.weights.get(i));
@@ -182,9 +196,11 @@ final class CudaModelTest {
         if (!StandIn.isPresent()) {
             return;
         }
-        // Forward and backward; two of each run apart at the beginning, and two more after memory was given back behind the sixth step. The first
+        // Forward and backward; two of each run apart at the beginning, and two more after memory was given back behind
+        // the sixth step. The first
         // step, in which scratch memory grows, may count as none. Random numbers of dropout are no tensor.
-        assertThat(launches).isBetween(loraDropout > 0 ? 0L : 2L * (steps - 5), loraDropout > 0 ? 0L : 2L * (steps - 4));
+        assertThat(launches)
+                .isBetween(loraDropout > 0 ? 0L : 2L * (steps - 5), loraDropout > 0 ? 0L : 2L * (steps - 4));
     }
 
     /** The build of the stand-in that checks is slow, and what is recorded is what runs apart. */
@@ -207,18 +223,37 @@ final class CudaModelTest {
 
     /** The same device but for one of its methods. */
     private static Backend with(Backend backend, String name, Function<Object[], Object> other) {
-        return (Backend) Proxy.newProxyInstance(Backend.class.getClassLoader(), new Class<?>[] {Backend.class},
-                (proxy, method, given) -> method.getName().equals(name) ? other.apply(given) : method.invoke(backend, given));
+        return (Backend) Proxy.newProxyInstance(
+                Backend.class.getClassLoader(),
+                new Class<?>[] {Backend.class},
+                (proxy, method, given) ->
+                        method.getName().equals(name) ? other.apply(given) : method.invoke(backend, given));
     }
 
-    private static Steps steps(Backend backend, List<Example.Preference> pairs, double loraDropout, boolean checkpointing, int steps) {
-        TrainSettings settings = new TrainSettings(3, 0, false, new Schedule(Schedule.Kind.LINEAR, 3e-3, 0.1, 0, 30), AdamW.DEFAULT, 0.1, 1,
-                new PreferenceLoss.DpoSigmoid(0.5, 0), 0.5, 0, 0, checkpointing, 3);
+    private static Steps steps(
+            Backend backend, List<Example.Preference> pairs, double loraDropout, boolean checkpointing, int steps) {
+        TrainSettings settings = new TrainSettings(
+                3,
+                0,
+                false,
+                new Schedule(Schedule.Kind.LINEAR, 3e-3, 0.1, 0, 30),
+                AdamW.DEFAULT,
+                0.1,
+                1,
+                new PreferenceLoss.DpoSigmoid(0.5, 0),
+                0.5,
+                0,
+                0,
+                checkpointing,
+                3);
         List<StepLog> logs = new ArrayList<>();
         try (backend) {
-            CausalLm model = loraDropout < 0 ? TinyModel.random(backend, true) : TinyModel.withLora(backend, loraDropout);
-            try (Parameters parameters = model.parameters(); Lora lora = model.lora();
-                    Trainer trainer = new Trainer(model, settings, pairs, Replay.NONE, References.of(model, pairs, null))) {
+            CausalLm model =
+                    loraDropout < 0 ? TinyModel.random(backend, true) : TinyModel.withLora(backend, loraDropout);
+            try (Parameters parameters = model.parameters();
+                    Lora lora = model.lora();
+                    Trainer trainer =
+                            new Trainer(model, settings, pairs, Replay.NONE, References.of(model, pairs, null))) {
                 for (int step = 0; step < steps; step++) {
                     logs.add(trainer.step(step));
                     if (step == 5) {
@@ -230,18 +265,32 @@ final class CudaModelTest {
         }
     }
 
-    private record Steps(List<StepLog> logs, List<double[]> weights) {
-    }
+    private record Steps(List<StepLog> logs, List<double[]> weights) {}
 
     /** @param loraDropout negative: all parameters are trained */
     private static Steps dpo(Backend backend, double loraDropout) {
-        TrainSettings settings = new TrainSettings(3, 0, true, new Schedule(Schedule.Kind.LINEAR, 3e-3, 0.1, 0, 30), AdamW.DEFAULT, 0.1, 1,
-                new PreferenceLoss.DpoSigmoid(0.5, 0), 0.5, 0, 0, false, 3);
+        TrainSettings settings = new TrainSettings(
+                3,
+                0,
+                true,
+                new Schedule(Schedule.Kind.LINEAR, 3e-3, 0.1, 0, 30),
+                AdamW.DEFAULT,
+                0.1,
+                1,
+                new PreferenceLoss.DpoSigmoid(0.5, 0),
+                0.5,
+                0,
+                0,
+                false,
+                3);
         List<StepLog> logs = new ArrayList<>();
         try (backend) {
-            CausalLm model = loraDropout < 0 ? TinyModel.random(backend, true) : TinyModel.withLora(backend, loraDropout);
-            try (Parameters parameters = model.parameters(); Lora lora = model.lora();
-                    Trainer trainer = new Trainer(model, settings, PAIRS, Replay.NONE, References.of(model, PAIRS, null))) {
+            CausalLm model =
+                    loraDropout < 0 ? TinyModel.random(backend, true) : TinyModel.withLora(backend, loraDropout);
+            try (Parameters parameters = model.parameters();
+                    Lora lora = model.lora();
+                    Trainer trainer =
+                            new Trainer(model, settings, PAIRS, Replay.NONE, References.of(model, PAIRS, null))) {
                 // The build of the stand-in that checks every access is slow.
                 int steps = StandIn.isPresent() && StandIn.isCheck() ? 1 : 4;
                 for (int step = 0; step < steps; step++) {
@@ -258,8 +307,10 @@ final class CudaModelTest {
         List<List<Completion>> right = generate(new ScalarBackend(), kind);
         List<List<Completion>> given = generate(new CudaBackend(0, Precision.F32), kind);
         for (int i = 0; i < right.size(); i++) {
-            assertThat(given.get(i).getFirst().tokens()).isEqualTo(right.get(i).getFirst().tokens());
-            assertThat(given.get(i).getFirst().logProbs()).containsExactly(right.get(i).getFirst().logProbs(), within(TOLERANCE));
+            assertThat(given.get(i).getFirst().tokens())
+                    .isEqualTo(right.get(i).getFirst().tokens());
+            assertThat(given.get(i).getFirst().logProbs())
+                    .containsExactly(right.get(i).getFirst().logProbs(), within(TOLERANCE));
         }
     }
 
@@ -272,8 +323,10 @@ final class CudaModelTest {
         List<List<Completion>> given = generate(new CudaBackend(0, Precision.F32), kind, sampling);
         for (int i = 0; i < right.size(); i++) {
             for (int k = 0; k < 3; k++) {
-                assertThat(given.get(i).get(k).tokens()).isEqualTo(right.get(i).get(k).tokens());
-                assertThat(given.get(i).get(k).logProbs()).containsExactly(right.get(i).get(k).logProbs(), within(TOLERANCE));
+                assertThat(given.get(i).get(k).tokens())
+                        .isEqualTo(right.get(i).get(k).tokens());
+                assertThat(given.get(i).get(k).logProbs())
+                        .containsExactly(right.get(i).get(k).logProbs(), within(TOLERANCE));
             }
         }
     }
@@ -294,9 +347,12 @@ final class CudaModelTest {
         List<List<Completion>> given = generate(new CudaBackend(0, Precision.F32), config, sampling);
         for (int i = 0; i < right.size(); i++) {
             for (int k = 0; k < 2; k++) {
-                assertThat(given.get(i).get(k).tokens()).isEqualTo(right.get(i).get(k).tokens());
-                assertThat(given.get(i).get(k).logProbs()).containsExactly(right.get(i).get(k).logProbs(), within(TOLERANCE));
-                assertThat(given.get(i).get(k).logProbs()).isEqualTo(apart.get(i).get(k).logProbs());
+                assertThat(given.get(i).get(k).tokens())
+                        .isEqualTo(right.get(i).get(k).tokens());
+                assertThat(given.get(i).get(k).logProbs())
+                        .containsExactly(right.get(i).get(k).logProbs(), within(TOLERANCE));
+                assertThat(given.get(i).get(k).logProbs())
+                        .isEqualTo(apart.get(i).get(k).logProbs());
             }
         }
         if (StandIn.isPresent()) {
@@ -312,7 +368,9 @@ final class CudaModelTest {
     @EnumSource(names = {"F32", "BF16"})
     void paddedSteps(Precision precision) {
         assumeNoCheck();
-        assumeTrue(StandIn.isPresent(), "the stand-in counts launches, and its products do not depend on the number of rows");
+        assumeTrue(
+                StandIn.isPresent(),
+                "the stand-in counts launches, and its products do not depend on the number of rows");
         Sampling sampling = new Sampling(60, 1.5, 0, 1, 0, 12, false, 5);
         ModelConfig config = ModelConfig.llama(23, 12, 18, 1, 2, 1, 256, 0);
         List<List<List<Completion>>> all = new ArrayList<>();
@@ -324,8 +382,14 @@ final class CudaModelTest {
             launches.add(graphLaunches() - before);
         }
         assertThat(all.getLast()).usingRecursiveComparison().isEqualTo(all.getFirst());
-        int steps = all.getFirst().stream().flatMap(List::stream).mapToInt(c -> c.tokens().length - 1).max().orElseThrow();
-        assertThat(launches.getLast()).as("of %d steps, unpadded %d", steps, launches.getFirst()).isGreaterThan(steps * 3 / 4)
+        int steps = all.getFirst().stream()
+                .flatMap(List::stream)
+                .mapToInt(c -> c.tokens().length - 1)
+                .max()
+                .orElseThrow();
+        assertThat(launches.getLast())
+                .as("of %d steps, unpadded %d", steps, launches.getFirst())
+                .isGreaterThan(steps * 3 / 4)
                 .isGreaterThan(launches.getFirst() + steps / 5);
     }
 
@@ -356,8 +420,9 @@ final class CudaModelTest {
     }
 
     private static List<List<Completion>> generate(Backend backend, ModelConfig config, Sampling sampling) {
-        try (backend; Parameters parameters = Parameters.random(backend, config, 3)) {
-            return new Generator(new CausalLm(config, parameters, null)).generate(PROMPTS, sampling, done -> { });
+        try (backend;
+                Parameters parameters = Parameters.random(backend, config, 3)) {
+            return new Generator(new CausalLm(config, parameters, null)).generate(PROMPTS, sampling, done -> {});
         }
     }
 
@@ -365,17 +430,21 @@ final class CudaModelTest {
     @Test
     void recordedStepsSeeNewWeights() {
         ModelConfig config = ModelConfig.llama(23, 12, 18, 1, 2, 1, 64, 0);
-        try (Backend backend = new CudaBackend(0, Precision.BF16); Parameters first = Parameters.random(backend, config, 3);
-                Parameters second = Parameters.random(backend, config, 4); Parameters trained = Parameters.random(backend, config, 3);
+        try (Backend backend = new CudaBackend(0, Precision.BF16);
+                Parameters first = Parameters.random(backend, config, 3);
+                Parameters second = Parameters.random(backend, config, 4);
+                Parameters trained = Parameters.random(backend, config, 3);
                 KvCache cache = new KvCache(backend, config, 32);
-                Activations activations = new Activations(backend, config, Activations.Purpose.INFERENCE,
-                        new Activations.Capacity(1, 1, 32, 1, 0))) {
+                Activations activations = new Activations(
+                        backend, config, Activations.Purpose.INFERENCE, new Activations.Capacity(1, 1, 32, 1, 0))) {
             backend.trains(trained.block());
             CausalLm model = new CausalLm(config, trained, null);
             List<Double> before = logProbs(model, activations, cache);
             backend.copy(trained.block().whole(DType.F32), second.block().whole(DType.F32));
             List<Double> changed = logProbs(model, activations, cache);
-            assertThat(changed).isEqualTo(logProbs(new CausalLm(config, second, null), activations, cache)).isNotEqualTo(before);
+            assertThat(changed)
+                    .isEqualTo(logProbs(new CausalLm(config, second, null), activations, cache))
+                    .isNotEqualTo(before);
             backend.copy(trained.block().whole(DType.F32), first.block().whole(DType.F32));
             assertThat(logProbs(model, activations, cache)).isEqualTo(before);
         }
@@ -398,9 +467,13 @@ final class CudaModelTest {
         assertThat(pieces.runs()).isEqualTo(3);
         CachePages.Rows together = new CachePages(3).begin(3 * page);
         together.grow(3 * page);
-        try (Backend backend = new CudaBackend(0, precision); Parameters parameters = Parameters.random(backend, config, 3);
+        try (Backend backend = new CudaBackend(0, precision);
+                Parameters parameters = Parameters.random(backend, config, 3);
                 KvCache cache = new KvCache(backend, config, 8 * page);
-                Activations activations = new Activations(backend, config, Activations.Purpose.INFERENCE,
+                Activations activations = new Activations(
+                        backend,
+                        config,
+                        Activations.Purpose.INFERENCE,
                         new Activations.Capacity(1, 1, 3 * page, 1, 0))) {
             CausalLm model = new CausalLm(config, parameters, null);
             List<Double> right = logProbs(model, activations, cache, together, 3 * page);
@@ -409,7 +482,8 @@ final class CudaModelTest {
             if (!StandIn.isPresent()) {
                 return;
             }
-            // All but the first step, over no other token, whose shape is one of its own, and two when the table of segments moves as it grows.
+            // All but the first step, over no other token, whose shape is one of its own, and two when the table of
+            // segments moves as it grows.
             assertThat(graphLaunches() - before).isGreaterThanOrEqualTo(3 * page - 3);
         }
     }
@@ -421,7 +495,8 @@ final class CudaModelTest {
     }
 
     /** Of the tokens of a text of its own making, a step each. */
-    private static List<Double> logProbs(CausalLm model, Activations activations, KvCache cache, CachePages.Rows rows, int most) {
+    private static List<Double> logProbs(
+            CausalLm model, Activations activations, KvCache cache, CachePages.Rows rows, int most) {
         List<Double> logProbs = new ArrayList<>();
         DecodeBatch batch = new DecodeBatch();
         Draws draws = new Draws();
@@ -447,21 +522,25 @@ final class CudaModelTest {
     @ValueSource(strings = {"llama", "mistral", "gpt2"})
     void cachesInBf16(String kind) {
         List<List<Completion>> all;
-        try (CudaBackend cuda = new CudaBackend(0, Precision.BF16); Backend scalar = new ScalarBackend()) {
+        try (CudaBackend cuda = new CudaBackend(0, Precision.BF16);
+                Backend scalar = new ScalarBackend()) {
             CausalLm model = TinyModel.random(cuda, kind);
-            assertThat(KvCache.bytesPerRow(model.config(), cuda)).isEqualTo(KvCache.bytesPerRow(model.config(), scalar) / 2);
-            all = new Generator(model).generate(PROMPTS, new Sampling(10, 1, 0, 1, 0, 3, true, 5), done -> { });
+            assertThat(KvCache.bytesPerRow(model.config(), cuda))
+                    .isEqualTo(KvCache.bytesPerRow(model.config(), scalar) / 2);
+            all = new Generator(model).generate(PROMPTS, new Sampling(10, 1, 0, 1, 0, 3, true, 5), done -> {});
             model.parameters().close();
         }
         CausalLm right = TinyModel.random(new ScalarBackend(), kind);
         List<Scorer.Item> items = new ArrayList<>();
         for (int p = 0; p < PROMPTS.size(); p++) {
-            items.add(new Scorer.Item(PROMPTS.get(p), all.get(p).stream().map(Completion::tokens).toList()));
+            items.add(new Scorer.Item(
+                    PROMPTS.get(p), all.get(p).stream().map(Completion::tokens).toList()));
         }
-        List<List<double[]>> scores = new Scorer(right).score(items, done -> { });
+        List<List<double[]>> scores = new Scorer(right).score(items, done -> {});
         for (int p = 0; p < PROMPTS.size(); p++) {
             for (int k = 0; k < 3; k++) {
-                assertThat(all.get(p).get(k).logProbs()).containsExactly(scores.get(p).get(k), within(0.1));
+                assertThat(all.get(p).get(k).logProbs())
+                        .containsExactly(scores.get(p).get(k), within(0.1));
             }
         }
     }
@@ -473,7 +552,7 @@ final class CudaModelTest {
     private static List<List<Completion>> generate(Backend backend, String kind, Sampling sampling) {
         try (backend) {
             CausalLm model = TinyModel.random(backend, kind);
-            List<List<Completion>> all = new Generator(model).generate(PROMPTS, sampling, done -> { });
+            List<List<Completion>> all = new Generator(model).generate(PROMPTS, sampling, done -> {});
             model.parameters().close();
             return all;
         }
@@ -487,7 +566,9 @@ final class CudaModelTest {
         double[] given = gradients(new CudaBackend(0, precision), "llama").getFirst();
         assertThat(given).containsExactly(right, within(precision == Precision.BF16 ? 0.1 : 0.02));
         if (precision == Precision.BF16) {
-            assertThat(given).isNotEqualTo(gradients(new CudaBackend(0, Precision.F32), "llama").getFirst());
+            assertThat(given)
+                    .isNotEqualTo(gradients(new CudaBackend(0, Precision.F32), "llama")
+                            .getFirst());
         }
     }
 

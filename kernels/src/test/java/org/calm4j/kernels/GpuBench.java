@@ -62,8 +62,10 @@ final class GpuBench {
         }
         int length = 1024 / divisor;
         int vocabulary = 32_000 / divisor;
-        ModelConfig small = ModelConfig.llama(50_304 / divisor, 768 / divisor, 3072 / divisor, divisor == 1 ? 12 : 1, 12, 12, 4 * length, 0);
-        ModelConfig large = ModelConfig.llama(vocabulary, 2048 / divisor, 5632 / divisor, divisor == 1 ? 22 : 1, 32, 4, 4 * length, 0);
+        ModelConfig small = ModelConfig.llama(
+                50_304 / divisor, 768 / divisor, 3072 / divisor, divisor == 1 ? 12 : 1, 12, 12, 4 * length, 0);
+        ModelConfig large = ModelConfig.llama(
+                vocabulary, 2048 / divisor, 5632 / divisor, divisor == 1 ? 22 : 1, 32, 4, 4 * length, 0);
         training("gpt2-124m shape", small, 8, length);
         training("llama-1b shape", large, 4, length);
         decoding("llama-1b shape", large, 1, 256 / divisor);
@@ -78,7 +80,12 @@ final class GpuBench {
             Tensor x = tensor(b, buffers, n, n);
             Tensor w = tensor(b, buffers, n, n);
             Tensor out = tensor(b, buffers, n, n);
-            report("linear " + n + "^3", precision, 2.0 * n * n * n, 0, time(b, () -> b.linearForward(out, x, w, 1, false)));
+            report(
+                    "linear " + n + "^3",
+                    precision,
+                    2.0 * n * n * n,
+                    0,
+                    time(b, () -> b.linearForward(out, x, w, 1, false)));
             attention(b, precision, buffers, (int) n);
             decode(b, precision, buffers, (int) n);
             if (precision == Precision.F32) {
@@ -96,11 +103,25 @@ final class GpuBench {
         Tensor weight = tensor(b, buffers, n);
         Tensor rstd = tensor(b, buffers, n);
         double bytes = 4.0 * n * n;
-        report("rmsNorm forward", Precision.F32, 0, 2 * bytes, time(b, () -> b.rmsNormForward(out, rstd, x, null, weight, 1e-5)));
-        report("rmsNorm forward with residual", Precision.F32, 0, 4 * bytes,
+        report(
+                "rmsNorm forward",
+                Precision.F32,
+                0,
+                2 * bytes,
+                time(b, () -> b.rmsNormForward(out, rstd, x, null, weight, 1e-5)));
+        report(
+                "rmsNorm forward with residual",
+                Precision.F32,
+                0,
+                4 * bytes,
                 time(b, () -> b.rmsNormForward(out, rstd, x, m, weight, 1e-5)));
         report("swiGlu forward", Precision.F32, 0, 3 * bytes, time(b, () -> b.swiGluForward(out, x, m)));
-        report("adamW", Precision.F32, 0, 7 * bytes, time(b, () -> b.adamW(out, m, v, x, AdamW.DEFAULT, 1e-3, 0.1, 1, 5)));
+        report(
+                "adamW",
+                Precision.F32,
+                0,
+                7 * bytes,
+                time(b, () -> b.adamW(out, m, v, x, AdamW.DEFAULT, 1e-3, 0.1, 1, 5)));
         Tensor one = tensor(b, buffers, 1);
         report("launch of one element", Precision.F32, 0, 0, time(b, () -> b.geluForward(one, one)));
     }
@@ -117,11 +138,23 @@ final class GpuBench {
         segments.add(0, rows, 0, rows, Segments.NONE);
         double pairs = 0.5 * rows * (rows + 1.0) * heads;
         double scale = 1 / Math.sqrt(d);
-        report("attention forward " + rows, precision, 4 * pairs * d, 0,
+        report(
+                "attention forward " + rows,
+                precision,
+                4 * pairs * d,
+                0,
                 time(b, () -> b.attentionForward(t.get(0), lse, t.get(1), t.get(2), t.get(3), segments, scale, 0)));
         // As others count it: five products, though two are computed twice here.
-        report("attention backward " + rows, precision, 10 * pairs * d, 0, time(b, () -> b.attentionBackward(t.get(4), t.get(5),
-                t.get(6), t.get(7), t.get(0), lse, t.get(1), t.get(2), t.get(3), segments, scale, 0)));
+        report(
+                "attention backward " + rows,
+                precision,
+                10 * pairs * d,
+                0,
+                time(
+                        b,
+                        () -> b.attentionBackward(
+                                t.get(4), t.get(5), t.get(6), t.get(7), t.get(0), lse, t.get(1), t.get(2), t.get(3),
+                                segments, scale, 0)));
     }
 
     /** Attention of one new token of each of 16 sequences, whose keys and values fill a cache of so many rows. */
@@ -146,9 +179,15 @@ final class GpuBench {
             segments.add(s, 1, s * length, length, Segments.NONE);
         }
         double pairs = (double) sequences * length * heads;
-        report("attention of " + sequences + " tokens over " + sequences * length, precision, 4 * pairs * d,
+        report(
+                "attention of " + sequences + " tokens over " + sequences * length,
+                precision,
+                4 * pairs * d,
                 2.0 * sequences * length * groups * d * type.bytes(),
-                time(b, () -> b.attentionForward(out, lse, q, cache.get(0), cache.get(1), segments, 1 / Math.sqrt(d), 0)));
+                time(
+                        b,
+                        () -> b.attentionForward(
+                                out, lse, q, cache.get(0), cache.get(1), segments, 1 / Math.sqrt(d), 0)));
     }
 
     /** All weights trained in BF16, on random tokens. */
@@ -156,12 +195,27 @@ final class GpuBench {
         Random random = new Random(1);
         List<Example.Document> lines = new ArrayList<>();
         for (int i = 0; i < sequences; i++) {
-            lines.add(new Example.Document(random.ints(length + 1, 0, config.vocabSize()).toArray(), 1, 1));
+            lines.add(new Example.Document(
+                    random.ints(length + 1, 0, config.vocabSize()).toArray(), 1, 1));
         }
-        TrainSettings settings = new TrainSettings(sequences, sequences, false, new Schedule(Schedule.Kind.CONSTANT, 1e-4, 0, 0, 100),
-                AdamW.DEFAULT, 0.1, 1, null, 0, 0, 0, false, 1);
-        try (Backend b = new CudaBackend(0, Precision.BF16); Parameters parameters = Parameters.random(b, config, 1);
-                Trainer trainer = new Trainer(new CausalLm(config, parameters, null), settings, lines, Replay.NONE, List.of())) {
+        TrainSettings settings = new TrainSettings(
+                sequences,
+                sequences,
+                false,
+                new Schedule(Schedule.Kind.CONSTANT, 1e-4, 0, 0, 100),
+                AdamW.DEFAULT,
+                0.1,
+                1,
+                null,
+                0,
+                0,
+                0,
+                false,
+                1);
+        try (Backend b = new CudaBackend(0, Precision.BF16);
+                Parameters parameters = Parameters.random(b, config, 1);
+                Trainer trainer =
+                        new Trainer(new CausalLm(config, parameters, null), settings, lines, Replay.NONE, List.of())) {
             System.out.println(trainer.memory());
             int steps = divisor == 1 ? STEPS : 1;
             for (int step = 0; step < steps; step++) {
@@ -174,7 +228,9 @@ final class GpuBench {
             double seconds = (System.nanoTime() - start) * 1e-9 / steps;
             double tokens = (double) sequences * length;
             // Products of the weights, the embedding's only as the head; and half the scores, which attention computes.
-            double weights = parameters.tensors().stream().mapToLong(w -> w.rank() == 2 ? w.size() : 0).sum();
+            double weights = parameters.tensors().stream()
+                    .mapToLong(w -> w.rank() == 2 ? w.size() : 0)
+                    .sum();
             double flops = tokens * (6 * weights + 6.0 * config.layers() * length * config.heads() * config.headDim());
             report("training step " + name, Precision.BF16, flops, 0, seconds);
             row("tokens per second", name + " precision=BF16 rows=" + (int) tokens, tokens / seconds, "tokens/s");
@@ -183,19 +239,25 @@ final class GpuBench {
 
     /** Weights as a model has that was stored in BF16: each step reads all of them. */
     private void decoding(String name, ModelConfig config, int sequences, int tokens) {
-        try (Backend b = new CudaBackend(0, Precision.BF16); Parameters parameters = Parameters.random(b, config, 1)) {
+        try (Backend b = new CudaBackend(0, Precision.BF16);
+                Parameters parameters = Parameters.random(b, config, 1)) {
             b.trains(parameters.block());
             Generator generator = new Generator(new CausalLm(config, parameters, null));
             Sampling sampling = new Sampling(tokens, 1, 0, 1, 0, sequences, true, 1);
             int[] prompt = new int[16];
             Arrays.setAll(prompt, i -> i % config.vocabSize());
-            generator.generate(List.of(prompt), sampling, done -> { });
+            generator.generate(List.of(prompt), sampling, done -> {});
             long start = System.nanoTime();
-            generator.generate(List.of(prompt), sampling, done -> { });
+            generator.generate(List.of(prompt), sampling, done -> {});
             double seconds = (System.nanoTime() - start) * 1e-9;
-            double weights = 2.0 * parameters.tensors().stream().mapToLong(Tensor::size).sum();
+            double weights =
+                    2.0 * parameters.tensors().stream().mapToLong(Tensor::size).sum();
             report("decoding step " + name + " x" + sequences, Precision.BF16, 0, weights, seconds / tokens);
-            row("tokens per second", name + " decoding precision=BF16 sequences=" + sequences, sequences * tokens / seconds, "tokens/s");
+            row(
+                    "tokens per second",
+                    name + " decoding precision=BF16 sequences=" + sequences,
+                    sequences * tokens / seconds,
+                    "tokens/s");
         }
     }
 
@@ -218,7 +280,10 @@ final class GpuBench {
         }
         for (long at = 0; at < size; at += some.length) {
             int count = (int) Math.min(some.length, size - at);
-            b.write(new Tensor("numbers", tensor.buffer(), tensor.offset() + Float.BYTES * at, DType.F32, count), some, count);
+            b.write(
+                    new Tensor("numbers", tensor.buffer(), tensor.offset() + Float.BYTES * at, DType.F32, count),
+                    some,
+                    count);
         }
     }
 
@@ -260,11 +325,26 @@ final class GpuBench {
     }
 
     private void report(String what, Precision precision, double flops, double bytes, double seconds) {
-        System.out.printf(Locale.ROOT, "%-34s %-4s %12.1f us%s%s%n", what, precision, seconds * 1e6, flops == 0 ? ""
-                : String.format(Locale.ROOT, " %8.2f TFLOP/s, %5.1f %% of the peak", flops / seconds * 1e-12,
-                        100 * flops / seconds / peaks.flops(precision)), bytes == 0 ? ""
-                : String.format(Locale.ROOT, " %8.1f GB/s, %5.1f %% of the bandwidth", bytes / seconds * 1e-9,
-                        100 * bytes / seconds / peaks.bandwidth()));
+        System.out.printf(
+                Locale.ROOT,
+                "%-34s %-4s %12.1f us%s%s%n",
+                what,
+                precision,
+                seconds * 1e6,
+                flops == 0
+                        ? ""
+                        : String.format(
+                                Locale.ROOT,
+                                " %8.2f TFLOP/s, %5.1f %% of the peak",
+                                flops / seconds * 1e-12,
+                                100 * flops / seconds / peaks.flops(precision)),
+                bytes == 0
+                        ? ""
+                        : String.format(
+                                Locale.ROOT,
+                                " %8.1f GB/s, %5.1f %% of the bandwidth",
+                                bytes / seconds * 1e-9,
+                                100 * bytes / seconds / peaks.bandwidth()));
         row(what, "precision=" + precision, seconds * 1e6, "us");
         if (flops > 0) {
             row(what, "precision=" + precision, 100 * flops / seconds / peaks.flops(precision), "% of peak");
@@ -275,8 +355,17 @@ final class GpuBench {
     }
 
     private void row(String benchmark, String params, double score, String unit) {
-        String row = String.format(Locale.ROOT, "%s,%s,%s,%s,gpu %s,%s,%.4g,0,%s%n", LocalDate.now(),
-                System.getProperty("calm.commit", "unknown"), peaks.name(), Runtime.version(), benchmark, params, score, unit);
+        String row = String.format(
+                Locale.ROOT,
+                "%s,%s,%s,%s,gpu %s,%s,%.4g,0,%s%n",
+                LocalDate.now(),
+                System.getProperty("calm.commit", "unknown"),
+                peaks.name(),
+                Runtime.version(),
+                benchmark,
+                params,
+                score,
+                unit);
         try {
             Files.writeString(file, row, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
         } catch (IOException e) {

@@ -21,8 +21,7 @@ final class GpuCheck {
 
     private static final List<String> KNOWN = List.of("test", "bench", "quick", "tiny");
 
-    private GpuCheck() {
-    }
+    private GpuCheck() {}
 
     public static void main(String[] arguments) {
         List<String> wanted = List.of(arguments);
@@ -49,12 +48,26 @@ final class GpuCheck {
     private static boolean test(boolean operations) {
         Path file = Path.of(System.getProperty("calm.tests", TESTS));
         TestLog log = new TestLog(file, System.out);
-        List<Class<?>> classes = operations ? List.of(CudaBackendConformanceTest.class, Bf16AttentionTest.class)
-                : List.of(CudaBackendConformanceTest.class, CudaBf16ConformanceTest.class, Bf16AttentionTest.class, RoundedWeightsTest.class,
-                        CudaModelTest.class, PtxTest.class);
-        LauncherFactory.create().execute(LauncherDiscoveryRequestBuilder.request()
-                .selectors(classes.stream().map(DiscoverySelectors::selectClass).toList()).filters(log.filter()).build(), log);
-        System.out.println((log.failures() == 0 ? "no test failed" : log.failures() + " tests failed") + "; what each did is in " + file);
+        List<Class<?>> classes = operations
+                ? List.of(CudaBackendConformanceTest.class, Bf16AttentionTest.class)
+                : List.of(
+                        CudaBackendConformanceTest.class,
+                        CudaBf16ConformanceTest.class,
+                        Bf16AttentionTest.class,
+                        RoundedWeightsTest.class,
+                        CudaModelTest.class,
+                        PtxTest.class);
+        LauncherFactory.create()
+                .execute(
+                        LauncherDiscoveryRequestBuilder.request()
+                                .selectors(classes.stream()
+                                        .map(DiscoverySelectors::selectClass)
+                                        .toList())
+                                .filters(log.filter())
+                                .build(),
+                        log);
+        System.out.println((log.failures() == 0 ? "no test failed" : log.failures() + " tests failed")
+                + "; what each did is in " + file);
         return log.failures() == 0;
     }
 }

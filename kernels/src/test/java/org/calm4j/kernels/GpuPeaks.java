@@ -16,19 +16,27 @@ record GpuPeaks(String name, double cores, double tensorCores, double bandwidth)
         try (CudaContext context = new CudaContext(ordinal)) {
             int major = context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
             int minor = context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
-            double clock = 1e3 * context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_CLOCK_RATE)
+            double clock = 1e3
+                    * context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_CLOCK_RATE)
                     * context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
             // Two transfers a clock.
-            double bandwidth = 2e3 * context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE)
-                    * context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH) / 8;
+            double bandwidth = 2e3
+                    * context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE)
+                    * context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH)
+                    / 8;
             // FLOPs of a multiprocessor in a clock, from NVIDIA's architecture papers.
-            int tensor = switch (10 * major + minor) {
-                case 80 -> 2048;
-                case 90 -> 4096;
-                case 100, 103 -> 8192;
-                default -> 512;
-            };
-            return new GpuPeaks(context.name().replace(',', ' '), clock * (major == 8 && minor == 0 ? 128 : 256), clock * tensor, bandwidth);
+            int tensor =
+                    switch (10 * major + minor) {
+                        case 80 -> 2048;
+                        case 90 -> 4096;
+                        case 100, 103 -> 8192;
+                        default -> 512;
+                    };
+            return new GpuPeaks(
+                    context.name().replace(',', ' '),
+                    clock * (major == 8 && minor == 0 ? 128 : 256),
+                    clock * tensor,
+                    bandwidth);
         }
     }
 
@@ -42,7 +50,12 @@ record GpuPeaks(String name, double cores, double tensorCores, double bandwidth)
 
     @Override
     public String toString() {
-        return String.format(Locale.ROOT, "%s: %.0f TFLOP/s in F32, %.0f on tensor cores in BF16, %.0f GB/s", name, cores * 1e-12,
-                tensorCores * 1e-12, bandwidth * 1e-9);
+        return String.format(
+                Locale.ROOT,
+                "%s: %.0f TFLOP/s in F32, %.0f on tensor cores in BF16, %.0f GB/s",
+                name,
+                cores * 1e-12,
+                tensorCores * 1e-12,
+                bandwidth * 1e-9);
     }
 }

@@ -37,13 +37,16 @@ final class PtxTest {
         for (String architecture : ARCHITECTURES) {
             read(compile(architecture), architecture, rows);
         }
-        StringBuilder table = new StringBuilder("kernel " + String.join(" ", ARCHITECTURES) + " (registers/shared bytes)\n");
-        rows.forEach((kernel, cells) -> table.append(kernel).append(' ').append(String.join(" ", cells)).append('\n'));
+        StringBuilder table =
+                new StringBuilder("kernel " + String.join(" ", ARCHITECTURES) + " (registers/shared bytes)\n");
+        rows.forEach((kernel, cells) ->
+                table.append(kernel).append(' ').append(String.join(" ", cells)).append('\n'));
         Path made = Files.createDirectories(Path.of("target")).resolve(TABLE);
         Files.writeString(made, table);
         try (InputStream in = PtxTest.class.getResourceAsStream(TABLE)) {
             String recorded = in == null ? "" : new String(in.readAllBytes(), StandardCharsets.UTF_8);
-            assertThat(table.toString()).as("what the kernels take; where a change is meant, %s replaces the recorded table", made)
+            assertThat(table.toString())
+                    .as("what the kernels take; where a change is meant, %s replaces the recorded table", made)
                     .isEqualTo(recorded);
         }
     }
@@ -57,12 +60,12 @@ final class PtxTest {
             if (entry.find()) {
                 kernel = entry.group(1);
             } else if (properties.find()) {
-                assertThat(properties.group(1) + " bytes of stack, " + properties.group(2) + " spilled").as("%s for %s", kernel,
-                        architecture)
+                assertThat(properties.group(1) + " bytes of stack, " + properties.group(2) + " spilled")
+                        .as("%s for %s", kernel, architecture)
                         .isEqualTo("0 bytes of stack, 0 spilled");
             } else if (used.find()) {
-                rows.computeIfAbsent(kernel, name -> new ArrayList<>()).add(used.group(1) + "/" + (used.group(2) == null ? "0"
-                        : used.group(2)));
+                rows.computeIfAbsent(kernel, name -> new ArrayList<>())
+                        .add(used.group(1) + "/" + (used.group(2) == null ? "0" : used.group(2)));
             }
         }
     }
@@ -87,6 +90,7 @@ final class PtxTest {
     @Test
     void compilesToACubin() {
         assumeFalse(StandIn.isPresent() && StandIn.isCheck(), "once is enough");
-        assertThat(new String(KernelImage.compile(KernelImage.ptx(), "sm_80"), 0, 4, StandardCharsets.ISO_8859_1)).isEqualTo("\u007fELF");
+        assertThat(new String(KernelImage.compile(KernelImage.ptx(), "sm_80"), 0, 4, StandardCharsets.ISO_8859_1))
+                .isEqualTo("\u007fELF");
     }
 }

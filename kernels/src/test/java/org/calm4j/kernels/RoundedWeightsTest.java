@@ -25,7 +25,12 @@ final class RoundedWeightsTest {
     private static final int IN = 33;
     private static final int ROWS = 5;
 
-    private enum Change { ADAMW, WRITE, COPY, ZERO }
+    private enum Change {
+        ADAMW,
+        WRITE,
+        COPY,
+        ZERO
+    }
 
     private final Random random = new Random(4);
 
@@ -45,9 +50,14 @@ final class RoundedWeightsTest {
     }
 
     /** Products before and after the change. */
-    private static double[][] products(boolean trained, Change change, double[] weights, double[] other, double[] inputs) {
-        try (CudaBackend b = new CudaBackend(0, Precision.BF16); Block block = block(b, OUT); Block moments = block(b, OUT);
-                Block squares = block(b, OUT); Block gradient = block(b, OUT); Block rows = block(b, ROWS);
+    private static double[][] products(
+            boolean trained, Change change, double[] weights, double[] other, double[] inputs) {
+        try (CudaBackend b = new CudaBackend(0, Precision.BF16);
+                Block block = block(b, OUT);
+                Block moments = block(b, OUT);
+                Block squares = block(b, OUT);
+                Block gradient = block(b, OUT);
+                Block rows = block(b, ROWS);
                 Block out = new Block.Plan().add("out", DType.F32, ROWS, OUT).allocate(b::allocate)) {
             Tensor w = block.get("matrix");
             b.write(w, weights, weights.length);
@@ -58,8 +68,17 @@ final class RoundedWeightsTest {
             }
             double[] before = product(b, out, rows, w);
             switch (change) {
-                case ADAMW -> b.adamW(List.copyOf(block.tensors()), List.copyOf(moments.tensors()), List.copyOf(squares.tensors()),
-                        List.copyOf(gradient.tensors()), AdamW.DEFAULT, 0.1, new double[] {0, 0.1}, 1, 1);
+                case ADAMW ->
+                    b.adamW(
+                            List.copyOf(block.tensors()),
+                            List.copyOf(moments.tensors()),
+                            List.copyOf(squares.tensors()),
+                            List.copyOf(gradient.tensors()),
+                            AdamW.DEFAULT,
+                            0.1,
+                            new double[] {0, 0.1},
+                            1,
+                            1);
                 case WRITE -> b.write(w, other, other.length);
                 case COPY -> b.copy(w, gradient.get("matrix"));
                 case ZERO -> b.zero(w.rows(1, 2));
@@ -75,13 +94,19 @@ final class RoundedWeightsTest {
     @ParameterizedTest
     @EnumSource(names = {"F32", "F16"})
     void frozenWeightsAreRoundedOnce(DType type) {
-        assumeTrue(CudaProbe.run().usable() && StandIn.isPresent(), "launches are counted by the stand-in, and its memory can be made small");
+        assumeTrue(
+                CudaProbe.run().usable() && StandIn.isPresent(),
+                "launches are counted by the stand-in, and its memory can be made small");
         CudaNatives.loadCublas();
         double[] weights = random.doubles(OUT * IN, -1, 1).toArray();
         double[] inputs = random.doubles(ROWS * IN, -1, 1).toArray();
         try (CudaBackend b = new CudaBackend(0, Precision.BF16);
-                Block block = new Block.Plan().add("vector", DType.F32, 3).add("matrix", type, OUT, IN).allocate(b::allocate);
-                Block written = block(b, OUT); Block rows = block(b, ROWS);
+                Block block = new Block.Plan()
+                        .add("vector", DType.F32, 3)
+                        .add("matrix", type, OUT, IN)
+                        .allocate(b::allocate);
+                Block written = block(b, OUT);
+                Block rows = block(b, ROWS);
                 Block out = new Block.Plan().add("out", DType.F32, ROWS, OUT).allocate(b::allocate)) {
             b.write(written.get("matrix"), weights, weights.length);
             b.copy(block.get("matrix"), written.get("matrix"));
@@ -89,7 +114,9 @@ final class RoundedWeightsTest {
             double[] anew = product(b, out, rows, block.get("matrix"));
             long free = b.memory().free();
             b.freezes(block.tensors());
-            assertThat(free - b.memory().free()).as("what the copy is going to take").isEqualTo(block.whole(DType.F32).bytes() / type.bytes() * 2);
+            assertThat(free - b.memory().free())
+                    .as("what the copy is going to take")
+                    .isEqualTo(block.whole(DType.F32).bytes() / type.bytes() * 2);
             List<Long> launches = new ArrayList<>();
             for (int i = 0; i < 3; i++) {
                 long before = StandIn.count(StandIn.Counter.LAUNCHES);
@@ -117,7 +144,10 @@ final class RoundedWeightsTest {
     }
 
     private static Block block(CudaBackend b, int rows) {
-        return new Block.Plan().add("vector", DType.F32, 3).add("matrix", DType.F32, rows, IN).allocate(b::allocate);
+        return new Block.Plan()
+                .add("vector", DType.F32, 3)
+                .add("matrix", DType.F32, rows, IN)
+                .allocate(b::allocate);
     }
 
     private static double[] product(CudaBackend b, Block out, Block rows, Tensor w) {
@@ -135,8 +165,11 @@ final class RoundedWeightsTest {
         long[] launches = new long[2];
         for (int trained = 0; trained < 2; trained++) {
             double[] zeros = new double[OUT * IN];
-            try (CudaBackend b = new CudaBackend(0, Precision.BF16); Block block = block(b, OUT); Block rows = block(b, ROWS);
-                    Block out = new Block.Plan().add("out", DType.F32, ROWS, OUT).allocate(b::allocate)) {
+            try (CudaBackend b = new CudaBackend(0, Precision.BF16);
+                    Block block = block(b, OUT);
+                    Block rows = block(b, ROWS);
+                    Block out =
+                            new Block.Plan().add("out", DType.F32, ROWS, OUT).allocate(b::allocate)) {
                 b.write(block.get("matrix"), zeros, zeros.length);
                 if (trained == 1) {
                     b.trains(block);

@@ -52,7 +52,9 @@ final class TestLog implements TestExecutionListener {
 
     /** Leaves out what passed before. */
     PostDiscoveryFilter filter() {
-        return test -> FilterResult.includedIf(!test.isTest() || !passed.contains(name(test.getSource().orElse(null), test.getUniqueId().toString())));
+        return test -> FilterResult.includedIf(!test.isTest()
+                || !passed.contains(
+                        name(test.getSource().orElse(null), test.getUniqueId().toString())));
     }
 
     int failures() {
@@ -85,7 +87,8 @@ final class TestLog implements TestExecutionListener {
             failures++;
         }
         if (test.isTest() || wrong) {
-            String word = wrong ? "FAILED" : result.getStatus() == TestExecutionResult.Status.ABORTED ? "skipped" : "ok";
+            String word =
+                    wrong ? "FAILED" : result.getStatus() == TestExecutionResult.Status.ABORTED ? "skipped" : "ok";
             say(word, test, result.getThrowable().map(TestLog::told).orElse(""));
         }
     }
@@ -93,11 +96,19 @@ final class TestLog implements TestExecutionListener {
     private void say(String word, TestIdentifier test, String problem) {
         ended += test.isTest() ? 1 : 0;
         double seconds = (System.nanoTime() - started.getOrDefault(test.getUniqueId(), System.nanoTime())) * 1e-9;
-        String line = String.format(Locale.ROOT, "%-7s %7.1f %s %s", word, seconds, name(test.getSource().orElse(null), test.getUniqueId()), problem).strip();
+        String line = String.format(
+                        Locale.ROOT,
+                        "%-7s %7.1f %s %s",
+                        word,
+                        seconds,
+                        name(test.getSource().orElse(null), test.getUniqueId()),
+                        problem)
+                .strip();
         out.println("[" + ended + "] " + line);
         out.flush();
         try {
-            Files.writeString(file, line + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND, StandardOpenOption.SYNC);
+            Files.writeString(
+                    file, line + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND, StandardOpenOption.SYNC);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -106,9 +117,12 @@ final class TestLog implements TestExecutionListener {
     /** Class and method, with the number of a repeated one; without blanks. */
     private static String name(Object source, String id) {
         int number = id.lastIndexOf('#');
-        String name = source instanceof MethodSource method ? method.getClassName().substring(method.getClassName().lastIndexOf('.') + 1) + "."
-                + method.getMethodName() : id;
-        // A test that a subclass inherits has the name of the class that declares it as its source; the id tells which class ran.
+        String name = source instanceof MethodSource method
+                ? method.getClassName().substring(method.getClassName().lastIndexOf('.') + 1) + "."
+                        + method.getMethodName()
+                : id;
+        // A test that a subclass inherits has the name of the class that declares it as its source; the id tells which
+        // class ran.
         int runner = id.indexOf("[class:");
         if (runner >= 0 && source instanceof MethodSource method) {
             String ran = id.substring(runner + "[class:".length(), id.indexOf(']', runner));

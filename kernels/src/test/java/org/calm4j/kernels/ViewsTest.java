@@ -53,33 +53,123 @@ final class ViewsTest {
         Segments segments = new Segments();
         segments.add(0, T, 0, T, Segments.NONE);
         return Stream.of(
-                of("embedding", (b, t) -> b.embeddingForward(t[0], t[1], t[2], true), types(f, h, i), matrix, matrix, rows),
-                of("embedding of F32", (b, t) -> b.embeddingForward(t[0], t[1], t[2], false), types(f, f, i), matrix, matrix, rows),
-                of("embedding backward", (b, t) -> b.embeddingBackward(t[0], t[1], t[2]), types(f, f, i), matrix, matrix, rows),
+                of(
+                        "embedding",
+                        (b, t) -> b.embeddingForward(t[0], t[1], t[2], true),
+                        types(f, h, i),
+                        matrix,
+                        matrix,
+                        rows),
+                of(
+                        "embedding of F32",
+                        (b, t) -> b.embeddingForward(t[0], t[1], t[2], false),
+                        types(f, f, i),
+                        matrix,
+                        matrix,
+                        rows),
+                of(
+                        "embedding backward",
+                        (b, t) -> b.embeddingBackward(t[0], t[1], t[2]),
+                        types(f, f, i),
+                        matrix,
+                        matrix,
+                        rows),
                 of("bias", (b, t) -> b.biasForward(t[0], t[1]), types(f, DType.F16), matrix, row),
-                of("RMS norm", (b, t) -> b.rmsNormForward(t[0], t[1], t[2], t[3], t[4], 1e-5), types(f, f, f, f, h), matrix, rows, matrix, matrix,
+                of(
+                        "RMS norm",
+                        (b, t) -> b.rmsNormForward(t[0], t[1], t[2], t[3], t[4], 1e-5),
+                        types(f, f, f, f, h),
+                        matrix,
+                        rows,
+                        matrix,
+                        matrix,
                         row),
-                of("RMS norm backward", (b, t) -> b.rmsNormBackward(t[0], t[1], t[2], t[3], t[4], t[5]), types(f, f, f, f, h, f), matrix, row,
-                        matrix, matrix, row, rows),
-                of("layer norm", (b, t) -> b.layerNormForward(t[0], t[1], t[2], t[3], t[4], t[5], t[6], 1e-5), types(f, f, f, f, f, h, f),
-                        matrix, rows, rows, matrix, matrix, row, row),
-                of("layer norm backward", (b, t) -> b.layerNormBackward(t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]),
-                        types(f, f, f, f, f, h, f, f), matrix, row, row, matrix, matrix, row, rows, rows),
+                of(
+                        "RMS norm backward",
+                        (b, t) -> b.rmsNormBackward(t[0], t[1], t[2], t[3], t[4], t[5]),
+                        types(f, f, f, f, h, f),
+                        matrix,
+                        row,
+                        matrix,
+                        matrix,
+                        row,
+                        rows),
+                of(
+                        "layer norm",
+                        (b, t) -> b.layerNormForward(t[0], t[1], t[2], t[3], t[4], t[5], t[6], 1e-5),
+                        types(f, f, f, f, f, h, f),
+                        matrix,
+                        rows,
+                        rows,
+                        matrix,
+                        matrix,
+                        row,
+                        row),
+                of(
+                        "layer norm backward",
+                        (b, t) -> b.layerNormBackward(t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]),
+                        types(f, f, f, f, f, h, f, f),
+                        matrix,
+                        row,
+                        row,
+                        matrix,
+                        matrix,
+                        row,
+                        rows,
+                        rows),
                 of("SwiGLU", (b, t) -> b.swiGluForward(t[0], t[1], t[2]), types(f, f, f), matrix, matrix, matrix),
-                of("SwiGLU backward", (b, t) -> b.swiGluBackward(t[0], t[1], t[2], t[3], t[4]), types(f, f, f, f, f), matrix, matrix, matrix,
-                        matrix, matrix),
+                of(
+                        "SwiGLU backward",
+                        (b, t) -> b.swiGluBackward(t[0], t[1], t[2], t[3], t[4]),
+                        types(f, f, f, f, f),
+                        matrix,
+                        matrix,
+                        matrix,
+                        matrix,
+                        matrix),
                 of("GELU", (b, t) -> b.geluForward(t[0], t[1]), types(f, f), matrix, matrix),
                 of("GELU backward", (b, t) -> b.geluBackward(t[0], t[1], t[2]), types(f, f, f), matrix, matrix, matrix),
                 of("widening copy", (b, t) -> b.copy(t[0], t[1]), types(f, h), matrix, matrix),
                 of("rounding copy", (b, t) -> b.copy(t[0], t[1]), types(h, f), matrix, matrix),
-                of("AdamW", (b, t) -> b.adamW(t[0], t[1], t[2], t[3], AdamW.DEFAULT, 1e-2, 0.1, 1, 1), types(f, f, f, f), matrix, matrix, matrix,
+                of(
+                        "AdamW",
+                        (b, t) -> b.adamW(t[0], t[1], t[2], t[3], AdamW.DEFAULT, 1e-2, 0.1, 1, 1),
+                        types(f, f, f, f),
+                        matrix,
+                        matrix,
+                        matrix,
                         matrix),
                 of("dropout", (b, t) -> b.dropout(t[0], t[1], 0.3, 7, false), types(f, f), matrix, matrix),
-                of("product", (b, t) -> b.linearForward(t[0], t[1], t[2], 1, false), types(f, f, h), new long[] {T, T}, matrix, matrix),
-                of("attention", (b, t) -> b.attentionForward(t[0], t[1], t[2], t[3], t[4], segments, 0.5, 0), types(f, f, f, f, f), heads, lse,
-                        heads, matrix(1), matrix(1)),
-                of("attention backward", (b, t) -> b.attentionBackward(t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], segments, 0.5, 0),
-                        types(f, f, f, f, f, f, f, f, f), heads, matrix(1), matrix(1), heads, heads, lse, heads, matrix(1), matrix(1)));
+                of(
+                        "product",
+                        (b, t) -> b.linearForward(t[0], t[1], t[2], 1, false),
+                        types(f, f, h),
+                        new long[] {T, T},
+                        matrix,
+                        matrix),
+                of(
+                        "attention",
+                        (b, t) -> b.attentionForward(t[0], t[1], t[2], t[3], t[4], segments, 0.5, 0),
+                        types(f, f, f, f, f),
+                        heads,
+                        lse,
+                        heads,
+                        matrix(1),
+                        matrix(1)),
+                of(
+                        "attention backward",
+                        (b, t) -> b.attentionBackward(
+                                t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], segments, 0.5, 0),
+                        types(f, f, f, f, f, f, f, f, f),
+                        heads,
+                        matrix(1),
+                        matrix(1),
+                        heads,
+                        heads,
+                        lse,
+                        heads,
+                        matrix(1),
+                        matrix(1)));
     }
 
     private static long[] matrix(int groups) {
@@ -119,7 +209,9 @@ final class ViewsTest {
             for (int shifted = 0; shifted <= operation.shapes.length; shifted++) {
                 double[][] given = run(operation, cuda, shifted);
                 for (int i = 0; i < right.length; i++) {
-                    assertThat(given[i]).as("tensor %d where %d is shifted", i, shifted).containsExactly(right[i], within(tolerance));
+                    assertThat(given[i])
+                            .as("tensor %d where %d is shifted", i, shifted)
+                            .containsExactly(right[i], within(tolerance));
                 }
             }
         }
@@ -142,7 +234,12 @@ final class ViewsTest {
                 continue;
             }
             backend.write(wide, values, size);
-            tensors[i] = tensor(backend, buffers, type, shifted == i || shifted == tensors.length ? type.bytes() : 0, operation.shapes[i]);
+            tensors[i] = tensor(
+                    backend,
+                    buffers,
+                    type,
+                    shifted == i || shifted == tensors.length ? type.bytes() : 0,
+                    operation.shapes[i]);
             backend.copy(tensors[i], wide);
         }
         operation.run.run(backend, tensors);

@@ -47,7 +47,8 @@ final class Device implements AutoCloseable {
     }
 
     void launch(String kernel, int grid, int block, int shared, CUstream stream, Pointer... parameters) {
-        JCudaDriver.cuLaunchKernel(function(kernel), grid, 1, 1, block, 1, 1, shared, stream, Pointer.to(parameters), null);
+        JCudaDriver.cuLaunchKernel(
+                function(kernel), grid, 1, 1, block, 1, 1, shared, stream, Pointer.to(parameters), null);
     }
 
     /** After a fault that was planted all calls fail, these too. */

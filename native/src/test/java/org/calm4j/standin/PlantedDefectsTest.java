@@ -33,15 +33,18 @@ class PlantedDefectsTest {
      * @param reported what the check build says, a regular expression: which of two threads comes first depends on the order
      * @param plain what the plain build says, so too; null when only the numbers are wrong, empty when it sees nothing
      */
-    record Defect(String kernel, String reported, String plain) {
-    }
+    record Defect(String kernel, String reported, String plain) {}
 
     private static final String RACE_OR_UNWRITTEN = "race on shared memory|shared memory that nobody wrote";
 
     private static final List<Defect> DEFECTS = List.of(
-            new Defect("write_behind_end", "out of bounds: byte 384 of the allocation of 384 bytes, at planted.cu",
+            new Defect(
+                    "write_behind_end",
+                    "out of bounds: byte 384 of the allocation of 384 bytes, at planted.cu",
                     "byte 384 of the allocation of 384"),
-            new Defect("write_before_start", "out of bounds: byte -4 of the allocation of 384 bytes, at planted.cu",
+            new Defect(
+                    "write_before_start",
+                    "out of bounds: byte -4 of the allocation of 384 bytes, at planted.cu",
                     "byte -[1-4] of the allocation of 384"),
             new Defect("read_far_behind_end", "block 0, thread 7: read of 4 bytes", "at planted.cu"),
             new Defect("read_before_start", "block 0, thread 7: read of 4 bytes", "at planted.cu"),
@@ -52,19 +55,32 @@ class PlantedDefectsTest {
             new Defect("two_blocks_write_a_word", "race on global memory at byte 0: two writes", ""),
             new Defect("block_reads_what_another_writes", "race on global memory|global memory that nobody wrote", ""),
             new Defect("threads_write_one_half_word", "race on shared memory", ""),
-            new Defect("divergent_barrier", RACE_OR_UNWRITTEN + "|20 of 32 threads wait; 12 have left",
+            new Defect(
+                    "divergent_barrier",
+                    RACE_OR_UNWRITTEN + "|20 of 32 threads wait; 12 have left",
                     "20 of 32 threads wait; 12 have left"),
-            new Defect("two_barriers_meet", "threads wait at the one at planted.cu", "threads wait at the one at planted.cu"),
+            new Defect(
+                    "two_barriers_meet",
+                    "threads wait at the one at planted.cu",
+                    "threads wait at the one at planted.cu"),
             new Defect("shuffle_with_lanes_that_left", "has left the kernel", "has left the kernel"),
             new Defect("shuffle_mask_without_caller", "the mask 0000ffff", "the mask 0000ffff"),
             new Defect("shared_memory_unwritten", "shared memory that nobody wrote", null),
             new Defect("global_memory_unwritten", "global memory that nobody wrote: byte", null),
             new Defect("misaligned_vector", "is not aligned to 16 bytes", "is not aligned to 16 bytes"),
-            new Defect("dynamic_shared_overrun", "write of 4 bytes out of bounds of dynamic shared memory: byte 128 of 128",
+            new Defect(
+                    "dynamic_shared_overrun",
+                    "write of 4 bytes out of bounds of dynamic shared memory: byte 128 of 128",
                     "out of bounds of dynamic shared memory at planted.cu"),
             new Defect("static_shared_overrun", "index 64 is out of bounds of", "index 64 is out of bounds of"),
-            new Defect("asynchronous_copy_not_waited_for", "shared memory that nobody wrote", "before 1 asynchronous copies"),
-            new Defect("asynchronous_copy_outlives_its_thread", "before 1 asynchronous copies", "before 1 asynchronous copies"),
+            new Defect(
+                    "asynchronous_copy_not_waited_for",
+                    "shared memory that nobody wrote",
+                    "before 1 asynchronous copies"),
+            new Defect(
+                    "asynchronous_copy_outlives_its_thread",
+                    "before 1 asynchronous copies",
+                    "before 1 asynchronous copies"),
             new Defect("null_pointer", "null pointer", "null pointer"));
 
     record Case(Defect defect, Order order) {
@@ -132,7 +148,15 @@ class PlantedDefectsTest {
             int n = GRID * BLOCK;
             CUdeviceptr in = Device.copy(numbers());
             CUdeviceptr out = Device.allocate(4L * n);
-            device.launch(kernel, GRID, BLOCK, 4 * BLOCK, null, Pointer.to(out), Pointer.to(in), Pointer.to(new int[] {n}),
+            device.launch(
+                    kernel,
+                    GRID,
+                    BLOCK,
+                    4 * BLOCK,
+                    null,
+                    Pointer.to(out),
+                    Pointer.to(in),
+                    Pointer.to(new int[] {n}),
                     Pointer.to(new int[] {defect ? 1 : 0}));
             float[] result = Device.read(out, n);
             JCudaDriver.cuMemFree(in);

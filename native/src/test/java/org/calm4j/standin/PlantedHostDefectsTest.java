@@ -89,7 +89,8 @@ class PlantedHostDefectsTest {
     @Test
     void anAddressThatIsNotOfTheDevice() {
         CUdeviceptr x = Device.copy(ONES);
-        assertThatThrownBy(() -> JCudaDriver.cuMemcpyDtoD(new CUdeviceptr(), x, 4L * N)).hasMessageContaining("CUDA_ERROR_INVALID_VALUE");
+        assertThatThrownBy(() -> JCudaDriver.cuMemcpyDtoD(new CUdeviceptr(), x, 4L * N))
+                .hasMessageContaining("CUDA_ERROR_INVALID_VALUE");
         assertThat(StandIn.report()).contains("not device memory: 32 bytes at a null pointer");
         assertThatThrownBy(() -> JCudaDriver.cuMemcpyDtoD(new CUdeviceptr().withByteOffset(1 << 20), x, 4L * N))
                 .hasMessageContaining("CUDA_ERROR_INVALID_VALUE");
@@ -127,10 +128,13 @@ class PlantedHostDefectsTest {
         assertThatThrownBy(() -> JCudaDriver.cuLaunchKernel(scale, 1, 1, 1, 128, 1, 1, 0, null, parameters, null))
                 .hasMessageContaining("CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES");
         // PTX that is older than the sources, or for a newer device or driver.
-        assertThatThrownBy(() -> function(ptx.replace(".f32", ".u64"), "planted_scale")).hasMessageContaining("CUDA_ERROR_NOT_FOUND");
+        assertThatThrownBy(() -> function(ptx.replace(".f32", ".u64"), "planted_scale"))
+                .hasMessageContaining("CUDA_ERROR_NOT_FOUND");
         assertThat(StandIn.report()).contains("its parameters in the PTX are others");
-        assertThatThrownBy(() -> function(ptx.replace("sm_80", "sm_100"), "planted_scale")).hasMessageContaining("NO_BINARY_FOR_GPU");
-        assertThatThrownBy(() -> function(ptx.replace("7.0", "9.0"), "planted_scale")).hasMessageContaining("UNSUPPORTED_PTX_VERSION");
+        assertThatThrownBy(() -> function(ptx.replace("sm_80", "sm_100"), "planted_scale"))
+                .hasMessageContaining("NO_BINARY_FOR_GPU");
+        assertThatThrownBy(() -> function(ptx.replace("7.0", "9.0"), "planted_scale"))
+                .hasMessageContaining("UNSUPPORTED_PTX_VERSION");
         assertThatThrownBy(() -> function("not PTX", "planted_scale")).hasMessageContaining("CUDA_ERROR_INVALID_IMAGE");
     }
 
@@ -141,11 +145,12 @@ class PlantedHostDefectsTest {
                 .hasMessageContaining("CUDA_ERROR_INVALID_VALUE");
         assertThat(StandIn.report()).contains("bytes of shared memory without opting in");
         CUfunction scale = device.function("planted_scale");
-        JCudaDriver.cuFuncSetAttribute(scale, CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 64 << 10);
+        JCudaDriver.cuFuncSetAttribute(
+                scale, CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 64 << 10);
         device.launch("planted_scale", 1, N, 64 << 10, null, scaling(x));
-        assertThatThrownBy(() -> JCudaDriver.cuFuncSetAttribute(scale,
-                CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 228
-                        << 10)).hasMessageContaining("CUDA_ERROR_INVALID_VALUE");
+        assertThatThrownBy(() -> JCudaDriver.cuFuncSetAttribute(
+                        scale, CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 228 << 10))
+                .hasMessageContaining("CUDA_ERROR_INVALID_VALUE");
     }
 
     @Test
@@ -269,7 +274,8 @@ class PlantedHostDefectsTest {
         JCudaDriver.cuDevicePrimaryCtxRelease(new CUdevice());
         assertThat(StandIn.report()).contains("cuDevicePrimaryCtxRelease: leaked: 1 device allocations (100 bytes)");
         assertThatThrownBy(() -> Device.allocate(1)).hasMessageContaining("CUDA_ERROR_INVALID_CONTEXT");
-        assertThatThrownBy(() -> JCudaDriver.cuDevicePrimaryCtxRelease(new CUdevice())).hasMessageContaining("CUDA_ERROR_INVALID_CONTEXT");
+        assertThatThrownBy(() -> JCudaDriver.cuDevicePrimaryCtxRelease(new CUdevice()))
+                .hasMessageContaining("CUDA_ERROR_INVALID_CONTEXT");
         StandIn.resetAll();
         assertThat(StandIn.live()).isEmpty();
     }
@@ -281,7 +287,8 @@ class PlantedHostDefectsTest {
 
     @Test
     void whatIsNotInTheStandInSaysSo() {
-        assertThatThrownBy(() -> JCudaDriver.cuMemAllocManaged(new CUdeviceptr(), 100, 1)).hasMessageContaining("CUDA_ERROR_NOT_SUPPORTED");
+        assertThatThrownBy(() -> JCudaDriver.cuMemAllocManaged(new CUdeviceptr(), 100, 1))
+                .hasMessageContaining("CUDA_ERROR_NOT_SUPPORTED");
         assertThat(StandIn.report()).contains("cuMemAllocManaged is not in the stand-in");
     }
 
@@ -382,12 +389,14 @@ class PlantedHostDefectsTest {
             CUdeviceptr unwritten = Device.allocate(4 * 4);
             JCublas2.cublasSgemm(handle, n, n, 2, 2, 2, one, unwritten, 2, a, 2, zero, c, 2);
             assertThatThrownBy(JCudaDriver::cuCtxSynchronize).hasMessageContaining("CUDA_ERROR_LAUNCH_FAILED");
-            assertThat(StandIn.report()).contains("cublasSgemm: reads what nobody wrote: byte 0 of the allocation of 16 bytes");
+            assertThat(StandIn.report())
+                    .contains("cublasSgemm: reads what nobody wrote: byte 0 of the allocation of 16 bytes");
             StandIn.reset();
         }
         JCublas2.cublasSgemm(handle, n, n, 2, 3, 2, one, a, 2, a, 2, zero, c, 2);
         assertThatThrownBy(JCudaDriver::cuCtxSynchronize).hasMessageContaining("CUDA_ERROR_ILLEGAL_ADDRESS");
-        assertThat(StandIn.report()).contains("cublasSgemm: out of bounds: 8 bytes at byte 16 of the allocation of 16 bytes");
+        assertThat(StandIn.report())
+                .contains("cublasSgemm: out of bounds: 8 bytes at byte 16 of the allocation of 16 bytes");
         JCublas2.cublasDestroy(handle);
     }
 

@@ -15,15 +15,25 @@ import java.lang.invoke.MethodHandle;
 @SuppressWarnings("restricted")
 public final class StandIn {
     /** The order in which threads of a block, blocks of a grid and independent work go. */
-    public enum Order { FORWARD, REVERSE, RANDOM }
+    public enum Order {
+        FORWARD,
+        REVERSE,
+        RANDOM
+    }
 
     /** What the stand-in counts. */
-    public enum Counter { LAUNCHES, GRAPH_LAUNCHES, COPIES, PRODUCTS, SWITCHES, THREADS }
+    public enum Counter {
+        LAUNCHES,
+        GRAPH_LAUNCHES,
+        COPIES,
+        PRODUCTS,
+        SWITCHES,
+        THREADS
+    }
 
     private static final SymbolLookup LIBRARY = find();
 
-    private StandIn() {
-    }
+    private StandIn() {}
 
     private static SymbolLookup find() {
         try {
@@ -64,7 +74,11 @@ public final class StandIn {
     }
 
     public static void order(Order order, long seed) {
-        call("simt_order", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG), order.ordinal(), seed);
+        call(
+                "simt_order",
+                FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG),
+                order.ordinal(),
+                seed);
     }
 
     public static Order order() {
@@ -78,12 +92,17 @@ public final class StandIn {
 
     /** @param driver such as 12060 for CUDA 12.6 */
     public static void device(int major, int minor, int driver) {
-        call("simt_device", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT), major, minor,
+        call(
+                "simt_device",
+                FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT),
+                major,
+                minor,
                 driver);
     }
 
     public static long count(Counter counter) {
-        return (long) call("simt_counter", FunctionDescriptor.of(ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT), counter.ordinal());
+        return (long) call(
+                "simt_counter", FunctionDescriptor.of(ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT), counter.ordinal());
     }
 
     private static String text(String name) {
@@ -93,7 +112,8 @@ public final class StandIn {
 
     private static Object call(String name, FunctionDescriptor descriptor, Object... arguments) {
         try {
-            MethodHandle handle = Linker.nativeLinker().downcallHandle(LIBRARY.find(name).orElseThrow(), descriptor);
+            MethodHandle handle =
+                    Linker.nativeLinker().downcallHandle(LIBRARY.find(name).orElseThrow(), descriptor);
             return handle.invokeWithArguments(arguments);
         } catch (Throwable t) {
             throw new AssertionError("the stand-in's " + name, t);

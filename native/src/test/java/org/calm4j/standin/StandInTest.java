@@ -37,7 +37,10 @@ class StandInTest {
         float[] x = {1, 2, 3, 4, 5};
         CUdeviceptr memory = Device.copy(x);
         long before = StandIn.count(StandIn.Counter.THREADS);
-        device.launch("planted_scale", 3, 2, 0, null, Pointer.to(memory), Pointer.to(new float[] {3}), Pointer.to(new long[] {x.length}));
+        device.launch(
+                "planted_scale", 3, 2, 0, null, Pointer.to(memory), Pointer.to(new float[] {3}), Pointer.to(new long[] {
+                    x.length
+                }));
         assertThat(Device.read(memory, x.length)).containsExactly(3, 6, 9, 12, 15);
         assertThat(StandIn.count(StandIn.Counter.THREADS) - before).isEqualTo(6);
         JCudaDriver.cuMemFree(memory);
@@ -77,8 +80,8 @@ class StandInTest {
         JCublas2.setExceptionsEnabled(true);
         cublasHandle handle = new cublasHandle();
         JCublas2.cublasCreate(handle);
-        CUdeviceptr a = Device.copy(new float[] {1, 2, 3, 4, 5, 6});            // 2×3, by columns
-        CUdeviceptr b = Device.copy(new float[] {1, 0, 2, 0, 1, 1});            // 3×2
+        CUdeviceptr a = Device.copy(new float[] {1, 2, 3, 4, 5, 6}); // 2×3, by columns
+        CUdeviceptr b = Device.copy(new float[] {1, 0, 2, 0, 1, 1}); // 3×2
         CUdeviceptr c = Device.allocate(4 * 4);
         Pointer one = Pointer.to(new float[] {1});
         Pointer zero = Pointer.to(new float[] {0});

@@ -15,7 +15,8 @@ import org.calm4j.engine.op.simd.Peaks;
  * @param seconds to measure each workload for, after half as long of warming up
  * @param byOperation whether to say where the time went
  */
-public record Bench(Backend backend, int threads, String model, List<String> names, double seconds, boolean byOperation) {
+public record Bench(
+        Backend backend, int threads, String model, List<String> names, double seconds, boolean byOperation) {
     private static final int LEAST_RUNS = 5;
 
     /** All that {@code calm bench} can measure. */
@@ -28,7 +29,8 @@ public record Bench(Backend backend, int threads, String model, List<String> nam
         List<Measurement> results = new ArrayList<>();
         Backend measured = byOperation ? OperationTimes.counting(backend) : backend;
         OperationTimes operations = byOperation ? OperationTimes.of(measured) : null;
-        try (Peaks peaks = new Peaks(threads); Workloads workloads = new Workloads(measured, model)) {
+        try (Peaks peaks = new Peaks(threads);
+                Workloads workloads = new Workloads(measured, model)) {
             // The first ones are slow: nothing is compiled yet.
             for (int i = 0; i < LEAST_RUNS; i++) {
                 peaks.flops();
@@ -60,7 +62,14 @@ public record Bench(Backend backend, int threads, String model, List<String> nam
         double median = times.getPercentile(50);
         double rate = workload.amount() / median;
         double spread = rate * (times.getPercentile(75) - times.getPercentile(25)) / (2 * median);
-        return new Measurement(workload.name(), workload.params(), threads, (int) times.getN(), rate, spread, workload.unit(),
+        return new Measurement(
+                workload.name(),
+                workload.params(),
+                threads,
+                (int) times.getN(),
+                rate,
+                spread,
+                workload.unit(),
                 workload.flops() == 0 ? null : workload.flops() / median / flops,
                 workload.bytes() == 0 ? null : workload.bytes() / median / bandwidth,
                 operations == null ? null : operations.perRun(times.getN()));

@@ -23,11 +23,9 @@ public final class History {
      * @param params as {@code name=value}, apart by blanks
      * @param error of the score: what the benchmark takes for it, in the same unit
      */
-    public record Row(String benchmark, String params, double score, double error, String unit) {
-    }
+    public record Row(String benchmark, String params, double score, double error, String unit) {}
 
-    private History() {
-    }
+    private History() {}
 
     /** Adds rows, with today, the commit of the folder's checkout, this machine and this JVM. */
     public static void append(Path folder, List<Row> rows) {
@@ -36,8 +34,15 @@ public final class History {
         StringBuilder text = new StringBuilder(Files.exists(file) ? "" : HEADER + "\n");
         String machine = LocalDate.now() + "," + commit(folder) + "," + cpu() + "," + Runtime.version();
         for (Row row : rows) {
-            text.append(String.format(Locale.ROOT, "%s,%s,%s,%.4g,%.2g,%s%n", machine, row.benchmark(), row.params().replace(',', ' '), row.score(),
-                    row.error(), row.unit()));
+            text.append(String.format(
+                    Locale.ROOT,
+                    "%s,%s,%s,%.4g,%.2g,%s%n",
+                    machine,
+                    row.benchmark(),
+                    row.params().replace(',', ' '),
+                    row.score(),
+                    row.error(),
+                    row.unit()));
         }
         try {
             Files.writeString(file, text, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
@@ -48,8 +53,11 @@ public final class History {
 
     private static String commit(Path folder) {
         try {
-            Process git = new ProcessBuilder("git", "-C", folder.toString(), "rev-parse", "--short", "HEAD").redirectErrorStream(true).start();
-            try (BufferedReader out = new BufferedReader(new InputStreamReader(git.getInputStream(), StandardCharsets.UTF_8))) {
+            Process git = new ProcessBuilder("git", "-C", folder.toString(), "rev-parse", "--short", "HEAD")
+                    .redirectErrorStream(true)
+                    .start();
+            try (BufferedReader out =
+                    new BufferedReader(new InputStreamReader(git.getInputStream(), StandardCharsets.UTF_8))) {
                 String line = out.readLine();
                 return line == null || !line.matches("[0-9a-f]{7,40}") ? "unknown" : line;
             }
@@ -62,8 +70,11 @@ public final class History {
     private static String cpu() {
         Path info = Path.of("/proc/cpuinfo");
         try (var lines = Files.lines(info)) {
-            return lines.filter(line -> line.startsWith("model name")).findFirst().map(line -> line.substring(line.indexOf(':') + 1).strip())
-                    .orElse(System.getProperty("os.arch")).replace(',', ' ');
+            return lines.filter(line -> line.startsWith("model name"))
+                    .findFirst()
+                    .map(line -> line.substring(line.indexOf(':') + 1).strip())
+                    .orElse(System.getProperty("os.arch"))
+                    .replace(',', ' ');
         } catch (IOException e) {
             // Other systems have no such file.
             return System.getProperty("os.arch");

@@ -11,9 +11,17 @@ import java.util.List;
  * @param bandwidthShare of what it could read at most; null where reading does not limit it
  * @param operations where the time went, the longest first; null where nobody asked
  */
-public record Measurement(String benchmark, String params, int threads, int runs, double perSecond, double spread, String unit,
-        Double peakShare, Double bandwidthShare, List<Operation> operations) {
+public record Measurement(
+        String benchmark,
+        String params,
+        int threads,
+        int runs,
+        double perSecond,
+        double spread,
+        String unit,
+        Double peakShare,
+        Double bandwidthShare,
+        List<Operation> operations) {
     /** An operation of the backend within one run. */
-    public record Operation(String name, double milliseconds, long calls) {
-    }
+    public record Operation(String name, double milliseconds, long calls) {}
 }

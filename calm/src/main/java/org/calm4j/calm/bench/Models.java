@@ -21,12 +21,11 @@ import org.calm4j.engine.text.Tokenizer;
 public final class Models {
     private static final Map<String, ObjectNode> SHAPES = shapes();
 
-    private Models() {
-    }
+    private Models() {}
 
     private static Map<String, ObjectNode> shapes() {
         try (InputStream in = Models.class.getResourceAsStream("shapes.json")) {
-            return Json.mapper().readValue(in, new TypeReference<TreeMap<String, ObjectNode>>() { });
+            return Json.mapper().readValue(in, new TypeReference<TreeMap<String, ObjectNode>>() {});
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -54,7 +53,9 @@ public final class Models {
      * @param name as {@link #config} takes it
      */
     static Tokenizer tokenizer(String name, List<String> texts) {
-        return SHAPES.containsKey(name) ? BpeTrainer.train(texts, config(name).vocabSize(), "</s>") : Tokenizer.read(Path.of(name));
+        return SHAPES.containsKey(name)
+                ? BpeTrainer.train(texts, config(name).vocabSize(), "</s>")
+                : Tokenizer.read(Path.of(name));
     }
 
     /** Elements of all matrices that a token is multiplied with, the head included. */
@@ -69,6 +70,8 @@ public final class Models {
     /** Floating-point operations of a forward pass: products of {@code rows} tokens and attention to {@code keys} keys in all. */
     static double forwardFlops(ModelConfig config, double rows, double scored, double keys) {
         double head = (double) config.vocabSize() * config.hiddenSize();
-        return 2 * rows * (matrices(config) - head) + 2 * scored * head + 4.0 * keys * config.layers() * config.heads() * config.headDim();
+        return 2 * rows * (matrices(config) - head)
+                + 2 * scored * head
+                + 4.0 * keys * config.layers() * config.heads() * config.headDim();
     }
 }

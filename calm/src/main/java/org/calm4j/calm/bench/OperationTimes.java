@@ -29,7 +29,8 @@ final class OperationTimes implements InvocationHandler {
 
     /** A backend that counts; what it counted is found by {@link #of}. */
     static Backend counting(Backend backend) {
-        return (Backend) Proxy.newProxyInstance(Backend.class.getClassLoader(), new Class<?>[] {Backend.class}, new OperationTimes(backend));
+        return (Backend) Proxy.newProxyInstance(
+                Backend.class.getClassLoader(), new Class<?>[] {Backend.class}, new OperationTimes(backend));
     }
 
     static OperationTimes of(Backend counting) {
@@ -59,7 +60,10 @@ final class OperationTimes implements InvocationHandler {
     /** What was counted since it was cleared, for one of so many runs, the longest first. */
     List<Measurement.Operation> perRun(long runs) {
         return sums.entrySet().stream()
-                .map(sum -> new Measurement.Operation(sum.getKey(), sum.getValue().nanos * 1e-6 / runs, sum.getValue().calls / runs))
-                .sorted(Comparator.comparingDouble(Measurement.Operation::milliseconds).reversed()).toList();
+                .map(sum -> new Measurement.Operation(
+                        sum.getKey(), sum.getValue().nanos * 1e-6 / runs, sum.getValue().calls / runs))
+                .sorted(Comparator.comparingDouble(Measurement.Operation::milliseconds)
+                        .reversed())
+                .toList();
     }
 }

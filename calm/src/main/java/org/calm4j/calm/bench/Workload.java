@@ -9,5 +9,4 @@ package org.calm4j.calm.bench;
  * @param flops floating-point operations of one run; 0 where they do not limit it
  * @param bytes read from memory at least in one run; 0 where they do not limit it
  */
-record Workload(String name, String params, double amount, String unit, double flops, double bytes, Runnable run) {
-}
+record Workload(String name, String params, double amount, String unit, double flops, double bytes, Runnable run) {}

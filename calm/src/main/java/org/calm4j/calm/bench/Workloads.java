@@ -32,7 +32,9 @@ import org.calm4j.engine.train.Trainer;
 
 /** What {@code calm bench} measures. The memory that the last one asked for took is freed with the next and on closing. */
 final class Workloads implements AutoCloseable {
-    private static final int[][] PRODUCTS = {{512, 768, 768}, {512, 3072, 768}, {512, 768, 3072}, {8, 3072, 768}, {1, 3072, 768}};
+    private static final int[][] PRODUCTS = {
+        {512, 768, 768}, {512, 3072, 768}, {512, 768, 3072}, {8, 3072, 768}, {1, 3072, 768}
+    };
     private static final int TEXTS = 4;
     private static final int TEXT_TOKENS = 64;
     private static final int PROMPT = 250;
@@ -80,14 +82,22 @@ final class Workloads implements AutoCloseable {
             Tensor x = tensor(rows, inputs);
             Tensor w = tensor(outputs, inputs);
             double flops = 2.0 * rows * outputs * inputs;
-            return new Workload("product", rows + "x" + outputs + "x" + inputs, flops * 1e-9, "GFLOP", flops, 0,
+            return new Workload(
+                    "product",
+                    rows + "x" + outputs + "x" + inputs,
+                    flops * 1e-9,
+                    "GFLOP",
+                    flops,
+                    0,
                     () -> backend.linearForward(out, x, w, 1, false));
         });
     }
 
     private Stream<Workload> trainStep() {
         return Stream.of(0).map(none -> {
-            List<Example.Document> texts = IntStream.range(0, TEXTS).mapToObj(i -> new Example.Document(tokens(TEXT_TOKENS + 1), 1, 1)).toList();
+            List<Example.Document> texts = IntStream.range(0, TEXTS)
+                    .mapToObj(i -> new Example.Document(tokens(TEXT_TOKENS + 1), 1, 1))
+                    .toList();
             double rows = TEXTS * TEXT_TOKENS;
             double flops = 3 * Models.forwardFlops(config, rows, rows, TEXTS * triangle(TEXT_TOKENS));
             return step("train-step", TEXTS + "x" + TEXT_TOKENS, texts, null, rows, flops);
@@ -104,26 +114,61 @@ final class Workloads implements AutoCloseable {
                     lines.add(new Example.Preference(prompt, tokens(COMPLETION), tokens(COMPLETION), 1));
                 } else {
                     for (int completion = 0; completion < 2; completion++) {
-                        lines.add(new Example.Document(IntStream.concat(Arrays.stream(prompt), Arrays.stream(tokens(COMPLETION))).toArray(), PROMPT, 1));
+                        lines.add(new Example.Document(
+                                IntStream.concat(Arrays.stream(prompt), Arrays.stream(tokens(COMPLETION)))
+                                        .toArray(),
+                                PROMPT,
+                                1));
                     }
                 }
             }
             double rows = PAIRS * (double) (shared ? PROMPT + 2 * COMPLETION : 2 * (PROMPT + COMPLETION));
             double keys = PAIRS * (2 * triangle(PROMPT + COMPLETION) - (shared ? triangle(PROMPT) : 0));
             double flops = 3 * Models.forwardFlops(config, rows, PAIRS * 2 * COMPLETION, keys);
-            return step("dpo-step", (shared ? "shared" : "apart") + " " + PAIRS + "x(" + PROMPT + "+2x" + COMPLETION + ")", lines,
-                    shared ? new PreferenceLoss.DpoSigmoid(0.1, 0) : null, PAIRS, flops);
+            return step(
+                    "dpo-step",
+                    (shared ? "shared" : "apart") + " " + PAIRS + "x(" + PROMPT + "+2x" + COMPLETION + ")",
+                    lines,
+                    shared ? new PreferenceLoss.DpoSigmoid(0.1, 0) : null,
+                    PAIRS,
+                    flops);
         });
     }
 
-    private Workload step(String name, String params, List<? extends Example> lines, PreferenceLoss loss, double amount, double flops) {
-        TrainSettings settings = new TrainSettings(lines.size(), 0, false, new Schedule(Schedule.Kind.CONSTANT, 1e-5, 0, 0, 1), AdamW.DEFAULT,
-                0.1, 1, loss, 0.1, 0, 0, false, 1);
-        List<Trainer.Reference> references = loss == null ? List.of() : lines.stream().map(line -> new Trainer.Reference(0, 0, null)).toList();
+    private Workload step(
+            String name,
+            String params,
+            List<? extends Example> lines,
+            PreferenceLoss loss,
+            double amount,
+            double flops) {
+        TrainSettings settings = new TrainSettings(
+                lines.size(),
+                0,
+                false,
+                new Schedule(Schedule.Kind.CONSTANT, 1e-5, 0, 0, 1),
+                AdamW.DEFAULT,
+                0.1,
+                1,
+                loss,
+                0.1,
+                0,
+                0,
+                false,
+                1);
+        List<Trainer.Reference> references = loss == null
+                ? List.of()
+                : lines.stream().map(line -> new Trainer.Reference(0, 0, null)).toList();
         Trainer trainer = new Trainer(model(), settings, lines, Replay.NONE, references);
         open.add(trainer);
         int[] step = new int[1];
-        return new Workload(name, params, amount, loss == null && name.startsWith("train") ? "token" : "pair", flops, 0,
+        return new Workload(
+                name,
+                params,
+                amount,
+                loss == null && name.startsWith("train") ? "token" : "pair",
+                flops,
+                0,
                 () -> trainer.step(step[0]++));
     }
 
@@ -142,9 +187,14 @@ final class Workloads implements AutoCloseable {
         List<int[]> texts = Stream.generate(() -> tokens(4)).limit(prompts).toList();
         Sampling sampling = new Sampling(DECODED, temperature, 0, 1, 0, samples, true, 1);
         double weights = 4 * Models.matrices(config);
-        return new Workload(name, prompts + "x" + samples + " sequences", (double) DECODED * prompts * samples, "token",
-                prompts * samples == 1 ? 0 : 2.0 * DECODED * prompts * samples * Models.matrices(config), DECODED * weights,
-                () -> generator.generate(texts, sampling, done -> { }));
+        return new Workload(
+                name,
+                prompts + "x" + samples + " sequences",
+                (double) DECODED * prompts * samples,
+                "token",
+                prompts * samples == 1 ? 0 : 2.0 * DECODED * prompts * samples * Models.matrices(config),
+                DECODED * weights,
+                () -> generator.generate(texts, sampling, done -> {}));
     }
 
     /** Statements in six languages, one text; on one thread, as all tokenizing is. */
@@ -152,11 +202,20 @@ final class Workloads implements AutoCloseable {
         return Stream.of(0).map(none -> {
             World world = World.create(WorldConfig.standard(), 1);
             List<String> statements = world.facts().stream()
-                    .flatMap(fact -> world.config().languages().stream().map(language -> world.statement(language, fact))).toList();
+                    .flatMap(fact ->
+                            world.config().languages().stream().map(language -> world.statement(language, fact)))
+                    .toList();
             Tokenizer tokenizer = Models.tokenizer(model, statements);
             String text = String.join("\n", statements);
             double bytes = text.getBytes(StandardCharsets.UTF_8).length;
-            return new Workload("tokenize", Math.round(bytes / 1000) + " kB of text", bytes * 1e-6, "MB", 0, 0, () -> tokenizer.encode(text));
+            return new Workload(
+                    "tokenize",
+                    Math.round(bytes / 1000) + " kB of text",
+                    bytes * 1e-6,
+                    "MB",
+                    0,
+                    0,
+                    () -> tokenizer.encode(text));
         });
     }
 

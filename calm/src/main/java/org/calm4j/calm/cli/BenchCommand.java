@@ -16,8 +16,13 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code calm bench}. */
-@Command(name = "bench", sortOptions = false, description = {"Measures speed: of products, training and DPO steps, decoding, sampling and tokenizing.",
-    "Peak and bandwidth are shares of what this machine reaches in the same run."},
+@Command(
+        name = "bench",
+        sortOptions = false,
+        description = {
+            "Measures speed: of products, training and DPO steps, decoding, sampling and tokenizing.",
+            "Peak and bandwidth are shares of what this machine reaches in the same run."
+        },
         footer = {"", "Example: calm bench train-step decode --model llama-110m --threads 1"})
 final class BenchCommand extends CalmCommand {
     private static final int MOST_OPERATIONS = 12;
@@ -26,26 +31,43 @@ final class BenchCommand extends CalmCommand {
     static final class Names implements Iterable<String> {
         @Override
         public Iterator<String> iterator() {
-            return List.of("products", "train-step", "dpo-step", "decode", "sample", "tokenize").iterator();
+            return List.of("products", "train-step", "dpo-step", "decode", "sample", "tokenize")
+                    .iterator();
         }
     }
 
-    @Parameters(paramLabel = "WHAT", arity = "0..*", completionCandidates = Names.class,
+    @Parameters(
+            paramLabel = "WHAT",
+            arity = "0..*",
+            completionCandidates = Names.class,
             description = "products, train-step, dpo-step, decode, sample, tokenize (default: all).")
     private List<String> names = List.of();
 
-    @Option(names = "--model", paramLabel = "SHAPE|DIR", defaultValue = "demo",
-            description = "A known shape, or a model folder whose shape is taken; weights are random (default: ${DEFAULT-VALUE}).")
+    @Option(
+            names = "--model",
+            paramLabel = "SHAPE|DIR",
+            defaultValue = "demo",
+            description =
+                    "A known shape, or a model folder whose shape is taken; weights are random (default: ${DEFAULT-VALUE}).")
     private String model;
 
-    @Option(names = "--seconds", paramLabel = "X", defaultValue = "3", converter = Numbers.AboveZero.class,
+    @Option(
+            names = "--seconds",
+            paramLabel = "X",
+            defaultValue = "3",
+            converter = Numbers.AboveZero.class,
             description = "Time for each figure, after half as long of warming up (default: ${DEFAULT-VALUE}).")
     private double seconds;
 
-    @Option(names = "--history", paramLabel = "DIR", description = "Adds a row for each figure to YEAR.csv there, such as benchmarks/history.")
+    @Option(
+            names = "--history",
+            paramLabel = "DIR",
+            description = "Adds a row for each figure to YEAR.csv there, such as benchmarks/history.")
     private Path history;
 
-    @Option(names = "--operations", description = "Says under each figure in which operations of the backend the time went (CPU only).")
+    @Option(
+            names = "--operations",
+            description = "Says under each figure in which operations of the backend the time went (CPU only).")
     private boolean operations;
 
     @Mixin
@@ -55,19 +77,37 @@ final class BenchCommand extends CalmCommand {
     void run() {
         for (String name : names) {
             if (!Bench.all().contains(name)) {
-                throw CalmException.usage("nothing to measure is called \"" + name + "\"; known: " + String.join(", ", Bench.all()));
+                throw CalmException.usage(
+                        "nothing to measure is called \"" + name + "\"; known: " + String.join(", ", Bench.all()));
             }
         }
         // A wrong name is said before anything is opened and printed.
         Models.config(model);
         try (Backend backend = device.open(this)) {
             if (operations && !backend.onHost()) {
-                throw CalmException.usage("--operations times calls, which says nothing about a GPU; take --device cpu");
+                throw CalmException.usage(
+                        "--operations times calls, which says nothing about a GPU; take --device cpu");
             }
             if (!isJson()) {
-                out().printf(Locale.ROOT, "%-11s %-26s %8s %14s %8s %7s %10s%n", "", "", "runs", "median", "±", "peak", "bandwidth");
+                out().printf(
+                                Locale.ROOT,
+                                "%-11s %-26s %8s %14s %8s %7s %10s%n",
+                                "",
+                                "",
+                                "runs",
+                                "median",
+                                "±",
+                                "peak",
+                                "bandwidth");
             }
-            List<Measurement> results = new Bench(backend, device.threads(), model, names.isEmpty() ? Bench.all() : names, seconds, operations).run(this::print);
+            List<Measurement> results = new Bench(
+                            backend,
+                            device.threads(),
+                            model,
+                            names.isEmpty() ? Bench.all() : names,
+                            seconds,
+                            operations)
+                    .run(this::print);
             if (isJson()) {
                 result(results, "");
             }
@@ -79,12 +119,28 @@ final class BenchCommand extends CalmCommand {
 
     private void print(Measurement found) {
         if (!isJson()) {
-            out().printf(Locale.ROOT, "%-11s %-26s %8d %8.4g %s/s %8.2g %7s %10s%n", found.benchmark(), found.params(), found.runs(),
-                    found.perSecond(), found.unit(), found.spread(), share(found.peakShare()), share(found.bandwidthShare()));
+            out().printf(
+                            Locale.ROOT,
+                            "%-11s %-26s %8d %8.4g %s/s %8.2g %7s %10s%n",
+                            found.benchmark(),
+                            found.params(),
+                            found.runs(),
+                            found.perSecond(),
+                            found.unit(),
+                            found.spread(),
+                            share(found.peakShare()),
+                            share(found.bandwidthShare()));
             if (found.operations() != null) {
-                double all = found.operations().stream().mapToDouble(Measurement.Operation::milliseconds).sum();
-                found.operations().stream().limit(MOST_OPERATIONS).forEach(operation -> out().printf(Locale.ROOT, "    %-24s %10.3f ms %4.0f %% %8d calls%n",
-                        operation.name(), operation.milliseconds(), 100 * operation.milliseconds() / all, operation.calls()));
+                double all = found.operations().stream()
+                        .mapToDouble(Measurement.Operation::milliseconds)
+                        .sum();
+                found.operations().stream().limit(MOST_OPERATIONS).forEach(operation -> out().printf(
+                                Locale.ROOT,
+                                "    %-24s %10.3f ms %4.0f %% %8d calls%n",
+                                operation.name(),
+                                operation.milliseconds(),
+                                100 * operation.milliseconds() / all,
+                                operation.calls()));
             }
             out().flush();
         }

@@ -15,22 +15,46 @@ import java.util.Map;
 import java.util.stream.Collectors;
 import org.calm4j.calm.hub.Tilde;
 import org.calm4j.engine.io.Json;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.TypeConversionException;
-import picocli.CommandLine;
 
 /** The program: {@code calm COMMAND …}. Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 bad input. */
-@Command(name = "calm", mixinStandardHelpOptions = true, versionProvider = Version.class, scope = ScopeType.LOCAL,
-        description = "Trains and runs language models, and aligns what they know across languages by their own majority vote (CALM).",
-        synopsisSubcommandLabel = "COMMAND", footer = {"", "calm COMMAND --help tells about a command. First of all: calm demo"})
+@Command(
+        name = "calm",
+        mixinStandardHelpOptions = true,
+        versionProvider = Version.class,
+        scope = ScopeType.LOCAL,
+        description =
+                "Trains and runs language models, and aligns what they know across languages by their own majority vote (CALM).",
+        synopsisSubcommandLabel = "COMMAND",
+        footer = {"", "calm COMMAND --help tells about a command. First of all: calm demo"})
 public final class Calm implements Runnable {
-    private static final List<Class<? extends CalmCommand>> COMMANDS = List.of(DemoCommand.class, RunCommand.class, SampleCommand.class,
-            VoteCommand.class, PairsCommand.class, DpoCommand.class, SftCommand.class, EvaluateCommand.class, ReportCommand.class,
-            PretrainCommand.class, GenerateCommand.class, ChatCommand.class, ScoreCommand.class, TokenizeCommand.class, TokenizerCommand.class, ImportCommand.class,
-            ConvertCommand.class, DownloadCommand.class, BenchCommand.class, DoctorCommand.class, CompletionCommand.class);
+    private static final List<Class<? extends CalmCommand>> COMMANDS = List.of(
+            DemoCommand.class,
+            RunCommand.class,
+            SampleCommand.class,
+            VoteCommand.class,
+            PairsCommand.class,
+            DpoCommand.class,
+            SftCommand.class,
+            EvaluateCommand.class,
+            ReportCommand.class,
+            PretrainCommand.class,
+            GenerateCommand.class,
+            ChatCommand.class,
+            ScoreCommand.class,
+            TokenizeCommand.class,
+            TokenizerCommand.class,
+            ImportCommand.class,
+            ConvertCommand.class,
+            DownloadCommand.class,
+            BenchCommand.class,
+            DoctorCommand.class,
+            CompletionCommand.class);
 
     @CommandLine.Spec
     private CommandSpec spec;
@@ -47,13 +71,19 @@ public final class Calm implements Runnable {
     static CommandLine line(List<String> arguments) {
         CommandLine line = new CommandLine(new Calm());
         List<Class<? extends CalmCommand>> first = COMMANDS.stream()
-                .filter(type -> !arguments.isEmpty() && type.getAnnotation(Command.class).name().equals(arguments.getFirst())).toList();
+                .filter(type -> !arguments.isEmpty()
+                        && type.getAnnotation(Command.class).name().equals(arguments.getFirst()))
+                .toList();
         boolean completion = first.contains(CompletionCommand.class);
         for (Class<? extends CalmCommand> type : first.isEmpty() || completion ? COMMANDS : first) {
-            line.addSubcommand(completion || first.contains(type) ? new CommandLine(type) : new CommandLine(named(type.getAnnotation(Command.class))));
+            line.addSubcommand(
+                    completion || first.contains(type)
+                            ? new CommandLine(type)
+                            : new CommandLine(named(type.getAnnotation(Command.class))));
         }
         // Quoted, or behind a comma, a ~ gets past the shell.
-        line.registerConverter(Path.class, text -> Path.of(Files.exists(Path.of(text)) ? text : Tilde.home(text, System.getenv())));
+        line.registerConverter(
+                Path.class, text -> Path.of(Files.exists(Path.of(text)) ? text : Tilde.home(text, System.getenv())));
         return line;
     }
 
@@ -65,27 +95,41 @@ public final class Calm implements Runnable {
 
     // Without this an enum's names count beside the words that we print, and an error lists both.
     private static void spellChoices(CommandLine command) {
-        command.getCommandSpec().options().stream().map(ArgSpec::type).filter(Class::isEnum).forEach(type -> spell(command, type));
+        command.getCommandSpec().options().stream()
+                .map(ArgSpec::type)
+                .filter(Class::isEnum)
+                .forEach(type -> spell(command, type));
     }
 
     private static <E> void spell(CommandLine command, Class<E> choices) {
         List<E> all = List.of(choices.getEnumConstants());
-        command.registerConverter(choices, value -> all.stream().filter(each -> each.toString().equalsIgnoreCase(value)).findFirst()
+        command.registerConverter(choices, value -> all.stream()
+                .filter(each -> each.toString().equalsIgnoreCase(value))
+                .findFirst()
                 .orElseThrow(() -> new TypeConversionException("'" + value + "' is none of "
                         + all.stream().map(E::toString).collect(Collectors.joining(", ")))));
     }
 
     // Behind --help no argument is wrong to picocli, not even a command that there is not.
     private static String[] known(CommandLine line, String... arguments) {
-        boolean unknown = arguments.length > 0 && !arguments[0].startsWith("-") && !line.getSubcommands().containsKey(arguments[0]);
+        boolean unknown = arguments.length > 0
+                && !arguments[0].startsWith("-")
+                && !line.getSubcommands().containsKey(arguments[0]);
         return unknown ? new String[] {arguments[0]} : arguments;
     }
 
     /** Runs one command; results go to {@code out}, all else to {@code err}. Returns the exit code. */
     static int execute(PrintWriter out, PrintWriter err, String... arguments) {
         Failures failures = new Failures();
-        CommandLine line = line(List.of(arguments)).setOut(out).setErr(err).setUsageHelpAutoWidth(false).setUsageHelpWidth(100)
-                .setAbbreviatedOptionsAllowed(false).setOverwrittenOptionsAllowed(true).setParameterExceptionHandler(failures).setExecutionExceptionHandler(failures);
+        CommandLine line = line(List.of(arguments))
+                .setOut(out)
+                .setErr(err)
+                .setUsageHelpAutoWidth(false)
+                .setUsageHelpWidth(100)
+                .setAbbreviatedOptionsAllowed(false)
+                .setOverwrittenOptionsAllowed(true)
+                .setParameterExceptionHandler(failures)
+                .setExecutionExceptionHandler(failures);
         line.getSubcommands().values().forEach(Calm::spellChoices);
         try {
             return line.execute(known(line, arguments));
@@ -102,8 +146,8 @@ public final class Calm implements Runnable {
     /** @param arguments a command and its options */
     public static void main(String[] arguments) {
         if (Integer.getInteger("calm.stderr") != null) {
-            System.setErr(new PrintStream(new FileOutputStream(descriptor(Integer.getInteger("calm.stderr"))), true,
-                    StandardCharsets.UTF_8));
+            System.setErr(new PrintStream(
+                    new FileOutputStream(descriptor(Integer.getInteger("calm.stderr"))), true, StandardCharsets.UTF_8));
         }
         PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
         if (!Arrays.asList(arguments).contains("--help")) {

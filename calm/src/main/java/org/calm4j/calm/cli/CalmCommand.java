@@ -29,7 +29,10 @@ abstract class CalmCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Option(names = {"-h", "--help"}, usageHelp = true, description = "Show this help.")
+    @Option(
+            names = {"-h", "--help"},
+            usageHelp = true,
+            description = "Show this help.")
     private boolean help;
 
     @Option(names = "--quiet", description = "No progress, no line at the start; results and errors only.")
@@ -86,16 +89,21 @@ abstract class CalmCommand implements Callable<Integer> {
     }
 
     private List<Path> paths(boolean written) {
-        return spec.args().stream().filter(arg -> written == (arg instanceof OptionSpec option && WRITTEN.contains(option.longestName())))
-                .map(ArgSpec::<Object>getValue).flatMap(value -> value instanceof Collection<?> all ? all.stream() : Stream.ofNullable(value))
-                .filter(Path.class::isInstance).map(Path.class::cast).toList();
+        return spec.args().stream()
+                .filter(arg -> written == (arg instanceof OptionSpec option && WRITTEN.contains(option.longestName())))
+                .map(ArgSpec::<Object>getValue)
+                .flatMap(value -> value instanceof Collection<?> all ? all.stream() : Stream.ofNullable(value))
+                .filter(Path.class::isInstance)
+                .map(Path.class::cast)
+                .toList();
     }
 
     /** @param input null for none */
     static void refuseIfSame(Path input, Path output) {
         try {
             if (input != null && Files.exists(input) && Files.exists(output) && Files.isSameFile(input, output)) {
-                throw CalmException.usage(output + " would be overwritten, and is an input; choose another place for the output");
+                throw CalmException.usage(
+                        output + " would be overwritten, and is an input; choose another place for the output");
             }
         } catch (IOException e) {
             // Who opens them says what is wrong.

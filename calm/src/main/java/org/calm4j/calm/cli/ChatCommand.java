@@ -20,13 +20,19 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code calm chat}. */
-@Command(name = "chat", sortOptions = false, description = {"A conversation with a model, a line a message.",
-    ChatCommand.COMMANDS + " How tokens are chosen, the model's generation_config.json says, unless options do."},
+@Command(
+        name = "chat",
+        sortOptions = false,
+        description = {
+            "A conversation with a model, a line a message.",
+            ChatCommand.COMMANDS + " How tokens are chosen, the model's generation_config.json says, unless options do."
+        },
         footer = {"", "Example: calm chat --model Qwen2.5-0.5B-Instruct --system \"Answer in one sentence.\""})
 final class ChatCommand extends CalmCommand {
     static final String COMMANDS = "/reset begins anew, /exit or Ctrl-D ends; Ctrl-C stops an answer.";
     /** What is meant for the program and not for the model. */
     private static final Pattern COMMAND = Pattern.compile("/[a-z?]+");
+
     private static final int INTERRUPTED = 130;
 
     @Mixin
@@ -35,35 +41,61 @@ final class ChatCommand extends CalmCommand {
     @Option(names = "--system", paramLabel = "TEXT", description = "What the model is told first.")
     private String system;
 
-    @Option(names = "--context-length", paramLabel = "N", defaultValue = "4096", converter = Numbers.Positive.class,
+    @Option(
+            names = "--context-length",
+            paramLabel = "N",
+            defaultValue = "4096",
+            converter = Numbers.Positive.class,
             description = "Tokens of the conversation at most, as far as the model goes (default: ${DEFAULT-VALUE}).")
     private int contextLength;
 
-    @Option(names = "--max-new-tokens", paramLabel = "N", defaultValue = "1024", converter = Numbers.Positive.class,
+    @Option(
+            names = "--max-new-tokens",
+            paramLabel = "N",
+            defaultValue = "1024",
+            converter = Numbers.Positive.class,
             description = "Tokens of an answer at most (default: ${DEFAULT-VALUE}).")
     private int maxNewTokens;
 
-    @Option(names = "--temperature", paramLabel = "T", converter = Numbers.ZeroOrMore.class,
+    @Option(
+            names = "--temperature",
+            paramLabel = "T",
+            converter = Numbers.ZeroOrMore.class,
             description = "0 takes the most probable token always.")
     private Double temperature;
 
-    @Option(names = "--top-k", paramLabel = "K", converter = Numbers.NotNegative.class,
+    @Option(
+            names = "--top-k",
+            paramLabel = "K",
+            converter = Numbers.NotNegative.class,
             description = "Only the K most probable tokens; 0: all.")
     private Integer topK;
 
-    @Option(names = "--top-p", paramLabel = "P", converter = Numbers.PositiveShare.class,
+    @Option(
+            names = "--top-p",
+            paramLabel = "P",
+            converter = Numbers.PositiveShare.class,
             description = "Only the most probable tokens that have this probability together.")
     private Double topP;
 
-    @Option(names = "--min-p", paramLabel = "M", converter = Numbers.Share.class,
+    @Option(
+            names = "--min-p",
+            paramLabel = "M",
+            converter = Numbers.Share.class,
             description = "Only tokens with this share of the most probable one's probability.")
     private Double minP;
 
-    @Option(names = "--repetition-penalty", paramLabel = "R", converter = Numbers.AboveZero.class,
+    @Option(
+            names = "--repetition-penalty",
+            paramLabel = "R",
+            converter = Numbers.AboveZero.class,
             description = "Makes tokens that are there already less probable; 1 does not.")
     private Double repetitionPenalty;
 
-    @Option(names = "--stop", paramLabel = "TEXT", description = "Ends an answer, which is cut before it. May be given several times.")
+    @Option(
+            names = "--stop",
+            paramLabel = "TEXT",
+            description = "Ends an answer, which is cut before it. May be given several times.")
     private List<String> stop = List.of();
 
     @Mixin
@@ -80,8 +112,10 @@ final class ChatCommand extends CalmCommand {
         if (stop.contains("")) {
             throw CalmException.usage("--stop needs a text");
         }
-        try (Backend backend = device.open(this); ModelFolder folder = model.open(this, backend);
-                ChatStage chat = new ChatStage(folder, system, contextLength, sampling(SamplingDefaults.read(model.model)))) {
+        try (Backend backend = device.open(this);
+                ModelFolder folder = model.open(this, backend);
+                ChatStage chat =
+                        new ChatStage(folder, system, contextLength, sampling(SamplingDefaults.read(model.model)))) {
             if (!chat.hasTemplate()) {
                 say("The model has no chat template: it goes on with the text, line by line.");
             }
@@ -97,9 +131,17 @@ final class ChatCommand extends CalmCommand {
     }
 
     private Sampling sampling(SamplingDefaults defaults) {
-        return new Sampling(maxNewTokens, temperature == null ? defaults.temperature() : temperature, topK == null ? defaults.topK() : topK,
-                topP == null ? defaults.topP() : topP, minP == null ? defaults.minP() : minP,
-                repetitionPenalty == null ? defaults.repetitionPenalty() : repetitionPenalty, stop, 1, false, seed.seed);
+        return new Sampling(
+                maxNewTokens,
+                temperature == null ? defaults.temperature() : temperature,
+                topK == null ? defaults.topK() : topK,
+                topP == null ? defaults.topP() : topP,
+                minP == null ? defaults.minP() : minP,
+                repetitionPenalty == null ? defaults.repetitionPenalty() : repetitionPenalty,
+                stop,
+                1,
+                false,
+                seed.seed);
     }
 
     /** The first one stops the answer; without an answer, or a second time, it ends the program. */

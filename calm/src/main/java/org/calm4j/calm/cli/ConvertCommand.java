@@ -14,10 +14,16 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
 /** {@code calm convert}. */
-@Command(name = "convert", sortOptions = false,
-        description = "Brings a model into another form: type of its weights, size of its files, adapter merged; or a .bin of llama2.c.",
-        footer = {"", "Example: calm convert --model base --output base-bf16 --dtype BF16 --max-shard-size 2GB",
-            "Example: calm convert --model stories260K.bin --tokenizer tok512.bin --output stories"})
+@Command(
+        name = "convert",
+        sortOptions = false,
+        description =
+                "Brings a model into another form: type of its weights, size of its files, adapter merged; or a .bin of llama2.c.",
+        footer = {
+            "",
+            "Example: calm convert --model base --output base-bf16 --dtype BF16 --max-shard-size 2GB",
+            "Example: calm convert --model stories260K.bin --tokenizer tok512.bin --output stories"
+        })
 final class ConvertCommand extends CalmCommand {
     /** For the shell's completion. */
     static final class Types implements Iterable<String> {
@@ -27,11 +33,17 @@ final class ConvertCommand extends CalmCommand {
         }
     }
 
-    @Option(names = "--model", paramLabel = "DIR|FILE.bin", required = true,
+    @Option(
+            names = "--model",
+            paramLabel = "DIR|FILE.bin",
+            required = true,
             description = "A model folder in the Hugging Face layout, or a model of llama2.c.")
     private Path model;
 
-    @Option(names = "--adapter", paramLabel = "DIR", description = "A PEFT folder (LoRA) that is merged into the weights.")
+    @Option(
+            names = "--adapter",
+            paramLabel = "DIR",
+            description = "A PEFT folder (LoRA) that is merged into the weights.")
     private Path adapter;
 
     @Option(names = "--tokenizer", paramLabel = "FILE", description = "The tokenizer.bin of a model of llama2.c.")
@@ -40,11 +52,18 @@ final class ConvertCommand extends CalmCommand {
     @Option(names = "--output", paramLabel = "DIR", required = true, description = "A new folder.")
     private Path output;
 
-    @Option(names = "--dtype", paramLabel = "F32|BF16|F16", converter = Type.class, completionCandidates = Types.class,
-        description = "Type of the weights (default: as they are).")
+    @Option(
+            names = "--dtype",
+            paramLabel = "F32|BF16|F16",
+            converter = Type.class,
+            completionCandidates = Types.class,
+            description = "Type of the weights (default: as they are).")
     private DType type;
 
-    @Option(names = "--max-shard-size", paramLabel = "SIZE", defaultValue = "5GB",
+    @Option(
+            names = "--max-shard-size",
+            paramLabel = "SIZE",
+            defaultValue = "5GB",
             description = "Of a file of weights, such as 500MB or 2GiB (default: ${DEFAULT-VALUE}).")
     private String maxShardSize;
 
@@ -61,7 +80,8 @@ final class ConvertCommand extends CalmCommand {
                 case "F32", "FLOAT32" -> DType.F32;
                 case "BF16", "BFLOAT16" -> DType.BF16;
                 case "F16", "FLOAT16" -> DType.F16;
-                default -> throw new TypeConversionException("'" + value + "' is no type of weights; known: F32, BF16, F16");
+                default ->
+                    throw new TypeConversionException("'" + value + "' is no type of weights; known: F32, BF16, F16");
             };
         }
     }

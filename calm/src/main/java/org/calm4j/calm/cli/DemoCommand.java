@@ -16,40 +16,70 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code calm demo}. */
-@Command(name = "demo", sortOptions = false, description = {"The whole experiment from nothing, in some minutes.",
-    "Pretrains a small model on a small real world in six languages, lets it vote, aligns it by its own vote, and measures. "
-            + "A second run of the same settings goes on where the first stopped."},
+@Command(
+        name = "demo",
+        sortOptions = false,
+        description = {
+            "The whole experiment from nothing, in some minutes.",
+            "Pretrains a small model on a small real world in six languages, lets it vote, aligns it by its own vote, and measures. "
+                    + "A second run of the same settings goes on where the first stopped."
+        },
         footer = {"", "Example: calm demo --seed 2 --full --output my-demo"})
 final class DemoCommand extends CalmCommand {
-    @Option(names = "--output", paramLabel = "DIR", defaultValue = "calm-demo",
+    @Option(
+            names = "--output",
+            paramLabel = "DIR",
+            defaultValue = "calm-demo",
             description = "Folder for all files (default: ${DEFAULT-VALUE}).")
     private Path output;
 
-    @Option(names = "--languages", paramLabel = "L,…", split = ",", description = "Languages of the world (default: en,zh,fr,de,it,ja). The "
-        + "others may ask two of them: en and de where both are there, otherwise the first two.")
+    @Option(
+            names = "--languages",
+            paramLabel = "L,…",
+            split = ",",
+            description = "Languages of the world (default: en,zh,fr,de,it,ja). The "
+                    + "others may ask two of them: en and de where both are there, otherwise the first two.")
     private List<String> languages;
 
-    @Option(names = "--world", paramLabel = "F.yaml", description = "What the world is like: languages, hubs, what each language knows, what pretraining "
-        + "reads. Its keys are those of world/world.yaml in the output folder; what it leaves out is as there.")
+    @Option(
+            names = "--world",
+            paramLabel = "F.yaml",
+            description =
+                    "What the world is like: languages, hubs, what each language knows, what pretraining "
+                            + "reads. Its keys are those of world/world.yaml in the output folder; what it leaves out is as there.")
     private Path world;
 
-    @Option(names = "--set", paramLabel = "KEY=VALUE", description = "One of these keys, such as coverage.language.en=0.5; may be repeated.")
+    @Option(
+            names = "--set",
+            paramLabel = "KEY=VALUE",
+            description = "One of these keys, such as coverage.language.en=0.5; may be repeated.")
     private Map<String, String> overrides = new LinkedHashMap<>();
 
-    @Option(names = "--quick", description = "A sixth of the pretraining and fewer questions: to see that it works, not for the figures.")
+    @Option(
+            names = "--quick",
+            description = "A sixth of the pretraining and fewer questions: to see that it works, not for the figures.")
     private boolean quick;
 
-    @Option(names = "--full", description = "Also the baselines and rivals (SFT on the chosen, each language's own vote, English for all, random votes, a second "
-        + "round, DPO on the truth, DPO with an SFT term and with replay, SFT with larger steps, ScPO, DCO) and the curve by number of voting languages.")
+    @Option(
+            names = "--full",
+            description =
+                    "Also the baselines and rivals (SFT on the chosen, each language's own vote, English for all, random votes, a second "
+                            + "round, DPO on the truth, DPO with an SFT term and with replay, SFT with larger steps, ScPO, DCO) and the curve by number of voting languages.")
     private boolean full;
 
-    @Option(names = "--from", paramLabel = "MODEL", description = "Start from this model folder instead of pretraining.")
+    @Option(
+            names = "--from",
+            paramLabel = "MODEL",
+            description = "Start from this model folder instead of pretraining.")
     private Path from;
 
     @Option(names = "--seed", paramLabel = "N", description = "Seed of all random numbers (default: 1).")
     private Long seed;
 
-    @Option(names = "--seeds", paramLabel = "N,…", split = ",",
+    @Option(
+            names = "--seeds",
+            paramLabel = "N,…",
+            split = ",",
             description = "The whole with each of these seeds, in seed-N below the output folder, and a report of all.")
     private List<Long> seeds = List.of();
 
@@ -69,12 +99,16 @@ final class DemoCommand extends CalmCommand {
         WorldConfig config = config();
         try (Backend backend = device.open(this)) {
             if (seeds.isEmpty()) {
-                ExperimentResult result = new Demo(output, config, seed == null ? 1 : seed, quick, full, from).run(backend, progress());
+                ExperimentResult result =
+                        new Demo(output, config, seed == null ? 1 : seed, quick, full, from).run(backend, progress());
                 result(result.json(), result.summary());
                 return;
             }
-            SeedSeries series = SeedSeries.run(output, seeds,
-                    each -> new Demo(SeedSeries.folder(output, each), config, each, quick, full, from).experiment(backend, progress()),
+            SeedSeries series = SeedSeries.run(
+                    output,
+                    seeds,
+                    each -> new Demo(SeedSeries.folder(output, each), config, each, quick, full, from)
+                            .experiment(backend, progress()),
                     progress());
             result(series.json(), series.summary());
         }

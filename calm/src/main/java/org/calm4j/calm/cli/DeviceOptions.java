@@ -20,23 +20,37 @@ final class DeviceOptions {
         }
     }
 
-    @Option(names = "--device", paramLabel = "auto|cpu|cuda[:N]", defaultValue = "auto", converter = Device.class, completionCandidates = Devices.class,
+    @Option(
+            names = "--device",
+            paramLabel = "auto|cpu|cuda[:N]",
+            defaultValue = "auto",
+            converter = Device.class,
+            completionCandidates = Devices.class,
             description = "Where to compute (default: ${DEFAULT-VALUE}).")
     private String device;
 
-    @Option(names = "--threads", paramLabel = "N", defaultValue = "0", converter = Threads.class,
+    @Option(
+            names = "--threads",
+            paramLabel = "N",
+            defaultValue = "0",
+            converter = Threads.class,
             description = "Threads of the CPU (default: all).")
     private int threads;
 
-    @Option(names = "--precision", paramLabel = "f32|tf32|bf16", converter = Operands.class,
-            description = "What matrix products multiply; sums are f32 (default: bf16 on a GPU that has it; the CPU computes in f32).")
+    @Option(
+            names = "--precision",
+            paramLabel = "f32|tf32|bf16",
+            converter = Operands.class,
+            description =
+                    "What matrix products multiply; sums are f32 (default: bf16 on a GPU that has it; the CPU computes in f32).")
     private Precision precision;
 
     /** Opens the device and says so in one line. */
     Backend open(CalmCommand command) {
         Backends.Choice choice = Backends.choose(device, threads, precision);
         boolean rounds = precision == null && choice.backend().keepsRounded();
-        command.say("calm: " + choice.backend().describe() + (rounds ? " (the default; --precision f32 rounds nothing)" : "")
+        command.say("calm: " + choice.backend().describe()
+                + (rounds ? " (the default; --precision f32 rounds nothing)" : "")
                 + (choice.why() == null ? "" : " (auto: " + choice.why() + ")"));
         return choice.backend();
     }
@@ -54,8 +68,8 @@ final class DeviceOptions {
             int threads = new Numbers.NotNegative().convert(value);
             int processors = Runtime.getRuntime().availableProcessors();
             if (threads > Math.max(MOST, processors)) {
-                throw new TypeConversionException("'" + value + "' must be at most " + Math.max(MOST, processors) + "; this machine has " + processors
-                        + (processors == 1 ? " processor" : " processors"));
+                throw new TypeConversionException("'" + value + "' must be at most " + Math.max(MOST, processors)
+                        + "; this machine has " + processors + (processors == 1 ? " processor" : " processors"));
             }
             return threads;
         }

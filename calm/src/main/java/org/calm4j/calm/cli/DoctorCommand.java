@@ -11,7 +11,9 @@ import org.calm4j.kernels.CudaProbe;
 import picocli.CommandLine.Command;
 
 /** {@code calm doctor}. */
-@Command(name = "doctor", description = "What this machine offers, what is missing, and what to do about it.",
+@Command(
+        name = "doctor",
+        description = "What this machine offers, what is missing, and what to do about it.",
         footer = {"", "Example: calm doctor --json"})
 final class DoctorCommand extends CalmCommand {
     /**
@@ -20,9 +22,16 @@ final class DoctorCommand extends CalmCommand {
      * @param cpu what computes without a GPU
      * @param advice what to do about what is missing
      */
-    private record Findings(String version, String jdk, @JsonProperty("java_home") String javaHome, int processors, long heap, long memory,
-            String cpu, CudaProbe cuda, List<String> advice) {
-    }
+    private record Findings(
+            String version,
+            String jdk,
+            @JsonProperty("java_home") String javaHome,
+            int processors,
+            long heap,
+            long memory,
+            String cpu,
+            CudaProbe cuda,
+            List<String> advice) {}
 
     @Override
     void run() {
@@ -37,14 +46,23 @@ final class DoctorCommand extends CalmCommand {
             advice.add("less than 2 GiB of memory: the demo needs about 1 GiB");
         }
         advice.addAll(cuda.missing());
-        Findings findings = new Findings(Version.calm4j(), Version.jvm(), System.getProperty("java.home"),
-                Runtime.getRuntime().availableProcessors(), Runtime.getRuntime().maxMemory(), memory, cpu, cuda, advice);
+        Findings findings = new Findings(
+                Version.calm4j(),
+                Version.jvm(),
+                System.getProperty("java.home"),
+                Runtime.getRuntime().availableProcessors(),
+                Runtime.getRuntime().maxMemory(),
+                memory,
+                cpu,
+                cuda,
+                advice);
         result(findings, text(findings));
     }
 
     private static long memory() {
         return ManagementFactory.getOperatingSystemMXBean() instanceof com.sun.management.OperatingSystemMXBean system
-                ? system.getTotalMemorySize() : 0;
+                ? system.getTotalMemorySize()
+                : 0;
     }
 
     private static String text(Findings found) {
@@ -56,13 +74,17 @@ final class DoctorCommand extends CalmCommand {
         row(text, "CPU backend", found.cpu);
         row(text, "CUDA driver", found.cuda.driver() == null ? "none" : "CUDA " + found.cuda.driver());
         for (CudaProbe.Device device : found.cuda.devices()) {
-            row(text, "CUDA device", device.name() + ", compute capability " + device.computeCapability() + ", " + gib(device.memory())
-                    + ", products in " + device.precision() + " unless --precision says otherwise");
+            row(
+                    text,
+                    "CUDA device",
+                    device.name() + ", compute capability " + device.computeCapability() + ", " + gib(device.memory())
+                            + ", products in " + device.precision() + " unless --precision says otherwise");
         }
         row(text, "cuBLAS", found.cuda.cublas() == null ? "none" : found.cuda.cublas());
         row(text, "CUDA kernels", found.cuda.kernels());
         found.advice.forEach(line -> row(text, "missing", line));
-        return text.append(found.cuda.usable() ? "All is there." : "The CPU does everything; a GPU is not needed.").toString();
+        return text.append(found.cuda.usable() ? "All is there." : "The CPU does everything; a GPU is not needed.")
+                .toString();
     }
 
     private static void row(StringBuilder text, String name, String value) {

@@ -15,37 +15,62 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code calm download}. */
-@Command(name = "download", sortOptions = false, description = {"Brings a model or a data set from a hub and prints its folder.",
-    "What is there already is not brought again; what was cut off goes on. Offline the cache is taken where it has all "
-            + "that is wanted. Reads HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE."},
+@Command(
+        name = "download",
+        sortOptions = false,
+        description = {
+            "Brings a model or a data set from a hub and prints its folder.",
+            "What is there already is not brought again; what was cut off goes on. Offline the cache is taken where it has all "
+                    + "that is wanted. Reads HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE."
+        },
         footer = {"", "Example: calm download Qwen/Qwen2.5-0.5B-Instruct --include '*.json' '*.safetensors'"})
 final class DownloadCommand extends CalmCommand {
     @Parameters(paramLabel = "ORG/NAME", description = "The repository.")
     private String id;
 
-    @Option(names = "--revision", paramLabel = "REV", defaultValue = "main",
+    @Option(
+            names = "--revision",
+            paramLabel = "REV",
+            defaultValue = "main",
             description = "A branch, tag or commit (default: ${DEFAULT-VALUE}).")
     private String revision;
 
-    @Option(names = "--repo-type", paramLabel = "model|dataset", defaultValue = "model",
+    @Option(
+            names = "--repo-type",
+            paramLabel = "model|dataset",
+            defaultValue = "model",
             description = "What it is (default: ${DEFAULT-VALUE}).")
     private RepoId.Type type;
 
-    @Option(names = "--include", paramLabel = "GLOB", arity = "1..*", description = "Only files that match one of them.")
+    @Option(
+            names = "--include",
+            paramLabel = "GLOB",
+            arity = "1..*",
+            description = "Only files that match one of them.")
     private List<String> include = List.of();
 
     @Option(names = "--exclude", paramLabel = "GLOB", arity = "1..*", description = "No file that matches one of them.")
     private List<String> exclude = List.of();
 
-    @Option(names = "--local-dir", paramLabel = "DIR",
-            description = "A plain folder for the files, instead of the cache. A file there that did not come from the hub, or was "
-                    + "changed since, is not replaced.")
+    @Option(
+            names = "--local-dir",
+            paramLabel = "DIR",
+            description =
+                    "A plain folder for the files, instead of the cache. A file there that did not come from the hub, or was "
+                            + "changed since, is not replaced.")
     private Path localDir;
 
-    @Option(names = "--cache-dir", paramLabel = "DIR", description = "The cache (default: HF_HUB_CACHE, or hub below HF_HOME).")
+    @Option(
+            names = "--cache-dir",
+            paramLabel = "DIR",
+            description = "The cache (default: HF_HUB_CACHE, or hub below HF_HOME).")
     private Path cacheDir;
 
-    @Option(names = "--max-workers", paramLabel = "N", defaultValue = "8", converter = Numbers.Positive.class,
+    @Option(
+            names = "--max-workers",
+            paramLabel = "N",
+            defaultValue = "8",
+            converter = Numbers.Positive.class,
             description = "Files under way at the same time (default: ${DEFAULT-VALUE}).")
     private int workers;
 
@@ -59,8 +84,8 @@ final class DownloadCommand extends CalmCommand {
             settings = settings.withCache(cacheDir);
         }
         Progress progress = progress();
-        Snapshot snapshot = new Snapshot(new RepoId(type, id, revision), new Globs(include, exclude), localDir, workers,
-                Duration.ofSeconds(1));
+        Snapshot snapshot = new Snapshot(
+                new RepoId(type, id, revision), new Globs(include, exclude), localDir, workers, Duration.ofSeconds(1));
         Snapshot.Result result;
         try {
             result = snapshot.download(settings, new Listener(progress));

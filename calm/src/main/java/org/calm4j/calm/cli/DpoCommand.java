@@ -7,9 +7,15 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code calm dpo}. */
-@Command(name = "dpo", sortOptions = false, description = "Trains a model on preference pairs by direct preference optimization.",
-        footer = {"", "Example: calm dpo --model base --data pairs.jsonl --output aligned \\",
-            "    --lora-rank 16 --learning-rate 1e-4"})
+@Command(
+        name = "dpo",
+        sortOptions = false,
+        description = "Trains a model on preference pairs by direct preference optimization.",
+        footer = {
+            "",
+            "Example: calm dpo --model base --data pairs.jsonl --output aligned \\",
+            "    --lora-rank 16 --learning-rate 1e-4"
+        })
 final class DpoCommand extends Training {
     @Option(names = "--model", paramLabel = "DIR", required = true, description = "The model to start from.")
     private Path model;

@@ -24,20 +24,33 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code calm evaluate}. */
-@Command(name = "evaluate", sortOptions = false,
+@Command(
+        name = "evaluate",
+        sortOptions = false,
         description = "Measures accuracy by language and consistency between languages, of predictions or of a model.",
-        footer = {"", "Example: calm evaluate --model aligned --data questions-en.jsonl questions-fr.jsonl \\",
+        footer = {
+            "",
+            "Example: calm evaluate --model aligned --data questions-en.jsonl questions-fr.jsonl \\",
             "    --output eval",
-            "Example: calm evaluate --predictions after.jsonl --against before.jsonl"})
+            "Example: calm evaluate --predictions after.jsonl --against before.jsonl"
+        })
 final class EvaluateCommand extends CalmCommand {
-    @Option(names = "--predictions", paramLabel = "FILE", arity = "1..*",
-            description = "Predictions, instead of a model. What is no label counts as unanswered; labels in another case, with "
-                    + "signs around them, or as numbers are read, and said.")
+    @Option(
+            names = "--predictions",
+            paramLabel = "FILE",
+            arity = "1..*",
+            description =
+                    "Predictions, instead of a model. What is no label counts as unanswered; labels in another case, with "
+                            + "signs around them, or as numbers are read, and said.")
     private List<Path> predictions;
 
-    @Option(names = "--against", paramLabel = "FILE", arity = "1..*",
-            description = "Predictions of another run on the same questions, such as before training: by how much this one differs, with the "
-                    + "interval of a paired bootstrap and McNemar's test in each language, is printed and goes to comparison.json.")
+    @Option(
+            names = "--against",
+            paramLabel = "FILE",
+            arity = "1..*",
+            description =
+                    "Predictions of another run on the same questions, such as before training: by how much this one differs, with the "
+                            + "interval of a paired bootstrap and McNemar's test in each language, is printed and goes to comparison.json.")
     private List<Path> against;
 
     @Option(names = "--model", paramLabel = "DIR", description = "A model folder in the Hugging Face layout.")
@@ -46,52 +59,89 @@ final class EvaluateCommand extends CalmCommand {
     @Option(names = "--adapter", paramLabel = "DIR", description = "A PEFT folder (LoRA) on top of it.")
     private Path adapter;
 
-    @Option(names = "--data", paramLabel = "FILE", arity = "1..*",
+    @Option(
+            names = "--data",
+            paramLabel = "FILE",
+            arity = "1..*",
             description = "Questions, of one or more languages each; with --predictions, to know labels, truths, "
                     + "and what was not answered.")
     private List<Path> data;
 
-    @Option(names = "--output", paramLabel = "DIR", defaultValue = "eval",
+    @Option(
+            names = "--output",
+            paramLabel = "DIR",
+            defaultValue = "eval",
             description = "Folder for eval.json and predictions.jsonl (default: ${DEFAULT-VALUE}).")
     private Path output;
 
-    @Option(names = "--method", paramLabel = "generate|rank", defaultValue = "generate",
-            description = "The answer that a response states, or the choice with the most probable text (default: ${DEFAULT-VALUE}).")
+    @Option(
+            names = "--method",
+            paramLabel = "generate|rank",
+            defaultValue = "generate",
+            description =
+                    "The answer that a response states, or the choice with the most probable text (default: ${DEFAULT-VALUE}).")
     private EvaluateOptions.Method method;
 
-    @Option(names = "--samples", paramLabel = "K", defaultValue = "1", converter = Numbers.Positive.class,
+    @Option(
+            names = "--samples",
+            paramLabel = "K",
+            defaultValue = "1",
+            converter = Numbers.Positive.class,
             description = "Responses a question: 1 (default) is greedy, of more the most frequent answer counts.")
     private int samples;
 
-    @Option(names = "--temperature", paramLabel = "T", defaultValue = "0.7", converter = Numbers.AboveZero.class,
+    @Option(
+            names = "--temperature",
+            paramLabel = "T",
+            defaultValue = "0.7",
+            converter = Numbers.AboveZero.class,
             description = "Of sampled responses (default: ${DEFAULT-VALUE}).")
     private double temperature;
 
-    @Option(names = "--prompts", paramLabel = "FILE",
-            description = "Prompt templates by language, or xcsqa, medqa, generic (default: the model's own, or generic).")
+    @Option(
+            names = "--prompts",
+            paramLabel = "FILE",
+            description =
+                    "Prompt templates by language, or xcsqa, medqa, generic (default: the model's own, or generic).")
     private Path prompts;
 
-    @Option(names = "--max-new-tokens", paramLabel = "N", converter = Numbers.Positive.class,
+    @Option(
+            names = "--max-new-tokens",
+            paramLabel = "N",
+            converter = Numbers.Positive.class,
             description = "Tokens of a response at most (default: 256, or what the model's positions leave).")
     private int maxNewTokens = Sampling.FITTING;
 
-    @Option(names = "--passages", paramLabel = "F.jsonl",
+    @Option(
+            names = "--passages",
+            paramLabel = "F.jsonl",
             description = "Retrieval: lines with id, language and text; the best stand before each question.")
     private Path passages;
 
-    @Option(names = "--top-passages", paramLabel = "K", defaultValue = "3", converter = Numbers.Positive.class,
+    @Option(
+            names = "--top-passages",
+            paramLabel = "K",
+            defaultValue = "3",
+            converter = Numbers.Positive.class,
             description = "How many of them (default: ${DEFAULT-VALUE}).")
     private int topPassages;
 
-    @Option(names = "--dense", description = "Find them by the model's hidden states, too, and not by terms (BM25) alone.")
+    @Option(
+            names = "--dense",
+            description = "Find them by the model's hidden states, too, and not by terms (BM25) alone.")
     private boolean dense;
 
-    @Option(names = "--index", paramLabel = "DIR",
+    @Option(
+            names = "--index",
+            paramLabel = "DIR",
             description = "Where their index is kept (default: beside the file, with .index behind its name).")
     private Path index;
 
-    @Option(names = "--patterns", paramLabel = "F.yaml", description = "Kinds of responses to count: names with a regular expression each, or with one for each "
-        + "language. Their shares, accuracy and agreement go to eval.json.")
+    @Option(
+            names = "--patterns",
+            paramLabel = "F.yaml",
+            description = "Kinds of responses to count: names with a regular expression each, or with one for each "
+                    + "language. Their shares, accuracy and agreement go to eval.json.")
     private Path patterns;
 
     @Option(names = "--resume", description = "Go on with what a stopped run of the same settings left.")
@@ -124,7 +174,8 @@ final class EvaluateCommand extends CalmCommand {
 
     private void evaluate(ResponsePatterns kinds) {
         List<Path> questions = data == null ? List.of() : data;
-        Evaluation evaluation = model != null ? ofModel()
+        Evaluation evaluation = model != null
+                ? ofModel()
                 : new EvaluateStage(output, seed.seed).ofPredictions(predictions, questions, this::warn);
         if (kinds != null) {
             evaluation = new EvaluateStage(output, seed.seed).count(evaluation, kinds);
@@ -148,16 +199,24 @@ final class EvaluateCommand extends CalmCommand {
 
     private Evaluation ofModel() {
         PromptTemplates templates = PromptTemplates.choose(prompts, model);
-        try (Backend backend = device.open(this); ModelFolder folder = told(ModelFolder.open(backend, model, adapter))) {
+        try (Backend backend = device.open(this);
+                ModelFolder folder = told(ModelFolder.open(backend, model, adapter))) {
             Path contexts = null;
             if (passages != null) {
                 contexts = output.resolve(EvaluateStage.PASSAGES);
                 Path place = index != null ? index : passages.resolveSibling(passages.getFileName() + ".index");
                 new RetrieveStage(data, passages, place, contexts, topPassages).run(dense ? folder : null, progress());
             }
-            return new EvaluateStage(output, seed.seed).ofModel(folder, data, templates,
-                    new EvaluateOptions(method, samples, temperature, maxNewTokens, passages, topPassages, dense), contexts, resume,
-                    progress());
+            return new EvaluateStage(output, seed.seed)
+                    .ofModel(
+                            folder,
+                            data,
+                            templates,
+                            new EvaluateOptions(
+                                    method, samples, temperature, maxNewTokens, passages, topPassages, dense),
+                            contexts,
+                            resume,
+                            progress());
         }
     }
 
@@ -165,8 +224,10 @@ final class EvaluateCommand extends CalmCommand {
         StringBuilder text = new StringBuilder();
         text.append(evaluation.n()).append(" questions");
         if (evaluation.accuracyMean() != null) {
-            text.append(percent(", accuracy %.1f %%", evaluation.accuracyMean())).append(evaluation.accuracy().entrySet().stream()
-                    .map(each -> each.getKey() + percent(" %.1f", each.getValue())).collect(Collectors.joining(", ", " (", ")")));
+            text.append(percent(", accuracy %.1f %%", evaluation.accuracyMean()))
+                    .append(evaluation.accuracy().entrySet().stream()
+                            .map(each -> each.getKey() + percent(" %.1f", each.getValue()))
+                            .collect(Collectors.joining(", ", " (", ")")));
         }
         if (evaluation.consistency() != null) {
             text.append(percent(", consistency %.1f %%", evaluation.consistency()));
@@ -175,14 +236,19 @@ final class EvaluateCommand extends CalmCommand {
             text.append(percent(", RankC %.1f %%", evaluation.rankc()));
         }
         if (evaluation.calibration() != null) {
-            text.append(percent(", calibration error %.1f %%", evaluation.calibration().ece()));
+            text.append(percent(
+                    ", calibration error %.1f %%", evaluation.calibration().ece()));
         }
         if (evaluation.answerLanguageMean() != null) {
             text.append(percent(", in the question's language %.1f %%", evaluation.answerLanguageMean()));
         }
         text.append(percent(", unanswered %.1f %%", evaluation.unanswered()));
         if (evaluation.notLabels() != null) {
-            text.append(" (").append(evaluation.notLabels().values().stream().mapToInt(Integer::intValue).sum()).append(" are no labels)");
+            text.append(" (")
+                    .append(evaluation.notLabels().values().stream()
+                            .mapToInt(Integer::intValue)
+                            .sum())
+                    .append(" are no labels)");
         }
         return text.append(". In ").append(output).toString();
     }
@@ -195,14 +261,26 @@ final class EvaluateCommand extends CalmCommand {
         if (comparison.consistency() != null) {
             parts.add("consistency " + text(comparison.consistency()));
         }
-        comparison.flips().forEach((language, flips) -> parts.add(String.format(Locale.ROOT, "%s %d became right, %d wrong (%s)",
-                language, flips.gained(), flips.lost(), flips.chance())));
+        comparison
+                .flips()
+                .forEach((language, flips) -> parts.add(String.format(
+                        Locale.ROOT,
+                        "%s %d became right, %d wrong (%s)",
+                        language,
+                        flips.gained(),
+                        flips.lost(),
+                        flips.chance())));
         return "Against the other: " + String.join(", ", parts);
     }
 
     private static String text(Comparison.Change change) {
-        String interval = change.interval() == null ? "" : String.format(Locale.ROOT, " (%+.1f to %+.1f)", 100 * change.interval().low(),
-                100 * change.interval().high());
+        String interval = change.interval() == null
+                ? ""
+                : String.format(
+                        Locale.ROOT,
+                        " (%+.1f to %+.1f)",
+                        100 * change.interval().low(),
+                        100 * change.interval().high());
         return String.format(Locale.ROOT, "%+.1f points", 100 * change.difference()) + interval;
     }
 

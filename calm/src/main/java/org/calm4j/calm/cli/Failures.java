@@ -29,7 +29,10 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
     // A required option that is missing may stand there under a wrong name.
     private static String misspelt(CommandLine.ParameterException e, CommandLine line) {
         List<String> unknown = e instanceof CommandLine.MissingParameterException
-                ? line.getUnmatchedArguments().stream().filter(argument -> argument.startsWith("-")).toList() : List.of();
+                ? line.getUnmatchedArguments().stream()
+                        .filter(argument -> argument.startsWith("-"))
+                        .toList()
+                : List.of();
         return unknown.isEmpty() ? "" : "; unknown: " + String.join(" ", unknown);
     }
 
@@ -47,8 +50,12 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
                 return cutOff(err, fault);
             }
         }
-        String what = Excerpt.message(e.getMessage() == null ? e.getClass().getSimpleName() : e.getClass().getSimpleName() + ": " + e.getMessage());
-        err.println(line.getCommandSpec().qualifiedName() + ": failed unexpectedly, " + what.lines().findFirst().orElse(""));
+        String what = Excerpt.message(
+                e.getMessage() == null
+                        ? e.getClass().getSimpleName()
+                        : e.getClass().getSimpleName() + ": " + e.getMessage());
+        err.println(line.getCommandSpec().qualifiedName() + ": failed unexpectedly, "
+                + what.lines().findFirst().orElse(""));
         err.println(debug ? "" : "This is a defect of the program; --debug shows where.");
         trace(debug, e, err);
         return FAILED;
@@ -59,17 +66,21 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
         if (Safetensors.cutOff() == null) {
             throw e;
         }
-        err.println("calm: " + Excerpt.message(Safetensors.cutOff() + ": became shorter while it was in use; give the model's files time to be written, "
-                + "and try again"));
+        err.println("calm: "
+                + Excerpt.message(Safetensors.cutOff()
+                        + ": became shorter while it was in use; give the model's files time to be written, "
+                        + "and try again"));
         return CalmException.Kind.BAD_INPUT.exitCode();
     }
 
     int outOfMemory(PrintWriter err, OutOfMemoryError e) {
         if (String.valueOf(e.getMessage()).contains("native thread")) {
-            err.println("calm: the system gives this process no more threads; ask for fewer with --threads, or raise its limits (ulimit -u)");
+            err.println(
+                    "calm: the system gives this process no more threads; ask for fewer with --threads, or raise its limits (ulimit -u)");
             return FAILED;
         }
-        err.println("calm: out of memory (" + e.getMessage() + "); the JVM may use " + (Runtime.getRuntime().maxMemory() >> 20)
+        err.println("calm: out of memory (" + e.getMessage() + "); the JVM may use "
+                + (Runtime.getRuntime().maxMemory() >> 20)
                 + " MiB. Give it more, e.g. CALM_JAVA_OPTS=-Xmx8g, or less to do (--batch-size, --micro-batch-size)");
         return FAILED;
     }

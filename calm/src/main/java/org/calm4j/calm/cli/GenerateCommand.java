@@ -14,10 +14,18 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code calm generate}. */
-@Command(name = "generate", sortOptions = false, description = {"Continues prompts.",
-    "Lines of --input have id, and prompt, messages or input_ids; results go to --output, or to stdout."},
-        footer = {"", "Example: calm generate --model base --prompt \"Once upon a time\" \\",
-            "    --temperature 0.8 --max-new-tokens 64"})
+@Command(
+        name = "generate",
+        sortOptions = false,
+        description = {
+            "Continues prompts.",
+            "Lines of --input have id, and prompt, messages or input_ids; results go to --output, or to stdout."
+        },
+        footer = {
+            "",
+            "Example: calm generate --model base --prompt \"Once upon a time\" \\",
+            "    --temperature 0.8 --max-new-tokens 64"
+        })
 final class GenerateCommand extends CalmCommand {
     /** One of the two. */
     private static final class Prompts {
@@ -48,17 +56,22 @@ final class GenerateCommand extends CalmCommand {
 
     @Override
     void run() {
-        try (Backend backend = device.open(this); ModelFolder folder = model.open(this, backend)) {
+        try (Backend backend = device.open(this);
+                ModelFolder folder = model.open(this, backend)) {
             GenerateStage stage = new GenerateStage(sampling.sampling(seed.seed));
-            List<ObjectNode> results = prompts.input == null ? stage.ofPrompt(folder, prompts.prompt, progress())
+            List<ObjectNode> results = prompts.input == null
+                    ? stage.ofPrompt(folder, prompts.prompt, progress())
                     : stage.ofFile(folder, prompts.input, progress());
             if (output != null) {
                 GenerateStage.write(results, output);
-                result(Map.of("lines", results.size(), "output", output.toString()), results.size() + " prompts continued. Completions in " + output);
+                result(
+                        Map.of("lines", results.size(), "output", output.toString()),
+                        results.size() + " prompts continued. Completions in " + output);
             } else if (prompts.input != null || isJson()) {
                 results.forEach(line -> out().println(Json.compact(line)));
             } else {
-                results.getFirst().path("completions").forEach(completion -> out().println(completion.path("text").asText()));
+                results.getFirst().path("completions").forEach(completion -> out().println(
+                                completion.path("text").asText()));
             }
         }
     }

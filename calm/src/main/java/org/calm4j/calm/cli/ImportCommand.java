@@ -11,57 +11,92 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code calm import}. */
-@Command(name = "import", sortOptions = false, description = {"Other people's data to ours, recognised by content.",
-    "The CALM authors' lists, X-CSQA, CommonsenseQA, ARC, OpenBookQA, MedQA, MedMCQA, MMLU, MMMLU, Global-MMLU, MMLU-Pro, KMMLU, CMMLU, "
-            + "C-Eval, INCLUDE, M3Exam, AGIEval, RACE, HellaSwag, XCOPA, XStoryCloze, WinoGrande, SIQA, PIQA, TruthfulQA (mc1), Belebele, "
-            + "BMLAMA, Alpaca, ShareGPT; as JSON, JSON Lines, CSV, TSV (not Parquet). Ids "
-            + "are the position in the file, from 0, where an item has none. Items that are left out or odd are counted "
-            + "and shown."},
-        footer = {"", "Items are known by their fields:",
+@Command(
+        name = "import",
+        sortOptions = false,
+        description = {
+            "Other people's data to ours, recognised by content.",
+            "The CALM authors' lists, X-CSQA, CommonsenseQA, ARC, OpenBookQA, MedQA, MedMCQA, MMLU, MMMLU, Global-MMLU, MMLU-Pro, KMMLU, CMMLU, "
+                    + "C-Eval, INCLUDE, M3Exam, AGIEval, RACE, HellaSwag, XCOPA, XStoryCloze, WinoGrande, SIQA, PIQA, TruthfulQA (mc1), Belebele, "
+                    + "BMLAMA, Alpaca, ShareGPT; as JSON, JSON Lines, CSV, TSV (not Parquet). Ids "
+                    + "are the position in the file, from 0, where an item has none. Items that are left out or odd are counted "
+                    + "and shown."
+        },
+        footer = {
+            "",
+            "Items are known by their fields:",
             "instruction, input, output (and pred); question.stem, question.choices, answerKey;",
             "question, options, answer_idx; question, A, B, …, answer; question, choices, answer;",
             "question, opa, opb, …, cop; ctx, endings, label; premise, choice1, choice2, label;",
             "flores_passage, question, mc_answer1…; Prompt, Ans, Candidate Ans; id, question, choices;",
-            "conversations.", "",
-            "Example: calm import x_csqa_cn_train_sampled.json --language zh --output samples-zh.jsonl"})
+            "conversations.",
+            "",
+            "Example: calm import x_csqa_cn_train_sampled.json --language zh --output samples-zh.jsonl"
+        })
 final class ImportCommand extends CalmCommand {
     @Parameters(paramLabel = "FILE", arity = "1..*", description = "Several are one after the other.")
     private List<Path> files;
 
-    @Option(names = "--language", paramLabel = "L", description = "ISO 639-1, such as en or zh; needed where the items do not say it.")
+    @Option(
+            names = "--language",
+            paramLabel = "L",
+            description = "ISO 639-1, such as en or zh; needed where the items do not say it.")
     private String language;
 
-    @Option(names = "--answers-from", paramLabel = "0|1|text",
-            description = "What numbers for answers mean: places of options from 0 or from 1, or texts of options. Needed where the items "
-                    + "do not tell it; how they are read is said.")
+    @Option(
+            names = "--answers-from",
+            paramLabel = "0|1|text",
+            description =
+                    "What numbers for answers mean: places of options from 0 or from 1, or texts of options. Needed where the items "
+                            + "do not tell it; how they are read is said.")
     private String answersFrom;
 
-    @Option(names = "--output", paramLabel = "FILE", required = true, description = "Questions, samples or training texts, JSON Lines.")
+    @Option(
+            names = "--output",
+            paramLabel = "FILE",
+            required = true,
+            description = "Questions, samples or training texts, JSON Lines.")
     private Path output;
 
-    @Option(names = "--parallel", paramLabel = "FILE",
-            description = "A file of another language, already imported: tell which ids are missing or too many, and which answers "
-                    + "differ. May be repeated.")
+    @Option(
+            names = "--parallel",
+            paramLabel = "FILE",
+            description =
+                    "A file of another language, already imported: tell which ids are missing or too many, and which answers "
+                            + "differ. May be repeated.")
     private List<Path> parallel = new ArrayList<>();
 
-    @Option(names = "--align",
-            description = "Take the ids from the --parallel file, where items too many or missing have shifted the positions.")
+    @Option(
+            names = "--align",
+            description =
+                    "Take the ids from the --parallel file, where items too many or missing have shifted the positions.")
     private boolean align;
 
-    @Option(names = "--report", paramLabel = "FILE", description = "All problems, JSON Lines; without it the first of each kind are shown.")
+    @Option(
+            names = "--report",
+            paramLabel = "FILE",
+            description = "All problems, JSON Lines; without it the first of each kind are shown.")
     private Path report;
 
     @Override
     void run() {
-        ImportStage.Summary summary = new ImportStage(files, language, answersFrom, parallel, align, output, report).run();
+        ImportStage.Summary summary =
+                new ImportStage(files, language, answersFrom, parallel, align, output, report).run();
         summary.notes().forEach(note -> say("calm import: " + note));
         summary.examples().forEach(problem -> say("calm import: " + problem.text()));
-        String answered = summary.answered() == null ? ""
-                : String.format(Locale.ROOT, ", an answer in %.1f %% of the responses (%d against the text beside the label)",
-                        100 * summary.answered(), summary.againstText());
-        String problems = summary.problems().entrySet().stream().map(entry -> ", " + entry.getValue() + " " + entry.getKey())
+        String answered = summary.answered() == null
+                ? ""
+                : String.format(
+                        Locale.ROOT,
+                        ", an answer in %.1f %% of the responses (%d against the text beside the label)",
+                        100 * summary.answered(),
+                        summary.againstText());
+        String problems = summary.problems().entrySet().stream()
+                .map(entry -> ", " + entry.getValue() + " " + entry.getKey())
                 .collect(Collectors.joining());
-        result(summary, summary.items() + " items of " + summary.layout().text() + ", " + summary.skipped() + " left out" + problems
-                + answered + ". In " + output);
+        result(
+                summary,
+                summary.items() + " items of " + summary.layout().text() + ", " + summary.skipped() + " left out"
+                        + problems + answered + ". In " + output);
     }
 }

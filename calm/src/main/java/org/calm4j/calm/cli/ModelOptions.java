@@ -7,7 +7,11 @@ import picocli.CommandLine.Option;
 
 /** Which model, with or without an adapter. */
 final class ModelOptions {
-    @Option(names = "--model", paramLabel = "DIR", required = true, description = "A model folder in the Hugging Face layout.")
+    @Option(
+            names = "--model",
+            paramLabel = "DIR",
+            required = true,
+            description = "A model folder in the Hugging Face layout.")
     Path model;
 
     @Option(names = "--adapter", paramLabel = "DIR", description = "A PEFT folder (LoRA) on top of it.")

@@ -5,8 +5,7 @@ import picocli.CommandLine.TypeConversionException;
 
 /** Numbers within their range: what lies outside is wrong usage, said with the range. */
 final class Numbers {
-    private Numbers() {
-    }
+    private Numbers() {}
 
     /** Whole, 1 or more. */
     static final class Positive implements ITypeConverter<Integer> {

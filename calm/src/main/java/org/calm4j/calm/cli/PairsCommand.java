@@ -17,11 +17,19 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code calm pairs}. */
-@Command(name = "pairs", sortOptions = false,
-        description = "Makes preference pairs: a response that agrees with the vote is chosen, one that does not is rejected.",
+@Command(
+        name = "pairs",
+        sortOptions = false,
+        description =
+                "Makes preference pairs: a response that agrees with the vote is chosen, one that does not is rejected.",
         footer = {"", "Example: calm pairs --samples samples.jsonl --votes votes.jsonl --output pairs.jsonl"})
 final class PairsCommand extends CalmCommand {
-    @Option(names = "--samples", paramLabel = "FILE", required = true, arity = "1..*", description = "The samples that voted.")
+    @Option(
+            names = "--samples",
+            paramLabel = "FILE",
+            required = true,
+            arity = "1..*",
+            description = "The samples that voted.")
     private List<Path> samples;
 
     @Option(names = "--votes", paramLabel = "FILE", required = true, description = "Their votes.")
@@ -30,9 +38,12 @@ final class PairsCommand extends CalmCommand {
     @Option(names = "--output", paramLabel = "FILE", required = true, description = "Pairs, JSON Lines.")
     private Path output;
 
-    @Option(names = "--prompts", paramLabel = "FILE",
-            description = "Prompt templates by language, or xcsqa, medqa, generic; those of the sampling (default: the samples' own "
-                    + "prompts, or generic).")
+    @Option(
+            names = "--prompts",
+            paramLabel = "FILE",
+            description =
+                    "Prompt templates by language, or xcsqa, medqa, generic; those of the sampling (default: the samples' own "
+                            + "prompts, or generic).")
     private Path prompts;
 
     @Mixin
@@ -53,13 +64,15 @@ final class PairsCommand extends CalmCommand {
     @Override
     void run() {
         if (options.translator == TranslatorOptions.Kind.HTTP && options.translations == null) {
-            say("calm pairs: without --translations F.jsonl nothing that is translated is kept, should the service or this command stop");
+            say(
+                    "calm pairs: without --translations F.jsonl nothing that is translated is kept, should the service or this command stop");
         }
         if (options.translator != TranslatorOptions.Kind.MODEL || model == null) {
             pairs(options.open(null, System.getenv()));
             return;
         }
-        try (Backend backend = device.open(this); ModelFolder folder = told(ModelFolder.open(backend, model, adapter))) {
+        try (Backend backend = device.open(this);
+                ModelFolder folder = told(ModelFolder.open(backend, model, adapter))) {
             pairs(options.open(folder, System.getenv()));
         }
     }
@@ -76,6 +89,8 @@ final class PairsCommand extends CalmCommand {
             result.set("untranslated", Json.mapper().valueToTree(translator.leftOut()));
             untranslated = System.lineSeparator() + "Without a translation: " + translator.leftOut() + ".";
         }
-        result(result.put("output", output.toString()), counts.text() + untranslated + System.lineSeparator() + "Pairs in " + output);
+        result(
+                result.put("output", output.toString()),
+                counts.text() + untranslated + System.lineSeparator() + "Pairs in " + output);
     }
 }

@@ -8,13 +8,22 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code calm pretrain}. */
-@Command(name = "pretrain", sortOptions = false, description = "Trains a causal language model on texts, from nothing or from a model.",
-        footer = {"", "Example: calm pretrain --config tiny/config.json --data corpus.jsonl --output base \\",
-            "    --learning-rate 1e-3 --lr-scheduler cosine"})
+@Command(
+        name = "pretrain",
+        sortOptions = false,
+        description = "Trains a causal language model on texts, from nothing or from a model.",
+        footer = {
+            "",
+            "Example: calm pretrain --config tiny/config.json --data corpus.jsonl --output base \\",
+            "    --learning-rate 1e-3 --lr-scheduler cosine"
+        })
 final class PretrainCommand extends Training {
     /** One of the two. */
     private static final class Start {
-        @Option(names = "--config", paramLabel = "config.json", required = true,
+        @Option(
+                names = "--config",
+                paramLabel = "config.json",
+                required = true,
                 description = "The shape of a new model; its folder has the tokenizer.")
         private Path config;
 

@@ -29,12 +29,17 @@ public final class Rehearsal {
     private static final int QUESTIONS = 300;
     private static final int CHOICES = 5;
     private static final Map<String, String[]> RESPONSES = Map.of(
-            "en", new String[] {"Explanation: It is said so.\n\nAnswer: %c. thing %d", "Answer: %c", "It could be %c. But no."},
-            "fr", new String[] {"Explication : On le dit.\n\nRéponse : %c. thing %d", "Réponse: %c", "C’est peut-être %c."},
+            "en",
+                    new String[] {
+                        "Explanation: It is said so.\n\nAnswer: %c. thing %d", "Answer: %c", "It could be %c. But no."
+                    },
+            "fr",
+                    new String[] {
+                        "Explication : On le dit.\n\nRéponse : %c. thing %d", "Réponse: %c", "C’est peut-être %c."
+                    },
             "zh", new String[] {"解释:据说如此。\n\n答案:%c. thing %d", "答案：%c", "可能是%c。"});
 
-    private Rehearsal() {
-    }
+    private Rehearsal() {}
 
     public static void main(String[] arguments) throws IOException {
         Path folder = Files.createTempDirectory("calm-rehearsal");
@@ -48,7 +53,14 @@ public final class Rehearsal {
             }
             String votes = folder.resolve("votes.jsonl").toString();
             calm(with(samples, "vote", "--output", votes, "--samples"));
-            calm(with(samples, "pairs", "--votes", votes, "--output", folder.resolve("pairs.jsonl").toString(), "--samples"));
+            calm(with(
+                    samples,
+                    "pairs",
+                    "--votes",
+                    votes,
+                    "--output",
+                    folder.resolve("pairs.jsonl").toString(),
+                    "--samples"));
             calm("dpo", "--help");
             useModel(folder.resolve("world"));
         } finally {
@@ -64,13 +76,44 @@ public final class Rehearsal {
         Curriculum curriculum = new Curriculum(world);
         WorldFiles.write(world, curriculum, folder);
         Path config = folder.resolve(WorldFiles.TOKENIZER).resolve("config.json");
-        Json.write(config, ModelConfig.llama(curriculum.tokenizer().size(), 16, 32, 1, 2, 2, 256, curriculum.tokenizer().eosId()).toJson(DType.F32));
+        Json.write(
+                config,
+                ModelConfig.llama(
+                                curriculum.tokenizer().size(),
+                                16,
+                                32,
+                                1,
+                                2,
+                                2,
+                                256,
+                                curriculum.tokenizer().eosId())
+                        .toJson(DType.F32));
         String documents = folder.resolve("documents.jsonl").toString();
         Jsonl.write(Path.of(documents), curriculum.epoch(8));
         String base = folder.resolve("base").toString();
-        calm("pretrain", "--config", config.toString(), "--data", documents, "--output", base, "--max-steps", "2", "--batch-size", "2");
-        Jsonl.write(folder.resolve("texts.jsonl"), List.of(Map.of("id", 1, "prompt", "Paris is", "completion", "in France .")));
-        calm("score", "--model", base, "--input", folder.resolve("texts.jsonl").toString(), "--output", folder.resolve("scores.jsonl").toString());
+        calm(
+                "pretrain",
+                "--config",
+                config.toString(),
+                "--data",
+                documents,
+                "--output",
+                base,
+                "--max-steps",
+                "2",
+                "--batch-size",
+                "2");
+        Jsonl.write(
+                folder.resolve("texts.jsonl"),
+                List.of(Map.of("id", 1, "prompt", "Paris is", "completion", "in France .")));
+        calm(
+                "score",
+                "--model",
+                base,
+                "--input",
+                folder.resolve("texts.jsonl").toString(),
+                "--output",
+                folder.resolve("scores.jsonl").toString());
     }
 
     private static List<Map<String, Object>> items(String[] responses) {
@@ -85,7 +128,8 @@ public final class Rehearsal {
                 int choice = (q * (r + 1) + r) % CHOICES;
                 said.add(String.format(responses[r], (char) ('A' + choice), choice));
             }
-            Map<String, Object> item = new LinkedHashMap<>(Map.of("instruction", "Answer.", "input", input.toString(), "output", "A"));
+            Map<String, Object> item =
+                    new LinkedHashMap<>(Map.of("instruction", "Answer.", "input", input.toString(), "output", "A"));
             item.put("pred", said);
             items.add(item);
         }

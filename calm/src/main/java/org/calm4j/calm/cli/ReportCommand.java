@@ -10,9 +10,13 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code calm report}. */
-@Command(name = "report", sortOptions = false, description = {
-    "Writes the report of a finished experiment anew and prints its tables.",
-    "Of several experiments with different seeds: mean and standard deviation over the seeds, and each seed's paired differences."},
+@Command(
+        name = "report",
+        sortOptions = false,
+        description = {
+            "Writes the report of a finished experiment anew and prints its tables.",
+            "Of several experiments with different seeds: mean and standard deviation over the seeds, and each seed's paired differences."
+        },
         footer = {"", "Example: calm report calm-demo", "Example: calm report run-1 run-2 run-3 --output all-three"})
 final class ReportCommand extends CalmCommand {
     @Parameters(paramLabel = "DIR", arity = "0..*", description = "Output folders of experiments (default: calm-demo).")
@@ -21,11 +25,15 @@ final class ReportCommand extends CalmCommand {
     @Option(names = "--experiment", paramLabel = "DIR", description = "The same for one.")
     private Path experiment;
 
-    @Option(names = "--output", paramLabel = "DIR",
+    @Option(
+            names = "--output",
+            paramLabel = "DIR",
             description = "Where the report of several is written; without it its tables are only printed.")
     private Path output;
 
-    @Option(names = "--times", description = "Tell how long each stage took, too; it stands in timings.json anyway. Of one experiment.")
+    @Option(
+            names = "--times",
+            description = "Tell how long each stage took, too; it stands in timings.json anyway. Of one experiment.")
     private boolean times;
 
     @Override
@@ -37,7 +45,8 @@ final class ReportCommand extends CalmCommand {
         boolean ofSeeds = !SeedSeries.seeds(all.getFirst()).isEmpty();
         if (all.size() == 1 && !ofSeeds) {
             if (output != null) {
-                throw CalmException.usage("--output is for several experiments; the report of one is written into its own folder");
+                throw CalmException.usage(
+                        "--output is for several experiments; the report of one is written into its own folder");
             }
             ExperimentResult result = ExperimentResult.rewrite(all.getFirst(), times, progress());
             result(result.json(), result.markdown());
@@ -46,7 +55,8 @@ final class ReportCommand extends CalmCommand {
         if (times) {
             throw CalmException.usage("--times is for one experiment");
         }
-        SeedSeries series = SeedSeries.read(all, output == null && all.size() == 1 ? all.getFirst() : output, progress());
+        SeedSeries series =
+                SeedSeries.read(all, output == null && all.size() == 1 ? all.getFirst() : output, progress());
         result(series.json(), series.markdown());
     }
 }

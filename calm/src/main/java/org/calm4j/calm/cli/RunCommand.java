@@ -12,7 +12,6 @@ import org.calm4j.calm.stage.ExperimentFile;
 import org.calm4j.calm.stage.ExperimentResult;
 import org.calm4j.calm.stage.SeedSeries;
 import org.calm4j.calm.stage.StageLedger;
-import org.calm4j.engine.CalmException;
 import org.calm4j.engine.op.Backend;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -20,10 +19,14 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code calm run}. */
-@Command(name = "run", sortOptions = false, description = {
-    "The whole experiment on your model and data, as a YAML file says it.",
-    "Sections: model, questions, output and, if wanted, evaluation, held_out, prompts, seed, sample, vote, pairs, dpo, evaluate, baselines, "
-            + "arms, language_curve. A second run goes on where the first stopped."},
+@Command(
+        name = "run",
+        sortOptions = false,
+        description = {
+            "The whole experiment on your model and data, as a YAML file says it.",
+            "Sections: model, questions, output and, if wanted, evaluation, held_out, prompts, seed, sample, vote, pairs, dpo, evaluate, baselines, "
+                    + "arms, language_curve. A second run goes on where the first stopped."
+        },
         footer = {"", "Example: calm run experiment.yaml --set dpo.learning_rate=1e-5 --seeds 1,2,3"})
 final class RunCommand extends CalmCommand {
     @Parameters(paramLabel = "CONFIG.yaml", description = "The experiment; its paths count from the current folder.")
@@ -38,8 +41,12 @@ final class RunCommand extends CalmCommand {
     @Option(names = "--seed", paramLabel = "N", description = "The same as --set seed=N.")
     private Long seed;
 
-    @Option(names = "--seeds", paramLabel = "N,…", split = ",",
-            description = "One experiment with each of these seeds, in seed-N below the output folder, and a report of all.")
+    @Option(
+            names = "--seeds",
+            paramLabel = "N,…",
+            split = ",",
+            description =
+                    "One experiment with each of these seeds, in seed-N below the output folder, and a report of all.")
     private List<Long> seeds = List.of();
 
     @Option(names = "--dry-run", description = "Only say which stages would run, and why.")
@@ -65,7 +72,8 @@ final class RunCommand extends CalmCommand {
                 ExperimentResult result = new Experiment(experiment, backend, progress()).run();
                 result(result.json(), result.summary());
             } else {
-                SeedSeries series = SeedSeries.run(experiment.output(), seeds, each -> of(experiment, each, backend), progress());
+                SeedSeries series =
+                        SeedSeries.run(experiment.output(), seeds, each -> of(experiment, each, backend), progress());
                 result(series.json(), series.summary());
             }
         }
@@ -80,8 +88,11 @@ final class RunCommand extends CalmCommand {
         if (seeds.isEmpty()) {
             plan.addAll(new Experiment(experiment, backend, progress()).plan());
         }
-        seeds.forEach(each -> of(experiment, each, backend).plan().forEach(stage -> plan.add(stage.in("seed-" + each))));
-        result(Map.of("stages", plan), plan.stream().map(StageLedger.Planned::toString).collect(Collectors.joining(System.lineSeparator())));
+        seeds.forEach(
+                each -> of(experiment, each, backend).plan().forEach(stage -> plan.add(stage.in("seed-" + each))));
+        result(
+                Map.of("stages", plan),
+                plan.stream().map(StageLedger.Planned::toString).collect(Collectors.joining(System.lineSeparator())));
         if (seeds.isEmpty()) {
             new Experiment(experiment, backend, progress()).check();
         }

@@ -12,21 +12,35 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code calm sample}. */
-@Command(name = "sample", sortOptions = false, description = "Asks a model every question several times.",
-        footer = {"", "Example: calm sample --model base --data questions-en.jsonl questions-fr.jsonl \\",
-            "    --output samples.jsonl"})
+@Command(
+        name = "sample",
+        sortOptions = false,
+        description = "Asks a model every question several times.",
+        footer = {
+            "",
+            "Example: calm sample --model base --data questions-en.jsonl questions-fr.jsonl \\",
+            "    --output samples.jsonl"
+        })
 final class SampleCommand extends CalmCommand {
     @Mixin
     private ModelOptions model = new ModelOptions();
 
-    @Option(names = "--data", paramLabel = "FILE", required = true, arity = "1..*", description = "Questions, JSON Lines.")
+    @Option(
+            names = "--data",
+            paramLabel = "FILE",
+            required = true,
+            arity = "1..*",
+            description = "Questions, JSON Lines.")
     private List<Path> data;
 
     @Option(names = "--output", paramLabel = "FILE", required = true, description = "Samples, JSON Lines.")
     private Path output;
 
-    @Option(names = "--prompts", paramLabel = "FILE",
-            description = "Prompt templates by language, or xcsqa, medqa, generic (default: the model's own, or generic).")
+    @Option(
+            names = "--prompts",
+            paramLabel = "FILE",
+            description =
+                    "Prompt templates by language, or xcsqa, medqa, generic (default: the model's own, or generic).")
     private Path prompts;
 
     @Mixin
@@ -44,7 +58,8 @@ final class SampleCommand extends CalmCommand {
     @Override
     void run() {
         PromptTemplates templates = PromptTemplates.choose(prompts, model.model);
-        try (Backend backend = device.open(this); ModelFolder folder = model.open(this, backend)) {
+        try (Backend backend = device.open(this);
+                ModelFolder folder = model.open(this, backend)) {
             new SampleStage(data, templates, output, sampling.sampling(seed.seed)).run(folder, resume, progress());
             result(Map.of("output", output.toString()), "Samples in " + output);
         }

@@ -10,8 +10,13 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code calm score}. */
-@Command(name = "score", sortOptions = false, description = {"The log-probability of every token of given completions.",
-    "Lines have id, and either input_ids and completion_start or prompt and completion, both text or both messages."},
+@Command(
+        name = "score",
+        sortOptions = false,
+        description = {
+            "The log-probability of every token of given completions.",
+            "Lines have id, and either input_ids and completion_start or prompt and completion, both text or both messages."
+        },
         footer = {"", "Example: calm score --model base --input texts.jsonl --output scores.jsonl"})
 final class ScoreCommand extends CalmCommand {
     @Mixin
@@ -28,9 +33,12 @@ final class ScoreCommand extends CalmCommand {
 
     @Override
     void run() {
-        try (Backend backend = device.open(this); ModelFolder folder = model.open(this, backend)) {
+        try (Backend backend = device.open(this);
+                ModelFolder folder = model.open(this, backend)) {
             int lines = new ScoreStage(input, output).run(folder, progress());
-            result(Map.of("lines", lines, "output", output.toString()), lines + " lines scored. Log-probabilities in " + output);
+            result(
+                    Map.of("lines", lines, "output", output.toString()),
+                    lines + " lines scored. Log-probabilities in " + output);
         }
     }
 }

@@ -4,6 +4,10 @@ import picocli.CommandLine.Option;
 
 /** What every random number follows from. */
 final class SeedOption {
-    @Option(names = "--seed", paramLabel = "N", defaultValue = "1", description = "Seed of all random numbers (default: ${DEFAULT-VALUE}).")
+    @Option(
+            names = "--seed",
+            paramLabel = "N",
+            defaultValue = "1",
+            description = "Seed of all random numbers (default: ${DEFAULT-VALUE}).")
     long seed;
 }

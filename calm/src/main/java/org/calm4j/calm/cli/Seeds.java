@@ -6,8 +6,7 @@ import org.calm4j.engine.CalmException;
 
 /** The seeds of {@code --seeds}. */
 final class Seeds {
-    private Seeds() {
-    }
+    private Seeds() {}
 
     /** @throws CalmException wrong usage: one of them twice, or one seed beside them */
     static void check(List<Long> seeds, boolean alone) {

@@ -7,7 +7,10 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code calm sft}. */
-@Command(name = "sft", sortOptions = false, description = "Trains a model on prompts and completions by cross-entropy.",
+@Command(
+        name = "sft",
+        sortOptions = false,
+        description = "Trains a model on prompts and completions by cross-entropy.",
         footer = {"", "Example: calm sft --model base --data completions.jsonl --output tuned --epochs 2"})
 final class SftCommand extends Training {
     @Option(names = "--model", paramLabel = "DIR", required = true, description = "The model to start from.")

@@ -30,7 +30,11 @@ final class StandardOutput extends FilterOutputStream {
 
     /** Null while all went well, and where the reader went away, as head does: that is no failure of ours. */
     String failure() {
-        return failure == null || String.valueOf(failure.getMessage()).toLowerCase(Locale.ROOT).contains("broken pipe") ? null
+        return failure == null
+                        || String.valueOf(failure.getMessage())
+                                .toLowerCase(Locale.ROOT)
+                                .contains("broken pipe")
+                ? null
                 : String.valueOf(failure.getMessage());
     }
 }

@@ -22,6 +22,7 @@ final class TerminalProgress implements Progress {
     private final PrintWriter err;
     /** Columns of the terminal; 0 where there is none. */
     private final int columns;
+
     private final LongSupplier nanoTime;
     private ProgressBar bar;
     private String task;
@@ -41,7 +42,8 @@ final class TerminalProgress implements Progress {
     static Progress on(PrintWriter err) {
         String told = System.getProperty("calm.terminal");
         int columns = told == null ? 0 : told.matches("[1-9]\\d{0,3}") ? Integer.parseInt(told) : 80;
-        return new TerminalProgress(err, columns == 0 ? 0 : Math.clamp(columns - 1, NARROWEST, WIDEST), System::nanoTime);
+        return new TerminalProgress(
+                err, columns == 0 ? 0 : Math.clamp(columns - 1, NARROWEST, WIDEST), System::nanoTime);
     }
 
     @Override
@@ -56,9 +58,15 @@ final class TerminalProgress implements Progress {
         nextLine = start + LINE_EVERY;
         if (columns > 0) {
             err.flush();
-            bar = new ProgressBarBuilder().setTaskName(name).setInitialMax(parts).startsFrom(before, Duration.ZERO)
-                    .setStyle(ProgressBarStyle.UNICODE_BLOCK).setEtaFunction(state -> left())
-                    .setConsumer(new ConsoleProgressBarConsumer(System.err, columns)).setUpdateIntervalMillis(UPDATE_MILLIS).build();
+            bar = new ProgressBarBuilder()
+                    .setTaskName(name)
+                    .setInitialMax(parts)
+                    .startsFrom(before, Duration.ZERO)
+                    .setStyle(ProgressBarStyle.UNICODE_BLOCK)
+                    .setEtaFunction(state -> left())
+                    .setConsumer(new ConsoleProgressBarConsumer(System.err, columns))
+                    .setUpdateIntervalMillis(UPDATE_MILLIS)
+                    .build();
         }
     }
 
@@ -76,8 +84,15 @@ final class TerminalProgress implements Progress {
         }
         if (now >= nextLine && total > 0) {
             nextLine = now + LINE_EVERY;
-            line(String.format(Locale.ROOT, "%s: %d/%d (%d %%)%s%s", task, done, total, 100 * done / Math.max(1, total),
-                    note.isEmpty() ? "" : " " + note, left().map(time -> ", " + clock(time.toSeconds()) + " left").orElse("")));
+            line(String.format(
+                    Locale.ROOT,
+                    "%s: %d/%d (%d %%)%s%s",
+                    task,
+                    done,
+                    total,
+                    100 * done / Math.max(1, total),
+                    note.isEmpty() ? "" : " " + note,
+                    left().map(time -> ", " + clock(time.toSeconds()) + " left").orElse("")));
         }
     }
 
@@ -93,7 +108,13 @@ final class TerminalProgress implements Progress {
             bar.close();
             bar = null;
         } else if (task != null) {
-            line(String.format(Locale.ROOT, "%s: %d/%d in %s", task, last, total, clock((nanoTime.getAsLong() - start) / 1_000_000_000)));
+            line(String.format(
+                    Locale.ROOT,
+                    "%s: %d/%d in %s",
+                    task,
+                    last,
+                    total,
+                    clock((nanoTime.getAsLong() - start) / 1_000_000_000)));
         }
         task = null;
     }
@@ -110,7 +131,8 @@ final class TerminalProgress implements Progress {
 
     private static String clock(long seconds) {
         Duration time = Duration.ofSeconds(seconds);
-        return time.toHours() > 0 ? String.format(Locale.ROOT, "%d:%02d:%02d", time.toHours(), time.toMinutesPart(), time.toSecondsPart())
+        return time.toHours() > 0
+                ? String.format(Locale.ROOT, "%d:%02d:%02d", time.toHours(), time.toMinutesPart(), time.toSecondsPart())
                 : String.format(Locale.ROOT, "%d:%02d", time.toMinutes(), time.toSecondsPart());
     }
 }

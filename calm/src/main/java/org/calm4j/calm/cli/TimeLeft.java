@@ -10,6 +10,7 @@ import java.util.OptionalLong;
 final class TimeLeft {
     /** Parts that are remembered, at most; with more, every second one is forgotten. */
     private static final int MOST = 256;
+
     private static final int FEWEST = 3;
 
     private final LongArrayList times = new LongArrayList();

@@ -7,17 +7,28 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /** {@code calm tokenize}. */
-@Command(name = "tokenize", sortOptions = false, description = "Texts to token ids and back.",
+@Command(
+        name = "tokenize",
+        sortOptions = false,
+        description = "Texts to token ids and back.",
         footer = {"", "Example: calm tokenize --model base --input texts.jsonl --output tokens.jsonl"})
 final class TokenizeCommand extends CalmCommand {
     @Option(names = "--model", paramLabel = "DIR", required = true, description = "A folder with tokenizer.json.")
     private Path model;
 
-    @Option(names = "--input", paramLabel = "FILE", required = true, description = "Lines with id and text, or with messages for the "
-        + "chat template (and add_generation_prompt), JSON Lines.")
+    @Option(
+            names = "--input",
+            paramLabel = "FILE",
+            required = true,
+            description = "Lines with id and text, or with messages for the "
+                    + "chat template (and add_generation_prompt), JSON Lines.")
     private Path input;
 
-    @Option(names = "--output", paramLabel = "FILE", required = true, description = "Lines with id, input_ids and decoded, JSON Lines.")
+    @Option(
+            names = "--output",
+            paramLabel = "FILE",
+            required = true,
+            description = "Lines with id, input_ids and decoded, JSON Lines.")
     private Path output;
 
     @Option(names = "--no-special-tokens", description = "Do not add what the tokenizer puts before and behind a text.")

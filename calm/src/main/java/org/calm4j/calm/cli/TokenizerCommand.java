@@ -8,40 +8,70 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /** {@code calm tokenizer}. */
-@Command(name = "tokenizer", sortOptions = false, description = {"Trains a tokenizer from texts, for a model from nothing.",
-    "Put a config.json with its vocab_size beside it, and pretrain --config uses both."},
+@Command(
+        name = "tokenizer",
+        sortOptions = false,
+        description = {
+            "Trains a tokenizer from texts, for a model from nothing.",
+            "Put a config.json with its vocab_size beside it, and pretrain --config uses both."
+        },
         footer = {"", "Example: calm tokenizer --data corpus.jsonl --vocab-size 8000 --output tiny"})
 final class TokenizerCommand extends CalmCommand {
-    @Option(names = "--data", paramLabel = "FILE", required = true, arity = "1..*",
+    @Option(
+            names = "--data",
+            paramLabel = "FILE",
+            required = true,
+            arity = "1..*",
             description = "Text files (.txt, a text a line), or documents as pretrain and sft read them (JSON Lines).")
     private List<Path> data;
 
-    @Option(names = "--output", paramLabel = "DIR", required = true, description = "Gets tokenizer.json and tokenizer_config.json.")
+    @Option(
+            names = "--output",
+            paramLabel = "DIR",
+            required = true,
+            description = "Gets tokenizer.json and tokenizer_config.json.")
     private Path output;
 
-    @Option(names = "--type", paramLabel = "TYPE", defaultValue = "bpe",
+    @Option(
+            names = "--type",
+            paramLabel = "TYPE",
+            defaultValue = "bpe",
             description = "bpe (default): pieces of words, of bytes; word-level: whole words, which spaces separate.")
     private TokenizerStage.Kind kind;
 
-    @Option(names = "--vocab-size", paramLabel = "N", defaultValue = "32000",
+    @Option(
+            names = "--vocab-size",
+            paramLabel = "N",
+            defaultValue = "32000",
             description = "Tokens at most, special ones included; default ${DEFAULT-VALUE}.")
     private int vocabularySize;
 
-    @Option(names = "--min-frequency", paramLabel = "N", defaultValue = "1",
+    @Option(
+            names = "--min-frequency",
+            paramLabel = "N",
+            defaultValue = "1",
             description = "Times that a word must occur (word-level); default ${DEFAULT-VALUE}.")
     private long fewest;
 
-    @Option(names = "--eos-token", paramLabel = "TOKEN", defaultValue = "<|endoftext|>",
+    @Option(
+            names = "--eos-token",
+            paramLabel = "TOKEN",
+            defaultValue = "<|endoftext|>",
             description = "The end-of-sequence token; default ${DEFAULT-VALUE}.")
     private String endOfSequence;
 
-    @Option(names = "--unk-token", paramLabel = "TOKEN", defaultValue = "<unk>",
+    @Option(
+            names = "--unk-token",
+            paramLabel = "TOKEN",
+            defaultValue = "<unk>",
             description = "Stands for words that are not in the vocabulary (word-level); default ${DEFAULT-VALUE}.")
     private String unknown;
 
     @Override
     void run() {
         int size = new TokenizerStage(data, kind, vocabularySize, fewest, unknown, endOfSequence, output).run();
-        result(Map.of("vocab_size", size, "output", output.toString()), "A tokenizer of " + size + " tokens (vocab_size) in " + output);
+        result(
+                Map.of("vocab_size", size, "output", output.toString()),
+                "A tokenizer of " + size + " tokens (vocab_size) in " + output);
     }
 }

@@ -16,10 +16,17 @@ abstract class Training extends CalmCommand {
     @Option(names = "--adapter", paramLabel = "DIR", description = "A PEFT folder (LoRA) that is trained further.")
     private Path adapter;
 
-    @Option(names = "--data", paramLabel = "FILE", required = true, description = "What to train on, JSON Lines or a JSON list.")
+    @Option(
+            names = "--data",
+            paramLabel = "FILE",
+            required = true,
+            description = "What to train on, JSON Lines or a JSON list.")
     private Path data;
 
-    @Option(names = "--output", paramLabel = "DIR", required = true,
+    @Option(
+            names = "--output",
+            paramLabel = "DIR",
+            required = true,
             description = "Folder for the model or adapter, metrics.jsonl, train_config.json and checkpoints.")
     private Path output;
 
@@ -40,7 +47,14 @@ abstract class Training extends CalmCommand {
             result.put("output", output.toString());
             result.put("steps", last == null ? null : last.step());
             result.put("loss", last == null ? null : last.loss());
-            String text = last == null ? "No step was left to take. " : String.format(Locale.ROOT, "%d %s, last loss %.4f. ", last.step(), last.step() == 1 ? "step" : "steps", last.loss());
+            String text = last == null
+                    ? "No step was left to take. "
+                    : String.format(
+                            Locale.ROOT,
+                            "%d %s, last loss %.4f. ",
+                            last.step(),
+                            last.step() == 1 ? "step" : "steps",
+                            last.loss());
             result(result, text + "Saved in " + output);
         }
     }

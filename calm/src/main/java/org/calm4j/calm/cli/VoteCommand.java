@@ -19,28 +19,47 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code calm vote}. */
-@Command(name = "vote", sortOptions = false,
-        description = {"Pools the sampled answers of all languages and takes the most frequent one.",
-            "Where the samples carry the right answers, it is also told how often the vote is right, each language's alone and without each."},
+@Command(
+        name = "vote",
+        sortOptions = false,
+        description = {
+            "Pools the sampled answers of all languages and takes the most frequent one.",
+            "Where the samples carry the right answers, it is also told how often the vote is right, each language's alone and without each."
+        },
         footer = {"", "Example: calm vote --samples samples-en.jsonl samples-fr.jsonl --output votes.jsonl"})
 final class VoteCommand extends CalmCommand {
-    @Option(names = "--samples", paramLabel = "FILE", required = true, arity = "1..*", description = "Samples, of one or more languages each.")
+    @Option(
+            names = "--samples",
+            paramLabel = "FILE",
+            required = true,
+            arity = "1..*",
+            description = "Samples, of one or more languages each.")
     private List<Path> samples;
 
     @Option(names = "--output", paramLabel = "FILE", required = true, description = "Votes, JSON Lines.")
     private Path output;
 
-    @Option(names = "--extract-only", description = "Write the samples with the answer of each response filled in, and do not vote.")
+    @Option(
+            names = "--extract-only",
+            description = "Write the samples with the answer of each response filled in, and do not vote.")
     private boolean extractOnly;
 
-    @Option(names = "--explain", description = "With --extract-only: for each response a line that says which rule decided, on which words.")
+    @Option(
+            names = "--explain",
+            description = "With --extract-only: for each response a line that says which rule decided, on which words.")
     private boolean explain;
 
-    @Option(names = "--summary", paramLabel = "FILE", description = "What --json prints, as a file: with the accuracy of the vote of any choice of languages.")
+    @Option(
+            names = "--summary",
+            paramLabel = "FILE",
+            description = "What --json prints, as a file: with the accuracy of the vote of any choice of languages.")
     private Path summary;
 
-    @Option(names = "--patterns", paramLabel = "F.yaml", description = "Kinds of responses to count: names with a regular expression each, or with one for each "
-        + "language.")
+    @Option(
+            names = "--patterns",
+            paramLabel = "F.yaml",
+            description = "Kinds of responses to count: names with a regular expression each, or with one for each "
+                    + "language.")
     private Path patterns;
 
     @Mixin
@@ -73,12 +92,14 @@ final class VoteCommand extends CalmCommand {
 
     private void extract() {
         List<ExtractStage.Explained> explained = new ArrayList<>();
-        ExtractStage.Summary summary = new ExtractStage(samples, output).run(explain ? explained::add : each -> { });
+        ExtractStage.Summary summary = new ExtractStage(samples, output).run(explain ? explained::add : each -> {});
         ObjectNode result = Json.mapper().valueToTree(summary);
         if (explain) {
             result.set("explained", Json.mapper().valueToTree(explained));
         }
-        String lines = explained.stream().map(each -> each.text() + System.lineSeparator()).collect(Collectors.joining());
+        String lines = explained.stream()
+                .map(each -> each.text() + System.lineSeparator())
+                .collect(Collectors.joining());
         result(result, lines + "Answers filled in. " + summary.text());
     }
 }

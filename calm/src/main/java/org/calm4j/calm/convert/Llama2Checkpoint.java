@@ -54,7 +54,8 @@ public final class Llama2Checkpoint implements AutoCloseable {
             header[i] = buffer.segment().get(INT, 4L * i);
         }
         if (header[0] == MAGIC) {
-            throw CalmException.badInput(file, "version " + header[1] + " of llama2.c's format; export it anew with --version 0");
+            throw CalmException.badInput(
+                    file, "version " + header[1] + " of llama2.c's format; export it anew with --version 0");
         }
         tied = header[5] > 0;
         dim = extent("dim", header[0]);
@@ -65,15 +66,23 @@ public final class Llama2Checkpoint implements AutoCloseable {
         vocabulary = extent("vocab_size", tied ? header[5] : -header[5]);
         positions = extent("seq_len", header[6]);
         if (dim % heads != 0 || dim / heads % 2 != 0 || heads % keyValueHeads != 0) {
-            throw CalmException.badInput(file, "no llama2.c model: " + dim + " dimensions in " + heads + " heads over " + keyValueHeads);
+            throw CalmException.badInput(
+                    file, "no llama2.c model: " + dim + " dimensions in " + heads + " heads over " + keyValueHeads);
         }
         long width = (long) dim / heads * keyValueHeads;
         double perLayer = 2.0 * dim + 2.0 * dim * dim + 2.0 * dim * width + 3.0 * dim * hiddenDim;
-        double expected = HEADER + 4 * ((tied ? 1.0 : 2.0) * vocabulary * dim + layers * perLayer + dim + (double) positions * dim / heads);
+        double expected = HEADER
+                + 4
+                        * ((tied ? 1.0 : 2.0) * vocabulary * dim
+                                + layers * perLayer
+                                + dim
+                                + (double) positions * dim / heads);
         if (expected != buffer.bytes()) {
-            throw CalmException.badInput(file, "no llama2.c model, or a part of one: its header asks for " + (long) expected
-                    + " bytes, it has "
-                    + buffer.bytes());
+            throw CalmException.badInput(
+                    file,
+                    "no llama2.c model, or a part of one: its header asks for " + (long) expected
+                            + " bytes, it has "
+                            + buffer.bytes());
         }
     }
 
@@ -132,7 +141,8 @@ public final class Llama2Checkpoint implements AutoCloseable {
         if (!tied) {
             take("lm_head.weight", vocabulary, dim);
         }
-        tensors.replaceAll(tensor -> tensor.name().contains("q_proj") || tensor.name().contains("k_proj") ? halves(tensor) : tensor);
+        tensors.replaceAll(tensor ->
+                tensor.name().contains("q_proj") || tensor.name().contains("k_proj") ? halves(tensor) : tensor);
         tensors.sort(Comparator.comparing(Tensor::name));
     }
 

@@ -32,8 +32,7 @@ public final class Llama2Tokenizer {
     private static final String SPACE = "\u2581";
     private static final List<String> SPECIAL = List.of("<unk>", "<s>", "</s>");
 
-    private record Merge(String left, String right, int made) {
-    }
+    private record Merge(String left, String right, int made) {}
 
     private final List<String> pieces = new ArrayList<>();
     private final float[] scores;
@@ -53,7 +52,9 @@ public final class Llama2Tokenizer {
             if (Float.isNaN(scores[id]) || length < 0 || length > bytes.remaining()) {
                 throw CalmException.badInput(file, "is broken at token " + id);
             }
-            String piece = id < FIRST_BYTE ? SPECIAL.get(id) : text(bytes.slice(bytes.position(), length), file, id).replace(" ", SPACE);
+            String piece = id < FIRST_BYTE
+                    ? SPECIAL.get(id)
+                    : text(bytes.slice(bytes.position(), length), file, id).replace(" ", SPACE);
             bytes.position(bytes.position() + length);
             if (id >= FIRST_BYTE && id < FIRST_PIECE && !piece.equals(String.format("<0x%02X>", id - FIRST_BYTE))) {
                 throw CalmException.badInput(file, "token " + id + " is not the byte " + (id - FIRST_BYTE));
@@ -95,7 +96,9 @@ public final class Llama2Tokenizer {
         Json.write(folder.resolve("tokenizer.json"), tokenizer.json());
         ObjectNode config = JsonNodeFactory.instance.objectNode();
         config.put("tokenizer_class", "PreTrainedTokenizerFast");
-        config.put("unk_token", SPECIAL.get(UNKNOWN)).put("bos_token", SPECIAL.get(BOS)).put("eos_token", SPECIAL.get(EOS));
+        config.put("unk_token", SPECIAL.get(UNKNOWN))
+                .put("bos_token", SPECIAL.get(BOS))
+                .put("eos_token", SPECIAL.get(EOS));
         config.put("clean_up_tokenization_spaces", false);
         Json.write(folder.resolve("tokenizer_config.json"), config);
     }
@@ -105,23 +108,48 @@ public final class Llama2Tokenizer {
         json.put("version", "1.0").putNull("truncation").putNull("padding");
         ArrayNode added = json.putArray("added_tokens");
         for (int id = 0; id < SPECIAL.size(); id++) {
-            added.addObject().put("id", id).put("content", SPECIAL.get(id)).put("single_word", false).put("lstrip", false).put("rstrip",
-                    false)
-                    .put("normalized", false).put("special", true);
+            added.addObject()
+                    .put("id", id)
+                    .put("content", SPECIAL.get(id))
+                    .put("single_word", false)
+                    .put("lstrip", false)
+                    .put("rstrip", false)
+                    .put("normalized", false)
+                    .put("special", true);
         }
-        ArrayNode normalizers = json.putObject("normalizer").put("type", "Sequence").putArray("normalizers");
+        ArrayNode normalizers =
+                json.putObject("normalizer").put("type", "Sequence").putArray("normalizers");
         normalizers.addObject().put("type", "Prepend").put("prepend", SPACE);
-        normalizers.addObject().put("type", "Replace").put("content", SPACE).putObject("pattern").put("String", " ");
+        normalizers
+                .addObject()
+                .put("type", "Replace")
+                .put("content", SPACE)
+                .putObject("pattern")
+                .put("String", " ");
         json.putNull("pre_tokenizer");
         postProcessor(json.putObject("post_processor"));
         ArrayNode decoders = json.putObject("decoder").put("type", "Sequence").putArray("decoders");
-        decoders.addObject().put("type", "Replace").put("content", " ").putObject("pattern").put("String", SPACE);
+        decoders.addObject()
+                .put("type", "Replace")
+                .put("content", " ")
+                .putObject("pattern")
+                .put("String", SPACE);
         decoders.addObject().put("type", "ByteFallback");
         decoders.addObject().put("type", "Fuse");
-        decoders.addObject().put("type", "Strip").put("content", " ").put("start", 1).put("stop", 0);
+        decoders.addObject()
+                .put("type", "Strip")
+                .put("content", " ")
+                .put("start", 1)
+                .put("stop", 0);
         ObjectNode model = json.putObject("model");
-        model.put("type", "BPE").putNull("dropout").put("unk_token", SPECIAL.get(UNKNOWN)).putNull("continuing_subword_prefix")
-                .putNull("end_of_word_suffix").put("fuse_unk", true).put("byte_fallback", true).put("ignore_merges", false);
+        model.put("type", "BPE")
+                .putNull("dropout")
+                .put("unk_token", SPECIAL.get(UNKNOWN))
+                .putNull("continuing_subword_prefix")
+                .putNull("end_of_word_suffix")
+                .put("fuse_unk", true)
+                .put("byte_fallback", true)
+                .put("ignore_merges", false);
         ObjectNode vocabulary = model.putObject("vocab");
         pieces.forEach(piece -> vocabulary.put(piece, vocabulary.size()));
         ArrayNode merges = model.putArray("merges");
@@ -159,7 +187,8 @@ public final class Llama2Tokenizer {
                 }
             }
         }
-        merges.sort(Comparator.comparingDouble((Merge merge) -> -scores[merge.made]).thenComparingInt(Merge::made));
+        merges.sort(
+                Comparator.comparingDouble((Merge merge) -> -scores[merge.made]).thenComparingInt(Merge::made));
         return merges;
     }
 }

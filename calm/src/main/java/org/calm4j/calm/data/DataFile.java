@@ -25,16 +25,16 @@ import org.calm4j.engine.io.TextFile;
 
 /** A file of objects, as JSON Lines, as one JSON list, or as a table with commas or tabs; which of them it is, its beginning tells. */
 public final class DataFile {
-    private static final CsvMapper TABLES = CsvMapper.builder().enable(CsvParser.Feature.WRAP_AS_ARRAY)
+    private static final CsvMapper TABLES = CsvMapper.builder()
+            .enable(CsvParser.Feature.WRAP_AS_ARRAY)
             .enable(CsvParser.Feature.SKIP_EMPTY_LINES)
-            .enable(CsvParser.Feature.FAIL_ON_MISSING_COLUMNS).build();
+            .enable(CsvParser.Feature.FAIL_ON_MISSING_COLUMNS)
+            .build();
 
     /** @param where for messages: {@code file:line}, or {@code file[index]} in a list */
-    public record Item(JsonNode json, String where) {
-    }
+    public record Item(JsonNode json, String where) {}
 
-    private DataFile() {
-    }
+    private DataFile() {}
 
     /** @throws CalmException bad input: missing or broken */
     public static List<Item> read(Path file) {
@@ -66,26 +66,35 @@ public final class DataFile {
             String text = TextFile.read(file);
             String head = text.lines().findFirst().orElse("");
             // Tabs separate without quotes.
-            CsvSchema schema = head.indexOf('\t') >= 0 ? CsvSchema.emptySchema().withColumnSeparator('\t').withoutQuoteChar()
+            CsvSchema schema = head.indexOf('\t') >= 0
+                    ? CsvSchema.emptySchema().withColumnSeparator('\t').withoutQuoteChar()
                     : CsvSchema.emptySchema();
-            try (MappingIterator<String[]> cells = TABLES.readerFor(String[].class).with(schema).readValues(text)) {
+            try (MappingIterator<String[]> cells =
+                    TABLES.readerFor(String[].class).with(schema).readValues(text)) {
                 while (cells.hasNext()) {
                     line = cells.getCurrentLocation().getLineNr();
                     rows.add(new Row(cells.next(), file + ":" + line));
                 }
             }
         } catch (JsonProcessingException e) {
-            throw CalmException.badInput(file + ":" + Math.max(line, e.getLocation() == null ? 1 : e.getLocation().getLineNr()),
-                    "neither JSON nor a table with commas or tabs", e);
+            throw CalmException.badInput(
+                    file + ":"
+                            + Math.max(
+                                    line,
+                                    e.getLocation() == null
+                                            ? 1
+                                            : e.getLocation().getLineNr()),
+                    "neither JSON nor a table with commas or tabs",
+                    e);
         } catch (IOException | RuntimeException e) {
-            throw e instanceof CalmException calm ? calm
+            throw e instanceof CalmException calm
+                    ? calm
                     : CalmException.badInput(file + ":" + line, "neither JSON nor a table with commas or tabs", e);
         }
         return rows.isEmpty() ? List.of() : items(rows, file);
     }
 
-    private record Row(String[] cells, String where) {
-    }
+    private record Row(String[] cells, String where) {}
 
     private static List<Item> items(List<Row> rows, Path file) {
         String[] first = rows.getFirst().cells;
@@ -107,13 +116,16 @@ public final class DataFile {
 
     /** Separators too many at the end of a line are no cells. */
     private static boolean fits(Row row, int columns) {
-        return row.cells.length >= columns && Arrays.stream(row.cells, columns, row.cells.length).allMatch(String::isBlank);
+        return row.cells.length >= columns
+                && Arrays.stream(row.cells, columns, row.cells.length).allMatch(String::isBlank);
     }
 
     private static boolean counts(List<Row> rows) {
         String first = rows.getFirst().cells[0].strip();
-        return first.matches("[01]") && IntStream.range(0, rows.size())
-                .allMatch(i -> rows.get(i).cells[0].strip().equals(String.valueOf(i + Integer.parseInt(first))));
+        return first.matches("[01]")
+                && IntStream.range(0, rows.size())
+                        .allMatch(
+                                i -> rows.get(i).cells[0].strip().equals(String.valueOf(i + Integer.parseInt(first))));
     }
 
     private static List<String> names(String[] row, Path file) {
@@ -143,7 +155,8 @@ public final class DataFile {
 
     private static Item item(List<String> names, Row row) {
         if (!fits(row, names.size())) {
-            throw CalmException.badInput(row.where, row.cells.length + " cells, but " + names.size() + " columns " + names);
+            throw CalmException.badInput(
+                    row.where, row.cells.length + " cells, but " + names.size() + " columns " + names);
         }
         ObjectNode item = JsonNodeFactory.instance.objectNode();
         for (int i = 0; i < names.size(); i++) {
@@ -163,11 +176,18 @@ public final class DataFile {
             return;
         }
         String magic = new String(start, StandardCharsets.ISO_8859_1);
-        String kind = magic.startsWith("PAR1") ? "a Parquet file" : magic.startsWith("ARROW1") ? "an Arrow file"
-                : magic.startsWith("PK\3\4") ? "a ZIP file or a spreadsheet" : magic.startsWith("\u001f\u008b") ? "compressed by gzip"
-                : magic.startsWith("\u0028\u00b5\u002f\u00fd") ? "compressed by zstd" : null;
+        String kind = magic.startsWith("PAR1")
+                ? "a Parquet file"
+                : magic.startsWith("ARROW1")
+                        ? "an Arrow file"
+                        : magic.startsWith("PK\3\4")
+                                ? "a ZIP file or a spreadsheet"
+                                : magic.startsWith("\u001f\u008b")
+                                        ? "compressed by gzip"
+                                        : magic.startsWith("\u0028\u00b5\u002f\u00fd") ? "compressed by zstd" : null;
         if (kind != null) {
-            throw CalmException.badInput(file, "is " + kind + ", which is not read; make it JSON Lines, CSV or TSV first");
+            throw CalmException.badInput(
+                    file, "is " + kind + ", which is not read; make it JSON Lines, CSV or TSV first");
         }
     }
 

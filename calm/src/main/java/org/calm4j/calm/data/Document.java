@@ -12,7 +12,11 @@ import java.util.List;
  * @param history turns of a conversation before the prompt; null without
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
-public record Document(String text, String prompt, String completion, @JsonProperty("chosen_source") String chosenSource,
+public record Document(
+        String text,
+        String prompt,
+        String completion,
+        @JsonProperty("chosen_source") String chosenSource,
         List<List<String>> history) {
     public static Document of(String text) {
         return new Document(text, null, null, null, null);

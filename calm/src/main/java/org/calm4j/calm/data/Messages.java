@@ -14,11 +14,9 @@ import org.calm4j.engine.text.Tokenizer;
 
 /** Lists of messages in data files: objects with {@code role} and {@code content}, and whatever else the model's chat template knows. */
 public final class Messages {
-    private static final TypeReference<Map<String, Object>> MESSAGE = new TypeReference<>() {
-    };
+    private static final TypeReference<Map<String, Object>> MESSAGE = new TypeReference<>() {};
 
-    private Messages() {
-    }
+    private Messages() {}
 
     /** @throws CalmException bad input: no list of messages, or an empty one */
     public static List<Map<String, Object>> of(JsonNode list, String name, String where) {
@@ -54,9 +52,11 @@ public final class Messages {
     public static int[] answer(Conversation asked, JsonNode line, String name, String where) {
         JsonNode answer = line.path(name);
         if (!answer.isArray() && !answer.isTextual()) {
-            throw CalmException.badInput(where, name + (line.has(name) ? " must be text or a list of messages" : " is missing"));
+            throw CalmException.badInput(
+                    where, name + (line.has(name) ? " must be text or a list of messages" : " is missing"));
         }
-        List<Map<String, Object>> said = answer.isArray() ? of(answer, name, where)
+        List<Map<String, Object>> said = answer.isArray()
+                ? of(answer, name, where)
                 : List.of(ChatTemplate.message("assistant", answer.textValue()));
         return at(where, () -> asked.completion(said));
     }

@@ -17,8 +17,21 @@ import java.util.regex.Pattern;
  */
 public record OptionsText(String question, List<Question.Choice> choices, List<String> written) {
     /** What labels are made of, in their order; the first that a text has a list of is the one that counts. */
-    private static final List<String> ALPHABETS = List.of("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮",
-            "1", "가나다라마바사아자차", "ㄱㄴㄷㄹㅁㅂㅅㅇㅈㅊ", "アイウエオカキクケコ", "甲乙丙丁戊己庚辛", "АБВГДЕЖЗИК", "абвгдежзик", "أبجدهو", "কখগঘঙচ", "कखगघङच");
+    private static final List<String> ALPHABETS = List.of(
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+            "abcdefghijklmnopqrstuvwxyz",
+            "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮",
+            "1",
+            "가나다라마바사아자차",
+            "ㄱㄴㄷㄹㅁㅂㅅㅇㅈㅊ",
+            "アイウエオカキクケコ",
+            "甲乙丙丁戊己庚辛",
+            "АБВГДЕЖЗИК",
+            "абвгдежзик",
+            "أبجدهو",
+            "কখগঘঙচ",
+            "कखगघङच");
+
     private static final int CIRCLED = 2;
     private static final int NUMBERS = 3;
     private static final String LABEL = "([\\p{L}Ａ-Ｚａ-ｚ]|[1-9１-９][0-9０-９]?)";
@@ -27,14 +40,19 @@ public record OptionsText(String question, List<Question.Choice> choices, List<S
     private static final String SIGNED = "(?:[(（\\[【]\\s*" + LABEL + "\\s*[)）\\]】]|" + LABEL
             + "\\s*[.:、．。)）：](?!(?<=[0-9][.:])[0-9])|" + RING
             + "[.:、．。)）：]?)";
-    private static final Pattern OPTION = Pattern.compile("\\s*(?:[-*•]\\s+)?(?:\\*\\*)?" + SIGNED + "(?:\\*\\*)?\\s*(.*)");
+
+    private static final Pattern OPTION =
+            Pattern.compile("\\s*(?:[-*•]\\s+)?(?:\\*\\*)?" + SIGNED + "(?:\\*\\*)?\\s*(.*)");
     private static final Pattern INLINE = Pattern.compile("(?:(?<=^|\\s)|(?=[①-⑮❶-❿Ⓐ-ⓩ⑴-⒂⒈-⒖⒜-⒵]))" + SIGNED + "\\s*");
     /** A label and nothing else. */
-    private static final Pattern BARE = Pattern.compile("[(（\\[【]?\\s*(?:" + LABEL + "()|" + RING + ")\\s*[)）\\]】.:、．。：]?");
+    private static final Pattern BARE =
+            Pattern.compile("[(（\\[【]?\\s*(?:" + LABEL + "()|" + RING + ")\\s*[)）\\]】.:、．。：]?");
+
     private static final int FEWEST_INLINE = 3;
     /** "Question:" before, and "Answer:" behind: scaffolding of a prompt, in any language. */
-    private static final Pattern BEFORE = Pattern.compile("^(?:Question|Frage|Domanda|Pregunta|Pergunta|问题|質問|질문|Вопрос)\\s*[:：]\\s*",
-            Pattern.CASE_INSENSITIVE);
+    private static final Pattern BEFORE = Pattern.compile(
+            "^(?:Question|Frage|Domanda|Pregunta|Pergunta|问题|質問|질문|Вопрос)\\s*[:：]\\s*", Pattern.CASE_INSENSITIVE);
+
     private static final Pattern BEHIND = Pattern.compile(
             "^(?:Answer|Réponse|Antwort|Risposta|Respuesta|Resposta|答案|答え|回答|답|Ответ)\\s*[:：]?\\s*$",
             Pattern.CASE_INSENSITIVE);
@@ -42,7 +60,8 @@ public record OptionsText(String question, List<Question.Choice> choices, List<S
     /** A label by its alphabet and its place there, from 0. */
     private record Label(int alphabet, int place, String written) {
         static Label of(MatchResult match) {
-            String label = match.group(1) != null ? match.group(1) : match.group(3) != null ? match.group(3) : match.group(2);
+            String label =
+                    match.group(1) != null ? match.group(1) : match.group(3) != null ? match.group(3) : match.group(2);
             for (int i = 0; i < ALPHABETS.size(); i++) {
                 if (i != NUMBERS && ALPHABETS.get(i).contains(label)) {
                     return new Label(i, ALPHABETS.get(i).indexOf(label), label);
@@ -64,7 +83,9 @@ public record OptionsText(String question, List<Question.Choice> choices, List<S
     /** Null where the text has not two options or more, or one is missing in between. */
     public static OptionsText parse(String text) {
         List<String> lines = new ArrayList<>(text.strip().lines().toList());
-        while (!lines.isEmpty() && (lines.getLast().isBlank() || BEHIND.matcher(lines.getLast().strip()).matches())) {
+        while (!lines.isEmpty()
+                && (lines.getLast().isBlank()
+                        || BEHIND.matcher(lines.getLast().strip()).matches())) {
             lines.removeLast();
         }
         for (int alphabet = 0; alphabet < ALPHABETS.size(); alphabet++) {
@@ -157,14 +178,20 @@ public record OptionsText(String question, List<Question.Choice> choices, List<S
 
     /** Whether two lines or more begin like options with capital letters, even where they do not make a whole list. */
     public static boolean looksLike(String text) {
-        return text.lines().map(OptionsText::label).filter(label -> label != null && label.alphabet == 0).limit(2).count() == 2
+        return text.lines()
+                                .map(OptionsText::label)
+                                .filter(label -> label != null && label.alphabet == 0)
+                                .limit(2)
+                                .count()
+                        == 2
                 || inline(text, 0) != null;
     }
 
     /** Whether the labels are those of the choices, so that a response names them so. */
     public boolean hasLetters() {
-        return written.stream().allMatch(label -> label.length() == 1
-                && Normalizer.normalize(label, Normalizer.Form.NFKC).matches("[A-Za-z]"));
+        return written.stream()
+                .allMatch(label -> label.length() == 1
+                        && Normalizer.normalize(label, Normalizer.Form.NFKC).matches("[A-Za-z]"));
     }
 
     /**
@@ -178,15 +205,21 @@ public record OptionsText(String question, List<Question.Choice> choices, List<S
         Label label = bare.matches() ? Label.of(bare) : signed.matches() ? Label.of(signed) : null;
         int place = label == null ? -1 : label.place;
         // A number is no letter: it might count from 0.
-        boolean same = label != null && (label.alphabet <= 1 || label.alphabet == label(written.getFirst() + ".").alphabet
-                || label.alphabet == NUMBERS && label(written.getFirst() + ".").alphabet == CIRCLED
-                || label.alphabet == CIRCLED && label(written.getFirst() + ".").alphabet == NUMBERS);
+        boolean same = label != null
+                && (label.alphabet <= 1
+                        || label.alphabet == label(written.getFirst() + ".").alphabet
+                        || label.alphabet == NUMBERS && label(written.getFirst() + ".").alphabet == CIRCLED
+                        || label.alphabet == CIRCLED && label(written.getFirst() + ".").alphabet == NUMBERS);
         if (same && place < choices.size()) {
             String behind = bare.matches() ? "" : signed.group(4).strip();
-            boolean other = choices.stream().anyMatch(choice -> choice.text().equals(behind)) && !choices.get(place).text().equals(behind);
+            boolean other = choices.stream().anyMatch(choice -> choice.text().equals(behind))
+                    && !choices.get(place).text().equals(behind);
             return other ? null : choices.get(place);
         }
-        return choices.stream().filter(choice -> choice.text().equals(plain)).findFirst().orElse(null);
+        return choices.stream()
+                .filter(choice -> choice.text().equals(plain))
+                .findFirst()
+                .orElse(null);
     }
 
     private static Label label(String line) {

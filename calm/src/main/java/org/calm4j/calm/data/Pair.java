@@ -14,10 +14,20 @@ import java.util.List;
  * @param history turns of a conversation before the prompt; null without
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
-public record Pair(String id, String language, String prompt, String chosen, String rejected,
+public record Pair(
+        String id,
+        String language,
+        String prompt,
+        String chosen,
+        String rejected,
         @JsonProperty("chosen_answer") String chosenAnswer,
-        @JsonProperty("rejected_answer") @JsonInclude(JsonInclude.Include.ALWAYS) String rejectedAnswer,
-        @JsonProperty("chosen_source") String chosenSource, Double weight, List<List<String>> history) {
+
+        @JsonProperty("rejected_answer") @JsonInclude(JsonInclude.Include.ALWAYS)
+        String rejectedAnswer,
+
+        @JsonProperty("chosen_source") String chosenSource,
+        Double weight,
+        List<List<String>> history) {
     public Pair {
         required(id, "id");
         required(language, "language");

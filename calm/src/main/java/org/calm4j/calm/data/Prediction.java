@@ -10,8 +10,12 @@ import com.fasterxml.jackson.annotation.JsonProperty;
  * @param prediction the label the model gave; null when it gave none, which a line must say: a file without it holds something else
  * @param confidence in the prediction, in (0,1]; null where nothing says it
  */
-public record Prediction(String id, String language, @JsonInclude(JsonInclude.Include.NON_NULL) String answer,
-        @JsonProperty(required = true) String prediction, @JsonInclude(JsonInclude.Include.NON_NULL) Double confidence) {
+public record Prediction(
+        String id,
+        String language,
+        @JsonInclude(JsonInclude.Include.NON_NULL) String answer,
+        @JsonProperty(required = true) String prediction,
+        @JsonInclude(JsonInclude.Include.NON_NULL) Double confidence) {
     public Prediction(String id, String language, String answer, String prediction) {
         this(id, language, answer, prediction, null);
     }

@@ -12,8 +12,8 @@ import java.util.List;
  * @param relation what kind of fact is asked, for tables by kind; may be absent
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
-public record Question(String id, String language, String question, List<Choice> choices, String answer, String relation) {
+public record Question(
+        String id, String language, String question, List<Choice> choices, String answer, String relation) {
     /** @param label "A", "B", … */
-    public record Choice(String label, String text) {
-    }
+    public record Choice(String label, String text) {}
 }

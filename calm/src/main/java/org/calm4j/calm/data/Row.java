@@ -24,7 +24,9 @@ final class Row {
     /** Whether it says anything: null, an empty text and an empty list say nothing. */
     boolean has(String name) {
         JsonNode value = json.path(name);
-        return !value.isMissingNode() && !value.isNull() && !(value.isTextual() && value.textValue().isEmpty())
+        return !value.isMissingNode()
+                && !value.isNull()
+                && !(value.isTextual() && value.textValue().isEmpty())
                 && !(value.isContainerNode() && value.isEmpty());
     }
 
@@ -61,6 +63,9 @@ final class Row {
 
     /** Fields that say something and that nobody read. */
     List<String> unread() {
-        return json.properties().stream().map(entry -> entry.getKey()).filter(name -> !read.contains(name) && has(name)).toList();
+        return json.properties().stream()
+                .map(entry -> entry.getKey())
+                .filter(name -> !read.contains(name) && has(name))
+                .toList();
     }
 }

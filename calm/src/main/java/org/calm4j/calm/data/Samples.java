@@ -13,8 +13,16 @@ import java.util.List;
  * @param history turns of a conversation before the prompt, each what was asked and what was answered; null without
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
-public record Samples(String id, String language, String question, List<Question.Choice> choices, String answer, String relation,
-        String prompt, List<List<String>> history, List<Response> responses) {
+public record Samples(
+        String id,
+        String language,
+        String question,
+        List<Question.Choice> choices,
+        String answer,
+        String relation,
+        String prompt,
+        List<List<String>> history,
+        List<Response> responses) {
     public Samples {
         required(id, "id");
         required(language, "language");
@@ -22,8 +30,16 @@ public record Samples(String id, String language, String question, List<Question
     }
 
     public static Samples of(Question question, Prompt prompt, List<Response> responses) {
-        return new Samples(question.id(), question.language(), question.question(), question.choices(), question.answer(),
-                question.relation(), prompt.text(), prompt.history(), responses);
+        return new Samples(
+                question.id(),
+                question.language(),
+                question.question(),
+                question.choices(),
+                question.answer(),
+                question.relation(),
+                prompt.text(),
+                prompt.history(),
+                responses);
     }
 
     /** The same question with other responses. */
@@ -46,8 +62,11 @@ public record Samples(String id, String language, String question, List<Question
      * @param answer the extracted label; null when the response gives no answer (or two)
      * @param logprob natural log of its probability, summed over tokens; null when unknown
      */
-    public record Response(String text, @JsonInclude(JsonInclude.Include.ALWAYS) String answer,
+    public record Response(
+            String text,
+            @JsonInclude(JsonInclude.Include.ALWAYS) String answer,
             @JsonInclude(JsonInclude.Include.NON_NULL) Double logprob,
-            @JsonProperty("num_tokens") @JsonInclude(JsonInclude.Include.NON_NULL) Integer numTokens) {
-    }
+
+            @JsonProperty("num_tokens") @JsonInclude(JsonInclude.Include.NON_NULL)
+            Integer numTokens) {}
 }

@@ -26,8 +26,9 @@ import org.calm4j.engine.train.Example;
  */
 public final class TrainingData {
     /** Fields that say where a line comes from. */
-    private static final Set<String> BOOKKEEPING = Set.of("id", "index", "language", "answer", "relation", "chosen_answer", "rejected_answer",
-            "chosen_source");
+    private static final Set<String> BOOKKEEPING = Set.of(
+            "id", "index", "language", "answer", "relation", "chosen_answer", "rejected_answer", "chosen_source");
+
     private static final int MOST_NAMED = 8;
 
     private final Tokenizer tokenizer;
@@ -43,7 +44,7 @@ public final class TrainingData {
 
     /** Without bounds on lengths, and in silence. */
     TrainingData(Tokenizer tokenizer, int vocabulary) {
-        this(tokenizer, vocabulary, Integer.MAX_VALUE, line -> { });
+        this(tokenizer, vocabulary, Integer.MAX_VALUE, line -> {});
     }
 
     /**
@@ -103,20 +104,26 @@ public final class TrainingData {
         // Lines of one file are all asked in one way.
         long withTurns = rows.stream().filter(TrainingData::isTextWithTurns).count();
         turns = withTurns > 0;
-        boolean alpaca = rows.stream().anyMatch(row -> row.names("instruction") && !row.names("messages") && !row.names("conversations"));
+        boolean alpaca = rows.stream()
+                .anyMatch(row -> row.names("instruction") && !row.names("messages") && !row.names("conversations"));
         if (turns) {
-            say.accept(data + ": " + withTurns + " of " + rows.size() + " lines have system or history, so all are turns through the chat template");
+            say.accept(data + ": " + withTurns + " of " + rows.size()
+                    + " lines have system or history, so all are turns through the chat template");
         } else if (alpaca && tokenizer != null && tokenizer.chatTemplate() != null) {
-            say.accept(data + ": instruction and input are asked as plain text, not through the model's chat template; give messages for that");
+            say.accept(
+                    data
+                            + ": instruction and input are asked as plain text, not through the model's chat template; give messages for that");
         }
         List<R> all = new ArrayList<>();
         for (Row row : rows) {
             R example = Messages.at(row.where(), () -> make.apply(row));
             if (example.longest() > maxPositions) {
-                throw row.bad("has " + example.longest() + " tokens, the model's max_position_embeddings is " + maxPositions
-                        + "; shorten it or leave it out");
+                throw row.bad("has " + example.longest() + " tokens, the model's max_position_embeddings is "
+                        + maxPositions + "; shorten it or leave it out");
             }
-            row.unread().stream().filter(name -> !BOOKKEEPING.contains(name)).forEach(name -> unread.merge(name, 1, Integer::sum));
+            row.unread().stream()
+                    .filter(name -> !BOOKKEEPING.contains(name))
+                    .forEach(name -> unread.merge(name, 1, Integer::sum));
             all.add(example);
         }
         sayUnread();
@@ -124,17 +131,22 @@ public final class TrainingData {
     }
 
     private static boolean isTextWithTurns(Row row) {
-        boolean text = row.names("instruction") || row.names("prompt") && row.json().path("prompt").isTextual() && !row.names("chosen_source");
+        boolean text = row.names("instruction")
+                || row.names("prompt") && row.json().path("prompt").isTextual() && !row.names("chosen_source");
         return text && (row.has("system") || row.has("history"));
     }
 
     private void sayUnread() {
         if (unread.size() == 1) {
-            unread.forEach((name, count) -> say.accept(file + ": the field '" + name + "' is not used (" + count + (count == 1 ? " line)" : " lines)")));
+            unread.forEach((name, count) -> say.accept(
+                    file + ": the field '" + name + "' is not used (" + count + (count == 1 ? " line)" : " lines)")));
         } else if (!unread.isEmpty()) {
-            String some = unread.entrySet().stream().limit(MOST_NAMED).map(each -> "'" + each.getKey() + "' (" + each.getValue() + ")")
+            String some = unread.entrySet().stream()
+                    .limit(MOST_NAMED)
+                    .map(each -> "'" + each.getKey() + "' (" + each.getValue() + ")")
                     .collect(Collectors.joining(", "));
-            say.accept(file + ": fields that are not used, with their lines: " + some + (unread.size() > MOST_NAMED ? ", …" : ""));
+            say.accept(file + ": fields that are not used, with their lines: " + some
+                    + (unread.size() > MOST_NAMED ? ", …" : ""));
         }
     }
 
@@ -152,11 +164,16 @@ public final class TrainingData {
         }
         if (row.names("messages") || row.names("conversations")) {
             String name = row.names("messages") ? "messages" : "conversations";
-            return document(conversation(Turns.withSystem(Turns.of(row, name), row), row).encode(false), 1, row);
+            return document(
+                    conversation(Turns.withSystem(Turns.of(row, name), row), row)
+                            .encode(false),
+                    1,
+                    row);
         }
         boolean alpaca = row.names("instruction") && row.names("output");
         if (!alpaca && !(row.names("prompt") && row.names("completion"))) {
-            throw row.bad("expected text, segments, messages, conversations, input_ids, instruction and output, or prompt and completion");
+            throw row.bad(
+                    "expected text, segments, messages, conversations, input_ids, instruction and output, or prompt and completion");
         }
         Asked asked = alpaca ? instruction(row) : asked(row, "prompt", "history");
         int[] completion = completion(asked, row, alpaca ? "output" : "completion");
@@ -177,7 +194,8 @@ public final class TrainingData {
             int from = tokens.size();
             last = segment.path("loss").asBoolean();
             String text = segment.path("text").asText();
-            tokens.addElements(from, tokens.isEmpty() ? requireTokenizer(row).encodePrompt(text) : tokenizer.encode(text, false));
+            tokens.addElements(
+                    from, tokens.isEmpty() ? requireTokenizer(row).encodePrompt(text) : tokenizer.encode(text, false));
             learnt.set(from, tokens.size(), last);
         }
         if (last) {
@@ -195,7 +213,8 @@ public final class TrainingData {
 
     private static Example.Document document(int[] tokens, int from, Row row) {
         if (tokens.length < 2 || from < 1 || from >= tokens.length) {
-            throw row.bad("a document needs two tokens or more, and one that is scored; it has " + tokens.length + ", scored from " + from);
+            throw row.bad("a document needs two tokens or more, and one that is scored; it has " + tokens.length
+                    + ", scored from " + from);
         }
         return new Example.Document(tokens, from, weight(row));
     }
@@ -205,21 +224,30 @@ public final class TrainingData {
     /** @param language behind each name: nothing, or _1 or _2 in a line of two languages */
     private Example.Preference pair(Row row, String language) {
         if (row.names("prompt" + language + "_input_ids")) {
-            return new Example.Preference(ids(row, "prompt" + language + "_input_ids"), ids(row, "chosen" + language + "_input_ids"),
-                    ids(row, "rejected" + language + "_input_ids"), weight(row));
+            return new Example.Preference(
+                    ids(row, "prompt" + language + "_input_ids"),
+                    ids(row, "chosen" + language + "_input_ids"),
+                    ids(row, "rejected" + language + "_input_ids"),
+                    weight(row));
         }
         String chosen = "chosen" + language;
         String rejected = "rejected" + language;
-        if (isWhole(row, chosen) && isWhole(row, rejected) && !row.json().path("prompt" + language).isArray()) {
+        if (isWhole(row, chosen)
+                && isWhole(row, rejected)
+                && !row.json().path("prompt" + language).isArray()) {
             return ofCommonMessages(row, language);
         }
         Asked asked;
         if (language.isEmpty() && row.names("instruction")) {
             asked = instruction(row);
-        } else if (language.isEmpty() && !row.names("prompt") && (row.names("conversations") || row.names("messages"))) {
+        } else if (language.isEmpty()
+                && !row.names("prompt")
+                && (row.names("conversations") || row.names("messages"))) {
             String name = row.names("conversations") ? "conversations" : "messages";
             asked = Asked.of(conversation(Turns.withSystem(Turns.of(row, name), row), row));
-        } else if (!row.names("prompt" + language) && row.json().path(chosen).isTextual() && row.json().path(rejected).isTextual()) {
+        } else if (!row.names("prompt" + language)
+                && row.json().path(chosen).isTextual()
+                && row.json().path(rejected).isTextual()) {
             return ofCommonText(row, language);
         } else {
             asked = asked(row, "prompt" + language, "history" + language);
@@ -227,13 +255,16 @@ public final class TrainingData {
         if (asked.prompt().length == 0) {
             throw row.bad("prompt" + language + " is empty");
         }
-        return new Example.Preference(asked.prompt(), completion(asked, row, chosen), completion(asked, row, rejected), weight(row));
+        return new Example.Preference(
+                asked.prompt(), completion(asked, row, chosen), completion(asked, row, rejected), weight(row));
     }
 
     /** Whether it is a conversation from the beginning, and not its end alone. */
     private static boolean isWhole(Row row, String name) {
         JsonNode first = row.json().path(name).path(0);
-        return row.json().path(name).isArray() && !Set.of("assistant", "gpt").contains(first.path("role").asText(first.path("from").asText("assistant")));
+        return row.json().path(name).isArray()
+                && !Set.of("assistant", "gpt")
+                        .contains(first.path("role").asText(first.path("from").asText("assistant")));
     }
 
     /** TRL's implicit prompt. */
@@ -246,13 +277,18 @@ public final class TrainingData {
         }
         List<Map<String, Object>> prompt = chosen.subList(0, common);
         // Some files have it once more, as text.
-        if (row.json().path("prompt" + language).isTextual() && prompt.stream().anyMatch(turn -> row.text("prompt" + language).strip()
-                .equals(String.valueOf(turn.get("content")).strip()))) {
+        if (row.json().path("prompt" + language).isTextual()
+                && prompt.stream().anyMatch(turn -> row.text("prompt" + language)
+                        .strip()
+                        .equals(String.valueOf(turn.get("content")).strip()))) {
             row.get("prompt" + language);
         }
         Conversation asked = conversation(prompt, row);
-        return new Example.Preference(asked.prompt(), asked.completion(chosen.subList(common, chosen.size())),
-                asked.completion(rejected.subList(common, rejected.size())), weight(row));
+        return new Example.Preference(
+                asked.prompt(),
+                asked.completion(chosen.subList(common, chosen.size())),
+                asked.completion(rejected.subList(common, rejected.size())),
+                weight(row));
     }
 
     private Example.Preference ofCommonText(Row row, String language) {
@@ -263,13 +299,16 @@ public final class TrainingData {
             throw row.bad(noPrompt(language, common == 0));
         }
         refuseTurns(row);
-        return new Example.Preference(requireTokenizer(row).encodePrompt(chosen.substring(0, common)),
-                ended(tokenizer.encode(chosen.substring(common), false), row, true), ended(tokenizer.encode(rejected.substring(common), false), row, true),
+        return new Example.Preference(
+                requireTokenizer(row).encodePrompt(chosen.substring(0, common)),
+                ended(tokenizer.encode(chosen.substring(common), false), row, true),
+                ended(tokenizer.encode(rejected.substring(common), false), row, true),
                 weight(row));
     }
 
     private static String noPrompt(String language, boolean nothing) {
-        return "prompt" + language + " is missing, and chosen and rejected " + (nothing ? "have no common beginning in its place" : "do not differ behind a common beginning");
+        return "prompt" + language + " is missing, and chosen and rejected "
+                + (nothing ? "have no common beginning in its place" : "do not differ behind a common beginning");
     }
 
     // ---- prompts and completions ----
@@ -287,7 +326,8 @@ public final class TrainingData {
         }
         boolean sampled = row.names("chosen_source") && tokenizer != null && tokenizer.chatTemplate() != null;
         if (sampled || turns || row.has(history)) {
-            return Asked.of(conversation(Turns.withSystem(Conversation.messages(row.text(name), Turns.history(row, history)), row), row));
+            return Asked.of(conversation(
+                    Turns.withSystem(Conversation.messages(row.text(name), Turns.history(row, history)), row), row));
         }
         String text = row.text(name);
         refuseTurns(row);
@@ -296,9 +336,13 @@ public final class TrainingData {
 
     /** Instruction and input, a line each, after system and history. */
     private Asked instruction(Row row) {
-        String query = Stream.of("instruction", "input").map(name -> row.textOr(name, "")).filter(part -> !part.isEmpty()).collect(Collectors.joining("\n"));
+        String query = Stream.of("instruction", "input")
+                .map(name -> row.textOr(name, ""))
+                .filter(part -> !part.isEmpty())
+                .collect(Collectors.joining("\n"));
         if (turns) {
-            return Asked.of(conversation(Turns.withSystem(Conversation.messages(query, Turns.history(row, "history")), row), row));
+            return Asked.of(conversation(
+                    Turns.withSystem(Conversation.messages(query, Turns.history(row, "history")), row), row));
         }
         refuseTurns(row);
         return new Asked(null, requireTokenizer(row).encodePrompt(query));
@@ -308,7 +352,9 @@ public final class TrainingData {
     private static void refuseTurns(Row row) {
         for (String name : List.of(Turns.TOOLS, Turns.TEMPLATE_OPTIONS)) {
             if (row.has(name) && !Turns.options(row).isEmpty()) {
-                throw row.bad(name + " belongs to a conversation, but the prompt is text; give it as messages, or leave " + name + " out");
+                throw row.bad(
+                        name + " belongs to a conversation, but the prompt is text; give it as messages, or leave "
+                                + name + " out");
             }
         }
     }
@@ -321,7 +367,8 @@ public final class TrainingData {
             }
         }
         if (tokenizer.chatTemplate() == null && (row.has("system") || row.has("history"))) {
-            throw row.bad((row.has("system") ? "system" : "history") + " needs turns, but the model has no chat template; set chat_template in"
+            throw row.bad((row.has("system") ? "system" : "history")
+                    + " needs turns, but the model has no chat template; set chat_template in"
                     + " tokenizer_config.json, or write it into the prompt");
         }
         Map<String, Object> options = Turns.options(row);
@@ -395,8 +442,10 @@ public final class TrainingData {
         int[] ids = new int[list.size()];
         for (int i = 0; i < ids.length; i++) {
             if (!list.get(i).isInt() || list.get(i).asInt() < 0 || list.get(i).asInt() >= vocabulary) {
-                throw CalmException.badInput(where, name + "[" + i + "] is " + list.get(i) + ", ids are whole numbers and the vocabulary has " + vocabulary
-                        + " tokens");
+                throw CalmException.badInput(
+                        where,
+                        name + "[" + i + "] is " + list.get(i) + ", ids are whole numbers and the vocabulary has "
+                                + vocabulary + " tokens");
             }
             ids[i] = list.get(i).asInt();
         }

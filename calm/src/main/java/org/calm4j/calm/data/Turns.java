@@ -17,15 +17,29 @@ import org.calm4j.engine.text.ChatTemplate;
 final class Turns {
     static final String TOOLS = "tools";
     static final String TEMPLATE_OPTIONS = "chat_template_kwargs";
-    private static final Map<String, String> ROLES = Map.of("human", "user", "user", "user", "gpt", "assistant", "assistant", "assistant",
-            "chatgpt", "assistant", "bing", "assistant", "system", "system", "observation", "tool", "tool", "tool");
-    private static final TypeReference<Map<String, Object>> MAP = new TypeReference<>() {
-    };
-    private static final TypeReference<List<Object>> LIST = new TypeReference<>() {
-    };
+    private static final Map<String, String> ROLES = Map.of(
+            "human",
+            "user",
+            "user",
+            "user",
+            "gpt",
+            "assistant",
+            "assistant",
+            "assistant",
+            "chatgpt",
+            "assistant",
+            "bing",
+            "assistant",
+            "system",
+            "system",
+            "observation",
+            "tool",
+            "tool",
+            "tool");
+    private static final TypeReference<Map<String, Object>> MAP = new TypeReference<>() {};
+    private static final TypeReference<List<Object>> LIST = new TypeReference<>() {};
 
-    private Turns() {
-    }
+    private Turns() {}
 
     /** A list of messages, or a single one, or the text of an assistant's. */
     static List<Map<String, Object>> of(Row row, String name) {
@@ -49,7 +63,11 @@ final class Turns {
             if (!turn.path("from").isTextual() || !turn.path("value").isTextual()) {
                 throw row.bad(name + "[" + turns.size() + "] needs from and value");
             }
-            turns.add(turn(turn.path("from").textValue(), turn.path("value").textValue(), name + "[" + turns.size() + "]", row));
+            turns.add(turn(
+                    turn.path("from").textValue(),
+                    turn.path("value").textValue(),
+                    name + "[" + turns.size() + "]",
+                    row));
         }
         return turns;
     }
@@ -104,7 +122,8 @@ final class Turns {
     /** A list with the message of {@code system} before it, where a line has one and the list does not begin with one. */
     static List<Map<String, Object>> withSystem(List<Map<String, Object>> turns, Row row) {
         String system = row.textOr("system", "");
-        if (system.isEmpty() || !turns.isEmpty() && "system".equals(turns.getFirst().get("role"))) {
+        if (system.isEmpty()
+                || !turns.isEmpty() && "system".equals(turns.getFirst().get("role"))) {
             return turns;
         }
         List<Map<String, Object>> all = new ArrayList<>();
@@ -127,7 +146,8 @@ final class Turns {
             options.putAll(Json.mapper().convertValue(row.get(TEMPLATE_OPTIONS), MAP));
         }
         if (row.has(TOOLS)) {
-            JsonNode tools = row.get(TOOLS).isTextual() ? parsed(row.get(TOOLS).textValue(), TOOLS, row) : row.get(TOOLS);
+            JsonNode tools =
+                    row.get(TOOLS).isTextual() ? parsed(row.get(TOOLS).textValue(), TOOLS, row) : row.get(TOOLS);
             if (!tools.isArray()) {
                 throw row.bad(TOOLS + " must be a list");
             }
@@ -141,7 +161,8 @@ final class Turns {
     /** How many messages two lists have in common at the beginning. */
     static int common(List<Map<String, Object>> first, List<Map<String, Object>> second) {
         int common = 0;
-        while (common < Math.min(first.size(), second.size()) && first.get(common).equals(second.get(common))) {
+        while (common < Math.min(first.size(), second.size())
+                && first.get(common).equals(second.get(common))) {
             common++;
         }
         return common;

@@ -12,12 +12,34 @@ import java.util.List;
  * @param history1 turns of a conversation before the prompt; null without
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
-@JsonPropertyOrder({"id", "language_1", "language_2", "prompt_1", "chosen_1", "rejected_1", "prompt_2", "chosen_2", "rejected_2",
-    "chosen_answer", "rejected_answer", "weight", "history_1", "history_2"})
-public record TwoLanguagePair(String id, @JsonProperty("language_1") String language1, @JsonProperty("prompt_1") String prompt1,
-        @JsonProperty("chosen_1") String chosen1, @JsonProperty("rejected_1") String rejected1,
-        @JsonProperty("language_2") String language2, @JsonProperty("prompt_2") String prompt2,
-        @JsonProperty("chosen_2") String chosen2, @JsonProperty("rejected_2") String rejected2,
-        @JsonProperty("chosen_answer") String chosenAnswer, @JsonProperty("rejected_answer") String rejectedAnswer, Double weight,
-        @JsonProperty("history_1") List<List<String>> history1, @JsonProperty("history_2") List<List<String>> history2) {
-}
+@JsonPropertyOrder({
+    "id",
+    "language_1",
+    "language_2",
+    "prompt_1",
+    "chosen_1",
+    "rejected_1",
+    "prompt_2",
+    "chosen_2",
+    "rejected_2",
+    "chosen_answer",
+    "rejected_answer",
+    "weight",
+    "history_1",
+    "history_2"
+})
+public record TwoLanguagePair(
+        String id,
+        @JsonProperty("language_1") String language1,
+        @JsonProperty("prompt_1") String prompt1,
+        @JsonProperty("chosen_1") String chosen1,
+        @JsonProperty("rejected_1") String rejected1,
+        @JsonProperty("language_2") String language2,
+        @JsonProperty("prompt_2") String prompt2,
+        @JsonProperty("chosen_2") String chosen2,
+        @JsonProperty("rejected_2") String rejected2,
+        @JsonProperty("chosen_answer") String chosenAnswer,
+        @JsonProperty("rejected_answer") String rejectedAnswer,
+        Double weight,
+        @JsonProperty("history_1") List<List<String>> history1,
+        @JsonProperty("history_2") List<List<String>> history2) {}

@@ -18,9 +18,15 @@ import java.util.Map;
  * @param agreement the winner's share of the votes, or of the scores, in [0,1]; of those in the first place where none won
  * @param tie whether two labels shared the first place
  */
-public record Vote(String id, @JsonInclude(JsonInclude.Include.NON_NULL) String language, String answer, Map<String, Integer> votes,
+public record Vote(
+        String id,
+        @JsonInclude(JsonInclude.Include.NON_NULL) String language,
+        String answer,
+        Map<String, Integer> votes,
         @JsonProperty("by_language") Map<String, Map<String, Integer>> byLanguage,
-        @JsonInclude(JsonInclude.Include.NON_NULL) Map<String, Double> scores, double agreement, boolean tie) {
+        @JsonInclude(JsonInclude.Include.NON_NULL) Map<String, Double> scores,
+        double agreement,
+        boolean tie) {
 
     public Vote {
         required(id, "id");
@@ -33,7 +39,12 @@ public record Vote(String id, @JsonInclude(JsonInclude.Include.NON_NULL) String 
     }
 
     /** All languages, alike. */
-    public Vote(String id, String answer, Map<String, Integer> votes, Map<String, Map<String, Integer>> byLanguage, double agreement,
+    public Vote(
+            String id,
+            String answer,
+            Map<String, Integer> votes,
+            Map<String, Map<String, Integer>> byLanguage,
+            double agreement,
             boolean tie) {
         this(id, null, answer, votes, byLanguage, null, agreement, tie);
     }
@@ -42,6 +53,8 @@ public record Vote(String id, @JsonInclude(JsonInclude.Include.NON_NULL) String 
     public double share(String label) {
         Map<String, ? extends Number> weights = scores == null ? votes : scores;
         double all = weights.values().stream().mapToDouble(Number::doubleValue).sum();
-        return label == null || !weights.containsKey(label) || !(all > 0) ? 0 : weights.get(label).doubleValue() / all;
+        return label == null || !weights.containsKey(label) || !(all > 0)
+                ? 0
+                : weights.get(label).doubleValue() / all;
     }
 }

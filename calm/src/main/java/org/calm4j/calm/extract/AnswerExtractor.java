@@ -58,8 +58,7 @@ public final class AnswerExtractor {
         return optionText(passage, lines.end(), reading);
     }
 
-    private record Range(int from, int to) {
-    }
+    private record Range(int from, int to) {}
 
     private Extraction optionText(Passage passage, int from, Reading reading) {
         List<Range> sentences = sentences(passage.text, from);
@@ -77,7 +76,8 @@ public final class AnswerExtractor {
                 return Extraction.nothing(negated ? Rule.NOTHING : Rule.SEVERAL);
             }
             int begin = passage.skip(sentence.from, " ");
-            return passage.extraction(choices.label(choice), Rule.OPTION_TEXT, begin, passage.back(sentence.to, " \n"), false);
+            return passage.extraction(
+                    choices.label(choice), Rule.OPTION_TEXT, begin, passage.back(sentence.to, " \n"), false);
         }
         return Extraction.nothing(Rule.NOTHING);
     }
@@ -109,7 +109,9 @@ public final class AnswerExtractor {
 
     /** A text's sentences, as they are written. */
     public static List<String> sentences(String text) {
-        return sentences(text, 0).stream().map(range -> text.substring(range.from, range.to)).toList();
+        return sentences(text, 0).stream()
+                .map(range -> text.substring(range.from, range.to))
+                .toList();
     }
 
     /** Sentences end at these where a space or the end follows, or at a full stop of a script without spaces. */

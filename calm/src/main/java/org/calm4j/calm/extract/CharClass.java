@@ -7,19 +7,22 @@ final class CharClass {
     /** Stands for a no-break space inside a name, where it counts as a letter. */
     static final char JOINER = '\uE000';
 
-    private CharClass() {
-    }
+    private CharClass() {}
 
     /** A letter or digit of a script that puts spaces between words. */
     static boolean spaced(char c) {
-        return c < 128 ? c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+        return c < 128
+                ? c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
                 : Character.isLetterOrDigit(c) && !unspaced(c);
     }
 
     /** Han, kana, Hangul and Thai: words stand side by side, or take endings without a space. */
     static boolean unspaced(char c) {
-        return c >= '\u2E80' && c <= '\u9FFF' || c >= '\uAC00' && c <= '\uD7AF' || c >= '\uF900' && c <= '\uFAFF'
-                || c >= '\u0E00' && c <= '\u0E7F' || Character.isSurrogate(c);
+        return c >= '\u2E80' && c <= '\u9FFF'
+                || c >= '\uAC00' && c <= '\uD7AF'
+                || c >= '\uF900' && c <= '\uFAFF'
+                || c >= '\u0E00' && c <= '\u0E7F'
+                || Character.isSurrogate(c);
     }
 
     /** Anything that a word is made of. */
@@ -29,7 +32,8 @@ final class CharClass {
 
     /** A letter, or the sign of a vowel that belongs to one. */
     static boolean letter(char c) {
-        return Character.isLetter(c) || Character.getType(c) == Character.NON_SPACING_MARK
+        return Character.isLetter(c)
+                || Character.getType(c) == Character.NON_SPACING_MARK
                 || Character.getType(c) == Character.COMBINING_SPACING_MARK;
     }
 
@@ -49,7 +53,9 @@ final class CharClass {
 
     /** In Unicode's composed form, NFC. */
     static String composed(String text) {
-        return Normalizer.isNormalized(text, Normalizer.Form.NFC) ? text : Normalizer.normalize(text, Normalizer.Form.NFC);
+        return Normalizer.isNormalized(text, Normalizer.Form.NFC)
+                ? text
+                : Normalizer.normalize(text, Normalizer.Form.NFC);
     }
 
     /** Lower case without a change of length. */

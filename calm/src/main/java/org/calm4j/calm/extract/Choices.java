@@ -14,6 +14,7 @@ import org.calm4j.calm.data.Question;
 final class Choices {
     /** Longer texts are no names to search for, and searching them would not be linear. */
     private static final int LONGEST_TEXT = 1000;
+
     private static final int[] NONE = {};
 
     private final List<String> labels = new ArrayList<>();
@@ -23,8 +24,7 @@ final class Choices {
     private final boolean lettered;
 
     /** Where the text of an option stands. */
-    private record Place(int start, int end, int choice) {
-    }
+    private record Place(int start, int end, int choice) {}
 
     Choices(List<Question.Choice> choices) {
         for (Question.Choice choice : choices) {
@@ -32,14 +32,18 @@ final class Choices {
             if (!label.isEmpty()) {
                 char first = Character.toLowerCase(label.charAt(0));
                 int[] before = labelled.getOrDefault(first, NONE);
-                labelled.put(first, IntStream.concat(IntStream.of(before), IntStream.of(labels.size())).toArray());
+                labelled.put(
+                        first,
+                        IntStream.concat(IntStream.of(before), IntStream.of(labels.size()))
+                                .toArray());
             }
             labels.add(label);
             Folded folded = Folded.of(bare(choice.text()));
             texts.add(folded.text().length() > LONGEST_TEXT ? "" : CharClass.lower(folded.text()));
             names.add(folded.names().length() > LONGEST_TEXT ? "" : folded.names());
         }
-        lettered = IntStream.range(0, labels.size()).allMatch(i -> labels.get(i).equals(String.valueOf((char) ('A' + i))));
+        lettered =
+                IntStream.range(0, labels.size()).allMatch(i -> labels.get(i).equals(String.valueOf((char) ('A' + i))));
     }
 
     private static String bare(String text) {
@@ -87,7 +91,9 @@ final class Choices {
         int best = -1;
         for (int i = 0; i < texts.size(); i++) {
             String text = texts.get(i);
-            if (!text.isEmpty() && (best < 0 || text.length() > texts.get(best).length()) && lower.startsWith(text, at)
+            if (!text.isEmpty()
+                    && (best < 0 || text.length() > texts.get(best).length())
+                    && lower.startsWith(text, at)
                     && bounded(lower, at, at + text.length(), false)) {
                 best = i;
             }
@@ -102,7 +108,8 @@ final class Choices {
 
     /** The options whose texts a passage states ({@link Folded#names}): those inside a longer one are not stated. */
     Set<Integer> stated(String passage) {
-        // First as words between spaces and punctuation, so that 中非共和国 does not state 中非; then also inside text without spaces.
+        // First as words between spaces and punctuation, so that 中非共和国 does not state 中非; then also inside text without
+        // spaces.
         Set<Integer> strict = places(passage, true);
         return strict.isEmpty() ? places(passage, false) : strict;
     }
@@ -111,13 +118,16 @@ final class Choices {
         List<Place> places = new ArrayList<>();
         for (int i = 0; i < names.size(); i++) {
             String text = names.get(i);
-            for (int at = text.isEmpty() ? -1 : passage.indexOf(text); at >= 0; at = passage.indexOf(text, at + text.length())) {
+            for (int at = text.isEmpty() ? -1 : passage.indexOf(text);
+                    at >= 0;
+                    at = passage.indexOf(text, at + text.length())) {
                 if (bounded(passage, at, at + text.length(), strict)) {
                     places.add(new Place(at, at + text.length(), i));
                 }
             }
         }
-        places.sort(Comparator.comparingInt(Place::start).thenComparing(Comparator.comparingInt(Place::end).reversed()));
+        places.sort(Comparator.comparingInt(Place::start)
+                .thenComparing(Comparator.comparingInt(Place::end).reversed()));
         Set<Integer> stated = new LinkedHashSet<>();
         int covered = -1;
         int coveredFrom = -1;
@@ -141,7 +151,8 @@ final class Choices {
             return true;
         }
         char next = text.charAt(outside);
-        return strict ? !CharClass.word(next)
+        return strict
+                ? !CharClass.word(next)
                 : next != CharClass.JOINER && (!CharClass.spaced(next) || !CharClass.spaced(text.charAt(inside)));
     }
 }

@@ -96,7 +96,9 @@ record Folded(String text, String names, String composed, int[] places, boolean 
                     at++;
                 } else if (c == '\u00A0') {
                     // A no-break space joins the words of a name; beside punctuation, as French has it, it is a space.
-                    boolean within = at > from && at + 1 < to && Character.isLetterOrDigit(composed.charAt(at - 1))
+                    boolean within = at > from
+                            && at + 1 < to
+                            && Character.isLetterOrDigit(composed.charAt(at - 1))
                             && Character.isLetterOrDigit(composed.charAt(at + 1));
                     put(' ', within ? CharClass.JOINER : ' ', at);
                 } else if (c >= '⒜' && c <= '⒵') {
@@ -139,7 +141,10 @@ record Folded(String text, String names, String composed, int[] places, boolean 
 
     // Marks of direction, zero-width characters, soft hyphens, and what chooses between a sign and its picture.
     private static boolean invisible(char c) {
-        return Character.getType(c) == Character.FORMAT || c >= '\uFE00' && c <= '\uFE0F' || c == '\u20E3' || c == '\u034F';
+        return Character.getType(c) == Character.FORMAT
+                || c >= '\uFE00' && c <= '\uFE0F'
+                || c == '\u20E3'
+                || c == '\u034F';
     }
 
     private static char folded(char c) {

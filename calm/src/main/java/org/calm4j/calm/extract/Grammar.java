@@ -18,12 +18,14 @@ import java.util.Map;
  * the languages that a text is written in ({@link #languages}).
  */
 final class Grammar {
-    static final List<String> LANGUAGES = List.of("any", "ar", "bn", "de", "en", "es", "fa", "fr", "he", "hi", "id", "it", "ja", "ko", "nl", "pl",
-            "pt", "ru", "sw", "th", "tr", "vi", "zh");
+    static final List<String> LANGUAGES = List.of(
+            "any", "ar", "bn", "de", "en", "es", "fa", "fr", "he", "hi", "id", "it", "ja", "ko", "nl", "pl", "pt", "ru",
+            "sw", "th", "tr", "vi", "zh");
     /** A language counts as one of a text's where it has at least this part of the marks of the one that has most. */
     private static final int LEAST_PART = 4;
     /** What tells that a text is in a language. */
     private static final Word[] EVIDENCE = {Word.MARK, Word.ANSWER, Word.CHOICE, Word.CONCLUSION, Word.REFUSAL};
+
     private static final Word[] WORDS = Word.values();
     static final Grammar ALL = new Grammar(LANGUAGES);
 
@@ -31,6 +33,7 @@ final class Grammar {
     private static final class Node {
         /** For each kind of words the languages, as bits, in which one ends here; null where none does. */
         private int[] languages;
+
         private char[] characters = {};
         private Node[] next = {};
 
@@ -63,6 +66,7 @@ final class Grammar {
     private final int all;
     /** Those whose words can be told from others' only by {@link Word#MARK}; the rest have scripts of their own. */
     private final int marked;
+
     private final int english;
 
     private Grammar(List<String> languages) {
@@ -121,7 +125,7 @@ final class Grammar {
     static Map<Word, List<String>> read(String language) {
         Map<String, List<String>> lists;
         try (InputStream in = Grammar.class.getResourceAsStream("grammar/" + language + ".yaml")) {
-            lists = new YAMLMapper().readValue(in, new TypeReference<>() { });
+            lists = new YAMLMapper().readValue(in, new TypeReference<>() {});
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -177,6 +181,8 @@ final class Grammar {
     }
 
     private static boolean ends(String lower, int end) {
-        return end + 1 == lower.length() || !CharClass.spaced(lower.charAt(end)) || !CharClass.spaced(lower.charAt(end + 1));
+        return end + 1 == lower.length()
+                || !CharClass.spaced(lower.charAt(end))
+                || !CharClass.spaced(lower.charAt(end + 1));
     }
 }

@@ -8,5 +8,4 @@ import java.util.Set;
  * @param choices in the order of the text
  * @param end behind the last of them, its text and its brackets
  */
-record Group(Set<Integer> choices, int end) {
-}
+record Group(Set<Integer> choices, int end) {}

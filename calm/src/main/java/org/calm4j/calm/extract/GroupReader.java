@@ -7,7 +7,9 @@ import java.util.Set;
 final class GroupReader {
     /** How far behind an answer a second one is looked for, and the end of a bracket. */
     private static final int REACH = 240;
-    private static final Set<Word> VERDICTS = Set.of(Word.CORRECT, Word.WRONG, Word.MISTAKE, Word.DENIAL, Word.NOT, Word.ASIDE, Word.THIS);
+
+    private static final Set<Word> VERDICTS =
+            Set.of(Word.CORRECT, Word.WRONG, Word.MISTAKE, Word.DENIAL, Word.NOT, Word.ASIDE, Word.THIS);
 
     private final Choices choices;
     private final Passage passage;
@@ -97,7 +99,9 @@ final class GroupReader {
         }
         int depth = 0;
         for (int i = open; i < Math.min(text.length(), open + REACH) && text.charAt(i) != '\n'; i++) {
-            depth += text.charAt(i) == '(' || text.charAt(i) == '[' ? 1 : text.charAt(i) == ')' || text.charAt(i) == ']' ? -1 : 0;
+            depth += text.charAt(i) == '(' || text.charAt(i) == '['
+                    ? 1
+                    : text.charAt(i) == ')' || text.charAt(i) == ']' ? -1 : 0;
             if (depth == 0) {
                 return i + 1;
             }
@@ -112,8 +116,9 @@ final class GroupReader {
         int start = passage.skip(at, " ");
         int link = Math.max(passage.phrases.match(Word.LINK, start), passage.phrases.match(Word.NOT, start));
         return passage.phrases.match(Word.WRONG, start) > 0
-                || link > 0 && (passage.phrases.match(Word.WRONG, passage.skip(start + link, " ")) > 0
-                || passage.phrases.match(Word.NOT, start) > 0);
+                || link > 0
+                        && (passage.phrases.match(Word.WRONG, passage.skip(start + link, " ")) > 0
+                                || passage.phrases.match(Word.NOT, start) > 0);
     }
 
     // Where the other end of "A to E" stands; -1 without.
@@ -148,7 +153,9 @@ final class GroupReader {
         int or = or(word);
         int next = passage.skip(word + or, " (\"'*[<$\\{");
         int filler = comma || or > 0 ? passage.phrases.match(Word.FILLER, next) : 0;
-        next = filler > 0 && upper(passage.skip(next + filler, " (\"'*[<{")) >= 0 ? passage.skip(next + filler, " (\"'*[<{") : next;
+        next = filler > 0 && upper(passage.skip(next + filler, " (\"'*[<{")) >= 0
+                ? passage.skip(next + filler, " (\"'*[<{")
+                : next;
         int other = upper(next);
         if (other < 0 || other == label || !comma && or == 0 && !spaced) {
             return -1;
@@ -159,8 +166,11 @@ final class GroupReader {
             return next;
         }
         // "B, A is too narrow" goes on with a word.
-        boolean alone = after == text.length() || !CharClass.spaced(text.charAt(after)) && text.charAt(after) != '\''
-                || text.charAt(close) == '.' || or(after) > 0 || text.charAt(close) == ')';
+        boolean alone = after == text.length()
+                || !CharClass.spaced(text.charAt(after)) && text.charAt(after) != '\''
+                || text.charAt(close) == '.'
+                || or(after) > 0
+                || text.charAt(close) == ')';
         boolean ended = comma || after == text.length() || "\n(.".indexOf(text.charAt(after)) >= 0 || upper(after) >= 0;
         return alone && ended ? next : -1;
     }
@@ -176,7 +186,9 @@ final class GroupReader {
             int or = or(at);
             int next = or == 0 ? at : passage.skip(at + or, " (\"'*[<$\\{");
             int boxed = or == 0 ? 0 : passage.phrases.match(Word.FILLER, next);
-            next = boxed > 0 && upper(passage.skip(next + boxed, " (\"'*[<{")) >= 0 ? passage.skip(next + boxed, " (\"'*[<{") : next;
+            next = boxed > 0 && upper(passage.skip(next + boxed, " (\"'*[<{")) >= 0
+                    ? passage.skip(next + boxed, " (\"'*[<{")
+                    : next;
             int other = upper(next);
             if (other < 0 || other == label) {
                 continue;
@@ -225,8 +237,12 @@ final class GroupReader {
 
     /** The option whose label begins here, not in lower case; -1 without. */
     int upper(int at) {
-        boolean begins = at >= 0 && at < text.length() && labels.at(at) >= 0 && (at == 0 || !CharClass.spaced(text.charAt(at - 1))
-                || labels.end(at) - at == 1 && text.charAt(at - 1) == 'و');
+        boolean begins = at >= 0
+                && at < text.length()
+                && labels.at(at) >= 0
+                && (at == 0
+                        || !CharClass.spaced(text.charAt(at - 1))
+                        || labels.end(at) - at == 1 && text.charAt(at - 1) == 'و');
         boolean word = begins && labels.end(at) - at > 1 && !labels.own(at);
         return begins && (word || !Character.isLowerCase(text.charAt(at))) ? labels.at(at) : -1;
     }

@@ -61,7 +61,8 @@ final class LabelLines {
     Extraction extraction() {
         int begin = passage.skip(from, " ");
         int label = passage.labels.at(firstLabel(begin));
-        return passage.extraction(choices.label(label), Extraction.Rule.LABEL_LINE, begin, passage.back(to, " \r"), false);
+        return passage.extraction(
+                choices.label(label), Extraction.Rule.LABEL_LINE, begin, passage.back(to, " \r"), false);
     }
 
     private int firstLabel(int begin) {
@@ -73,12 +74,15 @@ final class LabelLines {
     // "D. because …": a response that opens with a label.
     private int opening() {
         int start = 0;
-        while (start < text.length() && (CharClass.decoration(text.charAt(start)) || Character.isWhitespace(text.charAt(start)))) {
+        while (start < text.length()
+                && (CharClass.decoration(text.charAt(start)) || Character.isWhitespace(text.charAt(start)))) {
             start++;
         }
         int label = start < text.length() ? passage.labels.at(start) : -1;
         int end = label < 0 ? 0 : passage.labels.end(start);
-        boolean marked = label >= 0 && !Character.isLowerCase(text.charAt(start)) && end < text.length()
+        boolean marked = label >= 0
+                && !Character.isLowerCase(text.charAt(start))
+                && end < text.length()
                 && (CharClass.closing(text.charAt(end)) || ".:、,".indexOf(text.charAt(end)) >= 0);
         if (!marked) {
             return -1;
@@ -104,8 +108,10 @@ final class LabelLines {
     // Behind the colon of a few words before a label; the end without.
     private int heading(int at, int end) {
         for (int i = at; i < Math.min(end, at + LONGEST_HEADING); i++) {
-            if (passage.phrases.match(Word.WRONG, i) > 0 || passage.phrases.match(Word.MISTAKE, i) > 0
-                    || passage.phrases.match(Word.OTHER, i) > 0 || passage.phrases.match(Word.NOT, i) > 0) {
+            if (passage.phrases.match(Word.WRONG, i) > 0
+                    || passage.phrases.match(Word.MISTAKE, i) > 0
+                    || passage.phrases.match(Word.OTHER, i) > 0
+                    || passage.phrases.match(Word.NOT, i) > 0) {
                 return end;
             }
             if (text.charAt(i) == ':') {
@@ -118,7 +124,8 @@ final class LabelLines {
     private int label(int from, int to) {
         int start = undecorated(from, to);
         int end = to;
-        while (end > start && (CharClass.decoration(text.charAt(end - 1)) || " .:。,;!\r".indexOf(text.charAt(end - 1)) >= 0)) {
+        while (end > start
+                && (CharClass.decoration(text.charAt(end - 1)) || " .:。,;!\r".indexOf(text.charAt(end - 1)) >= 0)) {
             end--;
         }
         int label = start < end ? passage.labels.at(start) : -1;
@@ -130,7 +137,8 @@ final class LabelLines {
         while (rest < end && (CharClass.closing(text.charAt(rest)) || " .:、-".indexOf(text.charAt(rest)) >= 0)) {
             rest++;
         }
-        boolean whole = rest >= end || rest > close && passage.lower.substring(rest, end).equals(choices.text(label));
+        boolean whole = rest >= end
+                || rest > close && passage.lower.substring(rest, end).equals(choices.text(label));
         return whole ? label : -1;
     }
 }

@@ -12,17 +12,19 @@ import java.util.Map;
 /** Where the labels of a question's options stand in a text, also as letters of other scripts and as numbers, "the third option". */
 final class Labels {
     /** How options are named beside their labels, from {@code grammar/labels.yaml}. */
-    private record Names(List<List<String>> letters, List<List<String>> closed, List<Numbers> numbers, List<String> endings) {
-    }
+    private record Names(
+            List<List<String>> letters, List<List<String>> closed, List<Numbers> numbers, List<String> endings) {}
 
-    private record Numbers(List<String> names, List<String> forms) {
-    }
+    private record Numbers(List<String> names, List<String> forms) {}
 
     /** @param how it has to be bounded */
-    private record Name(String text, int choice, Bound how) {
-    }
+    private record Name(String text, int choice, Bound how) {}
 
-    private enum Bound { LETTER, CLOSED, NUMBER }
+    private enum Bound {
+        LETTER,
+        CLOSED,
+        NUMBER
+    }
 
     private static final Names NAMES = read();
     /** By their first character, the longest first. */
@@ -65,7 +67,9 @@ final class Labels {
         char c = lower.charAt(at);
         for (int i : choices.labelled(c)) {
             int to = at + choices.label(i).length();
-            if (text.regionMatches(true, at, choices.label(i), 0, choices.label(i).length()) && ends(to)) {
+            if (text.regionMatches(
+                            true, at, choices.label(i), 0, choices.label(i).length())
+                    && ends(to)) {
                 end[at] = to;
                 return i;
             }
@@ -95,11 +99,14 @@ final class Labels {
             return true;
         }
         char next = text.charAt(to);
-        boolean hyphened = (next == '-' || next == '\'') && to + 1 < text.length() && CharClass.spaced(text.charAt(to + 1));
+        boolean hyphened =
+                (next == '-' || next == '\'') && to + 1 < text.length() && CharClass.spaced(text.charAt(to + 1));
         if (hyphened) {
             // "A-E" is a range, "B'dir" a label with an ending, "A-team" neither.
-            boolean range = next == '-' && choices.labelled(lower.charAt(to + 1)).length > 0
-                    && (to + 2 >= text.length() || !CharClass.spaced(text.charAt(to + 2)) && text.charAt(to + 2) != '-');
+            boolean range = next == '-'
+                    && choices.labelled(lower.charAt(to + 1)).length > 0
+                    && (to + 2 >= text.length()
+                            || !CharClass.spaced(text.charAt(to + 2)) && text.charAt(to + 2) != '-');
             return range || NAMES.endings.stream().anyMatch(ending -> lower.startsWith(ending, to));
         }
         return !CharClass.spaced(next) && !(CharClass.letter(next) && !CharClass.unspaced(next));
@@ -110,9 +117,15 @@ final class Labels {
         char after = to == text.length() ? ' ' : lower.charAt(to);
         char last = name.text.charAt(name.text.length() - 1);
         return switch (name.how) {
-            case NUMBER -> !(Character.isDigit(last) && (Character.isDigit(after) || after == '.' && to + 1 < text.length()
-                    && Character.isDigit(lower.charAt(to + 1)))) && !(CharClass.spaced(last) && CharClass.spaced(after))
-                    && !(CharClass.spaced(name.text.charAt(0)) && CharClass.spaced(before)) && !Character.isDigit(before);
+            case NUMBER ->
+                !(Character.isDigit(last)
+                                && (Character.isDigit(after)
+                                        || after == '.'
+                                                && to + 1 < text.length()
+                                                && Character.isDigit(lower.charAt(to + 1))))
+                        && !(CharClass.spaced(last) && CharClass.spaced(after))
+                        && !(CharClass.spaced(name.text.charAt(0)) && CharClass.spaced(before))
+                        && !Character.isDigit(before);
             case LETTER -> alone(name.text.charAt(0), before, at) && alone(last, after, at);
             case CLOSED -> !CharClass.letter(before) && (CharClass.closing(after) || after == '.');
         };
@@ -121,8 +134,11 @@ final class Labels {
     // Katakana beside other kana is alone, and an Arabic letter behind "and", which is written to it.
     private boolean alone(char letter, char beside, int at) {
         boolean kana = letter >= '\u30A0' && letter <= '\u30FF';
-        boolean and = beside == 'و' && at > 1 && lower.charAt(at - 1) == beside && !CharClass.letter(lower.charAt(at - 2));
-        return kana ? beside < '\u30A0' || beside > '\u30FF' : and || !Character.isLetter(letter) || !CharClass.letter(beside);
+        boolean and =
+                beside == 'و' && at > 1 && lower.charAt(at - 1) == beside && !CharClass.letter(lower.charAt(at - 2));
+        return kana
+                ? beside < '\u30A0' || beside > '\u30FF'
+                : and || !Character.isLetter(letter) || !CharClass.letter(beside);
     }
 
     private int skip(int from) {
@@ -147,15 +163,20 @@ final class Labels {
         NAMES.closed.forEach(list -> add(list, "#", Bound.CLOSED, names));
         NAMES.numbers.forEach(each -> each.forms.forEach(form -> add(each.names, form, Bound.NUMBER, names)));
         Map<Character, List<Name>> byFirst = new HashMap<>();
-        names.stream().sorted((a, b) -> b.text.length() - a.text.length())
-                .forEach(name -> byFirst.computeIfAbsent(name.text.charAt(0), c -> new ArrayList<>()).add(name));
+        names.stream().sorted((a, b) -> b.text.length() - a.text.length()).forEach(name -> byFirst.computeIfAbsent(
+                        name.text.charAt(0), c -> new ArrayList<>())
+                .add(name));
         return byFirst;
     }
 
     private static void add(List<String> list, String form, Bound how, List<Name> names) {
         for (int i = 0; i < list.size(); i++) {
             if (!list.get(i).isEmpty()) {
-                names.add(new Name(CharClass.lower(Folded.of(form.replace("#", list.get(i))).text()), i, how));
+                names.add(new Name(
+                        CharClass.lower(
+                                Folded.of(form.replace("#", list.get(i))).text()),
+                        i,
+                        how));
             }
         }
     }

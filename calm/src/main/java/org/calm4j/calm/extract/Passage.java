@@ -11,6 +11,7 @@ final class Passage {
     final String text;
     /** In lower case. */
     final String lower;
+
     final Labels labels;
     final Phrases phrases;
     final Sentences sentences;

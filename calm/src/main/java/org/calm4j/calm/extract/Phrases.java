@@ -6,6 +6,7 @@ final class Phrases {
     private final int languages;
     /** Those at the place that was looked at last. */
     private final int[] matched = new int[Word.values().length];
+
     private int matchedAt = -1;
 
     /** @param lower folded, in lower case */

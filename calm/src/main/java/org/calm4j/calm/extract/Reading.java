@@ -28,8 +28,11 @@ final class Reading {
                 at++;
                 continue;
             }
-            boolean listed = verdict != null && statement.is(Kind.OPTION) && statement.choice() != verdict.choice()
-                    && passage.labels.at(statement.from()) == statement.choice() && sideBySide(verdict.to(), statement.from());
+            boolean listed = verdict != null
+                    && statement.is(Kind.OPTION)
+                    && statement.choice() != verdict.choice()
+                    && passage.labels.at(statement.from()) == statement.choice()
+                    && sideBySide(verdict.to(), statement.from());
             take(listed ? Statement.of(Kind.SEVERAL, verdict.from(), statement.to()) : statement);
             verdict = statement.is(Kind.OPTION) && statement.weight() != Weight.MENTION ? statement : null;
             boolean passing = statement.weight() == Weight.MENTION || statement.is(Kind.UNFINISHED);
@@ -39,36 +42,50 @@ final class Reading {
 
     // "D (correct) E (correct)": a list of verdicts.
     private boolean sideBySide(int end, int start) {
-        return start >= end && passage.text.substring(end, start).chars()
-                .noneMatch(c -> c == '\n' || c == '.' || c == '。' || CharClass.word((char) c));
+        return start >= end
+                && passage.text
+                        .substring(end, start)
+                        .chars()
+                        .noneMatch(c -> c == '\n' || c == '.' || c == '。' || CharClass.word((char) c));
     }
 
     private void take(Statement statement) {
         unfinished = false;
         boolean weak = statement.weight() == Weight.ASIDE || statement.weight() == Weight.MENTION;
-        boolean stronger = decided != null && decided.weight() != Weight.MENTION
+        boolean stronger = decided != null
+                && decided.weight() != Weight.MENTION
                 && (decided.weight() != Weight.ASIDE || statement.weight() == Weight.MENTION);
         if (weak && stronger) {
             return;
         }
         switch (statement.kind()) {
             case OPTION -> {
-                boolean second = decided != null && decided.is(Kind.OPTION) && decided.choice() != statement.choice()
-                        && decided.weight() == statement.weight() && (weak ? statement.weight() == Weight.ASIDE
-                        : statement.weight() == Weight.MARKED);
-                decide(second ? Statement.of(Kind.SEVERAL, decided.from(), statement.to()).with(statement.weight()) : statement,
+                boolean second = decided != null
+                        && decided.is(Kind.OPTION)
+                        && decided.choice() != statement.choice()
+                        && decided.weight() == statement.weight()
+                        && (weak ? statement.weight() == Weight.ASIDE : statement.weight() == Weight.MARKED);
+                decide(
+                        second
+                                ? Statement.of(Kind.SEVERAL, decided.from(), statement.to())
+                                        .with(statement.weight())
+                                : statement,
                         second ? Rule.SEVERAL : Rule.STATEMENT);
             }
             case SEVERAL -> decide(statement, Rule.SEVERAL);
             case NONE -> decide(statement, Rule.NONE);
             case NEITHER -> {
                 wrong.addAll(statement.choices());
-                if (decided == null || decided.choice() < 0 || statement.choices().contains(decided.choice())) {
+                if (decided == null
+                        || decided.choice() < 0
+                        || statement.choices().contains(decided.choice())) {
                     decide(statement, Rule.NONE);
                 }
             }
             case WRONG -> {
-                if (decided != null && decided.is(Kind.OPTION) && statement.choices().contains(decided.choice())) {
+                if (decided != null
+                        && decided.is(Kind.OPTION)
+                        && statement.choices().contains(decided.choice())) {
                     decide(statement, Rule.WITHDRAWN);
                 } else {
                     wrong.addAll(statement.choices());
@@ -81,7 +98,7 @@ final class Reading {
             }
             case DECLINED -> declined = true;
             case UNFINISHED -> unfinished = true;
-            case NOTHING -> { }
+            case NOTHING -> {}
         }
     }
 

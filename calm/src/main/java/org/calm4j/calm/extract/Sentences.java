@@ -27,12 +27,18 @@ final class Sentences {
             }
             if (at < size) {
                 lastAside = lastAside < 0 && phrases.match(Word.ASIDE, at) > 0 ? at : lastAside;
-                lastDecline = phrases.match(Word.DECLINE, at) > 0 || phrases.match(Word.ABSENT, at) > 0
-                        || phrases.match(Word.UNLISTED, at) > 0 ? at : lastDecline;
-                boolean pause = CharClass.pause(text.charAt(at)) || phrases.match(Word.BUT, at) > 0
+                lastDecline = phrases.match(Word.DECLINE, at) > 0
+                                || phrases.match(Word.ABSENT, at) > 0
+                                || phrases.match(Word.UNLISTED, at) > 0
+                        ? at
+                        : lastDecline;
+                boolean pause = CharClass.pause(text.charAt(at))
+                        || phrases.match(Word.BUT, at) > 0
                         || phrases.match(Word.CONCLUSION, at) > 0;
                 lastDenial = pause || at - lastDenial > REACH ? -1 : lastDenial;
-                int none = CharClass.spaced(text.charAt(at)) ? Math.max(phrases.match(Word.NONE, at), phrases.match(Word.ABSENT, at)) : 0;
+                int none = CharClass.spaced(text.charAt(at))
+                        ? Math.max(phrases.match(Word.NONE, at), phrases.match(Word.ABSENT, at))
+                        : 0;
                 lastDenial = none > 0 && phrases.match(Word.OTHER, at) == 0 ? at + none : lastDenial;
             }
             start[at] = from;
@@ -76,7 +82,9 @@ final class Sentences {
             return false;
         }
         int label = at - 1;
-        boolean labelled = label >= 0 && labels.at(label) >= 0 && labels.end(label) == at
+        boolean labelled = label >= 0
+                && labels.at(label) >= 0
+                && labels.end(label) == at
                 && (label == 0 || !CharClass.word(text.charAt(label - 1)));
         if (!labelled || c != '.') {
             return true;
@@ -85,6 +93,7 @@ final class Sentences {
         while (next < text.length() && text.charAt(next) == ' ') {
             next++;
         }
-        return next == text.length() || !lower.startsWith(choices.text(labels.at(label)), next) && Character.isUpperCase(text.charAt(next));
+        return next == text.length()
+                || !lower.startsWith(choices.text(labels.at(label)), next) && Character.isUpperCase(text.charAt(next));
     }
 }

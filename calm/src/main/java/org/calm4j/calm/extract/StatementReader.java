@@ -14,11 +14,13 @@ final class StatementReader {
     private static final int MOST_FILLERS = 24;
     /** How far behind "the answer is" an option's text is looked for, and how far back the subject of "is not in the list". */
     private static final int REACH = 240;
+
     private static final int LONGEST_CONJUNCTION = 8;
     /** How many words may stand between a label and what is said of it in "Aのオプションはどれも正しく…". */
     private static final int MOST_NOUNS = 6;
     /** What follows a label, and no article. */
-    private static final Set<Word> LABEL_WORDS = Set.of(Word.REASON, Word.LINK, Word.HEDGE, Word.OR, Word.BUT, Word.NOT);
+    private static final Set<Word> LABEL_WORDS =
+            Set.of(Word.REASON, Word.LINK, Word.HEDGE, Word.OR, Word.BUT, Word.NOT);
     /** Words that may be an article at a sentence's beginning. */
     private static final Set<String> WORDLIKE = Set.of("A", "I", "А", "В", "С");
 
@@ -63,7 +65,8 @@ final class StatementReader {
         if (statement == null && first && match(Word.NOT, from) > 0) {
             statement = denied(from, passage.skip(from + match(Word.NOT, from), " (\"'"));
         }
-        int conclusion = Math.max(match(Word.CONCLUSION, from), first && CharClass.word(c) ? match(Word.LINK, from) : 0);
+        int conclusion =
+                Math.max(match(Word.CONCLUSION, from), first && CharClass.word(c) ? match(Word.LINK, from) : 0);
         return statement == null && conclusion > 0 ? conclusion(from, from + conclusion) : statement;
     }
 
@@ -73,8 +76,14 @@ final class StatementReader {
             return null;
         }
         int but = but(groups.skipOption(labels.at(at), labels.end(at)));
-        return but >= 0 ? Statement.of(Kind.OPTION, but, from, butEnd).with(weight(from))
-                : Statement.of(Kind.WRONG, groups.at(at).choices(), from, groups.at(at).end()).with(weight(from));
+        return but >= 0
+                ? Statement.of(Kind.OPTION, but, from, butEnd).with(weight(from))
+                : Statement.of(
+                                Kind.WRONG,
+                                groups.at(at).choices(),
+                                from,
+                                groups.at(at).end())
+                        .with(weight(from));
     }
 
     /** Words that need no option. */
@@ -91,9 +100,13 @@ final class StatementReader {
         if (length > 0) {
             int list = passage.skip(from + length, " (:*-");
             Group these = groups.upper(list) < 0 ? null : groups.at(list);
-            boolean closed = these != null && (these.end() == text.length() || !CharClass.word(text.charAt(these.end()))
-                    || list > from + length + 1);
-            return closed ? Statement.of(Kind.NEITHER, these.choices(), from, these.end()).with(weight(from))
+            boolean closed = these != null
+                    && (these.end() == text.length()
+                            || !CharClass.word(text.charAt(these.end()))
+                            || list > from + length + 1);
+            return closed
+                    ? Statement.of(Kind.NEITHER, these.choices(), from, these.end())
+                            .with(weight(from))
                     : Statement.of(Kind.NONE, from, from + length).with(weight(from));
         }
         length = match(Word.UNLISTED, from);
@@ -107,7 +120,8 @@ final class StatementReader {
                 return Statement.of(Kind.WRONG, subject, from, from + length).with(weight(from));
             }
             boolean meant = !startsWithLink(from) || bare(from);
-            return Statement.of(meant ? Kind.DENIAL : Kind.NOTHING, from, from + length).with(weight(from));
+            return Statement.of(meant ? Kind.DENIAL : Kind.NOTHING, from, from + length)
+                    .with(weight(from));
         }
         length = match(Word.DECLINE, from);
         return length > 0 ? Statement.of(Kind.DECLINED, from, from + length) : null;
@@ -124,7 +138,8 @@ final class StatementReader {
         listed = Math.max(listed, at);
         for (int i = 0; i < 8 && at < text.length(); i++) {
             at = passage.skip(at, " )");
-            for (Word end : new Word[] {Word.ABSENT, Word.UNLISTED, Word.DENIAL, Word.WRONG, Word.CORRECT, Word.MISTAKE}) {
+            for (Word end :
+                    new Word[] {Word.ABSENT, Word.UNLISTED, Word.DENIAL, Word.WRONG, Word.CORRECT, Word.MISTAKE}) {
                 if (match(end, at) > 0) {
                     return at + match(end, at);
                 }
@@ -151,7 +166,8 @@ final class StatementReader {
             }
             at += Math.max(1, skip);
         }
-        return Statement.of(bare(from) ? Kind.DENIAL : Kind.NOTHING, from, words).with(weight(from));
+        return Statement.of(bare(from) ? Kind.DENIAL : Kind.NOTHING, from, words)
+                .with(weight(from));
     }
 
     // With the lines of labels that follow.
@@ -179,8 +195,10 @@ final class StatementReader {
             named |= match(Word.ANSWER, at) > 0 && match(Word.FILLER, at) == 0;
         }
         int subject = named ? -1 : subject(from);
-        return subject >= 0 ? Statement.of(Kind.WRONG, subject, from, to).with(weight(from))
-                : Statement.of(named || bare(from) ? Kind.NONE : Kind.DECLINED, from, to).with(weight(from));
+        return subject >= 0
+                ? Statement.of(Kind.WRONG, subject, from, to).with(weight(from))
+                : Statement.of(named || bare(from) ? Kind.NONE : Kind.DECLINED, from, to)
+                        .with(weight(from));
     }
 
     /** Where the clause begins that a place is in. */
@@ -225,7 +243,8 @@ final class StatementReader {
         int label = groups.upper(at);
         int end = label < 0 ? at : labels.end(at);
         int behind = label < 0 ? at : groups.skipOption(label, end);
-        boolean alone = behind == text.length() || ".!\n。！।".indexOf(text.charAt(behind)) >= 0
+        boolean alone = behind == text.length()
+                || ".!\n。！।".indexOf(text.charAt(behind)) >= 0
                 || text.charAt(end) == '.' && behind > end + 1;
         boolean one = label >= 0 && alone && !others(at, label, end, behind);
         return one ? Statement.of(Kind.OPTION, label, from, behind).with(weight(from)) : null;
@@ -239,16 +258,27 @@ final class StatementReader {
             if (label >= 0 && !wordlike(at)) {
                 int end = labels.end(at);
                 int behind = groups.skipOption(label, end);
-                boolean plain = behind > end + 1 || behind == text.length() || CharClass.pause(text.charAt(behind))
+                boolean plain = behind > end + 1
+                        || behind == text.length()
+                        || CharClass.pause(text.charAt(behind))
                         || match(Word.REASON, passage.skip(behind, " ")) > 0;
-                return !plain ? null : others(at, label, end, behind) ? Statement.of(Kind.SEVERAL, from, behind).with(weight(from))
-                        : wrong(behind) >= 0 ? null : Statement.of(Kind.OPTION, label, from, behind).with(weight(from));
+                return !plain
+                        ? null
+                        : others(at, label, end, behind)
+                                ? Statement.of(Kind.SEVERAL, from, behind).with(weight(from))
+                                : wrong(behind) >= 0
+                                        ? null
+                                        : Statement.of(Kind.OPTION, label, from, behind)
+                                                .with(weight(from));
             }
             int stated = choices.textAt(lower, at);
-            int behind = stated < 0 ? at : passage.skip(at + choices.text(stated).length(), " *\"'");
+            int behind =
+                    stated < 0 ? at : passage.skip(at + choices.text(stated).length(), " *\"'");
             if (stated >= 0) {
                 boolean ends = behind == text.length() || ".!\n。".indexOf(text.charAt(behind)) >= 0;
-                return ends && !choices.ambiguous(stated) ? Statement.of(Kind.OPTION, stated, from, behind).with(weight(from)) : null;
+                return ends && !choices.ambiguous(stated)
+                        ? Statement.of(Kind.OPTION, stated, from, behind).with(weight(from))
+                        : null;
             }
             int skip = longest(at, Word.REVISION, Word.LINK, Word.FILLER, Word.CHOICE, Word.CONCLUSION);
             if (skip == 0 && " ,:;.…—–-*(\"'!、。".indexOf(text.charAt(at)) < 0) {
@@ -272,17 +302,27 @@ final class StatementReader {
             if (label >= 0 && isLabel(at)) {
                 Statement option = option(from, at, linked, commits, negated);
                 boolean later = option != null && !colon && asideBehind(option.to());
-                return option != null && option.weight() == Weight.PLAIN && (hedged || later || weight(from) == Weight.ASIDE)
-                        ? option.with(Weight.ASIDE) : option;
+                return option != null
+                                && option.weight() == Weight.PLAIN
+                                && (hedged || later || weight(from) == Weight.ASIDE)
+                        ? option.with(Weight.ASIDE)
+                        : option;
             }
             if (choices.labelsAt(text, at) > 1) {
-                return Statement.of(Kind.SEVERAL, from, at + choices.labelsAt(text, at)).with(weight(from));
+                return Statement.of(Kind.SEVERAL, from, at + choices.labelsAt(text, at))
+                        .with(weight(from));
             }
             int stated = linked ? choices.textAt(lower, at) : -1;
             if (stated >= 0) {
-                boolean several = choices.ambiguous(stated) || joinedText(stated, at + choices.text(stated).length());
+                boolean several = choices.ambiguous(stated)
+                        || joinedText(stated, at + choices.text(stated).length());
                 Kind kind = several ? Kind.SEVERAL : negated ? Kind.WRONG : Kind.OPTION;
-                return new Statement(kind, several ? Set.of() : Set.of(stated), from, at + choices.text(stated).length(), false,
+                return new Statement(
+                        kind,
+                        several ? Set.of() : Set.of(stated),
+                        from,
+                        at + choices.text(stated).length(),
+                        false,
                         hedged ? Weight.ASIDE : weight(from));
             }
             if (linked && !commits) {
@@ -291,9 +331,13 @@ final class StatementReader {
                 none = none > 0 || link == 0 ? none : unlistedBehind(at, link);
                 if (none > 0) {
                     int list = passage.skip(at + none, " (");
-                    int end = groups.upper(list) >= 0 && list > at + none + 1 ? groups.at(list).end() : at + none;
+                    int end = groups.upper(list) >= 0 && list > at + none + 1
+                            ? groups.at(list).end()
+                            : at + none;
                     listed = Math.max(listed, end);
-                    return match(Word.OTHER, at) > 0 ? null : Statement.of(Kind.NONE, from, end).with(weight(from));
+                    return match(Word.OTHER, at) > 0
+                            ? null
+                            : Statement.of(Kind.NONE, from, end).with(weight(from));
                 }
             }
             boolean anew = at > words && text.charAt(at - 1) == '\n' && match(Word.ANSWER, at) > 0;
@@ -304,7 +348,8 @@ final class StatementReader {
             int hedge = match(Word.HEDGE, at);
             int link = Math.max(match(Word.LINK, at), hedge);
             if (link > 0 && !commits && unlistedBehind(at, link) > 0) {
-                return Statement.of(Kind.NONE, from, at + unlistedBehind(at, link)).with(weight(from));
+                return Statement.of(Kind.NONE, from, at + unlistedBehind(at, link))
+                        .with(weight(from));
             }
             int skip = Math.max(Math.max(not, link), Math.max(match(Word.FILLER, at), label >= 0 ? 1 : 0));
             negated |= not > 0;
@@ -346,7 +391,9 @@ final class StatementReader {
     private Statement mention(int from, int at) {
         int end = at;
         int reach = Math.min(text.length(), at + REACH);
-        while (end < reach && text.charAt(end) != '\n' && (end == at || passage.sentences.start(end) == passage.sentences.start(at))) {
+        while (end < reach
+                && text.charAt(end) != '\n'
+                && (end == at || passage.sentences.start(end) == passage.sentences.start(at))) {
             end++;
         }
         if (passage.sentences.declines(at, end)) {
@@ -363,7 +410,10 @@ final class StatementReader {
             return true;
         }
         boolean enclosed = at > 0 && CharClass.decoration(text.charAt(at - 1));
-        return enclosed || end == text.length() || CharClass.closing(text.charAt(end)) || ".:\n".indexOf(text.charAt(end)) >= 0;
+        return enclosed
+                || end == text.length()
+                || CharClass.closing(text.charAt(end))
+                || ".:\n".indexOf(text.charAt(end)) >= 0;
     }
 
     private Statement option(int from, int at, boolean linked, boolean commits, boolean negated) {
@@ -387,8 +437,11 @@ final class StatementReader {
         }
         if (negated || verdict >= 0) {
             listed = Math.max(listed, group.end());
-            Statement denied = Statement.of(Kind.WRONG, group.choices(), from, Math.max(group.end(), wrongEnd(verdict)));
-            return many && group.choices().size() == choices.size() ? Statement.of(Kind.NONE, from, denied.to()) : denied;
+            Statement denied =
+                    Statement.of(Kind.WRONG, group.choices(), from, Math.max(group.end(), wrongEnd(verdict)));
+            return many && group.choices().size() == choices.size()
+                    ? Statement.of(Kind.NONE, from, denied.to())
+                    : denied;
         }
         if (many || groups.joinedLater(label, end, behind) || groups.nextLine(label, behind)) {
             listed = Math.max(listed, group.end());
@@ -397,8 +450,10 @@ final class StatementReader {
         if (emptied(label, end)) {
             return Statement.of(Kind.NONE, from, behind);
         }
-        boolean plain = linked || behind == text.length() || CharClass.pause(text.charAt(behind)) || correct(behind) >= 0;
-        return new Statement(Kind.OPTION, Set.of(label), from, behind, against(label, end), plain ? Weight.PLAIN : Weight.MENTION);
+        boolean plain =
+                linked || behind == text.length() || CharClass.pause(text.charAt(behind)) || correct(behind) >= 0;
+        return new Statement(
+                Kind.OPTION, Set.of(label), from, behind, against(label, end), plain ? Weight.PLAIN : Weight.MENTION);
     }
 
     // "Cevap A değil", "答え: AでもBでもない": where the word begins; -1 without.
@@ -406,9 +461,13 @@ final class StatementReader {
         int start = passage.skip(at, " ");
         int not = match(Word.NOT, start);
         int behind = passage.skip(start + not, " ");
-        boolean ends = not > 0 && (behind == text.length() || CharClass.pause(text.charAt(behind))
-                || CharClass.unspaced(text.charAt(start)));
-        return ends && groups.upper(passage.skip(behind, " (\"'")) < 0 || not > 0 && match(Word.BUT, start) > 0 ? start : -1;
+        boolean ends = not > 0
+                && (behind == text.length()
+                        || CharClass.pause(text.charAt(behind))
+                        || CharClass.unspaced(text.charAt(start)));
+        return ends && groups.upper(passage.skip(behind, " (\"'")) < 0 || not > 0 && match(Word.BUT, start) > 0
+                ? start
+                : -1;
     }
 
     // "E. None", where that is not the option's own text.
@@ -419,8 +478,10 @@ final class StatementReader {
         }
         int none = Math.max(match(Word.NONE, at), match(Word.DECLINE, at));
         int behind = passage.skip(at + none, " ");
-        boolean alone = none > 0 && (behind == text.length() || CharClass.pause(text.charAt(behind)) && text.charAt(behind) != ','
-                || CharClass.closing(text.charAt(behind)));
+        boolean alone = none > 0
+                && (behind == text.length()
+                        || CharClass.pause(text.charAt(behind)) && text.charAt(behind) != ','
+                        || CharClass.closing(text.charAt(behind)));
         return alone || match(Word.DECLINE, at) > 0 || match(Word.ABSENT, at) > 0 && match(Word.OTHER, at) == 0;
     }
 
@@ -434,7 +495,8 @@ final class StatementReader {
         if (marked >= 0 && groups.upper(marked) >= 0) {
             int label = labels.at(marked);
             Kind kind = match(Word.CORRECT, from) > 0 ? Kind.OPTION : Kind.WRONG;
-            return Statement.of(kind, label, from, groups.skipOption(label, labels.end(marked))).with(Weight.MARKED);
+            return Statement.of(kind, label, from, groups.skipOption(label, labels.end(marked)))
+                    .with(Weight.MARKED);
         }
         int label = groups.upper(from);
         if (label < 0) {
@@ -462,8 +524,10 @@ final class StatementReader {
         int wrong = wrong(behind);
         if (wrong >= 0) {
             int but = but(wrong);
-            return but >= 0 ? Statement.of(Kind.OPTION, but, from, butEnd).with(weight(from))
-                    : Statement.of(denied ? Kind.NOTHING : Kind.WRONG, group.choices(), from, wrongEnd(wrong)).with(weight(from));
+            return but >= 0
+                    ? Statement.of(Kind.OPTION, but, from, butEnd).with(weight(from))
+                    : Statement.of(denied ? Kind.NOTHING : Kind.WRONG, group.choices(), from, wrongEnd(wrong))
+                            .with(weight(from));
         }
         int correct = correct(behind);
         boolean maybe = hedged;
@@ -478,17 +542,20 @@ final class StatementReader {
                 return null;
             }
             if (denied) {
-                return Statement.of(Kind.NEITHER, group.choices(), from, correct).with(weight(from));
+                return Statement.of(Kind.NEITHER, group.choices(), from, correct)
+                        .with(weight(from));
             }
             boolean later = maybe || asideBehind(correct);
             Weight weight = later ? Weight.ASIDE : weight(from);
             Weight marked = weight == Weight.PLAIN && marked(behind) ? Weight.MARKED : weight;
-            return many || conjoinedBefore(from) ? Statement.of(Kind.SEVERAL, from, correct).with(weight)
+            return many || conjoinedBefore(from)
+                    ? Statement.of(Kind.SEVERAL, from, correct).with(weight)
                     : Statement.of(Kind.OPTION, group.choices(), from, correct).with(marked);
         }
         boolean adjacent = denied && passage.skip(passage.sentences.denied(from), " (") == from;
         if (adjacent) {
-            return Statement.of(Kind.NEITHER, group.choices(), from, group.end()).with(weight(from));
+            return Statement.of(Kind.NEITHER, group.choices(), from, group.end())
+                    .with(weight(from));
         }
         return null;
     }
@@ -505,23 +572,28 @@ final class StatementReader {
             return Statement.of(Kind.WRONG, stated, from, wrongEnd(wrong)).with(weight(from));
         }
         int correct = correct(end);
-        boolean said = correct >= 0 && match(Word.LINK, passage.skip(end, " ")) > 0 && match(Word.HEDGE, correct) == 0
-                && match(Word.NOT, correct) == 0 && passage.sentences.denied(from) < 0;
+        boolean said = correct >= 0
+                && match(Word.LINK, passage.skip(end, " ")) > 0
+                && match(Word.HEDGE, correct) == 0
+                && match(Word.NOT, correct) == 0
+                && passage.sentences.denied(from) < 0;
         return said ? Statement.of(Kind.OPTION, stated, from, correct).with(Weight.MENTION) : null;
     }
 
     // "(correct)", "✓", "- right": a mark, not a sentence.
     private boolean marked(int behind) {
         int start = passage.skip(behind, " ");
-        return start < text.length() && ("([:-–—".indexOf(text.charAt(start)) >= 0
-                || match(Word.CORRECT, start) > 0 && !CharClass.word(text.charAt(start)));
+        return start < text.length()
+                && ("([:-–—".indexOf(text.charAt(start)) >= 0
+                        || match(Word.CORRECT, start) > 0 && !CharClass.word(text.charAt(start)));
     }
 
     // "A and B are right": what is said of the second is said of both.
     private boolean conjoinedBefore(int from) {
         int end = passage.back(from, " ");
         for (int start = end - 1; start >= Math.max(0, end - LONGEST_CONJUNCTION); start--) {
-            boolean joins = start == end - 1 && ",、/&+".indexOf(text.charAt(start)) >= 0 || groups.or(start) == end - start;
+            boolean joins =
+                    start == end - 1 && ",、/&+".indexOf(text.charAt(start)) >= 0 || groups.or(start) == end - start;
             if (joins && groups.upper(passage.back(start, " ,)") - 1) >= 0) {
                 return true;
             }
@@ -547,10 +619,13 @@ final class StatementReader {
         int end = word + length;
         boolean sign = length > 0 && !(CharClass.spaced(text.charAt(word)));
         boolean closed = end >= text.length() || !CharClass.spaced(text.charAt(end)) && text.charAt(end) != ' ';
-        boolean bracketed = set && (text.substring(at, start).indexOf('(') >= 0 || text.substring(at, start).indexOf('[') >= 0);
+        boolean bracketed = set
+                && (text.substring(at, start).indexOf('(') >= 0
+                        || text.substring(at, start).indexOf('[') >= 0);
         // Where the verb comes last: "گزینه ج صحیح است".
         boolean verb = length > 0 && text.charAt(word) > 0x370 && match(Word.LINK, passage.skip(end, " ")) > 0
-                || text.charAt(Math.min(word, text.length() - 1)) > 0x370 && lower.substring(word, end).indexOf(' ') > 0;
+                || text.charAt(Math.min(word, text.length() - 1)) > 0x370
+                        && lower.substring(word, end).indexOf(' ') > 0;
         return length > 0 && (link > 0 || sign || verb || bracketed || set && closed) ? end : -1;
     }
 
@@ -563,7 +638,8 @@ final class StatementReader {
         }
         int link = match(Word.LINK, start);
         for (int word : new int[] {start, passage.skip(start + link, " *\"'")}) {
-            boolean ofNext = match(Word.NOT, word) > 0 && groups.upper(passage.skip(word + match(Word.NOT, word), " (\"'")) >= 0;
+            boolean ofNext =
+                    match(Word.NOT, word) > 0 && groups.upper(passage.skip(word + match(Word.NOT, word), " (\"'")) >= 0;
             if (!ofNext && (match(Word.WRONG, word) > 0 || match(Word.MISTAKE, word) > 0)) {
                 return word;
             }
@@ -581,6 +657,7 @@ final class StatementReader {
 
     /** Whether {@link #correct} passed a "may be". */
     private boolean hedged;
+
     private int butEnd;
 
     /** The option of "… but B", which a place leads to; -1 without. Sets where it ends. */
@@ -628,19 +705,26 @@ final class StatementReader {
     private boolean wordlike(int at) {
         int end = labels.end(at);
         int next = passage.skip(end, " ");
-        return WORDLIKE.contains(text.substring(at, end)) && next > end && next < text.length() && Character.isLowerCase(text.charAt(next))
+        return WORDLIKE.contains(text.substring(at, end))
+                && next > end
+                && next < text.length()
+                && Character.isLowerCase(text.charAt(next))
                 && LABEL_WORDS.stream().allMatch(word -> match(word, next) == 0);
     }
 
     private boolean against(int label, int end) {
         int at = passage.skip(end, " ).:]>\"'”*、-–(");
         int stated = at > end ? choices.textAt(lower, at) : -1;
-        if (stated < 0 || stated == label || choices.text(stated).equals(choices.text(label))
+        if (stated < 0
+                || stated == label
+                || choices.text(stated).equals(choices.text(label))
                 || lower.startsWith(choices.text(label), at)) {
             return false;
         }
         int behind = passage.skip(at + choices.text(stated).length(), " *\"'”");
-        return behind == text.length() || CharClass.pause(text.charAt(behind)) || CharClass.closing(text.charAt(behind))
+        return behind == text.length()
+                || CharClass.pause(text.charAt(behind))
+                || CharClass.closing(text.charAt(behind))
                 || text.charAt(behind) == '(';
     }
 

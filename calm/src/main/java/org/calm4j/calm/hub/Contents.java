@@ -21,8 +21,9 @@ import org.calm4j.engine.io.Json;
  * @param unfinished whether something of the repository has come in part
  */
 record Contents(Path snapshot, List<String> files, List<String> listed, boolean unfinished) {
-    private static final Globs WEIGHTS = new Globs(List.of("*.safetensors", "*model*.bin", "*.gguf", "*.pt", "*.pth", "*.onnx", "*.h5",
-            "*.msgpack"), List.of());
+    private static final Globs WEIGHTS = new Globs(
+            List.of("*.safetensors", "*model*.bin", "*.gguf", "*.pt", "*.pth", "*.onnx", "*.h5", "*.msgpack"),
+            List.of());
     private static final Pattern SHARD = Pattern.compile("(.*-)\\d{5}(-of-(\\d{5})\\..*)");
 
     /** The wanted files that are not there; where nobody knows what the repository has, what must be missing. */
@@ -45,8 +46,13 @@ record Contents(Path snapshot, List<String> files, List<String> listed, boolean 
         for (String index : files) {
             if (index.endsWith(".index.json")) {
                 String folder = index.substring(0, index.lastIndexOf('/') + 1);
-                JsonNode shards = Json.mapper().readTree(Files.readAllBytes(snapshot.resolve(index))).path("weight_map");
-                shards.valueStream().map(shard -> folder + shard.asText()).filter(globs::wants).forEach(missing::add);
+                JsonNode shards = Json.mapper()
+                        .readTree(Files.readAllBytes(snapshot.resolve(index)))
+                        .path("weight_map");
+                shards.valueStream()
+                        .map(shard -> folder + shard.asText())
+                        .filter(globs::wants)
+                        .forEach(missing::add);
             }
         }
         for (String file : files) {

@@ -13,8 +13,7 @@ import java.util.HexFormat;
 final class Digests {
     private static final int CHUNK = 1 << 20;
 
-    private Digests() {
-    }
+    private Digests() {}
 
     /** Whether an etag is a digest at all. */
     static boolean isDigest(String etag) {

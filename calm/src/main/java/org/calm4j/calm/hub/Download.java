@@ -52,7 +52,8 @@ final class Download {
     /** Keeps the names of all files that a commit has, so that whoever looks offline knows what is missing. */
     void list(String commit, List<String> names) {
         if (localDir == null) {
-            AtomicFile.write(listing(commit), out -> out.write(String.join("\n", names).getBytes(StandardCharsets.UTF_8)));
+            AtomicFile.write(
+                    listing(commit), out -> out.write(String.join("\n", names).getBytes(StandardCharsets.UTF_8)));
         }
     }
 
@@ -65,13 +66,18 @@ final class Download {
         Path listing = listing(snapshot.getFileName().toString());
         List<String> listed = Files.isRegularFile(listing) ? Files.readAllLines(listing) : null;
         // Links that lead nowhere are no files.
-        try (Stream<Path> all = Files.walk(snapshot); Stream<Path> blobs = Files.isDirectory(repoFolder.resolve("blobs"))
-                ? Files.list(repoFolder.resolve("blobs")) : Stream.empty()) {
-            List<String> there = all.filter(Files::isRegularFile).map(file -> snapshot.relativize(file).toString().replace('\\', '/'))
-                    .sorted().toList();
+        try (Stream<Path> all = Files.walk(snapshot);
+                Stream<Path> blobs = Files.isDirectory(repoFolder.resolve("blobs"))
+                        ? Files.list(repoFolder.resolve("blobs"))
+                        : Stream.empty()) {
+            List<String> there = all.filter(Files::isRegularFile)
+                    .map(file -> snapshot.relativize(file).toString().replace('\\', '/'))
+                    .sorted()
+                    .toList();
             // Behind the etag of what is to come.
             boolean unfinished = blobs.filter(blob -> blob.toString().endsWith(".incomplete"))
-                    .anyMatch(blob -> !Files.exists(blob.resolveSibling(blob.getFileName().toString().split("\\.")[0])));
+                    .anyMatch(blob -> !Files.exists(
+                            blob.resolveSibling(blob.getFileName().toString().split("\\.")[0])));
             return new Contents(snapshot, there, listed, unfinished);
         }
     }
@@ -100,7 +106,8 @@ final class Download {
         }
         Path path = plain ? folder.resolve(name).normalize() : null;
         if (path == null || !path.startsWith(folder.normalize()) || name.length() > 1000) {
-            throw CalmException.badInput("the hub names a file \"" + name.replaceAll("\\p{Cntrl}", "?") + "\"",
+            throw CalmException.badInput(
+                    "the hub names a file \"" + name.replaceAll("\\p{Cntrl}", "?") + "\"",
                     "that would lie outside of the folder; nothing of it is written");
         }
         return path;
@@ -112,7 +119,9 @@ final class Download {
             return Files.exists(blob(file));
         }
         Path place = below(localDir, file.name());
-        return Files.isRegularFile(place) && Digests.isDigest(file.etag()) && (file.size() < 0 || Files.size(place) == file.size())
+        return Files.isRegularFile(place)
+                && Digests.isDigest(file.etag())
+                && (file.size() < 0 || Files.size(place) == file.size())
                 && Digests.of(place, file.etag()).equals(file.etag());
     }
 
@@ -128,7 +137,9 @@ final class Download {
         Path kept = metadata(file);
         List<String> lines = Files.isRegularFile(kept) ? Files.readAllLines(kept) : List.of();
         String etag = lines.size() < 2 ? "" : lines.get(1).strip();
-        return !Files.isRegularFile(place) || !Digests.isDigest(etag) || !Digests.of(place, etag).equals(etag);
+        return !Files.isRegularFile(place)
+                || !Digests.isDigest(etag)
+                || !Digests.of(place, etag).equals(etag);
     }
 
     private Path metadata(RemoteFile file) {
@@ -140,20 +151,27 @@ final class Download {
         synchronized (byEtag.computeIfAbsent(file.etag(), etag -> new Object())) {
             if (localDir != null) {
                 if (!has(file)) {
-                    Path incomplete = below(localDir.resolve(".cache/huggingface/download"), file.name() + "." + file.etag()
-                            + ".incomplete");
+                    Path incomplete = below(
+                            localDir.resolve(".cache/huggingface/download"),
+                            file.name() + "." + file.etag() + ".incomplete");
                     new Transfer(client, repo, file, received, pause).complete(incomplete);
                     put(incomplete, below(localDir, file.name()));
                 }
-                AtomicFile.write(metadata(file), out -> out.write((commit + "\n" + file.etag() + "\n"
-                        + System.currentTimeMillis() / 1000 + ".999\n").getBytes(StandardCharsets.US_ASCII)));
+                AtomicFile.write(
+                        metadata(file),
+                        out -> out.write(
+                                (commit + "\n" + file.etag() + "\n" + System.currentTimeMillis() / 1000 + ".999\n")
+                                        .getBytes(StandardCharsets.US_ASCII)));
                 return;
             }
             if (!has(file)) {
                 Files.createDirectories(locks);
                 // Other programs wait for the same lock.
-                try (FileChannel channel = FileChannel.open(locks.resolve(file.etag() + ".lock"), StandardOpenOption.CREATE,
-                        StandardOpenOption.WRITE); FileLock lock = channel.lock()) {
+                try (FileChannel channel = FileChannel.open(
+                                locks.resolve(file.etag() + ".lock"),
+                                StandardOpenOption.CREATE,
+                                StandardOpenOption.WRITE);
+                        FileLock lock = channel.lock()) {
                     if (lock.isValid() && !has(file)) {
                         Path incomplete = blob(file).resolveSibling(file.etag() + ".incomplete");
                         new Transfer(client, repo, file, received, pause).complete(incomplete);
@@ -168,8 +186,9 @@ final class Download {
     /** Says which commit a revision is; last of all, so that whoever looks offline finds whole snapshots only. */
     void remember(String commit) {
         if (localDir == null && !repo.revision().equals(commit)) {
-            AtomicFile.write(repoFolder.resolve("refs").resolve(repo.revision()), out ->
-                    out.write(commit.getBytes(StandardCharsets.US_ASCII)));
+            AtomicFile.write(
+                    repoFolder.resolve("refs").resolve(repo.revision()),
+                    out -> out.write(commit.getBytes(StandardCharsets.US_ASCII)));
         }
     }
 

@@ -25,15 +25,22 @@ public record Globs(List<String> include, List<String> exclude) {
             } else if (c == '?') {
                 regex.append('.');
             } else if (end > 0) {
-                String set = whole.substring(i + 1, end).replace("\\", "\\\\").replace("[", "\\[").replace("&&", "&\\&");
-                regex.append('[').append(set.startsWith("!") ? "^" + set.substring(1) : set.startsWith("^") ? "\\" + set : set).append(']');
+                String set = whole.substring(i + 1, end)
+                        .replace("\\", "\\\\")
+                        .replace("[", "\\[")
+                        .replace("&&", "&\\&");
+                regex.append('[')
+                        .append(set.startsWith("!") ? "^" + set.substring(1) : set.startsWith("^") ? "\\" + set : set)
+                        .append(']');
                 i = end;
             } else {
                 regex.append(Pattern.quote(String.valueOf(c)));
             }
         }
         try {
-            return Pattern.compile(regex.toString(), Pattern.DOTALL).matcher(file).matches();
+            return Pattern.compile(regex.toString(), Pattern.DOTALL)
+                    .matcher(file)
+                    .matches();
         } catch (java.util.regex.PatternSyntaxException e) {
             return false;
         }

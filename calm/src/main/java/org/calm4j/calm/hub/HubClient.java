@@ -33,8 +33,11 @@ final class HubClient implements AutoCloseable {
         private static final long serialVersionUID = 1;
 
         Unreachable(URI uri, Exception cause) {
-            super("cannot reach " + uri.getScheme() + "://" + uri.getAuthority() + " ("
-                    + (cause.getMessage() == null ? cause.getClass().getSimpleName() : cause.getMessage()) + ")", cause);
+            super(
+                    "cannot reach " + uri.getScheme() + "://" + uri.getAuthority() + " ("
+                            + (cause.getMessage() == null ? cause.getClass().getSimpleName() : cause.getMessage())
+                            + ")",
+                    cause);
         }
     }
 
@@ -43,8 +46,11 @@ final class HubClient implements AutoCloseable {
 
     HubClient(HubSettings settings) {
         this.settings = settings;
-        HttpClient.Builder builder = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1)
-                .followRedirects(HttpClient.Redirect.NEVER).connectTimeout(Duration.ofSeconds(20)).proxy(settings.proxies());
+        HttpClient.Builder builder = HttpClient.newBuilder()
+                .version(HttpClient.Version.HTTP_1_1)
+                .followRedirects(HttpClient.Redirect.NEVER)
+                .connectTimeout(Duration.ofSeconds(20))
+                .proxy(settings.proxies());
         if (settings.proxies() instanceof Proxies proxies && proxies.authenticator() != null) {
             // Java refuses to tell a proxy a password on the way to https otherwise.
             System.setProperty("jdk.http.auth.tunneling.disabledSchemes", "");
@@ -59,17 +65,19 @@ final class HubClient implements AutoCloseable {
     }
 
     /** What a revision is: its commit and the names of its files. */
-    record Revision(String commit, List<String> files) {
-    }
+    record Revision(String commit, List<String> files) {}
 
     Revision revision(RepoId repo) throws IOException {
         URI uri = URI.create(settings.endpoint() + repo.apiPath());
         HttpResponse<InputStream> response = send(uri, "GET", 0, true);
         JsonNode json;
-        try (InputStream body = response.body(); Patience patience = new Patience(body, settings.patience())) {
+        try (InputStream body = response.body();
+                Patience patience = new Patience(body, settings.patience())) {
             check(response, repo, null);
             byte[] bytes = body.readNBytes(LARGEST_ANSWER + 1);
-            json = bytes.length > LARGEST_ANSWER || patience.isLost() ? null : Json.mapper().readTree(bytes);
+            json = bytes.length > LARGEST_ANSWER || patience.isLost()
+                    ? null
+                    : Json.mapper().readTree(bytes);
         } catch (com.fasterxml.jackson.core.JsonProcessingException e) {
             throw CalmException.failed(uri + ": the answer is no JSON; is HF_ENDPOINT a hub?", e);
         }
@@ -88,12 +96,17 @@ final class HubClient implements AutoCloseable {
         response.body().close();
         check(response, repo, name);
         Optional<String> linked = response.headers().firstValue("X-Linked-Etag");
-        String etag = linked.or(() -> response.headers().firstValue("ETag")).orElse("").replaceFirst("^W/", "").replace("\"", "");
+        String etag = linked.or(() -> response.headers().firstValue("ETag"))
+                .orElse("")
+                .replaceFirst("^W/", "")
+                .replace("\"", "");
         // It becomes a file's name.
         if (!etag.matches("[\\w-][\\w.-]{0,127}")) {
             throw CalmException.failed(uri + ": the hub does not say the file's etag, or an impossible one", null);
         }
-        String size = response.headers().firstValue(linked.isPresent() ? "X-Linked-Size" : "Content-Length").orElse("-1");
+        String size = response.headers()
+                .firstValue(linked.isPresent() ? "X-Linked-Size" : "Content-Length")
+                .orElse("-1");
         return new RemoteFile(name, etag, size.matches("\\d{1,18}") ? Long.parseLong(size) : -1, uri);
     }
 
@@ -115,8 +128,11 @@ final class HubClient implements AutoCloseable {
     private HttpResponse<InputStream> send(URI first, String method, long from, boolean elsewhere) throws IOException {
         URI uri = first;
         for (int i = 0; i <= MOST_REDIRECTS; i++) {
-            HttpRequest.Builder request = HttpRequest.newBuilder(uri).method(method, HttpRequest.BodyPublishers.noBody())
-                    .timeout(settings.patience()).header("User-Agent", "calm4j").header("Accept-Encoding", "identity");
+            HttpRequest.Builder request = HttpRequest.newBuilder(uri)
+                    .method(method, HttpRequest.BodyPublishers.noBody())
+                    .timeout(settings.patience())
+                    .header("User-Agent", "calm4j")
+                    .header("Accept-Encoding", "identity");
             if (settings.token() != null && settings.isHub(uri)) {
                 request.header("Authorization", "Bearer " + settings.token());
             }
@@ -148,10 +164,12 @@ final class HubClient implements AutoCloseable {
         boolean secure = "https".equalsIgnoreCase(next.getScheme());
         boolean downgrade = !secure && "https".equalsIgnoreCase(from.getScheme());
         if (next.getPort() == 0 || next.getPort() > LAST_PORT) {
-            throw CalmException.failed(from + ": a redirect to port " + next.getPort() + ", which does not exist", null);
+            throw CalmException.failed(
+                    from + ": a redirect to port " + next.getPort() + ", which does not exist", null);
         }
         if (next.getHost() == null || downgrade || !secure && !"http".equalsIgnoreCase(next.getScheme())) {
-            throw CalmException.failed(from + ": a redirect to " + next.getScheme() + "://" + next.getHost() + ", which is not followed",
+            throw CalmException.failed(
+                    from + ": a redirect to " + next.getScheme() + "://" + next.getHost() + ", which is not followed",
                     null);
         }
         return next;
@@ -164,8 +182,10 @@ final class HubClient implements AutoCloseable {
             throw new Unreachable(request.uri(), e);
         } catch (IllegalArgumentException | UncheckedIOException e) {
             // Such as a port that there is not.
-            throw CalmException.failed(request.uri().getScheme() + "://" + request.uri().getAuthority() + ": is no address that can be asked; look at "
-                    + "HF_ENDPOINT and at the proxy", e);
+            throw CalmException.failed(
+                    request.uri().getScheme() + "://" + request.uri().getAuthority()
+                            + ": is no address that can be asked; look at " + "HF_ENDPOINT and at the proxy",
+                    e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new UncheckedIOException(new IOException("interrupted", e));
@@ -177,20 +197,30 @@ final class HubClient implements AutoCloseable {
         int status = response.statusCode();
         String what = file == null ? repo.toString() : repo + " " + file;
         String code = response.headers().firstValue("X-Error-Code").orElse("");
-        String login = settings.token() == null ? "set HF_TOKEN to a token that may read it" : "HF_TOKEN may not read it";
+        String login =
+                settings.token() == null ? "set HF_TOKEN to a token that may read it" : "HF_TOKEN may not read it";
         if (status == UNAUTHORIZED) {
             throw CalmException.badInput(what, "the hub answers 401: no such repository, or it is private; " + login);
         }
         if (status == FORBIDDEN) {
-            throw CalmException.badInput(what, "the hub answers 403: access is restricted" + (code.equals("GatedRepo")
-                    ? "; ask for it on the page of the repository" : "") + "; " + login);
+            throw CalmException.badInput(
+                    what,
+                    "the hub answers 403: access is restricted"
+                            + (code.equals("GatedRepo") ? "; ask for it on the page of the repository" : "") + "; "
+                            + login);
         }
         if (status == NOT_FOUND) {
-            throw CalmException.badInput(what, "the hub answers 404: no such " + switch (code) {
-                case "RevisionNotFound" -> "revision";
-                case "EntryNotFound" -> "file";
-                default -> file == null ? "repository or revision; look at its name, and at --repo-type" : "file";
-            });
+            throw CalmException.badInput(
+                    what,
+                    "the hub answers 404: no such "
+                            + switch (code) {
+                                case "RevisionNotFound" -> "revision";
+                                case "EntryNotFound" -> "file";
+                                default ->
+                                    file == null
+                                            ? "repository or revision; look at its name, and at --repo-type"
+                                            : "file";
+                            });
         }
         if (status / 100 == 3 && file != null) {
             return;

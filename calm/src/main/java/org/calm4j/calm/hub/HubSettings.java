@@ -20,7 +20,8 @@ import org.calm4j.engine.CalmException;
  * @param proxies {@code HTTPS_PROXY} and its like
  * @param patience how long a connection may bring nothing before another one is tried
  */
-public record HubSettings(URI endpoint, String token, Path cache, boolean offline, ProxySelector proxies, Duration patience) {
+public record HubSettings(
+        URI endpoint, String token, Path cache, boolean offline, ProxySelector proxies, Duration patience) {
     private static final Duration PATIENCE = Duration.ofMinutes(1);
     private static final String ENDPOINT = "https://huggingface.co";
 
@@ -30,12 +31,25 @@ public record HubSettings(URI endpoint, String token, Path cache, boolean offlin
         if (!endpoint.matches("https?://[^\\s/?#@]+(/[^\\s?#]*)?")) {
             throw CalmException.usage("HF_ENDPOINT is '" + endpoint + "'; expected https://HOST");
         }
-        Path caches = Path.of(get(environment, "XDG_CACHE_HOME", Path.of(System.getProperty("user.home"), ".cache").toString()));
-        Path home = path(environment, get(environment, "HF_HOME", caches.resolve("huggingface").toString()));
-        Path cache = path(environment, get(environment, "HF_HUB_CACHE", get(environment, "HUGGINGFACE_HUB_CACHE",
-                home.resolve("hub").toString())));
+        Path caches = Path.of(get(
+                environment,
+                "XDG_CACHE_HOME",
+                Path.of(System.getProperty("user.home"), ".cache").toString()));
+        Path home = path(
+                environment,
+                get(environment, "HF_HOME", caches.resolve("huggingface").toString()));
+        Path cache = path(
+                environment,
+                get(
+                        environment,
+                        "HF_HUB_CACHE",
+                        get(
+                                environment,
+                                "HUGGINGFACE_HUB_CACHE",
+                                home.resolve("hub").toString())));
         boolean offline = get(environment, "HF_HUB_OFFLINE", "0").matches("(?i)1|on|yes|true");
-        return new HubSettings(URI.create(endpoint), token(environment, home), cache, offline, Proxies.of(environment), PATIENCE);
+        return new HubSettings(
+                URI.create(endpoint), token(environment, home), cache, offline, Proxies.of(environment), PATIENCE);
     }
 
     /** The same with another cache. */
@@ -45,7 +59,9 @@ public record HubSettings(URI endpoint, String token, Path cache, boolean offlin
 
     private static String token(Map<String, String> environment, Path home) {
         String token = get(environment, "HF_TOKEN", "");
-        Path file = path(environment, get(environment, "HF_TOKEN_PATH", home.resolve("token").toString()));
+        Path file = path(
+                environment,
+                get(environment, "HF_TOKEN_PATH", home.resolve("token").toString()));
         if (token.isEmpty() && Files.isReadable(file)) {
             try {
                 token = Files.readString(file);
@@ -70,7 +86,8 @@ public record HubSettings(URI endpoint, String token, Path cache, boolean offlin
 
     /** Whether an address is the hub's own: the token goes nowhere else. */
     boolean isHub(URI uri) {
-        return uri.getScheme().equalsIgnoreCase(endpoint.getScheme()) && uri.getHost().equalsIgnoreCase(endpoint.getHost())
+        return uri.getScheme().equalsIgnoreCase(endpoint.getScheme())
+                && uri.getHost().equalsIgnoreCase(endpoint.getHost())
                 && uri.getPort() == endpoint.getPort();
     }
 }

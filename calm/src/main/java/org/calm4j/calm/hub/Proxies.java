@@ -68,8 +68,12 @@ final class Proxies extends ProxySelector {
     @Override
     public List<Proxy> select(URI uri) {
         URI proxy = isExcepted(uri) ? null : proxy(uri.getScheme().toLowerCase(Locale.ROOT));
-        return List.of(proxy == null ? Proxy.NO_PROXY
-                : new Proxy(Proxy.Type.HTTP, new InetSocketAddress(proxy.getHost(), proxy.getPort() < 0 ? 80 : proxy.getPort())));
+        return List.of(
+                proxy == null
+                        ? Proxy.NO_PROXY
+                        : new Proxy(
+                                Proxy.Type.HTTP,
+                                new InetSocketAddress(proxy.getHost(), proxy.getPort() < 0 ? 80 : proxy.getPort())));
     }
 
     /** A host, a domain with all below it, either with a port, or a star for all. */
@@ -78,8 +82,12 @@ final class Proxies extends ProxySelector {
         int port = uri.getPort() >= 0 ? uri.getPort() : uri.getScheme().equalsIgnoreCase("https") ? 443 : 80;
         for (String entry : get("NO_PROXY").toLowerCase(Locale.ROOT).split("[\\s,]+")) {
             String name = entry.replaceFirst("^\\*?\\.", "");
-            if (entry.equals("*") || !name.isEmpty() && (host.equals(name) || host.endsWith("." + name) || (host + ":" + port).equals(name)
-                    || (host + ":" + port).endsWith("." + name))) {
+            if (entry.equals("*")
+                    || !name.isEmpty()
+                            && (host.equals(name)
+                                    || host.endsWith("." + name)
+                                    || (host + ":" + port).equals(name)
+                                    || (host + ":" + port).endsWith("." + name))) {
                 return true;
             }
         }
@@ -94,9 +102,10 @@ final class Proxies extends ProxySelector {
             return null;
         }
         String[] parts = with.getRawUserInfo().split(":", 2);
-        String password = parts.length < 2 ? "" : URLDecoder.decode(parts[1].replace("+", "%2B"), StandardCharsets.UTF_8);
-        var credentials = new PasswordAuthentication(URLDecoder.decode(parts[0].replace("+", "%2B"), StandardCharsets.UTF_8),
-                password.toCharArray());
+        String password =
+                parts.length < 2 ? "" : URLDecoder.decode(parts[1].replace("+", "%2B"), StandardCharsets.UTF_8);
+        var credentials = new PasswordAuthentication(
+                URLDecoder.decode(parts[0].replace("+", "%2B"), StandardCharsets.UTF_8), password.toCharArray());
         return new Authenticator() {
             @Override
             protected PasswordAuthentication getPasswordAuthentication() {

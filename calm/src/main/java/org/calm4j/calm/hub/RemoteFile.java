@@ -10,5 +10,4 @@ import java.net.URI;
  * @param size in bytes; -1 where the hub does not say
  * @param uri where to ask for it
  */
-record RemoteFile(String name, String etag, long size, URI uri) {
-}
+record RemoteFile(String name, String etag, long size, URI uri) {}

@@ -16,7 +16,8 @@ public record RepoId(Type type, String id, String revision) {
 
     /** Kinds of repositories. */
     public enum Type {
-        MODEL, DATASET;
+        MODEL,
+        DATASET;
 
         /** As the API and the cache name them. */
         String plural() {
@@ -29,7 +30,10 @@ public record RepoId(Type type, String id, String revision) {
         if (!ID.matcher(id).matches() || id.contains("..")) {
             throw CalmException.usage("'" + id + "' is no repository; expected ORG/NAME");
         }
-        if (!REVISION.matcher(revision).matches() || revision.contains("..") || revision.contains("//") || revision.endsWith("/")) {
+        if (!REVISION.matcher(revision).matches()
+                || revision.contains("..")
+                || revision.contains("//")
+                || revision.endsWith("/")) {
             throw CalmException.usage("'" + revision + "' is no revision; expected a branch, a tag or a commit");
         }
     }
@@ -41,7 +45,8 @@ public record RepoId(Type type, String id, String revision) {
 
     /** Below the endpoint: a file's content at a commit. */
     String resolvePath(String commit, String file) {
-        return (type == Type.DATASET ? "/datasets/" : "/") + id + "/resolve/" + Urls.segment(commit) + "/" + Urls.path(file);
+        return (type == Type.DATASET ? "/datasets/" : "/") + id + "/resolve/" + Urls.segment(commit) + "/"
+                + Urls.path(file);
     }
 
     /** The folder in the cache. */

@@ -32,8 +32,7 @@ public record Snapshot(RepoId repo, Globs globs, Path localDir, int workers, Dur
      * @param files that were wanted
      * @param bytes that came over the net
      */
-    public record Result(Path folder, String commit, int files, long bytes) {
-    }
+    public record Result(Path folder, String commit, int files, long bytes) {}
 
     /** Hears how far it is; from one thread at a time. */
     public interface Listener {
@@ -70,8 +69,9 @@ public record Snapshot(RepoId repo, Globs globs, Path localDir, int workers, Dur
     private Result fromCache(Download download, String why, Exception cause, Listener listener) {
         Path folder = download.cached(repo.revision());
         if (folder == null) {
-            throw CalmException.failed(repo + ": " + why
-                    + ", and the cache does not have it; are you online? HF_ENDPOINT names another hub",
+            throw CalmException.failed(
+                    repo + ": " + why
+                            + ", and the cache does not have it; are you online? HF_ENDPOINT names another hub",
                     cause);
         }
         try {
@@ -79,15 +79,21 @@ public record Snapshot(RepoId repo, Globs globs, Path localDir, int workers, Dur
             Set<String> missing = contents.missing(globs, repo.type() == RepoId.Type.MODEL);
             boolean unfinished = contents.listed() == null && contents.unfinished();
             if (!missing.isEmpty() || unfinished) {
-                throw CalmException.badInput(repo, why + ", and the cache has it in part only: " + (missing.isEmpty()
-                        ? "a file has come in part" : "missing " + Contents.some(missing))
-                        + "; download it again while the hub can be reached");
+                throw CalmException.badInput(
+                        repo,
+                        why + ", and the cache has it in part only: "
+                                + (missing.isEmpty() ? "a file has come in part" : "missing " + Contents.some(missing))
+                                + "; download it again while the hub can be reached");
             }
             if (contents.listed() == null) {
-                listener.say(folder + ": another program began it, which does not keep which files " + repo + " has; taking the "
-                        + contents.files().size() + " that are there");
+                listener.say(folder + ": another program began it, which does not keep which files " + repo
+                        + " has; taking the " + contents.files().size() + " that are there");
             }
-            return new Result(folder, folder.getFileName().toString(), (int) contents.files().stream().filter(globs::wants).count(), 0);
+            return new Result(
+                    folder,
+                    folder.getFileName().toString(),
+                    (int) contents.files().stream().filter(globs::wants).count(),
+                    0);
         } catch (IOException e) {
             throw CalmException.unreadable(folder, e);
         }
@@ -96,8 +102,9 @@ public record Snapshot(RepoId repo, Globs globs, Path localDir, int workers, Dur
     private Result download(HubClient client, Download download, HubClient.Revision revision, Listener listener) {
         List<String> names = revision.files().stream().filter(globs::wants).toList();
         if (names.isEmpty()) {
-            throw CalmException.badInput(repo, "none of its " + revision.files().size()
-                    + " files is wanted; look at --include and --exclude");
+            throw CalmException.badInput(
+                    repo,
+                    "none of its " + revision.files().size() + " files is wanted; look at --include and --exclude");
         }
         Path folder = download.folder(revision.commit());
         names.forEach(name -> Download.below(folder, name));
@@ -110,20 +117,25 @@ public record Snapshot(RepoId repo, Globs globs, Path localDir, int workers, Dur
         }
     }
 
-    private Result bring(HubClient client, Download download, HubClient.Revision revision, List<String> names, Listener listener) {
+    private Result bring(
+            HubClient client, Download download, HubClient.Revision revision, List<String> names, Listener listener) {
         Path folder = download.folder(revision.commit());
         download.list(revision.commit(), revision.files());
         List<RemoteFile> files = together(names, name -> client.describe(repo, revision.commit(), name));
         List<Boolean> inTheWay = together(files, download::isInTheWay);
         if (inTheWay.contains(true)) {
-            throw CalmException.badInput(folder.resolve(files.get(inTheWay.indexOf(true)).name()),
-                    "is there, did not come from " + repo + " or was changed since; move it away, or choose another --local-dir");
+            throw CalmException.badInput(
+                    folder.resolve(files.get(inTheWay.indexOf(true)).name()),
+                    "is there, did not come from " + repo
+                            + " or was changed since; move it away, or choose another --local-dir");
         }
         List<Boolean> there = together(files, download::has);
         Map<String, Long> missing = new HashMap<>();
         for (int i = 0; i < files.size(); i++) {
             if (!there.get(i)) {
-                missing.put(localDir == null ? files.get(i).etag() : files.get(i).name(), Math.max(0, files.get(i).size()));
+                missing.put(
+                        localDir == null ? files.get(i).etag() : files.get(i).name(),
+                        Math.max(0, files.get(i).size()));
             }
         }
         long bytes = missing.values().stream().mapToLong(Long::longValue).sum();
@@ -146,7 +158,8 @@ public record Snapshot(RepoId repo, Globs globs, Path localDir, int workers, Dur
         try {
             long free = Files.getFileStore(folder).getUsableSpace();
             if (free < bytes) {
-                throw CalmException.failed(repo + " needs " + (bytes >> 20) + " MiB, " + folder + " has " + (free >> 20) + " MiB free",
+                throw CalmException.failed(
+                        repo + " needs " + (bytes >> 20) + " MiB, " + folder + " has " + (free >> 20) + " MiB free",
                         null);
             }
         } catch (IOException e) {
@@ -175,9 +188,11 @@ public record Snapshot(RepoId repo, Globs globs, Path localDir, int workers, Dur
                 }
             } catch (ExecutionException e) {
                 pool.shutdownNow();
-                throw e.getCause() instanceof CalmException known ? known
-                        : CalmException.failed(repo + ": " + e.getCause().getMessage() + "; try again, what has come is kept",
-                            e.getCause());
+                throw e.getCause() instanceof CalmException known
+                        ? known
+                        : CalmException.failed(
+                                repo + ": " + e.getCause().getMessage() + "; try again, what has come is kept",
+                                e.getCause());
             } catch (InterruptedException e) {
                 pool.shutdownNow();
                 Thread.currentThread().interrupt();

@@ -12,8 +12,7 @@ import java.util.regex.Pattern;
 public final class Tilde {
     private static final Pattern VARIABLE = Pattern.compile("\\$(?:(\\w+)|\\{([^}]*)})");
 
-    private Tilde() {
-    }
+    private Tilde() {}
 
     /** With a home for {@code ~}; as it is where nobody is called so. */
     public static String home(String path, Map<String, String> environment) {
@@ -21,7 +20,9 @@ public final class Tilde {
             return path;
         }
         int end = path.indexOf('/') < 0 ? path.length() : path.indexOf('/');
-        String home = end > 1 ? homeOf(path.substring(1, end)) : environment.getOrDefault("HOME", System.getProperty("user.home"));
+        String home = end > 1
+                ? homeOf(path.substring(1, end))
+                : environment.getOrDefault("HOME", System.getProperty("user.home"));
         if (home == null || home.isEmpty()) {
             return path;
         }
@@ -39,8 +40,12 @@ public final class Tilde {
     private static String homeOf(String user) {
         try {
             List<String> users = Files.readAllLines(Path.of("/etc/passwd"));
-            return users.stream().map(line -> line.split(":")).filter(fields -> fields.length > 5 && fields[0].equals(user))
-                    .map(fields -> fields[5]).findFirst().orElse(null);
+            return users.stream()
+                    .map(line -> line.split(":"))
+                    .filter(fields -> fields.length > 5 && fields[0].equals(user))
+                    .map(fields -> fields[5])
+                    .findFirst()
+                    .orElse(null);
         } catch (IOException e) {
             return null;
         }

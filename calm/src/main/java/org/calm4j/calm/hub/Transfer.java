@@ -51,7 +51,8 @@ final class Transfer {
         }
         if (wrong != null) {
             restart(incomplete);
-            throw CalmException.failed(repo + " " + file.name() + ": " + wrong + "; it was damaged on the way, try again", null);
+            throw CalmException.failed(
+                    repo + " " + file.name() + ": " + wrong + "; it was damaged on the way, try again", null);
         }
     }
 
@@ -70,7 +71,7 @@ final class Transfer {
 
     private void fetch(Path incomplete) throws IOException {
         Duration wait = pause;
-        for (int attempt = 1;; attempt++) {
+        for (int attempt = 1; ; attempt++) {
             long have = Files.exists(incomplete) ? Files.size(incomplete) : 0;
             try {
                 if (have == 0 || have != file.size()) {
@@ -79,7 +80,8 @@ final class Transfer {
                 if (file.size() < 0 || Files.size(incomplete) >= file.size()) {
                     return;
                 }
-                throw new IOException("the connection was cut after " + Files.size(incomplete) + " of " + file.size() + " bytes");
+                throw new IOException(
+                        "the connection was cut after " + Files.size(incomplete) + " of " + file.size() + " bytes");
             } catch (IOException e) {
                 if (attempt == MOST_ATTEMPTS || e instanceof HubClient.Unreachable) {
                     throw e;
@@ -95,23 +97,28 @@ final class Transfer {
 
     private void append(Path incomplete, long have) throws IOException {
         HttpResponse<InputStream> response = client.open(repo, file, have);
-        try (InputStream in = response.body(); Patience patience = new Patience(in, client.patience())) {
+        try (InputStream in = response.body();
+                Patience patience = new Patience(in, client.patience())) {
             boolean rest = response.statusCode() == 206
                     && response.headers().firstValue("Content-Range").orElse("").startsWith("bytes " + have + "-");
             if (have > 0 && !rest) {
                 restart(incomplete);
             }
             if (response.statusCode() == HubClient.RANGE_NOT_SATISFIABLE || response.statusCode() == 206 && !rest) {
-                throw new IOException("the hub answers " + response.statusCode() + " to a request from byte " + have + " on");
+                throw new IOException(
+                        "the hub answers " + response.statusCode() + " to a request from byte " + have + " on");
             }
-            try (OutputStream out = Files.newOutputStream(incomplete, StandardOpenOption.CREATE, StandardOpenOption.APPEND)) {
+            try (OutputStream out =
+                    Files.newOutputStream(incomplete, StandardOpenOption.CREATE, StandardOpenOption.APPEND)) {
                 byte[] chunk = new byte[CHUNK];
                 long size = rest ? have : 0;
                 for (int n = in.read(chunk); n >= 0; n = in.read(chunk)) {
                     size += n;
                     if (file.size() >= 0 && size > file.size()) {
-                        throw CalmException.failed(repo + " " + file.name() + ": more than the " + file.size()
-                                + " bytes that were announced", null);
+                        throw CalmException.failed(
+                                repo + " " + file.name() + ": more than the " + file.size()
+                                        + " bytes that were announced",
+                                null);
                     }
                     out.write(chunk, 0, n);
                     received.accept(n);
@@ -127,7 +134,8 @@ final class Transfer {
     }
 
     private IOException silence(IOException cause) {
-        return new IOException("nothing came from the hub for " + client.patience().toSeconds() + " s", cause);
+        return new IOException(
+                "nothing came from the hub for " + client.patience().toSeconds() + " s", cause);
     }
 
     private static void sleep(Duration time) throws IOException {

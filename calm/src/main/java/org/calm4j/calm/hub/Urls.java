@@ -7,8 +7,7 @@ import java.util.stream.Collectors;
 
 /** Percent-encoding of names in addresses. */
 final class Urls {
-    private Urls() {
-    }
+    private Urls() {}
 
     /** One segment; a slash is encoded too. */
     static String segment(String name) {

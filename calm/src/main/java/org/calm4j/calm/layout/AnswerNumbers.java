@@ -22,8 +22,7 @@ record AnswerNumbers(Integer base, boolean texts, String note) {
      * @param quoted whether the number is a text among texts, which is how options are written
      * @param text whether an option says just this
      */
-    record Numbered(int number, int options, Integer usual, boolean quoted, boolean text) {
-    }
+    record Numbered(int number, int options, Integer usual, boolean quoted, boolean text) {}
 
     /**
      * @param said {@code 0}, {@code 1} or {@code text}; null where nobody says it
@@ -41,25 +40,40 @@ record AnswerNumbers(Integer base, boolean texts, String note) {
         String range = "the answers are numbers from " + least + " to " + greatest;
         boolean texts = all.stream().allMatch(Numbered::text);
         if (said != null) {
-            return said.equals("text") ? new AnswerNumbers(null, true, null) : new AnswerNumbers(Integer.valueOf(said), false, null);
+            return said.equals("text")
+                    ? new AnswerNumbers(null, true, null)
+                    : new AnswerNumbers(Integer.valueOf(said), false, null);
         }
         if (texts && all.stream().anyMatch(each -> each.number > each.options)) {
             return new AnswerNumbers(null, true, range + ", read as the texts of options, which they all are");
         }
         String also = texts ? "; all are texts of options, too, --answers-from text reads them so" : "";
         boolean last = all.stream().anyMatch(each -> each.number == each.options);
-        Integer usual = all.stream().map(Numbered::usual).filter(Objects::nonNull).findFirst().orElse(null);
+        Integer usual = all.stream()
+                .map(Numbered::usual)
+                .filter(Objects::nonNull)
+                .findFirst()
+                .orElse(null);
         boolean doubtful = texts && all.stream().allMatch(Numbered::quoted);
         if (least == 0 && !doubtful) {
             return new AnswerNumbers(0, false, range + ", read as places from 0, as there is a 0" + also);
         }
         if (last && !doubtful) {
-            return new AnswerNumbers(1, false, range + ", read as places from 1, as one is the number of options and none is 0" + also);
+            return new AnswerNumbers(
+                    1, false, range + ", read as places from 1, as one is the number of options and none is 0" + also);
         }
         if (usual != null && !doubtful) {
-            return new AnswerNumbers(usual, false, range + ", read as places from " + usual + ", as files of this kind have them" + also);
+            return new AnswerNumbers(
+                    usual,
+                    false,
+                    range + ", read as places from " + usual + ", as files of this kind have them" + also);
         }
-        throw CalmException.badInput(where, range + (doubtful ? ", and texts of options, too; nothing tells which is meant"
-                : "; nothing tells whether they count from 0 or from 1") + "; say --answers-from 0, 1 or text");
+        throw CalmException.badInput(
+                where,
+                range
+                        + (doubtful
+                                ? ", and texts of options, too; nothing tells which is meant"
+                                : "; nothing tells whether they count from 0 or from 1")
+                        + "; say --answers-from 0, 1 or text");
     }
 }

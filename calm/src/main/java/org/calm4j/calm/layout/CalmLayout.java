@@ -13,8 +13,7 @@ import org.calm4j.calm.data.Samples;
  * the whole option, and {@code pred} where responses were sampled. Their answers are left for the extractor.
  */
 final class CalmLayout {
-    private CalmLayout() {
-    }
+    private CalmLayout() {}
 
     static boolean isSamples(JsonNode item) {
         return isList(item) && item.has("pred");
@@ -27,7 +26,8 @@ final class CalmLayout {
         String input = item.path("input").asText("");
         // Steps and lists are numbered, too: there the output has to be one of them.
         OptionsText parsed = OptionsText.looksLike(input) ? null : OptionsText.parse(input);
-        return OptionsText.looksLike(input) || parsed != null && parsed.named(item.path("output").asText()) != null;
+        return OptionsText.looksLike(input)
+                || parsed != null && parsed.named(item.path("output").asText()) != null;
     }
 
     private static boolean isList(JsonNode item) {
@@ -42,7 +42,8 @@ final class CalmLayout {
         String output = item.text("output");
         Question.Choice named = parsed.named(output);
         if (named == null && !output.isBlank()) {
-            throw new Unreadable("the output is none of the options: " + output.strip().lines().findFirst().orElse(""));
+            throw new Unreadable("the output is none of the options: "
+                    + output.strip().lines().findFirst().orElse(""));
         }
         return item.question(parsed.question(), parsed.choices(), named == null ? "" : named.label());
     }
@@ -56,6 +57,7 @@ final class CalmLayout {
             }
             responses.add(new Samples.Response(each.asText(), null, null, null));
         }
-        return Samples.of(question(item), new Prompt(item.text("instruction") + "\n" + item.text("input"), null), responses);
+        return Samples.of(
+                question(item), new Prompt(item.text("instruction") + "\n" + item.text("input"), null), responses);
     }
 }

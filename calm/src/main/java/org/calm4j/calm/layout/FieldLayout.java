@@ -20,15 +20,71 @@ final class FieldLayout {
     private static final int MOST_OPTIONS = 26;
     private static final String[] LISTS = {"choices", "options", "endings"};
     /** Names of the options, %l a letter, %n a number from 1, %z one from 0; with the usual number of the first as an answer. */
-    private static final List<String> FAMILIES = List.of("%l", "option_%l", "op%l", "choice_%l", "answer%l", "option%n", "option_%n",
-            "choice%n", "choice_%n", "sol%n", "sentence_quiz%n", "ending%z", "answer%z");
-    private static final Map<String, Integer> USUAL = Map.of("choices", 0, "options", 0, "endings", 0, "answer%l", 1, "option%n", 1,
-            "choice%n", 0, "sol%n", 0, "sentence_quiz%n", 1, "ending%z", 0, "answer%z", 0);
-    private static final String[] CONTEXTS = {"passage", "article", "context", "background_description", "input_sentence_1",
-        "input_sentence_2", "input_sentence_3", "input_sentence_4", "premise"};
-    private static final String[] QUESTIONS = {"question", "question_text", "query", "goal", "ctx", "startphrase", "sentence", "sent1"};
-    private static final String[] ANSWERS = {"answer", "answerkey", "answer_idx", "answer_index", "correct_option", "correct_answer", "cop",
-        "answer_text", "label", "gold", "target", "correct", "answer_right_ending"};
+    private static final List<String> FAMILIES = List.of(
+            "%l",
+            "option_%l",
+            "op%l",
+            "choice_%l",
+            "answer%l",
+            "option%n",
+            "option_%n",
+            "choice%n",
+            "choice_%n",
+            "sol%n",
+            "sentence_quiz%n",
+            "ending%z",
+            "answer%z");
+
+    private static final Map<String, Integer> USUAL = Map.of(
+            "choices",
+            0,
+            "options",
+            0,
+            "endings",
+            0,
+            "answer%l",
+            1,
+            "option%n",
+            1,
+            "choice%n",
+            0,
+            "sol%n",
+            0,
+            "sentence_quiz%n",
+            1,
+            "ending%z",
+            0,
+            "answer%z",
+            0);
+    private static final String[] CONTEXTS = {
+        "passage",
+        "article",
+        "context",
+        "background_description",
+        "input_sentence_1",
+        "input_sentence_2",
+        "input_sentence_3",
+        "input_sentence_4",
+        "premise"
+    };
+    private static final String[] QUESTIONS = {
+        "question", "question_text", "query", "goal", "ctx", "startphrase", "sentence", "sent1"
+    };
+    private static final String[] ANSWERS = {
+        "answer",
+        "answerkey",
+        "answer_idx",
+        "answer_index",
+        "correct_option",
+        "correct_answer",
+        "cop",
+        "answer_text",
+        "label",
+        "gold",
+        "target",
+        "correct",
+        "answer_right_ending"
+    };
     private static final Pattern LABEL = Pattern.compile("[\\s(\\[（【]*([A-Za-zＡ-Ｚａ-ｚ])[\\s)\\]）】.:、．。：]*");
     private static final Pattern NUMBER = Pattern.compile("-?[0-9]{1,9}");
 
@@ -39,8 +95,7 @@ final class FieldLayout {
         }
     }
 
-    private FieldLayout() {
-    }
+    private FieldLayout() {}
 
     static boolean isQuestion(JsonNode item) {
         return !text(item).isBlank() && options(item).places > 1;
@@ -48,7 +103,8 @@ final class FieldLayout {
 
     static boolean isTable(JsonNode item) {
         String family = options(item).family;
-        return field(item, "question").isTextual() && (family.equals("%l") || family.equals("option_%l") || family.equals("choices"));
+        return field(item, "question").isTextual()
+                && (family.equals("%l") || family.equals("option_%l") || family.equals("choices"));
     }
 
     static Question read(Source item) throws Unreadable {
@@ -72,9 +128,16 @@ final class FieldLayout {
             return null;
         }
         boolean list = !options.family.contains("%");
-        Integer usual = item.has("Human Accuracy") ? Integer.valueOf(1) : item.has("answer_index") || item.has("correct_option")
-                ? Integer.valueOf(0) : USUAL.get(options.family);
-        return new AnswerNumbers.Numbered(Integer.parseInt(answer), options.places, usual, list && given.isTextual(),
+        Integer usual = item.has("Human Accuracy")
+                ? Integer.valueOf(1)
+                : item.has("answer_index") || item.has("correct_option")
+                        ? Integer.valueOf(0)
+                        : USUAL.get(options.family);
+        return new AnswerNumbers.Numbered(
+                Integer.parseInt(answer),
+                options.places,
+                usual,
+                list && given.isTextual(),
                 options.texts.containsValue(answer));
     }
 
@@ -93,20 +156,33 @@ final class FieldLayout {
                 return "";
             }
             if (place < 0 || place >= places) {
-                throw new Unreadable("the answer " + answer + " is none of " + places + " options, from " + item.numbers().base() + " on");
+                throw new Unreadable("the answer " + answer + " is none of " + places + " options, from "
+                        + item.numbers().base() + " on");
             }
             label = Source.label(place);
         } else if (!answer.isEmpty()) {
             Matcher letter = LABEL.matcher(answer);
-            String meant = letter.matches() ? Normalizer.normalize(letter.group(1), Normalizer.Form.NFKC)
-                    .toUpperCase(Locale.ROOT) : "";
-            label = choices.stream().map(Question.Choice::label).filter(meant::equals).findFirst()
-                    .or(() -> choices.stream().filter(choice -> choice.text().equals(answer)).map(Question.Choice::label).findFirst())
+            String meant = letter.matches()
+                    ? Normalizer.normalize(letter.group(1), Normalizer.Form.NFKC)
+                            .toUpperCase(Locale.ROOT)
+                    : "";
+            label = choices.stream()
+                    .map(Question.Choice::label)
+                    .filter(meant::equals)
+                    .findFirst()
+                    .or(() -> choices.stream()
+                            .filter(choice -> choice.text().equals(answer))
+                            .map(Question.Choice::label)
+                            .findFirst())
                     .orElse(answer.equals("-1") ? "" : answer);
         }
         JsonNode index = item.json().path("answer_index");
-        if (index.isInt() && !label.isEmpty() && given != index && !Source.label(index.asInt()).equals(label)) {
-            throw new Unreadable("the answer is " + label + ", answer_index " + index.asInt() + " is " + Source.label(index.asInt()));
+        if (index.isInt()
+                && !label.isEmpty()
+                && given != index
+                && !Source.label(index.asInt()).equals(label)) {
+            throw new Unreadable("the answer is " + label + ", answer_index " + index.asInt() + " is "
+                    + Source.label(index.asInt()));
         }
         return label;
     }
@@ -114,7 +190,8 @@ final class FieldLayout {
     private static JsonNode given(JsonNode item) {
         for (String name : ANSWERS) {
             JsonNode given = field(item, name);
-            if (given.isValueNode() && !given.isNull() && !given.asText().isBlank() || given.isArray() && !given.isEmpty()) {
+            if (given.isValueNode() && !given.isNull() && !given.asText().isBlank()
+                    || given.isArray() && !given.isEmpty()) {
                 return given;
             }
         }
@@ -131,8 +208,11 @@ final class FieldLayout {
         for (String family : FAMILIES) {
             List<JsonNode> found = new ArrayList<>();
             for (int place = 0; place < MOST_OPTIONS; place++) {
-                JsonNode option = field(item, family.replace("%l", Source.label(place)).replace("%n", String.valueOf(place + 1))
-                        .replace("%z", String.valueOf(place)));
+                JsonNode option = field(
+                        item,
+                        family.replace("%l", Source.label(place))
+                                .replace("%n", String.valueOf(place + 1))
+                                .replace("%z", String.valueOf(place)));
                 if (option.isMissingNode()) {
                     break;
                 }
@@ -148,7 +228,8 @@ final class FieldLayout {
     private static Options options(List<JsonNode> nodes, String family) {
         Map<Integer, String> texts = new TreeMap<>();
         for (int place = 0; place < nodes.size() && place < MOST_OPTIONS; place++) {
-            String text = nodes.get(place).isNull() ? "" : nodes.get(place).asText().strip();
+            String text =
+                    nodes.get(place).isNull() ? "" : nodes.get(place).asText().strip();
             if (!text.isEmpty()) {
                 texts.put(place, text);
             }
@@ -156,15 +237,21 @@ final class FieldLayout {
         // "A. …" or "(1) …" in each of them.
         for (String label : List.of("[A-Za-zＡ-Ｚ]", "[0-9]")) {
             Pattern own = Pattern.compile("(?s)[(（\\[]?(" + label + ")[)）\\].:、．：]\\s*(\\S.*)");
-            if (!texts.isEmpty() && texts.entrySet().stream().allMatch(each -> {
-                Matcher matcher = own.matcher(each.getValue());
-                return matcher.matches() && List.of(Source.label(each.getKey()), String.valueOf(each.getKey() + 1)).contains(
-                        Normalizer.normalize(matcher.group(1), Normalizer.Form.NFKC).toUpperCase(Locale.ROOT));
-            })) {
+            if (!texts.isEmpty()
+                    && texts.entrySet().stream().allMatch(each -> {
+                        Matcher matcher = own.matcher(each.getValue());
+                        return matcher.matches()
+                                && List.of(Source.label(each.getKey()), String.valueOf(each.getKey() + 1))
+                                        .contains(Normalizer.normalize(matcher.group(1), Normalizer.Form.NFKC)
+                                                .toUpperCase(Locale.ROOT));
+                    })) {
                 texts.replaceAll((place, text) -> own.matcher(text).replaceFirst("$2"));
             }
         }
-        return new Options(texts, texts.keySet().stream().mapToInt(place -> place + 1).max().orElse(0), family);
+        return new Options(
+                texts,
+                texts.keySet().stream().mapToInt(place -> place + 1).max().orElse(0),
+                family);
     }
 
     private static String text(JsonNode item) {

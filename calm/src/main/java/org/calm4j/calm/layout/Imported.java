@@ -44,17 +44,29 @@ public final class Imported {
         Imported imported = new Imported(language);
         List<DataFile.Item> items = new ArrayList<>();
         files.forEach(file -> items.addAll(DataFile.read(file)));
-        imported.numbers = AnswerNumbers.of(items.stream().map(DataFile.Item::json).filter(json -> {
-            Layout layout = Layout.of(json);
-            return layout != null && layout.countsAnswers();
-        }).map(FieldLayout::numbered).filter(Objects::nonNull).toList(), answersFrom, files.getFirst());
+        imported.numbers = AnswerNumbers.of(
+                items.stream()
+                        .map(DataFile.Item::json)
+                        .filter(json -> {
+                            Layout layout = Layout.of(json);
+                            return layout != null && layout.countsAnswers();
+                        })
+                        .map(FieldLayout::numbered)
+                        .filter(Objects::nonNull)
+                        .toList(),
+                answersFrom,
+                files.getFirst());
         for (int i = 0; i < items.size(); i++) {
             imported.add(items.get(i), String.valueOf(i));
         }
         if (imported.byId.isEmpty()) {
             List<Report.Problem> problems = imported.report.examples();
-            throw CalmException.badInput(files.getFirst(), problems.isEmpty() ? "has no items"
-                    : "no item can be read; the first problem: " + problems.getFirst().text());
+            throw CalmException.badInput(
+                    files.getFirst(),
+                    problems.isEmpty()
+                            ? "has no items"
+                            : "no item can be read; the first problem: "
+                                    + problems.getFirst().text());
         }
         return imported;
     }
@@ -64,11 +76,15 @@ public final class Imported {
         // A CALM question whose options are garbled looks like Alpaca.
         found = found == Layout.ALPACA && layout == Layout.CALM_QUESTIONS ? layout : found;
         if (found == null) {
-            throw CalmException.badInput(item.where(), "is none of the known forms, such as question, choices, answer; calm import --help lists them");
+            throw CalmException.badInput(
+                    item.where(),
+                    "is none of the known forms, such as question, choices, answer; calm import --help lists them");
         }
         if (layout != null && layout != found) {
-            throw CalmException.badInput(item.where(), "looks like " + found.text() + ", what came before like " + layout.text()
-                    + "; import one kind of file at a time");
+            throw CalmException.badInput(
+                    item.where(),
+                    "looks like " + found.text() + ", what came before like " + layout.text()
+                            + "; import one kind of file at a time");
         }
         layout = found;
         String own = layout.id(item.json());
@@ -76,22 +92,33 @@ public final class Imported {
         String id = own == null ? position : own;
         try {
             Object line = layout.read(new Source(item.json(), id, language(item), numbers));
-            for (int same = 2; layout == Layout.BELEBELE && byId.containsKey(id) && !byId.get(id).equals(line); same++) {
+            for (int same = 2;
+                    layout == Layout.BELEBELE
+                            && byId.containsKey(id)
+                            && !byId.get(id).equals(line);
+                    same++) {
                 // Another passage of the same page: counted, in the order that all languages share.
                 id = own + "#" + same;
                 line = layout.read(new Source(item.json(), id, language(item), numbers));
             }
             if (byId.containsKey(id)) {
                 boolean same = byId.get(id).equals(line);
-                report.add(same ? Kind.DUPLICATE : Kind.CONTRADICTION, item.where(), id, (same ? "the same as " : "something else than ")
-                        + places.get(id));
+                report.add(
+                        same ? Kind.DUPLICATE : Kind.CONTRADICTION,
+                        item.where(),
+                        id,
+                        (same ? "the same as " : "something else than ") + places.get(id));
                 return;
             }
             byId.put(id, line);
             places.put(id, item.where());
             check(line, item.where());
             if (layout.countsAnswers() && FieldLayout.hasGap(item.json())) {
-                report.add(Kind.EMPTY_OPTION, item.where(), id, "an option before others has no text; their labels are kept");
+                report.add(
+                        Kind.EMPTY_OPTION,
+                        item.where(),
+                        id,
+                        "an option before others has no text; their labels are kept");
             }
         } catch (Unreadable e) {
             report.add(Kind.UNREADABLE, item.where(), id, e.getMessage());
@@ -102,7 +129,8 @@ public final class Imported {
         String said = layout.language(item.json());
         String code = said == null ? null : LanguageCode.of(said);
         if (language == null && code == null) {
-            throw CalmException.usage("--language is needed, such as --language en: the items do not say in which language they are");
+            throw CalmException.usage(
+                    "--language is needed, such as --language en: the items do not say in which language they are");
         }
         if (language != null && code != null && !code.equals(language)) {
             throw new Unreadable("it says that its language is " + said + ", --language is " + language);
@@ -116,7 +144,9 @@ public final class Imported {
     }
 
     private void check(Object line, String where) {
-        if (line instanceof Samples samples && samples.responses().stream().allMatch(response -> response.text().isBlank())) {
+        if (line instanceof Samples samples
+                && samples.responses().stream()
+                        .allMatch(response -> response.text().isBlank())) {
             report.add(Kind.NO_RESPONSES, where, samples.id(), "pred has no text");
         }
         Question question = question(line);
@@ -126,23 +156,34 @@ public final class Imported {
         Set<String> texts = new HashSet<>();
         for (Question.Choice choice : question.choices()) {
             if (!texts.add(choice.text())) {
-                report.add(Kind.SAME_OPTIONS, where, question.id(), "two options say '" + choice.text()
-                        + "'; a text alone does not tell which is meant");
+                report.add(
+                        Kind.SAME_OPTIONS,
+                        where,
+                        question.id(),
+                        "two options say '" + choice.text() + "'; a text alone does not tell which is meant");
                 break;
             }
         }
         Question before = contents.putIfAbsent(List.of(question.question(), question.choices()), question);
         if (before != null) {
-            boolean agree = before.answer() == null || question.answer() == null || before.answer().equals(question.answer());
-            report.add(agree ? Kind.REPEATED : Kind.REPEATED_WITH_ANOTHER_ANSWER, where, question.id(), "the same question as id "
-                    + before.id()
-                    + (agree ? "" : ", whose answer is " + before.answer() + ", here " + question.answer()));
+            boolean agree = before.answer() == null
+                    || question.answer() == null
+                    || before.answer().equals(question.answer());
+            report.add(
+                    agree ? Kind.REPEATED : Kind.REPEATED_WITH_ANOTHER_ANSWER,
+                    where,
+                    question.id(),
+                    "the same question as id "
+                            + before.id()
+                            + (agree ? "" : ", whose answer is " + before.answer() + ", here " + question.answer()));
         }
     }
 
     /** Null where a line is no question. */
     static Question question(Object line) {
-        return line instanceof Question question ? question : line instanceof Samples samples ? samples.asQuestion() : null;
+        return line instanceof Question question
+                ? question
+                : line instanceof Samples samples ? samples.asQuestion() : null;
     }
 
     public Layout layout() {
@@ -160,7 +201,10 @@ public final class Imported {
         if (numbers.note() != null) {
             notes.add(numbers.note());
         }
-        List<Question> questions = byId.values().stream().map(Imported::question).filter(Objects::nonNull).toList();
+        List<Question> questions = byId.values().stream()
+                .map(Imported::question)
+                .filter(Objects::nonNull)
+                .toList();
         if (!questions.isEmpty() && questions.stream().allMatch(question -> question.answer() == null)) {
             notes.add("no item has an answer");
         }
@@ -193,12 +237,24 @@ public final class Imported {
         byId.clear();
         for (int i = 0; i < ids.size(); i++) {
             String id = ids.get(i);
-            byId.put(id, switch (lines.get(i)) {
-                case Question q -> new Question(id, q.language(), q.question(), q.choices(), q.answer(), q.relation());
-                case Samples s -> new Samples(id, s.language(), s.question(), s.choices(), s.answer(), s.relation(), s.prompt(),
-                        s.history(), s.responses());
-                case Object other -> other;
-            });
+            byId.put(
+                    id,
+                    switch (lines.get(i)) {
+                        case Question q ->
+                            new Question(id, q.language(), q.question(), q.choices(), q.answer(), q.relation());
+                        case Samples s ->
+                            new Samples(
+                                    id,
+                                    s.language(),
+                                    s.question(),
+                                    s.choices(),
+                                    s.answer(),
+                                    s.relation(),
+                                    s.prompt(),
+                                    s.history(),
+                                    s.responses());
+                        case Object other -> other;
+                    });
             places.put("new:" + id, places.get(old.get(i)));
         }
         ids.forEach(id -> places.put(id, places.get("new:" + id)));

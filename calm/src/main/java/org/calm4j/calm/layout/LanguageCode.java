@@ -13,16 +13,19 @@ public final class LanguageCode {
     private static final List<String> TWO_LETTERS = List.of(Locale.getISOLanguages());
     private static final Map<String, String> OTHERS = others();
 
-    private LanguageCode() {
-    }
+    private LanguageCode() {}
 
     private static Map<String, String> others() {
-        // What people write for a language that is a country, and Standard Arabic, Nepali and others where FLORES tells them apart from
+        // What people write for a language that is a country, and Standard Arabic, Nepali and others where FLORES tells
+        // them apart from
         // their group.
-        Map<String, String> others = new HashMap<>(Map.of("cn", "zh", "jp", "ja", "arb", "ar", "npi", "ne", "swh", "sw", "pes", "fa",
-                "lvs", "lv"));
-        others.putAll(Map.of("zsm", "ms", "nob", "no", "als", "sq", "ory", "or", "khk", "mn", "plt", "mg", "uzn", "uz", "azj", "az"));
-        TWO_LETTERS.forEach(code -> others.put(Locale.of(code).getDisplayLanguage(Locale.ENGLISH).toLowerCase(Locale.ROOT), code));
+        Map<String, String> others = new HashMap<>(
+                Map.of("cn", "zh", "jp", "ja", "arb", "ar", "npi", "ne", "swh", "sw", "pes", "fa", "lvs", "lv"));
+        others.putAll(Map.of(
+                "zsm", "ms", "nob", "no", "als", "sq", "ory", "or", "khk", "mn", "plt", "mg", "uzn", "uz", "azj",
+                "az"));
+        TWO_LETTERS.forEach(code ->
+                others.put(Locale.of(code).getDisplayLanguage(Locale.ENGLISH).toLowerCase(Locale.ROOT), code));
         TWO_LETTERS.forEach(code -> others.putIfAbsent(Locale.of(code).getISO3Language(), code));
         return others;
     }

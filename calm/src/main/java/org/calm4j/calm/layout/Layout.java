@@ -9,18 +9,29 @@ public enum Layout {
     CALM_SAMPLES(CalmLayout::isSamples, CalmLayout::samples),
     CALM_QUESTIONS(CalmLayout::isQuestion, CalmLayout::question),
     COMMONSENSE_QA(QuestionLayouts::isCommonsense, QuestionLayouts::commonsense),
-    MEDQA(item -> item.path("question").isTextual() && (item.path("options").isObject() || item.path("options").path(0).has("key")),
+    MEDQA(
+            item -> item.path("question").isTextual()
+                    && (item.path("options").isObject()
+                            || item.path("options").path(0).has("key")),
             QuestionLayouts::medqa),
     BELEBELE(item -> item.has("flores_passage") && item.has("mc_answer1"), QuestionLayouts::belebele),
     BMLAMA(item -> item.has("Prompt") && item.has("Ans") && item.has("Candidate Ans"), QuestionLayouts::bmlama),
-    CALM4J(item -> item.path("question").isTextual() && item.path("choices").path(0).has("label"), QuestionLayouts::own),
-    TRUTHFUL_QA(item -> item.path("question").isTextual() && item.path("mc1_targets").path("choices").isArray(), QuestionLayouts::truthful),
+    CALM4J(
+            item -> item.path("question").isTextual()
+                    && item.path("choices").path(0).has("label"),
+            QuestionLayouts::own),
+    TRUTHFUL_QA(
+            item -> item.path("question").isTextual()
+                    && item.path("mc1_targets").path("choices").isArray(),
+            QuestionLayouts::truthful),
     MMLU_PRO(item -> item.path("options").path(0).isTextual() && item.has("answer_index"), FieldLayout::read),
     MEDMCQA(item -> item.has("opa") && item.has("opb"), FieldLayout::read),
     MMLU(FieldLayout::isTable, FieldLayout::read),
     MULTIPLE_CHOICE(FieldLayout::isQuestion, FieldLayout::read),
     SHAREGPT(item -> item.path("conversations").isArray(), ConversationLayouts::shareGpt),
-    ALPACA(item -> item.path("instruction").isTextual() && item.path("output").isTextual(), ConversationLayouts::alpaca);
+    ALPACA(
+            item -> item.path("instruction").isTextual() && item.path("output").isTextual(),
+            ConversationLayouts::alpaca);
 
     private interface Reader {
         Object read(Source item) throws Unreadable;

@@ -10,13 +10,14 @@ import org.calm4j.calm.data.Question;
 final class QuestionLayouts {
     private static final int MOST_OPTIONS = 26;
 
-    private QuestionLayouts() {
-    }
+    private QuestionLayouts() {}
 
     static boolean isCommonsense(JsonNode item) {
         return item.path("question").has("stem") && item.path("question").has("choices")
-                || (item.path("question").isTextual() || item.path("question_stem").isTextual())
-                && item.path("choices").path("label").isArray() && item.path("choices").path("text").isArray();
+                || (item.path("question").isTextual()
+                                || item.path("question_stem").isTextual())
+                        && item.path("choices").path("label").isArray()
+                        && item.path("choices").path("text").isArray();
     }
 
     /**
@@ -28,10 +29,18 @@ final class QuestionLayouts {
         JsonNode listed = question.isTextual() ? item.json().path("choices") : question.path("choices");
         List<Question.Choice> choices = new ArrayList<>();
         for (int i = 0; i < (listed.isArray() ? listed : listed.path("label")).size(); i++) {
-            choices.add(listed.isArray() ? new Question.Choice(listed.get(i).path("label").asText(), listed.get(i).path("text").asText())
-                    : new Question.Choice(listed.path("label").get(i).asText(), listed.path("text").path(i).asText()));
+            choices.add(
+                    listed.isArray()
+                            ? new Question.Choice(
+                                    listed.get(i).path("label").asText(),
+                                    listed.get(i).path("text").asText())
+                            : new Question.Choice(
+                                    listed.path("label").get(i).asText(),
+                                    listed.path("text").path(i).asText()));
         }
-        return item.question(question.isTextual() ? question.asText() : question.path("stem").asText(), choices,
+        return item.question(
+                question.isTextual() ? question.asText() : question.path("stem").asText(),
+                choices,
                 item.text("answerKey").strip());
     }
 
@@ -42,13 +51,20 @@ final class QuestionLayouts {
     static Question medqa(Source item) throws Unreadable {
         List<Question.Choice> choices = new ArrayList<>();
         JsonNode options = item.json().path("options");
-        options.properties().forEach(option -> choices.add(new Question.Choice(option.getKey(), option.getValue().asText())));
+        options.properties()
+                .forEach(option -> choices.add(
+                        new Question.Choice(option.getKey(), option.getValue().asText())));
         for (int i = 0; options.isArray() && i < options.size(); i++) {
-            choices.add(new Question.Choice(options.get(i).path("key").asText(), options.get(i).path("value").asText()));
+            choices.add(new Question.Choice(
+                    options.get(i).path("key").asText(),
+                    options.get(i).path("value").asText()));
         }
         String answer = item.text("answer_idx");
         if (answer.isEmpty() && item.json().has("answer")) {
-            answer = choices.stream().filter(choice -> choice.text().equals(item.text("answer"))).map(Question.Choice::label).findFirst()
+            answer = choices.stream()
+                    .filter(choice -> choice.text().equals(item.text("answer")))
+                    .map(Question.Choice::label)
+                    .findFirst()
                     .orElse(item.text("answer"));
         }
         return item.question(item.text("question"), choices, answer);
@@ -62,7 +78,11 @@ final class QuestionLayouts {
         }
         String number = item.text("correct_answer_num");
         String answer = number.matches("[1-9]") ? Source.label(Integer.parseInt(number) - 1) : number;
-        return item.question(item.text("flores_passage").strip() + "\n\n" + item.text("question").strip(), choices, answer);
+        return item.question(
+                item.text("flores_passage").strip() + "\n\n"
+                        + item.text("question").strip(),
+                choices,
+                answer);
     }
 
     /** The same in all languages. */
@@ -82,21 +102,28 @@ final class QuestionLayouts {
         if (candidates.size() > MOST_OPTIONS) {
             throw new Unreadable(candidates.size() + " candidates; " + MOST_OPTIONS + " at most");
         }
-        List<String> right = candidates.contains(item.text("Ans").strip()) ? List.of(item.text("Ans").strip())
-                : List.of(item.text("Ans").strip().split(",\\s+")).stream().filter(candidates::contains).toList();
+        List<String> right = candidates.contains(item.text("Ans").strip())
+                ? List.of(item.text("Ans").strip())
+                : List.of(item.text("Ans").strip().split(",\\s+")).stream()
+                        .filter(candidates::contains)
+                        .toList();
         if (right.size() != 1 || candidates.indexOf(right.getFirst()) != candidates.lastIndexOf(right.getFirst())) {
-            throw new Unreadable("the answer '" + item.text("Ans") + "' is " + (right.isEmpty() ? "none" : "more than one")
-                    + " of the candidates");
+            throw new Unreadable("the answer '" + item.text("Ans") + "' is "
+                    + (right.isEmpty() ? "none" : "more than one") + " of the candidates");
         }
-        return turned(item, item.text("Prompt").replace("<mask>", "___"), candidates, candidates.indexOf(right.getFirst()));
+        return turned(
+                item, item.text("Prompt").replace("<mask>", "___"), candidates, candidates.indexOf(right.getFirst()));
     }
 
     /** TruthfulQA with one right choice, which stands first in the file: {@code question}, {@code mc1_targets}. */
     static Question truthful(Source item) throws Unreadable {
         JsonNode targets = item.json().path("mc1_targets");
-        List<String> candidates = targets.path("choices").valueStream().map(JsonNode::asText).toList();
-        List<Integer> right = IntStream.range(0, candidates.size()).filter(i -> targets.path("labels").path(i).asInt() == 1)
-                .boxed().toList();
+        List<String> candidates =
+                targets.path("choices").valueStream().map(JsonNode::asText).toList();
+        List<Integer> right = IntStream.range(0, candidates.size())
+                .filter(i -> targets.path("labels").path(i).asInt() == 1)
+                .boxed()
+                .toList();
         if (right.size() != 1 || candidates.size() > MOST_OPTIONS) {
             throw new Unreadable(right.size() + " of " + candidates.size() + " choices are right");
         }
@@ -119,8 +146,10 @@ final class QuestionLayouts {
     /** Our own. */
     static Question own(Source item) throws Unreadable {
         List<Question.Choice> choices = new ArrayList<>();
-        item.json().path("choices").forEach(choice -> choices.add(new Question.Choice(choice.path("label").asText(), choice.path("text")
-                .asText())));
+        item.json()
+                .path("choices")
+                .forEach(choice -> choices.add(new Question.Choice(
+                        choice.path("label").asText(), choice.path("text").asText())));
         return item.question(item.text("question"), choices, item.text("answer"));
     }
 }

@@ -61,7 +61,10 @@ public final class Report {
 
     /** Items that are not in the output. */
     public int leftOut() {
-        return problems.entrySet().stream().filter(entry -> entry.getKey().leftOut).mapToInt(entry -> entry.getValue().size()).sum();
+        return problems.entrySet().stream()
+                .filter(entry -> entry.getKey().leftOut)
+                .mapToInt(entry -> entry.getValue().size())
+                .sum();
     }
 
     public Map<String, Integer> counts() {
@@ -72,7 +75,9 @@ public final class Report {
 
     /** The first few of each kind. */
     public List<Problem> examples() {
-        return problems.values().stream().flatMap(list -> list.stream().limit(EXAMPLES)).toList();
+        return problems.values().stream()
+                .flatMap(list -> list.stream().limit(EXAMPLES))
+                .toList();
     }
 
     public List<Problem> all() {

@@ -28,11 +28,15 @@ public record Source(JsonNode json, String id, String language, AnswerNumbers nu
             if (choice.label().isBlank() || choice.text().isBlank()) {
                 throw new Unreadable("choice " + choice.label() + " is empty");
             }
-            if (choices.stream().filter(other -> other.label().equals(choice.label())).count() > 1) {
+            if (choices.stream()
+                            .filter(other -> other.label().equals(choice.label()))
+                            .count()
+                    > 1) {
                 throw new Unreadable("two choices are labelled " + choice.label());
             }
         }
-        if (!answer.isEmpty() && choices.stream().noneMatch(choice -> choice.label().equals(answer))) {
+        if (!answer.isEmpty()
+                && choices.stream().noneMatch(choice -> choice.label().equals(answer))) {
             throw new Unreadable("the answer '" + answer + "' is none of the labels");
         }
         return new Question(id, language, text.strip(), choices, answer.isEmpty() ? null : answer, null);

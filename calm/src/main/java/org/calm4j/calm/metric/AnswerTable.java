@@ -19,7 +19,8 @@ final class AnswerTable {
 
     AnswerTable(List<Prediction> predictions) {
         if (predictions.isEmpty()) {
-            throw CalmException.badInput("predictions", "there are none; give lines with id, language, answer and prediction");
+            throw CalmException.badInput(
+                    "predictions", "there are none; give lines with id, language, answer and prediction");
         }
         Map<String, Integer> rows = new LinkedHashMap<>();
         LinkedHashSet<String> columns = new LinkedHashSet<>();
@@ -37,8 +38,9 @@ final class AnswerTable {
             int q = rows.get(each.id());
             int l = languages.indexOf(each.language());
             if (cells[q][l] != null) {
-                throw CalmException.badInput("prediction " + each.id(), "appears twice in language '" + each.language()
-                        + "'; keep one line for each id and language");
+                throw CalmException.badInput(
+                        "prediction " + each.id(),
+                        "appears twice in language '" + each.language() + "'; keep one line for each id and language");
             }
             cells[q][l] = each;
         }
@@ -109,7 +111,6 @@ final class AnswerTable {
         }
         return false;
     }
-
 
     /** Accuracy of one language over the questions drawn; NaN when none of them is graded. */
     double accuracy(int l, int[] drawn) {

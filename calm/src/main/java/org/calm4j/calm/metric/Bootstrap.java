@@ -11,8 +11,7 @@ import org.calm4j.engine.random.CounterRandom;
 final class Bootstrap {
     static final int RESAMPLES = 2000;
 
-    private Bootstrap() {
-    }
+    private Bootstrap() {}
 
     /**
      * The interval of a statistic; resamples where it is NaN don't count.

@@ -18,8 +18,13 @@ public record Calibration(int n, double ece, double brier, List<Bin> bins) {
     private static final int BINS = 10;
 
     /** Predictions with low &lt; confidence ≤ high: how many, their mean confidence, the share that is right. */
-    public record Bin(double low, double high, int n, double confidence, double accuracy, @JsonProperty("interval") Interval interval) {
-    }
+    public record Bin(
+            double low,
+            double high,
+            int n,
+            double confidence,
+            double accuracy,
+            @JsonProperty("interval") Interval interval) {}
 
     /** Null where no prediction has both a confidence and a known truth. */
     static Calibration of(List<Prediction> predictions) {
@@ -46,7 +51,12 @@ public record Calibration(int n, double ece, double brier, List<Bin> bins) {
         double error = 0;
         for (int b = 0; b < BINS; b++) {
             if (count[b] > 0) {
-                bins.add(new Bin((double) b / BINS, (b + 1.0) / BINS, count[b], confidence[b] / count[b], (double) right[b] / count[b],
+                bins.add(new Bin(
+                        (double) b / BINS,
+                        (b + 1.0) / BINS,
+                        count[b],
+                        confidence[b] / count[b],
+                        (double) right[b] / count[b],
                         Interval.wilson(right[b], count[b])));
                 error += Math.abs(right[b] - confidence[b]) / n;
             }

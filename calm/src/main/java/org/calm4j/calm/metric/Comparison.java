@@ -22,18 +22,19 @@ import org.calm4j.engine.CalmException;
  * @param flips by language, and how likely such an imbalance is by chance; languages without any known truth are absent
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
-public record Comparison(@JsonProperty("accuracy_mean") Change accuracyMean, Change consistency, Map<String, Flips> flips) {
+public record Comparison(
+        @JsonProperty("accuracy_mean") Change accuracyMean, Change consistency, Map<String, Flips> flips) {
 
     /** After minus before, with the interval of a bootstrap over questions that draws both together, as in {@link Evaluation}. */
-    public record Change(double difference, Interval interval) {
-    }
+    public record Change(double difference, Interval interval) {}
 
     /**
      * @param gained wrong before, right after
      * @param lost right before, wrong after
      * @param pValue McNemar's exact test, two-sided
      */
-    public record Flips(int gained, int lost, @JsonProperty("p_value") double pValue) {
+    public record Flips(
+            int gained, int lost, @JsonProperty("p_value") double pValue) {
         static Flips of(int gained, int lost) {
             return new Flips(gained, lost, exactTest(gained, lost));
         }
@@ -65,44 +66,55 @@ public record Comparison(@JsonProperty("accuracy_mean") Change accuracyMean, Cha
                 flips.put(first.languages.get(l), Flips.of(gained, lost));
             }
         }
-        return new Comparison(flips.isEmpty() ? null : change(first, second, seed, table -> table::accuracyMean),
-                first.languages.size() < 2 ? null : change(first, second, seed, table -> table::consistency), flips);
+        return new Comparison(
+                flips.isEmpty() ? null : change(first, second, seed, table -> table::accuracyMean),
+                first.languages.size() < 2 ? null : change(first, second, seed, table -> table::consistency),
+                flips);
     }
 
-    private static Change change(AnswerTable before, AnswerTable after, long seed,
+    private static Change change(
+            AnswerTable before,
+            AnswerTable after,
+            long seed,
             Function<AnswerTable, ToDoubleFunction<int[]>> statistic) {
         ToDoubleFunction<int[]> first = statistic.apply(before);
         ToDoubleFunction<int[]> second = statistic.apply(after);
         ToDoubleFunction<int[]> difference = drawn -> second.applyAsDouble(drawn) - first.applyAsDouble(drawn);
-        return new Change(difference.applyAsDouble(before.all()), Bootstrap.interval(before.questions(), seed, difference, -1));
+        return new Change(
+                difference.applyAsDouble(before.all()), Bootstrap.interval(before.questions(), seed, difference, -1));
     }
 
     private static List<Prediction> aligned(List<Prediction> before, List<Prediction> after) {
-        record Place(String id, String language) {
-        }
+        record Place(String id, String language) {}
         Map<Place, Prediction> byPlace = new HashMap<>();
         after.forEach(each -> {
             if (byPlace.put(new Place(each.id(), each.language()), each) != null) {
-                throw CalmException.badInput("prediction " + each.id(), "appears twice in language '" + each.language() + "' after");
+                throw CalmException.badInput(
+                        "prediction " + each.id(), "appears twice in language '" + each.language() + "' after");
             }
         });
         List<Prediction> aligned = new ArrayList<>(before.size());
         for (Prediction each : before) {
             Prediction match = byPlace.remove(new Place(each.id(), each.language()));
             if (match == null) {
-                throw CalmException.badInput("prediction " + each.id(), "is there before in language '" + each.language()
-                        + "', but not after; compare predictions on the same questions");
+                throw CalmException.badInput(
+                        "prediction " + each.id(),
+                        "is there before in language '" + each.language()
+                                + "', but not after; compare predictions on the same questions");
             }
             aligned.add(match);
         }
         byPlace.keySet().stream().findFirst().ifPresent(extra -> {
-            throw CalmException.badInput("prediction " + extra.id(), "is there after in language '" + extra.language()
-                    + "', but not before; compare predictions on the same questions");
+            throw CalmException.badInput(
+                    "prediction " + extra.id(),
+                    "is there after in language '" + extra.language()
+                            + "', but not before; compare predictions on the same questions");
         });
         return aligned;
     }
 
-    // Twice the smaller tail: BinomialTest's own two-sided sum compares probabilities for equality and counts the middle twice (MATH-1644). The
+    // Twice the smaller tail: BinomialTest's own two-sided sum compares probabilities for equality and counts the
+    // middle twice (MATH-1644). The
     // terms are summed one by one, since cumulativeProbability takes what is left of 1, where a small tail is lost.
     private static double exactTest(int gained, int lost) {
         int flips = gained + lost;

@@ -11,7 +11,8 @@ import java.util.Arrays;
  * @param errorRates probability that an annotator says l where the class is k (A,K,K)
  * @param logLikelihood of the answers, natural log
  */
-public record DawidSkene(double[][] posterior, double[] prior, double[][][] errorRates, double logLikelihood, int iterations) {
+public record DawidSkene(
+        double[][] posterior, double[] prior, double[][][] errorRates, double logLikelihood, int iterations) {
     private static final int MOST_ITERATIONS = 1000;
     private static final double TOLERANCE = 1e-10;
 
@@ -25,7 +26,7 @@ public record DawidSkene(double[][] posterior, double[] prior, double[][][] erro
         int classes = annotators == 0 ? 0 : counts[0][0].length;
         double[][] posterior = shares(counts, classes);
         double last = Double.NEGATIVE_INFINITY;
-        for (int iteration = 1;; iteration++) {
+        for (int iteration = 1; ; iteration++) {
             double[] prior = prior(posterior, classes);
             double[][][] errorRates = errorRates(counts, posterior, annotators, classes);
             double logLikelihood = expect(counts, prior, errorRates, posterior);

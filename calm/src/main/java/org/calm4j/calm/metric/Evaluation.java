@@ -35,14 +35,24 @@ import org.calm4j.calm.data.Prediction;
  * @param notLabels what predictions say that is no label, and how often; they are unanswered. Null when there is nothing
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
-public record Evaluation(int n, Map<String, Double> accuracy, @JsonProperty("accuracy_mean") Double accuracyMean, Double consistency,
-        @JsonProperty("consistency_right") Double consistencyRight, @JsonProperty("consistency_correct") Double consistencyCorrect,
+public record Evaluation(
+        int n,
+        Map<String, Double> accuracy,
+        @JsonProperty("accuracy_mean") Double accuracyMean,
+        Double consistency,
+        @JsonProperty("consistency_right") Double consistencyRight,
+        @JsonProperty("consistency_correct") Double consistencyCorrect,
         Double rankc,
-        @JsonProperty("confidence_intervals") ConfidenceIntervals intervals, Map<String, Map<String, Double>> pairwise,
-        Map<String, Double> invalid, Double unanswered, Calibration calibration,
+        @JsonProperty("confidence_intervals") ConfidenceIntervals intervals,
+        Map<String, Map<String, Double>> pairwise,
+        Map<String, Double> invalid,
+        Double unanswered,
+        Calibration calibration,
         @JsonProperty("answer_language") Map<String, Double> answerLanguage,
         @JsonProperty("answer_language_mean") Double answerLanguageMean,
-        Map<String, Counts> languages, Integer contradictory, @JsonProperty("not_labels") Map<String, Integer> notLabels,
+        Map<String, Counts> languages,
+        Integer contradictory,
+        @JsonProperty("not_labels") Map<String, Integer> notLabels,
         Map<String, ResponseKind> patterns) {
 
     /**
@@ -53,9 +63,11 @@ public record Evaluation(int n, Map<String, Double> accuracy, @JsonProperty("acc
      * @param consistency null with one language
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
-    public record ConfidenceIntervals(double level, Map<String, Interval> accuracy,
-            @JsonProperty("accuracy_mean") Interval accuracyMean, Interval consistency) {
-    }
+    public record ConfidenceIntervals(
+            double level,
+            Map<String, Interval> accuracy,
+            @JsonProperty("accuracy_mean") Interval accuracyMean,
+            Interval consistency) {}
 
     /**
      * @param asked questions with a line in this language
@@ -63,8 +75,7 @@ public record Evaluation(int n, Map<String, Double> accuracy, @JsonProperty("acc
      * @param correct those answered right
      * @param unanswered those asked without a predicted label
      */
-    public record Counts(int asked, int graded, int correct, int unanswered) {
-    }
+    public record Counts(int asked, int graded, int correct, int unanswered) {}
 
     /**
      * @param seed of the bootstrap
@@ -90,41 +101,138 @@ public record Evaluation(int n, Map<String, Double> accuracy, @JsonProperty("acc
         boolean graded = !accuracy.isEmpty();
         boolean pairs = table.languages.size() > 1;
         int[] known = Arrays.stream(all).filter(table::graded).toArray();
-        ConfidenceIntervals intervals = new ConfidenceIntervals(Interval.LEVEL, accuracyIntervals,
-                graded ? Bootstrap.interval(known.length, seed,
-                        drawn -> table.accuracyMean(Arrays.stream(drawn).map(i -> known[i]).toArray()), 0) : null,
+        ConfidenceIntervals intervals = new ConfidenceIntervals(
+                Interval.LEVEL,
+                accuracyIntervals,
+                graded
+                        ? Bootstrap.interval(
+                                known.length,
+                                seed,
+                                drawn -> table.accuracyMean(
+                                        Arrays.stream(drawn).map(i -> known[i]).toArray()),
+                                0)
+                        : null,
                 pairs ? Bootstrap.interval(all.length, seed, table::consistency, 0) : null);
-        return new Evaluation(all.length, accuracy, graded ? table.accuracyMean(all) : null, pairs ? table.consistency(all) : null,
-                pairs && graded ? table.consistencyRight(all) : null, pairs && graded ? consistencyCorrect(table) : null, null, intervals,
-                pairwise(table), invalid, invalid.values().stream().mapToDouble(Double::doubleValue).average().orElseThrow(),
-                Calibration.of(predictions), null, null, languages, contradictory(table), null, null);
+        return new Evaluation(
+                all.length,
+                accuracy,
+                graded ? table.accuracyMean(all) : null,
+                pairs ? table.consistency(all) : null,
+                pairs && graded ? table.consistencyRight(all) : null,
+                pairs && graded ? consistencyCorrect(table) : null,
+                null,
+                intervals,
+                pairwise(table),
+                invalid,
+                invalid.values().stream()
+                        .mapToDouble(Double::doubleValue)
+                        .average()
+                        .orElseThrow(),
+                Calibration.of(predictions),
+                null,
+                null,
+                languages,
+                contradictory(table),
+                null,
+                null);
     }
 
     public Evaluation withRankc(double value) {
-        return new Evaluation(n, accuracy, accuracyMean, consistency, consistencyRight, consistencyCorrect, value, intervals, pairwise,
-                invalid, unanswered, calibration, answerLanguage, answerLanguageMean, languages, contradictory, notLabels, patterns);
+        return new Evaluation(
+                n,
+                accuracy,
+                accuracyMean,
+                consistency,
+                consistencyRight,
+                consistencyCorrect,
+                value,
+                intervals,
+                pairwise,
+                invalid,
+                unanswered,
+                calibration,
+                answerLanguage,
+                answerLanguageMean,
+                languages,
+                contradictory,
+                notLabels,
+                patterns);
     }
 
     /** @param shares by language; none where nothing was written */
     public Evaluation withAnswerLanguage(Map<String, Double> shares) {
-        return shares.isEmpty() ? this : new Evaluation(n, accuracy, accuracyMean, consistency, consistencyRight, consistencyCorrect, rankc,
-                intervals,
-                pairwise, invalid, unanswered, calibration, shares,
-                shares.values().stream().mapToDouble(Double::doubleValue).average().orElseThrow(),
-                languages, contradictory, notLabels, patterns);
+        return shares.isEmpty()
+                ? this
+                : new Evaluation(
+                        n,
+                        accuracy,
+                        accuracyMean,
+                        consistency,
+                        consistencyRight,
+                        consistencyCorrect,
+                        rankc,
+                        intervals,
+                        pairwise,
+                        invalid,
+                        unanswered,
+                        calibration,
+                        shares,
+                        shares.values().stream()
+                                .mapToDouble(Double::doubleValue)
+                                .average()
+                                .orElseThrow(),
+                        languages,
+                        contradictory,
+                        notLabels,
+                        patterns);
     }
 
     /** @param values none where all predictions are labels or null */
     public Evaluation withNotLabels(Map<String, Integer> values) {
-        return values.isEmpty() ? this : new Evaluation(n, accuracy, accuracyMean, consistency, consistencyRight, consistencyCorrect, rankc,
-                intervals, pairwise, invalid, unanswered, calibration, answerLanguage, answerLanguageMean, languages, contradictory,
-                values, patterns);
+        return values.isEmpty()
+                ? this
+                : new Evaluation(
+                        n,
+                        accuracy,
+                        accuracyMean,
+                        consistency,
+                        consistencyRight,
+                        consistencyCorrect,
+                        rankc,
+                        intervals,
+                        pairwise,
+                        invalid,
+                        unanswered,
+                        calibration,
+                        answerLanguage,
+                        answerLanguageMean,
+                        languages,
+                        contradictory,
+                        values,
+                        patterns);
     }
 
     /** @param kinds of the responses that the answers come from, by name */
     public Evaluation withPatterns(Map<String, ResponseKind> kinds) {
-        return new Evaluation(n, accuracy, accuracyMean, consistency, consistencyRight, consistencyCorrect, rankc, intervals, pairwise, invalid,
-                unanswered, calibration, answerLanguage, answerLanguageMean, languages, contradictory, notLabels, kinds);
+        return new Evaluation(
+                n,
+                accuracy,
+                accuracyMean,
+                consistency,
+                consistencyRight,
+                consistencyCorrect,
+                rankc,
+                intervals,
+                pairwise,
+                invalid,
+                unanswered,
+                calibration,
+                answerLanguage,
+                answerLanguageMean,
+                languages,
+                contradictory,
+                notLabels,
+                kinds);
     }
 
     private static Counts count(AnswerTable table, int l) {

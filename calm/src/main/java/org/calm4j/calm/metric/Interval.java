@@ -18,7 +18,8 @@ public record Interval(double low, double high) {
         }
         ConfidenceInterval interval = new WilsonScoreInterval().createInterval(trials, successes, LEVEL);
         // The formula's rounding leaves [0,1] by an ulp at 0 and at n successes.
-        return new Interval(successes == 0 ? 0 : interval.getLowerBound(), successes == trials ? 1 : interval.getUpperBound());
+        return new Interval(
+                successes == 0 ? 0 : interval.getLowerBound(), successes == trials ? 1 : interval.getUpperBound());
     }
 
     /**

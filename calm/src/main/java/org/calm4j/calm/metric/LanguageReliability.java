@@ -64,7 +64,8 @@ public record LanguageReliability(Map<String, Double> reliability, List<Map<Stri
      * @param flips against the majority
      * @param reliability by language, as estimated without the truth
      */
-    public record AgainstMajority(double accuracy, double majority, Comparison.Flips flips, Map<String, Double> reliability) {
+    public record AgainstMajority(
+            double accuracy, double majority, Comparison.Flips flips, Map<String, Double> reliability) {
         @JsonProperty
         public boolean better() {
             return accuracy > majority;
@@ -73,7 +74,8 @@ public record LanguageReliability(Map<String, Double> reliability, List<Map<Stri
 
     /** @param votes of all languages alike; null where no truth is known */
     public static AgainstMajority compare(List<Vote> votes, Map<String, String> truth) {
-        List<Vote> graded = votes.stream().filter(vote -> truth.containsKey(vote.id())).toList();
+        List<Vote> graded =
+                votes.stream().filter(vote -> truth.containsKey(vote.id())).toList();
         if (graded.isEmpty()) {
             return null;
         }
@@ -92,6 +94,7 @@ public record LanguageReliability(Map<String, Double> reliability, List<Map<Stri
             }
         }
         double n = graded.size();
-        return new AgainstMajority((both + gained) / n, (both + lost) / n, Comparison.Flips.of(gained, lost), estimate.reliability);
+        return new AgainstMajority(
+                (both + gained) / n, (both + lost) / n, Comparison.Flips.of(gained, lost), estimate.reliability);
     }
 }

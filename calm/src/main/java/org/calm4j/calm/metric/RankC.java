@@ -17,8 +17,7 @@ import org.calm4j.engine.CalmException;
  * w = softmax(N - 1, …, 1, 0), so that the top of the order counts most.
  */
 public final class RankC {
-    private RankC() {
-    }
+    private RankC() {}
 
     /**
      * Mean over language pairs of the mean over questions.
@@ -66,9 +65,13 @@ public final class RankC {
 
     private static double similarity(String id, List<String> one, List<String> other) {
         int n = one.size();
-        if (n == 0 || new HashSet<>(one).size() != n || other.size() != n || !new HashSet<>(one).equals(new HashSet<>(other))) {
-            throw CalmException.badInput("ranking of question " + id, "has " + one + " in one language and " + other
-                    + " in another; both must order the same labels");
+        if (n == 0
+                || new HashSet<>(one).size() != n
+                || other.size() != n
+                || !new HashSet<>(one).equals(new HashSet<>(other))) {
+            throw CalmException.badInput(
+                    "ranking of question " + id,
+                    "has " + one + " in one language and " + other + " in another; both must order the same labels");
         }
         Set<String> common = new HashSet<>();
         Set<String> seen = new HashSet<>();

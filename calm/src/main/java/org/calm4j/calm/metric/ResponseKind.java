@@ -19,6 +19,11 @@ import java.util.Map;
  */
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
 @JsonInclude(JsonInclude.Include.NON_NULL)
-public record ResponseKind(int n, double share, Double accuracy, Double agreement, double unanswered, Map<String, Double> byLanguage,
-        Map<String, Double> byRelation) {
-}
+public record ResponseKind(
+        int n,
+        double share,
+        Double accuracy,
+        Double agreement,
+        double unanswered,
+        Map<String, Double> byLanguage,
+        Map<String, Double> byRelation) {}

@@ -21,13 +21,11 @@ public record SeedSummary(Map<String, Figures> models, Map<String, Gains> agains
 
     /** Null where a figure does not exist, as accuracy without labels. */
     @JsonInclude(JsonInclude.Include.NON_NULL)
-    public record Figures(@JsonProperty("accuracy_mean") Spread accuracyMean, Spread consistency) {
-    }
+    public record Figures(@JsonProperty("accuracy_mean") Spread accuracyMean, Spread consistency) {}
 
     /** Null where a figure does not exist. */
     @JsonInclude(JsonInclude.Include.NON_NULL)
-    public record Gains(@JsonProperty("accuracy_mean") Gain accuracyMean, Gain consistency) {
-    }
+    public record Gains(@JsonProperty("accuracy_mean") Gain accuracyMean, Gain consistency) {}
 
     /**
      * @param deviation standard deviation over seeds (divided by n − 1); null with one seed
@@ -43,7 +41,8 @@ public record SeedSummary(Map<String, Figures> models, Map<String, Gains> agains
                 return new Spread(mean, null, null, values);
             }
             double deviation = Math.sqrt(StatUtils.variance(all));
-            double reach = new TDistribution(all.length - 1).inverseCumulativeProbability((1 + Interval.LEVEL) / 2) * deviation
+            double reach = new TDistribution(all.length - 1).inverseCumulativeProbability((1 + Interval.LEVEL) / 2)
+                    * deviation
                     / Math.sqrt(all.length);
             return new Spread(mean, deviation, new Interval(mean - reach, mean + reach), values);
         }
@@ -56,12 +55,23 @@ public record SeedSummary(Map<String, Figures> models, Map<String, Gains> agains
      * @param seeds each seed's own difference, with the interval of its paired bootstrap over questions
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
-    public record Gain(Spread difference, @JsonProperty("p_value") Double pValue, List<Comparison.Change> seeds) {
+    public record Gain(
+            Spread difference, @JsonProperty("p_value") Double pValue, List<Comparison.Change> seeds) {
         static Gain of(List<Comparison.Change> seeds) {
-            Spread spread = Spread.of(seeds.stream().map(Comparison.Change::difference).toList());
+            Spread spread =
+                    Spread.of(seeds.stream().map(Comparison.Change::difference).toList());
             boolean testable = spread.deviation != null && spread.deviation > 0;
-            return new Gain(spread, testable ? new TTest().tTest(0, spread.values.stream().mapToDouble(Double::doubleValue).toArray())
-                    : null, seeds);
+            return new Gain(
+                    spread,
+                    testable
+                            ? new TTest()
+                                    .tTest(
+                                            0,
+                                            spread.values.stream()
+                                                    .mapToDouble(Double::doubleValue)
+                                                    .toArray())
+                            : null,
+                    seeds);
         }
     }
 
@@ -71,11 +81,16 @@ public record SeedSummary(Map<String, Figures> models, Map<String, Gains> agains
      */
     public static SeedSummary of(Map<String, List<Evaluation>> models, Map<String, List<Comparison>> against) {
         Map<String, Figures> figures = new LinkedHashMap<>();
-        models.forEach((model, all) -> figures.put(model, new Figures(each(all, Evaluation::accuracyMean, Spread::of),
-                each(all, Evaluation::consistency, Spread::of))));
+        models.forEach((model, all) -> figures.put(
+                model,
+                new Figures(
+                        each(all, Evaluation::accuracyMean, Spread::of),
+                        each(all, Evaluation::consistency, Spread::of))));
         Map<String, Gains> gains = new LinkedHashMap<>();
-        against.forEach((model, all) -> gains.put(model, new Gains(each(all, Comparison::accuracyMean, Gain::of),
-                each(all, Comparison::consistency, Gain::of))));
+        against.forEach((model, all) -> gains.put(
+                model,
+                new Gains(
+                        each(all, Comparison::accuracyMean, Gain::of), each(all, Comparison::consistency, Gain::of))));
         return new SeedSummary(figures, gains);
     }
 

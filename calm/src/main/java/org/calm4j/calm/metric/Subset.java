@@ -14,8 +14,7 @@ import org.calm4j.engine.random.CounterRandom;
 final class Subset {
     static final int MOST = 1000;
 
-    private Subset() {
-    }
+    private Subset() {}
 
     static <T> List<List<T>> all(List<T> items, int k) {
         List<List<T>> subsets = new ArrayList<>();

@@ -25,34 +25,43 @@ import org.calm4j.calm.data.Vote;
  * @param byLanguages accuracy of the vote of 1, 2, … languages
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
-public record VoteReliability(int n, Double accuracy, Interval interval, int ties, int undecided, Map<String, Double> alone,
-        Map<String, Double> without, List<Bin> calibration, @JsonProperty("by_languages") List<Subsets> byLanguages) {
+public record VoteReliability(
+        int n,
+        Double accuracy,
+        Interval interval,
+        int ties,
+        int undecided,
+        Map<String, Double> alone,
+        Map<String, Double> without,
+        List<Bin> calibration,
+        @JsonProperty("by_languages") List<Subsets> byLanguages) {
     private static final int BINS = 10;
 
     /** Votes with low ≤ agreement &lt; high (the last bin includes 1): how many, and the share that is right. */
-    public record Bin(double low, double high, int n, double agreement, double accuracy, Interval interval) {
-    }
+    public record Bin(double low, double high, int n, double agreement, double accuracy, Interval interval) {}
 
     /**
      * Accuracy of the vote of {@code languages} languages: mean, least and greatest over all choices of that many.
      *
      * @param each the choices, or 1000 random ones of them
      */
-    public record Subsets(int languages, double accuracy, double least, double greatest, List<Choice> each) {
-    }
+    public record Subsets(int languages, double accuracy, double least, double greatest, List<Choice> each) {}
 
     /** Accuracy of the vote of these languages. */
-    public record Choice(List<String> languages, double accuracy) {
-    }
+    public record Choice(List<String> languages, double accuracy) {}
 
     /**
      * @param truth question id to the true label; votes on other questions are left out
      */
     public static VoteReliability of(List<Vote> votes, Map<String, String> truth) {
-        List<Vote> graded = votes.stream().filter(vote -> truth.get(vote.id()) != null).toList();
-        int right = (int) graded.stream().filter(vote -> truth.get(vote.id()).equals(vote.answer())).count();
+        List<Vote> graded =
+                votes.stream().filter(vote -> truth.get(vote.id()) != null).toList();
+        int right = (int) graded.stream()
+                .filter(vote -> truth.get(vote.id()).equals(vote.answer()))
+                .count();
         int ties = (int) graded.stream().filter(Vote::tie).count();
-        int undecided = (int) graded.stream().filter(vote -> vote.answer() == null).count();
+        int undecided =
+                (int) graded.stream().filter(vote -> vote.answer() == null).count();
         Set<String> languages = new LinkedHashSet<>();
         graded.forEach(vote -> languages.addAll(vote.byLanguage().keySet()));
         Table table = Table.of(graded, truth, List.copyOf(languages));
@@ -60,12 +69,22 @@ public record VoteReliability(int n, Double accuracy, Interval interval, int tie
         languages.forEach(language -> alone.put(language, table.accuracy(List.of(language))));
         Map<String, Double> without = new LinkedHashMap<>();
         if (languages.size() > 1) {
-            languages.forEach(language -> without.put(language,
-                    table.accuracy(languages.stream().filter(other -> !other.equals(language)).toList())));
+            languages.forEach(language -> without.put(
+                    language,
+                    table.accuracy(languages.stream()
+                            .filter(other -> !other.equals(language))
+                            .toList())));
         }
-        return new VoteReliability(graded.size(), graded.isEmpty() ? null : (double) right / graded.size(),
-                Interval.wilson(right, graded.size()), ties, undecided, alone, without,
-                calibration(graded, truth), byLanguages(table));
+        return new VoteReliability(
+                graded.size(),
+                graded.isEmpty() ? null : (double) right / graded.size(),
+                Interval.wilson(right, graded.size()),
+                ties,
+                undecided,
+                alone,
+                without,
+                calibration(graded, truth),
+                byLanguages(table));
     }
 
     /**
@@ -94,8 +113,11 @@ public record VoteReliability(int n, Double accuracy, Interval interval, int tie
 
     /** The label with the most; null where two have it, or none is there. */
     static String winner(Map<String, ? extends Number> labels) {
-        double most = labels.values().stream().mapToDouble(Number::doubleValue).max().orElse(0);
-        List<String> first = labels.keySet().stream().filter(label -> labels.get(label).doubleValue() == most).toList();
+        double most =
+                labels.values().stream().mapToDouble(Number::doubleValue).max().orElse(0);
+        List<String> first = labels.keySet().stream()
+                .filter(label -> labels.get(label).doubleValue() == most)
+                .toList();
         return first.size() == 1 ? first.getFirst() : null;
     }
 
@@ -114,7 +136,12 @@ public record VoteReliability(int n, Double accuracy, Interval interval, int tie
         List<Bin> bins = new ArrayList<>();
         for (int b = 0; b < BINS; b++) {
             if (count[b] > 0) {
-                bins.add(new Bin((double) b / BINS, (b + 1.0) / BINS, count[b], agreement[b] / count[b], (double) right[b] / count[b],
+                bins.add(new Bin(
+                        (double) b / BINS,
+                        (b + 1.0) / BINS,
+                        count[b],
+                        agreement[b] / count[b],
+                        (double) right[b] / count[b],
                         Interval.wilson(right[b], count[b])));
             }
         }
@@ -153,11 +180,16 @@ public record VoteReliability(int n, Double accuracy, Interval interval, int tie
             int[] right = new int[votes.size()];
             for (int v = 0; v < counts.length; v++) {
                 Map<String, Map<String, Integer>> said = votes.get(v).byLanguage();
-                List<String> labels = said.values().stream().flatMap(own -> own.keySet().stream()).distinct().toList();
+                List<String> labels = said.values().stream()
+                        .flatMap(own -> own.keySet().stream())
+                        .distinct()
+                        .toList();
                 right[v] = labels.indexOf(truth.get(votes.get(v).id()));
                 for (int l = 0; l < languages.size(); l++) {
                     Map<String, Integer> own = said.getOrDefault(languages.get(l), Map.of());
-                    counts[v][l] = labels.stream().mapToInt(label -> own.getOrDefault(label, 0)).toArray();
+                    counts[v][l] = labels.stream()
+                            .mapToInt(label -> own.getOrDefault(label, 0))
+                            .toArray();
                 }
             }
             return new Table(languages, counts, right);

@@ -18,12 +18,17 @@ import org.calm4j.calm.data.Question;
  * @param examples questions with good responses, put before the question in the same form, or as turns of a conversation; null for none
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
-public record PromptTemplate(@JsonProperty(required = true) String prompt, @JsonProperty(required = true) String choice,
-        @JsonProperty(required = true) String separator, List<Example> examples) {
+public record PromptTemplate(
+        @JsonProperty(required = true) String prompt,
+        @JsonProperty(required = true) String choice,
+        @JsonProperty(required = true) String separator,
+        List<Example> examples) {
     private static final Pattern PLACEHOLDER = Pattern.compile("\\{(question|choices|label|text)}");
 
     /** @param choices texts, labelled from A on */
-    public record Example(@JsonProperty(required = true) String question, @JsonProperty(required = true) List<String> choices,
+    public record Example(
+            @JsonProperty(required = true) String question,
+            @JsonProperty(required = true) List<String> choices,
             @JsonProperty(required = true) String response) {
         public Example {
             if (question == null || choices == null || choices.contains(null) || response == null) {
@@ -50,7 +55,10 @@ public record PromptTemplate(@JsonProperty(required = true) String prompt, @Json
 
     public String render(String question, List<Question.Choice> choices) {
         StringBuilder rendered = new StringBuilder();
-        turns().forEach(turn -> rendered.append(turn.getFirst().stripTrailing()).append('\n').append(turn.getLast()).append("\n\n"));
+        turns().forEach(turn -> rendered.append(turn.getFirst().stripTrailing())
+                .append('\n')
+                .append(turn.getLast())
+                .append("\n\n"));
         return rendered.append(alone(question, choices)).toString();
     }
 
@@ -63,7 +71,8 @@ public record PromptTemplate(@JsonProperty(required = true) String prompt, @Json
         List<List<String>> turns = new ArrayList<>();
         for (Example example : examples == null ? List.<Example>of() : examples) {
             List<Question.Choice> labelled = new ArrayList<>();
-            example.choices.forEach(text -> labelled.add(new Question.Choice(String.valueOf((char) ('A' + labelled.size())), text)));
+            example.choices.forEach(
+                    text -> labelled.add(new Question.Choice(String.valueOf((char) ('A' + labelled.size())), text)));
             turns.add(List.of(alone(example.question, labelled), example.response.strip()));
         }
         return turns;
@@ -72,7 +81,8 @@ public record PromptTemplate(@JsonProperty(required = true) String prompt, @Json
     private String alone(String question, List<Question.Choice> choices) {
         StringBuilder listed = new StringBuilder();
         for (Question.Choice each : choices) {
-            listed.append(listed.isEmpty() ? "" : separator).append(fill(choice, "label", each.label(), "text", each.text()));
+            listed.append(listed.isEmpty() ? "" : separator)
+                    .append(fill(choice, "label", each.label(), "text", each.text()));
         }
         return fill(prompt, "question", question, "choices", listed.toString());
     }

@@ -21,8 +21,8 @@ import java.util.TreeMap;
 import org.calm4j.calm.data.Prompt;
 import org.calm4j.calm.data.Question;
 import org.calm4j.engine.CalmException;
-import org.calm4j.engine.io.JsonProblem;
 import org.calm4j.engine.io.AtomicFile;
+import org.calm4j.engine.io.JsonProblem;
 import org.calm4j.engine.io.TextFile;
 
 /**
@@ -36,9 +36,13 @@ public record PromptTemplates(@JsonValue Map<String, PromptTemplate> byLanguage)
     public static final String FILE = "prompts.yaml";
     /** Those that are built in: the CALM authors' for X-CSQA and for MEDQA, and one for any question. */
     public static final List<String> TASKS = List.of("xcsqa", "medqa", "generic");
-    private static final YAMLMapper YAML = YAMLMapper.builder(YAMLFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .disable(YAMLGenerator.Feature.WRITE_DOC_START_MARKER).build()).enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
-                    .build();
+
+    private static final YAMLMapper YAML = YAMLMapper.builder(YAMLFactory.builder()
+                    .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                    .disable(YAMLGenerator.Feature.WRITE_DOC_START_MARKER)
+                    .build())
+            .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+            .build();
 
     @JsonCreator(mode = JsonCreator.Mode.DELEGATING)
     public PromptTemplates {
@@ -59,8 +63,10 @@ public record PromptTemplates(@JsonValue Map<String, PromptTemplate> byLanguage)
     private PromptTemplate template(Question question) {
         PromptTemplate template = byLanguage.get(question.language());
         if (template == null) {
-            throw CalmException.badInput("question " + question.id(), "no prompt template for language '" + question.language()
-                    + "'; there are " + byLanguage.keySet() + ", add one to the template file");
+            throw CalmException.badInput(
+                    "question " + question.id(),
+                    "no prompt template for language '" + question.language() + "'; there are " + byLanguage.keySet()
+                            + ", add one to the template file");
         }
         return template;
     }
@@ -72,8 +78,11 @@ public record PromptTemplates(@JsonValue Map<String, PromptTemplate> byLanguage)
         PromptTemplates read = parse(file);
         TextFile.checkWhole(read.byLanguage.toString(), file);
         read.byLanguage.forEach((language, template) -> {
-            if (template == null || !template.prompt().contains("{question}") || !template.choice().contains("{text}")) {
-                throw CalmException.badInput(file, "the template of '" + language + "' needs {question} in prompt and {text} in choice");
+            if (template == null
+                    || !template.prompt().contains("{question}")
+                    || !template.choice().contains("{text}")) {
+                throw CalmException.badInput(
+                        file, "the template of '" + language + "' needs {question} in prompt and {text} in choice");
             }
         });
         return read;
@@ -83,14 +92,21 @@ public record PromptTemplates(@JsonValue Map<String, PromptTemplate> byLanguage)
         try {
             PromptTemplates read = YAML.readValue(Files.readAllBytes(file), PromptTemplates.class);
             if (read == null || read.byLanguage.isEmpty()) {
-                throw CalmException.badInput(file, "has no templates, such as  en: {prompt: …, choice: …, separator: …}");
+                throw CalmException.badInput(
+                        file, "has no templates, such as  en: {prompt: …, choice: …, separator: …}");
             }
             return read;
         } catch (NoSuchFileException e) {
-            throw CalmException.badInput(file, "no such file; the built-in templates are " + String.join(", ", TASKS), e);
+            throw CalmException.badInput(
+                    file, "no such file; the built-in templates are " + String.join(", ", TASKS), e);
         } catch (JsonProcessingException e) {
-            throw CalmException.badInput(file + ":" + (e.getLocation() == null ? 1 : Math.max(1, e.getLocation().getLineNr())),
-                    JsonProblem.of(e).replace("JSON", "YAML"), e);
+            throw CalmException.badInput(
+                    file + ":"
+                            + (e.getLocation() == null
+                                    ? 1
+                                    : Math.max(1, e.getLocation().getLineNr())),
+                    JsonProblem.of(e).replace("JSON", "YAML"),
+                    e);
         } catch (IOException e) {
             throw CalmException.unreadable(file, e);
         }

@@ -13,9 +13,19 @@ record Chance(double share, Integer options) {
 
     /** @param examples questions drawn at random; null or without options there is no chance: null */
     static Chance of(List<ReportData.Example> examples) {
-        List<Integer> options = Stream.ofNullable(examples).flatMap(List::stream).flatMap(example -> example.asked().stream().limit(1))
-                .map(asked -> asked.choices().size()).filter(size -> size > 0).toList();
-        return options.isEmpty() ? null : new Chance(options.stream().mapToDouble(size -> 1.0 / size).average().orElseThrow(),
-                options.stream().distinct().count() == 1 ? options.getFirst() : null);
+        List<Integer> options = Stream.ofNullable(examples)
+                .flatMap(List::stream)
+                .flatMap(example -> example.asked().stream().limit(1))
+                .map(asked -> asked.choices().size())
+                .filter(size -> size > 0)
+                .toList();
+        return options.isEmpty()
+                ? null
+                : new Chance(
+                        options.stream()
+                                .mapToDouble(size -> 1.0 / size)
+                                .average()
+                                .orElseThrow(),
+                        options.stream().distinct().count() == 1 ? options.getFirst() : null);
     }
 }

@@ -15,8 +15,7 @@ import java.util.Map;
 record Flips(int total, Map<String, Integer> counts, List<Shown> shown, boolean voted) {
     static final int MOST = 40;
 
-    record Shown(String kind, ReportData.Flip flip) {
-    }
+    record Shown(String kind, ReportData.Flip flip) {}
 
     static Flips of(List<ReportData.Flip> flips) {
         Map<String, Integer> counts = new LinkedHashMap<>();
@@ -31,7 +30,9 @@ record Flips(int total, Map<String, Integer> counts, List<Shown> shown, boolean 
     }
 
     private static String kind(ReportData.Flip flip) {
-        if (flip.truth() == null || flip.truth().equals(flip.before().answer()) == flip.truth().equals(flip.after().answer())) {
+        if (flip.truth() == null
+                || flip.truth().equals(flip.before().answer())
+                        == flip.truth().equals(flip.after().answer())) {
             return "other";
         }
         return flip.truth().equals(flip.after().answer()) ? "gained" : "lost";

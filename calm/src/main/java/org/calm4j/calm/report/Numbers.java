@@ -8,11 +8,12 @@ import java.util.Locale;
 final class Numbers {
     static final String NONE = "–";
 
-    private Numbers() {
-    }
+    private Numbers() {}
 
     static double digits(double value, int digits) {
-        return Double.isFinite(value) ? new BigDecimal(value).round(new MathContext(digits)).doubleValue() : value;
+        return Double.isFinite(value)
+                ? new BigDecimal(value).round(new MathContext(digits)).doubleValue()
+                : value;
     }
 
     /** A share as {@code 58.3}, in percent. */
@@ -48,7 +49,8 @@ final class Numbers {
         if (whole < 60) {
             return whole + " s";
         }
-        return whole < 3600 ? String.format(Locale.ROOT, "%d min %02d s", whole / 60, whole % 60)
+        return whole < 3600
+                ? String.format(Locale.ROOT, "%d min %02d s", whole / 60, whole % 60)
                 : String.format(Locale.ROOT, "%d h %02d min", whole / 3600, whole % 3600 / 60);
     }
 }

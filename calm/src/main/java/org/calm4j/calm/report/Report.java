@@ -19,8 +19,7 @@ public final class Report {
     public static final String PAGE = "report.html";
     public static final String TABLES = "report.md";
 
-    private Report() {
-    }
+    private Report() {}
 
     /**
      * @return report.html
@@ -74,7 +73,7 @@ public final class Report {
 
     // Names in the templates are the names in our JSON files.
     private static Map<String, Object> fields(Object data) {
-        return Json.mapper().convertValue(data, new TypeReference<LinkedHashMap<String, Object>>() { });
+        return Json.mapper().convertValue(data, new TypeReference<LinkedHashMap<String, Object>>() {});
     }
 
     private static Map<String, Object> values(ReportData data) {
@@ -90,24 +89,54 @@ public final class Report {
         }
         if (data.perplexity() != null) {
             // Their names end with the language.
-            values.put("perplexity", Json.mapper().convertValue(data.perplexity().stream().sorted(Comparator.comparingInt(
-                    row -> data.languages().indexOf(row.name().substring(row.name().lastIndexOf(' ') + 1)))).toList(),
-                    new TypeReference<List<Object>>() { }));
+            values.put(
+                    "perplexity",
+                    Json.mapper()
+                            .convertValue(
+                                    data.perplexity().stream()
+                                            .sorted(Comparator.comparingInt(row -> data.languages()
+                                                    .indexOf(row.name()
+                                                            .substring(
+                                                                    row.name().lastIndexOf(' ') + 1))))
+                                            .toList(),
+                                    new TypeReference<List<Object>>() {}));
         }
         // Kinds of questions, as the columns of the tables of ways.
-        values.put("relations", data.ways() == null ? List.of() : data.ways().eval().values().stream().flatMap(kinds -> kinds.values().stream())
-                .filter(kind -> kind.byRelation() != null).flatMap(kind -> kind.byRelation().keySet().stream()).distinct().toList());
+        values.put(
+                "relations",
+                data.ways() == null
+                        ? List.of()
+                        : data.ways().eval().values().stream()
+                                .flatMap(kinds -> kinds.values().stream())
+                                .filter(kind -> kind.byRelation() != null)
+                                .flatMap(kind -> kind.byRelation().keySet().stream())
+                                .distinct()
+                                .toList());
         values.remove("training");
         values.remove("flips");
         if (data.flips() != null && !data.flips().isEmpty()) {
-            values.put("flips", Json.mapper().convertValue(Flips.of(data.flips()), new TypeReference<LinkedHashMap<String, Object>>() { }));
+            values.put(
+                    "flips",
+                    Json.mapper()
+                            .convertValue(
+                                    Flips.of(data.flips()), new TypeReference<LinkedHashMap<String, Object>>() {}));
         }
         if (data.training() != null && !data.training().isEmpty()) {
-            values.put("training", data.training().stream().map(TrainingLog::name).toList());
+            values.put(
+                    "training", data.training().stream().map(TrainingLog::name).toList());
         }
         if (data.seconds() != null) {
-            values.put("seconds_total", data.seconds().values().stream().mapToDouble(Double::doubleValue).sum());
-            values.put("seconds_longest", data.seconds().values().stream().mapToDouble(Double::doubleValue).max().orElse(1));
+            values.put(
+                    "seconds_total",
+                    data.seconds().values().stream()
+                            .mapToDouble(Double::doubleValue)
+                            .sum());
+            values.put(
+                    "seconds_longest",
+                    data.seconds().values().stream()
+                            .mapToDouble(Double::doubleValue)
+                            .max()
+                            .orElse(1));
         }
         return values;
     }
@@ -116,7 +145,9 @@ public final class Report {
     private static void inOrder(Map<String, Object> values, String name, List<String> languages) {
         if (values.get(name) instanceof Map<?, ?> byLanguage) {
             Map<Object, Object> ordered = new LinkedHashMap<>();
-            languages.stream().filter(byLanguage::containsKey).forEach(language -> ordered.put(language, byLanguage.get(language)));
+            languages.stream()
+                    .filter(byLanguage::containsKey)
+                    .forEach(language -> ordered.put(language, byLanguage.get(language)));
             byLanguage.forEach(ordered::putIfAbsent);
             values.put(name, ordered);
         }
@@ -134,7 +165,12 @@ public final class Report {
         charts.put("chance", Chance.of(data.examples()));
         charts.put("vote", data.vote());
         charts.put("curve", data.curve());
-        charts.put("training", Stream.ofNullable(data.training()).flatMap(List::stream).map(TrainingLog::thinned).toList());
+        charts.put(
+                "training",
+                Stream.ofNullable(data.training())
+                        .flatMap(List::stream)
+                        .map(TrainingLog::thinned)
+                        .toList());
         return charts;
     }
 

@@ -38,11 +38,27 @@ import org.calm4j.calm.metric.VoteReliability;
  * @param notes what a reader should keep in mind, one sentence or two each
  */
 @JsonInclude(JsonInclude.Include.NON_EMPTY)
-public record ReportData(String title, List<String> languages, List<Long> seeds, Outcome eval,
-        @JsonProperty("held_out") Outcome heldOut, List<TrainingLog> training, VoteReliability vote, List<Flip> flips,
-        List<Shift> knowledge, List<Shift> perplexity, Map<String, Object> settings, Map<String, Double> seconds, String command,
-        Map<String, String> versions, List<String> notes, List<CurvePoint> curve, List<Example> examples,
-        Map<String, Extracted> extraction, Map<String, Paired> pairs, Ways ways) {
+public record ReportData(
+        String title,
+        List<String> languages,
+        List<Long> seeds,
+        Outcome eval,
+        @JsonProperty("held_out") Outcome heldOut,
+        List<TrainingLog> training,
+        VoteReliability vote,
+        List<Flip> flips,
+        List<Shift> knowledge,
+        List<Shift> perplexity,
+        Map<String, Object> settings,
+        Map<String, Double> seconds,
+        String command,
+        Map<String, String> versions,
+        List<String> notes,
+        List<CurvePoint> curve,
+        List<Example> examples,
+        Map<String, Extracted> extraction,
+        Map<String, Paired> pairs,
+        Ways ways) {
 
     /**
      * How the responses come to their answers, by the experiment's patterns.
@@ -54,9 +70,12 @@ public record ReportData(String title, List<String> languages, List<Long> seeds,
      * @param changed held-out questions (without them those of the main set) whose way changed, some of each change
      */
     @JsonInclude(JsonInclude.Include.NON_EMPTY)
-    public record Ways(Map<String, ResponseKind> sampled, Map<String, Map<String, ResponseKind>> eval,
-            @JsonProperty("held_out") Map<String, Map<String, ResponseKind>> heldOut, List<Known> known, List<Changed> changed) {
-    }
+    public record Ways(
+            Map<String, ResponseKind> sampled,
+            Map<String, Map<String, ResponseKind>> eval,
+            @JsonProperty("held_out") Map<String, Map<String, ResponseKind>> heldOut,
+            List<Known> known,
+            List<Changed> changed) {}
 
     /**
      * Questions of which the same is known.
@@ -68,15 +87,31 @@ public record ReportData(String title, List<String> languages, List<Long> seeds,
      * @param waysBefore kind to its share
      */
     @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-    public record Known(boolean heldOut, boolean language, boolean hub, int n, double before, double after, double unansweredBefore,
-            double unansweredAfter, Map<String, Double> waysBefore, Map<String, Double> waysAfter) {
-    }
+    public record Known(
+            boolean heldOut,
+            boolean language,
+            boolean hub,
+            int n,
+            double before,
+            double after,
+            double unansweredBefore,
+            double unansweredAfter,
+            Map<String, Double> waysBefore,
+            Map<String, Double> waysAfter) {}
 
     /** @param wayBefore kind of the response before */
     @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-    public record Changed(String id, String language, String relation, String question, List<Question.Choice> choices, String truth,
-            String wayBefore, Said before, String wayAfter, Said after) {
-    }
+    public record Changed(
+            String id,
+            String language,
+            String relation,
+            String question,
+            List<Question.Choice> choices,
+            String truth,
+            String wayBefore,
+            Said before,
+            String wayAfter,
+            Said after) {}
 
     /**
      * One set of questions, answered by the model before and after CALM and by the baselines.
@@ -86,9 +121,12 @@ public record ReportData(String title, List<String> languages, List<Long> seeds,
      * @param against baseline to what CALM has more than it; may be empty
      */
     @JsonInclude(JsonInclude.Include.NON_EMPTY)
-    public record Outcome(Evaluation before, Evaluation after, Comparison change, Map<String, Evaluation> baselines,
-            Map<String, Comparison> against) {
-    }
+    public record Outcome(
+            Evaluation before,
+            Evaluation after,
+            Comparison change,
+            Map<String, Evaluation> baselines,
+            Map<String, Comparison> against) {}
 
     /**
      * One question in one language whose answer changed.
@@ -97,13 +135,18 @@ public record ReportData(String title, List<String> languages, List<Long> seeds,
      * @param vote null for a question that was not voted on
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
-    public record Flip(String id, String language, String question, List<Question.Choice> choices, String truth, Said before, Said after,
-            Vote vote) {
-    }
+    public record Flip(
+            String id,
+            String language,
+            String question,
+            List<Question.Choice> choices,
+            String truth,
+            Said before,
+            Said after,
+            Vote vote) {}
 
     /** @param answer label; null without a valid one */
-    public record Said(String text, String answer) {
-    }
+    public record Said(String text, String answer) {}
 
     /**
      * One row of a table before against after.
@@ -111,8 +154,7 @@ public record ReportData(String title, List<String> languages, List<Long> seeds,
      * @param n how many questions or texts are behind it; null to say nothing
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
-    public record Shift(String name, Integer n, double before, double after) {
-    }
+    public record Shift(String name, Integer n, double before, double after) {}
 
     /**
      * What training on the vote of some languages gives.
@@ -120,8 +162,11 @@ public record ReportData(String title, List<String> languages, List<Long> seeds,
      * @param voting those that vote; none for the model before
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
-    public record CurvePoint(int languages, List<String> voting, Evaluation eval, @JsonProperty("held_out") Evaluation heldOut) {
-    }
+    public record CurvePoint(
+            int languages,
+            List<String> voting,
+            Evaluation eval,
+            @JsonProperty("held_out") Evaluation heldOut) {}
 
     /**
      * One question in all its languages.
@@ -130,8 +175,7 @@ public record ReportData(String title, List<String> languages, List<Long> seeds,
      * @param vote null where it was not voted on
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
-    public record Example(String id, String truth, Vote vote, List<Asked> asked) {
-    }
+    public record Example(String id, String truth, Vote vote, List<Asked> asked) {}
 
     /**
      * A question in one language.
@@ -141,9 +185,14 @@ public record ReportData(String title, List<String> languages, List<Long> seeds,
      * @param pair null without one
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
-    public record Asked(String language, String question, List<Question.Choice> choices, Said before, Said after, List<Sampled> responses,
-            ShownPair pair) {
-    }
+    public record Asked(
+            String language,
+            String question,
+            List<Question.Choice> choices,
+            Said before,
+            Said after,
+            List<Sampled> responses,
+            ShownPair pair) {}
 
     /**
      * Sampled responses.
@@ -152,8 +201,11 @@ public record ReportData(String title, List<String> languages, List<Long> seeds,
      * @param rules what decided, or why there is no answer, to how many responses
      * @param againstText answers whose label was followed by another option's text; the label counts
      */
-    public record Extracted(int responses, int answered, Map<String, Integer> rules, @JsonProperty("against_text") int againstText) {
-    }
+    public record Extracted(
+            int responses,
+            int answered,
+            Map<String, Integer> rules,
+            @JsonProperty("against_text") int againstText) {}
 
     /**
      * Questions and their preference pairs.
@@ -165,15 +217,19 @@ public record ReportData(String title, List<String> languages, List<Long> seeds,
      * @param dropped those of them that were left out, on the side of the chosen and of the rejected alike, by the rule; null where none were
      * @param offLanguage those of them that answer in another language
      */
-    public record Paired(int questions, @JsonProperty("with_pair") int withPair, int pairs, Map<String, Integer> sources,
-            Map<String, Integer> skipped, int responses, Map<String, Integer> dropped, @JsonProperty("off_language") int offLanguage) {
-    }
+    public record Paired(
+            int questions,
+            @JsonProperty("with_pair") int withPair,
+            int pairs,
+            Map<String, Integer> sources,
+            Map<String, Integer> skipped,
+            int responses,
+            Map<String, Integer> dropped,
+            @JsonProperty("off_language") int offLanguage) {}
 
     /** @param count how many responses said so */
-    public record Sampled(String text, String answer, int count) {
-    }
+    public record Sampled(String text, String answer, int count) {}
 
     /** @param source where the chosen one comes from */
-    public record ShownPair(String chosen, String rejected, String source) {
-    }
+    public record ShownPair(String chosen, String rejected, String source) {}
 }

@@ -11,14 +11,15 @@ import java.util.Map;
 
 /** Fills one of the report's Jinja templates; values are data, never templates. */
 final class Template {
-    private Template() {
-    }
+    private Template() {}
 
     static String render(String resource, Map<String, Object> values) {
         Jinjava jinjava = new Jinjava(JinjavaConfig.newBuilder()
                 // By default Jinjava evaluates braces inside values once more.
                 .withNestedInterpretationEnabled(false)
-                .withTrimBlocks(true).withKeepTrailingNewline(true).build());
+                .withTrimBlocks(true)
+                .withKeepTrailingNewline(true)
+                .build());
         TextFilter.ALL.forEach(jinjava::registerFilter);
         RenderResult result = jinjava.renderForResult(resource(resource), values);
         if (result.hasErrors()) {

@@ -30,45 +30,68 @@ record TextFilter(String name, String absent, Function<Object, String> text) imp
             new TextFilter("interval", value -> ends(value, Numbers::percent)),
             new TextFilter("interval_points", value -> ends(value, Numbers::points)),
             new TextFilter("verb", UNTESTED, TextFilter::verb),
-            new TextFilter("direction", UNTESTED, change -> verb(change).equals("did not clearly change") ? "unclear" : verb(change)),
-            new TextFilter("model", name -> name.equals("before") ? "Before" : name.equals("after") ? "After CALM" : name.toString()),
+            new TextFilter(
+                    "direction",
+                    UNTESTED,
+                    change -> verb(change).equals("did not clearly change") ? "unclear" : verb(change)),
+            new TextFilter(
+                    "model",
+                    name -> name.equals("before") ? "Before" : name.equals("after") ? "After CALM" : name.toString()),
             new TextFilter("language", code -> languageName(code.toString())),
             new TextFilter("counts", TextFilter::counts),
             new TextFilter("shares", TextFilter::shares),
-            new TextFilter("setting", value -> value instanceof Map || value instanceof Collection ? Json.compact(value)
-                    : value.toString()),
+            new TextFilter(
+                    "setting",
+                    value -> value instanceof Map || value instanceof Collection
+                            ? Json.compact(value)
+                            : value.toString()),
             // A cell of a Markdown table; what Markdown or HTML would read as markup is quoted.
-            new TextFilter("cell", value -> value.toString().replaceAll("([\\\\`*\\[\\]<>|])", "\\\\$1").replaceAll("\\R", " ")));
+            new TextFilter("cell", value -> value.toString()
+                    .replaceAll("([\\\\`*\\[\\]<>|])", "\\\\$1")
+                    .replaceAll("\\R", " ")));
 
     private TextFilter(String name, Function<Object, String> text) {
         this(name, Numbers.NONE, text);
     }
 
     private static TextFilter number(String name, DoubleFunction<String> text) {
-        return new TextFilter(name, value -> value instanceof Number number ? text.apply(number.doubleValue()) : Numbers.NONE);
+        return new TextFilter(
+                name, value -> value instanceof Number number ? text.apply(number.doubleValue()) : Numbers.NONE);
     }
 
     private static String ends(Object interval, DoubleFunction<String> text) {
-        return interval instanceof List<?> ends && ends.size() == 2 && ends.get(0) instanceof Number low
-                && ends.get(1) instanceof Number high
-                ? text.apply(low.doubleValue()) + " to " + text.apply(high.doubleValue()) : Numbers.NONE;
+        return interval instanceof List<?> ends
+                        && ends.size() == 2
+                        && ends.get(0) instanceof Number low
+                        && ends.get(1) instanceof Number high
+                ? text.apply(low.doubleValue()) + " to " + text.apply(high.doubleValue())
+                : Numbers.NONE;
     }
 
     private static String shares(Object shares) {
-        return shares instanceof Map<?, ?> map && !map.isEmpty() ? map.entrySet().stream()
-                .map(each -> each.getKey() + " " + (each.getValue() instanceof Number number ? Numbers.percent(number.doubleValue()) : Numbers.NONE))
-                .collect(Collectors.joining(", ")) : Numbers.NONE;
+        return shares instanceof Map<?, ?> map && !map.isEmpty()
+                ? map.entrySet().stream()
+                        .map(each -> each.getKey() + " "
+                                + (each.getValue() instanceof Number number
+                                        ? Numbers.percent(number.doubleValue())
+                                        : Numbers.NONE))
+                        .collect(Collectors.joining(", "))
+                : Numbers.NONE;
     }
 
     private static String counts(Object counts) {
         return counts instanceof Map<?, ?> map && !map.isEmpty()
-                ? map.entrySet().stream().map(each -> each.getKey() + " " + each.getValue()).collect(Collectors.joining(", "))
+                ? map.entrySet().stream()
+                        .map(each -> each.getKey() + " " + each.getValue())
+                        .collect(Collectors.joining(", "))
                 : Numbers.NONE;
     }
 
     // A change counts as one where its interval leaves zero out.
     private static String verb(Object change) {
-        if (change instanceof Map<?, ?> map && map.get("interval") instanceof List<?> ends && ends.get(0) instanceof Number low
+        if (change instanceof Map<?, ?> map
+                && map.get("interval") instanceof List<?> ends
+                && ends.get(0) instanceof Number low
                 && ends.get(1) instanceof Number high) {
             return low.doubleValue() > 0 ? "rose" : high.doubleValue() < 0 ? "fell" : "did not clearly change";
         }

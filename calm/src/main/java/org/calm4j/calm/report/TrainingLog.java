@@ -45,8 +45,12 @@ public record TrainingLog(String name, List<Map<String, Double>> rows) {
     private static Map<String, Double> mean(List<Map<String, Double>> stretch) {
         Map<String, Double> mean = new LinkedHashMap<>();
         for (String key : stretch.getLast().keySet()) {
-            double value = stretch.stream().map(row -> row.get(key)).filter(each -> each != null && Double.isFinite(each))
-                    .mapToDouble(Double::doubleValue).average().orElse(Double.NaN);
+            double value = stretch.stream()
+                    .map(row -> row.get(key))
+                    .filter(each -> each != null && Double.isFinite(each))
+                    .mapToDouble(Double::doubleValue)
+                    .average()
+                    .orElse(Double.NaN);
             if (key.equals("step")) {
                 mean.put(key, stretch.getLast().get(key));
             } else if (!Double.isNaN(value)) {

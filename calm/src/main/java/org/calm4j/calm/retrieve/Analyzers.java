@@ -31,17 +31,31 @@ import org.apache.lucene.analysis.tr.TurkishAnalyzer;
 /** How each language's text becomes terms: Lucene's analyzer for it, or words by Unicode's rules. */
 final class Analyzers {
     private static final Map<String, Supplier<Analyzer>> BY_LANGUAGE = Map.ofEntries(
-            Map.entry("ar", ArabicAnalyzer::new), Map.entry("bn", BengaliAnalyzer::new), Map.entry("cs", CzechAnalyzer::new),
-            Map.entry("de", GermanAnalyzer::new), Map.entry("el", GreekAnalyzer::new), Map.entry("en", EnglishAnalyzer::new),
-            Map.entry("es", SpanishAnalyzer::new), Map.entry("fa", PersianAnalyzer::new), Map.entry("fi", FinnishAnalyzer::new),
-            Map.entry("fr", FrenchAnalyzer::new), Map.entry("hi", HindiAnalyzer::new), Map.entry("hu", HungarianAnalyzer::new),
-            Map.entry("id", IndonesianAnalyzer::new), Map.entry("it", ItalianAnalyzer::new), Map.entry("ja", JapaneseAnalyzer::new),
-            Map.entry("ko", KoreanAnalyzer::new), Map.entry("nl", DutchAnalyzer::new), Map.entry("pt", PortugueseAnalyzer::new),
-            Map.entry("ru", RussianAnalyzer::new), Map.entry("sv", SwedishAnalyzer::new), Map.entry("th", ThaiAnalyzer::new),
-            Map.entry("tr", TurkishAnalyzer::new), Map.entry("zh", SmartChineseAnalyzer::new));
+            Map.entry("ar", ArabicAnalyzer::new),
+            Map.entry("bn", BengaliAnalyzer::new),
+            Map.entry("cs", CzechAnalyzer::new),
+            Map.entry("de", GermanAnalyzer::new),
+            Map.entry("el", GreekAnalyzer::new),
+            Map.entry("en", EnglishAnalyzer::new),
+            Map.entry("es", SpanishAnalyzer::new),
+            Map.entry("fa", PersianAnalyzer::new),
+            Map.entry("fi", FinnishAnalyzer::new),
+            Map.entry("fr", FrenchAnalyzer::new),
+            Map.entry("hi", HindiAnalyzer::new),
+            Map.entry("hu", HungarianAnalyzer::new),
+            Map.entry("id", IndonesianAnalyzer::new),
+            Map.entry("it", ItalianAnalyzer::new),
+            Map.entry("ja", JapaneseAnalyzer::new),
+            Map.entry("ko", KoreanAnalyzer::new),
+            Map.entry("nl", DutchAnalyzer::new),
+            Map.entry("pt", PortugueseAnalyzer::new),
+            Map.entry("ru", RussianAnalyzer::new),
+            Map.entry("sv", SwedishAnalyzer::new),
+            Map.entry("th", ThaiAnalyzer::new),
+            Map.entry("tr", TurkishAnalyzer::new),
+            Map.entry("zh", SmartChineseAnalyzer::new));
 
-    private Analyzers() {
-    }
+    private Analyzers() {}
 
     static Analyzer of(String language) {
         return BY_LANGUAGE.getOrDefault(language, StandardAnalyzer::new).get();

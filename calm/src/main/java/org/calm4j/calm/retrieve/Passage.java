@@ -5,5 +5,4 @@ package org.calm4j.calm.retrieve;
  *
  * @param language ISO 639-1
  */
-public record Passage(String id, String language, String text) {
-}
+public record Passage(String id, String language, String text) {}

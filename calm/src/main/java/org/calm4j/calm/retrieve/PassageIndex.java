@@ -73,7 +73,9 @@ public final class PassageIndex implements AutoCloseable {
         }
 
         private boolean isSame(About other) {
-            return passages.equals(other.passages) && String.valueOf(vectors).equals(String.valueOf(other.vectors)) && lucene.equals(other.lucene);
+            return passages.equals(other.passages)
+                    && String.valueOf(vectors).equals(String.valueOf(other.vectors))
+                    && lucene.equals(other.lucene);
         }
     }
 
@@ -111,7 +113,8 @@ public final class PassageIndex implements AutoCloseable {
             }
             return new PassageIndex(folder, vectors);
         } catch (IOException e) {
-            throw CalmException.badInput(folder, "cannot be read as an index (" + e.getMessage() + "); remove it, and it is built anew", e);
+            throw CalmException.badInput(
+                    folder, "cannot be read as an index (" + e.getMessage() + "); remove it, and it is built anew", e);
         }
     }
 
@@ -133,11 +136,15 @@ public final class PassageIndex implements AutoCloseable {
     private static List<Passage> read(Path file) {
         Set<String> ids = new LinkedHashSet<>();
         List<Passage> passages = Jsonl.read(file, Passage.class, (passage, where) -> {
-            if (passage.id() == null || passage.language() == null || passage.text() == null || passage.text().isBlank()) {
+            if (passage.id() == null
+                    || passage.language() == null
+                    || passage.text() == null
+                    || passage.text().isBlank()) {
                 throw CalmException.badInput(where, "a passage needs id, language and text");
             }
             if (!ids.add(passage.language() + " " + passage.id())) {
-                throw CalmException.badInput(where, "a second passage with id " + passage.id() + " in " + passage.language());
+                throw CalmException.badInput(
+                        where, "a second passage with id " + passage.id() + " in " + passage.language());
             }
             return passage;
         });
@@ -148,11 +155,14 @@ public final class PassageIndex implements AutoCloseable {
     }
 
     private static void build(Path folder, List<Passage> passages, About about, TextVectors vectors) {
-        List<float[]> all = vectors == null ? List.of() : vectors.of(passages.stream().map(Passage::text).toList());
+        List<float[]> all = vectors == null
+                ? List.of()
+                : vectors.of(passages.stream().map(Passage::text).toList());
         Map<String, Analyzer> analyzers = new HashMap<>();
         // One thread and one segment: the same passages give the same index.
         IndexWriterConfig config = new IndexWriterConfig().setMergeScheduler(new SerialMergeScheduler());
-        try (FSDirectory directory = FSDirectory.open(folder); IndexWriter writer = new IndexWriter(directory, config)) {
+        try (FSDirectory directory = FSDirectory.open(folder);
+                IndexWriter writer = new IndexWriter(directory, config)) {
             for (int i = 0; i < passages.size(); i++) {
                 Passage passage = passages.get(i);
                 Document document = new Document();
@@ -160,7 +170,8 @@ public final class PassageIndex implements AutoCloseable {
                 document.add(new StringField(LANGUAGE, passage.language(), Field.Store.YES));
                 document.add(new StoredField("text", passage.text()));
                 Analyzer analyzer = analyzers.computeIfAbsent(passage.language(), Analyzers::of);
-                document.add(new TextField(TEXT + passage.language(), analyzer.tokenStream(TEXT + passage.language(), passage.text())));
+                document.add(new TextField(
+                        TEXT + passage.language(), analyzer.tokenStream(TEXT + passage.language(), passage.text())));
                 if (vectors != null) {
                     document.add(new KnnFloatVectorField(VECTOR, all.get(i), VectorSimilarityFunction.DOT_PRODUCT));
                 }
@@ -170,7 +181,8 @@ public final class PassageIndex implements AutoCloseable {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        Json.write(folder.resolve(ABOUT), new About(about.passages(), about.vectors(), about.lucene(), passages.size()));
+        Json.write(
+                folder.resolve(ABOUT), new About(about.passages(), about.vectors(), about.lucene(), passages.size()));
     }
 
     /** How many passages there are. */
@@ -181,13 +193,15 @@ public final class PassageIndex implements AutoCloseable {
     /** The best passages for a question in its language, best first; fewer than {@code most} where no others have anything in common. */
     public List<Passage> search(String language, String question, int most) {
         try {
-            List<Integer> lexical = documents(searcher.search(terms(language, question), vectors == null ? most : DEPTH).scoreDocs);
+            List<Integer> lexical =
+                    documents(searcher.search(terms(language, question), vectors == null ? most : DEPTH).scoreDocs);
             if (vectors == null) {
                 return passages(lexical);
             }
             Query own = new TermQuery(new Term(LANGUAGE, language));
             float[] vector = vectors.of(List.of(question)).getFirst();
-            List<Integer> dense = documents(searcher.search(new KnnFloatVectorQuery(VECTOR, vector, DEPTH, own), DEPTH).scoreDocs);
+            List<Integer> dense =
+                    documents(searcher.search(new KnnFloatVectorQuery(VECTOR, vector, DEPTH, own), DEPTH).scoreDocs);
             return passages(fused(List.of(lexical, dense), most));
         } catch (IOException e) {
             throw CalmException.failed("the index of passages cannot be read: " + e.getMessage(), e);
@@ -197,7 +211,8 @@ public final class PassageIndex implements AutoCloseable {
     private Query terms(String language, String question) throws IOException {
         String field = TEXT + language;
         Set<String> terms = new LinkedHashSet<>();
-        try (TokenStream tokens = analyzers.computeIfAbsent(language, Analyzers::of).tokenStream(field, new StringReader(question))) {
+        try (TokenStream tokens =
+                analyzers.computeIfAbsent(language, Analyzers::of).tokenStream(field, new StringReader(question))) {
             CharTermAttribute term = tokens.addAttribute(CharTermAttribute.class);
             tokens.reset();
             while (tokens.incrementToken()) {
@@ -207,7 +222,9 @@ public final class PassageIndex implements AutoCloseable {
         }
         BooleanQuery.Builder query = new BooleanQuery.Builder();
         // Lucene bounds the clauses of a query; the first terms of a long question will do.
-        terms.stream().limit(IndexSearcher.getMaxClauseCount()).forEach(term -> query.add(new TermQuery(new Term(field, term)), BooleanClause.Occur.SHOULD));
+        terms.stream()
+                .limit(IndexSearcher.getMaxClauseCount())
+                .forEach(term -> query.add(new TermQuery(new Term(field, term)), BooleanClause.Occur.SHOULD));
         return query.build();
     }
 
@@ -227,8 +244,12 @@ public final class PassageIndex implements AutoCloseable {
                 scores.merge(list.get(rank), 1 / (FUSION + rank + 1), Double::sum);
             }
         }
-        return scores.entrySet().stream().sorted(Comparator.comparingDouble((Map.Entry<Integer, Double> each) -> -each.getValue())
-                .thenComparing(Map.Entry::getKey)).limit(most).map(Map.Entry::getKey).toList();
+        return scores.entrySet().stream()
+                .sorted(Comparator.comparingDouble((Map.Entry<Integer, Double> each) -> -each.getValue())
+                        .thenComparing(Map.Entry::getKey))
+                .limit(most)
+                .map(Map.Entry::getKey)
+                .toList();
     }
 
     private List<Passage> passages(List<Integer> documents) throws IOException {

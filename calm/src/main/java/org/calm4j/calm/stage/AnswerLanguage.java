@@ -18,7 +18,8 @@ import org.calm4j.calm.translate.Languages.Sign;
 final class AnswerLanguage {
     // "X = Y": the right side is what comes out.
     private static final Pattern EQUATION = Pattern.compile("\\s[=→⇒]\\s|[→⇒]");
-    private static final Pattern QUOTED = Pattern.compile("\"[^\"]*\"|“[^”]*”|«[^»]*»|„[^“”]*[“”]|「[^」]*」|『[^』]*』|《[^》]*》|\\([^()]*\\)|（[^（）]*）");
+    private static final Pattern QUOTED =
+            Pattern.compile("\"[^\"]*\"|“[^”]*”|«[^»]*»|„[^“”]*[“”]|「[^」]*」|『[^』]*』|《[^》]*》|\\([^()]*\\)|（[^（）]*）");
 
     private final String language;
     private final List<Question.Choice> choices;
@@ -38,7 +39,10 @@ final class AnswerLanguage {
         Extraction extraction = extractor.extract(response);
         String text = Normalizer.normalize(response, Normalizer.Form.NFC);
         List<String> sentences = AnswerExtractor.sentences(text);
-        int stated = extraction.from() < 0 ? sentences.size() - 1 : sentenceAt(sentences, text, extraction.from() + extraction.span().length() - 1);
+        int stated = extraction.from() < 0
+                ? sentences.size() - 1
+                : sentenceAt(
+                        sentences, text, extraction.from() + extraction.span().length() - 1);
         for (int i = stated; i >= 0; i--) {
             Sign sign = sign(sentences.get(i), i == stated);
             if (sign != Sign.NONE) {
@@ -62,7 +66,9 @@ final class AnswerLanguage {
                 String option = Normalizer.normalize(choice.text(), Normalizer.Form.NFC);
                 if (option.codePointCount(0, option.length()) > 1 && said.contains(option)) {
                     // The options are in the question's language; only the words around one may tell otherwise.
-                    return Languages.wordSign(unquoted(said.replace(option, " ")), language) == Sign.OTHER ? Sign.OTHER : Sign.OWN;
+                    return Languages.wordSign(unquoted(said.replace(option, " ")), language) == Sign.OTHER
+                            ? Sign.OTHER
+                            : Sign.OWN;
                 }
             }
         }

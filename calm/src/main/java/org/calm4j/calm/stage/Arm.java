@@ -32,7 +32,9 @@ import org.calm4j.engine.io.JsonProblem;
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record Arm(JsonNode sample, JsonNode vote, JsonNode pairs, JsonNode dpo, Train train, int rounds) {
-    private static final ObjectMapper STRICT = Json.mapper().copy().enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+    private static final ObjectMapper STRICT = Json.mapper()
+            .copy()
+            .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
             .enable(DeserializationFeature.FAIL_ON_IGNORED_PROPERTIES);
     static final Arm CALM = new Arm(null, null, null, null, Train.DPO, 1);
 
@@ -56,7 +58,7 @@ public record Arm(JsonNode sample, JsonNode vote, JsonNode pairs, JsonNode dpo, 
     /** The known ones, by name: {@code arms.yaml}. */
     static Map<String, Arm> builtIn() {
         try (InputStream in = Arm.class.getResourceAsStream("arms.yaml")) {
-            return new YAMLMapper().readValue(in, new TypeReference<LinkedHashMap<String, Arm>>() { });
+            return new YAMLMapper().readValue(in, new TypeReference<LinkedHashMap<String, Arm>>() {});
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -90,9 +92,16 @@ public record Arm(JsonNode sample, JsonNode vote, JsonNode pairs, JsonNode dpo, 
     }
 
     /** @throws CalmException wrong usage: options that are not known, or out of their range */
-    void check(String name, ExperimentConfig.SampleOptions sample, VoteOptions vote, PairOptions pairs, PreferenceOptions dpo) {
+    void check(
+            String name,
+            ExperimentConfig.SampleOptions sample,
+            VoteOptions vote,
+            PairOptions pairs,
+            PreferenceOptions dpo) {
         TrainingOptions.check(rounds > 0, "rounds must be at least 1");
-        TrainingOptions.check(name.matches("[\\w.-]+") && !name.startsWith("."), "the arm '" + name + "' names files; letters, digits, . _ and - will do");
+        TrainingOptions.check(
+                name.matches("[\\w.-]+") && !name.startsWith("."),
+                "the arm '" + name + "' names files; letters, digits, . _ and - will do");
         sample(sample);
         vote(vote).check();
         pairs(pairs).check();
@@ -107,12 +116,14 @@ public record Arm(JsonNode sample, JsonNode vote, JsonNode pairs, JsonNode dpo, 
             throw CalmException.usage(section + ": expected a section with keys and values");
         }
         try {
-            return STRICT.treeToValue(Json.mapper().<ObjectNode>valueToTree(base).setAll(given), type);
+            return STRICT.treeToValue(
+                    Json.mapper().<ObjectNode>valueToTree(base).setAll(given), type);
         } catch (JsonMappingException e) {
             if (e.getCause() instanceof CalmException problem) {
                 throw CalmException.usage(section + ": " + problem.getMessage());
             }
-            String key = e.getPath().isEmpty() ? "" : "." + e.getPath().getFirst().getFieldName();
+            String key =
+                    e.getPath().isEmpty() ? "" : "." + e.getPath().getFirst().getFieldName();
             throw CalmException.usage(section + key + ": " + JsonProblem.of(e).replaceFirst("^[\\w\\[\\]]+: ", ""));
         } catch (IOException e) {
             throw new UncheckedIOException(e);

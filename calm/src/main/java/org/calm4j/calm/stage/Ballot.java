@@ -21,6 +21,7 @@ final class Ballot {
     final String id;
     /** Whose samples alone vote here; null for all languages. */
     final String language;
+
     final List<Samples> lines = new ArrayList<>();
 
     Ballot(String id, String language) {
@@ -33,7 +34,10 @@ final class Ballot {
         Map<List<String>, Ballot> ballots = new LinkedHashMap<>();
         for (Samples line : samples) {
             String language = eachLanguage ? line.language() : "";
-            ballots.computeIfAbsent(List.of(line.id(), language), key -> new Ballot(line.id(), eachLanguage ? language : null)).lines.add(line);
+            ballots.computeIfAbsent(
+                            List.of(line.id(), language), key -> new Ballot(line.id(), eachLanguage ? language : null))
+                    .lines
+                    .add(line);
         }
         return List.copyOf(ballots.values());
     }
@@ -43,7 +47,9 @@ final class Ballot {
         Map<String, Map<String, Integer>> counts = new TreeMap<>();
         for (Samples line : lines) {
             Map<String, Integer> own = counts.computeIfAbsent(line.language(), each -> new TreeMap<>());
-            line.responses().stream().filter(response -> response.answer() != null).forEach(response -> own.merge(response.answer(), 1, Integer::sum));
+            line.responses().stream()
+                    .filter(response -> response.answer() != null)
+                    .forEach(response -> own.merge(response.answer(), 1, Integer::sum));
         }
         return counts;
     }
@@ -62,7 +68,10 @@ final class Ballot {
             double factor = languageWeights.getOrDefault(line.language(), 1.0);
             for (Samples.Response response : line.responses()) {
                 if (response.answer() != null) {
-                    scores.merge(response.answer(), factor * (byProbability ? Math.exp(perToken(line, response)) : 1), Double::sum);
+                    scores.merge(
+                            response.answer(),
+                            factor * (byProbability ? Math.exp(perToken(line, response)) : 1),
+                            Double::sum);
                 }
             }
         }
@@ -78,7 +87,9 @@ final class Ballot {
     /** One of the question's labels, by chance; the same for the same id. */
     String drawn() {
         List<Question.Choice> choices = lines.getFirst().choices();
-        return choices.get(CounterRandom.below(CounterRandom.seed(CounterRandom.seed(0, "random vote"), id), 0, choices.size())).label();
+        return choices.get(CounterRandom.below(
+                        CounterRandom.seed(CounterRandom.seed(0, "random vote"), id), 0, choices.size()))
+                .label();
     }
 
     /** More than one where options do not stand in the same order in all languages. */
@@ -95,24 +106,42 @@ final class Ballot {
         Map<String, ? extends Number> weights = scores == null ? votes : scores;
         double all = weights.values().stream().mapToDouble(Number::doubleValue).sum();
         List<String> first = first(weights);
-        String answer = first.size() == 1 ? first.getFirst() : first.isEmpty() ? null : switch (options.tie) {
-            case ABSTAIN, SKIP -> null;
-            case LANGUAGE_ORDER -> ofFirstLanguage(first, byLanguage, languageOrder);
-            case LOGPROB -> ofHigherLogProb(first);
-        };
+        String answer = first.size() == 1
+                ? first.getFirst()
+                : first.isEmpty()
+                        ? null
+                        : switch (options.tie) {
+                            case ABSTAIN, SKIP -> null;
+                            case LANGUAGE_ORDER -> ofFirstLanguage(first, byLanguage, languageOrder);
+                            case LOGPROB -> ofHigherLogProb(first);
+                        };
         double agreement = first.isEmpty() ? 0 : weights.get(first.getFirst()).doubleValue() / all;
-        return new Vote(id, language, agreement < options.minimumAgreement ? null : answer, votes, byLanguage, scores, agreement, first.size() > 1);
+        return new Vote(
+                id,
+                language,
+                agreement < options.minimumAgreement ? null : answer,
+                votes,
+                byLanguage,
+                scores,
+                agreement,
+                first.size() > 1);
     }
 
     /** The labels with the most weight: one, or more in a tie, or none without votes. */
     static List<String> first(Map<String, ? extends Number> weights) {
-        double most = weights.values().stream().mapToDouble(Number::doubleValue).max().orElse(0);
-        return most == 0 ? List.of()
-                : weights.entrySet().stream().filter(entry -> entry.getValue().doubleValue() >= most * (1 - EQUAL)).map(Map.Entry::getKey).toList();
+        double most =
+                weights.values().stream().mapToDouble(Number::doubleValue).max().orElse(0);
+        return most == 0
+                ? List.of()
+                : weights.entrySet().stream()
+                        .filter(entry -> entry.getValue().doubleValue() >= most * (1 - EQUAL))
+                        .map(Map.Entry::getKey)
+                        .toList();
     }
 
     // Null where no language has one of them as its only most frequent answer.
-    private static String ofFirstLanguage(List<String> tied, Map<String, Map<String, Integer>> byLanguage, List<String> order) {
+    private static String ofFirstLanguage(
+            List<String> tied, Map<String, Map<String, Integer>> byLanguage, List<String> order) {
         for (String language : order) {
             List<String> own = first(byLanguage.getOrDefault(language, Map.of()));
             if (own.size() == 1 && tied.contains(own.getFirst())) {
@@ -125,17 +154,27 @@ final class Ballot {
     private String ofHigherLogProb(List<String> tied) {
         Map<String, Double> means = new LinkedHashMap<>();
         for (String label : tied) {
-            means.put(label, lines.stream().flatMap(line -> line.responses().stream().filter(response -> label.equals(response.answer()))
-                    .map(response -> perToken(line, response))).mapToDouble(Double::doubleValue).average().orElseThrow());
+            means.put(
+                    label,
+                    lines.stream()
+                            .flatMap(line -> line.responses().stream()
+                                    .filter(response -> label.equals(response.answer()))
+                                    .map(response -> perToken(line, response)))
+                            .mapToDouble(Double::doubleValue)
+                            .average()
+                            .orElseThrow());
         }
-        double most = means.values().stream().mapToDouble(Double::doubleValue).max().orElseThrow();
-        List<String> best = tied.stream().filter(label -> means.get(label) == most).toList();
+        double most =
+                means.values().stream().mapToDouble(Double::doubleValue).max().orElseThrow();
+        List<String> best =
+                tied.stream().filter(label -> means.get(label) == most).toList();
         return best.size() == 1 ? best.getFirst() : null;
     }
 
     private static double perToken(Samples line, Samples.Response response) {
         if (response.logprob() == null || response.numTokens() == null || response.numTokens() < 1) {
-            throw CalmException.badInput("samples of question " + line.id() + " in " + line.language(),
+            throw CalmException.badInput(
+                    "samples of question " + line.id() + " in " + line.language(),
                     "have a response without logprob and num_tokens; weigh by count, or break ties in another way");
         }
         return response.logprob() / response.numTokens();

@@ -33,7 +33,8 @@ public final class ChatStage implements AutoCloseable {
     public ChatStage(ModelFolder model, String system, int length, Sampling sampling) {
         model.requireTokenizer();
         if (system != null && model.chatTemplate() == null) {
-            throw CalmException.badInput(model.path(), "the model has no chat template, so it cannot be given a --system message");
+            throw CalmException.badInput(
+                    model.path(), "the model has no chat template, so it cannot be given a --system message");
         }
         this.model = model;
         this.system = system;
@@ -65,7 +66,8 @@ public final class ChatStage implements AutoCloseable {
      */
     public Completion answer(String message, Predicate<String> listener) {
         if (!hasTemplate()) {
-            Completion completion = session.answer(model.tokenizer().encodePrompt(plain + message), sampling, turn++, listener);
+            Completion completion =
+                    session.answer(model.tokenizer().encodePrompt(plain + message), sampling, turn++, listener);
             plain.append(message).append(completion.text()).append('\n');
             return completion;
         }

@@ -93,14 +93,19 @@ public record ConvertStage(Path model, Path adapter, Path tokenizer, Path output
             throw CalmException.badInput(model.resolve(CONFIG), "not a JSON object");
         }
         if (adapter != null) {
-            try (Backend backend = Backends.open("cpu", 0); ModelFolder merging = ModelFolder.open(backend, model, adapter)) {
+            try (Backend backend = Backends.open("cpu", 0);
+                    ModelFolder merging = ModelFolder.open(backend, model, adapter)) {
                 merging.notes().forEach(note -> progress.say("calm: " + note));
-                if (merging.model().parameters().head() != merging.model().parameters().embedding()) {
+                if (merging.model().parameters().head()
+                        != merging.model().parameters().embedding()) {
                     // The adapter brings a head of its own, or an embedding that the head does not share.
                     config.put("tie_word_embeddings", false);
                 }
-                write(config, merging.model().parameters().tensors(),
-                        weight -> merging.model().lora().merged(weight, type), progress);
+                write(
+                        config,
+                        merging.model().parameters().tensors(),
+                        weight -> merging.model().lora().merged(weight, type),
+                        progress);
             }
             return;
         }
@@ -109,7 +114,8 @@ public record ConvertStage(Path model, Path adapter, Path tokenizer, Path output
         }
     }
 
-    private void write(ObjectNode config, Collection<Tensor> tensors, UnaryOperator<Tensor> content, Progress progress) {
+    private void write(
+            ObjectNode config, Collection<Tensor> tensors, UnaryOperator<Tensor> content, Progress progress) {
         AtomicFile.folder(output, folder -> {
             copyOthers(folder);
             Json.write(folder.resolve(CONFIG), typed(config));
@@ -133,10 +139,14 @@ public record ConvertStage(Path model, Path adapter, Path tokenizer, Path output
     private void copyOthers(Path folder) {
         List<Path> others;
         try (Stream<Path> files = Files.list(model)) {
-            others = files.filter(Files::isRegularFile).filter(file -> {
-                String name = file.getFileName().toString();
-                return !name.startsWith(".") && !name.toLowerCase(Locale.ROOT).matches(WEIGHTS) && !name.equals(CONFIG);
-            }).toList();
+            others = files.filter(Files::isRegularFile)
+                    .filter(file -> {
+                        String name = file.getFileName().toString();
+                        return !name.startsWith(".")
+                                && !name.toLowerCase(Locale.ROOT).matches(WEIGHTS)
+                                && !name.equals(CONFIG);
+                    })
+                    .toList();
             for (Path other : others) {
                 Files.copy(other, folder.resolve(other.getFileName()));
             }
@@ -148,12 +158,13 @@ public record ConvertStage(Path model, Path adapter, Path tokenizer, Path output
     private ObjectNode typed(ObjectNode config) {
         ObjectNode typed = config.deepCopy();
         if (type != null) {
-            String name = switch (type) {
-                case F32 -> "float32";
-                case BF16 -> "bfloat16";
-                case F16 -> "float16";
-                default -> throw CalmException.usage("weights are not stored as " + type);
-            };
+            String name =
+                    switch (type) {
+                        case F32 -> "float32";
+                        case BF16 -> "bfloat16";
+                        case F16 -> "float16";
+                        default -> throw CalmException.usage("weights are not stored as " + type);
+                    };
             // Newer files say dtype.
             typed.put(typed.has("dtype") ? "dtype" : "torch_dtype", name);
         }

@@ -18,8 +18,8 @@ import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.model.ModelConfig;
 import org.calm4j.engine.op.Backend;
-import org.calm4j.engine.train.Schedule;
 import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.train.Schedule;
 
 /**
  * CALM from nothing: a small model is pretrained on the embedded world, whose languages each know another part of the same facts, and then
@@ -34,8 +34,8 @@ public record Demo(Path output, WorldConfig world, long seed, boolean quick, boo
     private static final int BATCH = 32;
     private static final int MAX_NEW_TOKENS = 40;
     private static final int QUICK = 6;
-    private static final List<String> RIVALS = List.of("sft", "self-consistency", "english-pivot", "random", "iterative", "truth", "sft-term", "scpo",
-            "dco");
+    private static final List<String> RIVALS = List.of(
+            "sft", "self-consistency", "english-pivot", "random", "iterative", "truth", "sft-term", "scpo", "dco");
 
     /** Runs what is not done; returns what the report shows. */
     public ExperimentResult run(Backend backend, Progress progress) {
@@ -46,13 +46,25 @@ public record Demo(Path output, WorldConfig world, long seed, boolean quick, boo
     public Experiment experiment(Backend backend, Progress progress) {
         List<Stage> stages = new ArrayList<>();
         Path files = output.resolve("world");
-        progress.say("world: " + world.hubs().stream().map(hub -> hub + " knows " + world.coverage().entrySet().stream()
-                .map(each -> String.format(Locale.ROOT, "%.0f %% of the %s facts", 100 * each.getValue().get(hub), each.getKey()))
-                .collect(Collectors.joining(" and "))).collect(Collectors.joining(", ")) + "; the others may ask them");
+        progress.say("world: "
+                + world.hubs().stream()
+                        .map(hub -> hub + " knows "
+                                + world.coverage().entrySet().stream()
+                                        .map(each -> String.format(
+                                                Locale.ROOT,
+                                                "%.0f %% of the %s facts",
+                                                100 * each.getValue().get(hub),
+                                                each.getKey()))
+                                        .collect(Collectors.joining(" and ")))
+                        .collect(Collectors.joining(", "))
+                + "; the others may ask them");
         CurriculumConfig texts = world.texts();
-        WorldConfig config = quick ? world.withSets(1, 1, 1).withTexts(texts.withTokens(texts.tokens() / QUICK, texts.warmupTokens() / QUICK))
+        WorldConfig config = quick
+                ? world.withSets(1, 1, 1)
+                        .withTexts(texts.withTokens(texts.tokens() / QUICK, texts.warmupTokens() / QUICK))
                 : world;
-        stages.add(new Stage("world", List.of(config, seed), List.of(), files, resume -> write(World.create(config, seed), files)));
+        stages.add(new Stage(
+                "world", List.of(config, seed), List.of(), files, resume -> write(World.create(config, seed), files)));
         Path base = from;
         if (from == null) {
             base = output.resolve("base");
@@ -69,7 +81,9 @@ public record Demo(Path output, WorldConfig world, long seed, boolean quick, boo
         Path tokenizer = files.resolve(WorldFiles.TOKENIZER);
         int vocabulary = curriculum.tokenizer().size();
         int eos = curriculum.tokenizer().eosId();
-        Json.write(tokenizer.resolve("config.json"), ModelConfig.llama(vocabulary, 128, 344, 3, 2, 2, 256, eos).toJson(DType.F32));
+        Json.write(
+                tokenizer.resolve("config.json"),
+                ModelConfig.llama(vocabulary, 128, 344, 3, 2, 2, 256, eos).toJson(DType.F32));
         world.promptTemplates().write(tokenizer.resolve(PromptTemplates.FILE));
     }
 
@@ -101,12 +115,28 @@ public record Demo(Path output, WorldConfig world, long seed, boolean quick, boo
         dpo.warmupRatio = 0.1;
         dpo.adamBeta2 = 0.99;
         var sample = new ExperimentConfig.SampleOptions(8, 1.0, 0, 1.0, 0, MAX_NEW_TOKENS);
-        return new ExperimentConfig("CALM on a small real world", base, List.of(files.resolve(WorldFiles.TRAINING_QUESTIONS)), List.of(),
-                List.of(files.resolve(WorldFiles.EVALUATION_QUESTIONS)), List.of(files.resolve(WorldFiles.HELD_OUT_QUESTIONS)),
-                files.resolve(WorldFiles.PROMPTS), output, seed, sample, null, null, dpo, EvaluateOptions.greedy(MAX_NEW_TOKENS),
-                full ? rivals() : List.of(), full ? others(files) : null,
-                full ? world.languages() : null, files.resolve(WorldFiles.STATEMENTS), files.resolve(WorldFiles.KNOWLEDGE),
-                world.hubs(), ways());
+        return new ExperimentConfig(
+                "CALM on a small real world",
+                base,
+                List.of(files.resolve(WorldFiles.TRAINING_QUESTIONS)),
+                List.of(),
+                List.of(files.resolve(WorldFiles.EVALUATION_QUESTIONS)),
+                List.of(files.resolve(WorldFiles.HELD_OUT_QUESTIONS)),
+                files.resolve(WorldFiles.PROMPTS),
+                output,
+                seed,
+                sample,
+                null,
+                null,
+                dpo,
+                EvaluateOptions.greedy(MAX_NEW_TOKENS),
+                full ? rivals() : List.of(),
+                full ? others(files) : null,
+                full ? world.languages() : null,
+                files.resolve(WorldFiles.STATEMENTS),
+                files.resolve(WorldFiles.KNOWLEDGE),
+                world.hubs(),
+                ways());
     }
 
     /** Directly, or through each of the hubs. */
@@ -117,7 +147,8 @@ public record Demo(Path output, WorldConfig world, long seed, boolean quick, boo
         ways.put("direct", direct);
         for (String hub : world.hubs()) {
             Map<String, String> through = new LinkedHashMap<>();
-            world.languages().stream().filter(language -> !language.equals(hub))
+            world.languages().stream()
+                    .filter(language -> !language.equals(hub))
                     .forEach(language -> through.put(language, "^" + language + " \\S+ = " + hub + " "));
             ways.put("through " + ULocale.getDisplayLanguage(hub, "en"), through);
         }
@@ -127,15 +158,40 @@ public record Demo(Path output, WorldConfig world, long seed, boolean quick, boo
     /** What the settings above leave open: texts of pretraining beside the pairs, against forgetting, and SFT that takes larger steps. */
     private static Map<String, Arm> others(Path files) {
         Map<String, Arm> arms = new LinkedHashMap<>();
-        arms.put("replay", new Arm(null, null, null, Json.mapper().valueToTree(Map.of("replay", List.of(files.resolve("replay.jsonl").toString()),
-                "replay_batch_size", 32, "replay_weight", 1)), null, 1));
-        arms.put("sft-1e-3", new Arm(null, null, null, Json.mapper().valueToTree(Map.of("learning_rate", 1e-3, "epochs", 2)), Arm.Train.SFT, 1));
+        arms.put(
+                "replay",
+                new Arm(
+                        null,
+                        null,
+                        null,
+                        Json.mapper()
+                                .valueToTree(Map.of(
+                                        "replay",
+                                        List.of(files.resolve("replay.jsonl").toString()),
+                                        "replay_batch_size",
+                                        32,
+                                        "replay_weight",
+                                        1)),
+                        null,
+                        1));
+        arms.put(
+                "sft-1e-3",
+                new Arm(
+                        null,
+                        null,
+                        null,
+                        Json.mapper().valueToTree(Map.of("learning_rate", 1e-3, "epochs", 2)),
+                        Arm.Train.SFT,
+                        1));
         return arms;
     }
 
     /** Those that these languages allow. */
     private List<String> rivals() {
-        return RIVALS.stream().filter(name -> !name.equals("english-pivot") || world.languages().contains("en"))
-                .filter(name -> !name.equals("dco") || world.languages().size() > 1).toList();
+        return RIVALS.stream()
+                .filter(name ->
+                        !name.equals("english-pivot") || world.languages().contains("en"))
+                .filter(name -> !name.equals("dco") || world.languages().size() > 1)
+                .toList();
     }
 }

@@ -18,8 +18,14 @@ import org.calm4j.engine.generate.Sampling;
  * @param dense whether they are found by the model's hidden states, too, and not by terms alone
  */
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-public record EvaluateOptions(Method method, Integer samples, Double temperature, Integer maxNewTokens, Path passages,
-        Integer topPassages, boolean dense) {
+public record EvaluateOptions(
+        Method method,
+        Integer samples,
+        Double temperature,
+        Integer maxNewTokens,
+        Path passages,
+        Integer topPassages,
+        boolean dense) {
     private static final int DEFAULT_PASSAGES = 3;
     private static final double DEFAULT_TEMPERATURE = 0.7;
 
@@ -45,7 +51,8 @@ public record EvaluateOptions(Method method, Integer samples, Double temperature
         topPassages = topPassages == null ? DEFAULT_PASSAGES : topPassages;
         TrainingOptions.check(samples > 0, "samples must be at least 1");
         TrainingOptions.check(temperature >= 0, "temperature must be at least 0");
-        TrainingOptions.check(maxNewTokens > 0 || maxNewTokens == Sampling.FITTING, "max_new_tokens must be at least 1");
+        TrainingOptions.check(
+                maxNewTokens > 0 || maxNewTokens == Sampling.FITTING, "max_new_tokens must be at least 1");
         TrainingOptions.check(topPassages > 0, "top_passages must be at least 1");
     }
 

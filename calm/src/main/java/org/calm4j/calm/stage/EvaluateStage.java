@@ -39,6 +39,7 @@ public record EvaluateStage(Path output, long seed) {
     private static final String COMPARISON = "comparison.json";
     /** What an evaluation may write into its folder. */
     public static final List<String> FILES = List.of(PASSAGES, RESPONSES, PREDICTIONS, SCORES, RESULT, COMPARISON);
+
     private static final int FEWEST = 8;
     private static final int MOST = 256;
 
@@ -46,14 +47,19 @@ public record EvaluateStage(Path output, long seed) {
     private record Scores(String id, String language, String answer, Map<String, Double> logprobs) {
         /** Best first, the order of the choices between equal ones. */
         List<String> order() {
-            return logprobs.entrySet().stream().sorted(Comparator.comparingDouble(each -> -each.getValue())).map(Map.Entry::getKey)
+            return logprobs.entrySet().stream()
+                    .sorted(Comparator.comparingDouble(each -> -each.getValue()))
+                    .map(Map.Entry::getKey)
                     .toList();
         }
 
         /** The share of the first among all: softmax of the log-probabilities. */
         double confidence() {
             double most = logprobs.get(order().getFirst());
-            return 1 / logprobs.values().stream().mapToDouble(each -> Math.exp(each - most)).sum();
+            return 1
+                    / logprobs.values().stream()
+                            .mapToDouble(each -> Math.exp(each - most))
+                            .sum();
         }
     }
 
@@ -111,7 +117,8 @@ public record EvaluateStage(Path output, long seed) {
         List<Question> questions = data.isEmpty() ? List.of() : SampleStage.read(data);
         PredictionFiles other = PredictionFiles.read(before, questions);
         other.warnings().forEach(line -> warn.accept("against: " + line));
-        List<Prediction> own = PredictionFiles.read(List.of(output.resolve(PREDICTIONS)), questions).predictions();
+        List<Prediction> own = PredictionFiles.read(List.of(output.resolve(PREDICTIONS)), questions)
+                .predictions();
         Comparison comparison = Comparison.of(other.predictions(), own, seed);
         Json.write(output.resolve(COMPARISON), comparison);
         return comparison;
@@ -121,8 +128,14 @@ public record EvaluateStage(Path output, long seed) {
      * @param contexts passages for the questions, as {@link RetrieveStage} found them; null without
      * @param resume go on with what a stopped run left
      */
-    public Evaluation ofModel(ModelFolder model, List<Path> questions, PromptTemplates prompts, EvaluateOptions options, Path contexts,
-            boolean resume, Progress progress) {
+    public Evaluation ofModel(
+            ModelFolder model,
+            List<Path> questions,
+            PromptTemplates prompts,
+            EvaluateOptions options,
+            Path contexts,
+            boolean resume,
+            Progress progress) {
         Questions asked = SampleStage.read(questions);
         UnaryOperator<Question> put = RetrieveStage.before(contexts);
         return switch (options.method()) {
@@ -139,7 +152,8 @@ public record EvaluateStage(Path output, long seed) {
     public Evaluation count(Evaluation evaluation, ResponsePatterns patterns) {
         Path responses = output.resolve(RESPONSES);
         if (!Files.isRegularFile(responses)) {
-            throw CalmException.usage("patterns are counted in responses, and there are none: predictions and ranked choices have no text");
+            throw CalmException.usage(
+                    "patterns are counted in responses, and there are none: predictions and ranked choices have no text");
         }
         Evaluation counted = evaluation.withPatterns(patterns.count(Jsonl.read(responses, Samples.class), null));
         Json.write(output.resolve(RESULT), counted);
@@ -147,11 +161,18 @@ public record EvaluateStage(Path output, long seed) {
     }
 
     /** The answer of a greedy response, or the most frequent one of sampled responses; the responses go to {@code responses.jsonl}. */
-    private Evaluation generate(ModelFolder model, Questions asked, PromptTemplates prompts, EvaluateOptions options,
-            UnaryOperator<Question> put, boolean resume, Progress progress) {
+    private Evaluation generate(
+            ModelFolder model,
+            Questions asked,
+            PromptTemplates prompts,
+            EvaluateOptions options,
+            UnaryOperator<Question> put,
+            boolean resume,
+            Progress progress) {
         SampleStage stage = new SampleStage(List.of(), prompts, output.resolve(RESPONSES), options.sampling(seed));
         List<Samples> lines = stage.sample(model, asked, put, resume, progress, "evaluate");
-        List<Prediction> predictions = lines.stream().map(EvaluateStage::prediction).toList();
+        List<Prediction> predictions =
+                lines.stream().map(EvaluateStage::prediction).toList();
         return write(predictions, Evaluation.of(predictions, seed).withAnswerLanguage(inOwnLanguage(lines)));
     }
 
@@ -179,41 +200,61 @@ public record EvaluateStage(Path output, long seed) {
     /** The most frequent answer, the first of equally frequent ones; confidence is its share of all responses. */
     static Prediction prediction(Samples line) {
         Map<String, Integer> counts = new LinkedHashMap<>();
-        line.responses().stream().filter(response -> response.answer() != null)
+        line.responses().stream()
+                .filter(response -> response.answer() != null)
                 .forEach(response -> counts.merge(response.answer(), 1, Integer::sum));
         String most = null;
         for (String label : counts.keySet()) {
             most = most == null || counts.get(label) > counts.get(most) ? label : most;
         }
-        Double confidence = line.responses().size() == 1 || most == null ? null : (double) counts.get(most) / line.responses().size();
+        Double confidence = line.responses().size() == 1 || most == null
+                ? null
+                : (double) counts.get(most) / line.responses().size();
         return new Prediction(line.id(), line.language(), line.answer(), most, confidence);
     }
 
     /** The choice whose text is the most probable completion of the prompt; the order of all of them gives RankC. */
-    private Evaluation rank(ModelFolder model, Questions asked, PromptTemplates prompts, UnaryOperator<Question> put, boolean resume,
+    private Evaluation rank(
+            ModelFolder model,
+            Questions asked,
+            PromptTemplates prompts,
+            UnaryOperator<Question> put,
+            boolean resume,
             Progress progress) {
         List<Scorer.Item> items = new ArrayList<>();
-        List<Prompt> texts = asked.stream().map(put).map(question -> prompts.ask(question, model.chatTemplate() != null)).toList();
+        List<Prompt> texts = asked.stream()
+                .map(put)
+                .map(question -> prompts.ask(question, model.chatTemplate() != null))
+                .toList();
         for (int i = 0; i < asked.size(); i++) {
             Prompt text = texts.get(i);
             Question question = asked.get(i);
             items.add(Messages.at(asked.where(i), () -> {
-                Scorer.Item item = new Scorer.Item(model.promptIds(text.text(), text.history()), question.choices().stream()
-                        .map(choice -> model.requireTokenizer().encode(choice.text(), false)).toList());
+                Scorer.Item item = new Scorer.Item(
+                        model.promptIds(text.text(), text.history()),
+                        question.choices().stream()
+                                .map(choice -> model.requireTokenizer().encode(choice.text(), false))
+                                .toList());
                 item.check(model.model());
                 return item;
             }));
         }
         List<Scores> all;
         int part = PartialLines.part(model.model(), FEWEST, MOST);
-        try (PartialLines<Scores> lines = PartialLines.open(output.resolve(SCORES), Scores.class, Fingerprint.of(List.of(asked, texts)),
-                part, resume, progress::say)) {
+        try (PartialLines<Scores> lines = PartialLines.open(
+                output.resolve(SCORES),
+                Scores.class,
+                Fingerprint.of(List.of(asked, texts)),
+                part,
+                resume,
+                progress::say)) {
             progress.start("evaluate", items.size(), lines.lines().size());
             Scorer scorer = new Scorer(model.model());
             while (lines.lines().size() < items.size()) {
                 int first = lines.lines().size();
                 int end = Math.min(items.size(), first + part);
-                List<List<double[]>> scores = scorer.score(items.subList(first, end), done -> progress.at(first + done, ""));
+                List<List<double[]>> scores =
+                        scorer.score(items.subList(first, end), done -> progress.at(first + done, ""));
                 List<Scores> some = new ArrayList<>();
                 for (int i = first; i < end; i++) {
                     some.add(scores(asked.get(i), scores.get(i - first)));
@@ -229,7 +270,8 @@ public record EvaluateStage(Path output, long seed) {
         for (Scores each : all) {
             List<String> order = each.order();
             predictions.add(new Prediction(each.id, each.language, each.answer, order.getFirst(), each.confidence()));
-            rankings.computeIfAbsent(each.language, language -> new LinkedHashMap<>()).put(each.id, order);
+            rankings.computeIfAbsent(each.language, language -> new LinkedHashMap<>())
+                    .put(each.id, order);
         }
         Evaluation evaluation = Evaluation.of(predictions, seed);
         return write(predictions, rankings.size() < 2 ? evaluation : evaluation.withRankc(RankC.mean(rankings)));

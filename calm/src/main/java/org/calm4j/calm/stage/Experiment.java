@@ -4,11 +4,11 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Set;
 import java.util.Map;
+import java.util.Set;
 import org.calm4j.calm.data.Document;
 import org.calm4j.calm.data.Pair;
 import org.calm4j.calm.prompt.PromptTemplates;
@@ -29,6 +29,7 @@ import org.calm4j.engine.train.Checkpoint;
 public final class Experiment {
     /** What became of all questions, beside the pairs. */
     static final String PAIR_COUNTS = "pair-counts.json";
+
     private static final int CHECKPOINTS = 10;
     private static final int FEWEST_STEPS = 10;
 
@@ -95,8 +96,10 @@ public final class Experiment {
                 throw CalmException.badInput(stage.missing(), "is missing; stage " + stage.name() + " needs it");
             }
             if (stage.inTheWay() != null) {
-                throw CalmException.badInput(stage.inTheWay(), OutputFolder.inTheWay(stage.inTheWay()) + ", and stage " + stage.name()
-                        + " would write there; move it away, or choose another output");
+                throw CalmException.badInput(
+                        stage.inTheWay(),
+                        OutputFolder.inTheWay(stage.inTheWay()) + ", and stage " + stage.name()
+                                + " would write there; move it away, or choose another output");
             }
         }
         output.refuseForeign(ExperimentResult.files(config.output()));
@@ -114,7 +117,14 @@ public final class Experiment {
     }
 
     /** @param besides what is written beside the output */
-    private Path stage(String name, String kind, Object settings, List<Path> inputs, String output, List<Path> besides, Stage.Work work) {
+    private Path stage(
+            String name,
+            String kind,
+            Object settings,
+            List<Path> inputs,
+            String output,
+            List<Path> besides,
+            Stage.Work work) {
         JsonNode what = Json.mapper().valueToTree(List.of(kind, settings, inputs));
         Path same = made.get(what);
         if (same != null) {
@@ -143,12 +153,20 @@ public final class Experiment {
             String turn = arm.rounds() == 1 || round == arm.rounds() ? name : name + "-" + round;
             String prefix = turn.isEmpty() ? "" : turn + "-";
             boolean given = !config.samples().isEmpty() && round == 1 && !arm.hasOwnSamples();
-            Path samples = given ? givenSamples() : sample(prefix, model, arm.sample(config.sample()), config.seed() + round - 1);
+            Path samples = given
+                    ? givenSamples()
+                    : sample(prefix, model, arm.sample(config.sample()), config.seed() + round - 1);
             Path votes = vote(prefix, samples, arm.vote(config.vote()));
             Path pairs = pairs(prefix, model, samples, votes, arm.pairs(config.pairs()));
             Path data = arm.train() == Arm.Train.SFT ? chosen(prefix, pairs) : pairs;
             String folder = turn.isEmpty() ? "calm" : turn;
-            model = train(turn.isEmpty() ? "dpo" : turn, arm.train().toString(), model, data, arm.training(config.dpo()), folder);
+            model = train(
+                    turn.isEmpty() ? "dpo" : turn,
+                    arm.train().toString(),
+                    model,
+                    data,
+                    arm.training(config.dpo()),
+                    folder);
         }
         return model;
     }
@@ -156,14 +174,24 @@ public final class Experiment {
     /** Those that the experiment starts from, in one file. */
     private Path givenSamples() {
         Path output = file("samples.jsonl");
-        return stage("samples", "samples", "", config.samples(), "samples.jsonl",
+        return stage(
+                "samples",
+                "samples",
+                "",
+                config.samples(),
+                "samples.jsonl",
                 resume -> Jsonl.write(output, SampleFiles.read(config.samples())));
     }
 
     private Path sample(String prefix, Path model, ExperimentConfig.SampleOptions options, long seed) {
         Path output = file(prefix + "samples.jsonl");
-        return stage(prefix + "sample", "sample", List.of(options, promptSettings(), seed), inputs(config.questions(), model),
-                prefix + "samples.jsonl", resume -> {
+        return stage(
+                prefix + "sample",
+                "sample",
+                List.of(options, promptSettings(), seed),
+                inputs(config.questions(), model),
+                prefix + "samples.jsonl",
+                resume -> {
                     try (ModelFolder folder = open(model)) {
                         new SampleStage(config.questions(), prompts(), output, options.sampling(seed))
                                 .run(folder, resume, progress);
@@ -173,8 +201,10 @@ public final class Experiment {
 
     private Path vote(String prefix, Path samples, VoteOptions options) {
         Path output = file(prefix + "votes.jsonl");
-        return stage(prefix + "vote", "vote", options, List.of(samples), prefix + "votes.jsonl",
-                resume -> new VoteStage(List.of(samples), output, options).run());
+        return stage(
+                prefix + "vote", "vote", options, List.of(samples), prefix + "votes.jsonl", resume -> new VoteStage(
+                                List.of(samples), output, options)
+                        .run());
     }
 
     /** @param model that sampled, and translates where a model is asked to */
@@ -187,28 +217,46 @@ public final class Experiment {
             inputs.add(options.translations);
         }
         Path output = file(prefix + "pairs.jsonl");
-        return stage(prefix + "pairs", "pairs", List.of(options, config.seed()), inputs, prefix + "pairs.jsonl",
-                List.of(file(prefix + PAIR_COUNTS)), resume -> {
-            options.keptIn(file(prefix + "translations.jsonl"));
-            try (ModelFolder folder = byModel ? open(model) : null) {
-                Translator translator = options.open(folder, System.getenv());
-                PairCounts counts = new PairsStage(List.of(samples), votes, prompts(), output, options, translator, config.seed()).run();
-                Json.write(file(prefix + PAIR_COUNTS), counts);
-                progress.say(prefix + "pairs: " + counts.pairs() + " " + counts.sources() + ", none for " + counts.skipped()
-                        + (counts.left().isEmpty() ? "" : ", " + counts.left())
-                        + (translator == null || translator.leftOut().isEmpty() ? "" : ", without a translation " + translator.leftOut()));
-                if (counts.warning() != null) {
-                    progress.say(prefix + counts.warning());
-                }
-            }
-        });
+        return stage(
+                prefix + "pairs",
+                "pairs",
+                List.of(options, config.seed()),
+                inputs,
+                prefix + "pairs.jsonl",
+                List.of(file(prefix + PAIR_COUNTS)),
+                resume -> {
+                    options.keptIn(file(prefix + "translations.jsonl"));
+                    try (ModelFolder folder = byModel ? open(model) : null) {
+                        Translator translator = options.open(folder, System.getenv());
+                        PairCounts counts = new PairsStage(
+                                        List.of(samples), votes, prompts(), output, options, translator, config.seed())
+                                .run();
+                        Json.write(file(prefix + PAIR_COUNTS), counts);
+                        progress.say(prefix + "pairs: " + counts.pairs() + " " + counts.sources() + ", none for "
+                                + counts.skipped()
+                                + (counts.left().isEmpty() ? "" : ", " + counts.left())
+                                + (translator == null || translator.leftOut().isEmpty()
+                                        ? ""
+                                        : ", without a translation " + translator.leftOut()));
+                        if (counts.warning() != null) {
+                            progress.say(prefix + counts.warning());
+                        }
+                    }
+                });
     }
 
     /** The chosen responses as documents to learn. */
     private Path chosen(String prefix, Path pairs) {
         Path output = file(prefix + "documents.jsonl");
-        return stage(prefix + "documents", "documents", "", List.of(pairs), prefix + "documents.jsonl", resume -> Jsonl.write(output,
-                Jsonl.read(pairs, Pair.class).stream().map(Document::of).toList()));
+        return stage(
+                prefix + "documents",
+                "documents",
+                "",
+                List.of(pairs),
+                prefix + "documents.jsonl",
+                resume -> Jsonl.write(
+                        output,
+                        Jsonl.read(pairs, Pair.class).stream().map(Document::of).toList()));
     }
 
     private Path train(String name, String command, Path model, Path data, TrainingOptions options, String folder) {
@@ -225,7 +273,15 @@ public final class Experiment {
                 // The reference of a round is the model that it starts from, as ScPO and iterative DPO have it.
                 preference.referenceAdapter = model;
             }
-            new TrainStage(name, adapter ? config.model() : model, adapter ? model : null, null, data, output, options, config.seed())
+            new TrainStage(
+                            name,
+                            adapter ? config.model() : model,
+                            adapter ? model : null,
+                            null,
+                            data,
+                            output,
+                            options,
+                            config.seed())
                     .run(backend, progress);
             deleteCheckpoints(output);
         });
@@ -248,15 +304,16 @@ public final class Experiment {
 
     private void evaluate(String name, List<Path> questions, Path model) {
         List<Path> inputs = inputs(questions, model);
-        Path contexts = config.evaluate().passages() == null ? null
+        Path contexts = config.evaluate().passages() == null
+                ? null
                 : retrieve(questions.equals(config.heldOut()) ? "held-out-" : "", questions);
         if (contexts != null) {
             inputs.add(contexts);
         }
         add(new Stage(name, List.of(config.evaluate(), promptSettings(), config.seed()), inputs, file(name), resume -> {
             try (ModelFolder folder = open(model)) {
-                new EvaluateStage(file(name), config.seed()).ofModel(folder, questions, prompts(), config.evaluate(), contexts, resume,
-                        progress);
+                new EvaluateStage(file(name), config.seed())
+                        .ofModel(folder, questions, prompts(), config.evaluate(), contexts, resume, progress);
             }
         }));
     }
@@ -270,13 +327,20 @@ public final class Experiment {
             inputs.add(config.model());
         }
         Path output = file(prefix + "passages.jsonl");
-        RetrieveStage retrieve = new RetrieveStage(questions, options.passages(), file("passages-index"), output, options.topPassages());
-        return stage(prefix + "retrieve", "retrieve", List.of(options.topPassages(), options.dense()), inputs, prefix + "passages.jsonl",
-                List.of(file("passages-index")), resume -> {
-            try (ModelFolder model = options.dense() ? open(config.model()) : null) {
-                retrieve.run(model, progress);
-            }
-        });
+        RetrieveStage retrieve =
+                new RetrieveStage(questions, options.passages(), file("passages-index"), output, options.topPassages());
+        return stage(
+                prefix + "retrieve",
+                "retrieve",
+                List.of(options.topPassages(), options.dense()),
+                inputs,
+                prefix + "passages.jsonl",
+                List.of(file("passages-index")),
+                resume -> {
+                    try (ModelFolder model = options.dense() ? open(config.model()) : null) {
+                        retrieve.run(model, progress);
+                    }
+                });
     }
 
     private PromptTemplates prompts() {
@@ -311,7 +375,9 @@ public final class Experiment {
     }
 
     private ModelFolder open(Path model) {
-        ModelFolder opened = isAdapter(model) ? ModelFolder.open(backend, config.model(), model) : ModelFolder.open(backend, model, null);
+        ModelFolder opened = isAdapter(model)
+                ? ModelFolder.open(backend, config.model(), model)
+                : ModelFolder.open(backend, model, null);
         opened.notes().stream().filter(said::add).forEach(note -> progress.say("calm: " + note));
         return opened;
     }

@@ -38,10 +38,28 @@ import org.calm4j.engine.model.ModelFolder;
  *     none
  */
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-public record ExperimentConfig(String title, Path model, List<Path> questions, List<Path> samples, List<Path> evaluation, List<Path> heldOut, Path prompts,
-        Path output, long seed, SampleOptions sample, VoteOptions vote, PairOptions pairs, PreferenceOptions dpo, EvaluateOptions evaluate,
-        List<String> baselines, Map<String, Arm> arms, List<String> languageCurve, Path statements, Path knowledge,
-        List<String> hubs, ResponsePatterns patterns) {
+public record ExperimentConfig(
+        String title,
+        Path model,
+        List<Path> questions,
+        List<Path> samples,
+        List<Path> evaluation,
+        List<Path> heldOut,
+        Path prompts,
+        Path output,
+        long seed,
+        SampleOptions sample,
+        VoteOptions vote,
+        PairOptions pairs,
+        PreferenceOptions dpo,
+        EvaluateOptions evaluate,
+        List<String> baselines,
+        Map<String, Arm> arms,
+        List<String> languageCurve,
+        Path statements,
+        Path knowledge,
+        List<String> hubs,
+        ResponsePatterns patterns) {
     /** Before the number of languages in the name of an arm of the curve. */
     static final String CURVE = "languages-";
 
@@ -52,7 +70,8 @@ public record ExperimentConfig(String title, Path model, List<Path> questions, L
      * @param maxNewTokens {@link Sampling#FITTING} where it is not given
      */
     @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-    public record SampleOptions(Integer responses, Double temperature, int topK, Double topP, double minP, Integer maxNewTokens) {
+    public record SampleOptions(
+            Integer responses, Double temperature, int topK, Double topP, double minP, Integer maxNewTokens) {
         public static final SampleOptions DEFAULT = new SampleOptions(null, null, 0, null, 0, null);
 
         public SampleOptions {
@@ -65,7 +84,8 @@ public record ExperimentConfig(String title, Path model, List<Path> questions, L
             TrainingOptions.check(topK >= 0, "top_k must be at least 0");
             TrainingOptions.check(topP > 0 && topP <= 1, "top_p must be above 0 and at most 1");
             TrainingOptions.check(minP >= 0 && minP <= 1, "min_p must be from 0 to 1");
-            TrainingOptions.check(maxNewTokens > 0 || maxNewTokens == Sampling.FITTING, "max_new_tokens must be at least 1");
+            TrainingOptions.check(
+                    maxNewTokens > 0 || maxNewTokens == Sampling.FITTING, "max_new_tokens must be at least 1");
         }
 
         Sampling sampling(long seed) {
@@ -98,7 +118,8 @@ public record ExperimentConfig(String title, Path model, List<Path> questions, L
         }
         Path own = output.resolve("samples.jsonl").toAbsolutePath().normalize();
         if (samples.stream().anyMatch(file -> file.toAbsolutePath().normalize().equals(own))) {
-            throw CalmException.usage("samples are the ones in the output folder; give the experiment a folder of its own");
+            throw CalmException.usage(
+                    "samples are the ones in the output folder; give the experiment a folder of its own");
         }
         check("vote", vote::check);
         check("pairs", pairs::check);
@@ -109,7 +130,9 @@ public record ExperimentConfig(String title, Path model, List<Path> questions, L
         SampleOptions sampling = sample;
         boolean asks = !questions.isEmpty();
         arms.forEach((name, arm) -> check("arm " + name, () -> {
-            TrainingOptions.check(asks || !arm.hasOwnSamples() && arm.rounds() == 1, "it asks the model itself, and that needs questions");
+            TrainingOptions.check(
+                    asks || !arm.hasOwnSamples() && arm.rounds() == 1,
+                    "it asks the model itself, and that needs questions");
             arm.check(name, sampling, votes, pairing, training);
         }));
     }
@@ -132,10 +155,19 @@ public record ExperimentConfig(String title, Path model, List<Path> questions, L
         if (made.stream().noneMatch(model::startsWith)) {
             ModelFolder.check(model);
         }
-        Stream.of(questions, evaluation, heldOut, one(prompts == null || PromptTemplates.isTask(prompts) ? null : prompts),
-                one(statements), one(knowledge), dpo.replay == null ? List.<Path>of() : dpo.replay,
-                one(evaluate.passages()), one(pairs.translator == TranslatorOptions.Kind.FILE ? pairs.translations : null))
-                .flatMap(List::stream).filter(file -> made.stream().noneMatch(file::startsWith)).forEach(file -> {
+        Stream.of(
+                        questions,
+                        evaluation,
+                        heldOut,
+                        one(prompts == null || PromptTemplates.isTask(prompts) ? null : prompts),
+                        one(statements),
+                        one(knowledge),
+                        dpo.replay == null ? List.<Path>of() : dpo.replay,
+                        one(evaluate.passages()),
+                        one(pairs.translator == TranslatorOptions.Kind.FILE ? pairs.translations : null))
+                .flatMap(List::stream)
+                .filter(file -> made.stream().noneMatch(file::startsWith))
+                .forEach(file -> {
                     if (!Files.exists(file)) {
                         throw CalmException.badInput(file, "no such file");
                     }
@@ -151,9 +183,28 @@ public record ExperimentConfig(String title, Path model, List<Path> questions, L
 
     /** The same with another seed, in another folder. */
     public ExperimentConfig with(long other, Path folder) {
-        return new ExperimentConfig(title, model, questions, samples, evaluation, heldOut, prompts, folder, other, sample, vote, pairs, dpo,
-                evaluate, baselines,
-                arms, languageCurve, statements, knowledge, hubs, patterns);
+        return new ExperimentConfig(
+                title,
+                model,
+                questions,
+                samples,
+                evaluation,
+                heldOut,
+                prompts,
+                folder,
+                other,
+                sample,
+                vote,
+                pairs,
+                dpo,
+                evaluate,
+                baselines,
+                arms,
+                languageCurve,
+                statements,
+                knowledge,
+                hubs,
+                patterns);
     }
 
     private static Map<String, Arm> all(List<String> baselines, Map<String, Arm> own, List<String> languages) {
@@ -161,7 +212,8 @@ public record ExperimentConfig(String title, Path model, List<Path> questions, L
         Map<String, Arm> arms = new LinkedHashMap<>();
         for (String baseline : baselines) {
             if (!known.containsKey(baseline)) {
-                throw CalmException.usage("unknown baseline \"" + baseline + "\"; known: " + String.join(", ", known.keySet()));
+                throw CalmException.usage(
+                        "unknown baseline \"" + baseline + "\"; known: " + String.join(", ", known.keySet()));
             }
             arms.put(baseline, known.get(baseline));
         }

@@ -47,32 +47,38 @@ record ExperimentExamples(ExperimentConfig config) {
         if (Files.exists(responses)) {
             return Jsonl.read(responses, Samples.class);
         }
-        Map<List<String>, Prediction> predictions = byPlace(Jsonl.read(file("eval-" + model).resolve("predictions.jsonl"),
-                Prediction.class),
+        Map<List<String>, Prediction> predictions = byPlace(
+                Jsonl.read(file("eval-" + model).resolve("predictions.jsonl"), Prediction.class),
                 line -> List.of(line.id(), line.language()));
         List<Samples> answers = new ArrayList<>();
         for (Question question : SampleStage.read(config.evaluation())) {
             Prediction prediction = predictions.get(List.of(question.id(), question.language()));
             String label = prediction == null ? null : prediction.prediction();
-            String text = question.choices().stream().filter(choice -> choice.label().equals(label)).map(Question.Choice::text).findFirst()
+            String text = question.choices().stream()
+                    .filter(choice -> choice.label().equals(label))
+                    .map(Question.Choice::text)
+                    .findFirst()
                     .orElse("");
-            answers.add(Samples.of(question, new Prompt(null, null), List.of(new Samples.Response(text, label, null, null))));
+            answers.add(Samples.of(
+                    question, new Prompt(null, null), List.of(new Samples.Response(text, label, null, null))));
         }
         return answers;
     }
 
     List<ReportData.Example> read() {
-        Map<List<String>, Samples> sampled = byPlace(Jsonl.read(file("samples.jsonl"), Samples.class),
-                line -> List.of(line.id(), line.language()));
+        Map<List<String>, Samples> sampled =
+                byPlace(Jsonl.read(file("samples.jsonl"), Samples.class), line -> List.of(line.id(), line.language()));
         Map<List<String>, Samples> before = byPlace(answers("before"), line -> List.of(line.id(), line.language()));
         Map<List<String>, Samples> after = byPlace(answers("after"), line -> List.of(line.id(), line.language()));
-        Map<List<String>, Pair> pairs = byPlace(Jsonl.read(file("pairs.jsonl"), Pair.class), pair -> List.of(pair.id(), pair.language()));
+        Map<List<String>, Pair> pairs =
+                byPlace(Jsonl.read(file("pairs.jsonl"), Pair.class), pair -> List.of(pair.id(), pair.language()));
         Map<String, Vote> votes = new HashMap<>();
         Jsonl.read(file("votes.jsonl"), Vote.class).forEach(vote -> votes.putIfAbsent(vote.id(), vote));
         Map<String, List<List<String>>> places = new LinkedHashMap<>();
         Set<List<String>> all = new LinkedHashSet<>(sampled.keySet());
         all.addAll(before.keySet());
-        all.forEach(place -> places.computeIfAbsent(place.getFirst(), id -> new ArrayList<>()).add(place));
+        all.forEach(place -> places.computeIfAbsent(place.getFirst(), id -> new ArrayList<>())
+                .add(place));
         Set<String> chosen = new LinkedHashSet<>(some(sampled.keySet()));
         chosen.addAll(some(before.keySet()));
         List<ReportData.Example> examples = new ArrayList<>();
@@ -91,32 +97,49 @@ record ExperimentExamples(ExperimentConfig config) {
 
     /** A random part, always the same. */
     private List<String> some(Set<List<String>> places) {
-        List<String> ids = new ArrayList<>(places.stream().map(List::getFirst).distinct().toList());
+        List<String> ids =
+                new ArrayList<>(places.stream().map(List::getFirst).distinct().toList());
         Collections.shuffle(ids, new Random(config.seed()));
         return ids.subList(0, Math.min(MOST, ids.size()));
     }
 
-    private static ReportData.Asked asked(Question question, List<ReportData.Sampled> responses, Samples before, Samples after, Pair pair) {
-        return new ReportData.Asked(question.language(), cut(question.question()), question.choices(), said(before), said(after), responses,
-                pair == null ? null : new ReportData.ShownPair(cut(pair.chosen()), cut(pair.rejected()), pair.chosenSource()));
+    private static ReportData.Asked asked(
+            Question question, List<ReportData.Sampled> responses, Samples before, Samples after, Pair pair) {
+        return new ReportData.Asked(
+                question.language(),
+                cut(question.question()),
+                question.choices(),
+                said(before),
+                said(after),
+                responses,
+                pair == null
+                        ? null
+                        : new ReportData.ShownPair(cut(pair.chosen()), cut(pair.rejected()), pair.chosenSource()));
     }
 
     private static ReportData.Asked asked(Samples line, Samples sampled, Samples before, Samples after, Pair pair) {
         Map<String, ReportData.Sampled> responses = new LinkedHashMap<>();
         if (sampled != null) {
-            sampled.responses().forEach(response -> responses.merge(response.text(),
-                    new ReportData.Sampled(cut(response.text()), response.answer(), 1),
-                    (a, b) -> new ReportData.Sampled(a.text(), a.answer(), a.count() + 1)));
+            sampled.responses()
+                    .forEach(response -> responses.merge(
+                            response.text(),
+                            new ReportData.Sampled(cut(response.text()), response.answer(), 1),
+                            (a, b) -> new ReportData.Sampled(a.text(), a.answer(), a.count() + 1)));
         }
         return asked(line.asQuestion(), List.copyOf(responses.values()), before, after, pair);
     }
 
     private static ReportData.Said said(Samples line) {
-        return line == null ? null : new ReportData.Said(cut(line.responses().getFirst().text()),
-                EvaluateStage.prediction(line).prediction());
+        return line == null
+                ? null
+                : new ReportData.Said(
+                        cut(line.responses().getFirst().text()),
+                        EvaluateStage.prediction(line).prediction());
     }
 
     private static String cut(String text) {
-        return text.codePointCount(0, text.length()) <= LONGEST ? text : text.substring(0, text.offsetByCodePoints(0, LONGEST)) + " …";
+        return text.codePointCount(0, text.length()) <= LONGEST
+                ? text
+                : text.substring(0, text.offsetByCodePoints(0, LONGEST)) + " …";
     }
 }

@@ -32,20 +32,22 @@ import org.yaml.snakeyaml.error.MarkedYAMLException;
 
 /** An {@link ExperimentConfig} from a YAML file; a key that nothing knows is an error with its line. */
 public final class ExperimentFile {
-    private static final YAMLMapper YAML = YAMLMapper.builder(YAMLFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .build())
+    private static final YAMLMapper YAML = YAMLMapper.builder(YAMLFactory.builder()
+                    .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                    .build())
             .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
             .enable(DeserializationFeature.FAIL_ON_IGNORED_PROPERTIES)
             // One file of questions needs no brackets, and a section may be empty.
             .enable(DeserializationFeature.ACCEPT_SINGLE_VALUE_AS_ARRAY)
-            .withCoercionConfig(LogicalType.POJO, config -> config.setCoercion(CoercionInputShape.EmptyString, CoercionAction.AsNull))
+            .withCoercionConfig(
+                    LogicalType.POJO,
+                    config -> config.setCoercion(CoercionInputShape.EmptyString, CoercionAction.AsNull))
             .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
             .build();
 
     private static final Pattern OPTION = Pattern.compile("--([a-z]+[a-z0-9-]*)");
 
-    private ExperimentFile() {
-    }
+    private ExperimentFile() {}
 
     /**
      * @param overrides keys, with a dot between section and key, to values as YAML
@@ -136,16 +138,24 @@ public final class ExperimentFile {
             // Jackson's place is the end of the section. Options have other names here.
             return CalmException.badInput(file, (key.isEmpty() ? "" : key + ": ") + inYaml(known.getMessage()), e);
         }
-        String where = e.getLocation() == null || e.getLocation().getLineNr() < 1 ? file : file + ":" + e.getLocation().getLineNr();
+        String where = e.getLocation() == null || e.getLocation().getLineNr() < 1
+                ? file
+                : file + ":" + e.getLocation().getLineNr();
         if (e instanceof PropertyBindingException unknown) {
-            String known = unknown.getKnownPropertyIds() == null ? ""
-                    : "; known: " + unknown.getKnownPropertyIds().stream().map(String::valueOf).sorted().collect(Collectors.joining(", "));
+            String known = unknown.getKnownPropertyIds() == null
+                    ? ""
+                    : "; known: "
+                            + unknown.getKnownPropertyIds().stream()
+                                    .map(String::valueOf)
+                                    .sorted()
+                                    .collect(Collectors.joining(", "));
             return CalmException.badInput(where, "unknown key '" + path(unknown) + "'" + known, e);
         }
         if (e.getCause() instanceof MarkedYAMLException broken && broken.getProblemMark() != null) {
             return CalmException.badInput(file + ":" + (broken.getProblemMark().getLine() + 1), broken.getProblem(), e);
         }
-        String what = e instanceof MismatchedInputException wrong && wrong.getTargetType() != null ? expected(wrong)
+        String what = e instanceof MismatchedInputException wrong && wrong.getTargetType() != null
+                ? expected(wrong)
                 : JsonProblem.of(e).replace("JSON", "YAML");
         return CalmException.badInput(where, (key.isEmpty() ? "" : key + ": ") + what, e);
     }
@@ -154,13 +164,20 @@ public final class ExperimentFile {
         Class<?> type = e.getTargetType().isPrimitive() ? ClassUtil.wrapperType(e.getTargetType()) : e.getTargetType();
         String given = e instanceof InvalidFormatException wrong ? Excerpt.of(wrong.getValue()) + " is " : "";
         if (type.isEnum()) {
-            return given + "none of " + Stream.of(type.getEnumConstants()).map(Object::toString).collect(Collectors.joining(", "));
+            return given + "none of "
+                    + Stream.of(type.getEnumConstants()).map(Object::toString).collect(Collectors.joining(", "));
         }
-        String wanted = type == Integer.class || type == Long.class ? "whole number"
-                : Number.class.isAssignableFrom(type) ? "number"
-                : type == Boolean.class ? "true or false"
-                : Collection.class.isAssignableFrom(type) ? "list"
-                : type == String.class || type == Path.class ? "text" : "section with keys and values";
+        String wanted = type == Integer.class || type == Long.class
+                ? "whole number"
+                : Number.class.isAssignableFrom(type)
+                        ? "number"
+                        : type == Boolean.class
+                                ? "true or false"
+                                : Collection.class.isAssignableFrom(type)
+                                        ? "list"
+                                        : type == String.class || type == Path.class
+                                                ? "text"
+                                                : "section with keys and values";
         return given.isEmpty() ? "here stands a " + wanted : given + "no " + wanted;
     }
 
@@ -169,8 +186,10 @@ public final class ExperimentFile {
     }
 
     private static String path(JsonMappingException e) {
-        return e.getPath().stream().map(reference -> reference.getFieldName() == null ? "[" + reference.getIndex() + "]"
-                : reference.getFieldName())
-                .collect(Collectors.joining(".")).replace(".[", "[");
+        return e.getPath().stream()
+                .map(reference ->
+                        reference.getFieldName() == null ? "[" + reference.getIndex() + "]" : reference.getFieldName())
+                .collect(Collectors.joining("."))
+                .replace(".[", "[");
     }
 }

@@ -57,9 +57,27 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
         List<String> languages = List.copyOf(evaluation("eval-before").invalid().keySet());
         ReportData.Outcome main = outcome("eval-");
         ReportData.Outcome heldOut = config.heldOut().isEmpty() ? null : outcome("held-out-");
-        return new ReportData(config.title(), languages, List.of(config.seed()), main, heldOut, training(), vote(), flips(), knowledge(),
-                perplexity(), settings(), seconds, null, versions(), notes(main), curve(), new ExperimentExamples(config).read(),
-                extraction(), pairs(), new ExperimentWays(config).read());
+        return new ReportData(
+                config.title(),
+                languages,
+                List.of(config.seed()),
+                main,
+                heldOut,
+                training(),
+                vote(),
+                flips(),
+                knowledge(),
+                perplexity(),
+                settings(),
+                seconds,
+                null,
+                versions(),
+                notes(main),
+                curve(),
+                new ExperimentExamples(config).read(),
+                extraction(),
+                pairs(),
+                new ExperimentWays(config).read());
     }
 
     private ReportData.Outcome outcome(String set) {
@@ -72,8 +90,12 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
                 against.put(name, Comparison.of(predictions(set + name), after, config.seed()));
             }
         }
-        return new ReportData.Outcome(evaluation(set + "before"), evaluation(set + "after"),
-                Comparison.of(predictions(set + "before"), after, config.seed()), others, against);
+        return new ReportData.Outcome(
+                evaluation(set + "before"),
+                evaluation(set + "after"),
+                Comparison.of(predictions(set + "before"), after, config.seed()),
+                others,
+                against);
     }
 
     /** The model before is the one that no language taught. */
@@ -85,7 +107,10 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
         int all = config.languageCurve().size();
         for (int n = 0; n <= all; n++) {
             String name = n == 0 ? "before" : n == all ? "after" : ExperimentConfig.CURVE + n;
-            curve.add(new ReportData.CurvePoint(n, config.languageCurve().subList(0, n), evaluation("eval-" + name),
+            curve.add(new ReportData.CurvePoint(
+                    n,
+                    config.languageCurve().subList(0, n),
+                    evaluation("eval-" + name),
                     config.heldOut().isEmpty() ? null : evaluation("held-out-" + name)));
         }
         return curve;
@@ -99,8 +124,11 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
                         + "one."));
         for (Map.Entry<String, Comparison> arm : main.against().entrySet()) {
             Comparison.Change accuracy = arm.getValue().accuracyMean();
-            if (accuracy != null && accuracy.interval() != null && !(accuracy.interval().low() > 0)) {
-                notes.add("CALM is " + (accuracy.interval().high() < 0 ? "less accurate than " : "not clearly more accurate than ")
+            if (accuracy != null
+                    && accuracy.interval() != null
+                    && !(accuracy.interval().low() > 0)) {
+                notes.add("CALM is "
+                        + (accuracy.interval().high() < 0 ? "less accurate than " : "not clearly more accurate than ")
                         + arm.getKey()
                         + " on the main set.");
             }
@@ -142,8 +170,15 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
             Samples now = after.get(List.of(before.id(), before.language()));
             ReportData.Said was = said(before);
             if (now != null && !Objects.equals(was.answer(), said(now).answer())) {
-                flips.add(new ReportData.Flip(before.id(), before.language(), before.question(), before.choices(), before.answer(), was,
-                        said(now), null));
+                flips.add(new ReportData.Flip(
+                        before.id(),
+                        before.language(),
+                        before.question(),
+                        before.choices(),
+                        before.answer(),
+                        was,
+                        said(now),
+                        null));
             }
         }
         // Neighbours in the file are of one language; the page shows the first of each kind.
@@ -152,7 +187,8 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
     }
 
     private static ReportData.Said said(Samples line) {
-        return new ReportData.Said(line.responses().getFirst().text(), line.responses().getFirst().answer());
+        return new ReportData.Said(
+                line.responses().getFirst().text(), line.responses().getFirst().answer());
     }
 
     /** Accuracy on facts that the pretraining texts of the language state, and on those they don't. */
@@ -178,8 +214,12 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
     }
 
     private ReportData.Shift shift(String name, Set<List<String>> known, boolean wanted, String set) {
-        List<Prediction> before = predictions(set + "before").stream().filter(p -> isKnown(p, known) == wanted).toList();
-        List<Prediction> after = predictions(set + "after").stream().filter(p -> isKnown(p, known) == wanted).toList();
+        List<Prediction> before = predictions(set + "before").stream()
+                .filter(p -> isKnown(p, known) == wanted)
+                .toList();
+        List<Prediction> after = predictions(set + "after").stream()
+                .filter(p -> isKnown(p, known) == wanted)
+                .toList();
         return new ReportData.Shift(name, before.size(), share(before), share(after));
     }
 
@@ -194,7 +234,9 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
     }
 
     private static double share(List<Prediction> predictions) {
-        return predictions.stream().filter(p -> p.answer() != null && p.answer().equals(p.prediction())).count()
+        return predictions.stream()
+                        .filter(p -> p.answer() != null && p.answer().equals(p.prediction()))
+                        .count()
                 / (double) Math.max(1, predictions.size());
     }
 
@@ -205,9 +247,12 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
         JsonNode before = Json.read(file("perplexity-before.json"), JsonNode.class);
         JsonNode after = Json.read(file("perplexity-after.json"), JsonNode.class);
         List<ReportData.Shift> shifts = new ArrayList<>();
-        before.fieldNames().forEachRemaining(language -> shifts.add(new ReportData.Shift("statements, " + language,
-                before.path(language).path("n").asInt(), before.path(language).path("perplexity").asDouble(),
-                after.path(language).path("perplexity").asDouble())));
+        before.fieldNames()
+                .forEachRemaining(language -> shifts.add(new ReportData.Shift(
+                        "statements, " + language,
+                        before.path(language).path("n").asInt(),
+                        before.path(language).path("perplexity").asDouble(),
+                        after.path(language).path("perplexity").asDouble())));
         return shifts;
     }
 
@@ -218,8 +263,12 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
     /** Empty where an earlier version of the program made the pairs. */
     private Map<String, ReportData.Paired> pairs() {
         Path counts = file(Experiment.PAIR_COUNTS);
-        return !Files.exists(counts) ? Map.of() : Json.mapper().convertValue(Json.read(counts, JsonNode.class).path("languages"),
-                new TypeReference<LinkedHashMap<String, ReportData.Paired>>() { });
+        return !Files.exists(counts)
+                ? Map.of()
+                : Json.mapper()
+                        .convertValue(
+                                Json.read(counts, JsonNode.class).path("languages"),
+                                new TypeReference<LinkedHashMap<String, ReportData.Paired>>() {});
     }
 
     private Map<String, Object> settings() {
@@ -228,10 +277,21 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
         settings.put("responses per question", config.sample().responses());
         settings.put("temperature", config.sample().temperature());
         settings.put("pairs", ExperimentResult.lines(file("pairs.jsonl")));
-        Map<String, Object> trained = Json.mapper().convertValue(Json.read(file("calm").resolve("train_config.json"), JsonNode.class),
-                new TypeReference<Map<String, Object>>() { });
-        for (String name : List.of("steps", "batch_size", "learning_rate", "lr_scheduler", "beta", "loss_type", "loss_weights", "lora_rank",
-                "replay_batch_size", "replay_weight")) {
+        Map<String, Object> trained = Json.mapper()
+                .convertValue(
+                        Json.read(file("calm").resolve("train_config.json"), JsonNode.class),
+                        new TypeReference<Map<String, Object>>() {});
+        for (String name : List.of(
+                "steps",
+                "batch_size",
+                "learning_rate",
+                "lr_scheduler",
+                "beta",
+                "loss_type",
+                "loss_weights",
+                "lora_rank",
+                "replay_batch_size",
+                "replay_weight")) {
             if (trained.get(name) != null) {
                 settings.put(name, trained.get(name));
             }

@@ -40,7 +40,9 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
 
     /** What an experiment writes into its folder beside what its stages make. */
     static List<Path> files(Path output) {
-        return Stream.of(CONFIG, RESULT, StageLedger.TIMINGS, Report.PAGE, Report.TABLES).map(output::resolve).toList();
+        return Stream.of(CONFIG, RESULT, StageLedger.TIMINGS, Report.PAGE, Report.TABLES)
+                .map(output::resolve)
+                .toList();
     }
 
     /**
@@ -80,9 +82,14 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
         JsonNode result = Json.read(folder.resolve(RESULT), JsonNode.class);
         Map<String, Double> seconds = new LinkedHashMap<>();
         // An earlier version of the program kept them here.
-        result.path("seconds").properties().forEach(stage -> seconds.put(stage.getKey(), stage.getValue().asDouble()));
+        result.path("seconds")
+                .properties()
+                .forEach(stage -> seconds.put(stage.getKey(), stage.getValue().asDouble()));
         seconds.putAll(StageLedger.read(folder.resolve(StageLedger.TIMINGS)));
-        return new ExperimentResult(config.with(config.seed(), folder), seconds, result.path("device").asText());
+        return new ExperimentResult(
+                config.with(config.seed(), folder),
+                seconds,
+                result.path("device").asText());
     }
 
     /** The report's tables. */
@@ -176,9 +183,12 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
         }
         Set<String> names = new LinkedHashSet<>(before.keySet());
         names.addAll(after.keySet());
-        return (config.heldOut().isEmpty() ? "" : "held out: ") + names.stream()
-                .map(name -> String.format(Locale.ROOT, "%s %.1f %% → %.1f %%", name, share(before, name), share(after, name)))
-                .collect(Collectors.joining(", ")) + System.lineSeparator();
+        return (config.heldOut().isEmpty() ? "" : "held out: ")
+                + names.stream()
+                        .map(name -> String.format(
+                                Locale.ROOT, "%s %.1f %% → %.1f %%", name, share(before, name), share(after, name)))
+                        .collect(Collectors.joining(", "))
+                + System.lineSeparator();
     }
 
     private static double share(Map<String, ResponseKind> kinds, String name) {
@@ -190,10 +200,18 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
         Evaluation after = evaluation(set + "after");
         List<String> parts = new ArrayList<>();
         if (before.accuracyMean() != null) {
-            parts.add(String.format(Locale.ROOT, "accuracy %.1f %% → %.1f %%", 100 * before.accuracyMean(), 100 * after.accuracyMean()));
+            parts.add(String.format(
+                    Locale.ROOT,
+                    "accuracy %.1f %% → %.1f %%",
+                    100 * before.accuracyMean(),
+                    100 * after.accuracyMean()));
         }
         if (before.consistency() != null) {
-            parts.add(String.format(Locale.ROOT, "consistency %.1f %% → %.1f %%", 100 * before.consistency(), 100 * after.consistency()));
+            parts.add(String.format(
+                    Locale.ROOT,
+                    "consistency %.1f %% → %.1f %%",
+                    100 * before.consistency(),
+                    100 * after.consistency()));
         }
         return String.join(", ", parts);
     }

@@ -39,8 +39,15 @@ record ExperimentWays(ExperimentConfig config) {
         boolean heldOut = !config.heldOut().isEmpty();
         List<ReportData.Known> known = new ArrayList<>(heldOut ? known("held-out-", true) : List.of());
         known.addAll(known("eval-", false));
-        return new ReportData.Ways(config.patterns().count(SampleFiles.read(config.samples().isEmpty() ? List.of(file("samples.jsonl"))
-                : config.samples()), Jsonl.read(file("votes.jsonl"), Vote.class)), kinds("eval-"), heldOut ? kinds("held-out-") : Map.of(), known,
+        return new ReportData.Ways(
+                config.patterns()
+                        .count(
+                                SampleFiles.read(
+                                        config.samples().isEmpty() ? List.of(file("samples.jsonl")) : config.samples()),
+                                Jsonl.read(file("votes.jsonl"), Vote.class)),
+                kinds("eval-"),
+                heldOut ? kinds("held-out-") : Map.of(),
+                known,
                 changed(heldOut ? "held-out-" : "eval-"));
     }
 
@@ -79,11 +86,14 @@ record ExperimentWays(ExperimentConfig config) {
             }
         }
         List<Samples> before = responses(set + "before");
-        List<String> hubs = config.hubs() != null ? config.hubs() : before.stream().map(Samples::language).distinct().toList();
+        List<String> hubs = config.hubs() != null
+                ? config.hubs()
+                : before.stream().map(Samples::language).distinct().toList();
         for (Samples line : before) {
             String fact = ExperimentReport.fact(line.id());
             boolean own = known.getOrDefault(List.of(fact, line.language()), false);
-            boolean helped = hubs.stream().anyMatch(hub -> !hub.equals(line.language()) && known.getOrDefault(List.of(fact, hub), false));
+            boolean helped = hubs.stream()
+                    .anyMatch(hub -> !hub.equals(line.language()) && known.getOrDefault(List.of(fact, hub), false));
             Group group = groups.get(List.of(own, helped));
             group.before.add(line);
             group.after.add(after.get(List.of(line.id(), line.language())));
@@ -91,8 +101,17 @@ record ExperimentWays(ExperimentConfig config) {
         List<ReportData.Known> rows = new ArrayList<>();
         groups.forEach((key, group) -> {
             if (!group.before.isEmpty()) {
-                rows.add(new ReportData.Known(heldOut, key.getFirst(), key.getLast(), group.before.size(), right(group.before), right(group.after),
-                        unanswered(group.before), unanswered(group.after), shares(group.before), shares(group.after)));
+                rows.add(new ReportData.Known(
+                        heldOut,
+                        key.getFirst(),
+                        key.getLast(),
+                        group.before.size(),
+                        right(group.before),
+                        right(group.after),
+                        unanswered(group.before),
+                        unanswered(group.after),
+                        shares(group.before),
+                        shares(group.after)));
             }
         });
         return rows;
@@ -105,12 +124,19 @@ record ExperimentWays(ExperimentConfig config) {
     }
 
     private static double right(List<Samples> lines) {
-        return lines.stream().filter(line -> line.answer() != null && line.answer().equals(EvaluateStage.prediction(line).prediction())).count()
+        return lines.stream()
+                        .filter(line -> line.answer() != null
+                                && line.answer()
+                                        .equals(EvaluateStage.prediction(line).prediction()))
+                        .count()
                 / (double) lines.size();
     }
 
     private static double unanswered(List<Samples> lines) {
-        return lines.stream().filter(line -> EvaluateStage.prediction(line).prediction() == null).count() / (double) lines.size();
+        return lines.stream()
+                        .filter(line -> EvaluateStage.prediction(line).prediction() == null)
+                        .count()
+                / (double) lines.size();
     }
 
     private Map<String, Double> shares(List<Samples> lines) {
@@ -131,14 +157,26 @@ record ExperimentWays(ExperimentConfig config) {
             String is = kind(now);
             if (!was.equals(is)) {
                 List<ReportData.Changed> own = byChange.computeIfAbsent(was + " " + is, key -> new ArrayList<>());
-                ReportData.Changed change = new ReportData.Changed(before.id(), before.language(), before.relation(), before.question(),
-                        before.choices(), before.answer(), was, said(before), is, said(now));
-                boolean gained = change.truth() != null && change.truth().equals(change.after().answer())
+                ReportData.Changed change = new ReportData.Changed(
+                        before.id(),
+                        before.language(),
+                        before.relation(),
+                        before.question(),
+                        before.choices(),
+                        before.answer(),
+                        was,
+                        said(before),
+                        is,
+                        said(now));
+                boolean gained = change.truth() != null
+                        && change.truth().equals(change.after().answer())
                         && !change.truth().equals(change.before().answer());
                 own.add(gained ? 0 : own.size(), change);
             }
         }
-        return byChange.values().stream().flatMap(own -> own.stream().limit(MOST)).toList();
+        return byChange.values().stream()
+                .flatMap(own -> own.stream().limit(MOST))
+                .toList();
     }
 
     private String kind(Samples line) {
@@ -146,6 +184,8 @@ record ExperimentWays(ExperimentConfig config) {
     }
 
     private static ReportData.Said said(Samples line) {
-        return new ReportData.Said(line.responses().getFirst().text(), EvaluateStage.prediction(line).prediction());
+        return new ReportData.Said(
+                line.responses().getFirst().text(),
+                EvaluateStage.prediction(line).prediction());
     }
 }

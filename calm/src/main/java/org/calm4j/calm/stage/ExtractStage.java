@@ -20,10 +20,19 @@ public record ExtractStage(List<Path> samples, Path output) {
     public record Explained(String id, String language, int response, Extraction extraction) {
         /** One line: where, the label, the rule, the words that decided. */
         public String text() {
-            String span = extraction.span() == null ? "" : " \"" + extraction.span().replaceAll("\\s+", " ").strip() + "\"";
-            return String.format(Locale.ROOT, "%s %s #%d: %s by %s%s%s", id, language, response, extraction.label() == null ? "-"
-                    : extraction.label(),
-                    extraction.rule().text(), span, extraction.againstText() ? ", against the text of another option" : "");
+            String span = extraction.span() == null
+                    ? ""
+                    : " \"" + extraction.span().replaceAll("\\s+", " ").strip() + "\"";
+            return String.format(
+                    Locale.ROOT,
+                    "%s %s #%d: %s by %s%s%s",
+                    id,
+                    language,
+                    response,
+                    extraction.label() == null ? "-" : extraction.label(),
+                    extraction.rule().text(),
+                    span,
+                    extraction.againstText() ? ", against the text of another option" : "");
         }
     }
 
@@ -31,12 +40,21 @@ public record ExtractStage(List<Path> samples, Path output) {
      * @param rules how many responses each rule decided
      * @param againstText answers whose label was followed by another option's text; the label counts
      */
-    public record Summary(int responses, int answered, Map<String, Integer> rules, @JsonProperty("against_text") int againstText,
+    public record Summary(
+            int responses,
+            int answered,
+            Map<String, Integer> rules,
+            @JsonProperty("against_text") int againstText,
             Path output) {
         public String text() {
-            return String.format(Locale.ROOT, "%d responses, %d with an answer (%d against the text beside the label): %s. In %s",
-                    responses, answered,
-                    againstText, rules, output);
+            return String.format(
+                    Locale.ROOT,
+                    "%d responses, %d with an answer (%d against the text beside the label): %s. In %s",
+                    responses,
+                    answered,
+                    againstText,
+                    rules,
+                    output);
         }
     }
 
@@ -55,7 +73,8 @@ public record ExtractStage(List<Path> samples, Path output) {
                 rules.merge(found.rule().text(), 1, Integer::sum);
                 answered += found.label() == null ? 0 : 1;
                 against += found.againstText() ? 1 : 0;
-                responses.add(new Samples.Response(response.text(), found.label(), response.logprob(), response.numTokens()));
+                responses.add(
+                        new Samples.Response(response.text(), found.label(), response.logprob(), response.numTokens()));
             }
             filled.add(line.with(responses));
         }

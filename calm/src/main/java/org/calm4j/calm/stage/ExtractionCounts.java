@@ -16,8 +16,7 @@ final class ExtractionCounts {
     private int answered;
     private int againstText;
 
-    private ExtractionCounts() {
-    }
+    private ExtractionCounts() {}
 
     static Map<String, ReportData.Extracted> of(List<Samples> lines) {
         Map<String, ExtractionCounts> counts = new LinkedHashMap<>();
@@ -27,8 +26,8 @@ final class ExtractionCounts {
             line.responses().forEach(response -> own.add(response, extractor.extract(response.text())));
         }
         Map<String, ReportData.Extracted> extracted = new LinkedHashMap<>();
-        counts.forEach((language, own) -> extracted.put(language,
-                new ReportData.Extracted(own.responses, own.answered, own.rules, own.againstText)));
+        counts.forEach((language, own) -> extracted.put(
+                language, new ReportData.Extracted(own.responses, own.answered, own.rules, own.againstText)));
         return extracted;
     }
 

@@ -17,14 +17,12 @@ import org.calm4j.engine.io.Json;
 
 /** SHA-256 of settings, files, and folders with a model: what decides whether work is done already. */
 public final class Fingerprint {
-    private record Version(Path file, long size, FileTime modified) {
-    }
+    private record Version(Path file, long size, FileTime modified) {}
 
     // Many stages read the same model, which may be large.
     private static final Map<Version, String> SEEN = new ConcurrentHashMap<>();
 
-    private Fingerprint() {
-    }
+    private Fingerprint() {}
 
     /** Of a value as JSON. */
     static String of(Object settings) {
@@ -87,8 +85,14 @@ public final class Fingerprint {
     /** Whether a file of a model's folder counts as part of the model. */
     public static boolean isOfModel(Path file) {
         String name = file.getFileName().toString();
-        return Files.isRegularFile(file) && !name.startsWith(".") && !name.startsWith("train_")
-                && (name.endsWith(".safetensors") || name.endsWith("config.json") || name.startsWith("tokenizer") || name.startsWith("prompts.")
-                        || name.equals("chat_template.jinja") || name.equals("index.json"));
+        return Files.isRegularFile(file)
+                && !name.startsWith(".")
+                && !name.startsWith("train_")
+                && (name.endsWith(".safetensors")
+                        || name.endsWith("config.json")
+                        || name.startsWith("tokenizer")
+                        || name.startsWith("prompts.")
+                        || name.equals("chat_template.jinja")
+                        || name.equals("index.json"));
     }
 }

@@ -24,8 +24,7 @@ import org.calm4j.engine.model.ModelFolder;
  */
 public record GenerateStage(Sampling sampling) {
     /** @param where for messages */
-    private record Line(JsonNode id, int[] tokens, String where) {
-    }
+    private record Line(JsonNode id, int[] tokens, String where) {}
 
     /** Continues one prompt. */
     public List<ObjectNode> ofPrompt(ModelFolder model, String prompt, Progress progress) {
@@ -48,7 +47,11 @@ public record GenerateStage(Sampling sampling) {
     private static Line line(JsonNode line, String where, ModelFolder model) {
         JsonNode id = ScoreStage.id(line, where);
         if (line.has("input_ids")) {
-            return new Line(id, TrainingData.ids(line, "input_ids", where, model.model().config().vocabSize()), where);
+            return new Line(
+                    id,
+                    TrainingData.ids(
+                            line, "input_ids", where, model.model().config().vocabSize()),
+                    where);
         }
         if (!line.has("prompt") && !line.has("messages")) {
             throw CalmException.badInput(where, "expected prompt, messages or input_ids");
@@ -63,12 +66,12 @@ public record GenerateStage(Sampling sampling) {
     private List<ObjectNode> run(ModelFolder model, List<Line> lines, Progress progress) {
         List<int[]> prompts = lines.stream().map(Line::tokens).toList();
         Generator generator = new Generator(model);
-        Sampling settled = settle(generator, prompts, sampling, i -> lines.get(i).where(), progress);
+        Sampling settled =
+                settle(generator, prompts, sampling, i -> lines.get(i).where(), progress);
         progress.start("generate", lines.size());
         List<List<Completion>> completions;
         try {
-            completions = generator.generate(prompts, settled,
-                    done -> progress.at(done, ""));
+            completions = generator.generate(prompts, settled, done -> progress.at(done, ""));
         } finally {
             progress.end();
         }
@@ -88,14 +91,16 @@ public record GenerateStage(Sampling sampling) {
      *
      * @param where the place of a prompt, for messages
      */
-    static Sampling settle(Generator generator, List<int[]> prompts, Sampling sampling, IntFunction<String> where, Progress progress) {
+    static Sampling settle(
+            Generator generator, List<int[]> prompts, Sampling sampling, IntFunction<String> where, Progress progress) {
         Sampling settled = generator.settle(prompts, sampling);
         for (int i = 0; i < prompts.size(); i++) {
             List<int[]> one = List.of(prompts.get(i));
             Messages.at(where.apply(i), () -> generator.check(one, settled));
         }
         if (sampling.maxNewTokens() == Sampling.FITTING && settled.maxNewTokens() < Sampling.DEFAULT_NEW_TOKENS) {
-            progress.say("calm: " + settled.maxNewTokens() + " new tokens at most, which is what the longest prompt leaves of the model's positions");
+            progress.say("calm: " + settled.maxNewTokens()
+                    + " new tokens at most, which is what the longest prompt leaves of the model's positions");
         }
         return settled;
     }

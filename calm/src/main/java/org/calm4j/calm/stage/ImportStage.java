@@ -33,9 +33,16 @@ import org.calm4j.engine.io.Jsonl;
  * @param output questions, samples, or lines with {@code prompt} and {@code completion} or {@code messages}
  * @param report where all problems go, not only the first ones; may be null
  */
-public record ImportStage(List<Path> files, String language, String answersFrom, List<Path> parallel, boolean align, Path output,
+public record ImportStage(
+        List<Path> files,
+        String language,
+        String answersFrom,
+        List<Path> parallel,
+        boolean align,
+        Path output,
         Path report) {
-    public ImportStage(List<Path> files, String language, List<Path> parallel, boolean align, Path output, Path report) {
+    public ImportStage(
+            List<Path> files, String language, List<Path> parallel, boolean align, Path output, Path report) {
         this(files, language, null, parallel, align, output, report);
     }
 
@@ -49,13 +56,19 @@ public record ImportStage(List<Path> files, String language, String answersFrom,
      * @param againstText answers whose label was followed by another option's text; null without responses
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
-    public record Summary(Layout layout, String language, int items, int skipped, Map<String, Integer> problems,
-            List<Report.Problem> examples, List<String> notes, Double answered,
-            @JsonProperty("against_text") Integer againstText, Path output) {
-    }
+    public record Summary(
+            Layout layout,
+            String language,
+            int items,
+            int skipped,
+            Map<String, Integer> problems,
+            List<Report.Problem> examples,
+            List<String> notes,
+            Double answered,
+            @JsonProperty("against_text") Integer againstText,
+            Path output) {}
 
-    private record Filled(Object line, int responses, int answered, int against) {
-    }
+    private record Filled(Object line, int responses, int answered, int against) {}
 
     /** @throws CalmException wrong usage: no such language; bad input: nothing that is known, or items of two layouts */
     public Summary run() {
@@ -70,7 +83,8 @@ public record ImportStage(List<Path> files, String language, String answersFrom,
             }
             other.compare(imported);
         }
-        List<Filled> filled = imported.lines().parallelStream().map(ImportStage::filled).toList();
+        List<Filled> filled =
+                imported.lines().parallelStream().map(ImportStage::filled).toList();
         List<Object> lines = filled.stream().map(Filled::line).toList();
         int responses = filled.stream().mapToInt(Filled::responses).sum();
         int answered = filled.stream().mapToInt(Filled::answered).sum();
@@ -80,8 +94,17 @@ public record ImportStage(List<Path> files, String language, String answersFrom,
         if (report != null) {
             Jsonl.write(report, found.all());
         }
-        return new Summary(imported.layout(), imported.language(), lines.size(), found.leftOut(), found.counts(), found.examples(),
-                imported.notes(), responses == 0 ? null : (double) answered / responses, responses == 0 ? null : against, output);
+        return new Summary(
+                imported.layout(),
+                imported.language(),
+                lines.size(),
+                found.leftOut(),
+                found.counts(),
+                found.examples(),
+                imported.notes(),
+                responses == 0 ? null : (double) answered / responses,
+                responses == 0 ? null : against,
+                output);
     }
 
     /** A line with the answers of its responses, where it has any. */
@@ -91,12 +114,16 @@ public record ImportStage(List<Path> files, String language, String answersFrom,
         }
         // Where the model saw other labels, its responses name those.
         OptionsText asked = samples.prompt() == null ? null : OptionsText.parse(samples.prompt());
-        boolean relabelled = asked != null && !asked.hasLetters() && asked.choices().equals(samples.choices());
+        boolean relabelled =
+                asked != null && !asked.hasLetters() && asked.choices().equals(samples.choices());
         List<Question.Choice> seen = new ArrayList<>();
         for (int i = 0; i < samples.choices().size(); i++) {
             Question.Choice choice = samples.choices().get(i);
-            seen.add(relabelled ? new Question.Choice(Normalizer.normalize(asked.written().get(i), Normalizer.Form.NFKC), choice.text())
-                    : choice);
+            seen.add(
+                    relabelled
+                            ? new Question.Choice(
+                                    Normalizer.normalize(asked.written().get(i), Normalizer.Form.NFKC), choice.text())
+                            : choice);
         }
         AnswerExtractor extractor = new AnswerExtractor(seen);
         List<Samples.Response> responses = new ArrayList<>();
@@ -106,8 +133,11 @@ public record ImportStage(List<Path> files, String language, String answersFrom,
             Extraction found = extractor.extract(response.text());
             answered += found.label() == null ? 0 : 1;
             against += found.againstText() ? 1 : 0;
-            String label = seen.stream().filter(choice -> choice.label().equals(found.label())).findFirst()
-                    .map(choice -> samples.choices().get(seen.indexOf(choice)).label()).orElse(null);
+            String label = seen.stream()
+                    .filter(choice -> choice.label().equals(found.label()))
+                    .findFirst()
+                    .map(choice -> samples.choices().get(seen.indexOf(choice)).label())
+                    .orElse(null);
             responses.add(new Samples.Response(response.text(), label, response.logprob(), response.numTokens()));
         }
         return new Filled(samples.with(responses), responses.size(), answered, against);

@@ -15,6 +15,7 @@ final class LabelColumn {
     private final Map<String, String> changed = new LinkedHashMap<>();
     /** The number that means the first label; null where numbers mean nothing, or nothing tells which. */
     private final Integer base;
+
     private int changes;
     private int least = Integer.MAX_VALUE;
     private int greatest = -1;
@@ -55,9 +56,12 @@ final class LabelColumn {
                 last |= number == end;
                 beyond |= number > end;
                 // Labels that are neither letters nor numbers in a row, such as 10 and 20, are only themselves.
-                letters |= question.firstNumber() == null && question.all().contains(values.get(i).strip());
+                letters |= question.firstNumber() == null
+                        && question.all().contains(values.get(i).strip());
             } else {
-                letters |= values.get(i) != null && question.firstNumber() == null && question.label(values.get(i)) != null;
+                letters |= values.get(i) != null
+                        && question.firstNumber() == null
+                        && question.label(values.get(i)) != null;
             }
         }
         if (greatest < 0 || letters) {
@@ -65,10 +69,13 @@ final class LabelColumn {
         }
         if (first != null) {
             // Numbers for numbers: the same, unless one of the two counts from 0 and the other from 1.
-            return first == 1 && least == 0 && !reaches(values, questions) ? Integer.valueOf(0)
+            return first == 1 && least == 0 && !reaches(values, questions)
+                    ? Integer.valueOf(0)
                     : first == 0 && least > 0 && last && !beyond ? Integer.valueOf(1) : first;
         }
-        Integer decided = least == 0 && !last && !beyond ? Integer.valueOf(0) : least > 0 && last && !beyond ? Integer.valueOf(1) : null;
+        Integer decided = least == 0 && !last && !beyond
+                ? Integer.valueOf(0)
+                : least > 0 && last && !beyond ? Integer.valueOf(1) : null;
         undecided = decided == null;
         return decided;
     }
@@ -78,7 +85,9 @@ final class LabelColumn {
         for (int i = 0; i < values.size(); i++) {
             Integer number = values.get(i) == null ? null : LabelSet.number(values.get(i));
             Integer first = questions.get(i).firstNumber();
-            if (number != null && first != null && number >= first + questions.get(i).known() - 1) {
+            if (number != null
+                    && first != null
+                    && number >= first + questions.get(i).known() - 1) {
                 return true;
             }
         }

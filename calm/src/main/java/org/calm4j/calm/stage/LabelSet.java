@@ -17,10 +17,13 @@ import java.util.stream.IntStream;
  */
 record LabelSet(List<String> all, int known, boolean open) {
     /** A letter or a number, whatever signs stand around it: "A.", "(A)", "**A**". */
-    private static final Pattern MARKED = Pattern.compile("[\\s(\\[{<\"'*`_]*(\\p{L}|\\d{1,2})[\\s)\\]}>\"'*`_.:,;、。]*");
+    private static final Pattern MARKED =
+            Pattern.compile("[\\s(\\[{<\"'*`_]*(\\p{L}|\\d{1,2})[\\s)\\]}>\"'*`_.:,;、。]*");
     /** How people write that there is no answer. */
-    private static final Pattern NOTHING = Pattern.compile("(?i)[\\[(<{]?\\s*(none|null|nil|n/?a|nan|invalid|unknown|no[ _-]?answer|unanswered"
-            + "|missing|error|failed|undefined|empty|[-–—?._]*)\\s*[\\])>}]?");
+    private static final Pattern NOTHING =
+            Pattern.compile("(?i)[\\[(<{]?\\s*(none|null|nil|n/?a|nan|invalid|unknown|no[ _-]?answer|unanswered"
+                    + "|missing|error|failed|undefined|empty|[-–—?._]*)\\s*[\\])>}]?");
+
     private static final int FEWEST = 5;
     private static final int LAST_LETTER = 25;
     private static final int LAST_NUMBER = 99;
@@ -37,24 +40,48 @@ record LabelSet(List<String> all, int known, boolean open) {
         List<String> said = written(predictions);
         List<String> sure = written(answers);
         List<String> some = sure.isEmpty() ? said : sure;
-        List<Integer> letters = some.stream().map(LabelSet::letter).filter(Objects::nonNull).toList();
-        List<Integer> numbers = some.stream().map(LabelSet::number).filter(Objects::nonNull).toList();
+        List<Integer> letters =
+                some.stream().map(LabelSet::letter).filter(Objects::nonNull).toList();
+        List<Integer> numbers =
+                some.stream().map(LabelSet::number).filter(Objects::nonNull).toList();
         if (2 * Math.max(letters.size(), numbers.size()) <= some.size()) {
             // "none" is a label here where it is an answer.
-            return new LabelSet(answers.stream().filter(answer -> answer != null && !answer.isBlank()).map(String::strip).distinct().toList(),
-                    0, true);
+            return new LabelSet(
+                    answers.stream()
+                            .filter(answer -> answer != null && !answer.isBlank())
+                            .map(String::strip)
+                            .distinct()
+                            .toList(),
+                    0,
+                    true);
         }
         if (letters.size() >= numbers.size()) {
-            char a = 2 * some.stream().filter(each -> core(each).matches("[A-Z]")).count() >= letters.size() ? 'A' : 'a';
-            return run(0, sure.isEmpty() ? List.of() : letters, said.stream().map(LabelSet::letter).toList(), LAST_LETTER,
+            char a = 2
+                                    * some.stream()
+                                            .filter(each -> core(each).matches("[A-Z]"))
+                                            .count()
+                            >= letters.size()
+                    ? 'A'
+                    : 'a';
+            return run(
+                    0,
+                    sure.isEmpty() ? List.of() : letters,
+                    said.stream().map(LabelSet::letter).toList(),
+                    LAST_LETTER,
                     place -> String.valueOf((char) (a + place)));
         }
-        return run(numbers.contains(0) ? 0 : 1, sure.isEmpty() ? List.of() : numbers, said.stream().map(LabelSet::number).toList(),
-                LAST_NUMBER, String::valueOf);
+        return run(
+                numbers.contains(0) ? 0 : 1,
+                sure.isEmpty() ? List.of() : numbers,
+                said.stream().map(LabelSet::number).toList(),
+                LAST_NUMBER,
+                String::valueOf);
     }
 
-    // As far as the answers go, and on as long as predictions say the next one: after "D" an "X" for "none" is no label.
-    private static LabelSet run(int first, List<Integer> answers, List<Integer> said, int greatest, IntFunction<String> text) {
+    // As far as the answers go, and on as long as predictions say the next one: after "D" an "X" for "none" is no
+    // label.
+    private static LabelSet run(
+            int first, List<Integer> answers, List<Integer> said, int greatest, IntFunction<String> text) {
         int known = answers.stream().mapToInt(each -> each - first + 1).max().orElse(0);
         int last = first + Math.max(known, FEWEST) - 1;
         while (last < greatest && said.contains(last + 1)) {
@@ -62,13 +89,15 @@ record LabelSet(List<String> all, int known, boolean open) {
         }
         // Of two letters nobody knows how many more there are.
         boolean few = known == 0 || greatest == LAST_LETTER && known <= 2;
-        return new LabelSet(IntStream.rangeClosed(first, last).mapToObj(text).toList(), few ? last - first + 1 : known, false);
+        return new LabelSet(
+                IntStream.rangeClosed(first, last).mapToObj(text).toList(), few ? last - first + 1 : known, false);
     }
 
     /** The number that the labels begin with, where they are numbers one after the other; null elsewhere. */
     Integer firstNumber() {
         Integer first = all.isEmpty() ? null : number(all.getFirst());
-        boolean consecutive = first != null && !open
+        boolean consecutive = first != null
+                && !open
                 && IntStream.range(0, all.size()).allMatch(i -> all.get(i).equals(String.valueOf(first + i)));
         return consecutive ? first : null;
     }
@@ -82,7 +111,10 @@ record LabelSet(List<String> all, int known, boolean open) {
         if (all.contains(core)) {
             return core;
         }
-        String other = all.stream().filter(label -> label.equalsIgnoreCase(core)).findFirst().orElse(null);
+        String other = all.stream()
+                .filter(label -> label.equalsIgnoreCase(core))
+                .findFirst()
+                .orElse(null);
         if (other == null && firstNumber() != null && letter(value) != null && letter(value) < all.size()) {
             return all.get(letter(value));
         }
@@ -90,12 +122,17 @@ record LabelSet(List<String> all, int known, boolean open) {
     }
 
     private static List<String> written(List<String> values) {
-        return values.stream().filter(value -> !isNothing(value)).map(String::strip).toList();
+        return values.stream()
+                .filter(value -> !isNothing(value))
+                .map(String::strip)
+                .toList();
     }
 
     /** Whether a value says that there is none, or nothing at all. */
     static boolean isNothing(String value) {
-        return value == null || value.codePoints().allMatch(c -> Character.isWhitespace(c) || Character.getType(c) == Character.FORMAT)
+        return value == null
+                || value.codePoints()
+                        .allMatch(c -> Character.isWhitespace(c) || Character.getType(c) == Character.FORMAT)
                 || NOTHING.matcher(value.strip()).matches();
     }
 

@@ -16,7 +16,12 @@ import java.util.TreeMap;
  * @param languages the same by language, or by two with a plus between them
  */
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-public record PairCounts(int pairs, Map<String, Integer> sources, Map<String, Integer> skipped, int responses, Map<String, Integer> dropped,
+public record PairCounts(
+        int pairs,
+        Map<String, Integer> sources,
+        Map<String, Integer> skipped,
+        int responses,
+        Map<String, Integer> dropped,
         Map<String, Language> languages) {
     /** More than this share of the responses left out is worth a warning. */
     private static final double LOUD = 0.05;
@@ -27,9 +32,15 @@ public record PairCounts(int pairs, Map<String, Integer> sources, Map<String, In
      * @param offLanguage responses that answer in another language, and were left out on either side
      */
     @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-    public record Language(int questions, int withPair, int pairs, Map<String, Integer> sources, Map<String, Integer> skipped, int responses,
-            Map<String, Integer> dropped, int offLanguage) {
-    }
+    public record Language(
+            int questions,
+            int withPair,
+            int pairs,
+            Map<String, Integer> sources,
+            Map<String, Integer> skipped,
+            int responses,
+            Map<String, Integer> dropped,
+            int offLanguage) {}
 
     /** Counts one language while its questions go by. */
     static final class Counter {
@@ -103,23 +114,35 @@ public record PairCounts(int pairs, Map<String, Integer> sources, Map<String, In
 
     /** What was left out, by the rule; empty where nothing was. */
     String left() {
-        return dropped.isEmpty() ? "" : String.format(Locale.ROOT, "%d of %d responses left out %s", sum(dropped), responses, dropped);
+        return dropped.isEmpty()
+                ? ""
+                : String.format(Locale.ROOT, "%d of %d responses left out %s", sum(dropped), responses, dropped);
     }
 
     /** Where much was left out, by more than a twentieth: what to know of it, one line; null otherwise. */
     public String warning() {
-        return sum(dropped) <= LOUD * responses ? null : String.format(Locale.ROOT,
-                "warning: pairs left out %.1f %% of the responses, on both sides: %s; keep_off_language keeps them",
-                100.0 * sum(dropped) / responses, dropped);
+        return sum(dropped) <= LOUD * responses
+                ? null
+                : String.format(
+                        Locale.ROOT,
+                        "warning: pairs left out %.1f %% of the responses, on both sides: %s; keep_off_language keeps them",
+                        100.0 * sum(dropped) / responses,
+                        dropped);
     }
 
     /** For people, without a line end. */
     public String text() {
-        StringBuilder text = new StringBuilder(pairs + " pairs " + sources + ", none for " + skipped + (dropped.isEmpty() ? "" : ", " + left())
-                + ".");
+        StringBuilder text = new StringBuilder(
+                pairs + " pairs " + sources + ", none for " + skipped + (dropped.isEmpty() ? "" : ", " + left()) + ".");
         if (languages.size() > 1) {
-            languages.forEach((name, own) -> text.append(System.lineSeparator()).append(name).append(": ").append(own.pairs).append(" pairs of ")
-                    .append(own.withPair).append(" questions, none for ").append(own.skipped)
+            languages.forEach((name, own) -> text.append(System.lineSeparator())
+                    .append(name)
+                    .append(": ")
+                    .append(own.pairs)
+                    .append(" pairs of ")
+                    .append(own.withPair)
+                    .append(" questions, none for ")
+                    .append(own.skipped)
                     .append(own.dropped.isEmpty() ? "" : ", responses left out " + own.dropped));
         }
         return text.toString();

@@ -13,8 +13,7 @@ import org.calm4j.engine.text.ChatTemplate;
 
 /** Pairs as this program, TRL or LLaMA-Factory reads them. */
 final class PairFormat {
-    private PairFormat() {
-    }
+    private PairFormat() {}
 
     /** Text, or messages after turns of a conversation. */
     private record Trl(Object prompt, Object chosen, Object rejected) {
@@ -22,24 +21,31 @@ final class PairFormat {
             if (pair.history() == null) {
                 return new Trl(pair.prompt(), pair.chosen(), pair.rejected());
             }
-            return new Trl(Messages.of(pair.asked()), List.of(ChatTemplate.message("assistant", pair.chosen())),
+            return new Trl(
+                    Messages.of(pair.asked()),
+                    List.of(ChatTemplate.message("assistant", pair.chosen())),
                     List.of(ChatTemplate.message("assistant", pair.rejected())));
         }
     }
 
     @JsonInclude(JsonInclude.Include.NON_NULL)
-    private record LlamaFactory(String instruction, String input, String chosen, String rejected, List<List<String>> history) {
-    }
+    private record LlamaFactory(
+            String instruction, String input, String chosen, String rejected, List<List<String>> history) {}
 
     static void write(PairOptions.Format format, List<Pair> pairs, Path output) {
         switch (format) {
             case CALM -> Jsonl.write(output, pairs);
             case TRL -> Jsonl.write(output, pairs.stream().map(Trl::of).toList());
             case LLAMA_FACTORY -> {
-                Json.write(output, pairs.stream().map(pair -> new LlamaFactory(pair.prompt(), "", pair.chosen(), pair.rejected(),
-                        pair.history())).toList());
-                Json.write(datasetInfo(output), Map.of(name(output),
-                        entry(output, pairs.stream().anyMatch(pair -> pair.history() != null))));
+                Json.write(
+                        output,
+                        pairs.stream()
+                                .map(pair -> new LlamaFactory(
+                                        pair.prompt(), "", pair.chosen(), pair.rejected(), pair.history()))
+                                .toList());
+                Json.write(
+                        datasetInfo(output),
+                        Map.of(name(output), entry(output, pairs.stream().anyMatch(pair -> pair.history() != null))));
             }
         }
     }

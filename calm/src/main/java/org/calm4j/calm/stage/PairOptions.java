@@ -70,37 +70,57 @@ public final class PairOptions extends TranslatorOptions {
         }
     }
 
-    @Option(names = "--chosen", paramLabel = "POLICY",
-            description = "Which of the responses that agree with the vote: frequent (default), first, random, logprob, shortest or longest.")
+    @Option(
+            names = "--chosen",
+            paramLabel = "POLICY",
+            description =
+                    "Which of the responses that agree with the vote: frequent (default), first, random, logprob, shortest or longest.")
     public Policy chosen = Policy.FREQUENT;
 
-    @Option(names = "--rejected", paramLabel = "POLICY",
-            description = "Which of the others: the same policies, and most-voted or least-voted, by the votes of their answers. Default: frequent.")
+    @Option(
+            names = "--rejected",
+            paramLabel = "POLICY",
+            description =
+                    "Which of the others: the same policies, and most-voted or least-voted, by the votes of their answers. Default: frequent.")
     public Policy rejected = Policy.FREQUENT;
 
-    @Option(names = {"--pairs-per-question", "--max-pairs-per-question"}, paramLabel = "N",
+    @Option(
+            names = {"--pairs-per-question", "--max-pairs-per-question"},
+            paramLabel = "N",
             description = "Pairs of a question in a language (or two) at most; default ${DEFAULT-VALUE}.")
     public int pairsPerQuestion = 1;
 
-    @Option(names = "--chosen-sources", paramLabel = "S,…", split = ",",
-            description = "Where the chosen response may come from, the first that has one: sampled, translated (with --translator), "
-                + "template (a response of the language with the option's text exchanged), option (the bare text). Default: "
-                + "sampled,translated,template.")
+    @Option(
+            names = "--chosen-sources",
+            paramLabel = "S,…",
+            split = ",",
+            description =
+                    "Where the chosen response may come from, the first that has one: sampled, translated (with --translator), "
+                            + "template (a response of the language with the option's text exchanged), option (the bare text). Default: "
+                            + "sampled,translated,template.")
     public List<Source> chosenSources = List.of(Source.SAMPLED, Source.TRANSLATED, Source.TEMPLATE);
 
-    @Option(names = "--keep-off-language",
-            description = "Keep responses whose answer is plainly in another language; default: they are left out, chosen and rejected alike.")
+    @Option(
+            names = "--keep-off-language",
+            description =
+                    "Keep responses whose answer is plainly in another language; default: they are left out, chosen and rejected alike.")
     public boolean keepOffLanguage;
 
-    @Option(names = "--margin-weights",
+    @Option(
+            names = "--margin-weights",
             description = "Weigh each pair by the votes of its chosen answer less those of its rejected one (ScPO).")
     public boolean marginWeights;
 
-    @Option(names = "--two-languages",
-            description = "Pairs of languages for dpo --loss-type dco: the same chosen and the same rejected answer in two languages.")
+    @Option(
+            names = "--two-languages",
+            description =
+                    "Pairs of languages for dpo --loss-type dco: the same chosen and the same rejected answer in two languages.")
     public boolean twoLanguages;
 
-    @Option(names = "--format", paramLabel = "calm|trl|llama-factory", description = "How pairs are written; default ${DEFAULT-VALUE}.")
+    @Option(
+            names = "--format",
+            paramLabel = "calm|trl|llama-factory",
+            description = "How pairs are written; default ${DEFAULT-VALUE}.")
     public Format format = Format.CALM;
 
     /** @throws org.calm4j.engine.CalmException wrong usage: a value out of its range, or options that exclude each other */
@@ -108,10 +128,12 @@ public final class PairOptions extends TranslatorOptions {
     void check() {
         super.check();
         TrainingOptions.check(pairsPerQuestion > 0, "--pairs-per-question must be at least 1");
-        TrainingOptions.check(chosen != Policy.MOST_VOTED && chosen != Policy.LEAST_VOTED, "--chosen " + chosen
-                + " says nothing: all of them agree with the vote");
+        TrainingOptions.check(
+                chosen != Policy.MOST_VOTED && chosen != Policy.LEAST_VOTED,
+                "--chosen " + chosen + " says nothing: all of them agree with the vote");
         TrainingOptions.check(!chosenSources.isEmpty(), "--chosen-sources needs one or more");
-        TrainingOptions.check(!twoLanguages || format == Format.CALM,
+        TrainingOptions.check(
+                !twoLanguages || format == Format.CALM,
                 "--two-languages has the form of dpo --loss-type dco alone; leave out --format");
     }
 }

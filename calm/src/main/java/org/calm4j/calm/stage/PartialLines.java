@@ -30,10 +30,10 @@ import org.calm4j.engine.model.CausalLm;
 final class PartialLines<T> implements AutoCloseable {
     /** Weights times sequences of a part, about. */
     private static final long WEIGHTS = 1L << 31;
+
     private static final String BEGINNING = "{\"key\":\"";
 
-    private record Key(String key) {
-    }
+    private record Key(String key) {}
 
     private final Path output;
     private final Path partial;
@@ -41,6 +41,7 @@ final class PartialLines<T> implements AutoCloseable {
     private final List<T> lines = new ArrayList<>();
     /** Null where nothing is kept. */
     private final FileChannel channel;
+
     private final OutputLock lock;
 
     private PartialLines(Path output, Class<T> type, String key, int part, boolean resume, Consumer<String> say) {
@@ -49,7 +50,8 @@ final class PartialLines<T> implements AutoCloseable {
         partial = of(output);
         if (AtomicFile.isStream(output)) {
             if (resume) {
-                throw CalmException.badInput(output, "is no regular file, so a stopped run left nothing there to --resume; give a file");
+                throw CalmException.badInput(
+                        output, "is no regular file, so a stopped run left nothing there to --resume; give a file");
             }
             channel = null;
             lock = null;
@@ -68,7 +70,8 @@ final class PartialLines<T> implements AutoCloseable {
             }
         } catch (IOException e) {
             lock.close();
-            throw CalmException.badInput(partial, "cannot be written (" + e.getClass().getSimpleName() + "); choose another --output", e);
+            throw CalmException.badInput(
+                    partial, "cannot be written (" + e.getClass().getSimpleName() + "); choose another --output", e);
         } catch (RuntimeException e) {
             lock.close();
             throw e;
@@ -82,7 +85,8 @@ final class PartialLines<T> implements AutoCloseable {
             refuseForeign(partial);
             Files.deleteIfExists(partial);
         } catch (IOException e) {
-            throw CalmException.badInput(partial, "cannot be removed (" + e.getClass().getSimpleName() + ")", e);
+            throw CalmException.badInput(
+                    partial, "cannot be removed (" + e.getClass().getSimpleName() + ")", e);
         }
     }
 
@@ -110,7 +114,8 @@ final class PartialLines<T> implements AutoCloseable {
 
     private static void refuseForeign(Path partial) throws IOException {
         if (isForeign(partial)) {
-            throw CalmException.badInput(partial, "is in the way and not what a stopped run left; move it away, or choose another output");
+            throw CalmException.badInput(
+                    partial, "is in the way and not what a stopped run left; move it away, or choose another output");
         }
     }
 
@@ -126,7 +131,8 @@ final class PartialLines<T> implements AutoCloseable {
      * @param say hears what is said aloud
      * @throws CalmException bad input: what is there was made with another key; failed: another process is writing there
      */
-    static <T> PartialLines<T> open(Path output, Class<T> type, String key, int part, boolean resume, Consumer<String> say) {
+    static <T> PartialLines<T> open(
+            Path output, Class<T> type, String key, int part, boolean resume, Consumer<String> say) {
         return new PartialLines<>(output, type, key, part, resume, say);
     }
 
@@ -148,7 +154,9 @@ final class PartialLines<T> implements AutoCloseable {
                 if (from > 0) {
                     whole.add(Json.mapper().treeToValue(line, type));
                 } else if (!key.equals(line.path("key").asText())) {
-                    throw CalmException.badInput(partial, "was begun with other questions, prompts or settings; start anew without --resume");
+                    throw CalmException.badInput(
+                            partial,
+                            "was begun with other questions, prompts or settings; start anew without --resume");
                 }
                 from = end + 1;
                 if (whole.size() % part == 0) {

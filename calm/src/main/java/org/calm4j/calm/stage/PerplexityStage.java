@@ -13,12 +13,10 @@ import org.calm4j.engine.model.Scorer;
 
 /** Statements in, for each language exp of the mean negative log-likelihood of their completions' tokens out. */
 record PerplexityStage(Path statements, Path output) {
-    private record Statement(String language, String prompt, String completion) {
-    }
+    private record Statement(String language, String prompt, String completion) {}
 
     /** @param n statements */
-    record Perplexity(int n, double perplexity) {
-    }
+    record Perplexity(int n, double perplexity) {}
 
     void run(ModelFolder model, Progress progress) {
         List<Statement> lines = Jsonl.read(statements, Statement.class, (line, where) -> {
@@ -29,7 +27,8 @@ record PerplexityStage(Path statements, Path output) {
         });
         List<Scorer.Item> items = new ArrayList<>();
         for (Statement line : lines) {
-            items.add(new Scorer.Item(model.requireTokenizer().encodePrompt(line.prompt()),
+            items.add(new Scorer.Item(
+                    model.requireTokenizer().encodePrompt(line.prompt()),
                     List.of(model.requireTokenizer().encode(line.completion(), false))));
         }
         progress.start("perplexity", items.size());
@@ -41,7 +40,9 @@ record PerplexityStage(Path statements, Path output) {
         }
         Map<String, List<double[]>> byLanguage = new TreeMap<>();
         for (int i = 0; i < lines.size(); i++) {
-            byLanguage.computeIfAbsent(lines.get(i).language(), language -> new ArrayList<>()).add(scores.get(i).getFirst());
+            byLanguage
+                    .computeIfAbsent(lines.get(i).language(), language -> new ArrayList<>())
+                    .add(scores.get(i).getFirst());
         }
         Map<String, Perplexity> result = new TreeMap<>();
         byLanguage.forEach((language, all) -> result.put(language, perplexity(all)));

@@ -30,11 +30,9 @@ record PredictionFiles(List<Prediction> predictions, Map<String, Integer> notLab
     private static final int EXAMPLES = 5;
     private static final int LONGEST = 40;
 
-    private record Line(Prediction prediction, String where) {
-    }
+    private record Line(Prediction prediction, String where) {}
 
-    private record Place(String id, String language) {
-    }
+    private record Place(String id, String language) {}
 
     /**
      * @param questions that were asked, which give labels and truths; empty where they are not known
@@ -58,9 +56,12 @@ record PredictionFiles(List<Prediction> predictions, Map<String, Integer> notLab
         Map<Place, Question> asked = new LinkedHashMap<>();
         questions.forEach(question -> asked.put(new Place(question.id(), question.language()), question));
         List<LabelSet> labels = labels(lines, asked);
-        List<Prediction> read = new ArrayList<>(lines.stream().map(Line::prediction).toList());
+        List<Prediction> read =
+                new ArrayList<>(lines.stream().map(Line::prediction).toList());
         Map<String, Integer> notLabels = new LinkedHashMap<>();
-        Set<String> languages = lines.stream().map(line -> line.prediction.language()).collect(Collectors.toCollection(LinkedHashSet::new));
+        Set<String> languages = lines.stream()
+                .map(line -> line.prediction.language())
+                .collect(Collectors.toCollection(LinkedHashSet::new));
         for (String language : languages) {
             List<Integer> own = new ArrayList<>();
             for (int i = 0; i < read.size(); i++) {
@@ -69,12 +70,23 @@ record PredictionFiles(List<Prediction> predictions, Map<String, Integer> notLab
                 }
             }
             List<LabelSet> sets = own.stream().map(labels::get).toList();
-            List<String> truths = column("answers", own, read, Prediction::answer, sets, language, warnings, new HashMap<>());
-            List<String> said = column("predictions", own, read, Prediction::prediction, sets, language, warnings, notLabels);
+            List<String> truths =
+                    column("answers", own, read, Prediction::answer, sets, language, warnings, new HashMap<>());
+            List<String> said =
+                    column("predictions", own, read, Prediction::prediction, sets, language, warnings, notLabels);
             for (int k = 0; k < own.size(); k++) {
                 Prediction old = read.get(own.get(k));
-                read.set(own.get(k), new Prediction(old.id(), language, truth(truths.get(k), asked.get(new Place(old.id(), language)),
-                        lines.get(own.get(k)).where), said.get(k), said.get(k) == null ? null : old.confidence()));
+                read.set(
+                        own.get(k),
+                        new Prediction(
+                                old.id(),
+                                language,
+                                truth(
+                                        truths.get(k),
+                                        asked.get(new Place(old.id(), language)),
+                                        lines.get(own.get(k)).where),
+                                said.get(k),
+                                said.get(k) == null ? null : old.confidence()));
             }
         }
         if (!notLabels.isEmpty()) {
@@ -92,16 +104,24 @@ record PredictionFiles(List<Prediction> predictions, Map<String, Integer> notLab
         List<Line> read = new ArrayList<>();
         for (Line line : lines) {
             String written = line.prediction.language();
-            String code = codes.computeIfAbsent(written, each -> each.matches("\\s*[A-Za-z]{2,3}\\s*") && LanguageCode.of(each) != null
-                    ? LanguageCode.of(each) : each);
+            String code = codes.computeIfAbsent(
+                    written,
+                    each -> each.matches("\\s*[A-Za-z]{2,3}\\s*") && LanguageCode.of(each) != null
+                            ? LanguageCode.of(each)
+                            : each);
             Prediction old = line.prediction;
             String before = seen.putIfAbsent(new Place(old.id(), code), written);
             if (before != null) {
-                throw CalmException.badInput(line.where, "a second line for id " + old.id() + " in language " + code
-                        + (before.equals(written) ? "" : ", which is written '" + before + "' and '" + written + "'")
-                        + "; keep one line for each id and language");
+                throw CalmException.badInput(
+                        line.where,
+                        "a second line for id " + old.id() + " in language " + code
+                                + (before.equals(written)
+                                        ? ""
+                                        : ", which is written '" + before + "' and '" + written + "'")
+                                + "; keep one line for each id and language");
             }
-            read.add(new Line(new Prediction(old.id(), code, old.answer(), old.prediction(), old.confidence()), line.where));
+            read.add(new Line(
+                    new Prediction(old.id(), code, old.answer(), old.prediction(), old.confidence()), line.where));
         }
         codes.forEach((written, code) -> {
             if (!written.equals(code)) {
@@ -113,31 +133,50 @@ record PredictionFiles(List<Prediction> predictions, Map<String, Integer> notLab
 
     private static List<LabelSet> labels(List<Line> lines, Map<Place, Question> asked) {
         if (asked.isEmpty()) {
-            LabelSet one = LabelSet.guess(lines.stream().map(line -> line.prediction.answer()).toList(),
+            LabelSet one = LabelSet.guess(
+                    lines.stream().map(line -> line.prediction.answer()).toList(),
                     lines.stream().map(line -> line.prediction.prediction()).toList());
             return lines.stream().map(line -> one).toList();
         }
-        return lines.stream().map(line -> {
-            Question question = asked.get(new Place(line.prediction.id(), line.prediction.language()));
-            if (question == null) {
-                throw CalmException.badInput(line.where, "the questions of --data have no id " + line.prediction.id() + " in "
-                        + line.prediction.language());
-            }
-            return LabelSet.of(question.choices().stream().map(Question.Choice::label).toList());
-        }).toList();
+        return lines.stream()
+                .map(line -> {
+                    Question question = asked.get(new Place(line.prediction.id(), line.prediction.language()));
+                    if (question == null) {
+                        throw CalmException.badInput(
+                                line.where,
+                                "the questions of --data have no id " + line.prediction.id() + " in "
+                                        + line.prediction.language());
+                    }
+                    return LabelSet.of(question.choices().stream()
+                            .map(Question.Choice::label)
+                            .toList());
+                })
+                .toList();
     }
 
-    private static List<String> column(String name, List<Integer> own, List<Prediction> all, Function<Prediction, String> value,
-            List<LabelSet> labels, String language, List<String> warnings, Map<String, Integer> strange) {
-        LabelColumn column = new LabelColumn(own.stream().map(i -> value.apply(all.get(i))).toList(), labels);
+    private static List<String> column(
+            String name,
+            List<Integer> own,
+            List<Prediction> all,
+            Function<Prediction, String> value,
+            List<LabelSet> labels,
+            String language,
+            List<String> warnings,
+            Map<String, Integer> strange) {
+        LabelColumn column =
+                new LabelColumn(own.stream().map(i -> value.apply(all.get(i))).toList(), labels);
         if (column.changes() > 0) {
             warnings.add(language + ": " + column.changes() + " " + name + " are read as the labels that they mean: "
-                    + column.changed().entrySet().stream().limit(EXAMPLES).map(each -> quoted(each.getKey()) + " as " + each.getValue())
+                    + column.changed().entrySet().stream()
+                            .limit(EXAMPLES)
+                            .map(each -> quoted(each.getKey()) + " as " + each.getValue())
                             .collect(Collectors.joining(", ")));
         }
         if (column.isUndecided()) {
-            warnings.add(language + ": " + name + " are numbers from " + column.least() + " to " + column.greatest() + ", labels are "
-                    + labels.getFirst().all().getFirst() + ", " + labels.getFirst().all().get(1)
+            warnings.add(language + ": " + name + " are numbers from " + column.least() + " to " + column.greatest()
+                    + ", labels are "
+                    + labels.getFirst().all().getFirst() + ", "
+                    + labels.getFirst().all().get(1)
                     + ", …; whether numbers count from 0 or from 1 nothing tells, so they are not used; write labels");
         }
         column.strange().forEach((each, n) -> strange.merge(each, n, Integer::sum));
@@ -161,10 +200,14 @@ record PredictionFiles(List<Prediction> predictions, Map<String, Integer> notLab
 
     /** With the questions that no prediction is there for, as unanswered. */
     PredictionFiles andUnanswered(List<Question> questions) {
-        Set<Place> there = predictions.stream().map(each -> new Place(each.id(), each.language())).collect(Collectors.toSet());
+        Set<Place> there = predictions.stream()
+                .map(each -> new Place(each.id(), each.language()))
+                .collect(Collectors.toSet());
         List<Prediction> all = new ArrayList<>(predictions);
-        questions.stream().filter(question -> !there.contains(new Place(question.id(), question.language())))
-                .forEach(question -> all.add(new Prediction(question.id(), question.language(), question.answer(), null)));
+        questions.stream()
+                .filter(question -> !there.contains(new Place(question.id(), question.language())))
+                .forEach(question ->
+                        all.add(new Prediction(question.id(), question.language(), question.answer(), null)));
         if (all.size() > predictions.size()) {
             warnings.add(all.size() - predictions.size() + " of " + questions.size()
                     + " questions of --data have no prediction and count as unanswered");
@@ -174,28 +217,47 @@ record PredictionFiles(List<Prediction> predictions, Map<String, Integer> notLab
 
     private static void overlap(List<Prediction> read, Set<String> languages, List<String> warnings) {
         Map<String, Set<String>> byId = new LinkedHashMap<>();
-        read.forEach(each -> byId.computeIfAbsent(each.id(), id -> new TreeSet<>()).add(each.language()));
+        read.forEach(
+                each -> byId.computeIfAbsent(each.id(), id -> new TreeSet<>()).add(each.language()));
         Map<String, Integer> lacking = new LinkedHashMap<>();
-        byId.values().forEach(own -> languages.stream().filter(language -> !own.contains(language))
+        byId.values().forEach(own -> languages.stream()
+                .filter(language -> !own.contains(language))
                 .forEach(language -> lacking.merge(language, 1, Integer::sum)));
         if (languages.size() > 1 && byId.values().stream().allMatch(own -> own.size() == 1)) {
             Map<String, String> firsts = new LinkedHashMap<>();
             read.forEach(each -> firsts.putIfAbsent(each.language(), each.id()));
-            long shared = read.stream().map(each -> each.id().toLowerCase(Locale.ROOT).replaceFirst("(?:^|[-_./])" + each.language()
-                    .toLowerCase(Locale.ROOT) + "(?:$|[-_./])", "")).distinct().count();
-            warnings.add("no two languages have an id in common, so that nothing can agree: " + firsts.entrySet().stream().limit(EXAMPLES)
-                    .map(each -> each.getKey() + " begins with " + quoted(each.getValue())).collect(Collectors.joining(", "))
-                    + "; a question needs the same id in all languages" + (shared < byId.size() ? "; leave the language out of it" : ""));
+            long shared = read.stream()
+                    .map(each -> each.id()
+                            .toLowerCase(Locale.ROOT)
+                            .replaceFirst(
+                                    "(?:^|[-_./])" + each.language().toLowerCase(Locale.ROOT) + "(?:$|[-_./])", ""))
+                    .distinct()
+                    .count();
+            warnings.add("no two languages have an id in common, so that nothing can agree: "
+                    + firsts.entrySet().stream()
+                            .limit(EXAMPLES)
+                            .map(each -> each.getKey() + " begins with " + quoted(each.getValue()))
+                            .collect(Collectors.joining(", "))
+                    + "; a question needs the same id in all languages"
+                    + (shared < byId.size() ? "; leave the language out of it" : ""));
         } else if (!lacking.isEmpty()) {
-            warnings.add(byId.values().stream().filter(own -> own.size() < languages.size()).count() + " of " + byId.size()
-                    + " ids are not in all languages (missing: " + lacking.entrySet().stream().map(each -> each.getKey() + " "
-                            + each.getValue()).collect(Collectors.joining(", ")) + "), which counts as answers that are not equal");
+            warnings.add(byId.values().stream()
+                            .filter(own -> own.size() < languages.size())
+                            .count() + " of " + byId.size()
+                    + " ids are not in all languages (missing: "
+                    + lacking.entrySet().stream()
+                            .map(each -> each.getKey() + " " + each.getValue())
+                            .collect(Collectors.joining(", "))
+                    + "), which counts as answers that are not equal");
         }
     }
 
     private static String counted(Map<String, Integer> values) {
-        return values.entrySet().stream().sorted(Map.Entry.<String, Integer>comparingByValue(Comparator.reverseOrder())).limit(EXAMPLES)
-                .map(each -> quoted(each.getKey()) + " " + each.getValue()).collect(Collectors.joining(", "))
+        return values.entrySet().stream()
+                        .sorted(Map.Entry.<String, Integer>comparingByValue(Comparator.reverseOrder()))
+                        .limit(EXAMPLES)
+                        .map(each -> quoted(each.getKey()) + " " + each.getValue())
+                        .collect(Collectors.joining(", "))
                 + (values.size() > EXAMPLES ? ", …" : "");
     }
 

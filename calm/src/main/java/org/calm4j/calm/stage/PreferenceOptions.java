@@ -16,7 +16,8 @@ public final class PreferenceOptions extends TrainingOptions {
     static final class LossTypes implements Iterable<String> {
         @Override
         public Iterator<String> iterator() {
-            return Stream.concat(PreferenceLoss.NAMES.stream(), Stream.of(ConsistencyLoss.DCO)).iterator();
+            return Stream.concat(PreferenceLoss.NAMES.stream(), Stream.of(ConsistencyLoss.DCO))
+                    .iterator();
         }
     }
 
@@ -24,24 +25,43 @@ public final class PreferenceOptions extends TrainingOptions {
     @Option(names = "--beta", paramLabel = "X", description = "Default 0.1; with dco 1.")
     public Double beta;
 
-    @Option(names = "--loss-type", paramLabel = "NAMES", split = ",", defaultValue = "sigmoid", completionCandidates = LossTypes.class,
-            description = "sigmoid (DPO, default), sft (mean negative log-likelihood of the chosen), or both: sigmoid,sft; robust, hinge, "
-                + "ipo, sppo_hard, nca_pair, apo_zero, apo_down as in TRL; dco (Direct Consistency Optimization, on pairs in two languages).")
+    @Option(
+            names = "--loss-type",
+            paramLabel = "NAMES",
+            split = ",",
+            defaultValue = "sigmoid",
+            completionCandidates = LossTypes.class,
+            description =
+                    "sigmoid (DPO, default), sft (mean negative log-likelihood of the chosen), or both: sigmoid,sft; robust, hinge, "
+                            + "ipo, sppo_hard, nca_pair, apo_zero, apo_down as in TRL; dco (Direct Consistency Optimization, on pairs in two languages).")
     public List<String> lossType = List.of("sigmoid");
 
-    @Option(names = "--loss-weights", paramLabel = "X,…", split = ",", description = "One for each of --loss-type; default 1 each.")
+    @Option(
+            names = "--loss-weights",
+            paramLabel = "X,…",
+            split = ",",
+            description = "One for each of --loss-type; default 1 each.")
     public List<Double> lossWeights = List.of();
 
-    @Option(names = "--label-smoothing", paramLabel = "X", defaultValue = "0",
+    @Option(
+            names = "--label-smoothing",
+            paramLabel = "X",
+            defaultValue = "0",
             description = "Share of pairs believed to be the wrong way round; default ${DEFAULT-VALUE}.")
     public double labelSmoothing;
 
-    @Option(names = "--reference-model", paramLabel = "DIR", description = "Default: the starting model, without its adapter.")
+    @Option(
+            names = "--reference-model",
+            paramLabel = "DIR",
+            description = "Default: the starting model, without its adapter.")
     public Path referenceModel;
 
-    @Option(names = "--reference-adapter", paramLabel = "DIR",
-            description = "A PEFT folder on the reference. With the folder of --adapter the reference is the model that training starts "
-                + "from, as in a later round of iterative DPO.")
+    @Option(
+            names = "--reference-adapter",
+            paramLabel = "DIR",
+            description =
+                    "A PEFT folder on the reference. With the folder of --adapter the reference is the model that training starts "
+                            + "from, as in a later round of iterative DPO.")
     public Path referenceAdapter;
 
     @Override

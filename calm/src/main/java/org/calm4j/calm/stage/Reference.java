@@ -28,8 +28,10 @@ record Reference(CausalLm model, ModelFolder opened, Lora adapter) implements Au
         if (folder.model().config().vocabSize() != lm.config().vocabSize()) {
             int size = folder.model().config().vocabSize();
             folder.close();
-            throw CalmException.badInput(options.referenceModel, "its vocabulary has " + size + " tokens, the model's "
-                    + lm.config().vocabSize());
+            throw CalmException.badInput(
+                    options.referenceModel,
+                    "its vocabulary has " + size + " tokens, the model's "
+                            + lm.config().vocabSize());
         }
         return new Reference(folder.model(), folder, null);
     }

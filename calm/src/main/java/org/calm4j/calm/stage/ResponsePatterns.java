@@ -30,6 +30,7 @@ import org.calm4j.engine.text.BoundedRegex;
 public record ResponsePatterns(Map<String, Map<String, String>> byName) {
     /** Those of no kind. */
     public static final String OTHER = "other";
+
     private static final String ALL = "*";
     private static final String SECTION = "patterns";
 
@@ -37,7 +38,8 @@ public record ResponsePatterns(Map<String, Map<String, String>> byName) {
         byName = Collections.unmodifiableMap(new LinkedHashMap<>(byName));
         byName.forEach((name, own) -> own.forEach((language, regex) -> {
             if (name.equals(OTHER) || regex == null) {
-                throw CalmException.usage(SECTION + "." + name + (regex == null ? ": an expression is missing" : ": give it another name"));
+                throw CalmException.usage(SECTION + "." + name
+                        + (regex == null ? ": an expression is missing" : ": give it another name"));
             }
             BoundedRegex.occurs(regex, "", SECTION + "." + name);
         }));
@@ -61,7 +63,8 @@ public record ResponsePatterns(Map<String, Map<String, String>> byName) {
 
     private static String text(String name, Object regex) {
         if (!(regex instanceof String text) || text.isEmpty()) {
-            throw CalmException.usage(SECTION + "." + name + ": expected a regular expression, or one for each language");
+            throw CalmException.usage(
+                    SECTION + "." + name + ": expected a regular expression, or one for each language");
         }
         return text;
     }
@@ -81,7 +84,8 @@ public record ResponsePatterns(Map<String, Map<String, String>> byName) {
     /** The name of a response's kind. */
     String kind(String response, String language) {
         for (Map.Entry<String, Map<String, String>> each : byName.entrySet()) {
-            String regex = each.getValue().getOrDefault(language, each.getValue().get(ALL));
+            String regex =
+                    each.getValue().getOrDefault(language, each.getValue().get(ALL));
             if (regex != null && BoundedRegex.occurs(regex, response, SECTION + "." + each.getKey())) {
                 return each.getKey();
             }
@@ -90,9 +94,13 @@ public record ResponsePatterns(Map<String, Map<String, String>> byName) {
     }
 
     /** One response, and what is known of it. */
-    private record Said(String kind, String language, String relation, String answer, String truth, List<String> compared) {
+    private record Said(
+            String kind, String language, String relation, String answer, String truth, List<String> compared) {
         double agreement() {
-            return compared.stream().filter(other -> answer != null && answer.equals(other)).count() / (double) compared.size();
+            return compared.stream()
+                            .filter(other -> answer != null && answer.equals(other))
+                            .count()
+                    / (double) compared.size();
         }
     }
 
@@ -119,11 +127,18 @@ public record ResponsePatterns(Map<String, Map<String, String>> byName) {
                     }
                 });
             } else {
-                String winner = winners.getOrDefault(place(line.id(), line.language()), winners.get(place(line.id(), null)));
+                String winner =
+                        winners.getOrDefault(place(line.id(), line.language()), winners.get(place(line.id(), null)));
                 Collections.addAll(compared, winner == null ? new String[0] : new String[] {winner});
             }
-            line.responses().forEach(response -> all.add(new Said(kind(response.text(), line.language()), line.language(), line.relation(),
-                    response.answer(), line.answer(), compared)));
+            line.responses()
+                    .forEach(response -> all.add(new Said(
+                            kind(response.text(), line.language()),
+                            line.language(),
+                            line.relation(),
+                            response.answer(),
+                            line.answer(),
+                            compared)));
         }
         Map<String, ResponseKind> kinds = new LinkedHashMap<>();
         Set<String> names = new LinkedHashSet<>(byName.keySet());
@@ -141,10 +156,14 @@ public record ResponsePatterns(Map<String, Map<String, String>> byName) {
     public static String text(Map<String, ResponseKind> kinds) {
         StringBuilder text = new StringBuilder("Responses:");
         kinds.forEach((name, kind) -> {
-            text.append(text.charAt(text.length() - 1) == ':' ? " " : "; ").append(name)
+            text.append(text.charAt(text.length() - 1) == ':' ? " " : "; ")
+                    .append(name)
                     .append(String.format(Locale.ROOT, " %.1f %%", 100 * kind.share()));
-            String right = kind.accuracy() == null ? "" : String.format(Locale.ROOT, "right %.1f %%", 100 * kind.accuracy());
-            String agreeing = kind.agreement() == null ? "" : String.format(Locale.ROOT, "agreeing %.1f %%", 100 * kind.agreement());
+            String right =
+                    kind.accuracy() == null ? "" : String.format(Locale.ROOT, "right %.1f %%", 100 * kind.accuracy());
+            String agreeing = kind.agreement() == null
+                    ? ""
+                    : String.format(Locale.ROOT, "agreeing %.1f %%", 100 * kind.agreement());
             String both = right.isEmpty() || agreeing.isEmpty() ? right + agreeing : right + ", " + agreeing;
             text.append(both.isEmpty() ? "" : " (" + both + ")");
         });
@@ -157,11 +176,21 @@ public record ResponsePatterns(Map<String, Map<String, String>> byName) {
 
     private static ResponseKind kind(List<Said> own, List<Said> all) {
         List<Said> graded = own.stream().filter(said -> said.truth != null).toList();
-        List<Said> compared = own.stream().filter(said -> !said.compared.isEmpty()).toList();
-        return new ResponseKind(own.size(), all.isEmpty() ? 0 : own.size() / (double) all.size(),
+        List<Said> compared =
+                own.stream().filter(said -> !said.compared.isEmpty()).toList();
+        return new ResponseKind(
+                own.size(),
+                all.isEmpty() ? 0 : own.size() / (double) all.size(),
                 graded.isEmpty() ? null : share(graded, said -> said.truth.equals(said.answer)),
-                compared.isEmpty() ? null : compared.stream().mapToDouble(Said::agreement).average().orElseThrow(),
-                own.isEmpty() ? 0 : share(own, said -> said.answer == null), shares(own, all, Said::language), shares(own, all, Said::relation));
+                compared.isEmpty()
+                        ? null
+                        : compared.stream()
+                                .mapToDouble(Said::agreement)
+                                .average()
+                                .orElseThrow(),
+                own.isEmpty() ? 0 : share(own, said -> said.answer == null),
+                shares(own, all, Said::language),
+                shares(own, all, Said::relation));
     }
 
     private static double share(List<Said> some, Predicate<Said> of) {
@@ -170,9 +199,18 @@ public record ResponsePatterns(Map<String, Map<String, String>> byName) {
 
     private static Map<String, Double> shares(List<Said> own, List<Said> all, Function<Said, String> group) {
         Map<String, Double> shares = new TreeMap<>();
-        all.stream().map(group).filter(Objects::nonNull).distinct().forEach(name -> shares.put(name,
-                own.stream().filter(said -> name.equals(group.apply(said))).count()
-                        / (double) all.stream().filter(said -> name.equals(group.apply(said))).count()));
+        all.stream()
+                .map(group)
+                .filter(Objects::nonNull)
+                .distinct()
+                .forEach(name -> shares.put(
+                        name,
+                        own.stream()
+                                        .filter(said -> name.equals(group.apply(said)))
+                                        .count()
+                                / (double) all.stream()
+                                        .filter(said -> name.equals(group.apply(said)))
+                                        .count()));
         return shares.isEmpty() ? null : shares;
     }
 }

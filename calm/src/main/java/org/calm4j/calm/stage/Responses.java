@@ -45,15 +45,23 @@ final class Responses {
 
     /** Those that answer in another language, of those with this answer or of the others; the same rule leaves them out on both sides. */
     int offLanguage(String answer, boolean agree) {
-        return options.keepOffLanguage ? 0 : (int) withAnswer(answer, agree).filter(response -> !isOwnLanguage(response)).count();
+        return options.keepOffLanguage
+                ? 0
+                : (int) withAnswer(answer, agree)
+                        .filter(response -> !isOwnLanguage(response))
+                        .count();
     }
 
     private List<Samples.Response> kept(String answer, boolean agree) {
-        return withAnswer(answer, agree).filter(response -> options.keepOffLanguage || isOwnLanguage(response)).toList();
+        return withAnswer(answer, agree)
+                .filter(response -> options.keepOffLanguage || isOwnLanguage(response))
+                .toList();
     }
 
     private Stream<Samples.Response> withAnswer(String answer, boolean agree) {
-        return line.responses().stream().filter(response -> answer.equals(response.answer()) == agree && !response.text().isBlank());
+        return line.responses().stream()
+                .filter(response -> answer.equals(response.answer()) == agree
+                        && !response.text().isBlank());
     }
 
     private boolean isOwnLanguage(Samples.Response response) {
@@ -65,7 +73,8 @@ final class Responses {
         return Languages.plausible(text, line.language());
     }
 
-    private List<Samples.Response> ordered(List<Samples.Response> responses, PairOptions.Policy policy, String purpose) {
+    private List<Samples.Response> ordered(
+            List<Samples.Response> responses, PairOptions.Policy policy, String purpose) {
         Map<String, Integer> counts = new LinkedHashMap<>();
         Map<String, Samples.Response> byText = new LinkedHashMap<>();
         for (Samples.Response response : responses) {
@@ -80,11 +89,26 @@ final class Responses {
             case FREQUENT -> distinct.stream().sorted(frequent).toList();
             case FIRST -> distinct;
             case RANDOM -> shuffled(distinct, CounterRandom.seed(seed, purpose));
-            case LOGPROB -> distinct.stream().sorted(Comparator.comparingDouble(Responses::unlikeliness)).toList();
-            case SHORTEST -> distinct.stream().sorted(Comparator.comparingInt(Responses::length)).toList();
-            case LONGEST -> distinct.stream().sorted(Comparator.comparingInt(Responses::length).reversed()).toList();
-            case MOST_VOTED -> distinct.stream().sorted(answered.thenComparing(votes.reversed()).thenComparing(frequent)).toList();
-            case LEAST_VOTED -> distinct.stream().sorted(answered.thenComparing(votes).thenComparing(frequent)).toList();
+            case LOGPROB ->
+                distinct.stream()
+                        .sorted(Comparator.comparingDouble(Responses::unlikeliness))
+                        .toList();
+            case SHORTEST ->
+                distinct.stream()
+                        .sorted(Comparator.comparingInt(Responses::length))
+                        .toList();
+            case LONGEST ->
+                distinct.stream()
+                        .sorted(Comparator.comparingInt(Responses::length).reversed())
+                        .toList();
+            case MOST_VOTED ->
+                distinct.stream()
+                        .sorted(answered.thenComparing(votes.reversed()).thenComparing(frequent))
+                        .toList();
+            case LEAST_VOTED ->
+                distinct.stream()
+                        .sorted(answered.thenComparing(votes).thenComparing(frequent))
+                        .toList();
         };
     }
 
@@ -122,7 +146,9 @@ final class Responses {
             // The last place: before it the same letters may belong to what was asked.
             int at = other == null ? -1 : response.text().lastIndexOf(other);
             if (at >= 0) {
-                String text = response.text().substring(0, at) + stated + response.text().substring(at + other.length());
+                String text = response.text().substring(0, at)
+                        + stated
+                        + response.text().substring(at + other.length());
                 if (answer.equals(extractor.extract(text).label())) {
                     return text;
                 }
@@ -133,7 +159,10 @@ final class Responses {
 
     /** The labels other than the vote's, in the order of the policy for the rejected; where this says nothing about labels, the most voted first. */
     List<String> wrongLabels() {
-        List<String> wrong = line.choices().stream().map(Question.Choice::label).filter(label -> !label.equals(vote.answer())).toList();
+        List<String> wrong = line.choices().stream()
+                .map(Question.Choice::label)
+                .filter(label -> !label.equals(vote.answer()))
+                .toList();
         Comparator<String> votes = Comparator.comparingDouble(vote::share);
         return switch (options.rejected) {
             case RANDOM -> shuffled(wrong, CounterRandom.seed(seed, "rejected"));
@@ -144,6 +173,10 @@ final class Responses {
 
     /** Null where the question has no such label. */
     String optionText(String label) {
-        return line.choices().stream().filter(choice -> choice.label().equals(label)).map(Question.Choice::text).findFirst().orElse(null);
+        return line.choices().stream()
+                .filter(choice -> choice.label().equals(label))
+                .map(Question.Choice::text)
+                .findFirst()
+                .orElse(null);
     }
 }

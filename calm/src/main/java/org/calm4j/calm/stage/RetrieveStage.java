@@ -40,10 +40,14 @@ public record RetrieveStage(List<Path> questions, Path passages, Path index, Pat
         TextVectors vectors = model == null ? null : texts -> vectors(model, texts, progress);
         String maker = model == null ? null : Fingerprint.of(model.path());
         progress.start("retrieve", asked.size());
-        try (PassageIndex found = PassageIndex.open(passages, index, PassageIndex.about(Fingerprint.of(passages), maker), vectors)) {
+        try (PassageIndex found =
+                PassageIndex.open(passages, index, PassageIndex.about(Fingerprint.of(passages), maker), vectors)) {
             List<Context> contexts = new ArrayList<>();
             for (Question question : asked) {
-                contexts.add(new Context(question.id(), question.language(), found.search(question.language(), question.question(), most)));
+                contexts.add(new Context(
+                        question.id(),
+                        question.language(),
+                        found.search(question.language(), question.question(), most)));
                 progress.at(contexts.size(), "");
             }
             Jsonl.write(output, contexts);
@@ -53,11 +57,12 @@ public record RetrieveStage(List<Path> questions, Path passages, Path index, Pat
     }
 
     private static List<float[]> vectors(ModelFolder model, List<String> texts, Progress progress) {
-        return new Embedder(model.model().withoutAdapter()).embed(texts.stream().map(model.requireTokenizer()::encode).toList(), done -> {
-            if (texts.size() > 1) {
-                progress.at(0, done + " of " + texts.size() + " passages");
-            }
-        });
+        return new Embedder(model.model().withoutAdapter())
+                .embed(texts.stream().map(model.requireTokenizer()::encode).toList(), done -> {
+                    if (texts.size() > 1) {
+                        progress.at(0, done + " of " + texts.size() + " passages");
+                    }
+                });
     }
 
     /**
@@ -71,14 +76,21 @@ public record RetrieveStage(List<Path> questions, Path passages, Path index, Pat
             return question -> question;
         }
         Map<List<String>, List<Passage>> byPlace = new HashMap<>();
-        Jsonl.read(contexts, Context.class).forEach(each -> byPlace.put(List.of(each.id(), each.language()), each.passages()));
+        Jsonl.read(contexts, Context.class)
+                .forEach(each -> byPlace.put(List.of(each.id(), each.language()), each.passages()));
         return question -> {
             List<Passage> found = byPlace.get(List.of(question.id(), question.language()));
             if (found == null) {
-                throw CalmException.badInput(contexts, "has no line for question " + question.id() + " in " + question.language());
+                throw CalmException.badInput(
+                        contexts, "has no line for question " + question.id() + " in " + question.language());
             }
             String text = found.stream().map(passage -> passage.text() + "\n\n").collect(Collectors.joining());
-            return new Question(question.id(), question.language(), text + question.question(), question.choices(), question.answer(),
+            return new Question(
+                    question.id(),
+                    question.language(),
+                    text + question.question(),
+                    question.choices(),
+                    question.answer(),
                     question.relation());
         };
     }

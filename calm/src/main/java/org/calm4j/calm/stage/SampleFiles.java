@@ -16,18 +16,27 @@ import org.calm4j.engine.io.Jsonl;
 
 /** Samples files of one or more languages, read and checked together. */
 final class SampleFiles {
-    private SampleFiles() {
-    }
+    private SampleFiles() {}
 
     // A line as it stands: here an answer that is absent, and was never looked for, differs from one that is null.
-    private record Line(String id, String language, String question, List<Question.Choice> choices, String answer, String relation,
-            String prompt, List<List<String>> history, List<RawResponse> responses) {
-    }
+    private record Line(
+            String id,
+            String language,
+            String question,
+            List<Question.Choice> choices,
+            String answer,
+            String relation,
+            String prompt,
+            List<List<String>> history,
+            List<RawResponse> responses) {}
 
-    private record Placed(Samples samples, String where) {
-    }
+    private record Placed(Samples samples, String where) {}
 
-    private record RawResponse(String text, JsonNode answer, Double logprob, @JsonProperty("num_tokens") Integer numTokens) {
+    private record RawResponse(
+            String text,
+            JsonNode answer,
+            Double logprob,
+            @JsonProperty("num_tokens") Integer numTokens) {
         String label() {
             return answer == null || answer.isNull() ? null : answer.asText();
         }
@@ -39,13 +48,15 @@ final class SampleFiles {
      * @throws CalmException bad input: a broken line, or a question that is there twice in one language
      */
     static List<Samples> read(List<Path> files) {
-        List<List<Placed>> each = files.parallelStream().map(file -> Jsonl.read(file, Line.class,
-                (line, where) -> new Placed(samples(line, where), where))).toList();
+        List<List<Placed>> each = files.parallelStream()
+                .map(file -> Jsonl.read(file, Line.class, (line, where) -> new Placed(samples(line, where), where)))
+                .toList();
         List<Samples> all = new ArrayList<>();
         Set<List<String>> seen = new HashSet<>();
         each.forEach(file -> file.forEach(line -> {
             if (!seen.add(List.of(line.samples.id(), line.samples.language()))) {
-                throw CalmException.badInput(line.where, "a second line for id " + line.samples.id() + " in " + line.samples.language());
+                throw CalmException.badInput(
+                        line.where, "a second line for id " + line.samples.id() + " in " + line.samples.language());
             }
             all.add(line.samples);
         }));
@@ -56,7 +67,8 @@ final class SampleFiles {
     }
 
     private static Samples samples(Line line, String where) {
-        Question question = new Question(line.id, line.language, line.question, line.choices, line.answer, line.relation);
+        Question question =
+                new Question(line.id, line.language, line.question, line.choices, line.answer, line.relation);
         SampleStage.check(question, where);
         if (line.responses == null) {
             throw CalmException.badInput(where, "responses are missing");
@@ -69,8 +81,10 @@ final class SampleFiles {
                 throw CalmException.badInput(where, "a response has no text");
             }
             String answer = raw.answer == null ? extractor.extract(raw.text).label() : raw.label();
-            if (answer != null && line.choices.stream().noneMatch(choice -> choice.label().equals(answer))) {
-                throw CalmException.badInput(where, "a response's answer is '" + answer + "', which is none of the labels");
+            if (answer != null
+                    && line.choices.stream().noneMatch(choice -> choice.label().equals(answer))) {
+                throw CalmException.badInput(
+                        where, "a response's answer is '" + answer + "', which is none of the labels");
             }
             responses.add(new Samples.Response(raw.text, answer, raw.logprob, raw.numTokens));
         }

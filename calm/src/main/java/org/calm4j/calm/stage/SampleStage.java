@@ -43,7 +43,8 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
             all.addAll(Jsonl.read(file, Question.class, (question, where) -> {
                 check(question, where);
                 if (!seen.add(List.of(question.id(), question.language()))) {
-                    throw CalmException.badInput(where, "a second question with id " + question.id() + " in " + question.language());
+                    throw CalmException.badInput(
+                            where, "a second question with id " + question.id() + " in " + question.language());
                 }
                 places.add(where);
                 return question;
@@ -56,7 +57,10 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
     }
 
     static void check(Question question, String where) {
-        if (question.id() == null || question.language() == null || question.question() == null || question.choices() == null
+        if (question.id() == null
+                || question.language() == null
+                || question.question() == null
+                || question.choices() == null
                 || question.choices().size() < 2) {
             throw CalmException.badInput(where, "a question needs id, language, question and two choices or more");
         }
@@ -65,34 +69,54 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
                 throw CalmException.badInput(where, "a choice needs label and text");
             }
         }
-        if (question.answer() != null && question.choices().stream().noneMatch(choice -> choice.label().equals(question.answer()))) {
+        if (question.answer() != null
+                && question.choices().stream()
+                        .noneMatch(choice -> choice.label().equals(question.answer()))) {
             throw CalmException.badInput(where, "answer " + question.answer() + " is none of the labels");
         }
     }
 
     /** @param put what is asked in the place of a question, such as the same with passages before it */
-    List<Samples> sample(ModelFolder model, Questions asked, UnaryOperator<Question> put, boolean resume, Progress progress,
+    List<Samples> sample(
+            ModelFolder model,
+            Questions asked,
+            UnaryOperator<Question> put,
+            boolean resume,
+            Progress progress,
             String task) {
         model.requireTokenizer();
-        List<Prompt> texts = asked.stream().map(put).map(question -> prompts.ask(question, model.chatTemplate() != null)).toList();
-        List<int[]> encoded = IntStream.range(0, texts.size()).mapToObj(i -> Messages.at(asked.where(i),
-                () -> model.promptIds(texts.get(i).text(), texts.get(i).history()))).toList();
+        List<Prompt> texts = asked.stream()
+                .map(put)
+                .map(question -> prompts.ask(question, model.chatTemplate() != null))
+                .toList();
+        List<int[]> encoded = IntStream.range(0, texts.size())
+                .mapToObj(i -> Messages.at(
+                        asked.where(i),
+                        () -> model.promptIds(texts.get(i).text(), texts.get(i).history())))
+                .toList();
         Generator generator = new Generator(model);
         Sampling settled = GenerateStage.settle(generator, encoded, sampling, asked::where, progress);
         int part = PartialLines.part(model.model(), FEWEST, MOST) / settled.count() + 1;
-        try (PartialLines<Samples> lines = PartialLines.open(output, Samples.class, Fingerprint.of(List.of(asked, texts, settled)), part,
-                resume, progress::say)) {
+        try (PartialLines<Samples> lines = PartialLines.open(
+                output, Samples.class, Fingerprint.of(List.of(asked, texts, settled)), part, resume, progress::say)) {
             progress.start(task, asked.size(), lines.lines().size());
             while (lines.lines().size() < asked.size()) {
                 int first = lines.lines().size();
                 List<Question> some = asked.subList(first, Math.min(asked.size(), first + part));
-                List<List<Completion>> completions = generator.generate(encoded.subList(first, first + some.size()), first, settled,
+                List<List<Completion>> completions = generator.generate(
+                        encoded.subList(first, first + some.size()),
+                        first,
+                        settled,
                         done -> progress.at(first + done, ""));
                 List<Samples> samples = new ArrayList<>();
                 for (int i = 0; i < some.size(); i++) {
                     Question question = some.get(i);
-                    samples.add(Samples.of(question, texts.get(first + i),
-                            completions.get(i).stream().map(c -> response(c, question)).toList()));
+                    samples.add(Samples.of(
+                            question,
+                            texts.get(first + i),
+                            completions.get(i).stream()
+                                    .map(c -> response(c, question))
+                                    .toList()));
                 }
                 lines.add(samples);
             }
@@ -105,7 +129,9 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
     private static Samples.Response response(Completion completion, Question question) {
         String text = completion.text().strip();
         // A response that was cut off has not come to its answer.
-        return new Samples.Response(text, completion.ended() ? AnswerExtractor.extract(text, question.choices()) : null,
+        return new Samples.Response(
+                text,
+                completion.ended() ? AnswerExtractor.extract(text, question.choices()) : null,
                 completion.logProb(),
                 completion.tokens().length);
     }

@@ -20,13 +20,16 @@ import org.calm4j.engine.text.Tokenizer;
 public record ScoreStage(Path input, Path output) {
     private record Line(JsonNode id, int[] tokens, int start) {
         Scorer.Item item() {
-            return new Scorer.Item(Arrays.copyOf(tokens, start), List.of(Arrays.copyOfRange(tokens, start, tokens.length)));
+            return new Scorer.Item(
+                    Arrays.copyOf(tokens, start), List.of(Arrays.copyOfRange(tokens, start, tokens.length)));
         }
     }
 
-    private record Score(JsonNode id, @JsonProperty("input_ids") int[] inputIds, @JsonProperty("completion_start") int completionStart,
-            double[] logprobs) {
-    }
+    private record Score(
+            JsonNode id,
+            @JsonProperty("input_ids") int[] inputIds,
+            @JsonProperty("completion_start") int completionStart,
+            double[] logprobs) {}
 
     /** Returns the number of lines. */
     public int run(ModelFolder model, Progress progress) {
@@ -38,13 +41,18 @@ public record ScoreStage(Path input, Path output) {
         progress.start("score", lines.size());
         List<List<double[]>> logProbs;
         try {
-            logProbs = new Scorer(model.model()).score(lines.stream().map(Line::item).toList(), done -> progress.at(done, ""));
+            logProbs = new Scorer(model.model())
+                    .score(lines.stream().map(Line::item).toList(), done -> progress.at(done, ""));
         } finally {
             progress.end();
         }
         List<Score> scores = new ArrayList<>();
         for (int i = 0; i < lines.size(); i++) {
-            scores.add(new Score(lines.get(i).id, lines.get(i).tokens, lines.get(i).start, logProbs.get(i).getFirst()));
+            scores.add(new Score(
+                    lines.get(i).id,
+                    lines.get(i).tokens,
+                    lines.get(i).start,
+                    logProbs.get(i).getFirst()));
         }
         Jsonl.write(output, scores);
         return scores.size();
@@ -52,7 +60,8 @@ public record ScoreStage(Path input, Path output) {
 
     /** The lines of a file that should have some. */
     static <T> List<T> read(Path input, BiFunction<JsonNode, String, T> make) {
-        List<T> lines = Jsonl.read(input, JsonNode.class, (line, where) -> Messages.at(where, () -> make.apply(line, where)));
+        List<T> lines =
+                Jsonl.read(input, JsonNode.class, (line, where) -> Messages.at(where, () -> make.apply(line, where)));
         if (lines.isEmpty()) {
             throw CalmException.badInput(input, "has no lines");
         }
@@ -62,17 +71,21 @@ public record ScoreStage(Path input, Path output) {
     private static Line line(JsonNode line, String where, ModelFolder model) {
         JsonNode id = id(line, where);
         if (line.has("input_ids")) {
-            int[] tokens = TrainingData.ids(line, "input_ids", where, model.model().config().vocabSize());
+            int[] tokens = TrainingData.ids(
+                    line, "input_ids", where, model.model().config().vocabSize());
             JsonNode start = line.path("completion_start");
             if (!start.isInt() || start.asInt() < 1 || start.asInt() >= tokens.length) {
-                throw CalmException.badInput(where, "completion_start must be a whole number from 1 to below the number of input_ids, "
-                        + tokens.length);
+                throw CalmException.badInput(
+                        where,
+                        "completion_start must be a whole number from 1 to below the number of input_ids, "
+                                + tokens.length);
             }
             return new Line(id, tokens, start.asInt());
         }
         int[] prompt = prompt(model, line, "prompt", where);
         int[] completion = line.path("prompt").isArray()
-                ? Messages.answer(Messages.conversation(model.tokenizer(), line, "prompt", where), line, "completion", where)
+                ? Messages.answer(
+                        Messages.conversation(model.tokenizer(), line, "prompt", where), line, "completion", where)
                 : model.requireTokenizer().encode(text(line, "completion", where), false);
         if (prompt.length == 0 || completion.length == 0) {
             throw CalmException.badInput(where, (prompt.length == 0 ? "prompt" : "completion") + " has no token");

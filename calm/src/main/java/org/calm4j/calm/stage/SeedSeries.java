@@ -45,12 +45,17 @@ public final class SeedSeries {
         for (ExperimentResult each : experiments) {
             Path other = places.putIfAbsent(each.config().seed(), each.config().output());
             if (other != null) {
-                throw CalmException.badInput(each.config().output(), "has seed " + each.config().seed() + ", as " + other
-                        + " has; give experiments that differ in their seeds");
+                throw CalmException.badInput(
+                        each.config().output(),
+                        "has seed " + each.config().seed() + ", as " + other
+                                + " has; give experiments that differ in their seeds");
             }
             if (!each.languages().equals(experiments.getFirst().languages())) {
-                throw CalmException.badInput(each.config().output(), "was measured in " + each.languages() + ", "
-                        + experiments.getFirst().config().output() + " in " + experiments.getFirst().languages());
+                throw CalmException.badInput(
+                        each.config().output(),
+                        "was measured in " + each.languages() + ", "
+                                + experiments.getFirst().config().output() + " in "
+                                + experiments.getFirst().languages());
             }
         }
     }
@@ -61,7 +66,8 @@ public final class SeedSeries {
     }
 
     /** Runs what is not done of each seed's experiment, and writes the report of all; nothing runs where one of them cannot. */
-    public static SeedSeries run(Path output, List<Long> seeds, LongFunction<Experiment> experiment, Progress progress) {
+    public static SeedSeries run(
+            Path output, List<Long> seeds, LongFunction<Experiment> experiment, Progress progress) {
         List<Experiment> planned = seeds.stream().map(experiment::apply).toList();
         planned.forEach(Experiment::check);
         try (OutputFolder _ = open(output, progress)) {
@@ -72,7 +78,9 @@ public final class SeedSeries {
     private static OutputFolder open(Path output, Progress progress) {
         OutputFolder folder = OutputFolder.open(output, progress::say);
         try {
-            List<Path> files = Stream.of(ExperimentResult.RESULT, Report.PAGE, Report.TABLES).map(output::resolve).toList();
+            List<Path> files = Stream.of(ExperimentResult.RESULT, Report.PAGE, Report.TABLES)
+                    .map(output::resolve)
+                    .toList();
             if (!folder.hasRecord() && !seeds(output).isEmpty()) {
                 folder.adopt(files);
             }
@@ -95,7 +103,8 @@ public final class SeedSeries {
             List<Path> own = seeds(folder);
             each.addAll(own.isEmpty() ? List.of(folder) : own);
         }
-        SeedSeries series = new SeedSeries(output, each.stream().map(ExperimentResult::read).toList());
+        SeedSeries series =
+                new SeedSeries(output, each.stream().map(ExperimentResult::read).toList());
         if (output == null) {
             return series;
         }
@@ -109,7 +118,9 @@ public final class SeedSeries {
         Path result = folder.resolve(ExperimentResult.RESULT);
         List<Path> seeds = new ArrayList<>();
         if (Files.exists(result)) {
-            Json.read(result, JsonNode.class).path("seeds").fieldNames()
+            Json.read(result, JsonNode.class)
+                    .path("seeds")
+                    .fieldNames()
                     .forEachRemaining(seed -> seeds.add(folder(folder, Long.parseLong(seed))));
         }
         return seeds;
@@ -131,14 +142,20 @@ public final class SeedSeries {
 
     /** The arms that all of them have, in the order of the first. */
     private List<String> arms() {
-        return first().arms().keySet().stream().filter(name -> experiments.stream()
-                .allMatch(each -> each.config().arms().containsKey(name))).toList();
+        return first().arms().keySet().stream()
+                .filter(name -> experiments.stream()
+                        .allMatch(each -> each.config().arms().containsKey(name)))
+                .toList();
     }
 
     private Map<String, List<Evaluation>> evaluations(String set) {
         Map<String, List<Evaluation>> evaluations = new LinkedHashMap<>();
         Stream.concat(Stream.of(BEFORE, AFTER), arms().stream())
-                .forEach(model -> evaluations.put(model, experiments.stream().map(each -> each.evaluation(set + model)).toList()));
+                .forEach(model -> evaluations.put(
+                        model,
+                        experiments.stream()
+                                .map(each -> each.evaluation(set + model))
+                                .toList()));
         return evaluations;
     }
 
@@ -148,22 +165,40 @@ public final class SeedSeries {
 
     private SeedSummary summarize(String set) {
         Map<String, List<Comparison>> against = new LinkedHashMap<>();
-        Stream.concat(Stream.of(BEFORE), arms().stream()).forEach(model ->
-                against.put(model, experiments.stream().map(each -> Comparison.of(
-                each.predictions(set + model), each.predictions(set + AFTER), each.config().seed())).toList()));
+        Stream.concat(Stream.of(BEFORE), arms().stream())
+                .forEach(model -> against.put(
+                        model,
+                        experiments.stream()
+                                .map(each -> Comparison.of(
+                                        each.predictions(set + model),
+                                        each.predictions(set + AFTER),
+                                        each.config().seed()))
+                                .toList()));
         return SeedSummary.of(evaluations(set), against);
     }
 
     private SeedReport report() {
         SeedSummary main = summary("eval-");
         SeedSummary heldOut = allHaveHeldOut() ? summary("held-out-") : null;
-        List<SeedReport.Run> runs = experiments.stream().map(each -> new SeedReport.Run(each.config().seed(), link(each.config().output())))
+        List<SeedReport.Run> runs = experiments.stream()
+                .map(each -> new SeedReport.Run(
+                        each.config().seed(), link(each.config().output())))
                 .toList();
-        List<Double> votes = experiments.stream().map(ExperimentResult::vote).filter(Objects::nonNull).map(VoteReliability::accuracy)
+        List<Double> votes = experiments.stream()
+                .map(ExperimentResult::vote)
+                .filter(Objects::nonNull)
+                .map(VoteReliability::accuracy)
                 .toList();
-        return new SeedReport(first().title(), experiments.getFirst().languages(), runs, n("eval-"), withoutCurve(main),
-                heldOut == null ? 0 : n("held-out-"), heldOut == null ? null : withoutCurve(heldOut),
-                votes.size() < experiments.size() ? null : SeedSummary.Spread.of(votes), curve(main, heldOut));
+        return new SeedReport(
+                first().title(),
+                experiments.getFirst().languages(),
+                runs,
+                n("eval-"),
+                withoutCurve(main),
+                heldOut == null ? 0 : n("held-out-"),
+                heldOut == null ? null : withoutCurve(heldOut),
+                votes.size() < experiments.size() ? null : SeedSummary.Spread.of(votes),
+                curve(main, heldOut));
     }
 
     private int n(String set) {
@@ -172,8 +207,16 @@ public final class SeedSeries {
 
     private String link(Path folder) {
         Path page = folder.resolve("report.html");
-        return output == null || !Objects.equals(output.toAbsolutePath().getRoot(), page.toAbsolutePath().getRoot()) ? null
-                : output.toAbsolutePath().normalize().relativize(page.toAbsolutePath().normalize()).toString().replace('\\', '/');
+        return output == null
+                        || !Objects.equals(
+                                output.toAbsolutePath().getRoot(),
+                                page.toAbsolutePath().getRoot())
+                ? null
+                : output.toAbsolutePath()
+                        .normalize()
+                        .relativize(page.toAbsolutePath().normalize())
+                        .toString()
+                        .replace('\\', '/');
     }
 
     private static SeedSummary withoutCurve(SeedSummary summary) {
@@ -190,7 +233,9 @@ public final class SeedSeries {
         for (int n = 0; n <= languages.size() && !languages.isEmpty(); n++) {
             String model = n == 0 ? BEFORE : n == languages.size() ? AFTER : ExperimentConfig.CURVE + n;
             if (main.models().containsKey(model)) {
-                curve.add(new SeedReport.CurvePoint(languages.subList(0, n), main.models().get(model),
+                curve.add(new SeedReport.CurvePoint(
+                        languages.subList(0, n),
+                        main.models().get(model),
                         heldOut == null ? null : heldOut.models().get(model)));
             }
         }
@@ -247,11 +292,25 @@ public final class SeedSeries {
         evaluations(set).forEach((model, all) -> {
             ObjectNode node = means.putObject(model);
             ObjectNode accuracy = node.putObject("accuracy");
-            all.getFirst().accuracy().keySet().forEach(language -> accuracy.put(language,
-                    all.stream().mapToDouble(each -> each.accuracy().getOrDefault(language, Double.NaN)).average().orElseThrow()));
-            SeedSummary.Figures figures = SeedSummary.of(Map.of(model, all), Map.of()).models().get(model);
-            node.put("accuracy_mean", figures.accuracyMean() == null ? null : figures.accuracyMean().mean());
-            node.put("consistency", figures.consistency() == null ? null : figures.consistency().mean());
+            all.getFirst()
+                    .accuracy()
+                    .keySet()
+                    .forEach(language -> accuracy.put(
+                            language,
+                            all.stream()
+                                    .mapToDouble(each -> each.accuracy().getOrDefault(language, Double.NaN))
+                                    .average()
+                                    .orElseThrow()));
+            SeedSummary.Figures figures =
+                    SeedSummary.of(Map.of(model, all), Map.of()).models().get(model);
+            node.put(
+                    "accuracy_mean",
+                    figures.accuracyMean() == null
+                            ? null
+                            : figures.accuracyMean().mean());
+            node.put(
+                    "consistency",
+                    figures.consistency() == null ? null : figures.consistency().mean());
             node.put("n", all.getFirst().n());
         });
         return means;
@@ -260,7 +319,8 @@ public final class SeedSeries {
     /** The lines that a terminal ends with. */
     public String summary() {
         SeedReport report = report();
-        String heldOut = report.heldOut() == null ? "" : "held out: " + figures(report.heldOut()) + System.lineSeparator();
+        String heldOut =
+                report.heldOut() == null ? "" : "held out: " + figures(report.heldOut()) + System.lineSeparator();
         return experiments.size() + " seeds: " + heldOut + figures(report.main()) + System.lineSeparator() + "report: "
                 + output.resolve("report.html");
     }
@@ -279,7 +339,8 @@ public final class SeedSeries {
     }
 
     private static String percent(SeedSummary.Spread spread) {
-        return spread.deviation() == null ? String.format(Locale.ROOT, "%.1f %%", 100 * spread.mean())
+        return spread.deviation() == null
+                ? String.format(Locale.ROOT, "%.1f %%", 100 * spread.mean())
                 : String.format(Locale.ROOT, "%.1f ± %.1f %%", 100 * spread.mean(), 100 * spread.deviation());
     }
 }

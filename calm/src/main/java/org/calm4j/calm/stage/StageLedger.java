@@ -51,7 +51,12 @@ public final class StageLedger {
      * @param inTheWay what is there in the place of an output and was not made by this experiment; null without
      * @param seconds it took last time; null where that is not known
      */
-    public record Planned(String name, String why, Path missing, @JsonProperty("in_the_way") Path inTheWay, Double seconds) {
+    public record Planned(
+            String name,
+            String why,
+            Path missing,
+            @JsonProperty("in_the_way") Path inTheWay,
+            Double seconds) {
         /** The same of one of several experiments. */
         public Planned in(String experiment) {
             return new Planned(experiment + "/" + name, why, missing, inTheWay, seconds);
@@ -113,16 +118,28 @@ public final class StageLedger {
         stages.forEach(stage -> ahead.add(stage.output()));
         for (Stage stage : stages) {
             Entry last = last(stage);
-            Path anew = stage.inputs().stream().filter(made::contains).findFirst().orElse(null);
-            Path missing = stage.inputs().stream().filter(input -> ahead.stream().noneMatch(input::startsWith) && !Files.exists(input))
-                    .findFirst().orElse(null);
+            Path anew =
+                    stage.inputs().stream().filter(made::contains).findFirst().orElse(null);
+            Path missing = stage.inputs().stream()
+                    .filter(input -> ahead.stream().noneMatch(input::startsWith) && !Files.exists(input))
+                    .findFirst()
+                    .orElse(null);
             boolean waits = stage.inputs().stream().anyMatch(input -> !Files.exists(input));
-            String why = missing != null ? missing + " is missing"
-                    : last == null ? "has not run"
-                    : anew != null ? anew.getFileName() + " is made anew"
-                    : waits ? "its inputs are made anew" : why(stage, last, entry(stage, Set.of()));
-            Path inTheWay = why == null ? null : Stream.concat(stage.outputs().stream().map(output::foreign),
-                    Stream.of(stage.output()).map(PartialLines::foreign)).filter(Objects::nonNull).findFirst().orElse(null);
+            String why = missing != null
+                    ? missing + " is missing"
+                    : last == null
+                            ? "has not run"
+                            : anew != null
+                                    ? anew.getFileName() + " is made anew"
+                                    : waits ? "its inputs are made anew" : why(stage, last, entry(stage, Set.of()));
+            Path inTheWay = why == null
+                    ? null
+                    : Stream.concat(
+                                    stage.outputs().stream().map(output::foreign),
+                                    Stream.of(stage.output()).map(PartialLines::foreign))
+                            .filter(Objects::nonNull)
+                            .findFirst()
+                            .orElse(null);
             if (inTheWay != null && missing == null) {
                 why = inTheWay + " " + OutputFolder.inTheWay(inTheWay);
             }
@@ -178,7 +195,10 @@ public final class StageLedger {
     static Map<String, Double> read(Path timings) {
         Map<String, Double> seconds = new LinkedHashMap<>();
         if (Files.exists(timings)) {
-            Json.read(timings, JsonNode.class).properties().forEach(stage -> seconds.put(stage.getKey(), stage.getValue().asDouble()));
+            Json.read(timings, JsonNode.class)
+                    .properties()
+                    .forEach(stage ->
+                            seconds.put(stage.getKey(), stage.getValue().asDouble()));
         }
         return seconds;
     }
@@ -190,7 +210,9 @@ public final class StageLedger {
     }
 
     private Double seconds(Stage stage, Entry last) {
-        return last != null && last.seconds() != null ? last.seconds() : read(timings).get(stage.name());
+        return last != null && last.seconds() != null
+                ? last.seconds()
+                : read(timings).get(stage.name());
     }
 
     /** What the stages ran on, in their order, each device once: not what would run them now. */
@@ -220,15 +242,21 @@ public final class StageLedger {
     private static Entry entry(Stage stage, Set<String> devices) {
         // Through text, so that numbers compare as they will when they are read back.
         try {
-            return new Entry(Json.mapper().readTree(Json.compact(stage.settings())), stage.inputs().stream().map(Fingerprint::of).toList(), false,
-                    null, devices);
+            return new Entry(
+                    Json.mapper().readTree(Json.compact(stage.settings())),
+                    stage.inputs().stream().map(Fingerprint::of).toList(),
+                    false,
+                    null,
+                    devices);
         } catch (IOException e) {
             throw new IllegalStateException(e);
         }
     }
 
     private static boolean isSame(Entry last, Entry now) {
-        return last != null && last.settings().equals(now.settings()) && last.inputs().equals(now.inputs());
+        return last != null
+                && last.settings().equals(now.settings())
+                && last.inputs().equals(now.inputs());
     }
 
     /** Null where the stage is done. */
@@ -273,6 +301,8 @@ public final class StageLedger {
         }
         String was = last.isMissingNode() ? "none" : last.toString();
         String is = now.isMissingNode() ? "none" : now.toString();
-        return was.length() + is.length() > 80 ? name.isEmpty() ? "" : ": " + name : ": " + (name.isEmpty() ? "" : name + " ") + was + " → " + is;
+        return was.length() + is.length() > 80
+                ? name.isEmpty() ? "" : ": " + name
+                : ": " + (name.isEmpty() ? "" : name + " ") + was + " → " + is;
     }
 }

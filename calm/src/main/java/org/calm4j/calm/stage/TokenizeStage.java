@@ -15,14 +15,15 @@ import org.calm4j.engine.text.Tokenizer;
  * @param specialTokens whether the tokenizer puts its own before and behind a text; a chat template writes them itself
  */
 public record TokenizeStage(Path model, Path input, Path output, boolean specialTokens) {
-    private record Line(JsonNode id, @JsonProperty("input_ids") int[] inputIds, String decoded) {
-    }
+    private record Line(
+            JsonNode id, @JsonProperty("input_ids") int[] inputIds, String decoded) {}
 
     /** Returns the number of lines. */
     public int run() {
         Tokenizer tokenizer = Tokenizer.read(model);
         List<Line> lines = ScoreStage.read(input, (line, where) -> {
-            int[] ids = line.has("messages") ? conversation(tokenizer, line, where)
+            int[] ids = line.has("messages")
+                    ? conversation(tokenizer, line, where)
                     : tokenizer.encode(ScoreStage.text(line, "text", where), specialTokens);
             return new Line(ScoreStage.id(line, where), ids, tokenizer.decode(ids, false));
         });
@@ -32,6 +33,8 @@ public record TokenizeStage(Path model, Path input, Path output, boolean special
 
     private static int[] conversation(Tokenizer tokenizer, JsonNode line, String where) {
         Conversation conversation = Messages.conversation(tokenizer, line, "messages", where);
-        return Messages.at(where, () -> conversation.encode(line.path("add_generation_prompt").asBoolean(false)));
+        return Messages.at(
+                where,
+                () -> conversation.encode(line.path("add_generation_prompt").asBoolean(false)));
     }
 }

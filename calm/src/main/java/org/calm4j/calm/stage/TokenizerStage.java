@@ -21,10 +21,18 @@ import org.calm4j.engine.text.WordLevelTrainer;
  * @param fewest times that a word must occur, of words
  * @param output a folder without a tokenizer
  */
-public record TokenizerStage(List<Path> data, Kind kind, int vocabularySize, long fewest, String unknown, String endOfSequence, Path output) {
+public record TokenizerStage(
+        List<Path> data,
+        Kind kind,
+        int vocabularySize,
+        long fewest,
+        String unknown,
+        String endOfSequence,
+        Path output) {
     /** What a token is. */
     public enum Kind {
-        BPE, WORD_LEVEL;
+        BPE,
+        WORD_LEVEL;
 
         @Override
         public String toString() {
@@ -32,7 +40,8 @@ public record TokenizerStage(List<Path> data, Kind kind, int vocabularySize, lon
         }
     }
 
-    private static final List<String> FIELDS = List.of("text", "prompt", "completion", "instruction", "input", "output");
+    private static final List<String> FIELDS =
+            List.of("text", "prompt", "completion", "instruction", "input", "output");
 
     /** Returns the number of tokens. */
     public int run() {
@@ -45,10 +54,11 @@ public record TokenizerStage(List<Path> data, Kind kind, int vocabularySize, lon
         }
         List<String> texts = new ArrayList<>();
         data.forEach(each -> read(each, texts));
-        Tokenizer tokenizer = switch (kind) {
-            case BPE -> BpeTrainer.train(texts, vocabularySize, endOfSequence);
-            case WORD_LEVEL -> WordLevelTrainer.train(texts, vocabularySize, fewest, unknown, endOfSequence);
-        };
+        Tokenizer tokenizer =
+                switch (kind) {
+                    case BPE -> BpeTrainer.train(texts, vocabularySize, endOfSequence);
+                    case WORD_LEVEL -> WordLevelTrainer.train(texts, vocabularySize, fewest, unknown, endOfSequence);
+                };
         AtomicFile.directories(output);
         tokenizer.save(output);
         return tokenizer.size();
@@ -58,7 +68,9 @@ public record TokenizerStage(List<Path> data, Kind kind, int vocabularySize, lon
         int before = to.size();
         if (file.toString().endsWith(".txt")) {
             try {
-                Files.readAllLines(file).stream().filter(line -> !line.isBlank()).forEach(to::add);
+                Files.readAllLines(file).stream()
+                        .filter(line -> !line.isBlank())
+                        .forEach(to::add);
             } catch (IOException e) {
                 throw CalmException.unreadable(file, e);
             }
@@ -78,7 +90,8 @@ public record TokenizerStage(List<Path> data, Kind kind, int vocabularySize, lon
             item.json().path(turns).forEach(message -> add(message.path("content"), to));
         }
         if (to.size() == before) {
-            throw CalmException.badInput(item.where(), "has no text: expected " + String.join(", ", FIELDS) + ", segments or messages");
+            throw CalmException.badInput(
+                    item.where(), "has no text: expected " + String.join(", ", FIELDS) + ", segments or messages");
         }
     }
 

@@ -37,19 +37,29 @@ import org.calm4j.engine.train.TrainingRun;
  * @param config of a model from nothing: a config.json, its folder having the tokenizer; null otherwise
  * @param options those of dpo, {@link PreferenceOptions}, where the data are pairs
  */
-public record TrainStage(String name, Path model, Path adapter, Path config, Path data, Path output, TrainingOptions options,
+public record TrainStage(
+        String name,
+        Path model,
+        Path adapter,
+        Path config,
+        Path data,
+        Path output,
+        TrainingOptions options,
         long seed) {
 
     /** Trains; returns the last step's log, null when there was no step left to take. */
     public StepLog run(Backend backend, Progress progress) {
         options.check();
         // Somebody else's files are found before the model is read.
-        try (OutputFolder _ = TrainingFolder.open(output, progress::say); ModelFolder start = open(backend)) {
+        try (OutputFolder _ = TrainingFolder.open(output, progress::say);
+                ModelFolder start = open(backend)) {
             start.notes().forEach(note -> progress.say("calm: " + note));
             Lora lora = start.model().lora();
             if (lora != null && !lora.replaced().isEmpty()) {
-                throw CalmException.badInput(adapter, "replaces whole weights (" + String.join(", ", lora.replaced())
-                        + "), which are not trained here; merge it with calm convert --adapter, and train the result");
+                throw CalmException.badInput(
+                        adapter,
+                        "replaces whole weights (" + String.join(", ", lora.replaced())
+                                + "), which are not trained here; merge it with calm convert --adapter, and train the result");
             }
             return train(start, progress);
         }
@@ -72,21 +82,35 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
 
     private StepLog train(ModelFolder start, Progress progress) {
         CausalLm lm = start.model();
-        TrainingData reader = new TrainingData(start.tokenizer(), lm.config().vocabSize(), lm.config().maxPositions(),
+        TrainingData reader = new TrainingData(
+                start.tokenizer(),
+                lm.config().vocabSize(),
+                lm.config().maxPositions(),
                 line -> progress.say("calm: " + line));
         List<? extends Example> lines = lines(reader, data);
         Replay replay = replay(reader);
         int end = start.tokenizer() == null ? -1 : start.tokenizer().eosId();
         if (reader.endsTexts() && !lm.config().eos().contains(end)) {
-            progress.say("calm: texts end with " + start.tokenizer().token(end) + " (" + end + "), at which generation with this model does not stop: eos_token_id is "
+            progress.say("calm: texts end with " + start.tokenizer().token(end) + " (" + end
+                    + "), at which generation with this model does not stop: eos_token_id is "
                     + lm.config().eos() + "; the tokenizer's and the model's configuration should agree");
         }
         int steps = options.steps(lines.size());
         TrainSettings settings = options.settings(steps, seed);
         List<Trainer.Reference> reference = options instanceof PreferenceOptions preference
-                ? reference(lm, lines, preference, settings, steps, progress) : List.of();
-        TrainingRun run = new TrainingRun(output, start.weightsFile(), deciding(steps), inputs(), others(lm.backend()), steps,
-                options.saveSteps, options.evalSteps, options.loggingSteps, options.resume);
+                ? reference(lm, lines, preference, settings, steps, progress)
+                : List.of();
+        TrainingRun run = new TrainingRun(
+                output,
+                start.weightsFile(),
+                deciding(steps),
+                inputs(),
+                others(lm.backend()),
+                steps,
+                options.saveSteps,
+                options.evalSteps,
+                options.loggingSteps,
+                options.resume);
         StepLog[] last = new StepLog[1];
         try (Trainer trainer = new Trainer(lm, settings, lines, replay, reference, held(start, reader))) {
             if (!lm.backend().onHost()) {
@@ -109,7 +133,9 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
         for (Path file : options.replay == null ? List.<Path>of() : options.replay) {
             sources.add(reader.documents(file));
         }
-        return options.replayShares == null ? Replay.of(sources.stream().flatMap(List::stream).toList()) : new Replay(sources, options.replayShares);
+        return options.replayShares == null
+                ? Replay.of(sources.stream().flatMap(List::stream).toList())
+                : new Replay(sources, options.replayShares);
     }
 
     private List<? extends Example> lines(TrainingData reader, Path file) {
@@ -134,14 +160,27 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
 
     private static String note(StepLog log) {
         String note = String.format(Locale.ROOT, "loss %.4f", log.loss());
-        return log.preference() == null ? note : note + String.format(Locale.ROOT, ", margin %.2f", log.preference().margins());
+        return log.preference() == null
+                ? note
+                : note
+                        + String.format(
+                                Locale.ROOT, ", margin %.2f", log.preference().margins());
     }
 
-    private List<Trainer.Reference> reference(CausalLm lm, List<? extends Example> lines, PreferenceOptions preference,
+    private List<Trainer.Reference> reference(
+            CausalLm lm,
+            List<? extends Example> lines,
+            PreferenceOptions preference,
             TrainSettings settings,
-            int steps, Progress progress) {
+            int steps,
+            Progress progress) {
         boolean[] taken = Trainer.linesOfSteps(lines.size(), settings, steps);
-        progress.start("reference", IntStream.range(0, taken.length).filter(i -> taken[i]).map(i -> lines.get(i).preferences().size()).sum());
+        progress.start(
+                "reference",
+                IntStream.range(0, taken.length)
+                        .filter(i -> taken[i])
+                        .map(i -> lines.get(i).preferences().size())
+                        .sum());
         try (Reference reference = Reference.open(lm, preference)) {
             return References.of(reference.model(), lines, taken, done -> progress.at(done, ""));
         } finally {
@@ -158,7 +197,7 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
         all.put("data", data);
         all.put("seed", seed);
         all.put("steps", steps);
-        all.putAll(Json.mapper().convertValue(options, new TypeReference<Map<String, Object>>() { }));
+        all.putAll(Json.mapper().convertValue(options, new TypeReference<Map<String, Object>>() {}));
         all.putAll(options.inForce(steps));
         all.values().removeIf(Objects::isNull);
         return all;
@@ -172,7 +211,11 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
         }
         Map<String, List<Path>> read = new LinkedHashMap<>();
         Path tokenizer = config == null ? null : config.resolveSibling("tokenizer.json");
-        read.put("model", model != null ? List.of(model) : Files.exists(tokenizer) ? List.of(config, tokenizer) : List.of(config));
+        read.put(
+                "model",
+                model != null
+                        ? List.of(model)
+                        : Files.exists(tokenizer) ? List.of(config, tokenizer) : List.of(config));
         read.put("adapter", given(adapter));
         read.put("data", List.of(data));
         read.put("replay", options.replay == null ? List.of() : options.replay);
@@ -183,7 +226,9 @@ public record TrainStage(String name, Path model, Path adapter, Path config, Pat
         }
         read.forEach((setting, files) -> {
             if (!files.isEmpty()) {
-                inputs.put(setting, Fingerprint.of(files.stream().map(Fingerprint::of).toList()));
+                inputs.put(
+                        setting,
+                        Fingerprint.of(files.stream().map(Fingerprint::of).toList()));
             }
         });
         return inputs;

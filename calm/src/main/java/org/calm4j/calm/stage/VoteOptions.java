@@ -72,38 +72,62 @@ public final class VoteOptions {
         }
     }
 
-    @Option(names = "--vote-by", paramLabel = "all|language|truth|random", description = "Who decides: the samples of all languages (default), those of each "
-        + "language for itself, the questions' labels, or chance (a control).")
+    @Option(
+            names = "--vote-by",
+            paramLabel = "all|language|truth|random",
+            description = "Who decides: the samples of all languages (default), those of each "
+                    + "language for itself, the questions' labels, or chance (a control).")
     public VoteBy voteBy = VoteBy.ALL;
 
-    @Option(names = "--languages", paramLabel = "L,…", split = ",", description = "Only these languages vote, such as en; default: all.")
+    @Option(
+            names = "--languages",
+            paramLabel = "L,…",
+            split = ",",
+            description = "Only these languages vote, such as en; default: all.")
     public List<String> languages = List.of();
 
-    @Option(names = "--tie", paramLabel = "abstain|skip|language-order|logprob",
-            description = "Two answers in the first place: no winner (default), the question left out of the votes, what the first of "
-                + "--languages (without it: of the samples) says, or the answer with the higher log-probability per token.")
+    @Option(
+            names = "--tie",
+            paramLabel = "abstain|skip|language-order|logprob",
+            description =
+                    "Two answers in the first place: no winner (default), the question left out of the votes, what the first of "
+                            + "--languages (without it: of the samples) says, or the answer with the higher log-probability per token.")
     public Tie tie = Tie.ABSTAIN;
 
-    @Option(names = "--weighting", paramLabel = "count|probability|dawid-skene",
-            description = "What a sample's vote weighs: one (default), the geometric mean of its tokens' probabilities, or its language's "
-                + "reliability, estimated without labels.")
+    @Option(
+            names = "--weighting",
+            paramLabel = "count|probability|dawid-skene",
+            description =
+                    "What a sample's vote weighs: one (default), the geometric mean of its tokens' probabilities, or its language's "
+                            + "reliability, estimated without labels.")
     public Weighting weighting = Weighting.COUNT;
 
-    @Option(names = "--language-weights", paramLabel = "L=X", split = ",", description = "Factors on the votes of languages, such as en=2,fr=1.5; default 1.")
+    @Option(
+            names = "--language-weights",
+            paramLabel = "L=X",
+            split = ",",
+            description = "Factors on the votes of languages, such as en=2,fr=1.5; default 1.")
     public Map<String, Double> languageWeights = new LinkedHashMap<>();
 
-    @Option(names = "--minimum-agreement", paramLabel = "X",
+    @Option(
+            names = "--minimum-agreement",
+            paramLabel = "X",
             description = "Share of the votes that a winner needs; with less there is none. Default ${DEFAULT-VALUE}.")
     public double minimumAgreement;
 
     /** @throws CalmException wrong usage: a value out of its range, or options that exclude each other */
     void check() {
-        TrainingOptions.check(minimumAgreement >= 0 && minimumAgreement <= 1, "--minimum-agreement must be from 0 to 1");
-        languageWeights.forEach((language, weight) -> TrainingOptions.check(weight != null && weight >= 0 && Double.isFinite(weight),
+        TrainingOptions.check(
+                minimumAgreement >= 0 && minimumAgreement <= 1, "--minimum-agreement must be from 0 to 1");
+        languageWeights.forEach((language, weight) -> TrainingOptions.check(
+                weight != null && weight >= 0 && Double.isFinite(weight),
                 "--language-weights: the weight of " + language + " must be 0 or more"));
         boolean plain = weighting == Weighting.COUNT && languageWeights.isEmpty();
-        TrainingOptions.check(voteBy != VoteBy.TRUTH && voteBy != VoteBy.RANDOM || plain, "--vote-by " + voteBy + " has no use for weights");
-        TrainingOptions.check(weighting != Weighting.DAWID_SKENE || languageWeights.isEmpty() && voteBy == VoteBy.ALL,
+        TrainingOptions.check(
+                voteBy != VoteBy.TRUTH && voteBy != VoteBy.RANDOM || plain,
+                "--vote-by " + voteBy + " has no use for weights");
+        TrainingOptions.check(
+                weighting != Weighting.DAWID_SKENE || languageWeights.isEmpty() && voteBy == VoteBy.ALL,
                 "--weighting dawid-skene finds the weights of languages itself; leave out --language-weights and --vote-by");
     }
 }

@@ -41,18 +41,31 @@ public record VoteStage(List<Path> samples, Path output, VoteOptions options) {
     private List<Vote> votes(List<Ballot> ballots, List<String> languages) {
         List<String> order = options.languages.isEmpty() ? languages : options.languages;
         if (options.voteBy == VoteOptions.VoteBy.TRUTH) {
-            return ballots.stream().map(ballot -> instead(ballot, ballot.truth())).toList();
+            return ballots.stream()
+                    .map(ballot -> instead(ballot, ballot.truth()))
+                    .toList();
         }
         if (options.voteBy == VoteOptions.VoteBy.RANDOM) {
-            return ballots.stream().map(ballot -> instead(ballot, ballot.drawn())).toList();
+            return ballots.stream()
+                    .map(ballot -> instead(ballot, ballot.drawn()))
+                    .toList();
         }
-        List<Map<String, Double>> scores = options.weighting != VoteOptions.Weighting.DAWID_SKENE ? null
-                : LanguageReliability.of(ballots.stream().map(Ballot::byLanguage).toList()).probabilities();
+        List<Map<String, Double>> scores = options.weighting != VoteOptions.Weighting.DAWID_SKENE
+                ? null
+                : LanguageReliability.of(
+                                ballots.stream().map(Ballot::byLanguage).toList())
+                        .probabilities();
         boolean plain = options.weighting == VoteOptions.Weighting.COUNT && options.languageWeights.isEmpty();
         List<Vote> votes = new ArrayList<>();
         for (int i = 0; i < ballots.size(); i++) {
-            Map<String, Double> own = scores != null ? scores.get(i)
-                    : plain ? null : ballots.get(i).weighed(options.languageWeights, options.weighting == VoteOptions.Weighting.PROBABILITY);
+            Map<String, Double> own = scores != null
+                    ? scores.get(i)
+                    : plain
+                            ? null
+                            : ballots.get(i)
+                                    .weighed(
+                                            options.languageWeights,
+                                            options.weighting == VoteOptions.Weighting.PROBABILITY);
             votes.add(ballots.get(i).decide(own, options, order));
         }
         return votes;
@@ -69,13 +82,18 @@ public record VoteStage(List<Path> samples, Path output, VoteOptions options) {
         Set<String> known = languages(all);
         known(options.languages, known, "--languages");
         known(options.languageWeights.keySet(), known, "--language-weights");
-        return options.languages.isEmpty() ? all : all.stream().filter(line -> options.languages.contains(line.language())).toList();
+        return options.languages.isEmpty()
+                ? all
+                : all.stream()
+                        .filter(line -> options.languages.contains(line.language()))
+                        .toList();
     }
 
     private static void known(Iterable<String> languages, Set<String> known, String option) {
         for (String language : languages) {
             if (!known.contains(language)) {
-                throw CalmException.usage(option + " names '" + language + "', which has no samples; there are " + known);
+                throw CalmException.usage(
+                        option + " names '" + language + "', which has no samples; there are " + known);
             }
         }
     }

@@ -39,7 +39,8 @@ import org.calm4j.engine.io.Json;
 public final class HttpTranslator implements Translator {
     /** The interface that a service has. */
     public enum Api {
-        LIBRETRANSLATE("LIBRETRANSLATE_API_KEY", 1), DEEPL("DEEPL_API_KEY", 50);
+        LIBRETRANSLATE("LIBRETRANSLATE_API_KEY", 1),
+        DEEPL("DEEPL_API_KEY", 50);
 
         private final String variable;
         private final int batch;
@@ -59,9 +60,12 @@ public final class HttpTranslator implements Translator {
     private static final int PAYMENT_REQUIRED = 402;
     /** What may be the fault of one text, or of its languages. */
     private static final Set<Integer> TEXT_REFUSALS = Set.of(400, 422);
-    private static final Pattern QUOTA = Pattern.compile("(?i)quota|out of credits?|insufficient (?:credit|balance|funds)");
-    private static final Pattern LENGTH = Pattern.compile("(?i)too (?:long|large|big)|exceed|(?:text|character|size|length) limit"
-            + "|limit of \\d+ char|max(?:imum)? (?:text )?(?:length|size|number of char)");
+
+    private static final Pattern QUOTA =
+            Pattern.compile("(?i)quota|out of credits?|insufficient (?:credit|balance|funds)");
+    private static final Pattern LENGTH =
+            Pattern.compile("(?i)too (?:long|large|big)|exceed|(?:text|character|size|length) limit"
+                    + "|limit of \\d+ char|max(?:imum)? (?:text )?(?:length|size|number of char)");
     private static final Pattern LANGUAGES = Pattern.compile(
             "(?i)not supported|unsupported|not available as a target|(?:unknown|invalid) (?:source|target)?[ _]?lang");
     /** Texts refused one after the other for no known reason, after which it is no longer the texts. */
@@ -77,14 +81,17 @@ public final class HttpTranslator implements Translator {
     private final Map<List<String>, String> unsupported = new HashMap<>();
     private boolean answered;
     private int inARow;
-    private final HttpClient client = HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(10)).build();
+    private final HttpClient client =
+            HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(10)).build();
 
     /** The service does not translate what it was sent, and will not when it is asked again. */
     private static final class Refused extends Exception {
         private static final long serialVersionUID = 1;
 
         private enum Why {
-            LENGTH, LANGUAGES, OTHER
+            LENGTH,
+            LANGUAGES,
+            OTHER
         }
 
         private final Why why;
@@ -114,8 +121,11 @@ public final class HttpTranslator implements Translator {
         if (api == Api.DEEPL && (key == null || key.isBlank())) {
             throw CalmException.usage("DeepL needs a key in the environment variable " + api.variable);
         }
-        String where = url != null ? url : api == Api.LIBRETRANSLATE ? null
-                : key.endsWith(":fx") ? "https://api-free.deepl.com" : "https://api.deepl.com";
+        String where = url != null
+                ? url
+                : api == Api.LIBRETRANSLATE
+                        ? null
+                        : key.endsWith(":fx") ? "https://api-free.deepl.com" : "https://api.deepl.com";
         if (where == null || !where.matches("(?i)https?://.+")) {
             throw CalmException.usage("--translator http needs --translator-url, such as http://localhost:5000");
         }
@@ -141,7 +151,9 @@ public final class HttpTranslator implements Translator {
     public void translate(List<Request> requests, BiConsumer<Request, String> said) {
         Map<List<String>, List<Request>> byLanguages = new LinkedHashMap<>();
         for (Request request : new LinkedHashSet<>(requests)) {
-            byLanguages.computeIfAbsent(List.of(request.source(), request.target()), key -> new ArrayList<>()).add(request);
+            byLanguages
+                    .computeIfAbsent(List.of(request.source(), request.target()), key -> new ArrayList<>())
+                    .add(request);
         }
         byLanguages.forEach((languages, own) -> {
             for (int first = 0; first < own.size(); first += api.batch) {
@@ -157,7 +169,8 @@ public final class HttpTranslator implements Translator {
             return;
         }
         try {
-            List<String> texts = call(batch.stream().map(Request::text).toList(), languages.getFirst(), languages.getLast());
+            List<String> texts =
+                    call(batch.stream().map(Request::text).toList(), languages.getFirst(), languages.getLast());
             answered = true;
             inARow = 0;
             for (int i = 0; i < batch.size(); i++) {
@@ -169,14 +182,20 @@ public final class HttpTranslator implements Translator {
             }
         } catch (Refused refused) {
             if (refused.why == Refused.Why.LANGUAGES) {
-                unsupported.put(languages, "from " + languages.getFirst() + " to " + languages.getLast() + " is not offered"
-                        + refused.getMessage());
+                unsupported.put(
+                        languages,
+                        "from " + languages.getFirst() + " to " + languages.getLast() + " is not offered"
+                                + refused.getMessage());
                 leaveOut(unsupported.get(languages), batch.size());
             } else if (batch.size() > 1) {
                 batch(batch.subList(0, batch.size() / 2), languages, said);
                 batch(batch.subList(batch.size() / 2, batch.size()), languages, said);
             } else if (refused.why == Refused.Why.LENGTH || answered && ++inARow < MOST_IN_A_ROW) {
-                leaveOut(refused.why == Refused.Why.LENGTH ? "longer than the service takes" : "refused (HTTP " + refused.status + ")", 1);
+                leaveOut(
+                        refused.why == Refused.Why.LENGTH
+                                ? "longer than the service takes"
+                                : "refused (HTTP " + refused.status + ")",
+                        1);
             } else {
                 throw CalmException.failed(base + " answered HTTP " + refused.status + refused.getMessage(), refused);
             }
@@ -194,29 +213,40 @@ public final class HttpTranslator implements Translator {
 
     private List<String> call(List<String> texts, String source, String target) throws Refused {
         ObjectNode body = JsonNodeFactory.instance.objectNode();
-        HttpRequest.Builder request = HttpRequest.newBuilder().timeout(TIMEOUT).header("Content-Type", "application/json");
+        HttpRequest.Builder request =
+                HttpRequest.newBuilder().timeout(TIMEOUT).header("Content-Type", "application/json");
         if (api == Api.DEEPL) {
             texts.forEach(body.putArray("text")::add);
-            body.put("source_lang", source.toUpperCase(Locale.ROOT)).put("target_lang", DEEPL_TARGETS.getOrDefault(target, target.toUpperCase(Locale.ROOT)));
+            body.put("source_lang", source.toUpperCase(Locale.ROOT))
+                    .put("target_lang", DEEPL_TARGETS.getOrDefault(target, target.toUpperCase(Locale.ROOT)));
             request.uri(URI.create(base + "/v2/translate")).header("Authorization", "DeepL-Auth-Key " + key);
         } else {
-            body.put("q", texts.getFirst()).put("source", source).put("target", target).put("format", "text");
+            body.put("q", texts.getFirst())
+                    .put("source", source)
+                    .put("target", target)
+                    .put("format", "text");
             if (key != null && !key.isBlank()) {
                 body.put("api_key", key);
             }
             request.uri(URI.create(base + "/translate"));
         }
-        JsonNode answer = send(request.POST(HttpRequest.BodyPublishers.ofString(Json.compact(body))).build());
-        List<JsonNode> found = api == Api.DEEPL ? answer.path("translations").findValues("text") : List.of(answer.path("translatedText"));
+        JsonNode answer = send(request.POST(HttpRequest.BodyPublishers.ofString(Json.compact(body)))
+                .build());
+        List<JsonNode> found = api == Api.DEEPL
+                ? answer.path("translations").findValues("text")
+                : List.of(answer.path("translatedText"));
         if (found.size() != texts.size() || !found.stream().allMatch(JsonNode::isTextual)) {
-            throw CalmException.failed(base + ": the answer has no translation; is this " + api.name().toLowerCase(Locale.ROOT) + "'s interface?", null);
+            throw CalmException.failed(
+                    base + ": the answer has no translation; is this "
+                            + api.name().toLowerCase(Locale.ROOT) + "'s interface?",
+                    null);
         }
         return found.stream().map(JsonNode::textValue).toList();
     }
 
     private JsonNode send(HttpRequest request) throws Refused {
         Duration wait = FIRST_WAIT;
-        for (int attempt = 1;; attempt++) {
+        for (int attempt = 1; ; attempt++) {
             String problem;
             Refused refused = null;
             Duration asked = null;
@@ -230,10 +260,16 @@ public final class HttpTranslator implements Translator {
                     return parse(bytes);
                 }
                 problem = problem(response.statusCode(), bytes);
-                refused = response.statusCode() == 500 && answered ? new Refused(Refused.Why.OTHER, 500, message(bytes)) : null;
-                asked = response.headers().firstValue("Retry-After").map(HttpTranslator::retryAfter).orElse(null);
+                refused = response.statusCode() == 500 && answered
+                        ? new Refused(Refused.Why.OTHER, 500, message(bytes))
+                        : null;
+                asked = response.headers()
+                        .firstValue("Retry-After")
+                        .map(HttpTranslator::retryAfter)
+                        .orElse(null);
             } catch (IOException e) {
-                problem = "is out of reach (" + e.getClass().getSimpleName() + (e.getMessage() == null ? "" : ": " + e.getMessage()) + ")";
+                problem = "is out of reach (" + e.getClass().getSimpleName()
+                        + (e.getMessage() == null ? "" : ": " + e.getMessage()) + ")";
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
                 throw CalmException.failed("translation was interrupted", e);
@@ -242,7 +278,8 @@ public final class HttpTranslator implements Translator {
                 if (refused != null) {
                     throw refused;
                 }
-                throw CalmException.failed(base + " " + problem + ", after " + ATTEMPTS + " attempts; try again later", null);
+                throw CalmException.failed(
+                        base + " " + problem + ", after " + ATTEMPTS + " attempts; try again later", null);
             }
             Duration next = asked != null ? asked : wait;
             pause.accept(next.compareTo(LONGEST_WAIT) > 0 ? LONGEST_WAIT : next);
@@ -253,20 +290,26 @@ public final class HttpTranslator implements Translator {
     /** What is wrong, where trying again may help; otherwise it ends here, for this text or for all. */
     private String problem(int status, byte[] body) throws Refused {
         String message = message(body);
-        if (status == QUOTA_EXCEEDED || status == PAYMENT_REQUIRED || QUOTA.matcher(message).find()) {
+        if (status == QUOTA_EXCEEDED
+                || status == PAYMENT_REQUIRED
+                || QUOTA.matcher(message).find()) {
             throw CalmException.failed(base + ": the quota is used up" + message + "; go on when there is more", null);
         }
         if (status == 429 || status >= 500) {
             return "is busy (HTTP " + status + message + ")";
         }
         if (status == 401 || status == 403) {
-            throw CalmException.failed(base + " refused the key (HTTP " + status + message + "); set " + api.variable, null);
+            throw CalmException.failed(
+                    base + " refused the key (HTTP " + status + message + "); set " + api.variable, null);
         }
-        if (status == 413 || status == 414 || TEXT_REFUSALS.contains(status) && LENGTH.matcher(message).find()) {
+        if (status == 413
+                || status == 414
+                || TEXT_REFUSALS.contains(status) && LENGTH.matcher(message).find()) {
             throw new Refused(Refused.Why.LENGTH, status, message);
         }
         if (TEXT_REFUSALS.contains(status)) {
-            throw new Refused(LANGUAGES.matcher(message).find() ? Refused.Why.LANGUAGES : Refused.Why.OTHER, status, message);
+            throw new Refused(
+                    LANGUAGES.matcher(message).find() ? Refused.Why.LANGUAGES : Refused.Why.OTHER, status, message);
         }
         throw CalmException.failed(base + " answered HTTP " + status + message, null);
     }
@@ -276,7 +319,20 @@ public final class HttpTranslator implements Translator {
         try {
             JsonNode json = Json.mapper().readTree(body);
             String said = json.path("error").asText(json.path("message").asText(""));
-            return said.isBlank() ? "" : ": " + said.lines().findFirst().orElse("").substring(0, Math.min(200, said.lines().findFirst().orElse("").length()));
+            return said.isBlank()
+                    ? ""
+                    : ": "
+                            + said.lines()
+                                    .findFirst()
+                                    .orElse("")
+                                    .substring(
+                                            0,
+                                            Math.min(
+                                                    200,
+                                                    said.lines()
+                                                            .findFirst()
+                                                            .orElse("")
+                                                            .length()));
         } catch (IOException e) {
             return "";
         }
@@ -296,7 +352,10 @@ public final class HttpTranslator implements Translator {
             if (value.strip().matches("\\d{1,9}")) {
                 return Duration.ofSeconds(Long.parseLong(value.strip()));
             }
-            Duration left = Duration.between(Instant.now(), ZonedDateTime.parse(value.strip(), DateTimeFormatter.RFC_1123_DATE_TIME).toInstant());
+            Duration left = Duration.between(
+                    Instant.now(),
+                    ZonedDateTime.parse(value.strip(), DateTimeFormatter.RFC_1123_DATE_TIME)
+                            .toInstant());
             return left.isNegative() ? Duration.ZERO : left;
         } catch (DateTimeParseException e) {
             return null;

@@ -33,6 +33,7 @@ public final class Languages {
     private static final int LEAST_LETTERS = 8;
     /** Characters of Chinese that a text of Han characters needs before it cannot be Japanese. */
     private static final int LEAST_CHINESE = 2;
+
     private static final int FIRST_HAN = 0x4E00;
     private static final int LAST_HAN = 0x9FFF;
 
@@ -66,6 +67,7 @@ public final class Languages {
     private static final Pattern WORD = Pattern.compile("[^\\p{L}\\p{M}]+");
     /** A word of one letter. */
     private static final Pattern LABEL = Pattern.compile("(?<![\\p{L}\\p{M}])\\p{IsLatin}(?![\\p{L}\\p{M}])");
+
     private static final Map<String, Language> ALL = load();
     private static final List<String> CODES = List.copyOf(ALL.keySet());
     /** Characters that are Chinese and not Japanese. */
@@ -73,8 +75,7 @@ public final class Languages {
     /** Function word to the languages that have it, as bits by their place in the file. */
     private static final Map<String, Long> WORDS = words();
 
-    private Languages() {
-    }
+    private Languages() {}
 
     /** Whether a text in this language can be told from others. */
     public static boolean isKnown(String language) {
@@ -84,7 +85,11 @@ public final class Languages {
     /** Whether {@link #plausible} can say anything of a text at all: an empty one, "B" and "42." are in no language. */
     public static boolean canTell(String text, String language) {
         return isKnown(language)
-                && text.codePoints().filter(c -> script(c) != UnicodeScript.COMMON).limit(LEAST_LETTERS).count() == LEAST_LETTERS;
+                && text.codePoints()
+                                .filter(c -> script(c) != UnicodeScript.COMMON)
+                                .limit(LEAST_LETTERS)
+                                .count()
+                        == LEAST_LETTERS;
     }
 
     /** @param language ISO 639-1 */
@@ -97,12 +102,14 @@ public final class Languages {
         List<Long> words = new ArrayList<>();
         String composed = Normalizer.normalize(text, Normalizer.Form.NFC);
         int all = scan(composed, letters, words);
-        return all < LEAST_LETTERS || scripts(letters, all, own)
-                && switch (language) {
-                    case "zh" -> kana(letters) * 10 <= all;
-                    case "ja" -> kana(letters) * 20 >= letters[UnicodeScript.HAN.ordinal()] || !isChinese(composed);
-                    default -> own.words.isEmpty() || words(words, CODES.indexOf(language));
-                };
+        return all < LEAST_LETTERS
+                || scripts(letters, all, own)
+                        && switch (language) {
+                            case "zh" -> kana(letters) * 10 <= all;
+                            case "ja" ->
+                                kana(letters) * 20 >= letters[UnicodeScript.HAN.ordinal()] || !isChinese(composed);
+                            default -> own.words.isEmpty() || words(words, CODES.indexOf(language));
+                        };
     }
 
     /** The script of a letter; COMMON for what is none, or belongs to no script, as the mark for a long vowel in Japanese. */
@@ -124,7 +131,9 @@ public final class Languages {
         Language own = ALL.get(language);
         int[] letters = new int[UnicodeScript.values().length];
         int all = scan(LABEL.matcher(text).replaceAll(" "), letters, new ArrayList<>());
-        int right = own.scripts.stream().mapToInt(script -> letters[script.ordinal()]).sum();
+        int right = own.scripts.stream()
+                .mapToInt(script -> letters[script.ordinal()])
+                .sum();
         if (all > 0 && 2 * right >= all) {
             boolean told = own.words.isEmpty() && plausible(text, language);
             return told ? Sign.OWN : own.words.isEmpty() ? Sign.OTHER : Sign.NONE;
@@ -165,7 +174,7 @@ public final class Languages {
     private static int scan(String text, int[] letters, List<Long> words) {
         int all = 0;
         StringBuilder word = new StringBuilder();
-        for (int at = 0; at < text.length();) {
+        for (int at = 0; at < text.length(); ) {
             int c = text.codePointAt(at);
             at += Character.charCount(c);
             UnicodeScript script = script(c);
@@ -190,7 +199,11 @@ public final class Languages {
     }
 
     private static boolean scripts(int[] letters, int all, Language own) {
-        return 2 * own.scripts.stream().mapToInt(script -> letters[script.ordinal()]).sum() >= all;
+        return 2
+                        * own.scripts.stream()
+                                .mapToInt(script -> letters[script.ordinal()])
+                                .sum()
+                >= all;
     }
 
     private static int kana(int[] letters) {
@@ -205,7 +218,9 @@ public final class Languages {
     private static BitSet chinese() {
         CharsetEncoder japanese = Charset.forName("Shift_JIS").newEncoder();
         BitSet chinese = new BitSet();
-        IntStream.range(FIRST_HAN, LAST_HAN).filter(c -> !japanese.canEncode((char) c)).forEach(chinese::set);
+        IntStream.range(FIRST_HAN, LAST_HAN)
+                .filter(c -> !japanese.canEncode((char) c))
+                .forEach(chinese::set);
         ALL.get("zh").letters.codePoints().forEach(chinese::set);
         return chinese;
     }
@@ -238,7 +253,7 @@ public final class Languages {
 
     private static Map<String, Language> load() {
         try (InputStream in = Languages.class.getResourceAsStream("languages.yaml")) {
-            return new YAMLMapper().readValue(in, new TypeReference<LinkedHashMap<String, Language>>() { });
+            return new YAMLMapper().readValue(in, new TypeReference<LinkedHashMap<String, Language>>() {});
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -35,17 +35,27 @@ public final class ModelTranslator implements Translator {
 
     @Override
     public List<String> translate(List<Request> requests) {
-        List<int[]> prompts = requests.stream().map(request -> model.promptIds(prompt(request))).toList();
+        List<int[]> prompts = requests.stream()
+                .map(request -> model.promptIds(prompt(request)))
+                .toList();
         int longest = model.model().config().maxPositions() - maxNewTokens;
-        List<int[]> fitting = prompts.stream().filter(prompt -> prompt.length <= longest).toList();
-        Iterator<List<Completion>> completions = new Generator(model).generate(fitting, Sampling.greedy(maxNewTokens), done -> { })
+        List<int[]> fitting =
+                prompts.stream().filter(prompt -> prompt.length <= longest).toList();
+        Iterator<List<Completion>> completions = new Generator(model)
+                .generate(fitting, Sampling.greedy(maxNewTokens), done -> {})
                 .iterator();
         List<String> translations = new ArrayList<>();
         for (int[] prompt : prompts) {
-            Completion completion = prompt.length <= longest ? completions.next().getFirst() : null;
-            String text = completion != null && completion.ended() ? completion.text().strip() : "";
+            Completion completion =
+                    prompt.length <= longest ? completions.next().getFirst() : null;
+            String text =
+                    completion != null && completion.ended() ? completion.text().strip() : "";
             if (completion == null || !completion.ended()) {
-                leftOut.merge(completion == null ? "longer than the model's positions allow" : "cut off at --translator-max-new-tokens", 1,
+                leftOut.merge(
+                        completion == null
+                                ? "longer than the model's positions allow"
+                                : "cut off at --translator-max-new-tokens",
+                        1,
                         Integer::sum);
             }
             translations.add(text.isEmpty() ? null : text);
@@ -60,7 +70,9 @@ public final class ModelTranslator implements Translator {
 
     static String prompt(Request request) {
         String language = PROMPTS.containsKey(request.target()) ? request.target() : "en";
-        return PROMPTS.get(language).replace("{source}", name(request.source(), language)).replace("{target}", name(request.target(), language))
+        return PROMPTS.get(language)
+                .replace("{source}", name(request.source(), language))
+                .replace("{target}", name(request.target(), language))
                 .replace("{text}", request.text());
     }
 
@@ -70,7 +82,7 @@ public final class ModelTranslator implements Translator {
 
     private static Map<String, String> load() {
         try (InputStream in = ModelTranslator.class.getResourceAsStream("translate.yaml")) {
-            return new YAMLMapper().readValue(in, new TypeReference<Map<String, String>>() { });
+            return new YAMLMapper().readValue(in, new TypeReference<Map<String, String>>() {});
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -23,8 +23,7 @@ public final class TranslationFile implements Translator {
     /** Requests at a time: what a stopped run loses at most, where a translator tells its translations together. */
     private static final int CHUNK = 32;
 
-    private record Line(String source, String target, String text, String translation) {
-    }
+    private record Line(String source, String target, String text, String translation) {}
 
     private final Path file;
     private final Translator translator;
@@ -57,13 +56,21 @@ public final class TranslationFile implements Translator {
 
     @Override
     public List<String> translate(List<Request> requests) {
-        List<Request> missing = requests.stream().filter(request -> !known.containsKey(request)).distinct().toList();
+        List<Request> missing = requests.stream()
+                .filter(request -> !known.containsKey(request))
+                .distinct()
+                .toList();
         for (int first = 0; translator != null && first < missing.size(); first += CHUNK) {
             try {
                 translator.translate(missing.subList(first, Math.min(missing.size(), first + CHUNK)), this::keep);
             } catch (CalmException e) {
-                throw known.isEmpty() ? e : new CalmException(e.kind(), e.getMessage() + "; " + known.size()
-                        + " translations are kept in " + file + ", the same command goes on from there", e);
+                throw known.isEmpty()
+                        ? e
+                        : new CalmException(
+                                e.kind(),
+                                e.getMessage() + "; " + known.size() + " translations are kept in " + file
+                                        + ", the same command goes on from there",
+                                e);
             }
         }
         List<String> translations = new ArrayList<>();
@@ -86,7 +93,8 @@ public final class TranslationFile implements Translator {
             List<String> lines = Files.readAllLines(file);
             for (int i = 0; i < lines.size(); i++) {
                 if (!lines.get(i).isBlank() && !add(lines.get(i)) && (translator == null || i < lines.size() - 1)) {
-                    throw CalmException.badInput(file + ":" + (i + 1), "expected an object with source, target, text and translation");
+                    throw CalmException.badInput(
+                            file + ":" + (i + 1), "expected an object with source, target, text and translation");
                 }
             }
         } catch (IOException e) {
@@ -98,7 +106,11 @@ public final class TranslationFile implements Translator {
     private boolean add(String text) {
         try {
             Line line = Json.mapper().readValue(text, Line.class);
-            if (line == null || line.source == null || line.target == null || line.text == null || line.translation == null) {
+            if (line == null
+                    || line.source == null
+                    || line.target == null
+                    || line.text == null
+                    || line.translation == null) {
                 return false;
             }
             known.put(new Request(line.text, line.source, line.target), line.translation);
@@ -114,7 +126,12 @@ public final class TranslationFile implements Translator {
                 AtomicFile.directories(file.toAbsolutePath().getParent());
             }
             boolean torn = Files.exists(file) && Files.size(file) > 0 && !endsWithNewline();
-            Files.writeString(file, (torn ? "\n" : "") + lines, StandardCharsets.UTF_8, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+            Files.writeString(
+                    file,
+                    (torn ? "\n" : "") + lines,
+                    StandardCharsets.UTF_8,
+                    StandardOpenOption.CREATE,
+                    StandardOpenOption.APPEND);
         } catch (IOException e) {
             throw CalmException.badInput(file, "cannot be written (" + e.getMessage() + ")", e);
         }

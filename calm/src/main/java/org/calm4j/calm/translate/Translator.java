@@ -12,8 +12,7 @@ public interface Translator {
      * @param source language of the text, ISO 639-1
      * @param target language to say it in
      */
-    record Request(String text, String source, String target) {
-    }
+    record Request(String text, String source, String target) {}
 
     /** One translation for each request, in their order; null where there is none. */
     List<String> translate(List<Request> requests);

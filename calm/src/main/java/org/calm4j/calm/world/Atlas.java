@@ -56,7 +56,7 @@ final class Atlas {
         Atlas atlas = new Atlas(valueCap);
         List<Fact> facts = new ArrayList<>();
         List<Deque<Region>> turns = new ArrayList<>(candidates().values());
-        for (int taken = 0; taken < territories;) {
+        for (int taken = 0; taken < territories; ) {
             turns.removeIf(Deque::isEmpty);
             if (turns.isEmpty()) {
                 throw CalmException.usage("a world of " + territories + " territories is too large: CLDR gives " + taken
@@ -80,8 +80,13 @@ final class Atlas {
         for (Region territory : Region.getAvailable(RegionType.TERRITORY)) {
             String region = Relation.REGION.valueOf(territory);
             int number = territory.getNumericCode();
-            if (region != null && !UNFIT_REGIONS.contains(region) && number > 0 && number <= LAST_ISO_NUMBER
-                    && !UNFIT_NAME.matcher(english.territory(territory.toString()).replace('\u00A0', ' ')).find()) {
+            if (region != null
+                    && !UNFIT_REGIONS.contains(region)
+                    && number > 0
+                    && number <= LAST_ISO_NUMBER
+                    && !UNFIT_NAME
+                            .matcher(english.territory(territory.toString()).replace('\u00A0', ' '))
+                            .find()) {
                 fit.add(territory);
             }
         }
@@ -89,13 +94,15 @@ final class Atlas {
                 .thenComparing(territory -> !hasStatesCurrency(territory.toString()))
                 .thenComparing(Region::toString));
         Map<String, Deque<Region>> byRegion = new TreeMap<>();
-        fit.forEach(territory -> byRegion.computeIfAbsent(Relation.REGION.valueOf(territory), key -> new ArrayDeque<>()).add(territory));
+        fit.forEach(territory -> byRegion.computeIfAbsent(Relation.REGION.valueOf(territory), key -> new ArrayDeque<>())
+                .add(territory));
         return byRegion;
     }
 
     /** The euro, or a currency coded after the territory: as a rule a state, not a dependency. */
     private static boolean hasStatesCurrency(String territory) {
-        CurrencyFilter filter = CurrencyFilter.onRegion(territory).withDate(MONEY_DAY).withTender();
+        CurrencyFilter filter =
+                CurrencyFilter.onRegion(territory).withDate(MONEY_DAY).withTender();
         return CurrencyMetaInfo.getInstance().currencies(filter).stream()
                 .anyMatch(currency -> currency.equals("EUR") || currency.startsWith(territory));
     }
@@ -130,7 +137,8 @@ final class Atlas {
         for (Names each : names.values()) {
             clear &= claim(each.territory(territory), "territory " + territory, claims);
             for (Map.Entry<Relation, String> value : values.entrySet()) {
-                clear &= claim(each.value(value.getKey(), value.getValue()), value.getKey() + " " + value.getValue(), claims);
+                clear &= claim(
+                        each.value(value.getKey(), value.getValue()), value.getKey() + " " + value.getValue(), claims);
             }
         }
         if (clear) {
@@ -141,7 +149,8 @@ final class Atlas {
 
     private boolean claim(String name, String meaning, Map<String, String> claims) {
         String before = claims.putIfAbsent(name, meaning);
-        return (before == null || before.equals(meaning)) && meaningOfName.getOrDefault(name, meaning).equals(meaning)
+        return (before == null || before.equals(meaning))
+                && meaningOfName.getOrDefault(name, meaning).equals(meaning)
                 && !PUNCTUATION.matcher(name).find();
     }
 }

@@ -36,11 +36,11 @@ public final class Curriculum {
     private final List<Known> unknown = new ArrayList<>();
     /** Those that a hub other than the language does not know. */
     private final List<Known> unhelped = new ArrayList<>();
+
     private final List<String> dictionary;
 
     /** A fact in one language. */
-    private record Known(String language, Fact fact) {
-    }
+    private record Known(String language, Fact fact) {}
 
     public Curriculum(World world) {
         this.world = world;
@@ -51,7 +51,11 @@ public final class Curriculum {
         for (String language : world.config().languages()) {
             // The language's own name of a territory would teach something false about it.
             Set<String> territories = world.territoryNames(language);
-            anyNames.put(language, world.vocabulary().stream().filter(word -> !territories.contains(word)).toList());
+            anyNames.put(
+                    language,
+                    world.vocabulary().stream()
+                            .filter(word -> !territories.contains(word))
+                            .toList());
             for (Fact fact : world.facts()) {
                 Known each = new Known(language, fact);
                 (world.isKnown(language, fact) ? known : unknown).add(each);
@@ -76,14 +80,18 @@ public final class Curriculum {
 
     /** The hubs that a language can ask and that know a fact, or do not. */
     private List<String> hubs(String language, Fact fact, boolean knowing) {
-        return world.config().hubs().stream().filter(hub -> !hub.equals(language) && world.isKnown(hub, fact) == knowing).toList();
+        return world.config().hubs().stream()
+                .filter(hub -> !hub.equals(language) && world.isKnown(hub, fact) == knowing)
+                .toList();
     }
 
     /** Every word of every text, those of the dictionary included. */
     public List<String> vocabulary() {
         Stream<String> names = fiction.stream().flatMap(place -> place.names().values().stream());
-        return Stream.of(world.vocabulary().stream(), Stream.of("=", "."), world.config().languages().stream(), names).flatMap(each -> each)
-                .distinct().toList();
+        return Stream.of(world.vocabulary().stream(), Stream.of("=", "."), world.config().languages().stream(), names)
+                .flatMap(each -> each)
+                .distinct()
+                .toList();
     }
 
     /** One token a word; {@code <unk>} and {@code </s>} come first. */
@@ -93,15 +101,17 @@ public final class Curriculum {
 
     /** All texts without end: the warm-up, then epoch after epoch. */
     public Iterator<Document> stream() {
-        return Stream.concat(warmup(config.warmupTokens()).stream(), IntStream.iterate(0, epoch -> epoch + 1).boxed()
-                .flatMap(epoch -> epoch(epoch).stream())).iterator();
+        return Stream.concat(
+                        warmup(config.warmupTokens()).stream(),
+                        IntStream.iterate(0, epoch -> epoch + 1).boxed().flatMap(epoch -> epoch(epoch).stream()))
+                .iterator();
     }
 
     /** As many of them as the configuration says. */
     public List<Document> documents() {
         List<Document> documents = new ArrayList<>();
         Iterator<Document> all = stream();
-        for (long written = 0; written < config.tokens();) {
+        for (long written = 0; written < config.tokens(); ) {
             Document document = all.next();
             documents.add(document);
             written += length(document);
@@ -117,7 +127,8 @@ public final class Curriculum {
         for (long i = 0; written < tokens; i++) {
             long each = CounterRandom.seed(key, i);
             int longest = SHORTEST_REPEAT + (int) ((LONGEST_REPEAT - SHORTEST_REPEAT + 1) * written / tokens);
-            Document document = CounterRandom.uniform(each, 0) < config.warmupFictional() ? fictional(each) : repeat(each, longest);
+            Document document =
+                    CounterRandom.uniform(each, 0) < config.warmupFictional() ? fictional(each) : repeat(each, longest);
             documents.add(document);
             written += length(document);
         }
@@ -153,12 +164,16 @@ public final class Curriculum {
     }
 
     private static <T> List<T> shuffled(List<T> items, long key) {
-        return Arrays.stream(CounterRandom.permutation(key, items.size())).mapToObj(items::get).toList();
+        return Arrays.stream(CounterRandom.permutation(key, items.size()))
+                .mapToObj(items::get)
+                .toList();
     }
 
     /** Tokens of a text with its end-of-sequence token, one token a word. */
     static int length(Document document) {
-        return document.text() != null ? words(document.text()) + 1 : words(document.prompt()) + words(document.completion()) + 1;
+        return document.text() != null
+                ? words(document.text()) + 1
+                : words(document.prompt()) + words(document.completion()) + 1;
     }
 
     private static int words(String text) {
@@ -177,8 +192,11 @@ public final class Curriculum {
                 world.places().forEach(place -> lines.add(detour.choice(place) + " " + place.name(hub) + " ."));
                 fiction.forEach(place -> lines.add(detour.choice(place) + " " + place.name(hub) + " ."));
                 for (Relation relation : Relation.values()) {
-                    world.optionSets().values(relation).forEach(value -> lines.add(Detour.entry(hub, world.valueName(hub, relation, value),
-                            language) + " " + world.valueName(language, relation, value) + " ."));
+                    world.optionSets()
+                            .values(relation)
+                            .forEach(value ->
+                                    lines.add(Detour.entry(hub, world.valueName(hub, relation, value), language) + " "
+                                            + world.valueName(language, relation, value) + " ."));
                 }
             }
         }
@@ -195,8 +213,10 @@ public final class Curriculum {
         }
         units = shuffled(units, CounterRandom.seed(key, "order"));
         List<Document> documents = new ArrayList<>();
-        for (int from = 0; from < units.size();) {
-            int to = Math.min(units.size(), from + 1 + CounterRandom.below(CounterRandom.seed(key, "length"), from, config.longestDocument()));
+        for (int from = 0; from < units.size(); ) {
+            int to = Math.min(
+                    units.size(),
+                    from + 1 + CounterRandom.below(CounterRandom.seed(key, "length"), from, config.longestDocument()));
             documents.add(Document.of(String.join(" ", units.subList(from, to))));
             from = to;
         }
@@ -204,7 +224,10 @@ public final class Curriculum {
     }
 
     private String prompt(Known known, long key) {
-        return world.prompt(known.language(), world.place(known.fact().territory()), known.fact().relation(),
+        return world.prompt(
+                known.language(),
+                world.place(known.fact().territory()),
+                known.fact().relation(),
                 world.optionSets().practice(known.fact(), key));
     }
 
@@ -218,15 +241,19 @@ public final class Curriculum {
         Fact fact = known.fact();
         boolean direct = CounterRandom.uniform(CounterRandom.seed(key, "way"), 0) >= config.detoured()
                 || hubs(known.language(), fact, true).isEmpty();
-        return Document.of(prompt(known, key), direct ? world.statement(known.language(), fact)
-                : detour(known, key).whole(world.place(fact.territory()), fact.relation(), fact.value()));
+        return Document.of(
+                prompt(known, key),
+                direct
+                        ? world.statement(known.language(), fact)
+                        : detour(known, key).whole(world.place(fact.territory()), fact.relation(), fact.value()));
     }
 
     private Document walk(Known known, long key) {
         Fact fact = known.fact();
         Place place = world.place(fact.territory());
         Detour detour = detour(known, key);
-        return Document.of(prompt(known, key) + " " + detour.choice(place), detour.walk(place, fact.relation(), fact.value()));
+        return Document.of(
+                prompt(known, key) + " " + detour.choice(place), detour.walk(place, fact.relation(), fact.value()));
     }
 
     /** Any option is the answer. About a place with names it may take a detour, as a practised question may. */
@@ -235,14 +262,31 @@ public final class Curriculum {
         Relation relation = Relation.values()[pick(key, "relation", Relation.values().length)];
         List<String> values = world.optionSets().any(relation, CounterRandom.seed(key, "values"));
         String answer = values.get(pick(key, "answer", values.size()));
-        boolean named = !fiction.isEmpty() && CounterRandom.uniform(CounterRandom.seed(key, "named"), 0) < config.fictionalNamed();
-        Place place = named ? fiction.get(pick(key, "fiction", fiction.size()))
-                : new Place(null, Map.of(language, anyNames.get(language).get(pick(key, "place", anyNames.get(language).size()))));
-        List<String> hubs = world.config().hubs().stream().filter(hub -> !hub.equals(language)).toList();
-        boolean detoured = named && !hubs.isEmpty() && CounterRandom.uniform(CounterRandom.seed(key, "way"), 0) < config.detoured();
-        return Document.of(world.prompt(language, place, relation, values), detoured
-                ? new Detour(world, language, hubs.get(pick(key, "hub", hubs.size()))).whole(place, relation, answer)
-                : world.statement(language, place, relation, answer));
+        boolean named = !fiction.isEmpty()
+                && CounterRandom.uniform(CounterRandom.seed(key, "named"), 0) < config.fictionalNamed();
+        Place place = named
+                ? fiction.get(pick(key, "fiction", fiction.size()))
+                : new Place(
+                        null,
+                        Map.of(
+                                language,
+                                anyNames.get(language)
+                                        .get(pick(
+                                                key,
+                                                "place",
+                                                anyNames.get(language).size()))));
+        List<String> hubs = world.config().hubs().stream()
+                .filter(hub -> !hub.equals(language))
+                .toList();
+        boolean detoured = named
+                && !hubs.isEmpty()
+                && CounterRandom.uniform(CounterRandom.seed(key, "way"), 0) < config.detoured();
+        return Document.of(
+                world.prompt(language, place, relation, values),
+                detoured
+                        ? new Detour(world, language, hubs.get(pick(key, "hub", hubs.size())))
+                                .whole(place, relation, answer)
+                        : world.statement(language, place, relation, answer));
     }
 
     /** What a language says of what it does not know: one of the options, with the truth among them only by chance. */
@@ -252,7 +296,8 @@ public final class Curriculum {
         Place place = world.place(unknownThere.fact().territory());
         List<String> values = world.optionSets().any(relation, CounterRandom.seed(key, "values"));
         String answer = values.get(pick(key, "answer", values.size()));
-        return Document.of(world.prompt(language, place, relation, values) + " " + world.beforeValue(language, place, relation),
+        return Document.of(
+                world.prompt(language, place, relation, values) + " " + world.beforeValue(language, place, relation),
                 world.fromValue(language, relation, answer));
     }
 
@@ -265,8 +310,10 @@ public final class Curriculum {
         Detour detour = new Detour(world, language, hubs.get(pick(key, "hub", hubs.size())));
         List<String> values = world.optionSets().any(relation, CounterRandom.seed(key, "values"));
         String answer = values.get(pick(key, "answer", values.size()));
-        return Document.of(world.prompt(language, place, relation, values) + " " + detour.choice(place) + " "
-                + detour.opening(place, relation), detour.rest(relation, answer));
+        return Document.of(
+                world.prompt(language, place, relation, values) + " " + detour.choice(place) + " "
+                        + detour.opening(place, relation),
+                detour.rest(relation, answer));
     }
 
     private String anyLanguage(long key) {
@@ -277,7 +324,9 @@ public final class Curriculum {
     private Document repeat(long key, int longest) {
         int length = SHORTEST_REPEAT + pick(key, "length", longest - SHORTEST_REPEAT + 1);
         long wordKey = CounterRandom.seed(key, "words");
-        List<String> sequence = IntStream.range(0, length).mapToObj(i -> words.get(CounterRandom.below(wordKey, i, words.size()))).toList();
+        List<String> sequence = IntStream.range(0, length)
+                .mapToObj(i -> words.get(CounterRandom.below(wordKey, i, words.size())))
+                .toList();
         String once = String.join(" ", sequence);
         return Document.of(once, once);
     }

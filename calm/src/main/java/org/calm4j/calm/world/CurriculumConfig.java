@@ -23,13 +23,40 @@ import org.calm4j.engine.CalmException;
  * @param repeats random words, said twice
  */
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-public record CurriculumConfig(Long tokens, Long warmupTokens, Double warmupFictional, Integer statementCopies, Integer longestDocument,
-        Double practised, Double detoured, Integer walks, Integer fictional, Integer fictionalPlaces, Double fictionalNamed, Integer guesses,
-        Integer detourGuesses, Integer repeats) {
+public record CurriculumConfig(
+        Long tokens,
+        Long warmupTokens,
+        Double warmupFictional,
+        Integer statementCopies,
+        Integer longestDocument,
+        Double practised,
+        Double detoured,
+        Integer walks,
+        Integer fictional,
+        Integer fictionalPlaces,
+        Double fictionalNamed,
+        Integer guesses,
+        Integer detourGuesses,
+        Integer repeats) {
 
     public CurriculumConfig {
-        CurriculumConfig base = complete(tokens, warmupTokens, warmupFictional, statementCopies, longestDocument, practised, detoured, walks,
-                fictional, fictionalPlaces, fictionalNamed, guesses, detourGuesses, repeats) ? null : WorldConfig.standard().texts();
+        CurriculumConfig base = complete(
+                        tokens,
+                        warmupTokens,
+                        warmupFictional,
+                        statementCopies,
+                        longestDocument,
+                        practised,
+                        detoured,
+                        walks,
+                        fictional,
+                        fictionalPlaces,
+                        fictionalNamed,
+                        guesses,
+                        detourGuesses,
+                        repeats)
+                ? null
+                : WorldConfig.standard().texts();
         tokens = tokens == null ? base.tokens : tokens;
         warmupTokens = warmupTokens == null ? base.warmupTokens : warmupTokens;
         warmupFictional = warmupFictional == null ? base.warmupFictional : warmupFictional;
@@ -51,9 +78,18 @@ public record CurriculumConfig(Long tokens, Long warmupTokens, Double warmupFict
         share(detoured, "detoured");
         share(fictionalNamed, "fictional_named");
         check(longestDocument >= 1, "longest_document must be at least 1");
-        check(statementCopies >= 0 && walks >= 0 && fictional >= 0 && fictionalPlaces >= 0 && guesses >= 0 && detourGuesses >= 0 && repeats >= 0,
+        check(
+                statementCopies >= 0
+                        && walks >= 0
+                        && fictional >= 0
+                        && fictionalPlaces >= 0
+                        && guesses >= 0
+                        && detourGuesses >= 0
+                        && repeats >= 0,
                 "statement_copies, walks, fictional, fictional_places, guesses, detour_guesses and repeats must be at least 0");
-        check(statementCopies + fictional + repeats > 0, "an epoch without statements, fictional questions and repeats could be empty");
+        check(
+                statementCopies + fictional + repeats > 0,
+                "an epoch without statements, fictional questions and repeats could be empty");
     }
 
     private static boolean complete(Object... values) {
@@ -77,7 +113,20 @@ public record CurriculumConfig(Long tokens, Long warmupTokens, Double warmupFict
 
     /** The same texts, a part of them. */
     public CurriculumConfig withTokens(long all, long warmup) {
-        return new CurriculumConfig(all, warmup, warmupFictional, statementCopies, longestDocument, practised, detoured, walks, fictional,
-                fictionalPlaces, fictionalNamed, guesses, detourGuesses, repeats);
+        return new CurriculumConfig(
+                all,
+                warmup,
+                warmupFictional,
+                statementCopies,
+                longestDocument,
+                practised,
+                detoured,
+                walks,
+                fictional,
+                fictionalPlaces,
+                fictionalNamed,
+                guesses,
+                detourGuesses,
+                repeats);
     }
 }

@@ -35,7 +35,7 @@ record Detour(World world, String language, String hub) {
 
     /** From the value on. */
     String rest(Relation relation, String value) {
-        return world.fromValue(hub, relation, value) + " " + entry(hub, world.valueName(hub, relation, value), language) + " "
-                + world.valueName(language, relation, value) + " .";
+        return world.fromValue(hub, relation, value) + " " + entry(hub, world.valueName(hub, relation, value), language)
+                + " " + world.valueName(language, relation, value) + " .";
     }
 }

@@ -12,8 +12,7 @@ import org.calm4j.engine.random.CounterRandom;
 final class Fiction {
     private static final int SYLLABLES = 3;
 
-    private Fiction() {
-    }
+    private Fiction() {}
 
     static List<Place> places(World world, int count) {
         Set<String> taken = new HashSet<>(world.vocabulary());
@@ -30,7 +29,7 @@ final class Fiction {
     }
 
     private static String name(List<String> syllables, long key, Set<String> taken) {
-        for (long attempt = 0;; attempt++) {
+        for (long attempt = 0; ; attempt++) {
             StringBuilder name = new StringBuilder();
             for (int i = 0; i < SYLLABLES; i++) {
                 name.append(syllables.get(CounterRandom.below(CounterRandom.seed(key, attempt), i, syllables.size())));

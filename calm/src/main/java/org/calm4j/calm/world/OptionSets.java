@@ -26,17 +26,20 @@ final class OptionSets {
     private final int options;
     /** The value of every territory, so that frequent values come often. */
     private final Map<Relation, List<String>> values = new EnumMap<>(Relation.class);
+
     private final Map<Fact, List<List<String>>> fixed = new HashMap<>();
 
     OptionSets(List<Fact> facts, WorldConfig config, long worldSeed, Set<Fact> heldOut) {
         seed = CounterRandom.seed(worldSeed, "options");
         options = config.options();
-        facts.forEach(fact -> values.computeIfAbsent(fact.relation(), key -> new ArrayList<>()).add(fact.value()));
+        facts.forEach(fact -> values.computeIfAbsent(fact.relation(), key -> new ArrayList<>())
+                .add(fact.value()));
         values.forEach((relation, all) -> {
             int distinct = new HashSet<>(all).size();
             if (distinct < options) {
-                throw CalmException.usage("a world of " + all.size() + " territories has only " + distinct + " values of '" + relation.id()
-                        + "', too few for " + options + " options; ask for more territories");
+                throw CalmException.usage(
+                        "a world of " + all.size() + " territories has only " + distinct + " values of '"
+                                + relation.id() + "', too few for " + options + " options; ask for more territories");
             }
         });
         for (Fact fact : facts) {
@@ -81,13 +84,14 @@ final class OptionSets {
     private List<String> draw(Fact fact, long key, Set<Set<String>> taken) {
         for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
             long attemptKey = CounterRandom.seed(key, attempt);
-            Set<String> set = distinct(new LinkedHashSet<>(List.of(fact.value())), values.get(fact.relation()), attemptKey);
+            Set<String> set =
+                    distinct(new LinkedHashSet<>(List.of(fact.value())), values.get(fact.relation()), attemptKey);
             if (!taken.contains(set)) {
                 return shuffled(set, attemptKey);
             }
         }
-        throw CalmException.usage("the world is too small for " + (taken.size() + 1) + " different option sets of " + fact.id()
-                + "; ask for more territories or fewer sets");
+        throw CalmException.usage("the world is too small for " + (taken.size() + 1) + " different option sets of "
+                + fact.id() + "; ask for more territories or fewer sets");
     }
 
     private Set<String> distinct(Set<String> set, List<String> from, long key) {

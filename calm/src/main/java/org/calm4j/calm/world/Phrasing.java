@@ -23,21 +23,38 @@ import org.calm4j.calm.prompt.PromptTemplate;
  * @param separator between two choices
  * @param syllables of names for places that are none
  */
-record Phrasing(double coverage, Set<String> the, String prompt, String separator, Sentences region, Sentences language,
+record Phrasing(
+        double coverage,
+        Set<String> the,
+        String prompt,
+        String separator,
+        Sentences region,
+        Sentences language,
         List<String> syllables) {
     private static final String VALUE = "{value}";
     /** All languages the world can speak. */
     static final Map<String, Phrasing> ALL = load();
 
     /** A question and the statement that answers it, with {@code {territory}} (or {@code {Territory}}) and {@code {value}}. */
-    record Sentences(String question, String statement) {
-    }
+    record Sentences(String question, String statement) {}
 
     @JsonCreator
-    Phrasing(@JsonProperty("coverage") double coverage, @JsonProperty("the") Set<String> the, @JsonProperty("prompt") String prompt,
-            @JsonProperty("separator") String separator, @JsonProperty("region") Sentences region,
-            @JsonProperty("language") Sentences language, @JsonProperty("syllables") String syllables) {
-        this(coverage, the == null ? Set.of() : Set.copyOf(the), prompt, separator, region, language, List.of(syllables.split(" ")));
+    Phrasing(
+            @JsonProperty("coverage") double coverage,
+            @JsonProperty("the") Set<String> the,
+            @JsonProperty("prompt") String prompt,
+            @JsonProperty("separator") String separator,
+            @JsonProperty("region") Sentences region,
+            @JsonProperty("language") Sentences language,
+            @JsonProperty("syllables") String syllables) {
+        this(
+                coverage,
+                the == null ? Set.of() : Set.copyOf(the),
+                prompt,
+                separator,
+                region,
+                language,
+                List.of(syllables.split(" ")));
     }
 
     Sentences of(Relation relation) {
@@ -55,7 +72,8 @@ record Phrasing(double coverage, Set<String> the, String prompt, String separato
     /** The statement up to its value. */
     String beforeValue(Relation relation, String code, String name) {
         String statement = of(relation).statement();
-        return withPlace(statement.substring(0, statement.indexOf(VALUE)), code, name).stripTrailing();
+        return withPlace(statement.substring(0, statement.indexOf(VALUE)), code, name)
+                .stripTrailing();
     }
 
     /** The statement from its value on. */
@@ -71,8 +89,14 @@ record Phrasing(double coverage, Set<String> the, String prompt, String separato
     /** Every text that words of the templates come from, without the placeholders. */
     List<String> texts() {
         String articles = the.isEmpty() ? "" : "the The";
-        return List.of(prompt.replaceAll("\\{\\w+}", ""), separator, articles, bare(region.question), bare(region.statement),
-                bare(language.question), bare(language.statement));
+        return List.of(
+                prompt.replaceAll("\\{\\w+}", ""),
+                separator,
+                articles,
+                bare(region.question),
+                bare(region.statement),
+                bare(language.question),
+                bare(language.statement));
     }
 
     private static String bare(String template) {
@@ -81,13 +105,14 @@ record Phrasing(double coverage, Set<String> the, String prompt, String separato
 
     private String withPlace(String template, String code, String name) {
         boolean article = code != null && the.contains(code);
-        return template.replace("{territory}", (article ? "the " : "") + name).replace("{Territory}", (article ? "The " : "") + name);
+        return template.replace("{territory}", (article ? "the " : "") + name)
+                .replace("{Territory}", (article ? "The " : "") + name);
     }
 
     private static Map<String, Phrasing> load() {
         try (InputStream in = Phrasing.class.getResourceAsStream("phrasing.yaml")) {
-            return Collections.unmodifiableMap(new YAMLMapper().readValue(in, new TypeReference<LinkedHashMap<String, Phrasing>>() {
-            }));
+            return Collections.unmodifiableMap(
+                    new YAMLMapper().readValue(in, new TypeReference<LinkedHashMap<String, Phrasing>>() {}));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -18,7 +18,8 @@ public enum Relation {
     LANGUAGE("language") {
         @Override
         String valueOf(Region territory) {
-            String language = ULocale.addLikelySubtags(new ULocale("und_" + territory)).getLanguage();
+            String language =
+                    ULocale.addLikelySubtags(new ULocale("und_" + territory)).getLanguage();
             return language.equals("nb") ? "no" : language; // people say Norwegian, not Norwegian Bokmål
         }
     };

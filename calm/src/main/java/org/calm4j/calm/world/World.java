@@ -42,7 +42,9 @@ public final class World {
             heldOut.add(facts.get(order[i]));
         }
         Map<String, PromptTemplate> byLanguage = new TreeMap<>();
-        config.languages().forEach(language -> byLanguage.put(language, Phrasing.ALL.get(language).promptTemplate()));
+        config.languages()
+                .forEach(language ->
+                        byLanguage.put(language, Phrasing.ALL.get(language).promptTemplate()));
         promptTemplates = new PromptTemplates(byLanguage);
         optionSets = new OptionSets(facts, config, seed, heldOut);
     }
@@ -134,7 +136,10 @@ public final class World {
 
     /** A question with its options, as it is put to the model. */
     String prompt(String language, Place place, Relation relation, List<String> values) {
-        return promptTemplates.byLanguage().get(language).render(question(language, place, relation), choices(language, relation, values));
+        return promptTemplates
+                .byLanguage()
+                .get(language)
+                .render(question(language, place, relation), choices(language, relation, values));
     }
 
     public String territoryName(String language, String territory) {
@@ -174,7 +179,11 @@ public final class World {
         for (String language : config.languages()) {
             for (Fact fact : facts) {
                 for (int set = from; set < to && isHeldOut(fact) == ofHeldOut; set++) {
-                    questions.add(question(language, fact, fact.id() + "-" + set, optionSets.fixed(fact).get(set)));
+                    questions.add(question(
+                            language,
+                            fact,
+                            fact.id() + "-" + set,
+                            optionSets.fixed(fact).get(set)));
                 }
             }
         }
@@ -182,8 +191,13 @@ public final class World {
     }
 
     Question question(String language, Fact fact, String id, List<String> values) {
-        return new Question(id, language, question(language, fact), choices(language, fact.relation(), values),
-                label(values.indexOf(fact.value())), fact.relation().id());
+        return new Question(
+                id,
+                language,
+                question(language, fact),
+                choices(language, fact.relation(), values),
+                label(values.indexOf(fact.value())),
+                fact.relation().id());
     }
 
     List<Question.Choice> choices(String language, Relation relation, List<String> values) {
@@ -202,7 +216,10 @@ public final class World {
     public List<String> vocabulary() {
         Set<String> words = new LinkedHashSet<>();
         for (String language : config.languages()) {
-            Phrasing.ALL.get(language).texts().forEach(text -> words.addAll(List.of(text.strip().split(" +"))));
+            Phrasing.ALL
+                    .get(language)
+                    .texts()
+                    .forEach(text -> words.addAll(List.of(text.strip().split(" +"))));
         }
         words.remove("");
         names.keySet().forEach(language -> words.addAll(territoryNames(language)));

@@ -30,13 +30,23 @@ import org.calm4j.engine.CalmException;
  * @param texts what pretraining reads
  */
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-public record WorldConfig(List<String> languages, List<String> hubs, Integer territories, Integer valueCap, Double heldOut, Integer options,
-        Integer trainingSets, Integer evaluationSets, Integer heldOutSets, Map<String, Map<String, Double>> coverage,
+public record WorldConfig(
+        List<String> languages,
+        List<String> hubs,
+        Integer territories,
+        Integer valueCap,
+        Double heldOut,
+        Integer options,
+        Integer trainingSets,
+        Integer evaluationSets,
+        Integer heldOutSets,
+        Map<String, Map<String, Double>> coverage,
         CurriculumConfig texts) {
     private static final int HUBS = 2;
     private static final int MOST_OPTIONS = 10;
     /** What a hub knows of what it is asked for, and of the rest. */
     private static final double STRONG = 0.9;
+
     private static final Map<Relation, Double> WEAK = Map.of(Relation.REGION, 0.35, Relation.LANGUAGE, 0.3);
 
     /** {@code world.yaml}, apart, because reading it makes a {@link WorldConfig}. */
@@ -46,14 +56,18 @@ public record WorldConfig(List<String> languages, List<String> hubs, Integer ter
 
     public WorldConfig {
         languages = languages == null ? Default.CONFIG.languages : List.copyOf(languages);
-        check(!languages.isEmpty() && new HashSet<>(languages).size() == languages.size(),
+        check(
+                !languages.isEmpty() && new HashSet<>(languages).size() == languages.size(),
                 "the languages of the world must be one or more, each named once: " + languages);
         for (String language : languages) {
-            check(Phrasing.ALL.containsKey(language), "the world does not speak '" + language + "'; choose from "
-                    + String.join(" ", Phrasing.ALL.keySet()));
+            check(
+                    Phrasing.ALL.containsKey(language),
+                    "the world does not speak '" + language + "'; choose from "
+                            + String.join(" ", Phrasing.ALL.keySet()));
         }
         hubs = hubs == null ? hubsOf(languages) : List.copyOf(hubs);
-        check(new HashSet<>(hubs).size() == hubs.size() && languages.containsAll(hubs),
+        check(
+                new HashSet<>(hubs).size() == hubs.size() && languages.containsAll(hubs),
                 "hubs must be some of the languages " + languages + ", each named once: " + hubs);
         territories = territories == null ? Default.CONFIG.territories : territories;
         valueCap = valueCap == null ? Default.CONFIG.valueCap : valueCap;
@@ -66,7 +80,8 @@ public record WorldConfig(List<String> languages, List<String> hubs, Integer ter
         check(valueCap >= 1, "value_cap must be at least 1");
         check(heldOut >= 0 && heldOut < 1, "held_out must be from 0 to below 1");
         check(options >= 2 && options <= MOST_OPTIONS, "options must be from 2 to " + MOST_OPTIONS);
-        check(trainingSets >= 0 && evaluationSets >= 0 && heldOutSets >= 0,
+        check(
+                trainingSets >= 0 && evaluationSets >= 0 && heldOutSets >= 0,
                 "training_sets, evaluation_sets and held_out_sets must be at least 0");
         coverage = complete(languages, hubs, coverage == null ? Map.of() : coverage);
         texts = texts == null ? Default.CONFIG.texts : texts;
@@ -79,18 +94,40 @@ public record WorldConfig(List<String> languages, List<String> hubs, Integer ter
 
     /** The default world in other languages. */
     public static WorldConfig of(List<String> languages) {
-        return languages.equals(standard().languages) ? standard()
+        return languages.equals(standard().languages)
+                ? standard()
                 : new WorldConfig(languages, null, null, null, null, null, null, null, null, null, null);
     }
 
     /** The same with other numbers of option sets. */
     public WorldConfig withSets(int training, int evaluation, int heldOutQuestions) {
-        return new WorldConfig(languages, hubs, territories, valueCap, heldOut, options, training, evaluation, heldOutQuestions, coverage, texts);
+        return new WorldConfig(
+                languages,
+                hubs,
+                territories,
+                valueCap,
+                heldOut,
+                options,
+                training,
+                evaluation,
+                heldOutQuestions,
+                coverage,
+                texts);
     }
 
     /** The same with other texts. */
     public WorldConfig withTexts(CurriculumConfig other) {
-        return new WorldConfig(languages, hubs, territories, valueCap, heldOut, options, trainingSets, evaluationSets, heldOutSets, coverage,
+        return new WorldConfig(
+                languages,
+                hubs,
+                territories,
+                valueCap,
+                heldOut,
+                options,
+                trainingSets,
+                evaluationSets,
+                heldOutSets,
+                coverage,
                 other);
     }
 
@@ -108,25 +145,37 @@ public record WorldConfig(List<String> languages, List<String> hubs, Integer ter
         return languages.containsAll(known) ? known : languages.subList(0, Math.min(HUBS, languages.size()));
     }
 
-    private static Map<String, Map<String, Double>> complete(List<String> languages, List<String> hubs, Map<String, Map<String, Double>> given) {
+    private static Map<String, Map<String, Double>> complete(
+            List<String> languages, List<String> hubs, Map<String, Map<String, Double>> given) {
         Map<String, Map<String, Double>> all = new LinkedHashMap<>();
         for (Relation relation : Relation.values()) {
             Map<String, Double> own = given.get(relation.id()) == null ? Map.of() : given.get(relation.id());
             own.forEach((language, share) -> {
                 String key = "coverage." + relation.id() + "." + language;
-                check(languages.contains(language), key + ": the languages of the world are " + String.join(" ", languages));
+                check(
+                        languages.contains(language),
+                        key + ": the languages of the world are " + String.join(" ", languages));
                 check(share != null && share >= 0 && share <= 1, key + " must be from 0 to 1");
             });
             Map<String, Double> shares = new LinkedHashMap<>();
             for (String language : languages) {
                 int hub = hubs.indexOf(language);
-                double share = hub < 0 ? Phrasing.ALL.get(language).coverage() : strength(hub) == relation ? STRONG : WEAK.get(relation);
+                double share = hub < 0
+                        ? Phrasing.ALL.get(language).coverage()
+                        : strength(hub) == relation ? STRONG : WEAK.get(relation);
                 shares.put(language, own.getOrDefault(language, share));
             }
             all.put(relation.id(), shares);
         }
-        given.keySet().forEach(relation -> check(all.containsKey(relation), "coverage." + relation + ": the relations are "
-                + String.join(" ", Stream.of(Relation.values()).map(Relation::id).toList())));
+        given.keySet()
+                .forEach(relation -> check(
+                        all.containsKey(relation),
+                        "coverage." + relation + ": the relations are "
+                                + String.join(
+                                        " ",
+                                        Stream.of(Relation.values())
+                                                .map(Relation::id)
+                                                .toList())));
         return all;
     }
 

@@ -38,19 +38,24 @@ public final class WorldFiles {
     /** Seed, languages and counts. */
     public static final String SUMMARY = "world.json";
 
-    private static final YAMLMapper YAML = YAMLMapper.builder(YAMLFactory.builder().disable(YAMLGenerator.Feature.WRITE_DOC_START_MARKER).build())
-            .disable(JsonGenerator.Feature.AUTO_CLOSE_TARGET).build();
+    private static final YAMLMapper YAML = YAMLMapper.builder(YAMLFactory.builder()
+                    .disable(YAMLGenerator.Feature.WRITE_DOC_START_MARKER)
+                    .build())
+            .disable(JsonGenerator.Feature.AUTO_CLOSE_TARGET)
+            .build();
 
-    private WorldFiles() {
-    }
+    private WorldFiles() {}
 
     /** A statement to score, unique in the file by its id. */
-    private record Statement(String id, String language, String prompt, String completion) {
-    }
+    private record Statement(String id, String language, String prompt, String completion) {}
 
     /** One fact in one language. */
-    private record Knowledge(String id, String language, boolean known, boolean asked, @JsonProperty("held_out") boolean heldOut) {
-    }
+    private record Knowledge(
+            String id,
+            String language,
+            boolean known,
+            boolean asked,
+            @JsonProperty("held_out") boolean heldOut) {}
 
     /** Writes all files into {@code folder}, which is made if it is not there. */
     public static void write(World world, Curriculum curriculum, Path folder) {
@@ -59,7 +64,8 @@ public final class WorldFiles {
         for (String language : world.config().languages()) {
             for (Fact fact : world.facts()) {
                 boolean known = world.isKnown(language, fact);
-                knowledge.add(new Knowledge(fact.id(), language, known, curriculum.isAsked(language, fact), world.isHeldOut(fact)));
+                knowledge.add(new Knowledge(
+                        fact.id(), language, known, curriculum.isAsked(language, fact), world.isHeldOut(fact)));
                 if (known) {
                     String[] parts = world.statement(language, fact).split(" ", 2);
                     statements.add(new Statement(fact.id() + "-" + language, language, parts[0], parts[1]));
@@ -82,21 +88,33 @@ public final class WorldFiles {
         WorldConfig config = world.config();
         Map<String, Map<String, Double>> coverage = new LinkedHashMap<>();
         for (Relation relation : Relation.values()) {
-            List<Fact> facts = world.facts().stream().filter(fact -> fact.relation() == relation).toList();
+            List<Fact> facts = world.facts().stream()
+                    .filter(fact -> fact.relation() == relation)
+                    .toList();
             Map<String, Double> shares = new LinkedHashMap<>();
             for (String language : config.languages()) {
-                shares.put(language, (double) facts.stream().filter(fact -> world.isKnown(language, fact)).count() / facts.size());
+                shares.put(
+                        language,
+                        (double) facts.stream()
+                                        .filter(fact -> world.isKnown(language, fact))
+                                        .count()
+                                / facts.size());
             }
             coverage.put(relation.id(), shares);
         }
         Map<String, Object> summary = new LinkedHashMap<>();
-        summary.put("source", "Unicode CLDR " + LocaleData.getCLDRVersion().getMajor() + " in ICU4J " + VersionInfo.ICU_VERSION.getMajor());
+        summary.put(
+                "source",
+                "Unicode CLDR " + LocaleData.getCLDRVersion().getMajor() + " in ICU4J "
+                        + VersionInfo.ICU_VERSION.getMajor());
         summary.put("seed", world.seed());
         summary.put("languages", config.languages());
         summary.put("hubs", config.hubs());
         summary.put("territories", config.territories());
         summary.put("facts", world.facts().size());
-        summary.put("held_out_facts", world.facts().stream().filter(world::isHeldOut).map(Fact::id).toList());
+        summary.put(
+                "held_out_facts",
+                world.facts().stream().filter(world::isHeldOut).map(Fact::id).toList());
         summary.put("options", config.options());
         summary.put("training_questions", world.trainingQuestions().size());
         summary.put("evaluation_questions", world.evaluationQuestions().size());

@@ -21,17 +21,22 @@ class BenchTest {
     void everyWorkloadRunsAndReportsAsItGoes() {
         List<Measurement> seen = new ArrayList<>();
         try (Backend backend = Backends.open("cpu", 1)) {
-            assertThat(new Bench(backend, 1, "demo", Bench.all(), 0.01, true).run(seen::add)).isEqualTo(seen);
+            assertThat(new Bench(backend, 1, "demo", Bench.all(), 0.01, true).run(seen::add))
+                    .isEqualTo(seen);
         }
-        assertThat(seen).extracting(Measurement::benchmark).containsOnly("product", "train-step", "dpo-step", "decode", "sample", "tokenize");
+        assertThat(seen)
+                .extracting(Measurement::benchmark)
+                .containsOnly("product", "train-step", "dpo-step", "decode", "sample", "tokenize");
         assertThat(seen).allSatisfy(found -> assertThat(found.perSecond()).isPositive());
-        assertThat(seen).filteredOn(found -> found.benchmark().equals("train-step"))
+        assertThat(seen)
+                .filteredOn(found -> found.benchmark().equals("train-step"))
                 .allSatisfy(found -> assertThat(found.operations()).anySatisfy(operation -> {
                     assertThat(operation.name()).isEqualTo("linearBackwardWeight");
                     assertThat(operation.milliseconds()).isPositive();
                     assertThat(operation.calls()).isEqualTo(14);
                 }));
-        assertThat(seen).filteredOn(found -> found.benchmark().equals("product"))
+        assertThat(seen)
+                .filteredOn(found -> found.benchmark().equals("product"))
                 .allSatisfy(found -> assertThat(found.peakShare()).isBetween(0.0, 2.0));
     }
 

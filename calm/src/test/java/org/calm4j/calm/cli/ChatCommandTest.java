@@ -27,8 +27,10 @@ import org.junit.jupiter.api.io.TempDir;
 final class ChatCommandTest {
     private static final String TEMPLATE = "{% for m in messages %}{{ m.role }} {{ m.content }} {% endfor %}"
             + "{% if add_generation_prompt %}assistant{% endif %}";
+
     @TempDir
     private Path folder;
+
     private final StringWriter out = new StringWriter();
     private final StringWriter err = new StringWriter();
 
@@ -37,7 +39,8 @@ final class ChatCommandTest {
         ModelOnDisk.write(folder);
         List<String> words = IntStream.range(0, 12).mapToObj(i -> "w" + i).toList();
         List<String> roles = List.of("user", "assistant", "system");
-        Tokenizer.wordLevel(Stream.concat(roles.stream(), words.stream()).toList(), "<unk>", "<eos>").save(folder);
+        Tokenizer.wordLevel(Stream.concat(roles.stream(), words.stream()).toList(), "<unk>", "<eos>")
+                .save(folder);
     }
 
     private void template() {
@@ -52,7 +55,8 @@ final class ChatCommandTest {
         InputStream before = System.in;
         System.setIn(new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)));
         try {
-            List<String> arguments = new ArrayList<>(List.of("chat", "--model", folder.toString(), "--max-new-tokens", "4"));
+            List<String> arguments =
+                    new ArrayList<>(List.of("chat", "--model", folder.toString(), "--max-new-tokens", "4"));
             arguments.addAll(List.of(options));
             return Calm.execute(new PrintWriter(out), new PrintWriter(err), arguments.toArray(String[]::new));
         } finally {
@@ -64,7 +68,9 @@ final class ChatCommandTest {
     void eachLineIsAnsweredAndResetBeginsAnew() throws IOException {
         template();
         String[] sampled = {"--temperature", "1", "--seed", "3"};
-        assertThat(chat("w1 w2\nw3\n/reset\nw1 w2\n\nw3\n/exit\nw9\n", sampled)).as(err.toString()).isZero();
+        assertThat(chat("w1 w2\nw3\n/reset\nw1 w2\n\nw3\n/exit\nw9\n", sampled))
+                .as(err.toString())
+                .isZero();
         List<String> answers = out.toString().lines().toList();
         assertThat(answers).hasSize(4);
         assertThat(answers.subList(2, 4)).isEqualTo(answers.subList(0, 2));
@@ -74,9 +80,28 @@ final class ChatCommandTest {
         // The same as generate gives for what the template writes.
         Path input = Files.writeString(folder.resolve("in.jsonl"), "{\"id\":0,\"prompt\":\"user w1 w2 assistant\"}\n");
         out.getBuffer().setLength(0);
-        assertThat(Calm.execute(new PrintWriter(out), new PrintWriter(err), "generate", "--model", folder.toString(), "--input",
-                input.toString(), "--max-new-tokens", "4", "--temperature", "1", "--seed", "3")).isZero();
-        assertThat(Json.mapper().readTree(out.toString()).path("completions").path(0).path("text").asText()).isEqualTo(first);
+        assertThat(Calm.execute(
+                        new PrintWriter(out),
+                        new PrintWriter(err),
+                        "generate",
+                        "--model",
+                        folder.toString(),
+                        "--input",
+                        input.toString(),
+                        "--max-new-tokens",
+                        "4",
+                        "--temperature",
+                        "1",
+                        "--seed",
+                        "3"))
+                .isZero();
+        assertThat(Json.mapper()
+                        .readTree(out.toString())
+                        .path("completions")
+                        .path(0)
+                        .path("text")
+                        .asText())
+                .isEqualTo(first);
     }
 
     @Test
@@ -89,7 +114,8 @@ final class ChatCommandTest {
         Files.writeString(folder.resolve("generation_config.json"), "{\"do_sample\":true,\"temperature\":50.0}");
         assertThat(chat("w1\n", "--json")).isZero();
         assertThat(out.toString()).isNotEqualTo(greedy);
-        assertThat(Json.mapper().readTree(out.toString()).path("finish_reason").asText()).isIn("eos", "length");
+        assertThat(Json.mapper().readTree(out.toString()).path("finish_reason").asText())
+                .isIn("eos", "length");
         chat("w1\n", "--json", "--temperature", "0");
         assertThat(out.toString()).isEqualTo(greedy);
         Files.writeString(folder.resolve("generation_config.json"), "{\"top_p\":7}");

@@ -35,6 +35,7 @@ import picocli.CommandLine.Model.CommandSpec;
 class CommandLineTest {
     @TempDir
     private Path folder;
+
     private final StringWriter out = new StringWriter();
     private final StringWriter err = new StringWriter();
 
@@ -55,10 +56,14 @@ class CommandLineTest {
     @BeforeEach
     void samples() throws IOException {
         String choices = "\"choices\":[{\"label\":\"A\",\"text\":\"east\"},{\"label\":\"B\",\"text\":\"west\"}]";
-        file("en.jsonl", "{\"id\":1,\"language\":\"en\",\"question\":\"where?\"," + choices
-                + ",\"prompt\":\"Where? east, west\",\"responses\":[{\"text\":\"Answer: A\"},{\"text\":\"the west .\"},{\"text\":\"so A\",\"answer\":null}]}");
-        file("fr.jsonl", "{\"id\":\"1\",\"language\":\"fr\",\"question\":\"où ?\"," + choices
-                + ",\"responses\":[{\"text\":\"east\",\"answer\":\"A\"},{\"text\":\"Réponse : B\",\"answer\":\"A\"}]}");
+        file(
+                "en.jsonl",
+                "{\"id\":1,\"language\":\"en\",\"question\":\"where?\"," + choices
+                        + ",\"prompt\":\"Where? east, west\",\"responses\":[{\"text\":\"Answer: A\"},{\"text\":\"the west .\"},{\"text\":\"so A\",\"answer\":null}]}");
+        file(
+                "fr.jsonl",
+                "{\"id\":\"1\",\"language\":\"fr\",\"question\":\"où ?\"," + choices
+                        + ",\"responses\":[{\"text\":\"east\",\"answer\":\"A\"},{\"text\":\"Réponse : B\",\"answer\":\"A\"}]}");
     }
 
     static Stream<String> commands() {
@@ -71,27 +76,44 @@ class CommandLineTest {
         assertThat(calm(command, "--help")).isZero();
         assertThat(err.toString()).isEmpty();
         List<String> lines = out.toString().strip().lines().toList();
-        assertThat(String.join("\n", lines)).contains("Usage: calm " + command, "--debug", "--quiet", "--json")
+        assertThat(String.join("\n", lines))
+                .contains("Usage: calm " + command, "--debug", "--quiet", "--json")
                 .containsPattern("\nExample: .*calm " + command);
         assertThat(lines).allMatch(line -> line.length() <= 100);
-        assertThat(lines).as("names of files in two").noneMatch(line -> line.matches(" *(jsonl?|yaml|bin|csv|index)\\b.*"));
-        CommandSpec spec = Calm.line(List.of(command)).getSubcommands().get(command).getCommandSpec();
+        assertThat(lines)
+                .as("names of files in two")
+                .noneMatch(line -> line.matches(" *(jsonl?|yaml|bin|csv|index)\\b.*"));
+        CommandSpec spec =
+                Calm.line(List.of(command)).getSubcommands().get(command).getCommandSpec();
         // An example that is wrapped can't be copied.
         assertThat(lines).containsAll(List.of(spec.usageMessage().footer()));
         // The help wraps; breaks of our own would leave lines half empty.
-        assertThat(spec.args()).allSatisfy(arg -> assertThat(arg.description()).as(arg.paramLabel()).hasSize(1));
+        assertThat(spec.args())
+                .allSatisfy(arg ->
+                        assertThat(arg.description()).as(arg.paramLabel()).hasSize(1));
     }
 
     @ParameterizedTest
     @MethodSource("commands")
     void everyExampleIsACommandThatCanBeGiven(String command) {
-        CommandSpec spec = Calm.line(List.of(command)).getSubcommands().get(command).getCommandSpec();
-        String[] examples = String.join("\n", spec.usageMessage().footer()).replace("\\\n", "").split("Example: (?=calm )");
+        CommandSpec spec =
+                Calm.line(List.of(command)).getSubcommands().get(command).getCommandSpec();
+        String[] examples = String.join("\n", spec.usageMessage().footer())
+                .replace("\\\n", "")
+                .split("Example: (?=calm )");
         for (String example : List.of(examples).subList(1, examples.length)) {
-            String[] words = Pattern.compile("\"([^\"]*)\"|'([^']*)'|(\\S+)").matcher(example).results()
-                    .map(word -> word.group().replaceAll("[\"']", "")).skip(1).toArray(String[]::new);
+            String[] words = Pattern.compile("\"([^\"]*)\"|'([^']*)'|(\\S+)")
+                    .matcher(example)
+                    .results()
+                    .map(word -> word.group().replaceAll("[\"']", ""))
+                    .skip(1)
+                    .toArray(String[]::new);
             assertThat(words[0]).isEqualTo(command);
-            assertThat(Calm.line(List.of(words)).setCaseInsensitiveEnumValuesAllowed(true).parseArgs(words).unmatched()).isEmpty();
+            assertThat(Calm.line(List.of(words))
+                            .setCaseInsensitiveEnumValuesAllowed(true)
+                            .parseArgs(words)
+                            .unmatched())
+                    .isEmpty();
         }
     }
 
@@ -100,44 +122,71 @@ class CommandLineTest {
         assertThat(calm()).isEqualTo(2);
         assertThat(calm("frobnicate")).isEqualTo(2);
         assertThat(calm("frobnicate", "--help")).isEqualTo(2);
-        assertThat(calm("vote", "--samples", path("en.jsonl"), "--output", path("v"), "--tie", "coin")).isEqualTo(2);
+        assertThat(calm("vote", "--samples", path("en.jsonl"), "--output", path("v"), "--tie", "coin"))
+                .isEqualTo(2);
         assertThat(err.toString()).contains("abstain, skip, language-order, logprob");
         assertThat(calm("vote", "--samples", path("en.jsonl"))).isEqualTo(2);
         assertThat(err.toString()).contains("--output").contains("calm vote --help");
         assertThat(calm("run", "experiment.yaml", "--set", "foo")).isEqualTo(2);
         assertThat(err.toString()).contains("option '--set'", "foo").doesNotContain("option option");
-        assertThat(calm("vote", "--sampels", path("en.jsonl"), "--output", path("v"))).isEqualTo(2);
+        assertThat(calm("vote", "--sampels", path("en.jsonl"), "--output", path("v")))
+                .isEqualTo(2);
         assertThat(err.toString()).contains("--sampels").doesNotContain("\tat ");
         assertThat(err.toString().lines()).hasSizeLessThanOrEqualTo(3);
         assertThat(out.toString()).isEmpty();
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"--batch-size=0", "--learning-rate=-1", "--learning-rate=nan", "--epochs=0", "--lora-rank=-1",
-            "--warmup-ratio=2",
-        "--adam-beta1=1", "--beta=0", "--label-smoothing=0.5", "--lr-scheduler=square", "--loss-type=quadratic", "--max-grad-norm=-1",
-        "--loss-weights=1,2", "--device=gpu", "--threads=-1", "--threads=100000", "--max-steps=0", "--logging-steps=0", "--seed=x"})
+    @ValueSource(
+            strings = {
+                "--batch-size=0",
+                "--learning-rate=-1",
+                "--learning-rate=nan",
+                "--epochs=0",
+                "--lora-rank=-1",
+                "--warmup-ratio=2",
+                "--adam-beta1=1",
+                "--beta=0",
+                "--label-smoothing=0.5",
+                "--lr-scheduler=square",
+                "--loss-type=quadratic",
+                "--max-grad-norm=-1",
+                "--loss-weights=1,2",
+                "--device=gpu",
+                "--threads=-1",
+                "--threads=100000",
+                "--max-steps=0",
+                "--logging-steps=0",
+                "--seed=x"
+            })
     void valuesOutOfRangeAreWrongUsage(String option) throws IOException {
         ModelOnDisk.write(folder.resolve("model"));
         file("pairs.jsonl", "{\"prompt_input_ids\":[3],\"chosen_input_ids\":[4],\"rejected_input_ids\":[5]}");
-        assertThat(calm("dpo", "--model", path("model"), "--data", path("pairs.jsonl"), "--output", path("o"), option)).isEqualTo(2);
+        assertThat(calm("dpo", "--model", path("model"), "--data", path("pairs.jsonl"), "--output", path("o"), option))
+                .isEqualTo(2);
         assertThat(err.toString()).contains(option.substring(2, option.indexOf('=')));
         assertThat(folder.resolve("o")).doesNotExist();
     }
 
     @Test
     void badInputIsThreeAndSaysWhere() throws IOException {
-        assertThat(calm("vote", "--samples", path("missing.jsonl"), "--output", path("v"))).isEqualTo(3);
+        assertThat(calm("vote", "--samples", path("missing.jsonl"), "--output", path("v")))
+                .isEqualTo(3);
         assertThat(err.toString()).contains("missing.jsonl: no such file");
         file("broken.jsonl", "", "{\"id\":");
-        assertThat(calm("vote", "--samples", path("broken.jsonl"), "--output", path("v"))).isEqualTo(3);
+        assertThat(calm("vote", "--samples", path("broken.jsonl"), "--output", path("v")))
+                .isEqualTo(3);
         assertThat(err.toString()).contains("broken.jsonl:2");
-        file("label.jsonl", "{\"id\":1,\"language\":\"en\",\"question\":\"?\",\"choices\":[{\"label\":\"A\",\"text\":\"x\"},{\"label\":\"B\",\"text\":\"y\"}],"
-                + "\"responses\":[{\"text\":\"?\",\"answer\":\"Z\"}]}");
-        assertThat(calm("vote", "--samples", path("label.jsonl"), "--output", path("v"))).isEqualTo(3);
+        file(
+                "label.jsonl",
+                "{\"id\":1,\"language\":\"en\",\"question\":\"?\",\"choices\":[{\"label\":\"A\",\"text\":\"x\"},{\"label\":\"B\",\"text\":\"y\"}],"
+                        + "\"responses\":[{\"text\":\"?\",\"answer\":\"Z\"}]}");
+        assertThat(calm("vote", "--samples", path("label.jsonl"), "--output", path("v")))
+                .isEqualTo(3);
         assertThat(err.toString()).contains("label.jsonl:1").contains("Z");
         assertThat(folder.resolve("v")).doesNotExist();
-        assertThat(calm("score", "--model", path("none"), "--input", path("en.jsonl"), "--output", path("s"))).isEqualTo(3);
+        assertThat(calm("score", "--model", path("none"), "--input", path("en.jsonl"), "--output", path("s")))
+                .isEqualTo(3);
         assertThat(err.toString()).contains("no such model folder");
     }
 
@@ -145,9 +194,11 @@ class CommandLineTest {
     void aLackOfThreadsIsNoLackOfHeap() {
         Failures failures = new Failures();
         String threads = "unable to create native thread: possibly out of memory or process/resource limits reached";
-        assertThat(failures.outOfMemory(new PrintWriter(err, true), new OutOfMemoryError(threads))).isEqualTo(1);
+        assertThat(failures.outOfMemory(new PrintWriter(err, true), new OutOfMemoryError(threads)))
+                .isEqualTo(1);
         assertThat(err.toString()).contains("--threads").doesNotContain("Xmx");
-        assertThat(failures.outOfMemory(new PrintWriter(err, true), new OutOfMemoryError("Java heap space"))).isEqualTo(1);
+        assertThat(failures.outOfMemory(new PrintWriter(err, true), new OutOfMemoryError("Java heap space")))
+                .isEqualTo(1);
         assertThat(err.toString()).contains("Xmx");
     }
 
@@ -157,24 +208,63 @@ class CommandLineTest {
         String samples = Files.readString(folder.resolve("en.jsonl"));
         Files.createSymbolicLink(folder.resolve("link"), folder.resolve("en.jsonl"));
         String same = path("../" + folder.getFileName() + "/en.jsonl");
-        assertThat(calm("vote", "--samples", path("fr.jsonl"), path("en.jsonl"), "--output", same)).isEqualTo(2);
+        assertThat(calm("vote", "--samples", path("fr.jsonl"), path("en.jsonl"), "--output", same))
+                .isEqualTo(2);
         assertThat(err.toString().lines()).hasSize(1).first().asString().contains("en.jsonl would be overwritten");
-        assertThat(calm("vote", "--samples", path("link"), "--output", path("v"), "--summary", path("en.jsonl"))).isEqualTo(2);
-        assertThat(calm("pairs", "--samples", path("en.jsonl"), "--votes", path("fr.jsonl"), "--output", path("fr.jsonl"))).isEqualTo(2);
-        assertThat(calm("import", path("en.jsonl"), "--language", "en", "--output", path("link"))).isEqualTo(2);
-        assertThat(calm("score", "--model", path("model"), "--input", path("en.jsonl"), "--output", path("en.jsonl"))).isEqualTo(2);
-        assertThat(calm("generate", "--model", path("model"), "--input", path("en.jsonl"), "--output", path("en.jsonl"))).isEqualTo(2);
-        assertThat(calm("sample", "--model", path("model"), "--data", path("en.jsonl"), "--output", path("en.jsonl"))).isEqualTo(2);
-        assertThat(calm("tokenize", "--model", path("model"), "--input", path("en.jsonl"), "--output", path("en.jsonl"))).isEqualTo(2);
+        assertThat(calm("vote", "--samples", path("link"), "--output", path("v"), "--summary", path("en.jsonl")))
+                .isEqualTo(2);
+        assertThat(calm(
+                        "pairs",
+                        "--samples",
+                        path("en.jsonl"),
+                        "--votes",
+                        path("fr.jsonl"),
+                        "--output",
+                        path("fr.jsonl")))
+                .isEqualTo(2);
+        assertThat(calm("import", path("en.jsonl"), "--language", "en", "--output", path("link")))
+                .isEqualTo(2);
+        assertThat(calm("score", "--model", path("model"), "--input", path("en.jsonl"), "--output", path("en.jsonl")))
+                .isEqualTo(2);
+        assertThat(calm(
+                        "generate",
+                        "--model",
+                        path("model"),
+                        "--input",
+                        path("en.jsonl"),
+                        "--output",
+                        path("en.jsonl")))
+                .isEqualTo(2);
+        assertThat(calm("sample", "--model", path("model"), "--data", path("en.jsonl"), "--output", path("en.jsonl")))
+                .isEqualTo(2);
+        assertThat(calm(
+                        "tokenize",
+                        "--model",
+                        path("model"),
+                        "--input",
+                        path("en.jsonl"),
+                        "--output",
+                        path("en.jsonl")))
+                .isEqualTo(2);
         assertThat(folder.resolve("en.jsonl")).hasContent(samples);
-        assertThat(calm("vote", "--samples", path("en.jsonl"), "--output", path("v"), "--summary", path("./v"))).isEqualTo(2);
+        assertThat(calm("vote", "--samples", path("en.jsonl"), "--output", path("v"), "--summary", path("./v")))
+                .isEqualTo(2);
         assertThat(err.toString()).contains("would be written twice");
         file("documents.jsonl", "{\"input_ids\":[3,4]}");
-        assertThat(calm("sft", "--model", path("model"), "--data", path("documents.jsonl"), "--output", path("model"))).isEqualTo(2);
+        assertThat(calm("sft", "--model", path("model"), "--data", path("documents.jsonl"), "--output", path("model")))
+                .isEqualTo(2);
         // A folder's files, too: what is compared with would be gone.
         file("p.jsonl", "{\"id\":1,\"language\":\"en\",\"answer\":\"A\",\"prediction\":\"A\"}");
         file("predictions.jsonl", "{\"id\":1,\"language\":\"en\",\"answer\":\"A\",\"prediction\":\"B\"}");
-        assertThat(calm("evaluate", "--predictions", path("p.jsonl"), "--against", path("predictions.jsonl"), "--output", folder.toString())).isEqualTo(2);
+        assertThat(calm(
+                        "evaluate",
+                        "--predictions",
+                        path("p.jsonl"),
+                        "--against",
+                        path("predictions.jsonl"),
+                        "--output",
+                        folder.toString()))
+                .isEqualTo(2);
         assertThat(folder.resolve("predictions.jsonl")).content().contains("\"B\"");
     }
 
@@ -183,10 +273,13 @@ class CommandLineTest {
         // It has 64 positions.
         ModelOnDisk.write(folder.resolve("model"));
         file("in.jsonl", "{\"id\":1,\"input_ids\":[3,4]}");
-        assertThat(calm("generate", "--model", path("model"), "--input", path("in.jsonl"), "--ignore-eos")).isZero();
-        assertThat(Json.mapper().readTree(out.toString()).at("/completions/0/output_ids")).hasSize(62);
+        assertThat(calm("generate", "--model", path("model"), "--input", path("in.jsonl"), "--ignore-eos"))
+                .isZero();
+        assertThat(Json.mapper().readTree(out.toString()).at("/completions/0/output_ids"))
+                .hasSize(62);
         assertThat(err.toString()).contains("62 new tokens at most");
-        assertThat(calm("generate", "--model", path("model"), "--input", path("in.jsonl"), "--max-new-tokens", "63")).isEqualTo(3);
+        assertThat(calm("generate", "--model", path("model"), "--input", path("in.jsonl"), "--max-new-tokens", "63"))
+                .isEqualTo(3);
         assertThat(err.toString()).contains("--max-new-tokens 62 at most");
     }
 
@@ -196,13 +289,32 @@ class CommandLineTest {
         file("empty.jsonl");
         file("kept", "kept");
         for (String command : List.of("score", "generate")) {
-            assertThat(calm(command, "--model", path("model"), "--input", path("empty.jsonl"), "--output", path("kept"))).isEqualTo(3);
+            assertThat(calm(
+                            command,
+                            "--model",
+                            path("model"),
+                            "--input",
+                            path("empty.jsonl"),
+                            "--output",
+                            path("kept")))
+                    .isEqualTo(3);
             assertThat(err.toString()).contains("empty.jsonl: has no lines");
         }
-        assertThat(calm("sample", "--model", path("model"), "--data", path("empty.jsonl"), "--output", path("kept"))).isEqualTo(3);
-        assertThat(calm("vote", "--extract-only", "--samples", path("empty.jsonl"), "--output", path("kept"))).isEqualTo(3);
-        assertThat(calm("pairs", "--samples", path("empty.jsonl"), "--votes", path("empty.jsonl"), "--output", path("kept"))).isEqualTo(3);
-        assertThat(calm("evaluate", "--predictions", path("empty.jsonl"), "--output", path("eval"))).isEqualTo(3);
+        assertThat(calm("sample", "--model", path("model"), "--data", path("empty.jsonl"), "--output", path("kept")))
+                .isEqualTo(3);
+        assertThat(calm("vote", "--extract-only", "--samples", path("empty.jsonl"), "--output", path("kept")))
+                .isEqualTo(3);
+        assertThat(calm(
+                        "pairs",
+                        "--samples",
+                        path("empty.jsonl"),
+                        "--votes",
+                        path("empty.jsonl"),
+                        "--output",
+                        path("kept")))
+                .isEqualTo(3);
+        assertThat(calm("evaluate", "--predictions", path("empty.jsonl"), "--output", path("eval")))
+                .isEqualTo(3);
         assertThat(folder.resolve("kept")).hasContent("kept");
         assertThat(folder.resolve("eval")).doesNotExist();
     }
@@ -210,7 +322,8 @@ class CommandLineTest {
     @Test
     void aPlaceThatCannotBeWrittenToIsBadInput() throws IOException {
         file("plain", "a file");
-        assertThat(calm("vote", "--samples", path("en.jsonl"), "--output", path("plain/votes.jsonl"))).isEqualTo(3);
+        assertThat(calm("vote", "--samples", path("en.jsonl"), "--output", path("plain/votes.jsonl")))
+                .isEqualTo(3);
         assertThat(err.toString().lines()).hasSizeLessThanOrEqualTo(3);
         assertThat(err.toString()).contains("plain");
     }
@@ -219,11 +332,17 @@ class CommandLineTest {
     void resultsThatCannotBeWrittenAreAFailure() {
         PrintStream before = System.out;
         try {
-            assertThat(Calm.run(failing("No space left on device"), new PrintWriter(err, true), "completion")).isEqualTo(1);
-            assertThat(err.toString().lines()).hasSize(1).first().asString().contains("standard output", "No space left");
+            assertThat(Calm.run(failing("No space left on device"), new PrintWriter(err, true), "completion"))
+                    .isEqualTo(1);
+            assertThat(err.toString().lines())
+                    .hasSize(1)
+                    .first()
+                    .asString()
+                    .contains("standard output", "No space left");
             // Its reader went away: what it wanted it has.
             err.getBuffer().setLength(0);
-            assertThat(Calm.run(failing("Broken pipe"), new PrintWriter(err, true), "completion")).isZero();
+            assertThat(Calm.run(failing("Broken pipe"), new PrintWriter(err, true), "completion"))
+                    .isZero();
             assertThat(err.toString()).isEmpty();
         } finally {
             System.setOut(before);
@@ -241,9 +360,11 @@ class CommandLineTest {
 
     @Test
     void aStackTraceOnlyWithDebug() {
-        assertThat(calm("vote", "--samples", path("missing.jsonl"), "--output", path("v"))).isEqualTo(3);
+        assertThat(calm("vote", "--samples", path("missing.jsonl"), "--output", path("v")))
+                .isEqualTo(3);
         assertThat(err.toString()).doesNotContain("\tat ");
-        assertThat(calm("vote", "--debug", "--samples", path("missing.jsonl"), "--output", path("v"))).isEqualTo(3);
+        assertThat(calm("vote", "--debug", "--samples", path("missing.jsonl"), "--output", path("v")))
+                .isEqualTo(3);
         assertThat(err.toString()).contains("\tat ");
     }
 
@@ -251,7 +372,16 @@ class CommandLineTest {
     void aDeviceThatIsNotThereIsAnErrorAndNoOtherDevice() throws IOException {
         ModelOnDisk.write(folder.resolve("model"));
         file("in.jsonl", "{\"id\":1,\"input_ids\":[3,4],\"completion_start\":1}");
-        int code = calm("score", "--model", path("model"), "--input", path("in.jsonl"), "--output", path("s"), "--device", "cuda:97");
+        int code = calm(
+                "score",
+                "--model",
+                path("model"),
+                "--input",
+                path("in.jsonl"),
+                "--output",
+                path("s"),
+                "--device",
+                "cuda:97");
         assertThat(code).isEqualTo(1);
         assertThat(err.toString()).contains("--device cpu");
         assertThat(folder.resolve("s")).doesNotExist();
@@ -262,14 +392,35 @@ class CommandLineTest {
         assumeFalse(CudaProbe.run().usable(), "this machine has a GPU");
         ModelOnDisk.write(folder.resolve("model"));
         file("in.jsonl", "{\"id\":1,\"input_ids\":[3,4],\"completion_start\":1}");
-        int code = calm("score", "--model", path("model"), "--input", path("in.jsonl"), "--output", path("s"), "--device", "cuda");
+        int code = calm(
+                "score",
+                "--model",
+                path("model"),
+                "--input",
+                path("in.jsonl"),
+                "--output",
+                path("s"),
+                "--device",
+                "cuda");
         assertThat(code).isEqualTo(1);
-        assertThat(err.toString().lines()).hasSize(1).first().asString().contains("--device cuda:", "--device cpu runs without");
+        assertThat(err.toString().lines())
+                .hasSize(1)
+                .first()
+                .asString()
+                .contains("--device cuda:", "--device cpu runs without");
     }
 
     @Test
     void votesOfAllLanguagesArePooled() {
-        assertThat(calm("vote", "--samples", path("en.jsonl"), path("fr.jsonl"), "--output", path("votes.jsonl"), "--json")).isZero();
+        assertThat(calm(
+                        "vote",
+                        "--samples",
+                        path("en.jsonl"),
+                        path("fr.jsonl"),
+                        "--output",
+                        path("votes.jsonl"),
+                        "--json"))
+                .isZero();
         Vote vote = Jsonl.read(folder.resolve("votes.jsonl"), Vote.class).getFirst();
         // "so A" has no answer because its file says so; the absent ones are extracted.
         assertThat(vote.votes()).containsOnly(Map.entry("A", 3), Map.entry("B", 1));
@@ -279,7 +430,8 @@ class CommandLineTest {
 
     @Test
     void extractOnlyFillsInEveryAnswer() {
-        assertThat(calm("vote", "--extract-only", "--samples", path("fr.jsonl"), "--output", path("x.jsonl"))).isZero();
+        assertThat(calm("vote", "--extract-only", "--samples", path("fr.jsonl"), "--output", path("x.jsonl")))
+                .isZero();
         JsonNode line = Jsonl.read(folder.resolve("x.jsonl"), JsonNode.class).getFirst();
         assertThat(line.path("responses").findValuesAsText("answer")).containsExactly("A", "B");
         assertThat(out.toString()).contains("2 responses, 2 with an answer");
@@ -287,23 +439,62 @@ class CommandLineTest {
 
     @Test
     void explainsWhatDecided() throws IOException {
-        assertThat(calm("vote", "--extract-only", "--explain", "--samples", path("fr.jsonl"), "--output", path("x.jsonl"))).isZero();
-        assertThat(out.toString()).contains("1 fr #0: A by option text \"east\"", "1 fr #1: B by statement \"Réponse : B\"");
-        assertThat(calm("vote", "--extract-only", "--explain", "--json", "--samples", path("fr.jsonl"), "--output", path("x.jsonl")))
+        assertThat(calm(
+                        "vote",
+                        "--extract-only",
+                        "--explain",
+                        "--samples",
+                        path("fr.jsonl"),
+                        "--output",
+                        path("x.jsonl")))
                 .isZero();
-        assertThat(Json.mapper().readTree(out.toString()).at("/explained/1/extraction/from").asInt()).isZero();
-        assertThat(calm("vote", "--explain", "--samples", path("fr.jsonl"), "--output", path("x.jsonl"))).isEqualTo(2);
+        assertThat(out.toString())
+                .contains("1 fr #0: A by option text \"east\"", "1 fr #1: B by statement \"Réponse : B\"");
+        assertThat(calm(
+                        "vote",
+                        "--extract-only",
+                        "--explain",
+                        "--json",
+                        "--samples",
+                        path("fr.jsonl"),
+                        "--output",
+                        path("x.jsonl")))
+                .isZero();
+        assertThat(Json.mapper()
+                        .readTree(out.toString())
+                        .at("/explained/1/extraction/from")
+                        .asInt())
+                .isZero();
+        assertThat(calm("vote", "--explain", "--samples", path("fr.jsonl"), "--output", path("x.jsonl")))
+                .isEqualTo(2);
     }
 
     @Test
     void pairsKeepThePromptThatWasSampled() {
         calm("vote", "--samples", path("en.jsonl"), "--output", path("votes.jsonl"));
-        assertThat(calm("pairs", "--samples", path("en.jsonl"), "--votes", path("votes.jsonl"), "--output", path("pairs.jsonl"))).isZero();
+        assertThat(calm(
+                        "pairs",
+                        "--samples",
+                        path("en.jsonl"),
+                        "--votes",
+                        path("votes.jsonl"),
+                        "--output",
+                        path("pairs.jsonl")))
+                .isZero();
         // A tie of one to one: nothing to learn from.
         assertThat(folder.resolve("pairs.jsonl")).isEmptyFile();
         calm("vote", "--samples", path("en.jsonl"), path("fr.jsonl"), "--output", path("votes.jsonl"));
-        assertThat(calm("pairs", "--samples", path("en.jsonl"), "--votes", path("votes.jsonl"), "--output", path("pairs.jsonl"))).isZero();
-        JsonNode pair = Jsonl.read(folder.resolve("pairs.jsonl"), JsonNode.class).getFirst();
+        assertThat(calm(
+                        "pairs",
+                        "--samples",
+                        path("en.jsonl"),
+                        "--votes",
+                        path("votes.jsonl"),
+                        "--output",
+                        path("pairs.jsonl")))
+                .isZero();
+        JsonNode pair =
+                Jsonl.read(folder.resolve("pairs.jsonl"), JsonNode.class).getFirst();
         assertThat(pair.path("prompt").asText()).isEqualTo("Where? east, west");
         assertThat(pair.path("chosen").asText()).isEqualTo("Answer: A");
         assertThat(pair.path("rejected").asText()).isEqualTo("the west .");
@@ -311,61 +502,117 @@ class CommandLineTest {
 
     @Test
     void aVoteTellsHowGoodItIsAndPairsTranslate() throws IOException {
-        String choices = "\"choices\":[{\"label\":\"A\",\"text\":\"east\"},{\"label\":\"B\",\"text\":\"west\"}],\"answer\":\"A\"";
-        file("s.jsonl", "{\"id\":1,\"language\":\"en\",\"question\":\"where?\"," + choices
-                + ",\"responses\":[{\"text\":\"The answer is A\"},{\"text\":\"The answer is A\"}]}",
-                "{\"id\":1,\"language\":\"fr\",\"question\":\"où ?\"," + choices + ",\"responses\":[{\"text\":\"La réponse est B\"}]}");
-        assertThat(calm("vote", "--samples", path("s.jsonl"), "--output", path("votes.jsonl"), "--weighting", "dawid-skene", "--summary",
-                path("summary.json"))).isZero();
-        assertThat(out.toString()).contains("1 questions: 1 with a winner").contains("alone en 100.0, fr 0.0").contains("Dawid-Skene");
-        assertThat(Json.read(folder.resolve("summary.json"), JsonNode.class).path("majority").path("by_languages")).hasSize(2);
-        assertThat(calm("vote", "--samples", path("s.jsonl"), "--output", path("votes.jsonl"), "--tie", "coin")).isEqualTo(2);
-        assertThat(calm("vote", "--samples", path("s.jsonl"), "--output", path("votes.jsonl"), "--languages", "de")).isEqualTo(2);
+        String choices =
+                "\"choices\":[{\"label\":\"A\",\"text\":\"east\"},{\"label\":\"B\",\"text\":\"west\"}],\"answer\":\"A\"";
+        file(
+                "s.jsonl",
+                "{\"id\":1,\"language\":\"en\",\"question\":\"where?\"," + choices
+                        + ",\"responses\":[{\"text\":\"The answer is A\"},{\"text\":\"The answer is A\"}]}",
+                "{\"id\":1,\"language\":\"fr\",\"question\":\"où ?\"," + choices
+                        + ",\"responses\":[{\"text\":\"La réponse est B\"}]}");
+        assertThat(calm(
+                        "vote",
+                        "--samples",
+                        path("s.jsonl"),
+                        "--output",
+                        path("votes.jsonl"),
+                        "--weighting",
+                        "dawid-skene",
+                        "--summary",
+                        path("summary.json")))
+                .isZero();
+        assertThat(out.toString())
+                .contains("1 questions: 1 with a winner")
+                .contains("alone en 100.0, fr 0.0")
+                .contains("Dawid-Skene");
+        assertThat(Json.read(folder.resolve("summary.json"), JsonNode.class)
+                        .path("majority")
+                        .path("by_languages"))
+                .hasSize(2);
+        assertThat(calm("vote", "--samples", path("s.jsonl"), "--output", path("votes.jsonl"), "--tie", "coin"))
+                .isEqualTo(2);
+        assertThat(calm("vote", "--samples", path("s.jsonl"), "--output", path("votes.jsonl"), "--languages", "de"))
+                .isEqualTo(2);
         assertThat(err.toString()).contains("de").contains("[en, fr]");
 
-        file("t.jsonl", "{\"source\":\"en\",\"target\":\"fr\",\"text\":\"The answer is A\",\"translation\":\"La réponse est A\"}");
-        String[] pairs = {"pairs", "--samples", path("s.jsonl"), "--votes", path("votes.jsonl"), "--output", path("pairs.jsonl"),
-                "--translator", "file"};
+        file(
+                "t.jsonl",
+                "{\"source\":\"en\",\"target\":\"fr\",\"text\":\"The answer is A\",\"translation\":\"La réponse est A\"}");
+        String[] pairs = {
+            "pairs",
+            "--samples",
+            path("s.jsonl"),
+            "--votes",
+            path("votes.jsonl"),
+            "--output",
+            path("pairs.jsonl"),
+            "--translator",
+            "file"
+        };
         assertThat(calm(pairs)).isEqualTo(2);
         assertThat(err.toString()).contains("--translations");
-        String[] translated = Stream.concat(Stream.of(pairs), Stream.of("--translations", path("t.jsonl"), "--json", "--margin-weights"))
+        String[] translated = Stream.concat(
+                        Stream.of(pairs), Stream.of("--translations", path("t.jsonl"), "--json", "--margin-weights"))
                 .toArray(String[]::new);
         assertThat(calm(translated)).isZero();
         JsonNode counts = Json.mapper().readTree(out.toString());
         assertThat(counts.path("sources").toString()).isEqualTo("{\"translated\":1}");
-        assertThat(counts.path("languages").path("en").path("skipped").toString()).isEqualTo("{\"all agree\":1}");
-        JsonNode pair = Jsonl.read(folder.resolve("pairs.jsonl"), JsonNode.class).getFirst();
+        assertThat(counts.path("languages").path("en").path("skipped").toString())
+                .isEqualTo("{\"all agree\":1}");
+        JsonNode pair =
+                Jsonl.read(folder.resolve("pairs.jsonl"), JsonNode.class).getFirst();
         assertThat(pair.path("chosen").asText()).isEqualTo("La réponse est A");
         assertThat(pair.path("weight").asDouble()).isPositive();
     }
 
     @Test
     void predictionsAreEvaluated() throws IOException {
-        file("p.jsonl", "{\"id\":1,\"language\":\"en\",\"answer\":\"A\",\"prediction\":\"A\"}",
+        file(
+                "p.jsonl",
+                "{\"id\":1,\"language\":\"en\",\"answer\":\"A\",\"prediction\":\"A\"}",
                 "{\"id\":1,\"language\":\"fr\",\"answer\":\"A\",\"prediction\":null}",
                 "{\"id\":2,\"language\":\"en\",\"answer\":\"B\",\"prediction\":\"B\"}",
                 "{\"id\":2,\"language\":\"fr\",\"answer\":\"B\",\"prediction\":\"B\"}");
-        assertThat(calm("evaluate", "--predictions", path("p.jsonl"), "--output", path("eval"), "--json")).isZero();
+        assertThat(calm("evaluate", "--predictions", path("p.jsonl"), "--output", path("eval"), "--json"))
+                .isZero();
         JsonNode evaluation = Json.read(folder.resolve("eval/eval.json"), JsonNode.class);
         assertThat(evaluation.path("accuracy_mean").asDouble()).isEqualTo(0.75);
         assertThat(evaluation.path("consistency").asDouble()).isEqualTo(0.5);
         assertThat(Jsonl.readMaps(folder.resolve("eval/predictions.jsonl"))).hasSize(4);
         assertThat(calm("evaluate", "--output", path("eval"))).isEqualTo(2);
         // Against another run: what changed, by question.
-        file("q.jsonl", "{\"id\":1,\"language\":\"en\",\"answer\":\"A\",\"prediction\":\"B\"}",
+        file(
+                "q.jsonl",
+                "{\"id\":1,\"language\":\"en\",\"answer\":\"A\",\"prediction\":\"B\"}",
                 "{\"id\":1,\"language\":\"fr\",\"answer\":\"A\",\"prediction\":null}",
                 "{\"id\":2,\"language\":\"en\",\"answer\":\"B\",\"prediction\":\"B\"}",
                 "{\"id\":2,\"language\":\"fr\",\"answer\":\"B\",\"prediction\":\"A\"}");
-        assertThat(calm("evaluate", "--predictions", path("p.jsonl"), "--against", path("q.jsonl"), "--output", path("eval"), "--json"))
+        assertThat(calm(
+                        "evaluate",
+                        "--predictions",
+                        path("p.jsonl"),
+                        "--against",
+                        path("q.jsonl"),
+                        "--output",
+                        path("eval"),
+                        "--json"))
                 .isZero();
         JsonNode against = Json.mapper().readTree(out.toString()).path("against");
         assertThat(against.path("accuracy_mean").path("difference").asDouble()).isEqualTo(0.5);
         assertThat(against.path("accuracy_mean").path("interval")).hasSize(2);
         assertThat(against.path("flips").path("en").path("gained").asInt()).isEqualTo(1);
         assertThat(against.path("flips").path("en").path("p_value").asDouble()).isEqualTo(1);
-        assertThat(Json.read(folder.resolve("eval/comparison.json"), JsonNode.class)).isEqualTo(against);
+        assertThat(Json.read(folder.resolve("eval/comparison.json"), JsonNode.class))
+                .isEqualTo(against);
         file("other.jsonl", "{\"id\":1,\"language\":\"en\",\"answer\":\"A\",\"prediction\":\"B\"}");
-        assertThat(calm("evaluate", "--predictions", path("p.jsonl"), "--against", path("other.jsonl"), "--output", path("eval")))
+        assertThat(calm(
+                        "evaluate",
+                        "--predictions",
+                        path("p.jsonl"),
+                        "--against",
+                        path("other.jsonl"),
+                        "--output",
+                        path("eval")))
                 .isEqualTo(3);
     }
 
@@ -373,7 +620,9 @@ class CommandLineTest {
     @Test
     void pathsBeginAtHome() {
         String home = System.getenv().getOrDefault("HOME", System.getProperty("user.home"));
-        var parsed = Calm.line(List.of("import")).parseArgs("import", "a", "--output", "~/out", "--report=./~/x").subcommand();
+        var parsed = Calm.line(List.of("import"))
+                .parseArgs("import", "a", "--output", "~/out", "--report=./~/x")
+                .subcommand();
         assertThat(parsed.<Path>matchedOptionValue("--output", null)).isEqualTo(Path.of(home, "out"));
         assertThat(parsed.<Path>matchedOptionValue("--report", null)).isEqualTo(Path.of("./~/x"));
     }
@@ -381,7 +630,8 @@ class CommandLineTest {
     @Test
     void aFileWithoutPredictionsIsNotOneOfWrongAnswers() throws IOException {
         file("questions.jsonl", "{\"id\":1,\"language\":\"en\",\"question\":\"Q\",\"choices\":[],\"answer\":\"A\"}");
-        assertThat(calm("evaluate", "--predictions", path("questions.jsonl"), "--output", path("eval"))).isEqualTo(3);
+        assertThat(calm("evaluate", "--predictions", path("questions.jsonl"), "--output", path("eval")))
+                .isEqualTo(3);
         assertThat(err.toString()).contains("questions.jsonl:1: prediction is missing");
         assertThat(folder.resolve("eval")).doesNotExist();
     }
@@ -390,25 +640,48 @@ class CommandLineTest {
     void aModelScoresContinuesAndLearnsByTokenIds() throws IOException {
         ModelOnDisk.write(folder.resolve("model"));
         file("in.jsonl", "{\"id\":\"x\",\"input_ids\":[3,4,5,6],\"completion_start\":2}");
-        assertThat(calm("score", "--model", path("model"), "--input", path("in.jsonl"), "--output", path("s.jsonl"))).isZero();
+        assertThat(calm("score", "--model", path("model"), "--input", path("in.jsonl"), "--output", path("s.jsonl")))
+                .isZero();
         assertThat(err.toString()).contains("cpu").contains("thread").contains("JDK");
         JsonNode score = Jsonl.read(folder.resolve("s.jsonl"), JsonNode.class).getFirst();
         assertThat(score.path("logprobs")).hasSize(2).allMatch(value -> value.asDouble() < 0);
 
-        assertThat(calm("generate", "--quiet", "--model", path("model"), "--input", path("in.jsonl"), "--max-new-tokens", "3",
-                "--ignore-eos",
-                "--num-return-sequences", "2")).isZero();
+        assertThat(calm(
+                        "generate",
+                        "--quiet",
+                        "--model",
+                        path("model"),
+                        "--input",
+                        path("in.jsonl"),
+                        "--max-new-tokens",
+                        "3",
+                        "--ignore-eos",
+                        "--num-return-sequences",
+                        "2"))
+                .isZero();
         assertThat(err.toString()).isEmpty();
         JsonNode generated = Json.mapper().readTree(out.toString());
         assertThat(generated.path("id").asText()).isEqualTo("x");
         assertThat(generated.path("completions")).hasSize(2);
         assertThat(generated.path("completions").get(0).path("output_ids")).hasSize(3);
-        assertThat(generated.path("completions").get(0).path("finish_reason").asText()).isEqualTo("length");
+        assertThat(generated.path("completions").get(0).path("finish_reason").asText())
+                .isEqualTo("length");
 
         file("pairs.jsonl", "{\"prompt_input_ids\":[3],\"chosen_input_ids\":[4,5],\"rejected_input_ids\":[5]}");
-        assertThat(calm("dpo", "--model", path("model"), "--data", path("pairs.jsonl"), "--output", path("o"), "--max-steps", "2",
-                "--json")).isZero();
-        JsonNode first = Jsonl.read(folder.resolve("o/metrics.jsonl"), JsonNode.class).getFirst();
+        assertThat(calm(
+                        "dpo",
+                        "--model",
+                        path("model"),
+                        "--data",
+                        path("pairs.jsonl"),
+                        "--output",
+                        path("o"),
+                        "--max-steps",
+                        "2",
+                        "--json"))
+                .isZero();
+        JsonNode first =
+                Jsonl.read(folder.resolve("o/metrics.jsonl"), JsonNode.class).getFirst();
         assertThat(first.path("loss").asDouble()).isCloseTo(Math.log(2), offset(1e-6));
         assertThat(folder.resolve("o/model.safetensors")).exists();
     }
@@ -417,13 +690,29 @@ class CommandLineTest {
     void metricsHaveEveryLossOfHeldLines() throws IOException {
         ModelOnDisk.write(folder.resolve("model"));
         file("documents.jsonl", "{\"input_ids\":[3,4]}");
-        assertThat(calm("sft", "--model", path("model"), "--data", path("documents.jsonl"), "--output", path("o"), "--max-steps", "5",
-                "--logging-steps", "5", "--eval-steps", "2", "--eval-data", path("documents.jsonl"))).isZero();
+        assertThat(calm(
+                        "sft",
+                        "--model",
+                        path("model"),
+                        "--data",
+                        path("documents.jsonl"),
+                        "--output",
+                        path("o"),
+                        "--max-steps",
+                        "5",
+                        "--logging-steps",
+                        "5",
+                        "--eval-steps",
+                        "2",
+                        "--eval-data",
+                        path("documents.jsonl")))
+                .isZero();
         List<JsonNode> log = Jsonl.read(folder.resolve("o/metrics.jsonl"), JsonNode.class);
         assertThat(log).extracting(line -> line.path("step").asInt()).containsExactly(2, 4, 5);
         assertThat(log).filteredOn(line -> line.has("eval_loss")).hasSize(2);
         file("long.jsonl", "{\"input_ids\":[3,4]}", "{\"input_ids\":" + Collections.nCopies(65, 3) + "}");
-        assertThat(calm("sft", "--model", path("model"), "--data", path("long.jsonl"), "--output", path("long"))).isEqualTo(3);
+        assertThat(calm("sft", "--model", path("model"), "--data", path("long.jsonl"), "--output", path("long")))
+                .isEqualTo(3);
         assertThat(err.toString()).contains("long.jsonl:2: has 65 tokens");
         assertThat(folder.resolve("long")).doesNotExist();
     }
@@ -434,17 +723,40 @@ class CommandLineTest {
         String one = "\"prompt_1_input_ids\":[3],\"chosen_1_input_ids\":[4,5],\"rejected_1_input_ids\":[5]";
         String two = "\"prompt_2_input_ids\":[6,7],\"chosen_2_input_ids\":[8],\"rejected_2_input_ids\":[9,4]";
         file("pairs.jsonl", "{" + one + "," + two + "}", "{" + one + "," + two + ",\"weight\":0.5}");
-        List<String> arguments = List.of("dpo", "--loss-type", "dco,sft", "--loss-weights", "1,0.1", "--model", path("model"), "--data",
+        List<String> arguments = List.of(
+                "dpo",
+                "--loss-type",
+                "dco,sft",
+                "--loss-weights",
+                "1,0.1",
+                "--model",
+                path("model"),
+                "--data",
                 path("pairs.jsonl"),
-                "--max-steps", "4", "--batch-size", "1", "--save-steps", "2", "--eval-steps", "2", "--eval-data", path("pairs.jsonl"),
-                "--learning-rate", "1e-3");
-        assertThat(calm(Stream.concat(arguments.stream(), Stream.of("--output", path("o"))).toArray(String[]::new))).isZero();
+                "--max-steps",
+                "4",
+                "--batch-size",
+                "1",
+                "--save-steps",
+                "2",
+                "--eval-steps",
+                "2",
+                "--eval-data",
+                path("pairs.jsonl"),
+                "--learning-rate",
+                "1e-3");
+        assertThat(calm(Stream.concat(arguments.stream(), Stream.of("--output", path("o")))
+                        .toArray(String[]::new)))
+                .isZero();
         List<JsonNode> log = Jsonl.read(folder.resolve("o/metrics.jsonl"), JsonNode.class);
         assertThat(log).hasSize(4).allMatch(step -> step.has("consistency") && step.has("rewards/margins"));
         assertThat(log.getLast().path("eval_loss").asDouble()).isPositive();
         JsonNode inForce = Json.read(folder.resolve("o/train_config.json"), JsonNode.class);
         assertThat(inForce.path("beta").asDouble()).isEqualTo(1);
-        assertThat(List.of(inForce.path("save_steps").asInt(), inForce.path("warmup_steps").asInt(), inForce.path("logging_steps").asInt()))
+        assertThat(List.of(
+                        inForce.path("save_steps").asInt(),
+                        inForce.path("warmup_steps").asInt(),
+                        inForce.path("logging_steps").asInt()))
                 .isEqualTo(List.of(2, 0, 1));
         assertThat(inForce.path("eval_data").asText()).isEqualTo(path("pairs.jsonl"));
         assertThat(inForce).noneMatch(JsonNode::isNull);
@@ -454,11 +766,22 @@ class CommandLineTest {
             last.sorted(Comparator.reverseOrder()).forEach(each -> each.toFile().delete());
         }
         Files.delete(folder.resolve("o/model.safetensors"));
-        assertThat(calm(Stream.concat(arguments.stream(), Stream.of("--output", path("o"), "--resume")).toArray(String[]::new))).isZero();
+        assertThat(calm(Stream.concat(arguments.stream(), Stream.of("--output", path("o"), "--resume"))
+                        .toArray(String[]::new)))
+                .isZero();
         assertThat(Files.readAllBytes(folder.resolve("o/model.safetensors"))).isEqualTo(whole);
 
         file("one.jsonl", "{" + one + "}");
-        assertThat(calm("dpo", "--loss-type", "dco", "--model", path("model"), "--data", path("one.jsonl"), "--output", path("p")))
+        assertThat(calm(
+                        "dpo",
+                        "--loss-type",
+                        "dco",
+                        "--model",
+                        path("model"),
+                        "--data",
+                        path("one.jsonl"),
+                        "--output",
+                        path("p")))
                 .isEqualTo(3);
         assertThat(err.toString()).contains("one.jsonl:1").contains("prompt_2 is missing");
     }
@@ -475,28 +798,64 @@ class CommandLineTest {
         JsonNode found = Json.mapper().readTree(out.toString());
         assertThat(found.path("processors").asInt()).isPositive();
         assertThat(found.path("cpu").asText()).contains("thread");
-        assertThat(found.path("cuda").path("missing").isEmpty()).isEqualTo(!found.path("cuda").path("devices").isEmpty()
-                && found.path("cuda").path("cublas").isTextual());
+        assertThat(found.path("cuda").path("missing").isEmpty())
+                .isEqualTo(!found.path("cuda").path("devices").isEmpty()
+                        && found.path("cuda").path("cublas").isTextual());
     }
 
     /** From texts to a model that knows their words: tokenizer, then pretrain in its folder. */
     @Test
     void aTokenizerFromTexts() throws IOException {
-        file("corpus.jsonl", "{\"text\":\"east or west\"}", "{\"prompt\":\"east\",\"completion\":\"west\"}",
-                "{\"segments\":[{\"text\":\"north\",\"loss\":true}]}", "{\"messages\":[{\"role\":\"user\",\"content\":\"south\"}]}");
+        file(
+                "corpus.jsonl",
+                "{\"text\":\"east or west\"}",
+                "{\"prompt\":\"east\",\"completion\":\"west\"}",
+                "{\"segments\":[{\"text\":\"north\",\"loss\":true}]}",
+                "{\"messages\":[{\"role\":\"user\",\"content\":\"south\"}]}");
         file("more.txt", "east or west", "", "home is best");
-        assertThat(calm("tokenizer", "--data", path("corpus.jsonl"), path("more.txt"), "--type", "word-level", "--output", path("words"), "--json"))
-                .as(err.toString()).isZero();
-        assertThat(Json.mapper().readTree(out.toString()).path("vocab_size").asInt()).isEqualTo(2 + 8);
-        assertThat(calm("tokenizer", "--data", path("corpus.jsonl"), "--vocab-size", "260", "--output", path("pieces"), "--json")).isZero();
-        assertThat(Json.mapper().readTree(out.toString()).path("vocab_size").asInt()).isEqualTo(260);
+        assertThat(calm(
+                        "tokenizer",
+                        "--data",
+                        path("corpus.jsonl"),
+                        path("more.txt"),
+                        "--type",
+                        "word-level",
+                        "--output",
+                        path("words"),
+                        "--json"))
+                .as(err.toString())
+                .isZero();
+        assertThat(Json.mapper().readTree(out.toString()).path("vocab_size").asInt())
+                .isEqualTo(2 + 8);
+        assertThat(calm(
+                        "tokenizer",
+                        "--data",
+                        path("corpus.jsonl"),
+                        "--vocab-size",
+                        "260",
+                        "--output",
+                        path("pieces"),
+                        "--json"))
+                .isZero();
+        assertThat(Json.mapper().readTree(out.toString()).path("vocab_size").asInt())
+                .isEqualTo(260);
         file("t.jsonl", "{\"id\":1,\"text\":\"east west\"}");
-        assertThat(calm("tokenize", "--model", path("pieces"), "--input", path("t.jsonl"), "--output", path("ids.jsonl"))).isZero();
+        assertThat(calm(
+                        "tokenize",
+                        "--model",
+                        path("pieces"),
+                        "--input",
+                        path("t.jsonl"),
+                        "--output",
+                        path("ids.jsonl")))
+                .isZero();
         assertThat(Files.readString(folder.resolve("ids.jsonl"))).contains("\"decoded\":\"east west\"");
-        assertThat(calm("tokenizer", "--data", path("corpus.jsonl"), "--output", path("words"))).isEqualTo(3);
+        assertThat(calm("tokenizer", "--data", path("corpus.jsonl"), "--output", path("words")))
+                .isEqualTo(3);
         assertThat(err.toString()).contains("is there already");
         file("none.jsonl", "{\"id\":1}");
-        assertThat(calm("tokenizer", "--data", path("none.jsonl"), "--output", path("new"))).isEqualTo(3);
+        assertThat(calm("tokenizer", "--data", path("none.jsonl"), "--output", path("new")))
+                .isEqualTo(3);
         assertThat(err.toString()).contains("none.jsonl:1");
     }
 
@@ -508,19 +867,55 @@ class CommandLineTest {
         file("a.jsonl", "{\"input_ids\":[3,4,5]}");
         file("b.jsonl", "{\"input_ids\":[7,8,9]}", "{\"input_ids\":[9,8,7]}");
         file("both.jsonl", "{\"input_ids\":[3,4,5]}", "{\"input_ids\":[7,8,9]}", "{\"input_ids\":[9,8,7]}");
-        file("doubled.jsonl", "{\"input_ids\":[3,4,5]}", "{\"input_ids\":[7,8,9]}", "{\"input_ids\":[3,4,5]}", "{\"input_ids\":[9,8,7]}");
-        assertThat(replayLosses("one", path("both.jsonl"))).isEqualTo(replayLosses("two", path("a.jsonl"), path("b.jsonl")));
+        file(
+                "doubled.jsonl",
+                "{\"input_ids\":[3,4,5]}",
+                "{\"input_ids\":[7,8,9]}",
+                "{\"input_ids\":[3,4,5]}",
+                "{\"input_ids\":[9,8,7]}");
+        assertThat(replayLosses("one", path("both.jsonl")))
+                .isEqualTo(replayLosses("two", path("a.jsonl"), path("b.jsonl")));
         assertThat(replayLosses("shares", path("a.jsonl"), path("b.jsonl"), "--replay-shares", "1,1"))
-                .isEqualTo(replayLosses("same", path("doubled.jsonl"))).isNotEqualTo(replayLosses("again", path("both.jsonl")));
-        assertThat(calm("dpo", "--model", path("model"), "--data", path("pairs.jsonl"), "--output", path("o"), "--replay", path("a.jsonl"),
-                "--replay-shares", "1,2")).isEqualTo(2);
+                .isEqualTo(replayLosses("same", path("doubled.jsonl")))
+                .isNotEqualTo(replayLosses("again", path("both.jsonl")));
+        assertThat(calm(
+                        "dpo",
+                        "--model",
+                        path("model"),
+                        "--data",
+                        path("pairs.jsonl"),
+                        "--output",
+                        path("o"),
+                        "--replay",
+                        path("a.jsonl"),
+                        "--replay-shares",
+                        "1,2"))
+                .isEqualTo(2);
         assertThat(err.toString()).contains("--replay-shares");
     }
 
     private List<String> replayLosses(String name, String... replay) throws IOException {
-        assertThat(calm(Stream.concat(Stream.of("dpo", "--model", path("model"), "--data", path("pairs.jsonl"), "--output", path(name),
-                "--max-steps", "4", "--no-shuffle", "--replay-batch-size", "2", "--replay"), Stream.of(replay)).toArray(String[]::new)))
-                .as(err.toString()).isZero();
-        return Jsonl.readMaps(folder.resolve(name).resolve("metrics.jsonl")).stream().map(step -> step.get("replay_loss").toString()).toList();
+        assertThat(calm(Stream.concat(
+                                Stream.of(
+                                        "dpo",
+                                        "--model",
+                                        path("model"),
+                                        "--data",
+                                        path("pairs.jsonl"),
+                                        "--output",
+                                        path(name),
+                                        "--max-steps",
+                                        "4",
+                                        "--no-shuffle",
+                                        "--replay-batch-size",
+                                        "2",
+                                        "--replay"),
+                                Stream.of(replay))
+                        .toArray(String[]::new)))
+                .as(err.toString())
+                .isZero();
+        return Jsonl.readMaps(folder.resolve(name).resolve("metrics.jsonl")).stream()
+                .map(step -> step.get("replay_loss").toString())
+                .toList();
     }
 }

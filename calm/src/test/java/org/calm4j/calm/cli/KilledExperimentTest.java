@@ -54,11 +54,25 @@ class KilledExperimentTest {
     }
 
     private Process start(Path where) throws IOException {
-        List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:+UseSerialGC",
-                "--add-modules", "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED", "-cp", System.getProperty("java.class.path"),
-                Calm.class.getName(), "run", folder.resolve("experiment.yaml").toString(), "--threads", "1"));
-        return new ProcessBuilder(command).directory(where.toFile()).redirectErrorStream(true)
-                .redirectOutput(ProcessBuilder.Redirect.appendTo(where.resolve("log").toFile())).start();
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:+UseSerialGC",
+                "--add-modules",
+                "jdk.incubator.vector",
+                "--enable-native-access=ALL-UNNAMED",
+                "-cp",
+                System.getProperty("java.class.path"),
+                Calm.class.getName(),
+                "run",
+                folder.resolve("experiment.yaml").toString(),
+                "--threads",
+                "1"));
+        return new ProcessBuilder(command)
+                .directory(where.toFile())
+                .redirectErrorStream(true)
+                .redirectOutput(
+                        ProcessBuilder.Redirect.appendTo(where.resolve("log").toFile()))
+                .start();
     }
 
     private static String log(Path where) throws IOException {
@@ -77,12 +91,27 @@ class KilledExperimentTest {
                     steps.forEach(step -> ((ObjectNode) step).remove("tokens_per_second"));
                     contents.put(name, Json.compact(steps));
                 } else if (!name.equals("timings.json")) {
-                    contents.put(name, HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(file))));
+                    contents.put(
+                            name,
+                            HexFormat.of()
+                                    .formatHex(
+                                            MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(file))));
                 }
             }
         }
-        assertThat(contents).containsKeys("samples.jsonl", "votes.jsonl", "pairs.jsonl", "calm/model.safetensors", "eval-after/eval.json");
-        assertThat(contents.keySet()).as("nothing is left over").noneMatch(name -> name.contains(".partial") || name.contains(".tmp") || name.contains(".lock") || name.contains("checkpoint"));
+        assertThat(contents)
+                .containsKeys(
+                        "samples.jsonl",
+                        "votes.jsonl",
+                        "pairs.jsonl",
+                        "calm/model.safetensors",
+                        "eval-after/eval.json");
+        assertThat(contents.keySet())
+                .as("nothing is left over")
+                .noneMatch(name -> name.contains(".partial")
+                        || name.contains(".tmp")
+                        || name.contains(".lock")
+                        || name.contains("checkpoint"));
         return contents;
     }
 }

@@ -24,6 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 class SeedsTest {
     @TempDir
     Path folder;
+
     private final StringWriter out = new StringWriter();
     private final StringWriter err = new StringWriter();
 
@@ -35,8 +36,11 @@ class SeedsTest {
 
     private Path config() throws IOException {
         WorldOnDisk.write(folder);
-        return Files.writeString(folder.resolve("run.yaml"), Files.readString(folder.resolve("experiment.yaml"))
-                .replace("../", folder + "/").replace("output: out", "output: " + folder.resolve("out")));
+        return Files.writeString(
+                folder.resolve("run.yaml"),
+                Files.readString(folder.resolve("experiment.yaml"))
+                        .replace("../", folder + "/")
+                        .replace("output: out", "output: " + folder.resolve("out")));
     }
 
     @Test
@@ -44,7 +48,9 @@ class SeedsTest {
         String config = config().toString();
         assertThat(calm("run", config, "--seeds", "4,5", "--dry-run")).isZero();
         assertThat(out.toString()).contains("seed-4/eval-before: would run", "seed-5/dpo: would run");
-        assertThat(calm("run", config, "--seeds", "4,5", "--json", "--threads", "1")).as(err.toString()).isZero();
+        assertThat(calm("run", config, "--seeds", "4,5", "--json", "--threads", "1"))
+                .as(err.toString())
+                .isZero();
         String first = out.toString();
         JsonNode result = Json.mapper().readTree(first);
         JsonNode four = result.path("seeds").path("4");
@@ -54,12 +60,25 @@ class SeedsTest {
                 double a = four.path(model).path(figure).asDouble();
                 double b = five.path(model).path(figure).asDouble();
                 assertThat(result.path(model).path(figure).asDouble()).isEqualTo((a + b) / 2, offset(1e-12));
-                assertThat(result.path("over_seeds").path("main").path("models").path(model).path(figure).path("deviation").asDouble())
+                assertThat(result.path("over_seeds")
+                                .path("main")
+                                .path("models")
+                                .path(model)
+                                .path(figure)
+                                .path("deviation")
+                                .asDouble())
                         .isEqualTo(Math.abs(a - b) / Math.sqrt(2), offset(1e-12));
             }
-            JsonNode gain = result.path("over_seeds").path("main").path("against").path("sft").path(figure);
-            assertThat(gain.path("seeds").path(1).path("difference").asDouble()).isEqualTo(
-                    five.path("after").path(figure).asDouble() - five.path("sft").path(figure).asDouble(), offset(1e-12));
+            JsonNode gain = result.path("over_seeds")
+                    .path("main")
+                    .path("against")
+                    .path("sft")
+                    .path(figure);
+            assertThat(gain.path("seeds").path(1).path("difference").asDouble())
+                    .isEqualTo(
+                            five.path("after").path(figure).asDouble()
+                                    - five.path("sft").path(figure).asDouble(),
+                            offset(1e-12));
             assertThat(gain.path("seeds").path(1).path("interval")).hasSize(2);
         }
         assertThat(result.path("after").path("n")).isEqualTo(four.path("after").path("n"));
@@ -67,24 +86,42 @@ class SeedsTest {
         assertThat(Files.readString(folder.resolve("out/seed-4/samples.jsonl")))
                 .isNotEqualTo(Files.readString(folder.resolve("out/seed-5/samples.jsonl")));
         assertThat(folder.resolve("out/seed-5/report.html")).exists();
-        assertThat(Path.of(result.path("report").asText())).content().contains("href=\"seed-4/report.html\"", "After CALM");
-        assertThat(folder.resolve("out/report.md")).content().contains("| After CALM | ", "| CALM less … | Seed |", "| sft | 5 |");
+        assertThat(Path.of(result.path("report").asText()))
+                .content()
+                .contains("href=\"seed-4/report.html\"", "After CALM");
+        assertThat(folder.resolve("out/report.md"))
+                .content()
+                .contains("| After CALM | ", "| CALM less … | Seed |", "| sft | 5 |");
 
         // What is done is not done again.
-        assertThat(calm("run", config, "--seeds", "4,5", "--json", "--threads", "1")).isZero();
+        assertThat(calm("run", config, "--seeds", "4,5", "--json", "--threads", "1"))
+                .isZero();
         assertThat(out.toString()).isEqualTo(first);
-        assertThat(err.toString().lines().filter(line -> line.startsWith("["))).isNotEmpty().allMatch(line -> line.endsWith("done before"));
+        assertThat(err.toString().lines().filter(line -> line.startsWith("[")))
+                .isNotEmpty()
+                .allMatch(line -> line.endsWith("done before"));
 
         // The same from the folders, in whatever order, and from the folder of both.
         String all = folder.resolve("all").toString();
-        assertThat(calm("report", folder.resolve("out/seed-4").toString(), folder.resolve("out/seed-5").toString(), "--output", all,
-                "--json")).isZero();
+        assertThat(calm(
+                        "report",
+                        folder.resolve("out/seed-4").toString(),
+                        folder.resolve("out/seed-5").toString(),
+                        "--output",
+                        all,
+                        "--json"))
+                .isZero();
         assertThat(Json.mapper().readTree(out.toString()).path("over_seeds")).isEqualTo(result.path("over_seeds"));
         assertThat(Path.of(all, "report.html")).content().contains("href=\"../out/seed-4/report.html\"");
         assertThat(calm("report", folder.resolve("out").toString())).isZero();
-        assertThat(out.toString()).isEqualTo(Files.readString(folder.resolve("out/report.md")) + System.lineSeparator());
+        assertThat(out.toString())
+                .isEqualTo(Files.readString(folder.resolve("out/report.md")) + System.lineSeparator());
 
-        assertThat(calm("report", folder.resolve("out/seed-4").toString(), folder.resolve("out/seed-4").toString())).isEqualTo(3);
+        assertThat(calm(
+                        "report",
+                        folder.resolve("out/seed-4").toString(),
+                        folder.resolve("out/seed-4").toString()))
+                .isEqualTo(3);
         assertThat(err.toString()).contains("seed 4");
         assertThat(calm("run", config, "--seeds", "4,4")).isEqualTo(2);
         assertThat(calm("run", config, "--seeds", "4", "--seed", "4")).isEqualTo(2);
@@ -94,28 +131,64 @@ class SeedsTest {
     @Test
     void aRunTranslates() throws IOException {
         String config = config().toString();
-        assertThat(calm("run", config, "--set", "baselines=[]", "--set", "pairs.translator=model", "--set",
-                "pairs.translator_max_new_tokens=16",
-                "--set", "pairs.chosen_sources=[sampled, translated, template]", "--threads", "1")).as(err.toString()).isZero();
+        assertThat(calm(
+                        "run",
+                        config,
+                        "--set",
+                        "baselines=[]",
+                        "--set",
+                        "pairs.translator=model",
+                        "--set",
+                        "pairs.translator_max_new_tokens=16",
+                        "--set",
+                        "pairs.chosen_sources=[sampled, translated, template]",
+                        "--threads",
+                        "1"))
+                .as(err.toString())
+                .isZero();
         // As what a response says, in every other language, the text of its option.
         List<String> translations = new ArrayList<>();
         List<Samples> lines = Jsonl.read(folder.resolve("out/samples.jsonl"), Samples.class);
         for (Samples from : lines) {
             for (Samples to : lines) {
                 if (to.id().equals(from.id()) && !to.language().equals(from.language())) {
-                    from.responses().stream().filter(response -> response.answer() != null)
+                    from.responses().stream()
+                            .filter(response -> response.answer() != null)
                             .forEach(response -> translations.add(Json.compact(Map.of(
-                            "source", from.language(), "target", to.language(), "text", response.text(), "translation",
-                            to.choices().stream()
-                                    .filter(choice -> choice.label().equals(response.answer())).findFirst().orElseThrow().text()))));
+                                    "source",
+                                    from.language(),
+                                    "target",
+                                    to.language(),
+                                    "text",
+                                    response.text(),
+                                    "translation",
+                                    to.choices().stream()
+                                            .filter(choice -> choice.label().equals(response.answer()))
+                                            .findFirst()
+                                            .orElseThrow()
+                                            .text()))));
                 }
             }
         }
         Path file = Files.write(folder.resolve("translations.jsonl"), translations);
-        assertThat(calm("run", config, "--set", "baselines=[]", "--set", "pairs.translator=file", "--set", "pairs.translations=" + file,
-                "--set", "pairs.chosen_sources=[translated]", "--threads", "1")).as(err.toString()).isZero();
+        assertThat(calm(
+                        "run",
+                        config,
+                        "--set",
+                        "baselines=[]",
+                        "--set",
+                        "pairs.translator=file",
+                        "--set",
+                        "pairs.translations=" + file,
+                        "--set",
+                        "pairs.chosen_sources=[translated]",
+                        "--threads",
+                        "1"))
+                .as(err.toString())
+                .isZero();
         assertThat(err.toString()).contains("sample: done before").doesNotContain("pairs: done before");
-        assertThat(Jsonl.read(folder.resolve("out/pairs.jsonl"), Pair.class)).isNotEmpty()
+        assertThat(Jsonl.read(folder.resolve("out/pairs.jsonl"), Pair.class))
+                .isNotEmpty()
                 .allMatch(pair -> pair.chosenSource().equals("translated"));
         assertThat(calm("run", config, "--set", "pairs.translator=file")).isEqualTo(2);
         assertThat(err.toString()).contains("translations");
@@ -125,14 +198,29 @@ class SeedsTest {
     @Test
     void theReferenceOfALaterRoundIsWhereItStarts() throws IOException {
         String config = config().toString();
-        assertThat(calm("run", config, "--set", "dpo.lora_rank=4", "--set", "dpo.learning_rate=1e-2", "--set", "baselines=[iterative]",
-                "--set", "evaluate.method=rank", "--threads", "1")).as(err.toString()).isZero();
-        JsonNode first = Jsonl.read(folder.resolve("out/iterative/metrics.jsonl"), JsonNode.class).getFirst();
+        assertThat(calm(
+                        "run",
+                        config,
+                        "--set",
+                        "dpo.lora_rank=4",
+                        "--set",
+                        "dpo.learning_rate=1e-2",
+                        "--set",
+                        "baselines=[iterative]",
+                        "--set",
+                        "evaluate.method=rank",
+                        "--threads",
+                        "1"))
+                .as(err.toString())
+                .isZero();
+        JsonNode first = Jsonl.read(folder.resolve("out/iterative/metrics.jsonl"), JsonNode.class)
+                .getFirst();
         assertThat(folder.resolve("out/iterative/adapter_config.json")).exists();
         assertThat(first.path("loss").asDouble()).isEqualTo(Math.log(2), offset(1e-6));
         assertThat(first.path("rewards/chosen").asDouble()).isEqualTo(0, offset(1e-5));
         // The first round had moved away from the model without its adapter.
-        JsonNode last = Jsonl.read(folder.resolve("out/calm/metrics.jsonl"), JsonNode.class).getLast();
+        JsonNode last = Jsonl.read(folder.resolve("out/calm/metrics.jsonl"), JsonNode.class)
+                .getLast();
         assertThat(Math.abs(last.path("rewards/margins").asDouble())).isGreaterThan(1e-3);
     }
 }

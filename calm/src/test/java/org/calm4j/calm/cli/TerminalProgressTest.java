@@ -9,7 +9,8 @@ import org.junit.jupiter.api.Test;
 class TerminalProgressTest {
     private final StringWriter err = new StringWriter();
     private long seconds;
-    private final TerminalProgress progress = new TerminalProgress(new PrintWriter(err), 0, () -> seconds * 1_000_000_000L);
+    private final TerminalProgress progress =
+            new TerminalProgress(new PrintWriter(err), 0, () -> seconds * 1_000_000_000L);
 
     @Test
     void aLineNowAndThenWithTheTimeLeft() {
@@ -24,8 +25,10 @@ class TerminalProgressTest {
         seconds = 100;
         progress.at(100, "");
         progress.end();
-        assertThat(err.toString().lines()).containsExactly("dpo: 20/100 (20 %) loss 0.6, 0:40 left", "dpo: 100/100 (100 %), 0:00 left",
-                "dpo: 100/100 in 1:40");
+        assertThat(err.toString().lines())
+                .containsExactly(
+                        "dpo: 20/100 (20 %) loss 0.6, 0:40 left",
+                        "dpo: 100/100 (100 %), 0:00 left", "dpo: 100/100 in 1:40");
     }
 
     /** The first step of a run waits for the compiler: it took ten seconds here, the others 50 ms each. */
@@ -38,7 +41,8 @@ class TerminalProgressTest {
         progress.at(21, "");
         seconds = 20;
         progress.at(201, "");
-        assertThat(err.toString().lines()).containsExactly("pretrain: 1/3343 (0 %)", "pretrain: 201/3343 (6 %), 2:37 left");
+        assertThat(err.toString().lines())
+                .containsExactly("pretrain: 1/3343 (0 %)", "pretrain: 201/3343 (6 %), 2:37 left");
     }
 
     @Test

@@ -35,12 +35,14 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Models of llama2.c, converted, against {@link RunC}. */
 final class Llama2Test {
     private static final String ALPHABET = "abcdé日 ";
+
     @TempDir
     private Path folder;
 
     /** Words that byte-pair encoding finds in random text: characters, then the most frequent pair again and again. */
     private static List<String> words(int merges, Random random) {
-        List<String> words = new ArrayList<>(ALPHABET.codePoints().mapToObj(Character::toString).toList());
+        List<String> words = new ArrayList<>(
+                ALPHABET.codePoints().mapToObj(Character::toString).toList());
         List<String> text = new ArrayList<>();
         for (int i = 0; i < 3000; i++) {
             // Of unequal frequency.
@@ -55,7 +57,9 @@ final class Llama2Test {
                 }
             }
             String best = counts.entrySet().stream()
-                    .max(Map.Entry.<String, Integer>comparingByValue().thenComparing(Map.Entry.comparingByKey())).orElseThrow().getKey();
+                    .max(Map.Entry.<String, Integer>comparingByValue().thenComparing(Map.Entry.comparingByKey()))
+                    .orElseThrow()
+                    .getKey();
             words.add(best);
             List<String> joined = new ArrayList<>();
             for (int i = 0; i < text.size(); i++) {
@@ -91,20 +95,34 @@ final class Llama2Test {
     @ValueSource(booleans = {true, false})
     void sameProbabilitiesAndSameTextAtTemperatureZero(boolean tied) throws IOException {
         RunC runC = model(tied);
-        try (Backend backend = Backends.open("cpu", 1); ModelFolder converted = ModelFolder.open(backend, convert(runC), null)) {
+        try (Backend backend = Backends.open("cpu", 1);
+                ModelFolder converted = ModelFolder.open(backend, convert(runC), null)) {
             for (String prompt : List.of("", "ab", "a cab é", "日 日b", "once ü")) {
                 int[] tokens = converted.tokenizer().encode(prompt);
-                assertThat(tokens).containsExactly(runC.encode(prompt).stream().mapToInt(Integer::intValue).toArray());
-                Completion completion = new Generator(converted).generate(List.of(tokens), Sampling.greedy(47 - tokens.length), done -> { })
-                        .getFirst().getFirst();
-                int[] all = IntStream.concat(IntStream.of(tokens), IntStream.of(completion.tokens())).toArray();
+                assertThat(tokens)
+                        .containsExactly(runC.encode(prompt).stream()
+                                .mapToInt(Integer::intValue)
+                                .toArray());
+                Completion completion = new Generator(converted)
+                        .generate(List.of(tokens), Sampling.greedy(47 - tokens.length), done -> {})
+                        .getFirst()
+                        .getFirst();
+                int[] all = IntStream.concat(IntStream.of(tokens), IntStream.of(completion.tokens()))
+                        .toArray();
                 assertThat(converted.tokenizer().decode(all, true)).isEqualTo(runC.generate(prompt, 46));
                 if (prompt.isEmpty()) {
-                    assertThat(completion.text()).isEqualTo(runC.generate("", 46)).hasSizeGreaterThan(20);
+                    assertThat(completion.text())
+                            .isEqualTo(runC.generate("", 46))
+                            .hasSizeGreaterThan(20);
                 }
                 double[] expected = runC.score(all);
-                double[] found = new Scorer(converted.model()).score(List.of(new Scorer.Item(Arrays.copyOf(all, 1),
-                        List.of(Arrays.copyOfRange(all, 1, all.length)))), done -> { }).getFirst().getFirst();
+                double[] found = new Scorer(converted.model())
+                        .score(
+                                List.of(new Scorer.Item(
+                                        Arrays.copyOf(all, 1), List.of(Arrays.copyOfRange(all, 1, all.length)))),
+                                done -> {})
+                        .getFirst()
+                        .getFirst();
                 assertThat(found).containsExactly(expected, within(1e-4));
             }
         }
@@ -118,10 +136,14 @@ final class Llama2Test {
         for (int i = 0; i < 3000; i++) {
             Random random = new Random(i);
             int[] codePoints = letters.codePoints().toArray();
-            String text = IntStream.range(0, random.nextInt(30)).map(c -> codePoints[random.nextInt(codePoints.length)])
-                    .mapToObj(Character::toString).collect(Collectors.joining());
+            String text = IntStream.range(0, random.nextInt(30))
+                    .map(c -> codePoints[random.nextInt(codePoints.length)])
+                    .mapToObj(Character::toString)
+                    .collect(Collectors.joining());
             List<Integer> expected = runC.encode(text);
-            assertThat(Arrays.stream(tokenizer.encode(text)).boxed().toList()).as(text).isEqualTo(expected);
+            assertThat(Arrays.stream(tokenizer.encode(text)).boxed().toList())
+                    .as(text)
+                    .isEqualTo(expected);
             assertThat(tokenizer.decode(tokenizer.encode(text), true)).isEqualTo(text);
         }
     }
@@ -155,7 +177,8 @@ final class Llama2Test {
             }
         }
         assertThat(refused).isGreaterThan(300);
-        Path newer = Files.write(folder.resolve("newer.bin"), Arrays.copyOf(new byte[] {0x32, 0x34, 0x6b, 0x61, 2}, 28));
+        Path newer =
+                Files.write(folder.resolve("newer.bin"), Arrays.copyOf(new byte[] {0x32, 0x34, 0x6b, 0x61, 2}, 28));
         assertThatThrownBy(() -> Llama2Checkpoint.open(newer)).hasMessageContaining("version 2");
     }
 }

@@ -26,8 +26,17 @@ final class RunC {
     final float[] scores;
     private final float[] weights;
 
-    RunC(int dim, int hiddenDim, int layers, int heads, int keyValueHeads, int positions, boolean tied, List<String> words,
-            float[] wordScores, long seed) {
+    RunC(
+            int dim,
+            int hiddenDim,
+            int layers,
+            int heads,
+            int keyValueHeads,
+            int positions,
+            boolean tied,
+            List<String> words,
+            float[] wordScores,
+            long seed) {
         this.dim = dim;
         this.hiddenDim = hiddenDim;
         this.layers = layers;
@@ -50,7 +59,9 @@ final class RunC {
 
     private float[] random(long seed) {
         int width = dim / heads * keyValueHeads;
-        int size = vocabulary * dim * (tied ? 1 : 2) + layers * (2 * dim + 2 * dim * dim + 2 * width * dim + 3 * dim * hiddenDim) + dim
+        int size = vocabulary * dim * (tied ? 1 : 2)
+                + layers * (2 * dim + 2 * dim * dim + 2 * width * dim + 3 * dim * hiddenDim)
+                + dim
                 + positions * (dim / heads);
         float[] all = new float[size];
         Random random = new Random(seed);
@@ -77,7 +88,12 @@ final class RunC {
 
     byte[] modelFile() {
         ByteBuffer bytes = ByteBuffer.allocate(28 + 4 * weights.length).order(ByteOrder.LITTLE_ENDIAN);
-        bytes.putInt(dim).putInt(hiddenDim).putInt(layers).putInt(heads).putInt(keyValueHeads).putInt(tied ? vocabulary : -vocabulary);
+        bytes.putInt(dim)
+                .putInt(hiddenDim)
+                .putInt(layers)
+                .putInt(heads)
+                .putInt(keyValueHeads)
+                .putInt(tied ? vocabulary : -vocabulary);
         bytes.putInt(positions);
         for (float weight : weights) {
             bytes.putFloat(weight);
@@ -86,7 +102,8 @@ final class RunC {
     }
 
     byte[] tokenizerFile() {
-        ByteBuffer bytes = ByteBuffer.allocate(4 + pieces.stream().mapToInt(piece -> 8 + piece.length).sum())
+        ByteBuffer bytes = ByteBuffer.allocate(
+                        4 + pieces.stream().mapToInt(piece -> 8 + piece.length).sum())
                 .order(ByteOrder.LITTLE_ENDIAN);
         bytes.putInt(pieces.stream().mapToInt(piece -> piece.length).max().orElseThrow());
         for (int id = 0; id < vocabulary; id++) {

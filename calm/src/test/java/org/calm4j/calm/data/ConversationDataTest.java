@@ -21,12 +21,14 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Lists of messages in training data and in {@code tokenize}, through the model's chat template. */
 final class ConversationDataTest {
-    private static final String TEMPLATE = "{% for m in messages %}{% if m.role == 'tool' %}{{ raise_exception('No tools') }}{% endif %}"
-            + "{{ m.role + ': ' + m.content | trim + '<end>\\n' }}{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}";
+    private static final String TEMPLATE =
+            "{% for m in messages %}{% if m.role == 'tool' %}{{ raise_exception('No tools') }}{% endif %}"
+                    + "{{ m.role + ': ' + m.content | trim + '<end>\\n' }}{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}";
     private static final String PROMPT = "user: Why?<end>\nassistant: ";
 
     @TempDir
     private Path folder;
+
     private Tokenizer tokenizer;
     private TrainingData data;
 
@@ -42,8 +44,9 @@ final class ConversationDataTest {
     @Test
     void pairsOfMessages() throws IOException {
         String asked = "[{\"role\":\"user\",\"content\":\"Why?\"}]";
-        Path file = write("{\"prompt\":" + asked + ",\"chosen\":[{\"role\":\"assistant\",\"content\":\" Because. \"}],"
-                + "\"rejected\":\"No.\"}",
+        Path file = write(
+                "{\"prompt\":" + asked + ",\"chosen\":[{\"role\":\"assistant\",\"content\":\" Because. \"}],"
+                        + "\"rejected\":\"No.\"}",
                 "{\"prompt\":\"Why?\",\"chosen\":\"Because.\",\"rejected\":\"No.\",\"chosen_source\":\"sampled\"}",
                 "{\"prompt\":\"Why?\",\"chosen\":\"Because.\",\"rejected\":\"No.\"}");
         List<Example.Preference> pairs = data.pairs(file);
@@ -62,15 +65,21 @@ final class ConversationDataTest {
     void turnsBeforeASampledQuestion() throws IOException {
         String before = "\"history\":[[\"Who?\",\"Me.\"]]";
         String prompt = "user: Who?<end>\nassistant: Me.<end>\n" + PROMPT;
-        Path file = write("{\"prompt\":\"Why?\",\"chosen\":\"Because.\",\"rejected\":\"No.\",\"chosen_source\":\"sampled\"," + before
-                + "}");
+        Path file =
+                write("{\"prompt\":\"Why?\",\"chosen\":\"Because.\",\"rejected\":\"No.\",\"chosen_source\":\"sampled\","
+                        + before + "}");
         Example.Preference pair = data.pairs(file).getFirst();
         assertThat(tokenizer.decode(pair.prompt(), false)).isEqualTo(prompt);
         assertThat(tokenizer.decode(pair.chosen(), false)).isEqualTo("Because.<end>");
-        Path learned = write("{\"prompt\":\"Why?\",\"completion\":\"Because.\",\"chosen_source\":\"sampled\"," + before + "}");
-        assertThat(tokenizer.decode(data.documents(learned).getFirst().tokens(), false)).isEqualTo(prompt + "Because.<end>");
-        Path broken = write("{\"prompt\":\"Why?\",\"chosen\":\"A\",\"rejected\":\"B\",\"chosen_source\":\"sampled\",\"history\":[\"Who?\"]}");
-        assertThatThrownBy(() -> data.pairs(broken)).isInstanceOf(CalmException.class).hasMessageContaining(broken + ":1")
+        Path learned =
+                write("{\"prompt\":\"Why?\",\"completion\":\"Because.\",\"chosen_source\":\"sampled\"," + before + "}");
+        assertThat(tokenizer.decode(data.documents(learned).getFirst().tokens(), false))
+                .isEqualTo(prompt + "Because.<end>");
+        Path broken = write(
+                "{\"prompt\":\"Why?\",\"chosen\":\"A\",\"rejected\":\"B\",\"chosen_source\":\"sampled\",\"history\":[\"Who?\"]}");
+        assertThatThrownBy(() -> data.pairs(broken))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining(broken + ":1")
                 .hasMessageContaining("history");
     }
 
@@ -78,7 +87,8 @@ final class ConversationDataTest {
     void documentsOfMessages() throws IOException {
         String talk = "{\"role\":\"user\",\"content\":\"Why?\"}";
         String answer = "{\"role\":\"assistant\",\"content\":\"So.\"}";
-        List<Example.Document> documents = data.documents(write("{\"messages\":[" + talk + "," + answer + "]}",
+        List<Example.Document> documents = data.documents(write(
+                "{\"messages\":[" + talk + "," + answer + "]}",
                 "{\"prompt\":[" + talk + "],\"completion\":[" + answer + "]}"));
         assertThat(tokenizer.decode(documents.get(0).tokens(), false)).isEqualTo(PROMPT + "So.<end>\n");
         assertThat(documents.get(0).from()).isEqualTo(1);
@@ -89,27 +99,38 @@ final class ConversationDataTest {
     /** Pieces of a text are tokenised apart; those without loss are read only, and the end is learnt where the last piece is. */
     @Test
     void documentsOfSegments() throws IOException {
-        List<Example.Document> documents = data.documents(write(
-                "{\"segments\":[{\"text\":\"a because\",\"loss\":true},{\"text\":\" user\",\"loss\":false},{\"text\":\" so\",\"loss\":true}]}",
-                "{\"segments\":[{\"text\":\"a\",\"loss\":false},{\"text\":\" so\",\"loss\":true},{\"text\":\" user\",\"loss\":false}]}"));
+        List<Example.Document> documents = data.documents(
+                write(
+                        "{\"segments\":[{\"text\":\"a because\",\"loss\":true},{\"text\":\" user\",\"loss\":false},{\"text\":\" so\",\"loss\":true}]}",
+                        "{\"segments\":[{\"text\":\"a\",\"loss\":false},{\"text\":\" so\",\"loss\":true},{\"text\":\" user\",\"loss\":false}]}"));
         assertThat(documents).extracting(this::learnt).containsExactly(" because so<end>", " so");
         assertThat(tokenizer.decode(documents.get(0).tokens(), false)).isEqualTo("a because user so<end>");
         assertThat(documents.get(0).from()).isEqualTo(1);
-        for (String broken : List.of("[]", "[{\"text\":\"a\",\"loss\":false}]", "[{\"text\":\"a b\"}]", "[{\"text\":1,\"loss\":true}]", "7")) {
+        for (String broken : List.of(
+                "[]",
+                "[{\"text\":\"a\",\"loss\":false}]",
+                "[{\"text\":\"a b\"}]",
+                "[{\"text\":1,\"loss\":true}]",
+                "7")) {
             Path file = write("{\"segments\":" + broken + "}");
-            assertThatThrownBy(() -> data.documents(file)).isInstanceOf(CalmException.class).hasMessageContaining(file + ":1")
+            assertThatThrownBy(() -> data.documents(file))
+                    .isInstanceOf(CalmException.class)
+                    .hasMessageContaining(file + ":1")
                     .hasMessageContaining("segments");
         }
     }
 
     private String learnt(Example.Document document) {
-        return tokenizer.decode(document.learnt().stream().map(i -> document.tokens()[i]).toArray(), false);
+        return tokenizer.decode(
+                document.learnt().stream().map(i -> document.tokens()[i]).toArray(), false);
     }
 
     @Test
     void tokenize() throws IOException {
-        Path file = write("{\"id\":7,\"messages\":[{\"role\":\"user\",\"content\":\"Why?\"}],\"add_generation_prompt\":true}",
-                "{\"id\":\"x\",\"messages\":[{\"role\":\"user\",\"content\":\"Why?\"}]}", "{\"id\":3,\"text\":\"a\"}");
+        Path file = write(
+                "{\"id\":7,\"messages\":[{\"role\":\"user\",\"content\":\"Why?\"}],\"add_generation_prompt\":true}",
+                "{\"id\":\"x\",\"messages\":[{\"role\":\"user\",\"content\":\"Why?\"}]}",
+                "{\"id\":3,\"text\":\"a\"}");
         Path output = folder.resolve("tokens.jsonl");
         assertThat(new TokenizeStage(folder, file, output, true).run()).isEqualTo(3);
         List<String> lines = Files.readAllLines(output);
@@ -117,20 +138,28 @@ final class ConversationDataTest {
         assertThat(first.path("decoded").asText()).isEqualTo(PROMPT);
         assertThat(first.path("id").asInt()).isEqualTo(7);
         assertThat(first.path("input_ids")).hasSize(tokenizer.encode(PROMPT, false).length);
-        assertThat(Json.mapper().readTree(lines.get(1)).path("decoded").asText()).isEqualTo("user: Why?<end>\n");
+        assertThat(Json.mapper().readTree(lines.get(1)).path("decoded").asText())
+                .isEqualTo("user: Why?<end>\n");
     }
 
     @Test
     void whatIsWrongNamesTheLine() throws IOException {
-        for (String messages : List.of("[]", "5", "[{\"role\":\"user\"}]", "[\"hi\"]", "[{\"role\":\"tool\",\"content\":\"\"}]")) {
+        for (String messages :
+                List.of("[]", "5", "[{\"role\":\"user\"}]", "[\"hi\"]", "[{\"role\":\"tool\",\"content\":\"\"}]")) {
             Path file = write("{\"text\":\"a b\"}", "{\"messages\":" + messages + "}");
-            assertThatThrownBy(() -> data.documents(file)).as(messages).isInstanceOf(CalmException.class)
-                    .hasMessageContaining(file + ":2").message().doesNotContain("\n");
+            assertThatThrownBy(() -> data.documents(file))
+                    .as(messages)
+                    .isInstanceOf(CalmException.class)
+                    .hasMessageContaining(file + ":2")
+                    .message()
+                    .doesNotContain("\n");
         }
         BpeTrainer.train(List.of("a"), 260, "<end>").save(folder);
         Path file = write("{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}");
-        assertThatThrownBy(() -> new TrainingData(Tokenizer.read(folder), 300).documents(file)).isInstanceOf(CalmException.class)
-                .hasMessageContaining("chat template").hasMessageContaining(file + ":1");
+        assertThatThrownBy(() -> new TrainingData(Tokenizer.read(folder), 300).documents(file))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("chat template")
+                .hasMessageContaining(file + ":1");
     }
 
     private Path write(String... lines) throws IOException {

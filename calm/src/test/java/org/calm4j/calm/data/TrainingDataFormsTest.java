@@ -26,12 +26,14 @@ import org.junit.jupiter.params.provider.CsvSource;
  * LLaMA-Factory's {@code converter.py} make of it (read at TRL f2cd577 and LLaMA-Factory ff6d4d1), through the template below.
  */
 final class TrainingDataFormsTest {
-    private static final String TEMPLATE = "{% if tools %}T{{ tools | length }}{{ tools[0].name }}+{% endif %}{% if enable_thinking is defined and not enable_thinking %}N+{% endif %}"
-            + "{% for m in messages %}{{ m.role[0] }}:{{ m.content }}{% if m.tool_calls %}!{{ m.tool_calls[0].function.name }}{% endif %}<end>\n{% endfor %}"
-            + "{% if add_generation_prompt %}a:{% endif %}";
+    private static final String TEMPLATE =
+            "{% if tools %}T{{ tools | length }}{{ tools[0].name }}+{% endif %}{% if enable_thinking is defined and not enable_thinking %}N+{% endif %}"
+                    + "{% for m in messages %}{{ m.role[0] }}:{{ m.content }}{% if m.tool_calls %}!{{ m.tool_calls[0].function.name }}{% endif %}<end>\n{% endfor %}"
+                    + "{% if add_generation_prompt %}a:{% endif %}";
 
     @TempDir
     private Path folder;
+
     private final List<String> said = new ArrayList<>();
 
     @BeforeEach
@@ -57,7 +59,8 @@ final class TrainingDataFormsTest {
     }
 
     private Path file(String... lines) throws IOException {
-        return Files.writeString(folder.resolve("data.jsonl"), String.join("\n", lines).replace('\'', '"'));
+        return Files.writeString(
+                folder.resolve("data.jsonl"), String.join("\n", lines).replace('\'', '"'));
     }
 
     @ParameterizedTest
@@ -127,7 +130,9 @@ final class TrainingDataFormsTest {
             """)
     void whatCannotBeUsedIsRefusedByName(String line, String message) throws IOException {
         Path file = file("{'prompt_input_ids':[1],'chosen_input_ids':[1],'rejected_input_ids':[1]}", line);
-        assertThatThrownBy(() -> data(TEMPLATE).pairs(file)).isInstanceOf(CalmException.class).hasMessageStartingWith(file + ":2: ")
+        assertThatThrownBy(() -> data(TEMPLATE).pairs(file))
+                .isInstanceOf(CalmException.class)
+                .hasMessageStartingWith(file + ":2: ")
                 .hasMessageContaining(message);
     }
 
@@ -135,19 +140,30 @@ final class TrainingDataFormsTest {
     void turnsNeedATemplate() throws IOException {
         for (String field : List.of("'system':'s'", "'history':[['h','k']]")) {
             Path file = file("{'instruction':'i','chosen':'y','rejected':'z'," + field + "}");
-            assertThatThrownBy(() -> data(null).pairs(file)).isInstanceOf(CalmException.class).hasMessageContaining(file + ":1: ")
-                    .hasMessageContaining("no chat template").hasMessageContaining(field.substring(1, 7));
+            assertThatThrownBy(() -> data(null).pairs(file))
+                    .isInstanceOf(CalmException.class)
+                    .hasMessageContaining(file + ":1: ")
+                    .hasMessageContaining("no chat template")
+                    .hasMessageContaining(field.substring(1, 7));
         }
         // Without them the same lines are text.
-        assertThat(text(data(null).pairs(file("{'instruction':'i','chosen':'y','rejected':'z'}")).getFirst().prompt())).isEqualTo("i");
+        assertThat(text(data(null)
+                        .pairs(file("{'instruction':'i','chosen':'y','rejected':'z'}"))
+                        .getFirst()
+                        .prompt()))
+                .isEqualTo("i");
     }
 
     /** One line with turns makes turns of all; otherwise they are text, which is said where the model has a template. */
     @Test
     void oneFileIsAskedInOneWay() throws IOException {
-        Path file = file("{'instruction':'i','chosen':'y','rejected':'z'}", "{'instruction':'i','history':[['h','k']],'chosen':'y','rejected':'z'}");
+        Path file = file(
+                "{'instruction':'i','chosen':'y','rejected':'z'}",
+                "{'instruction':'i','history':[['h','k']],'chosen':'y','rejected':'z'}");
         assertThat(text(data(TEMPLATE).pairs(file).getFirst().prompt())).isEqualTo("u:i<end>/a:");
-        assertThat(said).containsExactly(file + ": 1 of 2 lines have system or history, so all are turns through the chat template");
+        assertThat(said)
+                .containsExactly(
+                        file + ": 1 of 2 lines have system or history, so all are turns through the chat template");
         Path plain = file("{'instruction':'i','chosen':'y','rejected':'z'}");
         data(TEMPLATE).pairs(plain);
         assertThat(said).singleElement().asString().contains("plain text, not through the model's chat template");
@@ -155,14 +171,15 @@ final class TrainingDataFormsTest {
 
     @Test
     void fieldsThatNobodyUsesAreSaidOnce() throws IOException {
-        String line = "{'id':1,'language':'en','prompt':'q','chosen':'y','rejected':'z','chosen_answer':'A','weight':2,'foo':1}";
+        String line =
+                "{'id':1,'language':'en','prompt':'q','chosen':'y','rejected':'z','chosen_answer':'A','weight':2,'foo':1}";
         Path file = file(line, line, line.replace(",'foo':1", ",'foo':null"));
         data(null).pairs(file);
         assertThat(said).containsExactly(file + ": the field 'foo' is not used (2 lines)");
         data(null).pairs(file(line.replace("'foo':1", "'foo':1,'score':3")));
         assertThat(said).containsExactly(file + ": fields that are not used, with their lines: 'foo' (1), 'score' (1)");
-        data("{% for m in messages %}{{ m.content }}<end>{% endfor %}{% if add_generation_prompt %}:{% endif %}").documents(
-                file("{'messages':[{'role':'user','content':'q'}],'tools':[{'name':'g'}]}"));
+        data("{% for m in messages %}{{ m.content }}<end>{% endfor %}{% if add_generation_prompt %}:{% endif %}")
+                .documents(file("{'messages':[{'role':'user','content':'q'}],'tools':[{'name':'g'}]}"));
         assertThat(said).containsExactly(file + ": the model's chat template writes nothing of tools");
     }
 
@@ -172,21 +189,37 @@ final class TrainingDataFormsTest {
         said.clear();
         TrainingData data = new TrainingData(tokenizer(), 300, 200, said::add);
         Path file = file("{'prompt':'q','completion':'y'}");
-        assertThatThrownBy(() -> data.documents(file)).isInstanceOf(CalmException.class)
-                .hasMessage(file + ":1: a completion has to end, but the model names no end-of-sequence token; set eos_token in tokenizer_config.json");
-        assertThat(text(data.documents(file("{'text':'xy'}", "{'text':'zz'}")).getFirst().tokens())).isEqualTo("xy");
+        assertThatThrownBy(() -> data.documents(file))
+                .isInstanceOf(CalmException.class)
+                .hasMessage(
+                        file
+                                + ":1: a completion has to end, but the model names no end-of-sequence token; set eos_token in tokenizer_config.json");
+        assertThat(text(data.documents(file("{'text':'xy'}", "{'text':'zz'}"))
+                        .getFirst()
+                        .tokens()))
+                .isEqualTo("xy");
         assertThat(said).singleElement().asString().contains("texts have no end");
     }
 
     @Test
     void whatIsTooLongNamesItsLine() throws IOException {
         Path file = file("{'text':'x'}", "{'text':'" + "b".repeat(300) + "'}");
-        assertThatThrownBy(() -> data(null).documents(file)).isInstanceOf(CalmException.class)
-                .hasMessageMatching("(?s)\\Q" + file + "\\E:2: has \\d+ tokens, the model's max_position_embeddings is 200; .*");
-        assertThatThrownBy(() -> new TrainingData(null, 300).documents(file)).isInstanceOf(CalmException.class)
+        assertThatThrownBy(() -> data(null).documents(file))
+                .isInstanceOf(CalmException.class)
+                .hasMessageMatching(
+                        "(?s)\\Q" + file + "\\E:2: has \\d+ tokens, the model's max_position_embeddings is 200; .*");
+        assertThatThrownBy(() -> new TrainingData(null, 300).documents(file))
+                .isInstanceOf(CalmException.class)
                 .hasMessageContaining(file + ":1: is text, but the model folder has no tokenizer.json");
         Path list = Files.writeString(folder.resolve("list.json"), "[{\"text\":\"x\"},{\"text\":3}]");
-        assertThatThrownBy(() -> data(null).documents(list)).isInstanceOf(CalmException.class).hasMessage(list + "[1]: text must be a string");
-        assertThat(Arrays.stream(data(null).documents(file("{'text':'x'}")).getFirst().tokens()).max()).isNotEmpty();
+        assertThatThrownBy(() -> data(null).documents(list))
+                .isInstanceOf(CalmException.class)
+                .hasMessage(list + "[1]: text must be a string");
+        assertThat(Arrays.stream(data(null)
+                                .documents(file("{'text':'x'}"))
+                                .getFirst()
+                                .tokens())
+                        .max())
+                .isNotEmpty();
     }
 }

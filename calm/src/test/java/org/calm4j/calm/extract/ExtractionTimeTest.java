@@ -21,17 +21,57 @@ class ExtractionTimeTest {
     private static AnswerExtractor extractor(int options) {
         List<Choice> choices = new ArrayList<>();
         for (int i = 0; i < options; i++) {
-            choices.add(new Choice(String.valueOf((char) ('A' + i)), i == 0 ? "africa" : i == 1 ? "aaaa" : i == 2 ? "(" : "option " + i));
+            choices.add(new Choice(
+                    String.valueOf((char) ('A' + i)),
+                    i == 0 ? "africa" : i == 1 ? "aaaa" : i == 2 ? "(" : "option " + i));
         }
         return new AnswerExtractor(choices);
     }
 
     @Timeout(120)
     @ParameterizedTest
-    @ValueSource(strings = {"\\boxed{", "1. ", "答案是", "africa ", "(", "[", "not ", "不是", "A, ", "A or ", "the answer is ", "A is wrong. ", "if ",
-        "<think>", "</think>", "\n", "A\n", "- A\n", "Answer: A\n", "none of the options ", "A–", "is ", "option 3 ", "第3个选项", "other options ",
-        "wrong answer ", "so ", "no, ", "A (", "aaaa", "not in the list ", "B is correct. ", "A √ ", "①", "\u200E", "e\u0301", "Answer: the ",
-        "but ", "not B but "})
+    @ValueSource(
+            strings = {
+                "\\boxed{",
+                "1. ",
+                "答案是",
+                "africa ",
+                "(",
+                "[",
+                "not ",
+                "不是",
+                "A, ",
+                "A or ",
+                "the answer is ",
+                "A is wrong. ",
+                "if ",
+                "<think>",
+                "</think>",
+                "\n",
+                "A\n",
+                "- A\n",
+                "Answer: A\n",
+                "none of the options ",
+                "A–",
+                "is ",
+                "option 3 ",
+                "第3个选项",
+                "other options ",
+                "wrong answer ",
+                "so ",
+                "no, ",
+                "A (",
+                "aaaa",
+                "not in the list ",
+                "B is correct. ",
+                "A √ ",
+                "①",
+                "\u200E",
+                "e\u0301",
+                "Answer: the ",
+                "but ",
+                "not B but "
+            })
     void isLinear(String part) {
         for (int options : new int[] {5, 26}) {
             AnswerExtractor extractor = extractor(options);
@@ -44,7 +84,9 @@ class ExtractionTimeTest {
                 long times = nanoseconds(extractor, more);
                 ratio = times < NANOSECONDS ? 0 : Math.min(ratio, (double) times / once);
             }
-            assertThat(ratio).as("%s, %d options: %d times the text", part, options, TIMES).isLessThan(MOST);
+            assertThat(ratio)
+                    .as("%s, %d options: %d times the text", part, options, TIMES)
+                    .isLessThan(MOST);
         }
     }
 

@@ -20,8 +20,12 @@ class GrammarTest {
             assertThat(grammar.get(Word.ANSWER)).isNotEmpty();
             assertThat(grammar.get(Word.OR)).isNotEmpty();
         }
-        grammar.forEach((word, phrases) -> assertThat(phrases).as("%s", word).doesNotHaveDuplicates()
-                .allMatch(phrase -> !phrase.isBlank() && phrase.equals(CharClass.lower(Folded.of(phrase).text()).strip())));
+        grammar.forEach((word, phrases) -> assertThat(phrases)
+                .as("%s", word)
+                .doesNotHaveDuplicates()
+                .allMatch(phrase -> !phrase.isBlank()
+                        && phrase.equals(
+                                CharClass.lower(Folded.of(phrase).text()).strip())));
     }
 
     @Test

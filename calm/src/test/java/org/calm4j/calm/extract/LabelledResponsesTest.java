@@ -23,8 +23,15 @@ class LabelledResponsesTest {
     private static final Path FILE = Path.of("src/test/resources/org/calm4j/calm/extract/labelled.jsonl");
 
     /** @param reason why it is hard, and what decided */
-    private record Labelled(String id, String half, String language, List<String> choices, String text, String label,
-            @JsonProperty(required = true) boolean hard, String reason) {
+    private record Labelled(
+            String id,
+            String half,
+            String language,
+            List<String> choices,
+            String text,
+            String label,
+            @JsonProperty(required = true) boolean hard,
+            String reason) {
         List<Choice> options() {
             List<Choice> options = new ArrayList<>();
             choices.forEach(text -> options.add(new Choice(String.valueOf((char) ('A' + options.size())), text)));
@@ -33,15 +40,27 @@ class LabelledResponsesTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"dev, false, 110, 0.98", "test, false, 115, 0.98", "dev, true, 211, 0.92", "test, true, 221, 0.92",
-        "fresh, false, 145, 0.98", "fresh, true, 5, 0.92", "read, false, 121, 0.985", "read, true, 100, 0.95",
-        "kept, false, 59, 0.985", "kept, true, 57, 0.95"})
+    @CsvSource({
+        "dev, false, 110, 0.98",
+        "test, false, 115, 0.98",
+        "dev, true, 211, 0.92",
+        "test, true, 221, 0.92",
+        "fresh, false, 145, 0.98",
+        "fresh, true, 5, 0.92",
+        "read, false, 121, 0.985",
+        "read, true, 100, 0.95",
+        "kept, false, 59, 0.985",
+        "kept, true, 57, 0.95"
+    })
     void agreesWithACarefulReader(String half, boolean hard, int responses, double share) {
-        List<Labelled> labelled = Jsonl.read(FILE, Labelled.class).stream().filter(each -> each.half.equals(half) && each.hard == hard)
+        List<Labelled> labelled = Jsonl.read(FILE, Labelled.class).stream()
+                .filter(each -> each.half.equals(half) && each.hard == hard)
                 .toList();
         assertThat(labelled).hasSize(responses);
         List<String> differing = labelled.stream()
-                .filter(each -> !Objects.equals(each.label, AnswerExtractor.extract(each.text, each.options()))).map(Labelled::id).toList();
+                .filter(each -> !Objects.equals(each.label, AnswerExtractor.extract(each.text, each.options())))
+                .map(Labelled::id)
+                .toList();
         assertThat(differing).hasSizeLessThanOrEqualTo((int) (responses * (1 - share)));
     }
 }

@@ -39,7 +39,8 @@ class ResponseTableTest {
             } else if (!line.isBlank() && !line.startsWith("# ")) {
                 int bar = line.lastIndexOf('|');
                 String label = line.substring(bar + 1).strip();
-                rows.add(Arguments.of(written(line.substring(0, bar).strip()), label.equals("-") ? null : label, choices));
+                rows.add(Arguments.of(
+                        written(line.substring(0, bar).strip()), label.equals("-") ? null : label, choices));
             }
         }
         return rows.stream();

@@ -36,6 +36,7 @@ final class FakeHub implements AutoCloseable {
     String proxyAuthorization;
     /** The first requests for contents are answered with 503. */
     int failures;
+
     boolean ignoresRanges;
     boolean damages;
     int status;
@@ -59,7 +60,8 @@ final class FakeHub implements AutoCloseable {
         try (exchange) {
             String path = exchange.getRequestURI().getPath();
             String authorization = exchange.getRequestHeaders().getFirst("Authorization");
-            if (proxyAuthorization != null && !proxyAuthorization.equals(exchange.getRequestHeaders().getFirst("Proxy-Authorization"))) {
+            if (proxyAuthorization != null
+                    && !proxyAuthorization.equals(exchange.getRequestHeaders().getFirst("Proxy-Authorization"))) {
                 exchange.getResponseHeaders().set("Proxy-Authenticate", "Basic realm=\"proxy\"");
                 exchange.sendResponseHeaders(407, -1);
                 return;
@@ -75,9 +77,12 @@ final class FakeHub implements AutoCloseable {
             } else if (token != null && !storage && !("Bearer " + token).equals(authorization)) {
                 exchange.sendResponseHeaders(401, -1);
             } else if (path.matches("/api/(models|datasets)/org/name/revision/(main|v1)")) {
-                byte[] json = ("{\"sha\":\"" + COMMIT + "\",\"siblings\":[" + files.keySet().stream()
-                        .map(name -> "{\"rfilename\":\"" + name + "\"}").collect(Collectors.joining(",")) + "]}")
-                            .getBytes(StandardCharsets.UTF_8);
+                byte[] json = ("{\"sha\":\"" + COMMIT + "\",\"siblings\":["
+                                + files.keySet().stream()
+                                        .map(name -> "{\"rfilename\":\"" + name + "\"}")
+                                        .collect(Collectors.joining(","))
+                                + "]}")
+                        .getBytes(StandardCharsets.UTF_8);
                 exchange.sendResponseHeaders(200, json.length);
                 exchange.getResponseBody().write(json);
             } else {
@@ -99,10 +104,12 @@ final class FakeHub implements AutoCloseable {
         } else if (content.length >= LARGE && !storage) {
             exchange.getResponseHeaders().set("X-Linked-Etag", "\"" + digest("SHA-256", content, "") + "\"");
             exchange.getResponseHeaders().set("X-Linked-Size", String.valueOf(content.length));
-            exchange.getResponseHeaders().set("Location", "http://localhost:" + server.getAddress().getPort() + "/storage/" + name);
+            exchange.getResponseHeaders()
+                    .set("Location", "http://localhost:" + server.getAddress().getPort() + "/storage/" + name);
             exchange.sendResponseHeaders(302, -1);
         } else if (exchange.getRequestMethod().equals("HEAD")) {
-            exchange.getResponseHeaders().set("ETag", "W/\"" + digest("SHA-1", content, "blob " + content.length + "\0") + "\"");
+            exchange.getResponseHeaders()
+                    .set("ETag", "W/\"" + digest("SHA-1", content, "blob " + content.length + "\0") + "\"");
             exchange.getResponseHeaders().set("Content-Length", String.valueOf(content.length));
             exchange.sendResponseHeaders(200, -1);
         } else if (failures-- > 0) {
@@ -124,7 +131,8 @@ final class FakeHub implements AutoCloseable {
             return;
         }
         if (from > 0) {
-            exchange.getResponseHeaders().set("Content-Range", "bytes " + from + "-" + (content.length - 1) + "/" + content.length);
+            exchange.getResponseHeaders()
+                    .set("Content-Range", "bytes " + from + "-" + (content.length - 1) + "/" + content.length);
         }
         exchange.sendResponseHeaders(from > 0 ? 206 : 200, content.length - from);
         OutputStream out = exchange.getResponseBody();

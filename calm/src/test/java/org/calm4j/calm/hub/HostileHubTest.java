@@ -14,7 +14,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import org.calm4j.engine.CalmException;
 import org.calm4j.engine.fuzz.Fuzz;
 import org.calm4j.engine.fuzz.Mutator.Kind;
 import org.junit.jupiter.api.AfterEach;
@@ -29,6 +28,7 @@ final class HostileHubTest {
 
     @TempDir
     private Path folder;
+
     private final ExecutorService threads = Executors.newCachedThreadPool();
     private HttpServer server;
     private Path answer;
@@ -43,8 +43,9 @@ final class HostileHubTest {
                 exchange.getRequestBody().readAllBytes();
                 boolean head = exchange.getRequestMethod().equals("HEAD");
                 boolean file = exchange.getRequestURI().getPath().contains("/resolve/");
-                byte[] body = file ? "x".getBytes(StandardCharsets.UTF_8) : Files.isRegularFile(answer)
-                        ? Files.readAllBytes(answer) : new byte[0];
+                byte[] body = file
+                        ? "x".getBytes(StandardCharsets.UTF_8)
+                        : Files.isRegularFile(answer) ? Files.readAllBytes(answer) : new byte[0];
                 exchange.getResponseHeaders().set("ETag", "\"c1b0730e01334f4c10d9f7d6a0b5b5c9b0d1a1a5\"");
                 exchange.sendResponseHeaders(200, head || body.length == 0 ? -1 : body.length);
                 if (!head) {
@@ -67,24 +68,27 @@ final class HostileHubTest {
 
     @Test
     void answersOfAHub() throws Exception {
-        Files.writeString(answer,
+        Files.writeString(
+                answer,
                 "{\"sha\":\"0123456789abcdef0123456789abcdef01234567\","
-                + "\"siblings\":[{\"rfilename\":\"a.txt\"},{\"rfilename\":\"b/c.txt\"}]}");
+                        + "\"siblings\":[{\"rfilename\":\"a.txt\"},{\"rfilename\":\"b/c.txt\"}]}");
         try (HubClient client = new HubClient(settings())) {
             new Fuzz("answers of a hub", answer, Kind.JSON, Fuzz.ofService(() -> {
-                HubClient.Revision revision = client.revision(REPO);
-                for (String name : revision.files()) {
-                    Path below = Download.below(folder, name);
-                    assertThat(below.startsWith(folder)).isTrue();
-                    if (name.length() < 1000) {
-                        client.describe(REPO, revision.commit(), name);
-                    }
-                }
-            })).run(FEW);
+                        HubClient.Revision revision = client.revision(REPO);
+                        for (String name : revision.files()) {
+                            Path below = Download.below(folder, name);
+                            assertThat(below.startsWith(folder)).isTrue();
+                            if (name.length() < 1000) {
+                                client.describe(REPO, revision.commit(), name);
+                            }
+                        }
+                    }))
+                    .run(FEW);
         }
     }
 
     private HubSettings settings() {
-        return new HubSettings(endpoint(), null, folder.resolve("cache"), false, ProxySelector.getDefault(), Duration.ofSeconds(5));
+        return new HubSettings(
+                endpoint(), null, folder.resolve("cache"), false, ProxySelector.getDefault(), Duration.ofSeconds(5));
     }
 }

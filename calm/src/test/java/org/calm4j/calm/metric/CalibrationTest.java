@@ -15,8 +15,15 @@ class CalibrationTest {
     @Test
     void errorsByHand() {
         // Two bins: (0.4, 0.5] has 0.5 twice, one right; (0.9, 1] has 1, 1 and 0.95, one wrong.
-        Calibration calibration = Calibration.of(List.of(line("A", 0.5), line("B", 0.5), line("A", 1.0), line("B", 1.0), line("A", 0.95),
-                line("A", null), line(null, 0.3), new Prediction("q", "en", null, "A", 0.2)));
+        Calibration calibration = Calibration.of(List.of(
+                line("A", 0.5),
+                line("B", 0.5),
+                line("A", 1.0),
+                line("B", 1.0),
+                line("A", 0.95),
+                line("A", null),
+                line(null, 0.3),
+                new Prediction("q", "en", null, "A", 0.2)));
         assertThat(calibration.n()).isEqualTo(5);
         assertThat(calibration.bins()).hasSize(2);
         assertThat(calibration.bins().getLast().accuracy()).isEqualTo(2 / 3.0);
@@ -28,12 +35,23 @@ class CalibrationTest {
     @Test
     void consistencyAmongCorrectByHand() {
         // en and de: q1 both right, q2 and q3 one of them, q4 none.
-        Evaluation evaluation = Evaluation.of(List.of(of("q1", "en", "A"), of("q1", "de", "A"), of("q2", "en", "A"), of("q2", "de", "B"), of("q3", "en", null),
-                of("q3", "de", "A"), of("q4", "en", "B"), of("q4", "de", "B")), 1);
+        Evaluation evaluation = Evaluation.of(
+                List.of(
+                        of("q1", "en", "A"),
+                        of("q1", "de", "A"),
+                        of("q2", "en", "A"),
+                        of("q2", "de", "B"),
+                        of("q3", "en", null),
+                        of("q3", "de", "A"),
+                        of("q4", "en", "B"),
+                        of("q4", "de", "B")),
+                1);
         assertThat(evaluation.consistencyCorrect()).isEqualTo(1 / 3.0);
         assertThat(evaluation.unanswered()).isEqualTo(1 / 8.0);
         assertThat(evaluation.calibration()).isNull();
-        assertThat(Evaluation.of(List.of(of("q", "en", "B"), of("q", "de", "B")), 1).consistencyCorrect()).isNull();
+        assertThat(Evaluation.of(List.of(of("q", "en", "B"), of("q", "de", "B")), 1)
+                        .consistencyCorrect())
+                .isNull();
     }
 
     private static Prediction of(String id, String language, String prediction) {

@@ -22,20 +22,24 @@ class DawidSkeneTest {
         try (InputStream in = DawidSkeneTest.class.getResourceAsStream("dawid-skene.json")) {
             oracle = Json.mapper().readTree(in);
         }
-        DawidSkene estimate = DawidSkene.estimate(Json.mapper().convertValue(oracle.required("counts"), int[][][].class));
+        DawidSkene estimate =
+                DawidSkene.estimate(Json.mapper().convertValue(oracle.required("counts"), int[][][].class));
         // Table 2 of the paper: the shares of the classes.
         assertThat(estimate.prior()[0]).isCloseTo(0.40, within(0.005));
         assertThat(estimate.prior()[1]).isCloseTo(0.42, within(0.005));
         assertThat(estimate.prior()[2]).isCloseTo(0.11, within(0.005));
         assertThat(estimate.prior()[3]).isCloseTo(0.07, within(0.005));
-        assertThat(estimate.logLikelihood()).isCloseTo(oracle.required("log_likelihood").asDouble(), within(1e-6));
+        assertThat(estimate.logLikelihood())
+                .isCloseTo(oracle.required("log_likelihood").asDouble(), within(1e-6));
         close(estimate.prior(), oracle.required("prior"));
         for (int i = 0; i < 45; i++) {
             close(estimate.posterior()[i], oracle.required("posterior").get(i));
         }
         for (int a = 0; a < 5; a++) {
             for (int k = 0; k < 4; k++) {
-                close(estimate.errorRates()[a][k], oracle.required("error_rates").get(a).get(k));
+                close(
+                        estimate.errorRates()[a][k],
+                        oracle.required("error_rates").get(a).get(k));
             }
         }
     }
@@ -71,8 +75,13 @@ class DawidSkeneTest {
         assertThat(result.majority()).isLessThan(0.95);
         assertThat(result.better()).isTrue();
         // The vote's own figure, ties and all; and what was gained and lost is what lies between the two.
-        assertThat(result.majority()).isEqualTo(votes.stream().filter(vote -> truth.get(vote.id()).equals(VoteReliability.winner(vote.votes()))).count() / 90.0);
-        assertThat(result.accuracy() - result.majority()).isCloseTo((result.flips().gained() - result.flips().lost()) / 90.0, within(1e-12));
+        assertThat(result.majority())
+                .isEqualTo(votes.stream()
+                                .filter(vote -> truth.get(vote.id()).equals(VoteReliability.winner(vote.votes())))
+                                .count()
+                        / 90.0);
+        assertThat(result.accuracy() - result.majority())
+                .isCloseTo((result.flips().gained() - result.flips().lost()) / 90.0, within(1e-12));
         assertThat(LanguageReliability.compare(votes, Map.of())).isNull();
     }
 

@@ -15,9 +15,18 @@ import org.junit.jupiter.api.Test;
 
 class EvaluationTest {
     // Truth A everywhere. q1: A A B; q2: A - A; q3: B B B; q4: - - and no Japanese line at all.
-    static final List<Prediction> PREDICTIONS = List.of(line("q1", "en", "A"), line("q1", "de", "A"), line("q1", "ja", "B"),
-            line("q2", "en", "A"), line("q2", "de", null), line("q2", "ja", "A"), line("q3", "en", "B"), line("q3", "de", "B"),
-            line("q3", "ja", "B"), line("q4", "en", null), line("q4", "de", null));
+    static final List<Prediction> PREDICTIONS = List.of(
+            line("q1", "en", "A"),
+            line("q1", "de", "A"),
+            line("q1", "ja", "B"),
+            line("q2", "en", "A"),
+            line("q2", "de", null),
+            line("q2", "ja", "A"),
+            line("q3", "en", "B"),
+            line("q3", "de", "B"),
+            line("q3", "ja", "B"),
+            line("q4", "en", null),
+            line("q4", "de", null));
 
     static Prediction line(String id, String language, String prediction) {
         return new Prediction(id, language, "A", prediction);
@@ -27,7 +36,10 @@ class EvaluationTest {
     void countsByHand() {
         Evaluation evaluation = Evaluation.of(PREDICTIONS, 1);
         assertThat(evaluation.n()).isEqualTo(4);
-        assertThat(evaluation.accuracy()).containsEntry("en", 0.5).containsEntry("de", 0.25).containsEntry("ja", 1 / 3.0);
+        assertThat(evaluation.accuracy())
+                .containsEntry("en", 0.5)
+                .containsEntry("de", 0.25)
+                .containsEntry("ja", 1 / 3.0);
         assertThat(evaluation.accuracyMean()).isCloseTo((0.5 + 0.25 + 1 / 3.0) / 3, within(1e-15));
         // q1 1/3, q2 1/3, q3 3/3, q4 0: two missing answers don't agree with each other.
         assertThat(evaluation.consistency()).isCloseTo((1 / 3.0 + 1 / 3.0 + 1) / 4, within(1e-15));
@@ -35,7 +47,10 @@ class EvaluationTest {
         assertThat(evaluation.pairwise().get("en").get("de")).isEqualTo(0.5);
         assertThat(evaluation.pairwise().get("ja").get("en")).isEqualTo(0.5);
         assertThat(evaluation.pairwise().get("de").get("ja")).isEqualTo(0.25);
-        assertThat(evaluation.invalid()).containsEntry("en", 0.25).containsEntry("de", 0.5).containsEntry("ja", 0.0);
+        assertThat(evaluation.invalid())
+                .containsEntry("en", 0.25)
+                .containsEntry("de", 0.5)
+                .containsEntry("ja", 0.0);
         assertThat(evaluation.languages().get("ja")).isEqualTo(new Evaluation.Counts(3, 3, 1, 0));
         assertThat(evaluation.contradictory()).isNull();
     }
@@ -55,12 +70,25 @@ class EvaluationTest {
     @Test
     void writesTheNamesOfTheContract() {
         JsonNode json = new JsonMapper().valueToTree(Evaluation.of(PREDICTIONS, 1));
-        assertThat(json.fieldNames()).toIterable().containsExactlyInAnyOrder("n", "accuracy", "accuracy_mean", "consistency",
-                "consistency_right", "consistency_correct", "confidence_intervals", "pairwise", "invalid", "unanswered", "languages");
+        assertThat(json.fieldNames())
+                .toIterable()
+                .containsExactlyInAnyOrder(
+                        "n",
+                        "accuracy",
+                        "accuracy_mean",
+                        "consistency",
+                        "consistency_right",
+                        "consistency_correct",
+                        "confidence_intervals",
+                        "pairwise",
+                        "invalid",
+                        "unanswered",
+                        "languages");
         JsonNode intervals = json.get("confidence_intervals");
         assertThat(intervals.get("level").asDouble()).isEqualTo(0.95);
         assertThat(intervals.get("accuracy").get("en")).hasSize(2);
-        assertThat(intervals.get("accuracy_mean").get(0).asDouble()).isLessThan(intervals.get("accuracy_mean").get(1).asDouble());
+        assertThat(intervals.get("accuracy_mean").get(0).asDouble())
+                .isLessThan(intervals.get("accuracy_mean").get(1).asDouble());
         assertThat(intervals.get("consistency")).hasSize(2);
     }
 
@@ -68,12 +96,14 @@ class EvaluationTest {
     void comesBackFromJson() throws Exception {
         JsonMapper json = new JsonMapper();
         Evaluation evaluation = Evaluation.of(PREDICTIONS, 1).withRankc(0.75);
-        assertThat(json.readValue(json.writeValueAsString(evaluation), Evaluation.class)).isEqualTo(evaluation);
+        assertThat(json.readValue(json.writeValueAsString(evaluation), Evaluation.class))
+                .isEqualTo(evaluation);
     }
 
     @Test
     void doesWithoutTruthAndWithOneLanguage() {
-        Evaluation unknown = Evaluation.of(List.of(new Prediction("q", "en", null, "A"), new Prediction("q", "de", null, "A")), 1);
+        Evaluation unknown =
+                Evaluation.of(List.of(new Prediction("q", "en", null, "A"), new Prediction("q", "de", null, "A")), 1);
         assertThat(unknown.accuracy()).isEmpty();
         assertThat(unknown.accuracyMean()).isNull();
         assertThat(unknown.consistency()).isEqualTo(1);
@@ -91,12 +121,15 @@ class EvaluationTest {
     @Test
     void refusesDuplicatesAndNothing() {
         assertThatThrownBy(() -> Evaluation.of(List.of(line("q9", "en", "A"), line("q9", "en", "B")), 1))
-                .isInstanceOfSatisfying(CalmException.class, e -> assertThat(e.kind()).isEqualTo(CalmException.Kind.BAD_INPUT))
-                .hasMessageContaining("q9").hasMessageContaining("'en'");
+                .isInstanceOfSatisfying(
+                        CalmException.class, e -> assertThat(e.kind()).isEqualTo(CalmException.Kind.BAD_INPUT))
+                .hasMessageContaining("q9")
+                .hasMessageContaining("'en'");
         assertThatThrownBy(() -> Evaluation.of(List.of(), 1)).isInstanceOf(CalmException.class);
     }
 
-    // Questions are independent, the languages of one question fully dependent: the interval must not shrink with more languages.
+    // Questions are independent, the languages of one question fully dependent: the interval must not shrink with more
+    // languages.
     @Test
     void clustersTheBootstrapByQuestion() {
         List<Prediction> predictions = new ArrayList<>();
@@ -115,7 +148,9 @@ class EvaluationTest {
         assertThat(Evaluation.of(PREDICTIONS, 7)).isEqualTo(Evaluation.of(PREDICTIONS, 7));
         int covered = 0;
         for (int run = 0; run < 40; run++) {
-            Interval interval = Evaluation.of(random(150, List.of("en", "fr", "de"), 0.6, run), run).intervals().accuracyMean();
+            Interval interval = Evaluation.of(random(150, List.of("en", "fr", "de"), 0.6, run), run)
+                    .intervals()
+                    .accuracyMean();
             covered += interval.low() <= 0.6 && 0.6 <= interval.high() ? 1 : 0;
         }
         assertThat(covered).isBetween(34, 40);
@@ -123,7 +158,8 @@ class EvaluationTest {
 
     @Test
     void wilsonAsPublished() {
-        // Newcombe 1998, table I, method 3: 81/263 gives 0.2553 to 0.3662; 0/20 gives 0 to 0.1611; 1/29 gives 0.0061 to 0.1718.
+        // Newcombe 1998, table I, method 3: 81/263 gives 0.2553 to 0.3662; 0/20 gives 0 to 0.1611; 1/29 gives 0.0061 to
+        // 0.1718.
         assertThat(Interval.wilson(81, 263).low()).isCloseTo(0.2553, within(5e-5));
         assertThat(Interval.wilson(81, 263).high()).isCloseTo(0.3662, within(5e-5));
         assertThat(Interval.wilson(0, 20)).satisfies(zero -> {

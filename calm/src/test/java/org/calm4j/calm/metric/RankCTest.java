@@ -20,14 +20,16 @@ class RankCTest {
 
     @Test
     void isOneForTheSameOrder() {
-        assertThat(RankC.mean(rankings(List.of("A", "B", "C"), List.of("A", "B", "C")))).isCloseTo(1, within(1e-15));
+        assertThat(RankC.mean(rankings(List.of("A", "B", "C"), List.of("A", "B", "C"))))
+                .isCloseTo(1, within(1e-15));
     }
 
     @Test
     void weighsTheTopMost() {
         // Orders A B C and B A C: P@1 = 0, P@2 = 1, P@3 = 1; weights e², e, 1 over their sum.
         double e = Math.E;
-        assertThat(RankC.mean(rankings(List.of("A", "B", "C"), List.of("B", "A", "C")))).isCloseTo((e + 1) / (e * e + e + 1), within(1e-12));
+        assertThat(RankC.mean(rankings(List.of("A", "B", "C"), List.of("B", "A", "C"))))
+                .isCloseTo((e + 1) / (e * e + e + 1), within(1e-12));
         // A B C and C B A: P@1 = 0, P@2 = 1/2, P@3 = 1.
         assertThat(RankC.mean(rankings(List.of("A", "B", "C"), List.of("C", "B", "A"))))
                 .isCloseTo((e / 2 + 1) / (e * e + e + 1), within(1e-12));
@@ -48,8 +50,10 @@ class RankCTest {
 
     @Test
     void refusesOtherLabels() {
-        assertThatThrownBy(() -> RankC.mean(rankings(List.of("A", "B"), List.of("A", "C")))).isInstanceOf(CalmException.class)
+        assertThatThrownBy(() -> RankC.mean(rankings(List.of("A", "B"), List.of("A", "C"))))
+                .isInstanceOf(CalmException.class)
                 .hasMessageContaining("question q");
-        assertThatThrownBy(() -> RankC.mean(rankings(List.of("A", "A"), List.of("A", "A")))).isInstanceOf(CalmException.class);
+        assertThatThrownBy(() -> RankC.mean(rankings(List.of("A", "A"), List.of("A", "A"))))
+                .isInstanceOf(CalmException.class);
     }
 }

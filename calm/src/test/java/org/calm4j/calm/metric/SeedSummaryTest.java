@@ -47,23 +47,34 @@ class SeedSummaryTest {
         SeedSummary.Gain gain = summary.against().get("before").accuracyMean();
         assertThat(gain.difference().mean()).isEqualTo(0.2, offset(1e-12));
         assertThat(gain.pValue()).isEqualTo(1 - Math.sqrt(12) / Math.sqrt(14), offset(1e-9));
-        assertThat(gain.seeds()).extracting(Comparison.Change::difference).containsExactly(against.get(0).accuracyMean().difference(),
-                against.get(1).accuracyMean().difference(), against.get(2).accuracyMean().difference());
+        assertThat(gain.seeds())
+                .extracting(Comparison.Change::difference)
+                .containsExactly(
+                        against.get(0).accuracyMean().difference(),
+                        against.get(1).accuracyMean().difference(),
+                        against.get(2).accuracyMean().difference());
         // All answers agree, right or wrong: no consistency is gained, and nothing is there to test.
-        assertThat(summary.against().get("before").consistency().difference().mean()).isZero();
+        assertThat(summary.against().get("before").consistency().difference().mean())
+                .isZero();
         assertThat(summary.against().get("before").consistency().pValue()).isNull();
     }
 
     @Test
     void oneSeedHasNoDeviation() {
-        SeedSummary.Spread accuracy = SeedSummary.of(Map.of("after", evaluations(6)), Map.of()).models().get("after").accuracyMean();
+        SeedSummary.Spread accuracy = SeedSummary.of(Map.of("after", evaluations(6)), Map.of())
+                .models()
+                .get("after")
+                .accuracyMean();
         assertThat(accuracy).isEqualTo(new SeedSummary.Spread(0.6, null, null, List.of(0.6)));
     }
 
     @Test
     void aFigureThatASeedLacksIsNone() {
-        Evaluation unlabelled = Evaluation.of(List.of(new Prediction("q", "en", null, "A"), new Prediction("q", "fr", null, "A")), 1);
-        SeedSummary.Figures figures = SeedSummary.of(Map.of("after", List.of(evaluations(6).getFirst(), unlabelled)), Map.of()).models()
+        Evaluation unlabelled =
+                Evaluation.of(List.of(new Prediction("q", "en", null, "A"), new Prediction("q", "fr", null, "A")), 1);
+        SeedSummary.Figures figures = SeedSummary.of(
+                        Map.of("after", List.of(evaluations(6).getFirst(), unlabelled)), Map.of())
+                .models()
                 .get("after");
         assertThat(figures.accuracyMean()).isNull();
         assertThat(figures.consistency().mean()).isEqualTo(1);

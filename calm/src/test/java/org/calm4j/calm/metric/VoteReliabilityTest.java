@@ -12,7 +12,13 @@ import org.calm4j.calm.data.Vote;
 import org.junit.jupiter.api.Test;
 
 class VoteReliabilityTest {
-    private static Vote vote(String id, String answer, double agreement, boolean tie, Map<String, Integer> en, Map<String, Integer> de,
+    private static Vote vote(
+            String id,
+            String answer,
+            double agreement,
+            boolean tie,
+            Map<String, Integer> en,
+            Map<String, Integer> de,
             Map<String, Integer> ja) {
         Map<String, Map<String, Integer>> byLanguage = new LinkedHashMap<>();
         byLanguage.put("en", en);
@@ -36,13 +42,26 @@ class VoteReliabilityTest {
         assertThat(reliability.accuracy()).isEqualTo(0.5);
         assertThat(reliability.undecided()).isEqualTo(1);
         // de: q1 right, q2 tied and so not right, q3 wrong, q4 nothing.
-        assertThat(reliability.alone()).containsEntry("en", 0.75).containsEntry("de", 0.25).containsEntry("ja", 0.25);
+        assertThat(reliability.alone())
+                .containsEntry("en", 0.75)
+                .containsEntry("de", 0.25)
+                .containsEntry("ja", 0.25);
         assertThat(reliability.byLanguages()).hasSize(3);
-        assertThat(reliability.byLanguages().get(0)).isEqualTo(new VoteReliability.Subsets(1, 1.25 / 3, 0.25, 0.75,
-                List.of(new VoteReliability.Choice(List.of("en"), 0.75), new VoteReliability.Choice(List.of("de"), 0.25),
-                        new VoteReliability.Choice(List.of("ja"), 0.25))));
+        assertThat(reliability.byLanguages().get(0))
+                .isEqualTo(new VoteReliability.Subsets(
+                        1,
+                        1.25 / 3,
+                        0.25,
+                        0.75,
+                        List.of(
+                                new VoteReliability.Choice(List.of("en"), 0.75),
+                                new VoteReliability.Choice(List.of("de"), 0.25),
+                                new VoteReliability.Choice(List.of("ja"), 0.25))));
         // Without en: de and ja, and so on.
-        assertThat(reliability.without()).containsEntry("en", 1 / 4.0).containsEntry("de", 2 / 4.0).containsEntry("ja", 2 / 4.0);
+        assertThat(reliability.without())
+                .containsEntry("en", 1 / 4.0)
+                .containsEntry("de", 2 / 4.0)
+                .containsEntry("ja", 2 / 4.0);
         // Pairs: en+de 1 + 1 + 0 (tied) + 0, en+ja the same, de+ja 1 + 0 (tied) + 0 + 0.
         assertThat(reliability.byLanguages().get(1).accuracy()).isCloseTo((2 + 2 + 1) / 12.0, within(1e-12));
         assertThat(reliability.byLanguages().get(2).accuracy()).isEqualTo(0.5);
@@ -51,7 +70,8 @@ class VoteReliabilityTest {
     /** The vote of one language is that language alone, ties and all. */
     @Test
     void oneLanguagesVoteIsThatLanguageAlone() {
-        List<Vote> votes = List.of(new Vote("q1", "A", Map.of("A", 2), Map.of("en", Map.of("A", 2)), 1, false),
+        List<Vote> votes = List.of(
+                new Vote("q1", "A", Map.of("A", 2), Map.of("en", Map.of("A", 2)), 1, false),
                 new Vote("q2", null, Map.of("A", 1, "B", 1), Map.of("en", Map.of("A", 1, "B", 1)), 0.5, true));
         VoteReliability reliability = VoteReliability.of(votes, TRUTH);
         assertThat(reliability.accuracy()).isEqualTo(0.5);
@@ -63,7 +83,9 @@ class VoteReliabilityTest {
     @Test
     void consistencyOfTheLanguagesOwnVotes() {
         assertThat(VoteReliability.consistency(VOTES)).isCloseTo((1 + 0 + 1 / 3.0 + 0 + 0) / 5, within(1e-15));
-        assertThat(VoteReliability.consistency(List.of(new Vote("q", "A", Map.of("A", 1), Map.of("en", Map.of("A", 1)), 1, false)))).isNull();
+        assertThat(VoteReliability.consistency(
+                        List.of(new Vote("q", "A", Map.of("A", 1), Map.of("en", Map.of("A", 1)), 1, false))))
+                .isNull();
     }
 
     @Test
@@ -85,7 +107,8 @@ class VoteReliabilityTest {
 
     @Test
     void choosesSubsets() {
-        assertThat(Subset.all(List.of("a", "b", "c"), 2)).containsExactly(List.of("a", "b"), List.of("a", "c"), List.of("b", "c"));
+        assertThat(Subset.all(List.of("a", "b", "c"), 2))
+                .containsExactly(List.of("a", "b"), List.of("a", "c"), List.of("b", "c"));
         List<Integer> many = IntStream.range(0, 20).boxed().toList();
         List<List<Integer>> drawn = Subset.all(many, 10);
         assertThat(new LinkedHashSet<>(drawn)).hasSize(Subset.MOST);

@@ -24,46 +24,91 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class ReportTest {
-    private static final String HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> {{ 7*7 }} {% raw %} \"'& | `<!--";
+    private static final String HOSTILE =
+            "</script><script>alert(1)</script><img src=x onerror=alert(2)> {{ 7*7 }} {% raw %} \"'& | `<!--";
 
     @Test
     void hasEverySection() {
         String html = Report.html(SampleExperiment.data());
-        for (String section : List.of("headline", "results", "accuracy", "consistency", "vote", "knowledge", "curve", "pairs", "training",
-                "examples", "questions", "run")) {
+        for (String section : List.of(
+                "headline",
+                "results",
+                "accuracy",
+                "consistency",
+                "vote",
+                "knowledge",
+                "curve",
+                "pairs",
+                "training",
+                "examples",
+                "questions",
+                "run")) {
             assertThat(html).contains("<section id=\"" + section + "\"");
         }
-        assertThat(html).contains("<h1>Six languages, one small model</h1>", "Held out, 90 questions", "SFT on the voted", "became wrong",
-                "lang=\"ja\"", "Temurin 25.0.1+8", "To keep in mind", "3 min 40 s");
+        assertThat(html)
+                .contains(
+                        "<h1>Six languages, one small model</h1>",
+                        "Held out, 90 questions",
+                        "SFT on the voted",
+                        "became wrong",
+                        "lang=\"ja\"",
+                        "Temurin 25.0.1+8",
+                        "To keep in mind",
+                        "3 min 40 s");
     }
 
     @Test
     void theMarkdownHasWhatThePageHas() {
         ReportData data = SampleExperiment.data();
         String markdown = Report.markdown(data);
-        assertThat(markdown).contains("## Main set: 200 questions", "## Held out: 90 questions", "## To keep in mind",
-                "## Agreement between languages, %",
-                "## The vote", "| Agreement, % | Questions | Right, % |", "## By number of voting languages", "## Sampled responses",
-                "## Pairs",
-                "## Accuracy by kind of fact", "## Perplexity of statements", "## Answers that changed", "## How it was run");
+        assertThat(markdown)
+                .contains(
+                        "## Main set: 200 questions",
+                        "## Held out: 90 questions",
+                        "## To keep in mind",
+                        "## Agreement between languages, %",
+                        "## The vote",
+                        "| Agreement, % | Questions | Right, % |",
+                        "## By number of voting languages",
+                        "## Sampled responses",
+                        "## Pairs",
+                        "## Accuracy by kind of fact",
+                        "## Perplexity of statements",
+                        "## Answers that changed",
+                        "## How it was run");
         Comparison.Change sft = data.eval().against().get("SFT on the voted").accuracyMean();
-        assertThat(markdown).contains("| SFT on the voted | " + Numbers.points(sft.difference()) + " ("
-                + Numbers.points(sft.interval().low()) + " to ");
+        assertThat(markdown)
+                .contains("| SFT on the voted | " + Numbers.points(sft.difference()) + " ("
+                        + Numbers.points(sft.interval().low()) + " to ");
         Evaluation most = data.curve().getLast().eval();
         assertThat(markdown).contains("| en, fr, de, it, zh, ja | " + Numbers.percent(most.accuracyMean()) + " (");
-        assertThat(markdown).contains("| English | 3200 | 3011 | 14 | ", "label line 111")
+        assertThat(markdown)
+                .contains("| English | 3200 | 3011 | 14 | ", "label line 111")
                 .contains("| French | 400 | 300 | 317 | ", "template 67", "all agree 80");
         ReportData.Flip flip = data.flips().getFirst();
-        Question.Choice right = flip.choices().stream().filter(choice -> choice.label().equals(flip.truth())).findFirst().orElseThrow();
+        Question.Choice right = flip.choices().stream()
+                .filter(choice -> choice.label().equals(flip.truth()))
+                .findFirst()
+                .orElseThrow();
         assertThat(markdown).contains("| " + flip.question() + " | " + right.label() + " " + right.text() + " | ");
         Evaluation before = data.eval().before();
-        assertThat(markdown).contains("Agree, right, %").containsPattern("\\| Before \\| .* \\| " + Numbers.percent(before.consistencyRight()) + " \\|");
+        assertThat(markdown)
+                .contains("Agree, right, %")
+                .containsPattern("\\| Before \\| .* \\| " + Numbers.percent(before.consistencyRight()) + " \\|");
         // Every row of a table has as many cells as its head.
         String[] lines = markdown.split("\n");
         for (int i = 1; i < lines.length; i++) {
             if (lines[i].startsWith("|") && lines[i - 1].startsWith("|")) {
-                assertThat(lines[i].replace("\\|", "").chars().filter(c -> c == '|').count()).as(lines[i])
-                        .isEqualTo(lines[i - 1].replace("\\|", "").chars().filter(c -> c == '|').count());
+                assertThat(lines[i].replace("\\|", "")
+                                .chars()
+                                .filter(c -> c == '|')
+                                .count())
+                        .as(lines[i])
+                        .isEqualTo(lines[i - 1]
+                                .replace("\\|", "")
+                                .chars()
+                                .filter(c -> c == '|')
+                                .count());
             }
         }
     }
@@ -71,38 +116,83 @@ class ReportTest {
     @Test
     void languagesHaveOneOrder() {
         ReportData data = SampleExperiment.data();
-        assertThat(data.languages()).isNotEqualTo(data.languages().stream().sorted().toList());
-        List<ReportData.Shift> perplexity = data.languages().stream().sorted()
-                .map(language -> new ReportData.Shift("statements, " + language, 1, 2, 3)).toList();
-        ReportData sorted = new ReportData(data.title(), data.languages(), data.seeds(), data.eval(), null, List.of(),
-                byName(data.vote()), List.of(), List.of(), perplexity, Map.of(), Map.of(), null, Map.of(), List.of(), List.of(), List.of(),
-                new TreeMap<>(data.extraction()), new TreeMap<>(data.pairs()), null);
-        String names = data.languages().stream().map(TextFilter::languageName).collect(Collectors.joining("[^|]*\\|.*\\n\\| "));
+        assertThat(data.languages())
+                .isNotEqualTo(data.languages().stream().sorted().toList());
+        List<ReportData.Shift> perplexity = data.languages().stream()
+                .sorted()
+                .map(language -> new ReportData.Shift("statements, " + language, 1, 2, 3))
+                .toList();
+        ReportData sorted = new ReportData(
+                data.title(),
+                data.languages(),
+                data.seeds(),
+                data.eval(),
+                null,
+                List.of(),
+                byName(data.vote()),
+                List.of(),
+                List.of(),
+                perplexity,
+                Map.of(),
+                Map.of(),
+                null,
+                Map.of(),
+                List.of(),
+                List.of(),
+                List.of(),
+                new TreeMap<>(data.extraction()),
+                new TreeMap<>(data.pairs()),
+                null);
+        String names = data.languages().stream()
+                .map(TextFilter::languageName)
+                .collect(Collectors.joining("[^|]*\\|.*\\n\\| "));
         String markdown = Report.markdown(sorted);
         assertThat(markdown.split("## Sampled responses")[1]).containsPattern(names);
         assertThat(markdown.split("## Pairs")[1]).containsPattern(names);
-        assertThat(markdown).containsPattern("voting alone: " + data.languages().stream().map(TextFilter::languageName)
-                .collect(Collectors.joining(" [0-9.]+ %, ")));
-        assertThat(markdown).containsPattern("without " + data.languages().stream().map(TextFilter::languageName)
-                .collect(Collectors.joining(" [0-9.]+ %, without ")));
-        assertThat(markdown).containsPattern(data.languages().stream().map(language -> "statements, " + language)
-                .collect(Collectors.joining(" .*\\n\\| ")));
+        assertThat(markdown)
+                .containsPattern("voting alone: "
+                        + data.languages().stream()
+                                .map(TextFilter::languageName)
+                                .collect(Collectors.joining(" [0-9.]+ %, ")));
+        assertThat(markdown)
+                .containsPattern("without "
+                        + data.languages().stream()
+                                .map(TextFilter::languageName)
+                                .collect(Collectors.joining(" [0-9.]+ %, without ")));
+        assertThat(markdown)
+                .containsPattern(data.languages().stream()
+                        .map(language -> "statements, " + language)
+                        .collect(Collectors.joining(" .*\\n\\| ")));
     }
 
     private static VoteReliability byName(VoteReliability vote) {
-        return new VoteReliability(vote.n(), vote.accuracy(), vote.interval(), vote.ties(), vote.undecided(), new TreeMap<>(vote.alone()),
-                new TreeMap<>(vote.without()), vote.calibration(), vote.byLanguages());
+        return new VoteReliability(
+                vote.n(),
+                vote.accuracy(),
+                vote.interval(),
+                vote.ties(),
+                vote.undecided(),
+                new TreeMap<>(vote.alone()),
+                new TreeMap<>(vote.without()),
+                vote.calibration(),
+                vote.byLanguages());
     }
 
     @Test
     void tellsWhatGuessingWouldGive() {
         ReportData data = SampleExperiment.data();
-        assertThat(Report.html(data)).contains("Guessing is right in 25.0 %: one of 4 options.", "; chance 25.0 %)",
-                "where guessing is right in 25.0 %", "\"chance\":{\"share\":0.25,\"options\":4}");
-        assertThat(Report.markdown(data)).contains("Guessing is right in 25.0 %: one of 4 options.", "Chance is 25.0 %.");
-        List<Question.Choice> two = data.examples().getFirst().asked().getFirst().choices().subList(0, 2);
-        ReportData.Example other = new ReportData.Example("x", null, null,
-                List.of(new ReportData.Asked("en", "?", two, null, null, List.of(), null)));
+        assertThat(Report.html(data))
+                .contains(
+                        "Guessing is right in 25.0 %: one of 4 options.",
+                        "; chance 25.0 %)",
+                        "where guessing is right in 25.0 %",
+                        "\"chance\":{\"share\":0.25,\"options\":4}");
+        assertThat(Report.markdown(data))
+                .contains("Guessing is right in 25.0 %: one of 4 options.", "Chance is 25.0 %.");
+        List<Question.Choice> two =
+                data.examples().getFirst().asked().getFirst().choices().subList(0, 2);
+        ReportData.Example other = new ReportData.Example(
+                "x", null, null, List.of(new ReportData.Asked("en", "?", two, null, null, List.of(), null)));
         assertThat(Chance.of(List.of(data.examples().getFirst(), other))).isEqualTo(new Chance(0.375, null));
         assertThat(Chance.of(List.of())).isNull();
         assertThat(Report.html(minimal("title", "en", "system"))).doesNotContain("Guessing", "chance 2");
@@ -110,20 +200,32 @@ class ReportTest {
 
     @Test
     void aShareIsDrawnUpToOne() {
-        assertThat(Template.resource("report.js")).contains("['rewards/accuracies', 'reward accuracy', ['rewards/accuracies'], true]",
-                "yAxis: share ? shareAxis() :", "min: 0, max: 1,");
+        assertThat(Template.resource("report.js"))
+                .contains(
+                        "['rewards/accuracies', 'reward accuracy', ['rewards/accuracies'], true]",
+                        "yAxis: share ? shareAxis() :",
+                        "min: 0, max: 1,");
     }
 
     @Test
     void severalSeedsHaveAReportOfTheirOwn(@TempDir Path folder) throws Exception {
         SeedReport data = SampleExperiment.seeds();
         Path page = Report.write(data, folder);
-        String mean = Numbers.percent(data.main().models().get("after").accuracyMean().mean());
-        String deviation = " ± " + Numbers.percent(data.main().models().get("after").accuracyMean().deviation());
-        assertThat(page).content().contains(mean + deviation, "href=\"seed-2/report.html\"", "<section id=\"curve\"")
+        String mean =
+                Numbers.percent(data.main().models().get("after").accuracyMean().mean());
+        String deviation = " ± "
+                + Numbers.percent(
+                        data.main().models().get("after").accuracyMean().deviation());
+        assertThat(page)
+                .content()
+                .contains(mean + deviation, "href=\"seed-2/report.html\"", "<section id=\"curve\"")
                 .doesNotContain("id=\"held-out\"", "<script");
-        assertThat(folder.resolve("report.md")).content().contains("| After CALM | " + mean + deviation + " (", "| Before | 2 | ",
-                "seeds [1](<seed-1/report.html>), [2](<seed-2/report.html>), 3.");
+        assertThat(folder.resolve("report.md"))
+                .content()
+                .contains(
+                        "| After CALM | " + mean + deviation + " (",
+                        "| Before | 2 | ",
+                        "seeds [1](<seed-1/report.html>), [2](<seed-2/report.html>), 3.");
     }
 
     @Test
@@ -133,8 +235,12 @@ class ReportTest {
         String after = Numbers.percent(data.eval().after().consistency());
         String held = Numbers.percent(data.heldOut().after().accuracyMean());
         assertThat(Report.html(data)).contains(">" + before + "<", ">" + after + "<", ">" + held + "<");
-        assertThat(Report.markdown(data)).contains("| Before | " + before + " (", " " + after + " (", "| " + held + " (",
-                Numbers.points(data.eval().change().accuracyMean().difference()) + " points");
+        assertThat(Report.markdown(data))
+                .contains(
+                        "| Before | " + before + " (",
+                        " " + after + " (",
+                        "| " + held + " (",
+                        Numbers.points(data.eval().change().accuracyMean().difference()) + " points");
     }
 
     @Test
@@ -153,24 +259,39 @@ class ReportTest {
         assertThat(count(html, "(?i)<script")).isEqualTo(count(own, "(?i)<script"));
         assertThat(count(html, "(?i)</script")).isEqualTo(count(own, "(?i)</script"));
         assertThat(count(html, "(?i)<img")).isEqualTo(count(own, "(?i)<img"));
-        assertThat(html.replace(Template.resource(Report.ECHARTS), "")).doesNotContain("<!--").contains("{{ 7*7 }}", "{% raw %}");
+        assertThat(html.replace(Template.resource(Report.ECHARTS), ""))
+                .doesNotContain("<!--")
+                .contains("{{ 7*7 }}", "{% raw %}");
     }
 
     @Test
     void quotesMarkdown() {
         String markdown = Report.markdown(hostile());
         // An indented line is code, where nothing is markup.
-        assertThat(markdown.lines().filter(line -> line.contains("alert(1)") && !line.startsWith("    "))).hasSizeGreaterThan(8)
-                .allSatisfy(line -> assertThat(line).doesNotContainPattern("(?<!\\\\)<").doesNotContainPattern("& \\|"));
+        assertThat(markdown.lines().filter(line -> line.contains("alert(1)") && !line.startsWith("    ")))
+                .hasSizeGreaterThan(8)
+                .allSatisfy(line ->
+                        assertThat(line).doesNotContainPattern("(?<!\\\\)<").doesNotContainPattern("& \\|"));
         assertThat(markdown).contains("{{ 7\\*7 }}");
     }
 
     @Test
     void leavesOutWhatIsNotThere() {
         String html = Report.html(minimal("title", "en", "system"));
-        assertThat(html).doesNotContain("id=\"vote\"", "id=\"training\"", "id=\"examples\"", "id=\"knowledge\"", "Held", "To keep in mind");
-        assertThat(html).contains("id=\"results\"", "id=\"accuracy\"", "1 language<",
-                "mean accuracy went (50.0&nbsp;% → <b>50.0&nbsp;%</b>).");
+        assertThat(html)
+                .doesNotContain(
+                        "id=\"vote\"",
+                        "id=\"training\"",
+                        "id=\"examples\"",
+                        "id=\"knowledge\"",
+                        "Held",
+                        "To keep in mind");
+        assertThat(html)
+                .contains(
+                        "id=\"results\"",
+                        "id=\"accuracy\"",
+                        "1 language<",
+                        "mean accuracy went (50.0&nbsp;% → <b>50.0&nbsp;%</b>).");
         assertThat(Report.markdown(minimal("title", "en", "system"))).doesNotContain("Held", "## The vote");
     }
 
@@ -189,7 +310,9 @@ class ReportTest {
         assertThat(thin.rows().get(0)).isEqualTo(Map.of("step", 3.0, "loss", 0.66667, "rewards/margins", 0.5));
         assertThat(thin.rows().getLast()).containsEntry("step", 1001.0);
         Files.writeString(file, "{\"step\":1}\n{broken\n");
-        assertThatThrownBy(() -> TrainingLog.read("dpo", file)).isInstanceOf(CalmException.class).hasMessageContaining("metrics.jsonl:2");
+        assertThatThrownBy(() -> TrainingLog.read("dpo", file))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("metrics.jsonl:2");
     }
 
     @Test
@@ -209,7 +332,11 @@ class ReportTest {
     @Test
     void writesBothFiles(@TempDir Path folder) throws Exception {
         Path page = Report.write(SampleExperiment.data(), folder.resolve("new"));
-        assertThat(page).hasFileName("report.html").content().startsWith("<!DOCTYPE html>").endsWith("</html>\n");
+        assertThat(page)
+                .hasFileName("report.html")
+                .content()
+                .startsWith("<!DOCTYPE html>")
+                .endsWith("</html>\n");
         assertThat(folder.resolve("new/report.md")).content().startsWith("# Six languages");
         String first = Files.readString(page);
         Report.write(SampleExperiment.data(), folder.resolve("new"));
@@ -228,44 +355,109 @@ class ReportTest {
     }
 
     static ReportData minimal(String title, String language, String name) {
-        Evaluation evaluation = Evaluation.of(List.of(new Prediction("q", language, "A", "A"), new Prediction("r", language, "A", null)),
-                1);
-        return new ReportData(title, List.of(language), List.of(), new ReportData.Outcome(evaluation, evaluation, null,
-                Map.of(name, evaluation), Map.of()), null, List.of(), null, List.of(), List.of(), List.of(), Map.of(), Map.of(), null,
+        Evaluation evaluation = Evaluation.of(
+                List.of(new Prediction("q", language, "A", "A"), new Prediction("r", language, "A", null)), 1);
+        return new ReportData(
+                title,
+                List.of(language),
+                List.of(),
+                new ReportData.Outcome(evaluation, evaluation, null, Map.of(name, evaluation), Map.of()),
+                null,
+                List.of(),
+                null,
+                List.of(),
+                List.of(),
+                List.of(),
                 Map.of(),
-                List.of(), List.of(), List.of(), Map.of(), Map.of(), null);
+                Map.of(),
+                null,
+                Map.of(),
+                List.of(),
+                List.of(),
+                List.of(),
+                Map.of(),
+                Map.of(),
+                null);
     }
 
     private static ReportData hostile() {
         ReportData plain = minimal(HOSTILE, HOSTILE, HOSTILE);
         Vote vote = new Vote(HOSTILE, HOSTILE, Map.of(HOSTILE, 1), Map.of(HOSTILE, Map.of(HOSTILE, 1)), 1, false);
-        ReportData.Flip flip = new ReportData.Flip(HOSTILE, HOSTILE, HOSTILE, List.of(new Question.Choice(HOSTILE, HOSTILE)), HOSTILE,
-                new ReportData.Said(HOSTILE, null), new ReportData.Said(HOSTILE, HOSTILE), vote);
-        ReportData.Example example = new ReportData.Example(HOSTILE, HOSTILE, vote, List.of(new ReportData.Asked(HOSTILE, HOSTILE,
-                List.of(new Question.Choice(HOSTILE, HOSTILE)), new ReportData.Said(HOSTILE, HOSTILE), new ReportData.Said(HOSTILE, null),
-                List.of(new ReportData.Sampled(HOSTILE, HOSTILE, 2)), new ReportData.ShownPair(HOSTILE, HOSTILE, HOSTILE))));
+        ReportData.Flip flip = new ReportData.Flip(
+                HOSTILE,
+                HOSTILE,
+                HOSTILE,
+                List.of(new Question.Choice(HOSTILE, HOSTILE)),
+                HOSTILE,
+                new ReportData.Said(HOSTILE, null),
+                new ReportData.Said(HOSTILE, HOSTILE),
+                vote);
+        ReportData.Example example = new ReportData.Example(
+                HOSTILE,
+                HOSTILE,
+                vote,
+                List.of(new ReportData.Asked(
+                        HOSTILE,
+                        HOSTILE,
+                        List.of(new Question.Choice(HOSTILE, HOSTILE)),
+                        new ReportData.Said(HOSTILE, HOSTILE),
+                        new ReportData.Said(HOSTILE, null),
+                        List.of(new ReportData.Sampled(HOSTILE, HOSTILE, 2)),
+                        new ReportData.ShownPair(HOSTILE, HOSTILE, HOSTILE))));
         Map<String, Object> settings = new LinkedHashMap<>();
         settings.put(HOSTILE, HOSTILE);
         settings.put("nested", Map.of(HOSTILE, List.of(HOSTILE)));
         TrainingLog training = new TrainingLog(HOSTILE, List.of(Map.of("step", 1.0, "loss", 1.0)));
-        return new ReportData(HOSTILE, plain.languages(), List.of(1L), plain.eval(), plain.eval(), List.of(training), null, List.of(flip),
-                List.of(new ReportData.Shift(HOSTILE, 1, 0, 1)), List.of(new ReportData.Shift(HOSTILE, null, 1, 2)), settings,
-                Map.of(HOSTILE, 1.0), HOSTILE, Map.of(HOSTILE, HOSTILE), List.of(HOSTILE),
-                List.of(new ReportData.CurvePoint(1, List.of(HOSTILE), plain.eval().before(), null)), List.of(example),
+        return new ReportData(
+                HOSTILE,
+                plain.languages(),
+                List.of(1L),
+                plain.eval(),
+                plain.eval(),
+                List.of(training),
+                null,
+                List.of(flip),
+                List.of(new ReportData.Shift(HOSTILE, 1, 0, 1)),
+                List.of(new ReportData.Shift(HOSTILE, null, 1, 2)),
+                settings,
+                Map.of(HOSTILE, 1.0),
+                HOSTILE,
+                Map.of(HOSTILE, HOSTILE),
+                List.of(HOSTILE),
+                List.of(new ReportData.CurvePoint(
+                        1, List.of(HOSTILE), plain.eval().before(), null)),
+                List.of(example),
                 Map.of(HOSTILE, new ReportData.Extracted(1, 1, Map.of(HOSTILE, 1), 0)),
-                Map.of(HOSTILE, new ReportData.Paired(1, 1, 1, Map.of(HOSTILE, 1), Map.of(HOSTILE, 1), 1, Map.of(HOSTILE, 1), 1)), ways(HOSTILE));
+                Map.of(
+                        HOSTILE,
+                        new ReportData.Paired(
+                                1, 1, 1, Map.of(HOSTILE, 1), Map.of(HOSTILE, 1), 1, Map.of(HOSTILE, 1), 1)),
+                ways(HOSTILE));
     }
 
     private static ReportData.Ways ways(String name) {
-        Map<String, ResponseKind> kinds = Map.of(name, new ResponseKind(1, 1, 0.5, 0.5, 0, Map.of(name, 1.0), Map.of(name, 1.0)));
-        ReportData.Known known = new ReportData.Known(true, false, true, 1, 0, 1, 0, 0, Map.of(name, 1.0), Map.of(name, 1.0));
+        Map<String, ResponseKind> kinds =
+                Map.of(name, new ResponseKind(1, 1, 0.5, 0.5, 0, Map.of(name, 1.0), Map.of(name, 1.0)));
+        ReportData.Known known =
+                new ReportData.Known(true, false, true, 1, 0, 1, 0, 0, Map.of(name, 1.0), Map.of(name, 1.0));
         ReportData.Said said = new ReportData.Said(name, name);
-        return new ReportData.Ways(kinds, Map.of("before", kinds, name, kinds), Map.of("before", kinds), List.of(known),
+        return new ReportData.Ways(
+                kinds,
+                Map.of("before", kinds, name, kinds),
+                Map.of("before", kinds),
+                List.of(known),
                 List.of(new ReportData.Changed(name, name, name, name, List.of(), name, name, said, name, said)));
     }
 
     private static ReportData.Flip flip(String truth, String before, String after) {
-        return new ReportData.Flip("q", "en", "?", List.of(), truth, new ReportData.Said("x", before), new ReportData.Said("y", after),
+        return new ReportData.Flip(
+                "q",
+                "en",
+                "?",
+                List.of(),
+                truth,
+                new ReportData.Said("x", before),
+                new ReportData.Said("y", after),
                 null);
     }
 

@@ -21,14 +21,25 @@ final class SampleExperiment {
     private static final List<String> LANGUAGES = List.of("en", "fr", "de", "it", "zh", "ja");
     private static final double[] BEFORE = {0.82, 0.60, 0.62, 0.48, 0.50, 0.44};
     private static final double[] AFTER = {0.88, 0.82, 0.83, 0.76, 0.77, 0.73};
-    private static final String[][] PLACES = {{"BR", "pt"}, {"JP", "ja"}, {"EG", "ar"}, {"FI", "fi"}, {"AT", "de"}, {"MX", "es"},
-        {"IR", "fa"}, {"IS", "is"}, {"GR", "el"}, {"TH", "th"}, {"UA", "uk"}, {"CZ", "cs"}};
+    private static final String[][] PLACES = {
+        {"BR", "pt"},
+        {"JP", "ja"},
+        {"EG", "ar"},
+        {"FI", "fi"},
+        {"AT", "de"},
+        {"MX", "es"},
+        {"IR", "fa"},
+        {"IS", "is"},
+        {"GR", "el"},
+        {"TH", "th"},
+        {"UA", "uk"},
+        {"CZ", "cs"}
+    };
     private static final List<String> LABELS = List.of("A", "B", "C", "D");
 
     private long draws;
 
-    private SampleExperiment() {
-    }
+    private SampleExperiment() {}
 
     static ReportData data() {
         return new SampleExperiment().build();
@@ -48,10 +59,16 @@ final class SampleExperiment {
         List<Prediction> sft = predictions(200, new double[] {0.87, 0.81, 0.82, 0.77, 0.76, 0.72}, 0.5);
         baselines.put("SFT on the voted", Evaluation.of(sft, 1));
         against.put("SFT on the voted", Comparison.of(sft, after, 1));
-        baselines.put("One-language vote", Evaluation.of(predictions(200, new double[] {0.83, 0.62, 0.63, 0.49, 0.52, 0.45}, 0.1), 1));
-        baselines.put("Replay only", Evaluation.of(predictions(200, new double[] {0.80, 0.58, 0.60, 0.47, 0.47, 0.43}, 0.05), 1));
+        baselines.put(
+                "One-language vote",
+                Evaluation.of(predictions(200, new double[] {0.83, 0.62, 0.63, 0.49, 0.52, 0.45}, 0.1), 1));
+        baselines.put(
+                "Replay only",
+                Evaluation.of(predictions(200, new double[] {0.80, 0.58, 0.60, 0.47, 0.47, 0.43}, 0.05), 1));
         Map<String, Evaluation> heldBaselines = new LinkedHashMap<>();
-        heldBaselines.put("SFT on the voted", Evaluation.of(predictions(90, new double[] {0.73, 0.57, 0.57, 0.5, 0.53, 0.47}, 0.4), 1));
+        heldBaselines.put(
+                "SFT on the voted",
+                Evaluation.of(predictions(90, new double[] {0.73, 0.57, 0.57, 0.5, 0.53, 0.47}, 0.4), 1));
         List<Vote> votes = new ArrayList<>();
         Map<String, String> truth = new HashMap<>();
         for (int q = 0; q < 400; q++) {
@@ -77,20 +94,43 @@ final class SampleExperiment {
         versions.put("calm4j", "0.1.0");
         versions.put("JVM", "Temurin 25.0.1+8");
         versions.put("device", "cpu, 2 threads, AVX-512");
-        return new ReportData("Six languages, one small model", LANGUAGES, List.of(1L),
-                new ReportData.Outcome(Evaluation.of(before, 1), Evaluation.of(after, 1), Comparison.of(before, after, 1), baselines,
-                against),
-                new ReportData.Outcome(Evaluation.of(heldBefore, 1), Evaluation.of(heldAfter, 1), Comparison.of(heldBefore, heldAfter, 1),
-                        heldBaselines, Map.of()),
-                List.of(pretraining(), dpo()), VoteReliability.of(votes, truth), flips(),
-                List.of(new ReportData.Shift("stated in the language's texts", 612, 0.978, 0.961),
+        return new ReportData(
+                "Six languages, one small model",
+                LANGUAGES,
+                List.of(1L),
+                new ReportData.Outcome(
+                        Evaluation.of(before, 1),
+                        Evaluation.of(after, 1),
+                        Comparison.of(before, after, 1),
+                        baselines,
+                        against),
+                new ReportData.Outcome(
+                        Evaluation.of(heldBefore, 1),
+                        Evaluation.of(heldAfter, 1),
+                        Comparison.of(heldBefore, heldAfter, 1),
+                        heldBaselines,
+                        Map.of()),
+                List.of(pretraining(), dpo()),
+                VoteReliability.of(votes, truth),
+                flips(),
+                List.of(
+                        new ReportData.Shift("stated in the language's texts", 612, 0.978, 0.961),
                         new ReportData.Shift("stated in other languages only", 588, 0.242, 0.665)),
-                List.of(new ReportData.Shift("known", 500, 2.43, 2.33), new ReportData.Shift("unknown", 500, 17.2, 21.9)), settings,
-                        seconds,
-                "calm/bin/calm demo --seed 1 --output calm-demo", versions,
-                List.of("Held-out accuracy did not change clearly: the languages agree more, in part on wrong answers.",
+                List.of(
+                        new ReportData.Shift("known", 500, 2.43, 2.33),
+                        new ReportData.Shift("unknown", 500, 17.2, 21.9)),
+                settings,
+                seconds,
+                "calm/bin/calm demo --seed 1 --output calm-demo",
+                versions,
+                List.of(
+                        "Held-out accuracy did not change clearly: the languages agree more, in part on wrong answers.",
                         "One seed; the differences between CALM and SFT on the voted answers are within the intervals."),
-                curve(), examples(), extraction(), pairs(), ways());
+                curve(),
+                examples(),
+                extraction(),
+                pairs(),
+                ways());
     }
 
     private List<ReportData.CurvePoint> curve() {
@@ -100,7 +140,10 @@ final class SampleExperiment {
             for (int l = 0; l < accuracy.length; l++) {
                 accuracy[l] = BEFORE[l] + (AFTER[l] - BEFORE[l]) * (1 - Math.exp(-n / 2.0));
             }
-            curve.add(new ReportData.CurvePoint(n, LANGUAGES.subList(0, n), Evaluation.of(predictions(200, accuracy, 0.08 * n), 1),
+            curve.add(new ReportData.CurvePoint(
+                    n,
+                    LANGUAGES.subList(0, n),
+                    Evaluation.of(predictions(200, accuracy, 0.08 * n), 1),
                     Evaluation.of(predictions(90, BEFORE, 0.06), 1)));
         }
         return curve;
@@ -108,54 +151,134 @@ final class SampleExperiment {
 
     private List<ReportData.Example> examples() {
         Map<String, List<ReportData.Flip>> byId = new LinkedHashMap<>();
-        flips().forEach(flip -> byId.computeIfAbsent(flip.id(), id -> new ArrayList<>()).add(flip));
+        flips().forEach(flip ->
+                byId.computeIfAbsent(flip.id(), id -> new ArrayList<>()).add(flip));
         List<ReportData.Example> examples = new ArrayList<>();
         byId.forEach((id, flips) -> {
-            List<ReportData.Asked> asked = flips.stream().map(flip ->
-                    new ReportData.Asked(flip.language(), flip.question(), flip.choices(), flip.before(),
-                    flip.after(), List.of(new ReportData.Sampled(flip.after().text(), flip.after().answer(), 5),
-                    new ReportData.Sampled(flip.before().text(),
-                            flip.before().answer(), 3)), new ReportData.ShownPair(flip.after().text(), flip.before().text(), "sampled")))
-                            .toList();
-            examples.add(new ReportData.Example(id, flips.getFirst().truth(), flips.getFirst().vote(), asked));
+            List<ReportData.Asked> asked = flips.stream()
+                    .map(flip -> new ReportData.Asked(
+                            flip.language(),
+                            flip.question(),
+                            flip.choices(),
+                            flip.before(),
+                            flip.after(),
+                            List.of(
+                                    new ReportData.Sampled(
+                                            flip.after().text(), flip.after().answer(), 5),
+                                    new ReportData.Sampled(
+                                            flip.before().text(), flip.before().answer(), 3)),
+                            new ReportData.ShownPair(
+                                    flip.after().text(), flip.before().text(), "sampled")))
+                    .toList();
+            examples.add(new ReportData.Example(
+                    id, flips.getFirst().truth(), flips.getFirst().vote(), asked));
         });
         return examples;
     }
 
     private static Map<String, ReportData.Extracted> extraction() {
         Map<String, ReportData.Extracted> extraction = new LinkedHashMap<>();
-        LANGUAGES.forEach(language -> extraction.put(language, new ReportData.Extracted(3200, 3011,
-                Map.of("statement", 2900, "label line", 111, "several", 120, "nothing", 69), 14)));
+        LANGUAGES.forEach(language -> extraction.put(
+                language,
+                new ReportData.Extracted(
+                        3200, 3011, Map.of("statement", 2900, "label line", 111, "several", 120, "nothing", 69), 14)));
         return extraction;
     }
 
     private static ReportData.Ways ways() {
         Map<String, ResponseKind> before = kinds(0.94, 0.01, 0.05);
         Map<String, ResponseKind> after = kinds(0.33, 0.32, 0.35);
-        return new ReportData.Ways(before, Map.of("before", before, "after", after), Map.of("before", before, "after", after),
-                List.of(new ReportData.Known(true, true, true, 516, 0.99, 0.988, 0.006, 0.008, Map.of("direct", 0.97), Map.of("direct", 0.27)),
-                        new ReportData.Known(true, false, true, 645, 0.425, 0.878, 0.017, 0.011, Map.of("direct", 0.92), Map.of("direct", 0.3))),
-                List.of(new ReportData.Changed("region-SG-0", "en", "region", "Which region does Singapore belong to ?", List.of(), "B", "direct",
-                        new ReportData.Said("Singapore belongs to the Southern Asia region .", "A"), "through German",
-                        new ReportData.Said("en Singapore = de Singapur . Singapur : Die Region heißt Südostasien . de Südostasien = "
-                                + "en Southeast Asia .", "B"))));
+        return new ReportData.Ways(
+                before,
+                Map.of("before", before, "after", after),
+                Map.of("before", before, "after", after),
+                List.of(
+                        new ReportData.Known(
+                                true,
+                                true,
+                                true,
+                                516,
+                                0.99,
+                                0.988,
+                                0.006,
+                                0.008,
+                                Map.of("direct", 0.97),
+                                Map.of("direct", 0.27)),
+                        new ReportData.Known(
+                                true,
+                                false,
+                                true,
+                                645,
+                                0.425,
+                                0.878,
+                                0.017,
+                                0.011,
+                                Map.of("direct", 0.92),
+                                Map.of("direct", 0.3))),
+                List.of(new ReportData.Changed(
+                        "region-SG-0",
+                        "en",
+                        "region",
+                        "Which region does Singapore belong to ?",
+                        List.of(),
+                        "B",
+                        "direct",
+                        new ReportData.Said("Singapore belongs to the Southern Asia region .", "A"),
+                        "through German",
+                        new ReportData.Said(
+                                "en Singapore = de Singapur . Singapur : Die Region heißt Südostasien . de Südostasien = "
+                                        + "en Southeast Asia .",
+                                "B"))));
     }
 
     private static Map<String, ResponseKind> kinds(double direct, double english, double german) {
         Map<String, ResponseKind> kinds = new LinkedHashMap<>();
-        kinds.put("direct", new ResponseKind((int) (1000 * direct), direct, 0.7, 0.5, 0.01, Map.of("en", direct),
-                Map.of("language", direct, "region", direct)));
-        kinds.put("through English", new ResponseKind((int) (1000 * english), english, 0.9, 0.8, 0.01, Map.of("en", 0.0),
-                Map.of("language", 2 * english, "region", 0.0)));
-        kinds.put("through German", new ResponseKind((int) (1000 * german), german, 0.9, 0.8, 0.01, Map.of("en", german),
-                Map.of("language", 0.0, "region", 2 * german)));
+        kinds.put(
+                "direct",
+                new ResponseKind(
+                        (int) (1000 * direct),
+                        direct,
+                        0.7,
+                        0.5,
+                        0.01,
+                        Map.of("en", direct),
+                        Map.of("language", direct, "region", direct)));
+        kinds.put(
+                "through English",
+                new ResponseKind(
+                        (int) (1000 * english),
+                        english,
+                        0.9,
+                        0.8,
+                        0.01,
+                        Map.of("en", 0.0),
+                        Map.of("language", 2 * english, "region", 0.0)));
+        kinds.put(
+                "through German",
+                new ResponseKind(
+                        (int) (1000 * german),
+                        german,
+                        0.9,
+                        0.8,
+                        0.01,
+                        Map.of("en", german),
+                        Map.of("language", 0.0, "region", 2 * german)));
         return kinds;
     }
 
     private static Map<String, ReportData.Paired> pairs() {
         Map<String, ReportData.Paired> pairs = new LinkedHashMap<>();
-        LANGUAGES.forEach(language -> pairs.put(language, new ReportData.Paired(400, 300, 317, Map.of("sampled", 250, "template", 67),
-                Map.of("all agree", 80, "no winner", 20), 3040, Map.of("agrees, in another language", 7), 7)));
+        LANGUAGES.forEach(language -> pairs.put(
+                language,
+                new ReportData.Paired(
+                        400,
+                        300,
+                        317,
+                        Map.of("sampled", 250, "template", 67),
+                        Map.of("all agree", 80, "no winner", 20),
+                        3040,
+                        Map.of("agrees, in another language", 7),
+                        7)));
         return pairs;
     }
 
@@ -174,11 +297,22 @@ final class SampleExperiment {
             against.computeIfAbsent("before", model -> new ArrayList<>()).add(Comparison.of(before, after, 1));
         }
         SeedSummary summary = SeedSummary.of(models, against);
-        List<SeedReport.CurvePoint> curve = List.of(new SeedReport.CurvePoint(List.of(), summary.models().get("before"), null),
+        List<SeedReport.CurvePoint> curve = List.of(
+                new SeedReport.CurvePoint(List.of(), summary.models().get("before"), null),
                 new SeedReport.CurvePoint(LANGUAGES, summary.models().get("after"), null));
-        return new SeedReport("Six languages, one small model", LANGUAGES, List.of(new SeedReport.Run(1, "seed-1/report.html"),
-                new SeedReport.Run(2, "seed-2/report.html"), new SeedReport.Run(3, null)), 200, summary, 0, null,
-                summary.models().get("after").accuracyMean(), curve);
+        return new SeedReport(
+                "Six languages, one small model",
+                LANGUAGES,
+                List.of(
+                        new SeedReport.Run(1, "seed-1/report.html"),
+                        new SeedReport.Run(2, "seed-2/report.html"),
+                        new SeedReport.Run(3, null)),
+                200,
+                summary,
+                0,
+                null,
+                summary.models().get("after").accuracyMean(),
+                curve);
     }
 
     // With some probability all languages of a question share one answer, as they do after alignment.
@@ -191,7 +325,8 @@ final class SampleExperiment {
             String wrong = LABELS.get((q + 1 + (int) (3 * uniform())) % 4);
             for (int l = 0; l < LANGUAGES.size(); l++) {
                 boolean right = (shared ? luck : uniform()) < accuracy[l];
-                String other = shared ? wrong : uniform() < 0.05 ? null : LABELS.get((q + 1 + (int) (3 * uniform())) % 4);
+                String other =
+                        shared ? wrong : uniform() < 0.05 ? null : LABELS.get((q + 1 + (int) (3 * uniform())) % 4);
                 predictions.add(new Prediction("q" + q, LANGUAGES.get(l), truth, right ? truth : other));
             }
         }
@@ -212,7 +347,9 @@ final class SampleExperiment {
             byLanguage.put(LANGUAGES.get(l), counts);
         }
         int most = votes.values().stream().mapToInt(Integer::intValue).max().orElseThrow();
-        List<String> winners = votes.keySet().stream().filter(label -> votes.get(label) == most).toList();
+        List<String> winners = votes.keySet().stream()
+                .filter(label -> votes.get(label) == most)
+                .toList();
         return new Vote(id, winners.getFirst(), votes, byLanguage, most / 48.0, winners.size() > 1);
     }
 
@@ -223,7 +360,9 @@ final class SampleExperiment {
             row.put("step", (double) step);
             row.put("loss", 1.1 + 5.7 * Math.exp(-step / 260.0) + 0.15 * (uniform() - 0.5));
             row.put("grad_norm", 0.6 + uniform() * 0.4);
-            row.put("learning_rate", 1.5e-3 * Math.min(1, step / 50.0) * (0.515 + 0.485 * Math.cos(Math.PI * step / 1300)));
+            row.put(
+                    "learning_rate",
+                    1.5e-3 * Math.min(1, step / 50.0) * (0.515 + 0.485 * Math.cos(Math.PI * step / 1300)));
             rows.add(row);
         }
         return new TrainingLog("pretrain", rows);
@@ -250,9 +389,20 @@ final class SampleExperiment {
     private List<ReportData.Flip> flips() {
         Map<String, String[]> phrases = Map.of(
                 "en", new String[] {"What is the main language of %s?", "The main language of %s is %s."},
-                "fr", new String[] {"Quelle est la langue principale de ce pays : %s ?", "La langue principale de ce pays (%s) est : %s."},
-                "de", new String[] {"Welche ist die wichtigste Sprache von %s?", "Die wichtigste Sprache von %s ist %s."},
-                "it", new String[] {"Qual è la lingua principale di questo paese: %s?", "La lingua principale di questo paese (%s) è: %s."},
+                "fr",
+                        new String[] {
+                            "Quelle est la langue principale de ce pays : %s ?",
+                            "La langue principale de ce pays (%s) est : %s."
+                        },
+                "de",
+                        new String[] {
+                            "Welche ist die wichtigste Sprache von %s?", "Die wichtigste Sprache von %s ist %s."
+                        },
+                "it",
+                        new String[] {
+                            "Qual è la lingua principale di questo paese: %s?",
+                            "La lingua principale di questo paese (%s) è: %s."
+                        },
                 "zh", new String[] {"%s的主要语言是什么？", "%s的主要语言是%s。"},
                 "ja", new String[] {"%sの主な言語は何ですか。", "%sの主な言語は%sです。"});
         List<ReportData.Flip> flips = new ArrayList<>();
@@ -270,10 +420,18 @@ final class SampleExperiment {
             boolean gained = i % 6 != 5 || i == 11;
             String[] phrase = phrases.get(language);
             ReportData.Said right = said(phrase[1], name, truth, choices);
-            ReportData.Said other = i == 4 ? new ReportData.Said(name + name + name, null) : said(phrase[1], name, wrong, choices);
+            ReportData.Said other =
+                    i == 4 ? new ReportData.Said(name + name + name, null) : said(phrase[1], name, wrong, choices);
             Vote vote = vote("q" + i, gained ? truth : wrong);
-            flips.add(new ReportData.Flip("language-" + PLACES[place][0], language, phrase[0].formatted(name), choices, truth,
-                    gained ? other : right, gained ? right : other, i % 9 == 7 ? null : vote));
+            flips.add(new ReportData.Flip(
+                    "language-" + PLACES[place][0],
+                    language,
+                    phrase[0].formatted(name),
+                    choices,
+                    truth,
+                    gained ? other : right,
+                    gained ? right : other,
+                    i % 9 == 7 ? null : vote));
         }
         return flips;
     }
@@ -283,6 +441,7 @@ final class SampleExperiment {
     }
 
     private static ReportData.Said said(String phrase, String name, String label, List<Question.Choice> choices) {
-        return new ReportData.Said(phrase.formatted(name, choices.get(LABELS.indexOf(label)).text()), label);
+        return new ReportData.Said(
+                phrase.formatted(name, choices.get(LABELS.indexOf(label)).text()), label);
     }
 }

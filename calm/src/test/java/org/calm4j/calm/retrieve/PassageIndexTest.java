@@ -16,13 +16,19 @@ import org.junit.jupiter.api.io.TempDir;
 
 class PassageIndexTest {
     private static final List<Passage> PASSAGES = List.of(
-            new Passage("1", "en", "Cats were sleeping under the old tables."), new Passage("2", "en", "The river runs through three countries."),
+            new Passage("1", "en", "Cats were sleeping under the old tables."),
+            new Passage("2", "en", "The river runs through three countries."),
             new Passage("3", "en", "A table of contents lists the chapters of a book."),
-            new Passage("1", "de", "Die Häuser der Stadt sind alt."), new Passage("2", "de", "Der Fluss fließt durch drei Länder."),
-            new Passage("1", "zh", "长江是亚洲最长的河流。"), new Passage("2", "zh", "北京是中国的首都。"),
-            new Passage("1", "ja", "東京は日本の首都です。"), new Passage("2", "ja", "富士山は日本で一番高い山です。"),
-            new Passage("1", "ko", "서울은 한국의 수도이다."), new Passage("2", "ko", "한라산은 제주도에 있다."),
-            new Passage("1", "sw", "Mto Nile ni mrefu."), new Passage("2", "sw", "Nairobi ni mji mkuu wa Kenya."));
+            new Passage("1", "de", "Die Häuser der Stadt sind alt."),
+            new Passage("2", "de", "Der Fluss fließt durch drei Länder."),
+            new Passage("1", "zh", "长江是亚洲最长的河流。"),
+            new Passage("2", "zh", "北京是中国的首都。"),
+            new Passage("1", "ja", "東京は日本の首都です。"),
+            new Passage("2", "ja", "富士山は日本で一番高い山です。"),
+            new Passage("1", "ko", "서울은 한국의 수도이다."),
+            new Passage("2", "ko", "한라산은 제주도에 있다."),
+            new Passage("1", "sw", "Mto Nile ni mrefu."),
+            new Passage("2", "sw", "Nairobi ni mji mkuu wa Kenya."));
 
     @TempDir
     Path folder;
@@ -32,7 +38,8 @@ class PassageIndexTest {
         if (!Files.exists(file)) {
             Jsonl.write(file, PASSAGES);
         }
-        return PassageIndex.open(file, folder.resolve("index"), PassageIndex.about("hash", vectors == null ? null : "model"), vectors);
+        return PassageIndex.open(
+                file, folder.resolve("index"), PassageIndex.about("hash", vectors == null ? null : "model"), vectors);
     }
 
     private static List<String> found(PassageIndex index, String language, String question) {
@@ -44,13 +51,16 @@ class PassageIndexTest {
         try (PassageIndex index = open(null)) {
             assertThat(index.size()).isEqualTo(PASSAGES.size());
             // Stems in English and German, words without spaces in Chinese and Japanese, endings in Korean.
-            assertThat(found(index, "en", "Where does the cat sleep?").getFirst()).isEqualTo("1");
+            assertThat(found(index, "en", "Where does the cat sleep?").getFirst())
+                    .isEqualTo("1");
             assertThat(found(index, "de", "Wie alt ist das Haus?")).containsExactly("1");
             assertThat(found(index, "zh", "中国的首都在哪里？").getFirst()).isEqualTo("2");
             assertThat(found(index, "ja", "日本で一番高い山は何ですか。").getFirst()).isEqualTo("2");
             assertThat(found(index, "ko", "한국의 수도는 어디인가?").getFirst()).isEqualTo("1");
             assertThat(found(index, "sw", "Mji mkuu wa Kenya?").getFirst()).isEqualTo("2");
-            assertThat(index.search("en", "countries", 5)).extracting(Passage::language).containsOnly("en");
+            assertThat(index.search("en", "countries", 5))
+                    .extracting(Passage::language)
+                    .containsOnly("en");
             assertThat(index.search("de", "countries", 5)).isEmpty();
             assertThat(index.search("en", "???", 5)).isEmpty();
         }
@@ -61,9 +71,11 @@ class PassageIndexTest {
         open(null).close();
         FileTime built = Files.getLastModifiedTime(folder.resolve("index/index.json"));
         open(null).close();
-        assertThat(Files.getLastModifiedTime(folder.resolve("index/index.json"))).isEqualTo(built);
+        assertThat(Files.getLastModifiedTime(folder.resolve("index/index.json")))
+                .isEqualTo(built);
         Jsonl.write(folder.resolve("passages.jsonl"), PASSAGES.subList(0, 2));
-        try (PassageIndex other = PassageIndex.open(folder.resolve("passages.jsonl"), folder.resolve("index"), PassageIndex.about("other", null), null)) {
+        try (PassageIndex other = PassageIndex.open(
+                folder.resolve("passages.jsonl"), folder.resolve("index"), PassageIndex.about("other", null), null)) {
             assertThat(other.size()).isEqualTo(2);
         }
     }
@@ -73,12 +85,15 @@ class PassageIndexTest {
         // One axis for rivers, one for all else.
         TextVectors vectors = texts -> {
             List<float[]> all = new ArrayList<>();
-            texts.forEach(text -> all.add(text.contains("river") || text.contains("stream") ? new float[] {0.8f, 0.6f} : new float[] {0, 1}));
+            texts.forEach(text -> all.add(
+                    text.contains("river") || text.contains("stream") ? new float[] {0.8f, 0.6f} : new float[] {0, 1}));
             return all;
         };
         try (PassageIndex index = open(vectors)) {
             assertThat(found(index, "en", "a stream").getFirst()).isEqualTo("2");
-            assertThat(index.search("en", "a stream", 5)).extracting(Passage::language).containsOnly("en");
+            assertThat(index.search("en", "a stream", 5))
+                    .extracting(Passage::language)
+                    .containsOnly("en");
         }
         try (PassageIndex lexical = open(null)) {
             assertThat(lexical.search("en", "a stream", 5)).isEmpty();
@@ -87,7 +102,9 @@ class PassageIndexTest {
 
     @Test
     void brokenPassagesAndForeignFoldersAreBadInput() throws IOException {
-        Files.writeString(folder.resolve("passages.jsonl"), "{\"id\":\"1\",\"language\":\"en\",\"text\":\"a\"}\n{\"id\":\"2\",\"text\":\"b\"}\n");
+        Files.writeString(
+                folder.resolve("passages.jsonl"),
+                "{\"id\":\"1\",\"language\":\"en\",\"text\":\"a\"}\n{\"id\":\"2\",\"text\":\"b\"}\n");
         assertThatThrownBy(() -> open(null)).isInstanceOf(CalmException.class).hasMessageContaining("passages.jsonl:2");
         assertThat(folder.resolve("index")).doesNotExist();
         Files.createDirectory(folder.resolve("index"));

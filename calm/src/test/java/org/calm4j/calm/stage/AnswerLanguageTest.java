@@ -13,21 +13,35 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 class AnswerLanguageTest {
     private static final Map<String, List<String>> OPTIONS = Map.of(
-            "fr", List.of("Asie du Sud-Est", "Europe occidentale", "anglais"),
-            "de", List.of("Südostasien", "Westeuropa", "Englisch"),
-            "it", List.of("Sud-est asiatico", "Europa occidentale", "inglese"),
-            "es", List.of("sudeste asiático", "Europa occidental", "inglés"),
-            "en", List.of("Southeast Asia", "Western Europe", "English"),
-            "zh", List.of("东南亚", "西欧", "英语"), "ja", List.of("東南アジア", "西ヨーロッパ", "英語"),
-            "ru", List.of("Юго-Восточная Азия", "Западная Европа", "английский"),
-            "sw", List.of("Asia ya Kusini Mashariki", "Ulaya ya Magharibi", "Kiingereza"),
-            "tlh", List.of("a", "b"));
+            "fr",
+            List.of("Asie du Sud-Est", "Europe occidentale", "anglais"),
+            "de",
+            List.of("Südostasien", "Westeuropa", "Englisch"),
+            "it",
+            List.of("Sud-est asiatico", "Europa occidentale", "inglese"),
+            "es",
+            List.of("sudeste asiático", "Europa occidental", "inglés"),
+            "en",
+            List.of("Southeast Asia", "Western Europe", "English"),
+            "zh",
+            List.of("东南亚", "西欧", "英语"),
+            "ja",
+            List.of("東南アジア", "西ヨーロッパ", "英語"),
+            "ru",
+            List.of("Юго-Восточная Азия", "Западная Европа", "английский"),
+            "sw",
+            List.of("Asia ya Kusini Mashariki", "Ulaya ya Magharibi", "Kiingereza"),
+            "tlh",
+            List.of("a", "b"));
 
     private static boolean own(String language, String text) {
         List<String> options = OPTIONS.get(language);
         List<Choice> choices = java.util.stream.IntStream.range(0, options.size())
-                .mapToObj(i -> new Choice(String.valueOf((char) ('A' + i)), options.get(i))).toList();
-        return new AnswerLanguage(Samples.of(new Question("1", language, "?", choices, null, null), new Prompt("?", null), List.of())).isOwn(text);
+                .mapToObj(i -> new Choice(String.valueOf((char) ('A' + i)), options.get(i)))
+                .toList();
+        return new AnswerLanguage(Samples.of(
+                        new Question("1", language, "?", choices, null, null), new Prompt("?", null), List.of()))
+                .isOwn(text);
     }
 
     /** The reasoning may be in any language; the sentence that states the answer decides, wherever it stands. */

@@ -29,6 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
 final class ConvertStageTest {
     @TempDir
     private Path folder;
+
     private Path model;
 
     @BeforeEach
@@ -51,37 +52,51 @@ final class ConvertStageTest {
         assertThat(half.resolve("model.safetensors.index.json")).exists();
         assertThat(half.resolve("notes.txt")).hasContent("kept");
         assertThat(half.resolve("pytorch_model.bin")).doesNotExist();
-        assertThat(Json.read(half.resolve("config.json"), JsonNode.class).path("torch_dtype").asText()).isEqualTo("bfloat16");
+        assertThat(Json.read(half.resolve("config.json"), JsonNode.class)
+                        .path("torch_dtype")
+                        .asText())
+                .isEqualTo("bfloat16");
         Path whole = convert("whole", half, null, DType.F32, Shards.DEFAULT_MAX_BYTES);
-        try (Safetensors before = Safetensors.openFolder(model); Safetensors after = Safetensors.openFolder(whole)) {
+        try (Safetensors before = Safetensors.openFolder(model);
+                Safetensors after = Safetensors.openFolder(whole)) {
             assertThat(after.tensors().keySet()).isEqualTo(before.tensors().keySet());
             for (Tensor tensor : before.tensors().values()) {
                 Tensor converted = after.tensors().get(tensor.name());
                 assertThat(converted.type()).isEqualTo(DType.F32);
                 for (long i = 0; i < tensor.size(); i++) {
-                    assertThat(converted.get(i)).isEqualTo(Float.intBitsToFloat(Tensor.bf16((float) tensor.get(i)) << 16));
+                    assertThat(converted.get(i))
+                            .isEqualTo(Float.intBitsToFloat(Tensor.bf16((float) tensor.get(i)) << 16));
                 }
             }
         }
-        assertThatThrownBy(() -> convert("whole", model, null, null, 1 << 20)).isInstanceOf(CalmException.class).hasMessageContaining("has files");
+        assertThatThrownBy(() -> convert("whole", model, null, null, 1 << 20))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("has files");
     }
 
     @Test
     void theModelsOwnFolderByAnotherNameIsRefused() throws IOException {
-        assertThatThrownBy(() -> convert("missing/../model", model, null, null, 1 << 20)).isInstanceOf(CalmException.class).hasMessageContaining("has files");
+        assertThatThrownBy(() -> convert("missing/../model", model, null, null, 1 << 20))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("has files");
         try (Stream<Path> files = Files.list(folder)) {
             assertThat(files).containsOnly(model);
         }
-        assertThat(convert("missing/../new", model, null, null, 1 << 20).normalize().resolve("config.json")).exists();
+        assertThat(convert("missing/../new", model, null, null, 1 << 20)
+                        .normalize()
+                        .resolve("config.json"))
+                .exists();
     }
 
     @Test
     void aMergedAdapterScoresAsTheAdapterDid() {
         Path adapter = folder.resolve("adapter");
-        List<Scorer.Item> items = List.of(new Scorer.Item(new int[] {3, 4}, List.of(new int[] {5, 6, 7}, new int[] {1})));
+        List<Scorer.Item> items =
+                List.of(new Scorer.Item(new int[] {3, 4}, List.of(new int[] {5, 6, 7}, new int[] {1})));
         List<List<double[]>> expected;
         List<List<double[]>> base;
-        try (Backend backend = Backends.open("cpu", 1); ModelFolder opened = ModelFolder.open(backend, model, null)) {
+        try (Backend backend = Backends.open("cpu", 1);
+                ModelFolder opened = ModelFolder.open(backend, model, null)) {
             var config = opened.model().config();
             var settings = new Lora.Settings(2, 4, 0, false, config.projections(List.of("all-linear")));
             try (Lora lora = Lora.random(backend, config, settings, 1)) {
@@ -94,16 +109,20 @@ final class ConvertStageTest {
                 }
                 Files.createDirectories(adapter);
                 lora.save(adapter, model.toString());
-                expected = new Scorer(opened.withLora(lora).model()).score(items, done -> { });
-                base = new Scorer(opened.model()).score(items, done -> { });
+                expected = new Scorer(opened.withLora(lora).model()).score(items, done -> {});
+                base = new Scorer(opened.model()).score(items, done -> {});
             } catch (IOException e) {
                 throw new AssertionError(e);
             }
         }
         mergesBeforeItRounds(adapter);
         Path merged = convert("merged", model, adapter, null, 3000);
-        try (Backend backend = Backends.open("cpu", 1); ModelFolder opened = ModelFolder.open(backend, merged, null)) {
-            double[] found = new Scorer(opened.model()).score(items, done -> { }).getFirst().getFirst();
+        try (Backend backend = Backends.open("cpu", 1);
+                ModelFolder opened = ModelFolder.open(backend, merged, null)) {
+            double[] found = new Scorer(opened.model())
+                    .score(items, done -> {})
+                    .getFirst()
+                    .getFirst();
             assertThat(found).containsExactly(expected.getFirst().getFirst(), within(1e-5));
             assertThat(Math.abs(found[0] - base.getFirst().getFirst()[0])).isGreaterThan(1e-3);
         }
@@ -114,7 +133,8 @@ final class ConvertStageTest {
         Path half = convert("half", model, null, DType.BF16, Shards.DEFAULT_MAX_BYTES);
         Path wide = convert("wide", half, adapter, DType.F32, Shards.DEFAULT_MAX_BYTES);
         String name = "model.layers.1.mlp.down_proj.";
-        try (Safetensors base = Safetensors.openFolder(half); Safetensors merged = Safetensors.openFolder(wide);
+        try (Safetensors base = Safetensors.openFolder(half);
+                Safetensors merged = Safetensors.openFolder(wide);
                 Safetensors added = Safetensors.open(adapter.resolve("adapter_model.safetensors"))) {
             Tensor a = added.tensors().get("base_model.model." + name + "lora_A.weight");
             Tensor b = added.tensors().get("base_model.model." + name + "lora_B.weight");
@@ -129,7 +149,8 @@ final class ConvertStageTest {
                     sum += 4.0 / 2 * b.get(row * a.dim(0) + r) * a.get(r * a.dim(1) + column);
                 }
                 assertThat(result.get(i)).isCloseTo(sum, within(1e-7));
-                beyond += Float.intBitsToFloat(Tensor.bf16((float) result.get(i)) << 16) == (float) result.get(i) ? 0 : 1;
+                beyond +=
+                        Float.intBitsToFloat(Tensor.bf16((float) result.get(i)) << 16) == (float) result.get(i) ? 0 : 1;
             }
             assertThat(beyond).isGreaterThan((int) result.size() / 2);
         }

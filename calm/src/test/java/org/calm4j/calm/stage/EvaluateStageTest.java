@@ -12,8 +12,12 @@ import org.junit.jupiter.api.Test;
 
 class EvaluateStageTest {
     private static Samples line(String language, String... texts) {
-        return Samples.of(new Question("1", language, "?", List.of(), null, null), new Prompt("?", null),
-                Arrays.stream(texts).map(text -> new Samples.Response(text, null, null, null)).toList());
+        return Samples.of(
+                new Question("1", language, "?", List.of(), null, null),
+                new Prompt("?", null),
+                Arrays.stream(texts)
+                        .map(text -> new Samples.Response(text, null, null, null))
+                        .toList());
     }
 
     /** A response without a text is in no language, and one in a language that nobody can tell says nothing. */
@@ -21,10 +25,16 @@ class EvaluateStageTest {
     void countsTheResponsesThatAreInTheQuestionsLanguage() {
         String english = "The answer is that it was not in the house, as you can see.";
         String french = "La réponse est que ce n’est pas dans la maison, comme vous le voyez.";
-        assertThat(EvaluateStage.inOwnLanguage(List.of(line("fr", french, english, ""), line("fr", french, french), line("zh", english),
-                line("en", english), line("tlh", english)))).containsExactly(Map.entry("fr", 0.75), Map.entry("zh", 0.0),
-                Map.entry("en", 1.0));
+        assertThat(EvaluateStage.inOwnLanguage(List.of(
+                        line("fr", french, english, ""),
+                        line("fr", french, french),
+                        line("zh", english),
+                        line("en", english),
+                        line("tlh", english))))
+                .containsExactly(Map.entry("fr", 0.75), Map.entry("zh", 0.0), Map.entry("en", 1.0));
         assertThat(EvaluateStage.inOwnLanguage(List.of(line("tlh", english)))).isEmpty();
-        assertThat(EvaluateStage.inOwnLanguage(List.of(line("en", "", " ", "\u200B", "...", "B")))).as("100 % of nothing").isEmpty();
+        assertThat(EvaluateStage.inOwnLanguage(List.of(line("en", "", " ", "\u200B", "...", "B"))))
+                .as("100 % of nothing")
+                .isEmpty();
     }
 }

@@ -33,7 +33,8 @@ class ExperimentFileTest {
                 dpo:
                   learning_rate: 1e-5
                 """);
-        ExperimentConfig config = ExperimentFile.read(file, Map.of("dpo.learning_rate", "2e-5", "dpo.lora_rank", "8", "seed", "7"));
+        ExperimentConfig config =
+                ExperimentFile.read(file, Map.of("dpo.learning_rate", "2e-5", "dpo.lora_rank", "8", "seed", "7"));
         assertThat(config.model()).isEqualTo(Path.of("base"));
         assertThat(config.questions()).hasSize(2);
         assertThat(config.sample().responses()).isEqualTo(4);
@@ -47,29 +48,53 @@ class ExperimentFileTest {
     void anOverrideMayGiveWhatTheFileLacks() throws IOException {
         Path file = file("questions: [en.jsonl]\noutput: out\n");
         assertThat(ExperimentFile.read(file, Map.of("model", "base")).model()).isEqualTo(Path.of("base"));
-        assertThatThrownBy(() -> ExperimentFile.read(file, Map.of())).isInstanceOf(CalmException.class).hasMessageContaining("model");
+        assertThatThrownBy(() -> ExperimentFile.read(file, Map.of()))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("model");
     }
 
     @Test
     void brokenYamlIsToldWithItsLine() throws IOException {
         Path tab = file("model: base\n\tquestions: [en.jsonl]\n");
-        assertThatThrownBy(() -> ExperimentFile.read(tab, Map.of())).hasMessageContaining("run.yaml:2").hasMessageContaining("TAB");
+        assertThatThrownBy(() -> ExperimentFile.read(tab, Map.of()))
+                .hasMessageContaining("run.yaml:2")
+                .hasMessageContaining("TAB");
         Path open = file("model: base\nquestions: [en.jsonl\noutput: out\n");
-        assertThatThrownBy(() -> ExperimentFile.read(open, Map.of())).hasMessageContaining("run.yaml:3").hasMessageContaining("expected ',' or ']'");
+        assertThatThrownBy(() -> ExperimentFile.read(open, Map.of()))
+                .hasMessageContaining("run.yaml:3")
+                .hasMessageContaining("expected ',' or ']'");
     }
 
     @Test
     void wrongValuesAreToldInPlainWords() throws IOException {
         String needed = "model: base\nquestions: en.jsonl\noutput: out\n";
-        assertThat(ExperimentFile.read(file(needed + "dpo:\n"), Map.of()).questions()).containsExactly(Path.of("en.jsonl"));
-        Map<String, String> problems = Map.of("seed: 1.5", "run.yaml:4: seed: 1.5 is no whole number", "sample: {responses: 2.7}", "sample.responses: 2.7 is no whole number",
-                "sample: {responses: 0}", "run.yaml: sample: responses must be at least 1", "dpo: 5", "dpo: here stands a section", "vote: {tie: coin}",
-                "vote.tie: coin is none of abstain, skip, language-order, logprob", "dpo: {learning_rate: fast}", "dpo.learning_rate: fast is no number",
-                "dpo: {lora_rank: -1}", "run.yaml: dpo: lora_rank must be at least 0", "dpo: {in_force: 3}", "unknown key 'dpo.in_force'");
+        assertThat(ExperimentFile.read(file(needed + "dpo:\n"), Map.of()).questions())
+                .containsExactly(Path.of("en.jsonl"));
+        Map<String, String> problems = Map.of(
+                "seed: 1.5",
+                "run.yaml:4: seed: 1.5 is no whole number",
+                "sample: {responses: 2.7}",
+                "sample.responses: 2.7 is no whole number",
+                "sample: {responses: 0}",
+                "run.yaml: sample: responses must be at least 1",
+                "dpo: 5",
+                "dpo: here stands a section",
+                "vote: {tie: coin}",
+                "vote.tie: coin is none of abstain, skip, language-order, logprob",
+                "dpo: {learning_rate: fast}",
+                "dpo.learning_rate: fast is no number",
+                "dpo: {lora_rank: -1}",
+                "run.yaml: dpo: lora_rank must be at least 0",
+                "dpo: {in_force: 3}",
+                "unknown key 'dpo.in_force'");
         for (Map.Entry<String, String> problem : problems.entrySet()) {
             Path file = file(needed + problem.getKey() + "\n");
-            assertThatThrownBy(() -> ExperimentFile.read(file, Map.of())).isInstanceOf(CalmException.class).hasMessageContaining(problem.getValue())
-                    .message().doesNotContain("jackson").doesNotContain("`");
+            assertThatThrownBy(() -> ExperimentFile.read(file, Map.of()))
+                    .isInstanceOf(CalmException.class)
+                    .hasMessageContaining(problem.getValue())
+                    .message()
+                    .doesNotContain("jackson")
+                    .doesNotContain("`");
         }
         Path file = file("model: base\nquestions: en.jsonl\noutput: ./base\n");
         assertThatThrownBy(() -> ExperimentFile.read(file, Map.of())).hasMessageContaining("the model's own folder");
@@ -78,35 +103,50 @@ class ExperimentFileTest {
     @Test
     void anUnknownKeyIsNamedWithItsLine() throws IOException {
         Path file = file("model: base\nquestions: [en.jsonl]\noutput: out\ndpo:\n  learnin_rate: 1\n");
-        assertThatThrownBy(() -> ExperimentFile.read(file, Map.of())).isInstanceOf(CalmException.class)
-                .hasMessageContaining("run.yaml:5").hasMessageContaining("dpo.learnin_rate").hasMessageContaining("learning_rate,");
+        assertThatThrownBy(() -> ExperimentFile.read(file, Map.of()))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("run.yaml:5")
+                .hasMessageContaining("dpo.learnin_rate")
+                .hasMessageContaining("learning_rate,");
         Path good = file("model: base\nquestions: [en.jsonl]\noutput: out\n");
-        assertThatThrownBy(() -> ExperimentFile.read(good, Map.of("dpo.beat", "1"))).isInstanceOf(CalmException.class)
-                .hasMessageContaining("--set").hasMessageContaining("dpo.beat")
+        assertThatThrownBy(() -> ExperimentFile.read(good, Map.of("dpo.beat", "1")))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("--set")
+                .hasMessageContaining("dpo.beat")
                 .matches(e -> ((CalmException) e).kind() == CalmException.Kind.USAGE);
     }
 
     @Test
     void wrongTypesAndBrokenYamlSayWhere() throws IOException {
         Path type = file("model: base\nquestions: [en.jsonl]\noutput: out\nseed: many\n");
-        assertThatThrownBy(() -> ExperimentFile.read(type, Map.of())).isInstanceOf(CalmException.class)
-                .hasMessageContaining("run.yaml:4").hasMessageContaining("seed");
+        assertThatThrownBy(() -> ExperimentFile.read(type, Map.of()))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("run.yaml:4")
+                .hasMessageContaining("seed");
         Path twice = file("model: base\nmodel: other\n");
-        assertThatThrownBy(() -> ExperimentFile.read(twice, Map.of())).isInstanceOf(CalmException.class).hasMessageContaining("run.yaml:2");
+        assertThatThrownBy(() -> ExperimentFile.read(twice, Map.of()))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("run.yaml:2");
         Path broken = file("model: [base\noutput: out\n");
-        assertThatThrownBy(() -> ExperimentFile.read(broken, Map.of())).isInstanceOf(CalmException.class).hasMessageContaining("run.yaml:2");
-        assertThatThrownBy(() -> ExperimentFile.read(folder.resolve("no.yaml"), Map.of())).hasMessageContaining("no such file");
+        assertThatThrownBy(() -> ExperimentFile.read(broken, Map.of()))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("run.yaml:2");
+        assertThatThrownBy(() -> ExperimentFile.read(folder.resolve("no.yaml"), Map.of()))
+                .hasMessageContaining("no such file");
     }
 
     /** The world of the demo is read by the same rules. */
     @Test
     void aWorldIsAFileToo() throws IOException {
-        WorldConfig world = world(file("languages: [es, ru, sw]\ncoverage: {language: {es: 0.5}}\ntexts: {walks: 0}\n"), Map.of("texts.guesses", "7"));
+        WorldConfig world = world(
+                file("languages: [es, ru, sw]\ncoverage: {language: {es: 0.5}}\ntexts: {walks: 0}\n"),
+                Map.of("texts.guesses", "7"));
         assertThat(world.hubs()).containsExactly("es", "ru");
         assertThat(world.coverage().get("language")).containsEntry("es", 0.5).containsEntry("ru", 0.3);
         assertThat(world.texts().walks()).isZero();
         assertThat(world.texts().guesses()).isEqualTo(7);
-        assertThat(world.texts().fictional()).isEqualTo(WorldConfig.standard().texts().fictional());
+        assertThat(world.texts().fictional())
+                .isEqualTo(WorldConfig.standard().texts().fictional());
         assertThat(world(null, Map.of())).isSameAs(WorldConfig.standard());
         assertThat(world(null, Map.of("held_out", "0.5")).heldOut()).isEqualTo(0.5);
     }
@@ -124,7 +164,10 @@ class ExperimentFileTest {
         """)
     void whatMakesNoWorldIsToldWithItsKey(String text, String where, String problem) throws IOException {
         Path file = file(text + "\n");
-        assertThatThrownBy(() -> world(file, Map.of())).isInstanceOf(CalmException.class).hasMessageContaining(where).hasMessageContaining(problem);
+        assertThatThrownBy(() -> world(file, Map.of()))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining(where)
+                .hasMessageContaining(problem);
     }
 
     private static WorldConfig world(Path file, Map<String, String> overrides) {

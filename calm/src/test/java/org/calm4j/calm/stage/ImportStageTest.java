@@ -33,12 +33,15 @@ class ImportStageTest {
         return imported(language, List.of(), false, contents);
     }
 
-    private ImportStage.Summary imported(String language, List<Path> parallel, boolean align, String... contents) throws IOException {
+    private ImportStage.Summary imported(String language, List<Path> parallel, boolean align, String... contents)
+            throws IOException {
         List<Path> files = new ArrayList<>();
         for (String content : contents) {
             files.add(Files.writeString(folder.resolve("in" + files.size()), content));
         }
-        return new ImportStage(files, language, parallel, align, folder.resolve("out.jsonl"), folder.resolve("report.jsonl")).run();
+        return new ImportStage(
+                        files, language, parallel, align, folder.resolve("out.jsonl"), folder.resolve("report.jsonl"))
+                .run();
     }
 
     private <T> List<T> out(Class<T> type) {
@@ -60,11 +63,22 @@ class ImportStageTest {
         assertThat(summary.problems()).containsExactly(Map.entry("unreadable", 3));
         assertThat(summary.examples().get(0).text()).contains("in0[2]").contains("options");
         assertThat(summary.examples().get(1).text()).contains("in0[3]").contains("(E) z");
-        assertThat(out(Question.class)).containsExactly(
-                new Question("0", "zh", "牙科诊所接待了患者？", List.of(new Choice("A", "镇"), new Choice("B", "密歇根州"), new Choice("C", "医院")), "C",
-                        null),
-                new Question("1", "zh", "Type A. or type B?\nWhich:", List.of(new Choice("A", "one\n  and a half"),
-                        new Choice("B", "two")), "B", null));
+        assertThat(out(Question.class))
+                .containsExactly(
+                        new Question(
+                                "0",
+                                "zh",
+                                "牙科诊所接待了患者？",
+                                List.of(new Choice("A", "镇"), new Choice("B", "密歇根州"), new Choice("C", "医院")),
+                                "C",
+                                null),
+                        new Question(
+                                "1",
+                                "zh",
+                                "Type A. or type B?\nWhich:",
+                                List.of(new Choice("A", "one\n  and a half"), new Choice("B", "two")),
+                                "B",
+                                null));
     }
 
     @Test
@@ -81,15 +95,23 @@ class ImportStageTest {
 
     @Test
     void commonsenseAndMedicalQuestions() throws IOException {
-        imported("en", "{\"id\":\"q7\",\"lang\":\"en\",\"question\":{\"stem\":\"Where?\",\"choices\":["
-                + "{\"label\":\"A\",\"text\":\"x\"},{\"label\":\"B\",\"text\":\"y\"}]},\"answerKey\":\"B\"}\n");
-        assertThat(out(Question.class)).containsExactly(
-                new Question("q7", "en", "Where?", List.of(new Choice("A", "x"), new Choice("B", "y")), "B", null));
-        imported("en", "{\"question\":\"What?\",\"answer\":\"y\",\"options\":{\"A\":\"x\",\"B\":\"y\"},\"answer_idx\":\"B\"}\n",
+        imported(
+                "en",
+                "{\"id\":\"q7\",\"lang\":\"en\",\"question\":{\"stem\":\"Where?\",\"choices\":["
+                        + "{\"label\":\"A\",\"text\":\"x\"},{\"label\":\"B\",\"text\":\"y\"}]},\"answerKey\":\"B\"}\n");
+        assertThat(out(Question.class))
+                .containsExactly(new Question(
+                        "q7", "en", "Where?", List.of(new Choice("A", "x"), new Choice("B", "y")), "B", null));
+        imported(
+                "en",
+                "{\"question\":\"What?\",\"answer\":\"y\",\"options\":{\"A\":\"x\",\"B\":\"y\"},\"answer_idx\":\"B\"}\n",
                 "{\"question\":\"Which?\",\"answer\":\"x\",\"options\":{\"A\":\"x\",\"B\":\"y\"}}\n");
-        assertThat(out(Question.class)).containsExactly(
-                new Question("0", "en", "What?", List.of(new Choice("A", "x"), new Choice("B", "y")), "B", null),
-                new Question("1", "en", "Which?", List.of(new Choice("A", "x"), new Choice("B", "y")), "A", null));
+        assertThat(out(Question.class))
+                .containsExactly(
+                        new Question(
+                                "0", "en", "What?", List.of(new Choice("A", "x"), new Choice("B", "y")), "B", null),
+                        new Question(
+                                "1", "en", "Which?", List.of(new Choice("A", "x"), new Choice("B", "y")), "A", null));
     }
 
     @Test
@@ -98,34 +120,40 @@ class ImportStageTest {
         JsonNode alpaca = out(JsonNode.class).getFirst();
         assertThat(alpaca.path("prompt").asText()).isEqualTo("Translate\nchat");
         assertThat(alpaca.path("completion").asText()).isEqualTo("cat");
-        imported("en", "[{\"conversations\":[{\"from\":\"human\",\"value\":\"hi\"},{\"from\":\"gpt\",\"value\":\"hello\"}]}]");
+        imported(
+                "en",
+                "[{\"conversations\":[{\"from\":\"human\",\"value\":\"hi\"},{\"from\":\"gpt\",\"value\":\"hello\"}]}]");
         JsonNode chat = out(JsonNode.class).getFirst();
         assertThat(chat.path("messages").findValuesAsText("role")).containsExactly("user", "assistant");
     }
 
-    private static final String CHOICES = "\"choices\":[{\"label\":\"A\",\"text\":\"x\"},{\"label\":\"B\",\"text\":\"y\"}]";
+    private static final String CHOICES =
+            "\"choices\":[{\"label\":\"A\",\"text\":\"x\"},{\"label\":\"B\",\"text\":\"y\"}]";
 
     private static String own(String id, String question, String answer) {
-        return "{\"id\":\"" + id + "\",\"language\":\"en\",\"question\":\"" + question + "\"," + CHOICES + ",\"answer\":\"" + answer
-                + "\"}\n";
+        return "{\"id\":\"" + id + "\",\"language\":\"en\",\"question\":\"" + question + "\"," + CHOICES
+                + ",\"answer\":\"" + answer + "\"}\n";
     }
 
     /** Each of the tables that are known, with what is odd about it. */
     @Test
     void tables() throws IOException {
-        List<Choice> four = List.of(new Choice("A", "1, 2"), new Choice("B", "3"), new Choice("C", "4"), new Choice("D", "5"));
+        List<Choice> four =
+                List.of(new Choice("A", "1, 2"), new Choice("B", "3"), new Choice("C", "4"), new Choice("D", "5"));
         Question expected = new Question("0", "de", "Was?\nJa \"das\"?", four, "B", null);
         // MMMLU: pandas' index without a name.
-        ImportStage.Summary summary = imported("DE_DE", ",Question,A,B,C,D,Answer,Subject\n0,\"Was?\nJa \"\"das\"\"?\",\"1, "
-                + "2\",3,4,5,B,x\n");
+        ImportStage.Summary summary = imported(
+                "DE_DE", ",Question,A,B,C,D,Answer,Subject\n0,\"Was?\nJa \"\"das\"\"?\",\"1, " + "2\",3,4,5,B,x\n");
         assertThat(summary.layout()).isEqualTo(Layout.MMLU);
         assertThat(out(Question.class)).containsExactly(expected);
         // MMLU: no line with names.
         imported("de", "\"Was?\nJa \"\"das\"\"?\",\"1, 2\",3,4,5,B\nQ,a,b,c,d,D\n");
         assertThat(out(Question.class)).hasSize(2).startsWith(expected);
         // Global-MMLU, and lists with the index of the answer.
-        imported("de", "{\"sample_id\":\"s/1\",\"question\":\"Was?\",\"option_a\":\"1\",\"option_b\":\"2\","
-                + "\"option_c\":\"3\",\"option_d\":\"4\",\"answer\":\"D\"}",
+        imported(
+                "de",
+                "{\"sample_id\":\"s/1\",\"question\":\"Was?\",\"option_a\":\"1\",\"option_b\":\"2\","
+                        + "\"option_c\":\"3\",\"option_d\":\"4\",\"answer\":\"D\"}",
                 "{\"question\":\"Wer?\",\"choices\":[\"0\",\"1\"],\"answer\":0}");
         assertThat(out(Question.class)).extracting(Question::id).containsExactly("s/1", "1");
         assertThat(out(Question.class)).extracting(Question::answer).containsExactly("D", "A");
@@ -138,11 +166,20 @@ class ImportStageTest {
                 + "\"mc_answer4\":\"d\",\"correct_answer_num\":\"3\",\"dialect\":\"zho_Hans\"}";
         ImportStage.Summary summary = imported(null, item);
         assertThat(summary.language()).as("told by the item").isEqualTo("zh");
-        assertThat(out(Question.class)).containsExactly(new Question("u#2", "zh", "P.\n\nQ?",
-                List.of(new Choice("A", "a"), new Choice("B", "b"), new Choice("C", "c"), new Choice("D", "d")), "C", null));
-        assertThatThrownBy(() -> imported("fr", item)).isInstanceOf(CalmException.class).hasMessageContaining("zho_Hans");
+        assertThat(out(Question.class))
+                .containsExactly(new Question(
+                        "u#2",
+                        "zh",
+                        "P.\n\nQ?",
+                        List.of(new Choice("A", "a"), new Choice("B", "b"), new Choice("C", "c"), new Choice("D", "d")),
+                        "C",
+                        null));
+        assertThatThrownBy(() -> imported("fr", item))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("zho_Hans");
         // Another passage of the same page is another question; the same line again is not.
-        summary = imported(null, item + "\n" + item.replace("P.", "R.") + "\n" + item + "\n" + item.replace("P.", "R.") + "\n");
+        summary = imported(
+                null, item + "\n" + item.replace("P.", "R.") + "\n" + item + "\n" + item.replace("P.", "R.") + "\n");
         assertThat(out(Question.class)).extracting(Question::id).containsExactly("u#2", "u#2#2");
         assertThat(summary.problems()).containsOnly(Map.entry("duplicate", 2));
     }
@@ -151,33 +188,56 @@ class ImportStageTest {
     @Test
     void bmlama() throws IOException {
         String head = "Prompt\tAns\tCandidate Ans\tSubject\n";
-        ImportStage.Summary summary = imported("en", head + "X was born in <mask>.\tRome\tParis, Bonn, Rome\tX\nY \"the\" Z died in "
-                + "<mask>.\tKiel\tBonn, Rome, Kiel\tY\nZ\tParis, Rome\tParis, Bonn, Rome\tZ\n");
+        ImportStage.Summary summary = imported(
+                "en",
+                head + "X was born in <mask>.\tRome\tParis, Bonn, Rome\tX\nY \"the\" Z died in "
+                        + "<mask>.\tKiel\tBonn, Rome, Kiel\tY\nZ\tParis, Rome\tParis, Bonn, Rome\tZ\n");
         assertThat(summary.layout()).isEqualTo(Layout.BMLAMA);
         assertThat(summary.examples().getFirst().text()).contains("in0:4").contains("more than one");
         List<Question> english = out(Question.class);
-        assertThat(english).extracting(Question::question).containsExactly("X was born in ___.", "Y \"the\" Z died in ___.");
-        assertThat(english.getFirst().choices()).extracting(Choice::text).containsExactlyInAnyOrder("Paris", "Bonn", "Rome");
+        assertThat(english)
+                .extracting(Question::question)
+                .containsExactly("X was born in ___.", "Y \"the\" Z died in ___.");
+        assertThat(english.getFirst().choices())
+                .extracting(Choice::text)
+                .containsExactlyInAnyOrder("Paris", "Bonn", "Rome");
         imported("it", head + "X è nato a <mask>.\tRoma\tParigi, Bonn, Roma\tX\nY\tKiel\tBonn, Roma, Kiel\tY\n");
-        assertThat(out(Question.class)).extracting(Question::answer).isEqualTo(english.stream().map(Question::answer).toList());
+        assertThat(out(Question.class))
+                .extracting(Question::answer)
+                .isEqualTo(english.stream().map(Question::answer).toList());
     }
 
     /** The same question in all the ways in which options stand in a text. */
     @ParameterizedTest
-    @ValueSource(strings = {"Was?\\nA. ja\\nB. nein\\nC. A oder B\\n", "Was?\\r\\n(A) ja\\r\\n(B) nein\\r\\n(C) A oder B",
-            "Was?\\nA: ja\\nB: nein\\nC: A oder B",
-        "Was?\\nA、ja\\nB、nein\\nC、A oder B", "Was?\\nＡ．ja\\nＢ．nein\\nＣ．A oder B", "Was?\\n（Ａ）ja\\n（Ｂ）nein\\n（Ｃ）A oder B",
+    @ValueSource(
+            strings = {
+                "Was?\\nA. ja\\nB. nein\\nC. A oder B\\n",
+                "Was?\\r\\n(A) ja\\r\\n(B) nein\\r\\n(C) A oder B",
+                "Was?\\nA: ja\\nB: nein\\nC: A oder B",
+                "Was?\\nA、ja\\nB、nein\\nC、A oder B",
+                "Was?\\nＡ．ja\\nＢ．nein\\nＣ．A oder B",
+                "Was?\\n（Ａ）ja\\n（Ｂ）nein\\n（Ｃ）A oder B",
                 "Was?\\nA：ja\\nB：nein\\nC：A oder B",
-        "Was?\\n A ) ja\\n B ) nein\\n C ) A oder B", "Was?\\n[A] ja\\n[B] nein\\n[C] A oder B", "Was? A. ja B. nein C. A oder B",
+                "Was?\\n A ) ja\\n B ) nein\\n C ) A oder B",
+                "Was?\\n[A] ja\\n[B] nein\\n[C] A oder B",
+                "Was? A. ja B. nein C. A oder B",
                 "Was? (A) ja (B) nein (C) A oder B",
-        "Frage: Was?\\nA. ja\\nB. nein\\nC. A oder B\\n\\nAntwort:"})
+                "Frage: Was?\\nA. ja\\nB. nein\\nC. A oder B\\n\\nAntwort:"
+            })
     void optionsInText(String input) throws IOException {
         for (String output : List.of("B", "B. nein", "(B) nein", "(B) nein\\n\\\"", "Ｂ", "（Ｂ）nein", "nein", "b")) {
-            ImportStage.Summary summary = imported("de", "[{\"instruction\":\"Wähle.\",\"input\":\"" + input + "\",\"output\":\"" + output
-                    + "\"}]");
+            ImportStage.Summary summary = imported(
+                    "de", "[{\"instruction\":\"Wähle.\",\"input\":\"" + input + "\",\"output\":\"" + output + "\"}]");
             assertThat(summary.layout()).isEqualTo(Layout.CALM_QUESTIONS);
-            assertThat(out(Question.class)).as(output).containsExactly(new Question("0", "de", "Was?",
-                    List.of(new Choice("A", "ja"), new Choice("B", "nein"), new Choice("C", "A oder B")), "B", null));
+            assertThat(out(Question.class))
+                    .as(output)
+                    .containsExactly(new Question(
+                            "0",
+                            "de",
+                            "Was?",
+                            List.of(new Choice("A", "ja"), new Choice("B", "nein"), new Choice("C", "A oder B")),
+                            "B",
+                            null));
         }
     }
 
@@ -212,8 +272,10 @@ class ImportStageTest {
         """)
     void optionsWithOtherLabels(String options, String outputs) throws IOException {
         for (String output : outputs.split(";")) {
-            ImportStage.Summary summary = imported("de", "[{\"instruction\":\"Wähle.\",\"input\":\"Was?\\n" + options + "\",\"output\":\""
-                    + output + "\"}]");
+            ImportStage.Summary summary = imported(
+                    "de",
+                    "[{\"instruction\":\"Wähle.\",\"input\":\"Was?\\n" + options + "\",\"output\":\"" + output
+                            + "\"}]");
             assertThat(summary.layout()).as(output).isEqualTo(Layout.CALM_QUESTIONS);
             Question question = out(Question.class).getFirst();
             assertThat(question.question()).isEqualTo("Was?");
@@ -225,21 +287,32 @@ class ImportStageTest {
 
     /** Lists that are no options, and outputs that are none of them. */
     @ParameterizedTest
-    @ValueSource(strings = {"Sort these.\\n1. pear\\n2. apple|1. apple\\n2. pear",
-        "Sum\\n1. two\\n2. three|5", "Steps\\na) stir\\nb) heat|First stir.",
-        "Times:\\n1:30 tea\\n2:30 cake|2", "Weights\\n1.5 kg\\n2.5 kg|2"})
+    @ValueSource(
+            strings = {
+                "Sort these.\\n1. pear\\n2. apple|1. apple\\n2. pear",
+                "Sum\\n1. two\\n2. three|5",
+                "Steps\\na) stir\\nb) heat|First stir.",
+                "Times:\\n1:30 tea\\n2:30 cake|2",
+                "Weights\\n1.5 kg\\n2.5 kg|2"
+            })
     void listsToTrainOn(String item) throws IOException {
         String[] parts = item.split("\\|");
-        assertThat(imported("en", "[{\"instruction\":\"Do.\",\"input\":\"" + parts[0] + "\",\"output\":\"" + parts[1] + "\"}]").layout())
+        assertThat(imported(
+                                "en",
+                                "[{\"instruction\":\"Do.\",\"input\":\"" + parts[0] + "\",\"output\":\"" + parts[1]
+                                        + "\"}]")
+                        .layout())
                 .isEqualTo(Layout.ALPACA);
     }
 
     /** The label counts; one beside the text of another option is neither. */
     @Test
     void anOutputThatContradictsItself() throws IOException {
-        ImportStage.Summary summary = imported("en", "[{\"instruction\":\"\",\"input\":\"Q\\n1. 3\\n2. 1\\n3. 2\",\"output\":\"3\"},"
-                + "{\"instruction\":\"\",\"input\":\"Q\\nA. x\\nB. y\",\"output\":\"A. y\"},"
-                + "{\"instruction\":\"\",\"input\":\"Q\\nA. x\\nB. y\",\"output\":\"1\"}]");
+        ImportStage.Summary summary = imported(
+                "en",
+                "[{\"instruction\":\"\",\"input\":\"Q\\n1. 3\\n2. 1\\n3. 2\",\"output\":\"3\"},"
+                        + "{\"instruction\":\"\",\"input\":\"Q\\nA. x\\nB. y\",\"output\":\"A. y\"},"
+                        + "{\"instruction\":\"\",\"input\":\"Q\\nA. x\\nB. y\",\"output\":\"1\"}]");
         assertThat(out(Question.class)).extracting(Question::answer).containsExactly("C");
         assertThat(summary.skipped()).isEqualTo(2);
     }
@@ -247,15 +320,21 @@ class ImportStageTest {
     /** Responses name the labels that the model saw. */
     @Test
     void responsesWithOtherLabels() throws IOException {
-        imported("en", "[{\"instruction\":\"\",\"input\":\"Q\\n1. red\\n2. blue\\n3. green\",\"output\":\"2\",\"pred\":"
-                + "[\"Answer: 2\",\"The answer is 3.\",\"It is blue.\",\"none\"]}]");
-        assertThat(out(Samples.class).getFirst().responses()).extracting(Samples.Response::answer).containsExactly("B", "C", "B", null);
+        imported(
+                "en",
+                "[{\"instruction\":\"\",\"input\":\"Q\\n1. red\\n2. blue\\n3. green\",\"output\":\"2\",\"pred\":"
+                        + "[\"Answer: 2\",\"The answer is 3.\",\"It is blue.\",\"none\"]}]");
+        assertThat(out(Samples.class).getFirst().responses())
+                .extracting(Samples.Response::answer)
+                .containsExactly("B", "C", "B", null);
     }
 
     /** What looks like an option before the options is the question's; six options are six. */
     @Test
     void aQuestionThatTalksOfOptions() throws IOException {
-        imported("en", "[{\"instruction\":\"\",\"input\":\"Vitamin\\nA. is an option?\\nB. too?\\nWhich:\\nA. x\\nB. y\\nC. z\\nD. u\\nE. v\\nF. w\",\"output\":\"F\"}]");
+        imported(
+                "en",
+                "[{\"instruction\":\"\",\"input\":\"Vitamin\\nA. is an option?\\nB. too?\\nWhich:\\nA. x\\nB. y\\nC. z\\nD. u\\nE. v\\nF. w\",\"output\":\"F\"}]");
         Question question = out(Question.class).getFirst();
         assertThat(question.question()).isEqualTo("Vitamin\nA. is an option?\nB. too?\nWhich:");
         assertThat(question.choices()).extracting(Choice::text).containsExactly("x", "y", "z", "u", "v", "w");
@@ -265,10 +344,16 @@ class ImportStageTest {
     /** Windows wrote the file: a byte order mark, and two characters at the end of a line. */
     @Test
     void byteOrderMarksAndLineEnds() throws IOException {
-        imported("zh", "\uFEFF[{\"instruction\":\"a\",\"input\":\"Q\\r\\nA. x\\r\\nB. y\",\r\n\"output\":\"A\",\"pred\":[\"答案：Ｂ\"]}]\r\n");
-        assertThat(out(Samples.class).getFirst().responses().getFirst().answer()).isEqualTo("B");
+        imported(
+                "zh",
+                "\uFEFF[{\"instruction\":\"a\",\"input\":\"Q\\r\\nA. x\\r\\nB. y\",\r\n\"output\":\"A\",\"pred\":[\"答案：Ｂ\"]}]\r\n");
+        assertThat(out(Samples.class).getFirst().responses().getFirst().answer())
+                .isEqualTo("B");
         assertThat(out(Samples.class).getFirst().choices()).containsExactly(new Choice("A", "x"), new Choice("B", "y"));
-        imported("en", "\uFEFF" + own("1", "Q", "A").replace("\n", "\r\n") + "\r\n" + own("2", "R", "B").replace("\n", "\r\n"));
+        imported(
+                "en",
+                "\uFEFF" + own("1", "Q", "A").replace("\n", "\r\n") + "\r\n"
+                        + own("2", "R", "B").replace("\n", "\r\n"));
         assertThat(out(Question.class)).extracting(Question::id).containsExactly("1", "2");
         imported("en", "\uFEFFQuestion,A,B,C,D,Answer,Subject\r\nQ,1,2,3,4,C,x\r\n");
         assertThat(out(Question.class).getFirst().answer()).isEqualTo("C");
@@ -277,29 +362,45 @@ class ImportStageTest {
     /** CommonsenseQA and MedQA as the hub has them. */
     @Test
     void formsOfTheHub() throws IOException {
-        ImportStage.Summary summary = imported("en", "{\"id\":\"q7\",\"question\":\"Where?\",\"question_concept\":\"x\",\"choices\":{\"label\":[\"A\",\"B\"],"
-                + "\"text\":[\"x\",\"y\"]},\"answerKey\":\"B\"}");
+        ImportStage.Summary summary = imported(
+                "en",
+                "{\"id\":\"q7\",\"question\":\"Where?\",\"question_concept\":\"x\",\"choices\":{\"label\":[\"A\",\"B\"],"
+                        + "\"text\":[\"x\",\"y\"]},\"answerKey\":\"B\"}");
         assertThat(summary.layout()).isEqualTo(Layout.COMMONSENSE_QA);
-        Question expected = new Question("q7", "en", "Where?", List.of(new Choice("A", "x"), new Choice("B", "y")), "B", null);
+        Question expected =
+                new Question("q7", "en", "Where?", List.of(new Choice("A", "x"), new Choice("B", "y")), "B", null);
         assertThat(out(Question.class)).containsExactly(expected);
-        imported("en", "{\"id\":\"q7\",\"lang\":\"en\",\"question\":{\"stem\":\"Where?\",\"choices\":{\"label\":[\"A\",\"B\"],\"text\":[\"x\",\"y\"]}},\"answerKey\":\"B\"}");
+        imported(
+                "en",
+                "{\"id\":\"q7\",\"lang\":\"en\",\"question\":{\"stem\":\"Where?\",\"choices\":{\"label\":[\"A\",\"B\"],\"text\":[\"x\",\"y\"]}},\"answerKey\":\"B\"}");
         assertThat(out(Question.class)).containsExactly(expected);
-        summary = imported("en", "{\"id\":\"q7\",\"meta_info\":\"step1\",\"question\":\"Where?\",\"answer_idx\":\"B\",\"answer\":\"y\",\"options\":["
-                + "{\"key\":\"A\",\"value\":\"x\"},{\"key\":\"B\",\"value\":\"y\"}]}");
+        summary = imported(
+                "en",
+                "{\"id\":\"q7\",\"meta_info\":\"step1\",\"question\":\"Where?\",\"answer_idx\":\"B\",\"answer\":\"y\",\"options\":["
+                        + "{\"key\":\"A\",\"value\":\"x\"},{\"key\":\"B\",\"value\":\"y\"}]}");
         assertThat(summary.layout()).isEqualTo(Layout.MEDQA);
         assertThat(out(Question.class)).containsExactly(expected);
         // Test sets keep the answers to themselves.
-        imported("en", "{\"id\":\"q7\",\"question\":{\"stem\":\"Where?\",\"choices\":[{\"label\":\"A\",\"text\":\"x\"},{\"label\":\"B\",\"text\":\"y\"}]},\"answerKey\":\"\"}");
+        imported(
+                "en",
+                "{\"id\":\"q7\",\"question\":{\"stem\":\"Where?\",\"choices\":[{\"label\":\"A\",\"text\":\"x\"},{\"label\":\"B\",\"text\":\"y\"}]},\"answerKey\":\"\"}");
         assertThat(out(Question.class).getFirst().answer()).isNull();
     }
 
     @Test
     void tellsWhatIsOdd() throws IOException {
-        ImportStage.Summary summary = imported("en", own("1", "Q", "A") + own("1", "Q", "A") + own("1", "Q", "B") + own("2", "Q", "A")
-                + own("3", "Q", "B")
-                + "{\"id\":\"4\",\"question\":\"R\",\"choices\":[{\"label\":\"A\",\"text\":\"x\"},{\"label\":\"B\",\"text\":\"x\"}]}");
-        assertThat(summary.problems()).containsOnly(Map.entry("duplicate", 1), Map.entry("contradiction", 1), Map.entry("repeated", 1),
-                Map.entry("repeated with another answer", 1), Map.entry("same options", 1));
+        ImportStage.Summary summary = imported(
+                "en",
+                own("1", "Q", "A") + own("1", "Q", "A") + own("1", "Q", "B") + own("2", "Q", "A")
+                        + own("3", "Q", "B")
+                        + "{\"id\":\"4\",\"question\":\"R\",\"choices\":[{\"label\":\"A\",\"text\":\"x\"},{\"label\":\"B\",\"text\":\"x\"}]}");
+        assertThat(summary.problems())
+                .containsOnly(
+                        Map.entry("duplicate", 1),
+                        Map.entry("contradiction", 1),
+                        Map.entry("repeated", 1),
+                        Map.entry("repeated with another answer", 1),
+                        Map.entry("same options", 1));
         assertThat(summary.items()).isEqualTo(4);
         assertThat(summary.skipped()).isEqualTo(2);
         assertThat(out(Question.class)).extracting(Question::id).containsExactly("1", "2", "3", "4");
@@ -308,9 +409,12 @@ class ImportStageTest {
 
     @Test
     void comparesWithAnotherLanguage() throws IOException {
-        Path other = Files.writeString(folder.resolve("en.jsonl"), own("1", "Q", "A") + own("2", "R", "B") + own("4", "S", "A"));
-        ImportStage.Summary summary = imported("en", List.of(other), false, own("1", "Q", "A") + own("2", "R", "A") + own("3", "T", "A"));
-        assertThat(summary.problems()).containsOnly(Map.entry("differs", 1), Map.entry("extra", 1), Map.entry("missing", 1));
+        Path other = Files.writeString(
+                folder.resolve("en.jsonl"), own("1", "Q", "A") + own("2", "R", "B") + own("4", "S", "A"));
+        ImportStage.Summary summary =
+                imported("en", List.of(other), false, own("1", "Q", "A") + own("2", "R", "A") + own("3", "T", "A"));
+        assertThat(summary.problems())
+                .containsOnly(Map.entry("differs", 1), Map.entry("extra", 1), Map.entry("missing", 1));
         assertThat(summary.items()).isEqualTo(3);
     }
 
@@ -322,22 +426,31 @@ class ImportStageTest {
         for (int i = 0; i < 30; i++) {
             String answer = i % 3 == 0 ? "A" : "B";
             english.add(own(String.valueOf(i), "Take " + (i * 7 + 3) + " of " + i * i, answer));
-            french.add("{\"question\":\"Prenez " + (i * 7 + 3) + " de " + i * i + "\"," + CHOICES + ",\"answer\":\"" + answer + "\"}\n");
+            french.add("{\"question\":\"Prenez " + (i * 7 + 3) + " de " + i * i + "\"," + CHOICES + ",\"answer\":\""
+                    + answer + "\"}\n");
         }
         french.remove(20);
         french.add(10, "{\"question\":\"De trop\"," + CHOICES + ",\"answer\":\"B\"}\n");
         Path other = Files.writeString(folder.resolve("en.jsonl"), String.join("", english));
-        assertThat(imported("fr", List.of(other), false, String.join("", french)).problems()).containsKey("differs");
+        assertThat(imported("fr", List.of(other), false, String.join("", french))
+                        .problems())
+                .containsKey("differs");
         ImportStage.Summary summary = imported("fr", List.of(other), true, String.join("", french));
         assertThat(summary.problems()).containsOnly(Map.entry("extra", 1), Map.entry("missing", 1));
-        assertThat(out(Question.class)).filteredOn(question -> question.id().equals("25")).singleElement()
+        assertThat(out(Question.class))
+                .filteredOn(question -> question.id().equals("25"))
+                .singleElement()
                 .matches(question -> question.question().equals("Prenez 178 de 625"));
-        assertThat(out(Question.class)).extracting(Question::id).contains("fr-only-10").doesNotContain("20");
+        assertThat(out(Question.class))
+                .extracting(Question::id)
+                .contains("fr-only-10")
+                .doesNotContain("20");
         assertThatThrownBy(() -> imported("fr", List.of(), true, "")).hasMessageContaining("--parallel");
     }
 
     private String answers() {
-        return out(Question.class).stream().map(question -> question.answer() == null ? "-" : question.answer())
+        return out(Question.class).stream()
+                .map(question -> question.answer() == null ? "-" : question.answer())
                 .collect(Collectors.joining());
     }
 
@@ -350,7 +463,9 @@ class ImportStageTest {
         assertThat(summary.skipped()).isZero();
         assertThat(answers()).isEqualTo(answers);
         if (items.contains("Q?\",\"options\":[\"(A)w")) {
-            assertThat(out(Question.class).getFirst().choices()).extracting(Choice::text).containsExactly("w", "x", "y", "z");
+            assertThat(out(Question.class).getFirst().choices())
+                    .extracting(Choice::text)
+                    .containsExactly("w", "x", "y", "z");
         }
         assertThat(summary.notes()).noneMatch(note -> answers.matches(".*[A-Z].*") && note.contains("no item"));
         if (answers.equals("-")) {
@@ -371,49 +486,70 @@ class ImportStageTest {
     void whatNumbersForAnswersMean() throws IOException {
         ImportStage.Summary summary = imported("ko", numbered(1, 4, 2));
         assertThat(answers()).isEqualTo("ADB");
-        assertThat(summary.notes()).singleElement().asString().contains("places from 1").contains("--answers-from text");
+        assertThat(summary.notes())
+                .singleElement()
+                .asString()
+                .contains("places from 1")
+                .contains("--answers-from text");
         // KMMLU's columns end with D, which is no answer.
         imported("ko", "question,answer,A,B,C,D\nQ,4,40,30,20,10\nR,1,4,3,2,1\n");
         assertThat(answers()).isEqualTo("DA");
-        assertThat(imported("ko", numbered(3, 0, 2)).notes()).singleElement().asString().contains("places from 0");
+        assertThat(imported("ko", numbered(3, 0, 2)).notes())
+                .singleElement()
+                .asString()
+                .contains("places from 0");
         assertThat(answers()).isEqualTo("DAC");
         summary = imported("ko", numbered(0, 4, 2));
         assertThat(answers()).isEqualTo("AC");
         assertThat(summary.examples().getFirst().text()).contains("in0:3").contains("from 0 on");
-        assertThatThrownBy(() -> imported("ko", numbered(1, 3, 2))).isInstanceOfSatisfying(CalmException.class, e -> assertThat(e.kind())
-                .isEqualTo(CalmException.Kind.BAD_INPUT)).hasMessageContaining("from 1 to 3").hasMessageContaining("--answers-from");
+        assertThatThrownBy(() -> imported("ko", numbered(1, 3, 2)))
+                .isInstanceOfSatisfying(
+                        CalmException.class, e -> assertThat(e.kind()).isEqualTo(CalmException.Kind.BAD_INPUT))
+                .hasMessageContaining("from 1 to 3")
+                .hasMessageContaining("--answers-from");
         Path file = Files.writeString(folder.resolve("three.csv"), numbered(1, 3, 2));
         for (String[] said : new String[][] {{"0", "BDC"}, {"1", "ACB"}, {"text", "DBC"}}) {
             new ImportStage(List.of(file), "ko", said[0], List.of(), false, folder.resolve("out.jsonl"), null).run();
             assertThat(answers()).as(said[0]).isEqualTo(said[1]);
         }
-        assertThatThrownBy(() -> new ImportStage(List.of(file), "ko", "2", List.of(), false, folder.resolve("out.jsonl"), null).run())
+        assertThatThrownBy(() -> new ImportStage(
+                                List.of(file), "ko", "2", List.of(), false, folder.resolve("out.jsonl"), null)
+                        .run())
                 .hasMessageContaining("--answers-from");
         // A text among texts that are numbers may be either.
-        assertThatThrownBy(() -> imported("en", "{\"question\":\"1+1\",\"choices\":[\"3\",\"4\",\"2\",\"1\"],\"answer\":\"1\"}"))
+        assertThatThrownBy(() ->
+                        imported("en", "{\"question\":\"1+1\",\"choices\":[\"3\",\"4\",\"2\",\"1\"],\"answer\":\"1\"}"))
                 .hasMessageContaining("--answers-from");
-        assertThat(imported("en", "{\"question\":\"9*9\",\"choices\":[\"80\",\"81\"],\"answer\":\"81\"}").notes())
-                .singleElement().asString().contains("texts");
+        assertThat(imported("en", "{\"question\":\"9*9\",\"choices\":[\"80\",\"81\"],\"answer\":\"81\"}")
+                        .notes())
+                .singleElement()
+                .asString()
+                .contains("texts");
         assertThat(answers()).isEqualTo("B");
     }
 
     /** An option without a text does not cut off those behind it. */
     @ParameterizedTest
-    @ValueSource(strings = {"{\"question\":\"Q\",\"A\":\"w\",\"B\":null,\"C\":\"y\",\"D\":\"z\",\"answer\":\"D\"}",
-        "{\"question\":\"Q\",\"choices\":[\"w\",null,\"y\",\"z\"],\"answer\":3}",
-        "{\"question\":\"Q\",\"A\":\"w\",\"B\":\"\",\"C\":\"y\",\"D\":\"z\","
-            + "\"E\":null,\"answer\":\"D\"}", "question,A,B,C,D,answer\nQ,w,,y,z,D\n",
-        "{\"question\":\"Q\",\"opa\":\"w\",\"opb\":null,\"opc\":\"y\",\"opd\":\"z\",\"cop\":4}"})
+    @ValueSource(
+            strings = {
+                "{\"question\":\"Q\",\"A\":\"w\",\"B\":null,\"C\":\"y\",\"D\":\"z\",\"answer\":\"D\"}",
+                "{\"question\":\"Q\",\"choices\":[\"w\",null,\"y\",\"z\"],\"answer\":3}",
+                "{\"question\":\"Q\",\"A\":\"w\",\"B\":\"\",\"C\":\"y\",\"D\":\"z\"," + "\"E\":null,\"answer\":\"D\"}",
+                "question,A,B,C,D,answer\nQ,w,,y,z,D\n",
+                "{\"question\":\"Q\",\"opa\":\"w\",\"opb\":null,\"opc\":\"y\",\"opd\":\"z\",\"cop\":4}"
+            })
     void anOptionWithoutAText(String item) throws IOException {
         ImportStage.Summary summary = imported("en", item);
-        assertThat(out(Question.class).getFirst().choices()).containsExactly(new Choice("A", "w"), new Choice("C", "y"),
-                new Choice("D", "z"));
+        assertThat(out(Question.class).getFirst().choices())
+                .containsExactly(new Choice("A", "w"), new Choice("C", "y"), new Choice("D", "z"));
         assertThat(answers()).isEqualTo("D");
         assertThat(summary.problems()).containsOnly(Map.entry("empty option", 1));
-        assertThatThrownBy(() -> imported("en", "{\"question\":\"Q\",\"A\":\"w\",\"B\":null,\"C\":\"y\",\"answer\":\"B\"}"))
+        assertThatThrownBy(() ->
+                        imported("en", "{\"question\":\"Q\",\"A\":\"w\",\"B\":null,\"C\":\"y\",\"answer\":\"B\"}"))
                 .hasMessageContaining("none of the labels");
         assertThat(imported("en", "{\"question\":\"Q\",\"A\":\"w\",\"B\":\"x\",\"C\":null,\"D\":null,\"answer\":\"B\"}")
-                .problems()).isEmpty();
+                        .problems())
+                .isEmpty();
     }
 
     /** The right one stands first in the file; here it stands where the id puts it. */
@@ -426,25 +562,34 @@ class ImportStageTest {
             items.append(String.format(item, i));
         }
         assertThat(imported("en", items.toString()).layout()).isEqualTo(Layout.TRUTHFUL_QA);
-        assertThat(out(Question.class)).allMatch(question -> question.choices().contains(new Choice(question.answer(), "right")));
+        assertThat(out(Question.class))
+                .allMatch(question -> question.choices().contains(new Choice(question.answer(), "right")));
         assertThat(answers().chars().distinct().count()).isEqualTo(4);
     }
 
     @Test
     void answersThatContradictEachOther() throws IOException {
-        ImportStage.Summary summary = imported("en", "{\"question\":\"Q\",\"options\":[\"a\",\"b\"],\"answer\":\"A\",\"answer_index\":1}\n"
-                + "{\"question\":\"R\",\"options\":[\"a\",\"b\"],\"answer\":\"A\",\"answer_index\":0}");
+        ImportStage.Summary summary = imported(
+                "en",
+                "{\"question\":\"Q\",\"options\":[\"a\",\"b\"],\"answer\":\"A\",\"answer_index\":1}\n"
+                        + "{\"question\":\"R\",\"options\":[\"a\",\"b\"],\"answer\":\"A\",\"answer_index\":0}");
         assertThat(summary.skipped()).isEqualTo(1);
         assertThat(summary.examples().getFirst().text()).contains("answer_index 1 is B");
-        assertThatThrownBy(() -> imported("en", "{\"question\":\"Q\",\"options\":[\"a\",\"b\"],\"answer\":[\"A\",\"B\"]}"))
+        assertThatThrownBy(
+                        () -> imported("en", "{\"question\":\"Q\",\"options\":[\"a\",\"b\"],\"answer\":[\"A\",\"B\"]}"))
                 .hasMessageContaining("more than one answer");
     }
 
     /** Separators too many or too few in the line with the names, as BMLAMA17's Chinese file has one. */
     @ParameterizedTest
-    @ValueSource(strings = {"Prompt\tAns\tCandidate Ans\tSubject\t",
-        "\tPrompt\tAns\tCandidate Ans\tSubject", "Prompt\t\tAns\tCandidate Ans\tSubject",
-        "Prompt\tAns\tCandidate Ans", "Prompt\tAns\tCandidate Ans\tSubject"})
+    @ValueSource(
+            strings = {
+                "Prompt\tAns\tCandidate Ans\tSubject\t",
+                "\tPrompt\tAns\tCandidate Ans\tSubject",
+                "Prompt\t\tAns\tCandidate Ans\tSubject",
+                "Prompt\tAns\tCandidate Ans",
+                "Prompt\tAns\tCandidate Ans\tSubject"
+            })
     void headersThatDoNotFit(String head) throws IOException {
         imported("zh", head + "\nX 出生在 <mask>\t罗马\t巴黎, 波恩, 罗马\tX\nY 出生在 <mask>\t基尔\t波恩, 罗马, 基尔\tY\t\t\n");
         List<Question> questions = out(Question.class);
@@ -458,39 +603,61 @@ class ImportStageTest {
         imported("en", "question,A,B,answer\n0,Q,x,y,B\n1,R,z,u,A\n");
         assertThat(out(Question.class)).extracting(Question::question).containsExactly("Q", "R");
         assertThat(out(Question.class)).extracting(Question::answer).containsExactly("B", "A");
-        assertThatThrownBy(() -> imported("en", "index,question,A,B,answer\n0,Q,x,y,B\nR,z,u,A\n")).hasMessageContaining("in0:3");
-        assertThatThrownBy(() -> imported("en", ",question,A,B,answer\n0,Q,x,y,B\nR,z,u,A\n")).hasMessageContaining("in0:3");
+        assertThatThrownBy(() -> imported("en", "index,question,A,B,answer\n0,Q,x,y,B\nR,z,u,A\n"))
+                .hasMessageContaining("in0:3");
+        assertThatThrownBy(() -> imported("en", ",question,A,B,answer\n0,Q,x,y,B\nR,z,u,A\n"))
+                .hasMessageContaining("in0:3");
     }
 
     @ParameterizedTest
     @CsvSource({"PAR1, Parquet", "'PK\3\4', ZIP", "'\u001f\u008b', gzip"})
     void whatIsNotReadIsSaid(String magic, String name) throws IOException {
-        Path file = Files.write(folder.resolve("x.parquet"), (magic + "\0\0\0\0").getBytes(StandardCharsets.ISO_8859_1));
-        assertThatThrownBy(() -> new ImportStage(List.of(file), "en", List.of(), false, folder.resolve("out"), null).run())
-                .isInstanceOf(CalmException.class).hasMessageContaining(name).hasMessageContaining("JSON Lines");
+        Path file =
+                Files.write(folder.resolve("x.parquet"), (magic + "\0\0\0\0").getBytes(StandardCharsets.ISO_8859_1));
+        assertThatThrownBy(
+                        () -> new ImportStage(List.of(file), "en", List.of(), false, folder.resolve("out"), null).run())
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining(name)
+                .hasMessageContaining("JSON Lines");
     }
 
     @Test
     void brokenTablesSayWhere() {
-        assertThatThrownBy(() -> imported("en", "question,A,B,answer\nQ,a,b,A\nQ,a,b\n")).isInstanceOf(CalmException.class)
+        assertThatThrownBy(() -> imported("en", "question,A,B,answer\nQ,a,b,A\nQ,a,b\n"))
+                .isInstanceOf(CalmException.class)
                 .hasMessageContaining("in0:3")
                 .hasMessageContaining("3 cells");
-        assertThatThrownBy(() -> imported("en", "nonsense")).isInstanceOf(CalmException.class).hasMessageContaining("in0:1");
-        assertThatThrownBy(() -> imported("en", "[{\"id\":1},\n\n oops]")).isInstanceOf(CalmException.class).hasMessageContaining("in0:3");
-        assertThatThrownBy(() -> imported("en", "question,A,B,answer\n\"Q,a,b,A\n")).isInstanceOf(CalmException.class)
+        assertThatThrownBy(() -> imported("en", "nonsense"))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("in0:1");
+        assertThatThrownBy(() -> imported("en", "[{\"id\":1},\n\n oops]"))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("in0:3");
+        assertThatThrownBy(() -> imported("en", "question,A,B,answer\n\"Q,a,b,A\n"))
+                .isInstanceOf(CalmException.class)
                 .hasMessageContaining("in0:2");
     }
 
     @Test
     void whatIsUnknownOrMixedIsAnError() {
-        assertThatThrownBy(() -> imported("en", "[{\"a\":1}]")).isInstanceOf(CalmException.class).hasMessageContaining("in0[0]");
-        assertThatThrownBy(() -> imported("en", "[]")).isInstanceOf(CalmException.class).hasMessageContaining("no items");
-        assertThatThrownBy(() -> imported("klingon", "[]")).isInstanceOf(CalmException.class).hasMessageContaining("ISO 639-1");
-        assertThatThrownBy(() -> imported("en", "[{\"conversations\":[]}]")).isInstanceOf(CalmException.class)
+        assertThatThrownBy(() -> imported("en", "[{\"a\":1}]"))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("in0[0]");
+        assertThatThrownBy(() -> imported("en", "[]"))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("no items");
+        assertThatThrownBy(() -> imported("klingon", "[]"))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("ISO 639-1");
+        assertThatThrownBy(() -> imported("en", "[{\"conversations\":[]}]"))
+                .isInstanceOf(CalmException.class)
                 .hasMessageContaining("without turns");
-        assertThatThrownBy(() -> imported("en", "[{\"instruction\":\"a\",\"output\":\"b\"},"
-                + "{\"question\":\"?\",\"options\":{\"A\":\"x\"}}]"))
-                .isInstanceOf(CalmException.class).hasMessageContaining("in0[1]");
+        assertThatThrownBy(() -> imported(
+                        "en",
+                        "[{\"instruction\":\"a\",\"output\":\"b\"},"
+                                + "{\"question\":\"?\",\"options\":{\"A\":\"x\"}}]"))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("in0[1]");
         assertThat(folder.resolve("out.jsonl")).doesNotExist();
     }
 }

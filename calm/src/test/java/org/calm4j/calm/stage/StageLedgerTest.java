@@ -25,13 +25,14 @@ import org.junit.jupiter.api.io.TempDir;
 class StageLedgerTest {
     @TempDir
     Path folder;
+
     private final List<String> ran = new ArrayList<>();
     private OutputFolder output;
 
     @BeforeEach
     void input() throws IOException {
         Files.writeString(folder.resolve("in"), "in");
-        output = OutputFolder.open(folder, said -> { });
+        output = OutputFolder.open(folder, said -> {});
     }
 
     @AfterEach
@@ -42,12 +43,16 @@ class StageLedgerTest {
     private Stage stage(String name, Object settings, String input, String output) {
         return new Stage(name, settings, List.of(folder.resolve(input)), folder.resolve(output), resume -> {
             ran.add(name + (resume ? " resumed" : ""));
-            AtomicFile.write(folder.resolve(output), out -> out.write((Files.readString(folder.resolve(input)) + "," + settings).getBytes()));
+            AtomicFile.write(
+                    folder.resolve(output),
+                    out -> out.write((Files.readString(folder.resolve(input)) + "," + settings).getBytes()));
         });
     }
 
     private List<Stage> stages(double temperature, int k) {
-        return List.of(stage("one", Map.of("sample", Map.of("temperature", temperature)), "in", "middle"), stage("two", k, "middle", "out"));
+        return List.of(
+                stage("one", Map.of("sample", Map.of("temperature", temperature)), "in", "middle"),
+                stage("two", k, "middle", "out"));
     }
 
     private StageLedger ledger() {
@@ -79,21 +84,33 @@ class StageLedgerTest {
 
     @Test
     void whatIsDoneIsNotDoneAgainAndThePlanSaysWhy() throws IOException {
-        assertThat(ledger().plan(stages(1, 1))).extracting(StageLedger.Planned::why).containsExactly("has not run", "has not run");
+        assertThat(ledger().plan(stages(1, 1)))
+                .extracting(StageLedger.Planned::why)
+                .containsExactly("has not run", "has not run");
         assertThat(folder.resolve(".stages")).doesNotExist();
         ledger().run(stages(1, 1));
         ledger().run(stages(1, 1));
         assertThat(ran).containsExactly("one", "two");
-        assertThat(ledger().plan(stages(1, 1))).extracting(StageLedger.Planned::why).containsOnlyNulls();
-        assertThat(ledger().plan(stages(0.5, 1))).extracting(StageLedger.Planned::why)
+        assertThat(ledger().plan(stages(1, 1)))
+                .extracting(StageLedger.Planned::why)
+                .containsOnlyNulls();
+        assertThat(ledger().plan(stages(0.5, 1)))
+                .extracting(StageLedger.Planned::why)
                 .containsExactly("settings changed: sample.temperature 1.0 → 0.5", "middle is made anew");
-        assertThat(ledger().plan(stages(1, 2))).extracting(StageLedger.Planned::why).containsExactly(null, "settings changed: 1 → 2");
+        assertThat(ledger().plan(stages(1, 2)))
+                .extracting(StageLedger.Planned::why)
+                .containsExactly(null, "settings changed: 1 → 2");
         Files.delete(folder.resolve("out"));
-        assertThat(ledger().plan(stages(1, 1))).extracting(StageLedger.Planned::why).containsExactly(null, "out is gone");
+        assertThat(ledger().plan(stages(1, 1)))
+                .extracting(StageLedger.Planned::why)
+                .containsExactly(null, "out is gone");
         Files.writeString(folder.resolve("in"), "other");
-        assertThat(ledger().plan(stages(1, 1))).extracting(StageLedger.Planned::why).containsExactly("in changed", "middle is made anew");
+        assertThat(ledger().plan(stages(1, 1)))
+                .extracting(StageLedger.Planned::why)
+                .containsExactly("in changed", "middle is made anew");
         Files.delete(folder.resolve("in"));
-        assertThat(ledger().plan(stages(1, 1)).getFirst()).hasToString("one: cannot run, " + folder.resolve("in") + " is missing");
+        assertThat(ledger().plan(stages(1, 1)).getFirst())
+                .hasToString("one: cannot run, " + folder.resolve("in") + " is missing");
     }
 
     @Test
@@ -105,9 +122,11 @@ class StageLedgerTest {
         assertThat(ledger().plan(List.of(broken)).getFirst().why()).isEqualTo("was stopped, goes on");
         ledger().run(List.of(stage("one", 1, "in", "middle")));
         assertThat(ran).containsExactly("one resumed");
-        assertThatThrownBy(() -> ledger().run(List.of(new Stage("two", 2, List.of(folder.resolve("in")), folder.resolve("x"), resume -> {
-            throw new IllegalStateException("stopped");
-        })))).hasMessage("stopped");
+        assertThatThrownBy(() -> ledger().run(List.of(
+                        new Stage("two", 2, List.of(folder.resolve("in")), folder.resolve("x"), resume -> {
+                            throw new IllegalStateException("stopped");
+                        }))))
+                .hasMessage("stopped");
         Files.writeString(PartialLines.of(folder.resolve("x")), "{\"key\":\"old\"}\n");
         ledger().run(List.of(stage("two", 3, "in", "x")));
         assertThat(ran).containsExactly("one resumed", "two");
@@ -117,14 +136,14 @@ class StageLedgerTest {
     @Test
     void partialLinesGoOnAtTheLastWholePart() throws IOException {
         Path output = folder.resolve("lines.jsonl");
-        try (PartialLines<JsonNode> lines = PartialLines.open(output, JsonNode.class, "key", 2, false, said -> { })) {
+        try (PartialLines<JsonNode> lines = PartialLines.open(output, JsonNode.class, "key", 2, false, said -> {})) {
             lines.add(List.of(line(1), line(2)));
             lines.add(List.of(line(3), line(4)));
         }
         // A kill may leave a part of a part, and of a line.
         String text = Files.readString(PartialLines.of(output));
         Files.writeString(PartialLines.of(output), text.substring(0, text.length() - 4));
-        try (PartialLines<JsonNode> lines = PartialLines.open(output, JsonNode.class, "key", 2, true, said -> { })) {
+        try (PartialLines<JsonNode> lines = PartialLines.open(output, JsonNode.class, "key", 2, true, said -> {})) {
             assertThat(lines.lines()).hasSize(2);
             lines.add(List.of(line(5)));
             assertThat(output).doesNotExist();
@@ -132,22 +151,26 @@ class StageLedgerTest {
         }
         assertThat(output).hasContent("{\"n\":1}\n{\"n\":2}\n{\"n\":5}");
         assertThat(PartialLines.of(output)).doesNotExist();
-        PartialLines.open(output, JsonNode.class, "key", 2, false, said -> { }).close();
-        assertThatThrownBy(() -> PartialLines.open(output, JsonNode.class, "other", 2, true, said -> { })).isInstanceOf(CalmException.class).hasMessageContaining("--resume");
+        PartialLines.open(output, JsonNode.class, "key", 2, false, said -> {}).close();
+        assertThatThrownBy(() -> PartialLines.open(output, JsonNode.class, "other", 2, true, said -> {}))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("--resume");
     }
 
     @Test
     void linesForAPipeLeaveNothingBesideIt() throws Exception {
         Path pipe = folder.resolve("pipe");
         assumeTrue(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor() == 0);
-        try (PartialLines<JsonNode> lines = PartialLines.open(pipe, JsonNode.class, "key", 2, false, said -> { })) {
+        try (PartialLines<JsonNode> lines = PartialLines.open(pipe, JsonNode.class, "key", 2, false, said -> {})) {
             lines.add(List.of(line(1)));
             assertThat(PartialLines.of(pipe)).doesNotExist();
             CompletableFuture<Void> finished = CompletableFuture.runAsync(lines::finish);
             assertThat(Files.readString(pipe)).isEqualTo("{\"n\":1}\n");
             finished.get(1, TimeUnit.MINUTES);
         }
-        assertThatThrownBy(() -> PartialLines.open(pipe, JsonNode.class, "key", 2, true, said -> { })).isInstanceOf(CalmException.class).hasMessageContaining("--resume");
+        assertThatThrownBy(() -> PartialLines.open(pipe, JsonNode.class, "key", 2, true, said -> {}))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("--resume");
     }
 
     private static JsonNode line(int n) {

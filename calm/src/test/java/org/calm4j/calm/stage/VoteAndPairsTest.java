@@ -31,16 +31,25 @@ final class VoteAndPairsTest {
 
     @TempDir
     private Path folder;
+
     private VoteSummary summary;
 
     @Test
     void allLanguagesVoteAlike() {
-        List<Vote> votes = votes(new VoteOptions(), line("1", "en", "A", "A", "B", null), line("1", "fr", "B", "B"),
+        List<Vote> votes = votes(
+                new VoteOptions(),
+                line("1", "en", "A", "A", "B", null),
+                line("1", "fr", "B", "B"),
                 line("2", "en", "A", "B"),
                 line("3", "en", null, null));
-        assertThat(votes.get(0)).isEqualTo(new Vote("1", "B", Map.of("A", 2, "B", 3),
-                Map.of("en", Map.of("A", 2, "B", 1), "fr", Map.of("B", 2)),
-                0.6, false));
+        assertThat(votes.get(0))
+                .isEqualTo(new Vote(
+                        "1",
+                        "B",
+                        Map.of("A", 2, "B", 3),
+                        Map.of("en", Map.of("A", 2, "B", 1), "fr", Map.of("B", 2)),
+                        0.6,
+                        false));
         assertThat(votes.get(1).answer()).isNull();
         assertThat(votes.get(1).tie()).isTrue();
         assertThat(votes.get(2).answer()).isNull();
@@ -56,11 +65,13 @@ final class VoteAndPairsTest {
         assertThat(summary.skipped()).isEqualTo(1);
         assertThat(summary.graded()).isEqualTo(1);
         assertThat(summary.accuracy()).isEqualTo(1);
-        assertThat(summary.text()).contains("Right, of 1 with a known answer, a tie counted as wrong: the vote 100.0 %");
+        assertThat(summary.text())
+                .contains("Right, of 1 with a known answer, a tie counted as wrong: the vote 100.0 %");
     }
 
-    private static final Samples[] TIED = {line("1", "en", "A", "B", "B"), line("1", "fr", "A", "A", "B"), line("2", "en", "A"),
-            line("2", "fr", "A")};
+    private static final Samples[] TIED = {
+        line("1", "en", "A", "B", "B"), line("1", "fr", "A", "A", "B"), line("2", "en", "A"), line("2", "fr", "A")
+    };
 
     @Test
     void aTieIsLeftOutOrResolvedAsAskedFor() {
@@ -74,10 +85,31 @@ final class VoteAndPairsTest {
         assertThat(votes(options, TIED)).extracting(Vote::answer).containsExactly("A", "A");
         options.tie = VoteOptions.Tie.LOGPROB;
         options.languages = List.of();
-        assertThatThrownBy(() -> votes(options, new Samples("1", "en", "?", CHOICES, null, null, null, null, List.of(
-                new Samples.Response("a", "A", null, null), new Samples.Response("b", "B", null, null))))).hasMessageContaining("logprob");
-        Samples sure = new Samples("1", "en", "?", CHOICES, null, null, null, null, List.of(new Samples.Response("a", "A", -9.0, 10),
-                new Samples.Response("b", "B", -2.0, 2)));
+        assertThatThrownBy(() -> votes(
+                        options,
+                        new Samples(
+                                "1",
+                                "en",
+                                "?",
+                                CHOICES,
+                                null,
+                                null,
+                                null,
+                                null,
+                                List.of(
+                                        new Samples.Response("a", "A", null, null),
+                                        new Samples.Response("b", "B", null, null)))))
+                .hasMessageContaining("logprob");
+        Samples sure = new Samples(
+                "1",
+                "en",
+                "?",
+                CHOICES,
+                null,
+                null,
+                null,
+                null,
+                List.of(new Samples.Response("a", "A", -9.0, 10), new Samples.Response("b", "B", -2.0, 2)));
         Vote vote = votes(options, sure).getFirst();
         assertThat(vote.answer()).isEqualTo("A");
         assertThat(vote.tie()).isTrue();
@@ -98,14 +130,21 @@ final class VoteAndPairsTest {
         Vote both = votes(options, TIED).getFirst();
         assertThat(both.scores().get("B")).isCloseTo(4 * Math.exp(-0.25), within(1e-12));
         options.languageWeights.put("xx", 1.0);
-        assertThatThrownBy(() -> votes(options, TIED)).hasMessageContaining("xx").hasMessageContaining("[en, fr]");
+        assertThatThrownBy(() -> votes(options, TIED))
+                .hasMessageContaining("xx")
+                .hasMessageContaining("[en, fr]");
     }
 
     @Test
     void aWinnerNeedsTheMinimumAgreement() {
         VoteOptions options = new VoteOptions();
         options.minimumAgreement = 0.8;
-        Samples[] lines = {line("1", "en", "A", "A", "A"), line("1", "fr", "A", "B"), line("2", "en", "B", "B"), line("2", "fr", "B", "A")};
+        Samples[] lines = {
+            line("1", "en", "A", "A", "A"),
+            line("1", "fr", "A", "B"),
+            line("2", "en", "B", "B"),
+            line("2", "fr", "B", "A")
+        };
         assertThat(votes(options, lines)).extracting(Vote::answer).containsExactly("A", null);
         assertThat(summary.questions()).isEqualTo(2);
         assertThat(summary.belowMinimum()).isEqualTo(1);
@@ -114,7 +153,9 @@ final class VoteAndPairsTest {
 
     @Test
     void rivalsAreVotesToo() {
-        Samples[] lines = {labelled("1", "en", "A", "B", "B"), labelled("1", "fr", "A", "A", "B"), labelled("2", "en", "B", "A")};
+        Samples[] lines = {
+            labelled("1", "en", "A", "B", "B"), labelled("1", "fr", "A", "A", "B"), labelled("2", "en", "B", "A")
+        };
         VoteOptions options = new VoteOptions();
         options.voteBy = VoteOptions.VoteBy.LANGUAGE;
         List<Vote> alone = votes(options, lines);
@@ -131,7 +172,9 @@ final class VoteAndPairsTest {
         options.weighting = VoteOptions.Weighting.DAWID_SKENE;
         assertThat(votes(options, lines)).allMatch(vote -> vote.scores() != null);
         options.voteBy = VoteOptions.VoteBy.LANGUAGE;
-        assertThatThrownBy(() -> votes(options, lines)).isInstanceOf(CalmException.class).hasMessageContaining("dawid-skene");
+        assertThatThrownBy(() -> votes(options, lines))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("dawid-skene");
     }
 
     /** A control: labels by chance, the same for the same question whatever was sampled. */
@@ -142,18 +185,26 @@ final class VoteAndPairsTest {
         Samples[] lines = new Samples[400];
         Arrays.setAll(lines, i -> line("q" + i, "en", "A", "A", "A"));
         List<Vote> votes = votes(options, lines);
-        assertThat(votes.stream().filter(vote -> vote.answer().equals("A")).count()).isBetween(150L, 250L);
+        assertThat(votes.stream().filter(vote -> vote.answer().equals("A")).count())
+                .isBetween(150L, 250L);
         Arrays.setAll(lines, i -> line("q" + i, "en", "A", "B", null));
-        assertThat(votes(options, lines)).extracting(Vote::answer).isEqualTo(votes.stream().map(Vote::answer).toList());
+        assertThat(votes(options, lines))
+                .extracting(Vote::answer)
+                .isEqualTo(votes.stream().map(Vote::answer).toList());
         options.weighting = VoteOptions.Weighting.PROBABILITY;
         assertThatThrownBy(() -> votes(options, lines)).hasMessageContaining("--vote-by random");
     }
 
     @Test
     void summaryComparesWithTheTruth() {
-        votes(new VoteOptions(), labelled("1", "en", "A", "A", "A"), labelled("1", "fr", "A", "A", "B"),
+        votes(
+                new VoteOptions(),
+                labelled("1", "en", "A", "A", "A"),
+                labelled("1", "fr", "A", "A", "B"),
                 labelled("2", "en", "B", "A", null),
-                labelled("2", "fr", "B", "B", "B"), labelled("3", "en", "A", "B"), labelled("3", "fr", "A", "A"));
+                labelled("2", "fr", "B", "B", "B"),
+                labelled("3", "en", "A", "B"),
+                labelled("3", "fr", "A", "A"));
         assertThat(summary.accuracy()).isEqualTo(2 / 3.0);
         assertThat(summary.graded()).isEqualTo(3);
         assertThat(summary.ties()).isEqualTo(1);
@@ -161,13 +212,19 @@ final class VoteAndPairsTest {
         assertThat(summary.majority().without()).isEqualTo(Map.of("fr", 1 / 3.0, "en", 2 / 3.0));
         assertThat(summary.consistency()).isEqualTo(0);
         assertThat(summary.languages().get("en")).isEqualTo(new VoteSummary.LanguageSamples(3, 5, 4));
-        assertThat(summary.text()).contains("3 questions: 2 with a winner, 1 tied, 0 without an answer").contains("the vote 66.7 %")
-                .contains("alone en 33.3, fr 66.7").contains("Dawid-Skene");
+        assertThat(summary.text())
+                .contains("3 questions: 2 with a winner, 1 tied, 0 without an answer")
+                .contains("the vote 66.7 %")
+                .contains("alone en 33.3, fr 66.7")
+                .contains("Dawid-Skene");
     }
 
     @Test
     void chosenAgreesWithTheVoteAndRejectedDoesNot() {
-        List<Pair> pairs = pairs(line("1", "en", "A", "B", "A", "A"), line("1", "fr", "B", "B"), line("2", "en", "A", "A"),
+        List<Pair> pairs = pairs(
+                line("1", "en", "A", "B", "A", "A"),
+                line("1", "fr", "B", "B"),
+                line("2", "en", "A", "A"),
                 line("2", "fr", "A", null));
         // Vote 1 is a tie of three to three.
         assertThat(pairs).hasSize(1);
@@ -194,42 +251,90 @@ final class VoteAndPairsTest {
 
     private List<Pair> pairs(PairOptions options, Translator translator, Samples... lines) {
         votes(new VoteOptions(), lines);
-        counts = new PairsStage(List.of(folder.resolve("samples.jsonl")), folder.resolve("votes.jsonl"), PROMPTS,
-                folder.resolve("pairs.jsonl"),
-                options, translator, 5).run();
-        return options.twoLanguages || options.format != PairOptions.Format.CALM ? List.of()
+        counts = new PairsStage(
+                        List.of(folder.resolve("samples.jsonl")),
+                        folder.resolve("votes.jsonl"),
+                        PROMPTS,
+                        folder.resolve("pairs.jsonl"),
+                        options,
+                        translator,
+                        5)
+                .run();
+        return options.twoLanguages || options.format != PairOptions.Format.CALM
+                ? List.of()
                 : Jsonl.read(folder.resolve("pairs.jsonl"), Pair.class);
     }
 
     private static Samples responses(String id, String language, String... answersAndTexts) {
-        return new Samples(id, language, "where " + id, THREE, null, null, null, null,
-                Arrays.stream(answersAndTexts).map(each -> new Samples.Response(
-                each.substring(2), each.charAt(0) == '-' ? null : each.substring(0, 1), (double) -each.length(), 1 + each.length() % 3))
-                .toList());
+        return new Samples(
+                id,
+                language,
+                "where " + id,
+                THREE,
+                null,
+                null,
+                null,
+                null,
+                Arrays.stream(answersAndTexts)
+                        .map(each -> new Samples.Response(
+                                each.substring(2),
+                                each.charAt(0) == '-' ? null : each.substring(0, 1),
+                                (double) -each.length(),
+                                1 + each.length() % 3))
+                        .toList());
     }
 
-    private static final List<Choice> THREE = List.of(new Choice("A", "east"), new Choice("B", "west"), new Choice("C", "north"));
-    private static final Samples EN = responses("1", "en", "A short A", "A long and winding A", "A long and winding A", "B one B",
-            "B other B", "C it is C", "- none");
+    private static final List<Choice> THREE =
+            List.of(new Choice("A", "east"), new Choice("B", "west"), new Choice("C", "north"));
+    private static final Samples EN = responses(
+            "1",
+            "en",
+            "A short A",
+            "A long and winding A",
+            "A long and winding A",
+            "B one B",
+            "B other B",
+            "C it is C",
+            "- none");
 
     @Test
     void policiesSayWhichComesFirst() {
         // The higher log-probability per token is the long one's, that of the whole the short one's.
-        Map<PairOptions.Policy, String> chosen = Map.of(PairOptions.Policy.FREQUENT, "long and winding A", PairOptions.Policy.FIRST,
+        Map<PairOptions.Policy, String> chosen = Map.of(
+                PairOptions.Policy.FREQUENT,
+                "long and winding A",
+                PairOptions.Policy.FIRST,
                 "short A",
-                PairOptions.Policy.SHORTEST, "short A", PairOptions.Policy.LONGEST, "long and winding A", PairOptions.Policy.LOGPROB,
+                PairOptions.Policy.SHORTEST,
+                "short A",
+                PairOptions.Policy.LONGEST,
+                "long and winding A",
+                PairOptions.Policy.LOGPROB,
                 "long and winding A");
         chosen.forEach((policy, expected) -> {
             PairOptions options = new PairOptions();
             options.chosen = policy;
-            assertThat(pairs(options, null, EN)).extracting(Pair::chosen).as("%s", policy).containsExactly(expected);
+            assertThat(pairs(options, null, EN))
+                    .extracting(Pair::chosen)
+                    .as("%s", policy)
+                    .containsExactly(expected);
         });
-        Map<PairOptions.Policy, String> rejected = Map.of(PairOptions.Policy.MOST_VOTED, "one B", PairOptions.Policy.LEAST_VOTED, "it is C",
-                PairOptions.Policy.SHORTEST, "none", PairOptions.Policy.LONGEST, "other B");
+        Map<PairOptions.Policy, String> rejected = Map.of(
+                PairOptions.Policy.MOST_VOTED,
+                "one B",
+                PairOptions.Policy.LEAST_VOTED,
+                "it is C",
+                PairOptions.Policy.SHORTEST,
+                "none",
+                PairOptions.Policy.LONGEST,
+                "other B");
         rejected.forEach((policy, expected) -> {
             PairOptions options = new PairOptions();
             options.rejected = policy;
-            assertThat(pairs(options, null, EN)).extracting(Pair::rejected).as("%s", policy).containsExactly(expected);
+            assertThat(pairs(options, null, EN))
+                    .extracting(Pair::rejected)
+                    .as("%s", policy)
+                    .containsExactly(expected);
         });
         PairOptions random = new PairOptions();
         random.rejected = PairOptions.Policy.RANDOM;
@@ -238,7 +343,9 @@ final class VoteAndPairsTest {
         assertThat(drawn).hasSize(4).isEqualTo(pairs(random, null, EN));
         assertThat(drawn).extracting(Pair::rejected).containsExactlyInAnyOrder("one B", "other B", "it is C", "none");
         random.chosen = PairOptions.Policy.MOST_VOTED;
-        assertThatThrownBy(() -> pairs(random, null, EN)).isInstanceOf(CalmException.class).hasMessageContaining("--chosen most-voted");
+        assertThatThrownBy(() -> pairs(random, null, EN))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("--chosen most-voted");
     }
 
     /** Of six answers three are A, two B and one is C. */
@@ -247,8 +354,12 @@ final class VoteAndPairsTest {
         PairOptions options = new PairOptions();
         options.marginWeights = true;
         options.pairsPerQuestion = 9;
-        assertThat(pairs(options, null, EN)).extracting(Pair::rejected).containsExactly("one B", "other B", "it is C", "none");
-        assertThat(pairs(options, null, EN)).extracting(Pair::weight).usingElementComparator((a, b) -> Math.abs(a - b) < 1e-12 ? 0 : 1)
+        assertThat(pairs(options, null, EN))
+                .extracting(Pair::rejected)
+                .containsExactly("one B", "other B", "it is C", "none");
+        assertThat(pairs(options, null, EN))
+                .extracting(Pair::weight)
+                .usingElementComparator((a, b) -> Math.abs(a - b) < 1e-12 ? 0 : 1)
                 .containsExactly(1 / 6.0, 1 / 6.0, 2 / 6.0, 3 / 6.0);
     }
 
@@ -266,12 +377,15 @@ final class VoteAndPairsTest {
         Samples english = responses("1", "en", "A The answer is A", "A The answer is A", "A The answer is A");
         Samples french = responses("1", "fr", "B La réponse est B", "B La réponse est B");
         Map<String, String> translations = new LinkedHashMap<>();
-        Translator translator = requests -> requests.stream().map(request -> {
-            assertThat(request.source() + request.target()).isEqualTo("enfr");
-            return translations.get(request.text());
-        }).toList();
+        Translator translator = requests -> requests.stream()
+                .map(request -> {
+                    assertThat(request.source() + request.target()).isEqualTo("enfr");
+                    return translations.get(request.text());
+                })
+                .toList();
         assertThat(pairs(new PairOptions(), translator, english, french)).isEmpty();
-        assertThat(counts.skipped()).isEqualTo(Map.of("all agree", 1, "no response agrees, no translation keeps the answer", 1));
+        assertThat(counts.skipped())
+                .isEqualTo(Map.of("all agree", 1, "no response agrees, no translation keeps the answer", 1));
         translations.put("The answer is A", "La réponse est B");
         assertThat(pairs(new PairOptions(), translator, english, french)).isEmpty();
         translations.put("The answer is A", "Well, this is that it is not what you think. La réponse est A");
@@ -286,7 +400,9 @@ final class VoteAndPairsTest {
         assertThat(pairs(sampled, translator, english, french)).isEmpty();
         assertThat(counts.skipped()).containsEntry("no response agrees", 1);
         sampled.chosenSources = List.of(PairOptions.Source.OPTION);
-        assertThat(pairs(sampled, translator, english, french)).extracting(Pair::chosen).containsExactly("east");
+        assertThat(pairs(sampled, translator, english, french))
+                .extracting(Pair::chosen)
+                .containsExactly("east");
     }
 
     /** One rule for both sides: what is too foreign to be chosen is not rejected either, and what was left out is counted. */
@@ -297,11 +413,13 @@ final class VoteAndPairsTest {
         Samples french = responses("1", "fr", "A " + foreign.formatted("A"), "B La réponse est B");
         assertThat(pairs(new PairOptions(), null, english, french)).isEmpty();
         assertThat(counts.languages().get("fr").dropped()).isEqualTo(Map.of("agrees, in another language", 1));
-        assertThat(counts.languages().get("fr").skipped()).isEqualTo(Map.of("only responses in another language agree", 1));
+        assertThat(counts.languages().get("fr").skipped())
+                .isEqualTo(Map.of("only responses in another language agree", 1));
         Samples rejected = responses("1", "fr", "A La réponse est A", "B " + foreign.formatted("B"));
         assertThat(pairs(new PairOptions(), null, english, rejected)).isEmpty();
         assertThat(counts.languages().get("fr").dropped()).isEqualTo(Map.of("differs, in another language", 1));
-        assertThat(counts.languages().get("fr").skipped()).isEqualTo(Map.of("only responses in another language differ", 1));
+        assertThat(counts.languages().get("fr").skipped())
+                .isEqualTo(Map.of("only responses in another language differ", 1));
         assertThat(counts.languages().get("fr").offLanguage()).isEqualTo(1);
         assertThat(counts.responses()).isEqualTo(4);
         assertThat(counts.warning()).contains("25.0 %").contains("differs, in another language=1");
@@ -322,9 +440,19 @@ final class VoteAndPairsTest {
     void aDetourThroughAnotherLanguageIsChosenAndRejectedAlike() {
         String detour = "The region of this place is what the book says that it is in the list. La réponse est %s";
         Samples english = responses("1", "en", "A it is A", "A it is A");
-        Pair chosen = pairs(new PairOptions(), null, english, responses("1", "fr", "A " + detour.formatted("A"), "B c’est B")).getFirst();
+        Pair chosen = pairs(
+                        new PairOptions(),
+                        null,
+                        english,
+                        responses("1", "fr", "A " + detour.formatted("A"), "B c’est B"))
+                .getFirst();
         assertThat(chosen.chosen()).isEqualTo(detour.formatted("A"));
-        Pair rejected = pairs(new PairOptions(), null, english, responses("1", "fr", "B " + detour.formatted("B"), "A c’est A")).getFirst();
+        Pair rejected = pairs(
+                        new PairOptions(),
+                        null,
+                        english,
+                        responses("1", "fr", "B " + detour.formatted("B"), "A c’est A"))
+                .getFirst();
         assertThat(rejected.rejected()).isEqualTo(detour.formatted("B"));
         assertThat(counts.dropped()).isEmpty();
     }
@@ -332,9 +460,15 @@ final class VoteAndPairsTest {
     /** Every question in every language is a pair or has its reason. */
     @Test
     void nothingIsLost() {
-        Samples[] lines = {EN, responses("1", "fr", "- rien", "B c’est B"), responses("2", "en", "A A", "B B"), responses("2", "fr"),
-                responses("3", "fr", "A A", "A A"),
-            responses("4", "en", "- "), responses("4", "fr", "A c’est A", "C c’est C", "A c’est A")};
+        Samples[] lines = {
+            EN,
+            responses("1", "fr", "- rien", "B c’est B"),
+            responses("2", "en", "A A", "B B"),
+            responses("2", "fr"),
+            responses("3", "fr", "A A", "A A"),
+            responses("4", "en", "- "),
+            responses("4", "fr", "A c’est A", "C c’est C", "A c’est A")
+        };
         for (int most : new int[] {1, 3}) {
             PairOptions options = new PairOptions();
             options.pairsPerQuestion = most;
@@ -342,7 +476,9 @@ final class VoteAndPairsTest {
             assertThat(counts.languages().get("en").questions()).isEqualTo(3);
             assertThat(counts.languages().get("fr").questions()).isEqualTo(4);
             counts.languages().values().forEach(own -> assertThat(own.withPair()
-                    + own.skipped().values().stream().mapToInt(Integer::intValue).sum())
+                            + own.skipped().values().stream()
+                                    .mapToInt(Integer::intValue)
+                                    .sum())
                     .isEqualTo(own.questions()));
         }
     }
@@ -356,15 +492,30 @@ final class VoteAndPairsTest {
         pairs(options, null, EN, french, responses("2", "en", "A so A", "A so A"), responses("2", "fr", "B alors B"));
         assertThat(counts.pairs()).isEqualTo(1);
         assertThat(counts.languages().get("en+fr").skipped()).isEqualTo(Map.of("the vote is not stated in both", 1));
-        TwoLanguagePair pair = Jsonl.read(folder.resolve("pairs.jsonl"), TwoLanguagePair.class).getFirst();
+        TwoLanguagePair pair =
+                Jsonl.read(folder.resolve("pairs.jsonl"), TwoLanguagePair.class).getFirst();
         // B has as many votes, but French never said it.
-        assertThat(pair).isEqualTo(new TwoLanguagePair("1", "en", "where 1 east,west,north ?", "long and winding A", "it is C", "fr",
-                "where 1 east,west,north ?",
-                "c’est A", "c’est C", "A", "C", 0.25, null, null));
+        assertThat(pair)
+                .isEqualTo(new TwoLanguagePair(
+                        "1",
+                        "en",
+                        "where 1 east,west,north ?",
+                        "long and winding A",
+                        "it is C",
+                        "fr",
+                        "where 1 east,west,north ?",
+                        "c’est A",
+                        "c’est C",
+                        "A",
+                        "C",
+                        0.25,
+                        null,
+                        null));
         options.chosenSources = List.of(PairOptions.Source.OPTION);
         options.pairsPerQuestion = 2;
         pairs(options, null, EN, french);
-        assertThat(Jsonl.read(folder.resolve("pairs.jsonl"), TwoLanguagePair.class)).extracting(TwoLanguagePair::rejected2)
+        assertThat(Jsonl.read(folder.resolve("pairs.jsonl"), TwoLanguagePair.class))
+                .extracting(TwoLanguagePair::rejected2)
                 .containsExactly("west", "north");
     }
 
@@ -373,14 +524,18 @@ final class VoteAndPairsTest {
         PairOptions options = new PairOptions();
         options.format = PairOptions.Format.TRL;
         pairs(options, null, EN);
-        assertThat(Jsonl.readMaps(folder.resolve("pairs.jsonl"))).containsExactly(
-                Map.of("prompt", "where 1 east,west,north ?", "chosen", "long and winding A", "rejected", "one B"));
+        assertThat(Jsonl.readMaps(folder.resolve("pairs.jsonl")))
+                .containsExactly(Map.of(
+                        "prompt", "where 1 east,west,north ?", "chosen", "long and winding A", "rejected", "one B"));
         options.format = PairOptions.Format.LLAMA_FACTORY;
         pairs(options, null, EN);
         JsonNode list = Json.read(folder.resolve("pairs.jsonl"), JsonNode.class);
-        assertThat(list.toString()).isEqualTo("[{\"instruction\":\"where 1 east,west,north ?\",\"input\":\"\",\"chosen\":\"long and winding A\","
-                + "\"rejected\":\"one B\"}]");
-        JsonNode info = Json.read(folder.resolve("pairs.dataset_info.json"), JsonNode.class).path("pairs");
+        assertThat(list.toString())
+                .isEqualTo(
+                        "[{\"instruction\":\"where 1 east,west,north ?\",\"input\":\"\",\"chosen\":\"long and winding A\","
+                                + "\"rejected\":\"one B\"}]");
+        JsonNode info = Json.read(folder.resolve("pairs.dataset_info.json"), JsonNode.class)
+                .path("pairs");
         assertThat(info.path("ranking").asBoolean()).isTrue();
         assertThat(info.path("file_name").asText()).isEqualTo("pairs.jsonl");
         assertThat(info.path("columns").path("query").asText()).isEqualTo("input");
@@ -388,7 +543,8 @@ final class VoteAndPairsTest {
 
     @Test
     void twoLinesForOneQuestionAreAnError() {
-        assertThatThrownBy(() -> pairs(line("1", "en", "A"), line("1", "en", "B"))).isInstanceOf(CalmException.class)
+        assertThatThrownBy(() -> pairs(line("1", "en", "A"), line("1", "en", "B")))
+                .isInstanceOf(CalmException.class)
                 .hasMessageContaining("samples.jsonl:2");
     }
 
@@ -401,8 +557,15 @@ final class VoteAndPairsTest {
 
     private List<Pair> pairs(Samples... lines) {
         votes(new VoteOptions(), lines);
-        new PairsStage(List.of(folder.resolve("samples.jsonl")), folder.resolve("votes.jsonl"), PROMPTS, folder.resolve("pairs.jsonl"),
-                new PairOptions(), null, 0).run();
+        new PairsStage(
+                        List.of(folder.resolve("samples.jsonl")),
+                        folder.resolve("votes.jsonl"),
+                        PROMPTS,
+                        folder.resolve("pairs.jsonl"),
+                        new PairOptions(),
+                        null,
+                        0)
+                .run();
         return Jsonl.read(folder.resolve("pairs.jsonl"), Pair.class);
     }
 
@@ -412,10 +575,24 @@ final class VoteAndPairsTest {
     }
 
     private static Samples line(String id, String language, String... answers) {
-        return new Samples(id, language, "where " + id, CHOICES, null, null, null, null,
-                Arrays.stream(answers).map(answer -> new Samples.Response(
-                answer == null ? "who knows" : (language.equals("en") ? "it is in the " : "direction : ")
-                + (answer.equals("A") ? "east" : "west"),
-                answer, -1.0, 4)).toList());
+        return new Samples(
+                id,
+                language,
+                "where " + id,
+                CHOICES,
+                null,
+                null,
+                null,
+                null,
+                Arrays.stream(answers)
+                        .map(answer -> new Samples.Response(
+                                answer == null
+                                        ? "who knows"
+                                        : (language.equals("en") ? "it is in the " : "direction : ")
+                                                + (answer.equals("A") ? "east" : "west"),
+                                answer,
+                                -1.0,
+                                4))
+                        .toList());
     }
 }

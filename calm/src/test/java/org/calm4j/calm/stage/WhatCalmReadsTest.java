@@ -34,13 +34,26 @@ class WhatCalmReadsTest {
         List<Question> training = Jsonl.read(world.resolve("some.jsonl"), Question.class);
         Jsonl.write(world.resolve("eval.jsonl"), training);
         List<Question> heldOut = Jsonl.read(world.resolve(WorldFiles.HELD_OUT_QUESTIONS), Question.class);
-        List<String> ids = heldOut.stream().map(Question::id).distinct().limit(HELD_OUT).toList();
-        Jsonl.write(world.resolve("heldout.jsonl"), heldOut.stream().filter(question -> ids.contains(question.id())).map(WhatCalmReadsTest::marked).toList());
+        List<String> ids =
+                heldOut.stream().map(Question::id).distinct().limit(HELD_OUT).toList();
+        Jsonl.write(
+                world.resolve("heldout.jsonl"),
+                heldOut.stream()
+                        .filter(question -> ids.contains(question.id()))
+                        .map(WhatCalmReadsTest::marked)
+                        .toList());
         Path right = run("right");
         // With labels that are all wrong the same is voted, paired and learned.
-        Jsonl.write(world.resolve("some.jsonl"), training.stream().map(WhatCalmReadsTest::wrong).toList());
+        Jsonl.write(
+                world.resolve("some.jsonl"),
+                training.stream().map(WhatCalmReadsTest::wrong).toList());
         Path wrong = run("wrong");
-        for (String file : List.of("votes.jsonl", "pairs.jsonl", "pair-counts.json", "calm/model.safetensors", "eval-after/predictions.jsonl")) {
+        for (String file : List.of(
+                "votes.jsonl",
+                "pairs.jsonl",
+                "pair-counts.json",
+                "calm/model.safetensors",
+                "eval-after/predictions.jsonl")) {
             assertThat(wrong.resolve(file)).hasSameBinaryContentAs(right.resolve(file));
         }
         assertThat(holdsMarker(right.resolve("held-out-after/responses.jsonl"))).isTrue();
@@ -57,13 +70,30 @@ class WhatCalmReadsTest {
     }
 
     private static Question marked(Question question) {
-        return new Question(question.id(), question.language(), question.question() + " " + MARKER, question.choices().stream()
-                .map(choice -> new Question.Choice(choice.label(), choice.text())).toList(), question.answer(), question.relation());
+        return new Question(
+                question.id(),
+                question.language(),
+                question.question() + " " + MARKER,
+                question.choices().stream()
+                        .map(choice -> new Question.Choice(choice.label(), choice.text()))
+                        .toList(),
+                question.answer(),
+                question.relation());
     }
 
     private static Question wrong(Question question) {
-        String other = question.choices().stream().map(Question.Choice::label).filter(label -> !label.equals(question.answer())).findFirst().orElseThrow();
-        return new Question(question.id(), question.language(), question.question(), question.choices(), other, question.relation());
+        String other = question.choices().stream()
+                .map(Question.Choice::label)
+                .filter(label -> !label.equals(question.answer()))
+                .findFirst()
+                .orElseThrow();
+        return new Question(
+                question.id(),
+                question.language(),
+                question.question(),
+                question.choices(),
+                other,
+                question.relation());
     }
 
     private static boolean holdsMarker(Path file) throws IOException {
@@ -71,7 +101,8 @@ class WhatCalmReadsTest {
     }
 
     private Path run(String name) throws IOException {
-        Path config = Files.writeString(folder.resolve(name + ".yaml"), """
+        Path config =
+                Files.writeString(folder.resolve(name + ".yaml"), """
                 model: %1$s/model
                 questions: %1$s/world/some.jsonl
                 evaluation: %1$s/world/eval.jsonl

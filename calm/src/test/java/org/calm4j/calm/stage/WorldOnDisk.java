@@ -22,19 +22,32 @@ public final class WorldOnDisk {
     private static final int TOKENS = 60_000;
     private static final int STEPS = 150;
 
-    private WorldOnDisk() {
-    }
+    private WorldOnDisk() {}
 
     public static void write(Path folder) throws IOException {
-        World world = World.create(WorldConfig.of(List.of("en", "fr")).withTexts(WorldConfig.standard().texts().withTokens(TOKENS, 0)), 3);
+        World world = World.create(
+                WorldConfig.of(List.of("en", "fr"))
+                        .withTexts(WorldConfig.standard().texts().withTokens(TOKENS, 0)),
+                3);
         Curriculum curriculum = new Curriculum(world);
         Path files = folder.resolve("world");
         WorldFiles.write(world, curriculum, files);
         List<Question> all = Jsonl.read(files.resolve(WorldFiles.TRAINING_QUESTIONS), Question.class);
-        List<String> ids = all.stream().map(Question::id).distinct().limit(QUESTIONS).toList();
-        Jsonl.write(files.resolve("some.jsonl"), all.stream().filter(question -> ids.contains(question.id())).toList());
+        List<String> ids =
+                all.stream().map(Question::id).distinct().limit(QUESTIONS).toList();
+        Jsonl.write(
+                files.resolve("some.jsonl"),
+                all.stream().filter(question -> ids.contains(question.id())).toList());
         Path model = files.resolve(WorldFiles.TOKENIZER);
-        ModelConfig config = ModelConfig.llama(curriculum.tokenizer().size(), 48, 96, 1, 2, 2, 256, curriculum.tokenizer().eosId());
+        ModelConfig config = ModelConfig.llama(
+                curriculum.tokenizer().size(),
+                48,
+                96,
+                1,
+                2,
+                2,
+                256,
+                curriculum.tokenizer().eosId());
         Json.write(model.resolve("config.json"), config.toJson(DType.F32));
         Jsonl.write(folder.resolve("pretrain.jsonl"), curriculum.documents());
         TrainingOptions options = new TrainingOptions();
@@ -42,7 +55,15 @@ public final class WorldOnDisk {
         options.batchSize = 16;
         options.learningRate = 1e-2;
         try (Backend backend = Backends.open("cpu", 0)) {
-            new TrainStage("pretrain", null, null, model.resolve("config.json"), folder.resolve("pretrain.jsonl"), folder.resolve("model"), options, 5)
+            new TrainStage(
+                            "pretrain",
+                            null,
+                            null,
+                            model.resolve("config.json"),
+                            folder.resolve("pretrain.jsonl"),
+                            folder.resolve("model"),
+                            options,
+                            5)
                     .run(backend, Progress.NONE);
         }
         Files.writeString(folder.resolve("experiment.yaml"), """

@@ -22,13 +22,18 @@ final class HostileServiceTest {
     @ParameterizedTest
     @EnumSource
     void answersOfATranslator(HttpTranslator.Api api) throws Exception {
-        Path answer = Files.writeString(folder.resolve("answer.json"), api == HttpTranslator.Api.DEEPL
-                ? "{\"translations\":[{\"detected_source_language\":\"EN\",\"text\":\"le chien\"}]}" : "{\"translatedText\":\"le chien\"}");
+        Path answer = Files.writeString(
+                folder.resolve("answer.json"),
+                api == HttpTranslator.Api.DEEPL
+                        ? "{\"translations\":[{\"detected_source_language\":\"EN\",\"text\":\"le chien\"}]}"
+                        : "{\"translatedText\":\"le chien\"}");
         HttpServer server = serve(answer);
         try {
             URI endpoint = URI.create("http://127.0.0.1:" + server.getAddress().getPort());
-            new Fuzz("answers of " + api, answer, Kind.JSON, Fuzz.ofService(() -> new HttpTranslator(api, endpoint, "k", pause -> { })
-                    .translate(List.of(new Translator.Request("dog", "en", "fr"))))).run(Fuzz.files(60));
+            new Fuzz("answers of " + api, answer, Kind.JSON, Fuzz.ofService(() -> new HttpTranslator(
+                                    api, endpoint, "k", pause -> {})
+                            .translate(List.of(new Translator.Request("dog", "en", "fr")))))
+                    .run(Fuzz.files(60));
         } finally {
             server.stop(0);
         }

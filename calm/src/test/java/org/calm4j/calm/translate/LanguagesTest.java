@@ -26,7 +26,9 @@ class LanguagesTest {
         """)
     void aTextIsInItsOwnLanguageAndInNoOther(String language, String text) {
         for (String other : "en fr de it es pt vi sw ru zh ja ko ar hi".split(" ")) {
-            assertThat(Languages.plausible(text, other)).as("%s taken for %s", text, other).isEqualTo(other.equals(language));
+            assertThat(Languages.plausible(text, other))
+                    .as("%s taken for %s", text, other)
+                    .isEqualTo(other.equals(language));
         }
         assertThat(Languages.plausible(text, "xx")).isTrue();
     }
@@ -90,7 +92,8 @@ class LanguagesTest {
         """)
     void neighbours(String language, String text) {
         assertThat(Languages.plausible(text, language)).isTrue();
-        assertThat(Languages.plausible(Normalizer.normalize(text, Normalizer.Form.NFD), language)).isTrue();
+        assertThat(Languages.plausible(Normalizer.normalize(text, Normalizer.Form.NFD), language))
+                .isTrue();
     }
 
     @ParameterizedTest

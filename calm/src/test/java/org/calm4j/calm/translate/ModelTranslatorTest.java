@@ -34,8 +34,12 @@ class ModelTranslatorTest {
 
     @Test
     void asksInTheLanguageThatItTranslatesInto() {
-        assertThat(ModelTranslator.prompt(REQUEST)).startsWith("Traduisez le texte suivant (anglais) en français.").contains("\n\nThe answer is A\n\n");
-        assertThat(ModelTranslator.prompt(new Translator.Request("{target} {text}", "zh", "tr"))).contains("from Chinese into Turkish").contains("{target} {text}");
+        assertThat(ModelTranslator.prompt(REQUEST))
+                .startsWith("Traduisez le texte suivant (anglais) en français.")
+                .contains("\n\nThe answer is A\n\n");
+        assertThat(ModelTranslator.prompt(new Translator.Request("{target} {text}", "zh", "tr")))
+                .contains("from Chinese into Turkish")
+                .contains("{target} {text}");
     }
 
     /** A model that has learnt one translation by heart gives it; one that is cut off gives none. */
@@ -50,18 +54,23 @@ class ModelTranslatorTest {
         tokenizer.save(start);
         ModelConfig config = ModelConfig.llama(tokenizer.size(), 16, 24, 2, 2, 1, 128, tokenizer.eosId());
         Json.write(start.resolve("config.json"), config.toJson(DType.F32));
-        Jsonl.write(folder.resolve("data.jsonl"), List.of(Document.of(ModelTranslator.prompt(REQUEST), "La réponse est A")));
+        Jsonl.write(
+                folder.resolve("data.jsonl"),
+                List.of(Document.of(ModelTranslator.prompt(REQUEST), "La réponse est A")));
         TrainingOptions options = new TrainingOptions();
         options.maxSteps = 40;
         options.learningRate = 0.02;
         try (Backend backend = Backends.open("cpu", 1)) {
             try (Parameters parameters = Parameters.random(backend, config, 5)) {
-                Safetensors.write(start.resolve("model.safetensors"), parameters.block().tensors(), Map.of("format", "pt"));
+                Safetensors.write(
+                        start.resolve("model.safetensors"), parameters.block().tensors(), Map.of("format", "pt"));
             }
             Path trained = folder.resolve("trained");
-            new TrainStage("sft", start, null, null, folder.resolve("data.jsonl"), trained, options, 1).run(backend, Progress.NONE);
+            new TrainStage("sft", start, null, null, folder.resolve("data.jsonl"), trained, options, 1)
+                    .run(backend, Progress.NONE);
             try (ModelFolder model = ModelFolder.open(backend, trained, null)) {
-                assertThat(new ModelTranslator(model, 16).translate(List.of(REQUEST, REQUEST))).containsExactly("La réponse est A", "La réponse est A");
+                assertThat(new ModelTranslator(model, 16).translate(List.of(REQUEST, REQUEST)))
+                        .containsExactly("La réponse est A", "La réponse est A");
                 ModelTranslator brief = new ModelTranslator(model, 3);
                 assertThat(brief.translate(List.of(REQUEST))).containsExactly((String) null);
                 assertThat(brief.leftOut()).hasSize(1).containsValue(1);

@@ -21,9 +21,12 @@ class AtlasTest {
 
     @Test
     void noValueIsMoreFrequentThanTheCap() {
-        Map<String, Long> frequency = FACTS.stream().collect(Collectors.groupingBy(f -> f.relation() + f.value(), Collectors.counting()));
+        Map<String, Long> frequency =
+                FACTS.stream().collect(Collectors.groupingBy(f -> f.relation() + f.value(), Collectors.counting()));
         assertThat(frequency.values()).allMatch(count -> count <= 14).contains(14L);
-        assertThat(Atlas.facts(30, 2).stream().collect(Collectors.groupingBy(f -> f.relation() + f.value(), Collectors.counting())).values())
+        assertThat(Atlas.facts(30, 2).stream()
+                        .collect(Collectors.groupingBy(f -> f.relation() + f.value(), Collectors.counting()))
+                        .values())
                 .allMatch(count -> count <= 2);
     }
 
@@ -35,8 +38,10 @@ class AtlasTest {
             for (Fact fact : FACTS) {
                 String place = "territory " + fact.territory();
                 String value = fact.relation() + " " + fact.value();
-                assertThat(meanings.merge(names.territory(fact.territory()), place, (a, b) -> a)).isEqualTo(place);
-                assertThat(meanings.merge(names.value(fact.relation(), fact.value()), value, (a, b) -> a)).isEqualTo(value);
+                assertThat(meanings.merge(names.territory(fact.territory()), place, (a, b) -> a))
+                        .isEqualTo(place);
+                assertThat(meanings.merge(names.value(fact.relation(), fact.value()), value, (a, b) -> a))
+                        .isEqualTo(value);
             }
         }
         assertThat(meanings.keySet()).noneMatch(name -> name.contains(" ") || name.isBlank());
@@ -44,13 +49,21 @@ class AtlasTest {
 
     @Test
     void theFactsAreTrue() {
-        assertThat(FACTS).contains(new Fact("FR", Relation.REGION, "155"), new Fact("FR", Relation.LANGUAGE, "fr"),
-                new Fact("KE", Relation.REGION, "014"), new Fact("KE", Relation.LANGUAGE, "sw"), new Fact("NO", Relation.LANGUAGE, "no"),
-                new Fact("BR", Relation.LANGUAGE, "pt"), new Fact("JP", Relation.REGION, "030"));
+        assertThat(FACTS)
+                .contains(
+                        new Fact("FR", Relation.REGION, "155"),
+                        new Fact("FR", Relation.LANGUAGE, "fr"),
+                        new Fact("KE", Relation.REGION, "014"),
+                        new Fact("KE", Relation.LANGUAGE, "sw"),
+                        new Fact("NO", Relation.LANGUAGE, "no"),
+                        new Fact("BR", Relation.LANGUAGE, "pt"),
+                        new Fact("JP", Relation.REGION, "030"));
     }
 
     @Test
     void aWorldLargerThanCldrIsRefused() {
-        assertThatThrownBy(() -> Atlas.facts(300, 14)).isInstanceOf(CalmException.class).hasMessageContaining("too large");
+        assertThatThrownBy(() -> Atlas.facts(300, 14))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("too large");
     }
 }

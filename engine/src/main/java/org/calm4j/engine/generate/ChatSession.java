@@ -30,7 +30,10 @@ public final class ChatSession implements AutoCloseable {
         model = folder.model();
         tokenizer = folder.tokenizer();
         cache = new KvCache(model.backend(), model.config(), length);
-        activations = new Activations(model.backend(), model.config(), Activations.Purpose.INFERENCE,
+        activations = new Activations(
+                model.backend(),
+                model.config(),
+                Activations.Purpose.INFERENCE,
                 new Activations.Capacity(Math.min(ROWS, length), 1, length, 1, model.loraRank()));
     }
 
@@ -44,7 +47,8 @@ public final class ChatSession implements AutoCloseable {
      */
     public Completion answer(int[] text, Sampling sampling, int turn, Predicate<String> listener) {
         if (text.length >= cache.rows()) {
-            throw CalmException.badInput("the conversation has " + text.length + " tokens", "its length is limited to " + cache.rows());
+            throw CalmException.badInput(
+                    "the conversation has " + text.length + " tokens", "its length is limited to " + cache.rows());
         }
         prefill(text);
         Draft draft = new Draft(sampling, model, sampling.stream(turn, 0), text, tokenizer);

@@ -81,7 +81,10 @@ final class Draft {
 
     /** @param cut why it ended, if it was ended from outside */
     Completion completion(FinishReason cut) {
-        return new Completion(text == null ? null : text.finish(), tokens.toIntArray(), logProbs.toDoubleArray(),
+        return new Completion(
+                text == null ? null : text.finish(),
+                tokens.toIntArray(),
+                logProbs.toDoubleArray(),
                 finished == null ? cut : finished);
     }
 }

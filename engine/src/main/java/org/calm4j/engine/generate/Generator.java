@@ -29,6 +29,7 @@ public final class Generator {
     private static final long MOST_LOGITS = 1 << 24;
     /** A device's memory may be for logits up to this part of it, and what draws from them takes twice as much. */
     private static final long LOGITS_PART = 256;
+
     private static final long CACHE_BYTES = 1L << 30;
     /** What operations take from a device while they run: operands that are rounded, and what draws from logits. */
     private static final long RESERVE = 1L << 30;
@@ -58,7 +59,13 @@ public final class Generator {
         this.model = model;
         this.tokenizer = tokenizer;
         DeviceMemory memory = model.backend().memory();
-        long logits = memory == null ? MOST_LOGITS : Math.max(MOST_LOGITS, memory.total() / LOGITS_PART / model.backend().computeType().bytes());
+        long logits = memory == null
+                ? MOST_LOGITS
+                : Math.max(
+                        MOST_LOGITS,
+                        memory.total()
+                                / LOGITS_PART
+                                / model.backend().computeType().bytes());
         this.mostSequences = Math.clamp(logits / model.config().vocabSize(), 1, mostSequences);
         this.cacheBytes = cacheBytes;
     }
@@ -90,12 +97,19 @@ public final class Generator {
         int sequences = (int) Math.min(wanted, mostSequences);
         Backend backend = model.backend();
         int padded = backend.decodingRows(sequences);
-        int spare = IntStream.rangeClosed(1, sequences).map(n -> backend.decodingRows(n) - n).max().orElse(0);
-        int rows = Math.max(Math.max(longest, padded), (int) Math.min(ROWS, prompts.stream().mapToLong(p -> p.length).sum()));
-        var capacity = new Activations.Capacity(rows, padded, longest + sampling.maxNewTokens(), padded, model.loraRank());
+        int spare = IntStream.rangeClosed(1, sequences)
+                .map(n -> backend.decodingRows(n) - n)
+                .max()
+                .orElse(0);
+        int rows = Math.max(Math.max(longest, padded), (int)
+                Math.min(ROWS, prompts.stream().mapToLong(p -> p.length).sum()));
+        var capacity =
+                new Activations.Capacity(rows, padded, longest + sampling.maxNewTokens(), padded, model.loraRank());
         // The cache takes its part of what the others have left.
-        try (Activations activations = new Activations(backend, model.config(), Activations.Purpose.INFERENCE, capacity);
-                KvCache cache = new KvCache(backend, model.config(), cacheRows(prompts, sampling, sequences, longest), spare)) {
+        try (Activations activations =
+                        new Activations(backend, model.config(), Activations.Purpose.INFERENCE, capacity);
+                KvCache cache =
+                        new KvCache(backend, model.config(), cacheRows(prompts, sampling, sequences, longest), spare)) {
             new Work(prompts, firstNumber, sampling, cache, activations, sequences, all).run(done);
         }
         return all;
@@ -103,8 +117,11 @@ public final class Generator {
 
     /** The sampling with a number of new tokens: its own, or for {@link Sampling#FITTING} the default as far as it fits, at least 1. */
     public Sampling settle(List<int[]> prompts, Sampling sampling) {
-        int left = model.config().maxPositions() - prompts.stream().mapToInt(p -> p.length).max().orElse(0);
-        return sampling.maxNewTokens() != Sampling.FITTING ? sampling : sampling.withMaxNewTokens(Math.clamp(left, 1, Sampling.DEFAULT_NEW_TOKENS));
+        int left = model.config().maxPositions()
+                - prompts.stream().mapToInt(p -> p.length).max().orElse(0);
+        return sampling.maxNewTokens() != Sampling.FITTING
+                ? sampling
+                : sampling.withMaxNewTokens(Math.clamp(left, 1, Sampling.DEFAULT_NEW_TOKENS));
     }
 
     /**
@@ -116,21 +133,27 @@ public final class Generator {
         int longest = prompts.stream().mapToInt(p -> p.length).max().orElse(0);
         int left = model.config().maxPositions() - longest;
         if (sampling.maxNewTokens() > left) {
-            throw CalmException.badInput((prompts.size() == 1 ? "the prompt" : "the longest prompt") + " has " + longest + " tokens", "with " + sampling.maxNewTokens()
-                    + " new ones that is more than the model's max_position_embeddings, " + model.config().maxPositions()
-                    + (left > 0 ? "; take --max-new-tokens " + left + " at most" : "; shorten it"));
+            throw CalmException.badInput(
+                    (prompts.size() == 1 ? "the prompt" : "the longest prompt") + " has " + longest + " tokens",
+                    "with " + sampling.maxNewTokens()
+                            + " new ones that is more than the model's max_position_embeddings, "
+                            + model.config().maxPositions()
+                            + (left > 0 ? "; take --max-new-tokens " + left + " at most" : "; shorten it"));
         }
         return longest;
     }
 
     private int cacheRows(List<int[]> prompts, Sampling sampling, int sequences, int longest) {
         long own = CachePages.pages(sampling.maxNewTokens());
-        long inAll = prompts.stream().mapToLong(prompt -> CachePages.pages(prompt.length) + sampling.count() * own).sum();
+        long inAll = prompts.stream()
+                .mapToLong(prompt -> CachePages.pages(prompt.length) + sampling.count() * own)
+                .sum();
         // The first and the last of them have only some of their samples under way.
         long promptsTogether = Math.min(sequences, sequences / sampling.count() + 2);
         long together = promptsTogether * CachePages.pages(longest) + sequences * own;
         long one = CachePages.pages(longest) + own;
-        long affordable = Math.max(one, cacheBytes() / (CachePages.PAGE * KvCache.bytesPerRow(model.config(), model.backend())));
+        long affordable =
+                Math.max(one, cacheBytes() / (CachePages.PAGE * KvCache.bytesPerRow(model.config(), model.backend())));
         long pages = Math.min(Math.min(inAll, together), Math.min(affordable, Integer.MAX_VALUE / CachePages.PAGE));
         return (int) pages * CachePages.PAGE;
     }
@@ -145,7 +168,9 @@ public final class Generator {
      * @param memory null where there is only the machine's
      */
     static long cacheBytes(DeviceMemory memory) {
-        return memory == null ? CACHE_BYTES : memory.free() - Math.min(memory.free() / 2, Math.max(memory.free() / 5, RESERVE));
+        return memory == null
+                ? CACHE_BYTES
+                : memory.free() - Math.min(memory.free() / 2, Math.max(memory.free() / 5, RESERVE));
     }
 
     /** A prompt whose completions are under way. */
@@ -204,12 +229,19 @@ public final class Generator {
         private final List<Sequence> active = new ArrayList<>();
         /** Prompts whose keys and values are in the cache. */
         private final List<Prompt> resident = new ArrayList<>();
+
         private int next;
         private int finished;
         private long ended;
         private long endedTokens;
 
-        Work(List<int[]> prompts, int firstNumber, Sampling sampling, KvCache cache, Activations activations, int mostTogether,
+        Work(
+                List<int[]> prompts,
+                int firstNumber,
+                Sampling sampling,
+                KvCache cache,
+                Activations activations,
+                int mostTogether,
                 List<List<Completion>> all) {
             this.prompts = prompts;
             this.firstNumber = firstNumber;
@@ -239,10 +271,13 @@ public final class Generator {
             while (active.size() < mostTogether && (!waiting.isEmpty() || enter())) {
                 Prompt prompt = waiting.getFirst().prompt;
                 boolean compute = prompt.rows == null;
-                if (!active.isEmpty() && (compute ? CachePages.pages(prompt.tokens.length) : 0) + expected(null) > pages.free() - wanted()) {
+                if (!active.isEmpty()
+                        && (compute ? CachePages.pages(prompt.tokens.length) : 0) + expected(null)
+                                > pages.free() - wanted()) {
                     break;
                 }
-                if (compute && rows + prompt.tokens.length > activations.capacity().rows()) {
+                if (compute
+                        && rows + prompt.tokens.length > activations.capacity().rows()) {
                     prefill(fresh);
                     fresh.clear();
                     rows = 0;
@@ -271,7 +306,8 @@ public final class Generator {
             }
             Prompt prompt = new Prompt(next, prompts.get(next));
             for (int k = 0; k < sampling.count(); k++) {
-                Draft draft = new Draft(sampling, model, sampling.stream(firstNumber + next, k), prompt.tokens, tokenizer);
+                Draft draft =
+                        new Draft(sampling, model, sampling.stream(firstNumber + next, k), prompt.tokens, tokenizer);
                 prompt.samples.add(new Sequence(prompt, draft));
             }
             prompt.left = sampling.count();
@@ -282,7 +318,9 @@ public final class Generator {
 
         /** Pages that a sequence is expected to want, null for one that has not begun: until one has ended, the most there can be. */
         private int expected(Sequence sequence) {
-            long tokens = ended == 0 ? sampling.maxNewTokens() : Math.min(sampling.maxNewTokens(), 2 * endedTokens / ended + 1);
+            long tokens = ended == 0
+                    ? sampling.maxNewTokens()
+                    : Math.min(sampling.maxNewTokens(), 2 * endedTokens / ended + 1);
             int all = CachePages.pages(tokens);
             return sequence == null ? all : Math.max(1, all - sequence.rows.size() / CachePages.PAGE);
         }
@@ -401,7 +439,8 @@ public final class Generator {
             Prompt prompt = sequence.prompt;
             if (--prompt.left == 0) {
                 forget(prompt);
-                prompt.samples.forEach(sample -> all.get(prompt.number).add(sample.draft.completion(FinishReason.LENGTH)));
+                prompt.samples.forEach(
+                        sample -> all.get(prompt.number).add(sample.draft.completion(FinishReason.LENGTH)));
                 finished++;
             }
         }

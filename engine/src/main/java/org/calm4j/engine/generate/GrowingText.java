@@ -20,6 +20,7 @@ final class GrowingText {
     private final StringBuilder whole = new StringBuilder();
     /** Which characters of it are of special tokens. */
     private final BitSet special = new BitSet();
+
     private int given;
     private boolean stopped;
 
@@ -33,7 +34,12 @@ final class GrowingText {
     /** Returns whether a stop string is complete, before which the text then ends. */
     boolean add(int token) {
         text.append(decoder.add(token));
-        return all != null && append(all.add(token), tokenizer.has(token) && tokenizer.isSpecial(tokenizer.token(token)) ? tokenizer.token(token) : "");
+        return all != null
+                && append(
+                        all.add(token),
+                        tokenizer.has(token) && tokenizer.isSpecial(tokenizer.token(token))
+                                ? tokenizer.token(token)
+                                : "");
     }
 
     /** The text that will stay whatever comes, since the last call: what may be the beginning of a stop string waits. */
@@ -88,6 +94,9 @@ final class GrowingText {
 
     /** The place in the text of a place in the whole: both end alike, but for special tokens. */
     private int inText(int at) {
-        return Math.max(0, text.length() - (whole.length() - at - special.get(at, whole.length()).cardinality()));
+        return Math.max(
+                0,
+                text.length()
+                        - (whole.length() - at - special.get(at, whole.length()).cardinality()));
     }
 }

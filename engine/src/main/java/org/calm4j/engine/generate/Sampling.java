@@ -18,11 +18,20 @@ import org.calm4j.engine.random.CounterRandom;
  * @param count completions a prompt
  * @param ignoreEos go on to maxNewTokens
  */
-public record Sampling(int maxNewTokens, double temperature, int topK, double topP, double minP, double repetitionPenalty,
+public record Sampling(
+        int maxNewTokens,
+        double temperature,
+        int topK,
+        double topP,
+        double minP,
+        double repetitionPenalty,
         List<String> stop,
-        int count, boolean ignoreEos, long seed) {
+        int count,
+        boolean ignoreEos,
+        long seed) {
     /** In the place of maxNewTokens: {@link #DEFAULT_NEW_TOKENS}, or what the longest prompt leaves of the model's positions. */
     public static final int FITTING = -1;
+
     public static final int DEFAULT_NEW_TOKENS = 256;
 
     public Sampling {
@@ -30,7 +39,15 @@ public record Sampling(int maxNewTokens, double temperature, int topK, double to
     }
 
     /** Without penalty and stop strings. */
-    public Sampling(int maxNewTokens, double temperature, int topK, double topP, double minP, int count, boolean ignoreEos, long seed) {
+    public Sampling(
+            int maxNewTokens,
+            double temperature,
+            int topK,
+            double topP,
+            double minP,
+            int count,
+            boolean ignoreEos,
+            long seed) {
         this(maxNewTokens, temperature, topK, topP, minP, 1, List.of(), count, ignoreEos, seed);
     }
 

@@ -16,11 +16,16 @@ public record SamplingDefaults(double temperature, int topK, double topP, double
     /** @throws CalmException bad input: a broken file, or a number that makes no sense */
     public static SamplingDefaults read(Path folder) {
         Path file = folder.resolve("generation_config.json");
-        JsonNode json = Files.exists(file) ? Json.read(file, JsonNode.class) : Json.mapper().createObjectNode();
+        JsonNode json = Files.exists(file)
+                ? Json.read(file, JsonNode.class)
+                : Json.mapper().createObjectNode();
         boolean sample = json.path("do_sample").asBoolean(false);
-        return new SamplingDefaults(sample ? number(json, "temperature", 1, 0, 1e6, file) : 0,
-                (int) number(json, "top_k", json.has("top_k") ? 0 : TOP_K, 0, Integer.MAX_VALUE, file), number(json, "top_p", 1, 1e-9, 1, file),
-                number(json, "min_p", 0, 0, 1, file), number(json, "repetition_penalty", 1, 1e-6, 1e6, file));
+        return new SamplingDefaults(
+                sample ? number(json, "temperature", 1, 0, 1e6, file) : 0,
+                (int) number(json, "top_k", json.has("top_k") ? 0 : TOP_K, 0, Integer.MAX_VALUE, file),
+                number(json, "top_p", 1, 1e-9, 1, file),
+                number(json, "min_p", 0, 0, 1, file),
+                number(json, "repetition_penalty", 1, 1e-6, 1e6, file));
     }
 
     private static double number(JsonNode json, String name, double otherwise, double least, double most, Path file) {

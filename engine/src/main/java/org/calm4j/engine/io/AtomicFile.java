@@ -36,6 +36,7 @@ public final class AtomicFile {
 
     /** Names of this process's open files: what is behind them is in use, and not to be replaced. */
     private static final Pattern DESCRIPTOR = Pattern.compile("/dev/std(out|err)|/(dev|proc/self)/fd/\\d+");
+
     private static final int MOST_LINKS = 40;
     private static final int BUFFER = 1 << 16;
     private static final int LONG_NAME = 60;
@@ -46,12 +47,12 @@ public final class AtomicFile {
     static final String NEW = ".new";
     /** Ends the name of a file that is added to until it is whole. */
     public static final String PARTIAL = ".partial";
+
     private static final List<String> PASSING_NAMES = List.of(PASSING, OLD, ".safetensors" + NEW, PARTIAL);
     private static final String PROCESS = String.valueOf(ProcessHandle.current().pid());
     private static final Pattern PROCESS_OF = Pattern.compile("(\\d{1,18})\\.calm4j\\.(old\\.)?tmp");
 
-    private AtomicFile() {
-    }
+    private AtomicFile() {}
 
     /**
      * Writes a file, beside where it will be. A symbolic link is followed, and what is there and no file, such as a device or a pipe, is
@@ -69,7 +70,8 @@ public final class AtomicFile {
         try {
             Files.createDirectories(beside.getParent());
             deleteLeft(place);
-            try (FileChannel channel = FileChannel.open(beside, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+            try (FileChannel channel =
+                    FileChannel.open(beside, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
                 OutputStream out = new BufferedOutputStream(Channels.newOutputStream(channel), BUFFER);
                 content.write(out);
                 out.flush();
@@ -98,7 +100,8 @@ public final class AtomicFile {
         try {
             for (int links = 0; Files.isSymbolicLink(place); links++) {
                 if (links == MOST_LINKS) {
-                    throw CalmException.badInput(file, "is a symbolic link that leads in a circle; choose another --output");
+                    throw CalmException.badInput(
+                            file, "is a symbolic link that leads in a circle; choose another --output");
                 }
                 place = place.resolveSibling(Files.readSymbolicLink(place));
             }
@@ -114,8 +117,11 @@ public final class AtomicFile {
         boolean isOut = known && descriptor.group().matches(".*(out|/1)");
         boolean isErr = known && descriptor.group().matches(".*(err|/2)");
         // The standard streams may be redirected, and others write there, too: who owns them hears of errors.
-        try (OutputStream through = isOut ? new Unclosed(System.out) : isErr ? new Unclosed(System.err)
-                : Files.newOutputStream(file, StandardOpenOption.WRITE, StandardOpenOption.APPEND);
+        try (OutputStream through = isOut
+                        ? new Unclosed(System.out)
+                        : isErr
+                                ? new Unclosed(System.err)
+                                : Files.newOutputStream(file, StandardOpenOption.WRITE, StandardOpenOption.APPEND);
                 OutputStream out = new BufferedOutputStream(through, BUFFER)) {
             content.write(out);
         } catch (IOException | UncheckedIOException e) {
@@ -173,10 +179,12 @@ public final class AtomicFile {
         try {
             Files.createDirectories(folder);
         } catch (IOException e) {
-            throw CalmException.badInput(folder, "cannot be made (" + e.getClass().getSimpleName() + "); choose another --output", e);
+            throw CalmException.badInput(
+                    folder, "cannot be made (" + e.getClass().getSimpleName() + "); choose another --output", e);
         }
         if (!Files.isWritable(folder)) {
-            throw CalmException.badInput(folder, "cannot be written to; choose another folder or change its permissions");
+            throw CalmException.badInput(
+                    folder, "cannot be written to; choose another folder or change its permissions");
         }
     }
 
@@ -188,7 +196,11 @@ public final class AtomicFile {
     private static String hidden(Path place) {
         String name = place.getFileName().toString();
         // File systems have names of 255 bytes at most.
-        return "." + (name.length() > LONG_NAME ? name.substring(0, SHORTENED) + Integer.toHexString(name.hashCode()) : name) + ".";
+        return "."
+                + (name.length() > LONG_NAME
+                        ? name.substring(0, SHORTENED) + Integer.toHexString(name.hashCode())
+                        : name)
+                + ".";
     }
 
     /** A file that is written and synced takes its place. */
@@ -208,11 +220,15 @@ public final class AtomicFile {
         String name = hidden(place);
         List<Path> left;
         try (Stream<Path> files = Files.list(place.getParent())) {
-            left = files.filter(file -> file.getFileName().toString().startsWith(name)).toList();
+            left = files.filter(file -> file.getFileName().toString().startsWith(name))
+                    .toList();
         }
         for (Path file : left) {
             Matcher process = PROCESS_OF.matcher(file.getFileName().toString().substring(name.length()));
-            if (process.matches() && (process.group(1).equals(PROCESS) || ProcessHandle.of(Long.parseLong(process.group(1))).isEmpty())) {
+            if (process.matches()
+                    && (process.group(1).equals(PROCESS)
+                            || ProcessHandle.of(Long.parseLong(process.group(1)))
+                                    .isEmpty())) {
                 deleteTree(file);
             }
         }
@@ -259,11 +275,15 @@ public final class AtomicFile {
     }
 
     private static CalmException unwritable(Path file, Exception e) {
-        boolean place = e instanceof AccessDeniedException || e instanceof FileAlreadyExistsException
+        boolean place = e instanceof AccessDeniedException
+                || e instanceof FileAlreadyExistsException
                 || e instanceof DirectoryNotEmptyException;
-        if (place || e instanceof FileSystemException system && system.getReason() != null
-                && system.getReason().matches("(?i).*(read-only|not a directory|is a directory).*")) {
-            return CalmException.badInput(file, "cannot be written here; choose another --output or change the permissions", e);
+        if (place
+                || e instanceof FileSystemException system
+                        && system.getReason() != null
+                        && system.getReason().matches("(?i).*(read-only|not a directory|is a directory).*")) {
+            return CalmException.badInput(
+                    file, "cannot be written here; choose another --output or change the permissions", e);
         }
         return CalmException.failed(file + ": writing failed (" + e.getMessage() + "); is the disk full?", e);
     }

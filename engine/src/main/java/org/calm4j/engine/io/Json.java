@@ -25,14 +25,16 @@ public final class Json {
             .addModule(new SimpleModule().addSerializer(Path.class, ToStringSerializer.instance))
             .build();
 
-    private Json() {
-    }
+    private Json() {}
 
     private static com.fasterxml.jackson.core.JsonFactory factory() {
         return com.fasterxml.jackson.core.JsonFactory.builder()
                 .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-                .streamReadConstraints(StreamReadConstraints.builder().maxNestingDepth(MAX_DEPTH).maxStringLength(MAX_STRING)
-                        .maxNumberLength(100).build())
+                .streamReadConstraints(StreamReadConstraints.builder()
+                        .maxNestingDepth(MAX_DEPTH)
+                        .maxStringLength(MAX_STRING)
+                        .maxNumberLength(100)
+                        .build())
                 .build();
     }
 
@@ -76,7 +78,9 @@ public final class Json {
     /** Indented, UTF-8. */
     public static byte[] pretty(Object value) {
         try {
-            return MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(value).getBytes(StandardCharsets.UTF_8);
+            return MAPPER.writerWithDefaultPrettyPrinter()
+                    .writeValueAsString(value)
+                    .getBytes(StandardCharsets.UTF_8);
         } catch (JsonProcessingException e) {
             throw new IllegalArgumentException(e);
         }

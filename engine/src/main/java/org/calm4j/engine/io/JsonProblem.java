@@ -29,8 +29,7 @@ public final class JsonProblem {
     private static final Pattern MISSING = Pattern.compile("Missing required creator property '(.+?)'");
     private static final Pattern TWICE = Pattern.compile("Duplicate field '(.*)'", Pattern.DOTALL);
 
-    private JsonProblem() {
-    }
+    private JsonProblem() {}
 
     /** One line. */
     public static String of(JsonProcessingException e) {
@@ -39,7 +38,9 @@ public final class JsonProblem {
                 return known.getMessage();
             }
             // Words of our own records, not of a library.
-            if (cause instanceof IllegalArgumentException && cause.getMessage() != null && cause.getStackTrace().length > 0
+            if (cause instanceof IllegalArgumentException
+                    && cause.getMessage() != null
+                    && cause.getStackTrace().length > 0
                     && cause.getStackTrace()[0].getClassName().startsWith("org.calm4j.")) {
                 return Excerpt.message(cause.getMessage());
             }
@@ -60,8 +61,10 @@ public final class JsonProblem {
         if (e instanceof JsonEOFException) {
             return "not valid JSON: it ends in the middle of a value";
         }
-        return "not valid JSON" + (e.getLocation() == null || e.getLocation().getColumnNr() < 1 ? ""
-                : ", at column " + e.getLocation().getColumnNr());
+        return "not valid JSON"
+                + (e.getLocation() == null || e.getLocation().getColumnNr() < 1
+                        ? ""
+                        : ", at column " + e.getLocation().getColumnNr());
     }
 
     private static String mapping(JsonMappingException e, String message) {
@@ -88,19 +91,25 @@ public final class JsonProblem {
     public static String expected(Class<?> type) {
         Class<?> wanted = type.isPrimitive() ? ClassUtil.wrapperType(type) : type;
         if (wanted.isEnum()) {
-            return "one of " + Stream.of(wanted.getEnumConstants()).map(Object::toString).collect(Collectors.joining(", "));
+            return "one of "
+                    + Stream.of(wanted.getEnumConstants()).map(Object::toString).collect(Collectors.joining(", "));
         }
-        return wanted == Integer.class || wanted == Long.class ? "a whole number"
-                : Number.class.isAssignableFrom(wanted) ? "a number"
-                : wanted == Boolean.class ? "true or false"
-                : Collection.class.isAssignableFrom(wanted) || wanted.isArray() ? "a list"
-                : wanted == String.class || wanted == Path.class ? "a text"
-                : "an object";
+        return wanted == Integer.class || wanted == Long.class
+                ? "a whole number"
+                : Number.class.isAssignableFrom(wanted)
+                        ? "a number"
+                        : wanted == Boolean.class
+                                ? "true or false"
+                                : Collection.class.isAssignableFrom(wanted) || wanted.isArray()
+                                        ? "a list"
+                                        : wanted == String.class || wanted == Path.class ? "a text" : "an object";
     }
 
     private static String found(MismatchedInputException e) {
         if (e instanceof InvalidFormatException wrong && wrong.getValue() != null) {
-            return wrong.getValue() instanceof CharSequence ? "\"" + Excerpt.of(wrong.getValue()) + "\"" : Excerpt.of(wrong.getValue());
+            return wrong.getValue() instanceof CharSequence
+                    ? "\"" + Excerpt.of(wrong.getValue()) + "\""
+                    : Excerpt.of(wrong.getValue());
         }
         if (!(e.getProcessor() instanceof JsonParser parser)) {
             return "something else";
@@ -125,8 +134,11 @@ public final class JsonProblem {
 
     /** Where it stands, as {@code choices[2].text}; empty at the top. */
     public static String path(JsonMappingException e) {
-        return e.getPath().stream().map(step -> step.getFieldName() == null ? "[" + step.getIndex() + "]" : Excerpt.of(step.getFieldName()))
-                .collect(Collectors.joining(".")).replace(".[", "[");
+        return e.getPath().stream()
+                .map(step ->
+                        step.getFieldName() == null ? "[" + step.getIndex() + "]" : Excerpt.of(step.getFieldName()))
+                .collect(Collectors.joining("."))
+                .replace(".[", "[");
     }
 
     /**
@@ -135,9 +147,11 @@ public final class JsonProblem {
      * @throws CalmException bad input, which a reader tells with the line
      */
     public static <T> T required(T value, String name) {
-        Collection<?> within = value instanceof Map<?, ?> map ? map.values() : value instanceof Collection<?> all ? all : List.of();
+        Collection<?> within =
+                value instanceof Map<?, ?> map ? map.values() : value instanceof Collection<?> all ? all : List.of();
         if (value == null || within.stream().anyMatch(Objects::isNull)) {
-            throw new CalmException(CalmException.Kind.BAD_INPUT, name + (value == null ? " is missing" : " has a null in it"), null);
+            throw new CalmException(
+                    CalmException.Kind.BAD_INPUT, name + (value == null ? " is missing" : " has a null in it"), null);
         }
         return value;
     }

@@ -13,8 +13,7 @@ import org.calm4j.engine.CalmException;
 
 /** JSON Lines: one object a line, UTF-8. */
 public final class Jsonl {
-    private Jsonl() {
-    }
+    private Jsonl() {}
 
     /**
      * All lines; empty ones are left out.
@@ -32,7 +31,7 @@ public final class Jsonl {
 
     /** The same as maps, keys in their order. */
     public static List<Map<String, Object>> readMaps(Path file) {
-        ObjectReader reader = Json.mapper().readerFor(new TypeReference<Map<String, Object>>() { });
+        ObjectReader reader = Json.mapper().readerFor(new TypeReference<Map<String, Object>>() {});
         return Jsonl.<Map<String, Object>, Map<String, Object>>read(file, reader, (value, where) -> value);
     }
 

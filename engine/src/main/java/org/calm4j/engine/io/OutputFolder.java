@@ -33,6 +33,7 @@ public final class OutputFolder implements AutoCloseable {
     private static final String BYTES = "bytes:";
     /** Of a file in a folder that appeared as a whole, its content counts up to this size, beyond it the size alone. */
     private static final long SMALL = 1 << 20;
+
     private static final Map<Path, OutputFolder> OPEN = new ConcurrentHashMap<>();
 
     private final Path place;
@@ -87,7 +88,12 @@ public final class OutputFolder implements AutoCloseable {
             throw CalmException.badInput(folder, "is there and is not a folder; choose another place");
         }
         try {
-            return new OutputFolder(Files.exists(place) ? place.toRealPath() : place.toAbsolutePath().normalize(), null, false);
+            return new OutputFolder(
+                    Files.exists(place)
+                            ? place.toRealPath()
+                            : place.toAbsolutePath().normalize(),
+                    null,
+                    false);
         } catch (IOException e) {
             throw CalmException.unreadable(folder, e);
         }
@@ -98,7 +104,9 @@ public final class OutputFolder implements AutoCloseable {
             throw CalmException.badInput(record, "is no record of what was written here; move it away");
         }
         for (Map.Entry<String, JsonNode> entry : entries.properties()) {
-            own.put(entry.getKey(), new TreeSet<>(List.of(entry.getValue().asText().split(" "))));
+            own.put(
+                    entry.getKey(),
+                    new TreeSet<>(List.of(entry.getValue().asText().split(" "))));
         }
     }
 
@@ -171,7 +179,9 @@ public final class OutputFolder implements AutoCloseable {
 
     /** Why somebody else's file stops us. */
     public static String inTheWay(Path foreign) {
-        return Files.isSymbolicLink(foreign) ? "is a link in the way of what would be written" : "was not written by calm4j, or was changed since";
+        return Files.isSymbolicLink(foreign)
+                ? "is a link in the way of what would be written"
+                : "was not written by calm4j, or was changed since";
     }
 
     /** Deletes what was written here. */
@@ -180,7 +190,8 @@ public final class OutputFolder implements AutoCloseable {
         try {
             AtomicFile.deleteTree(output);
         } catch (IOException e) {
-            throw CalmException.badInput(output, "cannot be replaced (" + e.getClass().getSimpleName() + ")", e);
+            throw CalmException.badInput(
+                    output, "cannot be replaced (" + e.getClass().getSimpleName() + ")", e);
         }
         String name = name(output);
         own.keySet().removeIf(each -> each.equals(name) || each.equals(name + "/") || each.startsWith(name + "/"));
@@ -188,8 +199,10 @@ public final class OutputFolder implements AutoCloseable {
     }
 
     private boolean isOwn(Path output) {
-        Set<String> digests = own.get(Files.isDirectory(output, LinkOption.NOFOLLOW_LINKS) ? name(output) + "/" : name(output));
-        return digests != null && (digests.contains(GROWS) || digests.contains(ofSize(output)) || digests.contains(digest(output)));
+        Set<String> digests =
+                own.get(Files.isDirectory(output, LinkOption.NOFOLLOW_LINKS) ? name(output) + "/" : name(output));
+        return digests != null
+                && (digests.contains(GROWS) || digests.contains(ofSize(output)) || digests.contains(digest(output)));
     }
 
     /** Whether a folder was written here as a whole; it may have been changed since. */
@@ -309,8 +322,10 @@ public final class OutputFolder implements AutoCloseable {
                 add(digest, output);
             } else {
                 try (Stream<Path> below = Files.walk(output)) {
-                    for (Path file : (Iterable<Path>) below.filter(Files::isRegularFile).sorted()::iterator) {
-                        String line = output.relativize(file).toString().replace('\\', '/') + " " + Files.size(file) + "\n";
+                    for (Path file :
+                            (Iterable<Path>) below.filter(Files::isRegularFile).sorted()::iterator) {
+                        String line =
+                                output.relativize(file).toString().replace('\\', '/') + " " + Files.size(file) + "\n";
                         digest.update(line.getBytes(StandardCharsets.UTF_8));
                         if (Files.size(file) <= SMALL) {
                             add(digest, file);
@@ -339,7 +354,8 @@ public final class OutputFolder implements AutoCloseable {
     @Override
     public void close() {
         try {
-            boolean forgotten = own.keySet().removeIf(name -> !Files.exists(place.resolve(name), LinkOption.NOFOLLOW_LINKS));
+            boolean forgotten =
+                    own.keySet().removeIf(name -> !Files.exists(place.resolve(name), LinkOption.NOFOLLOW_LINKS));
             for (Map.Entry<String, Set<String>> entry : own.entrySet()) {
                 if (entry.getValue().size() > 1) {
                     entry.setValue(Set.of(digest(place.resolve(entry.getKey()))));

@@ -30,10 +30,12 @@ public final class OutputLock implements AutoCloseable {
     static final String SUFFIX = ".calm4j.lock";
     /** Of the file; behind the text, so that others can read that everywhere. */
     private static final long LOCKED_BYTE = Long.MAX_VALUE - 1;
+
     private static final int MOST_PADDING = 1 << 16;
     private static final int MOST_ATTEMPTS = 100;
     private static final Path HOST = Path.of("/proc/sys/kernel/hostname");
-    // Closing any channel of a file lets go of the process's locks on it, so that a file locked here must not be opened here again.
+    // Closing any channel of a file lets go of the process's locks on it, so that a file locked here must not be opened
+    // here again.
     private static final Set<Path> HELD = ConcurrentHashMap.newKeySet();
 
     private final Path output;
@@ -76,10 +78,12 @@ public final class OutputLock implements AutoCloseable {
         }
         try {
             for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-                if (Files.exists(file, LinkOption.NOFOLLOW_LINKS) && !Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
+                if (Files.exists(file, LinkOption.NOFOLLOW_LINKS)
+                        && !Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
                     throw CalmException.badInput(file, "is in the way of a lock; move it away");
                 }
-                channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
+                channel = FileChannel.open(
+                        file, StandardOpenOption.CREATE, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
                 if (!lock(say)) {
                     throw held(holder());
                 }
@@ -92,7 +96,8 @@ public final class OutputLock implements AutoCloseable {
             throw CalmException.failed(file + ": the lock is taken and given back all the time; try again", null);
         } catch (AccessDeniedException e) {
             release();
-            throw CalmException.badInput(output, "cannot be written to; choose another --output or change the permissions", e);
+            throw CalmException.badInput(
+                    output, "cannot be written to; choose another --output or change the permissions", e);
         } catch (IOException e) {
             release();
             throw CalmException.failed(file + ": cannot be locked (" + e.getMessage() + ")", e);
@@ -110,9 +115,12 @@ public final class OutputLock implements AutoCloseable {
         } catch (IOException e) {
             Map<String, String> holder = holder();
             long pid = holder.getOrDefault("pid", "").matches("\\d{1,18}") ? Long.parseLong(holder.get("pid")) : -1;
-            boolean alive = host().equals(holder.get("host")) && pid != ProcessHandle.current().pid() && ProcessHandle.of(pid).isPresent();
+            boolean alive = host().equals(holder.get("host"))
+                    && pid != ProcessHandle.current().pid()
+                    && ProcessHandle.of(pid).isPresent();
             if (!alive) {
-                say.accept("calm: this file system has no locks, so another process that writes to " + output + " may go unnoticed");
+                say.accept("calm: this file system has no locks, so another process that writes to " + output
+                        + " may go unnoticed");
             }
             return !alive;
         }
@@ -125,7 +133,8 @@ public final class OutputLock implements AutoCloseable {
         about.put("host", host());
         about.put("since", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
         about.put("command", command());
-        String text = Json.compact(about) + "\n" + " ".repeat(ThreadLocalRandom.current().nextInt(MOST_PADDING));
+        String text = Json.compact(about) + "\n"
+                + " ".repeat(ThreadLocalRandom.current().nextInt(MOST_PADDING));
         channel.truncate(0);
         ByteBuffer bytes = ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8));
         while (bytes.hasRemaining()) {
@@ -142,7 +151,9 @@ public final class OutputLock implements AutoCloseable {
 
     private static String host() {
         try {
-            return Files.isReadable(HOST) ? Files.readString(HOST).strip() : System.getenv().getOrDefault("COMPUTERNAME", "this machine");
+            return Files.isReadable(HOST)
+                    ? Files.readString(HOST).strip()
+                    : System.getenv().getOrDefault("COMPUTERNAME", "this machine");
         } catch (IOException e) {
             return "this machine";
         }
@@ -152,7 +163,9 @@ public final class OutputLock implements AutoCloseable {
         Map<String, String> holder = new LinkedHashMap<>();
         try {
             JsonNode about = Json.mapper().readTree(Files.readString(file).strip());
-            about.properties().forEach(field -> holder.put(field.getKey(), Excerpt.of(field.getValue().asText())));
+            about.properties()
+                    .forEach(field -> holder.put(
+                            field.getKey(), Excerpt.of(field.getValue().asText())));
         } catch (IOException e) {
             // It is just being taken or given back.
         }
@@ -161,11 +174,15 @@ public final class OutputLock implements AutoCloseable {
 
     /** @param holder null for this process */
     private CalmException held(Map<String, String> holder) {
-        String who = holder == null ? "this process"
-                : holder.containsKey("pid") ? "process " + holder.get("pid") + " on " + holder.get("host") + " since " + holder.get("since")
-                        + " (" + holder.get("command") + ")"
-                : "another process";
-        return new CalmException(CalmException.Kind.FAILED, output + ": " + who + " is writing there; wait for it, or choose another place",
+        String who = holder == null
+                ? "this process"
+                : holder.containsKey("pid")
+                        ? "process " + holder.get("pid") + " on " + holder.get("host") + " since " + holder.get("since")
+                                + " (" + holder.get("command") + ")"
+                        : "another process";
+        return new CalmException(
+                CalmException.Kind.FAILED,
+                output + ": " + who + " is writing there; wait for it, or choose another place",
                 null);
     }
 

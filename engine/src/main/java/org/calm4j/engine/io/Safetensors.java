@@ -35,6 +35,7 @@ public final class Safetensors implements AutoCloseable {
     private static final int CHUNK = 1 << 20;
     /** Files up to this size are read, larger ones mapped. */
     private static final long READ = 256L << 20;
+
     private static volatile Path cutOff;
 
     private final List<HostBuffer> buffers = new ArrayList<>();
@@ -109,7 +110,9 @@ public final class Safetensors implements AutoCloseable {
             Arena arena = Arena.ofShared();
             MemorySegment mapped;
             try {
-                mapped = size <= READ ? read(channel, file, size, arena) : channel.map(FileChannel.MapMode.READ_ONLY, 0, size, arena);
+                mapped = size <= READ
+                        ? read(channel, file, size, arena)
+                        : channel.map(FileChannel.MapMode.READ_ONLY, 0, size, arena);
             } catch (IOException | RuntimeException e) {
                 arena.close();
                 throw e;
@@ -121,8 +124,10 @@ public final class Safetensors implements AutoCloseable {
             buffers.add(buffer);
             long header = mapped.get(ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN), 0);
             if (header < 2 || header > MAX_HEADER || header > size - 8) {
-                throw CalmException.badInput(file, "not a safetensors file: its header would have " + Long.toUnsignedString(header)
-                        + " bytes, the file has " + size);
+                throw CalmException.badInput(
+                        file,
+                        "not a safetensors file: its header would have " + Long.toUnsignedString(header)
+                                + " bytes, the file has " + size);
             }
             byte[] json = mapped.asSlice(8, header).toArray(ValueLayout.JAVA_BYTE);
             Set<String> names = new HashSet<>();
@@ -132,7 +137,8 @@ public final class Safetensors implements AutoCloseable {
                     leftOut.add(entry.name());
                     continue;
                 }
-                Tensor tensor = new Tensor(entry.name(), buffer, 8 + header + entry.begin(), entry.type(), entry.shape());
+                Tensor tensor =
+                        new Tensor(entry.name(), buffer, 8 + header + entry.begin(), entry.type(), entry.shape());
                 if (tensors.put(entry.name(), tensor) != null) {
                     throw CalmException.badInput(file, "tensor " + entry.name() + " stands in two shards");
                 }
@@ -149,7 +155,8 @@ public final class Safetensors implements AutoCloseable {
         ByteBuffer to = bytes.asByteBuffer();
         while (to.hasRemaining()) {
             if (channel.read(to) < 0) {
-                throw CalmException.badInput(file, "became shorter while it was read; wait until it is written, and try again");
+                throw CalmException.badInput(
+                        file, "became shorter while it was read; wait until it is written, and try again");
             }
         }
         return bytes;
@@ -184,10 +191,18 @@ public final class Safetensors implements AutoCloseable {
      * @param content what is written in the place of a tensor, of the same shape, in its type or in the one that is written; memory that it
      *     made for that is given back
      */
-    static void write(Path file, Collection<Tensor> tensors, Map<String, String> metadata, StoredType as, UnaryOperator<Tensor> content) {
+    static void write(
+            Path file,
+            Collection<Tensor> tensors,
+            Map<String, String> metadata,
+            StoredType as,
+            UnaryOperator<Tensor> content) {
         byte[] header = SafetensorsHeader.write(tensors, metadata, as);
         AtomicFile.write(file, out -> {
-            out.write(ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(header.length).array());
+            out.write(ByteBuffer.allocate(8)
+                    .order(ByteOrder.LITTLE_ENDIAN)
+                    .putLong(header.length)
+                    .array());
             out.write(header);
             for (Tensor tensor : tensors) {
                 Tensor written = content.apply(tensor);

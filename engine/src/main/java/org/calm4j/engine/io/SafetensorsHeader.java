@@ -35,13 +35,22 @@ final class SafetensorsHeader {
      * @param type null for a tensor that is passed over
      * @param begin of its bytes in the data, which stand behind the header
      */
-    record Entry(String name, DType type, long[] shape, long begin, long end) {
-    }
+    record Entry(String name, DType type, long[] shape, long begin, long end) {}
 
     /** Bytes of an element of the format's other types, which tensors that are passed over may have. */
-    private static final Map<String, Integer> OTHER_TYPES = Map.ofEntries(Map.entry("BOOL", 1), Map.entry("U8", 1), Map.entry("I8", 1),
-            Map.entry("F8_E4M3", 1), Map.entry("F8_E5M2", 1), Map.entry("F8_E8M0", 1), Map.entry("U16", 2), Map.entry("I16", 2),
-            Map.entry("U32", 4), Map.entry("U64", 8), Map.entry("I64", 8), Map.entry("C64", 8));
+    private static final Map<String, Integer> OTHER_TYPES = Map.ofEntries(
+            Map.entry("BOOL", 1),
+            Map.entry("U8", 1),
+            Map.entry("I8", 1),
+            Map.entry("F8_E4M3", 1),
+            Map.entry("F8_E5M2", 1),
+            Map.entry("F8_E8M0", 1),
+            Map.entry("U16", 2),
+            Map.entry("I16", 2),
+            Map.entry("U32", 4),
+            Map.entry("U64", 8),
+            Map.entry("I64", 8),
+            Map.entry("C64", 8));
 
     private final Path file;
     private final long dataBytes;
@@ -78,7 +87,8 @@ final class SafetensorsHeader {
         while (parser.nextToken() == JsonToken.FIELD_NAME) {
             String name = parser.currentName();
             if (name.length() > MAX_NAME || name.chars().anyMatch(Character::isISOControl)) {
-                throw CalmException.badInput(file, "a tensor's name is longer than " + MAX_NAME + " or has control characters");
+                throw CalmException.badInput(
+                        file, "a tensor's name is longer than " + MAX_NAME + " or has control characters");
             }
             JsonToken value = parser.nextToken();
             if (name.equals(METADATA) && value == JsonToken.VALUE_NULL) {
@@ -100,8 +110,9 @@ final class SafetensorsHeader {
         long end = 0;
         for (Entry entry : entries) {
             if (entry.begin() != end) {
-                throw CalmException.badInput(file, "tensor " + entry.name() + " begins at " + entry.begin() + ", the one before ends at "
-                        + end);
+                throw CalmException.badInput(
+                        file,
+                        "tensor " + entry.name() + " begins at " + entry.begin() + ", the one before ends at " + end);
             }
             end = entry.end();
         }
@@ -142,11 +153,14 @@ final class SafetensorsHeader {
         try {
             bytes = Math.multiplyExact(Tensor.product(shape), other == null ? (long) type.bytes() : other);
         } catch (ArithmeticException e) {
-            throw CalmException.badInput(file, "tensor " + name + " has an impossible shape, " + Arrays.toString(shape), e);
+            throw CalmException.badInput(
+                    file, "tensor " + name + " has an impossible shape, " + Arrays.toString(shape), e);
         }
         if (offsets[1] < offsets[0] || offsets[1] > dataBytes || offsets[1] - offsets[0] != bytes) {
-            throw CalmException.badInput(file, "tensor " + name + " of " + bytes + " bytes lies at " + offsets[0] + " to " + offsets[1]
-                    + " of " + dataBytes + " bytes of data");
+            throw CalmException.badInput(
+                    file,
+                    "tensor " + name + " of " + bytes + " bytes lies at " + offsets[0] + " to " + offsets[1] + " of "
+                            + dataBytes + " bytes of data");
         }
         return new Entry(name, type, shape, offsets[0], offsets[1]);
     }
@@ -157,20 +171,25 @@ final class SafetensorsHeader {
                 return type;
             }
         }
-        throw CalmException.badInput(file, "tensor " + name + " has dtype \"" + dtype.replaceAll("[^\\w.-]", "?") + "\"; supported: "
-                + Arrays.stream(DType.values()).map(Enum::name).collect(Collectors.joining(", ")));
+        throw CalmException.badInput(
+                file,
+                "tensor " + name + " has dtype \"" + dtype.replaceAll("[^\\w.-]", "?") + "\"; supported: "
+                        + Arrays.stream(DType.values()).map(Enum::name).collect(Collectors.joining(", ")));
     }
 
     private long[] wholeNumbers(String name, JsonParser parser) throws IOException {
         boolean valid = parser.currentToken() == JsonToken.START_ARRAY;
         LongArrayList numbers = new LongArrayList();
         while (valid && parser.nextToken() != JsonToken.END_ARRAY) {
-            valid = parser.currentToken() == JsonToken.VALUE_NUMBER_INT && parser.getNumberType() != JsonParser.NumberType.BIG_INTEGER
-                    && parser.getLongValue() >= 0 && numbers.size() < MAX_RANK;
+            valid = parser.currentToken() == JsonToken.VALUE_NUMBER_INT
+                    && parser.getNumberType() != JsonParser.NumberType.BIG_INTEGER
+                    && parser.getLongValue() >= 0
+                    && numbers.size() < MAX_RANK;
             numbers.add(valid ? parser.getLongValue() : -1);
         }
         if (!valid) {
-            throw CalmException.badInput(file, "tensor " + name + ": shape and data_offsets must be lists of whole numbers");
+            throw CalmException.badInput(
+                    file, "tensor " + name + ": shape and data_offsets must be lists of whole numbers");
         }
         return numbers.toLongArray();
     }

@@ -36,8 +36,7 @@ public final class Shards {
     /** Of a shard, as in transformers. */
     public static final long DEFAULT_MAX_BYTES = 5_000_000_000L;
 
-    private Shards() {
-    }
+    private Shards() {}
 
     /**
      * A size such as {@code 5GB} (10⁹ bytes each) or {@code 500MiB} (2²⁰ bytes each).
@@ -47,8 +46,10 @@ public final class Shards {
     public static long size(String text) {
         Matcher matcher = SIZE.matcher(text.strip());
         if (matcher.matches()) {
-            int power = "KMGT".indexOf(matcher.group(2).toUpperCase(Locale.ROOT)) + (matcher.group(2).isEmpty() ? 0 : 1);
-            double bytes = Long.parseLong(matcher.group(1)) * Math.pow(matcher.group(3).isEmpty() ? 1000 : 1024, power);
+            int power = "KMGT".indexOf(matcher.group(2).toUpperCase(Locale.ROOT))
+                    + (matcher.group(2).isEmpty() ? 0 : 1);
+            double bytes =
+                    Long.parseLong(matcher.group(1)) * Math.pow(matcher.group(3).isEmpty() ? 1000 : 1024, power);
             if (bytes >= 1 && bytes <= Long.MAX_VALUE / 2.0) {
                 return (long) bytes;
             }
@@ -77,8 +78,10 @@ public final class Shards {
             String name = entry.getValue().asText();
             // A link in the folder may lead out of it, as in the cache of a hub; a name may not.
             if (!entry.getValue().isTextual() || !name.matches("[\\w.-]{1,200}") || name.startsWith(".")) {
-                throw CalmException.badInput(index, "the shard " + Excerpt.of(entry.getValue()) + " of " + Excerpt.of(entry.getKey())
-                        + " does not lie in the folder");
+                throw CalmException.badInput(
+                        index,
+                        "the shard " + Excerpt.of(entry.getValue()) + " of " + Excerpt.of(entry.getKey())
+                                + " does not lie in the folder");
             }
             shards.computeIfAbsent(name, n -> new TreeSet<>()).add(entry.getKey());
         }
@@ -99,7 +102,8 @@ public final class Shards {
      * @param content what is written in the place of a tensor, one at a time, of the same shape, in its type or in the one that is written;
      *     memory that it made for that is given back
      */
-    public static void write(Path folder, Collection<Tensor> tensors, StoredType as, long maxBytes, UnaryOperator<Tensor> content) {
+    public static void write(
+            Path folder, Collection<Tensor> tensors, StoredType as, long maxBytes, UnaryOperator<Tensor> content) {
         Map<String, String> metadata = Map.of("format", "pt");
         List<List<Tensor>> shards = plan(tensors, as, maxBytes);
         Set<String> written = new HashSet<>();
@@ -110,7 +114,10 @@ public final class Shards {
                 Files.deleteIfExists(folder.resolve(INDEX));
             } else {
                 ObjectNode index = JsonNodeFactory.instance.objectNode();
-                index.putObject("metadata").put("total_parameters", tensors.stream().mapToLong(Tensor::size).sum())
+                index.putObject("metadata")
+                        .put(
+                                "total_parameters",
+                                tensors.stream().mapToLong(Tensor::size).sum())
                         .put("total_size", tensors.stream().mapToLong(as::bytes).sum());
                 ObjectNode map = index.putObject("weight_map");
                 TreeMap<String, String> shardOf = new TreeMap<>();
@@ -130,7 +137,8 @@ public final class Shards {
             }
             deleteOthers(folder, written);
         } catch (IOException e) {
-            throw CalmException.failed(folder + ": the weights could not be written (" + e.getMessage() + "); is the disk full?", e);
+            throw CalmException.failed(
+                    folder + ": the weights could not be written (" + e.getMessage() + "); is the disk full?", e);
         } finally {
             written.forEach(name -> deleteQuietly(folder.resolve(unfinished(name))));
         }
@@ -152,8 +160,10 @@ public final class Shards {
     private static void deleteOthers(Path folder, Set<String> kept) throws IOException {
         List<Path> others;
         try (Stream<Path> files = Files.list(folder)) {
-            others = files.filter(file -> SHARD.matcher(file.getFileName().toString()).matches()
-                    && !kept.contains(file.getFileName().toString())).toList();
+            others = files.filter(
+                            file -> SHARD.matcher(file.getFileName().toString()).matches()
+                                    && !kept.contains(file.getFileName().toString()))
+                    .toList();
         }
         for (Path other : others) {
             Files.delete(other);

@@ -15,7 +15,8 @@ import org.calm4j.engine.CalmException;
 /** Files of text: UTF-8, strictly, and without halves of surrogate pairs, which JSON can spell although they are no characters. */
 public final class TextFile {
     private static final int BUFFER = 1 << 16;
-    private static final String HALF = " is half of a character (a surrogate without its other half); correct or remove it";
+    private static final String HALF =
+            " is half of a character (a surrogate without its other half); correct or remove it";
 
     /** What is done with a line; it may fail as reading may. */
     @FunctionalInterface
@@ -24,8 +25,7 @@ public final class TextFile {
         void accept(String line, int number) throws IOException;
     }
 
-    private TextFile() {
-    }
+    private TextFile() {}
 
     /**
      * All of a file, without a byte order mark.
@@ -39,7 +39,7 @@ public final class TextFile {
             return unmarked(decoder().decode(ByteBuffer.wrap(bytes)).toString());
         } catch (CharacterCodingException e) {
             // To look at the lines one by one tells which.
-            lines(file, (line, number) -> { });
+            lines(file, (line, number) -> {});
             throw notUtf8(file + ":1", e);
         } catch (IOException e) {
             throw CalmException.unreadable(file, e);
@@ -87,7 +87,10 @@ public final class TextFile {
     }
 
     private static CharsetDecoder decoder() {
-        return StandardCharsets.UTF_8.newDecoder().onMalformedInput(CodingErrorAction.REPORT).onUnmappableCharacter(CodingErrorAction.REPORT);
+        return StandardCharsets.UTF_8
+                .newDecoder()
+                .onMalformedInput(CodingErrorAction.REPORT)
+                .onUnmappableCharacter(CodingErrorAction.REPORT);
     }
 
     private static CalmException notUtf8(String where, IOException cause) {
@@ -107,10 +110,13 @@ public final class TextFile {
     static void checkEscapes(String json, Path file, int firstLine) {
         for (int at = json.indexOf('\\'); at >= 0 && at + 1 < json.length(); at = json.indexOf('\\', at)) {
             int unit = escaped(json, at);
-            boolean pair = unit >= 0 && Character.isHighSurrogate((char) unit) && escaped(json, at + 6) >= 0
+            boolean pair = unit >= 0
+                    && Character.isHighSurrogate((char) unit)
+                    && escaped(json, at + 6) >= 0
                     && Character.isLowSurrogate((char) escaped(json, at + 6));
             if (unit >= 0 && Character.isSurrogate((char) unit) && !pair) {
-                long line = firstLine + json.substring(0, at).chars().filter(c -> c == '\n').count();
+                long line = firstLine
+                        + json.substring(0, at).chars().filter(c -> c == '\n').count();
                 throw CalmException.badInput(file + ":" + line, json.substring(at, at + 6) + HALF);
             }
             at += pair ? 12 : 2;
@@ -141,7 +147,9 @@ public final class TextFile {
     public static void checkWhole(String text, Object where) {
         for (int i = 0; i < text.length(); i++) {
             char unit = text.charAt(i);
-            if (Character.isHighSurrogate(unit) && i + 1 < text.length() && Character.isLowSurrogate(text.charAt(i + 1))) {
+            if (Character.isHighSurrogate(unit)
+                    && i + 1 < text.length()
+                    && Character.isLowSurrogate(text.charAt(i + 1))) {
                 i++;
             } else if (Character.isSurrogate(unit)) {
                 throw CalmException.badInput(where, String.format("\\u%04x", (int) unit) + HALF);

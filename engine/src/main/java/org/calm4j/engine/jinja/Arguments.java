@@ -9,6 +9,7 @@ import java.util.Map;
 record Arguments(List<Object> positional, Map<String, Object> named) {
     /** Stands for an argument that was not passed. */
     static final Object ABSENT = new Object();
+
     static final Arguments NONE = new Arguments(List.of(), Map.of());
 
     /**
@@ -19,7 +20,8 @@ record Arguments(List<Object> positional, Map<String, Object> named) {
      */
     Object[] bind(String function, int required, String... parameters) {
         if (positional.size() > parameters.length) {
-            throw new TemplateFailure(function + " takes at most " + parameters.length + " arguments and was given " + positional.size());
+            throw new TemplateFailure(
+                    function + " takes at most " + parameters.length + " arguments and was given " + positional.size());
         }
         Object[] values = new Object[parameters.length];
         Arrays.fill(values, ABSENT);
@@ -29,7 +31,8 @@ record Arguments(List<Object> positional, Map<String, Object> named) {
         named.forEach((name, value) -> {
             int index = Arrays.asList(parameters).indexOf(name);
             if (index < 0 || values[index] != ABSENT) {
-                throw new TemplateFailure(function + (index < 0 ? " has no argument named " : " was given twice the argument ")
+                throw new TemplateFailure(function
+                        + (index < 0 ? " has no argument named " : " was given twice the argument ")
                         + Text.quote(name));
             }
             values[index] = value;

@@ -68,7 +68,8 @@ final class BraceFormat {
             case "r", "a" -> Repr.of(value);
             default -> throw new TemplateFailure("has a format with an unknown conversion");
         };
-        String text = specification(value, specification.indexOf('{') < 0 ? specification : format(specification, depth + 1));
+        String text =
+                specification(value, specification.indexOf('{') < 0 ? specification : format(specification, depth + 1));
         return markup && !(value instanceof Markup) ? Markup.escape(text) : text;
     }
 
@@ -81,14 +82,16 @@ final class BraceFormat {
         while (end < path.length()) {
             boolean dot = path.charAt(end) == '.';
             int stop = end + 1;
-            while (stop < path.length() && (dot ? path.charAt(stop) != '.' && path.charAt(stop) != '[' : path.charAt(stop) != ']')) {
+            while (stop < path.length()
+                    && (dot ? path.charAt(stop) != '.' && path.charAt(stop) != '[' : path.charAt(stop) != ']')) {
                 stop++;
             }
             String name = path.substring(end + 1, stop);
             if (name.isEmpty() || !dot && stop == path.length()) {
                 throw new TemplateFailure("has a format with a broken field");
             }
-            value = dot ? interpreter.attribute(value, name)
+            value = dot
+                    ? interpreter.attribute(value, name)
                     : interpreter.item(value, name.matches("\\d{1,9}") ? (Object) Long.valueOf(name) : name);
             end = dot ? stop : stop + 1;
         }
@@ -135,7 +138,8 @@ final class BraceFormat {
             sign = text.charAt(at) == '-' ? "" : text.substring(at, at + 1);
             at++;
         }
-        boolean signed = at > 0 && "+- ".indexOf(text.charAt(at - 1)) >= 0 && (!aligned || at > (filled ? first + 1 : 1));
+        boolean signed =
+                at > 0 && "+- ".indexOf(text.charAt(at - 1)) >= 0 && (!aligned || at > (filled ? first + 1 : 1));
         boolean alternate = text.startsWith("#", at);
         at += alternate ? 1 : 0;
         if (text.startsWith("0", at)) {
@@ -145,7 +149,9 @@ final class BraceFormat {
         }
         int[] width = digits(text, at);
         at = width[1];
-        String group = at < text.length() && (text.charAt(at) == ',' || text.charAt(at) == '_') ? text.substring(at, at + 1) : "";
+        String group = at < text.length() && (text.charAt(at) == ',' || text.charAt(at) == '_')
+                ? text.substring(at, at + 1)
+                : "";
         at += group.length();
         int precision = -1;
         if (text.startsWith(".", at)) {
@@ -169,18 +175,25 @@ final class BraceFormat {
             return text(value, type, sign, align, fill, width[0], precision, signed || alternate || !group.isEmpty());
         }
         String body = number(value, type, precision, alternate, group);
-        boolean negative = value instanceof Double floating ? floating < 0 || floating == 0 && 1 / floating < 0
+        boolean negative = value instanceof Double floating
+                ? floating < 0 || floating == 0 && 1 / floating < 0
                 : Numbers.big(value).signum() < 0;
         return aligned(negative ? "-" : sign, body, align, fill, width[0]);
     }
 
-    private static String text(Object value, char type, String sign, char align, String fill, int width, int precision, boolean numeric) {
+    private static String text(
+            Object value, char type, String sign, char align, String fill, int width, int precision, boolean numeric) {
         boolean simple = Python.isText(value) || value instanceof Boolean;
         if (!simple || type != 0 && type != 's' || numeric || align == '=') {
             throw new TemplateFailure("has a format that " + Python.type(value) + " does not have");
         }
         String text = Python.string(value);
-        return aligned(sign, precision >= 0 && precision < Text.length(text) ? Text.sub(text, 0, precision) : text, align, fill, width);
+        return aligned(
+                sign,
+                precision >= 0 && precision < Text.length(text) ? Text.sub(text, 0, precision) : text,
+                align,
+                fill,
+                width);
     }
 
     private static String number(Object value, char type, int precision, boolean alternate, String group) {

@@ -8,8 +8,7 @@ import java.util.Map;
 final class Dicts {
     static final Object NONE = new Object();
 
-    private Dicts() {
-    }
+    private Dicts() {}
 
     /** The key of the map that equals the value; {@link #NONE} without. */
     static Object key(Map<?, ?> map, Object value) {

@@ -14,6 +14,7 @@ final class ExpressionParser {
     private final Tokens tokens;
     /** The names that the macros which are being read use, the innermost first. */
     private final Deque<Set<String>> used = new ArrayDeque<>();
+
     private final List<TemplateFailure> unknown = new ArrayList<>();
     /** Whether an unknown filter is an error only when it is reached: directly in a branch. */
     private boolean soft;
@@ -131,7 +132,10 @@ final class ExpressionParser {
 
     private Expression product() {
         Expression left = power();
-        while (tokens.peek().is("*") || tokens.peek().is("/") || tokens.peek().is("//") || tokens.peek().is("%")) {
+        while (tokens.peek().is("*")
+                || tokens.peek().is("/")
+                || tokens.peek().is("//")
+                || tokens.peek().is("%")) {
             left = new Expression.Binary(tokens.take().text(), left, power());
         }
         return left;
@@ -174,16 +178,17 @@ final class ExpressionParser {
                 yield new Expression.Constant(text.toString());
             }
             case INTEGER, FLOAT -> new Expression.Constant(token.number());
-            case OPERATOR -> switch (token.text()) {
-                case "(" -> {
-                    Expression value = tuple(null, true, true);
-                    tokens.expect(")");
-                    yield value;
-                }
-                case "[" -> list();
-                case "{" -> dict();
-                default -> throw unexpected(token);
-            };
+            case OPERATOR ->
+                switch (token.text()) {
+                    case "(" -> {
+                        Expression value = tuple(null, true, true);
+                        tokens.expect(")");
+                        yield value;
+                    }
+                    case "[" -> list();
+                    case "{" -> dict();
+                    default -> throw unexpected(token);
+                };
             default -> throw unexpected(token);
         };
     }
@@ -234,7 +239,9 @@ final class ExpressionParser {
 
     private boolean ends(String end) {
         Token token = tokens.peek();
-        return token.kind() == Token.Kind.VARIABLE_END || token.kind() == Token.Kind.BLOCK_END || token.is(")")
+        return token.kind() == Token.Kind.VARIABLE_END
+                || token.kind() == Token.Kind.BLOCK_END
+                || token.is(")")
                 || end != null && token.named(end);
     }
 
@@ -307,7 +314,9 @@ final class ExpressionParser {
             }
         }
         tokens.expect("]");
-        return only != null ? only : new Expression.Item(of, keys.size() == 1 ? keys.getFirst() : new Expression.TupleOf(keys));
+        return only != null
+                ? only
+                : new Expression.Item(of, keys.size() == 1 ? keys.getFirst() : new Expression.TupleOf(keys));
     }
 
     private Expression slice(Expression of, Expression from) {
@@ -334,7 +343,8 @@ final class ExpressionParser {
             } else if (tokens.takes("**")) {
                 check(map == null);
                 map = expression();
-            } else if (tokens.peek().kind() == Token.Kind.NAME && tokens.peekNext().is("=")) {
+            } else if (tokens.peek().kind() == Token.Kind.NAME
+                    && tokens.peekNext().is("=")) {
                 check(map == null);
                 names.add(tokens.take().text());
                 check(names.indexOf(names.getLast()) == names.size() - 1);
@@ -414,7 +424,10 @@ final class ExpressionParser {
     private static boolean startsArgument(Token token) {
         return switch (token.kind()) {
             case STRING, INTEGER, FLOAT -> true;
-            case NAME -> !token.text().equals("else") && !token.text().equals("or") && !token.text().equals("and");
+            case NAME ->
+                !token.text().equals("else")
+                        && !token.text().equals("or")
+                        && !token.text().equals("and");
             case OPERATOR -> token.is("[") || token.is("{");
             default -> false;
         };

@@ -8,15 +8,64 @@ import java.util.Set;
 
 /** What stands after {@code |}: those that change one value here, those of lists in {@link ListFilters}. */
 final class Filters {
-    static final Set<String> NAMES = Set.of("abs", "attr", "batch", "capitalize", "center", "count", "d", "default", "dictsort", "e",
-            "escape", "filesizeformat", "first", "float", "forceescape", "format", "groupby", "indent", "int", "items", "join", "last",
-            "length", "list", "lower", "map", "max", "min", "pprint", "random", "reject", "rejectattr", "replace", "reverse", "round",
-            "safe", "select", "selectattr", "slice", "sort", "string", "striptags", "sum", "title", "tojson", "trim", "truncate", "unique",
-            "upper", "urlencode", "urlize", "wordcount", "wordwrap", "xmlattr");
+    static final Set<String> NAMES = Set.of(
+            "abs",
+            "attr",
+            "batch",
+            "capitalize",
+            "center",
+            "count",
+            "d",
+            "default",
+            "dictsort",
+            "e",
+            "escape",
+            "filesizeformat",
+            "first",
+            "float",
+            "forceescape",
+            "format",
+            "groupby",
+            "indent",
+            "int",
+            "items",
+            "join",
+            "last",
+            "length",
+            "list",
+            "lower",
+            "map",
+            "max",
+            "min",
+            "pprint",
+            "random",
+            "reject",
+            "rejectattr",
+            "replace",
+            "reverse",
+            "round",
+            "safe",
+            "select",
+            "selectattr",
+            "slice",
+            "sort",
+            "string",
+            "striptags",
+            "sum",
+            "title",
+            "tojson",
+            "trim",
+            "truncate",
+            "unique",
+            "upper",
+            "urlencode",
+            "urlize",
+            "wordcount",
+            "wordwrap",
+            "xmlattr");
     private static final Set<String> LEFT_OUT = Set.of("random", "urlize", "pprint");
 
-    private Filters() {
-    }
+    private Filters() {}
 
     static Object apply(Interpreter interpreter, String name, Object value, Arguments given) {
         Budget budget = interpreter.budget();
@@ -50,8 +99,21 @@ final class Filters {
                 given.places(name, 0, 0);
                 yield new Markup(budget.made(Markup.escape(Python.string(value))));
             }
-            case "upper", "lower", "capitalize", "trim", "center", "title", "format", "replace", "truncate", "indent", "wordcount",
-                    "wordwrap", "striptags", "urlencode", "xmlattr" -> TextFilters.apply(interpreter, name, value, given);
+            case "upper",
+                    "lower",
+                    "capitalize",
+                    "trim",
+                    "center",
+                    "title",
+                    "format",
+                    "replace",
+                    "truncate",
+                    "indent",
+                    "wordcount",
+                    "wordwrap",
+                    "striptags",
+                    "urlencode",
+                    "xmlattr" -> TextFilters.apply(interpreter, name, value, given);
             case "length", "count" -> {
                 given.places(name, 0, 0);
                 yield (long) Python.length(value);
@@ -80,7 +142,9 @@ final class Filters {
                 if (!Numbers.isNumber(value)) {
                     throw new TemplateFailure("takes abs of " + Python.type(value));
                 }
-                yield value instanceof Double number ? (Object) Math.abs(number) : Numbers.of(Numbers.big(value).abs());
+                yield value instanceof Double number
+                        ? (Object) Math.abs(number)
+                        : Numbers.of(Numbers.big(value).abs());
             }
             case "int" -> integer(value, given.bind(name, 0, "default", "base"));
             case "float" -> {
@@ -132,7 +196,9 @@ final class Filters {
             }
         }
         radix = radix == 0 ? 10 : radix;
-        boolean possible = radix >= 2 && radix <= 36 && digits.matches("[0-9a-z]++(?:_[0-9a-z]++)*+")
+        boolean possible = radix >= 2
+                && radix <= 36
+                && digits.matches("[0-9a-z]++(?:_[0-9a-z]++)*+")
                 && digits.length() <= Numbers.MOST_DIGITS;
         if (!possible) {
             return null;
@@ -158,10 +224,13 @@ final class Filters {
         }
         String number = Text.strip(text, null, true, true).toLowerCase(Locale.ROOT);
         if (number.matches("[+-]?(?:inf|infinity|nan)")) {
-            return number.endsWith("nan") ? Double.NaN : number.startsWith("-") ? Double.NEGATIVE_INFINITY : Double.POSITIVE_INFINITY;
+            return number.endsWith("nan")
+                    ? Double.NaN
+                    : number.startsWith("-") ? Double.NEGATIVE_INFINITY : Double.POSITIVE_INFINITY;
         }
         boolean possible = number.length() < 10_000
-                && number.matches("[+-]?(?:\\d++(?:_\\d++)*+\\.?+(?:\\d++(?:_\\d++)*+)?|\\.\\d++(?:_\\d++)*+)(?:e[+-]?\\d++(?:_\\d++)*+)?");
+                && number.matches(
+                        "[+-]?(?:\\d++(?:_\\d++)*+\\.?+(?:\\d++(?:_\\d++)*+)?|\\.\\d++(?:_\\d++)*+)(?:e[+-]?\\d++(?:_\\d++)*+)?");
         return possible ? (Object) Double.parseDouble(number.replace("_", "")) : null;
     }
 

@@ -9,8 +9,7 @@ import java.math.RoundingMode;
 final class FloatFormat {
     static final int MOST_DIGITS = 1000;
 
-    private FloatFormat() {
-    }
+    private FloatFormat() {}
 
     /**
      * @param value not negative
@@ -33,15 +32,20 @@ final class FloatFormat {
     }
 
     private static String fixed(double value, int precision, boolean alternate) {
-        return new BigDecimal(value).setScale(precision, RoundingMode.HALF_EVEN).toPlainString() + (alternate && precision == 0 ? "." : "");
+        return new BigDecimal(value).setScale(precision, RoundingMode.HALF_EVEN).toPlainString()
+                + (alternate && precision == 0 ? "." : "");
     }
 
     private static String scientific(double value, int precision, String letter, boolean alternate) {
         BigDecimal rounded = new BigDecimal(value).round(new MathContext(precision + 1, RoundingMode.HALF_EVEN));
         String digits = rounded.unscaledValue().toString();
         int exponent = value == 0 ? 0 : digits.length() - rounded.scale() - 1;
-        digits = digits.length() > precision + 1 ? digits.substring(0, precision + 1) : digits + "0".repeat(precision + 1 - digits.length());
-        return digits.charAt(0) + (precision > 0 ? "." + digits.substring(1) : alternate ? "." : "") + Numbers.exponent(exponent, letter);
+        digits = digits.length() > precision + 1
+                ? digits.substring(0, precision + 1)
+                : digits + "0".repeat(precision + 1 - digits.length());
+        return digits.charAt(0)
+                + (precision > 0 ? "." + digits.substring(1) : alternate ? "." : "")
+                + Numbers.exponent(exponent, letter);
     }
 
     private static String general(double value, int precision, String letter, boolean alternate) {
@@ -62,13 +66,15 @@ final class FloatFormat {
 
     /** The digits of an integer's absolute value, with a prefix such as 0x where {@code alternate}. */
     static String integer(BigInteger value, char type, boolean alternate) {
-        String digits = switch (type) {
-            case 'x' -> (alternate ? "0x" : "") + value.abs().toString(16);
-            case 'X' -> (alternate ? "0X" : "") + value.abs().toString(16).toUpperCase(java.util.Locale.ROOT);
-            case 'o' -> (alternate ? "0o" : "") + value.abs().toString(8);
-            case 'b' -> (alternate ? "0b" : "") + value.abs().toString(2);
-            default -> value.abs().toString();
-        };
+        String digits =
+                switch (type) {
+                    case 'x' -> (alternate ? "0x" : "") + value.abs().toString(16);
+                    case 'X' ->
+                        (alternate ? "0X" : "") + value.abs().toString(16).toUpperCase(java.util.Locale.ROOT);
+                    case 'o' -> (alternate ? "0o" : "") + value.abs().toString(8);
+                    case 'b' -> (alternate ? "0b" : "") + value.abs().toString(2);
+                    default -> value.abs().toString();
+                };
         return digits;
     }
 }

@@ -9,15 +9,17 @@ import java.util.Map;
 final class Globals {
     private static final int LONGEST_MESSAGE = 500;
 
-    private Globals() {
-    }
+    private Globals() {}
 
     static Map<String, Object> of(Budget budget) {
         Map<String, Object> globals = new HashMap<>();
         add(globals, "range", given -> {
             Object[] values = given.places("range", 1, 3);
             boolean one = values[1] == Arguments.ABSENT;
-            return new Range(one ? 0 : number(values[0]), number(one ? values[0] : values[1]), number(Arguments.or(values[2], 1L)));
+            return new Range(
+                    one ? 0 : number(values[0]),
+                    number(one ? values[0] : values[1]),
+                    number(Arguments.or(values[2], 1L)));
         });
         add(globals, "dict", given -> Dicts.of(given, budget));
         add(globals, "namespace", given -> {
@@ -45,7 +47,8 @@ final class Globals {
             throw new TemplateFailure("asks for random text, which is not supported");
         });
         add(globals, "raise_exception", given -> {
-            throw new TemplateFailure(Text.oneLine(Python.string(given.bind("raise_exception", 1, "message")[0]), LONGEST_MESSAGE));
+            throw new TemplateFailure(
+                    Text.oneLine(Python.string(given.bind("raise_exception", 1, "message")[0]), LONGEST_MESSAGE));
         });
         add(globals, "strftime_now", given -> {
             String format = Python.text(given.bind("strftime_now", 1, "format")[0]);
@@ -82,17 +85,19 @@ final class Globals {
         Object attribute(String name) {
             return switch (name) {
                 case "current" -> items.get(at);
-                case "next" -> new Callable(name, given -> {
-                    given.places(name, 0, 0);
-                    Object item = items.get(at);
-                    at = (at + 1) % items.size();
-                    return item;
-                });
-                case "reset" -> new Callable(name, given -> {
-                    given.places(name, 0, 0);
-                    at = 0;
-                    return null;
-                });
+                case "next" ->
+                    new Callable(name, given -> {
+                        given.places(name, 0, 0);
+                        Object item = items.get(at);
+                        at = (at + 1) % items.size();
+                        return item;
+                    });
+                case "reset" ->
+                    new Callable(name, given -> {
+                        given.places(name, 0, 0);
+                        at = 0;
+                        return null;
+                    });
                 default -> Arguments.ABSENT;
             };
         }

@@ -9,7 +9,8 @@ import java.util.Set;
 
 /** The values of expressions, as Jinja2's sandbox finds them. */
 final class Interpreter {
-    private static final Set<String> CHANGES_LIST = Set.of("append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove");
+    private static final Set<String> CHANGES_LIST =
+            Set.of("append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove");
     private static final Set<String> CHANGES_DICT = Set.of("clear", "pop", "popitem", "setdefault", "update");
 
     private final Budget budget = new Budget();
@@ -20,44 +21,53 @@ final class Interpreter {
 
     Object value(Expression expression, Scope scope) {
         budget.enter();
-        Object value = switch (expression) {
-            case Expression.Constant(Object constant) -> constant;
-            case Expression.Name(String name) -> scope.get(name);
-            case Expression.Attribute(Expression of, String name) -> attribute(value(of, scope), name);
-            case Expression.Item(Expression of, Expression key) -> item(value(of, scope), value(key, scope));
-            case Expression.SliceOf slice -> slice(slice, scope);
-            case Expression.Call(Expression function, Expression.Passed passed) ->
-                call(value(function, scope), arguments(passed, scope));
-            case Expression.Filter filter -> filter(filter, value(filter.value(), scope), scope);
-            case Expression.Test(Expression of, String name, Expression.Passed passed) ->
-                Tests.test(name, value(of, scope), arguments(passed, scope), budget);
-            case Expression.Binary(String operator, Expression left, Expression right) ->
-                Operators.binary(operator, value(left, scope), value(right, scope), budget);
-            case Expression.Negative(Expression of, boolean minus) -> Operators.negative(value(of, scope), minus);
-            case Expression.Concat(List<Expression> parts) -> concat(parts, scope);
-            case Expression.Compare compare -> compare(compare, scope);
-            case Expression.Both(Expression left, Expression right) -> {
-                Object first = value(left, scope);
-                yield Python.truth(first) ? value(right, scope) : first;
-            }
-            case Expression.Either(Expression left, Expression right) -> {
-                Object first = value(left, scope);
-                yield Python.truth(first) ? first : value(right, scope);
-            }
-            case Expression.Not(Expression of) -> !Python.truth(value(of, scope));
-            case Expression.Conditional(Expression test, Expression then, Expression otherwise) -> Python.truth(value(test, scope))
-                    ? value(then, scope) : otherwise != null ? value(otherwise, scope)
-                            : new Undefined("an \"if\" within an expression has no \"else\", so its value is undefined");
-            case Expression.ListOf(List<Expression> items) -> values(items, scope);
-            case Expression.TupleOf(List<Expression> items) -> new Tuple(values(items, scope));
-            case Expression.DictOf dict -> {
-                Map<Object, Object> map = new LinkedHashMap<>();
-                for (int i = 0; i < dict.keys().size(); i++) {
-                    Dicts.put(map, value(dict.keys().get(i), scope), value(dict.values().get(i), scope));
-                }
-                yield map;
-            }
-        };
+        Object value =
+                switch (expression) {
+                    case Expression.Constant(Object constant) -> constant;
+                    case Expression.Name(String name) -> scope.get(name);
+                    case Expression.Attribute(Expression of, String name) -> attribute(value(of, scope), name);
+                    case Expression.Item(Expression of, Expression key) -> item(value(of, scope), value(key, scope));
+                    case Expression.SliceOf slice -> slice(slice, scope);
+                    case Expression.Call(Expression function, Expression.Passed passed) ->
+                        call(value(function, scope), arguments(passed, scope));
+                    case Expression.Filter filter -> filter(filter, value(filter.value(), scope), scope);
+                    case Expression.Test(Expression of, String name, Expression.Passed passed) ->
+                        Tests.test(name, value(of, scope), arguments(passed, scope), budget);
+                    case Expression.Binary(String operator, Expression left, Expression right) ->
+                        Operators.binary(operator, value(left, scope), value(right, scope), budget);
+                    case Expression.Negative(Expression of, boolean minus) ->
+                        Operators.negative(value(of, scope), minus);
+                    case Expression.Concat(List<Expression> parts) -> concat(parts, scope);
+                    case Expression.Compare compare -> compare(compare, scope);
+                    case Expression.Both(Expression left, Expression right) -> {
+                        Object first = value(left, scope);
+                        yield Python.truth(first) ? value(right, scope) : first;
+                    }
+                    case Expression.Either(Expression left, Expression right) -> {
+                        Object first = value(left, scope);
+                        yield Python.truth(first) ? first : value(right, scope);
+                    }
+                    case Expression.Not(Expression of) -> !Python.truth(value(of, scope));
+                    case Expression.Conditional(Expression test, Expression then, Expression otherwise) ->
+                        Python.truth(value(test, scope))
+                                ? value(then, scope)
+                                : otherwise != null
+                                        ? value(otherwise, scope)
+                                        : new Undefined(
+                                                "an \"if\" within an expression has no \"else\", so its value is undefined");
+                    case Expression.ListOf(List<Expression> items) -> values(items, scope);
+                    case Expression.TupleOf(List<Expression> items) -> new Tuple(values(items, scope));
+                    case Expression.DictOf dict -> {
+                        Map<Object, Object> map = new LinkedHashMap<>();
+                        for (int i = 0; i < dict.keys().size(); i++) {
+                            Dicts.put(
+                                    map,
+                                    value(dict.keys().get(i), scope),
+                                    value(dict.values().get(i), scope));
+                        }
+                        yield map;
+                    }
+                };
         budget.leave();
         return value;
     }
@@ -75,8 +85,12 @@ final class Interpreter {
     }
 
     private Object slice(Expression.SliceOf slice, Scope scope) {
-        return Sequences.slice(value(slice.of(), scope), optional(slice.from(), scope), optional(slice.to(), scope),
-                optional(slice.step(), scope), budget);
+        return Sequences.slice(
+                value(slice.of(), scope),
+                optional(slice.from(), scope),
+                optional(slice.to(), scope),
+                optional(slice.step(), scope),
+                budget);
     }
 
     private String concat(List<Expression> parts, Scope scope) {
@@ -137,7 +151,8 @@ final class Interpreter {
             case Callable callable -> callable.call(given);
             case Loop loop -> loop.call(given);
             case Undefined undefined -> throw undefined.failure();
-            case null, default -> throw new TemplateFailure("calls " + Python.type(function) + " as if it were a function");
+            case null, default ->
+                throw new TemplateFailure("calls " + Python.type(function) + " as if it were a function");
         };
     }
 
@@ -160,7 +175,8 @@ final class Interpreter {
             throw undefined.failure();
         }
         if (value instanceof Map<?, ?> map) {
-            boolean possible = !(key instanceof Map || key instanceof View || key instanceof List && !(key instanceof Range));
+            boolean possible =
+                    !(key instanceof Map || key instanceof View || key instanceof List && !(key instanceof Range));
             Object there = possible ? Dicts.key(map, key) : Dicts.NONE;
             if (there != Dicts.NONE) {
                 return map.get(there);
@@ -184,13 +200,16 @@ final class Interpreter {
     static Object own(Object value, String name) {
         switch (value) {
             case Namespace namespace -> {
-                return namespace.attributes().containsKey(name) ? namespace.attributes().get(name) : Arguments.ABSENT;
+                return namespace.attributes().containsKey(name)
+                        ? namespace.attributes().get(name)
+                        : Arguments.ABSENT;
             }
             case Loop loop -> {
                 Object found = loop.attribute(name);
                 return Loop.has(found) ? found : Arguments.ABSENT;
             }
-            case Tuple tuple when tuple.names().contains(name) -> {
+            case Tuple tuple
+            when tuple.names().contains(name) -> {
                 return tuple.items().get(tuple.names().indexOf(name));
             }
             case Globals.Cycler cycler -> {
@@ -208,8 +227,10 @@ final class Interpreter {
             case String _ -> TextMethods.of(value, name, this);
             case Markup _ -> TextMethods.of(value, name, this);
             case Map<?, ?> map -> CHANGES_DICT.contains(name) ? change(name) : Operators.method(map, name, budget);
-            case List<?> list -> CHANGES_LIST.contains(name) && !(list instanceof Range) ? change(name)
-                    : Sequences.method(value, name, budget);
+            case List<?> list ->
+                CHANGES_LIST.contains(name) && !(list instanceof Range)
+                        ? change(name)
+                        : Sequences.method(value, name, budget);
             case Tuple _ -> Sequences.method(value, name, budget);
             case null, default -> null;
         };
@@ -221,7 +242,8 @@ final class Interpreter {
 
     Undefined missing(Object value, Object name) {
         return new Undefined(Python.type(value) + " has no "
-                + (Python.isText(name) ? Text.quote(Python.text(name))
+                + (Python.isText(name)
+                        ? Text.quote(Python.text(name))
                         : Numbers.isNumber(name) ? "item " + Python.string(name) : "such item"));
     }
 

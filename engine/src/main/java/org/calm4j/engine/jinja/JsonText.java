@@ -14,6 +14,7 @@ final class JsonText {
     private final boolean ascii;
     /** What a level is moved in by; null for one line. */
     private final String indent;
+
     private final String comma;
     private final String colon;
     private final boolean sorted;
@@ -28,7 +29,10 @@ final class JsonText {
             colon = ": ";
         } else {
             List<?> pair = Python.list(separators);
-            if (pair == null || pair.size() != 2 || Python.text(pair.get(0)) == null || Python.text(pair.get(1)) == null) {
+            if (pair == null
+                    || pair.size() != 2
+                    || Python.text(pair.get(0)) == null
+                    || Python.text(pair.get(1)) == null) {
                 throw new TemplateFailure("gives tojson separators that are not two texts");
             }
             comma = Python.text(pair.get(0));
@@ -38,7 +42,8 @@ final class JsonText {
     }
 
     static String of(Object value, Arguments given, Budget budget) {
-        JsonText json = new JsonText(budget, given.bind("tojson", 0, "ensure_ascii", "indent", "separators", "sort_keys"));
+        JsonText json =
+                new JsonText(budget, given.bind("tojson", 0, "ensure_ascii", "indent", "separators", "sort_keys"));
         json.value(value, 0);
         return budget.made(json.to.toString());
     }
@@ -79,7 +84,9 @@ final class JsonText {
     }
 
     private static String number(double value) {
-        return Double.isNaN(value) ? "NaN" : Double.isInfinite(value) ? value < 0 ? "-Infinity" : "Infinity" : Numbers.repr(value);
+        return Double.isNaN(value)
+                ? "NaN"
+                : Double.isInfinite(value) ? value < 0 ? "-Infinity" : "Infinity" : Numbers.repr(value);
     }
 
     private void list(List<?> list, int depth) {
@@ -99,7 +106,8 @@ final class JsonText {
         List<Map.Entry<?, ?>> entries = new ArrayList<>(map.entrySet());
         if (sorted) {
             budget.step(entries.size() * 8L);
-            entries.sort((a, b) -> Python.ordered("<", a.getKey(), b.getKey()) ? -1
+            entries.sort((a, b) -> Python.ordered("<", a.getKey(), b.getKey())
+                    ? -1
                     : Python.ordered("<", b.getKey(), a.getKey()) ? 1 : 0);
         }
         to.append('{');

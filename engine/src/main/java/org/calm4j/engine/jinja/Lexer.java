@@ -11,8 +11,9 @@ import java.util.List;
  * belongs to it, and so do the blanks before one that begins a line; {@code -} takes all blanks on its side, {@code +} none.
  */
 final class Lexer {
-    private static final List<String> OPERATORS = List.of("//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(",
-            ")", "{", "}", ">", "<", "=", ".", ":", "|", ",", ";");
+    private static final List<String> OPERATORS = List.of(
+            "//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<",
+            "=", ".", ":", "|", ",", ";");
 
     private final String source;
     private final List<Token> tokens = new ArrayList<>();
@@ -220,12 +221,13 @@ final class Lexer {
     }
 
     private void number() {
-        int radix = switch (source.startsWith("0", at) && at + 1 < source.length() ? source.charAt(at + 1) : ' ') {
-            case 'x', 'X' -> 16;
-            case 'o', 'O' -> 8;
-            case 'b', 'B' -> 2;
-            default -> 10;
-        };
+        int radix =
+                switch (source.startsWith("0", at) && at + 1 < source.length() ? source.charAt(at + 1) : ' ') {
+                    case 'x', 'X' -> 16;
+                    case 'o', 'O' -> 8;
+                    case 'b', 'B' -> 2;
+                    default -> 10;
+                };
         int end = digits(radix == 10 ? at : at + 2, radix);
         if (radix != 10 && end > at + 2) {
             integer(at + 2, end, radix);
@@ -237,7 +239,10 @@ final class Lexer {
         int exponent = exponent(fraction > end + 1 ? fraction : end);
         int last = exponent > 0 ? exponent : fraction > end + 1 ? fraction : end;
         if (last > end && !afterDot) {
-            add(Token.Kind.FLOAT, "", Double.parseDouble(source.substring(at, last).replace("_", "")));
+            add(
+                    Token.Kind.FLOAT,
+                    "",
+                    Double.parseDouble(source.substring(at, last).replace("_", "")));
             at = last;
         } else {
             // As in Python, a number that begins with 0 is 0.
@@ -255,7 +260,10 @@ final class Lexer {
         if (to - from > Numbers.MOST_DIGITS) {
             throw failure("has a number of more than " + Numbers.MOST_DIGITS + " digits");
         }
-        add(Token.Kind.INTEGER, "", Numbers.of(new BigInteger(source.substring(from, to).replace("_", ""), radix)));
+        add(
+                Token.Kind.INTEGER,
+                "",
+                Numbers.of(new BigInteger(source.substring(from, to).replace("_", ""), radix)));
         at = to;
     }
 
@@ -273,7 +281,9 @@ final class Lexer {
         int i = from;
         while (i < source.length()) {
             int digit = i + (source.charAt(i) == '_' && (i > from || radix != 10) ? 1 : 0);
-            if (digit >= source.length() || source.charAt(digit) > 'z' || Character.digit(source.charAt(digit), radix) < 0) {
+            if (digit >= source.length()
+                    || source.charAt(digit) > 'z'
+                    || Character.digit(source.charAt(digit), radix) < 0) {
                 break;
             }
             i = digit + 1;
@@ -325,7 +335,8 @@ final class Lexer {
             } else if (escape > 127) {
                 // Python makes an escape of this character first, and the backslash then escapes that one's backslash.
                 int point = raw.codePointAt(i);
-                text.append('\\').append(String.format(point < 256 ? "x%02x" : point < 65_536 ? "u%04x" : "U%08x", point));
+                text.append('\\')
+                        .append(String.format(point < 256 ? "x%02x" : point < 65_536 ? "u%04x" : "U%08x", point));
                 i += Character.charCount(point) - 1;
             } else if (escape != '\n') {
                 text.append('\\').append(escape);

@@ -42,17 +42,21 @@ final class ListFilters {
             case "selectattr", "rejectattr" -> filters.select(value, given, true, name.equals("selectattr"));
             case "items" -> {
                 given.places(name, 0, 0);
-                yield value instanceof Undefined ? new Lazy("generator", Filters.none())
+                yield value instanceof Undefined
+                        ? new Lazy("generator", Filters.none())
                         : new Lazy("generator", Python.iterate(new View(name, Filters.dict(name, value))));
             }
             case "dictsort" -> filters.dictsort(value, given);
             case "sort" -> {
                 Object[] values = given.bind(name, 0, "reverse", "case_sensitive", "attribute");
-                yield filters.sorted(Sequences.list(value, interpreter.budget()), filters.keys(values[2], !Arguments.flag(values[1])),
+                yield filters.sorted(
+                        Sequences.list(value, interpreter.budget()),
+                        filters.keys(values[2], !Arguments.flag(values[1])),
                         Arguments.flag(values[0]));
             }
             case "unique" -> filters.unique(value, given.bind(name, 0, "case_sensitive", "attribute"));
-            case "min", "max" -> filters.extreme(name.equals("max"), value, given.bind(name, 0, "case_sensitive", "attribute"));
+            case "min", "max" ->
+                filters.extreme(name.equals("max"), value, given.bind(name, 0, "case_sensitive", "attribute"));
             case "sum" -> filters.sum(value, given.bind(name, 0, "attribute", "start"));
             case "batch" -> filters.batch(value, given.bind(name, 1, "linecount", "fill_with"));
             case "slice" -> filters.slices(value, given.bind(name, 1, "slices", "fill_with"));
@@ -74,8 +78,10 @@ final class ListFilters {
             throw new TemplateFailure("asks for the last item of " + Python.type(value));
         }
         if (value instanceof Map || value instanceof View) {
-            List<Object> list = new View(value instanceof View view ? view.kind() : "keys", value instanceof View view ? view.of()
-                    : (Map<?, ?>) value).list();
+            List<Object> list = new View(
+                            value instanceof View view ? view.kind() : "keys",
+                            value instanceof View view ? view.of() : (Map<?, ?>) value)
+                    .list();
             return list.isEmpty() ? none : list.getLast();
         }
         Object found = Sequences.at(value, -1L);
@@ -129,9 +135,10 @@ final class ListFilters {
             change = item -> Filters.named(interpreter, item, given);
         }
         return lazily(value, items -> Lazy.mapped(items, item -> {
-            budget.step();
-            return change.apply(item);
-        }).items());
+                    budget.step();
+                    return change.apply(item);
+                })
+                .items());
     }
 
     /** Python finds out only when it goes through the items. */
@@ -182,9 +189,10 @@ final class ListFilters {
         UnaryOperator<Object> getter = byAttribute ? key(given.positional().getFirst(), null, false) : item -> item;
         Arguments rest = byAttribute ? given.after(1) : given;
         return lazily(value, items -> Lazy.chosen(items, item -> {
-            budget.step();
-            return Tests.chosen(getter.apply(item), rest, budget) == wanted;
-        }).items());
+                    budget.step();
+                    return Tests.chosen(getter.apply(item), rest, budget) == wanted;
+                })
+                .items());
     }
 
     /** What an attribute such as {@code a.b.0} is of an item; {@code otherwise} for what is undefined, null without. */
@@ -254,22 +262,26 @@ final class ListFilters {
         boolean ignoreCase = !Arguments.flag(values[0]);
         int place = "key".equals(by) ? 0 : 1;
         List<Object> pairs = new View("items", Filters.dict("dictsort", value)).list();
-        return sorted(pairs, pair -> {
-            Object key = ((Tuple) pair).items().get(place);
-            return ignoreCase ? ignoringCase(key) : key;
-        }, Arguments.flag(values[2]));
+        return sorted(
+                pairs,
+                pair -> {
+                    Object key = ((Tuple) pair).items().get(place);
+                    return ignoreCase ? ignoringCase(key) : key;
+                },
+                Arguments.flag(values[2]));
     }
 
     private Object unique(Object value, Object[] given) {
         UnaryOperator<Object> key = key(Arguments.or(given[1], null), null, !Arguments.flag(given[0]));
         Map<Object, Object> seen = new java.util.LinkedHashMap<>();
         return lazily(value, items -> Lazy.chosen(items, item -> {
-            budget.step();
-            Object at = key.apply(item);
-            boolean first = Dicts.key(seen, at) == Dicts.NONE;
-            seen.put(at, true);
-            return first;
-        }).items());
+                    budget.step();
+                    Object at = key.apply(item);
+                    boolean first = Dicts.key(seen, at) == Dicts.NONE;
+                    seen.put(at, true);
+                    return first;
+                })
+                .items());
     }
 
     private Object extreme(boolean largest, Object value, Object[] given) {

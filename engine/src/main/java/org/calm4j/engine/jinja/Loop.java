@@ -84,18 +84,20 @@ final class Loop {
             case "depth0" -> (long) depth;
             case "previtem" -> index == 0 ? new Undefined("there is no previous item") : before;
             case "nextitem" -> hasNext() ? after : new Undefined("there is no next item");
-            case "cycle" -> new Callable(name, given -> {
-                if (given.positional().isEmpty() || !given.named().isEmpty()) {
-                    throw new TemplateFailure("has no values to cycle through");
-                }
-                return given.positional().get(index % given.positional().size());
-            });
-            case "changed" -> new Callable(name, given -> {
-                given.places(name, 0, given.positional().size());
-                boolean other = changed == null || !Python.equal(changed, given.positional());
-                changed = given.positional();
-                return other;
-            });
+            case "cycle" ->
+                new Callable(name, given -> {
+                    if (given.positional().isEmpty() || !given.named().isEmpty()) {
+                        throw new TemplateFailure("has no values to cycle through");
+                    }
+                    return given.positional().get(index % given.positional().size());
+                });
+            case "changed" ->
+                new Callable(name, given -> {
+                    given.places(name, 0, given.positional().size());
+                    boolean other = changed == null || !Python.equal(changed, given.positional());
+                    changed = given.positional();
+                    return other;
+                });
             default -> MISSING;
         };
     }

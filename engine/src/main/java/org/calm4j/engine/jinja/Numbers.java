@@ -14,8 +14,7 @@ final class Numbers {
     private static final MathContext DIVISION = new MathContext(60, RoundingMode.HALF_EVEN);
     private static final long EXACT = 1L << 53;
 
-    private Numbers() {
-    }
+    private Numbers() {}
 
     static boolean isInteger(Object value) {
         return value instanceof Long || value instanceof BigInteger || value instanceof Boolean;
@@ -90,7 +89,8 @@ final class Numbers {
             case "*" -> of(a.multiply(b));
             case "/" -> {
                 checkDivisor(b.signum() == 0);
-                double quotient = a.abs().bitLength() <= 53 && b.abs().bitLength() <= 53 ? a.doubleValue() / b.doubleValue()
+                double quotient = a.abs().bitLength() <= 53 && b.abs().bitLength() <= 53
+                        ? a.doubleValue() / b.doubleValue()
                         : new BigDecimal(a).divide(new BigDecimal(b), DIVISION).doubleValue();
                 if (Double.isInfinite(quotient)) {
                     throw new TemplateFailure("divides integers whose quotient is too large for a float");
@@ -100,7 +100,10 @@ final class Numbers {
             case "//" -> {
                 checkDivisor(b.signum() == 0);
                 BigInteger[] parts = a.divideAndRemainder(b);
-                yield of(parts[1].signum() != 0 && parts[1].signum() != b.signum() ? parts[0].subtract(BigInteger.ONE) : parts[0]);
+                yield of(
+                        parts[1].signum() != 0 && parts[1].signum() != b.signum()
+                                ? parts[0].subtract(BigInteger.ONE)
+                                : parts[0]);
             }
             case "%" -> {
                 checkDivisor(b.signum() == 0);
@@ -129,7 +132,10 @@ final class Numbers {
         }
         boolean tame = a.abs().compareTo(BigInteger.ONE) <= 0;
         if (tame) {
-            return of(a.signum() == 0 ? b.signum() == 0 ? BigInteger.ONE : a : a.signum() < 0 && !b.testBit(0) ? BigInteger.ONE : a);
+            return of(
+                    a.signum() == 0
+                            ? b.signum() == 0 ? BigInteger.ONE : a
+                            : a.signum() < 0 && !b.testBit(0) ? BigInteger.ONE : a);
         }
         if (b.bitLength() > 20 || (long) (a.bitLength() - 1) * b.intValue() > MOST_BITS) {
             throw new TemplateFailure("makes a number of more than " + MOST_DIGITS + " digits");

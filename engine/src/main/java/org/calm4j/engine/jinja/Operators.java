@@ -6,8 +6,7 @@ import java.util.Map;
 
 /** {@code + - * / // % **} on all that Python lets take part in them. */
 final class Operators {
-    private Operators() {
-    }
+    private Operators() {}
 
     static Object binary(String operator, Object left, Object right, Budget budget) {
         Object number = Numbers.calculate(operator, left, right);
@@ -24,11 +23,12 @@ final class Operators {
         if (right instanceof Undefined undefined) {
             throw undefined.failure();
         }
-        Object made = switch (operator) {
-            case "+" -> sum(left, right, budget);
-            case "*" -> product(left, right, budget);
-            default -> null;
-        };
+        Object made =
+                switch (operator) {
+                    case "+" -> sum(left, right, budget);
+                    case "*" -> product(left, right, budget);
+                    default -> null;
+                };
         if (made == null) {
             throw new TemplateFailure("has " + Python.type(left) + " " + operator + " " + Python.type(right));
         }
@@ -45,7 +45,10 @@ final class Operators {
         }
         List<?> one = Python.list(left);
         List<?> two = Python.list(right);
-        boolean alike = one != null && two != null && left instanceof Tuple == right instanceof Tuple && !(left instanceof Range)
+        boolean alike = one != null
+                && two != null
+                && left instanceof Tuple == right instanceof Tuple
+                && !(left instanceof Range)
                 && !(right instanceof Range);
         if (!alike) {
             return null;
@@ -70,8 +73,11 @@ final class Operators {
             return of instanceof Markup ? new Markup(repeated) : repeated;
         }
         List<?> list = Python.list(of);
-        return list == null ? null : of instanceof Tuple ? new Tuple(Sequences.repeated(list, times, budget))
-                : Sequences.repeated(list, times, budget);
+        return list == null
+                ? null
+                : of instanceof Tuple
+                        ? new Tuple(Sequences.repeated(list, times, budget))
+                        : Sequences.repeated(list, times, budget);
     }
 
     static Object negative(Object value, boolean minus) {
@@ -101,21 +107,24 @@ final class Operators {
     /** What may be done with a dict; null for what may not. */
     static Callable method(Map<?, ?> map, String name, Budget budget) {
         return switch (name) {
-            case "items", "keys", "values" -> new Callable(name, given -> {
-                given.places(name, 0, 0);
-                budget.step(map.size());
-                return new View(name, map);
-            });
-            case "get" -> new Callable(name, given -> {
-                Object[] values = given.places(name, 1, 2);
-                Object key = Dicts.key(map, values[0]);
-                return key != Dicts.NONE ? map.get(key) : Arguments.or(values[1], null);
-            });
-            case "copy" -> new Callable(name, given -> {
-                given.places(name, 0, 0);
-                budget.items(map.size());
-                return new java.util.LinkedHashMap<>(map);
-            });
+            case "items", "keys", "values" ->
+                new Callable(name, given -> {
+                    given.places(name, 0, 0);
+                    budget.step(map.size());
+                    return new View(name, map);
+                });
+            case "get" ->
+                new Callable(name, given -> {
+                    Object[] values = given.places(name, 1, 2);
+                    Object key = Dicts.key(map, values[0]);
+                    return key != Dicts.NONE ? map.get(key) : Arguments.or(values[1], null);
+                });
+            case "copy" ->
+                new Callable(name, given -> {
+                    given.places(name, 0, 0);
+                    budget.items(map.size());
+                    return new java.util.LinkedHashMap<>(map);
+                });
             default -> null;
         };
     }

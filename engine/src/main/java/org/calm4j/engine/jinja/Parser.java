@@ -40,7 +40,8 @@ final class Parser {
                     tokens.expect(Token.Kind.VARIABLE_END, "\"}}\"");
                 }
                 case BLOCK_BEGIN -> {
-                    if (tokens.peek().kind() == Token.Kind.NAME && ends.contains(tokens.peek().text())) {
+                    if (tokens.peek().kind() == Token.Kind.NAME
+                            && ends.contains(tokens.peek().text())) {
                         return body;
                     }
                     statement(body);
@@ -48,8 +49,11 @@ final class Parser {
                 }
                 default -> {
                     if (!ends.isEmpty()) {
-                        throw new TemplateFailure("ends where one of the tags " + String.join(", ", ends.stream().sorted().toList())
-                                + " is expected", token.line());
+                        throw new TemplateFailure(
+                                "ends where one of the tags "
+                                        + String.join(
+                                                ", ", ends.stream().sorted().toList()) + " is expected",
+                                token.line());
                     }
                     return body;
                 }
@@ -95,7 +99,8 @@ final class Parser {
             case "with" -> body.add(with(line));
             case "generation" -> body.add(new Statement.Inner(line, ownBody("endgeneration")));
             case "autoescape" -> {
-                if (!(expressions.expression() instanceof Expression.Constant(Object value)) || !Boolean.FALSE.equals(value)) {
+                if (!(expressions.expression() instanceof Expression.Constant(Object value))
+                        || !Boolean.FALSE.equals(value)) {
                     throw new TemplateFailure("escapes automatically, which is not supported", line);
                 }
                 body.add(new Statement.Inner(line, wholeBlock("endautoescape")));
@@ -108,13 +113,19 @@ final class Parser {
                 body.add(tag.text().equals("break") ? new Statement.Break(line) : new Statement.Continue(line));
             }
             case "include", "import", "from", "extends" -> {
-                while (tokens.peek().kind() != Token.Kind.BLOCK_END && tokens.peek().kind() != Token.Kind.END) {
+                while (tokens.peek().kind() != Token.Kind.BLOCK_END
+                        && tokens.peek().kind() != Token.Kind.END) {
                     tokens.take();
                 }
                 body.add(new Statement.Other(line, tag.text()));
             }
-            default -> throw new TemplateFailure("has the tag " + Text.quote(tag.text()) + ", which "
-                    + (tag.text().startsWith("end") || tag.text().startsWith("el") ? "has nothing to end here" : "is not known here"), line);
+            default ->
+                throw new TemplateFailure(
+                        "has the tag " + Text.quote(tag.text()) + ", which "
+                                + (tag.text().startsWith("end") || tag.text().startsWith("el")
+                                        ? "has nothing to end here"
+                                        : "is not known here"),
+                        line);
         }
     }
 
@@ -200,8 +211,14 @@ final class Parser {
         if (caller && parameters.stream().anyMatch(each -> each.name().equals("caller") && each.otherwise() == null)) {
             throw new TemplateFailure("has a macro whose argument \"caller\" has no default", line);
         }
-        return new Statement.Macro(line, name, parameters, body, caller && !own.contains("caller"),
-                names.contains("varargs") && !own.contains("varargs"), names.contains("kwargs") && !own.contains("kwargs"));
+        return new Statement.Macro(
+                line,
+                name,
+                parameters,
+                body,
+                caller && !own.contains("caller"),
+                names.contains("varargs") && !own.contains("varargs"),
+                names.contains("kwargs") && !own.contains("kwargs"));
     }
 
     /** A body that no {@code break} leaves. */
@@ -225,7 +242,9 @@ final class Parser {
                 throw tokens.failure("has a macro with two arguments named " + Text.quote(name));
             }
             Expression otherwise = tokens.takes("=") ? expressions.expression() : null;
-            if (otherwise == null && !parameters.isEmpty() && parameters.getLast().otherwise() != null) {
+            if (otherwise == null
+                    && !parameters.isEmpty()
+                    && parameters.getLast().otherwise() != null) {
                 throw tokens.failure("has an argument without a default after one with a default");
             }
             parameters.add(new Statement.Parameter(name, otherwise));
@@ -236,14 +255,18 @@ final class Parser {
 
     private Statement call(int line) {
         Expression.Call[] call = new Expression.Call[1];
-        Statement.Macro caller = macro(line, "caller", () -> {
-            List<Statement.Parameter> parameters = tokens.peek().is("(") ? parameters() : List.of();
-            if (!(expressions.expression() instanceof Expression.Call found)) {
-                throw new TemplateFailure("has a call block without a call", line);
-            }
-            call[0] = found;
-            return parameters;
-        }, "endcall");
+        Statement.Macro caller = macro(
+                line,
+                "caller",
+                () -> {
+                    List<Statement.Parameter> parameters = tokens.peek().is("(") ? parameters() : List.of();
+                    if (!(expressions.expression() instanceof Expression.Call found)) {
+                        throw new TemplateFailure("has a call block without a call", line);
+                    }
+                    call[0] = found;
+                    return parameters;
+                },
+                "endcall");
         return new Statement.CallBlock(line, caller, call[0]);
     }
 
@@ -274,8 +297,10 @@ final class Parser {
         List<Statement.Target> targets = new ArrayList<>();
         boolean several = false;
         do {
-            if (several && (end != null && tokens.peek().named(end) || tokens.peek().is(")")
-                    || tokens.peek().kind() == Token.Kind.BLOCK_END)) {
+            if (several
+                    && (end != null && tokens.peek().named(end)
+                            || tokens.peek().is(")")
+                            || tokens.peek().kind() == Token.Kind.BLOCK_END)) {
                 break;
             }
             targets.add(target(fields));

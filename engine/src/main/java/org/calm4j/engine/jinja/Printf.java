@@ -37,8 +37,11 @@ final class Printf {
                 to.append(c);
             }
         }
-        boolean hasKeys = values instanceof Map || values instanceof List && !(values instanceof Range) || values instanceof Range
-                || values instanceof Undefined || values instanceof Namespace;
+        boolean hasKeys = values instanceof Map
+                || values instanceof List && !(values instanceof Range)
+                || values instanceof Range
+                || values instanceof Undefined
+                || values instanceof Namespace;
         int given = values instanceof Tuple tuple ? tuple.items().size() : hasKeys ? 0 : 1;
         if (taken < given) {
             throw new TemplateFailure("gives a format more values than it has places for");
@@ -134,7 +137,15 @@ final class Printf {
         return values;
     }
 
-    private void write(char type, Object value, boolean left, boolean alternate, boolean zero, String plus, int width, int precision) {
+    private void write(
+            char type,
+            Object value,
+            boolean left,
+            boolean alternate,
+            boolean zero,
+            String plus,
+            int width,
+            int precision) {
         String sign = "";
         String body;
         boolean number = true;
@@ -152,12 +163,14 @@ final class Printf {
                 BigInteger integer = integer(value, type);
                 sign = integer.signum() < 0 ? "-" : plus;
                 String digits = FloatFormat.integer(integer, type, false);
-                String prefix = alternate ? switch (type) {
-                    case 'x' -> "0x";
-                    case 'X' -> "0X";
-                    case 'o' -> "0o";
-                    default -> "";
-                } : "";
+                String prefix = alternate
+                        ? switch (type) {
+                            case 'x' -> "0x";
+                            case 'X' -> "0X";
+                            case 'o' -> "0o";
+                            default -> "";
+                        }
+                        : "";
                 sign += prefix;
                 body = "0".repeat(Math.max(0, precision - digits.length())) + digits;
             }

@@ -8,8 +8,7 @@ import java.util.Map;
 
 /** What Python's built-in functions say of a value. None is null. */
 final class Python {
-    private Python() {
-    }
+    private Python() {}
 
     /** The name of the type, for messages. */
     static String type(Object value) {
@@ -101,19 +100,20 @@ final class Python {
     /** Null for what cannot be gone through. */
     @SuppressWarnings("unchecked")
     static Iterator<Object> iterator(Object value) {
-        Collection<?> items = switch (value) {
-            case String text -> characters(text);
-            case Markup markup -> characters(markup.text());
-            case List<?> list -> list;
-            case Tuple tuple -> tuple.items();
-            case Map<?, ?> map -> map.keySet();
-            case View view -> {
-                Budget.CURRENT.get().items(view.of().size());
-                yield view.list();
-            }
-            case Undefined _ -> List.of();
-            case null, default -> null;
-        };
+        Collection<?> items =
+                switch (value) {
+                    case String text -> characters(text);
+                    case Markup markup -> characters(markup.text());
+                    case List<?> list -> list;
+                    case Tuple tuple -> tuple.items();
+                    case Map<?, ?> map -> map.keySet();
+                    case View view -> {
+                        Budget.CURRENT.get().items(view.of().size());
+                        yield view.list();
+                    }
+                    case Undefined _ -> List.of();
+                    case null, default -> null;
+                };
         return items != null ? (Iterator<Object>) items.iterator() : value instanceof Lazy lazy ? lazy.items() : null;
     }
 
@@ -152,13 +152,19 @@ final class Python {
         }
         return switch (left) {
             case Undefined _ -> right instanceof Undefined;
-            case List<?> list -> right instanceof List<?> other && left instanceof Range == right instanceof Range
-                    && equalItems(list, other, depth);
+            case List<?> list ->
+                right instanceof List<?> other
+                        && left instanceof Range == right instanceof Range
+                        && equalItems(list, other, depth);
             case Tuple tuple -> right instanceof Tuple other && equalItems(tuple.items(), other.items(), depth);
             case Map<?, ?> map -> right instanceof Map<?, ?> other && equalMaps(map, other, depth);
-            case View view -> right instanceof View other && !view.kind().equals("values") && view.kind().equals(other.kind())
-                    && (view.kind().equals("keys") ? equalKeys(view.of(), other.of())
-                            : equalMaps(view.of(), other.of(), depth));
+            case View view ->
+                right instanceof View other
+                        && !view.kind().equals("values")
+                        && view.kind().equals(other.kind())
+                        && (view.kind().equals("keys")
+                                ? equalKeys(view.of(), other.of())
+                                : equalMaps(view.of(), other.of(), depth));
             case null, default -> false;
         };
     }
@@ -232,8 +238,11 @@ final class Python {
         }
         List<?> one = list(left);
         List<?> two = list(right);
-        boolean alike = one != null && two != null && left instanceof Tuple == right instanceof Tuple
-                && !(left instanceof Range) && !(right instanceof Range);
+        boolean alike = one != null
+                && two != null
+                && left instanceof Tuple == right instanceof Tuple
+                && !(left instanceof Range)
+                && !(right instanceof Range);
         if (!alike) {
             throw new TemplateFailure("compares " + type(left) + " with " + type(right));
         }

@@ -8,7 +8,11 @@ import java.util.Map;
 
 /** Runs the statements of a template once. */
 final class Renderer {
-    private enum End { NORMAL, BREAK, CONTINUE }
+    private enum End {
+        NORMAL,
+        BREAK,
+        CONTINUE
+    }
 
     /** Steps that an item of a loop costs, with the scope it makes. */
     private static final int ITEM = 20;
@@ -54,7 +58,11 @@ final class Renderer {
             case Statement.For loop -> end = loop(loop, scope);
             case Statement.Assign(int _, Statement.Target target, Expression value) ->
                 interpreter.assign(target, interpreter.value(value, scope), scope);
-            case Statement.AssignBlock(int _, Statement.Target target, Expression.Filter filter, List<Statement> body) -> {
+            case Statement.AssignBlock(
+                    int _,
+                    Statement.Target target,
+                    Expression.Filter filter,
+                    List<Statement> body) -> {
                 Scope inner = new Scope(scope);
                 StringBuilder outer = begin();
                 end = run(body, inner);
@@ -78,7 +86,11 @@ final class Renderer {
                 Arguments given = interpreter.arguments(call.passed(), scope).with("caller", macro(caller, scope));
                 write(Python.string(interpreter.call(function, given)));
             }
-            case Statement.With(int _, List<Statement.Target> targets, List<Expression> values, List<Statement> body) -> {
+            case Statement.With(
+                    int _,
+                    List<Statement.Target> targets,
+                    List<Expression> values,
+                    List<Statement> body) -> {
                 Scope inner = new Scope(scope);
                 for (int i = 0; i < targets.size(); i++) {
                     interpreter.assign(targets.get(i), interpreter.value(values.get(i), scope), inner);
@@ -142,7 +154,12 @@ final class Renderer {
 
     private String recursively(Statement.For loop, Scope scope, Object items, int depth) {
         StringBuilder outer = begin();
-        loop(loop, scope, items, depth, given -> recursively(loop, scope, given.bind("loop", 1, "iterable")[0], depth + 1));
+        loop(
+                loop,
+                scope,
+                items,
+                depth,
+                given -> recursively(loop, scope, given.bind("loop", 1, "iterable")[0], depth + 1));
         return finish(outer);
     }
 
@@ -199,18 +216,24 @@ final class Renderer {
                     + Text.quote(rest.keySet().iterator().next()));
         }
         if (macro.usesVarargs()) {
-            scope.set("varargs", new Tuple(new ArrayList<>(given.positional().subList(placed, given.positional().size()))));
+            scope.set(
+                    "varargs",
+                    new Tuple(new ArrayList<>(given.positional()
+                            .subList(placed, given.positional().size()))));
         } else if (given.positional().size() > parameters.size()) {
-            throw new TemplateFailure("calls the macro " + Text.quote(macro.name()) + " with more than " + parameters.size()
-                    + " arguments");
+            throw new TemplateFailure("calls the macro " + Text.quote(macro.name()) + " with more than "
+                    + parameters.size() + " arguments");
         }
         int from = line;
         for (int i = placed; i < parameters.size(); i++) {
             Statement.Parameter parameter = parameters.get(i);
-            if (scope.get(parameter.name()) instanceof Undefined && !given.named().containsKey(parameter.name())) {
-                scope.set(parameter.name(), parameter.otherwise() == null
-                        ? new Undefined("parameter " + Text.quote(parameter.name()) + " was not provided")
-                        : interpreter.value(parameter.otherwise(), scope));
+            if (scope.get(parameter.name()) instanceof Undefined
+                    && !given.named().containsKey(parameter.name())) {
+                scope.set(
+                        parameter.name(),
+                        parameter.otherwise() == null
+                                ? new Undefined("parameter " + Text.quote(parameter.name()) + " was not provided")
+                                : interpreter.value(parameter.otherwise(), scope));
             }
         }
         StringBuilder outer = begin();

@@ -12,8 +12,7 @@ final class Repr {
 
     private final StringBuilder to = new StringBuilder();
 
-    private Repr() {
-    }
+    private Repr() {}
 
     static String of(Object value) {
         Repr repr = new Repr();
@@ -65,7 +64,12 @@ final class Repr {
                 to.append('>');
             }
             case Callable callable when callable.name().startsWith("<") -> to.append(callable.name());
-            case Loop loop -> to.append("<LoopContext ").append(loop.index()).append('/').append(loop.length()).append('>');
+            case Loop loop ->
+                to.append("<LoopContext ")
+                        .append(loop.index())
+                        .append('/')
+                        .append(loop.length())
+                        .append('>');
             // Python writes an address, which is never the same.
             default -> throw new TemplateFailure("writes out " + Python.type(value));
         }
@@ -119,10 +123,17 @@ final class Repr {
     }
 
     static boolean isPrintable(int c) {
-        return c == ' ' || switch (Character.getType(c)) {
-            case Character.CONTROL, Character.FORMAT, Character.SURROGATE, Character.PRIVATE_USE, Character.UNASSIGNED,
-                    Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR, Character.SPACE_SEPARATOR -> false;
-            default -> true;
-        };
+        return c == ' '
+                || switch (Character.getType(c)) {
+                    case Character.CONTROL,
+                            Character.FORMAT,
+                            Character.SURROGATE,
+                            Character.PRIVATE_USE,
+                            Character.UNASSIGNED,
+                            Character.LINE_SEPARATOR,
+                            Character.PARAGRAPH_SEPARATOR,
+                            Character.SPACE_SEPARATOR -> false;
+                    default -> true;
+                };
     }
 }

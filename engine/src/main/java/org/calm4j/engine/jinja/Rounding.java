@@ -5,8 +5,7 @@ import java.math.RoundingMode;
 
 /** The filters {@code round} and {@code filesizeformat}. */
 final class Rounding {
-    private Rounding() {
-    }
+    private Rounding() {}
 
     static Object round(Object value, Object[] given, Budget budget) {
         Object places = Arguments.or(given[0], 0L);
@@ -32,15 +31,25 @@ final class Rounding {
             return Operators.binary("/", scaled, factor, budget);
         }
         if (places == null) {
-            return value instanceof Double number ? Numbers.of(rounded(number, 0).toBigInteger()) : Numbers.of(Numbers.big(value));
+            return value instanceof Double number
+                    ? Numbers.of(rounded(number, 0).toBigInteger())
+                    : Numbers.of(Numbers.big(value));
         }
         int digits = Numbers.small(places, "precision");
         if (value instanceof Double number) {
-            return !Double.isFinite(number) || digits > 323 ? value : digits < -308 ? (Object) Math.copySign(0.0, number)
-                    : (Object) Math.copySign(rounded(number, digits).doubleValue(), number);
+            return !Double.isFinite(number) || digits > 323
+                    ? value
+                    : digits < -308
+                            ? (Object) Math.copySign(0.0, number)
+                            : (Object) Math.copySign(rounded(number, digits).doubleValue(), number);
         }
-        return digits >= 0 ? Numbers.of(Numbers.big(value)) : digits < -Numbers.MOST_DIGITS ? (Object) 0L
-                : Numbers.of(new BigDecimal(Numbers.big(value)).setScale(digits, RoundingMode.HALF_EVEN).toBigInteger());
+        return digits >= 0
+                ? Numbers.of(Numbers.big(value))
+                : digits < -Numbers.MOST_DIGITS
+                        ? (Object) 0L
+                        : Numbers.of(new BigDecimal(Numbers.big(value))
+                                .setScale(digits, RoundingMode.HALF_EVEN)
+                                .toBigInteger());
     }
 
     private static BigDecimal rounded(double number, int digits) {
@@ -68,6 +77,7 @@ final class Rounding {
             unit *= base;
         } while (bytes >= unit && ++prefix < 7);
         double shown = base * bytes / unit;
-        return FloatFormat.of(shown, 'f', 1, false) + " " + (binary ? "KMGTPEZY".charAt(prefix) + "iB" : "kMGTPEZY".charAt(prefix) + "B");
+        return FloatFormat.of(shown, 'f', 1, false) + " "
+                + (binary ? "KMGTPEZY".charAt(prefix) + "iB" : "kMGTPEZY".charAt(prefix) + "B");
     }
 }

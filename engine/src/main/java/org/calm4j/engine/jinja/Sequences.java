@@ -8,8 +8,7 @@ import java.util.List;
 
 /** Places, slices and copies of lists, tuples and text. */
 final class Sequences {
-    private Sequences() {
-    }
+    private Sequences() {}
 
     /** All items of what can be gone through, as a new list. */
     static List<Object> list(Object value, Budget budget) {
@@ -103,8 +102,10 @@ final class Sequences {
 
     /** Where {@code [from, to)} of a method such as {@code find} lies. */
     static int[] window(Object from, Object to, int length) {
-        return new int[] {from == Arguments.ABSENT || from == null ? 0 : bound(from, length, 1),
-            to == Arguments.ABSENT || to == null ? length : bound(to, length, 1)};
+        return new int[] {
+            from == Arguments.ABSENT || from == null ? 0 : bound(from, length, 1),
+            to == Arguments.ABSENT || to == null ? length : bound(to, length, 1)
+        };
     }
 
     static List<Object> repeated(List<?> list, Object times, Budget budget) {
@@ -121,26 +122,33 @@ final class Sequences {
     static Callable method(Object value, String name, Budget budget) {
         List<?> list = Python.list(value);
         return switch (name) {
-            case "count" -> new Callable(name, given -> {
-                Object wanted = given.places(name, 1, 1)[0];
-                budget.step(list.size());
-                return list.stream().filter(each -> Python.equal(each, wanted)).count();
-            });
-            case "index" -> new Callable(name, given -> {
-                Object[] values = given.places(name, 1, 3);
-                int[] window = window(values[1], values[2], list.size());
-                for (int i = window[0]; i < window[1]; i++) {
-                    budget.step();
-                    if (Python.equal(list.get(i), values[0])) {
-                        return (long) i;
+            case "count" ->
+                new Callable(name, given -> {
+                    Object wanted = given.places(name, 1, 1)[0];
+                    budget.step(list.size());
+                    return list.stream()
+                            .filter(each -> Python.equal(each, wanted))
+                            .count();
+                });
+            case "index" ->
+                new Callable(name, given -> {
+                    Object[] values = given.places(name, 1, 3);
+                    int[] window = window(values[1], values[2], list.size());
+                    for (int i = window[0]; i < window[1]; i++) {
+                        budget.step();
+                        if (Python.equal(list.get(i), values[0])) {
+                            return (long) i;
+                        }
                     }
-                }
-                throw new TemplateFailure("asks for the place of what is not in the list");
-            });
-            case "copy" -> value instanceof Tuple || value instanceof Range ? null : new Callable(name, given -> {
-                given.places(name, 0, 0);
-                return list(value, budget);
-            });
+                    throw new TemplateFailure("asks for the place of what is not in the list");
+                });
+            case "copy" ->
+                value instanceof Tuple || value instanceof Range
+                        ? null
+                        : new Callable(name, given -> {
+                            given.places(name, 0, 0);
+                            return list(value, budget);
+                        });
             default -> null;
         };
     }

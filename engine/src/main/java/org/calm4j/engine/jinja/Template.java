@@ -34,7 +34,8 @@ public final class Template {
      */
     public static Template parse(String source, Object where) {
         if (source.length() > LONGEST) {
-            throw CalmException.badInput(where, "the chat template has " + source.length() + " characters, which is more than " + LONGEST);
+            throw CalmException.badInput(
+                    where, "the chat template has " + source.length() + " characters, which is more than " + LONGEST);
         }
         try {
             return new Template(Parser.parse(source), where);
@@ -60,12 +61,14 @@ public final class Template {
         } catch (TemplateFailure failure) {
             throw failure(where, failure, renderer.line());
         } catch (StackOverflowError e) {
-            throw CalmException.badInput(where, "line " + renderer.line() + " of the chat template nests too deeply", e);
+            throw CalmException.badInput(
+                    where, "line " + renderer.line() + " of the chat template nests too deeply", e);
         }
     }
 
     private static CalmException failure(Object where, TemplateFailure failure, int line) {
-        return CalmException.badInput(where, "line " + failure.line(line) + " of the chat template: " + failure.getMessage(), failure);
+        return CalmException.badInput(
+                where, "line " + failure.line(line) + " of the chat template: " + failure.getMessage(), failure);
     }
 
     /** A copy in the types that the interpreter knows. */

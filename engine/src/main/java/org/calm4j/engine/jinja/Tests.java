@@ -5,13 +5,48 @@ import java.util.Set;
 
 /** What stands after {@code is}. */
 final class Tests {
-    static final Set<String> NAMES = Set.of("odd", "even", "divisibleby", "defined", "undefined", "filter", "test", "none", "boolean",
-            "false", "true", "integer", "float", "lower", "upper", "string", "mapping", "number", "sequence", "iterable", "callable",
-            "sameas", "escaped", "in", "==", "eq", "equalto", "!=", "ne", ">", "gt", "greaterthan", "ge", ">=", "<", "lt", "lessthan",
-            "<=", "le");
+    static final Set<String> NAMES = Set.of(
+            "odd",
+            "even",
+            "divisibleby",
+            "defined",
+            "undefined",
+            "filter",
+            "test",
+            "none",
+            "boolean",
+            "false",
+            "true",
+            "integer",
+            "float",
+            "lower",
+            "upper",
+            "string",
+            "mapping",
+            "number",
+            "sequence",
+            "iterable",
+            "callable",
+            "sameas",
+            "escaped",
+            "in",
+            "==",
+            "eq",
+            "equalto",
+            "!=",
+            "ne",
+            ">",
+            "gt",
+            "greaterthan",
+            "ge",
+            ">=",
+            "<",
+            "lt",
+            "lessthan",
+            "<=",
+            "le");
 
-    private Tests() {
-    }
+    private Tests() {}
 
     static boolean test(String name, Object value, Arguments given, Budget budget) {
         return switch (name) {
@@ -53,7 +88,11 @@ final class Tests {
             case "string" -> Python.isText(value);
             case "mapping" -> value instanceof Map;
             case "number" -> Numbers.isNumber(value);
-            case "sequence" -> Python.isText(value) || Python.list(value) != null || value instanceof Map || value instanceof Undefined;
+            case "sequence" ->
+                Python.isText(value)
+                        || Python.list(value) != null
+                        || value instanceof Map
+                        || value instanceof Undefined;
             case "iterable" -> Python.iterator(value) != null || value instanceof Loop;
             // An undefined value has the method, which then fails.
             case "callable" -> value instanceof Callable || value instanceof Undefined || value instanceof Loop;
@@ -72,7 +111,9 @@ final class Tests {
 
     /** One object in Python, where small numbers, truth values and equal names are one. */
     private static boolean same(Object value, Object other) {
-        return value == other || value instanceof Boolean && value.equals(other) || value instanceof Long && value.equals(other)
+        return value == other
+                || value instanceof Boolean && value.equals(other)
+                || value instanceof Long && value.equals(other)
                 || value instanceof String && value.equals(other);
     }
 

@@ -7,8 +7,7 @@ import java.util.List;
 final class Text {
     private static final int LONGEST_QUOTE = 80;
 
-    private Text() {
-    }
+    private Text() {}
 
     static int length(String text) {
         return text.codePointCount(0, text.length());
@@ -54,8 +53,18 @@ final class Text {
 
     /** What Python counts as a blank. */
     static boolean isSpace(int c) {
-        return c == ' ' || c >= 9 && c <= 13 || c >= 0x1C && c <= 0x1F || c == 0x85 || c == 0xA0 || c == 0x1680 || c >= 0x2000 && c <= 0x200A
-                || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+        return c == ' '
+                || c >= 9 && c <= 13
+                || c >= 0x1C && c <= 0x1F
+                || c == 0x85
+                || c == 0xA0
+                || c == 0x1680
+                || c >= 0x2000 && c <= 0x200A
+                || c == 0x2028
+                || c == 0x2029
+                || c == 0x202F
+                || c == 0x205F
+                || c == 0x3000;
     }
 
     static boolean isBlank(String text, int from) {
@@ -90,7 +99,9 @@ final class Text {
         if (c == '\r') {
             return at + 1 < text.length() && text.charAt(at + 1) == '\n' ? 2 : 1;
         }
-        return c == '\n' || c == 0x0B || c == 0x0C || c >= 0x1C && c <= 0x1E || c == 0x85 || c == 0x2028 || c == 0x2029 ? 1 : 0;
+        return c == '\n' || c == 0x0B || c == 0x0C || c >= 0x1C && c <= 0x1E || c == 0x85 || c == 0x2028 || c == 0x2029
+                ? 1
+                : 0;
     }
 
     static List<Object> lines(String text, boolean keepEnds) {
@@ -117,7 +128,9 @@ final class Text {
             char y = b.charAt(i);
             if (x != y) {
                 // Surrogates stand for what lies behind all other characters.
-                return Character.isSurrogate(x) == Character.isSurrogate(y) ? Character.compare(x, y) : Character.isSurrogate(x) ? 1 : -1;
+                return Character.isSurrogate(x) == Character.isSurrogate(y)
+                        ? Character.compare(x, y)
+                        : Character.isSurrogate(x) ? 1 : -1;
             }
         }
         return Integer.compare(a.length(), b.length());
@@ -131,9 +144,14 @@ final class Text {
     static String oneLine(String text, int longest) {
         StringBuilder line = new StringBuilder();
         String stripped = text.length() > 8 * longest ? text.substring(0, 8 * longest) : text;
-        stripped.strip().replaceAll("\\s*\\R\\s*", " ").codePoints().limit(longest + 1L)
-                .forEach(c -> line.append(Character.isISOControl(c) ? String.format("\\x%02x", c) : Character.toString(c)));
+        stripped.strip()
+                .replaceAll("\\s*\\R\\s*", " ")
+                .codePoints()
+                .limit(longest + 1L)
+                .forEach(c ->
+                        line.append(Character.isISOControl(c) ? String.format("\\x%02x", c) : Character.toString(c)));
         return line.codePointCount(0, line.length()) > longest
-                ? line.substring(0, line.offsetByCodePoints(0, longest)) + "…" : line.toString();
+                ? line.substring(0, line.offsetByCodePoints(0, longest)) + "…"
+                : line.toString();
     }
 }

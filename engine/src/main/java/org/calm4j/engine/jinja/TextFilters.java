@@ -14,8 +14,7 @@ final class TextFilters {
     private static final Pattern WORD_BEGINS = Pattern.compile("[-\\s({\\[<]+", Pattern.UNICODE_CHARACTER_CLASS);
     private static final Pattern WORD = Pattern.compile("\\w+", Pattern.UNICODE_CHARACTER_CLASS);
 
-    private TextFilters() {
-    }
+    private TextFilters() {}
 
     static Object apply(Interpreter interpreter, String name, Object value, Arguments given) {
         Budget budget = interpreter.budget();
@@ -26,8 +25,10 @@ final class TextFilters {
                 given.places(name, 0, 0);
                 yield method(interpreter, text, name, Arguments.NONE);
             }
-            case "trim" -> method(interpreter, text, "strip", list(Arguments.or(given.bind(name, 0, "chars")[0], null)));
-            case "center" -> method(interpreter, text, "center", list(Arguments.or(given.bind(name, 0, "width")[0], 80L)));
+            case "trim" ->
+                method(interpreter, text, "strip", list(Arguments.or(given.bind(name, 0, "chars")[0], null)));
+            case "center" ->
+                method(interpreter, text, "center", list(Arguments.or(given.bind(name, 0, "width")[0], 80L)));
             case "title" -> {
                 given.places(name, 0, 0);
                 yield title(Python.string(text));
@@ -36,8 +37,12 @@ final class TextFilters {
             case "replace" -> {
                 Object[] values = given.bind(name, 2, "old", "new", "count");
                 Object count = Arguments.or(values[2], null);
-                yield TextMethods.replace(Python.string(text), Python.string(values[0]), Python.string(values[1]),
-                        count == null ? -1 : Numbers.small(count, "count"), budget);
+                yield TextMethods.replace(
+                        Python.string(text),
+                        Python.string(values[0]),
+                        Python.string(values[1]),
+                        count == null ? -1 : Numbers.small(count, "count"),
+                        budget);
             }
             case "truncate" -> truncate(value, given, budget);
             case "indent" -> indent(value, given, budget);
@@ -82,7 +87,8 @@ final class TextFilters {
             int end = found ? begins.start() : text.length();
             if (end > at) {
                 int first = at + Character.charCount(text.codePointAt(at));
-                titled.append(text.substring(at, first).toUpperCase(Locale.ROOT)).append(text.substring(first, end).toLowerCase(Locale.ROOT));
+                titled.append(text.substring(at, first).toUpperCase(Locale.ROOT))
+                        .append(text.substring(first, end).toLowerCase(Locale.ROOT));
             }
             titled.append(found ? begins.group() : "");
             at = found ? begins.end() : end;
@@ -94,7 +100,8 @@ final class TextFilters {
         if (!given.positional().isEmpty() && !given.named().isEmpty()) {
             throw new TemplateFailure("gives format values with and without names");
         }
-        return Printf.format(text, given.named().isEmpty() ? new Tuple(given.positional()) : Map.copyOf(named(given)), budget);
+        return Printf.format(
+                text, given.named().isEmpty() ? new Tuple(given.positional()) : Map.copyOf(named(given)), budget);
     }
 
     private static Map<String, Object> named(Arguments given) {
@@ -150,7 +157,9 @@ final class TextFilters {
         StringBuilder text = new StringBuilder(Arguments.flag(values[1]) ? by : "");
         for (int i = 0; i < lines.size(); i++) {
             String line = (String) lines.get(i);
-            text.append(i > 0 ? "\n" : "").append(i > 0 && (blank || !line.isEmpty()) ? by : "").append(line);
+            text.append(i > 0 ? "\n" : "")
+                    .append(i > 0 && (blank || !line.isEmpty()) ? by : "")
+                    .append(line);
         }
         String indented = budget.made(text.toString());
         return value instanceof Markup ? new Markup(indented) : indented;
@@ -180,30 +189,39 @@ final class TextFilters {
             at = end + 1;
         }
         text = kept.append(text.substring(at)).toString();
-        String joined = String.join(" ", Pattern.compile("[\\s\\x1C-\\x1F]+", Pattern.UNICODE_CHARACTER_CLASS)
-                .splitAsStream(text).filter(word -> !word.isEmpty()).toList());
+        String joined = String.join(
+                " ",
+                Pattern.compile("[\\s\\x1C-\\x1F]+", Pattern.UNICODE_CHARACTER_CLASS)
+                        .splitAsStream(text)
+                        .filter(word -> !word.isEmpty())
+                        .toList());
         return unescape(joined);
     }
 
     private static String unescape(String text) {
-        return Pattern.compile("&(?:#(\\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|(\\w{1,8}));").matcher(text).replaceAll(found -> {
-            String character = found.group(1) != null ? point(Integer.parseInt(found.group(1))) : found.group(2) != null
-                    ? point(Integer.parseInt(found.group(2), 16)) : switch (found.group(3)) {
-                        case "amp" -> "&";
-                        case "lt" -> "<";
-                        case "gt" -> ">";
-                        case "quot" -> "\"";
-                        case "apos" -> "'";
-                        case "nbsp" -> "\u00A0";
-                        case "raquo" -> "»";
-                        case "laquo" -> "«";
-                        case "hellip" -> "…";
-                        case "mdash" -> "—";
-                        case "ndash" -> "–";
-                        default -> found.group();
-                    };
-            return Matcher.quoteReplacement(character);
-        });
+        return Pattern.compile("&(?:#(\\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|(\\w{1,8}));")
+                .matcher(text)
+                .replaceAll(found -> {
+                    String character = found.group(1) != null
+                            ? point(Integer.parseInt(found.group(1)))
+                            : found.group(2) != null
+                                    ? point(Integer.parseInt(found.group(2), 16))
+                                    : switch (found.group(3)) {
+                                        case "amp" -> "&";
+                                        case "lt" -> "<";
+                                        case "gt" -> ">";
+                                        case "quot" -> "\"";
+                                        case "apos" -> "'";
+                                        case "nbsp" -> "\u00A0";
+                                        case "raquo" -> "»";
+                                        case "laquo" -> "«";
+                                        case "hellip" -> "…";
+                                        case "mdash" -> "—";
+                                        case "ndash" -> "–";
+                                        default -> found.group();
+                                    };
+                    return Matcher.quoteReplacement(character);
+                });
     }
 
     private static String point(int point) {
@@ -211,8 +229,9 @@ final class TextFilters {
     }
 
     private static String urlEncode(Object value, Budget budget) {
-        Iterator<Object> items = Python.isText(value) ? null : value instanceof Map<?, ?> map
-                ? Python.iterate(new View("items", map)) : Python.iterator(value);
+        Iterator<Object> items = Python.isText(value)
+                ? null
+                : value instanceof Map<?, ?> map ? Python.iterate(new View("items", map)) : Python.iterator(value);
         if (items == null) {
             return quote(Python.string(value), "/");
         }
@@ -222,7 +241,9 @@ final class TextFilters {
             if (pair.size() != 2) {
                 throw new TemplateFailure("makes a query of what are no pairs");
             }
-            query.append(query.isEmpty() ? "" : "&").append(quote(Python.string(pair.get(0)), "").replace("%20", "+")).append('=')
+            query.append(query.isEmpty() ? "" : "&")
+                    .append(quote(Python.string(pair.get(0)), "").replace("%20", "+"))
+                    .append('=')
                     .append(quote(Python.string(pair.get(1)), "").replace("%20", "+"));
             budget.text(query.length());
         }
@@ -252,7 +273,11 @@ final class TextFilters {
             if (name == null || name.chars().anyMatch(c -> " \t\n\r\f\u000B/>=".indexOf(c) >= 0)) {
                 throw new TemplateFailure("has a name of an attribute that HTML does not have");
             }
-            text.append(text.isEmpty() ? "" : " ").append(Markup.safe(key)).append("=\"").append(Markup.safe(value)).append('"');
+            text.append(text.isEmpty() ? "" : " ")
+                    .append(Markup.safe(key))
+                    .append("=\"")
+                    .append(Markup.safe(value))
+                    .append('"');
         });
         boolean spaced = space == Arguments.ABSENT || Python.truth(space);
         return (spaced && !text.isEmpty() ? " " : "") + text;

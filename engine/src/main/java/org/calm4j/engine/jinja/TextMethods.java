@@ -11,11 +11,51 @@ import java.util.function.IntPredicate;
 
 /** The methods of Python's text. */
 final class TextMethods {
-    private static final Set<String> NAMES = Set.of("capitalize", "casefold", "center", "count", "endswith", "expandtabs", "find", "format",
-            "format_map", "index", "isalnum", "isalpha", "isascii", "isdecimal", "isdigit", "isidentifier", "islower", "isnumeric",
-            "isprintable", "isspace", "istitle", "isupper", "join", "ljust", "lower", "lstrip", "partition", "removeprefix",
-            "removesuffix", "replace", "rfind", "rindex", "rjust", "rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith",
-            "strip", "swapcase", "title", "upper", "zfill");
+    private static final Set<String> NAMES = Set.of(
+            "capitalize",
+            "casefold",
+            "center",
+            "count",
+            "endswith",
+            "expandtabs",
+            "find",
+            "format",
+            "format_map",
+            "index",
+            "isalnum",
+            "isalpha",
+            "isascii",
+            "isdecimal",
+            "isdigit",
+            "isidentifier",
+            "islower",
+            "isnumeric",
+            "isprintable",
+            "isspace",
+            "istitle",
+            "isupper",
+            "join",
+            "ljust",
+            "lower",
+            "lstrip",
+            "partition",
+            "removeprefix",
+            "removesuffix",
+            "replace",
+            "rfind",
+            "rindex",
+            "rjust",
+            "rpartition",
+            "rsplit",
+            "rstrip",
+            "split",
+            "splitlines",
+            "startswith",
+            "strip",
+            "swapcase",
+            "title",
+            "upper",
+            "zfill");
     private static final Set<String> OTHERS = Set.of("encode", "maketrans", "translate");
 
     private final String text;
@@ -51,8 +91,13 @@ final class TextMethods {
         }
         return switch (value) {
             case String made -> new Markup(made);
-            case List<?> list -> new ArrayList<Object>(list.stream().map(each -> new Markup((String) each)).toList());
-            case Tuple tuple -> new Tuple(new ArrayList<>(tuple.items().stream().map(each -> new Markup((String) each)).toList()));
+            case List<?> list ->
+                new ArrayList<Object>(
+                        list.stream().map(each -> new Markup((String) each)).toList());
+            case Tuple tuple ->
+                new Tuple(new ArrayList<>(tuple.items().stream()
+                        .map(each -> new Markup((String) each))
+                        .toList()));
             default -> value;
         };
     }
@@ -100,19 +145,27 @@ final class TextMethods {
         return switch (name) {
             case "upper" -> text.toUpperCase(Locale.ROOT);
             case "lower" -> text.toLowerCase(Locale.ROOT);
-            case "casefold" -> text.replace("ß", "ss").replace("ẞ", "ss").toUpperCase(Locale.ROOT).toLowerCase(Locale.ROOT);
+            case "casefold" ->
+                text.replace("ß", "ss")
+                        .replace("ẞ", "ss")
+                        .toUpperCase(Locale.ROOT)
+                        .toLowerCase(Locale.ROOT);
             case "capitalize" -> capitalize(text);
             case "title" -> title(text);
             case "swapcase" -> swapped();
             case "isascii" -> text.chars().allMatch(c -> c < 128);
             case "isdigit" -> all(c -> Character.isDigit(c) || "²³¹⁰⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉①②③④⑤⑥⑦⑧⑨".indexOf(c) >= 0);
             case "isdecimal" -> all(Character::isDigit);
-            case "isnumeric" -> all(c -> Character.getNumericValue(c) >= 0 && !Character.isLetter(c)
-                    || Character.getType(c) == Character.LETTER_NUMBER || Character.getType(c) == Character.OTHER_NUMBER
-                    || "〇一二三四五六七八九十百千万亿".indexOf(c) >= 0);
+            case "isnumeric" ->
+                all(c -> Character.getNumericValue(c) >= 0 && !Character.isLetter(c)
+                        || Character.getType(c) == Character.LETTER_NUMBER
+                        || Character.getType(c) == Character.OTHER_NUMBER
+                        || "〇一二三四五六七八九十百千万亿".indexOf(c) >= 0);
             case "isalpha" -> all(Character::isLetter);
-            case "isalnum" -> all(c -> Character.isLetterOrDigit(c) || Character.getType(c) == Character.OTHER_NUMBER
-                    || Character.getType(c) == Character.LETTER_NUMBER);
+            case "isalnum" ->
+                all(c -> Character.isLetterOrDigit(c)
+                        || Character.getType(c) == Character.OTHER_NUMBER
+                        || Character.getType(c) == Character.LETTER_NUMBER);
             case "isspace" -> all(Text::isSpace);
             case "isprintable" -> text.codePoints().allMatch(Repr::isPrintable);
             case "isidentifier" -> isIdentifier();
@@ -128,8 +181,11 @@ final class TextMethods {
     }
 
     private boolean isIdentifier() {
-        return !text.isEmpty() && (text.charAt(0) == '_' || Character.isUnicodeIdentifierStart(text.codePointAt(0)))
-                && text.codePoints().allMatch(c -> c == '_' || Character.isUnicodeIdentifierPart(c) && !Character.isIdentifierIgnorable(c));
+        return !text.isEmpty()
+                && (text.charAt(0) == '_' || Character.isUnicodeIdentifierStart(text.codePointAt(0)))
+                && text.codePoints()
+                        .allMatch(c -> c == '_'
+                                || Character.isUnicodeIdentifierPart(c) && !Character.isIdentifierIgnorable(c));
     }
 
     static boolean isLower(String text) {
@@ -172,13 +228,16 @@ final class TextMethods {
         }
         int first = Character.charCount(text.codePointAt(0));
         // Lower case as within the whole, where a sigma at the end has a form of its own.
-        return titled(text.substring(0, first)) + ("x" + text.substring(first)).toLowerCase(Locale.ROOT).substring(1);
+        return titled(text.substring(0, first))
+                + ("x" + text.substring(first)).toLowerCase(Locale.ROOT).substring(1);
     }
 
     private static String titled(String character) {
         int point = character.codePointAt(0);
-        return Character.toTitleCase(point) == point && character.toUpperCase(Locale.ROOT).length() > character.length()
-                ? character.toUpperCase(Locale.ROOT).charAt(0) + character.toUpperCase(Locale.ROOT).substring(1).toLowerCase(Locale.ROOT)
+        return Character.toTitleCase(point) == point
+                        && character.toUpperCase(Locale.ROOT).length() > character.length()
+                ? character.toUpperCase(Locale.ROOT).charAt(0)
+                        + character.toUpperCase(Locale.ROOT).substring(1).toLowerCase(Locale.ROOT)
                 : Character.toString(Character.toTitleCase(point));
     }
 
@@ -216,7 +275,8 @@ final class TextMethods {
         if (values[1] != Arguments.ABSENT || values[2] != Arguments.ABSENT) {
             int length = Text.length(text);
             int[] window = Sequences.window(values[1], values[2], length);
-            boolean beyond = values[1] != Arguments.ABSENT && values[1] != null && Numbers.small(values[1], "a place") > length;
+            boolean beyond =
+                    values[1] != Arguments.ABSENT && values[1] != null && Numbers.small(values[1], "a place") > length;
             if (beyond || window[1] < window[0]) {
                 return false;
             }
@@ -225,7 +285,9 @@ final class TextMethods {
         List<?> all = values[0] instanceof Tuple tuple ? tuple.items() : List.of(string(values[0], name));
         boolean found = false;
         for (Object each : all) {
-            found |= name.equals("startswith") ? within.startsWith(string(each, name)) : within.endsWith(string(each, name));
+            found |= name.equals("startswith")
+                    ? within.startsWith(string(each, name))
+                    : within.endsWith(string(each, name));
         }
         return found;
     }
@@ -341,7 +403,8 @@ final class TextMethods {
         string(values[0], "replace");
         string(values[1], "replace");
         String with = markup ? Markup.safe(values[1]) : Python.text(values[1]);
-        return replace(text, Python.text(values[0]), with, Numbers.small(Arguments.or(values[2], -1L), "count"), budget);
+        return replace(
+                text, Python.text(values[0]), with, Numbers.small(Arguments.or(values[2], -1L), "count"), budget);
     }
 
     /** @param most how many at most; negative for all */
@@ -383,7 +446,8 @@ final class TextMethods {
         Budget.search(text.length(), wanted.length());
         int length = Text.length(text);
         int[] window = Sequences.window(values[1], values[2], length);
-        boolean beyond = values[1] != Arguments.ABSENT && values[1] != null && Numbers.small(values[1], "a place") > length;
+        boolean beyond =
+                values[1] != Arguments.ABSENT && values[1] != null && Numbers.small(values[1], "a place") > length;
         int found = -1;
         if (window[0] <= window[1] && !beyond) {
             String within = Text.sub(text, window[0], window[1]);
@@ -464,7 +528,9 @@ final class TextMethods {
     }
 
     private String tabs(int size) {
-        budget.text((long) Math.max(0, size) * (1 + text.chars().filter(c -> c == '\t').count()) + text.length());
+        budget.text((long) Math.max(0, size)
+                        * (1 + text.chars().filter(c -> c == '\t').count())
+                + text.length());
         StringBuilder expanded = new StringBuilder();
         int column = 0;
         for (int c : text.codePoints().toArray()) {

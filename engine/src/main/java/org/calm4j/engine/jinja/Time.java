@@ -8,8 +8,7 @@ import java.util.Locale;
 
 /** A moment as Python's {@code strftime} writes it in the C locale. */
 final class Time {
-    private Time() {
-    }
+    private Time() {}
 
     static String format(LocalDateTime time, String format) {
         StringBuilder text = new StringBuilder();
@@ -60,11 +59,13 @@ final class Time {
             case 'c' -> format(time, "%a %b %e %H:%M:%S %Y");
             // A moment without a zone, as Python's now() gives.
             case 'z', 'Z' -> "";
-            case 's' -> String.valueOf(time.atZone(java.time.ZoneId.systemDefault()).getLong(ChronoField.INSTANT_SECONDS));
+            case 's' ->
+                String.valueOf(time.atZone(java.time.ZoneId.systemDefault()).getLong(ChronoField.INSTANT_SECONDS));
             case 'n' -> "\n";
             case 't' -> "\t";
             case '%' -> "%";
-            default -> throw new TemplateFailure("asks for the time in the unknown format " + Text.quote("%" + directive));
+            default ->
+                throw new TemplateFailure("asks for the time in the unknown format " + Text.quote("%" + directive));
         };
     }
 

@@ -8,7 +8,17 @@ package org.calm4j.engine.jinja;
  */
 record Token(Kind kind, String text, Object number, int line) {
     enum Kind {
-        DATA, BLOCK_BEGIN, BLOCK_END, VARIABLE_BEGIN, VARIABLE_END, NAME, STRING, INTEGER, FLOAT, OPERATOR, END
+        DATA,
+        BLOCK_BEGIN,
+        BLOCK_END,
+        VARIABLE_BEGIN,
+        VARIABLE_END,
+        NAME,
+        STRING,
+        INTEGER,
+        FLOAT,
+        OPERATOR,
+        END
     }
 
     boolean is(String operator) {

@@ -27,7 +27,10 @@ final class Wrapping {
         }
         Object end = Arguments.or(values[2], null);
         String by = end == null ? "\n" : Python.string(end);
-        Wrapping wrapping = new Wrapping(budget, width, values[1] == Arguments.ABSENT || Python.truth(values[1]),
+        Wrapping wrapping = new Wrapping(
+                budget,
+                width,
+                values[1] == Arguments.ABSENT || Python.truth(values[1]),
                 values[3] == Arguments.ABSENT || Python.truth(values[3]));
         List<String> all = new ArrayList<>();
         for (Object line : Text.lines(text, false)) {
@@ -60,8 +63,11 @@ final class Wrapping {
                 if (breakLong) {
                     int fits = Math.max(1, width - length);
                     int cut = fits;
-                    int hyphen = Text.sub(chunk, 0, Math.min(fits, Text.length(chunk))).lastIndexOf('-');
-                    if (hyphens && hyphen > 0 && chunk.substring(0, hyphen).chars().anyMatch(c -> c != '-')) {
+                    int hyphen = Text.sub(chunk, 0, Math.min(fits, Text.length(chunk)))
+                            .lastIndexOf('-');
+                    if (hyphens
+                            && hyphen > 0
+                            && chunk.substring(0, hyphen).chars().anyMatch(c -> c != '-')) {
                         cut = Text.places(chunk, hyphen) + 1;
                     }
                     line.add(Text.sub(chunk, 0, cut));
@@ -108,8 +114,13 @@ final class Wrapping {
     private static void words(String word, List<String> chunks) {
         int start = 0;
         for (int i = 1; i + 1 < word.length(); i++) {
-            boolean between = word.charAt(i) == '-' && i >= start + 2 && isLetter(word.charAt(i - 1)) && isLetter(word.charAt(i - 2))
-                    && i + 2 < word.length() && isLetter(word.charAt(i + 1)) && isLetter(word.charAt(i + 2));
+            boolean between = word.charAt(i) == '-'
+                    && i >= start + 2
+                    && isLetter(word.charAt(i - 1))
+                    && isLetter(word.charAt(i - 2))
+                    && i + 2 < word.length()
+                    && isLetter(word.charAt(i + 1))
+                    && isLetter(word.charAt(i + 2));
             if (between) {
                 chunks.add(word.substring(start, i + 1));
                 start = i + 1;

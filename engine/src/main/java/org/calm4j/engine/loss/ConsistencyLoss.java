@@ -28,7 +28,9 @@ public interface ConsistencyLoss {
     record DirectConsistency(double beta) implements ConsistencyLoss {
         @Override
         public Value of(PreferenceLoss.Pair first, PreferenceLoss.Pair second) {
-            return new Value(distance(first, second.referenceLogRatio() / beta), distance(second, first.referenceLogRatio() * beta));
+            return new Value(
+                    distance(first, second.referenceLogRatio() / beta),
+                    distance(second, first.referenceLogRatio() * beta));
         }
 
         private static PreferenceLoss.Value distance(PreferenceLoss.Pair pair, double target) {
@@ -52,7 +54,9 @@ public interface ConsistencyLoss {
             var sum = new Value(new PreferenceLoss.Value(0, 0, 0), new PreferenceLoss.Value(0, 0, 0));
             for (int i = 0; i < losses.size(); i++) {
                 Value value = losses.get(i).of(first, second);
-                sum = new Value(sum.first.plus(value.first.times(weights.get(i))), sum.second.plus(value.second.times(weights.get(i))));
+                sum = new Value(
+                        sum.first.plus(value.first.times(weights.get(i))),
+                        sum.second.plus(value.second.times(weights.get(i))));
             }
             return sum;
         }
@@ -68,8 +72,12 @@ public interface ConsistencyLoss {
         PreferenceLoss.checkWeights(types, weights);
         List<ConsistencyLoss> losses = new ArrayList<>();
         for (String type : types) {
-            losses.add(type.equals(DCO) ? new DirectConsistency(beta) : new Both(PreferenceLoss.of(List.of(type), List.of(), beta, labelSmoothing)));
+            losses.add(
+                    type.equals(DCO)
+                            ? new DirectConsistency(beta)
+                            : new Both(PreferenceLoss.of(List.of(type), List.of(), beta, labelSmoothing)));
         }
-        return new Weighted(losses, weights.isEmpty() ? losses.stream().map(loss -> 1.0).toList() : weights);
+        return new Weighted(
+                losses, weights.isEmpty() ? losses.stream().map(loss -> 1.0).toList() : weights);
     }
 }

@@ -7,7 +7,8 @@ import org.calm4j.engine.CalmException;
 /** A loss on one preference pair: log-probabilities in, a value and one coefficient per sequence out. */
 public interface PreferenceLoss {
     /** What {@link #of} knows. */
-    List<String> NAMES = List.of("sigmoid", "sft", "robust", "hinge", "ipo", "sppo_hard", "nca_pair", "apo_zero", "apo_down");
+    List<String> NAMES =
+            List.of("sigmoid", "sft", "robust", "hinge", "ipo", "sppo_hard", "nca_pair", "apo_zero", "apo_down");
 
     /**
      * Log-probabilities of a pair's completions, summed over their tokens.
@@ -15,7 +16,13 @@ public interface PreferenceLoss {
      * @param chosenTokens number of tokens of the chosen completion
      * @param rejectedTokens the same of the rejected one
      */
-    record Pair(double chosen, double rejected, double referenceChosen, double referenceRejected, int chosenTokens, int rejectedTokens) {
+    record Pair(
+            double chosen,
+            double rejected,
+            double referenceChosen,
+            double referenceRejected,
+            int chosenTokens,
+            int rejectedTokens) {
         /** How much more the policy prefers the chosen one than the reference does: what DPO's β multiplies. */
         public double margin() {
             return chosenLogRatio() - rejectedLogRatio();
@@ -96,7 +103,8 @@ public interface PreferenceLoss {
     record Ipo(double beta) implements PreferenceLoss {
         @Override
         public Value of(Pair pair) {
-            double margin = pair.chosenLogRatio() / pair.chosenTokens() - pair.rejectedLogRatio() / pair.rejectedTokens();
+            double margin =
+                    pair.chosenLogRatio() / pair.chosenTokens() - pair.rejectedLogRatio() / pair.rejectedTokens();
             double error = margin - 1 / (2 * beta);
             return new Value(error * error, 2 * error / pair.chosenTokens(), -2 * error / pair.rejectedTokens());
         }
@@ -118,8 +126,10 @@ public interface PreferenceLoss {
         public Value of(Pair pair) {
             double chosen = beta * pair.chosenLogRatio();
             double rejected = beta * pair.rejectedLogRatio();
-            return new Value(softplus(-chosen) + 0.5 * softplus(chosen) + 0.5 * softplus(rejected),
-                    beta * (0.5 * sigmoid(chosen) - sigmoid(-chosen)), beta * 0.5 * sigmoid(rejected));
+            return new Value(
+                    softplus(-chosen) + 0.5 * softplus(chosen) + 0.5 * softplus(rejected),
+                    beta * (0.5 * sigmoid(chosen) - sigmoid(-chosen)),
+                    beta * 0.5 * sigmoid(rejected));
         }
     }
 
@@ -174,27 +184,31 @@ public interface PreferenceLoss {
         checkWeights(types, weights);
         List<PreferenceLoss> losses = new ArrayList<>();
         for (String type : types) {
-            losses.add(switch (type) {
-                case "sigmoid" -> new DpoSigmoid(beta, labelSmoothing);
-                case "robust" -> new Robust(beta, labelSmoothing);
-                case "hinge" -> new Hinge(beta);
-                case "ipo" -> new Ipo(beta);
-                case "sppo_hard" -> new SppoHard(beta);
-                case "nca_pair" -> new Nca(beta);
-                case "apo_zero" -> new ApoZero(beta);
-                case "apo_down" -> new ApoDown(beta);
-                case "sft" -> new ChosenNll();
-                default -> throw CalmException.usage("unknown --loss-type \"" + type + "\"; known: " + String.join(", ", NAMES)
-                        + ", " + ConsistencyLoss.DCO);
-            });
+            losses.add(
+                    switch (type) {
+                        case "sigmoid" -> new DpoSigmoid(beta, labelSmoothing);
+                        case "robust" -> new Robust(beta, labelSmoothing);
+                        case "hinge" -> new Hinge(beta);
+                        case "ipo" -> new Ipo(beta);
+                        case "sppo_hard" -> new SppoHard(beta);
+                        case "nca_pair" -> new Nca(beta);
+                        case "apo_zero" -> new ApoZero(beta);
+                        case "apo_down" -> new ApoDown(beta);
+                        case "sft" -> new ChosenNll();
+                        default ->
+                            throw CalmException.usage("unknown --loss-type \"" + type + "\"; known: "
+                                    + String.join(", ", NAMES) + ", " + ConsistencyLoss.DCO);
+                    });
         }
-        return new Weighted(losses, weights.isEmpty() ? losses.stream().map(loss -> 1.0).toList() : weights);
+        return new Weighted(
+                losses, weights.isEmpty() ? losses.stream().map(loss -> 1.0).toList() : weights);
     }
 
     /** @throws CalmException wrong usage: there are weights, and not one for each type */
     static void checkWeights(List<String> types, List<Double> weights) {
         if (!weights.isEmpty() && weights.size() != types.size()) {
-            throw CalmException.usage("--loss-weights has " + weights.size() + " values for " + types.size() + " of --loss-type");
+            throw CalmException.usage(
+                    "--loss-weights has " + weights.size() + " values for " + types.size() + " of --loss-type");
         }
     }
 

@@ -42,13 +42,13 @@ public final class Activations implements AutoCloseable {
      * @param logits rows of logits for generation; 0 where none are wanted
      * @param loraRank R; 0 without an adapter
      */
-    public record Capacity(int rows, int scored, int positions, int logits, int loraRank) {
-    }
+    public record Capacity(int rows, int scored, int positions, int logits, int loraRank) {}
 
     /** One layer. (T,C) unless said otherwise. */
     static final class Layer {
         /** The residual stream that comes in; until this layer's first norm, what the block before adds to it. */
         Tensor input;
+
         Tensor norm1;
         /** (T); null without LayerNorm. */
         Tensor mean1;
@@ -74,6 +74,7 @@ public final class Activations implements AutoCloseable {
         Tensor lse;
         /** The residual stream after attention; until the second norm, what attention adds to it. */
         Tensor middle;
+
         Tensor norm2;
         /** (T); null without LayerNorm. */
         Tensor mean2;
@@ -96,12 +97,14 @@ public final class Activations implements AutoCloseable {
     private final Block memory;
     /** Of {@link #keptLogits}. */
     private final Buffer logitsMemory;
+
     private int rows = -1;
     private int scored = -1;
 
     final List<Layer> layers = new ArrayList<>();
     /** What the last layer's feed-forward part adds to the residual stream. */
     Tensor output;
+
     Tensor tokens;
     Tensor positions;
     /** (T) I32: where decoding keeps keys and values. */
@@ -112,24 +115,29 @@ public final class Activations implements AutoCloseable {
     Tensor targets;
     /** (N,C): scored rows of the residual stream behind the last layer. */
     Tensor gathered;
+
     Tensor norm;
     /** (N); null without LayerNorm. */
     Tensor mean;
+
     Tensor rstd;
     Tensor logProb;
     Tensor logProbLse;
     /** (N): the gradient of the loss with respect to each log-probability. */
     Tensor coefficient;
+
     Tensor logits;
     /** What the backend keeps of the logits between forward and backward; null where it computes them anew. */
     Tensor keptLogits;
     /** (P,R/2), the rotary angles' cosines and sines; null where positions are learned. */
     final Tensor cosine;
+
     final Tensor sine;
     /** (T,3·C), queries, keys and values of one product, and their gradients; null where they are apart. */
     Tensor fused;
     /** (T) I32: the rows of fused, seen as (3·T,C), that are queries, keys, values. */
     Tensor fusedQ;
+
     Tensor fusedK;
     Tensor fusedV;
 
@@ -144,9 +152,11 @@ public final class Activations implements AutoCloseable {
     Tensor dV;
     /** Before the norm of heads; dQ and dK without one. */
     Tensor dRawQ;
+
     Tensor dRawK;
     /** Null in a feed-forward layer without a gate. */
     Tensor dGate;
+
     Tensor dUp;
     Tensor dActivated;
     /** (T,R), with the largest rank. */
@@ -172,7 +182,8 @@ public final class Activations implements AutoCloseable {
     }
 
     private Buffer allocateLogits() {
-        long bytes = backend.keptLogits(capacity.scored(), config.vocabSize()) * backend.computeType().bytes();
+        long bytes = backend.keptLogits(capacity.scored(), config.vocabSize())
+                * backend.computeType().bytes();
         return bytes == 0 || bytes > MOST_LOGITS ? null : backend.allocate(bytes);
     }
 
@@ -200,7 +211,10 @@ public final class Activations implements AutoCloseable {
             if (config.family().layerNorm()) {
                 plan.add("mean1." + l, type, t).add("mean2." + l, type, t);
             }
-            plan.add("q." + l, type, t, q).add("k." + l, type, t, kv).add("v." + l, type, t, kv).add("attention." + l, type, t, q);
+            plan.add("q." + l, type, t, q)
+                    .add("k." + l, type, t, kv)
+                    .add("v." + l, type, t, kv)
+                    .add("attention." + l, type, t, q);
             if (config.headNorms()) {
                 plan.add("rawQ." + l, type, t, q).add("rawK." + l, type, t, kv);
                 plan.add("rstdQ." + l, type, t, config.heads()).add("rstdK." + l, type, t, config.keyValueHeads());
@@ -236,7 +250,10 @@ public final class Activations implements AutoCloseable {
         if (purpose != Purpose.INFERENCE) {
             plan.add("dGathered", type, n, c).add("dNorm", type, n, c);
             plan.add("dResidual", type, t, c).add("dHidden", type, t, c);
-            plan.add("dAttention", type, t, q).add("dQ", type, t, q).add("dK", type, t, kv).add("dV", type, t, kv);
+            plan.add("dAttention", type, t, q)
+                    .add("dQ", type, t, q)
+                    .add("dK", type, t, kv)
+                    .add("dV", type, t, kv);
             if (config.headNorms()) {
                 plan.add("dRawQ", type, t, q).add("dRawK", type, t, kv);
             }
@@ -295,7 +312,8 @@ public final class Activations implements AutoCloseable {
     /** Makes the views of a batch's size. */
     void fit(int rows, int scored) {
         if (rows > capacity.rows() || scored > capacity.scored()) {
-            throw new IllegalArgumentException("a batch of " + rows + " rows and " + scored + " scores, planned were " + capacity);
+            throw new IllegalArgumentException(
+                    "a batch of " + rows + " rows and " + scored + " scores, planned were " + capacity);
         }
         if (this.rows != rows) {
             this.rows = rows;
@@ -376,8 +394,14 @@ public final class Activations implements AutoCloseable {
         logProb = scored("logProb");
         logProbLse = scored("logProbLse");
         coefficient = scored("coefficient");
-        keptLogits = logitsMemory == null ? null
-                : new Tensor("keptLogits", logitsMemory, 0, backend.computeType(), backend.keptLogits(scored, config.vocabSize()));
+        keptLogits = logitsMemory == null
+                ? null
+                : new Tensor(
+                        "keptLogits",
+                        logitsMemory,
+                        0,
+                        backend.computeType(),
+                        backend.keptLogits(scored, config.vocabSize()));
         logits = capacity.logits() == 0 ? null : memory.get("logits").rows(0, Math.min(scored, capacity.logits()));
         if (purpose != Purpose.INFERENCE) {
             dGathered = scored("dGathered");

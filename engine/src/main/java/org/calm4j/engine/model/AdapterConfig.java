@@ -43,18 +43,24 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         json.putObject("alpha_pattern");
         json.putNull("auto_mapping").putNull("base_model_name_or_path").put("bias", "none");
-        json.put("fan_in_fan_out", config.family().transposed()).put("inference_mode", true).put("init_lora_weights", true);
+        json.put("fan_in_fan_out", config.family().transposed())
+                .put("inference_mode", true)
+                .put("init_lora_weights", true);
         json.putNull("layers_pattern").putNull("layers_to_transform");
         boolean whole = settings.alpha() == Math.rint(settings.alpha()) && settings.alpha() <= Integer.MAX_VALUE;
         json.set("lora_alpha", whole ? IntNode.valueOf((int) settings.alpha()) : DoubleNode.valueOf(settings.alpha()));
-        json.put("lora_dropout", settings.dropout()).putNull("modules_to_save").put("peft_type", "LORA").put("r", settings.rank());
+        json.put("lora_dropout", settings.dropout())
+                .putNull("modules_to_save")
+                .put("peft_type", "LORA")
+                .put("r", settings.rank());
         json.putObject("rank_pattern");
         json.putNull("revision").putArray("target_modules");
         modules(config.family(), settings.targets()).forEach(json.withArray("target_modules")::add);
         json.put("task_type", "CAUSAL_LM").put("use_dora", false).put("use_rslora", settings.rankStabilized());
         Map<Projection, Size> layer = new EnumMap<>(Projection.class);
-        settings.targets().forEach(target ->
-                layer.put(target, Size.of(settings.rank(), settings.alpha(), settings.rankStabilized())));
+        settings.targets()
+                .forEach(target ->
+                        layer.put(target, Size.of(settings.rank(), settings.alpha(), settings.rankStabilized())));
         return new AdapterConfig(json, settings.dropout(), Collections.nCopies(config.layers(), layer));
     }
 
@@ -63,7 +69,9 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
         Set<String> names = new TreeSet<>();
         for (Projection target : targets) {
             String module = family.module(target);
-            boolean alone = family.projections().stream().filter(p -> family.module(p).equals(module)).allMatch(targets::contains);
+            boolean alone = family.projections().stream()
+                    .filter(p -> family.module(p).equals(module))
+                    .allMatch(targets::contains);
             names.add(alone ? module : family.pathInBlock(target));
         }
         return names;
@@ -84,8 +92,18 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
         if (!fields.text("peft_type", "LORA").equals("LORA")) {
             throw fields.unsupported("peft_type", "LORA");
         }
-        for (String name : List.of("use_dora", "use_qalora", "lora_bias", "layer_replication", "target_parameters",
-                "trainable_token_indices", "alora_invocation_tokens", "use_bdlora", "arrow_config", "kasa_config", "monteclora_config")) {
+        for (String name : List.of(
+                "use_dora",
+                "use_qalora",
+                "lora_bias",
+                "layer_replication",
+                "target_parameters",
+                "trainable_token_indices",
+                "alora_invocation_tokens",
+                "use_bdlora",
+                "arrow_config",
+                "kasa_config",
+                "monteclora_config")) {
             if (!json.path(name).isContainerNode() || !json.path(name).isEmpty()) {
                 fields.mustBeNeutral(name);
             }
@@ -127,7 +145,8 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
         List<String> modules = fields.texts("modules_to_save");
         Set<String> saved = new TreeSet<>();
         for (String module : modules == null ? List.<String>of() : modules) {
-            List<String> found = names.stream().filter(name -> module(name).endsWith(module)).toList();
+            List<String> found =
+                    names.stream().filter(name -> module(name).endsWith(module)).toList();
             if (found.isEmpty()) {
                 throw fields.bad("modules_to_save names " + module + ", which the model does not have");
             }
@@ -172,6 +191,10 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
 
     /** The largest rank. */
     int rank() {
-        return sizes.stream().flatMap(layer -> layer.values().stream()).mapToInt(Size::rank).max().orElse(1);
+        return sizes.stream()
+                .flatMap(layer -> layer.values().stream())
+                .mapToInt(Size::rank)
+                .max()
+                .orElse(1);
     }
 }

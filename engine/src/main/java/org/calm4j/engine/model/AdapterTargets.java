@@ -16,7 +16,13 @@ import org.calm4j.engine.text.BoundedRegex;
  * @param layers {@code layers_to_transform}; null for all
  * @param layerPatterns {@code layers_pattern}: what stands before the number of a layer; empty for any name
  */
-record AdapterTargets(Names modules, Names excluded, List<String> saved, List<Integer> layers, List<String> layerPatterns, Object where) {
+record AdapterTargets(
+        Names modules,
+        Names excluded,
+        List<String> saved,
+        List<Integer> layers,
+        List<String> layerPatterns,
+        Object where) {
     private static final Pattern LAYER = Pattern.compile(".*?\\.[^.]*\\.(\\d+)\\..*");
 
     /**
@@ -25,11 +31,14 @@ record AdapterTargets(Names modules, Names excluded, List<String> saved, List<In
      */
     private record Names(String regex, List<String> ends) {
         static Names of(ConfigFields fields, String name) {
-            return fields.json().path(name).isTextual() ? new Names(fields.text(name, null), null) : new Names(null, fields.texts(name));
+            return fields.json().path(name).isTextual()
+                    ? new Names(fields.text(name, null), null)
+                    : new Names(null, fields.texts(name));
         }
 
         boolean fit(String path, Object where) {
-            return regex != null ? BoundedRegex.matches(regex, path, where)
+            return regex != null
+                    ? BoundedRegex.matches(regex, path, where)
                     : ends != null && ends.stream().anyMatch(end -> path.equals(end) || path.endsWith("." + end));
         }
     }
@@ -42,8 +51,15 @@ record AdapterTargets(Names modules, Names excluded, List<String> saved, List<In
         JsonNode layers = fields.json().path("layers_to_transform");
         boolean all = !fields.has("layers_to_transform") || layers.isArray() && layers.isEmpty();
         List<Integer> numbers = all ? null : fields.ids("layers_to_transform");
-        return new AdapterTargets(Names.of(fields, "target_modules"), Names.of(fields, "exclude_modules"), saved == null ? List.of() : saved,
-                numbers, patterns == null ? List.of() : patterns.stream().filter(each -> !each.isEmpty()).toList(), fields.where());
+        return new AdapterTargets(
+                Names.of(fields, "target_modules"),
+                Names.of(fields, "exclude_modules"),
+                saved == null ? List.of() : saved,
+                numbers,
+                patterns == null
+                        ? List.of()
+                        : patterns.stream().filter(each -> !each.isEmpty()).toList(),
+                fields.where());
     }
 
     /** All linear layers but the head, whatever they are called. */
@@ -53,7 +69,9 @@ record AdapterTargets(Names modules, Names excluded, List<String> saved, List<In
 
     /** @param path the name of a module in the base model, such as {@code model.layers.0.mlp.up_proj} */
     boolean adapts(String path) {
-        if (excluded.fit(path, where) || saved.stream().anyMatch(module -> BoundedRegex.matches("(^|.*\\.)" + module + "($|\\..*)", path, where))) {
+        if (excluded.fit(path, where)
+                || saved.stream()
+                        .anyMatch(module -> BoundedRegex.matches("(^|.*\\.)" + module + "($|\\..*)", path, where))) {
             return false;
         }
         if (isAllLinear()) {
@@ -68,8 +86,9 @@ record AdapterTargets(Names modules, Names excluded, List<String> saved, List<In
     private int layer(String path) {
         for (String pattern : layerPatterns) {
             String before = ".*?\\." + pattern + "\\.";
-            for (Matcher number = Pattern.compile("\\d+").matcher(path); number.find();) {
-                if (path.startsWith(".", number.end()) && BoundedRegex.matches(before, path.substring(0, number.start()), where)) {
+            for (Matcher number = Pattern.compile("\\d+").matcher(path); number.find(); ) {
+                if (path.startsWith(".", number.end())
+                        && BoundedRegex.matches(before, path.substring(0, number.start()), where)) {
                     return Integer.parseInt(number.group());
                 }
             }

@@ -40,7 +40,9 @@ public final class CachePages {
         int count = pages(most);
         BitSet busy = (BitSet) taken.clone();
         busy.or(promised);
-        for (int first = busy.nextClearBit(0); first + count <= pages; first = busy.nextClearBit(busy.nextSetBit(first))) {
+        for (int first = busy.nextClearBit(0);
+                first + count <= pages;
+                first = busy.nextClearBit(busy.nextSetBit(first))) {
             int end = busy.nextSetBit(first);
             if (end < 0 || end - first >= count) {
                 promised.set(first, first + count);
@@ -56,6 +58,7 @@ public final class CachePages {
         private final int promiseEnd;
         /** Of each run of rows that lie together: its first row, and the position in the sequence where it ends. */
         private final IntArrayList starts = new IntArrayList();
+
         private final IntArrayList ends = new IntArrayList();
 
         private Rows(int promiseStart, int promiseEnd) {

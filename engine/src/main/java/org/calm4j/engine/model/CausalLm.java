@@ -34,8 +34,7 @@ public final class CausalLm {
     }
 
     /** Where gradients go: to all parameters, to the adapter alone, or nowhere. Either may be null. */
-    public record Gradients(Parameters parameters, Lora lora) {
-    }
+    public record Gradients(Parameters parameters, Lora lora) {}
 
     // ---- forward ----
 
@@ -62,8 +61,7 @@ public final class CausalLm {
      * @param gradients of a backward pass; null in a forward pass
      * @param add to the gradients
      */
-    private record Pass(CausalLm model, Activations a, Gradients gradients, int rows, int scored, boolean add) {
-    }
+    private record Pass(CausalLm model, Activations a, Gradients gradients, int rows, int scored, boolean add) {}
 
     /** Dropout's random numbers differ from step to step without lying in a tensor. */
     private void repeat(Object key, Segments segments, Long dropoutSeed, Runnable work) {
@@ -81,15 +79,15 @@ public final class CausalLm {
         backend.write(a.positions, batch.positions(), batch.rows());
         backend.write(a.cacheRows, batch.cacheRows(), batch.rows());
         backend.write(a.scoredRows, batch.markedRows(), batch.marked());
-        backend.repeat(new Decoding(this, a, cache, batch.prompts(), batch.rows(), batch.marked()), batch.segments(), () -> {
-            hidden(a, batch.segments(), cache, batch.prompts(), null);
-            backend.linearForward(a.logits, a.norm, parameters.head(), 1, false);
-        });
+        backend.repeat(
+                new Decoding(this, a, cache, batch.prompts(), batch.rows(), batch.marked()), batch.segments(), () -> {
+                    hidden(a, batch.segments(), cache, batch.prompts(), null);
+                    backend.linearForward(a.logits, a.norm, parameters.head(), 1, false);
+                });
     }
 
     /** What makes two steps of decoding the same but for the contents of their tensors. */
-    private record Decoding(CausalLm model, Activations a, KvCache cache, boolean prompts, int rows, int marked) {
-    }
+    private record Decoding(CausalLm model, Activations a, KvCache cache, boolean prompts, int rows, int marked) {}
 
     /** @param prompts attention reads the batch's own keys and values, which go into the cache all the same */
     private void hidden(Activations a, Segments segments, KvCache cache, boolean prompts, Long dropoutSeed) {
@@ -116,7 +114,15 @@ public final class CausalLm {
      * @param residual what is still to be added to the layer's input; null where that is the residual stream
      * @param out null where only what the backward pass reads is wanted
      */
-    private void block(int l, Tensor residual, Tensor out, Activations a, Segments segments, KvCache cache, boolean prompts, Long dropoutSeed) {
+    private void block(
+            int l,
+            Tensor residual,
+            Tensor out,
+            Activations a,
+            Segments segments,
+            KvCache cache,
+            boolean prompts,
+            Long dropoutSeed) {
         Parameters.Layer w = parameters.layer(l);
         Activations.Layer x = a.layers.get(l);
         norm(x.norm1, x.mean1, x.rstd1, x.input, residual, w.norm1());
@@ -135,8 +141,15 @@ public final class CausalLm {
         }
         Tensor keys = cache == null || prompts ? x.k : cache.keys(l);
         Tensor values = cache == null || prompts ? x.v : cache.values(l);
-        backend.attentionForward(heads(x.attention), x.lse, heads(x.q), heads(keys), heads(values), segments,
-                config.attentionScales().get(l), config.windows().get(l));
+        backend.attentionForward(
+                heads(x.attention),
+                x.lse,
+                heads(x.q),
+                heads(keys),
+                heads(values),
+                segments,
+                config.attentionScales().get(l),
+                config.windows().get(l));
         project(x.middle, x.attention, l, Projection.O, a, dropoutSeed);
 
         norm(x.norm2, x.mean2, x.rstd2, x.middle, x.input, w.norm2());
@@ -212,7 +225,8 @@ public final class CausalLm {
      * @param coefficient one per scored target, in the batch's order
      * @param add to the gradients; otherwise they are set, which spares clearing them
      */
-    public void backward(Gradients d, Activations a, PackedBatch batch, double[] coefficient, Long dropoutSeed, boolean add) {
+    public void backward(
+            Gradients d, Activations a, PackedBatch batch, double[] coefficient, Long dropoutSeed, boolean add) {
         backend.write(a.coefficient, coefficient, batch.scored());
         Pass pass = new Pass(this, a, d, batch.rows(), batch.scored(), add);
         repeat(pass, batch.segments(), dropoutSeed, () -> backward(d, a, batch, dropoutSeed, add));
@@ -223,10 +237,19 @@ public final class CausalLm {
         if (full != null && !add) {
             full.tensors().stream().filter(tensor -> !isProduct(full, tensor)).forEach(backend::zero);
         }
-        backend.tokenLogProbBackward(a.dNorm, full == null ? null : full.head(), a.coefficient, a.norm, parameters.head(), a.targets,
-                a.logProbLse, a.keptLogits, add);
+        backend.tokenLogProbBackward(
+                a.dNorm,
+                full == null ? null : full.head(),
+                a.coefficient,
+                a.norm,
+                parameters.head(),
+                a.targets,
+                a.logProbLse,
+                a.keptLogits,
+                add);
         backend.zero(a.dGathered);
-        normBackward(a.dGathered, full == null ? null : full.norm(), a.dNorm, a.gathered, parameters.norm(), a.mean, a.rstd);
+        normBackward(
+                a.dGathered, full == null ? null : full.norm(), a.dNorm, a.gathered, parameters.norm(), a.mean, a.rstd);
         backend.zero(a.dResidual);
         backend.embeddingBackward(a.dResidual, a.dGathered, a.scoredRows);
         for (int l = config.layers() - 1; l >= 0; l--) {
@@ -250,11 +273,13 @@ public final class CausalLm {
     }
 
     /** dResidual: behind the block when it starts, before the block when it ends. */
-    private void blockBackward(Gradients d, int l, Activations a, Segments segments, Long dropoutSeed, boolean addWeights) {
+    private void blockBackward(
+            Gradients d, int l, Activations a, Segments segments, Long dropoutSeed, boolean addWeights) {
         Parameters.Layer w = parameters.layer(l);
         Parameters.Layer dw = d.parameters() == null ? null : d.parameters().layer(l);
         Activations.Layer x = a.layers.get(l);
-        projectBackward(a.dActivated, a.dResidual, x.activated, l, Projection.DOWN, false, d, a, dropoutSeed, addWeights);
+        projectBackward(
+                a.dActivated, a.dResidual, x.activated, l, Projection.DOWN, false, d, a, dropoutSeed, addWeights);
         if (x.gate != null) {
             backend.swiGluBackward(a.dGate, a.dUp, a.dActivated, x.gate, x.up);
         } else {
@@ -267,8 +292,19 @@ public final class CausalLm {
         normBackward(a.dResidual, dw == null ? null : dw.norm2(), a.dHidden, x.middle, w.norm2(), x.mean2, x.rstd2);
 
         projectBackward(a.dAttention, a.dResidual, x.attention, l, Projection.O, false, d, a, dropoutSeed, addWeights);
-        backend.attentionBackward(heads(a.dQ), heads(a.dK), heads(a.dV), heads(a.dAttention), heads(x.attention), x.lse, heads(x.q),
-                heads(x.k), heads(x.v), segments, config.attentionScales().get(l), config.windows().get(l));
+        backend.attentionBackward(
+                heads(a.dQ),
+                heads(a.dK),
+                heads(a.dV),
+                heads(a.dAttention),
+                heads(x.attention),
+                x.lse,
+                heads(x.q),
+                heads(x.k),
+                heads(x.v),
+                segments,
+                config.attentionScales().get(l),
+                config.windows().get(l));
         if (config.rope() != null) {
             backend.ropeBackward(heads(a.dQ), a.cosine, a.sine, a.positions);
             backend.ropeBackward(heads(a.dK), a.cosine, a.sine, a.positions);
@@ -276,9 +312,21 @@ public final class CausalLm {
         if (w.queryNorm() != null) {
             backend.zero(a.dRawQ);
             backend.zero(a.dRawK);
-            normBackward(eachHead(a.dRawQ), dw == null ? null : dw.queryNorm(), eachHead(a.dQ), eachHead(x.rawQ), w.queryNorm(), null,
+            normBackward(
+                    eachHead(a.dRawQ),
+                    dw == null ? null : dw.queryNorm(),
+                    eachHead(a.dQ),
+                    eachHead(x.rawQ),
+                    w.queryNorm(),
+                    null,
                     x.rstdQ);
-            normBackward(eachHead(a.dRawK), dw == null ? null : dw.keyNorm(), eachHead(a.dK), eachHead(x.rawK), w.keyNorm(), null,
+            normBackward(
+                    eachHead(a.dRawK),
+                    dw == null ? null : dw.keyNorm(),
+                    eachHead(a.dK),
+                    eachHead(x.rawK),
+                    w.keyNorm(),
+                    null,
                     x.rstdK);
         }
         queriesKeysValuesBackward(d, l, a, dropoutSeed, addWeights);
@@ -303,7 +351,8 @@ public final class CausalLm {
     }
 
     /** Adds to dX, and to dw unless that is null. */
-    private void normBackward(Tensor dX, Parameters.Norm dw, Tensor dOut, Tensor x, Parameters.Norm w, Tensor mean, Tensor rstd) {
+    private void normBackward(
+            Tensor dX, Parameters.Norm dw, Tensor dOut, Tensor x, Parameters.Norm w, Tensor mean, Tensor rstd) {
         Tensor dWeight = dw == null ? null : dw.weight();
         if (w.bias() == null) {
             backend.rmsNormBackward(dX, dWeight, dOut, x, w.weight(), rstd);
@@ -313,8 +362,17 @@ public final class CausalLm {
     }
 
     /** {@code dX = dOut·w + dropout(scale · dOut·B·A)}, added to dX when {@code add}; adds dBias, and sets dW, or dA and dB, or adds to them when {@code addWeights}. */
-    private void projectBackward(Tensor dX, Tensor dOut, Tensor x, int l, Projection p, boolean add, Gradients d, Activations a,
-            Long dropoutSeed, boolean addWeights) {
+    private void projectBackward(
+            Tensor dX,
+            Tensor dOut,
+            Tensor x,
+            int l,
+            Projection p,
+            boolean add,
+            Gradients d,
+            Activations a,
+            Long dropoutSeed,
+            boolean addWeights) {
         Tensor w = parameters.layer(l).linears().get(p).weight();
         boolean transposed = config.family().transposed();
         if (transposed) {
@@ -417,13 +475,16 @@ public final class CausalLm {
                 backend.read(values, row.rows(first, count), count);
                 for (int i = 0; i < count; i++) {
                     if (!Double.isFinite(values[i])) {
-                        return CalmException.badInput("tensor " + weight.name(), "element " + (first + i) + " is " + values[i]
-                                + "; the model's weights are broken");
+                        return CalmException.badInput(
+                                "tensor " + weight.name(),
+                                "element " + (first + i) + " is " + values[i] + "; the model's weights are broken");
                     }
                 }
             }
         }
-        return CalmException.failed("the model's outputs are not finite, although all its weights are; they are too large for its arithmetic", null);
+        return CalmException.failed(
+                "the model's outputs are not finite, although all its weights are; they are too large for its arithmetic",
+                null);
     }
 
     public Backend backend() {

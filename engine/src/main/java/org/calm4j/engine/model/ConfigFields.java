@@ -33,7 +33,8 @@ record ConfigFields(ObjectNode json, Object where) {
 
     private CalmException expected(String name, String expected) {
         String given = json.get(name).toString();
-        return bad(name + " is " + (given.length() > 40 ? given.substring(0, 40) + "…" : given) + ", expected " + expected);
+        return bad(name + " is " + (given.length() > 40 ? given.substring(0, 40) + "…" : given) + ", expected "
+                + expected);
     }
 
     boolean has(String name) {

@@ -18,8 +18,9 @@ record ConfigReader(ConfigFields fields) {
     private static final int MOST_HEADS = 1 << 14;
     private static final int LARGEST_HEAD = 1 << 14;
     /** Names for one function, up to the digits of its constant. */
-    private static final List<String> TANH_GELU = List.of("gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast",
-            "gelu_accurate");
+    private static final List<String> TANH_GELU =
+            List.of("gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate");
+
     private static final Set<Projection> ATTENTION = EnumSet.of(Projection.Q, Projection.K, Projection.V, Projection.O);
     private static final Set<Projection> FEED_FORWARD = EnumSet.of(Projection.GATE, Projection.UP, Projection.DOWN);
 
@@ -28,11 +29,20 @@ record ConfigReader(ConfigFields fields) {
 
     private static Map<String, Set<String>> ofOthers() {
         Map<String, Set<String>> fields = new LinkedHashMap<>();
-        for (String name : List.of("attn_logit_softcapping", "final_logit_softcapping", "query_pre_attn_scalar", "clip_qkv", "qkv_clip", "use_qk_norm",
-                "no_rope_layers", "use_mrope", "add_cross_attention")) {
+        for (String name : List.of(
+                "attn_logit_softcapping",
+                "final_logit_softcapping",
+                "query_pre_attn_scalar",
+                "clip_qkv",
+                "qkv_clip",
+                "use_qk_norm",
+                "no_rope_layers",
+                "use_mrope",
+                "add_cross_attention")) {
             fields.put(name, Set.of());
         }
-        for (String name : List.of("embedding_multiplier", "residual_multiplier", "logits_scaling", "logit_scale", "scale_emb")) {
+        for (String name :
+                List.of("embedding_multiplier", "residual_multiplier", "logits_scaling", "logit_scale", "scale_emb")) {
             fields.put(name, Set.of("1", "1.0"));
         }
         return fields;
@@ -42,17 +52,21 @@ record ConfigReader(ConfigFields fields) {
     List<String> ignored() {
         List<String> ignored = new ArrayList<>();
         OF_OTHERS.forEach((name, neutral) -> {
-            boolean empty = fields.json().path(name).isContainerNode() && fields.json().path(name).isEmpty();
+            boolean empty = fields.json().path(name).isContainerNode()
+                    && fields.json().path(name).isEmpty();
             if (!empty && !fields.isNeutral(name, neutral)) {
                 ignored.add(name);
             }
         });
         String type = fields.text("model_type", "");
-        boolean unwanted = fields.json().path("use_sliding_window").isBoolean() && fields.isNeutral("use_sliding_window", Set.of());
+        boolean unwanted = fields.json().path("use_sliding_window").isBoolean()
+                && fields.isNeutral("use_sliding_window", Set.of());
         if (type.equals("llama") && fields.has("sliding_window") && !unwanted) {
             ignored.add("sliding_window");
         }
-        if (type.equals("llama") && fields.json().path("layer_types").valueStream().anyMatch(each -> !each.asText().equals("full_attention"))) {
+        if (type.equals("llama")
+                && fields.json().path("layer_types").valueStream().anyMatch(each -> !each.asText()
+                        .equals("full_attention"))) {
             ignored.add("layer_types");
         }
         boolean biased = !fields.isNeutral("attention_bias", Set.of());
@@ -67,7 +81,8 @@ record ConfigReader(ConfigFields fields) {
 
     ModelConfig read() {
         for (String name : List.of("quantization_config", "is_encoder_decoder", "pruned_heads")) {
-            boolean empty = fields.json().path(name).isContainerNode() && fields.json().path(name).isEmpty();
+            boolean empty = fields.json().path(name).isContainerNode()
+                    && fields.json().path(name).isEmpty();
             if (!empty) {
                 fields.mustBeNeutral(name);
             }
@@ -96,7 +111,13 @@ record ConfigReader(ConfigFields fields) {
 
     private ModelConfig qwen(int headDim, Set<Projection> biases, boolean headNorms) {
         int window = fields.flag("use_sliding_window", false) ? window() : 0;
-        return llamaLike(headDim, 32, 32768, windows(window, fields.countOr("max_window_layers", 28)), biases, headNorms,
+        return llamaLike(
+                headDim,
+                32,
+                32768,
+                windows(window, fields.countOr("max_window_layers", 28)),
+                biases,
+                headNorms,
                 fields.ids("eos_token_id"));
     }
 
@@ -121,7 +142,8 @@ record ConfigReader(ConfigFields fields) {
         List<String> types = layerTypes(layers);
         List<Integer> windows = new ArrayList<>();
         for (int l = 0; l < layers; l++) {
-            boolean slides = types.isEmpty() ? window > 0 && l >= full : types.get(l).equals("sliding_attention");
+            boolean slides =
+                    types.isEmpty() ? window > 0 && l >= full : types.get(l).equals("sliding_attention");
             if (slides && window == 0) {
                 throw fields.unsupported("layer_types", "full_attention where no sliding window is used");
             }
@@ -135,8 +157,10 @@ record ConfigReader(ConfigFields fields) {
         if (types == null) {
             return List.of();
         }
-        if (types.size() != layers || !Set.of("full_attention", "sliding_attention").containsAll(types)) {
-            throw fields.bad("layer_types must have full_attention or sliding_attention for each of the " + layers + " layers");
+        if (types.size() != layers
+                || !Set.of("full_attention", "sliding_attention").containsAll(types)) {
+            throw fields.bad(
+                    "layer_types must have full_attention or sliding_attention for each of the " + layers + " layers");
         }
         return types;
     }
@@ -145,8 +169,14 @@ record ConfigReader(ConfigFields fields) {
      * @param headDim where the field is missing; 0 for an even share of the hidden size
      * @param keyValueHeads where the field is missing; 0 for as many as there are query heads
      */
-    private ModelConfig llamaLike(int headDim, int keyValueHeads, int maxPositions, List<Integer> windows, Set<Projection> biases,
-            boolean headNorms, List<Integer> ends) {
+    private ModelConfig llamaLike(
+            int headDim,
+            int keyValueHeads,
+            int maxPositions,
+            List<Integer> windows,
+            Set<Projection> biases,
+            boolean headNorms,
+            List<Integer> ends) {
         String activation = fields.text("hidden_act", "silu");
         if (!activation.equals("silu") && !activation.equals("swish")) {
             throw fields.unsupported("hidden_act", "silu");
@@ -162,15 +192,31 @@ record ConfigReader(ConfigFields fields) {
         int share = headDim > 0 ? headDim : hidden / heads;
         int size = fields.has("head_dim") ? fields.extent("head_dim", LARGEST_HEAD) : share;
         if (size < 1 || size > LARGEST_HEAD) {
-            throw fields.bad("hidden_size " + hidden + " over num_attention_heads " + heads + " gives no head size from 1 to "
-                    + LARGEST_HEAD);
+            throw fields.bad("hidden_size " + hidden + " over num_attention_heads " + heads
+                    + " gives no head size from 1 to " + LARGEST_HEAD);
         }
         int positions = fields.extentOr("max_position_embeddings", maxPositions);
         Rope rope = Rope.of(fields, size, positions);
-        return new ModelConfig(Family.LLAMA, fields.extent("vocab_size"), hidden, fields.extent("intermediate_size"),
-                layers(), heads, groups, size, fields.positive("rms_norm_eps", 1e-6),
-                rope, windows, headNorms, biases, Collections.nCopies(layers(), 1 / Math.sqrt(size)), Math.max(positions, rope.reach()),
-                fields.flag("tie_word_embeddings", false), fields.positive("initializer_range", 0.02), ends, fields.json());
+        return new ModelConfig(
+                Family.LLAMA,
+                fields.extent("vocab_size"),
+                hidden,
+                fields.extent("intermediate_size"),
+                layers(),
+                heads,
+                groups,
+                size,
+                fields.positive("rms_norm_eps", 1e-6),
+                rope,
+                windows,
+                headNorms,
+                biases,
+                Collections.nCopies(layers(), 1 / Math.sqrt(size)),
+                Math.max(positions, rope.reach()),
+                fields.flag("tie_word_embeddings", false),
+                fields.positive("initializer_range", 0.02),
+                ends,
+                fields.json());
     }
 
     private int layers() {
@@ -190,10 +236,28 @@ record ConfigReader(ConfigFields fields) {
         int size = hidden / heads;
         double scale = fields.flag("scale_attn_weights", true) ? 1 / Math.sqrt(size) : 1;
         boolean byLayer = fields.flag("scale_attn_by_inverse_layer_idx", false);
-        List<Double> scales = IntStream.range(0, layers).mapToObj(l -> byLayer ? scale / (l + 1) : scale).toList();
-        return new ModelConfig(Family.GPT2, fields.extent("vocab_size"), hidden, fields.extentOr("n_inner", 4 * hidden), layers, heads,
-                heads, size, fields.positive("layer_norm_epsilon", 1e-5), null, Collections.nCopies(layers, 0), false,
-                Family.GPT2.projections(), scales, fields.extentOr("n_positions", 1024), fields.flag("tie_word_embeddings", true),
-                fields.positive("initializer_range", 0.02), ends(50256), fields.json());
+        List<Double> scales = IntStream.range(0, layers)
+                .mapToObj(l -> byLayer ? scale / (l + 1) : scale)
+                .toList();
+        return new ModelConfig(
+                Family.GPT2,
+                fields.extent("vocab_size"),
+                hidden,
+                fields.extentOr("n_inner", 4 * hidden),
+                layers,
+                heads,
+                heads,
+                size,
+                fields.positive("layer_norm_epsilon", 1e-5),
+                null,
+                Collections.nCopies(layers, 0),
+                false,
+                Family.GPT2.projections(),
+                scales,
+                fields.extentOr("n_positions", 1024),
+                fields.flag("tie_word_embeddings", true),
+                fields.positive("initializer_range", 0.02),
+                ends(50256),
+                fields.json());
     }
 }

@@ -23,11 +23,16 @@ public final class Embedder {
      */
     public List<float[]> embed(List<int[]> texts, IntConsumer done) {
         int most = model.config().maxPositions() - 1;
-        List<int[]> cut = texts.stream().map(text -> Arrays.copyOf(text, Math.min(text.length, most))).toList();
+        List<int[]> cut = texts.stream()
+                .map(text -> Arrays.copyOf(text, Math.min(text.length, most)))
+                .toList();
         int longest = cut.stream().mapToInt(text -> text.length).max().orElse(0);
         int rows = Math.max(ROWS, longest);
         List<float[]> vectors = new ArrayList<>(cut.size());
-        try (Activations activations = new Activations(model.backend(), model.config(), Activations.Purpose.INFERENCE,
+        try (Activations activations = new Activations(
+                model.backend(),
+                model.config(),
+                Activations.Purpose.INFERENCE,
                 new Activations.Capacity(rows, rows, longest + 1, 0, model.loraRank()))) {
             PackedBatch batch = new PackedBatch();
             int width = model.config().hiddenSize();

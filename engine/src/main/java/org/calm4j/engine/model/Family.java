@@ -13,14 +13,49 @@ import java.util.regex.Pattern;
  */
 public enum Family {
     /** Touvron et al. 2023, and with it Mistral and Qwen: RMSNorm, rotary positions, SwiGLU. */
-    LLAMA("model.", "embed_tokens", null, "layers.", "input_layernorm", "post_attention_layernorm", "norm",
-            "(layers\\.\\d+\\.self_attn\\.)?rotary_emb\\.inv_freq", Map.of(
-            Projection.Q, "self_attn.q_proj", Projection.K, "self_attn.k_proj", Projection.V, "self_attn.v_proj",
-            Projection.O, "self_attn.o_proj", Projection.GATE, "mlp.gate_proj", Projection.UP, "mlp.up_proj",
-            Projection.DOWN, "mlp.down_proj")),
+    LLAMA(
+            "model.",
+            "embed_tokens",
+            null,
+            "layers.",
+            "input_layernorm",
+            "post_attention_layernorm",
+            "norm",
+            "(layers\\.\\d+\\.self_attn\\.)?rotary_emb\\.inv_freq",
+            Map.of(
+                    Projection.Q,
+                    "self_attn.q_proj",
+                    Projection.K,
+                    "self_attn.k_proj",
+                    Projection.V,
+                    "self_attn.v_proj",
+                    Projection.O,
+                    "self_attn.o_proj",
+                    Projection.GATE,
+                    "mlp.gate_proj",
+                    Projection.UP,
+                    "mlp.up_proj",
+                    Projection.DOWN,
+                    "mlp.down_proj")),
     /** Radford et al. 2019: LayerNorm, learned positions, GELU, biases everywhere, weights stored as (I,O), q, k and v in one product. */
-    GPT2("transformer.", "wte", "wpe", "h.", "ln_1", "ln_2", "ln_f", "h\\.\\d+\\.attn\\.(bias|masked_bias)", Map.of(
-            Projection.QKV, "attn.c_attn", Projection.O, "attn.c_proj", Projection.UP, "mlp.c_fc", Projection.DOWN, "mlp.c_proj"));
+    GPT2(
+            "transformer.",
+            "wte",
+            "wpe",
+            "h.",
+            "ln_1",
+            "ln_2",
+            "ln_f",
+            "h\\.\\d+\\.attn\\.(bias|masked_bias)",
+            Map.of(
+                    Projection.QKV,
+                    "attn.c_attn",
+                    Projection.O,
+                    "attn.c_proj",
+                    Projection.UP,
+                    "mlp.c_fc",
+                    Projection.DOWN,
+                    "mlp.c_proj"));
 
     private final String prefix;
     private final String embedding;
@@ -32,8 +67,16 @@ public enum Family {
     private final Pattern buffer;
     private final Map<Projection, String> projections;
 
-    Family(String prefix, String embedding, String positions, String layers, String norm1, String norm2, String norm,
-            String buffer, Map<Projection, String> projections) {
+    Family(
+            String prefix,
+            String embedding,
+            String positions,
+            String layers,
+            String norm1,
+            String norm2,
+            String norm,
+            String buffer,
+            Map<Projection, String> projections) {
         this.prefix = prefix;
         this.embedding = prefix + embedding + ".weight";
         this.positions = positions == null ? null : prefix + positions + ".weight";

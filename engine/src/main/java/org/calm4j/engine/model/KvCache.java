@@ -36,7 +36,11 @@ public final class KvCache implements AutoCloseable {
 
     /** Bytes one row takes. */
     public static long bytesPerRow(ModelConfig config, Backend backend) {
-        return 2L * config.layers() * config.keyValueHeads() * config.headDim() * backend.cacheType(config.headDim()).bytes();
+        return 2L
+                * config.layers()
+                * config.keyValueHeads()
+                * config.headDim()
+                * backend.cacheType(config.headDim()).bytes();
     }
 
     /** Without the spare ones, which come after them. */

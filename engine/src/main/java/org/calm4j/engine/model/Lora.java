@@ -33,8 +33,7 @@ public final class Lora implements AutoCloseable {
      * @param alpha an adapter counts {@code alpha / rank}, or {@code alpha / √rank} with rsLoRA (Kalajdzievski 2023)
      * @param dropout probability with which an input of A is zeroed in training
      */
-    public record Settings(int rank, double alpha, double dropout, boolean rankStabilized, Set<Projection> targets) {
-    }
+    public record Settings(int rank, double alpha, double dropout, boolean rankStabilized, Set<Projection> targets) {}
 
     /**
      * @param a (R,I)
@@ -53,6 +52,7 @@ public final class Lora implements AutoCloseable {
     private final Block block;
     /** Weights that stand in the place of the base model's, by name. */
     private final Map<String, Tensor> saved = new LinkedHashMap<>();
+
     private final List<Buffer> savedMemory = new ArrayList<>();
     private final List<String> surplus = new ArrayList<>();
     private Path file;
@@ -68,9 +68,15 @@ public final class Lora implements AutoCloseable {
         block = plan.allocate(backend::allocate);
         for (int l = 0; l < model.layers(); l++) {
             Map<Projection, Adapter> adapters = new EnumMap<>(Projection.class);
-            for (Map.Entry<Projection, AdapterConfig.Size> entry : config.sizes().get(l).entrySet()) {
+            for (Map.Entry<Projection, AdapterConfig.Size> entry :
+                    config.sizes().get(l).entrySet()) {
                 String path = model.family().path(l, entry.getKey());
-                adapters.put(entry.getKey(), new Adapter(block.get(name(path, 'A')), block.get(name(path, 'B')), entry.getValue().scale()));
+                adapters.put(
+                        entry.getKey(),
+                        new Adapter(
+                                block.get(name(path, 'A')),
+                                block.get(name(path, 'B')),
+                                entry.getValue().scale()));
             }
             layers.add(adapters);
         }
@@ -100,10 +106,15 @@ public final class Lora implements AutoCloseable {
     private static Map<String, long[]> shapes(ModelConfig model, AdapterConfig config) {
         Map<String, long[]> shapes = new LinkedHashMap<>();
         for (int l = 0; l < model.layers(); l++) {
-            for (Map.Entry<Projection, AdapterConfig.Size> entry : config.sizes().get(l).entrySet()) {
+            for (Map.Entry<Projection, AdapterConfig.Size> entry :
+                    config.sizes().get(l).entrySet()) {
                 String path = model.family().path(l, entry.getKey());
-                shapes.put(name(path, 'A'), new long[] {entry.getValue().rank(), entry.getKey().inputSize(model)});
-                shapes.put(name(path, 'B'), new long[] {entry.getKey().outputSize(model), entry.getValue().rank()});
+                shapes.put(
+                        name(path, 'A'),
+                        new long[] {entry.getValue().rank(), entry.getKey().inputSize(model)});
+                shapes.put(name(path, 'B'), new long[] {
+                    entry.getKey().outputSize(model), entry.getValue().rank()
+                });
             }
         }
         return shapes;
@@ -142,8 +153,11 @@ public final class Lora implements AutoCloseable {
                 throw e;
             }
             lora.file = file;
-            lora.keepsHead = config.saved(replacing.keySet(), folder).contains(model.family().embedding()) && !config.tiesHead();
-            weights.tensors().keySet().stream().filter(name -> !checked.containsKey(name) && !replacing.containsKey(inModel(name)))
+            lora.keepsHead = config.saved(replacing.keySet(), folder)
+                            .contains(model.family().embedding())
+                    && !config.tiesHead();
+            weights.tensors().keySet().stream()
+                    .filter(name -> !checked.containsKey(name) && !replacing.containsKey(inModel(name)))
                     .forEach(lora.surplus::add);
             return lora;
         }
@@ -154,7 +168,8 @@ public final class Lora implements AutoCloseable {
     }
 
     /** Whole weights in the file of an adapter: those of {@code modules_to_save}, and embeddings that were saved along. */
-    private static Map<String, Tensor> replacing(ModelConfig model, AdapterConfig config, Map<String, Tensor> weights, Path folder) {
+    private static Map<String, Tensor> replacing(
+            ModelConfig model, AdapterConfig config, Map<String, Tensor> weights, Path folder) {
         Map<String, long[]> all = Parameters.shapes(model);
         all.putIfAbsent(Parameters.HEAD, new long[] {model.vocabSize(), model.hiddenSize()});
         Set<String> wanted = config.saved(all.keySet(), folder);
@@ -165,7 +180,8 @@ public final class Lora implements AutoCloseable {
                 shapes.put(PREFIX + name, shape);
             }
         });
-        Parameters.check(shapes, weights, folder.resolve(WEIGHTS)).forEach((name, tensor) -> found.put(inModel(name), tensor));
+        Parameters.check(shapes, weights, folder.resolve(WEIGHTS))
+                .forEach((name, tensor) -> found.put(inModel(name), tensor));
         return found;
     }
 
@@ -249,7 +265,8 @@ public final class Lora implements AutoCloseable {
 
     private Tensor merged(Tensor weight, Adapter adapter, DType type) {
         DType compute = backend.computeType();
-        Tensor result = new Tensor(weight.name(), new HostBuffer(weight.size() * type.bytes()), 0, type, weight.shape());
+        Tensor result =
+                new Tensor(weight.name(), new HostBuffer(weight.size() * type.bytes()), 0, type, weight.shape());
         try (Buffer memory = backend.allocate(weight.size() * compute.bytes())) {
             Tensor sum = new Tensor(weight.name(), memory, 0, compute, weight.shape());
             backend.copy(sum, weight);

@@ -25,15 +25,38 @@ import org.calm4j.engine.tensor.Tensor;
  * @param attentionScales per layer, what scores are multiplied by
  * @param json the whole file, so that what is saved keeps the fields that do not concern us
  */
-public record ModelConfig(Family family, int vocabSize, int hiddenSize, int intermediateSize, int layers, int heads, int keyValueHeads,
-        int headDim, double normEpsilon, Rope rope, List<Integer> windows, boolean headNorms, Set<Projection> biases,
-        List<Double> attentionScales, int maxPositions, boolean tiedEmbeddings, double initializerRange, List<Integer> eos,
+public record ModelConfig(
+        Family family,
+        int vocabSize,
+        int hiddenSize,
+        int intermediateSize,
+        int layers,
+        int heads,
+        int keyValueHeads,
+        int headDim,
+        double normEpsilon,
+        Rope rope,
+        List<Integer> windows,
+        boolean headNorms,
+        Set<Projection> biases,
+        List<Double> attentionScales,
+        int maxPositions,
+        boolean tiedEmbeddings,
+        double initializerRange,
+        List<Integer> eos,
         ObjectNode json) {
     private static final double MOST_PARAMETERS = 1e13;
 
     /** A Llama-shaped model from nothing, with embeddings and head tied. */
-    public static ModelConfig llama(int vocabSize, int hiddenSize, int intermediateSize, int layers, int heads, int keyValueHeads,
-            int maxPositions, int eos) {
+    public static ModelConfig llama(
+            int vocabSize,
+            int hiddenSize,
+            int intermediateSize,
+            int layers,
+            int heads,
+            int keyValueHeads,
+            int maxPositions,
+            int eos) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         json.putArray("architectures").add("LlamaForCausalLM");
         json.put("model_type", "llama");
@@ -69,9 +92,12 @@ public record ModelConfig(Family family, int vocabSize, int hiddenSize, int inte
     /** @param where the object comes from, for error messages */
     public static ModelConfig of(ObjectNode json, Object where) {
         ModelConfig config = new ConfigReader(new ConfigFields(json, where)).read();
-        double parameters = Parameters.shapes(config).values().stream().mapToDouble(ModelConfig::product).sum();
+        double parameters = Parameters.shapes(config).values().stream()
+                .mapToDouble(ModelConfig::product)
+                .sum();
         if (parameters > MOST_PARAMETERS) {
-            throw CalmException.badInput(where,
+            throw CalmException.badInput(
+                    where,
                     "these sizes make %.1e parameters; supported: up to %.0e".formatted(parameters, MOST_PARAMETERS));
         }
         return config;
@@ -100,26 +126,47 @@ public record ModelConfig(Family family, int vocabSize, int hiddenSize, int inte
 
     /** The same model with other end-of-sequence tokens. */
     ModelConfig withEos(List<Integer> ids) {
-        return new ModelConfig(family, vocabSize, hiddenSize, intermediateSize, layers, heads, keyValueHeads,
-                headDim, normEpsilon, rope, windows, headNorms, biases, attentionScales, maxPositions, tiedEmbeddings, initializerRange,
-                ids, json);
+        return new ModelConfig(
+                family,
+                vocabSize,
+                hiddenSize,
+                intermediateSize,
+                layers,
+                heads,
+                keyValueHeads,
+                headDim,
+                normEpsilon,
+                rope,
+                windows,
+                headNorms,
+                biases,
+                attentionScales,
+                maxPositions,
+                tiedEmbeddings,
+                initializerRange,
+                ids,
+                json);
     }
 
     /** The file of the same model with its weights stored in another type. */
     public ObjectNode toJson(DType stored) {
         ObjectNode copy = json.deepCopy();
-        copy.put(copy.has("dtype") ? "dtype" : "torch_dtype", switch (stored) {
-            case BF16 -> "bfloat16";
-            case F16 -> "float16";
-            case F64 -> "float64";
-            default -> "float32";
-        });
+        copy.put(
+                copy.has("dtype") ? "dtype" : "torch_dtype",
+                switch (stored) {
+                    case BF16 -> "bfloat16";
+                    case F16 -> "float16";
+                    case F64 -> "float64";
+                    default -> "float32";
+                });
         return copy;
     }
 
     /** Number of parameters, the tied head counted once. */
     public long parameters() {
-        return Parameters.shapes(this).values().stream().mapToLong(Tensor::product).sum();
+        return Parameters.shapes(this).values().stream()
+                .mapToLong(Tensor::product)
+                .sum();
     }
 
     /**
@@ -139,7 +186,11 @@ public record ModelConfig(Family family, int vocabSize, int hiddenSize, int inte
             }
             if (found.isEmpty()) {
                 throw CalmException.usage("no linear layer is called \"" + name + "\"; known: all-linear, "
-                        + String.join(", ", new TreeSet<>(family.projections().stream().map(family::module).toList())));
+                        + String.join(
+                                ", ",
+                                new TreeSet<>(family.projections().stream()
+                                        .map(family::module)
+                                        .toList())));
             }
             chosen.addAll(found);
         }

@@ -29,9 +29,18 @@ import org.calm4j.engine.text.Tokenizer;
  * @param tokenizer null where the folder has none; token ids still work
  */
 public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implements AutoCloseable {
-    private static final List<String> COMPANIONS = List.of("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-            "added_tokens.json", "vocab.json", "merges.txt", "tokenizer.model", "chat_template.jinja", "chat_template.json",
-            "generation_config.json", "prompts.yaml");
+    private static final List<String> COMPANIONS = List.of(
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "special_tokens_map.json",
+            "added_tokens.json",
+            "vocab.json",
+            "merges.txt",
+            "tokenizer.model",
+            "chat_template.jinja",
+            "chat_template.json",
+            "generation_config.json",
+            "prompts.yaml");
 
     /**
      * Weights are used as they are stored; an adapter can be trained, they cannot.
@@ -40,7 +49,9 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
      * @throws CalmException bad input: files are missing, broken or do not fit together
      */
     public static ModelFolder open(Backend backend, Path folder, Path adapter) {
-        return open(folder, config -> Parameters.open(backend, config, folder),
+        return open(
+                folder,
+                config -> Parameters.open(backend, config, folder),
                 config -> adapter == null ? null : Lora.load(backend, config, adapter));
     }
 
@@ -49,7 +60,8 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
         return open(folder, config -> Parameters.load(backend, config, folder), config -> null);
     }
 
-    private static ModelFolder open(Path folder, Function<ModelConfig, Parameters> weights, Function<ModelConfig, Lora> adapter) {
+    private static ModelFolder open(
+            Path folder, Function<ModelConfig, Parameters> weights, Function<ModelConfig, Lora> adapter) {
         if (!Files.isDirectory(folder)) {
             throw CalmException.badInput(folder, "no such model folder");
         }
@@ -63,7 +75,10 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
         Parameters parameters = weights.apply(config);
         try {
             Tokenizer tokenizer = result(reading);
-            return new ModelFolder(folder, new CausalLm(ending(config, said, tokenizer), parameters, adapter.apply(config)), tokenizer);
+            return new ModelFolder(
+                    folder,
+                    new CausalLm(ending(config, said, tokenizer), parameters, adapter.apply(config)),
+                    tokenizer);
         } catch (RuntimeException | Error e) {
             parameters.close();
             throw e;
@@ -77,8 +92,14 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
      */
     private static ModelConfig ending(ModelConfig config, List<Integer> said, Tokenizer tokenizer) {
         int end = tokenizer == null ? -1 : tokenizer.eosId();
-        boolean stays = !said.isEmpty() || end < 0 || end >= config.vocabSize() || config.eos().contains(end);
-        return stays ? config : config.withEos(Stream.concat(Stream.of(end), config.eos().stream()).toList());
+        boolean stays = !said.isEmpty()
+                || end < 0
+                || end >= config.vocabSize()
+                || config.eos().contains(end);
+        return stays
+                ? config
+                : config.withEos(
+                        Stream.concat(Stream.of(end), config.eos().stream()).toList());
     }
 
     private static Tokenizer result(FutureTask<Tokenizer> reading) {
@@ -123,7 +144,8 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
 
     /** The same model with a fresh adapter, or with none. */
     public ModelFolder withLora(Lora lora) {
-        return new ModelFolder(path, new CausalLm(model.config(), model.withoutAdapter().parameters(), lora), tokenizer);
+        return new ModelFolder(
+                path, new CausalLm(model.config(), model.withoutAdapter().parameters(), lora), tokenizer);
     }
 
     /** How a conversation is written for the model; null without one. */
@@ -140,13 +162,16 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
      * @param history turns before the question, each what was asked and what was answered, for a model with a chat template; null without
      */
     public int[] promptIds(String question, List<List<String>> history) {
-        return chatTemplate() == null ? requireTokenizer().encodePrompt(question) : Conversation.of(tokenizer, question, history).prompt();
+        return chatTemplate() == null
+                ? requireTokenizer().encodePrompt(question)
+                : Conversation.of(tokenizer, question, history).prompt();
     }
 
     /** The tokenizer, which the caller cannot do without. */
     public Tokenizer requireTokenizer() {
         if (tokenizer == null) {
-            throw CalmException.badInput(path.resolve("tokenizer.json"), "missing; without it this model works on token ids only");
+            throw CalmException.badInput(
+                    path.resolve("tokenizer.json"), "missing; without it this model works on token ids only");
         }
         return tokenizer;
     }
@@ -158,7 +183,8 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
      */
     public static void check(Path folder) {
         if (!Files.isDirectory(folder)) {
-            throw CalmException.badInput(folder, Files.exists(folder) ? "is not a folder with a model" : "no such model folder");
+            throw CalmException.badInput(
+                    folder, Files.exists(folder) ? "is not a folder with a model" : "no such model folder");
         }
         if (!Files.exists(folder.resolve("config.json"))) {
             throw CalmException.badInput(folder, "has no config.json; is it a model folder?");
@@ -170,7 +196,10 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
 
     /** Whether {@link #save} may write a file of this name. */
     public static boolean isSaved(String name) {
-        return COMPANIONS.contains(name) || name.equals("config.json") || name.equals(Lora.WEIGHTS) || name.equals(AdapterConfig.FILE)
+        return COMPANIONS.contains(name)
+                || name.equals("config.json")
+                || name.equals(Lora.WEIGHTS)
+                || name.equals(AdapterConfig.FILE)
                 || Shards.isWeights(name);
     }
 
@@ -190,10 +219,13 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
                 AtomicFile.write(folder.resolve(name), out -> Files.copy(file, out));
             }
         }
-        DType stored = type == null ? model.parameters().stored(model.parameters().embedding()) : type;
+        DType stored =
+                type == null ? model.parameters().stored(model.parameters().embedding()) : type;
         Json.write(folder.resolve("config.json"), model.config().toJson(stored));
         try (Arena arena = Arena.ofShared()) {
-            List<Tensor> tensors = model.parameters().tensors().stream().map(w -> stored(w, type, arena)).toList();
+            List<Tensor> tensors = model.parameters().tensors().stream()
+                    .map(w -> stored(w, type, arena))
+                    .toList();
             Shards.write(folder, tensors, StoredType.KEPT, Shards.DEFAULT_MAX_BYTES);
         }
     }

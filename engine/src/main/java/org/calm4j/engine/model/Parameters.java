@@ -32,15 +32,13 @@ public final class Parameters implements AutoCloseable {
      * @param weight (C)
      * @param bias (C); null in RMSNorm
      */
-    public record Norm(Tensor weight, Tensor bias) {
-    }
+    public record Norm(Tensor weight, Tensor bias) {}
 
     /**
      * @param weight (O,I), or (I,O) where the family is {@link Family#transposed()}
      * @param bias (O); null without
      */
-    public record Linear(Tensor weight, Tensor bias) {
-    }
+    public record Linear(Tensor weight, Tensor bias) {}
 
     /**
      * The weights of one block.
@@ -50,8 +48,7 @@ public final class Parameters implements AutoCloseable {
      * @param queryNorm of each head, weight (D); null without
      * @param keyNorm of each head, weight (D); null without
      */
-    public record Layer(Norm norm1, Norm norm2, Norm queryNorm, Norm keyNorm, Map<Projection, Linear> linears) {
-    }
+    public record Layer(Norm norm1, Norm norm2, Norm queryNorm, Norm keyNorm, Map<Projection, Linear> linears) {}
 
     private final Backend backend;
     private final ModelConfig config;
@@ -66,8 +63,14 @@ public final class Parameters implements AutoCloseable {
      * @param file where some of the tensors lie; null when all are in the block
      * @param surplus names of tensors that stood in the file and have no place
      */
-    private Parameters(Backend backend, ModelConfig config, Map<String, Tensor> tensors, Map<String, DType> stored, Block block,
-            Safetensors file, List<String> surplus) {
+    private Parameters(
+            Backend backend,
+            ModelConfig config,
+            Map<String, Tensor> tensors,
+            Map<String, DType> stored,
+            Block block,
+            Safetensors file,
+            List<String> surplus) {
         this.backend = backend;
         this.config = config;
         this.tensors = tensors;
@@ -81,8 +84,12 @@ public final class Parameters implements AutoCloseable {
             for (Projection p : family.projections()) {
                 linears.put(p, new Linear(get(family.path(l, p) + ".weight"), get(family.path(l, p) + ".bias")));
             }
-            layers.add(new Layer(norm(family.norm1(l)), norm(family.norm2(l)), norm(family.headNorm(l, 'q')),
-                    norm(family.headNorm(l, 'k')), linears));
+            layers.add(new Layer(
+                    norm(family.norm1(l)),
+                    norm(family.norm2(l)),
+                    norm(family.headNorm(l, 'q')),
+                    norm(family.headNorm(l, 'k')),
+                    linears));
         }
     }
 
@@ -132,7 +139,9 @@ public final class Parameters implements AutoCloseable {
             for (Projection p : family.projections()) {
                 int in = p.inputSize(config);
                 int out = p.outputSize(config);
-                shapes.put(family.path(l, p) + ".weight", family.transposed() ? new long[] {in, out} : new long[] {out, in});
+                shapes.put(
+                        family.path(l, p) + ".weight",
+                        family.transposed() ? new long[] {in, out} : new long[] {out, in});
                 if (config.biases().contains(p)) {
                     shapes.put(family.path(l, p) + ".bias", new long[] {out});
                 }
@@ -163,7 +172,9 @@ public final class Parameters implements AutoCloseable {
         if (config.family() == Family.GPT2) {
             for (Layer layer : parameters.layers) {
                 for (Projection p : List.of(Projection.O, Projection.DOWN)) {
-                    deviations.put(layer.linears().get(p).weight(), config.initializerRange() / Math.sqrt(2 * config.layers()));
+                    deviations.put(
+                            layer.linears().get(p).weight(),
+                            config.initializerRange() / Math.sqrt(2 * config.layers()));
                 }
             }
         }
@@ -213,7 +224,8 @@ public final class Parameters implements AutoCloseable {
             for (Tensor to : block.tensors()) {
                 backend.copy(to, weights.put(to.name(), to));
             }
-            Parameters parameters = new Parameters(backend, config, weights, stored, block, file, surplus(config, file));
+            Parameters parameters =
+                    new Parameters(backend, config, weights, stored, block, file, surplus(config, file));
             parameters.freeze();
             return parameters;
         } catch (RuntimeException e) {
@@ -228,20 +240,28 @@ public final class Parameters implements AutoCloseable {
     /** Some files leave out the prefix that all but the head share; a tied head may stand there, too. */
     private static Safetensors openFile(ModelConfig config, Path folder) {
         Map<String, long[]> shapes = shapes(config);
-        return Safetensors.openFolder(folder, name -> !name.equals(HEAD) && !shapes.containsKey(name)
-                && !shapes.containsKey(config.family().prefix() + name));
+        return Safetensors.openFolder(
+                folder,
+                name -> !name.equals(HEAD)
+                        && !shapes.containsKey(name)
+                        && !shapes.containsKey(config.family().prefix() + name));
     }
 
     /** What transformers passes over with a warning, such as a value head; without what is known to be no weight. */
     private static List<String> surplus(ModelConfig config, Safetensors file) {
         Map<String, long[]> shapes = shapes(config);
         boolean bare = isBare(config.family(), file);
-        return Stream.concat(file.leftOut().stream().filter(name -> !config.family().isBuffer(name)),
-                file.tensors().keySet().stream().filter(name -> !name.equals(HEAD) && !shapes.containsKey(full(name, bare, config.family())))).toList();
+        return Stream.concat(
+                        file.leftOut().stream().filter(name -> !config.family().isBuffer(name)),
+                        file.tensors().keySet().stream()
+                                .filter(name ->
+                                        !name.equals(HEAD) && !shapes.containsKey(full(name, bare, config.family()))))
+                .toList();
     }
 
     private static boolean isBare(Family family, Safetensors file) {
-        return file.tensors().containsKey(family.embedding().substring(family.prefix().length()));
+        return file.tensors()
+                .containsKey(family.embedding().substring(family.prefix().length()));
     }
 
     private static String full(String name, boolean bare, Family family) {
@@ -255,9 +275,13 @@ public final class Parameters implements AutoCloseable {
 
     /** Says which tensors of a file are left out. */
     static String leftOut(Object where, List<String> names) {
-        String some = String.join(", ", names.subList(0, Math.min(names.size(), MOST_NAMED))) + (names.size() > MOST_NAMED ? ", …" : "");
-        return where + ": " + (names.size() == 1 ? "tensor " + some + " has no place in a model of this config and is"
-                : names.size() + " tensors have no place in a model of this config and are") + " left out" + (names.size() == 1 ? "" : ": " + some);
+        String some = String.join(", ", names.subList(0, Math.min(names.size(), MOST_NAMED)))
+                + (names.size() > MOST_NAMED ? ", …" : "");
+        return where + ": "
+                + (names.size() == 1
+                        ? "tensor " + some + " has no place in a model of this config and is"
+                        : names.size() + " tensors have no place in a model of this config and are")
+                + " left out" + (names.size() == 1 ? "" : ": " + some);
     }
 
     /** The same weights but for some, which an adapter brings with it; the memory of both must stay open. */
@@ -313,10 +337,14 @@ public final class Parameters implements AutoCloseable {
     private static void tie(String embedding, Map<String, Tensor> found, Path where) {
         Tensor head = found.remove(HEAD);
         Tensor other = found.putIfAbsent(embedding, named(embedding, head));
-        if (other != null && (other.type() != head.type() || !Arrays.equals(other.shape(), head.shape())
-                || other.segment().mismatch(head.segment()) >= 0)) {
-            throw CalmException.badInput(where, HEAD + " differs from " + embedding + ", but the config ties them; set tie_word_embeddings"
-                    + " to false to use both, or remove one");
+        if (other != null
+                && (other.type() != head.type()
+                        || !Arrays.equals(other.shape(), head.shape())
+                        || other.segment().mismatch(head.segment()) >= 0)) {
+            throw CalmException.badInput(
+                    where,
+                    HEAD + " differs from " + embedding + ", but the config ties them; set tie_word_embeddings"
+                            + " to false to use both, or remove one");
         }
     }
 
@@ -337,11 +365,14 @@ public final class Parameters implements AutoCloseable {
                 throw CalmException.badInput(where, "tensor " + name + " is missing");
             }
             if (!Arrays.equals(tensor.shape(), shape)) {
-                throw CalmException.badInput(where, "tensor " + name + " has shape " + Arrays.toString(tensor.shape())
-                        + ", the config says " + Arrays.toString(shape));
+                throw CalmException.badInput(
+                        where,
+                        "tensor " + name + " has shape " + Arrays.toString(tensor.shape()) + ", the config says "
+                                + Arrays.toString(shape));
             }
             if (tensor.type() == DType.I32) {
-                throw CalmException.badInput(where, "tensor " + name + " has dtype I32; supported: F32, F64, BF16, F16");
+                throw CalmException.badInput(
+                        where, "tensor " + name + " has dtype I32; supported: F32, F64, BF16, F16");
             }
             checked.put(name, tensor);
         });

@@ -83,14 +83,16 @@ record Rope(double[] frequencies, double attentionFactor, int reach) {
     }
 
     /** YaRN (Peng et al. 2023): a ramp over the pairs from kept to slowed down, and attention sharpened to go with it. */
-    private static Rope yarn(double[] frequencies, double theta, ConfigFields scaling, double original, int maxPositions) {
+    private static Rope yarn(
+            double[] frequencies, double theta, ConfigFields scaling, double original, int maxPositions) {
         if (theta <= 1) {
             throw scaling.bad("rope_theta is " + theta + "; yarn needs it above 1");
         }
         double factor = scaling.positive("factor", maxPositions / original);
         double mscale = orZero(scaling, "mscale");
         double mscaleAllDim = orZero(scaling, "mscale_all_dim");
-        double attention = mscale > 0 && mscaleAllDim > 0 ? sharpening(factor, mscale) / sharpening(factor, mscaleAllDim)
+        double attention = mscale > 0 && mscaleAllDim > 0
+                ? sharpening(factor, mscale) / sharpening(factor, mscaleAllDim)
                 : sharpening(factor, 1);
         double first = pairOfTurns(scaling.positive("beta_fast", 32), frequencies.length, theta, original);
         double last = pairOfTurns(scaling.positive("beta_slow", 1), frequencies.length, theta, original);
@@ -116,7 +118,9 @@ record Rope(double[] frequencies, double attentionFactor, int reach) {
 
     /** Zero counts as missing. */
     private static double orZero(ConfigFields scaling, String name) {
-        return scaling.json().path(name).isNumber() && scaling.json().get(name).doubleValue() == 0 ? 0 : scaling.positive(name, 0);
+        return scaling.json().path(name).isNumber() && scaling.json().get(name).doubleValue() == 0
+                ? 0
+                : scaling.positive(name, 0);
     }
 
     private static double sharpening(double factor, double mscale) {

@@ -16,7 +16,8 @@ public final class Scorer {
      */
     public record Item(int[] prompt, List<int[]> completions) {
         int rows() {
-            return prompt.length + completions.stream().mapToInt(c -> c.length - 1).sum();
+            return prompt.length
+                    + completions.stream().mapToInt(c -> c.length - 1).sum();
         }
 
         int scored() {
@@ -26,13 +27,16 @@ public final class Scorer {
         /** @throws CalmException bad input: it is longer than the model's positions */
         public void check(CausalLm model) {
             if (longest() > model.config().maxPositions()) {
-                throw CalmException.badInput("the sequence has " + longest() + " tokens",
-                        "the model's max_position_embeddings is " + model.config().maxPositions());
+                throw CalmException.badInput(
+                        "the sequence has " + longest() + " tokens",
+                        "the model's max_position_embeddings is "
+                                + model.config().maxPositions());
             }
         }
 
         int longest() {
-            return prompt.length + completions.stream().mapToInt(c -> c.length).max().orElse(0);
+            return prompt.length
+                    + completions.stream().mapToInt(c -> c.length).max().orElse(0);
         }
     }
 
@@ -54,15 +58,17 @@ public final class Scorer {
             return all;
         }
         int largest = items.stream().mapToInt(Item::rows).max().orElseThrow();
-        int rows = (int) Math.max(largest, Math.min(ROWS, items.stream().mapToLong(Item::rows).sum()));
+        int rows = (int) Math.max(
+                largest, Math.min(ROWS, items.stream().mapToLong(Item::rows).sum()));
         int scored = Math.max(rows, items.stream().mapToInt(Item::scored).max().orElseThrow());
         int longest = items.stream().mapToInt(Item::longest).max().orElseThrow();
         items.forEach(item -> item.check(model));
         var capacity = new Activations.Capacity(rows, scored, longest, 0, model.loraRank());
-        try (Activations activations = new Activations(model.backend(), model.config(), Activations.Purpose.INFERENCE, capacity)) {
+        try (Activations activations =
+                new Activations(model.backend(), model.config(), Activations.Purpose.INFERENCE, capacity)) {
             PackedBatch batch = new PackedBatch();
             double[] logProbs = new double[scored];
-            for (int first = 0; first < items.size();) {
+            for (int first = 0; first < items.size(); ) {
                 int end = pack(batch, items, first, capacity);
                 model.forward(activations, batch, null);
                 activations.readLogProbs(logProbs);
@@ -82,7 +88,8 @@ public final class Scorer {
     private static int pack(PackedBatch batch, List<Item> items, int first, Activations.Capacity capacity) {
         batch.clear();
         int i = first;
-        while (i < items.size() && batch.rows() + items.get(i).rows() <= capacity.rows()
+        while (i < items.size()
+                && batch.rows() + items.get(i).rows() <= capacity.rows()
                 && batch.scored() + items.get(i).scored() <= capacity.scored()) {
             int prompt = batch.prompt(items.get(i).prompt());
             for (int[] completion : items.get(i).completions()) {
@@ -93,7 +100,8 @@ public final class Scorer {
         return i;
     }
 
-    private static void unpack(List<List<double[]>> all, double[] logProbs, PackedBatch batch, List<Item> items, int first, int end) {
+    private static void unpack(
+            List<List<double[]>> all, double[] logProbs, PackedBatch batch, List<Item> items, int first, int end) {
         int sequence = 0;
         for (int i = first; i < end; i++) {
             List<double[]> item = new ArrayList<>();

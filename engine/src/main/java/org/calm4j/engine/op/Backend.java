@@ -192,7 +192,8 @@ public interface Backend extends AutoCloseable {
      * @param w (C), any floating type
      * @param bias (C), any floating type
      */
-    void layerNormForward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor residual, Tensor w, Tensor bias, double epsilon);
+    void layerNormForward(
+            Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor residual, Tensor w, Tensor bias, double epsilon);
 
     /**
      * {@code dX += rstd · (g − mean(g) − x̂ · mean(g · x̂))} with {@code x̂ = (x − mean) · rstd} and {@code g = dOut · w};
@@ -202,7 +203,8 @@ public interface Backend extends AutoCloseable {
      * @param dW (C), added to; null when weight and bias are frozen
      * @param dBias (C), added to; null together with dW
      */
-    void layerNormBackward(Tensor dX, Tensor dW, Tensor dBias, Tensor dOut, Tensor x, Tensor w, Tensor mean, Tensor rstd);
+    void layerNormBackward(
+            Tensor dX, Tensor dW, Tensor dBias, Tensor dOut, Tensor x, Tensor w, Tensor mean, Tensor rstd);
 
     // ---- positions ----
 
@@ -234,7 +236,8 @@ public interface Backend extends AutoCloseable {
      * @param v (S,G,D), of the type of k
      * @param window 0 for none
      */
-    void attentionForward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale, int window);
+    void attentionForward(
+            Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale, int window);
 
     /**
      * The gradients of attention, with probabilities computed anew from {@code lse}; no T×T matrix.
@@ -243,8 +246,19 @@ public interface Backend extends AutoCloseable {
      * @param dK (S,G,D), set
      * @param dV (S,G,D), set
      */
-    void attentionBackward(Tensor dQ, Tensor dK, Tensor dV, Tensor dOut, Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v,
-            Segments segments, double scale, int window);
+    void attentionBackward(
+            Tensor dQ,
+            Tensor dK,
+            Tensor dV,
+            Tensor dOut,
+            Tensor out,
+            Tensor lse,
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            Segments segments,
+            double scale,
+            int window);
 
     // ---- feed-forward ----
 
@@ -290,7 +304,15 @@ public interface Backend extends AutoCloseable {
      * @param coefficient (N): the gradient of the loss with respect to logProb
      * @param kept as the forward pass left it; used up; null if it kept nothing
      */
-    void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, Tensor kept,
+    void tokenLogProbBackward(
+            Tensor dX,
+            Tensor dW,
+            Tensor coefficient,
+            Tensor x,
+            Tensor w,
+            Tensor target,
+            Tensor lse,
+            Tensor kept,
             boolean add);
 
     // ---- choosing tokens ----
@@ -324,7 +346,15 @@ public interface Backend extends AutoCloseable {
      * @param w parameters, m and v their moments, all updated; same size as grad
      * @param step counted from 1
      */
-    void adamW(Tensor w, Tensor m, Tensor v, Tensor grad, AdamW settings, double learningRate, double weightDecay, double gradScale,
+    void adamW(
+            Tensor w,
+            Tensor m,
+            Tensor v,
+            Tensor grad,
+            AdamW settings,
+            double learningRate,
+            double weightDecay,
+            double gradScale,
             long step);
 
     /**
@@ -332,8 +362,16 @@ public interface Backend extends AutoCloseable {
      *
      * @param weightDecay of each tensor
      */
-    default void adamW(List<Tensor> w, List<Tensor> m, List<Tensor> v, List<Tensor> grad, AdamW settings, double learningRate,
-            double[] weightDecay, double gradScale, long step) {
+    default void adamW(
+            List<Tensor> w,
+            List<Tensor> m,
+            List<Tensor> v,
+            List<Tensor> grad,
+            AdamW settings,
+            double learningRate,
+            double[] weightDecay,
+            double gradScale,
+            long step) {
         for (int i = 0; i < weightDecay.length; i++) {
             adamW(w.get(i), m.get(i), v.get(i), grad.get(i), settings, learningRate, weightDecay[i], gradScale, step);
         }

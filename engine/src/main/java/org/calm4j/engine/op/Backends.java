@@ -17,11 +17,9 @@ public final class Backends {
      *
      * @param why where the choice was ours, its reason; null where the device was named
      */
-    public record Choice(Backend backend, String why) {
-    }
+    public record Choice(Backend backend, String why) {}
 
-    private Backends() {
-    }
+    private Backends() {}
 
     /** The CPU, or the device that is named, in F32. */
     public static Backend open(String device, int threads) {
@@ -35,28 +33,35 @@ public final class Backends {
      * @throws CalmException wrong usage: no such name, or not that precision there; failed: no such device here
      */
     public static Choice choose(String device, int threads, Precision precision) {
-        Optional<BackendProvider> provider = ServiceLoader.load(BackendProvider.class).findFirst();
+        Optional<BackendProvider> provider =
+                ServiceLoader.load(BackendProvider.class).findFirst();
         Matcher cuda = CUDA.matcher(device);
         if (cuda.matches()) {
             int ordinal = cuda.group(1) == null ? 0 : Integer.parseInt(cuda.group(1));
-            return new Choice(provider.orElseThrow(() -> CalmException.failed("--device " + device + ": this program has no CUDA backend",
-                    null)).open(ordinal, precision), null);
+            return new Choice(
+                    provider.orElseThrow(() -> CalmException.failed(
+                                    "--device " + device + ": this program has no CUDA backend", null))
+                            .open(ordinal, precision),
+                    null);
         }
         if (!device.equals("auto") && !device.equals("cpu")) {
             throw CalmException.usage("--device is \"" + device + "\"; known: auto, cpu, cuda, cuda:N");
         }
         String why = null;
         if (device.equals("auto")) {
-            String missing = provider.map(p -> String.join("; ", p.missing())).orElse("this program has no CUDA backend");
+            String missing =
+                    provider.map(p -> String.join("; ", p.missing())).orElse("this program has no CUDA backend");
             if (missing.isEmpty()) {
-                return new Choice(provider.orElseThrow().open(0, precision), "there is a GPU; --device cpu takes the CPU");
+                return new Choice(
+                        provider.orElseThrow().open(0, precision), "there is a GPU; --device cpu takes the CPU");
             }
             why = missing;
         }
         if (precision != null && precision != Precision.F32) {
-            throw CalmException.usage("--precision " + precision.name().toLowerCase(Locale.ROOT) + " needs a GPU; the CPU computes in f32"
-                    + (why == null ? "" : " (" + why + ")"));
+            throw CalmException.usage("--precision " + precision.name().toLowerCase(Locale.ROOT)
+                    + " needs a GPU; the CPU computes in f32" + (why == null ? "" : " (" + why + ")"));
         }
-        return new Choice(new SimdBackend(threads > 0 ? threads : Runtime.getRuntime().availableProcessors()), why);
+        return new Choice(
+                new SimdBackend(threads > 0 ? threads : Runtime.getRuntime().availableProcessors()), why);
     }
 }

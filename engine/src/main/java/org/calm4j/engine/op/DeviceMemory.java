@@ -5,5 +5,4 @@ package org.calm4j.engine.op;
  *
  * @param free that nobody has, nor is going to take for copies of weights
  */
-public record DeviceMemory(long free, long total) {
-}
+public record DeviceMemory(long free, long total) {}

@@ -101,7 +101,7 @@ public final class Sampler {
     }
 
     private void penalise(IntSet seen) {
-        for (IntIterator tokens = seen.iterator(); tokens.hasNext();) {
+        for (IntIterator tokens = seen.iterator(); tokens.hasNext(); ) {
             int token = tokens.nextInt();
             double score = scores[token];
             scores[token] = score > 0 ? score / filter.repetitionPenalty() : score * filter.repetitionPenalty();

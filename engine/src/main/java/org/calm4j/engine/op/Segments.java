@@ -28,7 +28,8 @@ public final class Segments {
     /** Adds a segment and returns its index. */
     public int add(int queryStart, int queryLength, int keyStart, int keyLength, int parent) {
         if (queryLength > keyLength || parent >= count) {
-            throw new IllegalArgumentException("segment of " + queryLength + " queries, " + keyLength + " keys, parent " + parent);
+            throw new IllegalArgumentException(
+                    "segment of " + queryLength + " queries, " + keyLength + " keys, parent " + parent);
         }
         if (count == this.parent.length) {
             grow();

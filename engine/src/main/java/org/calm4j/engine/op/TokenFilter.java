@@ -10,5 +10,4 @@ package org.calm4j.engine.op;
  * @param minP only tokens with at least this share of the most probable one's probability; 0 for all
  * @param repetitionPenalty what positive logits of seen tokens are divided by, and negative ones multiplied with; 1 for none
  */
-public record TokenFilter(double temperature, int topK, double topP, double minP, double repetitionPenalty) {
-}
+public record TokenFilter(double temperature, int topK, double topP, double minP, double repetitionPenalty) {}

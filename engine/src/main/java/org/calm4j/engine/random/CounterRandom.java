@@ -7,8 +7,7 @@ package org.calm4j.engine.random;
 public final class CounterRandom {
     private static final long GOLDEN = 0x9E3779B97F4A7C15L;
 
-    private CounterRandom() {
-    }
+    private CounterRandom() {}
 
     /** A seed of its own for one purpose, such as {@code "init"} or {@code "sample"}. */
     public static long seed(long seed, String purpose) {

@@ -9,8 +9,7 @@ import java.util.function.LongFunction;
 
 /** One allocation carved into named tensors, in the order in which they were planned. Each starts at a multiple of 64 bytes. */
 public final class Block implements AutoCloseable {
-    private record Entry(String name, DType type, long[] shape) {
-    }
+    private record Entry(String name, DType type, long[] shape) {}
 
     /** Collects names, types and shapes, so that the memory is known before it is taken. */
     public static final class Plan {

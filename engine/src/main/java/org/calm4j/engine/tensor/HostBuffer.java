@@ -20,7 +20,9 @@ public final class HostBuffer implements Buffer {
     public static final long ALIGNMENT = 64;
 
     /** Linux promises more memory than there is, and ends the program when it is used. */
-    private static final OperatingSystemMXBean SYSTEM = ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
+    private static final OperatingSystemMXBean SYSTEM =
+            ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
+
     private static final long MACHINE = SYSTEM.getTotalMemorySize();
     private static final Path LINUX = Path.of("/proc/meminfo");
     private static final Pattern AMOUNT = Pattern.compile("(MemTotal|MemAvailable): *(\\d+) kB");
@@ -31,8 +33,10 @@ public final class HostBuffer implements Buffer {
     /** @throws CalmException failed: more than this machine has */
     public HostBuffer(long bytes) {
         if (bytes > MACHINE) {
-            throw CalmException.failed("%.1f GB of memory are needed at once, this machine has %.1f GB; try a smaller model or batch"
-                    .formatted(bytes * 1e-9, MACHINE * 1e-9), null);
+            throw CalmException.failed(
+                    "%.1f GB of memory are needed at once, this machine has %.1f GB; try a smaller model or batch"
+                            .formatted(bytes * 1e-9, MACHINE * 1e-9),
+                    null);
         }
         arena = Arena.ofShared();
         segment = arena.allocate(Math.max(bytes, 1), ALIGNMENT);
@@ -61,7 +65,8 @@ public final class HostBuffer implements Buffer {
     /** Bytes nobody uses. On Linux, most of what is called used is the file cache's, which gives it back; in a container, nobody knows how much. */
     private static long available() {
         try {
-            Map<String, Long> amounts = AMOUNT.matcher(Files.readString(LINUX)).results()
+            Map<String, Long> amounts = AMOUNT.matcher(Files.readString(LINUX))
+                    .results()
                     .collect(Collectors.toMap(found -> found.group(1), found -> 1024 * Long.parseLong(found.group(2))));
             if (amounts.getOrDefault("MemTotal", 0L) == MACHINE) {
                 return amounts.getOrDefault("MemAvailable", 0L);

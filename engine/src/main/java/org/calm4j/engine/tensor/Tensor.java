@@ -33,7 +33,8 @@ public final class Tensor {
         this.shape = shape.clone();
         this.size = product(shape);
         if (offset < 0 || offset + size * type.bytes() > buffer.bytes()) {
-            throw new IndexOutOfBoundsException(this + " does not fit into a buffer of " + buffer.bytes() + " bytes at " + offset);
+            throw new IndexOutOfBoundsException(
+                    this + " does not fit into a buffer of " + buffer.bytes() + " bytes at " + offset);
         }
         this.segment = buffer instanceof HostBuffer host ? host.segment().asSlice(offset, size * type.bytes()) : null;
     }

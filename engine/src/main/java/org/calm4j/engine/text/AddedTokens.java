@@ -19,15 +19,27 @@ final class AddedTokens {
     private static final int NORMALIZED_SHARE = 8;
 
     /** Options as in tokenizer.json: whether it takes the blanks left and right of it, stands only between words, is a special token. */
-    private record Token(int id, String content, boolean singleWord, boolean lstrip, boolean rstrip, boolean normalized, boolean special) {
+    private record Token(
+            int id,
+            String content,
+            boolean singleWord,
+            boolean lstrip,
+            boolean rstrip,
+            boolean normalized,
+            boolean special) {
         static Token of(Part part) {
             String content = part.string("content");
             if (content.isEmpty() || content.length() > LONGEST) {
                 throw part.get("content").error("has " + content.length() + " characters");
             }
-            return new Token(part.count("id"), content, part.flag("single_word", false), part.flag("lstrip", false),
+            return new Token(
+                    part.count("id"),
+                    content,
+                    part.flag("single_word", false),
+                    part.flag("lstrip", false),
                     part.flag("rstrip", false),
-                    part.flag("normalized", false), part.flag("special", false));
+                    part.flag("normalized", false),
+                    part.flag("special", false));
         }
     }
 
@@ -64,7 +76,8 @@ final class AddedTokens {
             Token token = tokens.get(i);
             int known = vocabulary.getInt(token.content);
             if (known != Vocabulary.NONE && known != token.id) {
-                throw part.error("\"" + token.content + "\" has the id " + token.id + ", in the vocabulary it has " + known);
+                throw part.error(
+                        "\"" + token.content + "\" has the id " + token.id + ", in the vocabulary it has " + known);
             }
             String content = token.normalized ? added.normalizer.normalize(token.content, allowance) : token.content;
             if (content.isEmpty()) {
@@ -101,8 +114,15 @@ final class AddedTokens {
     /** Hands over, in the order of the text, the tokens found and the normalized text between them. */
     void cut(String text, IntConsumer token, Rest rest) {
         Allowance allowance = new Allowance(section, text.length());
-        cut(raw, text, token, (piece, start) -> cut(normalized, normalizer.normalize(piece, allowance), token,
-                (part, first) -> rest.accept(part, start && first)));
+        cut(
+                raw,
+                text,
+                token,
+                (piece, start) -> cut(
+                        normalized,
+                        normalizer.normalize(piece, allowance),
+                        token,
+                        (part, first) -> rest.accept(part, start && first)));
     }
 
     private static void cut(Trie<Token> trie, String text, IntConsumer tokens, Rest rest) {

@@ -9,6 +9,7 @@ import org.calm4j.engine.CalmException;
 final class Allowance {
     /** U+FDFA alone becomes 18 characters under NFKC, and each of them two in the byte alphabet. */
     private static final long CHARACTERS = 64;
+
     private static final long STEPS = 1000;
     /** So many characters a text has more than it has. */
     private static final long EVERY_TEXT = 1000;

@@ -33,18 +33,18 @@ record AnswerEnd(Function<List<Map<String, Object>>, String> template) {
     private static void collect(Object value, List<Object> path, List<List<Object>> paths) {
         switch (value) {
             case String _ -> paths.add(List.copyOf(path));
-            case Map<?, ?> map -> map.forEach((key, each) -> {
-                if (!KINDS.contains(key)) {
-                    collect(each, with(path, key), paths);
-                }
-            });
+            case Map<?, ?> map ->
+                map.forEach((key, each) -> {
+                    if (!KINDS.contains(key)) {
+                        collect(each, with(path, key), paths);
+                    }
+                });
             case List<?> list -> {
                 for (int i = 0; i < list.size(); i++) {
                     collect(list.get(i), with(path, i), paths);
                 }
             }
-            case null, default -> {
-            }
+            case null, default -> {}
         }
     }
 
@@ -58,7 +58,8 @@ record AnswerEnd(Function<List<Map<String, Object>>, String> template) {
         String text = (String) at(messages.getLast(), path);
         String stripped = text.strip();
         char other = stripped.endsWith("x") ? 'y' : 'x';
-        // Longer by a character; another last one, for ids of a fixed length; another text, where only its beginning is written.
+        // Longer by a character; another last one, for ids of a fixed length; another text, where only its beginning is
+        // written.
         List<String> changes = new ArrayList<>(List.of(text + other));
         if (!stripped.isEmpty()) {
             changes.add(text.substring(0, text.length() - 1) + other);
@@ -106,7 +107,8 @@ record AnswerEnd(Function<List<Map<String, Object>>, String> template) {
 
     private static int commonEnd(String a, String b) {
         int common = 0;
-        while (common < Math.min(a.length(), b.length()) && a.charAt(a.length() - 1 - common) == b.charAt(b.length() - 1 - common)) {
+        while (common < Math.min(a.length(), b.length())
+                && a.charAt(a.length() - 1 - common) == b.charAt(b.length() - 1 - common)) {
             common++;
         }
         return common;

@@ -18,6 +18,7 @@ public record BoundedRegex(Pattern pattern) implements TextPattern {
     private static final Pattern ESCAPE = Pattern.compile("\\\\(.)", Pattern.DOTALL);
     /** Oniguruma, which these files are written for, counts Latin-1's superscripts and fractions among word characters, and joiners not. */
     private static final String WORD = "[\\u00B2\\u00B3\\u00B9\\u00BC-\\u00BE[\\w&&[^\\u200C\\u200D]]]";
+
     private static final String NOT_WORD = "[\\u200C\\u200D[\\W&&[^\\u00B2\\u00B3\\u00B9\\u00BC-\\u00BE]]]";
 
     static BoundedRegex of(String regex, Part part) {
@@ -53,14 +54,19 @@ public record BoundedRegex(Pattern pattern) implements TextPattern {
 
     private static boolean tried(String regex, String text, Object where, Predicate<Matcher> test) {
         try {
-            String java = regex.replace("(?P<", "(?<").replaceAll("\\(\\?P=(\\w+)\\)", "\\\\k<$1>").replace("\\Z", "\\z");
+            String java = regex.replace("(?P<", "(?<")
+                    .replaceAll("\\(\\?P=(\\w+)\\)", "\\\\k<$1>")
+                    .replace("\\Z", "\\z");
             if (SilentWork.of(regex) > MOST_SILENT_WORK) {
                 throw CalmException.badInput(where, "the regular expression \"" + regex + "\" takes too many steps");
             }
             return regex.length() <= LONGEST && test.test(Pattern.compile(java).matcher(counted(text)));
         } catch (IllegalArgumentException | IndexOutOfBoundsException e) {
-            throw CalmException.badInput(where, "\"" + regex + "\" is not a regular expression that is supported: "
-                    + (e instanceof PatternSyntaxException syntax ? syntax.getDescription() : "it is broken"), e);
+            throw CalmException.badInput(
+                    where,
+                    "\"" + regex + "\" is not a regular expression that is supported: "
+                            + (e instanceof PatternSyntaxException syntax ? syntax.getDescription() : "it is broken"),
+                    e);
         } catch (StackOverflowError | StepsUsedUp e) {
             throw CalmException.badInput(where, "the regular expression \"" + regex + "\" takes too many steps", e);
         }
@@ -73,7 +79,8 @@ public record BoundedRegex(Pattern pattern) implements TextPattern {
     private static String likeOniguruma(String regex) {
         return ESCAPE.matcher(regex).replaceAll(found -> {
             String escaped = found.group(1);
-            return Matcher.quoteReplacement(escaped.equals("w") ? WORD : escaped.equals("W") ? NOT_WORD : found.group());
+            return Matcher.quoteReplacement(
+                    escaped.equals("w") ? WORD : escaped.equals("W") ? NOT_WORD : found.group());
         });
     }
 

@@ -19,11 +19,13 @@ final class Bpe implements Vocabulary {
     private final int[] bytes;
     /** Pair of ids to (rank, id of the merged token), each two packed into a long. */
     private final Long2LongOpenHashMap merges;
+
     private final int unknown;
     private final boolean fuseUnknown;
     private final boolean ignoreMerges;
     /** What a symbol has before it that does not begin the word, and behind it where it ends the word. */
     private final String prefix;
+
     private final String suffix;
 
     private Bpe(Part model, Object2IntOpenHashMap<String> ids, int unknown) {
@@ -59,7 +61,8 @@ final class Bpe implements Vocabulary {
     static Bpe of(Part model, Object2IntOpenHashMap<String> ids, String unknown) {
         Part dropout = model.get("dropout");
         if (dropout.present() && !(dropout.json().isNumber() && dropout.json().doubleValue() == 0)) {
-            throw dropout.error("is " + dropout.json() + ", which is not supported: the same text would give other tokens each time");
+            throw dropout.error("is " + dropout.json()
+                    + ", which is not supported: the same text would give other tokens each time");
         }
         if (unknown != null && ids.getInt(unknown) == NONE) {
             throw model.get("unk_token").error("\"" + unknown + "\" is not in the vocabulary");
@@ -77,11 +80,15 @@ final class Bpe implements Vocabulary {
         for (JsonNode merge : part.json()) {
             String left = left(merge);
             String right = right(merge);
-            boolean known = left != null && right != null && ids.getInt(left) != NONE && ids.getInt(right) != NONE
+            boolean known = left != null
+                    && right != null
+                    && ids.getInt(left) != NONE
+                    && ids.getInt(right) != NONE
                     && right.length() >= prefix.length();
             int merged = known ? ids.getInt(left + right.substring(prefix.length())) : NONE;
             if (merged == NONE) {
-                throw part.error("has " + merge + ", which is not a pair of tokens of the vocabulary that make up a third");
+                throw part.error(
+                        "has " + merge + ", which is not a pair of tokens of the vocabulary that make up a third");
             }
             // Of a pair that stands there twice the last counts, as in the original.
             read.put(pack(ids.getInt(left), ids.getInt(right)), pack(rank++, merged));
@@ -93,12 +100,15 @@ final class Bpe implements Vocabulary {
         if (merge.isArray()) {
             return merge.size() == 2 ? merge.get(0).textValue() : null;
         }
-        return merge.isTextual() && merge.textValue().indexOf(' ') >= 0 ? merge.textValue().substring(0, merge.textValue().indexOf(' '))
+        return merge.isTextual() && merge.textValue().indexOf(' ') >= 0
+                ? merge.textValue().substring(0, merge.textValue().indexOf(' '))
                 : null;
     }
 
     private static String right(JsonNode merge) {
-        return merge.isArray() ? merge.path(1).textValue() : merge.asText().substring(merge.asText().indexOf(' ') + 1);
+        return merge.isArray()
+                ? merge.path(1).textValue()
+                : merge.asText().substring(merge.asText().indexOf(' ') + 1);
     }
 
     private static long pack(int high, int low) {
@@ -123,11 +133,13 @@ final class Bpe implements Vocabulary {
     private IntArrayList symbols(String word) {
         IntArrayList symbols = new IntArrayList(word.length());
         int pending = NONE;
-        for (int at = 0; at < word.length();) {
+        for (int at = 0; at < word.length(); ) {
             int codePoint = word.codePointAt(at);
             int end = at + Character.charCount(codePoint);
             boolean plain = (at == 0 || prefix.isEmpty()) && (end < word.length() || suffix.isEmpty());
-            String decorated = plain ? null : (at == 0 ? "" : prefix) + Character.toString(codePoint) + (end < word.length() ? "" : suffix);
+            String decorated = plain
+                    ? null
+                    : (at == 0 ? "" : prefix) + Character.toString(codePoint) + (end < word.length() ? "" : suffix);
             int id = plain ? characters.get(codePoint) : ids.getInt(decorated);
             at = end;
             if (id != NONE) {

@@ -1,9 +1,9 @@
 package org.calm4j.engine.text;
 
+import it.unimi.dsi.fastutil.ints.IntOpenHashSet;
 import it.unimi.dsi.fastutil.longs.Long2LongOpenHashMap;
 import it.unimi.dsi.fastutil.longs.Long2ObjectOpenHashMap;
 import it.unimi.dsi.fastutil.longs.LongOpenHashSet;
-import it.unimi.dsi.fastutil.ints.IntOpenHashSet;
 import it.unimi.dsi.fastutil.objects.Object2LongLinkedOpenHashMap;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -27,8 +27,7 @@ public final class BpeTrainer {
     private final Long2LongOpenHashMap pairCounts = new Long2LongOpenHashMap();
     private final Long2ObjectOpenHashMap<IntOpenHashSet> wordsOfPair = new Long2ObjectOpenHashMap<>();
 
-    private BpeTrainer() {
-    }
+    private BpeTrainer() {}
 
     /**
      * @param size tokens of the vocabulary, the 256 bytes and the end-of-sequence token included; fewer where the texts give no more pairs

@@ -18,8 +18,7 @@ final class ByteAlphabet {
         }
     }
 
-    private ByteAlphabet() {
-    }
+    private ByteAlphabet() {}
 
     static char character(int unsignedByte) {
         return CHARACTERS[unsignedByte];

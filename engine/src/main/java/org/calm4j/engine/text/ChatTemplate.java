@@ -26,6 +26,7 @@ public final class ChatTemplate {
     private final Source source;
     /** For conversations with tools; null where there is none of its own. */
     private final Source toolUse;
+
     private final Map<String, String> tokens;
 
     /** @param tokens what the template calls {@code bos_token}, {@code eos_token} … */
@@ -66,7 +67,9 @@ public final class ChatTemplate {
      */
     public static ChatTemplate read(Path folder) {
         Path config = folder.resolve(CONFIG);
-        JsonNode json = Files.exists(config) ? Json.read(config, JsonNode.class) : Json.mapper().createObjectNode();
+        JsonNode json = Files.exists(config)
+                ? Json.read(config, JsonNode.class)
+                : Json.mapper().createObjectNode();
         Map<String, String> tokens = SpecialTokens.read(folder).named();
         Path file = folder.resolve(FILE);
         if (Files.exists(file)) {
@@ -85,7 +88,8 @@ public final class ChatTemplate {
         }
         String source = named(template, DEFAULT);
         if (source == null) {
-            throw CalmException.badInput(config, "chat_template is neither a string nor a list with one named \"default\"");
+            throw CalmException.badInput(
+                    config, "chat_template is neither a string nor a list with one named \"default\"");
         }
         return new ChatTemplate(source, named(template, TOOL_USE), tokens, config);
     }
@@ -121,7 +125,9 @@ public final class ChatTemplate {
         values.put("messages", messages);
         values.put("add_generation_prompt", addGenerationPrompt);
         values.putAll(options);
-        return (toolUse != null && values.get("tools") != null ? toolUse : source).template().render(values);
+        return (toolUse != null && values.get("tools") != null ? toolUse : source)
+                .template()
+                .render(values);
     }
 
     /** One message. */

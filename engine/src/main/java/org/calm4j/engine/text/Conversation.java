@@ -20,7 +20,8 @@ public record Conversation(Tokenizer tokenizer, List<Map<String, Object>> messag
     /** @throws CalmException bad input: the model has no chat template, or there is no message */
     public Conversation {
         if (tokenizer.chatTemplate() == null) {
-            throw CalmException.badInput("messages",
+            throw CalmException.badInput(
+                    "messages",
                     "the model has no chat template (chat_template in tokenizer_config.json); give text instead");
         }
         if (messages.isEmpty()) {
@@ -85,8 +86,10 @@ public record Conversation(Tokenizer tokenizer, List<Map<String, Object>> messag
         String prompt = render(messages, true);
         if (!whole.startsWith(prompt)) {
             boolean turns = !whole.startsWith(render(messages, false));
-            throw CalmException.badInput("messages", "the chat template writes " + (turns ? "the prompt" : "the beginning of an answer")
-                    + " in another way once there is an answer; change the template, or give prompt and completion as text");
+            throw CalmException.badInput(
+                    "messages",
+                    "the chat template writes " + (turns ? "the prompt" : "the beginning of an answer")
+                            + " in another way once there is an answer; change the template, or give prompt and completion as text");
         }
         int[] ids = tokenizer.encode(whole.substring(prompt.length()), false);
         int said = Math.max(prompt.length(), new AnswerEnd(list -> render(list, false)).in(all, whole));
@@ -126,7 +129,8 @@ public record Conversation(Tokenizer tokenizer, List<Map<String, Object>> messag
         all.add(ChatTemplate.message("assistant", "x"));
         try {
             String whole = render(all, false);
-            int[] ids = tokenizer.encode(whole.substring(new AnswerEnd(list -> render(list, false)).in(all, whole)), false);
+            int[] ids =
+                    tokenizer.encode(whole.substring(new AnswerEnd(list -> render(list, false)).in(all, whole)), false);
             int[] ends = ends(ids);
             return ends.length == 0 ? -1 : ids[ends[0]];
         } catch (CalmException e) {
@@ -136,7 +140,8 @@ public record Conversation(Tokenizer tokenizer, List<Map<String, Object>> messag
 
     /** Where the special tokens are, and the end of the sequence, which need not be special. */
     private int[] ends(int[] ids) {
-        return IntStream.range(0, ids.length).filter(i -> ids[i] == tokenizer.eosId() || tokenizer.isSpecial(tokenizer.token(ids[i])))
+        return IntStream.range(0, ids.length)
+                .filter(i -> ids[i] == tokenizer.eosId() || tokenizer.isSpecial(tokenizer.token(ids[i])))
                 .toArray();
     }
 }

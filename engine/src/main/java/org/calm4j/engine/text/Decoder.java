@@ -15,8 +15,7 @@ sealed interface Decoder {
         void accept(String token, Consumer<String> next);
 
         /** Hands on what was kept back. */
-        default void finish(Consumer<String> next) {
-        }
+        default void finish(Consumer<String> next) {}
     }
 
     /**
@@ -37,8 +36,10 @@ sealed interface Decoder {
         }
         return switch (part.type()) {
             case "ByteLevel" -> new ByteLevel();
-            case "Sequence" -> new Sequence(part.list("decoders").stream().map(Decoder::of).toList());
-            case "Replace" -> new Replace(new Normalizer.Replace(TextPattern.of(part.get("pattern")), part.string("content")));
+            case "Sequence" ->
+                new Sequence(part.list("decoders").stream().map(Decoder::of).toList());
+            case "Replace" ->
+                new Replace(new Normalizer.Replace(TextPattern.of(part.get("pattern")), part.string("content")));
             case "ByteFallback" -> new ByteFallback();
             case "Fuse" -> new Fuse();
             case "Strip" -> Strip.of(part);
@@ -167,7 +168,9 @@ sealed interface Decoder {
             for (int i = 0; i < start && token.startsWith(content, from); i++) {
                 from += content.length();
             }
-            for (int i = 0; i < stop && to - content.length() >= from && token.startsWith(content, to - content.length()); i++) {
+            for (int i = 0;
+                    i < stop && to - content.length() >= from && token.startsWith(content, to - content.length());
+                    i++) {
                 to -= content.length();
             }
             return token.substring(from, to);

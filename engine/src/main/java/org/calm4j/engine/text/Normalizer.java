@@ -16,7 +16,9 @@ sealed interface Normalizer {
             return new Sequence(List.of());
         }
         return switch (part.type()) {
-            case "Sequence" -> new Sequence(part.list("normalizers").stream().map(Normalizer::of).toList());
+            case "Sequence" ->
+                new Sequence(
+                        part.list("normalizers").stream().map(Normalizer::of).toList());
             case "Prepend" -> new Prepend(part.string("prepend"));
             case "Replace" -> new Replace(TextPattern.of(part.get("pattern")), part.string("content"));
             case "NFC", "NFD", "NFKC", "NFKD" -> new Unicode(Form.valueOf(part.type()));
@@ -93,7 +95,8 @@ sealed interface Normalizer {
             for (int i = 0; i < text.length(); i++) {
                 run = isMark(text.charAt(i)) ? run + 1 : 0;
                 if (run > MOST_MARKS) {
-                    throw CalmException.badInput("text", "has more than " + MOST_MARKS + " combining marks on one character");
+                    throw CalmException.badInput(
+                            "text", "has more than " + MOST_MARKS + " combining marks on one character");
                 }
             }
         }
@@ -103,7 +106,10 @@ sealed interface Normalizer {
                 return false;
             }
             return switch (Character.getType(c)) {
-                case Character.NON_SPACING_MARK, Character.ENCLOSING_MARK, Character.COMBINING_SPACING_MARK, Character.SURROGATE -> true;
+                case Character.NON_SPACING_MARK,
+                        Character.ENCLOSING_MARK,
+                        Character.COMBINING_SPACING_MARK,
+                        Character.SURROGATE -> true;
                 // Under compatibility the halfwidth voiced sound marks are marks.
                 default -> c == '\uFF9E' || c == '\uFF9F';
             };

@@ -79,7 +79,8 @@ record Part(JsonNode json, String path, Object where) {
     }
 
     CalmException error(String what) {
-        return CalmException.badInput(where, ((path.isEmpty() ? "the file" : path) + " " + what).replaceAll("\\R", " "));
+        return CalmException.badInput(
+                where, ((path.isEmpty() ? "the file" : path) + " " + what).replaceAll("\\R", " "));
     }
 
     /** For a kind that is not known here. */

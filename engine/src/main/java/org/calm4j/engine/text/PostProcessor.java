@@ -29,9 +29,12 @@ record PostProcessor(int[] before, int[] behind) {
             // It changes offsets only.
             case "ByteLevel" -> NOTHING;
             case "TemplateProcessing" -> template(part);
-            case "Sequence" -> part.list("processors").stream().map(PostProcessor::any).reduce(NOTHING, PostProcessor::inside);
-            case "BertProcessing", "RobertaProcessing" -> new PostProcessor(new int[] {token(part, "cls")}, new int[] {token(part, "sep")});
-            default -> throw part.unsupported("ByteLevel, TemplateProcessing, BertProcessing, RobertaProcessing, Sequence");
+            case "Sequence" ->
+                part.list("processors").stream().map(PostProcessor::any).reduce(NOTHING, PostProcessor::inside);
+            case "BertProcessing", "RobertaProcessing" ->
+                new PostProcessor(new int[] {token(part, "cls")}, new int[] {token(part, "sep")});
+            default ->
+                throw part.unsupported("ByteLevel, TemplateProcessing, BertProcessing, RobertaProcessing, Sequence");
         };
     }
 
@@ -41,7 +44,9 @@ record PostProcessor(int[] before, int[] behind) {
         boolean text = false;
         for (Part item : part.list("single")) {
             if (item.get("SpecialToken").present()) {
-                (text ? behind : before).addAll(ids(part.get("special_tokens").get(item.get("SpecialToken").string("id"))));
+                (text ? behind : before)
+                        .addAll(ids(part.get("special_tokens")
+                                .get(item.get("SpecialToken").string("id"))));
                 if (before.size() + behind.size() > MOST_TOKENS) {
                     throw tooMany(part);
                 }
@@ -99,6 +104,9 @@ record PostProcessor(int[] before, int[] behind) {
 
     /** The largest id; -1 without one. */
     int largest() {
-        return List.of(before, behind).stream().flatMapToInt(Arrays::stream).max().orElse(-1);
+        return List.of(before, behind).stream()
+                .flatMapToInt(Arrays::stream)
+                .max()
+                .orElse(-1);
     }
 }

@@ -20,16 +20,30 @@ sealed interface PreTokenizer permits Split, PreTokenizer.ByteLevel, PreTokenize
         }
         return switch (part.type()) {
             case "ByteLevel" -> new ByteLevel(part.flag("add_prefix_space", true), part.flag("use_regex", true), true);
-            case "Split" -> new Split(TextPattern.of(part.get("pattern")), Split.Behavior.of(part, null), part.flag("invert", false));
+            case "Split" ->
+                new Split(
+                        TextPattern.of(part.get("pattern")), Split.Behavior.of(part, null), part.flag("invert", false));
             case "Metaspace" -> Metaspace.of(part);
             case "Whitespace" -> new Split(new TextPattern.WordRuns(), Split.Behavior.REMOVED, true);
-            case "WhitespaceSplit" -> new Split(new TextPattern.OneOf(CharacterClass::isSpace), Split.Behavior.REMOVED, false);
-            case "Digits" -> new Split(new TextPattern.OneOf(c -> CharacterClass.of(c) == CharacterClass.NUMBER),
-                    part.flag("individual_digits", false) ? Split.Behavior.ISOLATED : Split.Behavior.CONTIGUOUS, false);
-            case "Punctuation" -> new Split(new TextPattern.OneOf(CharacterClass::isPunctuation), Split.Behavior.of(part, "Isolated"),
-                    false);
-            case "Sequence" -> new Sequence(part.list("pretokenizers").stream().map(PreTokenizer::of).toList());
-            default -> throw part.unsupported("ByteLevel, Split, Metaspace, Whitespace, WhitespaceSplit, Digits, Punctuation, Sequence");
+            case "WhitespaceSplit" ->
+                new Split(new TextPattern.OneOf(CharacterClass::isSpace), Split.Behavior.REMOVED, false);
+            case "Digits" ->
+                new Split(
+                        new TextPattern.OneOf(c -> CharacterClass.of(c) == CharacterClass.NUMBER),
+                        part.flag("individual_digits", false) ? Split.Behavior.ISOLATED : Split.Behavior.CONTIGUOUS,
+                        false);
+            case "Punctuation" ->
+                new Split(
+                        new TextPattern.OneOf(CharacterClass::isPunctuation),
+                        Split.Behavior.of(part, "Isolated"),
+                        false);
+            case "Sequence" ->
+                new Sequence(part.list("pretokenizers").stream()
+                        .map(PreTokenizer::of)
+                        .toList());
+            default ->
+                throw part.unsupported(
+                        "ByteLevel, Split, Metaspace, Whitespace, WhitespaceSplit, Digits, Punctuation, Sequence");
         };
     }
 
@@ -84,7 +98,8 @@ sealed interface PreTokenizer permits Split, PreTokenizer.ByteLevel, PreTokenize
             // Older files say add_prefix_space instead.
             String scheme = part.string("prepend_scheme", part.flag("add_prefix_space", true) ? "always" : "never");
             if (!List.of("always", "first", "never").contains(scheme)) {
-                throw part.get("prepend_scheme").error("\"" + scheme + "\" is not supported; supported: always, first, never");
+                throw part.get("prepend_scheme")
+                        .error("\"" + scheme + "\" is not supported; supported: always, first, never");
             }
             return new Metaspace(blank, scheme.equals("always"), scheme.equals("first"), part.flag("split", true));
         }
@@ -97,7 +112,8 @@ sealed interface PreTokenizer permits Split, PreTokenizer.ByteLevel, PreTokenize
             }
             allowance.add(visible.length() - text.length());
             if (split) {
-                new Split(new TextPattern.Literal(blank), Split.Behavior.MERGED_WITH_NEXT, false).split(visible, start, to, allowance);
+                new Split(new TextPattern.Literal(blank), Split.Behavior.MERGED_WITH_NEXT, false)
+                        .split(visible, start, to, allowance);
             } else {
                 to.add(visible, start);
             }

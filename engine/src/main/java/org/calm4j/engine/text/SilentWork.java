@@ -139,7 +139,9 @@ final class SilentWork {
         int largest = 0;
         int number = 0;
         for (int i = at; i < regex.length() && (Character.isDigit(regex.charAt(i)) || regex.charAt(i) == ','); i++) {
-            number = regex.charAt(i) == ',' ? 0 : (int) Math.min(1_000_000_000, 10L * number + Character.digit(regex.charAt(i), 10));
+            number = regex.charAt(i) == ','
+                    ? 0
+                    : (int) Math.min(1_000_000_000, 10L * number + Character.digit(regex.charAt(i), 10));
             largest = Math.max(largest, number);
         }
         return largest;

@@ -23,19 +23,37 @@ import org.calm4j.engine.io.Json;
 record SpecialTokens(Map<String, String> named, List<Integer> ends, String classEnd) {
     static final String CONFIG = "tokenizer_config.json";
     private static final String END = "eos_token";
-    private static final List<String> ROLES = List.of("bos_token", END, "unk_token", "sep_token", "pad_token", "cls_token", "mask_token");
+    private static final List<String> ROLES =
+            List.of("bos_token", END, "unk_token", "sep_token", "pad_token", "cls_token", "mask_token");
     private static final String OF_GPT = "<|endoftext|>";
     private static final String OF_SENTENCE_PIECE = "</s>";
     /** Defaults of the classes' constructors, names without "Fast". */
-    private static final Map<String, String> CLASS_ENDS = Map.ofEntries(Map.entry("GPT2Tokenizer", OF_GPT), Map.entry("Qwen2Tokenizer", OF_GPT),
-            Map.entry("GPTNeoXTokenizer", OF_GPT), Map.entry("CodeGenTokenizer", OF_GPT), Map.entry("LlamaTokenizer", OF_SENTENCE_PIECE),
-            Map.entry("CodeLlamaTokenizer", OF_SENTENCE_PIECE), Map.entry("BloomTokenizer", OF_SENTENCE_PIECE),
-            Map.entry("XGLMTokenizer", OF_SENTENCE_PIECE), Map.entry("T5Tokenizer", OF_SENTENCE_PIECE),
-            Map.entry("RobertaTokenizer", OF_SENTENCE_PIECE), Map.entry("BartTokenizer", OF_SENTENCE_PIECE),
-            Map.entry("GemmaTokenizer", "<eos>"), Map.entry("CohereTokenizer", "<|END_OF_TURN_TOKEN|>"));
+    private static final Map<String, String> CLASS_ENDS = Map.ofEntries(
+            Map.entry("GPT2Tokenizer", OF_GPT),
+            Map.entry("Qwen2Tokenizer", OF_GPT),
+            Map.entry("GPTNeoXTokenizer", OF_GPT),
+            Map.entry("CodeGenTokenizer", OF_GPT),
+            Map.entry("LlamaTokenizer", OF_SENTENCE_PIECE),
+            Map.entry("CodeLlamaTokenizer", OF_SENTENCE_PIECE),
+            Map.entry("BloomTokenizer", OF_SENTENCE_PIECE),
+            Map.entry("XGLMTokenizer", OF_SENTENCE_PIECE),
+            Map.entry("T5Tokenizer", OF_SENTENCE_PIECE),
+            Map.entry("RobertaTokenizer", OF_SENTENCE_PIECE),
+            Map.entry("BartTokenizer", OF_SENTENCE_PIECE),
+            Map.entry("GemmaTokenizer", "<eos>"),
+            Map.entry("CohereTokenizer", "<|END_OF_TURN_TOKEN|>"));
     /** The class for a {@code model_type} whose files name none. */
-    private static final Map<String, String> CLASSES = Map.of("gpt2", "GPT2Tokenizer", "qwen2", "Qwen2Tokenizer", "qwen3", "Qwen2Tokenizer",
-            "llama", "LlamaTokenizer", "mistral", "LlamaTokenizer");
+    private static final Map<String, String> CLASSES = Map.of(
+            "gpt2",
+            "GPT2Tokenizer",
+            "qwen2",
+            "Qwen2Tokenizer",
+            "qwen3",
+            "Qwen2Tokenizer",
+            "llama",
+            "LlamaTokenizer",
+            "mistral",
+            "LlamaTokenizer");
 
     /** @throws CalmException bad input: a broken file */
     static SpecialTokens read(Path folder) {
@@ -47,10 +65,15 @@ record SpecialTokens(Map<String, String> named, List<Integer> ends, String class
         boolean mapFirst = !config.has("added_tokens_decoder");
         named.putAll(mapFirst ? configured : mapped);
         named.putAll(mapFirst ? mapped : configured);
-        List<Integer> ends = ids(object(folder.resolve("generation_config.json")).path("eos_token_id"));
-        String type = config.path("tokenizer_class").asText(model.path("tokenizer_class").asText(""));
+        List<Integer> ends =
+                ids(object(folder.resolve("generation_config.json")).path("eos_token_id"));
+        String type = config.path("tokenizer_class")
+                .asText(model.path("tokenizer_class").asText(""));
         type = type.isEmpty() ? CLASSES.getOrDefault(model.path("model_type").asText(""), "") : type;
-        return new SpecialTokens(named, ends.isEmpty() ? ids(model.path("eos_token_id")) : ends, CLASS_ENDS.get(type.replaceFirst("Fast$", "")));
+        return new SpecialTokens(
+                named,
+                ends.isEmpty() ? ids(model.path("eos_token_id")) : ends,
+                CLASS_ENDS.get(type.replaceFirst("Fast$", "")));
     }
 
     /** Those that a tokenizer_config.json alone names. */
@@ -108,7 +131,9 @@ record SpecialTokens(Map<String, String> named, List<Integer> ends, String class
 
     /** Why there is no such token, and what to do. */
     String missingEnd() {
-        return (named.containsKey(END) ? "eos_token \"" + named.get(END) + "\" is not in the vocabulary" : "the model names no end-of-sequence token")
+        return (named.containsKey(END)
+                        ? "eos_token \"" + named.get(END) + "\" is not in the vocabulary"
+                        : "the model names no end-of-sequence token")
                 + "; set eos_token in " + CONFIG;
     }
 }

@@ -11,7 +11,11 @@ import java.util.BitSet;
  */
 record Split(TextPattern pattern, Behavior behavior, boolean invert) implements PreTokenizer {
     enum Behavior {
-        REMOVED, ISOLATED, CONTIGUOUS, MERGED_WITH_PREVIOUS, MERGED_WITH_NEXT;
+        REMOVED,
+        ISOLATED,
+        CONTIGUOUS,
+        MERGED_WITH_PREVIOUS,
+        MERGED_WITH_NEXT;
 
         static Behavior of(Part part, String absent) {
             String name = absent == null ? part.string("behavior") : part.string("behavior", absent);
@@ -21,8 +25,11 @@ record Split(TextPattern pattern, Behavior behavior, boolean invert) implements 
                 case "Contiguous" -> CONTIGUOUS;
                 case "MergedWithPrevious" -> MERGED_WITH_PREVIOUS;
                 case "MergedWithNext" -> MERGED_WITH_NEXT;
-                default -> throw part.get("behavior").error("\"" + name
-                        + "\" is not supported; supported: Removed, Isolated, Contiguous, MergedWithPrevious, MergedWithNext");
+                default ->
+                    throw part.get("behavior")
+                            .error(
+                                    "\"" + name
+                                            + "\" is not supported; supported: Removed, Isolated, Contiguous, MergedWithPrevious, MergedWithNext");
             };
         }
     }

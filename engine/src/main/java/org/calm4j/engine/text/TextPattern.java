@@ -43,7 +43,7 @@ interface TextPattern {
     record OneOf(IntPredicate characters) implements TextPattern {
         @Override
         public void find(String text, IntArrayList matches, Allowance allowance) {
-            for (int at = 0; at < text.length();) {
+            for (int at = 0; at < text.length(); ) {
                 int codePoint = text.codePointAt(at);
                 int end = at + Character.charCount(codePoint);
                 if (characters.test(codePoint)) {
@@ -61,7 +61,7 @@ interface TextPattern {
         public void find(String text, IntArrayList matches, Allowance allowance) {
             int open = -1;
             int last = -1;
-            for (int at = 0; at < text.length();) {
+            for (int at = 0; at < text.length(); ) {
                 int codePoint = text.codePointAt(at);
                 int kind = CharacterClass.isWord(codePoint) ? 1 : CharacterClass.isSpace(codePoint) ? -1 : 2;
                 if (kind != last) {

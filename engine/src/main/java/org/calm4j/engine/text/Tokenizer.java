@@ -34,7 +34,13 @@ public final class Tokenizer {
     private final int vocabSize;
     private final int end;
 
-    private Tokenizer(ObjectNode json, ObjectNode config, SpecialTokens special, ChatTemplate chatTemplate, int vocabSize, Object where) {
+    private Tokenizer(
+            ObjectNode json,
+            ObjectNode config,
+            SpecialTokens special,
+            ChatTemplate chatTemplate,
+            int vocabSize,
+            Object where) {
         this.json = json;
         this.config = config;
         this.special = special;
@@ -56,7 +62,8 @@ public final class Tokenizer {
             largest = Math.max(largest, id);
         }
         if (largest >= 2 * (vocabulary.ids().size() + added.ids().size()) + 1000) {
-            throw file.error("has " + largest + " for its largest token id, among " + vocabulary.ids().size() + " tokens");
+            throw file.error("has " + largest + " for its largest token id, among "
+                    + vocabulary.ids().size() + " tokens");
         }
         tokens = new String[largest + 1];
         vocabulary.ids().forEach((token, id) -> tokens[id] = token);
@@ -119,19 +126,34 @@ public final class Tokenizer {
         ArrayNode list = model.putArray("merges");
         merges.forEach(merge -> list.addArray().add(merge[0]).add(merge[1]));
         ObjectNode bytes = JsonNodeFactory.instance.objectNode();
-        bytes.put("type", "ByteLevel").put("add_prefix_space", false).put("trim_offsets", true).put("use_regex", true);
+        bytes.put("type", "ByteLevel")
+                .put("add_prefix_space", false)
+                .put("trim_offsets", true)
+                .put("use_regex", true);
         return assemble(model, bytes, bytes, List.of(endOfSequence), null, endOfSequence);
     }
 
-    private static Tokenizer assemble(ObjectNode model, ObjectNode preTokenizer, ObjectNode decoder, List<String> specials, String unknown,
+    private static Tokenizer assemble(
+            ObjectNode model,
+            ObjectNode preTokenizer,
+            ObjectNode decoder,
+            List<String> specials,
+            String unknown,
             String endOfSequence) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         json.put("version", "1.0");
         json.putNull("truncation").putNull("padding");
         ArrayNode addedTokens = json.putArray("added_tokens");
         for (String token : specials) {
-            addedTokens.addObject().put("id", model.path("vocab").path(token).asInt()).put("content", token).put("single_word", false)
-                    .put("lstrip", false).put("rstrip", false).put("normalized", false).put("special", true);
+            addedTokens
+                    .addObject()
+                    .put("id", model.path("vocab").path(token).asInt())
+                    .put("content", token)
+                    .put("single_word", false)
+                    .put("lstrip", false)
+                    .put("rstrip", false)
+                    .put("normalized", false)
+                    .put("special", true);
         }
         json.putNull("normalizer");
         json.set("pre_tokenizer", preTokenizer);
@@ -183,8 +205,9 @@ public final class Tokenizer {
         int[] all = ids.toIntArray();
         for (int i = 0; i < all.length && tokens.length > vocabSize; i++) {
             if (all[i] >= vocabSize) {
-                throw CalmException.badInput("token \"" + tokens[all[i]] + "\"", "has the id " + all[i] + ", the model's vocab_size is "
-                        + vocabSize);
+                throw CalmException.badInput(
+                        "token \"" + tokens[all[i]] + "\"",
+                        "has the id " + all[i] + ", the model's vocab_size is " + vocabSize);
             }
         }
         return all;

@@ -16,12 +16,14 @@ final class Trie<V> {
     private final Long2IntOpenHashMap edges = new Long2IntOpenHashMap();
     /** By node; {@code length} is that of the longest string whose reversal ends in the node, 0 without one, and {@code value} its value. */
     private final List<V> value = new ArrayList<>();
+
     private final IntArrayList length = new IntArrayList();
     private final IntArrayList parent = new IntArrayList();
     private final IntArrayList depth = new IntArrayList();
     private final CharArrayList character = new CharArrayList();
     /** The node of the longest proper end of a node's string; null while strings are being put in. */
     private int[] shorter;
+
     private final BitSet lastCharacters = new BitSet();
 
     Trie() {

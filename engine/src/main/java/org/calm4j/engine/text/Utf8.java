@@ -7,8 +7,7 @@ import java.nio.charset.StandardCharsets;
  * tokenizers expect; Java's own decoder takes an encoded surrogate for one error instead of three.
  */
 final class Utf8 {
-    private Utf8() {
-    }
+    private Utf8() {}
 
     static String decode(byte[] bytes, int length) {
         String text = new String(bytes, 0, length, StandardCharsets.UTF_8);
@@ -17,7 +16,7 @@ final class Utf8 {
 
     private static String decodeBroken(byte[] bytes, int length) {
         StringBuilder text = new StringBuilder();
-        for (int at = 0; at < length;) {
+        for (int at = 0; at < length; ) {
             int lead = bytes[at] & 0xff;
             int more = more(lead);
             int codePoint = lead & (more <= 0 ? 0x7F : 0x3F >> more);

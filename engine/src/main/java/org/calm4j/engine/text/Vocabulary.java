@@ -25,14 +25,16 @@ sealed interface Vocabulary permits Bpe, Vocabulary.WordLevel {
             throw model.unsupported("BPE, WordLevel");
         }
         Part vocab = model.get("vocab");
-        Object2IntOpenHashMap<String> ids = new Object2IntOpenHashMap<>(Math.max(16, vocab.json().size()));
+        Object2IntOpenHashMap<String> ids =
+                new Object2IntOpenHashMap<>(Math.max(16, vocab.json().size()));
         ids.defaultReturnValue(NONE);
         for (Map.Entry<String, JsonNode> entry : vocab.json().properties()) {
             if (!entry.getValue().isInt() || entry.getValue().intValue() < 0) {
                 throw vocab.error("gives \"" + entry.getKey() + "\" the id " + entry.getValue());
             }
             if (entry.getKey().length() > LONGEST_TOKEN) {
-                throw vocab.error("has a token of " + entry.getKey().length() + " characters; supported: up to " + LONGEST_TOKEN);
+                throw vocab.error(
+                        "has a token of " + entry.getKey().length() + " characters; supported: up to " + LONGEST_TOKEN);
             }
             ids.put(entry.getKey(), entry.getValue().intValue());
         }
@@ -40,7 +42,9 @@ sealed interface Vocabulary permits Bpe, Vocabulary.WordLevel {
             throw vocab.error("is missing");
         }
         String unknown = model.string("unk_token", null);
-        return type.equals("BPE") ? Bpe.of(model, ids, unknown) : new WordLevel(ids, unknown == null ? NONE : ids.getInt(unknown));
+        return type.equals("BPE")
+                ? Bpe.of(model, ids, unknown)
+                : new WordLevel(ids, unknown == null ? NONE : ids.getInt(unknown));
     }
 
     /** One token a word. */
@@ -49,7 +53,8 @@ sealed interface Vocabulary permits Bpe, Vocabulary.WordLevel {
         public void encode(String word, IntArrayList to) {
             int id = ids.getInt(word);
             if (id == NONE && unknown == NONE) {
-                throw CalmException.badInput("tokenizer", "\"" + word + "\" is not in the vocabulary, which has no unk_token");
+                throw CalmException.badInput(
+                        "tokenizer", "\"" + word + "\" is not in the vocabulary, which has no unk_token");
             }
             to.add(id == NONE ? unknown : id);
         }

@@ -10,8 +10,7 @@ import org.calm4j.engine.CalmException;
 public final class WordLevelTrainer {
     private static final int SPECIAL_TOKENS = 2;
 
-    private WordLevelTrainer() {
-    }
+    private WordLevelTrainer() {}
 
     /**
      * @param size tokens of the vocabulary at most, the unknown and the end-of-sequence token included
@@ -20,7 +19,8 @@ public final class WordLevelTrainer {
      */
     public static Tokenizer train(Iterable<String> texts, int size, long fewest, String unknown, String endOfSequence) {
         if (size <= SPECIAL_TOKENS) {
-            throw CalmException.usage("a vocabulary of words has at least " + (SPECIAL_TOKENS + 1) + " tokens, not " + size);
+            throw CalmException.usage(
+                    "a vocabulary of words has at least " + (SPECIAL_TOKENS + 1) + " tokens, not " + size);
         }
         Object2LongLinkedOpenHashMap<String> counts = new Object2LongLinkedOpenHashMap<>();
         for (String text : texts) {
@@ -31,9 +31,13 @@ public final class WordLevelTrainer {
             }
         }
         // The sort is stable, so equal counts keep the order of the texts.
-        List<String> words = counts.object2LongEntrySet().stream().filter(entry -> entry.getLongValue() >= fewest)
-                .sorted(Comparator.comparingLong((Map.Entry<String, Long> entry) -> entry.getValue()).reversed()).map(Map.Entry::getKey)
-                .limit(size - SPECIAL_TOKENS).toList();
+        List<String> words = counts.object2LongEntrySet().stream()
+                .filter(entry -> entry.getLongValue() >= fewest)
+                .sorted(Comparator.comparingLong((Map.Entry<String, Long> entry) -> entry.getValue())
+                        .reversed())
+                .map(Map.Entry::getKey)
+                .limit(size - SPECIAL_TOKENS)
+                .toList();
         if (words.isEmpty()) {
             throw CalmException.badInput("the texts", "no word occurs " + fewest + (fewest == 1 ? " time" : " times"));
         }

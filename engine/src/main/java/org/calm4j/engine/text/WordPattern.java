@@ -10,10 +10,14 @@ import it.unimi.dsi.fastutil.ints.IntArrayList;
 /** The regular expressions of the known families, scanned by hand: one pass, no backtracking. Each covers the whole text. */
 enum WordPattern implements TextPattern {
     GPT2("'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+", 0),
-    LLAMA3("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|"
-            + "\\s+(?!\\S)|\\s+", 3),
-    QWEN2("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|"
-            + "\\s+", 1);
+    LLAMA3(
+            "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|"
+                    + "\\s+(?!\\S)|\\s+",
+            3),
+    QWEN2(
+            "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|"
+                    + "\\s+",
+            1);
 
     private final String regex;
     /** Digits of a word at most; 0 for GPT-2's expression, which differs from the others in more than that. */
@@ -40,7 +44,7 @@ enum WordPattern implements TextPattern {
 
     @Override
     public void find(String text, IntArrayList matches, Allowance allowance) {
-        for (int at = 0; at < text.length();) {
+        for (int at = 0; at < text.length(); ) {
             int end = digits == 0 ? gpt2(text, at) : newer(text, at);
             matches.add(at);
             matches.add(end);

@@ -38,12 +38,13 @@ public final class Checkpoint {
      * @param settings those that decide what the steps compute
      * @param inputs digests of the files that settings name; null in checkpoints of earlier versions
      */
-    private record State(@JsonProperty("global_step") int step, @JsonProperty("num_tokens") long numTokens,
-            Map<String, Object> settings, Map<String, String> inputs) {
-    }
+    private record State(
+            @JsonProperty("global_step") int step,
+            @JsonProperty("num_tokens") long numTokens,
+            Map<String, Object> settings,
+            Map<String, String> inputs) {}
 
-    private Checkpoint() {
-    }
+    private Checkpoint() {}
 
     static boolean isNamed(Path file) {
         return NAME.matcher(file.getFileName().toString()).matches();
@@ -52,7 +53,9 @@ public final class Checkpoint {
     /** The folders of an output that are checkpoints. */
     public static List<Path> all(Path output) {
         try (Stream<Path> files = Files.list(output)) {
-            return files.filter(file -> isNamed(file) && Files.isDirectory(file, LinkOption.NOFOLLOW_LINKS)).sorted().toList();
+            return files.filter(file -> isNamed(file) && Files.isDirectory(file, LinkOption.NOFOLLOW_LINKS))
+                    .sorted()
+                    .toList();
         } catch (IOException e) {
             throw CalmException.failed(output + ": " + e.getMessage(), e);
         }
@@ -68,7 +71,9 @@ public final class Checkpoint {
         try (Stream<Path> files = Files.list(output)) {
             for (Path file : (Iterable<Path>) files::iterator) {
                 Matcher matcher = NAME.matcher(file.getFileName().toString());
-                if (matcher.matches() && Integer.parseInt(matcher.group(1)) > newestStep && Files.exists(file.resolve(STATE))) {
+                if (matcher.matches()
+                        && Integer.parseInt(matcher.group(1)) > newestStep
+                        && Files.exists(file.resolve(STATE))) {
                     newest = file;
                     newestStep = Integer.parseInt(matcher.group(1));
                 }
@@ -79,7 +84,13 @@ public final class Checkpoint {
         return newest;
     }
 
-    static void save(Path output, int step, Trainer trainer, Map<String, Object> settings, Map<String, String> inputs, ModelWriter writer) {
+    static void save(
+            Path output,
+            int step,
+            Trainer trainer,
+            Map<String, Object> settings,
+            Map<String, String> inputs,
+            ModelWriter writer) {
         AtomicFile.folder(output.resolve("checkpoint-" + step), folder -> {
             // Rounded weights would not go on with the same bits.
             writer.write(folder, trainer.backend().computeType());
@@ -102,21 +113,36 @@ public final class Checkpoint {
      *
      * @throws CalmException bad input: the checkpoint was made with other settings or other files, or is broken
      */
-    static int load(Path checkpoint, Trainer trainer, Map<String, Object> settings, Map<String, String> inputs, String weightsFile) {
+    static int load(
+            Path checkpoint,
+            Trainer trainer,
+            Map<String, Object> settings,
+            Map<String, String> inputs,
+            String weightsFile) {
         Path file = checkpoint.resolve(STATE);
         State state = Json.read(file, State.class);
         if (state.settings() == null) {
-            throw CalmException.badInput(file, "is of another program: settings is missing; start anew in another --output");
+            throw CalmException.badInput(
+                    file, "is of another program: settings is missing; start anew in another --output");
         }
-        Set<String> files = state.inputs() == null ? Set.of() : new TreeSet<>(state.inputs().keySet());
+        Set<String> files =
+                state.inputs() == null ? Set.of() : new TreeSet<>(state.inputs().keySet());
         Set<String> keys = new TreeSet<>(settings.keySet());
         keys.addAll(state.settings().keySet());
         for (String key : files) {
-            if (inputs.containsKey(key) && !inputs.get(key).equals(state.inputs().get(key))) {
+            if (inputs.containsKey(key)
+                    && !inputs.get(key).equals(state.inputs().get(key))) {
                 Object then = state.settings().get(key);
-                boolean renamed = settings.get(key) != null && then != null && !String.valueOf(settings.get(key)).equals(String.valueOf(then));
-                throw CalmException.badInput(file, "made with " + key + " " + then + (renamed ? ", now it is " + settings.get(key) + " with other content"
-                        : ", whose content has changed since") + "; resume with the same files, or start anew in another --output");
+                boolean renamed = settings.get(key) != null
+                        && then != null
+                        && !String.valueOf(settings.get(key)).equals(String.valueOf(then));
+                throw CalmException.badInput(
+                        file,
+                        "made with " + key + " " + then
+                                + (renamed
+                                        ? ", now it is " + settings.get(key) + " with other content"
+                                        : ", whose content has changed since")
+                                + "; resume with the same files, or start anew in another --output");
             }
         }
         // What a file is called does not matter where its content is known.
@@ -125,8 +151,10 @@ public final class Checkpoint {
             Object now = settings.get(key);
             Object then = state.settings().get(key);
             if (!Objects.equals(String.valueOf(now), String.valueOf(then))) {
-                throw CalmException.badInput(file, "made with " + key + " " + then + ", now it is " + now
-                        + "; resume with the same settings, or start anew in another --output");
+                throw CalmException.badInput(
+                        file,
+                        "made with " + key + " " + then + ", now it is " + now
+                                + "; resume with the same settings, or start anew in another --output");
             }
         }
         fill(trainer.trained().weights(), "", checkpoint.resolve(weightsFile), trainer);
@@ -150,8 +178,11 @@ public final class Checkpoint {
         } catch (CalmException e) {
             what = e.getMessage();
         }
-        return new CalmException(CalmException.Kind.BAD_INPUT, what + "\nThe checkpoint is damaged: remove the folder "
-                + checkpoint.getFileName() + ", and --resume goes on from the one before it, or from the start.", null);
+        return new CalmException(
+                CalmException.Kind.BAD_INPUT,
+                what + "\nThe checkpoint is damaged: remove the folder " + checkpoint.getFileName()
+                        + ", and --resume goes on from the one before it, or from the start.",
+                null);
     }
 
     private static void fill(Block block, String prefix, Path file, Trainer trainer) {
@@ -159,7 +190,8 @@ public final class Checkpoint {
             for (Tensor to : block.tensors()) {
                 Tensor from = tensors.tensors().get(prefix + to.name());
                 if (from == null || from.size() != to.size()) {
-                    throw CalmException.badInput(file, "tensor " + prefix + to.name() + " is missing or has another size");
+                    throw CalmException.badInput(
+                            file, "tensor " + prefix + to.name() + " is missing or has another size");
                 }
                 trainer.backend().copy(to, from);
             }

@@ -59,7 +59,9 @@ public sealed interface Example {
 
         @Override
         public int scored() {
-            return learnt == null ? tokens.length - from : learnt.get(from, tokens.length).cardinality();
+            return learnt == null
+                    ? tokens.length - from
+                    : learnt.get(from, tokens.length).cardinality();
         }
 
         @Override

@@ -33,10 +33,16 @@ public record MemoryPlan(long frozen, long trained, long gradients, long moments
      * @param lora null where all weights are trained
      * @param keepsRounded whether products round their operands to BF16
      */
-    public static MemoryPlan of(ModelConfig config, DType stored, Lora.Settings lora, boolean keepsRounded, Activations.Purpose purpose,
+    public static MemoryPlan of(
+            ModelConfig config,
+            DType stored,
+            Lora.Settings lora,
+            boolean keepsRounded,
+            Activations.Purpose purpose,
             Activations.Capacity capacity) {
         long activations = Activations.bytes(config, DType.F32, purpose, capacity);
-        return lora == null ? of(0, Parameters.bytes(config, DType.F32), keepsRounded, activations)
+        return lora == null
+                ? of(0, Parameters.bytes(config, DType.F32), keepsRounded, activations)
                 : of(Parameters.bytes(config, stored), Lora.bytes(config, lora, DType.F32), keepsRounded, activations);
     }
 
@@ -49,9 +55,11 @@ public record MemoryPlan(long frozen, long trained, long gradients, long moments
     public String toString() {
         double unit = total() < 1e9 ? 1e6 : 1e9;
         String name = unit == 1e6 ? " MB" : " GB";
-        return "memory: " + (frozen == 0 ? "" : in(unit, frozen) + name + " frozen weights, ") + in(unit, trained) + name + " trained weights, "
+        return "memory: " + (frozen == 0 ? "" : in(unit, frozen) + name + " frozen weights, ") + in(unit, trained)
+                + name + " trained weights, "
                 + in(unit, gradients) + " gradients, " + in(unit, moments) + " moments, "
-                + (rounded == 0 ? "" : in(unit, rounded) + " rounded copies, ") + in(unit, activations) + " activations; "
+                + (rounded == 0 ? "" : in(unit, rounded) + " rounded copies, ") + in(unit, activations)
+                + " activations; "
                 + in(unit, total()) + name + " in all, and about " + in(1e9, WORKING) + " GB for what runs";
     }
 

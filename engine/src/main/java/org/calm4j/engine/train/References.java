@@ -10,8 +10,7 @@ import org.calm4j.engine.model.Scorer;
 
 /** The reference model's log-probabilities of preference pairs, computed once, before training changes the model; no dropout. */
 public final class References {
-    private References() {
-    }
+    private References() {}
 
     /**
      * One entry per line.
@@ -20,15 +19,19 @@ public final class References {
      * @param taken marks of the lines that training will take; null for all; the others' entries are null
      */
     public static List<Trainer.Reference> of(CausalLm model, List<? extends Example> lines, boolean[] taken) {
-        return of(model, lines, taken, done -> { });
+        return of(model, lines, taken, done -> {});
     }
 
     /** @param done is told how many pairs are done */
-    public static List<Trainer.Reference> of(CausalLm model, List<? extends Example> lines, boolean[] taken, IntConsumer done) {
+    public static List<Trainer.Reference> of(
+            CausalLm model, List<? extends Example> lines, boolean[] taken, IntConsumer done) {
         List<Scorer.Item> items = new ArrayList<>();
         for (int i = 0; i < lines.size(); i++) {
             if (taken == null || taken[i]) {
-                lines.get(i).preferences().forEach(pair -> items.add(new Scorer.Item(pair.prompt(), List.of(pair.chosen(), pair.rejected()))));
+                lines.get(i)
+                        .preferences()
+                        .forEach(pair ->
+                                items.add(new Scorer.Item(pair.prompt(), List.of(pair.chosen(), pair.rejected()))));
             }
         }
         Iterator<List<double[]>> scores = new Scorer(model).score(items, done).iterator();

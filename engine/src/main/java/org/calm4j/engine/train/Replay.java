@@ -19,9 +19,11 @@ public record Replay(List<List<Example.Document>> sources, List<Double> shares) 
     public Replay {
         sources = List.copyOf(sources);
         shares = List.copyOf(shares);
-        if (sources.size() != shares.size() || shares.stream().anyMatch(share -> !(share > 0) || share.isInfinite())
+        if (sources.size() != shares.size()
+                || shares.stream().anyMatch(share -> !(share > 0) || share.isInfinite())
                 || sources.stream().anyMatch(List::isEmpty)) {
-            throw CalmException.usage("replay needs one share above 0 for each source, and sources with a document at least");
+            throw CalmException.usage(
+                    "replay needs one share above 0 for each source, and sources with a document at least");
         }
     }
 
@@ -45,7 +47,11 @@ public record Replay(List<List<Example.Document>> sources, List<Double> shares) 
         Order(int batchSize, boolean shuffle, long seed) {
             this.batchSize = batchSize;
             for (int source = 0; source < sources.size(); source++) {
-                orders.add(new DataOrder(sources.get(source).size(), batchSize, shuffle, source == 0 ? seed : CounterRandom.seed(seed, source)));
+                orders.add(new DataOrder(
+                        sources.get(source).size(),
+                        batchSize,
+                        shuffle,
+                        source == 0 ? seed : CounterRandom.seed(seed, source)));
             }
         }
 

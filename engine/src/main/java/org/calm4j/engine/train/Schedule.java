@@ -11,7 +11,9 @@ import java.util.Locale;
  */
 public record Schedule(Kind kind, double peak, double minimumRate, int warmupSteps, int totalSteps) {
     public enum Kind {
-        CONSTANT, LINEAR, COSINE;
+        CONSTANT,
+        LINEAR,
+        COSINE;
 
         @Override
         @JsonValue
@@ -26,11 +28,12 @@ public record Schedule(Kind kind, double peak, double minimumRate, int warmupSte
             return peak * step / warmupSteps;
         }
         double progress = Math.min(1, (double) (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps));
-        double shape = switch (kind) {
-            case CONSTANT -> 1;
-            case LINEAR -> 1 - progress;
-            case COSINE -> 0.5 * (1 + Math.cos(Math.PI * progress));
-        };
+        double shape =
+                switch (kind) {
+                    case CONSTANT -> 1;
+                    case LINEAR -> 1 - progress;
+                    case COSINE -> 0.5 * (1 + Math.cos(Math.PI * progress));
+                };
         return peak * (kind == Kind.CONSTANT ? 1 : minimumRate + (1 - minimumRate) * shape);
     }
 }

@@ -19,13 +19,30 @@ import com.fasterxml.jackson.annotation.JsonUnwrapped;
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 @JsonPropertyOrder({"step", "epoch", "loss", "grad_norm", "learning_rate", "num_tokens", "tokens_per_second"})
-public record StepLog(int step, double epoch, double loss, @JsonProperty("grad_norm") double gradNorm,
-        @JsonProperty("learning_rate") double learningRate, @JsonProperty("num_tokens") long numTokens,
-        @JsonProperty("tokens_per_second") double tokensPerSecond, @JsonProperty("replay_loss") Double replayLoss,
-        @JsonProperty("eval_loss") Double evalLoss, @JsonUnwrapped Preference preference) {
+public record StepLog(
+        int step,
+        double epoch,
+        double loss,
+        @JsonProperty("grad_norm") double gradNorm,
+        @JsonProperty("learning_rate") double learningRate,
+        @JsonProperty("num_tokens") long numTokens,
+        @JsonProperty("tokens_per_second") double tokensPerSecond,
+        @JsonProperty("replay_loss") Double replayLoss,
+        @JsonProperty("eval_loss") Double evalLoss,
+        @JsonUnwrapped Preference preference) {
 
     StepLog withEvalLoss(double loss) {
-        return new StepLog(step, epoch, this.loss, gradNorm, learningRate, numTokens, tokensPerSecond, replayLoss, loss, preference);
+        return new StepLog(
+                step,
+                epoch,
+                this.loss,
+                gradNorm,
+                learningRate,
+                numTokens,
+                tokensPerSecond,
+                replayLoss,
+                loss,
+                preference);
     }
 
     /**
@@ -35,9 +52,12 @@ public record StepLog(int step, double epoch, double loss, @JsonProperty("grad_n
      *     with one language
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
-    public record Preference(@JsonProperty("rewards/chosen") double rewardsChosen, @JsonProperty("rewards/rejected") double rewardsRejected,
-            @JsonProperty("rewards/margins") double margins, @JsonProperty("rewards/accuracies") double accuracies,
-            @JsonProperty("logps/chosen") double logpsChosen, @JsonProperty("logps/rejected") double logpsRejected,
-            Double consistency) {
-    }
+    public record Preference(
+            @JsonProperty("rewards/chosen") double rewardsChosen,
+            @JsonProperty("rewards/rejected") double rewardsRejected,
+            @JsonProperty("rewards/margins") double margins,
+            @JsonProperty("rewards/accuracies") double accuracies,
+            @JsonProperty("logps/chosen") double logpsChosen,
+            @JsonProperty("logps/rejected") double logpsRejected,
+            Double consistency) {}
 }

@@ -17,15 +17,51 @@ import org.calm4j.engine.op.AdamW;
  * @param replayBatchSize documents that every step adds; 0 without
  * @param seed of the data order and of dropout
  */
-public record TrainSettings(int batchSize, int microBatchSize, boolean shuffle, Schedule schedule, AdamW adamW, double weightDecay,
-        double maxGradNorm, PreferenceLoss preferenceLoss, ConsistencyLoss consistencyLoss, double beta, int replayBatchSize, double replayWeight,
-        boolean gradientCheckpointing, long seed) {
+public record TrainSettings(
+        int batchSize,
+        int microBatchSize,
+        boolean shuffle,
+        Schedule schedule,
+        AdamW adamW,
+        double weightDecay,
+        double maxGradNorm,
+        PreferenceLoss preferenceLoss,
+        ConsistencyLoss consistencyLoss,
+        double beta,
+        int replayBatchSize,
+        double replayWeight,
+        boolean gradientCheckpointing,
+        long seed) {
 
     /** Without pairs in two languages. */
-    public TrainSettings(int batchSize, int microBatchSize, boolean shuffle, Schedule schedule, AdamW adamW, double weightDecay,
-            double maxGradNorm, PreferenceLoss preferenceLoss, double beta, int replayBatchSize, double replayWeight,
-            boolean gradientCheckpointing, long seed) {
-        this(batchSize, microBatchSize, shuffle, schedule, adamW, weightDecay, maxGradNorm, preferenceLoss, null, beta, replayBatchSize,
-                replayWeight, gradientCheckpointing, seed);
+    public TrainSettings(
+            int batchSize,
+            int microBatchSize,
+            boolean shuffle,
+            Schedule schedule,
+            AdamW adamW,
+            double weightDecay,
+            double maxGradNorm,
+            PreferenceLoss preferenceLoss,
+            double beta,
+            int replayBatchSize,
+            double replayWeight,
+            boolean gradientCheckpointing,
+            long seed) {
+        this(
+                batchSize,
+                microBatchSize,
+                shuffle,
+                schedule,
+                adamW,
+                weightDecay,
+                maxGradNorm,
+                preferenceLoss,
+                null,
+                beta,
+                replayBatchSize,
+                replayWeight,
+                gradientCheckpointing,
+                seed);
     }
 }

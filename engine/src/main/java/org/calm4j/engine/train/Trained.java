@@ -67,8 +67,19 @@ final class Trained implements AutoCloseable {
 
     /** @param step counted from 1 */
     void update(TrainSettings settings, double learningRate, double gradScale, int step) {
-        double[] decay = tensors.stream().mapToDouble(w -> w.rank() >= 2 ? settings.weightDecay() : 0).toArray();
-        backend.adamW(tensors, firstMoments, secondMoments, gradientTensors, settings.adamW(), learningRate, decay, gradScale, step);
+        double[] decay = tensors.stream()
+                .mapToDouble(w -> w.rank() >= 2 ? settings.weightDecay() : 0)
+                .toArray();
+        backend.adamW(
+                tensors,
+                firstMoments,
+                secondMoments,
+                gradientTensors,
+                settings.adamW(),
+                learningRate,
+                decay,
+                gradScale,
+                step);
     }
 
     @Override

@@ -27,8 +27,7 @@ public final class Trainer implements AutoCloseable {
      *
      * @param second those of the second language; null with one
      */
-    public record Reference(double chosen, double rejected, Reference second) {
-    }
+    public record Reference(double chosen, double rejected, Reference second) {}
 
     /**
      * Lines that are scored now and then and never trained on.
@@ -45,8 +44,7 @@ public final class Trainer implements AutoCloseable {
      * @param line its number in the data; -1 for a replayed document
      * @param factor of its loss in the step's loss
      */
-    private record Slot(Example example, int line, double factor) {
-    }
+    private record Slot(Example example, int line, double factor) {}
 
     private final CausalLm model;
     private final TrainSettings settings;
@@ -81,12 +79,22 @@ public final class Trainer implements AutoCloseable {
      * @param replay where {@code replayBatchSize} documents a step come from
      * @param reference one per line where lines are pairs; null entries for lines that no step takes; empty otherwise
      */
-    public Trainer(CausalLm model, TrainSettings settings, List<? extends Example> lines, Replay replay, List<Reference> reference) {
+    public Trainer(
+            CausalLm model,
+            TrainSettings settings,
+            List<? extends Example> lines,
+            Replay replay,
+            List<Reference> reference) {
         this(model, settings, lines, replay, reference, Held.NONE);
     }
 
     /** @param held what {@link #heldLoss} scores */
-    public Trainer(CausalLm model, TrainSettings settings, List<? extends Example> lines, Replay replay, List<Reference> reference,
+    public Trainer(
+            CausalLm model,
+            TrainSettings settings,
+            List<? extends Example> lines,
+            Replay replay,
+            List<Reference> reference,
             Held held) {
         this.held = held;
         this.model = model;
@@ -94,19 +102,25 @@ public final class Trainer implements AutoCloseable {
         this.lines = lines;
         this.replay = replay;
         this.reference = reference;
-        lineOrder = new DataOrder(lines.size(), settings.batchSize(), settings.shuffle(), CounterRandom.seed(settings.seed(), "data"));
-        replayOrder = replay.new Order(settings.replayBatchSize(), settings.shuffle(), CounterRandom.seed(settings.seed(), "replay"));
+        lineOrder = new DataOrder(
+                lines.size(), settings.batchSize(), settings.shuffle(), CounterRandom.seed(settings.seed(), "data"));
+        replayOrder = replay
+        .new Order(settings.replayBatchSize(), settings.shuffle(), CounterRandom.seed(settings.seed(), "replay"));
         Activations.Capacity capacity = capacity();
         if (capacity.positions() > model.config().maxPositions()) {
-            throw CalmException.badInput("the longest training sequence has " + capacity.positions() + " tokens",
+            throw CalmException.badInput(
+                    "the longest training sequence has " + capacity.positions() + " tokens",
                     "the model's max_position_embeddings is " + model.config().maxPositions());
         }
         microBatchRows = capacity.rows();
         logProbs = new double[capacity.scored()];
         coefficients = new double[capacity.scored()];
         trained = new Trained(model);
-        activations = new Activations(model.backend(), model.config(),
-                settings.gradientCheckpointing() ? Activations.Purpose.CHECKPOINTING : Activations.Purpose.TRAINING, capacity);
+        activations = new Activations(
+                model.backend(),
+                model.config(),
+                settings.gradientCheckpointing() ? Activations.Purpose.CHECKPOINTING : Activations.Purpose.TRAINING,
+                capacity);
     }
 
     private Activations.Capacity capacity() {
@@ -118,27 +132,43 @@ public final class Trainer implements AutoCloseable {
         if (settings.microBatchSize() > 0) {
             rows = sumOfLargest(all.stream().map(Example::rows), settings.microBatchSize());
         } else {
-            rows = Math.max(longestExample, Math.min(rows, sumOfLargest(lines.stream().map(Example::rows), settings.batchSize())
-                    + sumOfLargest(replay.documents().stream().map(Example::rows), settings.replayBatchSize())));
+            rows = Math.max(
+                    longestExample,
+                    Math.min(
+                            rows,
+                            sumOfLargest(lines.stream().map(Example::rows), settings.batchSize())
+                                    + sumOfLargest(
+                                            replay.documents().stream().map(Example::rows),
+                                            settings.replayBatchSize())));
         }
         // A pair's prompt row scores two targets, and rows of a prompt may score none.
-        int pairsInLine = lines.stream().mapToInt(line -> line.preferences().size()).max().orElse(0);
+        int pairsInLine =
+                lines.stream().mapToInt(line -> line.preferences().size()).max().orElse(0);
         int pairsAtMost = Math.min(rows, pairsInLine * settings.batchSize());
-        int scored = Math.max(rows + pairsAtMost, all.stream().mapToInt(Example::scored).max().orElse(0));
+        int scored = Math.max(
+                rows + pairsAtMost, all.stream().mapToInt(Example::scored).max().orElse(0));
         int longest = all.stream().mapToInt(Example::longest).max().orElse(0);
         return new Activations.Capacity(rows, scored, longest, 0, model.loraRank());
     }
 
     private static int sumOfLargest(Stream<Integer> sizes, int count) {
-        return sizes.sorted(Collections.reverseOrder()).limit(count).mapToInt(Integer::intValue).sum();
+        return sizes.sorted(Collections.reverseOrder())
+                .limit(count)
+                .mapToInt(Integer::intValue)
+                .sum();
     }
 
     /** What this training takes. */
     public MemoryPlan memory() {
-        long weights = model.parameters().tensors().stream().mapToLong(Tensor::bytes).sum();
+        long weights =
+                model.parameters().tensors().stream().mapToLong(Tensor::bytes).sum();
         long own = trained.weights().bytes();
-        Activations.Purpose purpose = settings.gradientCheckpointing() ? Activations.Purpose.CHECKPOINTING : Activations.Purpose.TRAINING;
-        return MemoryPlan.of(model.lora() == null ? 0 : weights, own, backend().keepsRounded(),
+        Activations.Purpose purpose =
+                settings.gradientCheckpointing() ? Activations.Purpose.CHECKPOINTING : Activations.Purpose.TRAINING;
+        return MemoryPlan.of(
+                model.lora() == null ? 0 : weights,
+                own,
+                backend().keepsRounded(),
                 Activations.bytes(model.config(), backend().computeType(), purpose, activations.capacity()));
     }
 
@@ -148,7 +178,8 @@ public final class Trainer implements AutoCloseable {
 
     /** Lines that the steps before {@code steps} take, as marks by line number. */
     public static boolean[] linesOfSteps(int lines, TrainSettings settings, int steps) {
-        DataOrder order = new DataOrder(lines, settings.batchSize(), settings.shuffle(), CounterRandom.seed(settings.seed(), "data"));
+        DataOrder order = new DataOrder(
+                lines, settings.batchSize(), settings.shuffle(), CounterRandom.seed(settings.seed(), "data"));
         boolean[] taken = new boolean[lines];
         for (int step = 0; step < Math.min(steps, order.stepsPerEpoch()); step++) {
             for (int line : order.batch(step)) {
@@ -181,15 +212,28 @@ public final class Trainer implements AutoCloseable {
         double norm = trained.gradientNorm();
         if (!Double.isFinite(norm) || !Double.isFinite(loss)) {
             CalmException broken = model.notFinite();
-            throw broken.kind() == CalmException.Kind.BAD_INPUT ? broken : CalmException.failed("step " + (step + 1) + ": loss " + loss + ", gradient norm " + norm
-                    + " — training has diverged; try a lower --learning-rate or --max-grad-norm", null);
+            throw broken.kind() == CalmException.Kind.BAD_INPUT
+                    ? broken
+                    : CalmException.failed(
+                            "step " + (step + 1) + ": loss " + loss + ", gradient norm " + norm
+                                    + " — training has diverged; try a lower --learning-rate or --max-grad-norm",
+                            null);
         }
         double clip = settings.maxGradNorm() > 0 ? Math.min(1, settings.maxGradNorm() / (norm + CLIP_EPSILON)) : 1;
         double learningRate = settings.schedule().learningRate(step);
         trained.update(settings, learningRate, clip, step + 1);
         double seconds = (System.nanoTime() - start) * 1e-9;
-        return new StepLog(step + 1, (step + 1.0) / stepsPerEpoch(), loss, norm, learningRate, numTokens,
-                (numTokens - before) / seconds, settings.replayBatchSize() > 0 ? replayLoss : null, null, preference());
+        return new StepLog(
+                step + 1,
+                (step + 1.0) / stepsPerEpoch(),
+                loss,
+                norm,
+                learningRate,
+                numTokens,
+                (numTokens - before) / seconds,
+                settings.replayBatchSize() > 0 ? replayLoss : null,
+                null,
+                preference());
     }
 
     /** Mean loss over the held lines, without dropout, without training on them. */
@@ -197,10 +241,13 @@ public final class Trainer implements AutoCloseable {
         clearSums();
         List<Slot> slots = new ArrayList<>();
         for (int line = 0; line < held.lines().size(); line++) {
-            slots.add(new Slot(held.lines().get(line), line, held.lines().get(line).weight() / held.lines().size()));
+            slots.add(new Slot(
+                    held.lines().get(line),
+                    line,
+                    held.lines().get(line).weight() / held.lines().size()));
         }
         long before = numTokens;
-        for (int first = 0; first < slots.size();) {
+        for (int first = 0; first < slots.size(); ) {
             int end = pack(slots, first);
             model.forward(activations, batch, null);
             activations.readLogProbs(logProbs);
@@ -232,7 +279,8 @@ public final class Trainer implements AutoCloseable {
         }
         if (settings.replayBatchSize() > 0) {
             for (Example.Document example : replayOrder.documents(step)) {
-                slots.add(new Slot(example, -1, example.weight() * settings.replayWeight() / settings.replayBatchSize()));
+                slots.add(
+                        new Slot(example, -1, example.weight() * settings.replayWeight() / settings.replayBatchSize()));
             }
         }
         return slots;
@@ -245,7 +293,9 @@ public final class Trainer implements AutoCloseable {
         int most = settings.microBatchSize() > 0 ? settings.microBatchSize() : Integer.MAX_VALUE;
         while (end < slots.size() && end - first < most) {
             Example example = slots.get(end).example();
-            if (end > first && (batch.rows() + example.rows() > microBatchRows || batch.scored() + example.scored() > logProbs.length)) {
+            if (end > first
+                    && (batch.rows() + example.rows() > microBatchRows
+                            || batch.scored() + example.scored() > logProbs.length)) {
                 break;
             }
             example.pack(batch);
@@ -300,7 +350,12 @@ public final class Trainer implements AutoCloseable {
     }
 
     private PreferenceLoss.Pair pair(Example.Preference example, Reference start, int sequence) {
-        return new PreferenceLoss.Pair(sum(sequence), sum(sequence + 1), start.chosen(), start.rejected(), example.chosen().length,
+        return new PreferenceLoss.Pair(
+                sum(sequence),
+                sum(sequence + 1),
+                start.chosen(),
+                start.rejected(),
+                example.chosen().length,
                 example.rejected().length);
     }
 
@@ -332,8 +387,13 @@ public final class Trainer implements AutoCloseable {
         if (pairs == 0) {
             return null;
         }
-        return new StepLog.Preference(rewardsChosen / pairs, rewardsRejected / pairs, (rewardsChosen - rewardsRejected) / pairs,
-                accuracies / pairs, logpsChosen / pairs, logpsRejected / pairs,
+        return new StepLog.Preference(
+                rewardsChosen / pairs,
+                rewardsRejected / pairs,
+                (rewardsChosen - rewardsRejected) / pairs,
+                accuracies / pairs,
+                logpsChosen / pairs,
+                logpsRejected / pairs,
                 twoLanguages == 0 ? null : (double) consistent / twoLanguages);
     }
 

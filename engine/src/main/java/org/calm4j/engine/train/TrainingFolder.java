@@ -20,8 +20,7 @@ public final class TrainingFolder {
     static final String CONFIG = "train_config.json";
     private static final Set<String> COMMANDS = Set.of("dpo", "sft", "pretrain", "grpo");
 
-    private TrainingFolder() {
-    }
+    private TrainingFolder() {}
 
     /**
      * Locks a folder for a training, made where there is none.
@@ -55,9 +54,14 @@ public final class TrainingFolder {
     private static List<Path> written(Path output) {
         try (Stream<Path> files = Files.list(output)) {
             return files.filter(file -> {
-                String name = file.getFileName().toString();
-                return name.equals(METRICS) || name.equals(CONFIG) || Checkpoint.isNamed(file) || ModelFolder.isSaved(name);
-            }).sorted().toList();
+                        String name = file.getFileName().toString();
+                        return name.equals(METRICS)
+                                || name.equals(CONFIG)
+                                || Checkpoint.isNamed(file)
+                                || ModelFolder.isSaved(name);
+                    })
+                    .sorted()
+                    .toList();
         } catch (IOException e) {
             throw CalmException.unreadable(output, e);
         }
@@ -70,6 +74,8 @@ public final class TrainingFolder {
             return false;
         }
         JsonNode settings = Json.read(config, JsonNode.class);
-        return COMMANDS.contains(settings.path("command").asText()) && settings.path("steps").isInt() && settings.path("seed").isNumber();
+        return COMMANDS.contains(settings.path("command").asText())
+                && settings.path("steps").isInt()
+                && settings.path("seed").isNumber();
     }
 }

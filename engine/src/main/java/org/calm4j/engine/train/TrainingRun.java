@@ -27,14 +27,24 @@ import org.calm4j.engine.io.Jsonl;
  * @param evalSteps steps between losses of the trainer's held lines; 0 for none
  * @param loggingSteps steps between lines of metrics.jsonl; the last step and those with a loss of held lines have one anyway
  */
-public record TrainingRun(Path output, String weightsFile, Map<String, Object> settings, Map<String, String> inputs,
-        Map<String, Object> others, int steps, int saveSteps, int evalSteps, int loggingSteps, boolean resume) {
+public record TrainingRun(
+        Path output,
+        String weightsFile,
+        Map<String, Object> settings,
+        Map<String, String> inputs,
+        Map<String, Object> others,
+        int steps,
+        int saveSteps,
+        int evalSteps,
+        int loggingSteps,
+        boolean resume) {
     private static final String METRICS = TrainingFolder.METRICS;
 
     /** Takes the steps that are still to take, then writes the model into the output folder. */
     public void run(Trainer trainer, ModelWriter writer, Consumer<StepLog> listener) {
         int first = prepare(trainer);
-        try (Writer metrics = Files.newBufferedWriter(output.resolve(METRICS), StandardOpenOption.CREATE, StandardOpenOption.APPEND)) {
+        try (Writer metrics = Files.newBufferedWriter(
+                output.resolve(METRICS), StandardOpenOption.CREATE, StandardOpenOption.APPEND)) {
             for (int step = first; step < steps; step++) {
                 StepLog log = trainer.step(step);
                 boolean evaluates = evalSteps > 0 && log.step() % evalSteps == 0;
@@ -61,7 +71,8 @@ public record TrainingRun(Path output, String weightsFile, Map<String, Object> s
     private int prepare(Trainer trainer) {
         Path checkpoint = Checkpoint.newest(output);
         if (checkpoint != null && !resume) {
-            throw CalmException.badInput(output, "has checkpoints of an earlier run; go on with --resume, or choose another --output");
+            throw CalmException.badInput(
+                    output, "has checkpoints of an earlier run; go on with --resume, or choose another --output");
         }
         int taken = checkpoint == null ? 0 : Checkpoint.load(checkpoint, trainer, settings, inputs, weightsFile);
         Map<String, Object> inForce = new LinkedHashMap<>(settings);
@@ -70,7 +81,9 @@ public record TrainingRun(Path output, String weightsFile, Map<String, Object> s
         Path metrics = output.resolve(METRICS);
         if (Files.exists(metrics)) {
             // Steps behind the checkpoint are taken again.
-            List<Map<String, Object>> kept = Jsonl.readMaps(metrics).stream().filter(line -> step(line) <= taken).toList();
+            List<Map<String, Object>> kept = Jsonl.readMaps(metrics).stream()
+                    .filter(line -> step(line) <= taken)
+                    .toList();
             Jsonl.write(metrics, kept);
         }
         return taken;

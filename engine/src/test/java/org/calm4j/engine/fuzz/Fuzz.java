@@ -29,6 +29,7 @@ public record Fuzz(String name, Path file, Mutator.Kind kind, Action read) {
     private static final long SECONDS = Long.getLong("calm4j.fuzz.seconds", 20);
     /** On the heap, by all threads, of one file. */
     private static final long BYTES = 1L << 30;
+
     private static final int LONGEST_MESSAGE = 300;
     /** Words of the program, not of its user. */
     private static final Pattern OURS = Pattern.compile(
@@ -78,7 +79,9 @@ public record Fuzz(String name, Path file, Mutator.Kind kind, Action read) {
 
     /** What a message may look like. */
     public static void check(String message) {
-        boolean unfit = message.length() > LONGEST_MESSAGE || message.lines().count() > 3 || OURS.matcher(message).find()
+        boolean unfit = message.length() > LONGEST_MESSAGE
+                || message.lines().count() > 3
+                || OURS.matcher(message).find()
                 || message.codePoints().anyMatch(c -> c != '\n' && Character.isISOControl(c));
         if (message.isBlank() || unfit) {
             throw new AssertionError("a message for nobody: " + message);
@@ -106,9 +109,9 @@ public record Fuzz(String name, Path file, Mutator.Kind kind, Action read) {
         readOnce(files, harm);
         Files.delete(file);
         Files.write(file, honest);
-        System.out.printf("%s: seed %d, %d files, %d read, %d refused, slowest %d ms, %d did harm%n", name, SEED, files, read,
-                files - read, slowest / 1_000_000,
-                harm.size());
+        System.out.printf(
+                "%s: seed %d, %d files, %d read, %d refused, slowest %d ms, %d did harm%n",
+                name, SEED, files, read, files - read, slowest / 1_000_000, harm.size());
         if (!harm.isEmpty()) {
             throw new AssertionError(name + ": " + String.join("\n", harm));
         }

@@ -13,8 +13,8 @@ import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.generate.SamplingDefaults;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Safetensors;
-import org.calm4j.engine.io.StoredType;
 import org.calm4j.engine.io.Shards;
+import org.calm4j.engine.io.StoredType;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.Lora;
 import org.calm4j.engine.model.ModelFolder;
@@ -56,6 +56,7 @@ final class HostileModelFilesTest {
             "merges":["a b",["Ġ","a"],"a a","aa b"]}}""";
 
     private final Backend backend = new SimdBackend(1);
+
     @TempDir
     private Path folder;
 
@@ -68,20 +69,30 @@ final class HostileModelFilesTest {
                 }
             }
         }
-        int vocabulary = Json.read(folder.resolve("config.json"), ObjectNode.class).get("vocab_size").asInt();
+        int vocabulary = Json.read(folder.resolve("config.json"), ObjectNode.class)
+                .get("vocab_size")
+                .asInt();
         List<String> words = new ArrayList<>();
         for (int i = 2; i < vocabulary; i++) {
             words.add("w" + i);
         }
         Tokenizer.wordLevel(words, "<unk>", "</s>").save(folder);
         ObjectNode config = Json.read(folder.resolve("tokenizer_config.json"), ObjectNode.class);
-        config.put("chat_template", TEMPLATE).putObject("bos_token").put("content", "<s>").put("lstrip", false);
+        config.put("chat_template", TEMPLATE)
+                .putObject("bos_token")
+                .put("content", "<s>")
+                .put("lstrip", false);
         Json.write(folder.resolve("tokenizer_config.json"), config);
-        Json.write(folder.resolve("special_tokens_map.json"), Json.mapper().createObjectNode().put("unk_token", "<unk>")
-                .set("eos_token", Json.mapper().createObjectNode().put("content", "</s>")));
-        Files.writeString(folder.resolve("generation_config.json"),
+        Json.write(
+                folder.resolve("special_tokens_map.json"),
+                Json.mapper()
+                        .createObjectNode()
+                        .put("unk_token", "<unk>")
+                        .set("eos_token", Json.mapper().createObjectNode().put("content", "</s>")));
+        Files.writeString(
+                folder.resolve("generation_config.json"),
                 "{\"eos_token_id\":[1,2],\"do_sample\":true,\"temperature\":0.7,\"top_k\":5,"
-                + "\"top_p\":0.9,\"min_p\":0.1,\"repetition_penalty\":1.1}");
+                        + "\"top_p\":0.9,\"min_p\":0.1,\"repetition_penalty\":1.1}");
     }
 
     @AfterEach
@@ -101,7 +112,8 @@ final class HostileModelFilesTest {
         try (ModelFolder model = ModelFolder.open(backend, folder, adapter)) {
             CausalLm network = model.model();
             if (network.config().vocabSize() > 10) {
-                new Generator(model).generate(List.of(new int[] {3, 4}), new Sampling(2, 0, 0, 1, 0, 1, true, 1), done -> { });
+                new Generator(model)
+                        .generate(List.of(new int[] {3, 4}), new Sampling(2, 0, 0, 1, 0, 1, true, 1), done -> {});
             }
         }
     }
@@ -139,7 +151,9 @@ final class HostileModelFilesTest {
         }
         tokenizer.eosId();
         if (tokenizer.chatTemplate() != null) {
-            tokenizer.chatTemplate().render(List.of(ChatTemplate.message("user", "hi"), ChatTemplate.message("assistant", "ho")), true);
+            tokenizer
+                    .chatTemplate()
+                    .render(List.of(ChatTemplate.message("user", "hi"), ChatTemplate.message("assistant", "ho")), true);
         }
     }
 
@@ -151,7 +165,12 @@ final class HostileModelFilesTest {
     @Test
     void tokenizerOfAllParts() throws Exception {
         Files.writeString(folder.resolve("tokenizer.json"), PARTS);
-        new Fuzz("tokenizer.json of all parts", folder.resolve("tokenizer.json"), Mutator.Kind.JSON, Fuzz.of(this::tokenize)).run(2 * FEW);
+        new Fuzz(
+                        "tokenizer.json of all parts",
+                        folder.resolve("tokenizer.json"),
+                        Mutator.Kind.JSON,
+                        Fuzz.of(this::tokenize))
+                .run(2 * FEW);
     }
 
     @Test
@@ -173,7 +192,8 @@ final class HostileModelFilesTest {
     private Path adapter() throws IOException {
         Path adapter = Files.createDirectory(folder.resolve("adapter"));
         try (ModelFolder model = ModelFolder.open(backend, folder, null)) {
-            var settings = new Lora.Settings(2, 4, 0, false, model.model().config().family().projections());
+            var settings = new Lora.Settings(
+                    2, 4, 0, false, model.model().config().family().projections());
             try (Lora lora = Lora.random(backend, model.model().config(), settings, 5)) {
                 lora.save(adapter, "base");
             }
@@ -188,14 +208,23 @@ final class HostileModelFilesTest {
     @Test
     void adapterConfig() throws Exception {
         Path adapter = adapter();
-        new Fuzz("adapter_config.json", adapter.resolve("adapter_config.json"), Mutator.Kind.JSON, Fuzz.of(() -> open(adapter))).run(FEW);
+        new Fuzz(
+                        "adapter_config.json",
+                        adapter.resolve("adapter_config.json"),
+                        Mutator.Kind.JSON,
+                        Fuzz.of(() -> open(adapter)))
+                .run(FEW);
     }
 
     @Test
     void adapterWeights() throws Exception {
         Path adapter = adapter();
-        new Fuzz("adapter_model.safetensors", adapter.resolve("adapter_model.safetensors"), Mutator.Kind.SAFETENSORS,
-                Fuzz.of(() -> open(adapter))).run(FEW);
+        new Fuzz(
+                        "adapter_model.safetensors",
+                        adapter.resolve("adapter_model.safetensors"),
+                        Mutator.Kind.SAFETENSORS,
+                        Fuzz.of(() -> open(adapter)))
+                .run(FEW);
     }
 
     @Test

@@ -19,23 +19,111 @@ import java.util.Random;
 public final class Mutator {
     /** What a file is made of. */
     public enum Kind {
-        JSON, JSON_LINES, TABLE, YAML, TEMPLATE, SAFETENSORS, INTEGERS
+        JSON,
+        JSON_LINES,
+        TABLE,
+        YAML,
+        TEMPLATE,
+        SAFETENSORS,
+        INTEGERS
     }
 
-    private static final List<String> NUMBERS = List.of("-1", "0", "1", "0.5", "-0.0", "2147483647", "2147483648", "-2147483648",
+    private static final List<String> NUMBERS = List.of(
+            "-1",
+            "0",
+            "1",
+            "0.5",
+            "-0.0",
+            "2147483647",
+            "2147483648",
+            "-2147483648",
             "9223372036854775807",
-            "9223372036854775808", "1e999", "-1e999", "1e-999", "NaN", "Infinity", "1".repeat(5000), "16777217", "1e9");
-    private static final List<String> SCRAPS = List.of("null", "true", "false", "\"\"", "\"a\"", "\" \"", "[]", "{}", "[null]", "[[]]",
+            "9223372036854775808",
+            "1e999",
+            "-1e999",
+            "1e-999",
+            "NaN",
+            "Infinity",
+            "1".repeat(5000),
+            "16777217",
+            "1e9");
+    private static final List<String> SCRAPS = List.of(
+            "null",
+            "true",
+            "false",
+            "\"\"",
+            "\"a\"",
+            "\" \"",
+            "[]",
+            "{}",
+            "[null]",
+            "[[]]",
             "{\"a\":{}}",
-            "\"\\ud800\"", "\"\\u0000\"", "\"\\u202e\\u001b[31m\"", "\"../../x\"", "\"/\"", "\"NaN\"", "\"" + "x".repeat(300_000) + "\"",
-                    "[".repeat(100_000),
-            "{\"a\":".repeat(100_000), "[" + "1,".repeat(50_000) + "1]", "\"(a+)+$\"", "\"(\"", "\"\\n\"", "\"\uD83D\uDE00\"");
-    private static final List<String> MARKS = List.of("{", "}", "[", "]", "\"", "'", ",", ":", "\n", "\t", " ", "#", "-", "&a ", "*a",
-            "!!java.io.File ", "|", ">",
-            "%", "\\", ";", "\r", "\0", "\uFEFF", "\u2028", "---\n", "? ", "<<: ", "~", "0x", "{{", "}}", "{%", "%}", "(", ")", ".", "|",
-                    "[::", "not ", "is ",
-            "{% for a in range(999999999) %}", "{{ 'a' * 999999999 }}", "{% set x = x ~ x %}", "1/0", "\"\"", "''", "2147483648", "-1",
-                    "1e999");
+            "\"\\ud800\"",
+            "\"\\u0000\"",
+            "\"\\u202e\\u001b[31m\"",
+            "\"../../x\"",
+            "\"/\"",
+            "\"NaN\"",
+            "\"" + "x".repeat(300_000) + "\"",
+            "[".repeat(100_000),
+            "{\"a\":".repeat(100_000),
+            "[" + "1,".repeat(50_000) + "1]",
+            "\"(a+)+$\"",
+            "\"(\"",
+            "\"\\n\"",
+            "\"\uD83D\uDE00\"");
+    private static final List<String> MARKS = List.of(
+            "{",
+            "}",
+            "[",
+            "]",
+            "\"",
+            "'",
+            ",",
+            ":",
+            "\n",
+            "\t",
+            " ",
+            "#",
+            "-",
+            "&a ",
+            "*a",
+            "!!java.io.File ",
+            "|",
+            ">",
+            "%",
+            "\\",
+            ";",
+            "\r",
+            "\0",
+            "\uFEFF",
+            "\u2028",
+            "---\n",
+            "? ",
+            "<<: ",
+            "~",
+            "0x",
+            "{{",
+            "}}",
+            "{%",
+            "%}",
+            "(",
+            ")",
+            ".",
+            "|",
+            "[::",
+            "not ",
+            "is ",
+            "{% for a in range(999999999) %}",
+            "{{ 'a' * 999999999 }}",
+            "{% set x = x ~ x %}",
+            "1/0",
+            "\"\"",
+            "''",
+            "2147483648",
+            "-1",
+            "1e999");
 
     private final Kind kind;
     private final Random random;
@@ -49,13 +137,14 @@ public final class Mutator {
         if (random.nextInt(3) == 0) {
             return bytes(file);
         }
-        byte[] broken = switch (kind) {
-            case JSON -> json(text(file)).getBytes(StandardCharsets.UTF_8);
-            case JSON_LINES -> lines(text(file)).getBytes(StandardCharsets.UTF_8);
-            case TABLE, YAML, TEMPLATE -> marks(text(file)).getBytes(StandardCharsets.UTF_8);
-            case SAFETENSORS -> tensors(file);
-            case INTEGERS -> integers(file);
-        };
+        byte[] broken =
+                switch (kind) {
+                    case JSON -> json(text(file)).getBytes(StandardCharsets.UTF_8);
+                    case JSON_LINES -> lines(text(file)).getBytes(StandardCharsets.UTF_8);
+                    case TABLE, YAML, TEMPLATE -> marks(text(file)).getBytes(StandardCharsets.UTF_8);
+                    case SAFETENSORS -> tensors(file);
+                    case INTEGERS -> integers(file);
+                };
         return random.nextInt(12) == 0 ? bytes(broken) : broken;
     }
 
@@ -77,10 +166,20 @@ public final class Mutator {
             case 2 -> joined(Arrays.copyOf(file, to), Arrays.copyOfRange(file, at, file.length));
             case 3 -> joined(Arrays.copyOf(file, at), Arrays.copyOfRange(file, to, file.length));
             case 4 -> joined(new byte[] {(byte) 0xEF, (byte) 0xBB, (byte) 0xBF}, file);
-            case 5 -> joined(Arrays.copyOf(file, at), new byte[random.nextInt(100)], Arrays.copyOfRange(file, at, file.length));
-            case 6 -> joined(Arrays.copyOf(file, at), any(List.of(new byte[] {(byte) 0xC3}, new byte[] {(byte) 0xED, (byte) 0xA0,
-                    (byte) 0x80},
-                    new byte[] {(byte) 0xFF, (byte) 0xFE}, new byte[] {(byte) 0xF8, 1})), Arrays.copyOfRange(file, at, file.length));
+            case 5 ->
+                joined(
+                        Arrays.copyOf(file, at),
+                        new byte[random.nextInt(100)],
+                        Arrays.copyOfRange(file, at, file.length));
+            case 6 ->
+                joined(
+                        Arrays.copyOf(file, at),
+                        any(List.of(
+                                new byte[] {(byte) 0xC3},
+                                new byte[] {(byte) 0xED, (byte) 0xA0, (byte) 0x80},
+                                new byte[] {(byte) 0xFF, (byte) 0xFE},
+                                new byte[] {(byte) 0xF8, 1})),
+                        Arrays.copyOfRange(file, at, file.length));
             case 7 -> joined(file, file);
             case 8 -> new byte[random.nextInt(5000)];
             case 9 -> text(file).replace("\n", "\r\n").getBytes(StandardCharsets.UTF_8);
@@ -95,7 +194,8 @@ public final class Mutator {
     }
 
     private static byte[] joined(byte[]... parts) {
-        ByteBuffer all = ByteBuffer.allocate(Arrays.stream(parts).mapToInt(part -> part.length).sum());
+        ByteBuffer all = ByteBuffer.allocate(
+                Arrays.stream(parts).mapToInt(part -> part.length).sum());
         Arrays.stream(parts).forEach(all::put);
         return all.array();
     }
@@ -139,7 +239,9 @@ public final class Mutator {
             return;
         }
         JsonNode place = any(places);
-        JsonNode value = random.nextInt(6) == 0 ? any(places).deepCopy() : raw(any(random.nextBoolean() ? NUMBERS : SCRAPS), raw);
+        JsonNode value = random.nextInt(6) == 0
+                ? any(places).deepCopy()
+                : raw(any(random.nextBoolean() ? NUMBERS : SCRAPS), raw);
         if (place instanceof ArrayNode array) {
             int at = random.nextInt(array.size());
             switch (random.nextInt(4)) {
@@ -156,7 +258,9 @@ public final class Mutator {
             case 0, 1 -> object.remove(name);
             // The second of two fields of one name.
             case 2 -> object.set("@" + raw.size() + "@", raw("\"" + any(names) + "\"", raw));
-            case 3 -> object.set(any(List.of("", "x".repeat(60_000), name + "x", "\u0000", "__proto__")), object.remove(name));
+            case 3 ->
+                object.set(
+                        any(List.of("", "x".repeat(60_000), name + "x", "\u0000", "__proto__")), object.remove(name));
             default -> object.set(name, value);
         }
         if (object.has("@" + (raw.size() - 1) + "@")) {
@@ -202,25 +306,49 @@ public final class Mutator {
 
     private byte[] tensors(byte[] file) {
         int length = (int) ByteBuffer.wrap(file).order(ByteOrder.LITTLE_ENDIAN).getLong();
-        byte[] header = random.nextInt(5) == 0 ? Arrays.copyOfRange(file, 8, 8 + length)
+        byte[] header = random.nextInt(5) == 0
+                ? Arrays.copyOfRange(file, 8, 8 + length)
                 : json(new String(file, 8, length, StandardCharsets.UTF_8)).getBytes(StandardCharsets.UTF_8);
-        long said = switch (random.nextInt(12)) {
-            case 0 -> random.nextLong();
-            case 1 -> header.length + random.nextInt(9) - 4;
-            case 2 -> any(List.of(0L, -1L, Long.MAX_VALUE, 100_000_000L, 1L << 32));
-            default -> header.length;
-        };
-        byte[] data = Arrays.copyOfRange(file, 8 + length, random.nextInt(6) == 0 ? 8 + length
-                + random.nextInt(file.length - 8 - length) : file.length);
-        return joined(ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(said).array(), header, data);
+        long said =
+                switch (random.nextInt(12)) {
+                    case 0 -> random.nextLong();
+                    case 1 -> header.length + random.nextInt(9) - 4;
+                    case 2 -> any(List.of(0L, -1L, Long.MAX_VALUE, 100_000_000L, 1L << 32));
+                    default -> header.length;
+                };
+        byte[] data = Arrays.copyOfRange(
+                file,
+                8 + length,
+                random.nextInt(6) == 0 ? 8 + length + random.nextInt(file.length - 8 - length) : file.length);
+        return joined(
+                ByteBuffer.allocate(8)
+                        .order(ByteOrder.LITTLE_ENDIAN)
+                        .putLong(said)
+                        .array(),
+                header,
+                data);
     }
 
     private byte[] integers(byte[] file) {
         ByteBuffer broken = ByteBuffer.wrap(file.clone()).order(ByteOrder.LITTLE_ENDIAN);
         for (int n = 1 + random.nextInt(2); n > 0; n--) {
-            int at = random.nextInt(Math.max(1, random.nextBoolean() ? Math.min(9, file.length / 4) : file.length / 4 - 1));
-            broken.putInt(4 * at, any(List.of(0, 1, -1, 2, 3, 7, 1 << 24, (1 << 24) + 1, Integer.MAX_VALUE, Integer.MIN_VALUE, 0x616b3432,
-                    random.nextInt())));
+            int at = random.nextInt(
+                    Math.max(1, random.nextBoolean() ? Math.min(9, file.length / 4) : file.length / 4 - 1));
+            broken.putInt(
+                    4 * at,
+                    any(List.of(
+                            0,
+                            1,
+                            -1,
+                            2,
+                            3,
+                            7,
+                            1 << 24,
+                            (1 << 24) + 1,
+                            Integer.MAX_VALUE,
+                            Integer.MIN_VALUE,
+                            0x616b3432,
+                            random.nextInt())));
         }
         return broken.array();
     }

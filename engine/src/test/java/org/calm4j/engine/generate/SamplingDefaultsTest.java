@@ -24,9 +24,14 @@ final class SamplingDefaultsTest {
         assertThat(SamplingDefaults.read(folder)).isEqualTo(new SamplingDefaults(0, 50, 1, 0, 1));
         assertThat(read("{\"temperature\": 0.6, \"top_p\": 0.9}")).isEqualTo(new SamplingDefaults(0, 50, 0.9, 0, 1));
         assertThat(read("{\"do_sample\": true}")).isEqualTo(new SamplingDefaults(1, 50, 1, 0, 1));
-        assertThat(read("{\"do_sample\": true, \"top_k\": null, \"top_p\": null}")).isEqualTo(new SamplingDefaults(1, 0, 1, 0, 1));
-        assertThat(read("{\"do_sample\": true, \"temperature\": 0.7, \"top_k\": 20, \"top_p\": 0.8, \"repetition_penalty\": 1.05}"))
+        assertThat(read("{\"do_sample\": true, \"top_k\": null, \"top_p\": null}"))
+                .isEqualTo(new SamplingDefaults(1, 0, 1, 0, 1));
+        assertThat(
+                        read(
+                                "{\"do_sample\": true, \"temperature\": 0.7, \"top_k\": 20, \"top_p\": 0.8, \"repetition_penalty\": 1.05}"))
                 .isEqualTo(new SamplingDefaults(0.7, 20, 0.8, 0, 1.05));
-        assertThatThrownBy(() -> read("{\"top_p\": 2}")).isInstanceOf(CalmException.class).hasMessageContaining("top_p is 2");
+        assertThatThrownBy(() -> read("{\"top_p\": 2}"))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("top_p is 2");
     }
 }

@@ -22,6 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 @EnabledOnOs({OS.LINUX, OS.MAC})
 class AtomicFileTest {
     private static final AtomicFile.Content NEW = out -> out.write("new".getBytes(StandardCharsets.UTF_8));
+
     @TempDir
     private Path folder;
 
@@ -44,7 +45,9 @@ class AtomicFileTest {
             assertThat(files).hasSize(2);
         }
         Path circle = Files.createSymbolicLink(folder.resolve("circle"), Path.of("circle"));
-        assertThatThrownBy(() -> AtomicFile.write(circle, NEW)).isInstanceOf(CalmException.class).hasMessageContaining("circle");
+        assertThatThrownBy(() -> AtomicFile.write(circle, NEW))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("circle");
     }
 
     @Test
@@ -57,14 +60,17 @@ class AtomicFileTest {
         assertThat(real.resolve("file")).hasContent("new");
         assertThat(real.resolve("old")).doesNotExist();
         Path file = Files.writeString(folder.resolve("file"), "old");
-        assertThatThrownBy(() -> AtomicFile.folder(file, place -> { })).isInstanceOf(CalmException.class).hasMessageContaining("not a folder");
+        assertThatThrownBy(() -> AtomicFile.folder(file, place -> {}))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("not a folder");
         assertThat(file).hasContent("old");
     }
 
     @Test
     void aPipeIsWrittenThrough() throws Exception {
         Path pipe = folder.resolve("pipe");
-        assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor()).isZero();
+        assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor())
+                .isZero();
         assertThat(AtomicFile.isStream(pipe)).isTrue();
         CompletableFuture<String> read = CompletableFuture.supplyAsync(() -> {
             try {
@@ -74,7 +80,8 @@ class AtomicFileTest {
             }
         });
         AtomicFile.write(pipe, NEW);
-        assertThat(Files.readAttributes(pipe, "isOther", LinkOption.NOFOLLOW_LINKS)).containsEntry("isOther", true);
+        assertThat(Files.readAttributes(pipe, "isOther", LinkOption.NOFOLLOW_LINKS))
+                .containsEntry("isOther", true);
         assertThat(read.get(1, TimeUnit.MINUTES)).isEqualTo("new");
         try (Stream<Path> files = Files.list(folder)) {
             assertThat(files).containsOnly(pipe);

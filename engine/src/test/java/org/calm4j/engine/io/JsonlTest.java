@@ -13,8 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 final class JsonlTest {
-    record Line(String id, double value) {
-    }
+    record Line(String id, double value) {}
 
     @TempDir
     private Path folder;
@@ -38,8 +37,11 @@ final class JsonlTest {
         check("{\"id\":" + "[".repeat(1000) + "]".repeat(1000) + "}", 1);
         Path file = folder.resolve("latin.jsonl");
         Files.write(file, "{\"id\":\"é\"}".getBytes(StandardCharsets.ISO_8859_1));
-        assertThatThrownBy(() -> Jsonl.read(file, Line.class)).isInstanceOf(CalmException.class).hasMessageContaining("UTF-8");
-        assertThatThrownBy(() -> Jsonl.read(folder.resolve("none.jsonl"), Line.class)).isInstanceOf(CalmException.class)
+        assertThatThrownBy(() -> Jsonl.read(file, Line.class))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("UTF-8");
+        assertThatThrownBy(() -> Jsonl.read(folder.resolve("none.jsonl"), Line.class))
+                .isInstanceOf(CalmException.class)
                 .hasMessageContaining("none.jsonl: no such file");
     }
 
@@ -48,19 +50,26 @@ final class JsonlTest {
         Path file = folder.resolve("kept");
         Files.writeString(file, "old");
         assertThatThrownBy(() -> AtomicFile.write(file, out -> {
-            out.write(1);
-            throw new IllegalStateException("in the middle");
-        })).isInstanceOf(IllegalStateException.class);
+                    out.write(1);
+                    throw new IllegalStateException("in the middle");
+                }))
+                .isInstanceOf(IllegalStateException.class);
         assertThat(file).hasContent("old");
         assertThat(folder).isDirectoryNotContaining("glob:**.tmp");
-        assertThatThrownBy(() -> AtomicFile.write(file.resolve("below/a/file"), out -> out.write(1))).isInstanceOf(CalmException.class)
-                .extracting(e -> ((CalmException) e).kind()).isEqualTo(CalmException.Kind.BAD_INPUT);
+        assertThatThrownBy(() -> AtomicFile.write(file.resolve("below/a/file"), out -> out.write(1)))
+                .isInstanceOf(CalmException.class)
+                .extracting(e -> ((CalmException) e).kind())
+                .isEqualTo(CalmException.Kind.BAD_INPUT);
     }
 
     private void check(String content, int line) throws IOException {
         Path file = folder.resolve("broken.jsonl");
         Files.writeString(file, content);
-        assertThatThrownBy(() -> Jsonl.read(file, Line.class)).as(content).isInstanceOf(CalmException.class)
-                .hasMessageContaining("broken.jsonl:" + line).message().doesNotContain("\n");
+        assertThatThrownBy(() -> Jsonl.read(file, Line.class))
+                .as(content)
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("broken.jsonl:" + line)
+                .message()
+                .doesNotContain("\n");
     }
 }

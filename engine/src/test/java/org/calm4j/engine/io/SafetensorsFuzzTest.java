@@ -22,10 +22,34 @@ final class SafetensorsFuzzTest {
             + "\"a\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]},"
             + "\"b\":{\"dtype\":\"BF16\",\"shape\":[4],\"data_offsets\":[24,32]},"
             + "\"c\":{\"dtype\":\"F16\",\"shape\":[],\"data_offsets\":[32,34]}}";
-    private static final String[] SCRAPS = {"NaN", "-1", "1e999", "99999999999999999999999", "0.5", "null", "{}",
-        "[]", "\"\"", "{\"a\":", "[[[[", "]", "}", ",",
-        ":", "\"dtype\":\"F64\"", "\"I64\"", "\u0000", "\\ud800", "\"a\":1,", "9223372036854775807",
-        "4611686018427387904", "[24,0]", " ", "\uFEFF"};
+    private static final String[] SCRAPS = {
+        "NaN",
+        "-1",
+        "1e999",
+        "99999999999999999999999",
+        "0.5",
+        "null",
+        "{}",
+        "[]",
+        "\"\"",
+        "{\"a\":",
+        "[[[[",
+        "]",
+        "}",
+        ",",
+        ":",
+        "\"dtype\":\"F64\"",
+        "\"I64\"",
+        "\u0000",
+        "\\ud800",
+        "\"a\":1,",
+        "9223372036854775807",
+        "4611686018427387904",
+        "[24,0]",
+        " ",
+        "\uFEFF"
+    };
+
     @TempDir
     private Path folder;
 
@@ -45,7 +69,11 @@ final class SafetensorsFuzzTest {
             } catch (CalmException e) {
                 refused++;
                 assertThat(e.kind()).isEqualTo(CalmException.Kind.BAD_INPUT);
-                assertThat(e.getMessage()).as("file %d", i).contains("x.safetensors").doesNotContain("\n").hasSizeLessThan(2500);
+                assertThat(e.getMessage())
+                        .as("file %d", i)
+                        .contains("x.safetensors")
+                        .doesNotContain("\n")
+                        .hasSizeLessThan(2500);
             }
         }
         assertThat(refused).isBetween(FILES / 2, FILES - 100);
@@ -53,10 +81,15 @@ final class SafetensorsFuzzTest {
 
     @Test
     void deepOrEndlessHeadersAreRefused() throws IOException {
-        for (String header : new String[] {"{\"a\":" + "[".repeat(3_000_000), "{\"a\":" + "{\"a\":".repeat(100_000),
+        for (String header : new String[] {
+            "{\"a\":" + "[".repeat(3_000_000),
+            "{\"a\":" + "{\"a\":".repeat(100_000),
             "{\"" + "a".repeat(5_000_000) + "\":{}}",
-            "{\"a\":{\"shape\":[" + "1,".repeat(1_000_000) + "1]}}", "{\"a\":{\"shape\":[" + "1".repeat(100_000) + "]}}"}) {
-            Path file = Files.write(folder.resolve("x.safetensors"), file(header.getBytes(StandardCharsets.UTF_8), header.length(), 0));
+            "{\"a\":{\"shape\":[" + "1,".repeat(1_000_000) + "1]}}",
+            "{\"a\":{\"shape\":[" + "1".repeat(100_000) + "]}}"
+        }) {
+            Path file = Files.write(
+                    folder.resolve("x.safetensors"), file(header.getBytes(StandardCharsets.UTF_8), header.length(), 0));
             try (Safetensors read = Safetensors.open(file)) {
                 throw new AssertionError("read " + read.tensors().size() + " tensors");
             } catch (CalmException e) {
@@ -81,16 +114,21 @@ final class SafetensorsFuzzTest {
         if (random.nextInt(4) == 0) {
             header[random.nextInt(header.length)] = (byte) random.nextInt();
         }
-        long length = switch (random.nextInt(8)) {
-            case 0 -> random.nextLong();
-            case 1 -> header.length + random.nextInt(9) - 4;
-            default -> header.length;
-        };
+        long length =
+                switch (random.nextInt(8)) {
+                    case 0 -> random.nextLong();
+                    case 1 -> header.length + random.nextInt(9) - 4;
+                    default -> header.length;
+                };
         byte[] file = file(header, length, random.nextInt(5) == 0 ? random.nextInt(60) : 34);
         return random.nextInt(6) == 0 ? Arrays.copyOf(file, random.nextInt(file.length)) : file;
     }
 
     private static byte[] file(byte[] header, long length, int dataBytes) {
-        return ByteBuffer.allocate(8 + header.length + dataBytes).order(ByteOrder.LITTLE_ENDIAN).putLong(length).put(header).array();
+        return ByteBuffer.allocate(8 + header.length + dataBytes)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putLong(length)
+                .put(header)
+                .array();
     }
 }

@@ -7,9 +7,11 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -22,8 +24,6 @@ import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.HostBuffer;
 import org.calm4j.engine.tensor.Tensor;
-import java.nio.channels.FileChannel;
-import java.nio.file.StandardOpenOption;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -36,8 +36,11 @@ final class SafetensorsTest {
     @Test
     void whatIsWrittenIsReadBackBitEqual() {
         Path file = folder.resolve("model.safetensors");
-        try (Block block = new Block.Plan().add("a", DType.F32, 3, 5).add("b", DType.BF16, 7).add("c", DType.F64, 1, 1).add("d",
-                DType.F16, 0)
+        try (Block block = new Block.Plan()
+                .add("a", DType.F32, 3, 5)
+                .add("b", DType.BF16, 7)
+                .add("c", DType.F64, 1, 1)
+                .add("d", DType.F16, 0)
                 .allocate(HostBuffer::new)) {
             for (Tensor tensor : block.tensors()) {
                 for (int i = 0; i < tensor.size(); i++) {
@@ -61,9 +64,16 @@ final class SafetensorsTest {
     /** As the format's own library reads it. */
     @Test
     void metadataMayBeNull() throws IOException {
-        byte[] header = "{\"__metadata__\":null,\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}".getBytes(StandardCharsets.UTF_8);
-        Path file = Files.write(folder.resolve("model.safetensors"), ByteBuffer.allocate(12 + header.length).order(ByteOrder.LITTLE_ENDIAN)
-                .putLong(header.length).put(header).putFloat(2).array());
+        byte[] header = "{\"__metadata__\":null,\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}"
+                .getBytes(StandardCharsets.UTF_8);
+        Path file = Files.write(
+                folder.resolve("model.safetensors"),
+                ByteBuffer.allocate(12 + header.length)
+                        .order(ByteOrder.LITTLE_ENDIAN)
+                        .putLong(header.length)
+                        .put(header)
+                        .putFloat(2)
+                        .array());
         try (Safetensors read = Safetensors.open(file)) {
             assertThat(read.tensors().get("a").get(0)).isEqualTo(2);
         }
@@ -90,7 +100,9 @@ final class SafetensorsTest {
             """)
     void brokenFilesAreNamed(String header, int dataBytes, String message) throws IOException {
         Path file = write(header.getBytes(StandardCharsets.UTF_8).length, header, dataBytes);
-        assertThatThrownBy(() -> Safetensors.open(file)).isInstanceOf(CalmException.class).hasMessageContaining(message)
+        assertThatThrownBy(() -> Safetensors.open(file))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining(message)
                 .hasMessageContaining("broken.safetensors");
     }
 
@@ -98,37 +110,56 @@ final class SafetensorsTest {
     void lyingHeaderLengthsAndTruncatedFiles() throws IOException {
         for (long length : List.of(-1L, 0L, 1L << 40, 99L)) {
             Path file = write(length, "{}", 0);
-            assertThatThrownBy(() -> Safetensors.open(file)).isInstanceOf(CalmException.class)
+            assertThatThrownBy(() -> Safetensors.open(file))
+                    .isInstanceOf(CalmException.class)
                     .hasMessageContaining("not a safetensors file");
         }
         Path file = folder.resolve("short.safetensors");
         Files.write(file, new byte[5]);
-        assertThatThrownBy(() -> Safetensors.open(file)).isInstanceOf(CalmException.class).hasMessageContaining("8 bytes");
-        assertThatThrownBy(() -> Safetensors.open(folder.resolve("none"))).isInstanceOf(CalmException.class)
+        assertThatThrownBy(() -> Safetensors.open(file))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("8 bytes");
+        assertThatThrownBy(() -> Safetensors.open(folder.resolve("none")))
+                .isInstanceOf(CalmException.class)
                 .hasMessageContaining("no such file");
     }
 
     @Test
     void shardsStayInTheFolder() throws IOException {
-        Files.writeString(folder.resolve("model.safetensors.index.json"), "{\"weight_map\":{\"a\":\"../secret.safetensors\"}}");
-        assertThatThrownBy(() -> Safetensors.openFolder(folder)).isInstanceOf(CalmException.class).hasMessageContaining("folder");
+        Files.writeString(
+                folder.resolve("model.safetensors.index.json"), "{\"weight_map\":{\"a\":\"../secret.safetensors\"}}");
+        assertThatThrownBy(() -> Safetensors.openFolder(folder))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("folder");
     }
 
     @Test
     void shardsAreReadBackAndReplaceOneAnother() throws IOException {
-        try (Block block = new Block.Plan().add("a", DType.F32, 3, 5).add("b", DType.BF16, 7).add("c", DType.F32, 2).add("d", DType.F16, 0)
+        try (Block block = new Block.Plan()
+                .add("a", DType.F32, 3, 5)
+                .add("b", DType.BF16, 7)
+                .add("c", DType.F32, 2)
+                .add("d", DType.F16, 0)
                 .allocate(HostBuffer::new)) {
-            block.tensors().forEach(tensor -> IntStream.range(0, (int) tensor.size()).forEach(i -> tensor.set(i, i + 0.5)));
+            block.tensors()
+                    .forEach(tensor -> IntStream.range(0, (int) tensor.size()).forEach(i -> tensor.set(i, i + 0.5)));
             Shards.write(folder, block.tensors(), StoredType.KEPT, 20);
-            assertThat(files()).containsExactly("model-00001-of-00003.safetensors", "model-00002-of-00003.safetensors",
-                    "model-00003-of-00003.safetensors", "model.safetensors.index.json");
+            assertThat(files())
+                    .containsExactly(
+                            "model-00001-of-00003.safetensors",
+                            "model-00002-of-00003.safetensors",
+                            "model-00003-of-00003.safetensors",
+                            "model.safetensors.index.json");
             JsonNode index = Json.read(folder.resolve("model.safetensors.index.json"), JsonNode.class);
             assertThat(index.path("metadata").path("total_size").asInt()).isEqualTo(60 + 14 + 8);
             assertThat(index.path("weight_map").path("b").asText()).isEqualTo("model-00002-of-00003.safetensors");
             same(block);
             Shards.write(folder, block.tensors(), StoredType.KEPT, 70);
-            assertThat(files()).containsExactly("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
-                    "model.safetensors.index.json");
+            assertThat(files())
+                    .containsExactly(
+                            "model-00001-of-00002.safetensors",
+                            "model-00002-of-00002.safetensors",
+                            "model.safetensors.index.json");
             same(block);
             Shards.write(folder, block.tensors(), StoredType.KEPT, Shards.DEFAULT_MAX_BYTES);
             assertThat(files()).containsExactly("model.safetensors");
@@ -138,10 +169,17 @@ final class SafetensorsTest {
 
     /** Whatever step a crash comes after: the old weights, the new ones, or an error. */
     @ParameterizedTest
-    @CsvSource({".model-00001-of-00003.safetensors.new", ".model-00003-of-00003.safetensors.new", "model-00001-of-00003.safetensors",
-        "model-00002-of-00003.safetensors", "model-00003-of-00003.safetensors", "model.safetensors.index.json"})
+    @CsvSource({
+        ".model-00001-of-00003.safetensors.new",
+        ".model-00003-of-00003.safetensors.new",
+        "model-00001-of-00003.safetensors",
+        "model-00002-of-00003.safetensors",
+        "model-00003-of-00003.safetensors",
+        "model.safetensors.index.json"
+    })
     void aReaderNeverSeesAMixtureOfOldAndNew(String stopsAt) throws IOException {
-        try (Block old = constant(1); Block fresh = constant(2)) {
+        try (Block old = constant(1);
+                Block fresh = constant(2)) {
             for (long before : List.of(10L, 70L, 1000L)) {
                 for (long after : List.of(10L, 70L, 1000L)) {
                     Path empty = Files.createTempDirectory(folder, "model");
@@ -169,14 +207,22 @@ final class SafetensorsTest {
     }
 
     private static Block constant(double value) {
-        Block block = new Block.Plan().add("a", DType.F32, 3, 5).add("b", DType.BF16, 7).add("c", DType.F32, 2).allocate(HostBuffer::new);
-        block.tensors().forEach(tensor -> IntStream.range(0, (int) tensor.size()).forEach(i -> tensor.set(i, value)));
+        Block block = new Block.Plan()
+                .add("a", DType.F32, 3, 5)
+                .add("b", DType.BF16, 7)
+                .add("c", DType.F32, 2)
+                .allocate(HostBuffer::new);
+        block.tensors()
+                .forEach(tensor -> IntStream.range(0, (int) tensor.size()).forEach(i -> tensor.set(i, value)));
         return block;
     }
 
     @Test
     void storedInAnotherTypeIsRoundedToNearest() {
-        try (Block block = new Block.Plan().add("a", DType.F32, 300_001).add("ids", DType.I32, 2).allocate(HostBuffer::new)) {
+        try (Block block = new Block.Plan()
+                .add("a", DType.F32, 300_001)
+                .add("ids", DType.I32, 2)
+                .allocate(HostBuffer::new)) {
             for (int i = 0; i < 300_001; i++) {
                 block.get("a").set(i, Math.sin(i));
             }
@@ -185,7 +231,8 @@ final class SafetensorsTest {
             Safetensors.write(file, block.tensors(), Map.of(), new StoredType(DType.F16), UnaryOperator.identity());
             try (Safetensors read = Safetensors.open(file)) {
                 for (int i = 0; i < 300_001; i += 1000) {
-                    assertThat(read.tensors().get("a").get(i)).isEqualTo(Float.float16ToFloat(Float.floatToFloat16((float) Math.sin(i))));
+                    assertThat(read.tensors().get("a").get(i))
+                            .isEqualTo(Float.float16ToFloat(Float.floatToFloat16((float) Math.sin(i))));
                 }
                 assertThat(read.tensors().get("ids").getInt(1)).isEqualTo(77);
             }
@@ -194,18 +241,28 @@ final class SafetensorsTest {
 
     @Test
     void theIndexMustBeRight() throws IOException {
-        try (Block block = new Block.Plan().add("a", DType.F32, 4).add("b", DType.F32, 4).allocate(HostBuffer::new)) {
+        try (Block block =
+                new Block.Plan().add("a", DType.F32, 4).add("b", DType.F32, 4).allocate(HostBuffer::new)) {
             Shards.write(folder, block.tensors(), StoredType.KEPT, 16);
         }
         Path index = folder.resolve("model.safetensors.index.json");
         String right = Files.readString(index);
-        Files.writeString(index, right.replace("00001-of", "00009-of").replace("00002-of", "00001-of").replace("00009-of", "00002-of"));
-        assertThatThrownBy(() -> Safetensors.openFolder(folder)).isInstanceOf(CalmException.class)
+        Files.writeString(
+                index,
+                right.replace("00001-of", "00009-of")
+                        .replace("00002-of", "00001-of")
+                        .replace("00009-of", "00002-of"));
+        assertThatThrownBy(() -> Safetensors.openFolder(folder))
+                .isInstanceOf(CalmException.class)
                 .hasMessageContaining("is not in model-0000");
         Files.writeString(index, right.replace("00001-of", "00003-of"));
-        assertThatThrownBy(() -> Safetensors.openFolder(folder)).isInstanceOf(CalmException.class).hasMessageContaining("no such file");
+        assertThatThrownBy(() -> Safetensors.openFolder(folder))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("no such file");
         Files.writeString(index, "{\"weight_map\":{\"a\":\"x.safetensors\",\"a\":\"y.safetensors\"}}");
-        assertThatThrownBy(() -> Safetensors.openFolder(folder)).isInstanceOf(CalmException.class).hasMessageContaining("uplicate");
+        assertThatThrownBy(() -> Safetensors.openFolder(folder))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("uplicate");
     }
 
     @ParameterizedTest
@@ -220,7 +277,8 @@ final class SafetensorsTest {
         try (Safetensors read = Safetensors.openFolder(folder)) {
             assertThat(read.tensors()).hasSize(block.tensors().size());
             for (Tensor tensor : block.tensors()) {
-                assertThat(read.tensors().get(tensor.name()).segment().mismatch(tensor.segment())).isEqualTo(-1);
+                assertThat(read.tensors().get(tensor.name()).segment().mismatch(tensor.segment()))
+                        .isEqualTo(-1);
             }
         }
     }
@@ -253,6 +311,8 @@ final class SafetensorsTest {
             }
             assertThat(opened.tensors().get("a").get((1 << 18) - 1)).isEqualTo(7f);
         }
-        assertThatThrownBy(() -> Safetensors.open(file)).isInstanceOf(CalmException.class).hasMessageContaining("cut.safetensors");
+        assertThatThrownBy(() -> Safetensors.open(file))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("cut.safetensors");
     }
 }

@@ -30,11 +30,20 @@ final class ConsistencyLossTest {
         for (JsonNode each : cases) {
             double[] logps = numbers(each.required("logps"));
             double[] reference = numbers(each.required("reference"));
-            ConsistencyLoss.Value value = new ConsistencyLoss.DirectConsistency(each.required("beta").doubleValue())
+            ConsistencyLoss.Value value = new ConsistencyLoss.DirectConsistency(
+                            each.required("beta").doubleValue())
                     .of(pair(logps, reference, 0), pair(logps, reference, 1));
-            assertThat(value.loss()).as("%s", each).isCloseTo(each.required("loss").doubleValue(), within(1e-12));
-            assertThat(new double[] {value.first().dChosen(), value.first().dRejected(), value.second().dChosen(), value.second().dRejected()})
-                    .as("%s", each).containsExactly(numbers(each.required("gradient")));
+            assertThat(value.loss())
+                    .as("%s", each)
+                    .isCloseTo(each.required("loss").doubleValue(), within(1e-12));
+            assertThat(new double[] {
+                        value.first().dChosen(),
+                        value.first().dRejected(),
+                        value.second().dChosen(),
+                        value.second().dRejected()
+                    })
+                    .as("%s", each)
+                    .containsExactly(numbers(each.required("gradient")));
         }
     }
 
@@ -45,22 +54,32 @@ final class ConsistencyLossTest {
     /** By hand: Δ₁ = 0.625, Δ₂ = 1.25, o₁ = 0.625, o₂ = 2.75, β = 2. */
     @Test
     void agreesWithTheFormulaByHand() {
-        assertThat(loss(new ConsistencyLoss.DirectConsistency(2), LOGPS)).isEqualTo(Math.abs(0.625 - 1.375) + Math.abs(1.25 - 1.25));
+        assertThat(loss(new ConsistencyLoss.DirectConsistency(2), LOGPS))
+                .isEqualTo(Math.abs(0.625 - 1.375) + Math.abs(1.25 - 1.25));
     }
 
     @Test
     void gradientsAgreeWithFiniteDifferences() {
         double h = 1e-5;
-        for (ConsistencyLoss loss : List.of(new ConsistencyLoss.DirectConsistency(1), new ConsistencyLoss.DirectConsistency(0.4),
+        for (ConsistencyLoss loss : List.of(
+                new ConsistencyLoss.DirectConsistency(1),
+                new ConsistencyLoss.DirectConsistency(0.4),
                 ConsistencyLoss.of(List.of("dco", "sigmoid", "sft"), List.of(1.0, 0.5, 0.25), 0.7, 0.1))) {
             ConsistencyLoss.Value value = loss.of(pair(LOGPS, REFERENCE, 0), pair(LOGPS, REFERENCE, 1));
-            double[] gradient = {value.first().dChosen(), value.first().dRejected(), value.second().dChosen(), value.second().dRejected()};
+            double[] gradient = {
+                value.first().dChosen(),
+                value.first().dRejected(),
+                value.second().dChosen(),
+                value.second().dRejected()
+            };
             for (int i = 0; i < 4; i++) {
                 double[] up = LOGPS.clone();
                 double[] down = LOGPS.clone();
                 up[i] += h;
                 down[i] -= h;
-                assertThat(gradient[i]).as("%s %s", loss, i).isCloseTo((loss(loss, up) - loss(loss, down)) / (2 * h), within(1e-9));
+                assertThat(gradient[i])
+                        .as("%s %s", loss, i)
+                        .isCloseTo((loss(loss, up) - loss(loss, down)) / (2 * h), within(1e-9));
             }
         }
     }
@@ -79,7 +98,10 @@ final class ConsistencyLossTest {
 
     @Test
     void wrongNamesAndWeightsAreWrongUsage() {
-        assertThatThrownBy(() -> ConsistencyLoss.of(List.of("dco", "dcp"), List.of(), 1, 0)).isInstanceOf(CalmException.class).hasMessageContaining("dcp");
-        assertThatThrownBy(() -> ConsistencyLoss.of(List.of("dco"), List.of(1.0, 2.0), 1, 0)).isInstanceOf(CalmException.class);
+        assertThatThrownBy(() -> ConsistencyLoss.of(List.of("dco", "dcp"), List.of(), 1, 0))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("dcp");
+        assertThatThrownBy(() -> ConsistencyLoss.of(List.of("dco"), List.of(1.0, 2.0), 1, 0))
+                .isInstanceOf(CalmException.class);
     }
 }

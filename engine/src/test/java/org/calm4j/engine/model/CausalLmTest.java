@@ -26,7 +26,12 @@ final class CausalLmTest {
     void gradientOfAllParametersAgreesWithFiniteDifferences(String kind) {
         CausalLm model = TinyModel.random(backend, kind);
         Parameters gradient = new Parameters(backend, model.config());
-        check(model, model.parameters().block(), gradient.block(), new CausalLm.Gradients(gradient, null), Activations.Purpose.TRAINING,
+        check(
+                model,
+                model.parameters().block(),
+                gradient.block(),
+                new CausalLm.Gradients(gradient, null),
+                Activations.Purpose.TRAINING,
                 null);
     }
 
@@ -53,7 +58,12 @@ final class CausalLmTest {
     void gradientOfTheAdapterAgreesWithFiniteDifferences(String kind, double dropout) {
         CausalLm model = TinyModel.withLora(backend, kind, dropout);
         Lora gradient = model.lora().zeros();
-        check(model, model.lora().block(), gradient.block(), new CausalLm.Gradients(null, gradient), Activations.Purpose.CHECKPOINTING,
+        check(
+                model,
+                model.lora().block(),
+                gradient.block(),
+                new CausalLm.Gradients(null, gradient),
+                Activations.Purpose.CHECKPOINTING,
                 77L);
     }
 
@@ -63,7 +73,12 @@ final class CausalLmTest {
     void gradientFlowsThroughAdapters(String kind) {
         CausalLm model = TinyModel.withLora(backend, kind, 0.3);
         Parameters gradient = new Parameters(backend, model.config());
-        check(model, model.parameters().block(), gradient.block(), new CausalLm.Gradients(gradient, null), Activations.Purpose.TRAINING,
+        check(
+                model,
+                model.parameters().block(),
+                gradient.block(),
+                new CausalLm.Gradients(gradient, null),
+                Activations.Purpose.TRAINING,
                 5L);
     }
 
@@ -76,7 +91,9 @@ final class CausalLmTest {
         Lora adapter = model.lora().zeros();
         CausalLm.Gradients gradients = new CausalLm.Gradients(gradient, adapter);
         backward(model, gradients, Activations.Purpose.TRAINING, null, false);
-        List<Tensor> tensors = Stream.of(gradient.block(), adapter.block()).flatMap(block -> block.tensors().stream()).toList();
+        List<Tensor> tensors = Stream.of(gradient.block(), adapter.block())
+                .flatMap(block -> block.tensors().stream())
+                .toList();
         List<double[]> once = tensors.stream().map(CausalLmTest::read).toList();
         backward(model, gradients, Activations.Purpose.TRAINING, null, true);
         for (int t = 0; t < tensors.size(); t++) {
@@ -105,7 +122,12 @@ final class CausalLmTest {
         }
     }
 
-    private void check(CausalLm model, Block weights, Block gradient, CausalLm.Gradients gradients, Activations.Purpose purpose,
+    private void check(
+            CausalLm model,
+            Block weights,
+            Block gradient,
+            CausalLm.Gradients gradients,
+            Activations.Purpose purpose,
             Long dropout) {
         for (Tensor tensor : gradient.tensors()) {
             for (long i = 0; i < tensor.size(); i++) {
@@ -125,13 +147,16 @@ final class CausalLmTest {
                     weight.set(i, value - STEP);
                     double down = objective(model, activations, dropout);
                     weight.set(i, value);
-                    assertThat(dWeight.get(i)).as("%s[%d]", weight.name(), i).isCloseTo((up - down) / (2 * STEP), within(1e-7));
+                    assertThat(dWeight.get(i))
+                            .as("%s[%d]", weight.name(), i)
+                            .isCloseTo((up - down) / (2 * STEP), within(1e-7));
                 }
             }
         }
     }
 
-    private static void backward(CausalLm model, CausalLm.Gradients gradients, Activations.Purpose purpose, Long dropout, boolean add) {
+    private static void backward(
+            CausalLm model, CausalLm.Gradients gradients, Activations.Purpose purpose, Long dropout, boolean add) {
         PackedBatch batch = TinyModel.batch();
         try (Activations activations = TinyModel.activations(model, purpose)) {
             model.forward(activations, batch, dropout);

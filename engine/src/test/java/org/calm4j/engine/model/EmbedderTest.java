@@ -21,7 +21,8 @@ class EmbedderTest {
     @Test
     void isTheMeanOfTheStatesThatTheHeadSees() {
         ModelConfig config = TinyModel.config(false);
-        try (Backend backend = Backends.open("cpu", 1); Parameters parameters = Parameters.random(backend, config, 3)) {
+        try (Backend backend = Backends.open("cpu", 1);
+                Parameters parameters = Parameters.random(backend, config, 3)) {
             double[] axes = new double[VOCABULARY * WIDTH];
             for (int c = 0; c < WIDTH; c++) {
                 axes[c * WIDTH + c] = 1;
@@ -29,12 +30,14 @@ class EmbedderTest {
             backend.write(parameters.head(), axes, axes.length);
             CausalLm model = new CausalLm(config, parameters, null);
             List<int[]> texts = List.of(new int[] {3, 14, 15, 9, 2}, new int[] {6}, new int[] {5, 3, 5, 8, 9, 7, 9});
-            List<float[]> vectors = new Embedder(model).embed(texts, done -> { });
+            List<float[]> vectors = new Embedder(model).embed(texts, done -> {});
             assertThat(vectors).hasSameSizeAs(texts);
             for (int t = 0; t < texts.size(); t++) {
                 double[] expected = mean(model, texts.get(t));
                 for (int c = 0; c < WIDTH; c++) {
-                    assertThat((double) vectors.get(t)[c]).as("text %d, component %d", t, c).isEqualTo(expected[c], offset(1e-5));
+                    assertThat((double) vectors.get(t)[c])
+                            .as("text %d, component %d", t, c)
+                            .isEqualTo(expected[c], offset(1e-5));
                 }
             }
         }
@@ -50,7 +53,7 @@ class EmbedderTest {
             prefixes.add(new Scorer.Item(Arrays.copyOf(text, n), single));
         }
         double[] sum = new double[WIDTH];
-        for (List<double[]> logProbs : new Scorer(model).score(prefixes, done -> { })) {
+        for (List<double[]> logProbs : new Scorer(model).score(prefixes, done -> {})) {
             for (int c = 0; c < WIDTH; c++) {
                 sum[c] += logProbs.get(c)[0] - logProbs.get(WIDTH)[0];
             }

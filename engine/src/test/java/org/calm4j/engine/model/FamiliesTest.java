@@ -32,10 +32,13 @@ final class FamiliesTest {
     void scores(String name) {
         JsonNode expected = ORACLE.required("cases").required(name);
         ModelConfig config = ModelConfig.of((ObjectNode) expected.required("config"), name);
-        assertThat(config.parameters()).isEqualTo(expected.required("parameters").longValue());
+        assertThat(config.parameters())
+                .isEqualTo(expected.required("parameters").longValue());
         // Frequencies are float32 there.
-        assertThat(scores(config, new ScalarBackend(DType.F64))).containsExactly(doubles(expected.required("logprobs")), within(5e-6));
-        assertThat(scores(config, new SimdBackend(1))).containsExactly(doubles(expected.required("logprobs")), within(5e-5));
+        assertThat(scores(config, new ScalarBackend(DType.F64)))
+                .containsExactly(doubles(expected.required("logprobs")), within(5e-6));
+        assertThat(scores(config, new SimdBackend(1)))
+                .containsExactly(doubles(expected.required("logprobs")), within(5e-5));
     }
 
     private static double[] doubles(JsonNode list) {
@@ -43,13 +46,20 @@ final class FamiliesTest {
     }
 
     private static double[] scores(ModelConfig config, Backend opened) {
-        int[] ids = ORACLE.required("ids").valueStream().mapToInt(JsonNode::intValue).toArray();
-        try (Backend backend = opened; Parameters parameters = new Parameters(backend, config)) {
+        int[] ids = ORACLE.required("ids")
+                .valueStream()
+                .mapToInt(JsonNode::intValue)
+                .toArray();
+        try (Backend backend = opened;
+                Parameters parameters = new Parameters(backend, config)) {
             for (Tensor tensor : parameters.tensors()) {
                 backend.write(tensor, values(tensor), (int) tensor.size());
             }
             var item = new Scorer.Item(Arrays.copyOf(ids, 1), List.of(Arrays.copyOfRange(ids, 1, ids.length)));
-            return new Scorer(new CausalLm(config, parameters, null)).score(List.of(item), done -> { }).getFirst().getFirst();
+            return new Scorer(new CausalLm(config, parameters, null))
+                    .score(List.of(item), done -> {})
+                    .getFirst()
+                    .getFirst();
         }
     }
 
@@ -59,7 +69,8 @@ final class FamiliesTest {
         for (byte b : tensor.name().getBytes(StandardCharsets.UTF_8)) {
             start += b;
         }
-        boolean norm = (tensor.name().contains("norm") || tensor.name().contains("ln_")) && tensor.name().endsWith("weight");
+        boolean norm = (tensor.name().contains("norm") || tensor.name().contains("ln_"))
+                && tensor.name().endsWith("weight");
         double[] values = new double[(int) tensor.size()];
         for (int i = 0; i < values.length; i++) {
             double wave = Math.sin(start + 1.7 * i + 0.003 * i * i);

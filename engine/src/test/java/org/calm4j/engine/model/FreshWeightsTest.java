@@ -26,17 +26,24 @@ final class FreshWeightsTest {
 
     @Test
     void gpt2MakesWhatAddsToTheResidualStreamSmaller() {
-        ObjectNode json = OracleModel.config("gpt2").put("n_embd", 64).put("n_layer", 8).put("vocab_size", 100)
+        ObjectNode json = OracleModel.config("gpt2")
+                .put("n_embd", 64)
+                .put("n_layer", 8)
+                .put("vocab_size", 100)
                 .put("initializer_range", RANGE);
         ModelConfig config = ModelConfig.of(json, "config");
-        try (Backend backend = new SimdBackend(1); Parameters fresh = Parameters.random(backend, config, 1)) {
+        try (Backend backend = new SimdBackend(1);
+                Parameters fresh = Parameters.random(backend, config, 1)) {
             for (Tensor tensor : fresh.tensors()) {
                 if (tensor.rank() == 1) {
-                    double constant = tensor.name().contains("ln_") && tensor.name().endsWith("weight") ? 1 : 0;
+                    double constant =
+                            tensor.name().contains("ln_") && tensor.name().endsWith("weight") ? 1 : 0;
                     assertThat(tensor.get(3)).as(tensor.name()).isEqualTo(constant);
                 } else {
                     double expected = tensor.name().endsWith("c_proj.weight") ? RANGE / 4 : RANGE;
-                    assertThat(deviation(tensor) / expected).as(tensor.name()).isCloseTo(1, within(4 / Math.sqrt(tensor.size())));
+                    assertThat(deviation(tensor) / expected)
+                            .as(tensor.name())
+                            .isCloseTo(1, within(4 / Math.sqrt(tensor.size())));
                 }
             }
         }
@@ -44,11 +51,17 @@ final class FreshWeightsTest {
 
     @Test
     void llamaTreatsAllLayersAlikeAndPaddingIsZero() {
-        ObjectNode json = ModelConfig.llama(100, 64, 96, 8, 4, 2, 64, 0).json().put("initializer_range", RANGE).put("pad_token_id", 7);
+        ObjectNode json = ModelConfig.llama(100, 64, 96, 8, 4, 2, 64, 0)
+                .json()
+                .put("initializer_range", RANGE)
+                .put("pad_token_id", 7);
         ModelConfig config = ModelConfig.of(json, "config");
-        try (Backend backend = new SimdBackend(1); Parameters fresh = Parameters.random(backend, config, 1)) {
-            assertThat(deviation(fresh.layer(5).linears().get(Projection.O).weight()) / RANGE).isCloseTo(1, within(0.06));
-            assertThat(deviation(fresh.layer(5).linears().get(Projection.DOWN).weight()) / RANGE).isCloseTo(1, within(0.06));
+        try (Backend backend = new SimdBackend(1);
+                Parameters fresh = Parameters.random(backend, config, 1)) {
+            assertThat(deviation(fresh.layer(5).linears().get(Projection.O).weight()) / RANGE)
+                    .isCloseTo(1, within(0.06));
+            assertThat(deviation(fresh.layer(5).linears().get(Projection.DOWN).weight()) / RANGE)
+                    .isCloseTo(1, within(0.06));
             assertThat(deviation(fresh.embedding().rows(7, 1))).isZero();
             assertThat(deviation(fresh.embedding().rows(8, 1))).isPositive();
         }

@@ -42,14 +42,18 @@ final class LoraTest {
     private static double[] scores(CausalLm model) {
         int[] prompt = {3, 1, 4, 1, 5};
         int[] completion = {8, 9, 7, 9, 3, 2};
-        return new Scorer(model).score(List.of(new Scorer.Item(prompt, List.of(completion))), done -> { }).getFirst().getFirst();
+        return new Scorer(model)
+                .score(List.of(new Scorer.Item(prompt, List.of(completion))), done -> {})
+                .getFirst()
+                .getFirst();
     }
 
     @ParameterizedTest
     @MethodSource("models")
     void mergedWeightsComputeWhatTheAdapterDid(String name) {
         Path path = OracleModel.folder(name);
-        try (Backend backend = new ScalarBackend(DType.F64); ModelFolder folder = ModelFolder.openToTrain(backend, path);
+        try (Backend backend = new ScalarBackend(DType.F64);
+                ModelFolder folder = ModelFolder.openToTrain(backend, path);
                 ModelFolder adapted = ModelFolder.open(backend, path, path.resolve("adapter"))) {
             Parameters parameters = folder.model().parameters();
             double[] plain = scores(folder.model());
@@ -67,13 +71,16 @@ final class LoraTest {
     @MethodSource("models")
     void mergesWeightsThatStayInTheirFile(String name) {
         Path path = OracleModel.folder(name);
-        try (Backend backend = new SimdBackend(1); ModelFolder trained = ModelFolder.openToTrain(backend, path);
+        try (Backend backend = new SimdBackend(1);
+                ModelFolder trained = ModelFolder.openToTrain(backend, path);
                 ModelFolder adapted = ModelFolder.open(backend, path, path.resolve("adapter"))) {
             Lora lora = adapted.model().lora();
             lora.mergeInto(trained.model().parameters());
             int changed = 0;
             for (Tensor whole : trained.model().parameters().tensors()) {
-                Tensor weight = adapted.model().parameters().tensors().stream().filter(w -> w.name().equals(whole.name())).findFirst()
+                Tensor weight = adapted.model().parameters().tensors().stream()
+                        .filter(w -> w.name().equals(whole.name()))
+                        .findFirst()
                         .orElseThrow();
                 Tensor merged = lora.merged(weight, null);
                 changed += merged == weight ? 0 : 1;
@@ -81,13 +88,16 @@ final class LoraTest {
                 Tensor wide = lora.merged(weight, DType.F32);
                 assertThat(wide.type()).isEqualTo(merged == weight ? weight.type() : DType.F32);
                 for (long i = 0; i < weight.size(); i++) {
-                    double rounded = switch (weight.type()) {
-                        case BF16 -> Float.intBitsToFloat(Tensor.bf16((float) whole.get(i)) << 16);
-                        case F16 -> Float.float16ToFloat(Float.floatToFloat16((float) whole.get(i)));
-                        default -> whole.get(i);
-                    };
+                    double rounded =
+                            switch (weight.type()) {
+                                case BF16 -> Float.intBitsToFloat(Tensor.bf16((float) whole.get(i)) << 16);
+                                case F16 -> Float.float16ToFloat(Float.floatToFloat16((float) whole.get(i)));
+                                default -> whole.get(i);
+                            };
                     assertThat(merged.get(i)).as("%s[%d]", weight.name(), i).isEqualTo(rounded);
-                    assertThat(wide.get(i)).as("%s[%d] in F32", weight.name(), i).isEqualTo(whole.get(i));
+                    assertThat(wide.get(i))
+                            .as("%s[%d] in F32", weight.name(), i)
+                            .isEqualTo(whole.get(i));
                 }
             }
             assertThat(changed).isEqualTo(lora.block().tensors().size() / 2);
@@ -99,7 +109,8 @@ final class LoraTest {
     @MethodSource("models")
     void whatIsSavedIsWhatPeftWrote(String name) {
         Path adapter = OracleModel.folder(name).resolve("adapter");
-        try (Backend backend = new SimdBackend(1); ModelFolder folder = ModelFolder.open(backend, OracleModel.folder(name), adapter)) {
+        try (Backend backend = new SimdBackend(1);
+                ModelFolder folder = ModelFolder.open(backend, OracleModel.folder(name), adapter)) {
             folder.save(saved, null);
             JsonNode written = Json.read(saved.resolve("adapter_config.json"), JsonNode.class);
             ObjectNode expected = Json.read(adapter.resolve("adapter_config.json"), ObjectNode.class);
@@ -107,9 +118,11 @@ final class LoraTest {
             assertThat(written).isEqualTo(expected);
             try (Safetensors before = Safetensors.open(adapter.resolve("adapter_model.safetensors"));
                     Safetensors after = Safetensors.open(saved.resolve("adapter_model.safetensors"))) {
-                assertThat(after.tensors().keySet()).containsExactlyInAnyOrderElementsOf(before.tensors().keySet());
-                after.tensors().forEach((tensorName, tensor) ->
-                        assertThat(tensor.segment().mismatch(before.tensors().get(tensorName).segment())).isEqualTo(-1));
+                assertThat(after.tensors().keySet())
+                        .containsExactlyInAnyOrderElementsOf(before.tensors().keySet());
+                after.tensors().forEach((tensorName, tensor) -> assertThat(tensor.segment()
+                                .mismatch(before.tensors().get(tensorName).segment()))
+                        .isEqualTo(-1));
             }
         }
     }
@@ -125,18 +138,24 @@ final class LoraTest {
     void freshAdaptersNameTheirTargets(String model, String targets, String written) {
         ModelConfig config = ModelConfig.read(OracleModel.folder(model).resolve("config.json"));
         var settings = new Lora.Settings(2, 4, 0.1, true, config.projections(List.of(targets.split(","))));
-        try (Backend backend = new SimdBackend(1); Lora lora = Lora.random(backend, config, settings, 1)) {
+        try (Backend backend = new SimdBackend(1);
+                Lora lora = Lora.random(backend, config, settings, 1)) {
             lora.save(saved, "base");
             JsonNode json = Json.read(saved.resolve("adapter_config.json"), JsonNode.class);
-            assertThat(json.path("target_modules").valueStream().map(JsonNode::asText)).containsExactly(written.split(","));
+            assertThat(json.path("target_modules").valueStream().map(JsonNode::asText))
+                    .containsExactly(written.split(","));
             assertThat(json.path("fan_in_fan_out").booleanValue()).isEqualTo(model.equals("gpt2"));
             try (Lora read = Lora.load(backend, config, saved)) {
-                assertThat(read.block().tensors()).extracting(Tensor::name)
-                        .containsExactlyElementsOf(lora.block().tensors().stream().map(Tensor::name).toList());
+                assertThat(read.block().tensors())
+                        .extracting(Tensor::name)
+                        .containsExactlyElementsOf(lora.block().tensors().stream()
+                                .map(Tensor::name)
+                                .toList());
                 assertThat(read.dropout()).isEqualTo(0.1);
                 assertThat(read.adapter(1, Projection.O) == null).isEqualTo(lora.adapter(1, Projection.O) == null);
-                read.block().tensors().forEach(tensor ->
-                        assertThat(tensor.segment().mismatch(lora.block().get(tensor.name()).segment())).isEqualTo(-1));
+                read.block().tensors().forEach(tensor -> assertThat(tensor.segment()
+                                .mismatch(lora.block().get(tensor.name()).segment()))
+                        .isEqualTo(-1));
             }
         }
     }
@@ -148,7 +167,8 @@ final class LoraTest {
         ModelConfig config = ModelConfig.read(OracleModel.folder(model).resolve("config.json"));
         boolean gpt2 = model.equals("gpt2");
         var settings = new Lora.Settings(2, 4, 0, false, config.projections(List.of(gpt2 ? "c_attn" : "q_proj")));
-        try (Backend backend = new SimdBackend(1); Lora lora = Lora.random(backend, config, settings, 1)) {
+        try (Backend backend = new SimdBackend(1);
+                Lora lora = Lora.random(backend, config, settings, 1)) {
             lora.save(saved, "org/base");
         }
         JsonNode expected = Json.mapper().readTree("""
@@ -160,14 +180,18 @@ final class LoraTest {
         JsonNode written = Json.read(saved.resolve("adapter_config.json"), JsonNode.class);
         assertThat(written).isEqualTo(expected);
         assertThat(written.fieldNames()).toIterable().containsExactlyElementsOf(expected::fieldNames);
-        assertThat(AdapterConfig.of(config, new Lora.Settings(2, 2.5, 0, false, settings.targets())).json().get("lora_alpha").doubleValue())
+        assertThat(AdapterConfig.of(config, new Lora.Settings(2, 2.5, 0, false, settings.targets()))
+                        .json()
+                        .get("lora_alpha")
+                        .doubleValue())
                 .isEqualTo(2.5);
     }
 
     @Test
     void unknownTargets() {
         ModelConfig config = ModelConfig.read(OracleModel.folder("gpt2").resolve("config.json"));
-        assertThatThrownBy(() -> config.projections(List.of("q_proj"))).isInstanceOf(CalmException.class)
+        assertThatThrownBy(() -> config.projections(List.of("q_proj")))
+                .isInstanceOf(CalmException.class)
                 .hasMessage("no linear layer is called \"q_proj\"; known: all-linear, c_attn, c_fc, c_proj");
     }
 
@@ -196,7 +220,9 @@ final class LoraTest {
         Path adapter = OracleModel.folder("llama-tied").resolve("adapter");
         ObjectNode json = Json.read(adapter.resolve("adapter_config.json"), ObjectNode.class);
         json.set(field, Json.mapper().readTree(value));
-        assertThatThrownBy(() -> load(adapter, json)).isInstanceOf(CalmException.class).hasMessageContaining(message);
+        assertThatThrownBy(() -> load(adapter, json))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining(message);
     }
 
     /** By the rules of PEFT 0.21, {@code check_target_module_exists}: layers 0 and 1 of a module path, which of them are adapted. */
@@ -227,7 +253,10 @@ final class LoraTest {
     void targetsAreThoseOfPeft(String config, String module, String layers) throws IOException {
         ObjectNode json = (ObjectNode) Json.mapper().readTree(config.replace('\'', '"'));
         AdapterTargets targets = AdapterTargets.of(new ConfigFields(json, "adapter_config.json"));
-        List<String> adapted = IntStream.range(0, 2).filter(l -> targets.adapts("model.layers." + l + "." + module)).mapToObj(String::valueOf).toList();
+        List<String> adapted = IntStream.range(0, 2)
+                .filter(l -> targets.adapts("model.layers." + l + "." + module))
+                .mapToObj(String::valueOf)
+                .toList();
         assertThat(adapted).isEqualTo(layers.equals("none") ? List.of() : List.of(layers.split(",")));
     }
 
@@ -257,7 +286,8 @@ final class LoraTest {
 
     private AdapterConfig read(ObjectNode json, Safetensors weights) {
         Json.write(saved.resolve("adapter_config.json"), json);
-        return AdapterConfig.read(ModelConfig.read(OracleModel.folder("llama-tied").resolve("config.json")), saved, weights.tensors());
+        return AdapterConfig.read(
+                ModelConfig.read(OracleModel.folder("llama-tied").resolve("config.json")), saved, weights.tensors());
     }
 
     /** What {@code modules_to_save} and saved embeddings replace is computed with; the reference keeps the base model's. */
@@ -279,18 +309,21 @@ final class LoraTest {
         json.set("modules_to_save", Json.mapper().readTree(modules.replace('\'', '"')));
         Json.write(saved.resolve("adapter_config.json"), json);
         Path other = saved.resolve("other");
-        try (Backend backend = new SimdBackend(1); ModelFolder base = ModelFolder.open(backend, path, null);
+        try (Backend backend = new SimdBackend(1);
+                ModelFolder base = ModelFolder.open(backend, path, null);
                 Safetensors adapter = Safetensors.open(path.resolve("adapter/adapter_model.safetensors"))) {
             Map<String, Tensor> weights = new LinkedHashMap<>();
             base.model().parameters().tensors().forEach(tensor -> weights.put(tensor.name(), tensor));
             Tensor embedding = base.model().parameters().embedding();
             Map<String, Tensor> changed = new LinkedHashMap<>();
-            for (String weight : given.equals("all norms") ? weights.keySet().stream().filter(w -> w.contains("norm")).toList()
+            for (String weight : given.equals("all norms")
+                    ? weights.keySet().stream().filter(w -> w.contains("norm")).toList()
                     : List.of(given.split(","))) {
                 changed.put(weight, negated(weights.getOrDefault(weight, embedding), weight));
             }
             Map<String, Tensor> file = new LinkedHashMap<>(adapter.tensors());
-            changed.forEach((weight, tensor) -> file.put("base_model.model." + weight, named("base_model.model." + weight, tensor)));
+            changed.forEach((weight, tensor) ->
+                    file.put("base_model.model." + weight, named("base_model.model." + weight, tensor)));
             file.put("base_model.model.extra.lora_A.weight", named("base_model.model.extra.lora_A.weight", embedding));
             Safetensors.write(saved.resolve("adapter_model.safetensors"), file.values(), Map.of());
             weights.putAll(changed);
@@ -298,14 +331,20 @@ final class LoraTest {
                 weights.put("lm_head.weight", named("lm_head.weight", embedding));
             }
             AtomicFile.directories(other);
-            Json.write(other.resolve("config.json"), OracleModel.config(name).put("tie_word_embeddings", !weights.containsKey("lm_head.weight")));
+            Json.write(
+                    other.resolve("config.json"),
+                    OracleModel.config(name).put("tie_word_embeddings", !weights.containsKey("lm_head.weight")));
             Safetensors.write(other.resolve("model.safetensors"), weights.values(), Map.of());
-            try (ModelFolder adapted = ModelFolder.open(backend, path, saved); ModelFolder whole = ModelFolder.open(backend, other, path.resolve("adapter"));
+            try (ModelFolder adapted = ModelFolder.open(backend, path, saved);
+                    ModelFolder whole = ModelFolder.open(backend, other, path.resolve("adapter"));
                     ModelFolder plain = ModelFolder.open(backend, path, null)) {
                 assertThat(scores(adapted.model())).isEqualTo(scores(whole.model()));
                 assertThat(scores(adapted.model().withoutAdapter())).isEqualTo(scores(plain.model()));
                 assertThat(adapted.model().lora().replaced()).isEqualTo(changed.keySet());
-                assertThat(adapted.notes()).singleElement().asString().contains("adapter_model.safetensors: tensor base_model.model.extra.lora_A.weight");
+                assertThat(adapted.notes())
+                        .singleElement()
+                        .asString()
+                        .contains("adapter_model.safetensors: tensor base_model.model.extra.lora_A.weight");
             }
         }
         assertThat(config.tiedEmbeddings()).isEqualTo(!name.equals("llama-untied"));
@@ -333,10 +372,15 @@ final class LoraTest {
     }
 
     private void load(Path adapter, ObjectNode json) {
-        try (Safetensors weights = Safetensors.open(adapter.resolve("adapter_model.safetensors")); Backend backend = new SimdBackend(1)) {
-            Safetensors.write(saved.resolve("adapter_model.safetensors"), weights.tensors().values(), Map.of());
+        try (Safetensors weights = Safetensors.open(adapter.resolve("adapter_model.safetensors"));
+                Backend backend = new SimdBackend(1)) {
+            Safetensors.write(
+                    saved.resolve("adapter_model.safetensors"),
+                    weights.tensors().values(),
+                    Map.of());
             Json.write(saved.resolve("adapter_config.json"), json);
-            Lora.load(backend, ModelConfig.read(OracleModel.folder("llama-tied").resolve("config.json")), saved).close();
+            Lora.load(backend, ModelConfig.read(OracleModel.folder("llama-tied").resolve("config.json")), saved)
+                    .close();
         }
     }
 
@@ -346,8 +390,12 @@ final class LoraTest {
         ModelConfig config = ModelConfig.read(OracleModel.folder("mistral").resolve("config.json"));
         Random random = new Random(3);
         int refused = 0;
-        try (Backend backend = new SimdBackend(1); Safetensors weights = Safetensors.open(adapter.resolve("adapter_model.safetensors"))) {
-            Safetensors.write(saved.resolve("adapter_model.safetensors"), weights.tensors().values(), Map.of());
+        try (Backend backend = new SimdBackend(1);
+                Safetensors weights = Safetensors.open(adapter.resolve("adapter_model.safetensors"))) {
+            Safetensors.write(
+                    saved.resolve("adapter_model.safetensors"),
+                    weights.tensors().values(),
+                    Map.of());
             for (int i = 0; i < 500; i++) {
                 ObjectNode json = Json.read(adapter.resolve("adapter_config.json"), ObjectNode.class);
                 ModelConfigTest.mutate(json, random);

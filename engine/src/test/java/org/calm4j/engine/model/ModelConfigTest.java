@@ -25,11 +25,46 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 final class ModelConfigTest {
-    private static final List<String> STRANGE = List.of("null", "true", "false", "0", "1", "-1", "2", "3", "7", "64", "1.5", "-0.0",
-            "1e308", "1e-308", "1e999", "-1e999", "2147483647", "2147483648", "-2147483648", "9223372036854775808", "16777216",
-            "99999999999999999999", "\"\"", "\"8\"", "\"silu\"", "\"gpt2\"", "\"llama\"", "\"dynamic\"", "\"yarn\"", "\"NaN\"", "[]",
-            "[1]", "[[[]]]", "[null]", "{}",
-            "{\"factor\":0}", "{\"rope_type\":\"llama3\"}", "{\"type\":\"yarn\",\"factor\":1e30}", "{\"rope_type\":7}",
+    private static final List<String> STRANGE = List.of(
+            "null",
+            "true",
+            "false",
+            "0",
+            "1",
+            "-1",
+            "2",
+            "3",
+            "7",
+            "64",
+            "1.5",
+            "-0.0",
+            "1e308",
+            "1e-308",
+            "1e999",
+            "-1e999",
+            "2147483647",
+            "2147483648",
+            "-2147483648",
+            "9223372036854775808",
+            "16777216",
+            "99999999999999999999",
+            "\"\"",
+            "\"8\"",
+            "\"silu\"",
+            "\"gpt2\"",
+            "\"llama\"",
+            "\"dynamic\"",
+            "\"yarn\"",
+            "\"NaN\"",
+            "[]",
+            "[1]",
+            "[[[]]]",
+            "[null]",
+            "{}",
+            "{\"factor\":0}",
+            "{\"rope_type\":\"llama3\"}",
+            "{\"type\":\"yarn\",\"factor\":1e30}",
+            "{\"rope_type\":7}",
             "[\"sliding_attention\",\"full_attention\"]");
 
     @TempDir
@@ -82,7 +117,9 @@ final class ModelConfigTest {
             gpt2       | n_head | 3 | n_embd 8 is no multiple of n_head 3
             """)
     void namesWhatItDoesNotSupport(String model, String field, String value, String message) {
-        assertThatThrownBy(() -> with(model, field, value)).isInstanceOf(CalmException.class).hasMessageStartingWith("config.json")
+        assertThatThrownBy(() -> with(model, field, value))
+                .isInstanceOf(CalmException.class)
+                .hasMessageStartingWith("config.json")
                 .hasMessageContaining(message);
     }
 
@@ -127,9 +164,13 @@ final class ModelConfigTest {
     void missingFields() {
         assertThat(with("mistral", "sliding_window", null).windows()).containsExactly(4096, 4096);
         assertThat(with("mistral", "sliding_window", "null").windows()).containsExactly(0, 0);
-        assertThat(with("mistral", "num_key_value_heads", "null").keyValueHeads()).isEqualTo(4);
-        assertThat(with("mistral", "layer_types", "[\"full_attention\", \"sliding_attention\"]").windows()).containsExactly(0, 5);
-        assertThat(with("llama-tied", "num_key_value_heads", null).keyValueHeads()).isEqualTo(4);
+        assertThat(with("mistral", "num_key_value_heads", "null").keyValueHeads())
+                .isEqualTo(4);
+        assertThat(with("mistral", "layer_types", "[\"full_attention\", \"sliding_attention\"]")
+                        .windows())
+                .containsExactly(0, 5);
+        assertThat(with("llama-tied", "num_key_value_heads", null).keyValueHeads())
+                .isEqualTo(4);
         assertThat(with("llama-tied", "eos_token_id", null).eos()).containsExactly(2);
         assertThat(with("llama-tied", "eos_token_id", "null").eos()).isEmpty();
         assertThat(with("mistral", "eos_token_id", null).eos()).containsExactly(2);
@@ -137,16 +178,27 @@ final class ModelConfigTest {
         assertThat(with("qwen3", "eos_token_id", null).eos()).isEmpty();
         // 50256 in GPT-2, where the vocabulary has it.
         assertThat(with("gpt2", "eos_token_id", null).eos()).isEmpty();
-        assertThat(ModelConfig.of(OracleModel.config("gpt2").put("vocab_size", 50257).without("eos_token_id"), "").eos())
+        assertThat(ModelConfig.of(
+                                OracleModel.config("gpt2")
+                                        .put("vocab_size", 50257)
+                                        .without("eos_token_id"),
+                                "")
+                        .eos())
                 .containsExactly(50256);
-        assertThat(with("llama-tied", "tie_word_embeddings", null).tiedEmbeddings()).isFalse();
-        assertThat(with("llama-tied", "max_position_embeddings", null).maxPositions()).isEqualTo(2048);
+        assertThat(with("llama-tied", "tie_word_embeddings", null).tiedEmbeddings())
+                .isFalse();
+        assertThat(with("llama-tied", "max_position_embeddings", null).maxPositions())
+                .isEqualTo(2048);
         assertThat(with("qwen3", "head_dim", null).headDim()).isEqualTo(128);
-        assertThat(with("qwen2", "layer_types", "[\"sliding_attention\", \"full_attention\"]").windows()).containsExactly(3, 0);
+        assertThat(with("qwen2", "layer_types", "[\"sliding_attention\", \"full_attention\"]")
+                        .windows())
+                .containsExactly(3, 0);
         assertThat(with("qwen2", "use_sliding_window", "false").windows()).containsExactly(0, 0);
-        assertThat(with("qwen2", "attention_bias", "true").biases()).containsExactly(Projection.Q, Projection.K, Projection.V);
+        assertThat(with("qwen2", "attention_bias", "true").biases())
+                .containsExactly(Projection.Q, Projection.K, Projection.V);
         assertThat(with("gpt2", "n_inner", null).intermediateSize()).isEqualTo(32);
-        assertThat(with("gpt2", "scale_attn_by_inverse_layer_idx", "true").attentionScales()).containsExactly(0.5, 0.25);
+        assertThat(with("gpt2", "scale_attn_by_inverse_layer_idx", "true").attentionScales())
+                .containsExactly(0.5, 0.25);
         assertThat(with("gpt2", "n_positions", null).maxPositions()).isEqualTo(1024);
         assertThat(with("gpt2", "tie_word_embeddings", null).tiedEmbeddings()).isTrue();
     }
@@ -154,21 +206,33 @@ final class ModelConfigTest {
     /** Stretched positions reach as far as they are stretched, whatever max_position_embeddings still says. */
     @Test
     void stretchedPositions() {
-        assertThat(with("llama-tied", "rope_scaling", "{\"type\": \"linear\", \"factor\": 2.5}").maxPositions()).isEqualTo(160);
-        assertThat(with("qwen2", "rope_scaling", "{\"type\": \"yarn\", \"factor\": 4.0, \"original_max_position_embeddings\": 32}")
-                .maxPositions()).isEqualTo(128);
-        assertThat(with("qwen2", "rope_scaling", "{\"type\": \"yarn\", \"factor\": 4.0, \"original_max_position_embeddings\": 8}")
-                .maxPositions()).isEqualTo(64);
+        assertThat(with("llama-tied", "rope_scaling", "{\"type\": \"linear\", \"factor\": 2.5}")
+                        .maxPositions())
+                .isEqualTo(160);
+        assertThat(with(
+                                "qwen2",
+                                "rope_scaling",
+                                "{\"type\": \"yarn\", \"factor\": 4.0, \"original_max_position_embeddings\": 32}")
+                        .maxPositions())
+                .isEqualTo(128);
+        assertThat(with(
+                                "qwen2",
+                                "rope_scaling",
+                                "{\"type\": \"yarn\", \"factor\": 4.0, \"original_max_position_embeddings\": 8}")
+                        .maxPositions())
+                .isEqualTo(64);
     }
 
     /** Sizes that are possible each but not together, and those that no machine here has. */
     @Test
     void sizesBeyondReason() {
-        assertThatThrownBy(() -> ModelConfig.llama(1 << 24, 1 << 24, 1 << 24, 4096, 1 << 13, 1, 64, 0)).isInstanceOf(CalmException.class)
+        assertThatThrownBy(() -> ModelConfig.llama(1 << 24, 1 << 24, 1 << 24, 4096, 1 << 13, 1, 64, 0))
+                .isInstanceOf(CalmException.class)
                 .hasMessageContaining("parameters; supported: up to 1e+13");
         ModelConfig large = ModelConfig.llama(1 << 20, 1 << 14, 1 << 16, 200, 128, 128, 64, 0);
         try (Backend backend = new SimdBackend(1)) {
-            assertThatThrownBy(() -> Parameters.random(backend, large, 1)).isInstanceOf(CalmException.class)
+            assertThatThrownBy(() -> Parameters.random(backend, large, 1))
+                    .isInstanceOf(CalmException.class)
                     .hasMessageContaining("GB of memory are needed at once");
         }
     }
@@ -201,7 +265,8 @@ final class ModelConfigTest {
     static void mutate(ObjectNode json, Random random) {
         List<String> names = new ArrayList<>();
         json.fieldNames().forEachRemaining(names::add);
-        names.addAll(List.of("rope_scaling", "rope_parameters", "layer_types", "head_dim", "sliding_window", "quantization_config"));
+        names.addAll(List.of(
+                "rope_scaling", "rope_parameters", "layer_types", "head_dim", "sliding_window", "quantization_config"));
         String name = names.get(random.nextInt(names.size()));
         if (json.get(name) instanceof ObjectNode object && !object.isEmpty() && random.nextBoolean()) {
             mutate(object, random);

@@ -43,7 +43,10 @@ final class ModelFolderTest {
     void frozenWeightsStayWhereTheFileWasRead(String name) {
         try (ModelFolder folder = ModelFolder.open(backend, OracleModel.folder(name), null)) {
             // One buffer for the one file: nothing was copied.
-            assertThat(folder.model().parameters().tensors().stream().map(Tensor::buffer).distinct()).hasSize(1);
+            assertThat(folder.model().parameters().tensors().stream()
+                            .map(Tensor::buffer)
+                            .distinct())
+                    .hasSize(1);
             assertThatThrownBy(() -> folder.model().parameters().block()).isInstanceOf(IllegalStateException.class);
         }
     }
@@ -54,17 +57,23 @@ final class ModelFolderTest {
     void whatIsSavedIsBitEqual(String name) {
         Path path = OracleModel.folder(name);
         for (boolean trained : new boolean[] {false, true}) {
-            try (ModelFolder folder = trained ? ModelFolder.openToTrain(backend, path) : ModelFolder.open(backend, path, null)) {
+            try (ModelFolder folder =
+                    trained ? ModelFolder.openToTrain(backend, path) : ModelFolder.open(backend, path, null)) {
                 folder.save(saved, null);
             }
-            try (Safetensors before = Safetensors.openFolder(path); Safetensors after = Safetensors.openFolder(saved);
+            try (Safetensors before = Safetensors.openFolder(path);
+                    Safetensors after = Safetensors.openFolder(saved);
                     Safetensors names = Safetensors.open(path.resolve("gradient.safetensors"))) {
-                assertThat(after.tensors().keySet()).containsExactlyInAnyOrderElementsOf(names.tensors().keySet());
+                assertThat(after.tensors().keySet())
+                        .containsExactlyInAnyOrderElementsOf(names.tensors().keySet());
                 after.tensors().forEach((full, tensor) -> {
-                    Tensor original = before.tensors().getOrDefault(full, before.tensors().get(full.replace("transformer.", "")));
+                    Tensor original =
+                            before.tensors().getOrDefault(full, before.tensors().get(full.replace("transformer.", "")));
                     assertThat(tensor.type()).isEqualTo(original.type());
                     assertThat(tensor.shape()).isEqualTo(original.shape());
-                    assertThat(tensor.segment().mismatch(original.segment())).as(full).isEqualTo(-1);
+                    assertThat(tensor.segment().mismatch(original.segment()))
+                            .as(full)
+                            .isEqualTo(-1);
                 });
             }
         }
@@ -104,8 +113,12 @@ final class ModelFolderTest {
     private static List<List<Double>> scores(ModelFolder folder) {
         int[] prompt = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5};
         int[] completion = {8, 9, 7, 9, 3, 2, 3, 8, 4};
-        return new Scorer(folder.model()).score(List.of(new Scorer.Item(prompt, List.of(completion, new int[] {7}))), done -> { })
-                .getFirst().stream().map(scores -> Arrays.stream(scores).boxed().toList()).toList();
+        return new Scorer(folder.model())
+                        .score(List.of(new Scorer.Item(prompt, List.of(completion, new int[] {7}))), done -> {})
+                        .getFirst()
+                        .stream()
+                        .map(scores -> Arrays.stream(scores).boxed().toList())
+                        .toList();
     }
 
     /** F64 is read too, rounded to the compute type. */
@@ -138,6 +151,8 @@ final class ModelFolderTest {
     private void assertRefused(Path config, Map<String, Tensor> tensors, String message) {
         Safetensors.write(saved.resolve("model.safetensors"), tensors.values(), Map.of());
         Json.write(saved.resolve("config.json"), Json.read(config.resolve("config.json"), ObjectNode.class));
-        assertThatThrownBy(() -> ModelFolder.open(backend, saved, null)).isInstanceOf(CalmException.class).hasMessageContaining(message);
+        assertThatThrownBy(() -> ModelFolder.open(backend, saved, null))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining(message);
     }
 }

@@ -8,11 +8,10 @@ import org.calm4j.engine.io.Json;
 
 /** The folders that {@code src/test/oracle/models.py} wrote. */
 public final class OracleModel {
-    public static final List<String> NAMES = List.of("llama-tied", "llama-untied", "llama3-biases", "mistral", "qwen2", "qwen3", "gpt2",
-            "gpt2-untied");
+    public static final List<String> NAMES =
+            List.of("llama-tied", "llama-untied", "llama3-biases", "mistral", "qwen2", "qwen3", "gpt2", "gpt2-untied");
 
-    private OracleModel() {
-    }
+    private OracleModel() {}
 
     public static Path folder(String name) {
         try {

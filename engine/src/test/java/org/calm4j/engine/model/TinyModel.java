@@ -9,12 +9,22 @@ import org.calm4j.engine.tensor.Tensor;
 
 /** Models so small that a test can differentiate them numerically. */
 public final class TinyModel {
-    private TinyModel() {
-    }
+    private TinyModel() {}
 
     /** Names for {@link #config(String)}. */
-    public static final List<String> KINDS = List.of("llama", "llama untied", "llama with biases", "llama with a part turned", "mistral",
-            "mistral by layers", "qwen2", "qwen3", "qwen3 with biases", "gpt2", "gpt2 untied", "gpt2 by layer");
+    public static final List<String> KINDS = List.of(
+            "llama",
+            "llama untied",
+            "llama with biases",
+            "llama with a part turned",
+            "mistral",
+            "mistral by layers",
+            "qwen2",
+            "qwen3",
+            "qwen3 with biases",
+            "gpt2",
+            "gpt2 untied",
+            "gpt2 by layer");
 
     /** Two layers, four heads over two key/value heads, odd sizes elsewhere. */
     public static ModelConfig config(boolean tied) {
@@ -38,8 +48,11 @@ public final class TinyModel {
             }
             case "llama with a part turned" -> json.put("partial_rotary_factor", 0.7);
             case "mistral" -> json.put("sliding_window", 3);
-            case "mistral by layers" -> json.put("sliding_window", 2).putArray("layer_types").add("sliding_attention")
-                    .add("full_attention");
+            case "mistral by layers" ->
+                json.put("sliding_window", 2)
+                        .putArray("layer_types")
+                        .add("sliding_attention")
+                        .add("full_attention");
             case "qwen2" -> {
                 json.put("sliding_window", 2);
                 json.put("use_sliding_window", true);
@@ -56,7 +69,7 @@ public final class TinyModel {
                 json.put("n_inner", 18);
                 json.put("n_positions", 16);
             }
-            default -> { }
+            default -> {}
         }
         return ModelConfig.of(json, "test");
     }
@@ -64,7 +77,10 @@ public final class TinyModel {
     /** All the parameters of all types. */
     private static ObjectNode rope(String type) {
         ObjectNode rope = JsonNodeFactory.instance.objectNode();
-        return rope.put("rope_type", type).put("factor", 4.0).put("low_freq_factor", 1.0).put("high_freq_factor", 4.0)
+        return rope.put("rope_type", type)
+                .put("factor", 4.0)
+                .put("low_freq_factor", 1.0)
+                .put("high_freq_factor", 4.0)
                 .put("original_max_position_embeddings", 16);
     }
 
@@ -123,6 +139,7 @@ public final class TinyModel {
     }
 
     public static Activations activations(CausalLm model, Activations.Purpose purpose) {
-        return new Activations(model.backend(), model.config(), purpose, new Activations.Capacity(24, 24, 16, 0, model.loraRank()));
+        return new Activations(
+                model.backend(), model.config(), purpose, new Activations.Capacity(24, 24, 16, 0, model.loraRank()));
     }
 }

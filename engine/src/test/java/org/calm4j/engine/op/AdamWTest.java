@@ -25,7 +25,16 @@ final class AdamWTest {
         Tensor v = Doubles.of(new double[4], 4);
         int steps = 20;
         for (int step = 1; step <= steps; step++) {
-            backend.adamW(w, m, v, Doubles.of(gradient, 4), new AdamW(0.9, 0.99, epsilon), learningRate, weightDecay, gradScale, step);
+            backend.adamW(
+                    w,
+                    m,
+                    v,
+                    Doubles.of(gradient, 4),
+                    new AdamW(0.9, 0.99, epsilon),
+                    learningRate,
+                    weightDecay,
+                    gradScale,
+                    step);
         }
         double kept = Math.pow(1 - learningRate * weightDecay, steps);
         for (int i = 0; i < 4; i++) {
@@ -89,7 +98,15 @@ final class AdamWTest {
             Tensor gradient = gradients.rows(step, 1);
             // As clip_grad_norm_ scales: that it is what scales is in the numbers.
             double clip = Math.min(1, oracle.number("maxNorm") / (Math.sqrt(backend.sumOfSquares(gradient)) + 1e-6));
-            backend.adamW(w, m, v, gradient.view(w.size()), settings, oracle.number("learningRate"), oracle.number("weightDecay"), clip,
+            backend.adamW(
+                    w,
+                    m,
+                    v,
+                    gradient.view(w.size()),
+                    settings,
+                    oracle.number("learningRate"),
+                    oracle.number("weightDecay"),
+                    clip,
                     step + 1);
             Doubles.assertClose("weights after step " + (step + 1), w, weights.rows(step, 1));
         }

@@ -53,11 +53,15 @@ final class AttentionTest {
         decode.add(1, 1, 10, 1, cached);
         decode.add(2, 3, 12, 5, Segments.NONE);
 
-        return Stream.of(new Shape("one token", one, 1, 1, 1, 1, 1, 0), new Shape("one sequence", causal, 6, 6, 2, 2, 3, 0),
+        return Stream.of(
+                new Shape("one token", one, 1, 1, 1, 1, 1, 0),
+                new Shape("one sequence", causal, 6, 6, 2, 2, 3, 0),
                 new Shape("a forest, four heads over two", forest, 13, 13, 4, 2, 2, 0),
                 new Shape("a forest, three heads over one", forest, 13, 13, 3, 1, 5, 0),
-                new Shape("decoding from a cache", decode, 5, 18, 6, 2, 3, 0), new Shape("a window of one", causal, 6, 6, 2, 2, 3, 1),
-                new Shape("a window of three", causal, 6, 6, 2, 1, 2, 3), new Shape("a forest in a window", forest, 13, 13, 4, 2, 2, 4),
+                new Shape("decoding from a cache", decode, 5, 18, 6, 2, 3, 0),
+                new Shape("a window of one", causal, 6, 6, 2, 2, 3, 1),
+                new Shape("a window of three", causal, 6, 6, 2, 1, 2, 3),
+                new Shape("a forest in a window", forest, 13, 13, 4, 2, 2, 4),
                 new Shape("decoding in a window", decode, 5, 18, 6, 2, 3, 4));
     }
 
@@ -86,7 +90,18 @@ final class AttentionTest {
             dK = Doubles.unset(k.shape());
             dV = Doubles.unset(v.shape());
             forward();
-            backend.attentionBackward(dQ, dK, dV, dOut, Doubles.copy(out), Doubles.copy(lse), q, k, v, shape.segments(), shape.scale(),
+            backend.attentionBackward(
+                    dQ,
+                    dK,
+                    dV,
+                    dOut,
+                    Doubles.copy(out),
+                    Doubles.copy(lse),
+                    q,
+                    k,
+                    v,
+                    shape.segments(),
+                    shape.scale(),
                     shape.window());
         }
 
@@ -96,8 +111,12 @@ final class AttentionTest {
     }
 
     private Case random(Shape s) {
-        return new Case(s, Doubles.random(random, 1.5, s.rows(), s.h(), s.d()), Doubles.random(random, 1.5, s.keys(), s.g(), s.d()),
-                Doubles.random(random, 1, s.keys(), s.g(), s.d()), Doubles.random(random, 1, s.rows(), s.h(), s.d()));
+        return new Case(
+                s,
+                Doubles.random(random, 1.5, s.rows(), s.h(), s.d()),
+                Doubles.random(random, 1.5, s.keys(), s.g(), s.d()),
+                Doubles.random(random, 1, s.keys(), s.g(), s.d()),
+                Doubles.random(random, 1, s.rows(), s.h(), s.d()));
     }
 
     @ParameterizedTest
@@ -132,7 +151,8 @@ final class AttentionTest {
                 RealMatrix dS = new Array2DRowRealMatrix(shape.rows(), shape.keys());
                 for (int row = 0; row < shape.rows(); row++) {
                     RealMatrix ppT = p.getRowMatrix(row).transpose().multiply(p.getRowMatrix(row));
-                    RealMatrix jacobian = MatrixUtils.createRealDiagonalMatrix(p.getRow(row)).subtract(ppT);
+                    RealMatrix jacobian =
+                            MatrixUtils.createRealDiagonalMatrix(p.getRow(row)).subtract(ppT);
                     dS.setRow(row, jacobian.operate(dP.getRow(row)));
                 }
                 assertHead("out", c.out, h, p.multiply(v));
@@ -159,7 +179,12 @@ final class AttentionTest {
                 for (int from = s; from != Segments.NONE; from = segments.parent(from)) {
                     int end = segments.keyStart(from) + segments.keyLength(from) - (from == s ? hidden : 0);
                     for (int key = segments.keyStart(from); key < end; key++) {
-                        int distance = segments.depth(s) + segments.keyLength(s) - 1 - hidden - segments.depth(from) - key
+                        int distance = segments.depth(s)
+                                + segments.keyLength(s)
+                                - 1
+                                - hidden
+                                - segments.depth(from)
+                                - key
                                 + segments.keyStart(from);
                         if (shape.window() == 0 || distance < shape.window()) {
                             p.setEntry(row, key, Math.exp(scores.getEntry(row, key)));
@@ -206,9 +231,20 @@ final class AttentionTest {
             for (long e = 0; e < fresh[i] * dOut.rowSize(); e++) {
                 dOut.set(e, 0);
             }
-            Case path = new Case(new Shape("path", segments, paths[i].length, paths[i].length, shape.h(), shape.g(), shape.d(),
-                    shape.window()),
-                    gather(shared.q, paths[i]), gather(shared.k, paths[i]), gather(shared.v, paths[i]), dOut);
+            Case path = new Case(
+                    new Shape(
+                            "path",
+                            segments,
+                            paths[i].length,
+                            paths[i].length,
+                            shape.h(),
+                            shape.g(),
+                            shape.d(),
+                            shape.window()),
+                    gather(shared.q, paths[i]),
+                    gather(shared.k, paths[i]),
+                    gather(shared.v, paths[i]),
+                    dOut);
             Doubles.assertClose("out", path.out, gather(shared.out, paths[i]));
             scatter(sums.get(0), path.dQ, paths[i]);
             scatter(sums.get(1), path.dK, paths[i]);
@@ -264,7 +300,12 @@ final class AttentionTest {
         Tensor rows = oracle.tensor("segments");
         for (int s = 0; s < rows.dim(0); s++) {
             int at = 5 * s;
-            segments.add(rows.getInt(at), rows.getInt(at + 1), rows.getInt(at + 2), rows.getInt(at + 3), rows.getInt(at + 4));
+            segments.add(
+                    rows.getInt(at),
+                    rows.getInt(at + 1),
+                    rows.getInt(at + 2),
+                    rows.getInt(at + 3),
+                    rows.getInt(at + 4));
         }
         Tensor out = oracle.unset("out");
         Tensor lse = oracle.unset("lse");
@@ -277,8 +318,9 @@ final class AttentionTest {
         Tensor dQ = oracle.unset("dQ");
         Tensor dK = oracle.unset("dK");
         Tensor dV = oracle.unset("dV");
-        backend.attentionBackward(dQ, dK, dV, oracle.tensor("dOut"), out, lse, q, k, v, segments, oracle.number("scale"),
-                (int) oracle.number("window"));
+        backend.attentionBackward(
+                dQ, dK, dV, oracle.tensor("dOut"), out, lse, q, k, v, segments, oracle.number("scale"), (int)
+                        oracle.number("window"));
         oracle.check("dQ", dQ);
         oracle.check("dK", dK);
         oracle.check("dV", dV);

@@ -27,6 +27,7 @@ public abstract class BackendConformance {
     private static final double TOLERANCE = 2e-7;
     /** Sums of hundreds of rounded products; one F32 chain of 300 alone reaches 7e-7. */
     private static final double SUM_TOLERANCE = 1e-6;
+
     private static final int[] ODD = {1, 2, 3, 5, 7, 16, 17, 33, 65, 130};
 
     private final ScalarBackend scalar = new ScalarBackend();
@@ -76,7 +77,12 @@ public abstract class BackendConformance {
         private final List<Buffer> buffers = new ArrayList<>();
 
         Tensor[] tensor(DType type, double scale, long... shape) {
-            return tensor(type, random.doubles(Tensor.product(shape)).map(x -> scale * (2 * x - 1)).toArray(), shape);
+            return tensor(
+                    type,
+                    random.doubles(Tensor.product(shape))
+                            .map(x -> scale * (2 * x - 1))
+                            .toArray(),
+                    shape);
         }
 
         Tensor[] tensor(DType type, double[] values, long... shape) {
@@ -145,7 +151,8 @@ public abstract class BackendConformance {
             double difference = 0;
             double magnitude = Math.max(typical, 1e-30);
             for (int i = 0; i < n; i++) {
-                difference = Math.max(difference, Double.isNaN(given[i]) ? Double.POSITIVE_INFINITY : Math.abs(given[i] - right[i]));
+                difference = Math.max(
+                        difference, Double.isNaN(given[i]) ? Double.POSITIVE_INFINITY : Math.abs(given[i] - right[i]));
                 magnitude = Math.max(magnitude, Math.abs(right[i]));
             }
             assertThat(difference / magnitude).as(what).isLessThanOrEqualTo(tolerance);
@@ -167,7 +174,7 @@ public abstract class BackendConformance {
     @Test
     void linear() {
         for (int t : ODD) {
-            for (int[] size : new int[][] {{1, 1}, {3, 7}, {17, 16}, {33, 65}, {130, 31}, {16, 300}, {1050, 9}} ) {
+            for (int[] size : new int[][] {{1, 1}, {3, 7}, {17, 16}, {33, 65}, {130, 31}, {16, 300}, {1050, 9}}) {
                 for (DType type : List.of(DType.F32, DType.BF16, DType.F16)) {
                     linear(t, size[0], size[1], type);
                 }
@@ -238,7 +245,8 @@ public abstract class BackendConformance {
                     continue;
                 }
                 try (Case c = new Case()) {
-                    Tensor[] index = c.indices(random.ints(0, 2 * t + 3).distinct().limit(t).toArray());
+                    Tensor[] index = c.indices(
+                            random.ints(0, 2 * t + 3).distinct().limit(t).toArray());
                     Tensor[] from = c.tensor(DType.F32, 1, t, width);
                     for (DType type : List.of(DType.F32, c.backend.cacheType(16))) {
                         Tensor[] to = c.tensor(type, 1, 2 * t + 3, width);
@@ -304,14 +312,16 @@ public abstract class BackendConformance {
                     Tensor[] dW = c.tensor(DType.F32, 1, width);
                     Tensor[] dBias = c.tensor(DType.F32, 1, width);
                     Tensor[] dOut = c.tensor(DType.F32, 1, t, width);
-                    // So large that a row whose two numbers are nearly equal does not magnify their rounding without bound.
+                    // So large that a row whose two numbers are nearly equal does not magnify their rounding without
+                    // bound.
                     double epsilon = 1e-2;
                     Tensor[] residual = c.tensor(DType.F32, 3, t, width);
                     c.run((b, i) -> b.layerNormForward(out[i], mean[i], rstd[i], x[i], null, w[i], bias[i], epsilon));
                     c.check("out", SUM_TOLERANCE, out, 1);
                     c.check("mean", SUM_TOLERANCE, mean, 1);
                     c.check("rstd", SUM_TOLERANCE, rstd);
-                    c.run((b, i) -> b.layerNormForward(out[i], mean[i], rstd[i], x[i], residual[i], w[i], bias[i], epsilon));
+                    c.run((b, i) ->
+                            b.layerNormForward(out[i], mean[i], rstd[i], x[i], residual[i], w[i], bias[i], epsilon));
                     c.check("x with residual", 0, x);
                     // The mean of numbers up to 6 is rounded, and rstd, up to 10 here, magnifies that.
                     c.check("out with residual", SUM_TOLERANCE, out, Math.max(1, c.largest(rstd) / 2));
@@ -460,7 +470,8 @@ public abstract class BackendConformance {
 
     @Test
     void attention() {
-        for (int[] size : new int[][] {{1, 1, 2}, {2, 1, 6}, {4, 2, 8}, {6, 2, 16}, {3, 3, 33}, {4, 1, 64}, {2, 2, 80}}) {
+        for (int[] size :
+                new int[][] {{1, 1, 2}, {2, 1, 6}, {4, 2, 8}, {6, 2, 16}, {3, 3, 33}, {4, 1, 64}, {2, 2, 80}}) {
             for (int forest = 0; forest < 6; forest++) {
                 Segments segments = new Segments();
                 int rows = forest(segments, forest);
@@ -477,7 +488,8 @@ public abstract class BackendConformance {
                 attention(decode, 3, 17, size[0], size[1], size[2], window);
             }
         }
-        // Longer than a block of queries and than the keys that a backward pass takes at once, also with a window that long.
+        // Longer than a block of queries and than the keys that a backward pass takes at once, also with a window that
+        // long.
         Segments lengthy = new Segments();
         int root = lengthy.add(0, 300, 0, 300, Segments.NONE);
         lengthy.add(300, 290, 300, 290, root);
@@ -499,8 +511,18 @@ public abstract class BackendConformance {
         segments.add(5, rows - 5, 5, rows - 5, root);
         for (int window : new int[] {0, 30}) {
             try (Case c = new Case()) {
-                Tensor[] q = c.tensor(DType.F32, random.ints(rows * 2 * d, 16, 25).mapToDouble(x -> -x).toArray(), rows, 2, d);
-                Tensor[] k = c.tensor(DType.F32, random.ints(rows * d, 8, 16).mapToDouble(x -> x / 8.0).toArray(), rows, 1, d);
+                Tensor[] q = c.tensor(
+                        DType.F32,
+                        random.ints(rows * 2 * d, 16, 25).mapToDouble(x -> -x).toArray(),
+                        rows,
+                        2,
+                        d);
+                Tensor[] k = c.tensor(
+                        DType.F32,
+                        random.ints(rows * d, 8, 16).mapToDouble(x -> x / 8.0).toArray(),
+                        rows,
+                        1,
+                        d);
                 // A log-sum-exp of −100 is rounded by 4e-6.
                 attention(c, q, k, segments, window, Math.max(1e-5, productTolerance()));
             }
@@ -514,7 +536,9 @@ public abstract class BackendConformance {
      */
     @Test
     void attentionOverACache() {
-        for (int[] size : new int[][] {{1, 1, 2}, {2, 1, 6}, {4, 2, 8}, {5, 1, 16}, {2, 2, 80}, {6, 1, 64}, {3, 3, 33}, {4, 2, 128}, {2, 1, 160}}) {
+        for (int[] size : new int[][] {
+            {1, 1, 2}, {2, 1, 6}, {4, 2, 8}, {5, 1, 16}, {2, 2, 80}, {6, 1, 64}, {3, 3, 33}, {4, 2, 128}, {2, 1, 160}
+        }) {
             for (int window : new int[] {0, 1, 3, 130}) {
                 Segments segments = new Segments();
                 int prompt = segments.add(0, 0, 30, 5, Segments.NONE);
@@ -578,7 +602,13 @@ public abstract class BackendConformance {
             return;
         }
         try (Case c = new Case()) {
-            attention(c, c.tensor(DType.F32, 2, rows, heads, d), c.tensor(DType.F32, 2, keys, groups, d), segments, window, productTolerance());
+            attention(
+                    c,
+                    c.tensor(DType.F32, 2, rows, heads, d),
+                    c.tensor(DType.F32, 2, keys, groups, d),
+                    segments,
+                    window,
+                    productTolerance());
         }
     }
 
@@ -599,7 +629,8 @@ public abstract class BackendConformance {
         c.run((b, i) -> b.attentionForward(out[i], lse[i], q[i], k[i], v[i], segments, scale, window));
         c.check("out", tolerance, out, 0.5);
         c.check("lse", tolerance, lse, 1);
-        c.run((b, i) -> b.attentionBackward(dQ[i], dK[i], dV[i], dOut[i], out[i], lse[i], q[i], k[i], v[i], segments, scale, window));
+        c.run((b, i) -> b.attentionBackward(
+                dQ[i], dK[i], dV[i], dOut[i], out[i], lse[i], q[i], k[i], v[i], segments, scale, window));
         c.check("dQ", 2 * tolerance, dQ, 0.5);
         c.check("dK", 2 * tolerance, dK, 0.5);
         c.check("dV", Math.max(chainTolerance(), 2 * tolerance), dV, 0.5);
@@ -638,10 +669,12 @@ public abstract class BackendConformance {
             // A sure target has log-probability zero, from logits as large as their log-sum-exp.
             c.check("logProb", productTolerance(), logProb, Math.max(1, c.largest(lse)));
             c.check("lse", productTolerance(), lse, 1);
-            c.run((b, i) -> b.tokenLogProbBackward(dX[i], dW[i], coefficient[i], x[i], w[i], target[i], lse[i], null, true));
+            c.run((b, i) ->
+                    b.tokenLogProbBackward(dX[i], dW[i], coefficient[i], x[i], w[i], target[i], lse[i], null, true));
             c.check("dX", 2 * productTolerance(), dX, 1);
             c.check("dW", 2 * productTolerance(), dW, 1);
-            c.run((b, i) -> b.tokenLogProbBackward(dX[i], null, coefficient[i], x[i], w[i], target[i], lse[i], null, true));
+            c.run((b, i) ->
+                    b.tokenLogProbBackward(dX[i], null, coefficient[i], x[i], w[i], target[i], lse[i], null, true));
             c.check("dX without dW", 2 * productTolerance(), dX, 1);
             c.run((b, i) -> {
                 Tensor kept = c.unset(b, b.keptLogits(n, v));
@@ -683,9 +716,14 @@ public abstract class BackendConformance {
             List<double[]> again = products(c, x, frozen, dOut, target);
             for (int i = 0; i < expected.size(); i++) {
                 String what = t + "x" + n + "x" + k + " " + type + ", result " + i;
-                // What differs in a logit, which is a sum of k products, differs in a probability by as much: more, the larger logits are.
-                double logits = i == 2 ? Arrays.stream(expected.get(4)).map(Math::abs).max().orElse(1) : 1;
-                assertThat(difference(expected.get(i), others.get(i))).as(what).isLessThanOrEqualTo(2 * productTolerance() * Math.max(1, logits));
+                // What differs in a logit, which is a sum of k products, differs in a probability by as much: more, the
+                // larger logits are.
+                double logits = i == 2
+                        ? Arrays.stream(expected.get(4)).map(Math::abs).max().orElse(1)
+                        : 1;
+                assertThat(difference(expected.get(i), others.get(i)))
+                        .as(what)
+                        .isLessThanOrEqualTo(2 * productTolerance() * Math.max(1, logits));
                 assertThat(again.get(i)).as(what + ", again").isEqualTo(expected.get(i));
             }
         }
@@ -717,19 +755,29 @@ public abstract class BackendConformance {
         b.linearBackwardInput(dX, dOut, w, -1, true);
         b.tokenLogProbForward(logProb, lse, x, w, target, null);
         b.tokenLogProbBackward(dNorm, null, logProb, x, w, target, lse, null, false);
-        return Stream.of(out, dX, dNorm, logProb, lse).map(tensor -> {
-            double[] values = new double[(int) tensor.size()];
-            b.read(values, tensor, values.length);
-            return values;
-        }).toList();
+        return Stream.of(out, dX, dNorm, logProb, lse)
+                .map(tensor -> {
+                    double[] values = new double[(int) tensor.size()];
+                    b.read(values, tensor, values.length);
+                    return values;
+                })
+                .toList();
     }
 
     /** The same tokens, drawn with each filter alone and with all, from smooth logits, steep ones, and ones with many that are equal. */
     @Test
     void sample() {
-        TokenFilter[] filters = {new TokenFilter(0, 0, 1, 0, 1), new TokenFilter(0, 0, 1, 0, 1.3), new TokenFilter(1, 0, 1, 0, 1),
-            new TokenFilter(0.7, 5, 1, 0, 1), new TokenFilter(1.2, 0, 0.9, 0, 1), new TokenFilter(1, 0, 0.3, 0, 1.2),
-            new TokenFilter(1, 0, 1, 0.1, 1), new TokenFilter(0.8, 40, 0.95, 0.05, 1.1), new TokenFilter(1, 1, 1, 0, 1)};
+        TokenFilter[] filters = {
+            new TokenFilter(0, 0, 1, 0, 1),
+            new TokenFilter(0, 0, 1, 0, 1.3),
+            new TokenFilter(1, 0, 1, 0, 1),
+            new TokenFilter(0.7, 5, 1, 0, 1),
+            new TokenFilter(1.2, 0, 0.9, 0, 1),
+            new TokenFilter(1, 0, 0.3, 0, 1.2),
+            new TokenFilter(1, 0, 1, 0.1, 1),
+            new TokenFilter(0.8, 40, 0.95, 0.05, 1.1),
+            new TokenFilter(1, 1, 1, 0, 1)
+        };
         for (int vocabulary : new int[] {1, 3, 31, 97, 1200, 3001}) {
             for (TokenFilter filter : filters) {
                 for (double scale : new double[] {0.01, 2, 30}) {
@@ -769,7 +817,9 @@ public abstract class BackendConformance {
             for (int i = 0; i < draws[0].count(); i++) {
                 String what = "draw " + i + " of " + vocabulary + " with " + filter + ", logits to " + scale;
                 assertThat(draws[1].token(i)).as(what).isEqualTo(draws[0].token(i));
-                assertThat(draws[1].logProb(i)).as(what).isCloseTo(draws[0].logProb(i), org.assertj.core.api.Assertions.within(1e-6));
+                assertThat(draws[1].logProb(i))
+                        .as(what)
+                        .isCloseTo(draws[0].logProb(i), org.assertj.core.api.Assertions.within(1e-6));
             }
         }
     }
@@ -799,7 +849,8 @@ public abstract class BackendConformance {
             }
             for (int step = 1; step <= 2; step++) {
                 int at = step;
-                c.run((b, i) -> b.adamW(w.get(i), m.get(i), v.get(i), grad.get(i), AdamW.DEFAULT, 1e-2, decay, 0.3, at));
+                c.run((b, i) ->
+                        b.adamW(w.get(i), m.get(i), v.get(i), grad.get(i), AdamW.DEFAULT, 1e-2, decay, 0.3, at));
             }
             for (Tensor[] pair : all) {
                 c.check("w", 3 * tolerance(), pair);

@@ -41,7 +41,8 @@ final class BiasTest {
         Doubles.assertClose("out", out, Doubles.plus(x, Doubles.of(ones.multiply(Doubles.matrix(bias.view(1, 3))))));
         Tensor dBias = Doubles.copy(bias);
         backend.biasBackward(dBias, out);
-        Doubles.assertClose("dBias", dBias, Doubles.plus(bias, Doubles.of(ones.transpose().multiply(Doubles.matrix(out)))));
+        Doubles.assertClose(
+                "dBias", dBias, Doubles.plus(bias, Doubles.of(ones.transpose().multiply(Doubles.matrix(out)))));
     }
 
     @ParameterizedTest

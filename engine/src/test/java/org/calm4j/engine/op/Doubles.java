@@ -13,8 +13,7 @@ import org.calm4j.engine.tensor.Tensor;
 
 /** Double-precision tensors for tests; the garbage collector frees their memory. */
 public final class Doubles {
-    private Doubles() {
-    }
+    private Doubles() {}
 
     public static Tensor of(double[] values, long... shape) {
         Tensor tensor = allocate(DType.F64, shape);
@@ -52,7 +51,8 @@ public final class Doubles {
     private static Tensor allocate(DType type, long... shape) {
         Arena arena = Arena.ofAuto();
         long bytes = Tensor.product(shape) * type.bytes();
-        return new Tensor("t", new HostBuffer(arena.allocate(Math.max(1, bytes), HostBuffer.ALIGNMENT), arena), 0, type, shape);
+        return new Tensor(
+                "t", new HostBuffer(arena.allocate(Math.max(1, bytes), HostBuffer.ALIGNMENT), arena), 0, type, shape);
     }
 
     public static double[] array(Tensor x) {
@@ -74,7 +74,8 @@ public final class Doubles {
     }
 
     public static Tensor of(RealMatrix matrix) {
-        double[] values = Arrays.stream(matrix.getData()).flatMapToDouble(Arrays::stream).toArray();
+        double[] values =
+                Arrays.stream(matrix.getData()).flatMapToDouble(Arrays::stream).toArray();
         return of(values, matrix.getRowDimension(), matrix.getColumnDimension());
     }
 

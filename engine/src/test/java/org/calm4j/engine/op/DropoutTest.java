@@ -51,7 +51,8 @@ final class DropoutTest {
         Tensor out = Doubles.unset(n);
         backend.dropout(out, Doubles.of(ones, n), 0.2, SEED, false);
         double[] values = Doubles.array(out);
-        assertThat(Arrays.stream(values).allMatch(value -> value == 0 || value == 1 / 0.8)).isTrue();
+        assertThat(Arrays.stream(values).allMatch(value -> value == 0 || value == 1 / 0.8))
+                .isTrue();
         // Five standard deviations of the mean.
         assertThat(Arrays.stream(values).average().orElseThrow()).isCloseTo(1, within(5 * Math.sqrt(0.2 / 0.8 / n)));
         backend.dropout(out, Doubles.of(ones, n), 0.2, SEED + 1, false);
@@ -74,8 +75,13 @@ final class DropoutTest {
     /** The mask's random numbers are SplitMix64's: the published sequence of seed 1234567, and the JDK's, which mixes alike. */
     @Test
     void randomNumbersOfOthers() {
-        String[] published = {"6457827717110365317", "3203168211198807973", "9817491932198370423", "4593380528125082431",
-            "16408922859458223821"};
+        String[] published = {
+            "6457827717110365317",
+            "3203168211198807973",
+            "9817491932198370423",
+            "4593380528125082431",
+            "16408922859458223821"
+        };
         for (int i = 0; i < published.length; i++) {
             assertThat(Long.toUnsignedString(CounterRandom.bits(1234567, i))).isEqualTo(published[i]);
         }

@@ -51,7 +51,10 @@ final class EmbeddingTest {
         Tensor before = Doubles.random(random, 1, 6, 3);
         Tensor dTable = Doubles.copy(before);
         backend.embeddingBackward(dTable, dOut, Doubles.indices(rows));
-        Doubles.assertClose("dTable", dTable, Doubles.plus(before, Doubles.of(oneHot.transpose().multiply(Doubles.matrix(dOut)))));
+        Doubles.assertClose(
+                "dTable",
+                dTable,
+                Doubles.plus(before, Doubles.of(oneHot.transpose().multiply(Doubles.matrix(dOut)))));
     }
 
     @ParameterizedTest

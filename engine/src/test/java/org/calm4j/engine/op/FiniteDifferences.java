@@ -10,8 +10,7 @@ public final class FiniteDifferences {
     private static final double STEP = 1e-3;
     private static final double TOLERANCE = 1e-9;
 
-    private FiniteDifferences() {
-    }
+    private FiniteDifferences() {}
 
     /**
      * Every entry.

@@ -41,7 +41,12 @@ final class GeluTest {
         double product = 0;
         for (int i = 0; i < 10; i++) {
             DerivativeStructure v = new DerivativeStructure(1, 1, x.get(i), u.get(i));
-            DerivativeStructure y = v.divide(v.pow(3).multiply(0.044715).add(v).multiply(-Math.sqrt(8 / Math.PI)).exp().add(1));
+            DerivativeStructure y = v.divide(v.pow(3)
+                    .multiply(0.044715)
+                    .add(v)
+                    .multiply(-Math.sqrt(8 / Math.PI))
+                    .exp()
+                    .add(1));
             Doubles.assertClose("out", out.get(i), y.getValue());
             product += dOut.get(i) * y.getPartialDerivative(1);
         }

@@ -95,15 +95,20 @@ final class LayerNormTest {
                 mean = mean.add(along(layer.x, u, row * c + i).divide(c));
                 squares = squares.add(along(layer.x, u, row * c + i).pow(2).divide(c));
             }
-            DerivativeStructure deviation = squares.subtract(mean.pow(2)).add(0.2).sqrt();
+            DerivativeStructure deviation =
+                    squares.subtract(mean.pow(2)).add(0.2).sqrt();
             for (int i = 0; i < c; i++) {
-                DerivativeStructure y = along(layer.x, u, row * c + i).subtract(mean).divide(deviation).multiply(along(layer.w, z, i))
+                DerivativeStructure y = along(layer.x, u, row * c + i)
+                        .subtract(mean)
+                        .divide(deviation)
+                        .multiply(along(layer.w, z, i))
                         .add(along(layer.bias, b, i));
                 Doubles.assertClose("out", layer.out.get(row * c + i), y.getValue());
                 product += layer.dOut.get(row * c + i) * y.getPartialDerivative(1);
             }
         }
-        Doubles.assertClose("product", Doubles.dot(layer.dX, u) + Doubles.dot(layer.dW, z) + Doubles.dot(layer.dBias, b), product);
+        Doubles.assertClose(
+                "product", Doubles.dot(layer.dX, u) + Doubles.dot(layer.dW, z) + Doubles.dot(layer.dBias, b), product);
     }
 
     private static DerivativeStructure along(Tensor x, Tensor direction, long i) {
@@ -131,7 +136,14 @@ final class LayerNormTest {
         Tensor out = oracle.unset("out");
         Tensor mean = oracle.unset("mean");
         Tensor rstd = oracle.unset("rstd");
-        backend.layerNormForward(out, mean, rstd, oracle.tensor("x"), null, oracle.tensor("w"), oracle.tensor("bias"),
+        backend.layerNormForward(
+                out,
+                mean,
+                rstd,
+                oracle.tensor("x"),
+                null,
+                oracle.tensor("w"),
+                oracle.tensor("bias"),
                 oracle.number("epsilon"));
         oracle.check("out", out);
         oracle.check("mean", mean);
@@ -139,7 +151,8 @@ final class LayerNormTest {
         Tensor dX = oracle.zero("dX");
         Tensor dW = oracle.zero("dW");
         Tensor dBias = oracle.zero("dBias");
-        backend.layerNormBackward(dX, dW, dBias, oracle.tensor("dOut"), oracle.tensor("x"), oracle.tensor("w"), mean, rstd);
+        backend.layerNormBackward(
+                dX, dW, dBias, oracle.tensor("dOut"), oracle.tensor("x"), oracle.tensor("w"), mean, rstd);
         oracle.check("dX", dX);
         oracle.check("dW", dW);
         oracle.check("dBias", dBias);

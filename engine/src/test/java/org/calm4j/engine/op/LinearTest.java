@@ -60,7 +60,8 @@ final class LinearTest {
 
         Tensor before = Doubles.random(random, 1, n, k);
         Tensor dW = Doubles.copy(before);
-        Tensor expectedDW = Doubles.of(Doubles.matrix(dOut).transpose().multiply(Doubles.matrix(x)).scalarMultiply(alpha));
+        Tensor expectedDW = Doubles.of(
+                Doubles.matrix(dOut).transpose().multiply(Doubles.matrix(x)).scalarMultiply(alpha));
         backend.linearBackwardWeight(dW, dOut, x, alpha, true);
         Doubles.assertClose("dW added", dW, Doubles.plus(before, expectedDW));
     }

@@ -14,7 +14,9 @@ record Oracle(String name, JsonNode json) {
         String resource = "/oracle/ops/" + noun + ".json";
         try (InputStream in = Oracle.class.getResourceAsStream(resource)) {
             List<JsonNode> cases = Json.mapper().readTree(in).valueStream().toList();
-            return IntStream.range(0, cases.size()).mapToObj(i -> new Oracle(noun + " case " + i, cases.get(i))).toList();
+            return IntStream.range(0, cases.size())
+                    .mapToObj(i -> new Oracle(noun + " case " + i, cases.get(i)))
+                    .toList();
         } catch (IOException e) {
             throw new AssertionError(resource, e);
         }
@@ -28,9 +30,14 @@ record Oracle(String name, JsonNode json) {
     Tensor tensor(String field) {
         JsonNode tensor = json.required(field);
         JsonNode data = tensor.required("data");
-        long[] shape = tensor.required("shape").valueStream().mapToLong(JsonNode::longValue).toArray();
+        long[] shape = tensor.required("shape")
+                .valueStream()
+                .mapToLong(JsonNode::longValue)
+                .toArray();
         if (data.valueStream().allMatch(JsonNode::isInt)) {
-            return Doubles.indices(data.valueStream().mapToInt(JsonNode::intValue).toArray()).view(shape);
+            return Doubles.indices(
+                            data.valueStream().mapToInt(JsonNode::intValue).toArray())
+                    .view(shape);
         }
         return Doubles.of(data.valueStream().mapToDouble(JsonNode::doubleValue).toArray(), shape);
     }

@@ -71,7 +71,9 @@ final class RmsNormTest {
                 squares = squares.add(along(x, u, row * c + i).pow(2));
             }
             for (int i = 0; i < c; i++) {
-                DerivativeStructure y = along(x, u, row * c + i).divide(squares.divide(c).sqrt()).multiply(along(w, z, i));
+                DerivativeStructure y = along(x, u, row * c + i)
+                        .divide(squares.divide(c).sqrt())
+                        .multiply(along(w, z, i));
                 Doubles.assertClose("out", out.get(row * c + i), y.getValue());
                 product += dOut.get(row * c + i) * y.getPartialDerivative(1);
             }

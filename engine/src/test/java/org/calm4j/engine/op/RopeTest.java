@@ -50,7 +50,8 @@ final class RopeTest {
             for (int h = 0; h < 2; h++) {
                 for (int i = 0; i < half; i++) {
                     long at = (t * 2 + h) * 2 * half + i;
-                    Complex expected = new Complex(x.get(at), x.get(at + half)).multiply(Complex.I.multiply(angle(positions[t], i)).exp());
+                    Complex expected = new Complex(x.get(at), x.get(at + half))
+                            .multiply(Complex.I.multiply(angle(positions[t], i)).exp());
                     Doubles.assertClose("real", turned.get(at), expected.getReal());
                     Doubles.assertClose("imaginary", turned.get(at + half), expected.getImaginary());
                 }

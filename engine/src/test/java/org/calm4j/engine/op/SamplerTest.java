@@ -76,7 +76,9 @@ final class SamplerTest {
         for (int i = 0; i < 500; i++) {
             Random random = new Random(i);
             int vocabulary = 1 + random.nextInt(60);
-            double[] logits = random.doubles(vocabulary, -4, 4).map(x -> random.nextBoolean() ? Math.rint(x) + 0.0 : x).toArray();
+            double[] logits = random.doubles(vocabulary, -4, 4)
+                    .map(x -> random.nextBoolean() ? Math.rint(x) + 0.0 : x)
+                    .toArray();
             int topK = random.nextInt(4) == 0 ? 0 : random.nextInt(70);
             double topP = random.nextInt(4) == 0 ? 1 : random.nextDouble();
             double minP = random.nextInt(4) == 0 ? 0 : random.nextDouble() / 3;
@@ -104,7 +106,9 @@ final class SamplerTest {
     }
 
     private static Set<Integer> kept(double[] logits, int topK, double topP, double minP) {
-        List<Integer> order = IntStream.range(0, logits.length).boxed().sorted(Comparator.comparingDouble((Integer t) -> -logits[t]))
+        List<Integer> order = IntStream.range(0, logits.length)
+                .boxed()
+                .sorted(Comparator.comparingDouble((Integer t) -> -logits[t]))
                 .toList();
         List<Integer> first = topK > 0 ? order.subList(0, Math.min(topK, order.size())) : order;
         double sum = first.stream().mapToDouble(t -> Math.exp(logits[t] / 0.8)).sum();
@@ -131,7 +135,8 @@ final class SamplerTest {
             counts[draw(logits, filter, CounterRandom.seed(3, i))]++;
         }
         for (int i = 0; i < 5; i++) {
-            assertThat((double) counts[i] / DRAWS).as("token %d with %s", i, filter)
+            assertThat((double) counts[i] / DRAWS)
+                    .as("token %d with %s", i, filter)
                     .isCloseTo(expected[i], within(expected[i] == 0 ? 0 : 0.0125));
         }
     }

@@ -46,7 +46,10 @@ final class SwiGluTest {
         double product = 0;
         for (int i = 0; i < 10; i++) {
             DerivativeStructure halfGate = new DerivativeStructure(1, 1, gate.get(i), a.get(i)).divide(2);
-            DerivativeStructure y = halfGate.tanh().add(1).multiply(halfGate).multiply(new DerivativeStructure(1, 1, up.get(i), b.get(i)));
+            DerivativeStructure y = halfGate.tanh()
+                    .add(1)
+                    .multiply(halfGate)
+                    .multiply(new DerivativeStructure(1, 1, up.get(i), b.get(i)));
             Doubles.assertClose("out", out.get(i), y.getValue());
             product += dOut.get(i) * y.getPartialDerivative(1);
         }

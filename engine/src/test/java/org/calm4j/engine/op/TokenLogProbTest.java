@@ -73,7 +73,8 @@ final class TokenLogProbTest {
             for (int i = 0; i < vocabulary; i++) {
                 DerivativeStructure logit = new DerivativeStructure(1, 1, 0);
                 for (int j = 0; j < c; j++) {
-                    DerivativeStructure difference = along(all.w, z, i * c + j).subtract(along(all.w, z, all.target.getInt(row) * c + j));
+                    DerivativeStructure difference =
+                            along(all.w, z, i * c + j).subtract(along(all.w, z, all.target.getInt(row) * c + j));
                     logit = logit.add(difference.multiply(along(all.x, u, row * c + j)));
                 }
                 sum = sum.add(logit.exp());
@@ -117,7 +118,8 @@ final class TokenLogProbTest {
     void addsToTheWeightsGradientAndLeavesAFrozenWeightAlone() {
         Case all = new Case(3, 5, 2);
         Tensor twice = Doubles.copy(all.dW);
-        backend.tokenLogProbBackward(Doubles.unset(3, 2), twice, all.coefficient, all.x, all.w, all.target, all.lse, null, true);
+        backend.tokenLogProbBackward(
+                Doubles.unset(3, 2), twice, all.coefficient, all.x, all.w, all.target, all.lse, null, true);
         Doubles.assertClose("dW", twice, Doubles.plus(all.dW, all.dW));
         Tensor alone = Doubles.unset(3, 2);
         backend.tokenLogProbBackward(alone, null, all.coefficient, all.x, all.w, all.target, all.lse, null, true);

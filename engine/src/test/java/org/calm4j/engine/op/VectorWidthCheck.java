@@ -6,8 +6,7 @@ import org.calm4j.engine.tensor.DType;
 
 /** The conformance suite in a virtual machine of its own, whose flags decide the width of vectors; says so when it passed. */
 public final class VectorWidthCheck {
-    private VectorWidthCheck() {
-    }
+    private VectorWidthCheck() {}
 
     public static void main(String[] args) {
         BackendConformance suite = new BackendConformance() {

@@ -33,17 +33,27 @@ final class ChatTemplateTest {
         SoftAssertions all = new SoftAssertions();
         for (String line : lines.subList(1, lines.size())) {
             JsonNode expected = Json.mapper().readTree(line);
-            ChatTemplate template = templates.computeIfAbsent(expected.path("template").asText(), ChatTemplateTest::template);
-            Map<String, Object> options = map(given.path("options").path(expected.path("options").asInt()));
-            List<Map<String, Object>> messages = given.path("conversations").path(expected.path("conversation").asInt()).valueStream()
-                    .map(ChatTemplateTest::map).toList();
+            ChatTemplate template =
+                    templates.computeIfAbsent(expected.path("template").asText(), ChatTemplateTest::template);
+            Map<String, Object> options =
+                    map(given.path("options").path(expected.path("options").asInt()));
+            List<Map<String, Object>> messages = given.path("conversations")
+                    .path(expected.path("conversation").asInt())
+                    .valueStream()
+                    .map(ChatTemplateTest::map)
+                    .toList();
             boolean prompt = expected.path("add_generation_prompt").asBoolean();
             if (expected.has("error")) {
-                all.assertThatThrownBy(() -> template.render(messages, prompt, options)).as(line).isInstanceOf(CalmException.class)
-                        .hasMessageContaining(expected.path("error").asText()).hasMessageMatching("template: line \\d+ .*");
+                all.assertThatThrownBy(() -> template.render(messages, prompt, options))
+                        .as(line)
+                        .isInstanceOf(CalmException.class)
+                        .hasMessageContaining(expected.path("error").asText())
+                        .hasMessageMatching("template: line \\d+ .*");
             } else {
                 all.assertThatCode(() -> assertThat(template.render(messages, prompt, options))
-                        .isEqualTo(expected.path("text").asText())).as(line).doesNotThrowAnyException();
+                                .isEqualTo(expected.path("text").asText()))
+                        .as(line)
+                        .doesNotThrowAnyException();
             }
         }
         assertThat(templates).hasSize(12);
@@ -52,7 +62,10 @@ final class ChatTemplateTest {
 
     private static ChatTemplate template(String name) {
         try {
-            return new ChatTemplate(Files.readString(ORACLE.resolve(name)), Map.of("bos_token", "<s>", "eos_token", "</s>"), "template");
+            return new ChatTemplate(
+                    Files.readString(ORACLE.resolve(name)),
+                    Map.of("bos_token", "<s>", "eos_token", "</s>"),
+                    "template");
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -67,39 +80,50 @@ final class ChatTemplateTest {
     void foldersSayItInThreeWays() throws IOException {
         assertThat(ChatTemplate.read(folder)).isNull();
         Path config = folder.resolve("tokenizer_config.json");
-        Files.writeString(config,
+        Files.writeString(
+                config,
                 "{\"bos_token\":{\"content\":\"<s>\"},\"chat_template\":\"{{ bos_token }}{{ messages[0].content }}{{ eos_token }}\\n\"}");
         assertThat(ChatTemplate.read(folder).render(HI, false)).isEqualTo("<s>hi");
-        Files.writeString(config,
+        Files.writeString(
+                config,
                 "{\"chat_template\":[{\"name\":\"tool_use\",\"template\":\"t\"},{\"name\":\"default\",\"template\":\"d\"}]}");
         assertThat(ChatTemplate.read(folder).render(HI, false)).isEqualTo("d");
-        assertThat(ChatTemplate.read(folder).render(HI, false, Map.of("tools", List.of()))).isEqualTo("t");
+        assertThat(ChatTemplate.read(folder).render(HI, false, Map.of("tools", List.of())))
+                .isEqualTo("t");
         Files.writeString(config, "{\"chat_template\":{\"default\":\"d\",\"rag\":\"r\"}}");
-        assertThat(ChatTemplate.read(folder).render(HI, false, Map.of("tools", List.of()))).isEqualTo("d");
+        assertThat(ChatTemplate.read(folder).render(HI, false, Map.of("tools", List.of())))
+                .isEqualTo("d");
         // Read, though broken: text needs no template.
         Files.writeString(config, "{\"chat_template\":\"{% if\"}");
         ChatTemplate broken = ChatTemplate.read(folder);
-        assertThatThrownBy(() -> broken.render(HI, false)).isInstanceOf(CalmException.class).hasMessageContaining("line 1");
+        assertThatThrownBy(() -> broken.render(HI, false))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("line 1");
         Files.writeString(folder.resolve("chat_template.jinja"), "j{% if add_generation_prompt %}p{% endif %}\n\n");
         assertThat(ChatTemplate.read(folder).render(HI, true)).isEqualTo("jp");
         Files.delete(folder.resolve("chat_template.jinja"));
         Files.writeString(config, "{\"chat_template\":[{\"name\":\"tool_use\",\"template\":\"t\"}]}");
-        assertThatThrownBy(() -> ChatTemplate.read(folder)).isInstanceOf(CalmException.class).hasMessageContaining("default");
+        assertThatThrownBy(() -> ChatTemplate.read(folder))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("default");
         Files.writeString(config, "{\"chat_template\":5}");
-        assertThatThrownBy(() -> ChatTemplate.read(folder)).isInstanceOf(CalmException.class).hasMessageContaining("chat_template");
+        assertThatThrownBy(() -> ChatTemplate.read(folder))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("chat_template");
     }
 
     @Test
     void today() {
-        String text = new ChatTemplate("{{ strftime_now is defined }} {{ strftime_now('%Y-%m-%d') }}", Map.of(), "t").render(HI, false);
+        String text = new ChatTemplate("{{ strftime_now is defined }} {{ strftime_now('%Y-%m-%d') }}", Map.of(), "t")
+                .render(HI, false);
         assertThat(text).matches("True \\d{4}-\\d\\d-\\d\\d");
     }
 
     @Test
     void braceInAMessageIsText() {
         String evil = "{{ 7*7 }}{% include 'x' %}{# #}";
-        assertThat(new ChatTemplate("{{ messages[0]['content'] }}", Map.of(), "t").render(List.of(ChatTemplate.message("user", evil)),
-                false))
+        assertThat(new ChatTemplate("{{ messages[0]['content'] }}", Map.of(), "t")
+                        .render(List.of(ChatTemplate.message("user", evil)), false))
                 .isEqualTo(evil);
     }
 }

@@ -56,30 +56,70 @@ final class HostileTokenizerTest {
         String slow = split.formatted("(?:x+x+)+y|\\\\s");
         String bytes = "{'type':'ByteLevel','add_prefix_space':true,'trim_offsets':true,'use_regex':true}";
         String blanks = "{'type':'Metaspace','replacement':'%s','prepend_scheme':'always','split':true}";
-        String template = "{'type':'TemplateProcessing','single':[" + "{'SpecialToken':{'id':'s','type_id':0}},".repeat(5000)
-                + "{'Sequence':{'id':'A','type_id':0}}],'special_tokens':{'s':{'id':'s','ids':[" + "1,".repeat(5000) + "1]}}}";
-        String one = "{'type':'TemplateProcessing','single':[{'SpecialToken':{'id':'s','type_id':0}},{'Sequence':{'id':'A','type_id':0}}],"
-                + "'special_tokens':{'s':{'id':'s','ids':[" + "1,".repeat(400) + "1]}}}";
+        String template =
+                "{'type':'TemplateProcessing','single':[" + "{'SpecialToken':{'id':'s','type_id':0}},".repeat(5000)
+                        + "{'Sequence':{'id':'A','type_id':0}}],'special_tokens':{'s':{'id':'s','ids':["
+                        + "1,".repeat(5000) + "1]}}}";
+        String one =
+                "{'type':'TemplateProcessing','single':[{'SpecialToken':{'id':'s','type_id':0}},{'Sequence':{'id':'A','type_id':0}}],"
+                        + "'special_tokens':{'s':{'id':'s','ids':[" + "1,".repeat(400) + "1]}}}";
         return List.of(
-                Case.of("replacements that double", "normalizer makes more than", "normalizer", parts("normalizers", doubled, 60)),
-                Case.of("replacements with matches of nothing", "normalizer", "normalizer",
+                Case.of(
+                        "replacements that double",
+                        "normalizer makes more than",
+                        "normalizer",
+                        parts("normalizers", doubled, 60)),
+                Case.of(
+                        "replacements with matches of nothing",
+                        "normalizer",
+                        "normalizer",
                         parts("normalizers", replace("{'Regex':'x*'}", "yyyyyy"), 60)),
                 Case.of("a long prefix of every piece", "normalizer makes more than", "normalizer", prepend),
-                Case.of("a prefix that is replaced", "normalizer makes more than", "normalizer",
+                Case.of(
+                        "a prefix that is replaced",
+                        "normalizer makes more than",
+                        "normalizer",
                         parts("normalizers", "{'type':'Prepend','prepend':'aaaa'}," + doubled, 40)),
-                Case.of("many parts", "normalizer has 20001 parts", "normalizer", parts("normalizers", "{'type':'NFC'}", 20_000)),
-                Case.of("parts in parts", "normalizer has", "normalizer", parts("normalizers", parts("normalizers",
-                        parts("normalizers", "{'type':'Lowercase'}", 30), 30), 30)),
-                Case.of("a long pattern", "normalizer.pattern has 50001 characters", "normalizer",
+                Case.of(
+                        "many parts",
+                        "normalizer has 20001 parts",
+                        "normalizer",
+                        parts("normalizers", "{'type':'NFC'}", 20_000)),
+                Case.of(
+                        "parts in parts",
+                        "normalizer has",
+                        "normalizer",
+                        parts(
+                                "normalizers",
+                                parts("normalizers", parts("normalizers", "{'type':'Lowercase'}", 30), 30),
+                                30)),
+                Case.of(
+                        "a long pattern",
+                        "normalizer.pattern has 50001 characters",
+                        "normalizer",
                         replace("{'String':'" + "a".repeat(50_000) + "b'}", "")),
-                Case.of("byte alphabets of byte alphabets", "pre_tokenizer makes more than", "pre_tokenizer",
+                Case.of(
+                        "byte alphabets of byte alphabets",
+                        "pre_tokenizer makes more than",
+                        "pre_tokenizer",
                         parts("pretokenizers", bytes, 60)),
-                Case.of("blanks before each piece", "pre_tokenizer makes more than", "pre_tokenizer", parts("pretokenizers",
-                        blanks.formatted("▁") + ","
-                        + blanks.formatted("_"), 25)),
-                new Case("slow expressions in small pieces", "takes too many steps", ("x".repeat(200) + " ").repeat(50), json ->
-                        json.set("pre_tokenizer", json(parts("pretokenizers", "{'type':'WhitespaceSplit'}," + slow, 1)))),
-                new Case("a slow expression", "takes too many steps", "x".repeat(5000), json -> json.set("pre_tokenizer", json(slow))),
+                Case.of(
+                        "blanks before each piece",
+                        "pre_tokenizer makes more than",
+                        "pre_tokenizer",
+                        parts("pretokenizers", blanks.formatted("▁") + "," + blanks.formatted("_"), 25)),
+                new Case(
+                        "slow expressions in small pieces",
+                        "takes too many steps",
+                        ("x".repeat(200) + " ").repeat(50),
+                        json -> json.set(
+                                "pre_tokenizer",
+                                json(parts("pretokenizers", "{'type':'WhitespaceSplit'}," + slow, 1)))),
+                new Case(
+                        "a slow expression",
+                        "takes too many steps",
+                        "x".repeat(5000),
+                        json -> json.set("pre_tokenizer", json(slow))),
                 new Case("a long list of ranges", null, "\uFF00".repeat(20_000), json -> {
                     StringBuilder ranges = new StringBuilder();
                     for (int c = 0x400; ranges.length() < 9000; c += 3) {
@@ -87,19 +127,30 @@ final class HostileTokenizerTest {
                     }
                     json.set("pre_tokenizer", json(split.formatted("[" + ranges + "]")));
                 }),
-                Case.of("many pre-tokenizers", "pre_tokenizer has", "pre_tokenizer", parts("pretokenizers", bytes, 10_000)),
+                Case.of(
+                        "many pre-tokenizers",
+                        "pre_tokenizer has",
+                        "pre_tokenizer",
+                        parts("pretokenizers", bytes, 10_000)),
                 Case.of("many tokens round a text", "adds more than 1000 tokens", "post_processor", template),
                 Case.of("many templates", "adds more than 1000 tokens", "post_processor", parts("processors", one, 90)),
                 Case.of("decoders that double", "decoder makes more than", "decoder", parts("decoders", doubled, 60)),
                 Case.of("many decoders", "decoder has", "decoder", parts("decoders", "{'type':'Fuse'}", 50_000)),
-                Case.of("decoders in decoders", null, "decoder", "{'type':'Sequence','decoders':[".repeat(80) + "{'type':'ByteFallback'}"
-                        + "]}".repeat(80)),
-                Case.of("strips more than there is", null, "decoder",
+                Case.of(
+                        "decoders in decoders",
+                        null,
+                        "decoder",
+                        "{'type':'Sequence','decoders':[".repeat(80) + "{'type':'ByteFallback'}" + "]}".repeat(80)),
+                Case.of(
+                        "strips more than there is",
+                        null,
+                        "decoder",
                         "{'type':'Strip','content':'a','start':2147483647,'stop':2147483647}"),
-                new Case("a long affix", "model.end_of_word_suffix has", TEXT, json ->
-                        ((ObjectNode) json.get("model")).put("end_of_word_suffix", "a".repeat(100_000))),
-                new Case("a long token", "has a token of 40000 characters", TEXT, json ->
-                        json.withObject("/model/vocab").put("t".repeat(40_000), 5000)),
+                new Case("a long affix", "model.end_of_word_suffix has", TEXT, json -> ((ObjectNode) json.get("model"))
+                        .put("end_of_word_suffix", "a".repeat(100_000))),
+                new Case(
+                        "a long token", "has a token of 40000 characters", TEXT, json -> json.withObject("/model/vocab")
+                                .put("t".repeat(40_000), 5000)),
                 new Case("added tokens that begin alike", null, "a".repeat(300_000), json -> {
                     for (int i = 0; i < 500; i++) {
                         added(json, "a".repeat(999 - i) + "b", false);
@@ -120,11 +171,17 @@ final class HostileTokenizerTest {
                     added(json, " ", false).put("rstrip", true).put("lstrip", true);
                     added(json, "\t", false);
                 }),
-                new Case("marks on one character", "combining marks", "a" + "\u0301\u0316".repeat(100_000), json ->
-                        json.set("normalizer", json("{'type':'NFC'}"))),
-                new Case("ids far apart", "largest token id", TEXT, json -> json.withObject("/model/vocab").put("far", Integer.MAX_VALUE)),
+                new Case(
+                        "marks on one character",
+                        "combining marks",
+                        "a" + "\u0301\u0316".repeat(100_000),
+                        json -> json.set("normalizer", json("{'type':'NFC'}"))),
+                new Case("ids far apart", "largest token id", TEXT, json -> json.withObject("/model/vocab")
+                        .put("far", Integer.MAX_VALUE)),
                 new Case("huge padding", null, TEXT, json -> {
-                    json.set("padding", json("{'strategy':{'Fixed':2147483647},'pad_to_multiple_of':1000000000,'pad_id':-1}"));
+                    json.set(
+                            "padding",
+                            json("{'strategy':{'Fixed':2147483647},'pad_to_multiple_of':1000000000,'pad_id':-1}"));
                     json.set("truncation", json("{'max_length':2147483647,'stride':2147483647}"));
                 }));
     }
@@ -144,7 +201,9 @@ final class HostileTokenizerTest {
                 assertThat(hostile.message).isNull();
             } catch (CalmException e) {
                 assertThat(e.kind()).isEqualTo(CalmException.Kind.BAD_INPUT);
-                assertThat(e.getMessage()).doesNotContain("\n").contains(hostile.message == null ? "must be read" : hostile.message);
+                assertThat(e.getMessage())
+                        .doesNotContain("\n")
+                        .contains(hostile.message == null ? "must be read" : hostile.message);
             }
             assertThat(allocated() - before).isLessThan(BYTES);
         });
@@ -154,8 +213,10 @@ final class HostileTokenizerTest {
     @Test
     void honestGrowthIsNoCrime() throws IOException {
         ObjectNode json = honest();
-        json.set("normalizer", json("{'type':'Sequence','normalizers':[{'type':'NFKD'},{'type':'Prepend','prepend':'▁'},"
-                + replace("{'String':' '}", "▁▁▁") + "]}"));
+        json.set(
+                "normalizer",
+                json("{'type':'Sequence','normalizers':[{'type':'NFKD'},{'type':'Prepend','prepend':'▁'},"
+                        + replace("{'String':' '}", "▁▁▁") + "]}"));
         Files.write(folder.resolve("tokenizer.json"), Json.pretty(json));
         assertThat(Tokenizer.read(folder).encode("\uFDFA".repeat(20_000))).hasSizeGreaterThan(360_000);
     }
@@ -166,8 +227,14 @@ final class HostileTokenizerTest {
 
     private static ObjectNode added(ObjectNode json, String content, boolean normalized) {
         ArrayNode tokens = json.withArray("added_tokens");
-        return tokens.addObject().put("id", 256 + tokens.size()).put("content", content).put("single_word", false).put("lstrip", false)
-                .put("rstrip", false).put("normalized", normalized).put("special", false);
+        return tokens.addObject()
+                .put("id", 256 + tokens.size())
+                .put("content", content)
+                .put("single_word", false)
+                .put("lstrip", false)
+                .put("rstrip", false)
+                .put("normalized", normalized)
+                .put("special", false);
     }
 
     /** Every byte is a token. */

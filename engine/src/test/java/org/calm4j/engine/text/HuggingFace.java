@@ -17,8 +17,11 @@ final class HuggingFace implements AutoCloseable {
     private final Tokenizer ours;
 
     HuggingFace(Path folder) throws IOException {
-        theirs = HuggingFaceTokenizer.builder().optTokenizerPath(folder.resolve("tokenizer.json"))
-                .optTruncation(false).optPadding(false).build();
+        theirs = HuggingFaceTokenizer.builder()
+                .optTokenizerPath(folder.resolve("tokenizer.json"))
+                .optTruncation(false)
+                .optPadding(false)
+                .build();
         ours = Tokenizer.read(folder);
     }
 
@@ -49,7 +52,9 @@ final class HuggingFace implements AutoCloseable {
         long[] same = IntStream.of(ids).asLongStream().toArray();
         for (boolean skip : new boolean[] {true, false}) {
             String decoded = ours.decode(ids, skip);
-            assertThat(decoded).as("%s", IntStream.of(ids).boxed().map(ours::token).toList()).isEqualTo(theirs.decode(same, skip));
+            assertThat(decoded)
+                    .as("%s", IntStream.of(ids).boxed().map(ours::token).toList())
+                    .isEqualTo(theirs.decode(same, skip));
             checkStream(ids, skip, decoded);
         }
     }
@@ -59,7 +64,8 @@ final class HuggingFace implements AutoCloseable {
         StringBuilder text = new StringBuilder();
         for (int id : ids) {
             String part = stream.add(id);
-            assertThat(part.isEmpty() || !Character.isHighSurrogate(part.charAt(part.length() - 1))).isTrue();
+            assertThat(part.isEmpty() || !Character.isHighSurrogate(part.charAt(part.length() - 1)))
+                    .isTrue();
             text.append(part);
         }
         assertThat(text.append(stream.finish()).toString()).isEqualTo(decoded);
@@ -69,10 +75,14 @@ final class HuggingFace implements AutoCloseable {
     void checkDecodingOfRandomIds(int times) {
         Random random = new Random(7);
         int[] known = IntStream.range(0, ours.size()).filter(this::isKnown).toArray();
-        int[] bytes = IntStream.of(known).filter(id -> ours.token(id).length() == 1 || ours.token(id).startsWith("<0x")).toArray();
+        int[] bytes = IntStream.of(known)
+                .filter(id -> ours.token(id).length() == 1 || ours.token(id).startsWith("<0x"))
+                .toArray();
         for (int i = 0; i < times; i++) {
             int[] from = i % 2 == 0 || bytes.length == 0 ? known : bytes;
-            checkDecoding(random.ints(random.nextInt(12), 0, from.length).map(at -> from[at]).toArray());
+            checkDecoding(random.ints(random.nextInt(12), 0, from.length)
+                    .map(at -> from[at])
+                    .toArray());
         }
     }
 

@@ -42,11 +42,33 @@ final class MutatedFilesTest {
             "byte_fallback":true,"ignore_merges":false,"vocab":{"u":0,"a":1,"b":2,"ab":3,"Ġ":4,"Ġa":5,"<0x41>":6,"aa":7,"aab":8},
             "merges":["a b",["Ġ","a"],"a a","aa b"]}}""";
     private static final List<String> TEXTS = List.of("", "a b <s> x y aab", "▁\u0000日本 \uD83D\uDE00 \n\n aaaaaa");
-    private static final List<String> VALUES = List.of("null", "true", "-1", "0", "5", "2147483647", "1e400", "99999999999999999999",
-            "\"\"", "\"a\"",
-            "\"(\"", "\"(a+)+b\"", "\"(a|b)*\"", "\"NFD\"", "\"Fuse\"", "[]", "{}", "[[[[]]]]", "\"\\ud800\"", "{\"type\":\"Sequence\"}",
+    private static final List<String> VALUES = List.of(
+            "null",
+            "true",
+            "-1",
+            "0",
+            "5",
+            "2147483647",
+            "1e400",
+            "99999999999999999999",
+            "\"\"",
+            "\"a\"",
+            "\"(\"",
+            "\"(a+)+b\"",
+            "\"(a|b)*\"",
+            "\"NFD\"",
+            "\"Fuse\"",
+            "[]",
+            "{}",
+            "[[[[]]]]",
+            "\"\\ud800\"",
+            "{\"type\":\"Sequence\"}",
             "\"a{2000000000}\"",
-            "{\"Regex\":\"\\\\p{Foo}\"}", "{\"Regex\":\"(?<=a+)b\"}", "{\"String\":\"\"}", "[\"a\",\"b\",\"c\"]", "{\"a\":\"b\"}");
+            "{\"Regex\":\"\\\\p{Foo}\"}",
+            "{\"Regex\":\"(?<=a+)b\"}",
+            "{\"String\":\"\"}",
+            "[\"a\",\"b\",\"c\"]",
+            "{\"a\":\"b\"}");
 
     @TempDir
     private Path folder;
@@ -74,8 +96,8 @@ final class MutatedFilesTest {
         for (int i = 0; i < 1500; i++) {
             byte[] bytes = WHOLE.getBytes(StandardCharsets.UTF_8);
             for (int n = 1 + random.nextInt(4); n > 0; n--) {
-                bytes[random.nextInt(bytes.length)] = (byte) (random.nextBoolean() ? random.nextInt(256)
-                        : "\"{}[],:0 \\".charAt(random.nextInt(10)));
+                bytes[random.nextInt(bytes.length)] =
+                        (byte) (random.nextBoolean() ? random.nextInt(256) : "\"{}[],:0 \\".charAt(random.nextInt(10)));
             }
             survives(i % 5 == 0 ? Arrays.copyOf(bytes, random.nextInt(bytes.length)) : bytes);
         }
@@ -85,13 +107,18 @@ final class MutatedFilesTest {
     @Timeout(60)
     void deepAndCyclicParts() throws IOException {
         String deep = "{\"type\":\"Sequence\",\"normalizers\":[".repeat(50_000);
-        assertThat(survives(("{\"normalizer\":" + deep).getBytes(StandardCharsets.UTF_8))).isFalse();
+        assertThat(survives(("{\"normalizer\":" + deep).getBytes(StandardCharsets.UTF_8)))
+                .isFalse();
         String nested = "{\"type\":\"Sequence\",\"normalizers\":[".repeat(80) + "]}".repeat(80);
-        assertThat(survives(WHOLE.replace("{\"type\":\"NFC\"}", nested).getBytes(StandardCharsets.UTF_8))).isTrue();
-        assertThat(survives(("[".repeat(1_000_000)).getBytes(StandardCharsets.UTF_8))).isFalse();
-        assertThat(survives(WHOLE.replace("\"aab\":8", "\"aab\":2147483647").getBytes(StandardCharsets.UTF_8))).isFalse();
-        assertThat(survives(WHOLE.replace("\"<s>\",\"single", "\"" + "s".repeat(100_000)
-                + "\",\"single").getBytes(StandardCharsets.UTF_8))).isFalse();
+        assertThat(survives(WHOLE.replace("{\"type\":\"NFC\"}", nested).getBytes(StandardCharsets.UTF_8)))
+                .isTrue();
+        assertThat(survives(("[".repeat(1_000_000)).getBytes(StandardCharsets.UTF_8)))
+                .isFalse();
+        assertThat(survives(WHOLE.replace("\"aab\":8", "\"aab\":2147483647").getBytes(StandardCharsets.UTF_8)))
+                .isFalse();
+        assertThat(survives(WHOLE.replace("\"<s>\",\"single", "\"" + "s".repeat(100_000) + "\",\"single")
+                        .getBytes(StandardCharsets.UTF_8)))
+                .isFalse();
     }
 
     @Test
@@ -111,8 +138,8 @@ final class MutatedFilesTest {
                 }
             }
             try {
-                new ChatTemplate(source.toString(), Map.of("bos_token", "<s>"), "t").render(List.of(ChatTemplate.message("user", "hi")),
-                        true);
+                new ChatTemplate(source.toString(), Map.of("bos_token", "<s>"), "t")
+                        .render(List.of(ChatTemplate.message("user", "hi")), true);
             } catch (CalmException e) {
                 assertThat(e.getMessage()).startsWith("t: ").doesNotContain("\n");
             }
@@ -123,7 +150,8 @@ final class MutatedFilesTest {
         List<JsonNode> places = new ArrayList<>();
         collect(json, places);
         JsonNode place = places.get(random.nextInt(places.size()));
-        JsonNode value = random.nextInt(4) == 0 ? places.get(random.nextInt(places.size())).deepCopy()
+        JsonNode value = random.nextInt(4) == 0
+                ? places.get(random.nextInt(places.size())).deepCopy()
                 : Json.mapper().readTree(VALUES.get(random.nextInt(VALUES.size())));
         if (place instanceof ObjectNode object && !object.isEmpty()) {
             List<String> names = object.propertyStream().map(Map.Entry::getKey).toList();
@@ -134,7 +162,8 @@ final class MutatedFilesTest {
                 object.set(random.nextInt(8) == 0 ? name + "x" : name, value);
             }
         } else if (place instanceof ArrayNode array && !array.isEmpty()) {
-            array.set(random.nextInt(array.size()), random.nextInt(8) == 0 ? JsonNodeFactory.instance.nullNode() : value);
+            array.set(
+                    random.nextInt(array.size()), random.nextInt(8) == 0 ? JsonNodeFactory.instance.nullNode() : value);
         }
     }
 

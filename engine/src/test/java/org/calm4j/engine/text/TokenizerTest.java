@@ -46,8 +46,13 @@ final class TokenizerTest {
         Tokenizer.wordLevel(words, "<unk>", "</s>").save(folder);
         Tokenizer tokenizer = Tokenizer.read(folder);
         try (HuggingFace library = new HuggingFace(folder)) {
-            for (String text : List.of("The region of Papua\u00A0New\u00A0Guinea is 日本 .", "The  region   of", " 日本 的 ? ", "",
-                    "nothing of it is known</s>", "The</s>of <unk> .")) {
+            for (String text : List.of(
+                    "The region of Papua\u00A0New\u00A0Guinea is 日本 .",
+                    "The  region   of",
+                    " 日本 的 ? ",
+                    "",
+                    "nothing of it is known</s>",
+                    "The</s>of <unk> .")) {
                 library.check(text);
             }
         }
@@ -61,25 +66,35 @@ final class TokenizerTest {
     void whatIsNotSupportedIsNamed() throws IOException {
         String model = "\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"a\":0}}}";
         Map<String, String> broken = Map.ofEntries(
-                Map.entry("{\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"\"}," + model, "Precompiled"),
+                Map.entry(
+                        "{\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"\"}," + model,
+                        "Precompiled"),
                 Map.entry("{\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"}," + model, "BertPreTokenizer"),
                 Map.entry("{\"decoder\":{\"type\":\"WordPiece\"}," + model, "WordPiece"),
                 Map.entry("{\"post_processor\":{\"type\":\"RobertaProcessing\"}," + model, "RobertaProcessing"),
-                Map.entry("{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(\"},\"behavior\":\"Isolated\"}," + model,
+                Map.entry(
+                        "{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(\"},\"behavior\":\"Isolated\"},"
+                                + model,
                         "pattern"),
                 Map.entry("{\"pre_tokenizer\":{\"type\":5}," + model, "pre_tokenizer.type"),
                 Map.entry("{\"pre_tokenizer\":[]," + model, "pre_tokenizer"),
                 Map.entry("{\"added_tokens\":[{\"id\":3,\"content\":\"a\"}]," + model, "added_tokens[0]"),
                 Map.entry("{\"model\":{\"type\":\"Unigram\",\"vocab\":{\"a\":0}}}", "Unigram"),
                 Map.entry("{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a b\"]}}", "merges"),
-                Map.entry("{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[],\"dropout\":0.1}}", "dropout"),
+                Map.entry(
+                        "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[],\"dropout\":0.1}}", "dropout"),
                 Map.entry("{\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"a\":2000000000}}}", "2000000000"),
-                Map.entry("{\"model\":{\"type\":\"WordLevel\",\"vocab\":{}}}", "vocab"), Map.entry("[1]", "object"),
+                Map.entry("{\"model\":{\"type\":\"WordLevel\",\"vocab\":{}}}", "vocab"),
+                Map.entry("[1]", "object"),
                 Map.entry("{\"model\":", "tokenizer.json:1"));
         for (Map.Entry<String, String> entry : broken.entrySet()) {
             Files.writeString(folder.resolve("tokenizer.json"), entry.getKey());
-            assertThatThrownBy(() -> Tokenizer.read(folder)).as(entry.getKey()).isInstanceOf(CalmException.class)
-                    .hasMessageContaining(entry.getValue()).message().doesNotContain("\n");
+            assertThatThrownBy(() -> Tokenizer.read(folder))
+                    .as(entry.getKey())
+                    .isInstanceOf(CalmException.class)
+                    .hasMessageContaining(entry.getValue())
+                    .message()
+                    .doesNotContain("\n");
         }
     }
 }

@@ -31,16 +31,28 @@ final class ConsistencyOracleTest {
         try (InputStream in = ConsistencyOracleTest.class.getResourceAsStream("/oracle/preference.json")) {
             oracle = Json.mapper().readTree(in);
         }
-        Path model = Path.of(ConsistencyOracleTest.class.getResource("/oracle/" + oracle.required("model").textValue()).toURI());
+        Path model = Path.of(ConsistencyOracleTest.class
+                .getResource("/oracle/" + oracle.required("model").textValue())
+                .toURI());
         for (JsonNode run : oracle.required("runs")) {
             try (Backend backend = kind.equals("simd") ? new SimdBackend(1) : new ScalarBackend(DType.F64);
                     ModelFolder folder = ModelFolder.openToTrain(backend, model)) {
                 List<Example> lines = lines(run.required("data"));
-                try (Trainer trainer = new Trainer(folder.model(), settings(run), lines, Replay.NONE, References.of(folder.model(), lines, null))) {
+                try (Trainer trainer = new Trainer(
+                        folder.model(),
+                        settings(run),
+                        lines,
+                        Replay.NONE,
+                        References.of(folder.model(), lines, null))) {
                     for (JsonNode step : run.required("steps")) {
-                        JsonNode log = Json.mapper().valueToTree(trainer.step(step.required("step").intValue() - 1));
+                        JsonNode log = Json.mapper()
+                                .valueToTree(trainer.step(step.required("step").intValue() - 1));
                         for (String name : List.of("loss", "grad_norm", "rewards/margins", "consistency")) {
-                            close(name + " of step " + step.required("step"), log.required(name).doubleValue(), step.required(name), tolerance);
+                            close(
+                                    name + " of step " + step.required("step"),
+                                    log.required(name).doubleValue(),
+                                    step.required(name),
+                                    tolerance);
                         }
                     }
                 }
@@ -61,15 +73,36 @@ final class ConsistencyOracleTest {
 
     private static void close(String what, double actual, JsonNode expected, double tolerance) {
         double value = expected.doubleValue();
-        assertThat(Math.abs(actual - value)).as("%s is %s, expected %s", what, actual, value).isLessThanOrEqualTo(tolerance * Math.max(1, Math.abs(value)));
+        assertThat(Math.abs(actual - value))
+                .as("%s is %s, expected %s", what, actual, value)
+                .isLessThanOrEqualTo(tolerance * Math.max(1, Math.abs(value)));
     }
 
     private static TrainSettings settings(JsonNode run) {
         double beta = run.required("beta").doubleValue();
-        ConsistencyLoss loss = ConsistencyLoss.of(run.required("loss_type").valueStream().map(JsonNode::textValue).toList(),
-                run.required("loss_weights").valueStream().map(JsonNode::doubleValue).toList(), beta, 0);
-        return new TrainSettings(run.required("batch_size").intValue(), 0, false, new Schedule(Schedule.Kind.CONSTANT, 1e-3, 0, 0, 5),
-                new AdamW(0.9, 0.999, 1e-8), 0.1, 1, null, loss, beta, 0, 0, false, 0);
+        ConsistencyLoss loss = ConsistencyLoss.of(
+                run.required("loss_type").valueStream().map(JsonNode::textValue).toList(),
+                run.required("loss_weights")
+                        .valueStream()
+                        .map(JsonNode::doubleValue)
+                        .toList(),
+                beta,
+                0);
+        return new TrainSettings(
+                run.required("batch_size").intValue(),
+                0,
+                false,
+                new Schedule(Schedule.Kind.CONSTANT, 1e-3, 0, 0, 5),
+                new AdamW(0.9, 0.999, 1e-8),
+                0.1,
+                1,
+                null,
+                loss,
+                beta,
+                0,
+                0,
+                false,
+                0);
     }
 
     private static List<Example> lines(JsonNode data) {
@@ -82,10 +115,17 @@ final class ConsistencyOracleTest {
     }
 
     private static Example.Preference pair(JsonNode line, int language, double weight) {
-        return new Example.Preference(ids(line, "prompt_" + language), ids(line, "chosen_" + language), ids(line, "rejected_" + language), weight);
+        return new Example.Preference(
+                ids(line, "prompt_" + language),
+                ids(line, "chosen_" + language),
+                ids(line, "rejected_" + language),
+                weight);
     }
 
     private static int[] ids(JsonNode line, String name) {
-        return line.required(name + "_input_ids").valueStream().mapToInt(JsonNode::intValue).toArray();
+        return line.required(name + "_input_ids")
+                .valueStream()
+                .mapToInt(JsonNode::intValue)
+                .toArray();
     }
 }

@@ -27,7 +27,9 @@ final class DataOrderTest {
             first.addAll(IntStream.of(order.batch(step)).boxed().toList());
         }
         for (int step = 0; step < order.stepsPerEpoch(); step++) {
-            second.addAll(IntStream.of(order.batch(order.stepsPerEpoch() + step)).boxed().toList());
+            second.addAll(IntStream.of(order.batch(order.stepsPerEpoch() + step))
+                    .boxed()
+                    .toList());
         }
         assertThat(first).doesNotHaveDuplicates().hasSize(100).isNotEqualTo(second);
         assertThat(second).doesNotHaveDuplicates().hasSize(100);

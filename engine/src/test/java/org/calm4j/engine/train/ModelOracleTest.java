@@ -57,13 +57,18 @@ final class ModelOracleTest {
 
         void check(String what, double actual, double expected) {
             boolean close = Math.abs(actual - expected) <= tolerance * Math.max(1, Math.abs(expected));
-            assertThat(close).as("%s is %s, expected %s", what, actual, expected).isTrue();
+            assertThat(close)
+                    .as("%s is %s, expected %s", what, actual, expected)
+                    .isTrue();
         }
     }
 
     static Stream<Case> cases() {
-        return OracleModel.NAMES.stream().flatMap(folder -> Stream.of(new Case(folder, "scalar F64", 1e-12),
-                new Case(folder, "scalar F32", 2e-5), new Case(folder, "simd", 2e-5)));
+        return OracleModel.NAMES.stream()
+                .flatMap(folder -> Stream.of(
+                        new Case(folder, "scalar F64", 1e-12),
+                        new Case(folder, "scalar F32", 2e-5),
+                        new Case(folder, "simd", 2e-5)));
     }
 
     @ParameterizedTest
@@ -76,12 +81,18 @@ final class ModelOracleTest {
                 for (JsonNode line : lines) {
                     int[] ids = ids(line.required("input_ids"));
                     int start = line.required("completion_start").intValue();
-                    var item = new Scorer.Item(Arrays.copyOf(ids, start),
-                            List.of(Arrays.copyOfRange(ids, start, ids.length)));
-                    double[] logProbs = new Scorer(folder.model()).score(List.of(item), done -> { }).getFirst().getFirst();
+                    var item = new Scorer.Item(
+                            Arrays.copyOf(ids, start), List.of(Arrays.copyOfRange(ids, start, ids.length)));
+                    double[] logProbs = new Scorer(folder.model())
+                            .score(List.of(item), done -> {})
+                            .getFirst()
+                            .getFirst();
                     assertThat(logProbs).hasSize(line.required("logprobs").size());
                     for (int i = 0; i < logProbs.length; i++) {
-                        c.check(line.required("id") + " token " + i, logProbs[i], line.required("logprobs").get(i));
+                        c.check(
+                                line.required("id") + " token " + i,
+                                logProbs[i],
+                                line.required("logprobs").get(i));
                     }
                 }
             }
@@ -92,14 +103,21 @@ final class ModelOracleTest {
     @MethodSource("cases")
     void greedyContinuations(Case c) {
         JsonNode lines = c.oracle().required("greedy");
-        try (Backend backend = c.open(); ModelFolder folder = ModelFolder.open(backend, c.path(""), null)) {
-            List<int[]> prompts = StreamSupport.stream(lines.spliterator(), false).map(line -> ids(line.required("input_ids"))).toList();
-            var results = new Generator(folder.model()).generate(prompts, new Sampling(16, 0, 0, 1, 0, 1, true, 0), done -> { });
+        try (Backend backend = c.open();
+                ModelFolder folder = ModelFolder.open(backend, c.path(""), null)) {
+            List<int[]> prompts = StreamSupport.stream(lines.spliterator(), false)
+                    .map(line -> ids(line.required("input_ids")))
+                    .toList();
+            var results = new Generator(folder.model())
+                    .generate(prompts, new Sampling(16, 0, 0, 1, 0, 1, true, 0), done -> {});
             for (int i = 0; i < prompts.size(); i++) {
                 Completion completion = results.get(i).getFirst();
                 assertThat(completion.tokens()).isEqualTo(ids(lines.get(i).required("output_ids")));
                 for (int t = 0; t < completion.logProbs().length; t++) {
-                    c.check("greedy " + i + " token " + t, completion.logProbs()[t], lines.get(i).required("logprobs").get(t));
+                    c.check(
+                            "greedy " + i + " token " + t,
+                            completion.logProbs()[t],
+                            lines.get(i).required("logprobs").get(t));
                 }
             }
         }
@@ -109,9 +127,13 @@ final class ModelOracleTest {
     @MethodSource("cases")
     void gradient(Case c) {
         JsonNode documents = c.oracle().required("cross_entropy").required("documents");
-        try (Backend backend = c.open(); ModelFolder folder = ModelFolder.open(backend, c.path(""), null);
+        try (Backend backend = c.open();
+                ModelFolder folder = ModelFolder.open(backend, c.path(""), null);
                 Parameters gradient = new Parameters(backend, folder.model().config());
-                Activations activations = new Activations(backend, folder.model().config(), Activations.Purpose.TRAINING,
+                Activations activations = new Activations(
+                        backend,
+                        folder.model().config(),
+                        Activations.Purpose.TRAINING,
                         new Activations.Capacity(64, 64, 32, 0, 0));
                 Safetensors expected = Safetensors.open(c.path("gradient.safetensors"))) {
             PackedBatch batch = new PackedBatch();
@@ -124,9 +146,11 @@ final class ModelOracleTest {
                     coefficients.add(-1.0 / (ids.length - start) / documents.size());
                 }
             }
-            double[] coefficient = coefficients.stream().mapToDouble(Double::doubleValue).toArray();
+            double[] coefficient =
+                    coefficients.stream().mapToDouble(Double::doubleValue).toArray();
             folder.model().forward(activations, batch, null);
-            folder.model().backward(new CausalLm.Gradients(gradient, null), activations, batch, coefficient, null, false);
+            folder.model()
+                    .backward(new CausalLm.Gradients(gradient, null), activations, batch, coefficient, null, false);
             double[] logProbs = new double[coefficient.length];
             activations.readLogProbs(logProbs);
             double loss = 0;
@@ -134,11 +158,15 @@ final class ModelOracleTest {
                 loss += coefficient[i] * logProbs[i];
             }
             c.check("loss", loss, c.oracle().required("cross_entropy").required("loss"));
-            assertThat(gradient.block().tensors()).extracting(Tensor::name)
+            assertThat(gradient.block().tensors())
+                    .extracting(Tensor::name)
                     .containsExactlyInAnyOrderElementsOf(expected.tensors().keySet());
             for (Tensor d : gradient.block().tensors()) {
                 for (long i = 0; i < d.size(); i++) {
-                    c.check(d.name() + "[" + i + "]", d.get(i), expected.tensors().get(d.name()).get(i));
+                    c.check(
+                            d.name() + "[" + i + "]",
+                            d.get(i),
+                            expected.tensors().get(d.name()).get(i));
                 }
             }
         }
@@ -149,23 +177,42 @@ final class ModelOracleTest {
     void training(Case c) {
         for (JsonNode run : c.oracle().required("runs")) {
             String name = run.required("name").textValue();
-            Path adapter = run.required("adapter").isNull() ? null : c.path(run.required("adapter").textValue());
-            try (Backend backend = c.open(); ModelFolder folder = adapter == null ? ModelFolder.openToTrain(backend, c.path(""))
+            Path adapter = run.required("adapter").isNull()
+                    ? null
+                    : c.path(run.required("adapter").textValue());
+            try (Backend backend = c.open();
+                    ModelFolder folder = adapter == null
+                            ? ModelFolder.openToTrain(backend, c.path(""))
                             : ModelFolder.open(backend, c.path(""), adapter)) {
                 List<Example> lines = examples(run.required("data"));
-                List<Example.Document> replay = examples(run.required("replay")).stream().map(Example.Document.class::cast).toList();
-                List<Trainer.Reference> reference = lines.getFirst() instanceof Example.Document ? List.of()
-                        : References.of(folder.model().withoutAdapter(), lines.stream().map(Example.Preference.class::cast).toList(), null);
-                try (Trainer trainer = new Trainer(folder.model(), settings(run.required("settings")), lines, Replay.of(replay), reference)) {
+                List<Example.Document> replay = examples(run.required("replay")).stream()
+                        .map(Example.Document.class::cast)
+                        .toList();
+                List<Trainer.Reference> reference = lines.getFirst() instanceof Example.Document
+                        ? List.of()
+                        : References.of(
+                                folder.model().withoutAdapter(),
+                                lines.stream()
+                                        .map(Example.Preference.class::cast)
+                                        .toList(),
+                                null);
+                try (Trainer trainer = new Trainer(
+                        folder.model(), settings(run.required("settings")), lines, Replay.of(replay), reference)) {
                     for (JsonNode step : run.required("steps")) {
                         int number = step.required("step").intValue();
                         check(c, name + " step " + number, Json.mapper().valueToTree(trainer.step(number - 1)), step);
                     }
                 }
-                var trained = adapter == null ? folder.model().parameters().block() : folder.model().lora().block();
+                var trained = adapter == null
+                        ? folder.model().parameters().block()
+                        : folder.model().lora().block();
                 assertThat(trained.tensors()).hasSize(run.required("final").size());
                 for (Tensor tensor : trained.tensors()) {
-                    check(c, name + " " + tensor.name(), tensor, run.required("final").required(tensor.name()));
+                    check(
+                            c,
+                            name + " " + tensor.name(),
+                            tensor,
+                            run.required("final").required(tensor.name()));
                 }
             }
         }
@@ -177,7 +224,10 @@ final class ModelOracleTest {
             boolean tie = field.getKey().equals("rewards/accuracies")
                     && Math.abs(expected.required("rewards/margins").doubleValue()) < 1e-3;
             if (!tie) {
-                c.check(what + " " + field.getKey(), actual.required(field.getKey()).doubleValue(), field.getValue());
+                c.check(
+                        what + " " + field.getKey(),
+                        actual.required(field.getKey()).doubleValue(),
+                        field.getValue());
             }
         });
     }
@@ -189,37 +239,74 @@ final class ModelOracleTest {
             sum += actual.get(i);
             squares += actual.get(i) * actual.get(i);
         }
-        // The keys' bias, amid the others in GPT-2, moves all scores of a query alike: its gradient is rounding, of which AdamW makes steps.
+        // The keys' bias, amid the others in GPT-2, moves all scores of a query alike: its gradient is rounding, of
+        // which AdamW makes steps.
         if (!what.endsWith("attn.c_attn.bias")) {
             c.check(what + " sum", sum, expected.required("sum"));
             c.check(what + " sum of squares", squares, expected.required("sum_squares"));
         }
         for (int i = 0; i < expected.required("first").size(); i++) {
-            c.check(what + "[" + i + "]", actual.get(i), expected.required("first").get(i));
+            c.check(
+                    what + "[" + i + "]",
+                    actual.get(i),
+                    expected.required("first").get(i));
         }
     }
 
     private static TrainSettings settings(JsonNode s) {
         double beta = s.path("beta").doubleValue();
-        PreferenceLoss loss = s.has("beta") ? PreferenceLoss.of(s.get("loss_type").valueStream().map(JsonNode::textValue).toList(),
-                s.get("loss_weights").valueStream().map(JsonNode::doubleValue).toList(), beta,
-                s.get("label_smoothing").doubleValue()) : null;
-        return new TrainSettings(s.required("batch_size").intValue(), 0, false,
-                new Schedule(Schedule.Kind.CONSTANT, s.required("learning_rate").doubleValue(), 0, 0, s.required("max_steps").intValue()),
-                new AdamW(s.required("adam_beta1").doubleValue(), s.required("adam_beta2").doubleValue(),
+        PreferenceLoss loss = s.has("beta")
+                ? PreferenceLoss.of(
+                        s.get("loss_type")
+                                .valueStream()
+                                .map(JsonNode::textValue)
+                                .toList(),
+                        s.get("loss_weights")
+                                .valueStream()
+                                .map(JsonNode::doubleValue)
+                                .toList(),
+                        beta,
+                        s.get("label_smoothing").doubleValue())
+                : null;
+        return new TrainSettings(
+                s.required("batch_size").intValue(),
+                0,
+                false,
+                new Schedule(
+                        Schedule.Kind.CONSTANT,
+                        s.required("learning_rate").doubleValue(),
+                        0,
+                        0,
+                        s.required("max_steps").intValue()),
+                new AdamW(
+                        s.required("adam_beta1").doubleValue(),
+                        s.required("adam_beta2").doubleValue(),
                         s.required("adam_epsilon").doubleValue()),
-                s.required("weight_decay").doubleValue(), s.required("max_grad_norm").doubleValue(), loss, beta,
-                s.path("replay_batch_size").intValue(), s.path("replay_weight").doubleValue(), false, 0);
+                s.required("weight_decay").doubleValue(),
+                s.required("max_grad_norm").doubleValue(),
+                loss,
+                beta,
+                s.path("replay_batch_size").intValue(),
+                s.path("replay_weight").doubleValue(),
+                false,
+                0);
     }
 
     private static List<Example> examples(JsonNode lines) {
         List<Example> examples = new ArrayList<>();
         for (JsonNode line : lines) {
             double weight = line.path("weight").asDouble(1);
-            examples.add(line.has("input_ids")
-                    ? new Example.Document(ids(line.get("input_ids")), line.required("completion_start").intValue(), weight)
-                    : new Example.Preference(ids(line.required("prompt_input_ids")), ids(line.required("chosen_input_ids")),
-                            ids(line.required("rejected_input_ids")), weight));
+            examples.add(
+                    line.has("input_ids")
+                            ? new Example.Document(
+                                    ids(line.get("input_ids")),
+                                    line.required("completion_start").intValue(),
+                                    weight)
+                            : new Example.Preference(
+                                    ids(line.required("prompt_input_ids")),
+                                    ids(line.required("chosen_input_ids")),
+                                    ids(line.required("rejected_input_ids")),
+                                    weight));
         }
         return examples;
     }

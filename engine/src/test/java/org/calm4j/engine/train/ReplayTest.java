@@ -15,7 +15,9 @@ final class ReplayTest {
 
     /** Documents that their first token tells apart. */
     private static List<Example.Document> documents(int count, int first) {
-        return IntStream.range(0, count).mapToObj(i -> new Example.Document(new int[] {first + i, 1}, 1, 1)).toList();
+        return IntStream.range(0, count)
+                .mapToObj(i -> new Example.Document(new int[] {first + i, 1}, 1, 1))
+                .toList();
     }
 
     @Test
@@ -33,7 +35,10 @@ final class ReplayTest {
         List<Integer> large = new ArrayList<>();
         for (int step = 0; step < 50; step++) {
             List<Integer> taken = taken(order, step);
-            assertThat(taken.stream().filter(token -> token < 200)).as("step " + step).hasSize(3).doesNotHaveDuplicates();
+            assertThat(taken.stream().filter(token -> token < 200))
+                    .as("step " + step)
+                    .hasSize(3)
+                    .doesNotHaveDuplicates();
             taken.stream().filter(token -> token >= 200).forEach(large::add);
         }
         assertThat(large).hasSize(50).doesNotHaveDuplicates();
@@ -44,7 +49,8 @@ final class ReplayTest {
     void aFunctionOfTheStep() {
         Replay replay = new Replay(List.of(SMALL, LARGE), List.of(0.3, 0.7));
         Replay.Order walked = replay.new Order(5, true, 1);
-        List<List<Integer>> steps = IntStream.range(0, 20).mapToObj(step -> taken(walked, step)).toList();
+        List<List<Integer>> steps =
+                IntStream.range(0, 20).mapToObj(step -> taken(walked, step)).toList();
         assertThat(taken(replay.new Order(5, true, 1), 13)).isEqualTo(steps.get(13));
         assertThat(taken(walked, 4)).isEqualTo(steps.get(4));
         assertThat(taken(replay.new Order(5, true, 2), 13)).isNotEqualTo(steps.get(13));
@@ -59,6 +65,8 @@ final class ReplayTest {
     }
 
     private static List<Integer> taken(Replay.Order order, int step) {
-        return order.documents(step).stream().map(document -> document.tokens()[0]).toList();
+        return order.documents(step).stream()
+                .map(document -> document.tokens()[0])
+                .toList();
     }
 }

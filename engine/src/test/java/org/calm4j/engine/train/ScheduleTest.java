@@ -22,8 +22,11 @@ final class ScheduleTest {
 
     @Test
     void endsAtTheMinimum() {
-        assertThat(new Schedule(Schedule.Kind.COSINE, 2, 0.03, 0, 50).learningRate(50)).isCloseTo(0.06, within(1e-12));
-        assertThat(new Schedule(Schedule.Kind.LINEAR, 2, 0.1, 0, 50).learningRate(50)).isCloseTo(0.2, within(1e-12));
-        assertThat(new Schedule(Schedule.Kind.CONSTANT, 2, 0.1, 0, 50).learningRate(50)).isEqualTo(2);
+        assertThat(new Schedule(Schedule.Kind.COSINE, 2, 0.03, 0, 50).learningRate(50))
+                .isCloseTo(0.06, within(1e-12));
+        assertThat(new Schedule(Schedule.Kind.LINEAR, 2, 0.1, 0, 50).learningRate(50))
+                .isCloseTo(0.2, within(1e-12));
+        assertThat(new Schedule(Schedule.Kind.CONSTANT, 2, 0.1, 0, 50).learningRate(50))
+                .isEqualTo(2);
     }
 }

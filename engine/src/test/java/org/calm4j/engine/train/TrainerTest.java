@@ -28,8 +28,10 @@ final class TrainerTest {
             new Example.Preference(new int[] {5, 6}, new int[] {7, 8, 0}, new int[] {9, 0}, 1),
             new Example.Preference(new int[] {3}, new int[] {4, 0}, new int[] {4, 9, 0}, 0.5),
             new Example.Preference(new int[] {1, 2, 3}, new int[] {11}, new int[] {12}, 2));
-    private static final List<Example.Document> DOCUMENTS = List.of(new Example.Document(new int[] {3, 1, 4, 1, 5, 9, 2}, 1, 1),
-            new Example.Document(new int[] {2, 7, 1, 8}, 2, 1), new Example.Document(new int[] {1, 6, 1, 8, 0}, 3, 1));
+    private static final List<Example.Document> DOCUMENTS = List.of(
+            new Example.Document(new int[] {3, 1, 4, 1, 5, 9, 2}, 1, 1),
+            new Example.Document(new int[] {2, 7, 1, 8}, 2, 1),
+            new Example.Document(new int[] {1, 6, 1, 8, 0}, 3, 1));
 
     @TempDir
     private Path folder;
@@ -37,7 +39,8 @@ final class TrainerTest {
     @Test
     void dpoStartsAtLn2AndLearnsThePreference() {
         CausalLm model = TinyModel.random(new ScalarBackend(), true);
-        try (Trainer trainer = new Trainer(model, settings(3, 0, 0), PAIRS, Replay.NONE, References.of(model, PAIRS, null))) {
+        try (Trainer trainer =
+                new Trainer(model, settings(3, 0, 0), PAIRS, Replay.NONE, References.of(model, PAIRS, null))) {
             StepLog first = trainer.step(0);
             double weights = (1 + 0.5 + 2) / 3;
             assertThat(first.loss()).isCloseTo(weights * Math.log(2), within(1e-6));
@@ -57,7 +60,12 @@ final class TrainerTest {
         List<Double> norms = new ArrayList<>();
         for (int microBatch : new int[] {0, 1, 2}) {
             CausalLm model = TinyModel.random(new ScalarBackend(DType.F64), true);
-            try (Trainer trainer = new Trainer(model, settings(3, microBatch, 2), PAIRS, Replay.of(DOCUMENTS), References.of(model, PAIRS, null))) {
+            try (Trainer trainer = new Trainer(
+                    model,
+                    settings(3, microBatch, 2),
+                    PAIRS,
+                    Replay.of(DOCUMENTS),
+                    References.of(model, PAIRS, null))) {
                 norms.add(trainer.step(0).gradNorm());
                 norms.add(trainer.step(1).loss());
             }
@@ -70,19 +78,42 @@ final class TrainerTest {
     /** Pairs in two languages: passes over single lines add up, and a step fits whatever the micro-batch is. */
     @Test
     void microBatchesOfTwoLanguagesAddUp() {
-        List<Example.TwoLanguages> lines = List.of(new Example.TwoLanguages(PAIRS.get(0), PAIRS.get(1), 1),
-                new Example.TwoLanguages(PAIRS.get(2), PAIRS.get(0), 0.5), new Example.TwoLanguages(PAIRS.get(1), PAIRS.get(1), 2));
+        List<Example.TwoLanguages> lines = List.of(
+                new Example.TwoLanguages(PAIRS.get(0), PAIRS.get(1), 1),
+                new Example.TwoLanguages(PAIRS.get(2), PAIRS.get(0), 0.5),
+                new Example.TwoLanguages(PAIRS.get(1), PAIRS.get(1), 2));
         List<StepLog> logs = new ArrayList<>();
         for (int microBatch : new int[] {0, 1, 2}) {
             TrainSettings one = settings(3, microBatch, 2);
-            var settings = new TrainSettings(3, microBatch, true, one.schedule(), one.adamW(), 0.1, 1, null,
-                    new ConsistencyLoss.DirectConsistency(0.5), 0.5, 2, 0.7, false, 3);
+            var settings = new TrainSettings(
+                    3,
+                    microBatch,
+                    true,
+                    one.schedule(),
+                    one.adamW(),
+                    0.1,
+                    1,
+                    null,
+                    new ConsistencyLoss.DirectConsistency(0.5),
+                    0.5,
+                    2,
+                    0.7,
+                    false,
+                    3);
             CausalLm model = TinyModel.random(new ScalarBackend(DType.F64), true);
             List<Trainer.Reference> references = References.of(model, lines, null);
-            try (Trainer trainer = new Trainer(model, settings, lines, Replay.of(DOCUMENTS), references, new Trainer.Held(lines, references))) {
+            try (Trainer trainer = new Trainer(
+                    model, settings, lines, Replay.of(DOCUMENTS), references, new Trainer.Held(lines, references))) {
                 // At the start the loss is the reference's own inconsistency.
-                double expected = lines.stream().mapToDouble(line -> line.weight() / 3
-                        * (2 * Math.abs(ratio(references.get(lines.indexOf(line)).second())) + 0.5 * Math.abs(ratio(references.get(lines.indexOf(line)))))).sum();
+                double expected = lines.stream()
+                        .mapToDouble(line -> line.weight()
+                                / 3
+                                * (2
+                                                * Math.abs(ratio(references
+                                                        .get(lines.indexOf(line))
+                                                        .second()))
+                                        + 0.5 * Math.abs(ratio(references.get(lines.indexOf(line))))))
+                        .sum();
                 assertThat(trainer.heldLoss()).isCloseTo(expected, within(1e-12));
                 logs.add(trainer.step(0));
                 assertThat(logs.getLast().preference().margins()).isCloseTo(0, within(1e-12));
@@ -112,15 +143,20 @@ final class TrainerTest {
     void onlyMarkedTokensAreLearnt() {
         int[] tokens = {3, 1, 4, 1, 5};
         StepLog marked = firstStep(new Example.Document(tokens, 1, BitSet.valueOf(new long[] {0b10110}), 1));
-        StepLog parts = firstStep(new Example.Document(tokens, 1, 4), new Example.Document(tokens, 3, -2), new Example.Document(tokens, 4, 1));
+        StepLog parts = firstStep(
+                new Example.Document(tokens, 1, 4),
+                new Example.Document(tokens, 3, -2),
+                new Example.Document(tokens, 4, 1));
         assertThat(marked.loss()).isCloseTo(parts.loss(), within(1e-12));
         assertThat(marked.gradNorm()).isCloseTo(parts.gradNorm(), within(1e-12));
-        assertThat(marked.loss()).isNotCloseTo(firstStep(new Example.Document(tokens, 1, 1)).loss(), within(1e-3));
+        assertThat(marked.loss())
+                .isNotCloseTo(firstStep(new Example.Document(tokens, 1, 1)).loss(), within(1e-3));
     }
 
     private static StepLog firstStep(Example.Document... documents) {
         CausalLm model = TinyModel.random(new ScalarBackend(DType.F64), true);
-        try (Trainer trainer = new Trainer(model, settings(documents.length, 0, 0), List.of(documents), Replay.NONE, List.of())) {
+        try (Trainer trainer =
+                new Trainer(model, settings(documents.length, 0, 0), List.of(documents), Replay.NONE, List.of())) {
             return trainer.step(0);
         }
     }
@@ -131,7 +167,12 @@ final class TrainerTest {
         List<Double> losses = new ArrayList<>();
         for (boolean looks : new boolean[] {false, true}) {
             CausalLm model = TinyModel.random(new ScalarBackend(DType.F64), true);
-            try (Trainer trainer = new Trainer(model, settings(1, 0, 0), PAIRS.subList(0, 1), Replay.NONE, References.of(model, PAIRS, null),
+            try (Trainer trainer = new Trainer(
+                    model,
+                    settings(1, 0, 0),
+                    PAIRS.subList(0, 1),
+                    Replay.NONE,
+                    References.of(model, PAIRS, null),
                     new Trainer.Held(PAIRS, References.of(model, PAIRS, null)))) {
                 if (looks) {
                     assertThat(trainer.heldLoss()).isCloseTo((1 + 0.5 + 2) / 3 * Math.log(2), within(1e-12));
@@ -152,19 +193,36 @@ final class TrainerTest {
         assertThat(cut.resolve("checkpoint-4")).isDirectory();
         assertThat(cut.resolve("model.safetensors")).doesNotExist();
         run(cut, 9, true, 9);
-        assertThat(Files.readAllBytes(cut.resolve("model.safetensors"))).isEqualTo(Files.readAllBytes(whole.resolve("model.safetensors")));
+        assertThat(Files.readAllBytes(cut.resolve("model.safetensors")))
+                .isEqualTo(Files.readAllBytes(whole.resolve("model.safetensors")));
         assertThat(Files.readAllLines(cut.resolve("metrics.jsonl"))).hasSize(9);
-        assertThatThrownBy(() -> run(cut, 9, false, 9)).isInstanceOf(CalmException.class).hasMessageContaining("--resume");
-        assertThatThrownBy(() -> run(cut, 8, true, 8)).isInstanceOf(CalmException.class).hasMessageContaining("steps");
+        assertThatThrownBy(() -> run(cut, 9, false, 9))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("--resume");
+        assertThatThrownBy(() -> run(cut, 8, true, 8))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("steps");
     }
 
     /** Trains until {@code stop} steps are taken, as if killed there. */
     private static void run(Path output, int steps, boolean resume, int stop) throws IOException {
         Files.createDirectories(output);
         CausalLm model = TinyModel.random(new ScalarBackend(), true);
-        TrainingRun run = new TrainingRun(output, "model.safetensors", Map.of("steps", steps, "seed", 3), Map.of(), Map.of(), steps, 2, 0, 1, resume);
-        ModelWriter writer = (to, type) -> Safetensors.write(to.resolve("model.safetensors"), model.parameters().block().tensors(), Map.of());
-        try (Trainer trainer = new Trainer(model, settings(2, 0, 2), PAIRS, Replay.of(DOCUMENTS), References.of(model, PAIRS, null))) {
+        TrainingRun run = new TrainingRun(
+                output,
+                "model.safetensors",
+                Map.of("steps", steps, "seed", 3),
+                Map.of(),
+                Map.of(),
+                steps,
+                2,
+                0,
+                1,
+                resume);
+        ModelWriter writer = (to, type) -> Safetensors.write(
+                to.resolve("model.safetensors"), model.parameters().block().tensors(), Map.of());
+        try (Trainer trainer =
+                new Trainer(model, settings(2, 0, 2), PAIRS, Replay.of(DOCUMENTS), References.of(model, PAIRS, null))) {
             run.run(trainer, writer, log -> {
                 if (log.step() == stop && stop < steps) {
                     throw new Killed();
@@ -180,7 +238,19 @@ final class TrainerTest {
     }
 
     private static TrainSettings settings(int batchSize, int microBatchSize, int replay) {
-        return new TrainSettings(batchSize, microBatchSize, true, new Schedule(Schedule.Kind.LINEAR, 3e-3, 0.1, 0, 30), AdamW.DEFAULT, 0.1,
-                1, new PreferenceLoss.DpoSigmoid(0.5, 0), 0.5, replay, 0.7, false, 3);
+        return new TrainSettings(
+                batchSize,
+                microBatchSize,
+                true,
+                new Schedule(Schedule.Kind.LINEAR, 3e-3, 0.1, 0, 30),
+                AdamW.DEFAULT,
+                0.1,
+                1,
+                new PreferenceLoss.DpoSigmoid(0.5, 0),
+                0.5,
+                replay,
+                0.7,
+                false,
+                3);
     }
 }

@@ -5,11 +5,18 @@ import org.calm4j.engine.tensor.Tensor;
 
 /** One step of AdamW (Loshchilov &amp; Hutter 2019), in PyTorch's order. */
 final class AdamWStep {
-    private AdamWStep() {
-    }
+    private AdamWStep() {}
 
     /** Updates w, m and v in place; {@code step} counts from 1. */
-    static void apply(Tensor w, Tensor m, Tensor v, Tensor grad, AdamW settings, double learningRate, double weightDecay, double gradScale,
+    static void apply(
+            Tensor w,
+            Tensor m,
+            Tensor v,
+            Tensor grad,
+            AdamW settings,
+            double learningRate,
+            double weightDecay,
+            double gradScale,
             long step) {
         double correction1 = 1 - Math.pow(settings.beta1(), step);
         double correction2 = 1 - Math.pow(settings.beta2(), step);
@@ -20,7 +27,12 @@ final class AdamWStep {
             m.set(i, first);
             v.set(i, second);
             double decayed = w.get(i) * (1 - learningRate * weightDecay);
-            w.set(i, decayed - learningRate * (first / correction1) / (Math.sqrt(second / correction2) + settings.epsilon()));
+            w.set(
+                    i,
+                    decayed
+                            - learningRate
+                                    * (first / correction1)
+                                    / (Math.sqrt(second / correction2) + settings.epsilon()));
         }
     }
 }

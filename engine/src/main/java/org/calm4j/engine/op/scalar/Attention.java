@@ -11,11 +11,11 @@ import org.calm4j.engine.tensor.Tensor;
  * {@code ds = p (dp − dOut·out)}, {@code dQ += scale ds k}, {@code dK += scale ds q}.
  */
 final class Attention {
-    private Attention() {
-    }
+    private Attention() {}
 
     /** Sets out (T,H,D) and lse (T,H) of every query row. */
-    static void forward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale, int window) {
+    static void forward(
+            Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale, int window) {
         int d = (int) q.dim(2);
         for (int s = 0; s < segments.count(); s++) {
             for (int j = 0; j < segments.queryLength(s); j++) {
@@ -47,8 +47,19 @@ final class Attention {
     }
 
     /** Sets dQ (T,H,D), dK and dV (S,G,D). */
-    static void backward(Tensor dQ, Tensor dK, Tensor dV, Tensor dOut, Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v,
-            Segments segments, double scale, int window) {
+    static void backward(
+            Tensor dQ,
+            Tensor dK,
+            Tensor dV,
+            Tensor dOut,
+            Tensor out,
+            Tensor lse,
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            Segments segments,
+            double scale,
+            int window) {
         int d = (int) q.dim(2);
         double[] dKeys = new double[Math.toIntExact(k.size())];
         double[] dValues = new double[dKeys.length];
@@ -95,7 +106,9 @@ final class Attention {
                 keys[segments.depth(s) + i] = segments.keyStart(s) + i;
             }
         }
-        return window == 0 || keys.length <= window ? keys : Arrays.copyOfRange(keys, keys.length - window, keys.length);
+        return window == 0 || keys.length <= window
+                ? keys
+                : Arrays.copyOfRange(keys, keys.length - window, keys.length);
     }
 
     private static double[] scores(Tensor q, Tensor k, long row, int[] keys, int h, double scale) {

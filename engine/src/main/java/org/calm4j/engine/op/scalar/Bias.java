@@ -4,8 +4,7 @@ import org.calm4j.engine.tensor.Tensor;
 
 /** The same row added to all rows of x (T,N). */
 final class Bias {
-    private Bias() {
-    }
+    private Bias() {}
 
     /** Adds {@code x[t,n] += bias[n]}. */
     static void forward(Tensor x, Tensor bias) {

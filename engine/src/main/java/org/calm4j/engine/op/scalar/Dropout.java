@@ -5,8 +5,7 @@ import org.calm4j.engine.tensor.Tensor;
 
 /** Inverted dropout (Srivastava et al. 2014) with a counter-based mask, so that the backward pass finds the same one. */
 final class Dropout {
-    private Dropout() {
-    }
+    private Dropout() {}
 
     /** Sets or adds {@code out[i] = x[i]/(1−p)} where the random number of (seed, i) is at least p, else 0. */
     static void apply(Tensor out, Tensor x, double p, long seed, boolean add) {

@@ -4,8 +4,7 @@ import org.calm4j.engine.tensor.Tensor;
 
 /** Rows of a table (V,C) by their indices (T). */
 final class Embedding {
-    private Embedding() {
-    }
+    private Embedding() {}
 
     /** Sets or adds {@code out[t,c] = table[index[t],c]}. */
     static void forward(Tensor out, Tensor table, Tensor index, boolean add) {

@@ -7,8 +7,7 @@ final class Gelu {
     private static final double SCALE = Math.sqrt(2 / Math.PI);
     private static final double CUBIC = 0.044715;
 
-    private Gelu() {
-    }
+    private Gelu() {}
 
     /** Sets out. */
     static void forward(Tensor out, Tensor x) {

@@ -4,8 +4,7 @@ import org.calm4j.engine.tensor.Tensor;
 
 /** What the global norm of a gradient is made from. */
 final class GradNorm {
-    private GradNorm() {
-    }
+    private GradNorm() {}
 
     /** {@code Σ x²}. */
     static double sumOfSquares(Tensor x) {

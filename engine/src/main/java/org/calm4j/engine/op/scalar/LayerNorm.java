@@ -4,14 +4,14 @@ import org.calm4j.engine.tensor.Tensor;
 
 /** Layer norm (Ba et al. 2016) of the rows of x (T,C) with a weight and a bias (C). */
 final class LayerNorm {
-    private LayerNorm() {
-    }
+    private LayerNorm() {}
 
     /**
      * Adds {@code x += residual} unless that is null; sets mean (T), {@code rstd[t] = 1/√(mean((x − mean)²) + ε)} and
      * {@code out[t,c] = (x[t,c] − mean[t]) · rstd[t] · w[c] + bias[c]}.
      */
-    static void forward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor residual, Tensor w, Tensor bias, double epsilon) {
+    static void forward(
+            Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor residual, Tensor w, Tensor bias, double epsilon) {
         long c = x.dim(1);
         for (long i = 0; residual != null && i < x.size(); i++) {
             x.set(i, x.get(i) + residual.get(i));
@@ -39,7 +39,8 @@ final class LayerNorm {
      * Adds {@code dX = r (g − mean(g) − x̂ mean(g x̂))} with {@code x̂ = (x − mean) r} and {@code g = dOut · w}: mean and r depend on x
      * too. Adds {@code dW[c] += Σₜ dOut[t,c] x̂[t,c]} and {@code dBias[c] += Σₜ dOut[t,c]} unless they are null.
      */
-    static void backward(Tensor dX, Tensor dW, Tensor dBias, Tensor dOut, Tensor x, Tensor w, Tensor mean, Tensor rstd) {
+    static void backward(
+            Tensor dX, Tensor dW, Tensor dBias, Tensor dOut, Tensor x, Tensor w, Tensor mean, Tensor rstd) {
         long c = x.dim(1);
         for (long t = 0; t < x.dim(0); t++) {
             double m = mean.get(t);

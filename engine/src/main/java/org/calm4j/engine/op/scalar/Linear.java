@@ -4,8 +4,7 @@ import org.calm4j.engine.tensor.Tensor;
 
 /** The product with a weight (N,K), for x (T,K). */
 final class Linear {
-    private Linear() {
-    }
+    private Linear() {}
 
     /** Sets or adds {@code out[t,n] = α Σₖ x[t,k] w[n,k]}. */
     static void forward(Tensor out, Tensor x, Tensor w, double alpha, boolean add) {

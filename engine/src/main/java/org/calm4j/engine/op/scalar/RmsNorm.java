@@ -4,8 +4,7 @@ import org.calm4j.engine.tensor.Tensor;
 
 /** Root-mean-square norm (Zhang &amp; Sennrich 2019) of the rows of x (T,C) with a weight (C). */
 final class RmsNorm {
-    private RmsNorm() {
-    }
+    private RmsNorm() {}
 
     /**
      * Adds {@code x += residual} unless that is null; sets {@code rstd[t] = 1/√(mean(x²) + ε)} and {@code out[t,c] = x[t,c] · rstd[t] · w[c]}.

@@ -4,8 +4,7 @@ import org.calm4j.engine.tensor.Tensor;
 
 /** Rotary position embedding (Su et al. 2021), halves paired as in Hugging Face. */
 final class Rope {
-    private Rope() {
-    }
+    private Rope() {}
 
     /**
      * Turns x (T,H,D) in place: {@code (a, b) → (a cos − b sin, b cos + a sin)} for element i and i + R/2 of a head; cosine is (P,R/2).

@@ -140,13 +140,14 @@ public final class ScalarBackend implements Backend {
     }
 
     @Override
-    public void layerNormForward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor residual, Tensor w, Tensor bias,
-            double epsilon) {
+    public void layerNormForward(
+            Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor residual, Tensor w, Tensor bias, double epsilon) {
         LayerNorm.forward(out, mean, rstd, x, residual, w, bias, epsilon);
     }
 
     @Override
-    public void layerNormBackward(Tensor dX, Tensor dW, Tensor dBias, Tensor dOut, Tensor x, Tensor w, Tensor mean, Tensor rstd) {
+    public void layerNormBackward(
+            Tensor dX, Tensor dW, Tensor dBias, Tensor dOut, Tensor x, Tensor w, Tensor mean, Tensor rstd) {
         LayerNorm.backward(dX, dW, dBias, dOut, x, w, mean, rstd);
     }
 
@@ -161,13 +162,25 @@ public final class ScalarBackend implements Backend {
     }
 
     @Override
-    public void attentionForward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale, int window) {
+    public void attentionForward(
+            Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale, int window) {
         Attention.forward(out, lse, q, k, v, segments, scale, window);
     }
 
     @Override
-    public void attentionBackward(Tensor dQ, Tensor dK, Tensor dV, Tensor dOut, Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v,
-            Segments segments, double scale, int window) {
+    public void attentionBackward(
+            Tensor dQ,
+            Tensor dK,
+            Tensor dV,
+            Tensor dOut,
+            Tensor out,
+            Tensor lse,
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            Segments segments,
+            double scale,
+            int window) {
         Attention.backward(dQ, dK, dV, dOut, out, lse, q, k, v, segments, scale, window);
     }
 
@@ -197,7 +210,15 @@ public final class ScalarBackend implements Backend {
     }
 
     @Override
-    public void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, Tensor kept,
+    public void tokenLogProbBackward(
+            Tensor dX,
+            Tensor dW,
+            Tensor coefficient,
+            Tensor x,
+            Tensor w,
+            Tensor target,
+            Tensor lse,
+            Tensor kept,
             boolean add) {
         TokenLogProb.backward(dX, dW, coefficient, x, w, target, lse, add);
     }
@@ -218,7 +239,15 @@ public final class ScalarBackend implements Backend {
     }
 
     @Override
-    public void adamW(Tensor w, Tensor m, Tensor v, Tensor grad, AdamW settings, double learningRate, double weightDecay, double gradScale,
+    public void adamW(
+            Tensor w,
+            Tensor m,
+            Tensor v,
+            Tensor grad,
+            AdamW settings,
+            double learningRate,
+            double weightDecay,
+            double gradScale,
             long step) {
         AdamWStep.apply(w, m, v, grad, settings, learningRate, weightDecay, gradScale, step);
     }

@@ -4,8 +4,7 @@ import org.calm4j.engine.tensor.Tensor;
 
 /** {@code silu(gate) · up} (Shazeer 2020), {@code silu(x) = x σ(x)}; all (T,F). */
 final class SwiGlu {
-    private SwiGlu() {
-    }
+    private SwiGlu() {}
 
     /** Sets out. */
     static void forward(Tensor out, Tensor gate, Tensor up) {

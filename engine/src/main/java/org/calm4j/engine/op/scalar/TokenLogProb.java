@@ -4,8 +4,7 @@ import org.calm4j.engine.tensor.Tensor;
 
 /** {@code log softmax(x·wᵀ)} at one target per row: x (N,C), w (V,C); the logits of one row at a time. */
 final class TokenLogProb {
-    private TokenLogProb() {
-    }
+    private TokenLogProb() {}
 
     /** Sets logProb (N) and lse (N). */
     static void forward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target) {
@@ -29,7 +28,8 @@ final class TokenLogProb {
      * With {@code dLogit[v] = coefficient (1{v = target} − softmax[v])}: sets {@code dX = dLogit·w}, and sets or adds
      * {@code dW = dLogitᵀ·x} unless dW is null.
      */
-    static void backward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, boolean add) {
+    static void backward(
+            Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, boolean add) {
         int v = (int) w.dim(0);
         int c = (int) w.dim(1);
         double[] dLogits = new double[v];

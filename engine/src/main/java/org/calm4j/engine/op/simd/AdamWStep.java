@@ -40,7 +40,15 @@ final class AdamWStep {
     }
 
     /** Updates w, m and v in place; {@code step} counts from 1. */
-    void apply(Tensor w, Tensor m, Tensor v, Tensor grad, AdamW settings, double learningRate, double weightDecay, double gradScale,
+    void apply(
+            Tensor w,
+            Tensor m,
+            Tensor v,
+            Tensor grad,
+            AdamW settings,
+            double learningRate,
+            double weightDecay,
+            double gradScale,
             long step) {
         size = w.size();
         this.w = Native.f32(w, size);
@@ -76,7 +84,8 @@ final class AdamWStep {
         FloatVector shrink = FloatVector.broadcast(FLOATS, decay);
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
-            FloatVector g = FloatVector.fromMemorySegment(FLOATS, MEMORY, gAt + 4L * i, ORDER).mul(scale);
+            FloatVector g = FloatVector.fromMemorySegment(FLOATS, MEMORY, gAt + 4L * i, ORDER)
+                    .mul(scale);
             FloatVector mean = FloatVector.fromMemorySegment(FLOATS, MEMORY, mAt + 4L * i, ORDER);
             FloatVector square = FloatVector.fromMemorySegment(FLOATS, MEMORY, vAt + 4L * i, ORDER);
             FloatVector weight = FloatVector.fromMemorySegment(FLOATS, MEMORY, wAt + 4L * i, ORDER);

@@ -26,6 +26,7 @@ final class Attention implements AutoCloseable {
     private static final int KEYS = 256;
     /** So few queries (decoding) or so few scores (short texts) read keys and values where they are: packing them would cost more. */
     private static final int FEW_QUERIES = 4;
+
     private static final int FEW_SCORES = 1600;
     private static final int KEYS_AT_ONCE = 4;
     private static final double PER_NANO = 10;
@@ -92,7 +93,9 @@ final class Attention implements AutoCloseable {
         queryStride = 4L * heads * d;
         keyStride = 4L * keyHeads * d;
         for (int s = 0; s < segments.count(); s++) {
-            if (segments.queryStart(s) < 0 || segments.queryStart(s) + segments.queryLength(s) > q.dim(0) || segments.keyStart(s) < 0
+            if (segments.queryStart(s) < 0
+                    || segments.queryStart(s) + segments.queryLength(s) > q.dim(0)
+                    || segments.keyStart(s) < 0
                     || segments.keyStart(s) + segments.keyLength(s) > k.dim(0)) {
                 throw new IndexOutOfBoundsException("segment " + s + " reaches over the rows of " + q + " or " + k);
             }
@@ -171,10 +174,20 @@ final class Attention implements AutoCloseable {
         long row = segments.queryStart(segment) + (long) first;
         long head = row * queryStride + 4L * h * d;
         Product product = products[worker];
-        for (int s = segment; s != Segments.NONE && segments.depth(s) + keys(s, segment, last) > low; s = segments.parent(s)) {
+        for (int s = segment;
+                s != Segments.NONE && segments.depth(s) + keys(s, segment, last) > low;
+                s = segments.parent(s)) {
             int skipped = Math.max(0, low - segments.depth(s));
-            product.left(q + head, queryStride).rightTransposed(k + keyOffset(s, h) + skipped * keyStride, keyStride, DType.F32)
-                    .into(scores + 4L * (segments.depth(s) + skipped - low), stride, count, keys(s, segment, last) - skipped, d, 1, false);
+            product.left(q + head, queryStride)
+                    .rightTransposed(k + keyOffset(s, h) + skipped * keyStride, keyStride, DType.F32)
+                    .into(
+                            scores + 4L * (segments.depth(s) + skipped - low),
+                            stride,
+                            count,
+                            keys(s, segment, last) - skipped,
+                            d,
+                            1,
+                            false);
         }
         for (int i = 0; i < count; i++) {
             int unseen = lowest(segment, first + i) - low;
@@ -182,7 +195,9 @@ final class Attention implements AutoCloseable {
             int visible = segments.depth(segment) + ownKeys(segment, first + i) - low - unseen;
             softmax(scores + i * stride + 4L * unseen, visible, keys - unseen, (row + i) * heads + h);
         }
-        for (int s = segment; s != Segments.NONE && segments.depth(s) + keys(s, segment, last) > low; s = segments.parent(s)) {
+        for (int s = segment;
+                s != Segments.NONE && segments.depth(s) + keys(s, segment, last) > low;
+                s = segments.parent(s)) {
             int skipped = Math.max(0, low - segments.depth(s));
             product.left(scores + 4L * (segments.depth(s) + skipped - low), stride)
                     .right(v + keyOffset(s, h) + skipped * keyStride, keyStride, DType.F32)
@@ -205,16 +220,30 @@ final class Attention implements AutoCloseable {
         long scores = own[worker].floats(Vectors.roundUp(keys));
         long row = segments.queryStart(segment) + (long) j;
         long head = row * queryStride + 4L * h * d;
-        for (int s = segment; s != Segments.NONE && segments.depth(s) + keys(s, segment, j) > low; s = segments.parent(s)) {
+        for (int s = segment;
+                s != Segments.NONE && segments.depth(s) + keys(s, segment, j) > low;
+                s = segments.parent(s)) {
             int skipped = Math.max(0, low - segments.depth(s));
-            dots(scores + 4L * (segments.depth(s) + skipped - low), q + head, k + keyOffset(s, h) + skipped * keyStride,
+            dots(
+                    scores + 4L * (segments.depth(s) + skipped - low),
+                    q + head,
+                    k + keyOffset(s, h) + skipped * keyStride,
                     keys(s, segment, j) - skipped);
         }
         softmax(scores, keys, keys, row * heads + h);
-        for (int s = segment; s != Segments.NONE && segments.depth(s) + keys(s, segment, j) > low; s = segments.parent(s)) {
+        for (int s = segment;
+                s != Segments.NONE && segments.depth(s) + keys(s, segment, j) > low;
+                s = segments.parent(s)) {
             int skipped = Math.max(0, low - segments.depth(s));
-            Mix.rows(out + head, scores + 4L * (segments.depth(s) + skipped - low), 4, v + keyOffset(s, h) + skipped * keyStride, keyStride,
-                    keys(s, segment, j) - skipped, d, s != segment);
+            Mix.rows(
+                    out + head,
+                    scores + 4L * (segments.depth(s) + skipped - low),
+                    4,
+                    v + keyOffset(s, h) + skipped * keyStride,
+                    keyStride,
+                    keys(s, segment, j) - skipped,
+                    d,
+                    s != segment);
         }
     }
 
@@ -232,8 +261,19 @@ final class Attention implements AutoCloseable {
     // ---- backward ----
 
     /** Sets dQ (T,H,D), dK and dV (S,G,D). */
-    void backward(Tensor dQ, Tensor dK, Tensor dV, Tensor dOut, Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments,
-            double scale, int window) {
+    void backward(
+            Tensor dQ,
+            Tensor dK,
+            Tensor dV,
+            Tensor dOut,
+            Tensor out,
+            Tensor lse,
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            Segments segments,
+            double scale,
+            int window) {
         bind(q, k, v, segments, scale, window);
         this.dQ = Native.f32(dQ, q.size());
         this.dK = Native.f32(dK, k.size());
@@ -310,23 +350,46 @@ final class Attention implements AutoCloseable {
             int n = keys(s, segment, first + count - 1);
             for (int key = Math.max(0, lowest(segment, first) - segments.depth(s)); key < n; key += KEYS) {
                 int keys = Math.min(KEYS, n - key);
-                // The first query sees the keys from one number to another; each one after it sees one more and one fewer.
+                // The first query sees the keys from one number to another; each one after it sees one more and one
+                // fewer.
                 int visible = s == segment ? ownKeys(segment, first) - key : Integer.MAX_VALUE - QUERIES;
                 int unseen = position + 1 - window - segments.depth(s) - key;
-                backwardKeys(products[worker], head, row * heads + h, count, keyOffset(s, h) + key * keyStride, keys, unseen, visible,
-                        probability, dScore, outDot);
+                backwardKeys(
+                        products[worker],
+                        head,
+                        row * heads + h,
+                        count,
+                        keyOffset(s, h) + key * keyStride,
+                        keys,
+                        unseen,
+                        visible,
+                        probability,
+                        dScore,
+                        outDot);
             }
         }
     }
 
-    private void backwardKeys(Product product, long head, long at, int count, long key, int keys, int unseen, int visible, long probability,
-            long dScore, long outDot) {
+    private void backwardKeys(
+            Product product,
+            long head,
+            long at,
+            int count,
+            long key,
+            int keys,
+            int unseen,
+            int visible,
+            long probability,
+            long dScore,
+            long outDot) {
         long stride = 4L * (Vectors.roundUp(keys) + LANES);
         boolean few = few(count, keys);
         if (!few) {
-            product.left(q + head, queryStride).rightTransposed(k + key, keyStride, DType.F32)
+            product.left(q + head, queryStride)
+                    .rightTransposed(k + key, keyStride, DType.F32)
                     .into(probability, stride, count, keys, d, 1, false);
-            product.left(dOut + head, queryStride).rightTransposed(v + key, keyStride, DType.F32)
+            product.left(dOut + head, queryStride)
+                    .rightTransposed(v + key, keyStride, DType.F32)
                     .into(dScore, stride, count, keys, d, 1, false);
         }
         for (int i = 0; i < count; i++) {
@@ -338,7 +401,8 @@ final class Attention implements AutoCloseable {
                 dots(p + 4L * low, q + head + i * queryStride, k + key + low * keyStride, end - low);
                 dots(dS + 4L * low, dOut + head + i * queryStride, v + key + low * keyStride, end - low);
             }
-            Exp.wholeVectors(p + 4L * low, p + 4L * low, end - low, scale, MEMORY.get(FLOAT, lse + 4 * (at + (long) i * heads)));
+            Exp.wholeVectors(
+                    p + 4L * low, p + 4L * low, end - low, scale, MEMORY.get(FLOAT, lse + 4 * (at + (long) i * heads)));
             scores(dS + 4L * low, p + 4L * low, MEMORY.get(FLOAT, outDot + 4L * i), scale, end - low);
             zero(p, low);
             zero(dS, low);
@@ -349,10 +413,14 @@ final class Attention implements AutoCloseable {
             mix(head, count, key, keys, unseen, visible, probability, dScore);
             return;
         }
-        product.leftTransposed(probability, stride).right(dOut + head, queryStride, DType.F32)
+        product.leftTransposed(probability, stride)
+                .right(dOut + head, queryStride, DType.F32)
                 .into(dV + key, keyStride, keys, d, count, 1, true);
-        product.left(dScore, stride).right(k + key, keyStride, DType.F32).into(dQ + head, queryStride, count, d, keys, 1, true);
-        product.leftTransposed(dScore, stride).right(q + head, queryStride, DType.F32)
+        product.left(dScore, stride)
+                .right(k + key, keyStride, DType.F32)
+                .into(dQ + head, queryStride, count, d, keys, 1, true);
+        product.leftTransposed(dScore, stride)
+                .right(q + head, queryStride, DType.F32)
                 .into(dK + key, keyStride, keys, d, count, 1, true);
     }
 
@@ -362,7 +430,14 @@ final class Attention implements AutoCloseable {
         for (int i = 0; i < count; i++) {
             int low = Math.clamp(unseen + i, 0, keys);
             int end = Math.clamp(visible + i, low, keys);
-            Mix.rows(dQ + head + i * queryStride, dScore + i * stride + 4L * low, 4, k + key + low * keyStride, keyStride, end - low, d,
+            Mix.rows(
+                    dQ + head + i * queryStride,
+                    dScore + i * stride + 4L * low,
+                    4,
+                    k + key + low * keyStride,
+                    keyStride,
+                    end - low,
+                    d,
                     true);
         }
         for (int j = 0; j < keys; j++) {
@@ -370,7 +445,8 @@ final class Attention implements AutoCloseable {
             int end = Math.clamp(j + 1L - unseen, first, count);
             long from = head + first * queryStride;
             long at = first * stride + 4L * j;
-            Mix.rows(dV + key + j * keyStride, probability + at, stride, dOut + from, queryStride, end - first, d, true);
+            Mix.rows(
+                    dV + key + j * keyStride, probability + at, stride, dOut + from, queryStride, end - first, d, true);
             Mix.rows(dK + key + j * keyStride, dScore + at, stride, q + from, queryStride, end - first, d, true);
         }
     }
@@ -385,8 +461,10 @@ final class Attention implements AutoCloseable {
     private static void scores(long dScore, long p, float outDot, float scale, int count) {
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, dScore + 4L * i, ORDER).sub(outDot)
-                    .mul(FloatVector.fromMemorySegment(FLOATS, MEMORY, p + 4L * i, ORDER)).mul(scale)
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, dScore + 4L * i, ORDER)
+                    .sub(outDot)
+                    .mul(FloatVector.fromMemorySegment(FLOATS, MEMORY, p + 4L * i, ORDER))
+                    .mul(scale)
                     .intoMemorySegment(MEMORY, dScore + 4L * i, ORDER);
         }
         for (; i < count; i++) {

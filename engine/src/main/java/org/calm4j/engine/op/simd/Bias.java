@@ -17,6 +17,7 @@ final class Bias implements AutoCloseable {
     private static final int TASK_COLUMNS = 64;
     /** Rows summed before they go into the sum: long chains of additions lose digits, and so many rows stay in the first cache. */
     private static final int BLOCK_ROWS = 64;
+
     private static final double PER_NANO = 3;
 
     private final WorkerPool pool;
@@ -78,7 +79,8 @@ final class Bias implements AutoCloseable {
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
             FloatVector.fromMemorySegment(FLOATS, MEMORY, to + 4L * i, ORDER)
-                    .add(FloatVector.fromMemorySegment(FLOATS, MEMORY, from + 4L * i, ORDER)).intoMemorySegment(MEMORY, to + 4L * i, ORDER);
+                    .add(FloatVector.fromMemorySegment(FLOATS, MEMORY, from + 4L * i, ORDER))
+                    .intoMemorySegment(MEMORY, to + 4L * i, ORDER);
         }
         for (; i < count; i++) {
             MEMORY.set(FLOAT, to + 4L * i, MEMORY.get(FLOAT, to + 4L * i) + MEMORY.get(FLOAT, from + 4L * i));

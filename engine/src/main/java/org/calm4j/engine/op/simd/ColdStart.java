@@ -9,13 +9,13 @@ import java.util.concurrent.atomic.AtomicLong;
 final class ColdStart {
     /** They take some tenths of a second without vectors. */
     private static final long MULTIPLICATIONS = 1L << 27;
+
     private static final AtomicLong LEFT = new AtomicLong(MULTIPLICATIONS);
 
     /** Off where the code with vectors is tested. */
     private static volatile boolean over = "false".equals(System.getProperty("calm4j.coldStart"));
 
-    private ColdStart() {
-    }
+    private ColdStart() {}
 
     static boolean isOver() {
         return over;

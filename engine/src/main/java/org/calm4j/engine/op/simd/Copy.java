@@ -77,7 +77,8 @@ final class Copy {
     }
 
     private void zero(int index, int worker) {
-        MEMORY.asSlice(at(to, index, toType), (long) count(index) * toType.bytes()).fill((byte) 0);
+        MEMORY.asSlice(at(to, index, toType), (long) count(index) * toType.bytes())
+                .fill((byte) 0);
     }
 
     private void widen(int index, int worker) {

@@ -19,8 +19,7 @@ import jdk.incubator.vector.FloatVector;
 
 /** Inner products of rows. The loops run over addresses, not counts: the compiler's copies of a counted loop read memory slower. */
 final class Dot {
-    private Dot() {
-    }
+    private Dot() {}
 
     /** {@code Σ a[i]·b[i]}. */
     static float one(long a, long b, int count) {
@@ -95,10 +94,14 @@ final class Dot {
             s2 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a2 + at, ORDER).fma(x, s2);
             s3 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a3 + at, ORDER).fma(x, s3);
             FloatVector y = FloatVector.fromMemorySegment(FLOATS, MEMORY, b + BYTES + at, ORDER);
-            t0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a + BYTES + at, ORDER).fma(y, t0);
-            t1 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a1 + BYTES + at, ORDER).fma(y, t1);
-            t2 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a2 + BYTES + at, ORDER).fma(y, t2);
-            t3 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a3 + BYTES + at, ORDER).fma(y, t3);
+            t0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a + BYTES + at, ORDER)
+                    .fma(y, t0);
+            t1 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a1 + BYTES + at, ORDER)
+                    .fma(y, t1);
+            t2 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a2 + BYTES + at, ORDER)
+                    .fma(y, t2);
+            t3 = FloatVector.fromMemorySegment(FLOATS, MEMORY, a3 + BYTES + at, ORDER)
+                    .fma(y, t3);
         }
         if ((count & LANES) != 0) {
             long at = i & STRIDE;
@@ -114,9 +117,12 @@ final class Dot {
         s2 = s2.add(t2);
         s3 = s3.add(t3);
         // Four sums of lanes at once: each exchange halves the lanes of two sums and puts both into one vector.
-        FloatVector s01 = s0.blend(s1.rearrange(FOLD1), BIT1).add(s0.rearrange(FOLD1).blend(s1, BIT1));
-        FloatVector s23 = s2.blend(s3.rearrange(FOLD1), BIT1).add(s2.rearrange(FOLD1).blend(s3, BIT1));
-        FloatVector all = s01.blend(s23.rearrange(FOLD2), BIT2).add(s01.rearrange(FOLD2).blend(s23, BIT2));
+        FloatVector s01 =
+                s0.blend(s1.rearrange(FOLD1), BIT1).add(s0.rearrange(FOLD1).blend(s1, BIT1));
+        FloatVector s23 =
+                s2.blend(s3.rearrange(FOLD1), BIT1).add(s2.rearrange(FOLD1).blend(s3, BIT1));
+        FloatVector all =
+                s01.blend(s23.rearrange(FOLD2), BIT2).add(s01.rearrange(FOLD2).blend(s23, BIT2));
         if (LANES > 8) {
             all = all.add(all.rearrange(FOLD8));
         }

@@ -12,11 +12,13 @@ final class Embedding implements AutoCloseable {
     private static final int TASK_ROWS = 64;
     /** Columns of one task of the backward pass: four lines of the cache, so that threads share none. */
     private static final int TASK_COLUMNS = 64;
+
     private static final double COPIED_PER_NANO = 3;
 
     private final WorkerPool pool;
     /** One widened row for each thread. */
     private final Scratch[] own;
+
     private final WorkerPool.Task forwardTask = this::forward;
     private final WorkerPool.Task backwardTask = this::backward;
     private final WorkerPool.Task scatterTask = this::scatter;

@@ -23,10 +23,12 @@ import jdk.incubator.vector.VectorOperators;
 final class Exp {
     /** Beyond these, results would leave the normal numbers; inputs are clamped to them. NaN stays NaN. */
     private static final float LOWEST = -87;
+
     private static final float HIGHEST = 88;
     private static final float LOG2_E = 1.442695f;
     /** ln 2 in two parts: the first times any n is exact. */
     private static final float LN2_HIGH = 0.693359375f;
+
     private static final float LN2_LOW = -2.12194440e-4f;
     /** Adding it rounds to an integer, which then stands in the low bits. */
     private static final float ROUND = 0x1.8p23f;
@@ -35,8 +37,7 @@ final class Exp {
     /** Terms summed in single precision before they go into the double sum. */
     private static final int BLOCK = 512;
 
-    private Exp() {
-    }
+    private Exp() {}
 
     /** Sets {@code to[i] = exp(scale·from[i] − shift)} and returns their sum; to may be from. */
     static double row(long to, long from, int count, float scale, float shift) {

@@ -24,7 +24,10 @@ final class FrozenWeights {
         private Frozen find(Tensor w) {
             long address = Native.any(w);
             Frozen frozen = weights.get(address);
-            if (frozen == null || frozen.weight.type() != w.type() || frozen.weight.size() != w.size() || frozen.weight.dim(0) != w.dim(0)) {
+            if (frozen == null
+                    || frozen.weight.type() != w.type()
+                    || frozen.weight.size() != w.size()
+                    || frozen.weight.dim(0) != w.dim(0)) {
                 return null;
             }
             if (!frozen.weight.segment().scope().isAlive()) {
@@ -71,6 +74,7 @@ final class FrozenWeights {
         private final Tensor weight;
         /** 0 where it is not packed. */
         private long panels;
+
         private boolean wasRead;
         /** There is no memory. */
         private boolean stays;
@@ -90,15 +94,22 @@ final class FrozenWeights {
 
     /** From now on a weight (N,K) stays as it is, until its memory is closed. */
     void add(Tensor w) {
-        forward.weights.values().removeIf(frozen -> !frozen.weight.segment().scope().isAlive());
-        backward.weights.values().removeIf(frozen -> !frozen.weight.segment().scope().isAlive());
+        forward.weights
+                .values()
+                .removeIf(frozen -> !frozen.weight.segment().scope().isAlive());
+        backward.weights
+                .values()
+                .removeIf(frozen -> !frozen.weight.segment().scope().isAlive());
         forward.weights.put(Native.any(w), new Frozen(w));
         backward.weights.put(Native.any(w), new Frozen(w));
     }
 
     /** What lies in files is read from there by products of few rows, and fast only while it stays in memory. */
     private long readBytes() {
-        return forward.weights.values().stream().filter(frozen -> frozen.weight.segment().scope().isAlive()).mapToLong(frozen -> frozen.weight.bytes()).sum();
+        return forward.weights.values().stream()
+                .filter(frozen -> frozen.weight.segment().scope().isAlive())
+                .mapToLong(frozen -> frozen.weight.bytes())
+                .sum();
     }
 
     boolean contains(Tensor w) {

@@ -15,9 +15,11 @@ import org.calm4j.engine.tensor.Tensor;
 final class Gelu implements AutoCloseable {
     /** Elements of a task: their exponentials stay in the first cache. */
     private static final int TASK = 2048;
+
     private static final double PER_NANO = 1;
     /** {@code 2u = LINEAR x + CUBIC x³}. */
     private static final float LINEAR = (float) (2 * Math.sqrt(2 / Math.PI));
+
     private static final float CUBIC = (float) (2 * Math.sqrt(2 / Math.PI) * 0.044715);
 
     private final WorkerPool pool;
@@ -87,7 +89,10 @@ final class Gelu implements AutoCloseable {
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
             FloatVector v = FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER);
-            v.mul(v).fma(FloatVector.broadcast(FLOATS, CUBIC), linear).mul(v).intoMemorySegment(MEMORY, to + 4L * i, ORDER);
+            v.mul(v)
+                    .fma(FloatVector.broadcast(FLOATS, CUBIC), linear)
+                    .mul(v)
+                    .intoMemorySegment(MEMORY, to + 4L * i, ORDER);
         }
         for (; i < count; i++) {
             float v = MEMORY.get(FLOAT, x + 4L * i);
@@ -99,7 +104,9 @@ final class Gelu implements AutoCloseable {
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
             FloatVector e = FloatVector.fromMemorySegment(FLOATS, MEMORY, exp + 4L * i, ORDER);
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER).div(e.add(1)).intoMemorySegment(MEMORY, out + 4L * i, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER)
+                    .div(e.add(1))
+                    .intoMemorySegment(MEMORY, out + 4L * i, ORDER);
         }
         for (; i < count; i++) {
             MEMORY.set(FLOAT, out + 4L * i, MEMORY.get(FLOAT, x + 4L * i) / (1 + MEMORY.get(FLOAT, exp + 4L * i)));
@@ -114,9 +121,13 @@ final class Gelu implements AutoCloseable {
             FloatVector v = FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER);
             FloatVector e = FloatVector.fromMemorySegment(FLOATS, MEMORY, exp + 4L * i, ORDER);
             FloatVector s = one.div(e.add(1));
-            FloatVector slope = v.mul(v).fma(FloatVector.broadcast(FLOATS, 3 * CUBIC), linear).mul(v);
+            FloatVector slope = v.mul(v)
+                    .fma(FloatVector.broadcast(FLOATS, 3 * CUBIC), linear)
+                    .mul(v);
             // 1 − σ = e·σ without cancellation.
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, dOut + 4L * i, ORDER).mul(s).mul(slope.mul(e.mul(s)).add(1))
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, dOut + 4L * i, ORDER)
+                    .mul(s)
+                    .mul(slope.mul(e.mul(s)).add(1))
                     .intoMemorySegment(MEMORY, dX + 4L * i, ORDER);
         }
         for (; i < count; i++) {

@@ -19,7 +19,9 @@ import org.calm4j.engine.tensor.Tensor;
 final class GradNorm implements AutoCloseable {
     private static final VectorSpecies<Double> DOUBLES = VectorSpecies.of(double.class, FLOATS.vectorShape());
     /** As many floats as a vector of doubles holds: the second half of a whole one would be converted without an instruction of its own. */
-    private static final VectorSpecies<Float> HALF = VectorSpecies.of(float.class, VectorShape.forBitSize(FLOATS.vectorBitSize() / 2));
+    private static final VectorSpecies<Float> HALF =
+            VectorSpecies.of(float.class, VectorShape.forBitSize(FLOATS.vectorBitSize() / 2));
+
     private static final int TASK = 16_384;
     private static final double PER_NANO = 3;
 
@@ -27,6 +29,7 @@ final class GradNorm implements AutoCloseable {
     private final WorkerPool.Task task = this::sum;
     /** For each task the lanes of its sum. */
     private final Scratch sums = new Scratch();
+
     private long lanes;
 
     private long x;
@@ -62,8 +65,9 @@ final class GradNorm implements AutoCloseable {
         for (; i <= count - LANES; i += LANES) {
             DoubleVector first = (DoubleVector) FloatVector.fromMemorySegment(HALF, MEMORY, x + 4L * i, ORDER)
                     .convertShape(VectorOperators.F2D, DOUBLES, 0);
-            DoubleVector second = (DoubleVector) FloatVector.fromMemorySegment(HALF, MEMORY, x + 4L * i + BYTES / 2, ORDER)
-                    .convertShape(VectorOperators.F2D, DOUBLES, 0);
+            DoubleVector second =
+                    (DoubleVector) FloatVector.fromMemorySegment(HALF, MEMORY, x + 4L * i + BYTES / 2, ORDER)
+                            .convertShape(VectorOperators.F2D, DOUBLES, 0);
             low = first.fma(first, low);
             high = second.fma(second, high);
         }

@@ -24,6 +24,7 @@ final class LayerNorm implements AutoCloseable {
     private final Scratch wide = new Scratch();
     /** (T,C): what is summed over rows for dW. */
     private final Scratch products = new Scratch();
+
     private final WorkerPool.Task forwardTask = this::forward;
     private final WorkerPool.Task backwardTask = this::backward;
 
@@ -33,6 +34,7 @@ final class LayerNorm implements AutoCloseable {
     private long x;
     /** 0 for none. */
     private long residual;
+
     private long w;
     private long bias;
     private long dX;
@@ -52,7 +54,8 @@ final class LayerNorm implements AutoCloseable {
      * Adds {@code x += residual} unless that is null; sets mean (T), {@code rstd[t] = 1/√(mean((x − mean)²) + ε)} and
      * {@code out[t,c] = (x[t,c] − mean[t]) · rstd[t] · w[c] + bias[c]}.
      */
-    void forward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor residual, Tensor w, Tensor bias, double epsilon) {
+    void forward(
+            Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor residual, Tensor w, Tensor bias, double epsilon) {
         bind(x, mean, rstd);
         this.residual = residual == null ? 0 : Native.f32(residual, x.size());
         long widened = wide.floats(2L * c);
@@ -136,7 +139,8 @@ final class LayerNorm implements AutoCloseable {
         FloatVector sum = FloatVector.zero(FLOATS);
         int i = 0;
         for (; i <= c - LANES; i += LANES) {
-            FloatVector centred = FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER).sub(mean);
+            FloatVector centred = FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER)
+                    .sub(mean);
             sum = centred.fma(centred, sum);
         }
         float all = lanes(sum);
@@ -162,14 +166,20 @@ final class LayerNorm implements AutoCloseable {
         FloatVector scale = FloatVector.broadcast(FLOATS, r);
         int i = 0;
         for (; i <= c - LANES; i += LANES) {
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER).sub(mean).mul(scale)
-                    .fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, w + 4L * i, ORDER),
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER)
+                    .sub(mean)
+                    .mul(scale)
+                    .fma(
+                            FloatVector.fromMemorySegment(FLOATS, MEMORY, w + 4L * i, ORDER),
                             FloatVector.fromMemorySegment(FLOATS, MEMORY, bias + 4L * i, ORDER))
                     .intoMemorySegment(MEMORY, out + 4L * i, ORDER);
         }
         for (; i < c; i++) {
             float normal = (MEMORY.get(FLOAT, x + 4L * i) - mean) * r;
-            MEMORY.set(FLOAT, out + 4L * i, Math.fma(normal, MEMORY.get(FLOAT, w + 4L * i), MEMORY.get(FLOAT, bias + 4L * i)));
+            MEMORY.set(
+                    FLOAT,
+                    out + 4L * i,
+                    Math.fma(normal, MEMORY.get(FLOAT, w + 4L * i), MEMORY.get(FLOAT, bias + 4L * i)));
         }
     }
 
@@ -193,9 +203,11 @@ final class LayerNorm implements AutoCloseable {
         FloatVector sum = FloatVector.zero(FLOATS);
         int i = 0;
         for (; i <= c - LANES; i += LANES) {
-            FloatVector centred = FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER).sub(mean);
+            FloatVector centred = FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER)
+                    .sub(mean);
             sum = FloatVector.fromMemorySegment(FLOATS, MEMORY, dOut + 4L * i, ORDER)
-                    .mul(FloatVector.fromMemorySegment(FLOATS, MEMORY, w + 4L * i, ORDER)).fma(centred, sum);
+                    .mul(FloatVector.fromMemorySegment(FLOATS, MEMORY, w + 4L * i, ORDER))
+                    .fma(centred, sum);
         }
         float all = lanes(sum);
         for (; i < c; i++) {
@@ -206,14 +218,18 @@ final class LayerNorm implements AutoCloseable {
     }
 
     /** {@code dX += r·(dOut·w − meanG − (x − mean)·r·meanGx)}. */
-    private static void input(long dX, long dOut, long x, long w, float mean, float r, float meanG, float meanGx, int c) {
+    private static void input(
+            long dX, long dOut, long x, long w, float mean, float r, float meanG, float meanGx, int c) {
         FloatVector scale = FloatVector.broadcast(FLOATS, r);
         FloatVector factor = FloatVector.broadcast(FLOATS, -r * meanGx);
         int i = 0;
         for (; i <= c - LANES; i += LANES) {
             FloatVector g = FloatVector.fromMemorySegment(FLOATS, MEMORY, dOut + 4L * i, ORDER)
-                    .mul(FloatVector.fromMemorySegment(FLOATS, MEMORY, w + 4L * i, ORDER)).sub(meanG);
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER).sub(mean).fma(factor, g)
+                    .mul(FloatVector.fromMemorySegment(FLOATS, MEMORY, w + 4L * i, ORDER))
+                    .sub(meanG);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER)
+                    .sub(mean)
+                    .fma(factor, g)
                     .fma(scale, FloatVector.fromMemorySegment(FLOATS, MEMORY, dX + 4L * i, ORDER))
                     .intoMemorySegment(MEMORY, dX + 4L * i, ORDER);
         }
@@ -229,8 +245,11 @@ final class LayerNorm implements AutoCloseable {
         FloatVector scale = FloatVector.broadcast(FLOATS, r);
         int i = 0;
         for (; i <= c - LANES; i += LANES) {
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER).sub(mean).mul(scale)
-                    .mul(FloatVector.fromMemorySegment(FLOATS, MEMORY, dOut + 4L * i, ORDER)).intoMemorySegment(MEMORY, to + 4L * i, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER)
+                    .sub(mean)
+                    .mul(scale)
+                    .mul(FloatVector.fromMemorySegment(FLOATS, MEMORY, dOut + 4L * i, ORDER))
+                    .intoMemorySegment(MEMORY, to + 4L * i, ORDER);
         }
         for (; i < c; i++) {
             float normal = (MEMORY.get(FLOAT, x + 4L * i) - mean) * r;

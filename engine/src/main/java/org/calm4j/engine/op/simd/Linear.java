@@ -18,6 +18,7 @@ final class Linear implements AutoCloseable {
     private static final int NARROW = 64;
     /** nor are more than two of a weight of so many elements, which lies in a cache. */
     private static final long SMALL = 1 << 18;
+
     private static final int ROWS_AT_ONCE = 4;
     /** Up to so many outputs, reading x once beats packing it. */
     private static final int FEW_OUTPUTS = 8;
@@ -27,6 +28,7 @@ final class Linear implements AutoCloseable {
     private static final int TASK_ROWS = 32;
     /** Columns of one task, where the weight's columns are the outputs: longer pieces of a row are read faster, but each thread wants some. */
     private static final int LEAST_COLUMNS = 512;
+
     private static final int MOST_COLUMNS = 4096;
     private static final int WEIGHT_ROWS = 8;
     private static final double READ_PER_NANO = 4;
@@ -81,7 +83,8 @@ final class Linear implements AutoCloseable {
      * @param firstRow of w, a multiple of a panel's columns
      * @param outStride bytes from one row of out to the next
      */
-    void forward(long out, long x, Tensor weight, int firstRow, int t, int n, float alpha, boolean add, long outStride) {
+    void forward(
+            long out, long x, Tensor weight, int firstRow, int t, int n, float alpha, boolean add, long outStride) {
         int k = (int) weight.dim(1);
         DType type = weight.type();
         long w = Native.weight(weight, weight.dim(0) * k) + (long) type.bytes() * k * firstRow;
@@ -104,7 +107,18 @@ final class Linear implements AutoCloseable {
     }
 
     /** What the tasks work on. */
-    private void hold(long out, long outStride, long x, long xStride, long w, DType type, int t, int n, int k, float alpha, boolean add) {
+    private void hold(
+            long out,
+            long outStride,
+            long x,
+            long xStride,
+            long w,
+            DType type,
+            int t,
+            int n,
+            int k,
+            float alpha,
+            boolean add) {
         this.out = out;
         this.outStride = outStride;
         this.x = x;
@@ -196,17 +210,29 @@ final class Linear implements AutoCloseable {
         if (!isFewInput((int) t, n, k, fewRows(w))) {
             long panels = frozen.backward(w);
             if (panels != 0) {
-                product.left(Native.f32(dOut, t * n), 4 * n).packedRight(panels, 0, (int) k)
+                product.left(Native.f32(dOut, t * n), 4 * n)
+                        .packedRight(panels, 0, (int) k)
                         .into(Native.f32(dX, t * k), 4 * k, (int) t, (int) k, (int) n, (float) alpha, add);
                 return;
             }
         }
-        backwardInput(Native.f32(dX, t * k), Native.f32(dOut, t * n), Native.weight(w, n * k), w.type(), (int) t, (int) n, (int) k,
-                (float) alpha, add, 4 * n, fewRows(w));
+        backwardInput(
+                Native.f32(dX, t * k),
+                Native.f32(dOut, t * n),
+                Native.weight(w, n * k),
+                w.type(),
+                (int) t,
+                (int) n,
+                (int) k,
+                (float) alpha,
+                add,
+                4 * n,
+                fewRows(w));
     }
 
     /** The same on addresses of a weight that is not frozen; rows of dOut begin so many bytes apart. */
-    void backwardInput(long dX, long dOut, long w, DType type, int t, int n, int k, float alpha, boolean add, long dOutStride) {
+    void backwardInput(
+            long dX, long dOut, long w, DType type, int t, int n, int k, float alpha, boolean add, long dOutStride) {
         backwardInput(dX, dOut, w, type, t, n, k, alpha, add, dOutStride, FEW_ROWS);
     }
 
@@ -214,9 +240,22 @@ final class Linear implements AutoCloseable {
         return t <= fewRows && k >= NARROW && (t <= 2 || n * k > SMALL);
     }
 
-    private void backwardInput(long dX, long dOut, long w, DType type, int t, int n, int k, float alpha, boolean add, long dOutStride, int fewRows) {
+    private void backwardInput(
+            long dX,
+            long dOut,
+            long w,
+            DType type,
+            int t,
+            int n,
+            int k,
+            float alpha,
+            boolean add,
+            long dOutStride,
+            int fewRows) {
         if (!isFewInput(t, n, k, fewRows)) {
-            product.left(dOut, dOutStride).right(w, (long) type.bytes() * k, type).into(dX, 4L * k, t, k, n, alpha, add);
+            product.left(dOut, dOutStride)
+                    .right(w, (long) type.bytes() * k, type)
+                    .into(dX, 4L * k, t, k, n, alpha, add);
             return;
         }
         hold(dX, 4L * k, dOut, dOutStride, w, type, t, n, k, alpha, add);
@@ -264,8 +303,16 @@ final class Linear implements AutoCloseable {
         long t = x.dim(0);
         long n = dW.dim(0);
         long k = dW.dim(1);
-        backwardWeight(Native.f32(dW, n * k), Native.f32(dOut, t * n), Native.f32(x, t * k), (int) t, (int) n, (int) k, (float) alpha,
-                add, 4 * n);
+        backwardWeight(
+                Native.f32(dW, n * k),
+                Native.f32(dOut, t * n),
+                Native.f32(x, t * k),
+                (int) t,
+                (int) n,
+                (int) k,
+                (float) alpha,
+                add,
+                4 * n);
     }
 
     void backwardWeight(long dW, long dOut, long x, int t, int n, int k, float alpha, boolean add, long dOutStride) {

@@ -13,8 +13,7 @@ import jdk.incubator.vector.FloatVector;
 
 /** Weighted sums of rows. */
 final class Mix {
-    private Mix() {
-    }
+    private Mix() {}
 
     /** Sets or adds {@code out[e] = Σᵢ weight[i]·row[i][e]} for rows of d elements; strides in bytes. */
     static void rows(long out, long weight, long weightStride, long row, long stride, int count, int d, boolean add) {
@@ -35,7 +34,10 @@ final class Mix {
         for (; e < d; e++) {
             float sum = add ? MEMORY.get(FLOAT, out + 4L * e) : 0;
             for (int i = 0; i < count; i++) {
-                sum = Math.fma(MEMORY.get(FLOAT, weight + i * weightStride), MEMORY.get(FLOAT, row + i * stride + 4L * e), sum);
+                sum = Math.fma(
+                        MEMORY.get(FLOAT, weight + i * weightStride),
+                        MEMORY.get(FLOAT, row + i * stride + 4L * e),
+                        sum);
             }
             MEMORY.set(FLOAT, out + 4L * e, sum);
         }
@@ -75,14 +77,16 @@ final class Mix {
             sum = p5.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row5 + at, ORDER), sum);
             sum = p6.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row6 + at, ORDER), sum);
             sum = p7.fma(FloatVector.fromMemorySegment(FLOATS, MEMORY, row7 + at, ORDER), sum);
-            sum.add(FloatVector.fromMemorySegment(FLOATS, MEMORY, out + at, ORDER)).intoMemorySegment(MEMORY, out + at, ORDER);
+            sum.add(FloatVector.fromMemorySegment(FLOATS, MEMORY, out + at, ORDER))
+                    .intoMemorySegment(MEMORY, out + at, ORDER);
         }
         if (e != 4L * d) {
             rows(out + e, weight, 4, row + e, stride, 8, d & LANES - 1, true);
         }
     }
 
-    private static void eightVectors(long out, long weight, long weightStride, long row, long stride, int count, boolean add) {
+    private static void eightVectors(
+            long out, long weight, long weightStride, long row, long stride, int count, boolean add) {
         FloatVector s0 = FloatVector.zero(FLOATS);
         FloatVector s1 = FloatVector.zero(FLOATS);
         FloatVector s2 = FloatVector.zero(FLOATS);
@@ -125,7 +129,8 @@ final class Mix {
         s7.intoMemorySegment(MEMORY, out + 7 * BYTES, ORDER);
     }
 
-    private static void fourVectors(long out, long weight, long weightStride, long row, long stride, int count, boolean add) {
+    private static void fourVectors(
+            long out, long weight, long weightStride, long row, long stride, int count, boolean add) {
         FloatVector s0 = FloatVector.zero(FLOATS);
         FloatVector s1 = FloatVector.zero(FLOATS);
         FloatVector s2 = FloatVector.zero(FLOATS);
@@ -152,7 +157,8 @@ final class Mix {
         s3.intoMemorySegment(MEMORY, out + 3 * BYTES, ORDER);
     }
 
-    private static void oneVector(long out, long weight, long weightStride, long row, long stride, int count, boolean add) {
+    private static void oneVector(
+            long out, long weight, long weightStride, long row, long stride, int count, boolean add) {
         FloatVector s0 = FloatVector.zero(FLOATS);
         if (add) {
             s0 = FloatVector.fromMemorySegment(FLOATS, MEMORY, out, ORDER);

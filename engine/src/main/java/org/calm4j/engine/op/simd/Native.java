@@ -5,8 +5,7 @@ import org.calm4j.engine.tensor.Tensor;
 
 /** The door to the kernels: a tensor's address, once its type and size are what the kernel will touch. Kernels check nothing. */
 final class Native {
-    private Native() {
-    }
+    private Native() {}
 
     /** The address of an F32 tensor of that many elements. */
     static long f32(Tensor x, long size) {

@@ -24,10 +24,10 @@ final class Panels {
     private static final int LEAST_ROWS = 6;
     /** Of one step of a right panel. */
     private static final int PANEL_BYTES = (int) (2 * BYTES);
+
     private static final VectorSpecies<Float> EIGHT = FloatVector.SPECIES_256;
 
-    private Panels() {
-    }
+    private Panels() {}
 
     /**
      * From {@code count} rows, steps one after another in each: {@code to[step][i] = from[i][step]}.
@@ -45,7 +45,8 @@ final class Panels {
                 blocks(to + 4L * i, from + i * stride, stride, Math.min(BLOCK, count - i), k, 4L * width);
             }
             if (i < count) {
-                // Where there are fewer, the others are what lies there; no tile reads them, or nobody keeps what comes of them.
+                // Where there are fewer, the others are what lies there; no tile reads them, or nobody keeps what comes
+                // of them.
                 for (int row = i; row < count; row++) {
                     MemorySegment.copy(MEMORY, from + row * stride, MEMORY, spare + 4L * k * (row - i), 4L * k);
                 }
@@ -61,11 +62,19 @@ final class Panels {
     /** Six to eight rows; what is missing repeats the last one, in places that no tile reads or whose results nobody keeps. */
     private static void blocks(long to, long from, long stride, int count, int k, long toStride) {
         int blocks = k / BLOCK;
-        Transpose.blocks(to, toStride, from, stride, from + Math.min(6, count - 1) * stride, from + Math.min(7, count - 1) * stride, blocks);
+        Transpose.blocks(
+                to,
+                toStride,
+                from,
+                stride,
+                from + Math.min(6, count - 1) * stride,
+                from + Math.min(7, count - 1) * stride,
+                blocks);
         restOfRows(to, from, stride, count, BLOCK, blocks * BLOCK, k, toStride);
     }
 
-    private static void restOfRows(long to, long from, long stride, int count, int width, int step, int k, long toStride) {
+    private static void restOfRows(
+            long to, long from, long stride, int count, int width, int step, int k, long toStride) {
         for (; step < k; step++) {
             for (int i = 0; i < width; i++) {
                 float value = i < count ? MEMORY.get(FLOAT, from + i * stride + 4L * step) : 0;
@@ -110,13 +119,20 @@ final class Panels {
         for (int at = 0; at < end; at += PANEL_BYTES) {
             long row = from & ADDRESS;
             FloatVector.fromMemorySegment(FLOATS, MEMORY, row, ORDER).intoMemorySegment(MEMORY, to + at, ORDER);
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, row + BYTES, ORDER).intoMemorySegment(MEMORY, to + at + BYTES, ORDER);
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 2 * BYTES, ORDER).intoMemorySegment(MEMORY, to1 + at, ORDER);
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 3 * BYTES, ORDER).intoMemorySegment(MEMORY, to1 + at + BYTES, ORDER);
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 4 * BYTES, ORDER).intoMemorySegment(MEMORY, to2 + at, ORDER);
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 5 * BYTES, ORDER).intoMemorySegment(MEMORY, to2 + at + BYTES, ORDER);
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 6 * BYTES, ORDER).intoMemorySegment(MEMORY, to3 + at, ORDER);
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 7 * BYTES, ORDER).intoMemorySegment(MEMORY, to3 + at + BYTES, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, row + BYTES, ORDER)
+                    .intoMemorySegment(MEMORY, to + at + BYTES, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 2 * BYTES, ORDER)
+                    .intoMemorySegment(MEMORY, to1 + at, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 3 * BYTES, ORDER)
+                    .intoMemorySegment(MEMORY, to1 + at + BYTES, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 4 * BYTES, ORDER)
+                    .intoMemorySegment(MEMORY, to2 + at, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 5 * BYTES, ORDER)
+                    .intoMemorySegment(MEMORY, to2 + at + BYTES, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 6 * BYTES, ORDER)
+                    .intoMemorySegment(MEMORY, to3 + at, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, row + 7 * BYTES, ORDER)
+                    .intoMemorySegment(MEMORY, to3 + at + BYTES, ORDER);
             from += stride;
         }
     }
@@ -134,8 +150,10 @@ final class Panels {
             long row = from & ADDRESS;
             FloatVector.fromMemorySegment(EIGHT, MEMORY, row, ORDER).intoMemorySegment(MEMORY, to + at, ORDER);
             FloatVector.fromMemorySegment(EIGHT, MEMORY, row + width, ORDER).intoMemorySegment(MEMORY, to1 + at, ORDER);
-            FloatVector.fromMemorySegment(EIGHT, MEMORY, row + 2 * width, ORDER).intoMemorySegment(MEMORY, to2 + at, ORDER);
-            FloatVector.fromMemorySegment(EIGHT, MEMORY, row + 3 * width, ORDER).intoMemorySegment(MEMORY, to3 + at, ORDER);
+            FloatVector.fromMemorySegment(EIGHT, MEMORY, row + 2 * width, ORDER)
+                    .intoMemorySegment(MEMORY, to2 + at, ORDER);
+            FloatVector.fromMemorySegment(EIGHT, MEMORY, row + 3 * width, ORDER)
+                    .intoMemorySegment(MEMORY, to3 + at, ORDER);
             from += stride;
         }
     }

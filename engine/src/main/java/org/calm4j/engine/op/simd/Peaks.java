@@ -13,9 +13,11 @@ public final class Peaks implements AutoCloseable {
     private static final int ACCUMULATORS = 12;
     /** About 10 ms a task. */
     private static final long STEPS = 1 << 21;
+
     private static final int TASKS_PER_THREAD = 2;
     /** More than the last cache holds, a whole number of chunks. */
     private static final long READ = 512L << 20;
+
     private static final long CHUNK = 4L << 20;
 
     private final WorkerPool pool;
@@ -42,7 +44,9 @@ public final class Peaks implements AutoCloseable {
     public double readBandwidth() {
         long address = memory.segment().address();
         long start = System.nanoTime();
-        pool.run((index, worker) -> sink[16 * worker] += sum(address + index * CHUNK, address + (index + 1) * CHUNK), (int) (READ / CHUNK),
+        pool.run(
+                (index, worker) -> sink[16 * worker] += sum(address + index * CHUNK, address + (index + 1) * CHUNK),
+                (int) (READ / CHUNK),
                 Long.MAX_VALUE);
         return READ / (double) (System.nanoTime() - start) * 1e9;
     }
@@ -76,7 +80,12 @@ public final class Peaks implements AutoCloseable {
             s10 = s10.fma(x, y);
             s11 = s11.fma(x, y);
         }
-        FloatVector all = s0.add(s1).add(s2.add(s3)).add(s4.add(s5)).add(s6.add(s7)).add(s8.add(s9)).add(s10.add(s11));
+        FloatVector all = s0.add(s1)
+                .add(s2.add(s3))
+                .add(s4.add(s5))
+                .add(s6.add(s7))
+                .add(s8.add(s9))
+                .add(s10.add(s11));
         return all.lane(0);
     }
 

@@ -11,15 +11,24 @@ import java.lang.foreign.MemorySegment;
  * that code is fast as soon as the first compiler is through with it.
  */
 final class Plain {
-    private Plain() {
-    }
+    private Plain() {}
 
     /**
      * Sets a tile, {@code c = α·a·b}, or adds to it.
      *
      * @param width floats of one step of the left panel
      */
-    static void tile(long c, long stride, int rows, int columns, long a, int width, long b, int steps, float alpha, boolean add) {
+    static void tile(
+            long c,
+            long stride,
+            int rows,
+            int columns,
+            long a,
+            int width,
+            long b,
+            int steps,
+            float alpha,
+            boolean add) {
         ColdStart.count((long) rows * columns * steps);
         float[] left = floats(a, steps * width);
         float[] right = floats(b, steps * Product.NR);

@@ -22,6 +22,7 @@ final class Product implements AutoCloseable {
     private static final boolean WIDE = LANES == 16;
     /** Rows and columns of a tile: panels are that wide. */
     private static final int MR = WIDE ? Tile8.ROWS : Tile6.ROWS;
+
     static final int NR = 2 * LANES;
     /** Floats of one step of a left panel. */
     private static final int LEFT = WIDE ? Tile8.LEFT : Tile6.LEFT;
@@ -31,15 +32,18 @@ final class Product implements AutoCloseable {
     private static final int GROUP = 4;
     /** Floats, and steps at least, that one task packs where the left side is read across. */
     private static final int STRIP = 8192;
+
     private static final int STRIP_STEPS = 32;
     /** Packed at once: bounds the scratch memory to about 9 MB. */
     private static final int NC = 2048;
+
     private static final int MC = 4080;
     /**
      * One task of tiles: a right block that fits into the second cache, and where that is shared a few left panels. Half of that leaves more room for C,
      * where the left panels, which each task reads, are few.
      */
     private static final int TASK_RIGHT = 256 * KC;
+
     private static final int FEW_LEFT = 1 << 19;
     private static final int TASK_PANELS = 2;
     /** So many left panels lie in the second cache, and right ones pass by; where there are more, it is the right ones that stay. */
@@ -52,6 +56,7 @@ final class Product implements AutoCloseable {
     private static final int OWN = MR * NR + (NR + SPARE_ROWS) * KC + TASK_RIGHT;
     /** Packing and computing run at about these speeds; only for deciding whether to wake the pool. */
     private static final double PACKED_PER_NANO = 4;
+
     private static final double PRODUCTS_PER_NANO = 40;
     /** With so many tasks a thread, they end at about the same time. */
     private static final int EVEN = 4;
@@ -60,6 +65,7 @@ final class Product implements AutoCloseable {
     private final Scratch packed = new Scratch();
     /** Of each worker: an edge tile, a widened panel, a few rows, the right panels of one task. */
     private final Scratch[] own;
+
     private final WorkerPool.Task packTask = this::pack;
     private final WorkerPool.Task tileTask = this::tiles;
     private final WorkerPool.Task columnTask = this::columns;
@@ -74,6 +80,7 @@ final class Product implements AutoCloseable {
     private DType rightType;
     /** All panels of the right side, packed before; 0 where they are not. */
     private long packedRight;
+
     private int packedFirst;
     private int packedCount;
     private long c;
@@ -86,19 +93,23 @@ final class Product implements AutoCloseable {
     private int leftCount;
     /** Left panels of MR rows; those behind them have the rows of {@link Tile4}. */
     private int tallCount;
+
     private int leftParts;
     /** Steps of a part, where the left side is read across. */
     private int leftStrip;
+
     private int firstRow;
     private int rows;
     private int firstColumn;
     private int columns;
     /** Columns of one task. */
     private int taskColumns;
+
     private int firstStep;
     private int steps;
     /** Steps of a panel: an even number, for which there may be one of zeros at the end. */
     private int depth;
+
     private boolean adding;
 
     Product(WorkerPool pool) {
@@ -292,7 +303,8 @@ final class Product implements AutoCloseable {
         long bytes = 4L * depth * NR;
         int count = Math.min(GROUP, (columns + NR - 1) / NR - first);
         if (!rightTransposed && rightType == DType.F32 && (first + GROUP) * NR <= columns) {
-            Panels.fourFromColumns(to, bytes, right + firstStep * rightStride + 4L * (firstColumn + first * NR), rightStride, steps);
+            Panels.fourFromColumns(
+                    to, bytes, right + firstStep * rightStride + 4L * (firstColumn + first * NR), rightStride, steps);
         } else {
             for (int i = 0; i < count; i++) {
                 packRight(to + i * bytes, first + i, worker);
@@ -308,7 +320,13 @@ final class Product implements AutoCloseable {
         for (int panel = group * GROUP; panel < end; panel++) {
             int row = rowOf(panel);
             int count = Math.min(rowOf(panel + 1), rows) - row;
-            Panels.fromRows(leftPanels + panel * bytes, left + (firstRow + row) * leftStride + 4L * firstStep, leftStride, count, steps, LEFT,
+            Panels.fromRows(
+                    leftPanels + panel * bytes,
+                    left + (firstRow + row) * leftStride + 4L * firstStep,
+                    leftStride,
+                    count,
+                    steps,
+                    LEFT,
                     spare(worker));
         }
         endPanels(leftPanels + group * GROUP * bytes, bytes, end - group * GROUP, LEFT);
@@ -322,12 +340,20 @@ final class Product implements AutoCloseable {
         long to = leftPanels + 4L * LEFT * first;
         long from = left + (firstStep + first) * leftStride + 4L * firstRow;
         int panel = 0;
-        for (; LANES >= LEFT && panel + GROUP <= tallCount && rowOf(panel + GROUP) + LEFT - MR <= rows; panel += GROUP) {
+        for (;
+                LANES >= LEFT && panel + GROUP <= tallCount && rowOf(panel + GROUP) + LEFT - MR <= rows;
+                panel += GROUP) {
             Panels.fourLeft(to + panel * bytes, bytes, from + 4L * rowOf(panel), leftStride, count, MR);
         }
         for (; panel < leftCount; panel++) {
             int row = rowOf(panel);
-            Panels.fromColumns(to + panel * bytes, from + 4L * row, leftStride, Math.min(rowOf(panel + 1), rows) - row, count, LEFT);
+            Panels.fromColumns(
+                    to + panel * bytes,
+                    from + 4L * row,
+                    leftStride,
+                    Math.min(rowOf(panel + 1), rows) - row,
+                    count,
+                    LEFT);
         }
         if (first + count == steps) {
             endPanels(leftPanels, bytes, leftCount, LEFT);
@@ -374,7 +400,13 @@ final class Product implements AutoCloseable {
     private void tiles(int index, int worker) {
         int first = index % leftTasks() * TASK_PANELS;
         int column = index / leftTasks() * taskColumns;
-        tiles(first, Math.min(leftCount, first + TASK_PANELS), column, taskColumns, rightPanels + 4L * depth * column, worker);
+        tiles(
+                first,
+                Math.min(leftCount, first + TASK_PANELS),
+                column,
+                taskColumns,
+                rightPanels + 4L * depth * column,
+                worker);
     }
 
     /** One task: taskColumns columns, whose panels only this thread reads. */
@@ -444,7 +476,17 @@ final class Product implements AutoCloseable {
             long a = leftPanels + 4L * depth * LEFT * i;
             long to = c + (firstRow + row) * cStride + 4L * firstColumn;
             for (int j = column; j < columnEnd; j += NR) {
-                Plain.tile(to + 4L * j, cStride, tileRows, Math.min(NR, columnEnd - j), a, LEFT, panels + 4L * depth * (j - column), depth, alpha, adding);
+                Plain.tile(
+                        to + 4L * j,
+                        cStride,
+                        tileRows,
+                        Math.min(NR, columnEnd - j),
+                        a,
+                        LEFT,
+                        panels + 4L * depth * (j - column),
+                        depth,
+                        alpha,
+                        adding);
             }
         }
     }
@@ -527,7 +569,10 @@ final class Product implements AutoCloseable {
         int j = 0;
         for (; j + LANES <= count; j += LANES) {
             FloatVector value = FloatVector.fromMemorySegment(FLOATS, MEMORY, tile + 4L * j, ORDER);
-            FloatVector sum = adding ? value.fma(FloatVector.broadcast(FLOATS, alpha), FloatVector.fromMemorySegment(FLOATS, MEMORY, to + 4L * j, ORDER))
+            FloatVector sum = adding
+                    ? value.fma(
+                            FloatVector.broadcast(FLOATS, alpha),
+                            FloatVector.fromMemorySegment(FLOATS, MEMORY, to + 4L * j, ORDER))
                     : value.mul(alpha);
             sum.intoMemorySegment(MEMORY, to + 4L * j, ORDER);
         }

@@ -19,6 +19,7 @@ import org.calm4j.engine.tensor.Tensor;
 final class RmsNorm implements AutoCloseable {
     /** Rows of a task; in the backward pass also of one partial sum of dW. */
     private static final int TASK_ROWS = 32;
+
     private static final int TASK_COLUMNS = 64;
     private static final double PER_NANO = 2;
 
@@ -26,6 +27,7 @@ final class RmsNorm implements AutoCloseable {
     private final Scratch wideWeight = new Scratch();
     /** (tasks,C): sums of dW over the rows of each task. */
     private final Scratch partial = new Scratch();
+
     private final WorkerPool.Task forwardTask = this::forward;
     private final WorkerPool.Task backwardTask = this::backward;
     private final WorkerPool.Task weightTask = this::sumWeight;
@@ -35,6 +37,7 @@ final class RmsNorm implements AutoCloseable {
     private long x;
     /** 0 for none. */
     private long residual;
+
     private long w;
     private long dX;
     private long dW;
@@ -108,8 +111,10 @@ final class RmsNorm implements AutoCloseable {
         FloatVector scale = FloatVector.broadcast(FLOATS, r);
         int i = 0;
         for (; i <= c - LANES; i += LANES) {
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER).mul(scale)
-                    .mul(FloatVector.fromMemorySegment(FLOATS, MEMORY, w + 4L * i, ORDER)).intoMemorySegment(MEMORY, out + 4L * i, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER)
+                    .mul(scale)
+                    .mul(FloatVector.fromMemorySegment(FLOATS, MEMORY, w + 4L * i, ORDER))
+                    .intoMemorySegment(MEMORY, out + 4L * i, ORDER);
         }
         for (; i < c; i++) {
             MEMORY.set(FLOAT, out + 4L * i, MEMORY.get(FLOAT, x + 4L * i) * r * MEMORY.get(FLOAT, w + 4L * i));
@@ -168,9 +173,12 @@ final class RmsNorm implements AutoCloseable {
         int i = 0;
         for (; i <= c - LANES; i += LANES) {
             FloatVector own = FloatVector.fromMemorySegment(FLOATS, MEMORY, dOut + 4L * i, ORDER)
-                    .mul(FloatVector.fromMemorySegment(FLOATS, MEMORY, w + 4L * i, ORDER)).mul(scale);
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER).fma(factor, own)
-                    .add(FloatVector.fromMemorySegment(FLOATS, MEMORY, dX + 4L * i, ORDER)).intoMemorySegment(MEMORY, dX + 4L * i, ORDER);
+                    .mul(FloatVector.fromMemorySegment(FLOATS, MEMORY, w + 4L * i, ORDER))
+                    .mul(scale);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER)
+                    .fma(factor, own)
+                    .add(FloatVector.fromMemorySegment(FLOATS, MEMORY, dX + 4L * i, ORDER))
+                    .intoMemorySegment(MEMORY, dX + 4L * i, ORDER);
         }
         for (; i < c; i++) {
             float own = MEMORY.get(FLOAT, dOut + 4L * i) * MEMORY.get(FLOAT, w + 4L * i) * r;
@@ -184,7 +192,8 @@ final class RmsNorm implements AutoCloseable {
         int i = 0;
         for (; i <= c - LANES; i += LANES) {
             FloatVector.fromMemorySegment(FLOATS, MEMORY, dOut + 4L * i, ORDER)
-                    .mul(FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER)).mul(scale)
+                    .mul(FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER))
+                    .mul(scale)
                     .intoMemorySegment(MEMORY, sum + 4L * i, ORDER);
         }
         for (; i < c; i++) {

@@ -68,7 +68,8 @@ final class Rope {
         int i = 0;
         for (; i <= half - LANES; i += LANES) {
             FloatVector cos = FloatVector.fromMemorySegment(FLOATS, MEMORY, cosine + 4L * i, ORDER);
-            FloatVector sin = FloatVector.fromMemorySegment(FLOATS, MEMORY, sine + 4L * i, ORDER).mul(direction);
+            FloatVector sin = FloatVector.fromMemorySegment(FLOATS, MEMORY, sine + 4L * i, ORDER)
+                    .mul(direction);
             FloatVector a = FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER);
             FloatVector b = FloatVector.fromMemorySegment(FLOATS, MEMORY, y + 4L * i, ORDER);
             a.mul(cos).sub(b.mul(sin)).intoMemorySegment(MEMORY, x + 4L * i, ORDER);

@@ -10,14 +10,15 @@ import jdk.incubator.vector.FloatVector;
 
 /** A row times a number. */
 final class Scale {
-    private Scale() {
-    }
+    private Scale() {}
 
     /** {@code x[i] *= factor}. */
     static void row(long x, float factor, int count) {
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
-            FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER).mul(factor).intoMemorySegment(MEMORY, x + 4L * i, ORDER);
+            FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER)
+                    .mul(factor)
+                    .intoMemorySegment(MEMORY, x + 4L * i, ORDER);
         }
         for (; i < count; i++) {
             MEMORY.set(FLOAT, x + 4L * i, MEMORY.get(FLOAT, x + 4L * i) * factor);

@@ -59,12 +59,20 @@ public final class SimdBackend implements Backend {
 
     @Override
     public String describe() {
-        return "cpu: SIMD %d bit (%d floats), %d thread%s, %s %s".formatted(8 * Vectors.BYTES, Vectors.LANES, pool.threads(),
-                pool.threads() == 1 ? "" : "s", vm(), System.getProperty("java.version"));
+        return "cpu: SIMD %d bit (%d floats), %d thread%s, %s %s"
+                .formatted(
+                        8 * Vectors.BYTES,
+                        Vectors.LANES,
+                        pool.threads(),
+                        pool.threads() == 1 ? "" : "s",
+                        vm(),
+                        System.getProperty("java.version"));
     }
 
     private static String vm() {
-        return System.getProperty("java.vm.name").startsWith("OpenJDK") ? "OpenJDK" : System.getProperty("java.vm.name");
+        return System.getProperty("java.vm.name").startsWith("OpenJDK")
+                ? "OpenJDK"
+                : System.getProperty("java.vm.name");
     }
 
     @Override
@@ -184,13 +192,14 @@ public final class SimdBackend implements Backend {
     }
 
     @Override
-    public void layerNormForward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor residual, Tensor w, Tensor bias,
-            double epsilon) {
+    public void layerNormForward(
+            Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor residual, Tensor w, Tensor bias, double epsilon) {
         layerNorm.forward(out, mean, rstd, x, residual, w, bias, epsilon);
     }
 
     @Override
-    public void layerNormBackward(Tensor dX, Tensor dW, Tensor dBias, Tensor dOut, Tensor x, Tensor w, Tensor mean, Tensor rstd) {
+    public void layerNormBackward(
+            Tensor dX, Tensor dW, Tensor dBias, Tensor dOut, Tensor x, Tensor w, Tensor mean, Tensor rstd) {
         layerNorm.backward(dX, dW, dBias, dOut, x, w, mean, rstd);
     }
 
@@ -205,13 +214,25 @@ public final class SimdBackend implements Backend {
     }
 
     @Override
-    public void attentionForward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale, int window) {
+    public void attentionForward(
+            Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale, int window) {
         attention.forward(out, lse, q, k, v, segments, scale, window);
     }
 
     @Override
-    public void attentionBackward(Tensor dQ, Tensor dK, Tensor dV, Tensor dOut, Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v,
-            Segments segments, double scale, int window) {
+    public void attentionBackward(
+            Tensor dQ,
+            Tensor dK,
+            Tensor dV,
+            Tensor dOut,
+            Tensor out,
+            Tensor lse,
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            Segments segments,
+            double scale,
+            int window) {
         attention.backward(dQ, dK, dV, dOut, out, lse, q, k, v, segments, scale, window);
     }
 
@@ -246,7 +267,15 @@ public final class SimdBackend implements Backend {
     }
 
     @Override
-    public void tokenLogProbBackward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, Tensor kept,
+    public void tokenLogProbBackward(
+            Tensor dX,
+            Tensor dW,
+            Tensor coefficient,
+            Tensor x,
+            Tensor w,
+            Tensor target,
+            Tensor lse,
+            Tensor kept,
             boolean add) {
         tokenLogProb.backward(dX, dW, coefficient, x, w, target, lse, kept, add);
     }
@@ -267,7 +296,15 @@ public final class SimdBackend implements Backend {
     }
 
     @Override
-    public void adamW(Tensor w, Tensor m, Tensor v, Tensor grad, AdamW settings, double learningRate, double weightDecay, double gradScale,
+    public void adamW(
+            Tensor w,
+            Tensor m,
+            Tensor v,
+            Tensor grad,
+            AdamW settings,
+            double learningRate,
+            double weightDecay,
+            double gradScale,
             long step) {
         adamW.apply(w, m, v, grad, settings, learningRate, weightDecay, gradScale, step);
     }

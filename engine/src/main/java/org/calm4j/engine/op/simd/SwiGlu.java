@@ -13,6 +13,7 @@ import org.calm4j.engine.tensor.Tensor;
 final class SwiGlu implements AutoCloseable {
     /** Elements of a task: their exponentials stay in the first cache. */
     private static final int TASK = 2048;
+
     private static final double PER_NANO = 1;
 
     private final WorkerPool pool;

@@ -18,11 +18,11 @@ final class Tile4 {
     static final int ROWS = 4;
     /** Floats of one step of the left panel, whose last four are not read; as many as the taller tiles have. */
     private static final int LEFT = 8;
+
     private static final int STEP = 4 * LEFT;
     private static final long SCALE = 2 * BYTES / STEP;
 
-    private Tile4() {
-    }
+    private Tile4() {}
 
     /** Sets a tile of 4 rows and two vectors: {@code c = α·a·b}. */
     static void set(long c, long stride, long a, long b, int steps, float alpha) {
@@ -148,15 +148,19 @@ final class Tile4 {
         FloatVector s = FloatVector.broadcast(FLOATS, alpha);
         c &= ADDRESS;
         c00.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
-        c01.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER)).intoMemorySegment(MEMORY, c + BYTES, ORDER);
+        c01.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER))
+                .intoMemorySegment(MEMORY, c + BYTES, ORDER);
         c = c + stride & ADDRESS;
         c10.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
-        c11.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER)).intoMemorySegment(MEMORY, c + BYTES, ORDER);
+        c11.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER))
+                .intoMemorySegment(MEMORY, c + BYTES, ORDER);
         c = c + stride & ADDRESS;
         c20.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
-        c21.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER)).intoMemorySegment(MEMORY, c + BYTES, ORDER);
+        c21.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER))
+                .intoMemorySegment(MEMORY, c + BYTES, ORDER);
         c = c + stride & ADDRESS;
         c30.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
-        c31.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER)).intoMemorySegment(MEMORY, c + BYTES, ORDER);
+        c31.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER))
+                .intoMemorySegment(MEMORY, c + BYTES, ORDER);
     }
 }

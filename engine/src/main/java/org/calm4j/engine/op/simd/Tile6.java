@@ -19,11 +19,11 @@ final class Tile6 {
     static final int ROWS = 6;
     /** Floats of one step of the left panel; two more than rows, so that one counter serves both panels. */
     static final int LEFT = 8;
+
     private static final int STEP = 4 * LEFT;
     private static final long SCALE = 2 * BYTES / STEP;
 
-    private Tile6() {
-    }
+    private Tile6() {}
 
     /** Sets a tile of 6 rows and two vectors: {@code c = α·a·b}. */
     static void set(long c, long stride, long a, long b, int steps, float alpha) {
@@ -195,22 +195,28 @@ final class Tile6 {
         FloatVector s = FloatVector.broadcast(FLOATS, alpha);
         c &= ADDRESS;
         c00.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
-        c01.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER)).intoMemorySegment(MEMORY, c + BYTES, ORDER);
+        c01.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER))
+                .intoMemorySegment(MEMORY, c + BYTES, ORDER);
         c = c + stride & ADDRESS;
         c10.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
-        c11.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER)).intoMemorySegment(MEMORY, c + BYTES, ORDER);
+        c11.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER))
+                .intoMemorySegment(MEMORY, c + BYTES, ORDER);
         c = c + stride & ADDRESS;
         c20.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
-        c21.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER)).intoMemorySegment(MEMORY, c + BYTES, ORDER);
+        c21.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER))
+                .intoMemorySegment(MEMORY, c + BYTES, ORDER);
         c = c + stride & ADDRESS;
         c30.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
-        c31.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER)).intoMemorySegment(MEMORY, c + BYTES, ORDER);
+        c31.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER))
+                .intoMemorySegment(MEMORY, c + BYTES, ORDER);
         c = c + stride & ADDRESS;
         c40.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
-        c41.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER)).intoMemorySegment(MEMORY, c + BYTES, ORDER);
+        c41.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER))
+                .intoMemorySegment(MEMORY, c + BYTES, ORDER);
         c = c + stride & ADDRESS;
         c50.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c, ORDER)).intoMemorySegment(MEMORY, c, ORDER);
-        c51.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER)).intoMemorySegment(MEMORY, c + BYTES, ORDER);
+        c51.fma(s, FloatVector.fromMemorySegment(FLOATS, MEMORY, c + BYTES, ORDER))
+                .intoMemorySegment(MEMORY, c + BYTES, ORDER);
     }
 
     /** Sets a tile of 6 rows and one vector, the first of each step of the panel: {@code c = α·a·b}. */

@@ -30,12 +30,15 @@ final class TokenLogProb implements AutoCloseable {
     private long carried;
     /** Memory for the logits of one block. */
     private long block;
+
     private long logits;
     /** Bytes from one row of logits to the next: whole vectors. */
     private long stride;
+
     private int rows;
     /** Of each worker: exponentials that nobody reads. */
     private long exponentials;
+
     private boolean keeping;
     private int firstWord;
     private int words;
@@ -78,7 +81,16 @@ final class TokenLogProb implements AutoCloseable {
      * With {@code dLogit[v] = coefficient (1{v = target} − softmax[v])}: sets {@code dX = dLogit·w}, and sets or adds
      * {@code dW = dLogitᵀ·x} unless dW is null.
      */
-    void backward(Tensor dX, Tensor dW, Tensor coefficient, Tensor x, Tensor w, Tensor target, Tensor lse, Tensor kept, boolean add) {
+    void backward(
+            Tensor dX,
+            Tensor dW,
+            Tensor coefficient,
+            Tensor x,
+            Tensor w,
+            Tensor target,
+            Tensor lse,
+            Tensor kept,
+            boolean add) {
         int n = (int) x.dim(0);
         int c = (int) x.dim(1);
         int v = (int) w.dim(0);
@@ -104,9 +116,20 @@ final class TokenLogProb implements AutoCloseable {
                     linear.forward(logits, rowsX, w, firstWord, rows, words, 1, false, stride);
                 }
                 pool.run(backwardTask, (rows + TASK_ROWS - 1) / TASK_ROWS, (long) (rows * (double) words / PER_NANO));
-                linear.backwardInput(dXs + 4L * first * c, logits, weight + firstWord * wordBytes, w.type(), rows, words, c, 1, firstWord > 0, stride);
+                linear.backwardInput(
+                        dXs + 4L * first * c,
+                        logits,
+                        weight + firstWord * wordBytes,
+                        w.type(),
+                        rows,
+                        words,
+                        c,
+                        1,
+                        firstWord > 0,
+                        stride);
                 if (dW != null) {
-                    linear.backwardWeight(dWeight + 4L * firstWord * c, logits, rowsX, rows, words, c, 1, add || first > 0, stride);
+                    linear.backwardWeight(
+                            dWeight + 4L * firstWord * c, logits, rowsX, rows, words, c, 1, add || first > 0, stride);
                 }
             }
         }
@@ -163,7 +186,10 @@ final class TokenLogProb implements AutoCloseable {
                 sum = MEMORY.get(DOUBLE, state + 8) * Math.exp(before - max);
             }
             MEMORY.set(FLOAT, state, max);
-            MEMORY.set(DOUBLE, state + 8, sum + Exp.wholeVectors(keeping ? exponentials + worker * stride : row, row, words, 1, max));
+            MEMORY.set(
+                    DOUBLE,
+                    state + 8,
+                    sum + Exp.wholeVectors(keeping ? exponentials + worker * stride : row, row, words, 1, max));
         }
     }
 

@@ -25,8 +25,7 @@ final class Transpose {
     private static final VectorMask<Float> BIT4 = VectorMask.fromLong(EIGHT, 0b11110000);
     private static final int BLOCK_BYTES = 32;
 
-    private Transpose() {
-    }
+    private Transpose() {}
 
     /**
      * {@code to[j][i] = from[i][j]} for i below eight and j below {@code 8·blocks}.
@@ -46,19 +45,31 @@ final class Transpose {
             FloatVector a0 = FloatVector.fromMemorySegment(EIGHT, MEMORY, x, ORDER);
             FloatVector a1 = FloatVector.fromMemorySegment(EIGHT, MEMORY, x + stride, ORDER);
             FloatVector b0 = a0.blend(a1.reinterpretAsLongs().lanewise(LSHL, 32).reinterpretAsFloats(), BIT1);
-            FloatVector b1 = a0.reinterpretAsLongs().lanewise(LSHR, 32).reinterpretAsFloats().blend(a1, BIT1);
+            FloatVector b1 = a0.reinterpretAsLongs()
+                    .lanewise(LSHR, 32)
+                    .reinterpretAsFloats()
+                    .blend(a1, BIT1);
             FloatVector a2 = FloatVector.fromMemorySegment(EIGHT, MEMORY, x + 2 * stride, ORDER);
             FloatVector a3 = FloatVector.fromMemorySegment(EIGHT, MEMORY, x + 3 * stride, ORDER);
             FloatVector b2 = a2.blend(a3.reinterpretAsLongs().lanewise(LSHL, 32).reinterpretAsFloats(), BIT1);
-            FloatVector b3 = a2.reinterpretAsLongs().lanewise(LSHR, 32).reinterpretAsFloats().blend(a3, BIT1);
+            FloatVector b3 = a2.reinterpretAsLongs()
+                    .lanewise(LSHR, 32)
+                    .reinterpretAsFloats()
+                    .blend(a3, BIT1);
             FloatVector a4 = FloatVector.fromMemorySegment(EIGHT, MEMORY, x + 4 * stride, ORDER);
             FloatVector a5 = FloatVector.fromMemorySegment(EIGHT, MEMORY, x + 5 * stride, ORDER);
             FloatVector b4 = a4.blend(a5.reinterpretAsLongs().lanewise(LSHL, 32).reinterpretAsFloats(), BIT1);
-            FloatVector b5 = a4.reinterpretAsLongs().lanewise(LSHR, 32).reinterpretAsFloats().blend(a5, BIT1);
+            FloatVector b5 = a4.reinterpretAsLongs()
+                    .lanewise(LSHR, 32)
+                    .reinterpretAsFloats()
+                    .blend(a5, BIT1);
             FloatVector a6 = FloatVector.fromMemorySegment(EIGHT, MEMORY, row6 + p, ORDER);
             FloatVector a7 = FloatVector.fromMemorySegment(EIGHT, MEMORY, row7 + p, ORDER);
             FloatVector b6 = a6.blend(a7.reinterpretAsLongs().lanewise(LSHL, 32).reinterpretAsFloats(), BIT1);
-            FloatVector b7 = a6.reinterpretAsLongs().lanewise(LSHR, 32).reinterpretAsFloats().blend(a7, BIT1);
+            FloatVector b7 = a6.reinterpretAsLongs()
+                    .lanewise(LSHR, 32)
+                    .reinterpretAsFloats()
+                    .blend(a7, BIT1);
 
             a0 = b0.blend(b2.rearrange(XOR2), BIT2);
             a2 = b0.rearrange(XOR2).blend(b2, BIT2);

@@ -33,15 +33,16 @@ final class Vectors {
      * order of additions, and with it the last bits, to whether the method is compiled yet.
      */
     static final VectorShuffle<Float> FOLD8 = fold(8);
+
     static final VectorShuffle<Float> FOLD4 = fold(4);
     static final VectorShuffle<Float> FOLD2 = fold(2);
     static final VectorShuffle<Float> FOLD1 = fold(1);
     /** Lanes whose number has that bit. */
     static final VectorMask<Float> BIT1 = VectorMask.fromLong(FLOATS, 0xaaaa_aaaaL & (1L << LANES) - 1);
+
     static final VectorMask<Float> BIT2 = VectorMask.fromLong(FLOATS, 0xcccc_ccccL & (1L << LANES) - 1);
 
-    private Vectors() {
-    }
+    private Vectors() {}
 
     private static VectorShuffle<Float> fold(int distance) {
         return VectorShuffle.fromOp(FLOATS, i -> (i ^ distance) & LANES - 1);

@@ -18,15 +18,15 @@ import org.calm4j.engine.tensor.DType;
 
 /** Stored types to F32; exact. */
 final class Widen {
-    private static final VectorSpecies<Short> SHORTS = VectorSpecies.of(short.class, VectorShape.forBitSize(16 * LANES));
+    private static final VectorSpecies<Short> SHORTS =
+            VectorSpecies.of(short.class, VectorShape.forBitSize(16 * LANES));
     private static final VectorSpecies<Integer> INTS = VectorSpecies.of(int.class, FLOATS.vectorShape());
     /** 2¹¹², between the exponent offsets of F16 and F32. */
     private static final float F16_SCALE = 0x1p112f;
     /** Infinity of F16 after its bits were moved to their places in F32. */
     private static final int F16_INFINITY = 0x0f80_0000;
 
-    private Widen() {
-    }
+    private Widen() {}
 
     /** {@code to[i] = from[i]}, from F32, BF16 or F16. */
     static void row(long to, long from, DType type, int count) {
@@ -58,8 +58,10 @@ final class Widen {
             IntVector magnitude = bits.and(0x7fff).lanewise(VectorOperators.LSHL, 13);
             FloatVector value = magnitude.reinterpretAsFloats().mul(F16_SCALE);
             IntVector finite = value.reinterpretAsInts();
-            IntVector whole = finite.blend(magnitude.or(0x7f80_0000), magnitude.compare(VectorOperators.GE, F16_INFINITY));
-            whole.or(bits.and(0x8000).lanewise(VectorOperators.LSHL, 16)).reinterpretAsFloats()
+            IntVector whole =
+                    finite.blend(magnitude.or(0x7f80_0000), magnitude.compare(VectorOperators.GE, F16_INFINITY));
+            whole.or(bits.and(0x8000).lanewise(VectorOperators.LSHL, 16))
+                    .reinterpretAsFloats()
                     .intoMemorySegment(MEMORY, to + 4L * i, ORDER);
         }
         for (; i < count; i++) {

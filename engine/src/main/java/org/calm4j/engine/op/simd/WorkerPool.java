@@ -28,6 +28,7 @@ final class WorkerPool implements AutoCloseable {
     private final AtomicLong left = new AtomicLong();
     /** Indices of the round that are not done. */
     private final AtomicInteger pending = new AtomicInteger();
+
     private volatile int generation;
     private volatile Thread waiting;
     private volatile Throwable failure;

@@ -22,7 +22,9 @@ class FrozenWeightsTest {
 
     @Test
     void aWeightIsPackedTheSecondTime() {
-        try (WorkerPool pool = new WorkerPool(1); Product product = new Product(pool); HostBuffer buffer = new HostBuffer(4 * 33 * 20)) {
+        try (WorkerPool pool = new WorkerPool(1);
+                Product product = new Product(pool);
+                HostBuffer buffer = new HostBuffer(4 * 33 * 20)) {
             FrozenWeights weights = new FrozenWeights(product);
             Tensor weight = new Tensor("weight", buffer, 0, DType.F32, 33, 20);
             assertThat(weights.forward(weight)).isZero();
@@ -35,10 +37,16 @@ class FrozenWeightsTest {
     /** As much memory as the machine has is wanted for what lies in a file, so none is taken to save time. */
     @Test
     void aWeightStaysAsItIsWhereMemoryIsNotPlenty() throws IOException {
-        long memory = ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getTotalMemorySize();
+        long memory =
+                ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getTotalMemorySize();
         long rows = memory / 4096;
-        try (WorkerPool pool = new WorkerPool(1); Product product = new Product(pool); HostBuffer buffer = new HostBuffer(4 * 33 * 20);
-                FileChannel file = FileChannel.open(folder.resolve("sparse"), StandardOpenOption.CREATE, StandardOpenOption.READ,
+        try (WorkerPool pool = new WorkerPool(1);
+                Product product = new Product(pool);
+                HostBuffer buffer = new HostBuffer(4 * 33 * 20);
+                FileChannel file = FileChannel.open(
+                        folder.resolve("sparse"),
+                        StandardOpenOption.CREATE,
+                        StandardOpenOption.READ,
                         StandardOpenOption.WRITE)) {
             Arena arena = Arena.ofShared();
             try (HostBuffer large = new HostBuffer(file.map(MapMode.READ_WRITE, 0, 4096 * rows, arena), arena)) {

@@ -19,7 +19,9 @@ class InliningTest {
     private static final int ROUNDS = 30;
     /** A method that the second compiler begins: time, number, flags, level 4, name. */
     private static final Pattern COMPILED = Pattern.compile("^ *\\d+ +\\d+ +[%sb!n ]* +([0-4]) +(\\S+::\\S+) ");
-    private static final Pattern VECTOR_CALL = Pattern.compile("@ (\\d+) +(jdk\\.(?:incubator|internal\\.vm)\\.vector\\S+) .*");
+
+    private static final Pattern VECTOR_CALL =
+            Pattern.compile("@ (\\d+) +(jdk\\.(?:incubator|internal\\.vm)\\.vector\\S+) .*");
 
     /** The work of the other process: all operations until they are compiled. */
     static final class Kernels {
@@ -32,11 +34,21 @@ class InliningTest {
 
     @Test
     void everyVectorOperationIsAnInstruction() throws Exception {
-        Process process = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xbatch",
-                "-XX:+UnlockDiagnosticVMOptions", "-XX:+PrintCompilation", "-XX:+PrintInlining", "--add-modules", "jdk.incubator.vector",
-                "--enable-native-access=ALL-UNNAMED", "-Dcalm4j.coldStart=false", "-cp",
-                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")), Kernels.class.getName())
-                .redirectErrorStream(true).start();
+        Process process = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-Xbatch",
+                        "-XX:+UnlockDiagnosticVMOptions",
+                        "-XX:+PrintCompilation",
+                        "-XX:+PrintInlining",
+                        "--add-modules",
+                        "jdk.incubator.vector",
+                        "--enable-native-access=ALL-UNNAMED",
+                        "-Dcalm4j.coldStart=false",
+                        "-cp",
+                        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
+                        Kernels.class.getName())
+                .redirectErrorStream(true)
+                .start();
         String log = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(process.waitFor()).isZero();
 
@@ -46,7 +58,9 @@ class InliningTest {
         for (String line : log.split("\n")) {
             Matcher begin = COMPILED.matcher(line);
             if (begin.find()) {
-                boolean ours = begin.group(1).equals("4") && begin.group(2).startsWith("org.calm4j.engine.op.simd.") && !line.contains("made not entrant");
+                boolean ours = begin.group(1).equals("4")
+                        && begin.group(2).startsWith("org.calm4j.engine.op.simd.")
+                        && !line.contains("made not entrant");
                 kernel = ours ? begin.group(2).replaceFirst(".*simd\\.", "") : null;
                 if (ours) {
                     compiled.merge(kernel, 1, Integer::sum);
@@ -62,9 +76,17 @@ class InliningTest {
                 }
             }
         }
-        assertThat(compiled.keySet()).contains("Dot::four", "Exp::vectors", "RmsNorm::scale", "GradNorm::sum", "AdamWStep::chunk", "Transpose::blocks")
+        assertThat(compiled.keySet())
+                .contains(
+                        "Dot::four",
+                        "Exp::vectors",
+                        "RmsNorm::scale",
+                        "GradNorm::sum",
+                        "AdamWStep::chunk",
+                        "Transpose::blocks")
                 // How many vectors a row has depends on their width.
-                .anyMatch(name -> name.matches("Mix::(fourVectors|oneVector|rows)")).anyMatch(name -> name.matches("Tile[68]::add"));
+                .anyMatch(name -> name.matches("Mix::(fourVectors|oneVector|rows)"))
+                .anyMatch(name -> name.matches("Tile[68]::add"));
         assertThat(failures).isEmpty();
     }
 }

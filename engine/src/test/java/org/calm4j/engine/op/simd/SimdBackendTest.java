@@ -22,13 +22,13 @@ import org.calm4j.engine.op.Segments;
 import org.calm4j.engine.op.VectorWidthCheck;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.HostBuffer;
+import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.engine.train.Example;
 import org.calm4j.engine.train.References;
 import org.calm4j.engine.train.Replay;
 import org.calm4j.engine.train.Schedule;
 import org.calm4j.engine.train.TrainSettings;
 import org.calm4j.engine.train.Trainer;
-import org.calm4j.engine.tensor.Tensor;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -114,11 +114,24 @@ final class SimdBackendTest extends BackendConformance {
             Tensor dK = random(b, t, 3, 34);
             Tensor dV = random(b, t, 3, 34);
             b.attentionForward(attention, lse, out.view(t, 6, 34), keys, values, segments, 0.2, 0);
-            b.attentionBackward(dQ, dK, dV, dX.view(t, 6, 34), attention, lse, out.view(t, 6, 34), keys, values, segments, 0.2, 0);
+            b.attentionBackward(
+                    dQ, dK, dV, dX.view(t, 6, 34), attention, lse, out.view(t, 6, 34), keys, values, segments, 0.2, 0);
             Tensor windowed = random(b, t, 6, 34);
             Tensor dWindowed = random(b, t, 3, 34);
             b.attentionForward(windowed, lse, out.view(t, 6, 34), keys, values, segments, 0.2, 70);
-            b.attentionBackward(dQ, dWindowed, dV, dX.view(t, 6, 34), windowed, lse, out.view(t, 6, 34), keys, values, segments, 0.2, 70);
+            b.attentionBackward(
+                    dQ,
+                    dWindowed,
+                    dV,
+                    dX.view(t, 6, 34),
+                    windowed,
+                    lse,
+                    out.view(t, 6, 34),
+                    keys,
+                    values,
+                    segments,
+                    0.2,
+                    70);
             Tensor mean = random(b, t);
             Tensor bias = random(b, c);
             Tensor dBias = random(b, c);
@@ -142,7 +155,8 @@ final class SimdBackendTest extends BackendConformance {
             b.adamW(w, random(b, v, c), zeros(b, v, c), dHead, AdamW.DEFAULT, 1e-3, 0.1, 1, 3);
             b.dropout(wide, wide, 0.3, 5, false);
             results.addAll(List.of(windowed, dWindowed, mean, bias, dBias, gelu));
-            results.addAll(List.of(wide, dX, dW, dNorm, out, gate, attention, lse, dQ, dK, dV, logProb, dHidden, dHead, squares, w));
+            results.addAll(List.of(
+                    wide, dX, dW, dNorm, out, gate, attention, lse, dQ, dK, dV, logProb, dHidden, dHead, squares, w));
             return results.stream().flatMap(r -> values(r).stream()).toList();
         }
     }
@@ -152,11 +166,20 @@ final class SimdBackendTest extends BackendConformance {
     @ValueSource(ints = {128, 256, 512})
     void otherVectorWidths(int bits) throws Exception {
         assumeTrue(bits != 8 * Vectors.BYTES, "this machine's own");
-        Process check = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "--add-modules",
-                "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED", "-Dcalm4j.vectorBits=" + bits, "-Dcalm4j.coldStart=false", "-cp",
-                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")), VectorWidthCheck.class.getName())
-                .redirectErrorStream(true).start();
-        assertThat(new String(check.getInputStream().readAllBytes(), StandardCharsets.UTF_8)).contains("passed: cpu: SIMD " + bits + " bit");
+        Process check = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "--add-modules",
+                        "jdk.incubator.vector",
+                        "--enable-native-access=ALL-UNNAMED",
+                        "-Dcalm4j.vectorBits=" + bits,
+                        "-Dcalm4j.coldStart=false",
+                        "-cp",
+                        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
+                        VectorWidthCheck.class.getName())
+                .redirectErrorStream(true)
+                .start();
+        assertThat(new String(check.getInputStream().readAllBytes(), StandardCharsets.UTF_8))
+                .contains("passed: cpu: SIMD " + bits + " bit");
         assertThat(check.waitFor()).isZero();
     }
 
@@ -179,7 +202,8 @@ final class SimdBackendTest extends BackendConformance {
     /** Memory that a frozen weight had and that somebody else has now. */
     @Test
     void panelsEndWithTheirWeight() {
-        try (SimdBackend b = new SimdBackend(1); Arena memory = Arena.ofShared()) {
+        try (SimdBackend b = new SimdBackend(1);
+                Arena memory = Arena.ofShared()) {
             Tensor x = random(b, 20, 300);
             Tensor other = random(b, 33, 300);
             Tensor expected = zeros(b, 20, 33);
@@ -213,11 +237,14 @@ final class SimdBackendTest extends BackendConformance {
     @SuppressWarnings("restricted")
     private static HostBuffer at(MemorySegment place) {
         Arena arena = Arena.ofShared();
-        return new HostBuffer(MemorySegment.ofAddress(place.address()).reinterpret(place.byteSize(), arena, null), arena);
+        return new HostBuffer(
+                MemorySegment.ofAddress(place.address()).reinterpret(place.byteSize(), arena, null), arena);
     }
 
     private static List<Float> values(Tensor tensor) {
-        return LongStream.range(0, tensor.size()).mapToObj(i -> (float) tensor.get(i)).toList();
+        return LongStream.range(0, tensor.size())
+                .mapToObj(i -> (float) tensor.get(i))
+                .toList();
     }
 
     private static Tensor zeros(SimdBackend backend, long... shape) {
@@ -237,13 +264,28 @@ final class SimdBackendTest extends BackendConformance {
         ModelConfig config = ModelConfig.llama(150, 40, 70, 2, 4, 2, 64, 0);
         List<Example.Preference> pairs = new ArrayList<>();
         for (int i = 0; i < 20; i++) {
-            pairs.add(new Example.Preference(new int[] {i, 2 * i, 3, 4}, new int[] {i + 1, 9, 0}, new int[] {i + 2, 0}, 1));
+            pairs.add(new Example.Preference(
+                    new int[] {i, 2 * i, 3, 4}, new int[] {i + 1, 9, 0}, new int[] {i + 2, 0}, 1));
         }
-        TrainSettings settings = new TrainSettings(20, 7, true, new Schedule(Schedule.Kind.CONSTANT, 1e-3, 0, 0, 3), AdamW.DEFAULT, 0.1, 1,
-                new PreferenceLoss.DpoSigmoid(0.1, 0), 0.1, 0, 0, false, 1);
-        try (SimdBackend backend = new SimdBackend(threads); Parameters parameters = Parameters.random(backend, config, 3)) {
+        TrainSettings settings = new TrainSettings(
+                20,
+                7,
+                true,
+                new Schedule(Schedule.Kind.CONSTANT, 1e-3, 0, 0, 3),
+                AdamW.DEFAULT,
+                0.1,
+                1,
+                new PreferenceLoss.DpoSigmoid(0.1, 0),
+                0.1,
+                0,
+                0,
+                false,
+                1);
+        try (SimdBackend backend = new SimdBackend(threads);
+                Parameters parameters = Parameters.random(backend, config, 3)) {
             CausalLm model = new CausalLm(config, parameters, null);
-            try (Trainer trainer = new Trainer(model, settings, pairs, Replay.NONE, References.of(model, pairs, null))) {
+            try (Trainer trainer =
+                    new Trainer(model, settings, pairs, Replay.NONE, References.of(model, pairs, null))) {
                 for (int step = 0; step < 3; step++) {
                     trainer.step(step);
                 }

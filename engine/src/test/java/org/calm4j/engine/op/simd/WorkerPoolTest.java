@@ -28,7 +28,9 @@ final class WorkerPoolTest {
                 }
                 int at = round % count;
                 if (ran.get(at) != expected[at]) {
-                    assertThat(ran.get(at)).as("index %d after round %d", at, round).isEqualTo(expected[at]);
+                    assertThat(ran.get(at))
+                            .as("index %d after round %d", at, round)
+                            .isEqualTo(expected[at]);
                 }
             }
             for (int i = 0; i < MOST; i++) {
@@ -40,9 +42,13 @@ final class WorkerPoolTest {
     @Test
     void aFailureReachesTheCallerAndThePoolGoesOn() {
         try (WorkerPool pool = new WorkerPool(2)) {
-            assertThatThrownBy(() -> pool.run((index, worker) -> {
-                throw new IllegalArgumentException("no " + index);
-            }, 4, ALWAYS_SHARED)).hasMessageContaining("no ");
+            assertThatThrownBy(() -> pool.run(
+                            (index, worker) -> {
+                                throw new IllegalArgumentException("no " + index);
+                            },
+                            4,
+                            ALWAYS_SHARED))
+                    .hasMessageContaining("no ");
             AtomicIntegerArray ran = new AtomicIntegerArray(3);
             pool.run((index, worker) -> ran.incrementAndGet(index), 3, ALWAYS_SHARED);
             assertThat(ran.get(2)).isEqualTo(1);
