@@ -10,7 +10,7 @@ import org.calm4j.calm.data.Prediction;
  * of sampled responses that give the answer, or the softmax of the choices' log-probabilities.
  *
  * @param n predictions with a confidence and a known truth
- * @param ece expected calibration error: |accuracy − mean confidence| of ten bins of equal width, weighted by their size
+ * @param ece expected calibration error (eq. 3): |accuracy − mean confidence| of ten bins of equal width, weighted by their size
  * @param brier mean of (confidence − right)²
  * @param bins those that are not empty
  */

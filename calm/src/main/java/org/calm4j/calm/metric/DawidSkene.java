@@ -5,6 +5,7 @@ import java.util.Arrays;
 /**
  * The truth behind the answers of unreliable annotators, and how reliable each is, without any label: maximum likelihood by expectation
  * maximization (Dawid and Skene, Maximum likelihood estimation of observer error-rates using the EM algorithm, Applied Statistics 28, 1979).
+ * Equation numbers are the paper's; its patients are items here, its observers annotators.
  *
  * @param posterior probability of each class, by item (I,K); zeros for an item without answers
  * @param prior share of each class (K)
@@ -17,7 +18,8 @@ public record DawidSkene(
     private static final double TOLERANCE = 1e-10;
 
     /**
-     * Starts from the shares of the answers (the paper's equation 3.1) and ends when the log-likelihood changes by less than 1e-10 of itself.
+     * Starts from the shares of the answers (eq. 3.1), alternates M-step and E-step, and ends when the log-likelihood changes by less than
+     * 1e-10 of itself.
      *
      * @param counts how often an annotator gave a class to an item (I,A,K)
      */
@@ -46,6 +48,7 @@ public record DawidSkene(
         return right;
     }
 
+    /** The start: {@code posterior[i][k] = Σₐ counts[i][a][k] / Σₐₗ counts[i][a][l]} (eq. 3.1). */
     private static double[][] shares(int[][][] counts, int classes) {
         double[][] posterior = new double[counts.length][classes];
         for (int i = 0; i < counts.length; i++) {
@@ -59,6 +62,7 @@ public record DawidSkene(
         return posterior;
     }
 
+    /** M-step for the share of each class: {@code prior[k] = Σᵢ posterior[i][k] / I} (eq. 2.4), over the items with answers. */
     private static double[] prior(double[][] posterior, int classes) {
         double[] prior = new double[classes];
         for (double[] item : posterior) {
@@ -70,6 +74,7 @@ public record DawidSkene(
         return prior;
     }
 
+    /** M-step for the error rates: {@code rates[a][k][l] = Σᵢ posterior[i][k] · counts[i][a][l]}, normalized over l (eq. 2.3). */
     private static double[][][] errorRates(int[][][] counts, double[][] posterior, int annotators, int classes) {
         double[][][] rates = new double[annotators][classes][classes];
         for (int a = 0; a < annotators; a++) {
@@ -85,7 +90,10 @@ public record DawidSkene(
         return rates;
     }
 
-    /** Sets the posterior of every item that has answers; returns the log-likelihood. */
+    /**
+     * E-step: {@code posterior[i][k] ∝ prior[k] · Πₐₗ errorRates[a][k][l]^counts[i][a][l]} (eq. 2.5) for every item that has answers. The
+     * sums that normalize it are the factors of the likelihood (eq. 2.7); returns its logarithm.
+     */
     private static double expect(int[][][] counts, double[] prior, double[][][] errorRates, double[][] posterior) {
         double logLikelihood = 0;
         double[] logs = new double[prior.length];

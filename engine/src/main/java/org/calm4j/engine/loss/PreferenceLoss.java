@@ -60,7 +60,8 @@ public interface PreferenceLoss {
 
     /**
      * {@code −(1−s)·log σ(β·margin) − s·log σ(−β·margin)}: DPO (Rafailov et al. 2023, eq. 7), with label smoothing as in conservative DPO
-     * (Mitchell 2023).
+     * (Mitchell 2023). DPO's gradient (section 4 of the paper) is {@code −β·σ(−β·margin)} for the chosen log-probability and its negative for
+     * the rejected one: the worse the pair is ordered, the larger.
      */
     record DpoSigmoid(double beta, double labelSmoothing) implements PreferenceLoss {
         @Override
@@ -110,7 +111,7 @@ public interface PreferenceLoss {
         }
     }
 
-    /** {@code (a − 1/(2β))² + (b + 1/(2β))²}, a and b the log-ratios of the chosen and the rejected: SPPO with hard labels (Wu et al. 2024). */
+    /** {@code (a − 1/(2β))² + (b + 1/(2β))²}, a and b the log-ratios of the chosen and the rejected: SPPO with hard labels (Wu et al. 2024, eq. 4.7). */
     record SppoHard(double beta) implements PreferenceLoss {
         @Override
         public Value of(Pair pair) {

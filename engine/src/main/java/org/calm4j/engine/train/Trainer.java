@@ -219,7 +219,7 @@ public final class Trainer implements AutoCloseable {
                                     + " — training has diverged; try a lower --learning-rate or --max-grad-norm",
                             null);
         }
-        double clip = settings.maxGradNorm() > 0 ? Math.min(1, settings.maxGradNorm() / (norm + CLIP_EPSILON)) : 1;
+        double clip = clip(norm, settings.maxGradNorm());
         double learningRate = settings.schedule().learningRate(step);
         trained.update(settings, learningRate, clip, step + 1);
         double seconds = (System.nanoTime() - start) * 1e-9;
@@ -234,6 +234,14 @@ public final class Trainer implements AutoCloseable {
                 settings.replayBatchSize() > 0 ? replayLoss : null,
                 null,
                 preference());
+    }
+
+    /**
+     * Global-norm clipping (Pascanu et al. 2013, algorithm 1): the factor {@code min(1, maxNorm / (norm + 1e-6))} that gradients are
+     * multiplied by before AdamW reads them; 1 where maxNorm is 0.
+     */
+    static double clip(double norm, double maxNorm) {
+        return maxNorm > 0 ? Math.min(1, maxNorm / (norm + CLIP_EPSILON)) : 1;
     }
 
     /** Mean loss over the held lines, without dropout, without training on them. */

@@ -56,6 +56,13 @@ final class TrainerTest {
 
     /** One pass over all lines and passes over single lines add up to the same gradient. */
     @Test
+    void clippingScalesToTheNormAndLeavesSmallGradientsAlone() {
+        assertThat(Trainer.clip(4, 0.5)).isEqualTo(0.5 / (4 + 1e-6));
+        assertThat(Trainer.clip(0.25, 0.5)).isEqualTo(1);
+        assertThat(Trainer.clip(4, 0)).isEqualTo(1);
+    }
+
+    @Test
     void microBatchesAddUp() {
         List<Double> norms = new ArrayList<>();
         for (int microBatch : new int[] {0, 1, 2}) {

@@ -3,7 +3,7 @@ package org.calm4j.engine.op.scalar;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.tensor.Tensor;
 
-/** One step of AdamW (Loshchilov &amp; Hutter 2019), in PyTorch's order. */
+/** One step of AdamW (Loshchilov &amp; Hutter 2019, algorithm 2), in PyTorch's order: decay first, ε beside √v̂. */
 final class AdamWStep {
     private AdamWStep() {}
 

@@ -2,7 +2,7 @@ package org.calm4j.engine.op.scalar;
 
 import org.calm4j.engine.tensor.Tensor;
 
-/** Root-mean-square norm (Zhang &amp; Sennrich 2019) of the rows of x (T,C) with a weight (C). */
+/** Root-mean-square norm (Zhang &amp; Sennrich 2019, eq. 4) of the rows of x (T,C) with a weight (C). */
 final class RmsNorm {
     private RmsNorm() {}
 

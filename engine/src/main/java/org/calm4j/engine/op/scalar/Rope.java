@@ -7,9 +7,10 @@ final class Rope {
     private Rope() {}
 
     /**
-     * Turns x (T,H,D) in place: {@code (a, b) → (a cos − b sin, b cos + a sin)} for element i and i + R/2 of a head; cosine is (P,R/2).
+     * Forward and backward: turns x (T,H,D) in place, {@code (a, b) → (a cos − b sin, b cos + a sin)} (eq. 34) for element i and i + R/2 of
+     * a head; cosine is (P,R/2).
      *
-     * @param direction 1 forward; −1 for the gradient, which turns back, a rotation's transpose being its inverse
+     * @param direction 1 forward; −1 backward: the gradient turns back, because the transpose of a rotation is its inverse
      */
     static void turn(Tensor x, Tensor cosine, Tensor sine, Tensor position, int direction) {
         long heads = x.dim(1);
