@@ -7,6 +7,10 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 
 /**
  * What went wrong, where, and what to do about it; the one exception that reaches the user as a message and an exit code.
@@ -37,20 +41,68 @@ public final class CalmException extends RuntimeException {
     }
 
     private final Kind kind;
+    /** Text and {@link Setting}s, in order. */
+    private final transient List<Object> words;
 
     /** @param message may quote what stood in a file: it is cut and escaped as {@link Excerpt#message} says */
     public CalmException(Kind kind, String message, Throwable cause) {
-        super(Excerpt.message(message), cause);
+        this(kind, List.of(message), cause);
+    }
+
+    private CalmException(Kind kind, List<Object> words, Throwable cause) {
+        super(text(words, Setting::toString), cause);
         this.kind = kind;
+        this.words = words;
+    }
+
+    private static String text(List<Object> words, Function<Setting, String> names) {
+        return Excerpt.message(words.stream()
+                .map(word -> word instanceof Setting setting ? names.apply(setting) : String.valueOf(word))
+                .collect(Collectors.joining()));
     }
 
     public Kind kind() {
         return kind;
     }
 
-    /** Bad input: {@code where} is a file, {@code file:line} or a tensor's name. */
-    public static CalmException badInput(Object where, String what) {
-        return new CalmException(Kind.BAD_INPUT, where + ": " + what, null);
+    /** The message for somebody who knows settings by other names, such as {@link Setting#flag}. */
+    public String message(Function<Setting, String> names) {
+        return text(words, names);
+    }
+
+    /** The same, of settings in this section of a file. */
+    public CalmException in(String section) {
+        List<Object> all = words.stream()
+                .map(word -> word instanceof Setting setting ? setting.in(section) : word)
+                .toList();
+        return new CalmException(kind, all, getCause());
+    }
+
+    /** The same with words before and after it. */
+    public CalmException within(String before, Object... after) {
+        List<Object> all = new ArrayList<>(words);
+        all.addFirst(before);
+        all.addAll(List.of(after));
+        return new CalmException(kind, all, getCause());
+    }
+
+    public CalmException because(Throwable cause) {
+        return new CalmException(kind, words, cause);
+    }
+
+    /** The same, where somebody else has to act. */
+    public CalmException as(Kind other) {
+        return new CalmException(other, words, getCause());
+    }
+
+    /**
+     * Bad input.
+     *
+     * @param where a file, {@code file:line} or a tensor's name
+     * @param words text, and the {@link Setting}s that it names
+     */
+    public static CalmException badInput(Object where, Object... words) {
+        return new CalmException(Kind.BAD_INPUT, List.of(words), null).within(where + ": ");
     }
 
     public static CalmException badInput(Object where, String what, Throwable cause) {
@@ -74,11 +126,17 @@ public final class CalmException extends RuntimeException {
         return badInput(file, why, e);
     }
 
-    public static CalmException usage(String what) {
-        return new CalmException(Kind.USAGE, what, null);
+    /** @param words text, and the {@link Setting}s that it names */
+    public static CalmException usage(Object... words) {
+        return new CalmException(Kind.USAGE, List.of(words), null);
     }
 
     public static CalmException failed(String what, Throwable cause) {
         return new CalmException(Kind.FAILED, what, cause);
+    }
+
+    /** @param words text, and the {@link Setting}s that it names */
+    public static CalmException failed(Object... words) {
+        return new CalmException(Kind.FAILED, List.of(words), null);
     }
 }

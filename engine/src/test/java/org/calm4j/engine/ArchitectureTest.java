@@ -2,10 +2,13 @@ package org.calm4j.engine;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
+import static org.assertj.core.api.Assertions.assertThat;
 
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
+import java.io.IOException;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 
 /** The arrows of ARCHITECTURE.md. */
@@ -66,6 +69,12 @@ final class ArchitectureTest {
                 .dependOnClassesThat()
                 .resideInAnyPackage("..engine.op.scalar..", "..engine.op.simd..")
                 .check(classes);
+    }
+
+    /** Whoever shows a message knows what a setting is called there: a flag, a key or a parameter. */
+    @Test
+    void messagesNameSettingsAndNotFlags() throws IOException {
+        assertThat(FlagsInSources.below(Path.of("src/main/java"), null)).isEmpty();
     }
 
     /** The engine runs without CUDA, commands or the pipeline. */

@@ -3,6 +3,7 @@ package org.calm4j.kernels;
 import java.util.List;
 import jcuda.CudaException;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.BackendProvider;
 import org.calm4j.engine.op.Precision;
@@ -19,13 +20,17 @@ public final class CudaBackendProvider implements BackendProvider {
         CudaProbe probe = CudaProbe.run();
         if (!probe.usable()) {
             throw CalmException.failed(
-                    "--device cuda: " + String.join("; ", probe.missing()) + "; --device cpu runs without", null);
+                    Setting.of("device").at("cuda"),
+                    ": " + String.join("; ", probe.missing()) + "; ",
+                    Setting.of("device").at("cpu"),
+                    " runs without");
         }
         if (ordinal >= probe.devices().size()) {
             throw CalmException.failed(
-                    "--device cuda:" + ordinal + ": there are only "
-                            + probe.devices().size() + " devices, from 0; --device cpu runs without",
-                    null);
+                    Setting.of("device").at("cuda:" + ordinal),
+                    ": there are only " + probe.devices().size() + " devices, from 0; ",
+                    Setting.of("device").at("cpu"),
+                    " runs without");
         }
         CudaNatives.loadCublas();
         try {
@@ -33,9 +38,11 @@ public final class CudaBackendProvider implements BackendProvider {
                     ordinal, precision == null ? probe.devices().get(ordinal).precision() : precision);
         } catch (CudaException e) {
             throw CalmException.failed(
-                    "--device cuda:" + ordinal + ": the GPU cannot be opened (" + e.getMessage()
-                            + "); nvidia-smi says who uses it; --device cpu runs without",
-                    e);
+                            Setting.of("device").at("cuda:" + ordinal),
+                            ": the GPU cannot be opened (" + e.getMessage() + "); nvidia-smi says who uses it; ",
+                            Setting.of("device").at("cpu"),
+                            " runs without")
+                    .because(e);
         }
     }
 }

@@ -8,6 +8,7 @@ import jcuda.driver.CUdevice_attribute;
 import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.op.DeviceMemory;
 import org.calm4j.engine.op.Precision;
 import org.calm4j.engine.tensor.Tensor;
@@ -166,13 +167,18 @@ final class Gpu implements AutoCloseable {
             throw CalmException.failed(
                     String.format(
                             Locale.ROOT,
-                            "the GPU's memory is too small: %s asked for %s, free are %s of %s%n"
-                                    + "smaller: --micro-batch-size 1, --gradient-checkpointing, --lora-rank 8; or --device cpu",
+                            "the GPU's memory is too small: %s asked for %s, free are %s of %s%nsmaller: ",
                             what,
                             gib(bytes),
                             gib(memory[0]),
                             gib(memory[1])),
-                    null);
+                    Setting.of("micro_batch_size").at(1),
+                    ", ",
+                    Setting.of("gradient_checkpointing"),
+                    ", ",
+                    Setting.of("lora_rank").at(8),
+                    "; or ",
+                    Setting.of("device").at("cpu"));
         }
         return buffer;
     }

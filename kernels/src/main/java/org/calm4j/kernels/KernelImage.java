@@ -17,6 +17,7 @@ import jcuda.driver.CUresult;
 import jcuda.nvptxcompiler.JNvPTXCompiler;
 import jcuda.nvptxcompiler.nvPTXCompilerHandle;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.AtomicFile;
 
 /**
@@ -82,7 +83,9 @@ final class KernelImage {
         byte[] text = resource(RESOURCE);
         if (text == null) {
             throw CalmException.failed(
-                    "this build has no CUDA kernels (" + RESOURCE + "); --device cpu runs without", null);
+                    "this build has no CUDA kernels (" + RESOURCE + "); ",
+                    Setting.of("device").at("cpu"),
+                    " runs without");
         }
         return Arrays.copyOf(text, text.length + 1);
     }

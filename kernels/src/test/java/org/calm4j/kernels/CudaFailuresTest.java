@@ -120,9 +120,9 @@ final class CudaFailuresTest {
             assertThatThrownBy(() -> backend.allocate(3L << 30))
                     .isInstanceOf(CalmException.class)
                     .hasMessageContaining("asked for 3.0 GiB, free are 1.0 GiB of 1.0 GiB")
-                    .hasMessageContaining("--micro-batch-size 1")
-                    .hasMessageContaining("--gradient-checkpointing")
-                    .hasMessageContaining("--lora-rank");
+                    .hasMessageContaining("microBatchSize 1")
+                    .hasMessageContaining("gradientCheckpointing")
+                    .hasMessageContaining("loraRank 8");
             // What fits is still given.
             backend.allocate(1 << 20).close();
         }
@@ -303,9 +303,9 @@ final class CudaFailuresTest {
         String said = child("none", "product", "0");
         assumeFalse(said.startsWith("cuBLAS"), "this machine has a driver");
         assertThat(said)
-                .startsWith("--device cuda: no CUDA driver (libcuda.so.1)")
+                .startsWith("device cuda: no CUDA driver (libcuda.so.1)")
                 .contains("install")
-                .endsWith("--device cpu runs without");
+                .endsWith("device cpu runs without");
     }
 
     /** The one line that a process of its own prints, where the libraries of a build of the stand-in are. */

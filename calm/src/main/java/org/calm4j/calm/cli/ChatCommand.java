@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.regex.Pattern;
 import org.calm4j.calm.stage.ChatStage;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.generate.Completion;
 import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.generate.SamplingDefaults;
@@ -185,7 +186,7 @@ final class ChatCommand extends CalmCommand {
             if (!terminal) {
                 throw e;
             }
-            err().println(e.getMessage() + "; /reset begins anew");
+            err().println(e.message(Setting::flag) + "; /reset begins anew");
             err().flush();
         } finally {
             answering = false;

@@ -51,7 +51,10 @@ final class DeviceOptions {
         boolean rounds = precision == null && choice.backend().keepsRounded();
         command.say("calm: " + choice.backend().describe()
                 + (rounds ? " (the default; --precision f32 rounds nothing)" : "")
-                + (choice.why() == null ? "" : " (auto: " + choice.why() + ")"));
+                + (choice.why() == null
+                        ? ""
+                        : " (auto: " + choice.why()
+                                + (choice.backend().onHost() ? ")" : "; --device cpu takes the CPU)")));
         return choice.backend();
     }
 

@@ -5,8 +5,10 @@ import java.util.Arrays;
 import java.util.List;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Excerpt;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Safetensors;
 import picocli.CommandLine;
+import picocli.CommandLine.Model.CommandSpec;
 
 /** What the user hears when something goes wrong: one to three lines, and the exit code; a stack trace only with {@code --debug}. */
 final class Failures implements CommandLine.IParameterExceptionHandler, CommandLine.IExecutionExceptionHandler {
@@ -41,7 +43,8 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
         PrintWriter err = line.getErr();
         boolean debug = line.getParseResult() != null && line.getParseResult().hasMatchedOption("--debug");
         if (e instanceof CalmException known) {
-            err.println(line.getCommandSpec().qualifiedName() + ": " + known.getMessage());
+            err.println(line.getCommandSpec().qualifiedName() + ": "
+                    + known.message(setting -> named(setting, line.getCommandSpec())));
             trace(debug, e, err);
             return known.kind().exitCode();
         }
@@ -59,6 +62,12 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
         err.println(debug ? "" : "This is a defect of the program; --debug shows where.");
         trace(debug, e, err);
         return FAILED;
+    }
+
+    /** As a flag, where this command or another one has it; where the command reads its settings from a file, as a key. */
+    private static String named(Setting setting, CommandSpec command) {
+        boolean file = command.userObject() instanceof RunCommand;
+        return file && command.findOption(setting.flag().split(" ")[0]) == null ? setting.key() : setting.flag();
     }
 
     /** Mapped memory that ended with its file. */

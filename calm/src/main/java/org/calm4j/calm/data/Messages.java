@@ -66,7 +66,7 @@ public final class Messages {
         try {
             return work.get();
         } catch (CalmException e) {
-            throw e.getMessage().startsWith(where) ? e : new CalmException(e.kind(), where + ": " + e.getMessage(), e);
+            throw e.getMessage().startsWith(where) ? e : e.within(where + ": ");
         }
     }
 }

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.model.Activations;
 import org.calm4j.engine.model.CachePages;
 import org.calm4j.engine.model.CausalLm;
@@ -137,8 +138,9 @@ public final class Generator {
                     (prompts.size() == 1 ? "the prompt" : "the longest prompt") + " has " + longest + " tokens",
                     "with " + sampling.maxNewTokens()
                             + " new ones that is more than the model's max_position_embeddings, "
-                            + model.config().maxPositions()
-                            + (left > 0 ? "; take --max-new-tokens " + left + " at most" : "; shorten it"));
+                            + model.config().maxPositions() + (left > 0 ? "; take " : "; shorten it"),
+                    left > 0 ? Setting.of("max_new_tokens").at(left) : "",
+                    left > 0 ? " at most" : "");
         }
         return longest;
     }

@@ -25,6 +25,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 
 /** Files and folders that appear whole or not at all: written beside, synced, renamed. Devices and pipes are written through. */
 public final class AtomicFile {
@@ -101,7 +102,7 @@ public final class AtomicFile {
             for (int links = 0; Files.isSymbolicLink(place); links++) {
                 if (links == MOST_LINKS) {
                     throw CalmException.badInput(
-                            file, "is a symbolic link that leads in a circle; choose another --output");
+                            file, "is a symbolic link that leads in a circle; choose another ", Setting.OUTPUT);
                 }
                 place = place.resolveSibling(Files.readSymbolicLink(place));
             }
@@ -180,7 +181,10 @@ public final class AtomicFile {
             Files.createDirectories(folder);
         } catch (IOException e) {
             throw CalmException.badInput(
-                    folder, "cannot be made (" + e.getClass().getSimpleName() + "); choose another --output", e);
+                            folder,
+                            "cannot be made (" + e.getClass().getSimpleName() + "); choose another ",
+                            Setting.OUTPUT)
+                    .because(e);
         }
         if (!Files.isWritable(folder)) {
             throw CalmException.badInput(
@@ -283,7 +287,11 @@ public final class AtomicFile {
                         && system.getReason() != null
                         && system.getReason().matches("(?i).*(read-only|not a directory|is a directory).*")) {
             return CalmException.badInput(
-                    file, "cannot be written here; choose another --output or change the permissions", e);
+                            file,
+                            "cannot be written here; choose another ",
+                            Setting.OUTPUT,
+                            " or change the permissions")
+                    .because(e);
         }
         return CalmException.failed(file + ": writing failed (" + e.getMessage() + "); is the disk full?", e);
     }

@@ -21,6 +21,7 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.Consumer;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Excerpt;
+import org.calm4j.engine.Setting;
 
 /**
  * An output that this process alone writes, until it is closed. The operating system holds the lock, on a hidden file that also tells who has
@@ -97,7 +98,11 @@ public final class OutputLock implements AutoCloseable {
         } catch (AccessDeniedException e) {
             release();
             throw CalmException.badInput(
-                    output, "cannot be written to; choose another --output or change the permissions", e);
+                            output,
+                            "cannot be written to; choose another ",
+                            Setting.OUTPUT,
+                            " or change the permissions")
+                    .because(e);
         } catch (IOException e) {
             release();
             throw CalmException.failed(file + ": cannot be locked (" + e.getMessage() + ")", e);

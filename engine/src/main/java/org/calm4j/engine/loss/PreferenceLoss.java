@@ -3,6 +3,7 @@ package org.calm4j.engine.loss;
 import java.util.ArrayList;
 import java.util.List;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 
 /** A loss on one preference pair: log-probabilities in, a value and one coefficient per sequence out. */
 public interface PreferenceLoss {
@@ -197,8 +198,11 @@ public interface PreferenceLoss {
                         case "apo_down" -> new ApoDown(beta);
                         case "sft" -> new ChosenNll();
                         default ->
-                            throw CalmException.usage("unknown --loss-type \"" + type + "\"; known: "
-                                    + String.join(", ", NAMES) + ", " + ConsistencyLoss.DCO);
+                            throw CalmException.usage(
+                                    "unknown ",
+                                    Setting.of("loss_type"),
+                                    " \"" + type + "\"; known: " + String.join(", ", NAMES) + ", "
+                                            + ConsistencyLoss.DCO);
                     });
         }
         return new Weighted(
@@ -209,7 +213,9 @@ public interface PreferenceLoss {
     static void checkWeights(List<String> types, List<Double> weights) {
         if (!weights.isEmpty() && weights.size() != types.size()) {
             throw CalmException.usage(
-                    "--loss-weights has " + weights.size() + " values for " + types.size() + " of --loss-type");
+                    Setting.of("loss_weights"),
+                    " has " + weights.size() + " values for " + types.size() + " of ",
+                    Setting.of("loss_type"));
         }
     }
 

@@ -6,6 +6,7 @@ import java.util.ServiceLoader;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.op.simd.SimdBackend;
 
 /** Chooses a backend, once, by name. A device that was asked for and is not there is an error, never another device. */
@@ -40,26 +41,26 @@ public final class Backends {
             int ordinal = cuda.group(1) == null ? 0 : Integer.parseInt(cuda.group(1));
             return new Choice(
                     provider.orElseThrow(() -> CalmException.failed(
-                                    "--device " + device + ": this program has no CUDA backend", null))
+                                    Setting.of("device").at(device), ": this program has no CUDA backend"))
                             .open(ordinal, precision),
                     null);
         }
         if (!device.equals("auto") && !device.equals("cpu")) {
-            throw CalmException.usage("--device is \"" + device + "\"; known: auto, cpu, cuda, cuda:N");
+            throw CalmException.usage(Setting.of("device"), " is \"" + device + "\"; known: auto, cpu, cuda, cuda:N");
         }
         String why = null;
         if (device.equals("auto")) {
             String missing =
                     provider.map(p -> String.join("; ", p.missing())).orElse("this program has no CUDA backend");
             if (missing.isEmpty()) {
-                return new Choice(
-                        provider.orElseThrow().open(0, precision), "there is a GPU; --device cpu takes the CPU");
+                return new Choice(provider.orElseThrow().open(0, precision), "there is a GPU");
             }
             why = missing;
         }
         if (precision != null && precision != Precision.F32) {
-            throw CalmException.usage("--precision " + precision.name().toLowerCase(Locale.ROOT)
-                    + " needs a GPU; the CPU computes in f32" + (why == null ? "" : " (" + why + ")"));
+            throw CalmException.usage(
+                    Setting.of("precision").at(precision.name().toLowerCase(Locale.ROOT)),
+                    " needs a GPU; the CPU computes in f32" + (why == null ? "" : " (" + why + ")"));
         }
         return new Choice(
                 new SimdBackend(threads > 0 ? threads : Runtime.getRuntime().availableProcessors()), why);

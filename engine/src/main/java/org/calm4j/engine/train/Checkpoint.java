@@ -16,6 +16,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Safetensors;
@@ -123,7 +124,7 @@ public final class Checkpoint {
         State state = Json.read(file, State.class);
         if (state.settings() == null) {
             throw CalmException.badInput(
-                    file, "is of another program: settings is missing; start anew in another --output");
+                    file, "is of another program: settings is missing; start anew in another ", Setting.OUTPUT);
         }
         Set<String> files =
                 state.inputs() == null ? Set.of() : new TreeSet<>(state.inputs().keySet());
@@ -142,7 +143,8 @@ public final class Checkpoint {
                                 + (renamed
                                         ? ", now it is " + settings.get(key) + " with other content"
                                         : ", whose content has changed since")
-                                + "; resume with the same files, or start anew in another --output");
+                                + "; resume with the same files, or start anew in another ",
+                        Setting.OUTPUT);
             }
         }
         // What a file is called does not matter where its content is known.
@@ -154,7 +156,8 @@ public final class Checkpoint {
                 throw CalmException.badInput(
                         file,
                         "made with " + key + " " + then + ", now it is " + now
-                                + "; resume with the same settings, or start anew in another --output");
+                                + "; resume with the same settings, or start anew in another ",
+                        Setting.OUTPUT);
             }
         }
         fill(trainer.trained().weights(), "", checkpoint.resolve(weightsFile), trainer);
@@ -166,7 +169,7 @@ public final class Checkpoint {
 
     /** What is wrong with a file of a checkpoint of ours that was changed since, and what to do. */
     static CalmException damaged(Path checkpoint, Path changed) {
-        String what = changed + ": is not what was written there";
+        CalmException what = CalmException.badInput(changed, "is not what was written there");
         try {
             if (changed.endsWith(STATE)) {
                 Json.read(changed, State.class);
@@ -176,13 +179,14 @@ public final class Checkpoint {
                 Safetensors.open(changed).close();
             }
         } catch (CalmException e) {
-            what = e.getMessage();
+            what = e;
         }
-        return new CalmException(
-                CalmException.Kind.BAD_INPUT,
-                what + "\nThe checkpoint is damaged: remove the folder " + checkpoint.getFileName()
-                        + ", and --resume goes on from the one before it, or from the start.",
-                null);
+        return what.as(CalmException.Kind.BAD_INPUT)
+                .within(
+                        "",
+                        "\nThe checkpoint is damaged: remove the folder " + checkpoint.getFileName() + ", and ",
+                        Setting.of("resume"),
+                        " goes on from the one before it, or from the start.");
     }
 
     private static void fill(Block block, String prefix, Path file, Trainer trainer) {

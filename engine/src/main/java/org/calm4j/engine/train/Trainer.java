@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.loss.ConsistencyLoss;
 import org.calm4j.engine.loss.PreferenceLoss;
 import org.calm4j.engine.model.Activations;
@@ -216,8 +217,10 @@ public final class Trainer implements AutoCloseable {
                     ? broken
                     : CalmException.failed(
                             "step " + (step + 1) + ": loss " + loss + ", gradient norm " + norm
-                                    + " — training has diverged; try a lower --learning-rate or --max-grad-norm",
-                            null);
+                                    + " — training has diverged; try a lower ",
+                            Setting.of("learning_rate"),
+                            " or ",
+                            Setting.of("max_grad_norm"));
         }
         double clip = clip(norm, settings.maxGradNorm());
         double learningRate = settings.schedule().learningRate(step);

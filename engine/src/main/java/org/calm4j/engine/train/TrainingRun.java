@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 
@@ -72,7 +73,11 @@ public record TrainingRun(
         Path checkpoint = Checkpoint.newest(output);
         if (checkpoint != null && !resume) {
             throw CalmException.badInput(
-                    output, "has checkpoints of an earlier run; go on with --resume, or choose another --output");
+                    output,
+                    "has checkpoints of an earlier run; go on with ",
+                    Setting.of("resume"),
+                    ", or choose another ",
+                    Setting.OUTPUT);
         }
         int taken = checkpoint == null ? 0 : Checkpoint.load(checkpoint, trainer, settings, inputs, weightsFile);
         Map<String, Object> inForce = new LinkedHashMap<>(settings);

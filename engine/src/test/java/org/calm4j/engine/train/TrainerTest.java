@@ -205,7 +205,7 @@ final class TrainerTest {
         assertThat(Files.readAllLines(cut.resolve("metrics.jsonl"))).hasSize(9);
         assertThatThrownBy(() -> run(cut, 9, false, 9))
                 .isInstanceOf(CalmException.class)
-                .hasMessageContaining("--resume");
+                .hasMessageContaining("resume");
         assertThatThrownBy(() -> run(cut, 8, true, 8))
                 .isInstanceOf(CalmException.class)
                 .hasMessageContaining("steps");
