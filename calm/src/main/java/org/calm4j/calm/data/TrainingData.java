@@ -27,7 +27,17 @@ import org.calm4j.engine.train.Example;
 public final class TrainingData {
     /** Fields that say where a line comes from. */
     private static final Set<String> BOOKKEEPING = Set.of(
-            "id", "index", "language", "answer", "relation", "chosen_answer", "rejected_answer", "chosen_source");
+            "id",
+            "index",
+            "language",
+            "language_1",
+            "language_2",
+            "answer",
+            "relation",
+            "group",
+            "chosen_answer",
+            "rejected_answer",
+            "chosen_source");
 
     private static final int MOST_NAMED = 8;
 
