@@ -20,6 +20,7 @@ public record Samples(
         List<Question.Choice> choices,
         String answer,
         String relation,
+        String group,
         String prompt,
         List<List<String>> history,
         List<Response> responses) {
@@ -37,6 +38,7 @@ public record Samples(
                 question.choices(),
                 question.answer(),
                 question.relation(),
+                question.group(),
                 prompt.text(),
                 prompt.history(),
                 responses);
@@ -53,7 +55,7 @@ public record Samples(
     }
 
     public Question asQuestion() {
-        return new Question(id, language, question, choices, answer, relation);
+        return new Question(id, language, question, choices, answer, relation, group);
     }
 
     /**

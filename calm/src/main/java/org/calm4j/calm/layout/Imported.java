@@ -241,7 +241,14 @@ public final class Imported {
                     id,
                     switch (lines.get(i)) {
                         case Question q ->
-                            new Question(id, q.language(), q.question(), q.choices(), q.answer(), q.relation());
+                            new Question(
+                                    id,
+                                    q.language(),
+                                    q.question(),
+                                    q.choices(),
+                                    q.answer(),
+                                    q.relation(),
+                                    q.group());
                         case Samples s ->
                             new Samples(
                                     id,
@@ -250,6 +257,7 @@ public final class Imported {
                                     s.choices(),
                                     s.answer(),
                                     s.relation(),
+                                    s.group(),
                                     s.prompt(),
                                     s.history(),
                                     s.responses());

@@ -1,5 +1,7 @@
 package org.calm4j.calm.metric;
 
+import it.unimi.dsi.fastutil.ints.IntArrayList;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -12,6 +14,9 @@ import org.calm4j.engine.CalmException;
 final class AnswerTable {
     final List<String> ids;
     final List<String> languages;
+    /** The numbers of the questions of each group; a question without one is a group of its own. */
+    final int[][] groups;
+
     private final Prediction[][] cells;
     // Shares over language pairs, by question: the pairs that agree at all, and those that agree on the truth.
     private final double[] agreeing;
@@ -44,9 +49,23 @@ final class AnswerTable {
             }
             cells[q][l] = each;
         }
+        groups = groups();
         agreeing = new double[ids.size()];
         agreeingRight = new double[ids.size()];
         countAgreement();
+    }
+
+    private int[][] groups() {
+        Map<Object, IntArrayList> members = new LinkedHashMap<>();
+        for (int q = 0; q < ids.size(); q++) {
+            Object group = Arrays.stream(cells[q])
+                    .filter(cell -> cell != null && cell.group() != null)
+                    .<Object>map(Prediction::group)
+                    .findFirst()
+                    .orElse(q);
+            members.computeIfAbsent(group, key -> new IntArrayList()).add(q);
+        }
+        return members.values().stream().map(IntArrayList::toIntArray).toArray(int[][]::new);
     }
 
     private void countAgreement() {
@@ -145,6 +164,29 @@ final class AnswerTable {
     /** The part of the consistency that is agreement on the true answer. */
     double consistencyRight(int[] drawn) {
         return mean(agreeingRight, drawn);
+    }
+
+    /** The groups without the questions that have no known truth. */
+    int[][] gradedGroups() {
+        return Arrays.stream(groups)
+                .map(group -> Arrays.stream(group).filter(this::graded).toArray())
+                .filter(group -> group.length > 0)
+                .toArray(int[][]::new);
+    }
+
+    /** Of one language's accuracy. */
+    Interval accuracyInterval(int l) {
+        List<int[]> counts = new ArrayList<>();
+        for (int[] group : groups) {
+            int right = 0;
+            int graded = 0;
+            for (int q : group) {
+                right += correct(q, l) ? 1 : 0;
+                graded += graded(q, l) ? 1 : 0;
+            }
+            counts.add(new int[] {right, graded});
+        }
+        return Interval.wilson(counts);
     }
 
     /** 0 … n-1: the sample itself. */

@@ -3,6 +3,7 @@ package org.calm4j.calm.metric;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -31,7 +32,8 @@ public record Comparison(
     /**
      * @param gained wrong before, right after
      * @param lost right before, wrong after
-     * @param pValue McNemar's exact test, two-sided
+     * @param pValue McNemar's exact test, two-sided; where questions come in groups, the same with the sign of each group's balance as the
+     *     coin
      */
     public record Flips(
             int gained, int lost, @JsonProperty("p_value") double pValue) {
@@ -54,16 +56,25 @@ public record Comparison(
         AnswerTable second = new AnswerTable(aligned(before, after));
         Map<String, Flips> flips = new LinkedHashMap<>();
         for (int l = 0; l < first.languages.size(); l++) {
-            int graded = 0;
+            boolean graded = false;
             int gained = 0;
             int lost = 0;
-            for (int q = 0; q < first.questions(); q++) {
-                graded += first.graded(q, l) ? 1 : 0;
-                gained += !first.correct(q, l) && second.correct(q, l) ? 1 : 0;
-                lost += first.correct(q, l) && !second.correct(q, l) ? 1 : 0;
+            int[] balances = new int[first.groups.length];
+            for (int g = 0; g < balances.length; g++) {
+                for (int q : first.groups[g]) {
+                    boolean won = !first.correct(q, l) && second.correct(q, l);
+                    boolean gone = first.correct(q, l) && !second.correct(q, l);
+                    graded |= first.graded(q, l);
+                    gained += won ? 1 : 0;
+                    lost += gone ? 1 : 0;
+                    balances[g] += won ? 1 : gone ? -1 : 0;
+                }
             }
-            if (graded > 0) {
-                flips.put(first.languages.get(l), Flips.of(gained, lost));
+            if (graded) {
+                boolean single = balances.length == first.questions();
+                flips.put(
+                        first.languages.get(l),
+                        new Flips(gained, lost, single ? exactTest(gained, lost) : signTest(balances)));
             }
         }
         return new Comparison(
@@ -81,7 +92,7 @@ public record Comparison(
         ToDoubleFunction<int[]> second = statistic.apply(after);
         ToDoubleFunction<int[]> difference = drawn -> second.applyAsDouble(drawn) - first.applyAsDouble(drawn);
         return new Change(
-                difference.applyAsDouble(before.all()), Bootstrap.interval(before.questions(), seed, difference, -1));
+                difference.applyAsDouble(before.all()), Bootstrap.interval(before.groups, seed, difference, -1));
     }
 
     private static List<Prediction> aligned(List<Prediction> before, List<Prediction> after) {
@@ -126,5 +137,27 @@ public record Comparison(
             term *= k / (flips - k + 1.0);
         }
         return Math.min(1, 2 * tail);
+    }
+
+    /** How likely a sum as far from zero is where each term's sign is a fair coin: all sums and their probabilities, term by term. */
+    private static double signTest(int[] terms) {
+        int reach = Arrays.stream(terms).map(Math::abs).sum();
+        double[] probability = new double[2 * reach + 1];
+        probability[reach] = 1;
+        for (int term : terms) {
+            double[] next = new double[probability.length];
+            for (int sum = 0; sum < next.length; sum++) {
+                for (int from : new int[] {sum - term, sum + term}) {
+                    next[sum] += from >= 0 && from < next.length ? probability[from] / 2 : 0;
+                }
+            }
+            probability = next;
+        }
+        int seen = Math.abs(Arrays.stream(terms).sum());
+        double tails = 0;
+        for (int sum = 0; sum < probability.length; sum++) {
+            tails += Math.abs(sum - reach) >= seen ? probability[sum] : 0;
+        }
+        return Math.min(1, tails);
     }
 }

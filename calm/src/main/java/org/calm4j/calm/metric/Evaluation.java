@@ -2,7 +2,6 @@ package org.calm4j.calm.metric;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -57,7 +56,8 @@ public record Evaluation(
 
     /**
      * 95 % intervals: Wilson's for the accuracy of one language, a bootstrap over questions for the means over languages, and where
-     * all questions have the same value, so that it has nothing to draw from, what Wilson's interval leaves for other values.
+     * all questions have the same value, so that it has nothing to draw from, what Wilson's interval leaves for other values. Questions
+     * of one group, such as those about one fact, count as one in all of them.
      *
      * @param accuracyMean null without any known truth
      * @param consistency null with one language
@@ -95,24 +95,16 @@ public record Evaluation(
             invalid.put(language, (double) counts.unanswered() / counts.asked());
             if (counts.graded() > 0) {
                 accuracy.put(language, (double) counts.correct() / counts.graded());
-                accuracyIntervals.put(language, Interval.wilson(counts.correct(), counts.graded()));
+                accuracyIntervals.put(language, table.accuracyInterval(l));
             }
         }
         boolean graded = !accuracy.isEmpty();
         boolean pairs = table.languages.size() > 1;
-        int[] known = Arrays.stream(all).filter(table::graded).toArray();
         ConfidenceIntervals intervals = new ConfidenceIntervals(
                 Interval.LEVEL,
                 accuracyIntervals,
-                graded
-                        ? Bootstrap.interval(
-                                known.length,
-                                seed,
-                                drawn -> table.accuracyMean(
-                                        Arrays.stream(drawn).map(i -> known[i]).toArray()),
-                                0)
-                        : null,
-                pairs ? Bootstrap.interval(all.length, seed, table::consistency, 0) : null);
+                graded ? Bootstrap.interval(table.gradedGroups(), seed, table::accuracyMean, 0) : null,
+                pairs ? Bootstrap.interval(table.groups, seed, table::consistency, 0) : null);
         return new Evaluation(
                 all.length,
                 accuracy,

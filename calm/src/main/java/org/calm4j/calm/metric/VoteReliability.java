@@ -8,6 +8,8 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import org.calm4j.calm.data.Vote;
 
 /**
@@ -16,7 +18,7 @@ import org.calm4j.calm.data.Vote;
  *
  * @param n votes on questions with a known truth
  * @param accuracy share of them whose winner is right; a vote without a winner is wrong. Null when n is 0
- * @param interval Wilson's; null when n is 0
+ * @param interval Wilson's, with questions of one group as one; null when n is 0
  * @param ties votes with two labels in the first place
  * @param undecided votes without a winner
  * @param alone accuracy of each language's own vote
@@ -52,8 +54,9 @@ public record VoteReliability(
 
     /**
      * @param truth question id to the true label; votes on other questions are left out
+     * @param groups question id to its group, where it has one: questions of one group count as one in intervals
      */
-    public static VoteReliability of(List<Vote> votes, Map<String, String> truth) {
+    public static VoteReliability of(List<Vote> votes, Map<String, String> truth, Map<String, String> groups) {
         List<Vote> graded =
                 votes.stream().filter(vote -> truth.get(vote.id()) != null).toList();
         int right = (int) graded.stream()
@@ -78,12 +81,12 @@ public record VoteReliability(
         return new VoteReliability(
                 graded.size(),
                 graded.isEmpty() ? null : (double) right / graded.size(),
-                Interval.wilson(right, graded.size()),
+                interval(graded, truth, groups),
                 ties,
                 undecided,
                 alone,
                 without,
-                calibration(graded, truth),
+                calibration(graded, truth, groups),
                 byLanguages(table));
     }
 
@@ -121,30 +124,36 @@ public record VoteReliability(
         return first.size() == 1 ? first.getFirst() : null;
     }
 
-    private static List<Bin> calibration(List<Vote> votes, Map<String, String> truth) {
-        int[] count = new int[BINS];
-        int[] right = new int[BINS];
-        double[] agreement = new double[BINS];
+    private static Interval interval(List<Vote> votes, Map<String, String> truth, Map<String, String> groups) {
+        Map<Object, int[]> counts = new LinkedHashMap<>();
+        for (Vote vote : votes) {
+            String group = groups.get(vote.id());
+            int[] count = counts.computeIfAbsent(group == null ? vote : group, key -> new int[2]);
+            count[0] += truth.get(vote.id()).equals(vote.answer()) ? 1 : 0;
+            count[1]++;
+        }
+        return Interval.wilson(counts.values());
+    }
+
+    private static List<Bin> calibration(List<Vote> votes, Map<String, String> truth, Map<String, String> groups) {
+        SortedMap<Integer, List<Vote>> byAgreement = new TreeMap<>();
         for (Vote vote : votes) {
             if (vote.answer() != null) {
                 int bin = Math.min(BINS - 1, (int) (vote.agreement() * BINS));
-                count[bin]++;
-                right[bin] += truth.get(vote.id()).equals(vote.answer()) ? 1 : 0;
-                agreement[bin] += vote.agreement();
+                byAgreement.computeIfAbsent(bin, key -> new ArrayList<>()).add(vote);
             }
         }
         List<Bin> bins = new ArrayList<>();
-        for (int b = 0; b < BINS; b++) {
-            if (count[b] > 0) {
-                bins.add(new Bin(
-                        (double) b / BINS,
-                        (b + 1.0) / BINS,
-                        count[b],
-                        agreement[b] / count[b],
-                        (double) right[b] / count[b],
-                        Interval.wilson(right[b], count[b])));
-            }
-        }
+        byAgreement.forEach((bin, own) -> bins.add(new Bin(
+                (double) bin / BINS,
+                (bin + 1.0) / BINS,
+                own.size(),
+                own.stream().mapToDouble(Vote::agreement).average().orElseThrow(),
+                own.stream()
+                                .filter(vote -> truth.get(vote.id()).equals(vote.answer()))
+                                .count()
+                        / (double) own.size(),
+                interval(own, truth, groups))));
         return bins;
     }
 

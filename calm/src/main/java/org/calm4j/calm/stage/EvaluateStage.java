@@ -1,5 +1,6 @@
 package org.calm4j.calm.stage;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -44,7 +45,8 @@ public record EvaluateStage(Path output, long seed) {
     private static final int MOST = 256;
 
     /** The log-probabilities of the choices' texts, by label. */
-    private record Scores(String id, String language, String answer, Map<String, Double> logprobs) {
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    private record Scores(String id, String language, String answer, String group, Map<String, Double> logprobs) {
         /** Best first, the order of the choices between equal ones. */
         List<String> order() {
             return logprobs.entrySet().stream()
@@ -210,7 +212,7 @@ public record EvaluateStage(Path output, long seed) {
         Double confidence = line.responses().size() == 1 || most == null
                 ? null
                 : (double) counts.get(most) / line.responses().size();
-        return new Prediction(line.id(), line.language(), line.answer(), most, confidence);
+        return new Prediction(line.id(), line.language(), line.answer(), most, line.group(), confidence);
     }
 
     /** The choice whose text is the most probable completion of the prompt; the order of all of them gives RankC. */
@@ -269,7 +271,8 @@ public record EvaluateStage(Path output, long seed) {
         Map<String, Map<String, List<String>>> rankings = new LinkedHashMap<>();
         for (Scores each : all) {
             List<String> order = each.order();
-            predictions.add(new Prediction(each.id, each.language, each.answer, order.getFirst(), each.confidence()));
+            predictions.add(new Prediction(
+                    each.id, each.language, each.answer, order.getFirst(), each.group, each.confidence()));
             rankings.computeIfAbsent(each.language, language -> new LinkedHashMap<>())
                     .put(each.id, order);
         }
@@ -286,7 +289,7 @@ public record EvaluateStage(Path output, long seed) {
             }
             byLabel.put(question.choices().get(c).label(), sum);
         }
-        return new Scores(question.id(), question.language(), question.answer(), byLabel);
+        return new Scores(question.id(), question.language(), question.answer(), question.group(), byLabel);
     }
 
     private Evaluation write(List<Prediction> predictions, Evaluation evaluation) {

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -51,6 +52,10 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
 
     private List<Prediction> predictions(String name) {
         return Jsonl.read(file(name).resolve("predictions.jsonl"), Prediction.class);
+    }
+
+    private String group(String id, String group) {
+        return group;
     }
 
     ReportData data() {
@@ -153,12 +158,14 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
     /** Null where no question has a known answer. The truth is read here for the first time. */
     VoteReliability vote() {
         Map<String, String> truth = new LinkedHashMap<>();
+        Map<String, String> groups = new HashMap<>();
         for (Question question : SampleStage.read(config.questions())) {
+            groups.put(question.id(), group(question.id(), question.group()));
             if (question.answer() != null) {
                 truth.put(question.id(), question.answer());
             }
         }
-        return truth.isEmpty() ? null : VoteReliability.of(Jsonl.read(file("votes.jsonl"), Vote.class), truth);
+        return truth.isEmpty() ? null : VoteReliability.of(Jsonl.read(file("votes.jsonl"), Vote.class), truth, groups);
     }
 
     private List<ReportData.Flip> flips() {

@@ -86,6 +86,7 @@ record PredictionFiles(List<Prediction> predictions, Map<String, Integer> notLab
                                         asked.get(new Place(old.id(), language)),
                                         lines.get(own.get(k)).where),
                                 said.get(k),
+                                group(old, asked.get(new Place(old.id(), language))),
                                 said.get(k) == null ? null : old.confidence()));
             }
         }
@@ -95,6 +96,10 @@ record PredictionFiles(List<Prediction> predictions, Map<String, Integer> notLab
         }
         overlap(read, languages, warnings);
         return new PredictionFiles(read, notLabels, warnings);
+    }
+
+    private static String group(Prediction line, Question asked) {
+        return line.group() == null && asked != null ? asked.group() : line.group();
     }
 
     /** A code such as {@code cn} is the language that it means; variants such as {@code pt-BR} and {@code pt-PT} remain apart. */
@@ -121,7 +126,9 @@ record PredictionFiles(List<Prediction> predictions, Map<String, Integer> notLab
                                 + "; keep one line for each id and language");
             }
             read.add(new Line(
-                    new Prediction(old.id(), code, old.answer(), old.prediction(), old.confidence()), line.where));
+                    new Prediction(
+                            old.id(), code, old.answer(), old.prediction(), old.group(), old.confidence()),
+                    line.where));
         }
         codes.forEach((written, code) -> {
             if (!written.equals(code)) {
@@ -207,7 +214,8 @@ record PredictionFiles(List<Prediction> predictions, Map<String, Integer> notLab
         questions.stream()
                 .filter(question -> !there.contains(new Place(question.id(), question.language())))
                 .forEach(question ->
-                        all.add(new Prediction(question.id(), question.language(), question.answer(), null)));
+                        all.add(new Prediction(
+                                question.id(), question.language(), question.answer(), null, question.group(), null)));
         if (all.size() > predictions.size()) {
             warnings.add(all.size() - predictions.size() + " of " + questions.size()
                     + " questions of --data have no prediction and count as unanswered");

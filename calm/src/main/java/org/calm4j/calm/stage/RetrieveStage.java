@@ -91,7 +91,8 @@ public record RetrieveStage(List<Path> questions, Path passages, Path index, Pat
                     text + question.question(),
                     question.choices(),
                     question.answer(),
-                    question.relation());
+                    question.relation(),
+                    question.group());
         };
     }
 }

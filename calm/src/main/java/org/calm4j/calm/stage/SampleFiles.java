@@ -26,6 +26,7 @@ final class SampleFiles {
             List<Question.Choice> choices,
             String answer,
             String relation,
+            String group,
             String prompt,
             List<List<String>> history,
             List<RawResponse> responses) {}
@@ -68,7 +69,8 @@ final class SampleFiles {
 
     private static Samples samples(Line line, String where) {
         Question question =
-                new Question(line.id, line.language, line.question, line.choices, line.answer, line.relation);
+                new Question(
+                        line.id, line.language, line.question, line.choices, line.answer, line.relation, line.group);
         SampleStage.check(question, where);
         if (line.responses == null) {
             throw CalmException.badInput(where, "responses are missing");

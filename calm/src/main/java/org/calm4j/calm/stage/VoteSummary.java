@@ -3,6 +3,7 @@ package org.calm4j.calm.stage;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.annotation.JsonNaming;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -66,8 +67,10 @@ public record VoteSummary(
         List<Vote> plain = questions.stream()
                 .map(question -> question.decide(null, new VoteOptions(), List.of()))
                 .toList();
-        VoteReliability majority = truth.isEmpty() ? null : VoteReliability.of(plain, truth);
-        VoteReliability asItStands = VoteReliability.of(votes, truth);
+        Map<String, String> groups = new HashMap<>();
+        samples.forEach(line -> groups.put(line.id(), line.group()));
+        VoteReliability majority = truth.isEmpty() ? null : VoteReliability.of(plain, truth, groups);
+        VoteReliability asItStands = VoteReliability.of(votes, truth, groups);
         int ties = (int) votes.stream().filter(Vote::tie).count();
         return new VoteSummary(
                 votes.size(),

@@ -197,7 +197,8 @@ public final class World {
                 question(language, fact),
                 choices(language, fact.relation(), values),
                 label(values.indexOf(fact.value())),
-                fact.relation().id());
+                fact.relation().id(),
+                fact.id());
     }
 
     List<Question.Choice> choices(String language, Relation relation, List<String> values) {

@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test;
 
 class CalibrationTest {
     private static Prediction line(String prediction, Double confidence) {
-        return new Prediction("q", "en", "A", prediction, confidence);
+        return new Prediction("q", "en", "A", prediction, null, confidence);
     }
 
     @Test
@@ -23,7 +23,7 @@ class CalibrationTest {
                 line("A", 0.95),
                 line("A", null),
                 line(null, 0.3),
-                new Prediction("q", "en", null, "A", 0.2)));
+                new Prediction("q", "en", null, "A", null, 0.2)));
         assertThat(calibration.n()).isEqualTo(5);
         assertThat(calibration.bins()).hasSize(2);
         assertThat(calibration.bins().getLast().accuracy()).isEqualTo(2 / 3.0);

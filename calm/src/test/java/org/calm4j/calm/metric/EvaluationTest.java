@@ -3,10 +3,12 @@ package org.calm4j.calm.metric;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import org.calm4j.calm.data.Prediction;
 import org.calm4j.engine.CalmException;
@@ -141,6 +143,82 @@ class EvaluationTest {
         Interval interval = Evaluation.of(predictions, 3).intervals().accuracyMean();
         double expected = 2 * 1.96 * Math.sqrt(0.25 / 100);
         assertThat(interval.high() - interval.low()).isCloseTo(expected, within(0.25 * expected));
+    }
+
+    // Three questions about one fact, all answered alike: as many intervals as if there were one.
+    @Test
+    void questionsOfOneGroupCountAsOne() {
+        List<Prediction> thrice = new ArrayList<>();
+        List<Prediction> once = new ArrayList<>();
+        for (int q = 0; q < 120; q++) {
+            for (String language : List.of("en", "fr")) {
+                String said = q / 3 % 4 == 0 ? "B" : "A";
+                thrice.add(new Prediction("q" + q, language, "A", said, "fact" + q / 3, null));
+                if (q % 3 == 0) {
+                    once.add(line("q" + q, language, said));
+                }
+            }
+        }
+        Evaluation.ConfidenceIntervals grouped = Evaluation.of(thrice, 5).intervals();
+        Evaluation.ConfidenceIntervals single = Evaluation.of(once, 5).intervals();
+        assertThat(grouped.accuracyMean()).isEqualTo(single.accuracyMean());
+        assertThat(grouped.consistency()).isEqualTo(single.consistency());
+        // Bessel's correction is all that is between them: 39 instead of 40 questions.
+        assertThat(grouped.accuracy().get("en").low())
+                .isCloseTo(single.accuracy().get("en").low(), within(3e-3));
+        Comparison.Flips flips = Comparison.of(wrong(thrice), thrice, 5).flips().get("en");
+        assertThat(flips.gained()).isEqualTo(90);
+        assertThat(flips.pValue())
+                .isCloseTo(Comparison.of(wrong(once), once, 5).flips().get("en").pValue(), withinPercentage(1e-9));
+    }
+
+    private static List<Prediction> wrong(List<Prediction> lines) {
+        return lines.stream()
+                .map(line -> new Prediction(line.id(), line.language(), "A", "B", line.group(), null))
+                .toList();
+    }
+
+    // Correlated within groups: the interval that takes questions for independent covers too seldom, this one does not.
+    @Test
+    void coversTheTruthWhereQuestionsAreAlike() {
+        int grouped = 0;
+        int independent = 0;
+        for (int run = 0; run < 200; run++) {
+            List<Prediction> lines = new ArrayList<>();
+            long key = CounterRandom.seed(run, "test");
+            for (int fact = 0; fact < 77; fact++) {
+                boolean known = CounterRandom.uniform(key, fact) < 0.7;
+                for (int set = 0; set < 3; set++) {
+                    lines.add(new Prediction(fact + "-" + set, "en", "A", known ? "A" : "B", "" + fact, null));
+                }
+            }
+            List<Prediction> alone = lines.stream()
+                    .map(each -> line(each.id(), "en", each.prediction()))
+                    .toList();
+            grouped += covers(lines) ? 1 : 0;
+            independent += covers(alone) ? 1 : 0;
+        }
+        assertThat(grouped).isBetween(184, 198);
+        assertThat(independent).isLessThan(165);
+    }
+
+    private static boolean covers(List<Prediction> lines) {
+        Interval interval = Evaluation.of(lines, 1).intervals().accuracy().get("en");
+        return interval.low() <= 0.7 && 0.7 <= interval.high();
+    }
+
+    @Test
+    void wilsonOfGroups() {
+        assertThat(Interval.wilson(List.of(new int[] {1, 1}, new int[] {0, 1}, new int[] {1, 1})))
+                .isEqualTo(Interval.wilson(2, 3));
+        // All right: ten groups say what ten trials say. Nothing alike within groups: no better than independent ones.
+        assertThat(Interval.wilson(Collections.nCopies(10, new int[] {3, 3})).low())
+                .isCloseTo(Interval.wilson(10, 10).low(), within(1e-12));
+        assertThat(Interval.wilson(Collections.nCopies(10, new int[] {1, 2})).low())
+                .isLessThanOrEqualTo(Interval.wilson(10, 20).low());
+        assertThat(Interval.wilson(List.of(new int[] {2, 3})).low())
+                .isBetween(0.0, Interval.wilson(2, 3).low());
+        assertThat(Interval.wilson(List.of(new int[2]))).isNull();
     }
 
     @Test

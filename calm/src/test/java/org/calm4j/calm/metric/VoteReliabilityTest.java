@@ -37,7 +37,7 @@ class VoteReliabilityTest {
 
     @Test
     void countsByHand() {
-        VoteReliability reliability = VoteReliability.of(VOTES, TRUTH);
+        VoteReliability reliability = VoteReliability.of(VOTES, TRUTH, Map.of());
         assertThat(reliability.n()).isEqualTo(4);
         assertThat(reliability.accuracy()).isEqualTo(0.5);
         assertThat(reliability.undecided()).isEqualTo(1);
@@ -73,7 +73,7 @@ class VoteReliabilityTest {
         List<Vote> votes = List.of(
                 new Vote("q1", "A", Map.of("A", 2), Map.of("en", Map.of("A", 2)), 1, false),
                 new Vote("q2", null, Map.of("A", 1, "B", 1), Map.of("en", Map.of("A", 1, "B", 1)), 0.5, true));
-        VoteReliability reliability = VoteReliability.of(votes, TRUTH);
+        VoteReliability reliability = VoteReliability.of(votes, TRUTH, Map.of());
         assertThat(reliability.accuracy()).isEqualTo(0.5);
         assertThat(reliability.alone()).containsExactly(Map.entry("en", 0.5));
         assertThat(reliability.byLanguages().getFirst().accuracy()).isEqualTo(0.5);
@@ -90,7 +90,7 @@ class VoteReliabilityTest {
 
     @Test
     void binsByAgreement() {
-        List<VoteReliability.Bin> bins = VoteReliability.of(VOTES, TRUTH).calibration();
+        List<VoteReliability.Bin> bins = VoteReliability.of(VOTES, TRUTH, Map.of()).calibration();
         assertThat(bins).extracting(VoteReliability.Bin::low).containsExactly(0.6, 0.9);
         assertThat(bins).extracting(VoteReliability.Bin::n).containsExactly(2, 1);
         assertThat(bins).extracting(VoteReliability.Bin::accuracy).containsExactly(0.5, 1.0);
@@ -98,7 +98,7 @@ class VoteReliabilityTest {
 
     @Test
     void doesWithoutTruth() {
-        VoteReliability reliability = VoteReliability.of(VOTES, Map.of());
+        VoteReliability reliability = VoteReliability.of(VOTES, Map.of(), Map.of());
         assertThat(reliability.n()).isZero();
         assertThat(reliability.accuracy()).isNull();
         assertThat(reliability.calibration()).isEmpty();

@@ -111,7 +111,7 @@ final class SampleExperiment {
                         heldBaselines,
                         Map.of()),
                 List.of(pretraining(), dpo()),
-                VoteReliability.of(votes, truth),
+                VoteReliability.of(votes, truth, Map.of()),
                 flips(),
                 List.of(
                         new ReportData.Shift("stated in the language's texts", 612, 0.978, 0.961),

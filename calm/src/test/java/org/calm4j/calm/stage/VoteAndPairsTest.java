@@ -93,7 +93,7 @@ final class VoteAndPairsTest {
                                 "?",
                                 CHOICES,
                                 null,
-                                null,
+                                null, null,
                                 null,
                                 null,
                                 List.of(
@@ -106,7 +106,7 @@ final class VoteAndPairsTest {
                 "?",
                 CHOICES,
                 null,
-                null,
+                null, null,
                 null,
                 null,
                 List.of(new Samples.Response("a", "A", -9.0, 10), new Samples.Response("b", "B", -2.0, 2)));
@@ -272,7 +272,7 @@ final class VoteAndPairsTest {
                 "where " + id,
                 THREE,
                 null,
-                null,
+                null, null,
                 null,
                 null,
                 Arrays.stream(answersAndTexts)
@@ -365,7 +365,7 @@ final class VoteAndPairsTest {
 
     @Test
     void theSameTextsMakeOnePair() {
-        Samples again = new Samples("2", "en", EN.question(), THREE, null, null, null, null, EN.responses());
+        Samples again = new Samples("2", "en", EN.question(), THREE, null, null, null, null, null, EN.responses());
         pairs(new PairOptions(), null, EN, again);
         assertThat(counts.pairs()).isEqualTo(1);
         assertThat(counts.skipped()).isEqualTo(Map.of("a question before has the same pair", 1));
@@ -571,7 +571,7 @@ final class VoteAndPairsTest {
 
     private static Samples labelled(String id, String language, String truth, String... answers) {
         Samples line = line(id, language, answers);
-        return new Samples(id, language, line.question(), CHOICES, truth, null, null, null, line.responses());
+        return new Samples(id, language, line.question(), CHOICES, truth, null, null, null, null, line.responses());
     }
 
     private static Samples line(String id, String language, String... answers) {
@@ -581,7 +581,7 @@ final class VoteAndPairsTest {
                 "where " + id,
                 CHOICES,
                 null,
-                null,
+                null, null,
                 null,
                 null,
                 Arrays.stream(answers)
