@@ -23,8 +23,7 @@ public record Question(
         String relation,
         String group) {
     /** One that stands alone. */
-    public Question(
-            String id, String language, String question, List<Choice> choices, String answer, String relation) {
+    public Question(String id, String language, String question, List<Choice> choices, String answer, String relation) {
         this(id, language, question, choices, answer, relation, null);
     }
 

@@ -242,13 +242,7 @@ public final class Imported {
                     switch (lines.get(i)) {
                         case Question q ->
                             new Question(
-                                    id,
-                                    q.language(),
-                                    q.question(),
-                                    q.choices(),
-                                    q.answer(),
-                                    q.relation(),
-                                    q.group());
+                                    id, q.language(), q.question(), q.choices(), q.answer(), q.relation(), q.group());
                         case Samples s ->
                             new Samples(
                                     id,

@@ -42,7 +42,8 @@ public record Interval(double low, double high) {
         double squares = groups.stream()
                 .mapToDouble(group -> Math.pow(group[0] - share * group[1], 2))
                 .sum();
-        // The variance of a ratio; where nothing varies, or there is one group, nothing says that a group is more than one trial.
+        // The variance of a ratio; where nothing varies, or there is one group, nothing says that a group is more than
+        // one trial.
         double variance = squares * filled / (filled - 1) / trials / trials;
         double independent = variance > 0 ? Math.min(trials, share * (1 - share) / variance) : filled;
         double z = new NormalDistribution().inverseCumulativeProbability((1 + LEVEL) / 2);

@@ -126,8 +126,7 @@ record PredictionFiles(List<Prediction> predictions, Map<String, Integer> notLab
                                 + "; keep one line for each id and language");
             }
             read.add(new Line(
-                    new Prediction(
-                            old.id(), code, old.answer(), old.prediction(), old.group(), old.confidence()),
+                    new Prediction(old.id(), code, old.answer(), old.prediction(), old.group(), old.confidence()),
                     line.where));
         }
         codes.forEach((written, code) -> {
@@ -213,9 +212,8 @@ record PredictionFiles(List<Prediction> predictions, Map<String, Integer> notLab
         List<Prediction> all = new ArrayList<>(predictions);
         questions.stream()
                 .filter(question -> !there.contains(new Place(question.id(), question.language())))
-                .forEach(question ->
-                        all.add(new Prediction(
-                                question.id(), question.language(), question.answer(), null, question.group(), null)));
+                .forEach(question -> all.add(new Prediction(
+                        question.id(), question.language(), question.answer(), null, question.group(), null)));
         if (all.size() > predictions.size()) {
             warnings.add(all.size() - predictions.size() + " of " + questions.size()
                     + " questions of --data have no prediction and count as unanswered");

@@ -68,9 +68,8 @@ final class SampleFiles {
     }
 
     private static Samples samples(Line line, String where) {
-        Question question =
-                new Question(
-                        line.id, line.language, line.question, line.choices, line.answer, line.relation, line.group);
+        Question question = new Question(
+                line.id, line.language, line.question, line.choices, line.answer, line.relation, line.group);
         SampleStage.check(question, where);
         if (line.responses == null) {
             throw CalmException.badInput(where, "responses are missing");

@@ -178,8 +178,9 @@ final class TrainingDataFormsTest {
         assertThat(said).containsExactly(file + ": the field 'foo' is not used (2 lines)");
         data(null).pairs(file(line.replace("'foo':1", "'foo':1,'score':3")));
         assertThat(said).containsExactly(file + ": fields that are not used, with their lines: 'foo' (1), 'score' (1)");
-        data(null).twoLanguagePairs(file(Json.compact(new TwoLanguagePair(
-                "1", "en", "q", "y", "z", "de", "r", "ja", "nein", "A", "B", null, null, null))));
+        data(null)
+                .twoLanguagePairs(file(Json.compact(new TwoLanguagePair(
+                        "1", "en", "q", "y", "z", "de", "r", "ja", "nein", "A", "B", null, null, null))));
         assertThat(said).isEmpty();
         data("{% for m in messages %}{{ m.content }}<end>{% endfor %}{% if add_generation_prompt %}:{% endif %}")
                 .documents(file("{'messages':[{'role':'user','content':'q'}],'tools':[{'name':'g'}]}"));

@@ -90,7 +90,8 @@ class VoteReliabilityTest {
 
     @Test
     void binsByAgreement() {
-        List<VoteReliability.Bin> bins = VoteReliability.of(VOTES, TRUTH, Map.of()).calibration();
+        List<VoteReliability.Bin> bins =
+                VoteReliability.of(VOTES, TRUTH, Map.of()).calibration();
         assertThat(bins).extracting(VoteReliability.Bin::low).containsExactly(0.6, 0.9);
         assertThat(bins).extracting(VoteReliability.Bin::n).containsExactly(2, 1);
         assertThat(bins).extracting(VoteReliability.Bin::accuracy).containsExactly(0.5, 1.0);

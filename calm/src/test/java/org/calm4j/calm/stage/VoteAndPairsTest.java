@@ -93,7 +93,8 @@ final class VoteAndPairsTest {
                                 "?",
                                 CHOICES,
                                 null,
-                                null, null,
+                                null,
+                                null,
                                 null,
                                 null,
                                 List.of(
@@ -106,7 +107,8 @@ final class VoteAndPairsTest {
                 "?",
                 CHOICES,
                 null,
-                null, null,
+                null,
+                null,
                 null,
                 null,
                 List.of(new Samples.Response("a", "A", -9.0, 10), new Samples.Response("b", "B", -2.0, 2)));
@@ -272,7 +274,8 @@ final class VoteAndPairsTest {
                 "where " + id,
                 THREE,
                 null,
-                null, null,
+                null,
+                null,
                 null,
                 null,
                 Arrays.stream(answersAndTexts)
@@ -581,7 +584,8 @@ final class VoteAndPairsTest {
                 "where " + id,
                 CHOICES,
                 null,
-                null, null,
+                null,
+                null,
                 null,
                 null,
                 Arrays.stream(answers)
