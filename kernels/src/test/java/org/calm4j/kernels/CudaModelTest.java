@@ -23,6 +23,7 @@ import org.calm4j.engine.model.Activations;
 import org.calm4j.engine.model.CachePages;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.DecodeBatch;
+import org.calm4j.engine.model.Gradients;
 import org.calm4j.engine.model.KvCache;
 import org.calm4j.engine.model.Lora;
 import org.calm4j.engine.model.ModelConfig;
@@ -107,7 +108,7 @@ final class CudaModelTest {
                 for (int i = 0; i < coefficients.length; i++) {
                     coefficients[i] = Math.cos(1.7 * i + 0.3);
                 }
-                model.backward(new CausalLm.Gradients(gradient, null), activations, batch, coefficients, null, false);
+                model.backward(new Gradients(gradient, null), activations, batch, coefficients, null, false);
                 results.addAll(values(backend, gradient.block().tensors()));
             } finally {
                 model.parameters().close();

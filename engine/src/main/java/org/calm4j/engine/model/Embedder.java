@@ -46,7 +46,7 @@ public final class Embedder {
                     end++;
                 }
                 model.forward(activations, batch, null);
-                model.backend().read(hidden, activations.norm, batch.scored() * width);
+                model.backend().read(hidden, activations.batch().norm, batch.scored() * width);
                 for (int i = 0; i < batch.scored() * width; i++) {
                     if (!Double.isFinite(hidden[i])) {
                         throw model.notFinite();

@@ -9,6 +9,7 @@ import org.calm4j.engine.tensor.Tensor;
 
 /** Keys and values of all layers for a number of rows, one row a token; sized in advance. Who owns which rows: {@link CachePages}. */
 public final class KvCache implements AutoCloseable {
+    private final Backend backend;
     private final Block memory;
     private final List<Tensor> keys = new ArrayList<>();
     private final List<Tensor> values = new ArrayList<>();
@@ -20,12 +21,14 @@ public final class KvCache implements AutoCloseable {
 
     /** @param spare more rows, which no sequence gets: those of {@link DecodeBatch#pad} */
     public KvCache(Backend backend, ModelConfig config, int rows, int spare) {
+        this.backend = backend;
         this.rows = rows;
-        int width = config.keyValueHeads() * config.headDim();
+        int g = config.keyValueHeads();
+        int d = config.headDim();
         DType type = backend.cacheType(config.headDim());
         Block.Plan plan = new Block.Plan();
         for (int l = 0; l < config.layers(); l++) {
-            plan.add("key." + l, type, rows + spare, width).add("value." + l, type, rows + spare, width);
+            plan.add("key." + l, type, rows + spare, g, d).add("value." + l, type, rows + spare, g, d);
         }
         memory = plan.allocate(backend::allocate);
         for (int l = 0; l < config.layers(); l++) {
@@ -48,14 +51,19 @@ public final class KvCache implements AutoCloseable {
         return rows;
     }
 
-    /** (S,G·D). */
-    Tensor keys(int layer) {
-        return keys.get(layer);
+    /** (S,G,D), after new ones (T,G,D) are written into rows of it. */
+    Tensor keys(int layer, Tensor added, Tensor index) {
+        return write(keys.get(layer), added, index);
     }
 
-    /** (S,G·D). */
-    Tensor values(int layer) {
-        return values.get(layer);
+    /** (S,G,D), after new ones (T,G,D) are written into rows of it. */
+    Tensor values(int layer, Tensor added, Tensor index) {
+        return write(values.get(layer), added, index);
+    }
+
+    private Tensor write(Tensor cached, Tensor added, Tensor index) {
+        backend.scatter(cached.asRows(cached.rowSize()), added, index);
+        return cached;
     }
 
     @Override

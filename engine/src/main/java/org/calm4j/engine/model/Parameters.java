@@ -379,7 +379,8 @@ public final class Parameters implements AutoCloseable {
         return checked;
     }
 
-    private Tensor get(String name) {
+    /** Null where the model has none of that name. */
+    Tensor get(String name) {
         return tensors.get(name);
     }
 

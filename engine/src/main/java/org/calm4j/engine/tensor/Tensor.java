@@ -99,6 +99,11 @@ public final class Tensor {
         return new Tensor(name, buffer, offset, type, newShape);
     }
 
+    /** The same elements as rows of that width. */
+    public Tensor asRows(long width) {
+        return rank() == 2 && shape[1] == width ? this : view(size / width, width);
+    }
+
     /** The first {@code count} rows from row {@code first} on, along the first axis. */
     public Tensor rows(long first, long count) {
         if (first < 0 || count < 0 || first + count > shape[0]) {

@@ -2,6 +2,7 @@ package org.calm4j.engine.train;
 
 import java.util.List;
 import org.calm4j.engine.model.CausalLm;
+import org.calm4j.engine.model.Gradients;
 import org.calm4j.engine.model.Lora;
 import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.op.Backend;
@@ -15,7 +16,7 @@ final class Trained implements AutoCloseable {
     private final Block gradient;
     private final Block firstMoment;
     private final Block secondMoment;
-    private final CausalLm.Gradients gradients;
+    private final Gradients gradients;
     private final List<Tensor> tensors;
     private final List<Tensor> gradientTensors;
     private final List<Tensor> firstMoments;
@@ -29,14 +30,14 @@ final class Trained implements AutoCloseable {
             gradient = d.block();
             firstMoment = new Parameters(backend, model.config()).block();
             secondMoment = new Parameters(backend, model.config()).block();
-            gradients = new CausalLm.Gradients(d, null);
+            gradients = new Gradients(d, null);
         } else {
             Lora d = model.lora().zeros();
             weights = model.lora().block();
             gradient = d.block();
             firstMoment = model.lora().zeros().block();
             secondMoment = model.lora().zeros().block();
-            gradients = new CausalLm.Gradients(null, d);
+            gradients = new Gradients(null, d);
         }
         tensors = List.copyOf(weights.tensors());
         gradientTensors = List.copyOf(gradient.tensors());
@@ -45,7 +46,7 @@ final class Trained implements AutoCloseable {
         backend.trains(weights);
     }
 
-    CausalLm.Gradients gradients() {
+    Gradients gradients() {
         return gradients;
     }
 

@@ -30,7 +30,7 @@ final class CausalLmTest {
                 model,
                 model.parameters().block(),
                 gradient.block(),
-                new CausalLm.Gradients(gradient, null),
+                new Gradients(gradient, null),
                 Activations.Purpose.TRAINING,
                 null);
     }
@@ -45,8 +45,8 @@ final class CausalLmTest {
         CausalLm model = TinyModel.random(backend, kind);
         Parameters kept = new Parameters(backend, model.config());
         Parameters computedAnew = new Parameters(backend, model.config());
-        backward(model, new CausalLm.Gradients(kept, null), Activations.Purpose.TRAINING, null, false);
-        backward(model, new CausalLm.Gradients(computedAnew, null), Activations.Purpose.CHECKPOINTING, null, false);
+        backward(model, new Gradients(kept, null), Activations.Purpose.TRAINING, null, false);
+        backward(model, new Gradients(computedAnew, null), Activations.Purpose.CHECKPOINTING, null, false);
         Iterator<Tensor> other = computedAnew.block().tensors().iterator();
         for (Tensor tensor : kept.block().tensors()) {
             assertThat(read(tensor)).as(tensor.name()).isEqualTo(read(other.next()));
@@ -62,7 +62,7 @@ final class CausalLmTest {
                 model,
                 model.lora().block(),
                 gradient.block(),
-                new CausalLm.Gradients(null, gradient),
+                new Gradients(null, gradient),
                 Activations.Purpose.CHECKPOINTING,
                 77L);
     }
@@ -77,7 +77,7 @@ final class CausalLmTest {
                 model,
                 model.parameters().block(),
                 gradient.block(),
-                new CausalLm.Gradients(gradient, null),
+                new Gradients(gradient, null),
                 Activations.Purpose.TRAINING,
                 5L);
     }
@@ -89,7 +89,7 @@ final class CausalLmTest {
         CausalLm model = TinyModel.withLora(backend, kind, 0);
         Parameters gradient = new Parameters(backend, model.config());
         Lora adapter = model.lora().zeros();
-        CausalLm.Gradients gradients = new CausalLm.Gradients(gradient, adapter);
+        Gradients gradients = new Gradients(gradient, adapter);
         backward(model, gradients, Activations.Purpose.TRAINING, null, false);
         List<Tensor> tensors = Stream.of(gradient.block(), adapter.block())
                 .flatMap(block -> block.tensors().stream())
@@ -126,7 +126,7 @@ final class CausalLmTest {
             CausalLm model,
             Block weights,
             Block gradient,
-            CausalLm.Gradients gradients,
+            Gradients gradients,
             Activations.Purpose purpose,
             Long dropout) {
         for (Tensor tensor : gradient.tensors()) {
@@ -156,7 +156,7 @@ final class CausalLmTest {
     }
 
     private static void backward(
-            CausalLm model, CausalLm.Gradients gradients, Activations.Purpose purpose, Long dropout, boolean add) {
+            CausalLm model, Gradients gradients, Activations.Purpose purpose, Long dropout, boolean add) {
         PackedBatch batch = TinyModel.batch();
         try (Activations activations = TinyModel.activations(model, purpose)) {
             model.forward(activations, batch, dropout);

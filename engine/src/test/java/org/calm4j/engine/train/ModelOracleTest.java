@@ -16,7 +16,7 @@ import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.loss.PreferenceLoss;
 import org.calm4j.engine.model.Activations;
-import org.calm4j.engine.model.CausalLm;
+import org.calm4j.engine.model.Gradients;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.model.OracleModel;
 import org.calm4j.engine.model.PackedBatch;
@@ -149,8 +149,7 @@ final class ModelOracleTest {
             double[] coefficient =
                     coefficients.stream().mapToDouble(Double::doubleValue).toArray();
             folder.model().forward(activations, batch, null);
-            folder.model()
-                    .backward(new CausalLm.Gradients(gradient, null), activations, batch, coefficient, null, false);
+            folder.model().backward(new Gradients(gradient, null), activations, batch, coefficient, null, false);
             double[] logProbs = new double[coefficient.length];
             activations.readLogProbs(logProbs);
             double loss = 0;

@@ -1,0 +1,27 @@
+package org.calm4j.engine.model;
+
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.tensor.Tensor;
+
+/** Where gradients go: to all parameters, to the adapter alone, or nowhere. Either may be null. */
+public record Gradients(Parameters parameters, Lora lora) {
+    /** The gradient of a weight of the model or its adapter; null where it is frozen, or the weight itself is null. */
+    Tensor of(Tensor weight) {
+        if (weight == null) {
+            return null;
+        }
+        Tensor gradient = parameters == null ? null : parameters.get(weight.name());
+        return gradient != null || lora == null ? gradient : lora.block().get(weight.name());
+    }
+
+    /** Clears the gradients of norms, biases and embeddings, which are only ever added to; those that products give are set. */
+    void clearSums(Backend backend) {
+        if (parameters != null) {
+            parameters.tensors().stream().filter(d -> !isProduct(d)).forEach(backend::zero);
+        }
+    }
+
+    private boolean isProduct(Tensor d) {
+        return d == parameters.head() || d.rank() == 2 && d != parameters.embedding() && d != parameters.positions();
+    }
+}

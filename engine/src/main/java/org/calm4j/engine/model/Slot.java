@@ -1,0 +1,20 @@
+package org.calm4j.engine.model;
+
+import org.calm4j.engine.tensor.DType;
+
+/**
+ * The declaration of a tensor that a pass needs.
+ *
+ * @param shape for the batch at hand, or for the largest one
+ */
+record Slot(String name, Lifetime lifetime, DType type, long... shape) {
+    /** How long its values last; what need not last shares its memory. */
+    enum Lifetime {
+        /** From the forward pass to the layer's backward pass. */
+        KEPT,
+        /** The same, but with gradient checkpointing the backward pass computes it anew. */
+        RECOMPUTED,
+        /** Until the next layer, or the next pass. */
+        SCRATCH
+    }
+}

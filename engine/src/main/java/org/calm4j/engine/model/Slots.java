@@ -1,0 +1,125 @@
+package org.calm4j.engine.model;
+
+import java.util.function.Function;
+import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Tensor;
+
+/**
+ * Tensors of a pass, each declared once, as a field of a subclass: name, shape and lifetime. The memory's plan, what shares it, and the
+ * views of a batch's size all come from making the subclass with another {@link Layout}.
+ */
+abstract class Slots {
+    /**
+     * @param type of all but indices
+     * @param size of the batch at hand, or of the largest one
+     * @param place gives a slot its tensor; the name that it sees is the same where memory is shared
+     */
+    record Layout(
+            ModelConfig config,
+            DType type,
+            Activations.Purpose purpose,
+            Activations.Capacity size,
+            Function<Slot, Tensor> place) {
+
+        /** The layer whose memory a layer's slot is in. */
+        private int owner(Slot.Lifetime lifetime, int layer) {
+            return switch (lifetime) {
+                case KEPT -> purpose == Activations.Purpose.INFERENCE ? 0 : layer;
+                case RECOMPUTED -> purpose == Activations.Purpose.TRAINING ? layer : 0;
+                case SCRATCH -> 0;
+            };
+        }
+    }
+
+    // Sizes by the letters of Tensor.
+    final int c;
+    final int h;
+    final int g;
+    final int d;
+    final int f;
+    /** The largest rank; 0 without an adapter. */
+    final int r;
+
+    final boolean layerNorm;
+    final boolean headNorms;
+    final boolean gated;
+    /** Queries, keys and values come of one product. */
+    final boolean fusedProduct;
+
+    final boolean rotary;
+
+    private final Layout layout;
+    private final int layer;
+
+    /** @param layer 0 for what belongs to no layer */
+    Slots(Layout layout, int layer) {
+        this.layout = layout;
+        this.layer = layer;
+        ModelConfig config = layout.config();
+        c = config.hiddenSize();
+        h = config.heads();
+        g = config.keyValueHeads();
+        d = config.headDim();
+        f = config.intermediateSize();
+        r = layout.size().loraRank();
+        layerNorm = config.family().layerNorm();
+        headNorms = config.headNorms();
+        gated = config.family().projections().contains(Projection.GATE);
+        fusedProduct = config.family().projections().contains(Projection.QKV);
+        rotary = config.rope() != null;
+    }
+
+    /** (T, columns…). */
+    final Tensor kept(String name, long... columns) {
+        return tensor(name, Slot.Lifetime.KEPT, layout.type(), layout.size().rows(), columns);
+    }
+
+    /** (T, columns…). */
+    final Tensor recomputed(String name, long... columns) {
+        return tensor(
+                name, Slot.Lifetime.RECOMPUTED, layout.type(), layout.size().rows(), columns);
+    }
+
+    /** (T, columns…). */
+    final Tensor scratch(String name, long... columns) {
+        return tensor(name, Slot.Lifetime.SCRATCH, layout.type(), layout.size().rows(), columns);
+    }
+
+    /** (N, columns…), scratch. */
+    final Tensor scored(String name, long... columns) {
+        return tensor(name, Slot.Lifetime.SCRATCH, layout.type(), layout.size().scored(), columns);
+    }
+
+    /** (T) I32, scratch. */
+    final Tensor rowIndices(String name) {
+        return tensor(name, Slot.Lifetime.SCRATCH, DType.I32, layout.size().rows());
+    }
+
+    /** (N) I32, scratch. */
+    final Tensor scoredIndices(String name) {
+        return tensor(name, Slot.Lifetime.SCRATCH, DType.I32, layout.size().scored());
+    }
+
+    /** (rows, columns), scratch. */
+    final Tensor table(String name, long rows, long columns) {
+        return tensor(name, Slot.Lifetime.SCRATCH, layout.type(), rows, columns);
+    }
+
+    private Tensor tensor(String name, Slot.Lifetime lifetime, DType type, long rows, long... columns) {
+        long[] shape = new long[1 + columns.length];
+        shape[0] = rows;
+        System.arraycopy(columns, 0, shape, 1, columns.length);
+        return layout.place().apply(new Slot(name + "." + layout.owner(lifetime, layer), lifetime, type, shape));
+    }
+
+    /** The beginning of a slot's memory as (T,width). */
+    final Tensor narrowed(Tensor slot, long width) {
+        return new Tensor(
+                slot.name(),
+                slot.buffer(),
+                slot.offset(),
+                slot.type(),
+                layout.size().rows(),
+                width);
+    }
+}

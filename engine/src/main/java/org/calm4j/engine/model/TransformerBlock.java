@@ -1,0 +1,133 @@
+package org.calm4j.engine.model;
+
+import java.util.EnumMap;
+import java.util.Map;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.Segments;
+import org.calm4j.engine.tensor.Tensor;
+
+/**
+ * A layer of the transformer (Vaswani et al. 2017), normed before each part: {@code middle = x + attention(norm1(x))},
+ * {@code out = middle + feedForward(norm2(middle))}. A norm begins with the residual join before it: what a part adds to the stream is
+ * written apart, and the next norm joins it to the stream.
+ */
+final class TransformerBlock {
+    private final int layer;
+    private final Backend backend;
+    private final Norm norm1;
+    private final QueriesKeysValues queriesKeysValues;
+    /** Of each head, as in Qwen3; null without. */
+    private final Norm queryNorm;
+
+    private final Norm keyNorm;
+    private final boolean rotary;
+    private final double scale;
+    private final int window;
+    private final AdaptedLinear o;
+
+    private final Norm norm2;
+    /** Null for GELU in the place of SwiGLU. */
+    private final AdaptedLinear gate;
+
+    private final AdaptedLinear up;
+    private final AdaptedLinear down;
+
+    /** @param lora null without an adapter */
+    TransformerBlock(ModelConfig config, Parameters parameters, Lora lora, int layer) {
+        this.layer = layer;
+        backend = parameters.backend();
+        Parameters.Layer w = parameters.layer(layer);
+        norm1 = Norm.of(backend, w.norm1(), config.normEpsilon());
+        norm2 = Norm.of(backend, w.norm2(), config.normEpsilon());
+        queryNorm = Norm.of(backend, w.queryNorm(), config.normEpsilon());
+        keyNorm = Norm.of(backend, w.keyNorm(), config.normEpsilon());
+        rotary = config.rope() != null;
+        scale = config.attentionScales().get(layer);
+        window = config.windows().get(layer);
+        Map<Projection, AdaptedLinear> linears = new EnumMap<>(Projection.class);
+        for (Projection p : config.family().projections()) {
+            linears.put(p, new AdaptedLinear(config, parameters, lora, layer, p));
+        }
+        AdaptedLinear fused = linears.get(Projection.QKV);
+        queriesKeysValues = fused != null
+                ? new QueriesKeysValues.Fused(backend, fused)
+                : new QueriesKeysValues.Apart(
+                        linears.get(Projection.Q), linears.get(Projection.K), linears.get(Projection.V));
+        o = linears.get(Projection.O);
+        gate = linears.get(Projection.GATE);
+        up = linears.get(Projection.UP);
+        down = linears.get(Projection.DOWN);
+    }
+
+    /**
+     * Reads the layer's input, sets the layer's activations and out.
+     *
+     * @param residual what is still to be added to the input; null where that is the residual stream already
+     * @param out what is to be added to middle; null where only what the backward pass reads is wanted
+     */
+    void forward(Pass pass, Tensor residual, Tensor out) {
+        BatchActivations a = pass.batch();
+        LayerActivations x = pass.layer(layer);
+        norm1.forward(x.norm1, x.mean1, x.rstd1, x.input, residual);
+        queriesKeysValues.forward(pass, x);
+        if (queryNorm != null) {
+            queryNorm.forward(x.q, null, x.rstdQ, x.rawQ, null);
+            keyNorm.forward(x.k, null, x.rstdK, x.rawK, null);
+        }
+        if (rotary) {
+            backend.ropeForward(x.q, a.cosine, a.sine, a.positions);
+            backend.ropeForward(x.k, a.cosine, a.sine, a.positions);
+        }
+        Tensor keys = pass.keys(layer, x.k);
+        Tensor values = pass.values(layer, x.v);
+        backend.attentionForward(x.attention, x.lse, x.q, keys, values, pass.segments(), scale, window);
+        o.forward(pass, x.middle, x.attention);
+
+        norm2.forward(x.norm2, x.mean2, x.rstd2, x.middle, x.input);
+        up.forward(pass, x.up, x.norm2);
+        if (gate != null) {
+            gate.forward(pass, x.gate, x.norm2);
+            backend.swiGluForward(x.activated, x.gate, x.up);
+        } else {
+            backend.geluForward(x.activated, x.up);
+        }
+        down.forward(pass, out, x.activated);
+    }
+
+    /**
+     * The mirror of {@link #forward}, from its last line to its first. What reads the stream beside a part gets its gradient unchanged, so
+     * d.residual, that of out when this starts and that of the input when it ends, is only added to.
+     */
+    void backward(Pass pass) {
+        BatchActivations a = pass.batch();
+        LayerActivations x = pass.layer(layer);
+        ActivationGradients d = pass.d();
+        // down.forward(pass, out, x.activated)
+        down.backward(pass, d.activated, d.residual, x.activated, false);
+        if (gate != null) {
+            backend.swiGluBackward(d.gate, d.up, d.activated, x.gate, x.up);
+            gate.backward(pass, d.hidden, d.gate, x.norm2, false);
+        } else {
+            backend.geluBackward(d.up, d.activated, x.up);
+        }
+        up.backward(pass, d.hidden, d.up, x.norm2, gate != null);
+        norm2.backward(pass, d.residual, d.hidden, x.middle, x.mean2, x.rstd2);
+
+        o.backward(pass, d.attention, d.residual, x.attention, false);
+        Segments segments = pass.segments();
+        backend.attentionBackward(
+                d.q, d.k, d.v, d.attention, x.attention, x.lse, x.q, x.k, x.v, segments, scale, window);
+        if (rotary) {
+            backend.ropeBackward(d.q, a.cosine, a.sine, a.positions);
+            backend.ropeBackward(d.k, a.cosine, a.sine, a.positions);
+        }
+        if (queryNorm != null) {
+            backend.zero(d.rawQ);
+            backend.zero(d.rawK);
+            queryNorm.backward(pass, d.rawQ, d.q, x.rawQ, null, x.rstdQ);
+            keyNorm.backward(pass, d.rawK, d.k, x.rawK, null, x.rstdK);
+        }
+        queriesKeysValues.backward(pass, x);
+        norm1.backward(pass, d.residual, d.hidden, x.input, x.mean1, x.rstd1);
+    }
+}
