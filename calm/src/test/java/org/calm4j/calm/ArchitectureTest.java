@@ -1,74 +1,83 @@
 package org.calm4j.calm;
 
 import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
+import static org.assertj.core.api.Assertions.assertThat;
 
+import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.library.Architectures.LayeredArchitecture;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 /** The arrows of ARCHITECTURE.md. */
 final class ArchitectureTest {
+    /** Each room and the rooms it may use, from the top down. */
+    private static final String ARROWS = """
+            cli: experiment tool stage pair vote option run report world metric importer prompt translate hub bench
+            bench: world
+            experiment: stage pair vote option run report world metric extract prompt translate data
+            tool: stage run importer extract convert data
+            stage: tool option run importer metric retrieve extract prompt translate data
+            pair: vote option extract prompt translate data
+            vote: stage option metric extract data
+            option: translate
+            report: metric data
+            world: prompt data
+            metric: experiment stage data
+            importer: data
+            translate: extract data
+            extract: data
+            prompt: data
+            convert:
+            retrieve:
+            hub:
+            run:
+            data:
+            """;
+
+    private static final String ROOM = "org.calm4j.calm.";
+
+    private final Map<String, List<String>> arrows = arrows();
     private final JavaClasses classes = new ClassFileImporter()
             .withImportOption(new ImportOption.DoNotIncludeTests())
             .importPackages("org.calm4j.calm");
 
+    private static Map<String, List<String>> arrows() {
+        Map<String, List<String>> arrows = new LinkedHashMap<>();
+        for (String line : ARROWS.lines().toList()) {
+            List<String> names = Arrays.asList(line.replace(":", "").split(" "));
+            arrows.put(names.getFirst(), names.subList(1, names.size()));
+        }
+        return arrows;
+    }
+
+    @Test
+    void everyPackageIsARoom() {
+        assertThat(classes.stream()
+                        .map(JavaClass::getPackageName)
+                        .map(name -> name.substring(ROOM.length()))
+                        .collect(Collectors.toSet()))
+                .isEqualTo(arrows.keySet());
+    }
+
     @Test
     void arrowsGoDown() {
-        layeredArchitecture()
-                .consideringOnlyDependenciesInLayers()
-                .layer("cli")
-                .definedBy("..calm.cli..")
-                .layer("stage")
-                .definedBy("..calm.stage..")
-                .layer("report")
-                .definedBy("..calm.report..")
-                .layer("world")
-                .definedBy("..calm.world..")
-                .layer("metric")
-                .definedBy("..calm.metric..")
-                .layer("extract")
-                .definedBy("..calm.extract..")
-                .layer("layout")
-                .definedBy("..calm.layout..")
-                .layer("translate")
-                .definedBy("..calm.translate..")
-                .layer("retrieve")
-                .definedBy("..calm.retrieve..")
-                .layer("prompt")
-                .definedBy("..calm.prompt..")
-                .layer("convert")
-                .definedBy("..calm.convert..")
-                .layer("hub")
-                .definedBy("..calm.hub..")
-                .layer("data")
-                .definedBy("..calm.data..")
-                .whereLayer("cli")
-                .mayNotBeAccessedByAnyLayer()
-                .whereLayer("stage")
-                .mayOnlyBeAccessedByLayers("cli")
-                .whereLayer("report")
-                .mayOnlyBeAccessedByLayers("stage")
-                .whereLayer("world")
-                .mayOnlyBeAccessedByLayers("stage", "cli")
-                .whereLayer("metric")
-                .mayOnlyBeAccessedByLayers("report", "stage", "cli")
-                .whereLayer("retrieve")
-                .mayOnlyBeAccessedByLayers("stage")
-                .whereLayer("extract")
-                .mayOnlyBeAccessedByLayers("stage")
-                .whereLayer("layout")
-                .mayOnlyBeAccessedByLayers("stage", "cli")
-                .whereLayer("translate")
-                .mayOnlyBeAccessedByLayers("stage", "cli")
-                .whereLayer("prompt")
-                .mayOnlyBeAccessedByLayers("world", "stage", "cli")
-                .whereLayer("convert")
-                .mayOnlyBeAccessedByLayers("stage")
-                .whereLayer("hub")
-                .mayOnlyBeAccessedByLayers("cli")
-                .whereLayer("hub")
-                .mayNotAccessAnyLayer()
-                .check(classes);
+        LayeredArchitecture rooms = layeredArchitecture().consideringOnlyDependenciesInLayers();
+        for (String room : arrows.keySet()) {
+            rooms = rooms.layer(room).definedBy(ROOM + room);
+        }
+        for (Map.Entry<String, List<String>> room : arrows.entrySet()) {
+            rooms = room.getValue().isEmpty()
+                    ? rooms.whereLayer(room.getKey()).mayNotAccessAnyLayer()
+                    : rooms.whereLayer(room.getKey())
+                            .mayOnlyAccessLayers(room.getValue().toArray(String[]::new));
+        }
+        rooms.check(classes);
     }
 }

@@ -6,7 +6,7 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.regex.Pattern;
-import org.calm4j.calm.stage.ChatStage;
+import org.calm4j.calm.tool.ChatStage;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.generate.Completion;

@@ -5,7 +5,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import org.calm4j.calm.stage.ConvertStage;
+import org.calm4j.calm.tool.ConvertStage;
 import org.calm4j.engine.io.Shards;
 import org.calm4j.engine.tensor.DType;
 import picocli.CommandLine.Command;

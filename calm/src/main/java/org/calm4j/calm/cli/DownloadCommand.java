@@ -8,7 +8,7 @@ import org.calm4j.calm.hub.Globs;
 import org.calm4j.calm.hub.HubSettings;
 import org.calm4j.calm.hub.RepoId;
 import org.calm4j.calm.hub.Snapshot;
-import org.calm4j.calm.stage.Progress;
+import org.calm4j.calm.run.Progress;
 import org.calm4j.engine.CalmException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;

@@ -1,7 +1,7 @@
 package org.calm4j.calm.cli;
 
 import java.nio.file.Path;
-import org.calm4j.calm.stage.PreferenceOptions;
+import org.calm4j.calm.option.PreferenceOptions;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;

@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import org.calm4j.calm.stage.GenerateStage;
+import org.calm4j.calm.tool.GenerateStage;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Backend;

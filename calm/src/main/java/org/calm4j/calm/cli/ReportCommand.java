@@ -2,8 +2,8 @@ package org.calm4j.calm.cli;
 
 import java.nio.file.Path;
 import java.util.List;
-import org.calm4j.calm.stage.ExperimentResult;
-import org.calm4j.calm.stage.SeedSeries;
+import org.calm4j.calm.experiment.ExperimentResult;
+import org.calm4j.calm.experiment.SeedSeries;
 import org.calm4j.engine.CalmException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;

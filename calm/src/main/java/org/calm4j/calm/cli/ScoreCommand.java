@@ -2,7 +2,7 @@ package org.calm4j.calm.cli;
 
 import java.nio.file.Path;
 import java.util.Map;
-import org.calm4j.calm.stage.ScoreStage;
+import org.calm4j.calm.tool.ScoreStage;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Backend;
 import picocli.CommandLine.Command;

@@ -1,7 +1,7 @@
 package org.calm4j.calm.cli;
 
 import java.nio.file.Path;
-import org.calm4j.calm.stage.TrainingOptions;
+import org.calm4j.calm.option.TrainingOptions;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;

@@ -2,7 +2,7 @@ package org.calm4j.calm.cli;
 
 import java.nio.file.Path;
 import java.util.Map;
-import org.calm4j.calm.stage.TokenizeStage;
+import org.calm4j.calm.tool.TokenizeStage;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 

@@ -3,7 +3,7 @@ package org.calm4j.calm.cli;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import org.calm4j.calm.stage.TokenizerStage;
+import org.calm4j.calm.tool.TokenizerStage;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 

@@ -18,10 +18,17 @@ import org.calm4j.calm.data.Prompt;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Questions;
 import org.calm4j.calm.data.Samples;
+import org.calm4j.calm.importer.PredictionFiles;
 import org.calm4j.calm.metric.Comparison;
 import org.calm4j.calm.metric.Evaluation;
 import org.calm4j.calm.metric.RankC;
+import org.calm4j.calm.metric.ResponsePatterns;
+import org.calm4j.calm.option.EvaluateOptions;
 import org.calm4j.calm.prompt.PromptTemplates;
+import org.calm4j.calm.run.Fingerprint;
+import org.calm4j.calm.run.PartialLines;
+import org.calm4j.calm.run.Progress;
+import org.calm4j.calm.translate.AnswerLanguage;
 import org.calm4j.calm.translate.Languages;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
@@ -200,7 +207,7 @@ public record EvaluateStage(Path output, long seed) {
     }
 
     /** The most frequent answer, the first of equally frequent ones; confidence is its share of all responses. */
-    static Prediction prediction(Samples line) {
+    public static Prediction prediction(Samples line) {
         Map<String, Integer> counts = new LinkedHashMap<>();
         line.responses().stream()
                 .filter(response -> response.answer() != null)

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.calm4j.calm.run.Progress;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
@@ -12,13 +13,13 @@ import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.model.Scorer;
 
 /** Statements in, for each language exp of the mean negative log-likelihood of their completions' tokens out. */
-record PerplexityStage(Path statements, Path output) {
+public record PerplexityStage(Path statements, Path output) {
     private record Statement(String language, String prompt, String completion) {}
 
     /** @param n statements */
     record Perplexity(int n, double perplexity) {}
 
-    void run(ModelFolder model, Progress progress) {
+    public void run(ModelFolder model, Progress progress) {
         List<Statement> lines = Jsonl.read(statements, Statement.class, (line, where) -> {
             if (line.language() == null || line.prompt() == null || line.completion() == null) {
                 throw CalmException.badInput(where, "a statement needs language, prompt and completion");

@@ -1,5 +1,6 @@
 package org.calm4j.calm.stage;
 
+import org.calm4j.calm.option.PreferenceOptions;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.Lora;

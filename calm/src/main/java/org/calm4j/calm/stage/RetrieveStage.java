@@ -13,6 +13,8 @@ import org.calm4j.calm.data.Question;
 import org.calm4j.calm.retrieve.Passage;
 import org.calm4j.calm.retrieve.PassageIndex;
 import org.calm4j.calm.retrieve.TextVectors;
+import org.calm4j.calm.run.Fingerprint;
+import org.calm4j.calm.run.Progress;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.model.Embedder;

@@ -14,6 +14,10 @@ import org.calm4j.calm.data.Questions;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.extract.AnswerExtractor;
 import org.calm4j.calm.prompt.PromptTemplates;
+import org.calm4j.calm.run.Fingerprint;
+import org.calm4j.calm.run.PartialLines;
+import org.calm4j.calm.run.Progress;
+import org.calm4j.calm.tool.GenerateStage;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.generate.Completion;
 import org.calm4j.engine.generate.Generator;
@@ -35,7 +39,7 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
     }
 
     /** The questions of all files; an id stands once in each language. */
-    static Questions read(List<Path> files) {
+    public static Questions read(List<Path> files) {
         List<Question> all = new ArrayList<>();
         List<String> places = new ArrayList<>();
         Set<List<String>> seen = new HashSet<>();
@@ -56,7 +60,7 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
         return new Questions(all, places);
     }
 
-    static void check(Question question, String where) {
+    public static void check(Question question, String where) {
         if (question.id() == null
                 || question.language() == null
                 || question.question() == null

@@ -16,7 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import org.calm4j.calm.stage.ModelOnDisk;
+import org.calm4j.calm.experiment.ModelOnDisk;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.text.Tokenizer;
 import org.junit.jupiter.api.BeforeEach;

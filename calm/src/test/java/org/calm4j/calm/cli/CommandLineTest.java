@@ -19,7 +19,7 @@ import java.util.Map;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.calm4j.calm.data.Vote;
-import org.calm4j.calm.stage.ModelOnDisk;
+import org.calm4j.calm.experiment.ModelOnDisk;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.kernels.CudaProbe;

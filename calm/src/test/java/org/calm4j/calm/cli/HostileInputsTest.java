@@ -13,7 +13,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
-import org.calm4j.calm.stage.ModelOnDisk;
+import org.calm4j.calm.experiment.ModelOnDisk;
 import org.calm4j.engine.fuzz.Fuzz;
 import org.calm4j.engine.fuzz.Mutator.Kind;
 import org.calm4j.engine.io.Json;

@@ -16,7 +16,7 @@ import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
-import org.calm4j.calm.stage.WorldOnDisk;
+import org.calm4j.calm.experiment.WorldOnDisk;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 import org.junit.jupiter.api.Test;

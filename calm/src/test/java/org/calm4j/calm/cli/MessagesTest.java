@@ -11,7 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.calm4j.calm.stage.ModelOnDisk;
+import org.calm4j.calm.experiment.ModelOnDisk;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.text.Tokenizer;
 import org.junit.jupiter.api.BeforeEach;

@@ -14,7 +14,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import org.calm4j.calm.stage.ModelOnDisk;
+import org.calm4j.calm.experiment.ModelOnDisk;
 import org.calm4j.engine.io.Json;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;

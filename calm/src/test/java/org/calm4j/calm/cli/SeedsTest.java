@@ -14,7 +14,7 @@ import java.util.List;
 import java.util.Map;
 import org.calm4j.calm.data.Pair;
 import org.calm4j.calm.data.Samples;
-import org.calm4j.calm.stage.WorldOnDisk;
+import org.calm4j.calm.experiment.WorldOnDisk;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 import org.junit.jupiter.api.Test;

@@ -9,7 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import org.calm4j.calm.stage.TokenizeStage;
+import org.calm4j.calm.tool.TokenizeStage;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.text.BpeTrainer;

@@ -1,0 +1,136 @@
+package org.calm4j.calm.experiment;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonValue;
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonMappingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.calm4j.calm.option.PairOptions;
+import org.calm4j.calm.option.PreferenceOptions;
+import org.calm4j.calm.option.TrainingOptions;
+import org.calm4j.calm.option.VoteOptions;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.JsonProblem;
+
+/**
+ * One way to align the model: what it does otherwise than the experiment says. Options are named as on the command line, with underscores.
+ *
+ * @param sample some of {@link ExperimentConfig.SampleOptions}
+ * @param vote some of {@link VoteOptions}
+ * @param pairs some of {@link PairOptions}
+ * @param dpo some of {@link PreferenceOptions}; of those that both have, sft takes them too
+ * @param train what is trained with
+ * @param rounds of sampling, voting and training, each from the model of the last
+ */
+@JsonInclude(JsonInclude.Include.NON_NULL)
+public record Arm(JsonNode sample, JsonNode vote, JsonNode pairs, JsonNode dpo, Train train, int rounds) {
+    private static final ObjectMapper STRICT = Json.mapper()
+            .copy()
+            .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+            .enable(DeserializationFeature.FAIL_ON_IGNORED_PROPERTIES);
+    static final Arm CALM = new Arm(null, null, null, null, Train.DPO, 1);
+
+    /** The command that trains. */
+    public enum Train {
+        DPO,
+        SFT;
+
+        @Override
+        @JsonValue
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
+
+    public Arm {
+        train = train == null ? Train.DPO : train;
+        rounds = rounds == 0 ? 1 : rounds;
+    }
+
+    /** The known ones, by name: {@code arms.yaml}. */
+    static Map<String, Arm> builtIn() {
+        try (InputStream in = Arm.class.getResourceAsStream("arms.yaml")) {
+            return new YAMLMapper().readValue(in, new TypeReference<LinkedHashMap<String, Arm>>() {});
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Only these languages vote. */
+    static Arm voting(List<String> languages) {
+        return new Arm(null, Json.mapper().valueToTree(Map.of("languages", languages)), null, null, Train.DPO, 1);
+    }
+
+    ExperimentConfig.SampleOptions sample(ExperimentConfig.SampleOptions base) {
+        return over(base, sample, ExperimentConfig.SampleOptions.class, "sample");
+    }
+
+    /** Whether its first round samples in a way of its own. */
+    boolean hasOwnSamples() {
+        return sample != null && !sample.isNull();
+    }
+
+    VoteOptions vote(VoteOptions base) {
+        return over(base, vote, VoteOptions.class, "vote");
+    }
+
+    PairOptions pairs(PairOptions base) {
+        return over(base, pairs, PairOptions.class, "pairs");
+    }
+
+    TrainingOptions training(PreferenceOptions base) {
+        PreferenceOptions options = over(base, dpo, PreferenceOptions.class, "dpo");
+        return train == Train.DPO ? options : Json.mapper().convertValue(options, TrainingOptions.class);
+    }
+
+    /** @throws CalmException wrong usage: options that are not known, or out of their range */
+    void check(
+            String name,
+            ExperimentConfig.SampleOptions sample,
+            VoteOptions vote,
+            PairOptions pairs,
+            PreferenceOptions dpo) {
+        TrainingOptions.check(rounds > 0, "rounds must be at least 1");
+        TrainingOptions.check(
+                name.matches("[\\w.-]+") && !name.startsWith("."),
+                "the arm '" + name + "' names files; letters, digits, . _ and - will do");
+        sample(sample);
+        vote(vote).check();
+        pairs(pairs).check();
+        training(dpo).check();
+    }
+
+    private static <T> T over(T base, JsonNode changes, Class<T> type, String section) {
+        if (changes == null || changes.isNull()) {
+            return Json.mapper().convertValue(base, type);
+        }
+        if (!(changes instanceof ObjectNode given)) {
+            throw CalmException.usage(section + ": expected a section with keys and values");
+        }
+        try {
+            return STRICT.treeToValue(
+                    Json.mapper().<ObjectNode>valueToTree(base).setAll(given), type);
+        } catch (JsonMappingException e) {
+            if (e.getCause() instanceof CalmException problem) {
+                throw CalmException.usage(section + ": " + problem.getMessage());
+            }
+            String key =
+                    e.getPath().isEmpty() ? "" : "." + e.getPath().getFirst().getFieldName();
+            throw CalmException.usage(section + key + ": " + JsonProblem.of(e).replaceFirst("^[\\w\\[\\]]+: ", ""));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

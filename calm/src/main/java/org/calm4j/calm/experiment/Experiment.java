@@ -1,0 +1,412 @@
+package org.calm4j.calm.experiment;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.calm4j.calm.data.Document;
+import org.calm4j.calm.data.Pair;
+import org.calm4j.calm.option.EvaluateOptions;
+import org.calm4j.calm.option.PairOptions;
+import org.calm4j.calm.option.PreferenceOptions;
+import org.calm4j.calm.option.TrainingOptions;
+import org.calm4j.calm.option.TranslatorOptions;
+import org.calm4j.calm.option.VoteOptions;
+import org.calm4j.calm.pair.PairCounts;
+import org.calm4j.calm.pair.PairsStage;
+import org.calm4j.calm.prompt.PromptTemplates;
+import org.calm4j.calm.run.Progress;
+import org.calm4j.calm.stage.EvaluateStage;
+import org.calm4j.calm.stage.PerplexityStage;
+import org.calm4j.calm.stage.RetrieveStage;
+import org.calm4j.calm.stage.SampleStage;
+import org.calm4j.calm.stage.TrainStage;
+import org.calm4j.calm.translate.Translator;
+import org.calm4j.calm.vote.SampleFiles;
+import org.calm4j.calm.vote.VoteStage;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.Jsonl;
+import org.calm4j.engine.io.OutputFolder;
+import org.calm4j.engine.model.ModelFolder;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.train.Checkpoint;
+
+/**
+ * The whole of CALM as a list of stages: measure, sample, vote, pair, train, measure again; and the same for every {@link Arm} that it is
+ * compared with, which shares those stages that do not differ. Every stage reads and writes files below the output folder, and what is
+ * done is not done again.
+ */
+public final class Experiment {
+    /** What became of all questions, beside the pairs. */
+    static final String PAIR_COUNTS = "pair-counts.json";
+
+    private static final int CHECKPOINTS = 10;
+    private static final int FEWEST_STEPS = 10;
+
+    private final ExperimentConfig config;
+    private final Backend backend;
+    private final Progress progress;
+    private final Set<String> said = new HashSet<>();
+    private final List<Stage> stages = new ArrayList<>();
+    /** What a stage does, to what it makes: arms that want the same have it once. */
+    private final Map<JsonNode, Path> made = new LinkedHashMap<>();
+
+    /** @param before stages that make what the experiment starts from, such as pretraining */
+    Experiment(ExperimentConfig config, Backend backend, Progress progress, List<Stage> before) {
+        this.config = config;
+        this.backend = backend;
+        this.progress = progress;
+        stages.addAll(before);
+        evaluate("before", config.model());
+        Path aligned = arm("", Arm.CALM);
+        evaluate("after", aligned);
+        config.arms().forEach((name, arm) -> evaluate(name, arm(name, arm)));
+        perplexity("before", config.model());
+        perplexity("after", aligned);
+    }
+
+    public Experiment(ExperimentConfig config, Backend backend, Progress progress) {
+        this(config, backend, progress, List.of());
+    }
+
+    private Path file(String name) {
+        return config.output().resolve(name);
+    }
+
+    /** Runs what is not done; returns what the report shows. */
+    public ExperimentResult run() {
+        check();
+        try (OutputFolder output = OutputFolder.open(config.output(), progress::say)) {
+            StageLedger ledger = ledger(output, backend.describe());
+            check(ledger.plan(stages), output);
+            ledger.run(stages);
+            return new ExperimentResult(config, ledger.seconds(), ledger.devices()).write(false);
+        }
+    }
+
+    /** What would run, and why. */
+    public List<StageLedger.Planned> plan() {
+        return ledger(OutputFolder.look(config.output()), "").plan(stages);
+    }
+
+    /**
+     * Looks whether all can run, without any change.
+     *
+     * @throws CalmException bad input: something to start from is missing, or something else is in the place of an output
+     */
+    public void check() {
+        OutputFolder output = OutputFolder.look(config.output());
+        check(ledger(output, "").plan(stages), output);
+    }
+
+    private void check(List<StageLedger.Planned> plan, OutputFolder output) {
+        config.checkInputs(stages.stream().map(Stage::output).toList());
+        for (StageLedger.Planned stage : plan) {
+            if (stage.missing() != null) {
+                throw CalmException.badInput(stage.missing(), "is missing; stage " + stage.name() + " needs it");
+            }
+            if (stage.inTheWay() != null) {
+                throw CalmException.badInput(
+                        stage.inTheWay(),
+                        OutputFolder.inTheWay(stage.inTheWay()) + ", and stage " + stage.name()
+                                + " would write there; move it away, or choose another output");
+            }
+        }
+        output.refuseForeign(ExperimentResult.files(config.output()));
+    }
+
+    private StageLedger ledger(OutputFolder output, String device) {
+        StageLedger ledger = new StageLedger(config.output(), output, progress, device);
+        ledger.adopt(stages, ExperimentResult.files(config.output()));
+        return ledger;
+    }
+
+    /** @param output a new name for what is made, unless another stage makes the same */
+    private Path stage(String name, String kind, Object settings, List<Path> inputs, String output, Stage.Work work) {
+        return stage(name, kind, settings, inputs, output, List.of(), work);
+    }
+
+    /** @param besides what is written beside the output */
+    private Path stage(
+            String name,
+            String kind,
+            Object settings,
+            List<Path> inputs,
+            String output,
+            List<Path> besides,
+            Stage.Work work) {
+        JsonNode what = Json.mapper().valueToTree(List.of(kind, settings, inputs));
+        Path same = made.get(what);
+        if (same != null) {
+            return same;
+        }
+        Path file = file(output);
+        made.put(what, file);
+        add(new Stage(name, settings, inputs, file, besides, work));
+        return file;
+    }
+
+    private void add(Stage stage) {
+        for (Stage other : stages) {
+            if (other.name().equals(stage.name()) || other.output().equals(stage.output())) {
+                throw CalmException.usage("two stages are called " + stage.name() + " or make " + stage.output()
+                        + "; give an arm another name");
+            }
+        }
+        stages.add(stage);
+    }
+
+    /** Adds an arm's stages; returns the model that they make. The nameless one is CALM itself. */
+    private Path arm(String name, Arm arm) {
+        Path model = config.model();
+        for (int round = 1; round <= arm.rounds(); round++) {
+            String turn = arm.rounds() == 1 || round == arm.rounds() ? name : name + "-" + round;
+            String prefix = turn.isEmpty() ? "" : turn + "-";
+            boolean given = !config.samples().isEmpty() && round == 1 && !arm.hasOwnSamples();
+            Path samples = given
+                    ? givenSamples()
+                    : sample(prefix, model, arm.sample(config.sample()), config.seed() + round - 1);
+            Path votes = vote(prefix, samples, arm.vote(config.vote()));
+            Path pairs = pairs(prefix, model, samples, votes, arm.pairs(config.pairs()));
+            Path data = arm.train() == Arm.Train.SFT ? chosen(prefix, pairs) : pairs;
+            String folder = turn.isEmpty() ? "calm" : turn;
+            model = train(
+                    turn.isEmpty() ? "dpo" : turn,
+                    arm.train().toString(),
+                    model,
+                    data,
+                    arm.training(config.dpo()),
+                    folder);
+        }
+        return model;
+    }
+
+    /** Those that the experiment starts from, in one file. */
+    private Path givenSamples() {
+        Path output = file("samples.jsonl");
+        return stage(
+                "samples",
+                "samples",
+                "",
+                config.samples(),
+                "samples.jsonl",
+                resume -> Jsonl.write(output, SampleFiles.read(config.samples())));
+    }
+
+    private Path sample(String prefix, Path model, ExperimentConfig.SampleOptions options, long seed) {
+        Path output = file(prefix + "samples.jsonl");
+        return stage(
+                prefix + "sample",
+                "sample",
+                List.of(options, promptSettings(), seed),
+                inputs(config.questions(), model),
+                prefix + "samples.jsonl",
+                resume -> {
+                    try (ModelFolder folder = open(model)) {
+                        new SampleStage(config.questions(), prompts(), output, options.sampling(seed))
+                                .run(folder, resume, progress);
+                    }
+                });
+    }
+
+    private Path vote(String prefix, Path samples, VoteOptions options) {
+        Path output = file(prefix + "votes.jsonl");
+        return stage(
+                prefix + "vote", "vote", options, List.of(samples), prefix + "votes.jsonl", resume -> new VoteStage(
+                                List.of(samples), output, options)
+                        .run());
+    }
+
+    /** @param model that sampled, and translates where a model is asked to */
+    private Path pairs(String prefix, Path model, Path samples, Path votes, PairOptions options) {
+        List<Path> inputs = new ArrayList<>(List.of(samples, votes));
+        boolean byModel = options.translator == TranslatorOptions.Kind.MODEL;
+        if (byModel) {
+            inputs.addAll(models(model));
+        } else if (options.translator == TranslatorOptions.Kind.FILE) {
+            inputs.add(options.translations);
+        }
+        Path output = file(prefix + "pairs.jsonl");
+        return stage(
+                prefix + "pairs",
+                "pairs",
+                List.of(options, config.seed()),
+                inputs,
+                prefix + "pairs.jsonl",
+                List.of(file(prefix + PAIR_COUNTS)),
+                resume -> {
+                    options.keptIn(file(prefix + "translations.jsonl"));
+                    try (ModelFolder folder = byModel ? open(model) : null) {
+                        Translator translator = options.open(folder, System.getenv());
+                        PairCounts counts = new PairsStage(
+                                        List.of(samples), votes, prompts(), output, options, translator, config.seed())
+                                .run();
+                        Json.write(file(prefix + PAIR_COUNTS), counts);
+                        progress.say(prefix + "pairs: " + counts.pairs() + " " + counts.sources() + ", none for "
+                                + counts.skipped()
+                                + (counts.left().isEmpty() ? "" : ", " + counts.left())
+                                + (translator == null || translator.leftOut().isEmpty()
+                                        ? ""
+                                        : ", without a translation " + translator.leftOut()));
+                        if (counts.warning() != null) {
+                            progress.say(prefix + counts.warning());
+                        }
+                    }
+                });
+    }
+
+    /** The chosen responses as documents to learn. */
+    private Path chosen(String prefix, Path pairs) {
+        Path output = file(prefix + "documents.jsonl");
+        return stage(
+                prefix + "documents",
+                "documents",
+                "",
+                List.of(pairs),
+                prefix + "documents.jsonl",
+                resume -> Jsonl.write(
+                        output,
+                        Jsonl.read(pairs, Pair.class).stream().map(Document::of).toList()));
+    }
+
+    private Path train(String name, String command, Path model, Path data, TrainingOptions options, String folder) {
+        List<Path> inputs = new ArrayList<>(List.of(model, data));
+        if (options.replay != null) {
+            inputs.addAll(options.replay);
+        }
+        Path output = file(folder);
+        return stage(name, command, List.of(options, config.seed()), inputs, folder, resume -> {
+            options.resume = resume;
+            options.saveSteps = Math.max(FEWEST_STEPS, options.steps(ExperimentResult.lines(data)) / CHECKPOINTS);
+            boolean adapter = isAdapter(model);
+            if (adapter && options instanceof PreferenceOptions preference) {
+                // The reference of a round is the model that it starts from, as ScPO and iterative DPO have it.
+                preference.referenceAdapter = model;
+            }
+            new TrainStage(
+                            name,
+                            adapter ? config.model() : model,
+                            adapter ? model : null,
+                            null,
+                            data,
+                            output,
+                            options,
+                            config.seed())
+                    .run(backend, progress);
+            deleteCheckpoints(output);
+        });
+    }
+
+    // They are for a run that is stopped; the model is there now, and they may be large.
+    private void deleteCheckpoints(Path output) {
+        try (OutputFolder folder = OutputFolder.open(output, progress::say)) {
+            Checkpoint.all(output).forEach(folder::delete);
+        }
+    }
+
+    /** Both question sets; {@code eval-NAME} and {@code held-out-NAME}. */
+    private void evaluate(String name, Path model) {
+        evaluate("eval-" + name, config.evaluation(), model);
+        if (!config.heldOut().isEmpty()) {
+            evaluate("held-out-" + name, config.heldOut(), model);
+        }
+    }
+
+    private void evaluate(String name, List<Path> questions, Path model) {
+        List<Path> inputs = inputs(questions, model);
+        Path contexts = config.evaluate().passages() == null
+                ? null
+                : retrieve(questions.equals(config.heldOut()) ? "held-out-" : "", questions);
+        if (contexts != null) {
+            inputs.add(contexts);
+        }
+        add(new Stage(name, List.of(config.evaluate(), promptSettings(), config.seed()), inputs, file(name), resume -> {
+            try (ModelFolder folder = open(model)) {
+                new EvaluateStage(file(name), config.seed())
+                        .ofModel(folder, questions, prompts(), config.evaluate(), contexts, resume, progress);
+            }
+        }));
+    }
+
+    /** The starting model's vectors, if any: all models read the same passages. */
+    private Path retrieve(String prefix, List<Path> questions) {
+        EvaluateOptions options = config.evaluate();
+        List<Path> inputs = new ArrayList<>(questions);
+        inputs.add(options.passages());
+        if (options.dense()) {
+            inputs.add(config.model());
+        }
+        Path output = file(prefix + "passages.jsonl");
+        RetrieveStage retrieve =
+                new RetrieveStage(questions, options.passages(), file("passages-index"), output, options.topPassages());
+        return stage(
+                prefix + "retrieve",
+                "retrieve",
+                List.of(options.topPassages(), options.dense()),
+                inputs,
+                prefix + "passages.jsonl",
+                List.of(file("passages-index")),
+                resume -> {
+                    try (ModelFolder model = options.dense() ? open(config.model()) : null) {
+                        retrieve.run(model, progress);
+                    }
+                });
+    }
+
+    private PromptTemplates prompts() {
+        return PromptTemplates.choose(config.prompts(), config.model());
+    }
+
+    private boolean hasPromptFile() {
+        return config.prompts() != null && !PromptTemplates.isTask(config.prompts());
+    }
+
+    /** A file of prompts is an input; those that are built in are a setting. */
+    private Object promptSettings() {
+        return hasPromptFile() ? "" : PromptTemplates.choose(config.prompts(), null);
+    }
+
+    private List<Path> inputs(List<Path> files, Path model) {
+        List<Path> inputs = new ArrayList<>(files);
+        inputs.addAll(models(model));
+        if (hasPromptFile()) {
+            inputs.add(config.prompts());
+        }
+        return inputs;
+    }
+
+    /** A trained folder may hold an adapter of the first model. */
+    private List<Path> models(Path model) {
+        return model.equals(config.model()) ? List.of(model) : List.of(model, config.model());
+    }
+
+    private static boolean isAdapter(Path model) {
+        return Files.exists(model.resolve("adapter_config.json"));
+    }
+
+    private ModelFolder open(Path model) {
+        ModelFolder opened = isAdapter(model)
+                ? ModelFolder.open(backend, config.model(), model)
+                : ModelFolder.open(backend, model, null);
+        opened.notes().stream().filter(said::add).forEach(note -> progress.say("calm: " + note));
+        return opened;
+    }
+
+    private void perplexity(String name, Path model) {
+        if (config.statements() == null) {
+            return;
+        }
+        Path output = file("perplexity-" + name + ".json");
+        add(new Stage("perplexity-" + name, "", List.of(config.statements(), model), output, resume -> {
+            try (ModelFolder folder = open(model)) {
+                new PerplexityStage(config.statements(), output).run(folder, progress);
+            }
+        }));
+    }
+}

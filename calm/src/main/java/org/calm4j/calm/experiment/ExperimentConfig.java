@@ -1,0 +1,233 @@
+package org.calm4j.calm.experiment;
+
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.annotation.JsonNaming;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.calm4j.calm.metric.ResponsePatterns;
+import org.calm4j.calm.option.EvaluateOptions;
+import org.calm4j.calm.option.PairOptions;
+import org.calm4j.calm.option.PreferenceOptions;
+import org.calm4j.calm.option.TrainingOptions;
+import org.calm4j.calm.option.TranslatorOptions;
+import org.calm4j.calm.option.VoteOptions;
+import org.calm4j.calm.prompt.PromptTemplates;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.generate.Sampling;
+import org.calm4j.engine.model.ModelFolder;
+
+/**
+ * One CALM experiment, as a YAML file says it; only model, questions (or samples) and output must be given.
+ *
+ * @param title of the report
+ * @param model a model folder
+ * @param questions that CALM trains on, in all languages; their answers are never looked at; may be empty with {@code samples}
+ * @param samples responses of this model that are there already, such as another experiment's {@code samples.jsonl}; without them it is asked
+ * @param evaluation questions to measure with; without them the training questions
+ * @param heldOut questions about something CALM did not train on
+ * @param prompts prompt templates by language; without them those of the model folder or the built-in ones
+ * @param sample how responses are sampled
+ * @param vote options of the vote, named as on the command line with underscores; of pairs and dpo alike
+ * @param evaluate how the models are measured; greedy responses where it is not given
+ * @param baselines names of known arms: {@code sft}, {@code truth}, {@code self-consistency}, {@code english-pivot}, {@code scpo},
+ *     {@code dco}, {@code iterative}, {@code random}, {@code sft-term}
+ * @param arms of the experiment's own, by name; with the baselines after reading
+ * @param languageCurve languages in an order: arms {@code languages-1}, {@code languages-2} … in which only the first ones vote
+ * @param statements lines with {@code language}, {@code prompt} and {@code completion} whose perplexity is compared
+ * @param knowledge lines with {@code id}, {@code language} and {@code known}, for tables by what the pretraining texts state
+ * @param hubs languages that the others may ask, for the same table; null for all
+ * @param patterns kinds of responses to count before and after: names with a regular expression each, or with one for each language; null for
+ *     none
+ */
+@JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
+public record ExperimentConfig(
+        String title,
+        Path model,
+        List<Path> questions,
+        List<Path> samples,
+        List<Path> evaluation,
+        List<Path> heldOut,
+        Path prompts,
+        Path output,
+        long seed,
+        SampleOptions sample,
+        VoteOptions vote,
+        PairOptions pairs,
+        PreferenceOptions dpo,
+        EvaluateOptions evaluate,
+        List<String> baselines,
+        Map<String, Arm> arms,
+        List<String> languageCurve,
+        Path statements,
+        Path knowledge,
+        List<String> hubs,
+        ResponsePatterns patterns) {
+    /** Before the number of languages in the name of an arm of the curve. */
+    static final String CURVE = "languages-";
+
+    /**
+     * @param responses K, for each question in each language; 8 where it is not given
+     * @param temperature 1 where it is not given
+     * @param topP 1 where it is not given
+     * @param maxNewTokens {@link Sampling#FITTING} where it is not given
+     */
+    @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
+    public record SampleOptions(
+            Integer responses, Double temperature, int topK, Double topP, double minP, Integer maxNewTokens) {
+        public static final SampleOptions DEFAULT = new SampleOptions(null, null, 0, null, 0, null);
+
+        public SampleOptions {
+            responses = responses == null ? 8 : responses;
+            temperature = temperature == null ? 1.0 : temperature;
+            topP = topP == null ? 1.0 : topP;
+            maxNewTokens = maxNewTokens == null ? Sampling.FITTING : maxNewTokens;
+            TrainingOptions.check(responses > 0, "responses must be at least 1");
+            TrainingOptions.check(temperature >= 0, "temperature must be at least 0");
+            TrainingOptions.check(topK >= 0, "top_k must be at least 0");
+            TrainingOptions.check(topP > 0 && topP <= 1, "top_p must be above 0 and at most 1");
+            TrainingOptions.check(minP >= 0 && minP <= 1, "min_p must be from 0 to 1");
+            TrainingOptions.check(
+                    maxNewTokens > 0 || maxNewTokens == Sampling.FITTING, "max_new_tokens must be at least 1");
+        }
+
+        Sampling sampling(long seed) {
+            return new Sampling(maxNewTokens, temperature, topK, topP, minP, responses, false, seed);
+        }
+    }
+
+    public ExperimentConfig {
+        questions = questions == null ? List.of() : questions;
+        samples = samples == null ? List.of() : samples;
+        if (model == null || questions.isEmpty() && samples.isEmpty() || output == null) {
+            throw CalmException.usage("an experiment needs model, questions (or samples) and output");
+        }
+        if (questions.isEmpty() && (evaluation == null || evaluation.isEmpty())) {
+            throw CalmException.usage("an experiment without questions needs evaluation: what to measure with");
+        }
+        title = title == null ? "CALM" : title;
+        evaluation = evaluation == null || evaluation.isEmpty() ? questions : evaluation;
+        heldOut = heldOut == null ? List.of() : heldOut;
+        sample = sample == null ? SampleOptions.DEFAULT : sample;
+        vote = vote == null ? new VoteOptions() : vote;
+        pairs = pairs == null ? new PairOptions() : pairs;
+        evaluate = evaluate == null ? EvaluateOptions.greedy(sample.maxNewTokens()) : evaluate;
+        dpo = dpo == null ? new PreferenceOptions() : dpo;
+        baselines = baselines == null ? List.of() : baselines;
+        languageCurve = languageCurve == null ? List.of() : languageCurve;
+        arms = all(baselines, arms == null ? Map.of() : arms, languageCurve);
+        if (output.toAbsolutePath().normalize().equals(model.toAbsolutePath().normalize())) {
+            throw CalmException.usage("output is the model's own folder; give the experiment one of its own");
+        }
+        Path own = output.resolve("samples.jsonl").toAbsolutePath().normalize();
+        if (samples.stream().anyMatch(file -> file.toAbsolutePath().normalize().equals(own))) {
+            throw CalmException.usage(
+                    "samples are the ones in the output folder; give the experiment a folder of its own");
+        }
+        check("vote", vote::check);
+        check("pairs", pairs::check);
+        check("dpo", dpo::check);
+        VoteOptions votes = vote;
+        PairOptions pairing = pairs;
+        PreferenceOptions training = dpo;
+        SampleOptions sampling = sample;
+        boolean asks = !questions.isEmpty();
+        arms.forEach((name, arm) -> check("arm " + name, () -> {
+            TrainingOptions.check(
+                    asks || !arm.hasOwnSamples() && arm.rounds() == 1,
+                    "it asks the model itself, and that needs questions");
+            arm.check(name, sampling, votes, pairing, training);
+        }));
+    }
+
+    private static void check(String section, Runnable check) {
+        try {
+            check.run();
+        } catch (CalmException e) {
+            throw CalmException.usage(section + ": " + e.getMessage());
+        }
+    }
+
+    /**
+     * Looks for the model and the data before anything runs.
+     *
+     * @param made what stages make, so that it may be missing
+     * @throws CalmException bad input: what is missing or cannot be that
+     */
+    void checkInputs(List<Path> made) {
+        if (made.stream().noneMatch(model::startsWith)) {
+            ModelFolder.check(model);
+        }
+        Stream.of(
+                        questions,
+                        evaluation,
+                        heldOut,
+                        one(prompts == null || PromptTemplates.isTask(prompts) ? null : prompts),
+                        one(statements),
+                        one(knowledge),
+                        dpo.replay == null ? List.<Path>of() : dpo.replay,
+                        one(evaluate.passages()),
+                        one(pairs.translator == TranslatorOptions.Kind.FILE ? pairs.translations : null))
+                .flatMap(List::stream)
+                .filter(file -> made.stream().noneMatch(file::startsWith))
+                .forEach(file -> {
+                    if (!Files.exists(file)) {
+                        throw CalmException.badInput(file, "no such file");
+                    }
+                    if (Files.isDirectory(file)) {
+                        throw CalmException.badInput(file, "is a folder, and a file is needed");
+                    }
+                });
+    }
+
+    private static List<Path> one(Path file) {
+        return file == null ? List.of() : List.of(file);
+    }
+
+    /** The same with another seed, in another folder. */
+    public ExperimentConfig with(long other, Path folder) {
+        return new ExperimentConfig(
+                title,
+                model,
+                questions,
+                samples,
+                evaluation,
+                heldOut,
+                prompts,
+                folder,
+                other,
+                sample,
+                vote,
+                pairs,
+                dpo,
+                evaluate,
+                baselines,
+                arms,
+                languageCurve,
+                statements,
+                knowledge,
+                hubs,
+                patterns);
+    }
+
+    private static Map<String, Arm> all(List<String> baselines, Map<String, Arm> own, List<String> languages) {
+        Map<String, Arm> known = Arm.builtIn();
+        Map<String, Arm> arms = new LinkedHashMap<>();
+        for (String baseline : baselines) {
+            if (!known.containsKey(baseline)) {
+                throw CalmException.usage(
+                        "unknown baseline \"" + baseline + "\"; known: " + String.join(", ", known.keySet()));
+            }
+            arms.put(baseline, known.get(baseline));
+        }
+        arms.putAll(own);
+        for (int n = 1; n < languages.size(); n++) {
+            arms.put(CURVE + n, Arm.voting(languages.subList(0, n)));
+        }
+        return Collections.unmodifiableMap(arms);
+    }
+}

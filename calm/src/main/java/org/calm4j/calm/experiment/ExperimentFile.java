@@ -1,0 +1,195 @@
+package org.calm4j.calm.experiment;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonMappingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.cfg.CoercionAction;
+import com.fasterxml.jackson.databind.cfg.CoercionInputShape;
+import com.fasterxml.jackson.databind.exc.InvalidFormatException;
+import com.fasterxml.jackson.databind.exc.MismatchedInputException;
+import com.fasterxml.jackson.databind.exc.PropertyBindingException;
+import com.fasterxml.jackson.databind.exc.ValueInstantiationException;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.type.LogicalType;
+import com.fasterxml.jackson.databind.util.ClassUtil;
+import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Collection;
+import java.util.Map;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Excerpt;
+import org.calm4j.engine.io.JsonProblem;
+import org.calm4j.engine.io.TextFile;
+import org.yaml.snakeyaml.error.MarkedYAMLException;
+
+/** An {@link ExperimentConfig} from a YAML file; a key that nothing knows is an error with its line. */
+public final class ExperimentFile {
+    private static final YAMLMapper YAML = YAMLMapper.builder(YAMLFactory.builder()
+                    .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                    .build())
+            .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+            .enable(DeserializationFeature.FAIL_ON_IGNORED_PROPERTIES)
+            // One file of questions needs no brackets, and a section may be empty.
+            .enable(DeserializationFeature.ACCEPT_SINGLE_VALUE_AS_ARRAY)
+            .withCoercionConfig(
+                    LogicalType.POJO,
+                    config -> config.setCoercion(CoercionInputShape.EmptyString, CoercionAction.AsNull))
+            .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
+            .build();
+
+    private static final Pattern OPTION = Pattern.compile("--([a-z]+[a-z0-9-]*)");
+
+    private ExperimentFile() {}
+
+    /**
+     * @param overrides keys, with a dot between section and key, to values as YAML
+     * @throws CalmException bad input: the file, with its line; wrong usage: an override
+     */
+    public static ExperimentConfig read(Path file, Map<String, String> overrides) {
+        return read(file, overrides, ExperimentConfig.class);
+    }
+
+    /**
+     * Settings of another kind by the same rules.
+     *
+     * @param file null for none: the overrides alone
+     * @param standard where there is neither
+     */
+    public static <T> T read(Path file, Map<String, String> overrides, Class<T> type, T standard) {
+        if (file != null) {
+            return read(file, overrides, type);
+        }
+        if (overrides.isEmpty()) {
+            return standard;
+        }
+        ObjectNode tree = YAML.createObjectNode();
+        overrides.forEach((key, value) -> set(tree, key, value));
+        return overridden(tree, type);
+    }
+
+    private static <T> T read(Path file, Map<String, String> overrides, Class<T> type) {
+        try {
+            byte[] bytes = Files.readAllBytes(file);
+            if (!(YAML.readTree(bytes) instanceof ObjectNode tree)) {
+                throw CalmException.badInput(file, "expected keys and values, such as  model: DIR");
+            }
+            TextFile.checkWhole(tree.toString(), file);
+            overrides.forEach((key, value) -> set(tree, key, value));
+            // The file as it stands first: only there Jackson knows lines.
+            T config = bound(bytes, type, overrides.isEmpty());
+            return config == null ? overridden(tree, type) : config;
+        } catch (JsonProcessingException e) {
+            throw problem(file.toString(), e);
+        } catch (IOException e) {
+            throw CalmException.unreadable(file, e);
+        }
+    }
+
+    // What the file lacks an override may give, so that only unknown keys and wrong types are errors of the file.
+    private static <T> T bound(byte[] bytes, Class<T> type, boolean alone) throws IOException {
+        try {
+            T config = YAML.readValue(bytes, type);
+            return alone ? config : null;
+        } catch (ValueInstantiationException e) {
+            if (alone || !(e.getCause() instanceof CalmException)) {
+                throw e;
+            }
+            return null;
+        }
+    }
+
+    private static <T> T overridden(ObjectNode tree, Class<T> type) {
+        try {
+            return YAML.treeToValue(tree, type);
+        } catch (JsonProcessingException e) {
+            CalmException problem = problem("--set", e);
+            throw CalmException.usage(problem.getMessage());
+        }
+    }
+
+    private static void set(ObjectNode tree, String key, String value) {
+        String[] names = key.split("\\.");
+        ObjectNode section = tree;
+        for (int i = 0; i < names.length - 1; i++) {
+            JsonNode next = section.get(names[i]);
+            if (next != null && !next.isObject()) {
+                throw CalmException.usage("--set " + key + ": " + names[i] + " is no section");
+            }
+            section = next == null ? section.putObject(names[i]) : (ObjectNode) next;
+        }
+        try {
+            section.set(names[names.length - 1], YAML.readTree(value));
+        } catch (JsonProcessingException e) {
+            throw CalmException.usage("--set " + key + ": '" + value + "' is not YAML");
+        }
+    }
+
+    private static CalmException problem(String file, JsonProcessingException e) {
+        String key = e instanceof JsonMappingException mapping ? path(mapping) : "";
+        if (e.getCause() instanceof CalmException known) {
+            // Jackson's place is the end of the section. Options have other names here.
+            return CalmException.badInput(file, (key.isEmpty() ? "" : key + ": ") + inYaml(known.getMessage()), e);
+        }
+        String where = e.getLocation() == null || e.getLocation().getLineNr() < 1
+                ? file
+                : file + ":" + e.getLocation().getLineNr();
+        if (e instanceof PropertyBindingException unknown) {
+            String known = unknown.getKnownPropertyIds() == null
+                    ? ""
+                    : "; known: "
+                            + unknown.getKnownPropertyIds().stream()
+                                    .map(String::valueOf)
+                                    .sorted()
+                                    .collect(Collectors.joining(", "));
+            return CalmException.badInput(where, "unknown key '" + path(unknown) + "'" + known, e);
+        }
+        if (e.getCause() instanceof MarkedYAMLException broken && broken.getProblemMark() != null) {
+            return CalmException.badInput(file + ":" + (broken.getProblemMark().getLine() + 1), broken.getProblem(), e);
+        }
+        String what = e instanceof MismatchedInputException wrong && wrong.getTargetType() != null
+                ? expected(wrong)
+                : JsonProblem.of(e).replace("JSON", "YAML");
+        return CalmException.badInput(where, (key.isEmpty() ? "" : key + ": ") + what, e);
+    }
+
+    private static String expected(MismatchedInputException e) {
+        Class<?> type = e.getTargetType().isPrimitive() ? ClassUtil.wrapperType(e.getTargetType()) : e.getTargetType();
+        String given = e instanceof InvalidFormatException wrong ? Excerpt.of(wrong.getValue()) + " is " : "";
+        if (type.isEnum()) {
+            return given + "none of "
+                    + Stream.of(type.getEnumConstants()).map(Object::toString).collect(Collectors.joining(", "));
+        }
+        String wanted = type == Integer.class || type == Long.class
+                ? "whole number"
+                : Number.class.isAssignableFrom(type)
+                        ? "number"
+                        : type == Boolean.class
+                                ? "true or false"
+                                : Collection.class.isAssignableFrom(type)
+                                        ? "list"
+                                        : type == String.class || type == Path.class
+                                                ? "text"
+                                                : "section with keys and values";
+        return given.isEmpty() ? "here stands a " + wanted : given + "no " + wanted;
+    }
+
+    private static String inYaml(String message) {
+        return OPTION.matcher(message).replaceAll(option -> option.group(1).replace('-', '_'));
+    }
+
+    private static String path(JsonMappingException e) {
+        return e.getPath().stream()
+                .map(reference ->
+                        reference.getFieldName() == null ? "[" + reference.getIndex() + "]" : reference.getFieldName())
+                .collect(Collectors.joining("."))
+                .replace(".[", "[");
+    }
+}

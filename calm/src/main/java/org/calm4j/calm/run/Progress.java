@@ -1,0 +1,42 @@
+package org.calm4j.calm.run;
+
+/** How long work says how far it is. */
+public interface Progress {
+    /** Says nothing. */
+    Progress NONE = new Progress() {
+        @Override
+        public void start(String task, long total, long before) {
+            // Nothing to say.
+        }
+
+        @Override
+        public void at(long done, String note) {
+            // Nothing to say.
+        }
+
+        @Override
+        public void end() {
+            // Nothing to say.
+        }
+
+        @Override
+        public void say(String line) {
+            // Nothing to say.
+        }
+    };
+
+    default void start(String task, long total) {
+        start(task, total, 0);
+    }
+
+    /** @param before parts that an earlier run did, which say nothing about the time left */
+    void start(String task, long total, long before);
+
+    /** @param note what stands beside the bar, such as the loss; may be empty */
+    void at(long done, String note);
+
+    void end();
+
+    /** A line of its own. */
+    void say(String line);
+}

@@ -1,0 +1,123 @@
+package org.calm4j.calm.tool;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.IntFunction;
+import org.calm4j.calm.data.Messages;
+import org.calm4j.calm.data.TrainingData;
+import org.calm4j.calm.run.Progress;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.generate.Completion;
+import org.calm4j.engine.generate.Generator;
+import org.calm4j.engine.generate.Sampling;
+import org.calm4j.engine.io.Jsonl;
+import org.calm4j.engine.model.ModelFolder;
+
+/**
+ * Prompts in; for each its {@code completions} out: {@code text} (where the model has a tokenizer; cut before a stop string),
+ * {@code output_ids} with the end-of-sequence token if one came, {@code logprobs} (natural, at temperature 1, before penalty and filters),
+ * {@code finish_reason}: {@code eos}, {@code length}, or {@code stop} for a stop string.
+ */
+public record GenerateStage(Sampling sampling) {
+    /** @param where for messages */
+    private record Line(JsonNode id, int[] tokens, String where) {}
+
+    /** Continues one prompt. */
+    public List<ObjectNode> ofPrompt(ModelFolder model, String prompt, Progress progress) {
+        int[] tokens = model.requireTokenizer().encodePrompt(prompt);
+        if (tokens.length == 0) {
+            throw CalmException.usage("the prompt has no token; give some text");
+        }
+        return run(model, List.of(new Line(JsonNodeFactory.instance.numberNode(0), tokens, "--prompt")), progress);
+    }
+
+    /** Continues the lines of a file: {@code id}, and {@code prompt}, {@code messages} or {@code input_ids}. */
+    public List<ObjectNode> ofFile(ModelFolder model, Path input, Progress progress) {
+        return run(model, ScoreStage.read(input, (line, where) -> line(line, where, model)), progress);
+    }
+
+    public static void write(List<ObjectNode> results, Path output) {
+        Jsonl.write(output, results);
+    }
+
+    private static Line line(JsonNode line, String where, ModelFolder model) {
+        JsonNode id = ScoreStage.id(line, where);
+        if (line.has("input_ids")) {
+            return new Line(
+                    id,
+                    TrainingData.ids(
+                            line, "input_ids", where, model.model().config().vocabSize()),
+                    where);
+        }
+        if (!line.has("prompt") && !line.has("messages")) {
+            throw CalmException.badInput(where, "expected prompt, messages or input_ids");
+        }
+        int[] tokens = ScoreStage.prompt(model, line, line.has("messages") ? "messages" : "prompt", where);
+        if (tokens.length == 0) {
+            throw CalmException.badInput(where, "prompt has no token");
+        }
+        return new Line(id, tokens, where);
+    }
+
+    private List<ObjectNode> run(ModelFolder model, List<Line> lines, Progress progress) {
+        List<int[]> prompts = lines.stream().map(Line::tokens).toList();
+        Generator generator = new Generator(model);
+        Sampling settled =
+                settle(generator, prompts, sampling, i -> lines.get(i).where(), progress);
+        progress.start("generate", lines.size());
+        List<List<Completion>> completions;
+        try {
+            completions = generator.generate(prompts, settled, done -> progress.at(done, ""));
+        } finally {
+            progress.end();
+        }
+        List<ObjectNode> results = new ArrayList<>();
+        for (int i = 0; i < lines.size(); i++) {
+            ObjectNode result = JsonNodeFactory.instance.objectNode();
+            result.set("id", lines.get(i).id);
+            ArrayNode list = result.putArray("completions");
+            completions.get(i).forEach(completion -> list.add(json(completion)));
+            results.add(result);
+        }
+        return results;
+    }
+
+    /**
+     * {@link Generator#settle}, and a word where that is less than people expect.
+     *
+     * @param where the place of a prompt, for messages
+     */
+    public static Sampling settle(
+            Generator generator, List<int[]> prompts, Sampling sampling, IntFunction<String> where, Progress progress) {
+        Sampling settled = generator.settle(prompts, sampling);
+        for (int i = 0; i < prompts.size(); i++) {
+            List<int[]> one = List.of(prompts.get(i));
+            Messages.at(where.apply(i), () -> generator.check(one, settled));
+        }
+        if (sampling.maxNewTokens() == Sampling.FITTING && settled.maxNewTokens() < Sampling.DEFAULT_NEW_TOKENS) {
+            progress.say("calm: " + settled.maxNewTokens()
+                    + " new tokens at most, which is what the longest prompt leaves of the model's positions");
+        }
+        return settled;
+    }
+
+    /** {@code text}, {@code output_ids}, {@code logprobs}, {@code finish_reason}. */
+    static ObjectNode json(Completion completion) {
+        ObjectNode json = JsonNodeFactory.instance.objectNode();
+        if (completion.text() != null) {
+            json.put("text", completion.text());
+        }
+        ArrayNode ids = json.putArray("output_ids");
+        ArrayNode logProbs = json.putArray("logprobs");
+        for (int i = 0; i < completion.tokens().length; i++) {
+            ids.add(completion.tokens()[i]);
+            logProbs.add(completion.logProbs()[i]);
+        }
+        return json.put("finish_reason", completion.finishReason().text());
+    }
+}

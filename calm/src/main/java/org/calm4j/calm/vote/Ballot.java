@@ -1,0 +1,183 @@
+package org.calm4j.calm.vote;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import org.calm4j.calm.data.Question;
+import org.calm4j.calm.data.Samples;
+import org.calm4j.calm.data.Vote;
+import org.calm4j.calm.option.VoteOptions;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.random.CounterRandom;
+
+/** The answers that one question got: who voted for what. Responses without an answer have no vote. */
+final class Ballot {
+    /** Scores that differ by less than this share are equal: sums of weights depend on their order in the last bits. */
+    private static final double EQUAL = 1e-9;
+
+    final String id;
+    /** Whose samples alone vote here; null for all languages. */
+    final String language;
+
+    final List<Samples> lines = new ArrayList<>();
+
+    Ballot(String id, String language) {
+        this.id = id;
+        this.language = language;
+    }
+
+    /** One ballot a question, or one a question and language, in the order of the samples. */
+    static List<Ballot> of(List<Samples> samples, boolean eachLanguage) {
+        Map<List<String>, Ballot> ballots = new LinkedHashMap<>();
+        for (Samples line : samples) {
+            String language = eachLanguage ? line.language() : "";
+            ballots.computeIfAbsent(
+                            List.of(line.id(), language), key -> new Ballot(line.id(), eachLanguage ? language : null))
+                    .lines
+                    .add(line);
+        }
+        return List.copyOf(ballots.values());
+    }
+
+    /** Language to label to count, for the languages that were asked. */
+    Map<String, Map<String, Integer>> byLanguage() {
+        Map<String, Map<String, Integer>> counts = new TreeMap<>();
+        for (Samples line : lines) {
+            Map<String, Integer> own = counts.computeIfAbsent(line.language(), each -> new TreeMap<>());
+            line.responses().stream()
+                    .filter(response -> response.answer() != null)
+                    .forEach(response -> own.merge(response.answer(), 1, Integer::sum));
+        }
+        return counts;
+    }
+
+    /** Label to count, over all languages. */
+    static Map<String, Integer> pooled(Map<String, Map<String, Integer>> byLanguage) {
+        Map<String, Integer> pooled = new TreeMap<>();
+        byLanguage.values().forEach(counts -> counts.forEach((label, n) -> pooled.merge(label, n, Integer::sum)));
+        return pooled;
+    }
+
+    /** Label to the sum of its votes' weights. */
+    Map<String, Double> weighed(Map<String, Double> languageWeights, boolean byProbability) {
+        Map<String, Double> scores = new TreeMap<>();
+        for (Samples line : lines) {
+            double factor = languageWeights.getOrDefault(line.language(), 1.0);
+            for (Samples.Response response : line.responses()) {
+                if (response.answer() != null) {
+                    scores.merge(
+                            response.answer(),
+                            factor * (byProbability ? Math.exp(perToken(line, response)) : 1),
+                            Double::sum);
+                }
+            }
+        }
+        return scores;
+    }
+
+    /** The label that the samples' questions give; null without one, or where the languages differ. */
+    String truth() {
+        Set<String> labels = truths();
+        return labels.size() == 1 ? labels.iterator().next() : null;
+    }
+
+    /** One of the question's labels, by chance; the same for the same id. */
+    String drawn() {
+        List<Question.Choice> choices = lines.getFirst().choices();
+        return choices.get(CounterRandom.below(
+                        CounterRandom.seed(CounterRandom.seed(0, "random vote"), id), 0, choices.size()))
+                .label();
+    }
+
+    /** More than one where options do not stand in the same order in all languages. */
+    Set<String> truths() {
+        Set<String> labels = new LinkedHashSet<>();
+        lines.stream().filter(line -> line.answer() != null).forEach(line -> labels.add(line.answer()));
+        return labels;
+    }
+
+    /** @param scores null where the votes count alike */
+    Vote decide(Map<String, Double> scores, VoteOptions options, List<String> languageOrder) {
+        Map<String, Map<String, Integer>> byLanguage = byLanguage();
+        Map<String, Integer> votes = pooled(byLanguage);
+        Map<String, ? extends Number> weights = scores == null ? votes : scores;
+        double all = weights.values().stream().mapToDouble(Number::doubleValue).sum();
+        List<String> first = first(weights);
+        String answer = first.size() == 1
+                ? first.getFirst()
+                : first.isEmpty()
+                        ? null
+                        : switch (options.tie) {
+                            case ABSTAIN, SKIP -> null;
+                            case LANGUAGE_ORDER -> ofFirstLanguage(first, byLanguage, languageOrder);
+                            case LOGPROB -> ofHigherLogProb(first);
+                        };
+        double agreement = first.isEmpty() ? 0 : weights.get(first.getFirst()).doubleValue() / all;
+        return new Vote(
+                id,
+                language,
+                agreement < options.minimumAgreement ? null : answer,
+                votes,
+                byLanguage,
+                scores,
+                agreement,
+                first.size() > 1);
+    }
+
+    /** The labels with the most weight: one, or more in a tie, or none without votes. */
+    static List<String> first(Map<String, ? extends Number> weights) {
+        double most =
+                weights.values().stream().mapToDouble(Number::doubleValue).max().orElse(0);
+        return most == 0
+                ? List.of()
+                : weights.entrySet().stream()
+                        .filter(entry -> entry.getValue().doubleValue() >= most * (1 - EQUAL))
+                        .map(Map.Entry::getKey)
+                        .toList();
+    }
+
+    // Null where no language has one of them as its only most frequent answer.
+    private static String ofFirstLanguage(
+            List<String> tied, Map<String, Map<String, Integer>> byLanguage, List<String> order) {
+        for (String language : order) {
+            List<String> own = first(byLanguage.getOrDefault(language, Map.of()));
+            if (own.size() == 1 && tied.contains(own.getFirst())) {
+                return own.getFirst();
+            }
+        }
+        return null;
+    }
+
+    private String ofHigherLogProb(List<String> tied) {
+        Map<String, Double> means = new LinkedHashMap<>();
+        for (String label : tied) {
+            means.put(
+                    label,
+                    lines.stream()
+                            .flatMap(line -> line.responses().stream()
+                                    .filter(response -> label.equals(response.answer()))
+                                    .map(response -> perToken(line, response)))
+                            .mapToDouble(Double::doubleValue)
+                            .average()
+                            .orElseThrow());
+        }
+        double most =
+                means.values().stream().mapToDouble(Double::doubleValue).max().orElseThrow();
+        List<String> best =
+                tied.stream().filter(label -> means.get(label) == most).toList();
+        return best.size() == 1 ? best.getFirst() : null;
+    }
+
+    private static double perToken(Samples line, Samples.Response response) {
+        if (response.logprob() == null || response.numTokens() == null || response.numTokens() < 1) {
+            throw CalmException.badInput(
+                    "samples of question " + line.id() + " in " + line.language(),
+                    "have a response without logprob and num_tokens; weigh by count, or break ties in another way");
+        }
+        return response.logprob() / response.numTokens();
+    }
+}

@@ -1,0 +1,171 @@
+package org.calm4j.calm.experiment;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.calm4j.calm.option.PreferenceOptions;
+import org.calm4j.calm.option.TrainingOptions;
+import org.calm4j.calm.run.Progress;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.Json;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ExperimentTest {
+    @TempDir
+    Path folder;
+
+    private ExperimentConfig config(String more) throws Exception {
+        Path file = Files.writeString(
+                folder.resolve("run.yaml"), "model: base\nquestions: [en.jsonl]\noutput: out\n" + more);
+        return ExperimentFile.read(file, Map.of());
+    }
+
+    private List<String> stages(String more) throws Exception {
+        return new Experiment(config(more), null, Progress.NONE)
+                .plan().stream().map(StageLedger.Planned::name).toList();
+    }
+
+    @Test
+    void armsShareTheStagesThatDoNotDiffer() throws Exception {
+        assertThat(stages("")).containsExactly("eval-before", "sample", "vote", "pairs", "dpo", "eval-after");
+        // SFT learns from CALM's pairs, the truth votes anew; nobody but a second round samples again.
+        assertThat(stages("baselines: [sft, truth, iterative]\n"))
+                .containsExactly(
+                        "eval-before",
+                        "sample",
+                        "vote",
+                        "pairs",
+                        "dpo",
+                        "eval-after",
+                        "sft-documents",
+                        "sft",
+                        "eval-sft",
+                        "truth-vote",
+                        "truth-pairs",
+                        "truth",
+                        "eval-truth",
+                        "iterative-sample",
+                        "iterative-vote",
+                        "iterative-pairs",
+                        "iterative",
+                        "eval-iterative");
+        // The first of the curve is what English decides alone.
+        assertThat(stages("baselines: [english-pivot]\nlanguage_curve: [en, fr, de]\n"))
+                .endsWith(
+                        "english-pivot-vote",
+                        "english-pivot-pairs",
+                        "english-pivot",
+                        "eval-english-pivot",
+                        "eval-languages-1",
+                        "languages-2-vote",
+                        "languages-2-pairs",
+                        "languages-2",
+                        "eval-languages-2");
+        assertThat(stages("arms: {mine: {dpo: {beta: 0.5}, rounds: 1}}\n")).endsWith("mine", "eval-mine");
+    }
+
+    @Test
+    void anArmChangesWhatItNames() throws Exception {
+        ExperimentConfig config = config(
+                "dpo: {learning_rate: 1e-3, lora_rank: 4}\nbaselines: [scpo, sft]\narms: {mine: {dpo: {beta: 0.5}}}\n");
+        Arm mine = config.arms().get("mine");
+        assertThat(((PreferenceOptions) mine.training(config.dpo())).beta).isEqualTo(0.5);
+        assertThat(mine.training(config.dpo()).learningRate).isEqualTo(1e-3);
+        assertThat(config.dpo().beta).isNull();
+        assertThat(config.arms().get("scpo").pairs(config.pairs()).marginWeights)
+                .isTrue();
+        TrainingOptions sft = config.arms().get("sft").training(config.dpo());
+        assertThat(sft).isNotInstanceOf(PreferenceOptions.class);
+        assertThat(sft.loraRank).isEqualTo(4);
+        // It comes back from the copy beside the results.
+        Json.write(folder.resolve("copy.json"), config);
+        ExperimentConfig copy = Json.read(folder.resolve("copy.json"), ExperimentConfig.class);
+        assertThat(Json.compact(copy)).isEqualTo(Json.compact(config));
+    }
+
+    /** Responses that are there already are not sampled again; only who samples in another way, or from another model, asks. */
+    @Test
+    void samplesOfAnotherRun() throws Exception {
+        assertThat(stages("samples: other/samples.jsonl\n"))
+                .containsExactly("eval-before", "samples", "vote", "pairs", "dpo", "eval-after");
+        assertThat(
+                        stages(
+                                "samples: [a.jsonl, b.jsonl]\nbaselines: [iterative]\narms: {hot: {sample: {temperature: 1.3}}}\n"))
+                .containsExactly(
+                        "eval-before",
+                        "samples",
+                        "vote",
+                        "pairs",
+                        "dpo",
+                        "eval-after",
+                        "iterative-sample",
+                        "iterative-vote",
+                        "iterative-pairs",
+                        "iterative",
+                        "eval-iterative",
+                        "hot-sample",
+                        "hot-vote",
+                        "hot-pairs",
+                        "hot",
+                        "eval-hot");
+        assertThatThrownBy(() -> config("samples: out/samples.jsonl\n"))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("samples");
+        Path bare = Files.writeString(
+                folder.resolve("bare.yaml"), "model: base\nsamples: s.jsonl\nevaluation: e.jsonl\noutput: out\n");
+        assertThat(ExperimentFile.read(bare, Map.of()).questions()).isEmpty();
+        assertThatThrownBy(() -> ExperimentFile.read(bare, Map.of("baselines", "[iterative]")))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("iterative")
+                .hasMessageContaining("questions");
+        Path none = Files.writeString(folder.resolve("none.yaml"), "model: base\nsamples: s.jsonl\noutput: out\n");
+        assertThatThrownBy(() -> ExperimentFile.read(none, Map.of()))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("evaluation");
+    }
+
+    @Test
+    void armsMaySampleInAnotherWay() throws Exception {
+        ExperimentConfig config = config("sample: {responses: 4}\narms: {hot: {sample: {temperature: 1.3}}}\n");
+        ExperimentConfig.SampleOptions hot = config.arms().get("hot").sample(config.sample());
+        assertThat(hot.temperature()).isEqualTo(1.3);
+        assertThat(hot.responses()).isEqualTo(4);
+        assertThat(stages("arms: {same: {sample: {responses: 8}}}\n")).doesNotContain("same-sample");
+        assertThatThrownBy(() -> config("arms: {hot: {sample: {temperature: -1}}}\n"))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("hot")
+                .hasMessageContaining("temperature must be");
+        assertThatThrownBy(() -> config("arms: {hot: {sample: {heat: 1}}}\n"))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("sample.heat");
+    }
+
+    @Test
+    void wrongArmsAreNamed() {
+        assertThatThrownBy(() -> config("baselines: [magic]\n"))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("magic")
+                .hasMessageContaining("self-consistency");
+        assertThatThrownBy(() -> config("arms: {mine: {dpo: {bet: 1}}}\n"))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("mine")
+                .hasMessageContaining("dpo.bet");
+        assertThatThrownBy(() -> config("arms: {mine: {vote: {vote_by: dice}}}\n"))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("vote_by");
+        assertThatThrownBy(() -> config("arms: {mine: {colour: red}}\n"))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("colour");
+        assertThatThrownBy(() -> config("arms: {\"../x\": {rounds: 2}}\n"))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("../x");
+        assertThatThrownBy(() -> stages("arms: {dpo: {rounds: 2}}\n"))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("dpo");
+    }
+}
