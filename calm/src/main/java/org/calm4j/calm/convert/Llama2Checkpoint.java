@@ -55,7 +55,7 @@ public final class Llama2Checkpoint implements AutoCloseable {
         }
         if (header[0] == MAGIC) {
             throw CalmException.badInput(
-                    file, "version " + header[1] + " of llama2.c's format; export it anew with --version 0");
+                    file, "version " + header[1] + " of llama2.c's format; export it again with version 0");
         }
         tied = header[5] > 0;
         dim = extent("dim", header[0]);
@@ -67,7 +67,7 @@ public final class Llama2Checkpoint implements AutoCloseable {
         positions = extent("seq_len", header[6]);
         if (dim % heads != 0 || dim / heads % 2 != 0 || heads % keyValueHeads != 0) {
             throw CalmException.badInput(
-                    file, "no llama2.c model: " + dim + " dimensions in " + heads + " heads over " + keyValueHeads);
+                    file, "not a llama2.c model: " + dim + " dimensions in " + heads + " heads over " + keyValueHeads);
         }
         long width = (long) dim / heads * keyValueHeads;
         double perLayer = 2.0 * dim + 2.0 * dim * dim + 2.0 * dim * width + 3.0 * dim * hiddenDim;
@@ -80,7 +80,7 @@ public final class Llama2Checkpoint implements AutoCloseable {
         if (expected != buffer.bytes()) {
             throw CalmException.badInput(
                     file,
-                    "no llama2.c model, or a part of one: its header asks for " + (long) expected
+                    "not a llama2.c model, or only a part of one: its header asks for " + (long) expected
                             + " bytes, it has "
                             + buffer.bytes());
         }
@@ -88,12 +88,12 @@ public final class Llama2Checkpoint implements AutoCloseable {
 
     private int extent(String name, int value) {
         if (value < 1 || value > MAX_EXTENT) {
-            throw CalmException.badInput(file, "no llama2.c model: " + name + " would be " + value);
+            throw CalmException.badInput(file, "not a llama2.c model: " + name + " would be " + value);
         }
         return value;
     }
 
-    /** @throws CalmException bad input: no such model */
+    /** @throws CalmException bad input: not such a model */
     public static Llama2Checkpoint open(Path file) {
         HostBuffer buffer = map(file);
         try {

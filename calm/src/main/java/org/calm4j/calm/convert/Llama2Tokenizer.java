@@ -41,7 +41,7 @@ public final class Llama2Tokenizer {
         ByteBuffer bytes = read(file);
         scores = new float[vocabulary];
         if (vocabulary < FIRST_PIECE || bytes.remaining() < 4 + 8L * vocabulary) {
-            throw CalmException.badInput(file, "no tokenizer of llama2.c with " + vocabulary + " tokens");
+            throw CalmException.badInput(file, "not a llama2.c tokenizer with " + vocabulary + " tokens");
         }
         // The longest token's length, which nothing here depends on.
         bytes.getInt();
@@ -60,7 +60,7 @@ public final class Llama2Tokenizer {
                 throw CalmException.badInput(file, "token " + id + " is not the byte " + (id - FIRST_BYTE));
             }
             if (ids.put(piece, id) != null) {
-                throw CalmException.badInput(file, "token " + id + " stands there twice");
+                throw CalmException.badInput(file, "token " + id + " occurs twice");
             }
             pieces.add(piece);
         }
@@ -88,8 +88,8 @@ public final class Llama2Tokenizer {
     /**
      * Writes {@code tokenizer.json} and {@code tokenizer_config.json}.
      *
-     * @param vocabulary the model's, so many tokens the file has
-     * @throws CalmException bad input: no such tokenizer
+     * @param vocabulary the model's; the file has this many tokens
+     * @throws CalmException bad input: not such a tokenizer
      */
     public static void convert(Path file, int vocabulary, Path folder) {
         Llama2Tokenizer tokenizer = new Llama2Tokenizer(file, vocabulary);

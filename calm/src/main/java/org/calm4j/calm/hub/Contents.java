@@ -16,9 +16,9 @@ import org.calm4j.engine.io.Json;
 /**
  * What a snapshot in the cache has, and what it lacks.
  *
- * @param files that are there, whole: files come to their place only when they are
- * @param listed all that the commit has; null where another program began the snapshot, which does not keep it
- * @param unfinished whether something of the repository has come in part
+ * @param files that are complete: a file is put in place only when it is
+ * @param listed all files of the commit; null where another program began the snapshot and kept no list
+ * @param unfinished whether a file of the repository is only partly there
  */
 record Contents(Path snapshot, List<String> files, List<String> listed, boolean unfinished) {
     private static final Globs WEIGHTS = new Globs(
@@ -26,7 +26,7 @@ record Contents(Path snapshot, List<String> files, List<String> listed, boolean 
             List.of());
     private static final Pattern SHARD = Pattern.compile("(.*-)\\d{5}(-of-(\\d{5})\\..*)");
 
-    /** The wanted files that are not there; where nobody knows what the repository has, what must be missing. */
+    /** The wanted files that are missing; without a list of the repository's files, those that every model needs. */
     Set<String> missing(Globs globs, boolean model) throws IOException {
         Set<String> missing = new TreeSet<>();
         if (listed != null) {
@@ -72,7 +72,7 @@ record Contents(Path snapshot, List<String> files, List<String> listed, boolean 
         return missing;
     }
 
-    /** Files that are missing, a few of them. */
+    /** The first few missing files. */
     static String some(Set<String> missing) {
         List<String> names = new ArrayList<>(missing);
         return String.join(", ", names.subList(0, Math.min(3, names.size())))

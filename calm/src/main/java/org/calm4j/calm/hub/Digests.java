@@ -9,7 +9,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 
-/** Whether a file is what its etag says. */
+/** Whether a file matches its etag. */
 final class Digests {
     private static final int CHUNK = 1 << 20;
 

@@ -49,7 +49,7 @@ final class Download {
         return localDir != null ? localDir : repoFolder.resolve("snapshots").resolve(commit);
     }
 
-    /** Keeps the names of all files that a commit has, so that whoever looks offline knows what is missing. */
+    /** Keeps the names of all files of a commit, so that an offline lookup knows what is missing. */
     void list(String commit, List<String> names) {
         if (localDir == null) {
             AtomicFile.write(
@@ -61,11 +61,11 @@ final class Download {
         return repoFolder.resolve(".calm4j").resolve(commit + ".files");
     }
 
-    /** What a snapshot of the cache has. */
+    /** What a cached snapshot contains. */
     Contents contents(Path snapshot) throws IOException {
         Path listing = listing(snapshot.getFileName().toString());
         List<String> listed = Files.isRegularFile(listing) ? Files.readAllLines(listing) : null;
-        // Links that lead nowhere are no files.
+        // Dangling links do not count as files.
         try (Stream<Path> all = Files.walk(snapshot);
                 Stream<Path> blobs = Files.isDirectory(repoFolder.resolve("blobs"))
                         ? Files.list(repoFolder.resolve("blobs"))
@@ -74,7 +74,7 @@ final class Download {
                     .map(file -> snapshot.relativize(file).toString().replace('\\', '/'))
                     .sorted()
                     .toList();
-            // Behind the etag of what is to come.
+            // Named after the etag of the file to come.
             boolean unfinished = blobs.filter(blob -> blob.toString().endsWith(".incomplete"))
                     .anyMatch(blob -> !Files.exists(
                             blob.resolveSibling(blob.getFileName().toString().split("\\.")[0])));
@@ -108,12 +108,12 @@ final class Download {
         if (path == null || !path.startsWith(folder.normalize()) || name.length() > 1000) {
             throw CalmException.badInput(
                     "the hub names a file \"" + name.replaceAll("\\p{Cntrl}", "?") + "\"",
-                    "that would lie outside of the folder; nothing of it is written");
+                    "that would be outside of the folder; nothing is written");
         }
         return path;
     }
 
-    /** Whether a file is there already, complete. */
+    /** Whether the complete file is already there. */
     boolean has(RemoteFile file) throws IOException {
         if (localDir == null) {
             return Files.exists(blob(file));
@@ -126,7 +126,7 @@ final class Download {
     }
 
     /**
-     * Whether a file lies in the plain folder that is neither what comes now nor what came before. What came is known by its etag, which is kept
+     * Whether the plain folder has a file that is neither the one to download nor an earlier download. Downloads are known by their etags, kept
      * as huggingface_hub keeps it.
      */
     boolean isInTheWay(RemoteFile file) throws IOException {
@@ -146,7 +146,7 @@ final class Download {
         return below(localDir.resolve(".cache/huggingface/download"), file.name() + ".metadata");
     }
 
-    /** Brings one file to its place. */
+    /** Puts one file in its place. */
     void file(RemoteFile file, String commit, LongConsumer received) throws IOException {
         synchronized (byEtag.computeIfAbsent(file.etag(), etag -> new Object())) {
             if (localDir != null) {
@@ -183,7 +183,7 @@ final class Download {
         }
     }
 
-    /** Says which commit a revision is; last of all, so that whoever looks offline finds whole snapshots only. */
+    /** Records which commit a revision is; done last, so that an offline lookup finds only complete snapshots. */
     void remember(String commit) {
         if (localDir == null && !repo.revision().equals(commit)) {
             AtomicFile.write(
@@ -206,7 +206,7 @@ final class Download {
             return;
         }
         Files.createDirectories(link.getParent());
-        // One that leads nowhere.
+        // A dangling link.
         Files.deleteIfExists(link);
         try {
             Files.createSymbolicLink(link, link.getParent().relativize(blob));

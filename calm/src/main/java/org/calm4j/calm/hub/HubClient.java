@@ -18,7 +18,7 @@ import java.util.Optional;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 
-/** Talks to a hub. Redirects are followed by hand, so that the token is never told to another host. */
+/** Talks to a hub. Redirects are followed by hand, so that the token is never sent to another host. */
 final class HubClient implements AutoCloseable {
     private static final int MOST_REDIRECTS = 5;
     private static final int LARGEST_ANSWER = 64 << 20;
@@ -52,19 +52,19 @@ final class HubClient implements AutoCloseable {
                 .connectTimeout(Duration.ofSeconds(20))
                 .proxy(settings.proxies());
         if (settings.proxies() instanceof Proxies proxies && proxies.authenticator() != null) {
-            // Java refuses to tell a proxy a password on the way to https otherwise.
+            // Otherwise Java refuses to send a proxy a password for https.
             System.setProperty("jdk.http.auth.tunneling.disabledSchemes", "");
             builder.authenticator(proxies.authenticator());
         }
         http = builder.build();
     }
 
-    /** How long a connection may bring nothing. */
+    /** How long a connection may stay silent. */
     Duration patience() {
         return settings.patience();
     }
 
-    /** What a revision is: its commit and the names of its files. */
+    /** A revision: its commit and the names of its files. */
     record Revision(String commit, List<String> files) {}
 
     Revision revision(RepoId repo) throws IOException {
@@ -79,7 +79,7 @@ final class HubClient implements AutoCloseable {
                     ? null
                     : Json.mapper().readTree(bytes);
         } catch (com.fasterxml.jackson.core.JsonProcessingException e) {
-            throw CalmException.failed(uri + ": the answer is no JSON; is HF_ENDPOINT a hub?", e);
+            throw CalmException.failed(uri + ": the answer is not JSON; is HF_ENDPOINT a hub?", e);
         }
         String commit = json == null ? "" : json.path("sha").asText();
         if (!commit.matches("[0-9a-f]{7,64}") || !json.path("siblings").isArray()) {
@@ -102,7 +102,7 @@ final class HubClient implements AutoCloseable {
                 .replace("\"", "");
         // It becomes a file's name.
         if (!etag.matches("[\\w-][\\w.-]{0,127}")) {
-            throw CalmException.failed(uri + ": the hub does not say the file's etag, or an impossible one", null);
+            throw CalmException.failed(uri + ": the hub gives no etag for the file, or an impossible one", null);
         }
         String size = response.headers()
                 .firstValue(linked.isPresent() ? "X-Linked-Size" : "Content-Length")
@@ -110,7 +110,7 @@ final class HubClient implements AutoCloseable {
         return new RemoteFile(name, etag, size.matches("\\d{1,18}") ? Long.parseLong(size) : -1, uri);
     }
 
-    /** A file's bytes from one on; the status is 200 when all of it comes, 206 when only the rest does, 416 when there is no rest. */
+    /** A file's bytes from an offset on; status 200 is the whole file, 206 the rest, 416 means that nothing is left. */
     HttpResponse<InputStream> open(RepoId repo, RemoteFile file, long from) throws IOException {
         HttpResponse<InputStream> response = send(file.uri(), "GET", from, true);
         if (response.statusCode() != RANGE_NOT_SATISFIABLE) {
@@ -124,7 +124,7 @@ final class HubClient implements AutoCloseable {
         return response;
     }
 
-    /** @param elsewhere whether redirects to other hosts are followed; the description of a large file stands in the redirect itself */
+    /** @param elsewhere whether redirects to other hosts are followed; the description of a large file is in the redirect itself */
     private HttpResponse<InputStream> send(URI first, String method, long from, boolean elsewhere) throws IOException {
         URI uri = first;
         for (int i = 0; i <= MOST_REDIRECTS; i++) {
@@ -159,7 +159,7 @@ final class HubClient implements AutoCloseable {
         try {
             next = from.resolve(location);
         } catch (IllegalArgumentException e) {
-            throw CalmException.failed(from + ": a redirect to no address", e);
+            throw CalmException.failed(from + ": a redirect without a valid address", e);
         }
         boolean secure = "https".equalsIgnoreCase(next.getScheme());
         boolean downgrade = !secure && "https".equalsIgnoreCase(from.getScheme());
@@ -181,10 +181,10 @@ final class HubClient implements AutoCloseable {
         } catch (ConnectException | HttpConnectTimeoutException | UnresolvedAddressException e) {
             throw new Unreachable(request.uri(), e);
         } catch (IllegalArgumentException | UncheckedIOException e) {
-            // Such as a port that there is not.
+            // Such as an impossible port.
             throw CalmException.failed(
                     request.uri().getScheme() + "://" + request.uri().getAuthority()
-                            + ": is no address that can be asked; look at " + "HF_ENDPOINT and at the proxy",
+                            + ": is not a usable address; look at " + "HF_ENDPOINT and at the proxy",
                     e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
@@ -192,7 +192,7 @@ final class HubClient implements AutoCloseable {
         }
     }
 
-    /** Throws what cannot be helped by asking again as a {@link CalmException}, what can be as an {@link IOException}. */
+    /** Throws a {@link CalmException} where asking again cannot help, and an {@link IOException} where it can. */
     private void check(HttpResponse<?> response, RepoId repo, String file) throws IOException {
         int status = response.statusCode();
         String what = file == null ? repo.toString() : repo + " " + file;

@@ -10,11 +10,11 @@ import java.util.Map;
 import org.calm4j.engine.CalmException;
 
 /**
- * Where the hub is and where its files are kept, from the variables that huggingface_hub reads; {@code ~} and {@code $NAME} in paths are
+ * Where the hub and its cache are, from the variables that huggingface_hub reads; {@code ~} and {@code $NAME} in paths are
  * expanded.
  *
  * @param endpoint {@code HF_ENDPOINT}
- * @param token {@code HF_TOKEN}, or what is in the token file that a login has left; null without one
+ * @param token {@code HF_TOKEN}, or the content of the token file that a login wrote; null without one
  * @param cache {@code HF_HUB_CACHE}, or {@code hub} below {@code HF_HOME}
  * @param offline {@code HF_HUB_OFFLINE}: only what is in the cache
  * @param proxies {@code HTTPS_PROXY} and its like
@@ -25,7 +25,7 @@ public record HubSettings(
     private static final Duration PATIENCE = Duration.ofMinutes(1);
     private static final String ENDPOINT = "https://huggingface.co";
 
-    /** @throws CalmException wrong usage: a variable makes no sense */
+    /** @throws CalmException wrong usage: a variable has an invalid value */
     public static HubSettings of(Map<String, String> environment) {
         String endpoint = get(environment, "HF_ENDPOINT", ENDPOINT).replaceAll("/+$", "");
         if (!endpoint.matches("https?://[^\\s/?#@]+(/[^\\s?#]*)?")) {
@@ -70,7 +70,7 @@ public record HubSettings(
             }
         }
         if (!token.strip().matches("[!-~]*")) {
-            throw CalmException.usage("HF_TOKEN has characters that no token has");
+            throw CalmException.usage("HF_TOKEN has characters that are not allowed in a token");
         }
         return token.isBlank() ? null : token.strip();
     }

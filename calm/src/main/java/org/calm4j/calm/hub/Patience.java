@@ -5,7 +5,7 @@ import java.io.InputStream;
 import java.time.Duration;
 import java.util.concurrent.locks.LockSupport;
 
-/** Closes a stream from which nothing has come for so long, so that whoever waits for it goes on. */
+/** Closes a stream that has been silent for too long, so that its reader can go on. */
 final class Patience implements AutoCloseable {
     private final InputStream stream;
     private final long most;
@@ -31,17 +31,17 @@ final class Patience implements AutoCloseable {
             try {
                 stream.close();
             } catch (IOException e) {
-                // Nobody listens to it any more.
+                // Nobody reads it any more.
             }
         }
     }
 
-    /** Something came. */
+    /** Call when data arrived. */
     void heard() {
         heard = System.nanoTime();
     }
 
-    /** Whether it was lost, and the stream closed. */
+    /** Whether patience ran out and the stream was closed. */
     boolean isLost() {
         return lost;
     }

@@ -18,7 +18,7 @@ import org.calm4j.engine.CalmException;
 
 /**
  * The proxies that the environment names, as curl and Python's requests read it: {@code HTTPS_PROXY}, {@code HTTP_PROXY}, {@code ALL_PROXY}
- * and {@code NO_PROXY}, in small letters too.
+ * and {@code NO_PROXY}, also in lower case.
  */
 final class Proxies extends ProxySelector {
     private final Map<String, String> environment;
@@ -30,7 +30,7 @@ final class Proxies extends ProxySelector {
     /**
      * Those of the environment, or Java's own (system properties) where it names none.
      *
-     * @throws CalmException wrong usage: a variable that is no address of a proxy
+     * @throws CalmException wrong usage: a variable is not the address of a proxy
      */
     static ProxySelector of(Map<String, String> environment) {
         Proxies proxies = new Proxies(environment);
@@ -60,9 +60,9 @@ final class Proxies extends ProxySelector {
                 return uri;
             }
         } catch (URISyntaxException e) {
-            // Told below, without what may be a password.
+            // Reported below, without what may be a password.
         }
-        throw CalmException.usage(name + " is no address of a proxy; expected http://HOST:PORT");
+        throw CalmException.usage(name + " is not the address of a proxy; expected http://HOST:PORT");
     }
 
     @Override

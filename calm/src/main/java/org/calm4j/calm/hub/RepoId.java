@@ -25,16 +25,16 @@ public record RepoId(Type type, String id, String revision) {
         }
     }
 
-    /** @throws CalmException wrong usage: no such id or revision */
+    /** @throws CalmException wrong usage: not a valid id or revision */
     public RepoId {
         if (!ID.matcher(id).matches() || id.contains("..")) {
-            throw CalmException.usage("'" + id + "' is no repository; expected ORG/NAME");
+            throw CalmException.usage("'" + id + "' is not a repository; expected ORG/NAME");
         }
         if (!REVISION.matcher(revision).matches()
                 || revision.contains("..")
                 || revision.contains("//")
                 || revision.endsWith("/")) {
-            throw CalmException.usage("'" + revision + "' is no revision; expected a branch, a tag or a commit");
+            throw CalmException.usage("'" + revision + "' is not a revision; expected a branch, a tag or a commit");
         }
     }
 

@@ -24,28 +24,28 @@ import org.calm4j.engine.io.OutputLock;
  *
  * @param localDir a plain folder for them; null for the cache
  * @param workers files under way at the same time
- * @param pause before a request that failed is tried again
+ * @param pause before a failed request is repeated
  */
 public record Snapshot(RepoId repo, Globs globs, Path localDir, int workers, Duration pause) {
     /**
      * @param folder that has the files
      * @param files that were wanted
-     * @param bytes that came over the net
+     * @param bytes that were downloaded
      */
     public record Result(Path folder, String commit, int files, long bytes) {}
 
-    /** Hears how far it is; from one thread at a time. */
+    /** Receives progress, from one thread at a time. */
     public interface Listener {
         /** @param bytes that are to come */
         void start(int files, long bytes);
 
         void at(long bytes);
 
-        /** A line for people. */
+        /** A line of text for the user. */
         void say(String line);
     }
 
-    /** @throws CalmException bad input: the hub does not have or give it; failed: it cannot be reached, or files came damaged */
+    /** @throws CalmException bad input: the hub does not have or give it; failed: it cannot be reached, or files arrived damaged */
     public Result download(HubSettings settings, Listener listener) {
         try (HubClient client = new HubClient(settings)) {
             Download download = new Download(client, repo, settings.cache(), localDir, pause);
@@ -81,13 +81,13 @@ public record Snapshot(RepoId repo, Globs globs, Path localDir, int workers, Dur
             if (!missing.isEmpty() || unfinished) {
                 throw CalmException.badInput(
                         repo,
-                        why + ", and the cache has it in part only: "
-                                + (missing.isEmpty() ? "a file has come in part" : "missing " + Contents.some(missing))
+                        why + ", and the cache has only a part of it: "
+                                + (missing.isEmpty() ? "a file is incomplete" : "missing " + Contents.some(missing))
                                 + "; download it again while the hub can be reached");
             }
             if (contents.listed() == null) {
-                listener.say(folder + ": another program began it, which does not keep which files " + repo
-                        + " has; taking the " + contents.files().size() + " that are there");
+                listener.say(folder + ": another program began it and kept no list of the files of " + repo
+                        + "; taking the " + contents.files().size() + " that are there");
             }
             return new Result(
                     folder,
@@ -163,7 +163,7 @@ public record Snapshot(RepoId repo, Globs globs, Path localDir, int workers, Dur
                         null);
             }
         } catch (IOException e) {
-            // Where free space cannot be asked for, writing tells.
+            // Where free space is unknown, writing will show it.
         }
     }
 

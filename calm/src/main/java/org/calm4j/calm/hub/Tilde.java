@@ -8,13 +8,13 @@ import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** What a path's beginning {@code ~} or {@code ~user}, and variables in it, stand for, as in Python's expanduser and expandvars. */
+/** Expands {@code ~} and {@code ~user} at a path's beginning, and variables in it, as Python's expanduser and expandvars do. */
 public final class Tilde {
     private static final Pattern VARIABLE = Pattern.compile("\\$(?:(\\w+)|\\{([^}]*)})");
 
     private Tilde() {}
 
-    /** With a home for {@code ~}; as it is where nobody is called so. */
+    /** Replaces {@code ~} by the home; unchanged where there is no such user. */
     public static String home(String path, Map<String, String> environment) {
         if (!path.startsWith("~")) {
             return path;
@@ -29,7 +29,7 @@ public final class Tilde {
         return home.equals("/") && end < path.length() ? path.substring(end) : home + path.substring(end);
     }
 
-    /** With a home and with the values of the variables that there are. */
+    /** Replaces {@code ~} and every variable that is set. */
     static String expand(String path, Map<String, String> environment) {
         return VARIABLE.matcher(home(path, environment)).replaceAll(found -> {
             String name = found.group(1) != null ? found.group(1) : found.group(2);

@@ -11,7 +11,7 @@ import java.time.Duration;
 import java.util.function.LongConsumer;
 import org.calm4j.engine.CalmException;
 
-/** One file from the hub to the disk: goes on where it was cut, and is checked before it counts. */
+/** One file from the hub to the disk: resumes where it was cut off, and is checked before it counts. */
 final class Transfer {
     private static final int CHUNK = 1 << 16;
     private static final int MOST_ATTEMPTS = 6;
@@ -23,8 +23,8 @@ final class Transfer {
     private final Duration pause;
 
     /**
-     * @param received is told how many more bytes are there; fewer than none when the transfer starts anew
-     * @param pause before the second attempt; doubled with each
+     * @param received receives how many more bytes are there; negative when the transfer starts again
+     * @param pause before the second attempt; doubled with each attempt
      */
     Transfer(HubClient client, RepoId repo, RemoteFile file, LongConsumer received, Duration pause) {
         this.client = client;
@@ -34,7 +34,7 @@ final class Transfer {
         this.pause = pause;
     }
 
-    /** Completes a file that may be there in part; afterwards it has the size and the digest that the hub says. */
+    /** Completes a file that may be partly there; afterwards it has the size and digest that the hub announced. */
     void complete(Path incomplete) throws IOException {
         Files.createDirectories(incomplete.getParent());
         boolean resumed = Files.exists(incomplete) && Files.size(incomplete) > 0;
@@ -44,7 +44,7 @@ final class Transfer {
         fetch(incomplete);
         String wrong = wrong(incomplete);
         if (wrong != null && resumed) {
-            // What was there before may have been damaged or of something else.
+            // What was there before may have been damaged or another file's.
             restart(incomplete);
             fetch(incomplete);
             wrong = wrong(incomplete);

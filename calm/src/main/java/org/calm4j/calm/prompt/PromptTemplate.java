@@ -14,7 +14,7 @@ import org.calm4j.calm.data.Question;
  *
  * @param prompt text with {@code {question}} and {@code {choices}}
  * @param choice one choice, with {@code {label}} and {@code {text}}
- * @param separator what stands between two choices
+ * @param separator between two choices
  * @param examples questions with good responses, put before the question in the same form, or as turns of a conversation; null for none
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
@@ -38,7 +38,7 @@ public record PromptTemplate(
     }
 
     public PromptTemplate {
-        // Jackson sees to missing fields, not to null in them.
+        // Jackson checks that fields are present, not that they are not null.
         if (prompt == null || choice == null || separator == null) {
             throw new IllegalArgumentException("a prompt template needs prompt, choice and separator");
         }

@@ -72,7 +72,7 @@ public record PromptTemplates(@JsonValue Map<String, PromptTemplate> byLanguage)
     }
 
     /**
-     * @throws CalmException bad input: missing, no such YAML (with its line), or a template that does not show the question and its options
+     * @throws CalmException bad input: missing, invalid YAML (with its line), or a template that does not show the question and its options
      */
     public static PromptTemplates read(Path file) {
         PromptTemplates read = parse(file);
@@ -113,7 +113,7 @@ public record PromptTemplates(@JsonValue Map<String, PromptTemplate> byLanguage)
     }
 
     /**
-     * Those of a file, or of a built-in task by its name, where one is given; else the model folder's {@value #FILE}; else the built-in
+     * Templates of a file, or of a built-in task by its name, where one is given; else the model folder's {@value #FILE}; else the built-in
      * ones for any question.
      */
     public static PromptTemplates choose(Path file, Path model) {

@@ -57,7 +57,7 @@ public final class PassageIndex implements AutoCloseable {
     private static final String TEXT = "text.";
     /** Of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009). */
     private static final double FUSION = 60;
-    /** How many of each list are fused. */
+    /** How many entries of each list are fused. */
     private static final int DEPTH = 50;
 
     /**
@@ -79,7 +79,7 @@ public final class PassageIndex implements AutoCloseable {
         }
     }
 
-    // It tells on stderr which vector code it chose; a logger that nobody holds forgets its level.
+    // Lucene logs its choice of vector code to stderr; the reference keeps the logger and its level alive.
     private static final Logger LUCENE = Logger.getLogger("org.apache.lucene");
 
     static {
@@ -98,12 +98,12 @@ public final class PassageIndex implements AutoCloseable {
     }
 
     /**
-     * Opens an index, and builds it before where it is not there or was made of something else.
+     * Opens an index; builds it first where it is missing or was made of something else.
      *
      * @param passages JSON Lines with id, language and text
      * @param about what the index should be made of
      * @param vectors null for BM25 alone
-     * @throws CalmException bad input: broken passages, or a folder that is no index of ours
+     * @throws CalmException bad input: broken passages, or a folder that is not our index
      */
     public static PassageIndex open(Path passages, Path folder, About about, TextVectors vectors) {
         try {
@@ -114,7 +114,7 @@ public final class PassageIndex implements AutoCloseable {
             return new PassageIndex(folder, vectors);
         } catch (IOException e) {
             throw CalmException.badInput(
-                    folder, "cannot be read as an index (" + e.getMessage() + "); remove it, and it is built anew", e);
+                    folder, "cannot be read as an index (" + e.getMessage() + "); remove it, and it is built again", e);
         }
     }
 
@@ -128,7 +128,7 @@ public final class PassageIndex implements AutoCloseable {
             return false;
         }
         if (!Files.exists(folder.resolve(ABOUT))) {
-            throw CalmException.badInput(folder, "is there and is no index; choose another place for it");
+            throw CalmException.badInput(folder, "exists and is not an index; choose another place for the index");
         }
         return Json.read(folder.resolve(ABOUT), About.class).isSame(about);
     }
@@ -190,7 +190,7 @@ public final class PassageIndex implements AutoCloseable {
         return reader.numDocs();
     }
 
-    /** The best passages for a question in its language, best first; fewer than {@code most} where no others have anything in common. */
+    /** The best passages for a question in its language, best first; fewer than {@code most} where no other shares a term. */
     public List<Passage> search(String language, String question, int most) {
         try {
             List<Integer> lexical =
@@ -221,7 +221,7 @@ public final class PassageIndex implements AutoCloseable {
             tokens.end();
         }
         BooleanQuery.Builder query = new BooleanQuery.Builder();
-        // Lucene bounds the clauses of a query; the first terms of a long question will do.
+        // Lucene limits the clauses of a query; the first terms of a long question are enough.
         terms.stream()
                 .limit(IndexSearcher.getMaxClauseCount())
                 .forEach(term -> query.add(new TermQuery(new Term(field, term)), BooleanClause.Occur.SHOULD));

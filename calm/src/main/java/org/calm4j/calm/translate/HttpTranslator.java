@@ -37,7 +37,7 @@ import org.calm4j.engine.io.Json;
  * A text that the service does not take, or whose languages it does not offer, has no translation, and is counted.
  */
 public final class HttpTranslator implements Translator {
-    /** The interface that a service has. */
+    /** The interface of a service. */
     public enum Api {
         LIBRETRANSLATE("LIBRETRANSLATE_API_KEY", 1),
         DEEPL("DEEPL_API_KEY", 50);
@@ -58,7 +58,7 @@ public final class HttpTranslator implements Translator {
     private static final int MOST_BYTES = 16 << 20;
     private static final int QUOTA_EXCEEDED = 456;
     private static final int PAYMENT_REQUIRED = 402;
-    /** What may be the fault of one text, or of its languages. */
+    /** An error that may be the fault of one text or of its languages. */
     private static final Set<Integer> TEXT_REFUSALS = Set.of(400, 422);
 
     private static final Pattern QUOTA =
@@ -68,9 +68,9 @@ public final class HttpTranslator implements Translator {
                     + "|limit of \\d+ char|max(?:imum)? (?:text )?(?:length|size|number of char)");
     private static final Pattern LANGUAGES = Pattern.compile(
             "(?i)not supported|unsupported|not available as a target|(?:unknown|invalid) (?:source|target)?[ _]?lang");
-    /** Texts refused one after the other for no known reason, after which it is no longer the texts. */
+    /** After this many refusals in a row without a known reason, the fault is not in the texts. */
     private static final int MOST_IN_A_ROW = 3;
-    /** DeepL wants to be told which of its variants of a target is meant. */
+    /** DeepL requires a variant for some target languages. */
     private static final Map<String, String> DEEPL_TARGETS = Map.of("en", "EN-US", "pt", "PT-BR", "no", "NB");
 
     private final Api api;
@@ -84,7 +84,7 @@ public final class HttpTranslator implements Translator {
     private final HttpClient client =
             HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(10)).build();
 
-    /** The service does not translate what it was sent, and will not when it is asked again. */
+    /** The service refuses what it was sent; asking again will not help. */
     private static final class Refused extends Exception {
         private static final long serialVersionUID = 1;
 
@@ -136,7 +136,7 @@ public final class HttpTranslator implements Translator {
         try {
             return URI.create(url.replaceFirst("/+$", ""));
         } catch (IllegalArgumentException e) {
-            throw CalmException.usage("--translator-url " + url + " is no URL");
+            throw CalmException.usage("--translator-url " + url + " is not a URL");
         }
     }
 
@@ -162,7 +162,7 @@ public final class HttpTranslator implements Translator {
         });
     }
 
-    /** Of a batch that is refused for what is in it, the halves are tried, so that only the text that is refused has no translation. */
+    /** A batch that is refused for its content is split in halves, so that only the refused text stays untranslated. */
     private void batch(List<Request> batch, List<String> languages, BiConsumer<Request, String> said) {
         if (unsupported.containsKey(languages)) {
             leaveOut(unsupported.get(languages), batch.size());
@@ -287,7 +287,7 @@ public final class HttpTranslator implements Translator {
         }
     }
 
-    /** What is wrong, where trying again may help; otherwise it ends here, for this text or for all. */
+    /** What is wrong where trying again may help; otherwise throws, for this text or for all. */
     private String problem(int status, byte[] body) throws Refused {
         String message = message(body);
         if (status == QUOTA_EXCEEDED

@@ -31,7 +31,7 @@ public final class Languages {
     private static final int LEAST_WORDS = 3;
     /** Letters that a text needs before its script counts. */
     private static final int LEAST_LETTERS = 8;
-    /** Characters of Chinese that a text of Han characters needs before it cannot be Japanese. */
+    /** Chinese-only characters that a text in Han characters needs before it cannot be Japanese. */
     private static final int LEAST_CHINESE = 2;
 
     private static final int FIRST_HAN = 0x4E00;
@@ -54,13 +54,13 @@ public final class Languages {
         }
     }
 
-    /** What a short text tells about its language. */
+    /** What a short text reveals about its language. */
     public enum Sign {
-        /** It is in the language that it should be in, as far as one sees. */
+        /** It is, as far as can be seen, in the expected language. */
         OWN,
-        /** It is in another one. */
+        /** It is in another language. */
         OTHER,
-        /** Nothing. */
+        /** The text is too short to say. */
         NONE
     }
 
@@ -72,12 +72,12 @@ public final class Languages {
     private static final List<String> CODES = List.copyOf(ALL.keySet());
     /** Characters that are Chinese and not Japanese. */
     private static final BitSet CHINESE = chinese();
-    /** Function word to the languages that have it, as bits by their place in the file. */
+    /** Each function word with its languages, as bits by their place in the file. */
     private static final Map<String, Long> WORDS = words();
 
     private Languages() {}
 
-    /** Whether a text in this language can be told from others. */
+    /** Whether texts in this language can be told from other languages. */
     public static boolean isKnown(String language) {
         return ALL.containsKey(language);
     }
@@ -112,14 +112,14 @@ public final class Languages {
                         };
     }
 
-    /** The script of a letter; COMMON for what is none, or belongs to no script, as the mark for a long vowel in Japanese. */
+    /** The script of a letter; COMMON for other characters and for letters without a script, such as the Japanese long vowel mark. */
     private static UnicodeScript script(int c) {
         return !Character.isLetter(c) ? UnicodeScript.COMMON : c < 128 ? UnicodeScript.LATIN : UnicodeScript.of(c);
     }
 
     /**
-     * What a sentence tells, where {@link #plausible} wants a longer text: one word that announces an answer will do, or two function words.
-     * Words of one letter, which may be labels, tell nothing.
+     * The language of one sentence, where {@link #plausible} needs a longer text: one word that announces an answer is enough, or two function words.
+     * Words of one letter may be labels and do not count.
      *
      * @param language ISO 639-1, one that {@link #isKnown}
      */
@@ -138,12 +138,12 @@ public final class Languages {
             boolean told = own.words.isEmpty() && plausible(text, language);
             return told ? Sign.OWN : own.words.isEmpty() ? Sign.OTHER : Sign.NONE;
         }
-        // Names keep their Latin letters everywhere; other letters stand in no text of another script.
+        // Names keep their Latin letters everywhere; other letters do not occur in texts of another script.
         int foreign = all - right - letters[UnicodeScript.LATIN.ordinal()];
         return all >= LEAST_LETTERS || foreign >= 2 ? Sign.OTHER : Sign.NONE;
     }
 
-    /** The same by words alone: names in other letters tell nothing. */
+    /** The same by words alone: names in other letters do not count. */
     public static Sign wordSign(String text, String language) {
         int own = 0;
         int[] others = new int[CODES.size()];

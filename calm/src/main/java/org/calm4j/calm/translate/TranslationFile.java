@@ -20,7 +20,7 @@ import org.calm4j.engine.io.Json;
  * remembered from a translator, so that nothing is translated twice and a run that was stopped goes on.
  */
 public final class TranslationFile implements Translator {
-    /** Requests at a time: what a stopped run loses at most, where a translator tells its translations together. */
+    /** Requests at a time: what a stopped run loses at most, where a translator returns several together. */
     private static final int CHUNK = 32;
 
     private record Line(String source, String target, String text, String translation) {}

@@ -4,20 +4,20 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.BiConsumer;
 
-/** Says in one language what a text says in another. */
+/** Translates a text. */
 @FunctionalInterface
 public interface Translator {
     /**
      * @param text never blank
      * @param source language of the text, ISO 639-1
-     * @param target language to say it in
+     * @param target language to translate into
      */
     record Request(String text, String source, String target) {}
 
     /** One translation for each request, in their order; null where there is none. */
     List<String> translate(List<Request> requests);
 
-    /** @param said is told each translation as soon as it is there, so that a failure loses none of those before it */
+    /** @param said receives each translation at once, so that a failure loses none of the earlier ones */
     default void translate(List<Request> requests, BiConsumer<Request, String> said) {
         List<String> translations = translate(requests);
         for (int i = 0; i < requests.size(); i++) {
@@ -27,7 +27,7 @@ public interface Translator {
         }
     }
 
-    /** Why requests have no translation, and how many since this was opened; what nobody could help is not in it. */
+    /** Reasons why requests have no translation, with their counts since this was opened. */
     default Map<String, Integer> leftOut() {
         return Map.of();
     }

@@ -437,7 +437,7 @@ final class SnapshotTest {
         assertThat(said).singleElement().asString().contains("another program").contains("3 that are there");
         for (String part : List.of("three.incomplete", "three.1a2b3c4d.incomplete")) {
             Files.writeString(blobs.resolve(part), "3");
-            assertInPart(ALL, "a file has come in part");
+            assertInPart(ALL, "a file is incomplete");
             Files.delete(blobs.resolve(part));
         }
         Files.writeString(blobs.resolve("two.incomplete"), "left over");
