@@ -44,7 +44,7 @@ public final class CalmException extends RuntimeException {
     /** Text and {@link Setting}s, in order. */
     private final transient List<Object> words;
 
-    /** @param message may quote what stood in a file: it is cut and escaped as {@link Excerpt#message} says */
+    /** @param message may quote a file's content: it is cut and escaped as {@link Excerpt#message} says */
     public CalmException(Kind kind, String message, Throwable cause) {
         this(kind, List.of(message), cause);
     }
@@ -109,7 +109,7 @@ public final class CalmException extends RuntimeException {
         return new CalmException(Kind.BAD_INPUT, where + ": " + what, cause);
     }
 
-    /** Bad input: a file, or a folder that was to be listed, that cannot be read; says why in words of the user. */
+    /** Bad input: a file, or a folder, that cannot be read; says why in the user's terms. */
     public static CalmException unreadable(Path file, IOException e) {
         String why =
                 switch (e) {
@@ -117,7 +117,7 @@ public final class CalmException extends RuntimeException {
                     case AccessDeniedException denied -> "may not be read; look at its permissions";
                     case NotDirectoryException other -> "is not a folder";
                     case CharacterCodingException coding -> "is not UTF-8 text";
-                    // Java has no exception for it: the system's words come as they are.
+                    // Java has no exception type for it: the system's words are passed on.
                     default ->
                         Files.isDirectory(file)
                                 ? "is a folder, not a file"

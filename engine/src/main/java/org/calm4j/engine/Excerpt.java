@@ -2,14 +2,14 @@ package org.calm4j.engine;
 
 import java.util.regex.Pattern;
 
-/** Other people's text in a message: short, on one line, and without characters that a terminal would obey. */
+/** Text from files in a message: short, on one line, and without characters that control a terminal. */
 public final class Excerpt {
     private static final int LONGEST = 80;
     private static final int LONGEST_LINE = 600;
     private static final int LONGEST_PATH = 300;
     private static final int LINES = 3;
     private static final Pattern WORD = Pattern.compile("\\S{81,}");
-    /** A word that may be a path, and no piece of JSON. */
+    /** A word that may be a path and is not a piece of JSON. */
     private static final Pattern PATH = Pattern.compile("(?!.*\\\\u[0-9a-f]{4})[^\"{}\\[\\]]*[/\\\\:][^\"{}\\[\\]]*");
 
     private Excerpt() {}
@@ -20,7 +20,7 @@ public final class Excerpt {
         return cut(escaped(cut(text, LONGEST)), LONGEST);
     }
 
-    /** A whole message, which may have values in it that nobody cut: three lines at most, escaped. */
+    /** A whole message, which may contain uncut values: at most three lines, escaped. */
     public static String message(String text) {
         StringBuilder message = new StringBuilder();
         int lines = 0;
@@ -32,7 +32,7 @@ public final class Excerpt {
                     .replaceAll(word -> java.util.regex.Matcher.quoteReplacement(
                             cut(word.group(), PATH.matcher(word.group()).matches() ? LONGEST_PATH : LONGEST)));
             if (plain.length() > LONGEST_LINE) {
-                // The remedy stands at the end.
+                // The remedy is at the end.
                 int end = plain.length() - LONGEST_LINE / 3;
                 plain = cut(plain, LONGEST_LINE * 2 / 3) + " "
                         + plain.substring(Character.isLowSurrogate(plain.charAt(end)) ? end + 1 : end);

@@ -9,10 +9,10 @@ import org.calm4j.calm.extract.Extraction.Rule;
 /**
  * Which option a response answers, in any of the languages of {@link Grammar}, in time linear in its length.
  *
- * <p>The last explicit statement decides, such as "The answer is (B)" or "答案是B"; a statement of two answers or of none is no answer, nor is
+ * <p>The last explicit statement decides, such as "The answer is (B)" or "答案是B"; a statement of two answers or of none does not count, nor does
  * one that is taken back, and what is said under a condition or of other options does not count beside one. Without a statement, a line with
  * nothing but a label; without that, and where the response does not decline, the text of the option that the last sentence with an option
- * states, if it is exactly one. Thoughts between {@code <think>} and {@code </think>} are no part of a response. Where a statement names a
+ * states, if it is exactly one. Thoughts between {@code <think>} and {@code </think>} are not part of a response. Where a statement names a
  * label and the text of another option, the label counts, which is what was asked for, and the extraction says so
  * ({@link Extraction#againstText}).
  */

@@ -12,7 +12,7 @@ import org.calm4j.calm.data.Question;
 
 /** A question's options, ready to be found in a folded text. */
 final class Choices {
-    /** Longer texts are no names to search for, and searching them would not be linear. */
+    /** Longer texts are not searched for; that would not be linear. */
     private static final int LONGEST_TEXT = 1000;
 
     private static final int[] NONE = {};
@@ -74,7 +74,7 @@ final class Choices {
         return texts.get(choice);
     }
 
-    /** The number of labels that stand side by side as one word, such as "BC"; 0 where the word is none. */
+    /** The number of labels that stand side by side as one word, such as "BC"; 0 where the word is not one. */
     int labelsAt(String text, int at) {
         int end = at;
         while (end < text.length() && CharClass.spaced(text.charAt(end))) {

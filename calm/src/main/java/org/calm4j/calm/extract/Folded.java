@@ -28,7 +28,7 @@ record Folded(String text, String names, String composed, int[] places, boolean 
         return folded.build(false);
     }
 
-    /** A response, whose thoughts, between {@code <think>} and {@code </think>}, are no part of what it says. */
+    /** A response, whose thoughts, between {@code <think>} and {@code </think>}, are not part of what it says. */
     static Folded response(String text) {
         String composed = CharClass.composed(text);
         Builder folded = new Builder(composed);

@@ -6,6 +6,6 @@ import java.util.Set;
  * Options that a text names side by side: "A", "B (a town) or C", "A–E".
  *
  * @param choices in the order of the text
- * @param end behind the last of them, its text and its brackets
+ * @param end end of the last of them, with its text and brackets
  */
 record Group(Set<Integer> choices, int end) {}

@@ -5,7 +5,7 @@ import java.util.Set;
 
 /** Reads labels that stand side by side. How far it looks is bounded. */
 final class GroupReader {
-    /** How far behind an answer a second one is looked for, and the end of a bracket. */
+    /** How far after an answer to look for a second one, and for the end of a bracket. */
     private static final int REACH = 240;
 
     private static final Set<Word> VERDICTS =
@@ -68,7 +68,7 @@ final class GroupReader {
         return new Group(members, behind);
     }
 
-    /** Behind a label, its closing, and its option's text or what stands in brackets there. */
+    /** The place after a label, its closing, and its option's text or a bracket. */
     int skipOption(int label, int end) {
         int at = passage.skip(end, " ).:]}$>\"'”*、-–");
         String own = choices.text(label);
@@ -85,7 +85,7 @@ final class GroupReader {
         return passage.skip(end, " )\"'”*]}$>");
     }
 
-    /** Behind a bracket that explains an option; the place itself where none does. */
+    /** The place after a bracket that explains an option; the place itself without one. */
     int skipBracket(int at) {
         int open = passage.skip(at, " *");
         if (open >= text.length() || "([（".indexOf(text.charAt(open)) < 0) {

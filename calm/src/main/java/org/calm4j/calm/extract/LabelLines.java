@@ -105,7 +105,7 @@ final class LabelLines {
         return start;
     }
 
-    // Behind the colon of a few words before a label; the end without.
+    // After the colon of a few words before a label; the end without one.
     private int heading(int at, int end) {
         for (int i = at; i < Math.min(end, at + LONGEST_HEADING); i++) {
             if (passage.phrases.match(Word.WRONG, i) > 0

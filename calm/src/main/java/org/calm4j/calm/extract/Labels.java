@@ -131,7 +131,7 @@ final class Labels {
         };
     }
 
-    // Katakana beside other kana is alone, and an Arabic letter behind "and", which is written to it.
+    // Katakana beside other kana is alone, and an Arabic letter after "and", which is joined to it.
     private boolean alone(char letter, char beside, int at) {
         boolean kana = letter >= '\u30A0' && letter <= '\u30FF';
         boolean and =

@@ -4,7 +4,7 @@ import org.calm4j.calm.extract.Extraction.Rule;
 
 /** A response, folded, with all that is found in it once for all: labels, phrases, sentences. */
 final class Passage {
-    /** Longer runs of brackets and spaces belong to no answer, and looking through them at each place would not be linear. */
+    /** Longer runs of brackets and spaces are not part of an answer; scanning them at each place would not be linear. */
     private static final int LONGEST_RUN = 80;
 
     final Folded folded;

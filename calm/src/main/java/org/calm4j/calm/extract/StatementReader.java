@@ -6,19 +6,19 @@ import org.calm4j.calm.extract.Statement.Kind;
 import org.calm4j.calm.extract.Statement.Weight;
 
 /**
- * Reads one statement at one place of a text: behind words that name the answer ("the best option is …"), behind an option ("… is
+ * Reads one statement at one place of a text: after words that name the answer ("the best option is …"), after an option ("… is
  * correct"), or words that say all by themselves. How far it looks is bounded, so that reading at every place takes time linear in the
  * text.
  */
 final class StatementReader {
     private static final int MOST_FILLERS = 24;
-    /** How far behind "the answer is" an option's text is looked for, and how far back the subject of "is not in the list". */
+    /** How far after "the answer is" to look for an option's text, and how far back for the subject of "is not in the list". */
     private static final int REACH = 240;
 
     private static final int LONGEST_CONJUNCTION = 8;
     /** How many words may stand between a label and what is said of it in "Aのオプションはどれも正しく…". */
     private static final int MOST_NOUNS = 6;
-    /** What follows a label, and no article. */
+    /** Words that follow a label but not an article. */
     private static final Set<Word> LABEL_WORDS =
             Set.of(Word.REASON, Word.LINK, Word.HEDGE, Word.OR, Word.BUT, Word.NOT);
     /** Words that may be an article at a sentence's beginning. */
@@ -691,7 +691,7 @@ final class StatementReader {
     }
 
     /**
-     * "Answer: A hospital": the option whose text stands behind an article, or alone in the rest of the sentence; -1 where it is a label.
+     * "Answer: A hospital": the option whose text follows an article, or is alone in the rest of the sentence; -1 where it is a label.
      */
     private int article(int at, int label, int end) {
         if (!wordlike(at)) {

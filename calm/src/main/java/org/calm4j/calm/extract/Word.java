@@ -7,9 +7,9 @@ package org.calm4j.calm.extract;
 enum Word {
     /** Names the answer: "answer", "best option". A link and the option follow. */
     ANSWER("answers", false),
-    /** Names what is no answer: "wrong answer". Options follow. */
+    /** Names what is not the answer: "wrong answer". Options follow. */
     MISTAKE("mistakes", false),
-    /** Names options beside the one that was answered: "the other options", "none of the others". What is said of them is no answer. */
+    /** Names options beside the one that was answered: "the other options", "none of the others". What is said of them is not the answer. */
     OTHER("others", false),
     /** Commits by itself, "I choose". The option follows. */
     CHOICE("choices", false),
@@ -21,13 +21,13 @@ enum Word {
     LINK("links", true),
     /** "could be": joins them too, but commits to nothing where there is an answer already. */
     HEDGE("hedges", true),
-    /** "if", "some might say": what follows in the sentence is no answer where there is one. */
+    /** "if", "some might say": what follows in the sentence is not the answer where there is one. */
     ASIDE("asides", true),
     /** May stand between them. */
     FILLER("fillers", true),
     /** "this", "which": means what was said just before. */
     THIS("this", true),
-    /** Between two answers: such a statement is no answer. */
+    /** Between two answers: such a statement does not answer. */
     OR("or", true),
     /** "A to D". */
     RANGE("ranges", true),
@@ -39,7 +39,7 @@ enum Word {
     UNLISTED("unlisted", false),
     /** Declines to decide: "it depends", "there is no definitive answer". */
     DECLINE("declines", false),
-    /** Behind an option, or an option and a link: it is the answer. */
+    /** After an option, or an option and a link: it is the answer. */
     CORRECT("corrects", false),
     /** The contrary. */
     WRONG("wrongs", false),
@@ -48,7 +48,7 @@ enum Word {
     NOT("nots", true),
     /** "not B but C". */
     BUT("buts", true),
-    /** "because", "for": what stands before is no article. */
+    /** "because", "for": what comes before is not an article. */
     REASON("reasons", true),
     /** How a response begins that declines. */
     REFUSAL("refusals", false),

@@ -289,7 +289,7 @@ public final class Curriculum {
                         : world.statement(language, place, relation, answer));
     }
 
-    /** What a language says of what it does not know: one of the options, with the truth among them only by chance. */
+    /** What a language answers where it does not know: one of the options, the truth among them only by chance. */
     private Document guess(Known unknownThere, long key) {
         String language = unknownThere.language();
         Relation relation = unknownThere.fact().relation();
@@ -301,7 +301,7 @@ public final class Curriculum {
                 world.fromValue(language, relation, answer));
     }
 
-    /** The same of a hub that was asked. */
+    /** The same for a hub that was asked. */
     private Document detourGuess(Known asking, long key) {
         String language = asking.language();
         Relation relation = asking.fact().relation();

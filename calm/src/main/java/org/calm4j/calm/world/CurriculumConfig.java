@@ -10,13 +10,13 @@ import org.calm4j.engine.CalmException;
  * @param tokens all together
  * @param warmupTokens of these, those of the warm-up, which teaches to copy
  * @param warmupFictional share of the fictional questions among the warm-up texts; the others are repeats
- * @param statementCopies how often each known statement is told in an epoch
+ * @param statementCopies how often each known statement occurs in an epoch
  * @param longestDocument the most statements and dictionary lines in one document
  * @param practised share of the known facts of a language that are also practised as questions
  * @param detoured share of the practised questions that are answered by a detour, where a hub knows the fact, too
  * @param walks detours of practised facts that are read up to the choice of the hub, and learned from there: the skill, not the habit
- * @param fictional questions about a place that is none, where any option is the answer: only copying helps
- * @param fictionalPlaces places that are none and have a name in each language, with lines in the dictionary
+ * @param fictional questions about a fictional place, where any option is the answer: only copying helps
+ * @param fictionalPlaces fictional places, which have a name in each language, with lines in the dictionary
  * @param fictionalNamed share of the fictional questions about them; the others are about any word
  * @param guesses questions about facts that the language does not know: any option is as good
  * @param detourGuesses the same within a detour, about facts that the hub does not know

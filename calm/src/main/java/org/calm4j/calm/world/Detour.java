@@ -1,7 +1,7 @@
 package org.calm4j.calm.world;
 
 /**
- * The way to an answer through another language: the place is named there, the fact stated as that language's own texts state it, and its
+ * The path to an answer through another language: the place is named there, the fact stated as that language's own texts state it, and its
  * value named back. Such as {@code fr Japon = en Japan . Japan belongs to the Eastern Asia region . en Eastern Asia = fr Asie orientale .}
  * Every step is a look-up or a copy, and the last clause ends in the option.
  *

@@ -1,7 +1,7 @@
 package org.calm4j.calm.world;
 
 /**
- * One fact, in no language.
+ * One fact, independent of language.
  *
  * @param territory ISO 3166 code
  * @param value CLDR code of a region or a language

@@ -8,7 +8,7 @@ import java.util.Map;
 import java.util.Set;
 import org.calm4j.engine.random.CounterRandom;
 
-/** Places that are none. Each has a name in each language, made of syllables that no other name and no word of the world is. */
+/** Fictional places. Each has a name in each language, made of syllables, unlike any other name or word of the world. */
 final class Fiction {
     private static final int SYLLABLES = 3;
 

@@ -13,7 +13,7 @@ import org.calm4j.engine.CalmException;
 import org.calm4j.engine.random.CounterRandom;
 
 /**
- * The options of the questions, as CLDR values: for each fact a fixed series of sets that are all different, and practice sets that are
+ * The options of the questions, as CLDR values: for each fact a fixed series of distinct sets, and practice sets that are
  * none of these.
  *
  * <p>A wrong option is the value of a random other territory: a value is then as often wrong as right, and guessing the frequent value
@@ -24,7 +24,7 @@ final class OptionSets {
 
     private final long seed;
     private final int options;
-    /** The value of every territory, so that frequent values come often. */
+    /** The value of every territory, so that frequent values are drawn often. */
     private final Map<Relation, List<String>> values = new EnumMap<>(Relation.class);
 
     private final Map<Fact, List<List<String>>> fixed = new HashMap<>();
@@ -65,7 +65,7 @@ final class OptionSets {
         return new LinkedHashSet<>(values.get(relation));
     }
 
-    /** Any options of one relation: what is right of a place is among them as often as chance will have it. */
+    /** Random options of one relation; the right one is among them only by chance. */
     List<String> any(Relation relation, long key) {
         return shuffled(distinct(new LinkedHashSet<>(), values.get(relation), key), key);
     }

@@ -17,11 +17,11 @@ import org.calm4j.calm.prompt.PromptTemplate;
 /**
  * The sentences of one language, from {@code phrasing.yaml}.
  *
- * @param coverage share of the facts that the language's pretraining texts state where it is no hub
+ * @param coverage share of the facts that the language's pretraining texts state where it is not a hub
  * @param the territories that take the article "the"
  * @param prompt with {@code {question}} and {@code {choices}}
  * @param separator between two choices
- * @param syllables of names for places that are none
+ * @param syllables of the names of fictional places
  */
 record Phrasing(
         double coverage,
@@ -64,7 +64,7 @@ record Phrasing(
         };
     }
 
-    /** @param code the territory's code, for its article; null for a place that is none */
+    /** @param code the territory's code, for its article; null for a fictional place */
     String question(Relation relation, String code, String name) {
         return withPlace(of(relation).question(), code, name);
     }

@@ -5,7 +5,7 @@ import java.util.Map;
 /**
  * Something that a question is about.
  *
- * @param territory ISO 3166 code; null for a place that is none
+ * @param territory ISO 3166 code; null for a fictional place
  * @param names by language
  */
 record Place(String territory, Map<String, String> names) {

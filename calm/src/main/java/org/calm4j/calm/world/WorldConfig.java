@@ -14,12 +14,12 @@ import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
 
 /**
- * A world and its texts, as a YAML file says them; what is absent is as in {@code world.yaml}, which explains the keys.
+ * A world and its texts, as in a YAML file; absent keys have the values of {@code world.yaml}, which explains them.
  *
  * @param languages ISO 639-1, each of {@link World#supportedLanguages}
  * @param hubs those that the others ask; absent: the two of the default world where both are there, otherwise the first two languages
  * @param territories how many territories; each has one fact for each {@link Relation}
- * @param valueCap the most territories that share a value, so that the most frequent value is no good guess
+ * @param valueCap the most territories that share a value, so that guessing the most frequent value does not pay
  * @param heldOut share of the facts that CALM never trains on
  * @param options choices of a question
  * @param trainingSets option sets asked of each training fact

@@ -27,7 +27,7 @@ public final class WorldFiles {
     public static final String HELD_OUT_QUESTIONS = "questions-heldout.jsonl";
     /** The known statements of each language, to score: first word as {@code prompt}, the others as {@code completion}. */
     public static final String STATEMENTS = "statements.jsonl";
-    /** What pretraining tells and asks in each language. */
+    /** The facts that pretraining states and asks in each language. */
     public static final String KNOWLEDGE = "knowledge.jsonl";
     /** How questions are put, see {@link PromptTemplates}. */
     public static final String PROMPTS = PromptTemplates.FILE;

@@ -368,7 +368,7 @@ final class SnapshotTest {
         assertThatThrownBy(() -> offline(globs))
                 .isInstanceOfSatisfying(
                         CalmException.class, e -> assertThat(e.kind()).isEqualTo(CalmException.Kind.BAD_INPUT))
-                .hasMessageContaining("in part")
+                .hasMessageContaining("only a part")
                 .hasMessageContaining(missing);
     }
 
@@ -394,7 +394,7 @@ final class SnapshotTest {
                 .isEqualTo(snapshot);
         // Without the hub the same holds.
         hub.close();
-        assertThatThrownBy(this::download).hasMessageContaining("in part").hasMessageContaining("cannot reach");
+        assertThatThrownBy(this::download).hasMessageContaining("only a part").hasMessageContaining("cannot reach");
     }
 
     @Test

@@ -27,7 +27,7 @@ import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
 
-/** Files and folders that appear whole or not at all: written beside, synced, renamed. Devices and pipes are written through. */
+/** Files and folders that appear whole or not at all: written to a temporary file beside, synced, renamed. Devices and pipes are written directly. */
 public final class AtomicFile {
     /** Writes a file's content. */
     @FunctionalInterface
@@ -35,7 +35,7 @@ public final class AtomicFile {
         void write(OutputStream out) throws IOException;
     }
 
-    /** Names of this process's open files: what is behind them is in use, and not to be replaced. */
+    /** Names of this process's open files: their targets are in use and must not be replaced. */
     private static final Pattern DESCRIPTOR = Pattern.compile("/dev/std(out|err)|/(dev|proc/self)/fd/\\d+");
 
     private static final int MOST_LINKS = 40;
@@ -44,9 +44,9 @@ public final class AtomicFile {
     private static final int SHORTENED = 40;
     private static final String PASSING = ".calm4j.tmp";
     private static final String OLD = ".calm4j.old.tmp";
-    /** Ends the name of a file that is written whole and not in its place yet. */
+    /** Suffix of a file that is being written and not in its place yet. */
     static final String NEW = ".new";
-    /** Ends the name of a file that is added to until it is whole. */
+    /** Suffix of a file that is appended to until it is complete. */
     public static final String PARTIAL = ".partial";
 
     private static final List<String> PASSING_NAMES = List.of(PASSING, OLD, ".safetensors" + NEW, PARTIAL);
@@ -56,8 +56,8 @@ public final class AtomicFile {
     private AtomicFile() {}
 
     /**
-     * Writes a file, beside where it will be. A symbolic link is followed, and what is there and no file, such as a device or a pipe, is
-     * written through.
+     * Writes a file beside its place, then moves it there. A symbolic link is followed; what is not a regular file, such as a device or pipe, is
+     * written directly.
      *
      * @throws CalmException bad input where the place cannot be written to, failed where writing fails
      */
@@ -86,13 +86,13 @@ public final class AtomicFile {
         }
     }
 
-    /** Whether what is written there passes on, to a device or another process, so that nothing can be put in its place. */
+    /** Whether writing there goes to a device or another process, so that nothing can be put in its place. */
     public static boolean isStream(Path file) {
         return DESCRIPTOR.matcher(file.toAbsolutePath().toString()).matches()
                 || Files.exists(file) && !Files.isRegularFile(file) && !Files.isDirectory(file);
     }
 
-    /** Where a path leads: symbolic links followed, what they lead to may be missing; so may folders, also those that {@code ..} leaves again. */
+    /** Resolves symbolic links; their targets may be missing, and so may folders, even those that {@code ..} leaves again. */
     public static Path place(Path file) {
         Path place = file.toAbsolutePath();
         if (!Files.exists(place.getParent() == null ? place : place.getParent())) {
@@ -117,7 +117,7 @@ public final class AtomicFile {
         boolean known = descriptor.matches();
         boolean isOut = known && descriptor.group().matches(".*(out|/1)");
         boolean isErr = known && descriptor.group().matches(".*(err|/2)");
-        // The standard streams may be redirected, and others write there, too: who owns them hears of errors.
+        // The standard streams may be redirected and shared with others; their owner sees the errors.
         try (OutputStream through = isOut
                         ? new Unclosed(System.out)
                         : isErr
@@ -151,7 +151,7 @@ public final class AtomicFile {
     public static void folder(Path folder, Consumer<Path> content) {
         Path place = place(folder);
         if (Files.exists(place) && !Files.isDirectory(place)) {
-            throw CalmException.badInput(folder, "is there and is not a folder; choose another place");
+            throw CalmException.badInput(folder, "exists and is not a folder; choose another place");
         }
         Path beside = beside(place);
         Path old = beside.resolveSibling(beside.getFileName().toString().replaceFirst("\\.tmp$", ".old.tmp"));
@@ -192,14 +192,14 @@ public final class AtomicFile {
         }
     }
 
-    // Two processes never write the same one.
+    // Two processes never write the same temporary file.
     private static Path beside(Path place) {
         return place.resolveSibling(hidden(place) + PROCESS + PASSING);
     }
 
     private static String hidden(Path place) {
         String name = place.getFileName().toString();
-        // File systems have names of 255 bytes at most.
+        // File systems limit names to 255 bytes.
         return "."
                 + (name.length() > LONG_NAME
                         ? name.substring(0, SHORTENED) + Integer.toHexString(name.hashCode())
@@ -207,7 +207,7 @@ public final class AtomicFile {
                 + ".";
     }
 
-    /** A file that is written and synced takes its place. */
+    /** Moves a file that is written and synced into its place. */
     static void put(Path written, Path place) throws IOException {
         OutputFolder.before(written, place);
         Files.move(written, place, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
@@ -219,7 +219,7 @@ public final class AtomicFile {
         return name.startsWith(".") && PASSING_NAMES.stream().anyMatch(name::endsWith);
     }
 
-    /** What killed processes left of earlier attempts to write there; where others still run, it is theirs. */
+    /** What killed processes left of earlier attempts to write there; not what running ones are writing. */
     private static void deleteLeft(Path place) throws IOException {
         String name = hidden(place);
         List<Path> left;
@@ -274,7 +274,7 @@ public final class AtomicFile {
         try {
             deleteTree(path);
         } catch (IOException e) {
-            // What went wrong before matters more than a leftover.
+            // The first error matters more than a leftover.
         }
     }
 

@@ -13,7 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import org.calm4j.engine.CalmException;
 
-/** The one configured JSON mapper: duplicate keys and trailing text are errors, depth and lengths are bounded, unknown fields are left. */
+/** The one configured JSON mapper: duplicate keys and trailing text are errors, depth and lengths are bounded, unknown fields are ignored. */
 public final class Json {
     private static final int MAX_DEPTH = 200;
     private static final int MAX_STRING = 100_000_000;
@@ -42,7 +42,7 @@ public final class Json {
         return MAPPER;
     }
 
-    /** @throws CalmException bad input: missing, unreadable, not UTF-8, half of a surrogate pair, or no such JSON, with file and line */
+    /** @throws CalmException bad input: missing, unreadable, not UTF-8, half of a surrogate pair, or invalid JSON for the type, with file and line */
     public static <T> T read(Path file, Class<T> type) {
         String json = TextFile.read(file);
         TextFile.checkEscapes(json, file, 1);
@@ -58,7 +58,7 @@ public final class Json {
         }
     }
 
-    /** Written beside and renamed, indented. */
+    /** Writes indented JSON to a temporary file and renames it. */
     public static void write(Path file, Object value) {
         AtomicFile.write(file, out -> {
             out.write(pretty(value));

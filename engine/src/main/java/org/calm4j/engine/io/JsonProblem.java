@@ -24,7 +24,7 @@ import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Excerpt;
 
-/** What is wrong with a JSON or YAML text, in our words: which field, what is expected there, and what stands there. */
+/** What is wrong with a JSON or YAML text, in our words: which field, what is expected, and what was found. */
 public final class JsonProblem {
     private static final Pattern MISSING = Pattern.compile("Missing required creator property '(.+?)'");
     private static final Pattern TWICE = Pattern.compile("Duplicate field '(.*)'", Pattern.DOTALL);
@@ -37,7 +37,7 @@ public final class JsonProblem {
             if (cause instanceof CalmException known) {
                 return known.getMessage();
             }
-            // Words of our own records, not of a library.
+            // The message of one of our records, not of a library.
             if (cause instanceof IllegalArgumentException
                     && cause.getMessage() != null
                     && cause.getStackTrace().length > 0
@@ -73,13 +73,13 @@ public final class JsonProblem {
             return Excerpt.of(missing.group(1)) + " is missing";
         }
         if (message.startsWith("Trailing token")) {
-            return "more text stands after the value";
+            return "more text follows the value";
         }
         if (e instanceof PropertyBindingException unknown) {
             return "unknown field \"" + Excerpt.of(unknown.getPropertyName()) + "\"";
         }
         if (e instanceof ValueInstantiationException) {
-            return "a value that is not possible here";
+            return "a value that is not allowed here";
         }
         if (e instanceof MismatchedInputException wrong && wrong.getTargetType() != null) {
             return "expected " + expected(wrong.getTargetType()) + ", found " + found(wrong);
@@ -87,7 +87,7 @@ public final class JsonProblem {
         return e.getCause() instanceof JsonProcessingException inner ? of(inner) : "not what is expected here";
     }
 
-    /** A type as people call what stands in the text. */
+    /** A type in the words of a user who reads the text. */
     public static String expected(Class<?> type) {
         Class<?> wanted = type.isPrimitive() ? ClassUtil.wrapperType(type) : type;
         if (wanted.isEnum()) {
@@ -132,7 +132,7 @@ public final class JsonProblem {
         }
     }
 
-    /** Where it stands, as {@code choices[2].text}; empty at the top. */
+    /** The path of the field, such as {@code choices[2].text}; empty at the top. */
     public static String path(JsonMappingException e) {
         return e.getPath().stream()
                 .map(step ->
@@ -142,9 +142,9 @@ public final class JsonProblem {
     }
 
     /**
-     * A value that a record cannot do without.
+     * Checks a value that a record requires.
      *
-     * @throws CalmException bad input, which a reader tells with the line
+     * @throws CalmException bad input; the reader adds the line
      */
     public static <T> T required(T value, String name) {
         Collection<?> within =

@@ -18,13 +18,13 @@ public final class Jsonl {
     /**
      * All lines; empty ones are left out.
      *
-     * @throws CalmException bad input: missing, not UTF-8, half of a surrogate pair, or a line that is no such object, with file and line
+     * @throws CalmException bad input: missing, not UTF-8, half of a surrogate pair, or a line that is not such an object, with file and line
      */
     public static <T> List<T> read(Path file, Class<T> type) {
         return Jsonl.<T, T>read(file, Json.mapper().readerFor(type), (value, where) -> value);
     }
 
-    /** The same, each line made into something else by a function that is also told where it stands, as {@code file:line}. */
+    /** The same, each line mapped by a function that also receives its place, as {@code file:line}. */
     public static <T, R> List<R> read(Path file, Class<T> type, BiFunction<T, String, R> make) {
         return read(file, Json.mapper().readerFor(type), make);
     }
@@ -56,7 +56,7 @@ public final class Jsonl {
         return all;
     }
 
-    /** Written beside and renamed. */
+    /** Writes to a temporary file and renames it. */
     public static void write(Path file, Iterable<?> values) {
         ObjectWriter writer = Json.mapper().writer();
         AtomicFile.write(file, out -> {

@@ -22,16 +22,16 @@ import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
 
 /**
- * A folder that this process alone writes to, until it is closed. What it wrote there is remembered by content, in the hidden file
- * {@code .calm4j}: only that may be replaced or deleted later. All else is somebody's, whatever its name.
+ * A folder that this process alone writes to, until it is closed. What it wrote is remembered by content, in the hidden file
+ * {@code .calm4j}: only that may be replaced or deleted later. Everything else belongs to the user, whatever its name.
  */
 public final class OutputFolder implements AutoCloseable {
     static final String RECORD = ".calm4j";
-    /** Instead of a digest: a file that is added to. */
+    /** In place of a digest: a file that is appended to. */
     private static final String GROWS = "grows";
-    /** Instead of a digest, before the size: a large file of a folder that appeared as a whole. */
+    /** In place of a digest, before the size: a large file of a folder that appeared as a whole. */
     private static final String BYTES = "bytes:";
-    /** Of a file in a folder that appeared as a whole, its content counts up to this size, beyond it the size alone. */
+    /** Up to this size a file of a folder that appeared as a whole is compared by content, beyond it by size alone. */
     private static final long SMALL = 1 << 20;
 
     private static final Map<Path, OutputFolder> OPEN = new ConcurrentHashMap<>();
@@ -40,7 +40,7 @@ public final class OutputFolder implements AutoCloseable {
     private final OutputLock lock;
     private final boolean made;
     private final boolean hasRecord;
-    /** Names to what may lie there: while a file is replaced, the old one too. */
+    /** For each name what may be there: while a file is replaced, also the old one. */
     private final Map<String, Set<String>> own = new TreeMap<>();
 
     private OutputFolder(Path place, OutputLock lock, boolean made) {
@@ -57,13 +57,13 @@ public final class OutputFolder implements AutoCloseable {
     /**
      * Makes a folder where there is none, and locks it.
      *
-     * @param say hears that the file system has no locks, where it has none
+     * @param say receives a warning where the file system has no locks
      * @throws CalmException failed: another process writes there; bad input: it cannot be written to
      */
     public static OutputFolder open(Path folder, Consumer<String> say) {
         Path place = AtomicFile.place(folder);
         if (Files.exists(place) && !Files.isDirectory(place)) {
-            throw CalmException.badInput(folder, "is there and is not a folder; choose another place");
+            throw CalmException.badInput(folder, "exists and is not a folder; choose another place");
         }
         boolean made = !Files.exists(place);
         AtomicFile.directories(place);
@@ -85,7 +85,7 @@ public final class OutputFolder implements AutoCloseable {
     public static OutputFolder look(Path folder) {
         Path place = AtomicFile.place(folder);
         if (Files.exists(place) && !Files.isDirectory(place)) {
-            throw CalmException.badInput(folder, "is there and is not a folder; choose another place");
+            throw CalmException.badInput(folder, "exists and is not a folder; choose another place");
         }
         try {
             return new OutputFolder(
@@ -101,7 +101,7 @@ public final class OutputFolder implements AutoCloseable {
 
     private void read(Path record) {
         if (!(Json.read(record, JsonNode.class) instanceof com.fasterxml.jackson.databind.node.ObjectNode entries)) {
-            throw CalmException.badInput(record, "is no record of what was written here; move it away");
+            throw CalmException.badInput(record, "is not a record of what was written here; move it away");
         }
         for (Map.Entry<String, JsonNode> entry : entries.properties()) {
             own.put(
@@ -110,12 +110,12 @@ public final class OutputFolder implements AutoCloseable {
         }
     }
 
-    /** Whether it is remembered what was written; an earlier version of the program did not. */
+    /** Whether the folder has a record of what was written; an earlier version of the program kept none. */
     public boolean hasRecord() {
         return hasRecord;
     }
 
-    /** Remembers files and folders, which are recognised in another way, as written here. */
+    /** Records files and folders, recognised in another way, as written here. */
     public void adopt(Collection<Path> outputs) {
         for (Path output : outputs) {
             if (Files.isSymbolicLink(output) || !Files.exists(output)) {
@@ -135,13 +135,13 @@ public final class OutputFolder implements AutoCloseable {
         write();
     }
 
-    /** A file that is added to: its content is not remembered. */
+    /** Records a file that is appended to; its content is not remembered. */
     public void grows(Path file) {
         own.put(name(file), Set.of(GROWS));
         write();
     }
 
-    /** The first thing at a place or below it that was not written here, or is not what was written; null where there is none. */
+    /** The first file at or below a place that was not written here or was changed since; null without one. */
     public Path foreign(Path output) {
         if (Files.isSymbolicLink(output)) {
             return output;
@@ -152,7 +152,7 @@ public final class OutputFolder implements AutoCloseable {
         if (!Files.isDirectory(output)) {
             return output;
         }
-        // A folder may have a record of its own.
+        // A subfolder may have a record of its own.
         OutputFolder inner = Files.exists(output.resolve(RECORD)) ? look(output) : this;
         try (Stream<Path> below = Files.list(output)) {
             for (Path each : (Iterable<Path>) below.sorted()::iterator) {
@@ -167,7 +167,7 @@ public final class OutputFolder implements AutoCloseable {
         }
     }
 
-    /** @throws CalmException bad input: one of these, or something in them, is there and was not written here */
+    /** @throws CalmException bad input: one of these, or something in them, exists and was not written here */
     public void refuseForeign(Collection<Path> outputs) {
         for (Path output : outputs) {
             Path foreign = foreign(output);
@@ -177,7 +177,7 @@ public final class OutputFolder implements AutoCloseable {
         }
     }
 
-    /** Why somebody else's file stops us. */
+    /** Why a user's file stops us. */
     public static String inTheWay(Path foreign) {
         return Files.isSymbolicLink(foreign)
                 ? "is a link in the way of what would be written"
@@ -232,7 +232,7 @@ public final class OutputFolder implements AutoCloseable {
         }
     }
 
-    /** Hidden files of a run under way or killed, which nobody else calls so. */
+    /** Hidden files of a running or killed process; nobody else uses these names. */
     private static boolean isPassing(Path file) {
         String name = file.getFileName().toString();
         return name.equals(RECORD) || name.endsWith(OutputLock.SUFFIX) || AtomicFile.isPassing(name);
@@ -244,12 +244,12 @@ public final class OutputFolder implements AutoCloseable {
             Path parent = absolute.getParent();
             absolute = Files.exists(parent) ? parent.toRealPath().resolve(absolute.getFileName()) : absolute;
         } catch (IOException e) {
-            // Then the name does as it stands.
+            // Then the unresolved name will do.
         }
         return place.relativize(absolute).toString().replace('\\', '/');
     }
 
-    /** Told before something that is written whole takes its place. */
+    /** Called before a file that was written in full takes its place. */
     static void before(Path written, Path place) {
         OutputFolder folder = of(place);
         if (folder != null && !place.getFileName().toString().equals(RECORD)) {
@@ -257,7 +257,7 @@ public final class OutputFolder implements AutoCloseable {
         }
     }
 
-    /** Told when it has. */
+    /** Called when it has. */
     static void after(Path place) {
         OutputFolder folder = of(place);
         if (folder != null && !place.getFileName().toString().equals(RECORD)) {
@@ -350,7 +350,7 @@ public final class OutputFolder implements AutoCloseable {
         }
     }
 
-    /** Forgets what is gone, and lets go of the folder. */
+    /** Drops records of deleted files and releases the folder. */
     @Override
     public void close() {
         try {
@@ -376,7 +376,7 @@ public final class OutputFolder implements AutoCloseable {
         }
     }
 
-    // Where nothing came of it, nothing is left.
+    // If nothing was written, nothing is left.
     private void deleteIfEmpty() {
         try (Stream<Path> files = Files.list(place)) {
             if (made && files.findAny().isEmpty()) {

@@ -24,18 +24,18 @@ import org.calm4j.engine.Excerpt;
 import org.calm4j.engine.Setting;
 
 /**
- * An output that this process alone writes, until it is closed. The operating system holds the lock, on a hidden file that also tells who has
- * it; a process that was killed holds nothing, and what it left is taken over.
+ * An output that this process alone writes, until it is closed. The operating system holds the lock, on a hidden file that also names the
+ * it; a killed process holds nothing, and what it left is taken over.
  */
 public final class OutputLock implements AutoCloseable {
     static final String SUFFIX = ".calm4j.lock";
-    /** Of the file; behind the text, so that others can read that everywhere. */
+    /** Locked byte of the file; after the text, so that others can read the text on every system. */
     private static final long LOCKED_BYTE = Long.MAX_VALUE - 1;
 
     private static final int MOST_PADDING = 1 << 16;
     private static final int MOST_ATTEMPTS = 100;
     private static final Path HOST = Path.of("/proc/sys/kernel/hostname");
-    // Closing any channel of a file lets go of the process's locks on it, so that a file locked here must not be opened
+    // Closing any channel of a file releases the process's locks on it, so that a file locked here must not be opened
     // here again.
     private static final Set<Path> HELD = ConcurrentHashMap.newKeySet();
 
@@ -51,7 +51,7 @@ public final class OutputLock implements AutoCloseable {
     /**
      * Locks a folder that exists.
      *
-     * @param say hears that the file system has no locks, where it has none
+     * @param say receives a warning where the file system has no locks
      * @throws CalmException failed: another process writes there
      */
     public static OutputLock folder(Path folder, Consumer<String> say) {
@@ -94,7 +94,7 @@ public final class OutputLock implements AutoCloseable {
                 }
                 channel.close();
             }
-            throw CalmException.failed(file + ": the lock is taken and given back all the time; try again", null);
+            throw CalmException.failed(file + ": the lock keeps changing hands; try again", null);
         } catch (AccessDeniedException e) {
             release();
             throw CalmException.badInput(
@@ -112,7 +112,7 @@ public final class OutputLock implements AutoCloseable {
         }
     }
 
-    /** Whether the lock is ours; where the file system has none, whoever says that it lives there counts. */
+    /** Whether the lock is ours; where the file system has no locks, a living process named in the file counts as the holder. */
     private boolean lock(Consumer<String> say) {
         try {
             FileLock lock = channel.tryLock(LOCKED_BYTE, 1, false);
@@ -131,7 +131,7 @@ public final class OutputLock implements AutoCloseable {
         }
     }
 
-    /** Tells who holds it, in a file of a random length: another file under that name has another. */
+    /** Writes the holder's name into a file of random length: another file of that name has another length. */
     private boolean isInPlace() throws IOException {
         Map<String, Object> about = new LinkedHashMap<>();
         about.put("pid", ProcessHandle.current().pid());
@@ -172,7 +172,7 @@ public final class OutputLock implements AutoCloseable {
                     .forEach(field -> holder.put(
                             field.getKey(), Excerpt.of(field.getValue().asText())));
         } catch (IOException e) {
-            // It is just being taken or given back.
+            // It is just being taken or released.
         }
         return holder;
     }
@@ -196,7 +196,7 @@ public final class OutputLock implements AutoCloseable {
             try {
                 channel.close();
             } catch (IOException e) {
-                // The process's end lets go of it.
+                // The end of the process releases it.
             }
         }
         HELD.remove(file);
@@ -208,7 +208,7 @@ public final class OutputLock implements AutoCloseable {
             return;
         }
         try {
-            // Removed while it is held: whoever opened it meanwhile finds out.
+            // Removed while it is held, so that whoever opened it meanwhile notices.
             Files.deleteIfExists(file);
         } catch (IOException e) {
             // The next one takes it over.

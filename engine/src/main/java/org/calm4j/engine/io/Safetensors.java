@@ -40,7 +40,7 @@ public final class Safetensors implements AutoCloseable {
 
     private final List<HostBuffer> buffers = new ArrayList<>();
     private final Map<String, Tensor> tensors = new LinkedHashMap<>();
-    /** Of mapped files, when they were opened. */
+    /** Sizes of mapped files when they were opened. */
     private final Map<Path, Long> sizes = new LinkedHashMap<>();
 
     private final List<String> leftOut = new ArrayList<>();
@@ -81,9 +81,9 @@ public final class Safetensors implements AutoCloseable {
     }
 
     /**
-     * The same without some of them.
+     * The same without some tensors.
      *
-     * @param passedOver names of tensors that nobody wants: not given out, and of any type that the format has
+     * @param passedOver names of unwanted tensors: not returned, and of any type that the format has
      */
     public static Safetensors openFolder(Path folder, Predicate<String> passedOver) {
         return open(folder.resolve(Shards.MODEL), passedOver);
@@ -140,7 +140,7 @@ public final class Safetensors implements AutoCloseable {
                 Tensor tensor =
                         new Tensor(entry.name(), buffer, 8 + header + entry.begin(), entry.type(), entry.shape());
                 if (tensors.put(entry.name(), tensor) != null) {
-                    throw CalmException.badInput(file, "tensor " + entry.name() + " stands in two shards");
+                    throw CalmException.badInput(file, "tensor " + entry.name() + " is in two shards");
                 }
             }
             return names;
@@ -149,7 +149,7 @@ public final class Safetensors implements AutoCloseable {
         }
     }
 
-    /** The bytes of a small file: what becomes of it later does not matter, while memory that is mapped ends with the file. */
+    /** The bytes of a small file: later changes of the file do not matter, as they would to mapped memory. */
     private static MemorySegment read(FileChannel channel, Path file, long size, Arena arena) throws IOException {
         MemorySegment bytes = arena.allocate(size, HostBuffer.ALIGNMENT);
         ByteBuffer to = bytes.asByteBuffer();
@@ -162,7 +162,7 @@ public final class Safetensors implements AutoCloseable {
         return bytes;
     }
 
-    /** A mapped file that was cut off while it was in use, which ends its reading in an {@link InternalError}; null where none was. */
+    /** A mapped file that was cut off while it was in use, which makes reading throw an {@link InternalError}; null where none was. */
     public static Path cutOff() {
         return cutOff;
     }
@@ -179,7 +179,7 @@ public final class Safetensors implements AutoCloseable {
         });
     }
 
-    /** Writes tensors, in their order; beside, synced, renamed. */
+    /** Writes tensors in their order to a temporary file, syncs and renames it. */
     public static void write(Path file, Collection<Tensor> tensors, Map<String, String> metadata) {
         write(file, tensors, metadata, StoredType.KEPT, UnaryOperator.identity());
     }
@@ -189,7 +189,7 @@ public final class Safetensors implements AutoCloseable {
      *
      * @param tensors in host memory where their type changes
      * @param content what is written in the place of a tensor, of the same shape, in its type or in the one that is written; memory that it
-     *     made for that is given back
+     *     made for this is freed
      */
     static void write(
             Path file,

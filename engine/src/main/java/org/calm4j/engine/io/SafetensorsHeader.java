@@ -24,7 +24,7 @@ import org.calm4j.engine.tensor.Tensor;
 
 /**
  * The JSON header of a safetensors file: {@code {"name": {"dtype", "shape", "data_offsets"}, …, "__metadata__": {…}}}. Read token by token,
- * so that a large one takes no more memory than its tensors, and checked in full: the tensors lie one behind the other and fill the data.
+ * so that a large one takes no more memory than its tensors, and checked in full: the tensors follow one another and fill the data.
  */
 final class SafetensorsHeader {
     private static final String METADATA = "__metadata__";
@@ -33,7 +33,7 @@ final class SafetensorsHeader {
 
     /**
      * @param type null for a tensor that is passed over
-     * @param begin of its bytes in the data, which stand behind the header
+     * @param begin of its bytes in the data, which follow the header
      */
     record Entry(String name, DType type, long[] shape, long begin, long end) {}
 
@@ -95,7 +95,7 @@ final class SafetensorsHeader {
                 continue;
             }
             if (value != JsonToken.START_OBJECT) {
-                throw CalmException.badInput(file, name + " in the header is no JSON object");
+                throw CalmException.badInput(file, name + " in the header is not a JSON object");
             }
             if (name.equals(METADATA)) {
                 skipStrings(parser);
@@ -159,7 +159,7 @@ final class SafetensorsHeader {
         if (offsets[1] < offsets[0] || offsets[1] > dataBytes || offsets[1] - offsets[0] != bytes) {
             throw CalmException.badInput(
                     file,
-                    "tensor " + name + " of " + bytes + " bytes lies at " + offsets[0] + " to " + offsets[1] + " of "
+                    "tensor " + name + " of " + bytes + " bytes is at " + offsets[0] + " to " + offsets[1] + " of "
                             + dataBytes + " bytes of data");
         }
         return new Entry(name, type, shape, offsets[0], offsets[1]);
@@ -195,7 +195,7 @@ final class SafetensorsHeader {
     }
 
     /**
-     * The header of tensors that are stored one behind the other, padded with spaces to a multiple of eight bytes.
+     * The header of tensors that are stored one after the other, padded with spaces to a multiple of eight bytes.
      *
      * @param as the type a tensor is stored in
      */

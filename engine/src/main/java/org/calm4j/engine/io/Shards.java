@@ -33,7 +33,7 @@ public final class Shards {
     private static final String INDEX = MODEL + INDEX_SUFFIX;
     private static final Pattern SHARD = Pattern.compile("model-\\d{5}-of-\\d{5}\\.safetensors");
     private static final Pattern SIZE = Pattern.compile("(\\d{1,12})\\s*([KMGT]?)(i?)B?", Pattern.CASE_INSENSITIVE);
-    /** Of a shard, as in transformers. */
+    /** Default size of a shard, as in transformers. */
     public static final long DEFAULT_MAX_BYTES = 5_000_000_000L;
 
     private Shards() {}
@@ -41,7 +41,7 @@ public final class Shards {
     /**
      * A size such as {@code 5GB} (10⁹ bytes each) or {@code 500MiB} (2²⁰ bytes each).
      *
-     * @throws CalmException wrong usage: no such size
+     * @throws CalmException wrong usage: not a size
      */
     public static long size(String text) {
         Matcher matcher = SIZE.matcher(text.strip());
@@ -54,7 +54,7 @@ public final class Shards {
                 return (long) bytes;
             }
         }
-        throw CalmException.usage("'" + text + "' is no size; write it like 5GB, 500MB or 2GiB");
+        throw CalmException.usage("'" + text + "' is not a size; write it like 5GB, 500MB or 2GiB");
     }
 
     /** Whether a folder has weights. */
@@ -67,7 +67,7 @@ public final class Shards {
         return name.equals(MODEL) || name.equals(INDEX) || SHARD.matcher(name).matches();
     }
 
-    /** Shard to the tensors that the index says are in it. */
+    /** Each shard with the tensors that the index lists for it. */
     static Map<String, Set<String>> readIndex(Path index) {
         JsonNode map = Json.read(index, JsonNode.class).path("weight_map");
         if (!map.isObject() || map.isEmpty()) {
@@ -81,7 +81,7 @@ public final class Shards {
                 throw CalmException.badInput(
                         index,
                         "the shard " + Excerpt.of(entry.getValue()) + " of " + Excerpt.of(entry.getKey())
-                                + " does not lie in the folder");
+                                + " is not in the folder");
             }
             shards.computeIfAbsent(name, n -> new TreeSet<>()).add(entry.getKey());
         }
@@ -100,7 +100,7 @@ public final class Shards {
      *
      * @param maxBytes of a shard; a tensor that is larger has one of its own
      * @param content what is written in the place of a tensor, one at a time, of the same shape, in its type or in the one that is written;
-     *     memory that it made for that is given back
+     *     memory that it made for this is freed
      */
     public static void write(
             Path folder, Collection<Tensor> tensors, StoredType as, long maxBytes, UnaryOperator<Tensor> content) {
@@ -109,7 +109,7 @@ public final class Shards {
         Set<String> written = new HashSet<>();
         try {
             if (shards.size() == 1) {
-                // Where it stands, the index is not looked at.
+                // Where that file exists, the index is not read.
                 Safetensors.write(folder.resolve(MODEL), tensors, metadata, as, content);
                 Files.deleteIfExists(folder.resolve(INDEX));
             } else {
@@ -152,7 +152,7 @@ public final class Shards {
         try {
             Files.deleteIfExists(file);
         } catch (IOException e) {
-            // What went wrong before matters more than a leftover.
+            // The first error matters more than a leftover.
         }
     }
 
@@ -170,7 +170,7 @@ public final class Shards {
         }
     }
 
-    /** In their order, as many into each as go in. */
+    /** In order, as many tensors into each shard as fit. */
     private static List<List<Tensor>> plan(Collection<Tensor> tensors, StoredType as, long maxBytes) {
         List<List<Tensor>> shards = new ArrayList<>();
         shards.add(new ArrayList<>());

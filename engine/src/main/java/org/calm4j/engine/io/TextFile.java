@@ -18,7 +18,7 @@ public final class TextFile {
     private static final String HALF =
             " is half of a character (a surrogate without its other half); correct or remove it";
 
-    /** What is done with a line; it may fail as reading may. */
+    /** What to do with a line; may throw as reading may. */
     @FunctionalInterface
     interface Reader {
         /** @param number of the line, from 1 */
@@ -38,7 +38,7 @@ public final class TextFile {
             bytes = Files.readAllBytes(file);
             return unmarked(decoder().decode(ByteBuffer.wrap(bytes)).toString());
         } catch (CharacterCodingException e) {
-            // To look at the lines one by one tells which.
+            // Decoding line by line finds which one.
             lines(file, (line, number) -> {});
             throw notUtf8(file + ":1", e);
         } catch (IOException e) {
@@ -123,7 +123,7 @@ public final class TextFile {
         }
     }
 
-    /** The UTF-16 unit that an escape at this place spells; -1 where none stands there. */
+    /** The UTF-16 unit that an escape at this place spells; -1 where there is none. */
     private static int escaped(String json, int at) {
         if (at + 6 > json.length() || json.charAt(at) != '\\' || json.charAt(at + 1) != 'u') {
             return -1;
@@ -140,7 +140,7 @@ public final class TextFile {
     }
 
     /**
-     * The same for a text that is no JSON any more.
+     * The same for a text that is no longer JSON.
      *
      * @throws CalmException bad input: half of a surrogate pair
      */

@@ -5,7 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** What a call passes, and how it is laid out on a function's parameters. */
+/** The arguments of a call, and how they map to a function's parameters. */
 record Arguments(List<Object> positional, Map<String, Object> named) {
     /** Stands for an argument that was not passed. */
     static final Object ABSENT = new Object();
@@ -13,7 +13,7 @@ record Arguments(List<Object> positional, Map<String, Object> named) {
     static final Arguments NONE = new Arguments(List.of(), Map.of());
 
     /**
-     * By place and by name.
+     * Arguments by position and by name.
      *
      * @param required how many of them must be there
      * @return one value a parameter, {@link #ABSENT} where none was passed
@@ -45,7 +45,7 @@ record Arguments(List<Object> positional, Map<String, Object> named) {
         return values;
     }
 
-    /** By place alone. */
+    /** Arguments by position only. */
     Object[] places(String function, int required, int most) {
         if (!named.isEmpty()) {
             throw new TemplateFailure(function + " takes no named arguments");

@@ -5,14 +5,14 @@ package org.calm4j.engine.jinja;
  * writing of a few characters.
  */
 final class Budget {
-    /** That of the rendering under way, for what has no other way to it: comparisons, lengths and searches. */
+    /** The budget of the current rendering, for code that cannot be handed it: comparisons, lengths and searches. */
     static final ScopedValue<Budget> CURRENT = ScopedValue.newInstance();
 
     private static final long STEPS = 20_000_000;
     private static final int LARGEST = 10_000_000;
     private static final int MOST_ITEMS = 1_000_000;
     private static final int CHARACTERS_A_STEP = 8;
-    /** Python gives up at some hundred calls of a macro, too. */
+    /** Python, too, gives up at a few hundred nested macro calls. */
     private static final int DEEPEST = 400;
 
     private long steps;
@@ -29,7 +29,7 @@ final class Budget {
         }
     }
 
-    /** Counts a text that is going to be made. */
+    /** Counts a text before it is made. */
     void text(long characters) {
         if (characters > LARGEST) {
             throw new TemplateFailure("makes a text of more than " + LARGEST + " characters");
@@ -60,7 +60,7 @@ final class Budget {
         CURRENT.get().step();
     }
 
-    /** Counts a list that is going to be made. */
+    /** Counts a list before it is made. */
     void items(long items) {
         if (items > MOST_ITEMS) {
             throw new TemplateFailure("makes a list of more than " + MOST_ITEMS + " items");

@@ -51,7 +51,7 @@ final class Dicts {
             Python.iterate(from[0]).forEachRemaining(pair -> {
                 List<Object> parts = Sequences.list(pair, budget);
                 if (parts.size() != 2) {
-                    throw new TemplateFailure("makes a dict of what are no pairs");
+                    throw new TemplateFailure("makes a dict of items that are not pairs");
                 }
                 put(map, parts.get(0), parts.get(1));
             });

@@ -12,7 +12,7 @@ final class ExpressionParser {
     private static final Set<String> COMPARISONS = Set.of("==", "!=", "<", "<=", ">", ">=");
 
     private final Tokens tokens;
-    /** The names that the macros which are being read use, the innermost first. */
+    /** Names used by the macros that are being parsed, innermost first. */
     private final Deque<Set<String>> used = new ArrayDeque<>();
 
     private final List<TemplateFailure> unknown = new ArrayList<>();
@@ -364,7 +364,7 @@ final class ExpressionParser {
 
     private void check(boolean right) {
         if (!right) {
-            throw tokens.failure("has a call whose arguments are in no possible order");
+            throw tokens.failure("has a call whose arguments are in an invalid order");
         }
     }
 

@@ -6,7 +6,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
-/** What stands after {@code |}: those that change one value here, those of lists in {@link ListFilters}. */
+/** What may follow {@code |}: filters of one value here, filters of lists in {@link ListFilters}. */
 final class Filters {
     static final Set<String> NAMES = Set.of(
             "abs",
@@ -182,7 +182,7 @@ final class Filters {
         return Double.isFinite(floating) ? Numbers.truncated(floating) : otherwise;
     }
 
-    /** Null where it is no integer. */
+    /** Null where it is not an integer. */
     private static Object parse(String text, int base) {
         String digits = Text.strip(text, null, true, true);
         String sign = digits.startsWith("-") || digits.startsWith("+") ? digits.substring(0, 1) : "";
@@ -210,7 +210,7 @@ final class Filters {
         }
     }
 
-    /** Null where it is no number. */
+    /** Null where it is not a number. */
     private static Object floating(Object value) {
         if (value instanceof Undefined undefined) {
             throw undefined.failure();

@@ -134,7 +134,7 @@ final class Interpreter {
         }
         if (passed.map() != null) {
             if (!(value(passed.map(), scope) instanceof Map<?, ?> map)) {
-                throw new TemplateFailure("passes on as named arguments what is no dict");
+                throw new TemplateFailure("passes on as named arguments what is not a dict");
             }
             map.forEach((name, value) -> {
                 if (!(name instanceof String text) || named.containsKey(text)) {
@@ -253,7 +253,7 @@ final class Interpreter {
             case Statement.Variable(String name) -> scope.set(name, value);
             case Statement.Field(String name, String field) -> {
                 if (!(scope.get(name) instanceof Namespace namespace)) {
-                    throw new TemplateFailure("sets an attribute of " + Text.quote(name) + ", which is no namespace");
+                    throw new TemplateFailure("sets an attribute of " + Text.quote(name) + ", which is not a namespace");
                 }
                 namespace.attributes().put(field, value);
             }

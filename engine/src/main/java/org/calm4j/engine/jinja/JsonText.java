@@ -12,7 +12,7 @@ final class JsonText {
     private final StringBuilder to = new StringBuilder();
     private final Budget budget;
     private final boolean ascii;
-    /** What a level is moved in by; null for one line. */
+    /** Indentation of a level; null for output on one line. */
     private final String indent;
 
     private final String comma;

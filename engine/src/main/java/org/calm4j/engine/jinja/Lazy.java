@@ -4,7 +4,7 @@ import java.util.Iterator;
 import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 
-/** Python's iterator: gives its items once, and has neither length nor places. */
+/** Python's iterator: gives its items once and has neither a length nor positions. */
 record Lazy(String kind, Iterator<Object> items) {
     static Lazy mapped(Iterator<Object> items, UnaryOperator<Object> change) {
         return new Lazy("generator", new Iterator<>() {

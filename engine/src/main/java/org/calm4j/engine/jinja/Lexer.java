@@ -20,14 +20,14 @@ final class Lexer {
     private int at;
     private int line = 1;
     private int lineCountedTo;
-    /** Whether what was read last ended a line. */
+    /** Whether the last token ended a line. */
     private boolean lineStart = true;
 
     private Lexer(String source) {
         this.source = source;
     }
 
-    /** @throws TemplateFailure no template */
+    /** @throws TemplateFailure not a template */
     static List<Token> tokens(String source) {
         String lines = source.replace("\r\n", "\n").replace('\r', '\n');
         Lexer lexer = new Lexer(lines.endsWith("\n") ? lines.substring(0, lines.length() - 1) : lines);
@@ -89,7 +89,7 @@ final class Lexer {
         }
     }
 
-    /** Where what begins a raw part ends; -1 for no such thing. */
+    /** The end of the tag that begins a raw part; -1 without one. */
     private int raw(int begin) {
         int i = blanks(begin + 2 + (sign(begin + 2) == 0 ? 0 : 1));
         if (!source.startsWith("raw", i)) {

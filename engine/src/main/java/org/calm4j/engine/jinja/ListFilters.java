@@ -141,7 +141,7 @@ final class ListFilters {
                 .items());
     }
 
-    /** Python finds out only when it goes through the items. */
+    /** Python notices only when it iterates. */
     private static Lazy failing(String why) {
         return new Lazy("generator", new Iterator<>() {
             @Override
@@ -156,7 +156,7 @@ final class ListFilters {
         });
     }
 
-    /** So that what cannot be gone through fails only then. */
+    /** So that a value that cannot be iterated fails only then. */
     private static Lazy lazily(Object value, UnaryOperator<Iterator<Object>> change) {
         return new Lazy("generator", new Iterator<>() {
             private Iterator<Object> items;

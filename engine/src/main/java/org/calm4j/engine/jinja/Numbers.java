@@ -63,7 +63,7 @@ final class Numbers {
         return number.bitLength() < Integer.SIZE ? number.intValue() : number.signum() * Integer.MAX_VALUE;
     }
 
-    /** @return null where these are no two numbers */
+    /** @return null unless both are numbers */
     static Object calculate(String operator, Object left, Object right) {
         if (!isNumber(left) || !isNumber(right)) {
             return null;

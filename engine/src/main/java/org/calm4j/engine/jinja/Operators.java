@@ -16,7 +16,7 @@ final class Operators {
         if (left instanceof Undefined undefined) {
             throw undefined.failure();
         }
-        // Python takes what is no tuple as the values of the format, and nothing that misses them is written.
+        // Python takes a value that is not a tuple as the only value of the format.
         if (operator.equals("%") && Python.isText(left)) {
             return Printf.format(left, right, budget);
         }
@@ -104,7 +104,7 @@ final class Operators {
         };
     }
 
-    /** What may be done with a dict; null for what may not. */
+    /** Allowed methods of a dict; null for others. */
     static Callable method(Map<?, ?> map, String name, Budget budget) {
         return switch (name) {
             case "items", "keys", "values" ->

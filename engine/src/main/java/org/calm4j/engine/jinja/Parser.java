@@ -10,7 +10,7 @@ final class Parser {
 
     private final Tokens tokens;
     private final ExpressionParser expressions;
-    /** Loops around, whose {@code loop} nobody may assign to. */
+    /** Number of enclosing loops, whose {@code loop} must not be assigned to. */
     private int loops;
     /** Whether {@code break} has a loop to end here: not so in a macro of its own. */
     private boolean breakable;
@@ -20,7 +20,7 @@ final class Parser {
         expressions = new ExpressionParser(tokens);
     }
 
-    /** @throws TemplateFailure no template */
+    /** @throws TemplateFailure not a template */
     static List<Statement> parse(String source) {
         Parser parser = new Parser(Lexer.tokens(source));
         List<Statement> body = parser.body(Set.of());

@@ -66,7 +66,7 @@ final class Python {
         };
     }
 
-    /** Text, whether safe or not; null where it is none. */
+    /** Text, whether safe or not; null where it is not text. */
     static String text(Object value) {
         return value instanceof String text ? text : value instanceof Markup markup ? markup.text() : null;
     }
@@ -97,7 +97,7 @@ final class Python {
         };
     }
 
-    /** Null for what cannot be gone through. */
+    /** Null for what cannot be iterated. */
     @SuppressWarnings("unchecked")
     static Iterator<Object> iterator(Object value) {
         Collection<?> items =

@@ -26,7 +26,7 @@ final class Renderer {
         return budget;
     }
 
-    /** Where it is, for messages. */
+    /** The current line, for messages. */
     int line() {
         return line;
     }
@@ -115,7 +115,7 @@ final class Renderer {
         }
     }
 
-    /** From now on what is written goes elsewhere, until it is finished. */
+    /** Redirects output until it is finished. */
     private StringBuilder begin() {
         StringBuilder outer = out;
         out = new StringBuilder();

@@ -5,7 +5,7 @@ import java.util.Map;
 
 /** Names and their values in a part of a template; names that are not here are looked for outside. */
 final class Scope {
-    /** The value of a name that has none, and hides what is outside. */
+    /** Marks a name without a value that hides an outer one. */
     static final Object MISSING = new Object();
 
     private final Scope outer;

@@ -93,14 +93,14 @@ final class Sequences {
         return sliced.toString();
     }
 
-    /** Into what the sequence has, from either end. */
+    /** Clamps a bound to the sequence, counted from either end. */
     private static int bound(Object place, int length, int stride) {
         int index = Numbers.small(place, "a bound of a slice");
         long from = index < 0 ? (long) index + length : index;
         return Math.clamp(from, stride > 0 ? 0 : -1, stride > 0 ? length : length - 1);
     }
 
-    /** Where {@code [from, to)} of a method such as {@code find} lies. */
+    /** The range {@code [from, to)} of a method such as {@code find}. */
     static int[] window(Object from, Object to, int length) {
         return new int[] {
             from == Arguments.ABSENT || from == null ? 0 : bound(from, length, 1),
@@ -118,7 +118,7 @@ final class Sequences {
         return repeated;
     }
 
-    /** What may be done with a list; null for what may not. */
+    /** Allowed methods of a list; null for others. */
     static Callable method(Object value, String name, Budget budget) {
         List<?> list = Python.list(value);
         return switch (name) {

@@ -56,7 +56,7 @@ sealed interface Statement {
 
     record Continue(int line) implements Statement {}
 
-    /** What needs other templates, of which there are none. */
+    /** Tags that need other templates, which do not exist here. */
     record Other(int line, String tag) implements Statement {}
 
     /** What can be assigned to. */

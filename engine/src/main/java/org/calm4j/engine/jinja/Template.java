@@ -30,7 +30,7 @@ public final class Template {
 
     /**
      * @param where the file, for messages
-     * @throws CalmException bad input: no template of this language; with the line
+     * @throws CalmException bad input: not a valid template; with the line
      */
     public static Template parse(String source, Object where) {
         if (source.length() > LONGEST) {
@@ -95,7 +95,7 @@ public final class Template {
                 list.forEach(each -> copy.add(known(each, depth + 1)));
                 yield copy;
             }
-            default -> throw new IllegalArgumentException("a template knows no " + value.getClass());
+            default -> throw new IllegalArgumentException("a template has no type for " + value.getClass());
         };
     }
 }

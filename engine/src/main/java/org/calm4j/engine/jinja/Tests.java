@@ -3,7 +3,7 @@ package org.calm4j.engine.jinja;
 import java.util.Map;
 import java.util.Set;
 
-/** What stands after {@code is}. */
+/** What may follow {@code is}. */
 final class Tests {
     static final Set<String> NAMES = Set.of(
             "odd",

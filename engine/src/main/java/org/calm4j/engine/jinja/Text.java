@@ -127,7 +127,7 @@ final class Text {
             char x = a.charAt(i);
             char y = b.charAt(i);
             if (x != y) {
-                // Surrogates stand for what lies behind all other characters.
+                // Surrogates encode the characters after all others.
                 return Character.isSurrogate(x) == Character.isSurrogate(y)
                         ? Character.compare(x, y)
                         : Character.isSurrogate(x) ? 1 : -1;

@@ -239,7 +239,7 @@ final class TextFilters {
         while (items.hasNext()) {
             List<Object> pair = Sequences.list(items.next(), budget);
             if (pair.size() != 2) {
-                throw new TemplateFailure("makes a query of what are no pairs");
+                throw new TemplateFailure("makes a query of items that are not pairs");
             }
             query.append(query.isEmpty() ? "" : "&")
                     .append(quote(Python.string(pair.get(0)), "").replace("%20", "+"))

@@ -130,7 +130,7 @@ final class TextMethods {
             case "format" -> budget.made(new BraceFormat(interpreter, given, markup).format(text, 0));
             case "format_map" -> {
                 if (!(given.places(name, 1, 1)[0] instanceof Map<?, ?> map)) {
-                    throw new TemplateFailure("gives format_map what is no dict");
+                    throw new TemplateFailure("gives format_map what is not a dict");
                 }
                 yield budget.made(new BraceFormat(interpreter, BraceFormat.of(map), markup).format(text, 0));
             }

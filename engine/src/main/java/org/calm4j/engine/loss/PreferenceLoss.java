@@ -7,7 +7,7 @@ import org.calm4j.engine.Setting;
 
 /** A loss on one preference pair: log-probabilities in, a value and one coefficient per sequence out. */
 public interface PreferenceLoss {
-    /** What {@link #of} knows. */
+    /** Names that {@link #of} accepts. */
     List<String> NAMES =
             List.of("sigmoid", "sft", "robust", "hinge", "ipo", "sppo_hard", "nca_pair", "apo_zero", "apo_down");
 

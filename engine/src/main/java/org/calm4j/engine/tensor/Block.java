@@ -27,7 +27,7 @@ public final class Block implements AutoCloseable {
             return align(bytes);
         }
 
-        /** @param allocate gives zeroed memory of so many bytes, for example {@code backend::allocate} */
+        /** @param allocate allocates zeroed memory of that many bytes, for example {@code backend::allocate} */
         public Block allocate(LongFunction<Buffer> allocate) {
             return new Block(this, allocate.apply(bytes()));
         }

@@ -19,7 +19,7 @@ import org.calm4j.engine.CalmException;
 public final class HostBuffer implements Buffer {
     public static final long ALIGNMENT = 64;
 
-    /** Linux promises more memory than there is, and ends the program when it is used. */
+    /** Linux promises more memory than it has and kills the program when it is used; so check first. */
     private static final OperatingSystemMXBean SYSTEM =
             ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
 
@@ -30,7 +30,7 @@ public final class HostBuffer implements Buffer {
     private final Arena arena;
     private final MemorySegment segment;
 
-    /** @throws CalmException failed: more than this machine has */
+    /** @throws CalmException failed: the machine has less memory than that */
     public HostBuffer(long bytes) {
         if (bytes > MACHINE) {
             throw CalmException.failed(
@@ -52,17 +52,17 @@ public final class HostBuffer implements Buffer {
         return segment;
     }
 
-    /** More memory, zeroed and 64-byte aligned, that is freed with this. */
+    /** More memory, zeroed and 64-byte aligned, freed together with this buffer. */
     public MemorySegment beside(long bytes) {
         return arena.allocate(bytes, ALIGNMENT);
     }
 
-    /** Whether {@code bytes} can be taken only to save time, and a quarter of the machine's memory is left for what must be. */
+    /** Whether {@code bytes} may be taken for an optional cache: a quarter of the machine's memory must remain for what is needed. */
     public static boolean isPlentyFor(long bytes) {
         return available() - bytes > MACHINE / 4;
     }
 
-    /** Bytes nobody uses. On Linux, most of what is called used is the file cache's, which gives it back; in a container, nobody knows how much. */
+    /** Free bytes. On Linux most "used" memory is file cache, which is given back; in a container nobody knows how much. */
     private static long available() {
         try {
             Map<String, Long> amounts = AMOUNT.matcher(Files.readString(LINUX))
@@ -72,7 +72,7 @@ public final class HostBuffer implements Buffer {
                 return amounts.getOrDefault("MemAvailable", 0L);
             }
         } catch (IOException e) {
-            // Another system.
+            // Not Linux.
         }
         return SYSTEM.getFreeMemorySize();
     }

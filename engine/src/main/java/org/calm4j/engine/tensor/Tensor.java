@@ -24,7 +24,7 @@ public final class Tensor {
     private final long size;
     private final MemorySegment segment;
 
-    /** @param offset where the first element lies in the buffer, in bytes */
+    /** @param offset offset of the first element in the buffer, in bytes */
     public Tensor(String name, Buffer buffer, long offset, DType type, long... shape) {
         this.name = name;
         this.buffer = buffer;
