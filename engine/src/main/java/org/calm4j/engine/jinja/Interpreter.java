@@ -253,7 +253,8 @@ final class Interpreter {
             case Statement.Variable(String name) -> scope.set(name, value);
             case Statement.Field(String name, String field) -> {
                 if (!(scope.get(name) instanceof Namespace namespace)) {
-                    throw new TemplateFailure("sets an attribute of " + Text.quote(name) + ", which is not a namespace");
+                    throw new TemplateFailure(
+                            "sets an attribute of " + Text.quote(name) + ", which is not a namespace");
                 }
                 namespace.attributes().put(field, value);
             }

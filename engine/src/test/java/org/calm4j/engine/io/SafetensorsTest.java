@@ -81,7 +81,7 @@ final class SafetensorsTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} | 4  | lies at
+            {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} | 4  | is at
             {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} | 12 | end at 8
             {"a":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}} | 12 | begins at 4
             {"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}} | 8  | tensor a

@@ -129,7 +129,7 @@ final class OldFilesTest {
     @CsvSource({
         "gpt2-untied, transformer.h.0.attn.masked_bias, Q4 1 4, has dtype \"Q4\"",
         "llama-tied, v_head.summary.weight, Q4 1 4, has dtype \"Q4\"",
-        "llama-tied, model.layers.0.self_attn.rotary_emb.inv_freq, U8 2 4, lies at"
+        "llama-tied, model.layers.0.self_attn.rotary_emb.inv_freq, U8 2 4, is at"
     })
     void brokenOnesAreErrors(String model, String name, String tensor, String message) throws IOException {
         write(model, Map.of(name, tensor));
