@@ -1,5 +1,6 @@
 package org.calm4j.calm;
 
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -79,5 +80,17 @@ final class ArchitectureTest {
                             .mayOnlyAccessLayers(room.getValue().toArray(String[]::new));
         }
         rooms.check(classes);
+    }
+
+    /** Vectors are the engine's own; a benchmark alone measures what the machine does with them. */
+    @Test
+    void onlyTheBenchmarkKnowsVectors() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackage("..calm.bench..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("..engine.op.simd..")
+                .check(classes);
     }
 }

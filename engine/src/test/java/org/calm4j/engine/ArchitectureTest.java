@@ -77,6 +77,26 @@ final class ArchitectureTest {
         assertThat(FlagsInSources.below(Path.of("src/main/java"), null)).isEmpty();
     }
 
+    /** Operations are written in vectors and a pool of threads, which know no operation and serve nothing else. */
+    @Test
+    void primitivesKnowNoOperation() {
+        noClasses()
+                .that()
+                .resideInAPackage("..engine.op.simd.vec..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(
+                        "org.calm4j.engine.op", "org.calm4j.engine.op.simd", "org.calm4j.engine.op.scalar")
+                .check(classes);
+        noClasses()
+                .that()
+                .resideOutsideOfPackage("..engine.op.simd..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("..engine.op.simd.vec..")
+                .check(classes);
+    }
+
     /** The engine runs without CUDA, commands or the pipeline. */
     @Test
     void theEngineStandsAlone() {

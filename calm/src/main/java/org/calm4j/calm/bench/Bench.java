@@ -5,7 +5,6 @@ import java.util.List;
 import java.util.function.Consumer;
 import org.apache.commons.math3.stat.descriptive.DescriptiveStatistics;
 import org.calm4j.engine.op.Backend;
-import org.calm4j.engine.op.simd.Peaks;
 
 /**
  * Measures what {@code calm bench} names: each workload is warmed up, then run again and again for some seconds. Before each run of a

@@ -1,8 +1,10 @@
 package org.calm4j.engine.op.simd;
 
-import static org.calm4j.engine.op.simd.Vectors.FLOAT;
-import static org.calm4j.engine.op.simd.Vectors.MEMORY;
+import static org.calm4j.engine.op.simd.vec.Vectors.FLOAT;
+import static org.calm4j.engine.op.simd.vec.Vectors.MEMORY;
 
+import org.calm4j.engine.op.simd.vec.Native;
+import org.calm4j.engine.op.simd.vec.WorkerPool;
 import org.calm4j.engine.random.CounterRandom;
 import org.calm4j.engine.tensor.Tensor;
 

@@ -1,8 +1,17 @@
 package org.calm4j.engine.op.simd;
 
-import static org.calm4j.engine.op.simd.Vectors.FLOAT;
-import static org.calm4j.engine.op.simd.Vectors.MEMORY;
+import static org.calm4j.engine.op.simd.vec.Vectors.FLOAT;
+import static org.calm4j.engine.op.simd.vec.Vectors.MEMORY;
 
+import org.calm4j.engine.op.simd.vec.Dot;
+import org.calm4j.engine.op.simd.vec.FrozenWeights;
+import org.calm4j.engine.op.simd.vec.Mix;
+import org.calm4j.engine.op.simd.vec.Native;
+import org.calm4j.engine.op.simd.vec.Product;
+import org.calm4j.engine.op.simd.vec.Scratch;
+import org.calm4j.engine.op.simd.vec.Vectors;
+import org.calm4j.engine.op.simd.vec.Widen;
+import org.calm4j.engine.op.simd.vec.WorkerPool;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 

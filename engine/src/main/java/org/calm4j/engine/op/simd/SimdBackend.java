@@ -1,5 +1,7 @@
 package org.calm4j.engine.op.simd;
 
+import org.calm4j.engine.op.simd.vec.Vectors;
+import org.calm4j.engine.op.simd.vec.WorkerPool;
 import java.util.Collection;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;

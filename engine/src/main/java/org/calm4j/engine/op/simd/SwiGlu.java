@@ -1,11 +1,15 @@
 package org.calm4j.engine.op.simd;
 
-import static org.calm4j.engine.op.simd.Vectors.FLOAT;
-import static org.calm4j.engine.op.simd.Vectors.FLOATS;
-import static org.calm4j.engine.op.simd.Vectors.LANES;
-import static org.calm4j.engine.op.simd.Vectors.MEMORY;
-import static org.calm4j.engine.op.simd.Vectors.ORDER;
+import static org.calm4j.engine.op.simd.vec.Vectors.FLOAT;
+import static org.calm4j.engine.op.simd.vec.Vectors.FLOATS;
+import static org.calm4j.engine.op.simd.vec.Vectors.LANES;
+import static org.calm4j.engine.op.simd.vec.Vectors.MEMORY;
+import static org.calm4j.engine.op.simd.vec.Vectors.ORDER;
 
+import org.calm4j.engine.op.simd.vec.Exp;
+import org.calm4j.engine.op.simd.vec.Native;
+import org.calm4j.engine.op.simd.vec.Scratch;
+import org.calm4j.engine.op.simd.vec.WorkerPool;
 import jdk.incubator.vector.FloatVector;
 import org.calm4j.engine.tensor.Tensor;
 

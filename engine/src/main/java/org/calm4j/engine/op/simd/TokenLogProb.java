@@ -1,10 +1,16 @@
 package org.calm4j.engine.op.simd;
 
-import static org.calm4j.engine.op.simd.Vectors.DOUBLE;
-import static org.calm4j.engine.op.simd.Vectors.FLOAT;
-import static org.calm4j.engine.op.simd.Vectors.INT;
-import static org.calm4j.engine.op.simd.Vectors.MEMORY;
+import static org.calm4j.engine.op.simd.vec.Vectors.DOUBLE;
+import static org.calm4j.engine.op.simd.vec.Vectors.FLOAT;
+import static org.calm4j.engine.op.simd.vec.Vectors.INT;
+import static org.calm4j.engine.op.simd.vec.Vectors.MEMORY;
 
+import org.calm4j.engine.op.simd.vec.Exp;
+import org.calm4j.engine.op.simd.vec.Native;
+import org.calm4j.engine.op.simd.vec.Scale;
+import org.calm4j.engine.op.simd.vec.Scratch;
+import org.calm4j.engine.op.simd.vec.Vectors;
+import org.calm4j.engine.op.simd.vec.WorkerPool;
 import org.calm4j.engine.tensor.Tensor;
 
 /**

@@ -61,7 +61,7 @@ class InliningTest {
                 boolean ours = begin.group(1).equals("4")
                         && begin.group(2).startsWith("org.calm4j.engine.op.simd.")
                         && !line.contains("made not entrant");
-                kernel = ours ? begin.group(2).replaceFirst(".*simd\\.", "") : null;
+                kernel = ours ? begin.group(2).replaceFirst(".*\\.(?=\\w+::)", "") : null;
                 if (ours) {
                     compiled.merge(kernel, 1, Integer::sum);
                 }

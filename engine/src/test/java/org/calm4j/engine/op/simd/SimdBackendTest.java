@@ -20,6 +20,8 @@ import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.BackendConformance;
 import org.calm4j.engine.op.Segments;
 import org.calm4j.engine.op.VectorWidthCheck;
+import org.calm4j.engine.op.simd.vec.ColdStart;
+import org.calm4j.engine.op.simd.vec.Vectors;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.HostBuffer;
 import org.calm4j.engine.tensor.Tensor;

@@ -1,15 +1,16 @@
-package org.calm4j.engine.op.simd;
+package org.calm4j.calm.bench;
 
-import static org.calm4j.engine.op.simd.Vectors.BYTES;
-import static org.calm4j.engine.op.simd.Vectors.FLOATS;
-import static org.calm4j.engine.op.simd.Vectors.MEMORY;
-import static org.calm4j.engine.op.simd.Vectors.ORDER;
+import static org.calm4j.engine.op.simd.vec.Vectors.BYTES;
+import static org.calm4j.engine.op.simd.vec.Vectors.FLOATS;
+import static org.calm4j.engine.op.simd.vec.Vectors.MEMORY;
+import static org.calm4j.engine.op.simd.vec.Vectors.ORDER;
 
+import org.calm4j.engine.op.simd.vec.WorkerPool;
 import jdk.incubator.vector.FloatVector;
 import org.calm4j.engine.tensor.HostBuffer;
 
 /** What this machine can do at most: the yardstick for everything that is measured in the same run. */
-public final class Peaks implements AutoCloseable {
+final class Peaks implements AutoCloseable {
     private static final int ACCUMULATORS = 12;
     /** About 10 ms a task. */
     private static final long STEPS = 1 << 21;
@@ -26,14 +27,14 @@ public final class Peaks implements AutoCloseable {
     private final float[] sink;
 
     /** @param threads as many as what is compared with it has */
-    public Peaks(int threads) {
+    Peaks(int threads) {
         pool = new WorkerPool(threads);
         sink = new float[16 * threads];
         memory.segment().fill((byte) 1);
     }
 
     /** Floating-point operations a second of fused multiply-adds on registers, all threads together; one multiply-add counts two. */
-    public double flops() {
+    double flops() {
         int tasks = TASKS_PER_THREAD * pool.threads();
         long start = System.nanoTime();
         pool.run((index, worker) -> sink[16 * worker] += multiplyAdd(STEPS, 1 + index), tasks, Long.MAX_VALUE);
@@ -41,7 +42,7 @@ public final class Peaks implements AutoCloseable {
     }
 
     /** Bytes a second of reading memory in order, all threads together. */
-    public double readBandwidth() {
+    double readBandwidth() {
         long address = memory.segment().address();
         long start = System.nanoTime();
         pool.run(

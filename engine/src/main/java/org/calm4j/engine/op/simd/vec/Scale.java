@@ -1,19 +1,19 @@
-package org.calm4j.engine.op.simd;
+package org.calm4j.engine.op.simd.vec;
 
-import static org.calm4j.engine.op.simd.Vectors.FLOAT;
-import static org.calm4j.engine.op.simd.Vectors.FLOATS;
-import static org.calm4j.engine.op.simd.Vectors.LANES;
-import static org.calm4j.engine.op.simd.Vectors.MEMORY;
-import static org.calm4j.engine.op.simd.Vectors.ORDER;
+import static org.calm4j.engine.op.simd.vec.Vectors.FLOAT;
+import static org.calm4j.engine.op.simd.vec.Vectors.FLOATS;
+import static org.calm4j.engine.op.simd.vec.Vectors.LANES;
+import static org.calm4j.engine.op.simd.vec.Vectors.MEMORY;
+import static org.calm4j.engine.op.simd.vec.Vectors.ORDER;
 
 import jdk.incubator.vector.FloatVector;
 
 /** A row times a number. */
-final class Scale {
+public final class Scale {
     private Scale() {}
 
     /** {@code x[i] *= factor}. */
-    static void row(long x, float factor, int count) {
+    public static void row(long x, float factor, int count) {
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
             FloatVector.fromMemorySegment(FLOATS, MEMORY, x + 4L * i, ORDER)

@@ -1,11 +1,11 @@
-package org.calm4j.engine.op.simd;
+package org.calm4j.engine.op.simd.vec;
 
-import static org.calm4j.engine.op.simd.Vectors.ADDRESS;
-import static org.calm4j.engine.op.simd.Vectors.BYTES;
-import static org.calm4j.engine.op.simd.Vectors.FLOAT;
-import static org.calm4j.engine.op.simd.Vectors.FLOATS;
-import static org.calm4j.engine.op.simd.Vectors.MEMORY;
-import static org.calm4j.engine.op.simd.Vectors.ORDER;
+import static org.calm4j.engine.op.simd.vec.Vectors.ADDRESS;
+import static org.calm4j.engine.op.simd.vec.Vectors.BYTES;
+import static org.calm4j.engine.op.simd.vec.Vectors.FLOAT;
+import static org.calm4j.engine.op.simd.vec.Vectors.FLOATS;
+import static org.calm4j.engine.op.simd.vec.Vectors.MEMORY;
+import static org.calm4j.engine.op.simd.vec.Vectors.ORDER;
 
 import jdk.incubator.vector.FloatVector;
 

@@ -1,4 +1,4 @@
-package org.calm4j.engine.op.simd;
+package org.calm4j.engine.op.simd.vec;
 
 import it.unimi.dsi.fastutil.longs.Long2ObjectOpenHashMap;
 import org.calm4j.engine.tensor.HostBuffer;
@@ -9,7 +9,7 @@ import org.calm4j.engine.tensor.Tensor;
  * time with; so a weight that such products read again is packed for good, in the memory of its buffer and until that is closed, while memory
  * allows.
  */
-final class FrozenWeights {
+public final class FrozenWeights {
     /** The weights that one kind of product reads, by address. */
     private final class Side {
         private final Long2ObjectOpenHashMap<Frozen> weights = new Long2ObjectOpenHashMap<>();
@@ -88,12 +88,12 @@ final class FrozenWeights {
     private final Side forward = new Side(true);
     private final Side backward = new Side(false);
 
-    FrozenWeights(Product product) {
+    public FrozenWeights(Product product) {
         this.product = product;
     }
 
     /** From now on a weight (N,K) stays as it is, until its memory is closed. */
-    void add(Tensor w) {
+    public void add(Tensor w) {
         forward.weights
                 .values()
                 .removeIf(frozen -> !frozen.weight.segment().scope().isAlive());
@@ -112,17 +112,17 @@ final class FrozenWeights {
                 .sum();
     }
 
-    boolean contains(Tensor w) {
+    public boolean contains(Tensor w) {
         return forward.find(w) != null;
     }
 
     /** The panels of {@code wᵀ}, 0 where there are none. A product of many rows asks for them. */
-    long forward(Tensor w) {
+    public long forward(Tensor w) {
         return forward.panels(w);
     }
 
     /** The panels of w. */
-    long backward(Tensor w) {
+    public long backward(Tensor w) {
         return backward.panels(w);
     }
 }

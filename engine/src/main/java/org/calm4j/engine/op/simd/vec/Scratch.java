@@ -1,13 +1,13 @@
-package org.calm4j.engine.op.simd;
+package org.calm4j.engine.op.simd.vec;
 
 import org.calm4j.engine.tensor.HostBuffer;
 
 /** Working memory that grows to the largest request and stays: nothing is allocated in the steady state. */
-final class Scratch implements AutoCloseable {
+public final class Scratch implements AutoCloseable {
     private HostBuffer buffer;
 
     /** The address of at least {@code count} floats; what was there before may be gone. */
-    long floats(long count) {
+    public long floats(long count) {
         if (buffer == null || buffer.bytes() < 4 * count) {
             close();
             // A quarter more, so that slowly growing requests do not allocate every time.

@@ -1,11 +1,11 @@
-package org.calm4j.engine.op.simd;
+package org.calm4j.engine.op.simd.vec;
 
-import static org.calm4j.engine.op.simd.Vectors.BYTES;
-import static org.calm4j.engine.op.simd.Vectors.FLOAT;
-import static org.calm4j.engine.op.simd.Vectors.FLOATS;
-import static org.calm4j.engine.op.simd.Vectors.LANES;
-import static org.calm4j.engine.op.simd.Vectors.MEMORY;
-import static org.calm4j.engine.op.simd.Vectors.ORDER;
+import static org.calm4j.engine.op.simd.vec.Vectors.BYTES;
+import static org.calm4j.engine.op.simd.vec.Vectors.FLOAT;
+import static org.calm4j.engine.op.simd.vec.Vectors.FLOATS;
+import static org.calm4j.engine.op.simd.vec.Vectors.LANES;
+import static org.calm4j.engine.op.simd.vec.Vectors.MEMORY;
+import static org.calm4j.engine.op.simd.vec.Vectors.ORDER;
 
 import jdk.incubator.vector.FloatVector;
 import org.calm4j.engine.tensor.DType;
@@ -18,12 +18,12 @@ import org.calm4j.engine.tensor.DType;
  * side that stays the same may also have been packed before ({@link #packAll}). Blocks depend on the sizes alone, and every element of C is
  * summed by one thread in the order of k; so packing before changes no bit.
  */
-final class Product implements AutoCloseable {
+public final class Product implements AutoCloseable {
     private static final boolean WIDE = LANES == 16;
     /** Rows and columns of a tile: panels are that wide. */
     private static final int MR = WIDE ? Tile8.ROWS : Tile6.ROWS;
 
-    static final int NR = 2 * LANES;
+    public static final int NR = 2 * LANES;
     /** Floats of one step of a left panel. */
     private static final int LEFT = WIDE ? Tile8.LEFT : Tile6.LEFT;
     /** A right panel of so many steps, 24 or 32 KB, lies in the first cache while tiles read it. */
@@ -112,7 +112,7 @@ final class Product implements AutoCloseable {
 
     private boolean adding;
 
-    Product(WorkerPool pool) {
+    public Product(WorkerPool pool) {
         this.pool = pool;
         own = new Scratch[pool.threads()];
         for (int i = 0; i < own.length; i++) {
@@ -121,7 +121,7 @@ final class Product implements AutoCloseable {
     }
 
     /** A (m,k), row-major; strides are in bytes here and below. */
-    Product left(long address, long stride) {
+    public Product left(long address, long stride) {
         left = address;
         leftStride = stride;
         leftTransposed = false;
@@ -129,7 +129,7 @@ final class Product implements AutoCloseable {
     }
 
     /** A is the transpose of the row-major (k,m) given. */
-    Product leftTransposed(long address, long stride) {
+    public Product leftTransposed(long address, long stride) {
         left = address;
         leftStride = stride;
         leftTransposed = true;
@@ -137,7 +137,7 @@ final class Product implements AutoCloseable {
     }
 
     /** B (k,n), row-major. */
-    Product right(long address, long stride, DType type) {
+    public Product right(long address, long stride, DType type) {
         right = address;
         rightStride = stride;
         rightType = type;
@@ -147,7 +147,7 @@ final class Product implements AutoCloseable {
     }
 
     /** B is the transpose of the row-major (n,k) given. */
-    Product rightTransposed(long address, long stride, DType type) {
+    public Product rightTransposed(long address, long stride, DType type) {
         right = address;
         rightStride = stride;
         rightType = type;
@@ -162,7 +162,7 @@ final class Product implements AutoCloseable {
      * @param first a multiple of {@link #NR}
      * @param all columns that B has
      */
-    Product packedRight(long panels, int first, int all) {
+    public Product packedRight(long panels, int first, int all) {
         packedRight = panels;
         packedFirst = first / NR;
         packedCount = (all + NR - 1) / NR;
@@ -170,7 +170,7 @@ final class Product implements AutoCloseable {
     }
 
     /** Bytes of the panels of all of B (k,n). */
-    static long packedBytes(long n, long k) {
+    public static long packedBytes(long n, long k) {
         long bytes = 0;
         for (int block = 0; block < blocks(k); block++) {
             bytes += 4L * NR * ((n + NR - 1) / NR) * even((int) (start(k, block + 1) - start(k, block)));
@@ -212,7 +212,7 @@ final class Product implements AutoCloseable {
     }
 
     /** Sets C (m,n), or adds to it. */
-    void into(long address, long stride, int m, int n, int k, float alpha, boolean add) {
+    public void into(long address, long stride, int m, int n, int k, float alpha, boolean add) {
         c = address;
         cStride = stride;
         this.alpha = alpha;

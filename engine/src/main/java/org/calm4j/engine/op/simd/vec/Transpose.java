@@ -1,11 +1,11 @@
-package org.calm4j.engine.op.simd;
+package org.calm4j.engine.op.simd.vec;
 
 import static jdk.incubator.vector.VectorOperators.LSHL;
 import static jdk.incubator.vector.VectorOperators.LSHR;
-import static org.calm4j.engine.op.simd.Vectors.ADDRESS;
-import static org.calm4j.engine.op.simd.Vectors.MEMORY;
-import static org.calm4j.engine.op.simd.Vectors.ORDER;
-import static org.calm4j.engine.op.simd.Vectors.STRIDE;
+import static org.calm4j.engine.op.simd.vec.Vectors.ADDRESS;
+import static org.calm4j.engine.op.simd.vec.Vectors.MEMORY;
+import static org.calm4j.engine.op.simd.vec.Vectors.ORDER;
+import static org.calm4j.engine.op.simd.vec.Vectors.STRIDE;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;

@@ -1,28 +1,28 @@
-package org.calm4j.engine.op.simd;
+package org.calm4j.engine.op.simd.vec;
 
-import static org.calm4j.engine.op.simd.Vectors.ADDRESS;
-import static org.calm4j.engine.op.simd.Vectors.BIT1;
-import static org.calm4j.engine.op.simd.Vectors.BIT2;
-import static org.calm4j.engine.op.simd.Vectors.BYTES;
-import static org.calm4j.engine.op.simd.Vectors.FLOAT;
-import static org.calm4j.engine.op.simd.Vectors.FLOATS;
-import static org.calm4j.engine.op.simd.Vectors.FOLD1;
-import static org.calm4j.engine.op.simd.Vectors.FOLD2;
-import static org.calm4j.engine.op.simd.Vectors.FOLD4;
-import static org.calm4j.engine.op.simd.Vectors.FOLD8;
-import static org.calm4j.engine.op.simd.Vectors.LANES;
-import static org.calm4j.engine.op.simd.Vectors.MEMORY;
-import static org.calm4j.engine.op.simd.Vectors.ORDER;
-import static org.calm4j.engine.op.simd.Vectors.STRIDE;
+import static org.calm4j.engine.op.simd.vec.Vectors.ADDRESS;
+import static org.calm4j.engine.op.simd.vec.Vectors.BIT1;
+import static org.calm4j.engine.op.simd.vec.Vectors.BIT2;
+import static org.calm4j.engine.op.simd.vec.Vectors.BYTES;
+import static org.calm4j.engine.op.simd.vec.Vectors.FLOAT;
+import static org.calm4j.engine.op.simd.vec.Vectors.FLOATS;
+import static org.calm4j.engine.op.simd.vec.Vectors.FOLD1;
+import static org.calm4j.engine.op.simd.vec.Vectors.FOLD2;
+import static org.calm4j.engine.op.simd.vec.Vectors.FOLD4;
+import static org.calm4j.engine.op.simd.vec.Vectors.FOLD8;
+import static org.calm4j.engine.op.simd.vec.Vectors.LANES;
+import static org.calm4j.engine.op.simd.vec.Vectors.MEMORY;
+import static org.calm4j.engine.op.simd.vec.Vectors.ORDER;
+import static org.calm4j.engine.op.simd.vec.Vectors.STRIDE;
 
 import jdk.incubator.vector.FloatVector;
 
 /** Inner products of rows. The loops run over addresses, not counts: the compiler's copies of a counted loop read memory slower. */
-final class Dot {
+public final class Dot {
     private Dot() {}
 
     /** {@code Σ a[i]·b[i]}. */
-    static float one(long a, long b, int count) {
+    public static float one(long a, long b, int count) {
         if (!ColdStart.isOver()) {
             return Plain.dot(a, b, count);
         }
@@ -65,7 +65,7 @@ final class Dot {
     }
 
     /** {@code to[j] = Σ a[j][i]·b[i]} for four rows of a at once, so that b is read once. */
-    static void four(long to, long a, long stride, long b, int count) {
+    public static void four(long to, long a, long stride, long b, int count) {
         if (!ColdStart.isOver()) {
             Plain.dots(to, a, stride, b, count);
             return;

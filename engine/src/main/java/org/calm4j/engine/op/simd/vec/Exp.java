@@ -1,15 +1,15 @@
-package org.calm4j.engine.op.simd;
+package org.calm4j.engine.op.simd.vec;
 
-import static org.calm4j.engine.op.simd.Vectors.ADDRESS;
-import static org.calm4j.engine.op.simd.Vectors.FLOAT;
-import static org.calm4j.engine.op.simd.Vectors.FLOATS;
-import static org.calm4j.engine.op.simd.Vectors.FOLD1;
-import static org.calm4j.engine.op.simd.Vectors.FOLD2;
-import static org.calm4j.engine.op.simd.Vectors.FOLD4;
-import static org.calm4j.engine.op.simd.Vectors.FOLD8;
-import static org.calm4j.engine.op.simd.Vectors.LANES;
-import static org.calm4j.engine.op.simd.Vectors.MEMORY;
-import static org.calm4j.engine.op.simd.Vectors.ORDER;
+import static org.calm4j.engine.op.simd.vec.Vectors.ADDRESS;
+import static org.calm4j.engine.op.simd.vec.Vectors.FLOAT;
+import static org.calm4j.engine.op.simd.vec.Vectors.FLOATS;
+import static org.calm4j.engine.op.simd.vec.Vectors.FOLD1;
+import static org.calm4j.engine.op.simd.vec.Vectors.FOLD2;
+import static org.calm4j.engine.op.simd.vec.Vectors.FOLD4;
+import static org.calm4j.engine.op.simd.vec.Vectors.FOLD8;
+import static org.calm4j.engine.op.simd.vec.Vectors.LANES;
+import static org.calm4j.engine.op.simd.vec.Vectors.MEMORY;
+import static org.calm4j.engine.op.simd.vec.Vectors.ORDER;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
@@ -20,7 +20,7 @@ import jdk.incubator.vector.VectorOperators;
  * Exponentials of rows: {@code eˣ = 2ⁿ·eʳ} with {@code n = round(x/ln 2)}, {@code |r| ≤ ln 2 / 2} and Taylor's polynomial of degree 7
  * (remainder 5e-9). Relative error below 1.5e-7.
  */
-final class Exp {
+public final class Exp {
     /** Beyond these, results would leave the normal numbers; inputs are clamped to them. NaN stays NaN. */
     private static final float LOWEST = -87;
 
@@ -40,7 +40,7 @@ final class Exp {
     private Exp() {}
 
     /** Sets {@code to[i] = exp(scale·from[i] − shift)} and returns their sum; to may be from. */
-    static double row(long to, long from, int count, float scale, float shift) {
+    public static double row(long to, long from, int count, float scale, float shift) {
         double sum = 0;
         for (int i = 0; i < count; i += BLOCK) {
             sum += block(to + 4L * i, from + 4L * i, Math.min(BLOCK, count - i), scale, shift);
@@ -52,7 +52,7 @@ final class Exp {
      * Sets {@code to[i] = exp(scale·x[i] − shift)} for a positive scale, and returns the sum, without a scalar rest: what lies behind the last
      * element, up to a whole vector, is overwritten in both; to may be x.
      */
-    static double wholeVectors(long to, long x, int count, float scale, float shift) {
+    public static double wholeVectors(long to, long x, int count, float scale, float shift) {
         int whole = Vectors.roundUp(count);
         for (int i = count; i < whole; i++) {
             // Its exponential is 2e-38 and no part of any sum.
@@ -135,7 +135,7 @@ final class Exp {
     }
 
     /** The largest of a row; NaN when one is. */
-    static float max(long from, int count) {
+    public static float max(long from, int count) {
         from &= ADDRESS;
         int i = 0;
         float max = Float.NEGATIVE_INFINITY;

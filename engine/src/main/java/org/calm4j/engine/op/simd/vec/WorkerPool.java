@@ -1,4 +1,4 @@
-package org.calm4j.engine.op.simd;
+package org.calm4j.engine.op.simd.vec;
 
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -11,9 +11,9 @@ import java.util.concurrent.locks.LockSupport;
  * <p>What an index computes must not depend on which thread runs it, so results are the same for any number of threads. One caller at a
  * time; tasks do not start tasks.
  */
-final class WorkerPool implements AutoCloseable {
+public final class WorkerPool implements AutoCloseable {
     /** One piece of work. */
-    interface Task {
+    public interface Task {
         /** @param worker in [0,threads): names the scratch memory that this thread may use */
         void run(int index, int worker);
     }
@@ -35,7 +35,7 @@ final class WorkerPool implements AutoCloseable {
     private volatile boolean closed;
     private Task task;
 
-    WorkerPool(int threads) {
+    public WorkerPool(int threads) {
         workers = new Worker[threads - 1];
         for (int i = 0; i < workers.length; i++) {
             workers[i] = new Worker(i + 1);
@@ -43,7 +43,7 @@ final class WorkerPool implements AutoCloseable {
         }
     }
 
-    int threads() {
+    public int threads() {
         return workers.length + 1;
     }
 
@@ -52,7 +52,7 @@ final class WorkerPool implements AutoCloseable {
      *
      * @param nanos about how long it takes on one thread
      */
-    void run(Task task, int count, long nanos) {
+    public void run(Task task, int count, long nanos) {
         if (workers.length == 0 || count < 2 || nanos < WAKE_NANOS) {
             for (int i = 0; i < count; i++) {
                 task.run(i, 0);

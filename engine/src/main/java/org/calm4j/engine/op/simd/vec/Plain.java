@@ -1,8 +1,8 @@
-package org.calm4j.engine.op.simd;
+package org.calm4j.engine.op.simd.vec;
 
-import static org.calm4j.engine.op.simd.Vectors.FLOAT;
-import static org.calm4j.engine.op.simd.Vectors.LANES;
-import static org.calm4j.engine.op.simd.Vectors.MEMORY;
+import static org.calm4j.engine.op.simd.vec.Vectors.FLOAT;
+import static org.calm4j.engine.op.simd.vec.Vectors.LANES;
+import static org.calm4j.engine.op.simd.vec.Vectors.MEMORY;
 
 import java.lang.foreign.MemorySegment;
 

@@ -1,11 +1,11 @@
-package org.calm4j.engine.op.simd;
+package org.calm4j.engine.op.simd.vec;
 
-import static org.calm4j.engine.op.simd.Vectors.FLOAT;
-import static org.calm4j.engine.op.simd.Vectors.FLOATS;
-import static org.calm4j.engine.op.simd.Vectors.LANES;
-import static org.calm4j.engine.op.simd.Vectors.MEMORY;
-import static org.calm4j.engine.op.simd.Vectors.ORDER;
-import static org.calm4j.engine.op.simd.Vectors.SHORT;
+import static org.calm4j.engine.op.simd.vec.Vectors.FLOAT;
+import static org.calm4j.engine.op.simd.vec.Vectors.FLOATS;
+import static org.calm4j.engine.op.simd.vec.Vectors.LANES;
+import static org.calm4j.engine.op.simd.vec.Vectors.MEMORY;
+import static org.calm4j.engine.op.simd.vec.Vectors.ORDER;
+import static org.calm4j.engine.op.simd.vec.Vectors.SHORT;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
@@ -17,7 +17,7 @@ import jdk.incubator.vector.VectorSpecies;
 import org.calm4j.engine.tensor.DType;
 
 /** Stored types to F32; exact. */
-final class Widen {
+public final class Widen {
     private static final VectorSpecies<Short> SHORTS =
             VectorSpecies.of(short.class, VectorShape.forBitSize(16 * LANES));
     private static final VectorSpecies<Integer> INTS = VectorSpecies.of(int.class, FLOATS.vectorShape());
@@ -29,7 +29,7 @@ final class Widen {
     private Widen() {}
 
     /** {@code to[i] = from[i]}, from F32, BF16 or F16. */
-    static void row(long to, long from, DType type, int count) {
+    public static void row(long to, long from, DType type, int count) {
         switch (type) {
             case F32 -> MemorySegment.copy(MEMORY, from, MEMORY, to, 4L * count);
             case BF16 -> bf16(to, from, count);

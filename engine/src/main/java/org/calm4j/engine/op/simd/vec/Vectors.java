@@ -1,4 +1,4 @@
-package org.calm4j.engine.op.simd;
+package org.calm4j.engine.op.simd.vec;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -10,33 +10,33 @@ import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /** The constants of all kernels. They are static and final, because the compiler makes registers of vectors only then. */
-final class Vectors {
+public final class Vectors {
     /** Overrides the vector width in bits, so that tests can run the kernels of other machines. */
     private static final String WIDTH_PROPERTY = "calm4j.vectorBits";
 
-    static final VectorSpecies<Float> FLOATS = floats();
-    static final int LANES = FLOATS.length();
-    static final long BYTES = FLOATS.vectorByteSize();
-    static final ByteOrder ORDER = ByteOrder.nativeOrder();
-    static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
-    static final ValueLayout.OfDouble DOUBLE = ValueLayout.JAVA_DOUBLE_UNALIGNED;
-    static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
-    static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
-    static final MemorySegment MEMORY = memory();
+    public static final VectorSpecies<Float> FLOATS = floats();
+    public static final int LANES = FLOATS.length();
+    public static final long BYTES = FLOATS.vectorByteSize();
+    public static final ByteOrder ORDER = ByteOrder.nativeOrder();
+    public static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+    public static final ValueLayout.OfDouble DOUBLE = ValueLayout.JAVA_DOUBLE_UNALIGNED;
+    public static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
+    public static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
+    public static final MemorySegment MEMORY = memory();
     /** Every address is less, so {@code p & ADDRESS} is p; the compiler then knows that p lies in MEMORY, and does not check it. */
-    static final long ADDRESS = Long.MAX_VALUE >>> 1;
+    public static final long ADDRESS = Long.MAX_VALUE >>> 1;
     /** The same for the distance of rows, some of which are added to an address. */
-    static final long STRIDE = Long.MAX_VALUE >>> 16;
+    public static final long STRIDE = Long.MAX_VALUE >>> 16;
 
     /**
      * A vector plus itself in these orders, one after another, has the sum of its lanes in every lane. {@code reduceLanes(ADD)} leaves the
      * order of additions, and with it the last bits, to whether the method is compiled yet.
      */
-    static final VectorShuffle<Float> FOLD8 = fold(8);
+    public static final VectorShuffle<Float> FOLD8 = fold(8);
 
-    static final VectorShuffle<Float> FOLD4 = fold(4);
-    static final VectorShuffle<Float> FOLD2 = fold(2);
-    static final VectorShuffle<Float> FOLD1 = fold(1);
+    public static final VectorShuffle<Float> FOLD4 = fold(4);
+    public static final VectorShuffle<Float> FOLD2 = fold(2);
+    public static final VectorShuffle<Float> FOLD1 = fold(1);
     /** Lanes whose number has that bit. */
     static final VectorMask<Float> BIT1 = VectorMask.fromLong(FLOATS, 0xaaaa_aaaaL & (1L << LANES) - 1);
 
@@ -49,7 +49,7 @@ final class Vectors {
     }
 
     /** The least number of whole vectors' floats that holds so many. */
-    static int roundUp(int count) {
+    public static int roundUp(int count) {
         return count + LANES - 1 & -LANES;
     }
 

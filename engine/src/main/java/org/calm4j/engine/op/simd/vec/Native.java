@@ -1,14 +1,14 @@
-package org.calm4j.engine.op.simd;
+package org.calm4j.engine.op.simd.vec;
 
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
 /** The door to the kernels: a tensor's address, once its type and size are what the kernel will touch. Kernels check nothing. */
-final class Native {
+public final class Native {
     private Native() {}
 
     /** The address of an F32 tensor of that many elements. */
-    static long f32(Tensor x, long size) {
+    public static long f32(Tensor x, long size) {
         if (x.type() != DType.F32) {
             throw new IllegalArgumentException(x + " is not F32");
         }
@@ -16,7 +16,7 @@ final class Native {
     }
 
     /** The address of a weight: F32, BF16 or F16. */
-    static long weight(Tensor x, long size) {
+    public static long weight(Tensor x, long size) {
         if (x.type() != DType.F32 && x.type() != DType.BF16 && x.type() != DType.F16) {
             throw new IllegalArgumentException(x + " is neither F32 nor BF16 nor F16");
         }
@@ -24,7 +24,7 @@ final class Native {
     }
 
     /** The address of an I32 tensor of that many elements, each in [0,bound). */
-    static long indices(Tensor x, long size, long bound) {
+    public static long indices(Tensor x, long size, long bound) {
         if (x.type() != DType.I32) {
             throw new IllegalArgumentException(x + " is not I32");
         }
@@ -46,7 +46,7 @@ final class Native {
     }
 
     /** The address of any tensor. */
-    static long any(Tensor x) {
+    public static long any(Tensor x) {
         if (!x.segment().scope().isAlive()) {
             throw new IllegalStateException(x + " lies in closed memory");
         }

@@ -1,4 +1,4 @@
-package org.calm4j.engine.op.simd;
+package org.calm4j.engine.op.simd.vec;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

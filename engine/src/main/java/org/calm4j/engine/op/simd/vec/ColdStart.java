@@ -1,4 +1,4 @@
-package org.calm4j.engine.op.simd;
+package org.calm4j.engine.op.simd.vec;
 
 import java.util.concurrent.atomic.AtomicLong;
 
@@ -6,7 +6,7 @@ import java.util.concurrent.atomic.AtomicLong;
  * The beginning of a process. Code with vectors is a hundred times slower until the second compiler is through with it, which takes more than a second.
  * Whoever has less to do than that goes without vectors ({@link Plain}, to the same bits), and so does everybody for the first multiplications.
  */
-final class ColdStart {
+public final class ColdStart {
     /** They take some tenths of a second without vectors. */
     private static final long MULTIPLICATIONS = 1L << 27;
 
@@ -22,7 +22,7 @@ final class ColdStart {
     }
 
     /** Says it, for tests: it stays so. */
-    static void over(boolean isOver) {
+    public static void over(boolean isOver) {
         LEFT.set(Long.MAX_VALUE);
         over = isOver;
     }

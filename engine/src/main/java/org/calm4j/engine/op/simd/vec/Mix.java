@@ -1,22 +1,22 @@
-package org.calm4j.engine.op.simd;
+package org.calm4j.engine.op.simd.vec;
 
-import static org.calm4j.engine.op.simd.Vectors.ADDRESS;
-import static org.calm4j.engine.op.simd.Vectors.BYTES;
-import static org.calm4j.engine.op.simd.Vectors.FLOAT;
-import static org.calm4j.engine.op.simd.Vectors.FLOATS;
-import static org.calm4j.engine.op.simd.Vectors.LANES;
-import static org.calm4j.engine.op.simd.Vectors.MEMORY;
-import static org.calm4j.engine.op.simd.Vectors.ORDER;
-import static org.calm4j.engine.op.simd.Vectors.STRIDE;
+import static org.calm4j.engine.op.simd.vec.Vectors.ADDRESS;
+import static org.calm4j.engine.op.simd.vec.Vectors.BYTES;
+import static org.calm4j.engine.op.simd.vec.Vectors.FLOAT;
+import static org.calm4j.engine.op.simd.vec.Vectors.FLOATS;
+import static org.calm4j.engine.op.simd.vec.Vectors.LANES;
+import static org.calm4j.engine.op.simd.vec.Vectors.MEMORY;
+import static org.calm4j.engine.op.simd.vec.Vectors.ORDER;
+import static org.calm4j.engine.op.simd.vec.Vectors.STRIDE;
 
 import jdk.incubator.vector.FloatVector;
 
 /** Weighted sums of rows. */
-final class Mix {
+public final class Mix {
     private Mix() {}
 
     /** Sets or adds {@code out[e] = Σᵢ weight[i]·row[i][e]} for rows of d elements; strides in bytes. */
-    static void rows(long out, long weight, long weightStride, long row, long stride, int count, int d, boolean add) {
+    public static void rows(long out, long weight, long weightStride, long row, long stride, int count, int d, boolean add) {
         if (!ColdStart.isOver()) {
             Plain.mix(out, weight, weightStride, row, stride, count, d, add);
             return;
@@ -47,7 +47,7 @@ final class Mix {
      * Adds {@code out[e] += Σᵢ weight[i]·row[i][e]} for eight rows of d elements, reading each row in order: where rows are long and come from
      * memory, that is faster than going down them in columns.
      */
-    static void eightRows(long out, long weight, long row, long stride, int d) {
+    public static void eightRows(long out, long weight, long row, long stride, int d) {
         FloatVector p0 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, weight));
         FloatVector p1 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, weight + 4));
         FloatVector p2 = FloatVector.broadcast(FLOATS, MEMORY.get(FLOAT, weight + 8));
