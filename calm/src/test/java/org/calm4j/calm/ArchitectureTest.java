@@ -93,4 +93,28 @@ final class ArchitectureTest {
                 .resideInAPackage("..engine.op.simd..")
                 .check(classes);
     }
+
+    /** The owners of what the driver gives know no operation; only what joins them knows them all. */
+    @Test
+    void theDriverKnowsNoOperation() {
+        JavaClasses kernels = new ClassFileImporter()
+                .withImportOption(new ImportOption.DoNotIncludeTests())
+                .importPackages("org.calm4j.kernels");
+        noClasses()
+                .that()
+                .resideInAPackage("org.calm4j.kernels.driver")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("org.calm4j.kernels")
+                .check(kernels);
+        noClasses()
+                .that()
+                .resideInAPackage("org.calm4j.kernels.driver")
+                .and()
+                .doNotHaveSimpleName("Gpu")
+                .should()
+                .dependOnClassesThat()
+                .haveSimpleName("Gpu")
+                .check(kernels);
+    }
 }

@@ -6,6 +6,9 @@ import java.util.List;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.kernels.driver.CudaBuffer;
+import org.calm4j.kernels.driver.Gpu;
+import org.calm4j.kernels.driver.Kernel;
 
 /** AdamW over all tensors of a model in one launch: {@code adamw.cu}. The table of tensors is sent anew only when it has changed. */
 final class AdamWStep implements AutoCloseable {
@@ -36,7 +39,7 @@ final class AdamWStep implements AutoCloseable {
             double gradScale,
             long step) {
         long pieces = w.stream()
-                .mapToLong(tensor -> Gpu.ceilDiv(tensor.size(), PIECE))
+                .mapToLong(tensor -> Math.ceilDiv(tensor.size(), PIECE))
                 .sum();
         if (pieces == 0) {
             return;
@@ -45,7 +48,7 @@ final class AdamWStep implements AutoCloseable {
         int next = NUMBERS * w.size();
         for (int i = 0; i < w.size(); i++) {
             row(table, NUMBERS * i, w.get(i), m.get(i), v.get(i), grad.get(i), weightDecay[i]);
-            for (long piece = 0; piece < Gpu.ceilDiv(w.get(i).size(), PIECE); piece++) {
+            for (long piece = 0; piece < Math.ceilDiv(w.get(i).size(), PIECE); piece++) {
                 table[next++] = (long) i << 32 | piece;
             }
         }
@@ -70,14 +73,14 @@ final class AdamWStep implements AutoCloseable {
 
     private static void row(long[] table, int at, Tensor w, Tensor m, Tensor v, Tensor grad, double decay) {
         CudaBuffer rounded = ((CudaBuffer) w.buffer()).rounded();
-        table[at] = Gpu.address(w);
-        table[at + 1] = Gpu.address(m);
-        table[at + 2] = Gpu.address(v);
-        table[at + 3] = Gpu.address(grad);
+        table[at] = CudaBuffer.address(w);
+        table[at + 1] = CudaBuffer.address(m);
+        table[at + 2] = CudaBuffer.address(v);
+        table[at + 3] = CudaBuffer.address(grad);
         table[at + 4] = rounded == null ? 0 : rounded.pointer().address() + w.offset() / 2;
         table[at + 5] = w.size();
         table[at + 6] = Double.doubleToRawLongBits(decay);
-        table[at + 7] = Gpu.wide(4, w, m, v, grad) && table[at + 4] % 8 == 0 ? 1 : 0;
+        table[at + 7] = CudaBuffer.wide(4, w, m, v, grad) && table[at + 4] % 8 == 0 ? 1 : 0;
     }
 
     private void send(long[] table) {
@@ -87,7 +90,7 @@ final class AdamWStep implements AutoCloseable {
         long bytes = (long) Long.BYTES * table.length;
         if (buffer == null || buffer.bytes() < bytes) {
             close();
-            buffer = gpu.allocate(bytes, "the optimizer's table");
+            buffer = gpu.memory().allocate(bytes, "the optimizer's table");
         }
         gpu.transfer().upload(buffer.pointer(), MemorySegment.ofArray(table));
         sent = table;

@@ -4,6 +4,9 @@ import org.calm4j.engine.op.Precision;
 import org.calm4j.engine.op.Segments;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.kernels.driver.CudaBuffer;
+import org.calm4j.kernels.driver.Gpu;
+import org.calm4j.kernels.driver.Kernel;
 
 /**
  * Attention over the forest of segments: {@code attention.cu}; where operands are BF16, {@link Bf16Attention}; and {@code decode.cu} where
@@ -68,7 +71,7 @@ final class Attention implements AutoCloseable {
 
     /** Blocks that share the keys of a decoded token. */
     static long splits(int longest) {
-        return Gpu.ceilDiv(longest, SPLIT);
+        return Math.ceilDiv(longest, SPLIT);
     }
 
     void forward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale, int window) {
@@ -99,7 +102,7 @@ final class Attention implements AutoCloseable {
                 .with(d)
                 .with((float) scale)
                 .with(window)
-                .with(Gpu.wide(d, q, k, v))
+                .with(CudaBuffer.wide(d, q, k, v))
                 .run();
     }
 
@@ -124,7 +127,7 @@ final class Attention implements AutoCloseable {
                 .with(d)
                 .with((float) scale)
                 .with(window)
-                .with(Gpu.wide(d, k, v) && (!bf16 || d % 8 == 0))
+                .with(CudaBuffer.wide(d, k, v) && (!bf16 || d % 8 == 0))
                 .run();
         decodeFinish
                 .launch(forest.singles(), heads, 32)
@@ -159,9 +162,9 @@ final class Attention implements AutoCloseable {
         Size size = size(d);
         forest.lay(segments, rounded ? Bf16Attention.TILE : size.tile);
         // Rows that belong to no segment.
-        gpu.zero(dQ);
-        gpu.zero(dK);
-        gpu.zero(dV);
+        gpu.memory().zero(dQ);
+        gpu.memory().zero(dK);
+        gpu.memory().zero(dV);
         if (forest.queryTiles() == 0) {
             return;
         }
@@ -169,7 +172,7 @@ final class Attention implements AutoCloseable {
         gpu.scratch()
                 .begin(Float.BYTES * rows + (rounded ? tensorCores.backwardBytes(q, k) : 0), 1 + Bf16Attention.PIECES);
         Tensor rowDelta = gpu.scratch().take(DType.F32, rows);
-        delta.launch(Gpu.ceilDiv(rows, THREADS / 32), THREADS)
+        delta.launch(Math.ceilDiv(rows, THREADS / 32), THREADS)
                 .with(rowDelta)
                 .with(dOut)
                 .with(out)
@@ -180,7 +183,7 @@ final class Attention implements AutoCloseable {
             tensorCores.backward(dQ, dK, dV, dOut, lse, rowDelta, q, k, v, scale, window);
             return;
         }
-        boolean wide = Gpu.wide(d, q, k, v, dOut);
+        boolean wide = CudaBuffer.wide(d, q, k, v, dOut);
         size.backwardQuery
                 .launch(forest.queryTiles(), heads, 1, THREADS, size.shared(4, 1))
                 .with(dQ)

@@ -2,6 +2,10 @@ package org.calm4j.kernels;
 
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.kernels.driver.CudaBuffer;
+import org.calm4j.kernels.driver.Gpu;
+import org.calm4j.kernels.driver.Kernel;
+import org.calm4j.kernels.driver.Scratch;
 
 /** Attention on tensor cores, with operands rounded to BF16 and sums in F32: {@code attention_bf16.cu}. */
 final class Bf16Attention {
@@ -179,13 +183,13 @@ final class Bf16Attention {
             return packed(size, wide);
         }
         Tensor to = gpu.scratch().take(DType.BF16, rows, size.most);
-        pack.launch(Gpu.ceilDiv(rows, PACK_THREADS / (size.most / 4)), PACK_THREADS)
+        pack.launch(Math.ceilDiv(rows, PACK_THREADS / (size.most / 4)), PACK_THREADS)
                 .with(to)
                 .with(x)
                 .with(rows)
                 .with(d)
                 .with(size.most)
-                .with(Gpu.wide(d, x))
+                .with(CudaBuffer.wide(d, x))
                 .run();
         return to;
     }

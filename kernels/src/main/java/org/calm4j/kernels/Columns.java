@@ -2,6 +2,10 @@ package org.calm4j.kernels;
 
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.kernels.driver.Gpu;
+import org.calm4j.kernels.driver.Kernel;
+import org.calm4j.kernels.driver.Launch;
+import org.calm4j.kernels.driver.Scratch;
 
 /** Sums over rows, one per column, in an order that depends on the shape alone: {@code columns.cu}. */
 final class Columns {
@@ -37,12 +41,12 @@ final class Columns {
 
     /** A launch of a kernel that fills {@link #partial}. */
     Launch launch(Kernel kernel, long rows, long c) {
-        return kernel.launch(Gpu.ceilDiv(c, Rows.COLUMNS), Rows.chunks(rows), Rows.COLUMNS);
+        return kernel.launch(Math.ceilDiv(c, Rows.COLUMNS), Rows.chunks(rows), Rows.COLUMNS);
     }
 
     /** {@code out[c] += Σ partial[chunk,c]}. */
     void add(Tensor out, Tensor partial) {
-        add.launch(Gpu.ceilDiv(out.size(), Rows.COLUMNS), Rows.COLUMNS)
+        add.launch(Math.ceilDiv(out.size(), Rows.COLUMNS), Rows.COLUMNS)
                 .with(out)
                 .with(partial)
                 .with(partial.dim(0))

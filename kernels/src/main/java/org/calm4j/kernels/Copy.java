@@ -1,9 +1,11 @@
 package org.calm4j.kernels;
 
-import jcuda.driver.JCudaDriver;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.HostBuffer;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.kernels.driver.CudaBuffer;
+import org.calm4j.kernels.driver.Gpu;
+import org.calm4j.kernels.driver.Kernel;
 
 /** {@code to = from} between types, and between the device and the host. */
 final class Copy {
@@ -25,9 +27,9 @@ final class Copy {
         if (!toHost && !fromHost) {
             onDevice(to, from);
         } else if (to.type() == from.type() && fromHost) {
-            gpu.transfer().upload(Gpu.pointer(to), from.segment());
+            gpu.transfer().upload(CudaBuffer.pointer(to), from.segment());
         } else if (to.type() == from.type()) {
-            gpu.transfer().download(to.segment(), Gpu.pointer(from));
+            gpu.transfer().download(to.segment(), CudaBuffer.pointer(from));
         } else {
             convert(to, from, fromHost);
         }
@@ -46,11 +48,11 @@ final class Copy {
             Tensor part = from.view(from.size()).rows(first, count);
             Tensor target = to.view(to.size()).rows(first, count);
             if (fromHost) {
-                gpu.transfer().upload(Gpu.pointer(piece), part.segment());
+                gpu.transfer().upload(CudaBuffer.pointer(piece), part.segment());
                 onDevice(target, piece);
             } else {
                 onDevice(piece, part);
-                gpu.transfer().download(target.segment(), Gpu.pointer(piece));
+                gpu.transfer().download(target.segment(), CudaBuffer.pointer(piece));
             }
         }
     }
@@ -61,20 +63,14 @@ final class Copy {
             return;
         }
         if (to.type() == from.type()) {
-            gpu.call(
-                    "copying",
-                    () -> JCudaDriver.cuMemcpyDtoDAsync(
-                            Gpu.pointer(to),
-                            Gpu.pointer(from),
-                            from.bytes(),
-                            gpu.stream().handle()));
+            gpu.memory().copy(to, from);
             return;
         }
-        kernel.launch(Gpu.ceilDiv(from.size(), 4L * BLOCK), BLOCK)
+        kernel.launch(Math.ceilDiv(from.size(), 4L * BLOCK), BLOCK)
                 .withTyped(to)
                 .withTyped(from)
                 .with(from.size())
-                .with(Gpu.wide(4, to, from))
+                .with(CudaBuffer.wide(4, to, from))
                 .run();
     }
 }

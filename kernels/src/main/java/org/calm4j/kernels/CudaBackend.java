@@ -20,6 +20,9 @@ import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.kernels.driver.CudaBuffer;
+import org.calm4j.kernels.driver.Gpu;
+import org.calm4j.kernels.driver.Owners;
 
 /**
  * All operations on an NVIDIA GPU, through JCuda: the kernels of {@code native/src/main/cuda}, and cuBLAS for products. Work goes into one
@@ -58,19 +61,21 @@ final class CudaBackend implements Backend {
     CudaBackend(int ordinal, Precision precision, long vocabularyColumns, boolean apart) {
         this.ordinal = ordinal;
         this.precision = precision;
-        gpu = new Gpu(ordinal, precision, apart);
+        gpu = new Gpu(ordinal, apart);
         owners.add(gpu::close);
         try {
+            MatrixProduct product = new MatrixProduct(gpu, precision);
+            owners.add(product::close);
             copy = new Copy(gpu);
             embedding = new Embedding(gpu);
             Columns columns = new Columns(gpu);
-            linear = new Linear(gpu, columns);
+            linear = new Linear(gpu, product, columns);
             rmsNorm = new RmsNorm(gpu, columns);
             layerNorm = new LayerNorm(gpu, columns);
             rope = new Rope(gpu);
             attention = new Attention(gpu, precision);
             elementwise = new Elementwise(gpu);
-            tokenLogProb = new TokenLogProb(gpu, vocabularyColumns);
+            tokenLogProb = new TokenLogProb(gpu, product, vocabularyColumns);
             tokenSampler = new TokenSampler(gpu);
             gradNorm = new GradNorm(gpu);
             adamW = new AdamWStep(gpu);
@@ -101,8 +106,8 @@ final class CudaBackend implements Backend {
 
     @Override
     public Buffer allocate(long bytes) {
-        CudaBuffer buffer = gpu.allocate(bytes, "a block of tensors");
-        gpu.zero(buffer.pointer(), bytes);
+        CudaBuffer buffer = gpu.memory().allocate(bytes, "a block of tensors");
+        gpu.memory().zero(buffer.pointer(), bytes);
         return buffer;
     }
 
@@ -113,7 +118,7 @@ final class CudaBackend implements Backend {
 
     @Override
     public DeviceMemory memory() {
-        return gpu.memory();
+        return gpu.memory().free();
     }
 
     @Override
@@ -126,13 +131,13 @@ final class CudaBackend implements Backend {
 
     @Override
     public void zero(Tensor x) {
-        gpu.zero(x);
+        gpu.memory().zero(x);
         buffer(x).changed();
     }
 
     @Override
     public void write(Tensor to, int[] from, int count) {
-        gpu.transfer().upload(Gpu.pointer(to), from, count);
+        gpu.transfer().upload(CudaBuffer.pointer(to), from, count);
         buffer(to).changed();
     }
 
@@ -143,19 +148,19 @@ final class CudaBackend implements Backend {
 
     @Override
     public void write(Tensor to, double[] from, int count) {
-        gpu.transfer().upload(Gpu.pointer(to), from, count);
+        gpu.transfer().upload(CudaBuffer.pointer(to), from, count);
         buffer(to).changed();
     }
 
     @Override
     public void read(double[] to, Tensor from, int count) {
         if (from.type() == DType.F32) {
-            gpu.transfer().download(to, Gpu.pointer(from), count);
+            gpu.transfer().download(to, CudaBuffer.pointer(from), count);
             return;
         }
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment raw = arena.allocate((long) count * from.type().bytes(), Double.BYTES);
-            gpu.transfer().download(raw, Gpu.pointer(from));
+            gpu.transfer().download(raw, CudaBuffer.pointer(from));
             for (int i = 0; i < count; i++) {
                 to[i] = switch (from.type()) {
                     case BF16 -> Float.intBitsToFloat(raw.getAtIndex(ValueLayout.JAVA_SHORT, i) << 16);

@@ -7,6 +7,8 @@ import org.calm4j.engine.Setting;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.BackendProvider;
 import org.calm4j.engine.op.Precision;
+import org.calm4j.kernels.driver.CudaNatives;
+import org.calm4j.kernels.driver.CudaProbe;
 
 /** Offers {@link CudaBackend} to the engine. */
 public final class CudaBackendProvider implements BackendProvider {

@@ -1,6 +1,10 @@
 package org.calm4j.kernels;
 
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.kernels.driver.CudaBuffer;
+import org.calm4j.kernels.driver.Gpu;
+import org.calm4j.kernels.driver.Kernel;
+import org.calm4j.kernels.driver.Launch;
 
 /** What each thread does with four elements of its own: {@code swiglu.cu}, {@code gelu.cu}, {@code dropout.cu}. */
 final class Elementwise {
@@ -26,7 +30,7 @@ final class Elementwise {
                 .with(gate)
                 .with(up)
                 .with(out.size())
-                .with(Gpu.wide(4, out, gate, up))
+                .with(CudaBuffer.wide(4, out, gate, up))
                 .run();
     }
 
@@ -38,7 +42,7 @@ final class Elementwise {
                 .with(gate)
                 .with(up)
                 .with(dOut.size())
-                .with(Gpu.wide(4, dGate, dUp, dOut, gate, up))
+                .with(CudaBuffer.wide(4, dGate, dUp, dOut, gate, up))
                 .run();
     }
 
@@ -47,7 +51,7 @@ final class Elementwise {
                 .with(out)
                 .with(x)
                 .with(out.size())
-                .with(Gpu.wide(4, out, x))
+                .with(CudaBuffer.wide(4, out, x))
                 .run();
     }
 
@@ -57,14 +61,14 @@ final class Elementwise {
                 .with(dOut)
                 .with(x)
                 .with(dOut.size())
-                .with(Gpu.wide(4, dX, dOut, x))
+                .with(CudaBuffer.wide(4, dX, dOut, x))
                 .run();
     }
 
     void dropout(Tensor out, Tensor x, double p, long seed, boolean add) {
         // uniform ≥ p, where uniform is a whole number times 2⁻⁵³.
         long threshold = (long) Math.ceil(p * 0x1p53);
-        dropout.launch(Gpu.ceilDiv(x.size(), BLOCK), BLOCK)
+        dropout.launch(Math.ceilDiv(x.size(), BLOCK), BLOCK)
                 .with(out)
                 .with(x)
                 .with(x.size())
@@ -76,6 +80,6 @@ final class Elementwise {
     }
 
     private static Launch fours(Kernel kernel, long size) {
-        return kernel.launch(Gpu.ceilDiv(size, 4L * BLOCK), BLOCK);
+        return kernel.launch(Math.ceilDiv(size, 4L * BLOCK), BLOCK);
     }
 }

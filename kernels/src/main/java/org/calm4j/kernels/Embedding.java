@@ -2,6 +2,9 @@ package org.calm4j.kernels;
 
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.kernels.driver.CudaBuffer;
+import org.calm4j.kernels.driver.Gpu;
+import org.calm4j.kernels.driver.Kernel;
 
 /** Rows of a table by their indices: {@code embedding.cu}; and into a cache: {@code scatter.cu}. */
 final class Embedding {
@@ -29,7 +32,7 @@ final class Embedding {
                 .with(index)
                 .with(c)
                 .with(add)
-                .with(Gpu.wide(c, out, table))
+                .with(CudaBuffer.wide(c, out, table))
                 .run();
     }
 
@@ -40,7 +43,7 @@ final class Embedding {
                 .with(from)
                 .with(index)
                 .with(c)
-                .with(Gpu.wide(c, to, from))
+                .with(CudaBuffer.wide(c, to, from))
                 .run();
     }
 
@@ -50,7 +53,7 @@ final class Embedding {
         gpu.scratch().begin(8 * rows, 2);
         Tensor next = gpu.scratch().take(DType.I32, rows);
         Tensor first = gpu.scratch().take(DType.I32, rows);
-        links.launch(Gpu.ceilDiv(rows, BLOCK), BLOCK)
+        links.launch(Math.ceilDiv(rows, BLOCK), BLOCK)
                 .with(next)
                 .with(first)
                 .with(index)
@@ -63,7 +66,7 @@ final class Embedding {
                 .with(next)
                 .with(first)
                 .with(c)
-                .with(Gpu.wide(c, dTable, dOut))
+                .with(CudaBuffer.wide(c, dTable, dOut))
                 .run();
     }
 }

@@ -5,6 +5,8 @@ import java.util.Arrays;
 import org.calm4j.engine.op.Segments;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.kernels.driver.CudaBuffer;
+import org.calm4j.kernels.driver.Gpu;
 
 /**
  * The segments of attention as the kernels read them ({@code forest.cuh}): one array on the device with the segments that have queries, the
@@ -159,7 +161,7 @@ final class Forest implements AutoCloseable {
         if (buffer == null || buffer.bytes() < bytes) {
             close();
             // Caches grow from step to step, and each move outdates what was recorded.
-            buffer = gpu.allocate(2 * bytes, "segments");
+            buffer = gpu.memory().allocate(2 * bytes, "segments");
         }
         gpu.transfer().upload(buffer.pointer(), all.elements(), all.size());
     }

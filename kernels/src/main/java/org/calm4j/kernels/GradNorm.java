@@ -5,6 +5,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.kernels.driver.CudaBuffer;
+import org.calm4j.kernels.driver.Gpu;
+import org.calm4j.kernels.driver.Kernel;
 
 /** {@code Σ x²} in double precision: {@code gradnorm.cu}. */
 final class GradNorm {
@@ -26,8 +29,8 @@ final class GradNorm {
         if (x.size() == 0) {
             return 0;
         }
-        long stretch = Math.max(SHORTEST_STRETCH, Gpu.ceilDiv(x.size(), MOST_BLOCKS));
-        long blocks = Gpu.ceilDiv(x.size(), stretch);
+        long stretch = Math.max(SHORTEST_STRETCH, Math.ceilDiv(x.size(), MOST_BLOCKS));
+        long blocks = Math.ceilDiv(x.size(), stretch);
         gpu.scratch().begin(8 * (blocks + 1), 2);
         Tensor partials = gpu.scratch().take(DType.F64, blocks);
         Tensor total = gpu.scratch().take(DType.F64, 1);
@@ -40,7 +43,7 @@ final class GradNorm {
         finish.launch(1, BLOCK).with(total).with(partials).with(blocks).run();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment result = arena.allocate(ValueLayout.JAVA_DOUBLE);
-            gpu.transfer().download(result, Gpu.pointer(total));
+            gpu.transfer().download(result, CudaBuffer.pointer(total));
             return result.get(ValueLayout.JAVA_DOUBLE, 0);
         }
     }

@@ -1,6 +1,9 @@
 package org.calm4j.kernels;
 
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.kernels.driver.CudaBuffer;
+import org.calm4j.kernels.driver.Gpu;
+import org.calm4j.kernels.driver.Kernel;
 
 /** Layer norm: {@code layernorm.cu}. */
 final class LayerNorm {
@@ -29,7 +32,7 @@ final class LayerNorm {
                 .withTyped(bias)
                 .with(c)
                 .with((float) epsilon)
-                .with(Gpu.wide(c, out, x, residual == null ? x : residual, w, bias))
+                .with(CudaBuffer.wide(c, out, x, residual == null ? x : residual, w, bias))
                 .run();
     }
 
@@ -44,7 +47,7 @@ final class LayerNorm {
                 .with(mean)
                 .with(rstd)
                 .with(c)
-                .with(Gpu.wide(c, dX, dOut, x, w))
+                .with(CudaBuffer.wide(c, dX, dOut, x, w))
                 .run();
         if (dW != null) {
             Tensor partial = columns.partial(rows, c);

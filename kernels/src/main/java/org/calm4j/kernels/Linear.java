@@ -1,6 +1,9 @@
 package org.calm4j.kernels;
 
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.kernels.driver.CudaBuffer;
+import org.calm4j.kernels.driver.Gpu;
+import org.calm4j.kernels.driver.Kernel;
 
 /** {@code x·wᵀ} and its gradients by {@link MatrixProduct}, and the bias: {@code bias.cu}. */
 final class Linear {
@@ -10,8 +13,8 @@ final class Linear {
     private final Kernel bias;
     private final Columns columns;
 
-    Linear(Gpu gpu, Columns columns) {
-        product = gpu.product();
+    Linear(Gpu gpu, MatrixProduct product, Columns columns) {
+        this.product = product;
         bias = gpu.kernel("bias_forward");
         this.columns = columns;
     }
@@ -31,12 +34,12 @@ final class Linear {
     void bias(Tensor x, Tensor b) {
         long n = b.size();
         long rows = x.size() / Math.max(n, 1);
-        bias.launch(Gpu.ceilDiv(n, 4L * Rows.COLUMNS), Math.min(rows, MOST_ROWS), Rows.COLUMNS)
+        bias.launch(Math.ceilDiv(n, 4L * Rows.COLUMNS), Math.min(rows, MOST_ROWS), Rows.COLUMNS)
                 .with(x)
                 .withTyped(b)
                 .with(rows)
                 .with(n)
-                .with(Gpu.wide(n, x, b))
+                .with(CudaBuffer.wide(n, x, b))
                 .run();
     }
 

@@ -6,6 +6,8 @@ import java.util.List;
 import java.util.SequencedMap;
 import jcuda.CudaException;
 import org.calm4j.engine.op.Segments;
+import org.calm4j.kernels.driver.CudaGraph;
+import org.calm4j.kernels.driver.Gpu;
 
 /**
  * Steps of decoding, and passes of training over batches of the same shape, as graphs: what one launches is recorded the third time that it
@@ -58,7 +60,7 @@ final class Replay implements AutoCloseable {
     }
 
     void run(Object key, Segments segments, Runnable work) {
-        if (gpu.debug()) {
+        if (gpu.device().debug()) {
             work.run();
             return;
         }
@@ -67,10 +69,10 @@ final class Replay implements AutoCloseable {
         if (of != null) {
             attention.forest().lay(segments, of.tile);
         }
-        if (generation != gpu.generation()) {
+        if (generation != gpu.memory().generation()) {
             // Addresses in the graphs may be those of memory that was given back.
             close();
-            generation = gpu.generation();
+            generation = gpu.memory().generation();
             of = null;
         }
         if (of == null) {
@@ -87,11 +89,11 @@ final class Replay implements AutoCloseable {
         }
         try {
             if (of.graph == null) {
-                of.graph = new CudaGraph(gpu, work);
+                of.graph = new CudaGraph(gpu.device(), work);
             }
             of.graph.launch();
         } catch (CudaException e) {
-            throw gpu.fault("recorded launches", e);
+            throw gpu.device().fault("recorded launches", e);
         }
     }
 

@@ -1,6 +1,9 @@
 package org.calm4j.kernels;
 
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.kernels.driver.CudaBuffer;
+import org.calm4j.kernels.driver.Gpu;
+import org.calm4j.kernels.driver.Kernel;
 
 /** Root-mean-square norm: {@code rmsnorm.cu}. */
 final class RmsNorm {
@@ -26,7 +29,7 @@ final class RmsNorm {
                 .withTyped(w)
                 .with(c)
                 .with((float) epsilon)
-                .with(Gpu.wide(c, out, x, residual == null ? x : residual, w))
+                .with(CudaBuffer.wide(c, out, x, residual == null ? x : residual, w))
                 .run();
     }
 
@@ -40,7 +43,7 @@ final class RmsNorm {
                 .withTyped(w)
                 .with(rstd)
                 .with(c)
-                .with(Gpu.wide(c, dX, dOut, x, w))
+                .with(CudaBuffer.wide(c, dX, dOut, x, w))
                 .run();
         if (dW != null) {
             Tensor partial = columns.partial(rows, c);

@@ -1,6 +1,8 @@
 package org.calm4j.kernels;
 
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.kernels.driver.Gpu;
+import org.calm4j.kernels.driver.Kernel;
 
 /** Rotary position embedding: {@code rope.cu}. */
 final class Rope {
@@ -16,7 +18,7 @@ final class Rope {
     void turn(Tensor x, Tensor cosine, Tensor sine, Tensor position, int direction) {
         long half = cosine.dim(1);
         long pairs = x.dim(0) * x.dim(1) * half;
-        rope.launch(Gpu.ceilDiv(pairs, BLOCK), BLOCK)
+        rope.launch(Math.ceilDiv(pairs, BLOCK), BLOCK)
                 .with(x)
                 .with(cosine)
                 .with(sine)

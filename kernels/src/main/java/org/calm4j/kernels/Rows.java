@@ -13,10 +13,10 @@ final class Rows {
 
     /** Threads for a row of {@code c} elements, four each: whole warps. */
     static int block(long c) {
-        return (int) Math.min(MOST_THREADS, 32 * Gpu.ceilDiv(Math.max(c, 1), 4 * 32));
+        return (int) Math.min(MOST_THREADS, 32 * Math.ceilDiv(Math.max(c, 1), 4 * 32));
     }
 
     static long chunks(long rows) {
-        return Gpu.ceilDiv(rows, CHUNK);
+        return Math.ceilDiv(rows, CHUNK);
     }
 }

@@ -2,6 +2,8 @@ package org.calm4j.kernels;
 
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.kernels.driver.Gpu;
+import org.calm4j.kernels.driver.Kernel;
 
 /**
  * The log-probability of one target per row, with logits that exist only for some rows and some of the vocabulary at a time:
@@ -23,17 +25,17 @@ final class TokenLogProb {
     private final Kernel backward;
 
     /** @param columns of the vocabulary at a time */
-    TokenLogProb(Gpu gpu, long columns) {
+    TokenLogProb(Gpu gpu, MatrixProduct product, long columns) {
         this.gpu = gpu;
         this.columns = columns;
-        product = gpu.product();
+        this.product = product;
         forward = gpu.kernel("logprob_forward");
         finish = gpu.kernel("logprob_finish");
         backward = gpu.kernel("logprob_backward");
     }
 
     private static long stride(long width) {
-        return Gpu.ceilDiv(width, MULTIPLE) * MULTIPLE;
+        return Math.ceilDiv(width, MULTIPLE) * MULTIPLE;
     }
 
     void forward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target) {
@@ -61,7 +63,7 @@ final class TokenLogProb {
                         .with(stride)
                         .run();
             }
-            finish.launch(Gpu.ceilDiv(rows, BLOCK), BLOCK)
+            finish.launch(Math.ceilDiv(rows, BLOCK), BLOCK)
                     .with(logProb.rows(row, rows))
                     .with(lse.rows(row, rows))
                     .with(sum)
@@ -86,7 +88,7 @@ final class TokenLogProb {
                 Tensor logits = scratch.rows(0, rows * stride).view(rows, stride);
                 Tensor weights = w.rows(column, width);
                 product.timesTransposed(logits, some, weights, 1, 0);
-                backward.launch(Gpu.ceilDiv(stride, BLOCK), rows, BLOCK)
+                backward.launch(Math.ceilDiv(stride, BLOCK), rows, BLOCK)
                         .with(logits)
                         .with(coefficient.rows(row, rows))
                         .with(target.rows(row, rows))

@@ -8,6 +8,9 @@ import org.calm4j.engine.op.Draws;
 import org.calm4j.engine.op.TokenFilter;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.kernels.driver.CudaBuffer;
+import org.calm4j.kernels.driver.Gpu;
+import org.calm4j.kernels.driver.Kernel;
 
 /** Draws tokens where the logits are: {@code sample.cu}. To the host come two numbers for each. */
 final class TokenSampler {
@@ -37,10 +40,10 @@ final class TokenSampler {
         Tensor rows = numbers(table.length);
         Tensor results = numbers(2L * count);
         Tensor tokens = gpu.scratch().take(DType.I32, seen.size());
-        gpu.transfer().upload(Gpu.pointer(rows), MemorySegment.ofArray(table));
-        gpu.transfer().upload(Gpu.pointer(tokens), seen.elements(), seen.size());
-        int threads = Math.clamp(32 * Gpu.ceilDiv(vocabulary, 32L * LOGITS), 32, MOST_THREADS);
-        kernel.launch(count, 1, 1, threads, penalty ? Integer.BYTES * (int) Gpu.ceilDiv(vocabulary, 32) : 0)
+        gpu.transfer().upload(CudaBuffer.pointer(rows), MemorySegment.ofArray(table));
+        gpu.transfer().upload(CudaBuffer.pointer(tokens), seen.elements(), seen.size());
+        int threads = Math.clamp(32 * Math.ceilDiv(vocabulary, 32L * LOGITS), 32, MOST_THREADS);
+        kernel.launch(count, 1, 1, threads, penalty ? Integer.BYTES * (int) Math.ceilDiv(vocabulary, 32) : 0)
                 .with(results)
                 .with(numbers(weights))
                 .with(logits)
@@ -55,7 +58,7 @@ final class TokenSampler {
                 .run();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment drawn = arena.allocate(2L * Long.BYTES * count, Long.BYTES);
-            gpu.transfer().download(drawn, Gpu.pointer(results));
+            gpu.transfer().download(drawn, CudaBuffer.pointer(results));
             for (int i = 0; i < count; i++) {
                 draws.drawn(
                         i,

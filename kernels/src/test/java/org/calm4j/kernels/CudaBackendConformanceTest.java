@@ -19,6 +19,8 @@ import org.calm4j.standin.StandIn;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.calm4j.kernels.driver.CudaNatives;
+import org.calm4j.kernels.driver.CudaProbe;
 
 /** The operations on the GPU, or on its stand-in, against the scalar definition. The logits come in pieces of few columns. */
 class CudaBackendConformanceTest extends BackendConformance {

@@ -31,6 +31,13 @@ import org.calm4j.standin.StandIn;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.calm4j.kernels.driver.CudaBuffer;
+import org.calm4j.kernels.driver.CudaGraph;
+import org.calm4j.kernels.driver.CudaNatives;
+import org.calm4j.kernels.driver.CudaProbe;
+import org.calm4j.kernels.driver.Gpu;
+import org.calm4j.kernels.driver.KernelImage;
+import org.calm4j.kernels.driver.Device;
 
 /** Machines on which something is missing, too old or too small: what works all the same, and what is said. */
 final class CudaFailuresTest {
@@ -145,14 +152,14 @@ final class CudaFailuresTest {
     @Test
     void withoutDebugModeAFaultSaysHowItsKernelIsFound() throws Exception {
         assertThat(child("plain", "fault", "0"))
-                .contains("CUDA_ERROR_ILLEGAL_ADDRESS", Gpu.DEBUG + "=1 finds the kernel");
+                .contains("CUDA_ERROR_ILLEGAL_ADDRESS", Device.DEBUG + "=1 finds the kernel");
     }
 
     /** A kernel's fault may come out at any call; all say the same to people. */
     @Test
     void aFaultIsFoundByAnUploadToo() throws Exception {
         assertThat(child("plain", "upload", "0"))
-                .contains("CUDA_ERROR_ILLEGAL_ADDRESS", "sending data", Gpu.DEBUG + "=1 finds the kernel");
+                .contains("CUDA_ERROR_ILLEGAL_ADDRESS", "sending data", Device.DEBUG + "=1 finds the kernel");
     }
 
     /** Whatever each single one answers; and a second time nothing is closed. */
@@ -176,24 +183,24 @@ final class CudaFailuresTest {
 
     @Test
     void aRecordingThatFailsSaysWhyAndIsGivenUp() {
-        try (Gpu gpu = new Gpu(0, Precision.F32)) {
-            CudaBuffer buffer = gpu.allocate(8, "a test");
+        try (Gpu gpu = new Gpu(0, false)) {
+            CudaBuffer buffer = gpu.memory().allocate(8, "a test");
             Tensor x = new Tensor("x", buffer, 0, DType.F32, 2);
-            assertThatThrownBy(() -> new CudaGraph(gpu, () -> {
-                        gpu.zero(x);
+            assertThatThrownBy(() -> new CudaGraph(gpu.device(), () -> {
+                        gpu.memory().zero(x);
                         throw new IllegalStateException("the work's own");
                     }))
                     .hasMessage("the work's own");
             // What may not be recorded ends the recording by itself.
-            assertThatThrownBy(() -> new CudaGraph(gpu, () -> {
-                        gpu.zero(x);
-                        gpu.allocate(8, "another test");
+            assertThatThrownBy(() -> new CudaGraph(gpu.device(), () -> {
+                        gpu.memory().zero(x);
+                        gpu.memory().allocate(8, "another test");
                     }))
                     .isInstanceOf(CalmException.class)
                     .hasMessageContaining("CUDA_ERROR_STREAM_CAPTURE");
             StandIn.reset();
-            gpu.zero(x);
-            gpu.synchronize();
+            gpu.memory().zero(x);
+            gpu.device().synchronize();
             buffer.close();
         }
         assertThat(StandIn.live()).isEmpty();
@@ -327,7 +334,7 @@ final class CudaFailuresTest {
         command.addAll(List.of(arguments));
         ProcessBuilder builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD);
         builder.environment().put("LD_LIBRARY_PATH", STAND_IN.resolve(libraries).toString());
-        builder.environment().put(Gpu.DEBUG, debug);
+        builder.environment().put(Device.DEBUG, debug);
         builder.environment().put("XDG_CACHE_HOME", cache);
         Process process = builder.start();
         String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();

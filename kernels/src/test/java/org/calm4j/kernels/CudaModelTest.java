@@ -57,6 +57,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.calm4j.kernels.driver.CudaNatives;
+import org.calm4j.kernels.driver.CudaProbe;
 
 /** Whole models on the GPU, or on its stand-in, against the scalar backend: losses, gradients, steps of training, generation. */
 final class CudaModelTest {

@@ -31,6 +31,8 @@ import org.calm4j.engine.train.Replay;
 import org.calm4j.engine.train.Schedule;
 import org.calm4j.engine.train.TrainSettings;
 import org.calm4j.engine.train.Trainer;
+import org.calm4j.kernels.driver.CudaGraph;
+import org.calm4j.kernels.driver.Device;
 
 /**
  * Timings on a GPU beside what it could do: products, attention, operations bound by memory, steps of training, decoding. Shares are of
@@ -299,21 +301,21 @@ final class GpuBench {
         for (int i = 0; i < WARM_UP; i++) {
             run.run();
         }
-        Gpu gpu = b.gpu();
-        gpu.stream().synchronize();
+        Device device = b.gpu().device();
+        device.stream().synchronize();
         CUevent start = new CUevent();
         CUevent end = new CUevent();
         JCudaDriver.cuEventCreate(start, CUevent_flags.CU_EVENT_DEFAULT);
         JCudaDriver.cuEventCreate(end, CUevent_flags.CU_EVENT_DEFAULT);
-        try (CudaGraph graph = new CudaGraph(gpu, () -> {
+        try (CudaGraph graph = new CudaGraph(device, () -> {
             for (int i = 0; i < RUNS; i++) {
                 run.run();
             }
         })) {
             graph.launch();
-            JCudaDriver.cuEventRecord(start, gpu.stream().handle());
+            JCudaDriver.cuEventRecord(start, device.stream().handle());
             graph.launch();
-            JCudaDriver.cuEventRecord(end, gpu.stream().handle());
+            JCudaDriver.cuEventRecord(end, device.stream().handle());
             JCudaDriver.cuEventSynchronize(end);
             float[] milliseconds = new float[1];
             JCudaDriver.cuEventElapsedTime(milliseconds, start, end);

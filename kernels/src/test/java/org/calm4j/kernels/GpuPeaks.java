@@ -3,6 +3,7 @@ package org.calm4j.kernels;
 import java.util.Locale;
 import jcuda.driver.CUdevice_attribute;
 import org.calm4j.engine.op.Precision;
+import org.calm4j.kernels.driver.CudaContext;
 
 /**
  * What a GPU could do at its highest clocks, from what its driver says.

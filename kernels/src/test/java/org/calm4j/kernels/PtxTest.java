@@ -18,6 +18,9 @@ import jcuda.nvptxcompiler.JNvPTXCompiler;
 import jcuda.nvptxcompiler.nvPTXCompilerHandle;
 import org.calm4j.standin.StandIn;
 import org.junit.jupiter.api.Test;
+import org.calm4j.kernels.driver.CudaNatives;
+import org.calm4j.kernels.driver.CudaContext;
+import org.calm4j.kernels.driver.KernelImage;
 
 /**
  * The kernels' PTX through a real assembler, the one in JCuda's own library, for every GPU that it knows: nothing may spill, and registers
@@ -83,7 +86,7 @@ final class PtxTest {
         byte[] log = new byte[Math.toIntExact(size[0]) + 1];
         JNvPTXCompiler.nvPTXCompilerGetInfoLog(handle, log);
         JNvPTXCompiler.nvPTXCompilerDestroy(handle);
-        return CudaProbe.text(log);
+        return CudaContext.text(log);
     }
 
     /** What a machine whose driver has no compiler gets. */

@@ -18,6 +18,8 @@ import org.calm4j.standin.StandIn;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.calm4j.kernels.driver.CudaNatives;
+import org.calm4j.kernels.driver.CudaProbe;
 
 /** The rounded copies of weights that are trained are at all times what rounding the weights anew would give. */
 final class RoundedWeightsTest {

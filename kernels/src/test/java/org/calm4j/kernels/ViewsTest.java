@@ -19,6 +19,8 @@ import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.standin.StandIn;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.calm4j.kernels.driver.CudaNatives;
+import org.calm4j.kernels.driver.CudaProbe;
 
 /**
  * Views that begin one element behind an address that 16-byte accesses need, while their rows are a multiple of four long: all tensors of an

@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Locale;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Backends;
-import org.calm4j.kernels.CudaProbe;
+import org.calm4j.kernels.driver.CudaProbe;
 import picocli.CommandLine.Command;
 
 /** {@code calm doctor}. */

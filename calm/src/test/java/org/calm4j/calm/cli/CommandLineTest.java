@@ -22,7 +22,7 @@ import org.calm4j.calm.data.Vote;
 import org.calm4j.calm.experiment.ModelOnDisk;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
-import org.calm4j.kernels.CudaProbe;
+import org.calm4j.kernels.driver.CudaProbe;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;

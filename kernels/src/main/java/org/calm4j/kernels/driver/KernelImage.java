@@ -1,4 +1,4 @@
-package org.calm4j.kernels;
+package org.calm4j.kernels.driver;
 
 import java.io.IOException;
 import java.io.InputStream;
@@ -24,8 +24,11 @@ import org.calm4j.engine.io.AtomicFile;
  * The kernels as they are loaded: PTX, which the driver compiles for its device, or, where the driver cannot, what JCuda's own compiler
  * makes of it, kept under its hash for the next start. A build may have them compiled for one architecture besides; that comes first there.
  */
-final class KernelImage {
-    static final String RESOURCE = "kernels.ptx";
+public final class KernelImage {
+    /** Where a build has the kernels. */
+    private static final String FOLDER = "/org/calm4j/kernels/";
+
+    private static final String RESOURCE = "kernels.ptx";
     /** A property: the driver compiles the PTX even where there are kernels for its architecture. */
     private static final String JIT = "calm4j.jit";
     /** How the PTX begins, before the hash of its sources. */
@@ -73,13 +76,13 @@ final class KernelImage {
 
     /** For people: what this build has. */
     static String describeForm() {
-        return KernelImage.class.getResource(RESOURCE) == null
+        return KernelImage.class.getResource(FOLDER + RESOURCE) == null
                 ? "none in this build"
                 : "PTX, compiled by the driver, or by JCuda's compiler where the driver has none";
     }
 
     /** With a zero at the end, as the driver and the compiler want it. */
-    static byte[] ptx() {
+    public static byte[] ptx() {
         byte[] text = resource(RESOURCE);
         if (text == null) {
             throw CalmException.failed(
@@ -91,7 +94,7 @@ final class KernelImage {
     }
 
     /** The name of the kernels compiled for an architecture alone, out of the same sources: the PTX begins with their hash. */
-    static String compiledFor(String architecture, byte[] ptx) {
+    public static String compiledFor(String architecture, byte[] ptx) {
         String first =
                 new String(ptx, 0, Math.min(ptx.length, SOURCES.length() + HASH_DIGITS), StandardCharsets.US_ASCII);
         return "kernels-" + first.substring(Math.min(first.length(), SOURCES.length())) + "." + architecture
@@ -100,7 +103,7 @@ final class KernelImage {
 
     /** Null where the build has none of that name. */
     private static byte[] resource(String name) {
-        try (InputStream in = KernelImage.class.getResourceAsStream(name)) {
+        try (InputStream in = KernelImage.class.getResourceAsStream(FOLDER + name)) {
             return in == null ? null : in.readAllBytes();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -150,7 +153,7 @@ final class KernelImage {
      * @param architecture such as {@code sm_80}
      * @throws CalmException failed: the compiler refuses it, with what it says
      */
-    static byte[] compile(byte[] ptx, String architecture, String... options) {
+    public static byte[] compile(byte[] ptx, String architecture, String... options) {
         CudaNatives.loadCompiler();
         String[] all = Arrays.copyOf(options, options.length + 1);
         all[options.length] = "--gpu-name=" + architecture;
@@ -178,6 +181,6 @@ final class KernelImage {
         JNvPTXCompiler.nvPTXCompilerGetErrorLogSize(handle, size);
         byte[] log = new byte[Math.toIntExact(size[0]) + 1];
         JNvPTXCompiler.nvPTXCompilerGetErrorLog(handle, log);
-        return CudaProbe.text(log);
+        return CudaContext.text(log);
     }
 }

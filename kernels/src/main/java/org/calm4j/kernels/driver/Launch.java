@@ -1,4 +1,4 @@
-package org.calm4j.kernels;
+package org.calm4j.kernels.driver;
 
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -6,6 +6,7 @@ import java.nio.ByteOrder;
 import java.util.Locale;
 import jcuda.CudaException;
 import jcuda.Pointer;
+import jcuda.driver.CUfunction;
 import jcuda.driver.JCudaDriver;
 import org.calm4j.engine.tensor.Tensor;
 
@@ -14,15 +15,16 @@ import org.calm4j.engine.tensor.Tensor;
  * First come the addresses of the slots, which never change, then the slots of eight bytes; a whole number is written with all eight, so
  * that it is right for an int and for a long parameter alike.
  */
-final class Launch {
+public final class Launch {
     private static final int SLOTS = 32;
 
-    private final Gpu gpu;
+    private final Device device;
     private final ByteBuffer buffer = ByteBuffer.allocateDirect(2 * 8 * SLOTS).order(ByteOrder.nativeOrder());
     private final Pointer parameters = Pointer.to(buffer);
     private final Pointer nothing = new Pointer();
     private final StringBuilder tensors = new StringBuilder();
-    private Kernel kernel;
+    private String name;
+    private CUfunction function;
     private int gridX;
     private int gridY;
     private int gridZ;
@@ -30,16 +32,17 @@ final class Launch {
     private int shared;
     private int slot;
 
-    Launch(Gpu gpu) {
-        this.gpu = gpu;
+    Launch(Device device) {
+        this.device = device;
         long address = MemorySegment.ofBuffer(buffer).address();
         for (int i = 0; i < SLOTS; i++) {
             buffer.putLong(8 * i, address + 8L * (SLOTS + i));
         }
     }
 
-    Launch of(Kernel kernel, int gridX, int gridY, int gridZ, int block, int shared) {
-        this.kernel = kernel;
+    Launch of(String name, CUfunction function, int gridX, int gridY, int gridZ, int block, int shared) {
+        this.name = name;
+        this.function = function;
         this.gridX = gridX;
         this.gridY = gridY;
         this.gridZ = gridZ;
@@ -51,20 +54,20 @@ final class Launch {
     }
 
     /** The address of the tensor's first element. */
-    Launch with(Tensor tensor) {
-        if (gpu.debug()) {
+    public Launch with(Tensor tensor) {
+        if (device.debug()) {
             tensors.append(' ').append(tensor);
         }
-        return with(Gpu.address(tensor));
+        return with(CudaBuffer.address(tensor));
     }
 
     /** The address of the tensor's first element, or a null pointer. */
-    Launch withOptional(Tensor tensor) {
+    public Launch withOptional(Tensor tensor) {
         return tensor == null ? with(0L) : with(tensor);
     }
 
     /** The address of a tensor of any floating type, and the number that {@code vector.cuh} has for its type. */
-    Launch withTyped(Tensor tensor) {
+    public Launch withTyped(Tensor tensor) {
         return with(tensor)
                 .with(
                         switch (tensor.type()) {
@@ -76,38 +79,38 @@ final class Launch {
     }
 
     /** A whole number, or an address. */
-    Launch with(long value) {
+    public Launch with(long value) {
         buffer.putLong(8 * slot++, value);
         return this;
     }
 
-    Launch with(float value) {
+    public Launch with(float value) {
         buffer.putFloat(8 * slot++, value);
         return this;
     }
 
-    Launch with(double value) {
+    public Launch with(double value) {
         buffer.putDouble(8 * slot++, value);
         return this;
     }
 
-    Launch with(boolean value) {
+    public Launch with(boolean value) {
         return with(value ? 1L : 0L);
     }
 
     /** Makes the device's context this thread's. */
     void enter() {
-        gpu.enter();
+        device.enter();
     }
 
-    void run() {
+    public void run() {
         if (gridX == 0 || gridY == 0 || gridZ == 0) {
             return;
         }
-        gpu.enter();
+        device.enter();
         try {
             JCudaDriver.cuLaunchKernel(
-                    kernel.function(),
+                    function,
                     gridX,
                     gridY,
                     gridZ,
@@ -115,24 +118,24 @@ final class Launch {
                     1,
                     1,
                     shared,
-                    gpu.stream().handle(),
+                    device.stream().handle(),
                     parameters,
                     nothing);
-            if (gpu.debug()) {
-                gpu.stream().synchronize();
+            if (device.debug()) {
+                device.stream().synchronize();
             }
         } catch (CudaException e) {
-            throw gpu.fault(
+            throw device.fault(
                     String.format(
                             Locale.ROOT,
                             "kernel %s, grid %d × %d × %d, block %d, %d bytes shared, tensors%s",
-                            kernel.name(),
+                            name,
                             gridX,
                             gridY,
                             gridZ,
                             block,
                             shared,
-                            gpu.debug() ? tensors : " named with " + Gpu.DEBUG + "=1"),
+                            device.debug() ? tensors : " named with " + Device.DEBUG + "=1"),
                     e);
         }
     }

@@ -1,4 +1,4 @@
-package org.calm4j.kernels;
+package org.calm4j.kernels.driver;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -9,18 +9,18 @@ import jcuda.driver.JCudaDriver;
  * Copies between host and device through pinned memory. Uploads do not wait: a piece of pinned memory is filled while the one before it is
  * still being copied, and is filled again only when its own copy is done.
  */
-final class Transfer implements AutoCloseable {
+public final class Transfer implements AutoCloseable {
     private static final int PIECES = 4;
 
-    private final Gpu gpu;
+    private final Device device;
     private final long pieceBytes;
     private final Owners owners = new Owners();
     private final PinnedBuffer[] pieces = new PinnedBuffer[PIECES];
     private final CudaEvent[] copied = new CudaEvent[PIECES];
     private int next;
 
-    Transfer(Gpu gpu, long pieceBytes) {
-        this.gpu = gpu;
+    Transfer(Device device, long pieceBytes) {
+        this.device = device;
         this.pieceBytes = pieceBytes;
         try {
             for (int i = 0; i < PIECES; i++) {
@@ -45,11 +45,11 @@ final class Transfer implements AutoCloseable {
         void take(MemorySegment piece, long first, int length);
     }
 
-    void upload(DevicePointer to, MemorySegment from) {
+    public void upload(DevicePointer to, MemorySegment from) {
         upload(to, from.byteSize(), 1, (piece, first, length) -> MemorySegment.copy(from, first, piece, 0, length));
     }
 
-    void upload(DevicePointer to, int[] from, int count) {
+    public void upload(DevicePointer to, int[] from, int count) {
         upload(
                 to,
                 count,
@@ -59,7 +59,7 @@ final class Transfer implements AutoCloseable {
     }
 
     /** Rounded to F32. */
-    void upload(DevicePointer to, double[] from, int count) {
+    public void upload(DevicePointer to, double[] from, int count) {
         upload(to, count, Float.BYTES, (piece, first, length) -> {
             for (int i = 0; i < length; i++) {
                 piece.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) from[(int) first + i]);
@@ -68,7 +68,7 @@ final class Transfer implements AutoCloseable {
     }
 
     private void upload(DevicePointer to, long count, int size, Fill fill) {
-        gpu.call(
+        device.call(
                 "sending data",
                 () -> pieces(count, size, first -> {
                     int length = (int) Math.min(pieceBytes / size, count - first);
@@ -78,18 +78,18 @@ final class Transfer implements AutoCloseable {
                             to.plus(first * size),
                             pieces[next].pointer(),
                             (long) length * size,
-                            gpu.stream().handle());
-                    copied[next].record(gpu.stream());
+                            device.stream().handle());
+                    copied[next].record(device.stream());
                     next = (next + 1) % PIECES;
                 }));
     }
 
-    void download(MemorySegment to, DevicePointer from) {
+    public void download(MemorySegment to, DevicePointer from) {
         download(to.byteSize(), 1, from, (piece, first, length) -> MemorySegment.copy(piece, 0, to, first, length));
     }
 
     /** Widens F32. */
-    void download(double[] to, DevicePointer from, int count) {
+    public void download(double[] to, DevicePointer from, int count) {
         download(count, Float.BYTES, from, (piece, first, length) -> {
             for (int i = 0; i < length; i++) {
                 to[(int) first + i] = piece.getAtIndex(ValueLayout.JAVA_FLOAT, i);
@@ -98,7 +98,7 @@ final class Transfer implements AutoCloseable {
     }
 
     private void download(long count, int size, DevicePointer from, Take take) {
-        gpu.call(
+        device.call(
                 "fetching data",
                 () -> pieces(count, size, first -> {
                     int length = (int) Math.min(pieceBytes / size, count - first);
@@ -107,8 +107,8 @@ final class Transfer implements AutoCloseable {
                             pieces[next].pointer(),
                             from.plus(first * size),
                             (long) length * size,
-                            gpu.stream().handle());
-                    gpu.synchronize();
+                            device.stream().handle());
+                    device.synchronize();
                     take.take(pieces[next].segment(), first, length);
                 }));
     }

@@ -1,4 +1,4 @@
-package org.calm4j.kernels;
+package org.calm4j.kernels.driver;
 
 import jcuda.driver.CUevent;
 import jcuda.driver.CUevent_flags;

@@ -1,4 +1,4 @@
-package org.calm4j.kernels;
+package org.calm4j.kernels.driver;
 
 import java.io.IOException;
 import java.io.InputStream;
@@ -93,7 +93,7 @@ final class CublasLibrary {
         if (shimLoaded) {
             return true;
         }
-        try (InputStream in = CublasLibrary.class.getResourceAsStream(SHIM)) {
+        try (InputStream in = CublasLibrary.class.getResourceAsStream("/org/calm4j/kernels/" + SHIM)) {
             if (in == null) {
                 return false;
             }

@@ -1,13 +1,14 @@
-package org.calm4j.kernels;
+package org.calm4j.kernels.driver;
 
 import java.lang.foreign.MemorySegment;
 import jcuda.driver.JCudaDriver;
 import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Tensor;
 
 /** Memory of the device. */
-final class CudaBuffer implements Buffer {
-    private final Gpu gpu;
+public final class CudaBuffer implements Buffer {
+    private final CudaMemory memory;
     private final DevicePointer pointer;
     private final long bytes;
     /** All elements rounded to BF16, where products read them so often that a copy is kept; else null. */
@@ -21,34 +22,55 @@ final class CudaBuffer implements Buffer {
 
     private boolean open = true;
 
-    CudaBuffer(Gpu gpu, DevicePointer pointer, long bytes) {
-        this.gpu = gpu;
+    CudaBuffer(CudaMemory memory, DevicePointer pointer, long bytes) {
+        this.memory = memory;
         this.pointer = pointer;
         this.bytes = bytes;
     }
 
-    DevicePointer pointer() {
+    /** The address of the tensor's first element. */
+    public static long address(Tensor tensor) {
+        if (!(tensor.buffer() instanceof CudaBuffer buffer)) {
+            throw new IllegalArgumentException(tensor + " is not in the device's memory");
+        }
+        return buffer.pointer().address() + tensor.offset();
+    }
+
+    public static DevicePointer pointer(Tensor tensor) {
+        return ((CudaBuffer) tensor.buffer()).pointer().plus(tensor.offset());
+    }
+
+    /** Whether kernels may read four elements at a time: rows are a multiple of four long, and all tensors begin at 16 bytes. */
+    public static boolean wide(long rowSize, Tensor... tensors) {
+        boolean wide = rowSize % 4 == 0;
+        for (Tensor tensor : tensors) {
+            wide &= address(tensor) % 16 == 0;
+        }
+        return wide;
+    }
+
+    public DevicePointer pointer() {
         return pointer;
     }
 
     /** Keeps a rounded copy of the F32 elements from now on. */
-    void keepRounded() {
+    public void keepRounded() {
         roundsWhenRead = false;
-        gpu.toBeRounded().remove(this);
+        memory.toBeRounded().remove(this);
         roundedFrom = DType.F32;
-        gpu.dispensable().remove(this);
+        memory.dispensable().remove(this);
         if (rounded == null) {
-            rounded = gpu.allocate(bytes / 2, "the weights in BF16");
+            rounded = memory.allocate(bytes / 2, "the weights in BF16");
             roundedIsOld = true;
         }
     }
 
     /** Keeps a rounded copy from the first product on that reads elements of that type, unless memory is short then, until it is. */
-    void keepRoundedWhileThereIsMemory(DType type) {
+    public void keepRoundedWhileThereIsMemory(DType type) {
         if (rounded == null && !roundsWhenRead) {
             roundsWhenRead = true;
             roundedFrom = type;
-            gpu.toBeRounded().add(this);
+            memory.toBeRounded().add(this);
         }
     }
 
@@ -62,17 +84,17 @@ final class CudaBuffer implements Buffer {
     }
 
     /** Whether a product that reads elements of that type finds them rounded. */
-    boolean keepsRounded(DType type) {
+    public boolean keepsRounded(DType type) {
         if (type != roundedFrom) {
             return false;
         }
         if (roundsWhenRead) {
             roundsWhenRead = false;
-            gpu.toBeRounded().remove(this);
-            rounded = gpu.allocateIfThere(roundedBytes(), "the weights in BF16");
+            memory.toBeRounded().remove(this);
+            rounded = memory.allocateIfThere(roundedBytes(), "the weights in BF16");
             if (rounded != null) {
                 roundedIsOld = true;
-                gpu.dispensable().add(this);
+                memory.dispensable().add(this);
             }
         }
         return rounded != null;
@@ -85,23 +107,23 @@ final class CudaBuffer implements Buffer {
     }
 
     /** The rounded copy, null where none is kept. It is old after {@link #changed}, until {@link #refreshed}. */
-    CudaBuffer rounded() {
+    public CudaBuffer rounded() {
         return rounded;
     }
 
-    boolean roundedIsOld() {
+    public boolean roundedIsOld() {
         return roundedIsOld;
     }
 
-    void refreshed() {
+    public void refreshed() {
         roundedIsOld = false;
     }
 
     /** Something else than {@code adamW} wrote elements. */
-    void changed() {
+    public void changed() {
         if (rounded != null && !roundedIsOld) {
             roundedIsOld = true;
-            gpu.outdate();
+            memory.outdate();
         }
     }
 
@@ -112,21 +134,21 @@ final class CudaBuffer implements Buffer {
 
     @Override
     public void read(long offset, MemorySegment to) {
-        gpu.transfer().download(to, pointer.plus(offset));
+        memory.transfer().download(to, pointer.plus(offset));
     }
 
     @Override
     public void close() {
         // Without its context it is out of reach.
-        if (open && gpu.isOpen()) {
+        if (open && memory.device().isOpen()) {
             open = false;
-            gpu.dispensable().remove(this);
-            gpu.toBeRounded().remove(this);
+            memory.dispensable().remove(this);
+            memory.toBeRounded().remove(this);
             if (rounded != null) {
                 rounded.close();
             }
-            gpu.outdate();
-            gpu.call("freeing memory", () -> JCudaDriver.cuMemFree(pointer));
+            memory.outdate();
+            memory.device().call("freeing memory", () -> JCudaDriver.cuMemFree(pointer));
         }
     }
 }

@@ -1,4 +1,4 @@
-package org.calm4j.kernels;
+package org.calm4j.kernels.driver;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -13,7 +13,7 @@ import jcuda.nvptxcompiler.JNvPTXCompiler;
  * Loads JCuda's native libraries. By itself JCuda unpacks them under fixed names into the temp folder, which all users of a machine share;
  * here they go into a private folder of this process, which is gone as soon as they are loaded.
  */
-final class CudaNatives {
+public final class CudaNatives {
     private static final String TEMP_FOLDER = "java.io.tmpdir";
     private static boolean driver;
     private static boolean cublas;
@@ -22,7 +22,7 @@ final class CudaNatives {
     private CudaNatives() {}
 
     /** @throws LinkageError when the CUDA driver's library is not there */
-    static synchronized void loadDriver() {
+    public static synchronized void loadDriver() {
         if (!driver) {
             privately(() -> JCudaDriver.setExceptionsEnabled(true));
             driver = true;
@@ -30,14 +30,14 @@ final class CudaNatives {
     }
 
     /** @throws LinkageError when cuBLAS is not there; {@link CublasLibrary} finds it first */
-    static synchronized void loadCublas() {
+    public static synchronized void loadCublas() {
         if (!cublas) {
             privately(() -> JCublas2.setExceptionsEnabled(true));
             cublas = true;
         }
     }
 
-    static synchronized void loadCompiler() {
+    public static synchronized void loadCompiler() {
         if (!compiler) {
             privately(() -> JNvPTXCompiler.setExceptionsEnabled(true));
             compiler = true;

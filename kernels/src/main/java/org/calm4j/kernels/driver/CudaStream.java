@@ -1,11 +1,11 @@
-package org.calm4j.kernels;
+package org.calm4j.kernels.driver;
 
 import jcuda.driver.CUstream;
 import jcuda.driver.CUstream_flags;
 import jcuda.driver.JCudaDriver;
 
 /** A queue of work on the device; it is done in order, and the host does not wait for it. */
-final class CudaStream implements AutoCloseable {
+public final class CudaStream implements AutoCloseable {
     private final CUstream stream = new CUstream();
     private boolean open = true;
 
@@ -13,12 +13,12 @@ final class CudaStream implements AutoCloseable {
         JCudaDriver.cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING);
     }
 
-    CUstream handle() {
+    public CUstream handle() {
         return stream;
     }
 
     /** Waits until everything in the queue is done. */
-    void synchronize() {
+    public void synchronize() {
         JCudaDriver.cuStreamSynchronize(stream);
     }
 

@@ -1,4 +1,4 @@
-package org.calm4j.kernels;
+package org.calm4j.kernels.driver;
 
 import java.lang.foreign.MemorySegment;
 import jcuda.Pointer;

@@ -1,4 +1,4 @@
-package org.calm4j.kernels;
+package org.calm4j.kernels.driver;
 
 import jcuda.CudaException;
 import jcuda.driver.CUgraph;
@@ -7,31 +7,31 @@ import jcuda.driver.CUstreamCaptureMode;
 import jcuda.driver.JCudaDriver;
 
 /** Launches that were recorded and are started together, with the arguments that they had then. */
-final class CudaGraph implements AutoCloseable {
-    private final Gpu gpu;
+public final class CudaGraph implements AutoCloseable {
+    private final Device device;
     private final CUgraphExec executable = new CUgraphExec();
     private boolean open = true;
 
     /** @param work launches, and nothing that waits for the device or takes memory; none of it runs now */
-    CudaGraph(Gpu gpu, Runnable work) {
-        this.gpu = gpu;
+    public CudaGraph(Device device, Runnable work) {
+        this.device = device;
         CUgraph graph = new CUgraph();
-        gpu.enter();
+        device.enter();
         JCudaDriver.cuStreamBeginCapture(
-                gpu.stream().handle(), CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
+                device.stream().handle(), CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
         try {
             work.run();
         } catch (RuntimeException | Error e) {
             // The stream records on until it is told to end; what it says about that follows from the failure.
             try {
-                JCudaDriver.cuStreamEndCapture(gpu.stream().handle(), graph);
+                JCudaDriver.cuStreamEndCapture(device.stream().handle(), graph);
                 JCudaDriver.cuGraphDestroy(graph);
             } catch (CudaException ended) {
                 e.addSuppressed(ended);
             }
             throw e;
         }
-        JCudaDriver.cuStreamEndCapture(gpu.stream().handle(), graph);
+        JCudaDriver.cuStreamEndCapture(device.stream().handle(), graph);
         try {
             JCudaDriver.cuGraphInstantiate(executable, graph, 0);
         } finally {
@@ -39,16 +39,16 @@ final class CudaGraph implements AutoCloseable {
         }
     }
 
-    void launch() {
-        gpu.enter();
-        JCudaDriver.cuGraphLaunch(executable, gpu.stream().handle());
+    public void launch() {
+        device.enter();
+        JCudaDriver.cuGraphLaunch(executable, device.stream().handle());
     }
 
     @Override
     public void close() {
         if (open) {
             open = false;
-            gpu.call("closing", () -> JCudaDriver.cuGraphExecDestroy(executable));
+            device.call("closing", () -> JCudaDriver.cuGraphExecDestroy(executable));
         }
     }
 }

@@ -1,4 +1,4 @@
-package org.calm4j.kernels;
+package org.calm4j.kernels.driver;
 
 import jcuda.driver.CUfunction;
 import jcuda.driver.CUfunction_attribute;
@@ -7,7 +7,7 @@ import jcuda.driver.JCudaDriver;
 /**
  * One kernel. A launch is written as {@code kernel.launch(grid, block).with(out).with(x).with(n).run()}, in the order of its parameters.
  */
-final class Kernel {
+public final class Kernel {
     /** Of a block, what the kernel declares itself included. */
     private static final int SHARED_WITHOUT_ASKING = 48 << 10;
 
@@ -23,20 +23,20 @@ final class Kernel {
         this.launch = launch;
     }
 
-    Launch launch(long grid, int block) {
+    public Launch launch(long grid, int block) {
         return launch(grid, 1, 1, block, 0);
     }
 
-    Launch launch(long gridX, long gridY, int block) {
+    public Launch launch(long gridX, long gridY, int block) {
         return launch(gridX, gridY, 1, block, 0);
     }
 
     /** @param shared bytes of dynamic shared memory of a block */
-    Launch launch(long gridX, long gridY, long gridZ, int block, int shared) {
+    public Launch launch(long gridX, long gridY, long gridZ, int block, int shared) {
         if (shared > 0) {
             allow(shared);
         }
-        return launch.of(this, Math.toIntExact(gridX), Math.toIntExact(gridY), Math.toIntExact(gridZ), block, shared);
+        return launch.of(name, function, Math.toIntExact(gridX), Math.toIntExact(gridY), Math.toIntExact(gridZ), block, shared);
     }
 
     private void allow(int shared) {
@@ -53,13 +53,5 @@ final class Kernel {
                     function, CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared);
             sharedBytes = shared;
         }
-    }
-
-    String name() {
-        return name;
-    }
-
-    CUfunction function() {
-        return function;
     }
 }

@@ -1,16 +1,16 @@
-package org.calm4j.kernels;
+package org.calm4j.kernels.driver;
 
 import jcuda.driver.CUdeviceptr;
 
 /** A device pointer that tells its address, which JCuda keeps to itself; the launches need it as a number. */
-final class DevicePointer extends CUdeviceptr {
+public final class DevicePointer extends CUdeviceptr {
     DevicePointer() {}
 
     private DevicePointer(DevicePointer base, long bytes) {
         super(base, bytes);
     }
 
-    long address() {
+    public long address() {
         return getNativePointer() + getByteOffset();
     }
 

@@ -1,4 +1,4 @@
-package org.calm4j.kernels;
+package org.calm4j.kernels.driver;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -9,23 +9,23 @@ import org.calm4j.engine.tensor.Tensor;
  * Memory that one operation needs while it runs. It grows to the largest operation, which comes in the first step, and stays; what one
  * operation left there, the next overwrites, since they run in order.
  */
-final class Scratch implements AutoCloseable {
+public final class Scratch implements AutoCloseable {
     private static final long ALIGNMENT = 256;
 
-    private final Gpu gpu;
+    private final CudaMemory memory;
     private final boolean apart;
     private final List<CudaBuffer> own = new ArrayList<>();
     private CudaBuffer buffer;
     private long used;
 
     /** @param apart for tests: each piece is an allocation of its own, so that what goes beyond it is found */
-    Scratch(Gpu gpu, boolean apart) {
-        this.gpu = gpu;
+    Scratch(CudaMemory memory, boolean apart) {
+        this.memory = memory;
         this.apart = apart;
     }
 
     /** Begins an operation that takes no more than so many bytes, in so many pieces. */
-    void begin(long bytes, int pieces) {
+    public void begin(long bytes, int pieces) {
         if (apart) {
             close();
             return;
@@ -33,14 +33,14 @@ final class Scratch implements AutoCloseable {
         long needed = bytes + pieces * ALIGNMENT;
         if (buffer == null || buffer.bytes() < needed) {
             close();
-            buffer = gpu.allocate(needed, "scratch");
+            buffer = memory.allocate(needed, "scratch");
         }
         used = 0;
     }
 
-    Tensor take(DType type, long... shape) {
+    public Tensor take(DType type, long... shape) {
         if (apart) {
-            own.add(gpu.allocate(Tensor.product(shape) * type.bytes(), "scratch"));
+            own.add(memory.allocate(Tensor.product(shape) * type.bytes(), "scratch"));
             return new Tensor("scratch", own.getLast(), 0, type, shape);
         }
         Tensor tensor = new Tensor("scratch", buffer, used, type, shape);

@@ -1,5 +1,6 @@
-package org.calm4j.kernels;
+package org.calm4j.kernels.driver;
 
+import java.nio.charset.StandardCharsets;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUdevice_attribute;
@@ -9,7 +10,7 @@ import jcuda.driver.JCudaDriver;
  * A hold of one device's primary context, the one that the CUDA runtime, and cuBLAS with it, uses too. Calls of the driver reach the context
  * that is current on their thread; {@link #enter} makes it this one.
  */
-final class CudaContext implements AutoCloseable {
+public final class CudaContext implements AutoCloseable {
     private static final ThreadLocal<CudaContext> CURRENT = new ThreadLocal<>();
 
     private final CUdevice device = new CUdevice();
@@ -17,7 +18,7 @@ final class CudaContext implements AutoCloseable {
     private boolean open = true;
 
     /** @param ordinal of a device that exists */
-    CudaContext(int ordinal) {
+    public CudaContext(int ordinal) {
         JCudaDriver.cuDeviceGet(device, ordinal);
         JCudaDriver.cuDevicePrimaryCtxRetain(context, device);
         JCudaDriver.cuCtxSetCurrent(context);
@@ -32,16 +33,21 @@ final class CudaContext implements AutoCloseable {
     }
 
     /** @param attribute of {@link CUdevice_attribute} */
-    int attribute(int attribute) {
+    public int attribute(int attribute) {
         int[] value = new int[1];
         JCudaDriver.cuDeviceGetAttribute(value, attribute, device);
         return value[0];
     }
 
-    String name() {
+    public String name() {
         byte[] name = new byte[256];
         JCudaDriver.cuDeviceGetName(name, name.length, device);
-        return CudaProbe.text(name);
+        return text(name);
+    }
+
+    /** What stands before the first zero. */
+    public static String text(byte[] bytes) {
+        return new String(bytes, StandardCharsets.UTF_8).split("\0", 2)[0];
     }
 
     /** Free and all bytes of the device. */

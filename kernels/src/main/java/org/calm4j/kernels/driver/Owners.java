@@ -1,19 +1,19 @@
-package org.calm4j.kernels;
+package org.calm4j.kernels.driver;
 
 import java.util.ArrayDeque;
 import java.util.Deque;
 
 /** What is closed together: the last first, and all of them even where one fails, as after a fault of the device all but the context do. */
-final class Owners implements AutoCloseable {
+public final class Owners implements AutoCloseable {
     private final Deque<Runnable> owners = new ArrayDeque<>();
 
     /** @param close what ends an owner that exists now */
-    void add(Runnable close) {
+    public void add(Runnable close) {
         owners.push(close);
     }
 
     /** In a constructor that fails half-way: closes what there is. */
-    void closeAfter(Throwable failure) {
+    public void closeAfter(Throwable failure) {
         try {
             close();
         } catch (RuntimeException e) {

@@ -1,8 +1,7 @@
-package org.calm4j.kernels;
+package org.calm4j.kernels.driver;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import jcuda.CudaException;
@@ -41,7 +40,7 @@ public record CudaProbe(String driver, List<Device> devices, String cublas, Stri
     private static final String NO_DRIVER = "no CUDA driver (" + DRIVER + "); with an NVIDIA GPU, install its driver";
 
     /** What {@link #run} finds missing; without a driver it looks for nothing else. */
-    static List<String> whatIsMissing() {
+    public static List<String> whatIsMissing() {
         return CublasLibrary.opens(DRIVER) ? run().missing() : List.of(NO_DRIVER);
     }
 
@@ -110,17 +109,12 @@ public record CudaProbe(String driver, List<Device> devices, String cublas, Stri
             long[] memory = new long[1];
             JCudaDriver.cuDeviceTotalMem(memory, device);
             devices.add(new Device(
-                    text(name),
+                    CudaContext.text(name),
                     attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device) + "."
                             + attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device),
                     memory[0]));
         }
         return devices;
-    }
-
-    /** What stands before the first zero. */
-    static String text(byte[] bytes) {
-        return new String(bytes, StandardCharsets.UTF_8).split("\0", 2)[0];
     }
 
     private static int attribute(int which, CUdevice device) {
