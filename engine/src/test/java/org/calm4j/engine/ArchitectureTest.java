@@ -85,8 +85,7 @@ final class ArchitectureTest {
                 .resideInAPackage("..engine.op.simd.vec..")
                 .should()
                 .dependOnClassesThat()
-                .resideInAnyPackage(
-                        "org.calm4j.engine.op", "org.calm4j.engine.op.simd", "org.calm4j.engine.op.scalar")
+                .resideInAnyPackage("org.calm4j.engine.op", "org.calm4j.engine.op.simd", "org.calm4j.engine.op.scalar")
                 .check(classes);
         noClasses()
                 .that()

@@ -5,7 +5,6 @@ import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.kernels.driver.CudaBuffer;
 import org.calm4j.kernels.driver.Gpu;
 import org.calm4j.kernels.driver.Kernel;
-import org.calm4j.kernels.driver.Scratch;
 
 /** Attention on tensor cores, with operands rounded to BF16 and sums in F32: {@code attention_bf16.cu}. */
 final class Bf16Attention {

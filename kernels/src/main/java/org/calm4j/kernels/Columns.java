@@ -5,7 +5,6 @@ import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.kernels.driver.Gpu;
 import org.calm4j.kernels.driver.Kernel;
 import org.calm4j.kernels.driver.Launch;
-import org.calm4j.kernels.driver.Scratch;
 
 /** Sums over rows, one per column, in an order that depends on the shape alone: {@code columns.cu}. */
 final class Columns {

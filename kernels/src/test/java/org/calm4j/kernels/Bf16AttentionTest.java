@@ -13,12 +13,12 @@ import org.calm4j.engine.op.scalar.ScalarBackend;
 import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.kernels.driver.CudaNatives;
+import org.calm4j.kernels.driver.CudaProbe;
 import org.calm4j.standin.StandIn;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.calm4j.kernels.driver.CudaNatives;
-import org.calm4j.kernels.driver.CudaProbe;
 
 /**
  * Attention on tensor cores, element by element. Inputs are BF16 numbers, so that nothing is rounded on the way in; what is left are the

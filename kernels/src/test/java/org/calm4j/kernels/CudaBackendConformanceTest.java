@@ -15,12 +15,12 @@ import org.calm4j.engine.op.TokenFilter;
 import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.kernels.driver.CudaNatives;
+import org.calm4j.kernels.driver.CudaProbe;
 import org.calm4j.standin.StandIn;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.calm4j.kernels.driver.CudaNatives;
-import org.calm4j.kernels.driver.CudaProbe;
 
 /** The operations on the GPU, or on its stand-in, against the scalar definition. The logits come in pieces of few columns. */
 class CudaBackendConformanceTest extends BackendConformance {

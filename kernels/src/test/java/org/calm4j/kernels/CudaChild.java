@@ -6,8 +6,8 @@ import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Precision;
 import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.DType;
-import org.calm4j.standin.StandIn;
 import org.calm4j.kernels.driver.CudaProbe;
+import org.calm4j.standin.StandIn;
 
 /** What {@link CudaFailuresTest} runs in a process of its own, with other libraries and variables: one line says how it went. */
 final class CudaChild {

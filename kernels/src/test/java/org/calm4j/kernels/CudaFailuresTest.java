@@ -27,17 +27,17 @@ import org.calm4j.engine.op.TokenFilter;
 import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
-import org.calm4j.standin.StandIn;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
 import org.calm4j.kernels.driver.CudaBuffer;
 import org.calm4j.kernels.driver.CudaGraph;
 import org.calm4j.kernels.driver.CudaNatives;
 import org.calm4j.kernels.driver.CudaProbe;
+import org.calm4j.kernels.driver.Device;
 import org.calm4j.kernels.driver.Gpu;
 import org.calm4j.kernels.driver.KernelImage;
-import org.calm4j.kernels.driver.Device;
+import org.calm4j.standin.StandIn;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 
 /** Machines on which something is missing, too old or too small: what works all the same, and what is said. */
 final class CudaFailuresTest {

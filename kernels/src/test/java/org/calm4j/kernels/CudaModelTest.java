@@ -48,6 +48,8 @@ import org.calm4j.engine.train.Schedule;
 import org.calm4j.engine.train.StepLog;
 import org.calm4j.engine.train.TrainSettings;
 import org.calm4j.engine.train.Trainer;
+import org.calm4j.kernels.driver.CudaNatives;
+import org.calm4j.kernels.driver.CudaProbe;
 import org.calm4j.standin.StandIn;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -57,8 +59,6 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.calm4j.kernels.driver.CudaNatives;
-import org.calm4j.kernels.driver.CudaProbe;
 
 /** Whole models on the GPU, or on its stand-in, against the scalar backend: losses, gradients, steps of training, generation. */
 final class CudaModelTest {

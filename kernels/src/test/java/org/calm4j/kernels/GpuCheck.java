@@ -2,11 +2,11 @@ package org.calm4j.kernels;
 
 import java.nio.file.Path;
 import java.util.List;
+import org.calm4j.kernels.driver.CudaNatives;
+import org.calm4j.kernels.driver.CudaProbe;
 import org.junit.platform.engine.discovery.DiscoverySelectors;
 import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
 import org.junit.platform.launcher.core.LauncherFactory;
-import org.calm4j.kernels.driver.CudaNatives;
-import org.calm4j.kernels.driver.CudaProbe;
 
 /**
  * What is run on a machine with a GPU, without a build: the tests of this module, then timings. {@code kernels/gpu-check} packs it.

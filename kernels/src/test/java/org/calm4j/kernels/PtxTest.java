@@ -16,11 +16,11 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import jcuda.nvptxcompiler.JNvPTXCompiler;
 import jcuda.nvptxcompiler.nvPTXCompilerHandle;
+import org.calm4j.kernels.driver.CudaContext;
+import org.calm4j.kernels.driver.CudaNatives;
+import org.calm4j.kernels.driver.KernelImage;
 import org.calm4j.standin.StandIn;
 import org.junit.jupiter.api.Test;
-import org.calm4j.kernels.driver.CudaNatives;
-import org.calm4j.kernels.driver.CudaContext;
-import org.calm4j.kernels.driver.KernelImage;
 
 /**
  * The kernels' PTX through a real assembler, the one in JCuda's own library, for every GPU that it knows: nothing may spill, and registers

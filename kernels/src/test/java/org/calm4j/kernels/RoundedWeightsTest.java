@@ -14,12 +14,12 @@ import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.kernels.driver.CudaNatives;
+import org.calm4j.kernels.driver.CudaProbe;
 import org.calm4j.standin.StandIn;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.calm4j.kernels.driver.CudaNatives;
-import org.calm4j.kernels.driver.CudaProbe;
 
 /** The rounded copies of weights that are trained are at all times what rounding the weights anew would give. */
 final class RoundedWeightsTest {

@@ -5,8 +5,8 @@ import static org.calm4j.engine.op.simd.vec.Vectors.FLOATS;
 import static org.calm4j.engine.op.simd.vec.Vectors.MEMORY;
 import static org.calm4j.engine.op.simd.vec.Vectors.ORDER;
 
-import org.calm4j.engine.op.simd.vec.WorkerPool;
 import jdk.incubator.vector.FloatVector;
+import org.calm4j.engine.op.simd.vec.WorkerPool;
 import org.calm4j.engine.tensor.HostBuffer;
 
 /** What this machine can do at most: the yardstick for everything that is measured in the same run. */

@@ -70,9 +70,8 @@ public final class Cublas implements AutoCloseable {
             boolean tensorFloats) {
         factors.put(0, (float) alpha).put(1, (float) beta);
         int data = a.matrix.type() == DType.F32 ? cudaDataType.CUDA_R_32F : cudaDataType.CUDA_R_16BF;
-        int compute = tensorFloats
-                ? cublasComputeType.CUBLAS_COMPUTE_32F_FAST_TF32
-                : cublasComputeType.CUBLAS_COMPUTE_32F;
+        int compute =
+                tensorFloats ? cublasComputeType.CUBLAS_COMPUTE_32F_FAST_TF32 : cublasComputeType.CUBLAS_COMPUTE_32F;
         device.enter();
         try {
             JCublas2.cublasGemmEx_new(

@@ -36,7 +36,8 @@ public final class Kernel {
         if (shared > 0) {
             allow(shared);
         }
-        return launch.of(name, function, Math.toIntExact(gridX), Math.toIntExact(gridY), Math.toIntExact(gridZ), block, shared);
+        return launch.of(
+                name, function, Math.toIntExact(gridX), Math.toIntExact(gridY), Math.toIntExact(gridZ), block, shared);
     }
 
     private void allow(int shared) {

@@ -6,10 +6,10 @@ import static org.calm4j.engine.op.simd.vec.Vectors.LANES;
 import static org.calm4j.engine.op.simd.vec.Vectors.MEMORY;
 import static org.calm4j.engine.op.simd.vec.Vectors.ORDER;
 
-import org.calm4j.engine.op.simd.vec.Native;
-import org.calm4j.engine.op.simd.vec.WorkerPool;
 import jdk.incubator.vector.FloatVector;
 import org.calm4j.engine.op.AdamW;
+import org.calm4j.engine.op.simd.vec.Native;
+import org.calm4j.engine.op.simd.vec.WorkerPool;
 import org.calm4j.engine.tensor.Tensor;
 
 /**

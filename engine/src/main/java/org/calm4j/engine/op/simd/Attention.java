@@ -6,6 +6,9 @@ import static org.calm4j.engine.op.simd.vec.Vectors.LANES;
 import static org.calm4j.engine.op.simd.vec.Vectors.MEMORY;
 import static org.calm4j.engine.op.simd.vec.Vectors.ORDER;
 
+import java.util.Arrays;
+import jdk.incubator.vector.FloatVector;
+import org.calm4j.engine.op.Segments;
 import org.calm4j.engine.op.simd.vec.Dot;
 import org.calm4j.engine.op.simd.vec.Exp;
 import org.calm4j.engine.op.simd.vec.Mix;
@@ -15,9 +18,6 @@ import org.calm4j.engine.op.simd.vec.Scale;
 import org.calm4j.engine.op.simd.vec.Scratch;
 import org.calm4j.engine.op.simd.vec.Vectors;
 import org.calm4j.engine.op.simd.vec.WorkerPool;
-import java.util.Arrays;
-import jdk.incubator.vector.FloatVector;
-import org.calm4j.engine.op.Segments;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 

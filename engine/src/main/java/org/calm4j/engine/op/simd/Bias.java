@@ -6,11 +6,11 @@ import static org.calm4j.engine.op.simd.vec.Vectors.LANES;
 import static org.calm4j.engine.op.simd.vec.Vectors.MEMORY;
 import static org.calm4j.engine.op.simd.vec.Vectors.ORDER;
 
+import jdk.incubator.vector.FloatVector;
 import org.calm4j.engine.op.simd.vec.Native;
 import org.calm4j.engine.op.simd.vec.Scratch;
 import org.calm4j.engine.op.simd.vec.Widen;
 import org.calm4j.engine.op.simd.vec.WorkerPool;
-import jdk.incubator.vector.FloatVector;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 

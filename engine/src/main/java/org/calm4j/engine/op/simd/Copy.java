@@ -4,10 +4,10 @@ import static org.calm4j.engine.op.simd.vec.Vectors.FLOAT;
 import static org.calm4j.engine.op.simd.vec.Vectors.MEMORY;
 import static org.calm4j.engine.op.simd.vec.Vectors.SHORT;
 
+import java.lang.foreign.MemorySegment;
 import org.calm4j.engine.op.simd.vec.Native;
 import org.calm4j.engine.op.simd.vec.Widen;
 import org.calm4j.engine.op.simd.vec.WorkerPool;
-import java.lang.foreign.MemorySegment;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 

@@ -3,11 +3,11 @@ package org.calm4j.engine.op.simd;
 import static org.calm4j.engine.op.simd.vec.Vectors.INT;
 import static org.calm4j.engine.op.simd.vec.Vectors.MEMORY;
 
+import java.lang.foreign.MemorySegment;
 import org.calm4j.engine.op.simd.vec.Native;
 import org.calm4j.engine.op.simd.vec.Scratch;
 import org.calm4j.engine.op.simd.vec.Widen;
 import org.calm4j.engine.op.simd.vec.WorkerPool;
-import java.lang.foreign.MemorySegment;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 

@@ -8,14 +8,14 @@ import static org.calm4j.engine.op.simd.vec.Vectors.LANES;
 import static org.calm4j.engine.op.simd.vec.Vectors.MEMORY;
 import static org.calm4j.engine.op.simd.vec.Vectors.ORDER;
 
-import org.calm4j.engine.op.simd.vec.Native;
-import org.calm4j.engine.op.simd.vec.Scratch;
-import org.calm4j.engine.op.simd.vec.WorkerPool;
 import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
+import org.calm4j.engine.op.simd.vec.Native;
+import org.calm4j.engine.op.simd.vec.Scratch;
+import org.calm4j.engine.op.simd.vec.WorkerPool;
 import org.calm4j.engine.tensor.Tensor;
 
 /** What the global norm of a gradient is made from: sums of squares in double precision, chunk by chunk. */

@@ -7,9 +7,9 @@ import static org.calm4j.engine.op.simd.vec.Vectors.LANES;
 import static org.calm4j.engine.op.simd.vec.Vectors.MEMORY;
 import static org.calm4j.engine.op.simd.vec.Vectors.ORDER;
 
+import jdk.incubator.vector.FloatVector;
 import org.calm4j.engine.op.simd.vec.Native;
 import org.calm4j.engine.op.simd.vec.WorkerPool;
-import jdk.incubator.vector.FloatVector;
 import org.calm4j.engine.tensor.Tensor;
 
 /** Rotary position embedding (Su et al. 2021), halves paired as in Hugging Face. */

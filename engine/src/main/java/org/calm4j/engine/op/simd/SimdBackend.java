@@ -1,7 +1,5 @@
 package org.calm4j.engine.op.simd;
 
-import org.calm4j.engine.op.simd.vec.Vectors;
-import org.calm4j.engine.op.simd.vec.WorkerPool;
 import java.util.Collection;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
@@ -9,6 +7,8 @@ import org.calm4j.engine.op.Draws;
 import org.calm4j.engine.op.Sampler;
 import org.calm4j.engine.op.Segments;
 import org.calm4j.engine.op.TokenFilter;
+import org.calm4j.engine.op.simd.vec.Vectors;
+import org.calm4j.engine.op.simd.vec.WorkerPool;
 import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.HostBuffer;

@@ -16,7 +16,8 @@ public final class Mix {
     private Mix() {}
 
     /** Sets or adds {@code out[e] = Σᵢ weight[i]·row[i][e]} for rows of d elements; strides in bytes. */
-    public static void rows(long out, long weight, long weightStride, long row, long stride, int count, int d, boolean add) {
+    public static void rows(
+            long out, long weight, long weightStride, long row, long stride, int count, int d, boolean add) {
         if (!ColdStart.isOver()) {
             Plain.mix(out, weight, weightStride, row, stride, count, d, add);
             return;
