@@ -4,11 +4,12 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.calm4j.engine.config.Llama;
+import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.generate.Completion;
 import org.calm4j.engine.generate.Generator;
 import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.model.CausalLm;
-import org.calm4j.engine.model.ModelConfig;
 import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Backends;
@@ -40,7 +41,7 @@ public class DecodeBenchmark {
     @Setup
     public void setUp() {
         backend = Backends.open("cpu", threads);
-        ModelConfig config = ModelConfig.llama(950, 128, 344, 2, 2, 2, 256, 1);
+        ModelConfig config = Llama.config(950, 128, 344, 2, 2, 2, 256, 1);
         Parameters parameters = Parameters.random(backend, config, 1);
         parameters.freeze();
         generator = new Generator(new CausalLm(config, parameters, null));

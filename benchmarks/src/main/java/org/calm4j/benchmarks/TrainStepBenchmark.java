@@ -5,8 +5,9 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import org.calm4j.engine.config.Llama;
+import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.model.CausalLm;
-import org.calm4j.engine.model.ModelConfig;
 import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
@@ -48,7 +49,7 @@ public class TrainStepBenchmark {
         backend = Backends.open("cpu", threads);
         int[] sizes =
                 Arrays.stream(shape.split("x")).mapToInt(Integer::parseInt).toArray();
-        ModelConfig config = ModelConfig.llama(sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[4], 256, 1);
+        ModelConfig config = Llama.config(sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[4], 256, 1);
         parameters = Parameters.random(backend, config, 1);
         Random random = new Random(2);
         List<Example.Document> documents = new ArrayList<>();

@@ -15,6 +15,8 @@ import java.util.List;
 import java.util.function.Function;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
+import org.calm4j.engine.config.Llama;
+import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.generate.Completion;
 import org.calm4j.engine.generate.Generator;
 import org.calm4j.engine.generate.Sampling;
@@ -26,7 +28,6 @@ import org.calm4j.engine.model.DecodeBatch;
 import org.calm4j.engine.model.Gradients;
 import org.calm4j.engine.model.KvCache;
 import org.calm4j.engine.model.Lora;
-import org.calm4j.engine.model.ModelConfig;
 import org.calm4j.engine.model.PackedBatch;
 import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.model.Scorer;
@@ -343,7 +344,7 @@ final class CudaModelTest {
     void recordedSteps(boolean ignoreEos) {
         assumeNoCheck();
         Sampling sampling = new Sampling(ignoreEos ? 140 : 50, 1, 0, 1, 0, 2, ignoreEos, 5);
-        ModelConfig config = ModelConfig.llama(23, 12, 18, 1, 2, 1, 256, 0);
+        ModelConfig config = Llama.config(23, 12, 18, 1, 2, 1, 256, 0);
         List<List<Completion>> right = generate(new ScalarBackend(), config, sampling);
         List<List<Completion>> apart = generate(apart(new CudaBackend(0, Precision.F32)), config, sampling);
         long before = graphLaunches();
@@ -375,7 +376,7 @@ final class CudaModelTest {
                 StandIn.isPresent(),
                 "the stand-in counts launches, and its products do not depend on the number of rows");
         Sampling sampling = new Sampling(60, 1.5, 0, 1, 0, 12, false, 5);
-        ModelConfig config = ModelConfig.llama(23, 12, 18, 1, 2, 1, 256, 0);
+        ModelConfig config = Llama.config(23, 12, 18, 1, 2, 1, 256, 0);
         List<List<List<Completion>>> all = new ArrayList<>();
         List<Long> launches = new ArrayList<>();
         for (boolean padded : new boolean[] {false, true}) {
@@ -432,7 +433,7 @@ final class CudaModelTest {
     /** Weights change under recorded steps, in memory that stays where it is, and so do rounded copies of them. */
     @Test
     void recordedStepsSeeNewWeights() {
-        ModelConfig config = ModelConfig.llama(23, 12, 18, 1, 2, 1, 64, 0);
+        ModelConfig config = Llama.config(23, 12, 18, 1, 2, 1, 64, 0);
         try (Backend backend = new CudaBackend(0, Precision.BF16);
                 Parameters first = Parameters.random(backend, config, 3);
                 Parameters second = Parameters.random(backend, config, 4);
@@ -459,7 +460,7 @@ final class CudaModelTest {
     void recordedStepsOverPieces(Precision precision) {
         assumeNoCheck();
         int page = CachePages.PAGE;
-        ModelConfig config = ModelConfig.llama(23, 12, 18, 1, 2, 1, 256, 0);
+        ModelConfig config = Llama.config(23, 12, 18, 1, 2, 1, 256, 0);
         CachePages pages = new CachePages(8);
         pages.begin(2 * page).grow(1);
         CachePages.Rows pieces = pages.begin(8 * page);

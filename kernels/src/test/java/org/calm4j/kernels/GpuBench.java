@@ -14,10 +14,11 @@ import java.util.Random;
 import jcuda.driver.CUevent;
 import jcuda.driver.CUevent_flags;
 import jcuda.driver.JCudaDriver;
+import org.calm4j.engine.config.Llama;
+import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.generate.Generator;
 import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.model.CausalLm;
-import org.calm4j.engine.model.ModelConfig;
 import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
@@ -64,10 +65,10 @@ final class GpuBench {
         }
         int length = 1024 / divisor;
         int vocabulary = 32_000 / divisor;
-        ModelConfig small = ModelConfig.llama(
+        ModelConfig small = Llama.config(
                 50_304 / divisor, 768 / divisor, 3072 / divisor, divisor == 1 ? 12 : 1, 12, 12, 4 * length, 0);
-        ModelConfig large = ModelConfig.llama(
-                vocabulary, 2048 / divisor, 5632 / divisor, divisor == 1 ? 22 : 1, 32, 4, 4 * length, 0);
+        ModelConfig large =
+                Llama.config(vocabulary, 2048 / divisor, 5632 / divisor, divisor == 1 ? 22 : 1, 32, 4, 4 * length, 0);
         training("gpt2-124m shape", small, 8, length);
         training("llama-1b shape", large, 4, length);
         decoding("llama-1b shape", large, 1, 256 / divisor);
@@ -198,7 +199,7 @@ final class GpuBench {
         List<Example.Document> lines = new ArrayList<>();
         for (int i = 0; i < sequences; i++) {
             lines.add(new Example.Document(
-                    random.ints(length + 1, 0, config.vocabSize()).toArray(), 1, 1));
+                    random.ints(length + 1, 0, config.vocabulary().size()).toArray(), 1, 1));
         }
         TrainSettings settings = new TrainSettings(
                 sequences,
@@ -233,7 +234,13 @@ final class GpuBench {
             double weights = parameters.tensors().stream()
                     .mapToLong(w -> w.rank() == 2 ? w.size() : 0)
                     .sum();
-            double flops = tokens * (6 * weights + 6.0 * config.layers() * length * config.heads() * config.headDim());
+            double flops = tokens
+                    * (6 * weights
+                            + 6.0
+                                    * config.layers()
+                                    * length
+                                    * config.attention().heads()
+                                    * config.attention().headDim());
             report("training step " + name, Precision.BF16, flops, 0, seconds);
             row("tokens per second", name + " precision=BF16 rows=" + (int) tokens, tokens / seconds, "tokens/s");
         }
@@ -247,7 +254,7 @@ final class GpuBench {
             Generator generator = new Generator(new CausalLm(config, parameters, null));
             Sampling sampling = new Sampling(tokens, 1, 0, 1, 0, sequences, true, 1);
             int[] prompt = new int[16];
-            Arrays.setAll(prompt, i -> i % config.vocabSize());
+            Arrays.setAll(prompt, i -> i % config.vocabulary().size());
             generator.generate(List.of(prompt), sampling, done -> {});
             long start = System.nanoTime();
             generator.generate(List.of(prompt), sampling, done -> {});

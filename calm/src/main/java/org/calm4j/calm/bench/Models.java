@@ -11,9 +11,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.config.ConfigReader;
+import org.calm4j.engine.config.ModelConfig;
+import org.calm4j.engine.config.Projection;
 import org.calm4j.engine.io.Json;
-import org.calm4j.engine.model.ModelConfig;
-import org.calm4j.engine.model.Projection;
 import org.calm4j.engine.text.BpeTrainer;
 import org.calm4j.engine.text.Tokenizer;
 
@@ -37,14 +38,14 @@ public final class Models {
      */
     public static ModelConfig config(String name) {
         if (SHAPES.containsKey(name)) {
-            return ModelConfig.of(SHAPES.get(name), name);
+            return ConfigReader.of(SHAPES.get(name), name);
         }
         Path config = Path.of(name).resolve("config.json");
         if (!Files.exists(config)) {
             throw CalmException.usage("--model is \"" + name + "\"; known: " + String.join(", ", SHAPES.keySet())
                     + ", or a folder with a config.json");
         }
-        return ModelConfig.read(config);
+        return ConfigReader.read(config);
     }
 
     /**
@@ -54,24 +55,28 @@ public final class Models {
      */
     static Tokenizer tokenizer(String name, List<String> texts) {
         return SHAPES.containsKey(name)
-                ? BpeTrainer.train(texts, config(name).vocabSize(), "</s>")
+                ? BpeTrainer.train(texts, config(name).vocabulary().size(), "</s>")
                 : Tokenizer.read(Path.of(name));
     }
 
     /** Elements of all matrices that a token is multiplied with, the head included. */
     static double matrices(ModelConfig config) {
         double block = 0;
-        for (Projection projection : config.family().projections()) {
-            block += (double) projection.inputSize(config) * projection.outputSize(config);
+        for (Projection projection : config.layout().projections()) {
+            block += (double) config.inputSize(projection) * config.outputSize(projection);
         }
-        return config.layers() * block + (double) config.vocabSize() * config.hiddenSize();
+        return config.layers() * block + (double) config.vocabulary().size() * config.hiddenSize();
     }
 
     /** Floating-point operations of a forward pass: products of {@code rows} tokens and attention to {@code keys} keys in all. */
     static double forwardFlops(ModelConfig config, double rows, double scored, double keys) {
-        double head = (double) config.vocabSize() * config.hiddenSize();
+        double head = (double) config.vocabulary().size() * config.hiddenSize();
         return 2 * rows * (matrices(config) - head)
                 + 2 * scored * head
-                + 4.0 * keys * config.layers() * config.heads() * config.headDim();
+                + 4.0
+                        * keys
+                        * config.layers()
+                        * config.attention().heads()
+                        * config.attention().headDim();
     }
 }

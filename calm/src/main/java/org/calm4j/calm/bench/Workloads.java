@@ -12,11 +12,11 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.calm4j.calm.world.World;
 import org.calm4j.calm.world.WorldConfig;
+import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.generate.Generator;
 import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.loss.PreferenceLoss;
 import org.calm4j.engine.model.CausalLm;
-import org.calm4j.engine.model.ModelConfig;
 import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
@@ -232,7 +232,7 @@ final class Workloads implements AutoCloseable {
     }
 
     private int[] tokens(int count) {
-        return random.ints(count, 0, config.vocabSize()).toArray();
+        return random.ints(count, 0, config.vocabulary().size()).toArray();
     }
 
     private Tensor tensor(long... shape) {

@@ -16,9 +16,9 @@ import org.calm4j.calm.world.Curriculum;
 import org.calm4j.calm.world.World;
 import org.calm4j.calm.world.WorldConfig;
 import org.calm4j.calm.world.WorldFiles;
+import org.calm4j.engine.config.Llama;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
-import org.calm4j.engine.model.ModelConfig;
 import org.calm4j.engine.tensor.DType;
 
 /**
@@ -78,7 +78,7 @@ public final class Rehearsal {
         Path config = folder.resolve(WorldFiles.TOKENIZER).resolve("config.json");
         Json.write(
                 config,
-                ModelConfig.llama(
+                Llama.config(
                                 curriculum.tokenizer().size(),
                                 16,
                                 32,

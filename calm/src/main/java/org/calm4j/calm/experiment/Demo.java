@@ -20,9 +20,9 @@ import org.calm4j.calm.world.CurriculumConfig;
 import org.calm4j.calm.world.World;
 import org.calm4j.calm.world.WorldConfig;
 import org.calm4j.calm.world.WorldFiles;
+import org.calm4j.engine.config.Llama;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
-import org.calm4j.engine.model.ModelConfig;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.train.Schedule;
@@ -89,7 +89,7 @@ public record Demo(Path output, WorldConfig world, long seed, boolean quick, boo
         int eos = curriculum.tokenizer().eosId();
         Json.write(
                 tokenizer.resolve("config.json"),
-                ModelConfig.llama(vocabulary, 128, 344, 3, 2, 2, 256, eos).toJson(DType.F32));
+                Llama.config(vocabulary, 128, 344, 3, 2, 2, 256, eos).toJson(DType.F32));
         world.promptTemplates().write(tokenizer.resolve(PromptTemplates.FILE));
     }
 

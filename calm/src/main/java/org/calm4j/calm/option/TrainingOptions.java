@@ -10,10 +10,10 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.loss.ConsistencyLoss;
 import org.calm4j.engine.loss.PreferenceLoss;
-import org.calm4j.engine.model.Lora;
-import org.calm4j.engine.model.ModelConfig;
+import org.calm4j.engine.model.LoraSettings;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.train.Schedule;
 import org.calm4j.engine.train.TrainSettings;
@@ -286,7 +286,8 @@ public class TrainingOptions {
                 seed);
     }
 
-    public Lora.Settings lora(ModelConfig model) {
-        return new Lora.Settings(loraRank, alpha(), loraDropout, false, model.projections(loraTargets));
+    public LoraSettings lora(ModelConfig model) {
+        return new LoraSettings(
+                loraRank, alpha(), loraDropout, false, model.layout().projections(loraTargets));
     }
 }

@@ -26,13 +26,14 @@ record Reference(CausalLm model, ModelFolder opened, Lora adapter) implements Au
             return new Reference(new CausalLm(lm.config(), lm.withoutAdapter().parameters(), adapter), null, adapter);
         }
         ModelFolder folder = ModelFolder.open(lm.backend(), options.referenceModel, options.referenceAdapter);
-        if (folder.model().config().vocabSize() != lm.config().vocabSize()) {
-            int size = folder.model().config().vocabSize();
+        if (folder.model().config().vocabulary().size()
+                != lm.config().vocabulary().size()) {
+            int size = folder.model().config().vocabulary().size();
             folder.close();
             throw CalmException.badInput(
                     options.referenceModel,
                     "its vocabulary has " + size + " tokens, the model's "
-                            + lm.config().vocabSize());
+                            + lm.config().vocabulary().size());
         }
         return new Reference(folder.model(), folder, null);
     }

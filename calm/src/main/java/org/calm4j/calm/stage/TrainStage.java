@@ -16,11 +16,12 @@ import org.calm4j.calm.option.TrainingOptions;
 import org.calm4j.calm.run.Fingerprint;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.config.ConfigReader;
+import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.OutputFolder;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.Lora;
-import org.calm4j.engine.model.ModelConfig;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.op.Backend;
@@ -71,7 +72,7 @@ public record TrainStage(
 
     private ModelFolder open(Backend backend) {
         if (model == null) {
-            ModelConfig shape = ModelConfig.read(config);
+            ModelConfig shape = ConfigReader.read(config);
             Path folder = config.toAbsolutePath().getParent();
             Parameters parameters = Parameters.random(backend, shape, seed);
             return ModelFolder.of(folder, new CausalLm(shape, parameters, null));
@@ -88,16 +89,16 @@ public record TrainStage(
         CausalLm lm = start.model();
         TrainingData reader = new TrainingData(
                 start.tokenizer(),
-                lm.config().vocabSize(),
-                lm.config().maxPositions(),
+                lm.config().vocabulary().size(),
+                lm.config().positions().limit(),
                 line -> progress.say("calm: " + line));
         List<? extends Example> lines = lines(reader, data);
         Replay replay = replay(reader);
         int end = start.tokenizer() == null ? -1 : start.tokenizer().eosId();
-        if (reader.endsTexts() && !lm.config().eos().contains(end)) {
+        if (reader.endsTexts() && !lm.config().vocabulary().eos().contains(end)) {
             progress.say("calm: texts end with " + start.tokenizer().token(end) + " (" + end
                     + "), at which generation with this model does not stop: eos_token_id is "
-                    + lm.config().eos() + "; the tokenizer's and the model's configuration should agree");
+                    + lm.config().vocabulary().eos() + "; the tokenizer's and the model's configuration should agree");
         }
         int steps = options.steps(lines.size());
         TrainSettings settings = options.settings(steps, seed);

@@ -39,7 +39,8 @@ public final class ChatStage implements AutoCloseable {
         this.model = model;
         this.system = system;
         this.sampling = sampling;
-        session = new ChatSession(model, Math.min(length, model.model().config().maxPositions()));
+        session = new ChatSession(
+                model, Math.min(length, model.model().config().positions().limit()));
         reset();
     }
 

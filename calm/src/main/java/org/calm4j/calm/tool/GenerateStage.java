@@ -51,7 +51,10 @@ public record GenerateStage(Sampling sampling) {
             return new Line(
                     id,
                     TrainingData.ids(
-                            line, "input_ids", where, model.model().config().vocabSize()),
+                            line,
+                            "input_ids",
+                            where,
+                            model.model().config().vocabulary().size()),
                     where);
         }
         if (!line.has("prompt") && !line.has("messages")) {

@@ -73,7 +73,10 @@ public record ScoreStage(Path input, Path output) {
         JsonNode id = id(line, where);
         if (line.has("input_ids")) {
             int[] tokens = TrainingData.ids(
-                    line, "input_ids", where, model.model().config().vocabSize());
+                    line,
+                    "input_ids",
+                    where,
+                    model.model().config().vocabulary().size());
             JsonNode start = line.path("completion_start");
             if (!start.isInt() || start.asInt() < 1 || start.asInt() >= tokens.length) {
                 throw CalmException.badInput(

@@ -38,7 +38,7 @@ public final class ModelTranslator implements Translator {
         List<int[]> prompts = requests.stream()
                 .map(request -> model.promptIds(prompt(request)))
                 .toList();
-        int longest = model.model().config().maxPositions() - maxNewTokens;
+        int longest = model.model().config().positions().limit() - maxNewTokens;
         List<int[]> fitting =
                 prompts.stream().filter(prompt -> prompt.length <= longest).toList();
         Iterator<List<Completion>> completions = new Generator(model)

@@ -23,10 +23,10 @@ import org.calm4j.calm.world.Curriculum;
 import org.calm4j.calm.world.World;
 import org.calm4j.calm.world.WorldConfig;
 import org.calm4j.calm.world.WorldFiles;
+import org.calm4j.engine.config.Llama;
 import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
-import org.calm4j.engine.model.ModelConfig;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Backends;
@@ -62,7 +62,7 @@ public final class MiniatureOnCuda {
         Path config = tokenizer.resolve("config.json");
         Json.write(
                 config,
-                ModelConfig.llama(
+                Llama.config(
                                 curriculum.tokenizer().size(),
                                 16,
                                 24,

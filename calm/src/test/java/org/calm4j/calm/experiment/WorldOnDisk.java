@@ -12,9 +12,10 @@ import org.calm4j.calm.world.Curriculum;
 import org.calm4j.calm.world.World;
 import org.calm4j.calm.world.WorldConfig;
 import org.calm4j.calm.world.WorldFiles;
+import org.calm4j.engine.config.Llama;
+import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
-import org.calm4j.engine.model.ModelConfig;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Backends;
 import org.calm4j.engine.tensor.DType;
@@ -42,7 +43,7 @@ public final class WorldOnDisk {
                 files.resolve("some.jsonl"),
                 all.stream().filter(question -> ids.contains(question.id())).toList());
         Path model = files.resolve(WorldFiles.TOKENIZER);
-        ModelConfig config = ModelConfig.llama(
+        ModelConfig config = Llama.config(
                 curriculum.tokenizer().size(),
                 48,
                 96,

@@ -17,6 +17,7 @@ import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.io.Shards;
 import org.calm4j.engine.model.Lora;
+import org.calm4j.engine.model.LoraSettings;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.model.Scorer;
 import org.calm4j.engine.op.Backend;
@@ -100,7 +101,7 @@ final class ConvertStageTest {
         try (Backend backend = Backends.open("cpu", 1);
                 ModelFolder opened = ModelFolder.open(backend, model, null)) {
             var config = opened.model().config();
-            var settings = new Lora.Settings(2, 4, 0, false, config.projections(List.of("all-linear")));
+            var settings = new LoraSettings(2, 4, 0, false, config.layout().projections(List.of("all-linear")));
             try (Lora lora = Lora.random(backend, config, settings, 1)) {
                 for (Tensor tensor : lora.block().tensors()) {
                     double[] values = new double[(int) tensor.size()];

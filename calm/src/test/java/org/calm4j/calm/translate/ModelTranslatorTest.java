@@ -12,11 +12,12 @@ import org.calm4j.calm.data.Document;
 import org.calm4j.calm.option.TrainingOptions;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.calm.stage.TrainStage;
+import org.calm4j.engine.config.Llama;
+import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.io.Safetensors;
-import org.calm4j.engine.model.ModelConfig;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.op.Backend;
@@ -52,7 +53,7 @@ class ModelTranslatorTest {
         Path start = folder.resolve("start");
         AtomicFile.directories(start);
         tokenizer.save(start);
-        ModelConfig config = ModelConfig.llama(tokenizer.size(), 16, 24, 2, 2, 1, 128, tokenizer.eosId());
+        ModelConfig config = Llama.config(tokenizer.size(), 16, 24, 2, 2, 1, 128, tokenizer.eosId());
         Json.write(start.resolve("config.json"), config.toJson(DType.F32));
         Jsonl.write(
                 folder.resolve("data.jsonl"),

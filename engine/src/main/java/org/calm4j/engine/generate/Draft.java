@@ -52,7 +52,7 @@ final class Draft {
         if (sampling.repetitionPenalty() != 1) {
             seen.add(token);
         }
-        if (!sampling.ignoreEos() && model.config().eos().contains(token)) {
+        if (!sampling.ignoreEos() && model.config().vocabulary().eos().contains(token)) {
             finished = FinishReason.EOS;
         } else if (text != null && text.add(token)) {
             finished = FinishReason.STOP;

@@ -67,7 +67,7 @@ public final class Generator {
                         memory.total()
                                 / LOGITS_PART
                                 / model.backend().computeType().bytes());
-        this.mostSequences = Math.clamp(logits / model.config().vocabSize(), 1, mostSequences);
+        this.mostSequences = Math.clamp(logits / model.config().vocabulary().size(), 1, mostSequences);
         this.cacheBytes = cacheBytes;
     }
 
@@ -118,7 +118,7 @@ public final class Generator {
 
     /** The sampling with a number of new tokens: its own, or for {@link Sampling#FITTING} the default as far as it fits, at least 1. */
     public Sampling settle(List<int[]> prompts, Sampling sampling) {
-        int left = model.config().maxPositions()
+        int left = model.config().positions().limit()
                 - prompts.stream().mapToInt(p -> p.length).max().orElse(0);
         return sampling.maxNewTokens() != Sampling.FITTING
                 ? sampling
@@ -132,13 +132,13 @@ public final class Generator {
      */
     public int check(List<int[]> prompts, Sampling sampling) {
         int longest = prompts.stream().mapToInt(p -> p.length).max().orElse(0);
-        int left = model.config().maxPositions() - longest;
+        int left = model.config().positions().limit() - longest;
         if (sampling.maxNewTokens() > left) {
             throw CalmException.badInput(
                     (prompts.size() == 1 ? "the prompt" : "the longest prompt") + " has " + longest + " tokens",
                     "with " + sampling.maxNewTokens()
                             + " new ones that is more than the model's max_position_embeddings, "
-                            + model.config().maxPositions() + (left > 0 ? "; take " : "; shorten it"),
+                            + model.config().positions().limit() + (left > 0 ? "; take " : "; shorten it"),
                     left > 0 ? Setting.of("max_new_tokens").at(left) : "",
                     left > 0 ? " at most" : "");
         }

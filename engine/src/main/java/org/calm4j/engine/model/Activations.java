@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.IntStream;
+import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Draws;
 import org.calm4j.engine.op.TokenFilter;
@@ -94,7 +95,7 @@ public final class Activations implements AutoCloseable {
     }
 
     private Buffer allocateLogits() {
-        long bytes = backend.keptLogits(capacity.scored(), config.vocabSize())
+        long bytes = backend.keptLogits(capacity.scored(), config.vocabulary().size())
                 * backend.computeType().bytes();
         return bytes == 0 || bytes > MAX_KEPT_LOGITS ? null : backend.allocate(bytes);
     }
@@ -118,13 +119,13 @@ public final class Activations implements AutoCloseable {
     }
 
     private void writeAngles() {
-        double[] frequencies = config.rope().frequencies();
+        double[] frequencies = config.positions().rope().frequencies();
         double[] cosines = new double[Math.multiplyExact(capacity.positions(), frequencies.length)];
         double[] sines = new double[cosines.length];
         for (int i = 0; i < cosines.length; i++) {
             double angle = i / frequencies.length * frequencies[i % frequencies.length];
-            cosines[i] = Math.cos(angle) * config.rope().attentionFactor();
-            sines[i] = Math.sin(angle) * config.rope().attentionFactor();
+            cosines[i] = Math.cos(angle) * config.positions().rope().attentionFactor();
+            sines[i] = Math.sin(angle) * config.positions().rope().attentionFactor();
         }
         backend.write(batch().cosine, cosines, cosines.length);
         backend.write(batch().sine, sines, sines.length);
@@ -148,7 +149,12 @@ public final class Activations implements AutoCloseable {
                 config, type, purpose, size, slot -> memory.get(slot.name()).rows(0, slot.shape()[0])));
         keptLogits = logitsMemory == null
                 ? null
-                : new Tensor("keptLogits", logitsMemory, 0, type, backend.keptLogits(scored, config.vocabSize()));
+                : new Tensor(
+                        "keptLogits",
+                        logitsMemory,
+                        0,
+                        type,
+                        backend.keptLogits(scored, config.vocabulary().size()));
     }
 
     public Capacity capacity() {

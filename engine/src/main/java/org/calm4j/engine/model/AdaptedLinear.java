@@ -1,5 +1,7 @@
 package org.calm4j.engine.model;
 
+import org.calm4j.engine.config.ModelConfig;
+import org.calm4j.engine.config.Projection;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.random.CounterRandom;
 import org.calm4j.engine.tensor.Tensor;
@@ -28,7 +30,7 @@ final class AdaptedLinear {
         Parameters.Linear w = parameters.layer(layer).linears().get(projection);
         weight = w.weight();
         bias = w.bias();
-        transposed = config.family().transposed();
+        transposed = config.layout().transposed();
         adapter = lora == null ? null : lora.adapter(layer, projection);
         dropout = lora == null ? 0 : lora.dropout();
     }
@@ -123,7 +125,7 @@ final class AdaptedLinear {
     }
 
     private long seed(Pass pass) {
-        return CounterRandom.seed(pass.dropoutSeed(), (long) layer * Projection.values().length + projection.ordinal());
+        return CounterRandom.seed(pass.dropoutSeed(), projection.number(layer));
     }
 
     private Tensor low(Pass pass) {

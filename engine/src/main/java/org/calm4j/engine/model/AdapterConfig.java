@@ -9,12 +9,16 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
-import java.util.EnumMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.config.ConfigFields;
+import org.calm4j.engine.config.ModelConfig;
+import org.calm4j.engine.config.Projection;
+import org.calm4j.engine.config.WeightLayout;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.engine.text.BoundedRegex;
@@ -31,6 +35,9 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
     /** Ways to start an adapter that leave the base model's weights as they are. */
     private static final String[] PLAIN_STARTS = {"true", "gaussian", "eva", "orthogonal"};
 
+    /** What PEFT puts before the names of the base model's tensors. */
+    static final String PREFIX = "base_model.model.";
+
     /** @param scale what the adapter counts */
     record Size(int rank, double scale) {
         static Size of(int rank, double alpha, boolean rankStabilized) {
@@ -39,11 +46,11 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
     }
 
     /** Of a fresh adapter: PEFT's fields in PEFT's order, those that every release of it knows. */
-    static AdapterConfig of(ModelConfig config, Lora.Settings settings) {
+    static AdapterConfig of(ModelConfig config, LoraSettings settings) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         json.putObject("alpha_pattern");
         json.putNull("auto_mapping").putNull("base_model_name_or_path").put("bias", "none");
-        json.put("fan_in_fan_out", config.family().transposed())
+        json.put("fan_in_fan_out", config.layout().transposed())
                 .put("inference_mode", true)
                 .put("init_lora_weights", true);
         json.putNull("layers_pattern").putNull("layers_to_transform");
@@ -55,9 +62,9 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
                 .put("r", settings.rank());
         json.putObject("rank_pattern");
         json.putNull("revision").putArray("target_modules");
-        modules(config.family(), settings.targets()).forEach(json.withArray("target_modules")::add);
+        modules(config.layout(), settings.targets()).forEach(json.withArray("target_modules")::add);
         json.put("task_type", "CAUSAL_LM").put("use_dora", false).put("use_rslora", settings.rankStabilized());
-        Map<Projection, Size> layer = new EnumMap<>(Projection.class);
+        Map<Projection, Size> layer = new LinkedHashMap<>();
         settings.targets()
                 .forEach(target ->
                         layer.put(target, Size.of(settings.rank(), settings.alpha(), settings.rankStabilized())));
@@ -65,14 +72,14 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
     }
 
     /** Names that PEFT takes for exactly these layers: the last part of a name, or more of it where others end alike. */
-    private static Set<String> modules(Family family, Set<Projection> targets) {
+    private static Set<String> modules(WeightLayout layout, Set<Projection> targets) {
         Set<String> names = new TreeSet<>();
         for (Projection target : targets) {
-            String module = family.module(target);
-            boolean alone = family.projections().stream()
-                    .filter(p -> family.module(p).equals(module))
+            String module = layout.module(target);
+            boolean alone = layout.projections().stream()
+                    .filter(p -> layout.module(p).equals(module))
                     .allMatch(targets::contains);
-            names.add(alone ? module : family.pathInBlock(target));
+            names.add(alone ? module : layout.block().linears().get(target));
         }
         return names;
     }
@@ -117,16 +124,16 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
         AdapterTargets targets = AdapterTargets.of(fields);
         AdapterConfig read = new AdapterConfig(json, dropout, new ArrayList<>());
         for (int l = 0; l < config.layers(); l++) {
-            Map<Projection, Size> layer = new EnumMap<>(Projection.class);
-            for (Projection p : config.family().projections()) {
-                String path = config.family().path(l, p);
+            Map<Projection, Size> layer = new LinkedHashMap<>();
+            for (Projection p : config.layout().projections()) {
+                String path = config.layout().path(l, p);
                 if (targets.adapts(path)) {
-                    layer.put(p, size(fields, path, weights.get(Lora.name(path, 'A'))));
+                    layer.put(p, size(fields, path, weights.get(weight(path, 'A'))));
                 }
             }
             read.sizes.add(layer);
         }
-        for (String other : List.of(module(config.family().embedding()), module(Parameters.HEAD))) {
+        for (String other : List.of(module(config.layout().embedding()), module(WeightLayout.HEAD))) {
             if (!targets.isAllLinear() && targets.adapts(other)) {
                 throw fields.bad("target_modules names " + other + "; supported: the linear layers of the blocks");
             }
@@ -187,6 +194,16 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
             }
         }
         return otherwise;
+    }
+
+    /**
+     * The tensor of a projection's adapter.
+     *
+     * @param path of the projection in the base model
+     * @param which A or B
+     */
+    static String weight(String path, char which) {
+        return PREFIX + path + ".lora_" + which + ".weight";
     }
 
     /** The largest rank. */

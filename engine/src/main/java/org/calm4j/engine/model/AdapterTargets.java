@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.config.ConfigFields;
 import org.calm4j.engine.text.BoundedRegex;
 
 /**

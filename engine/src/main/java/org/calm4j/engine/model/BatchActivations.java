@@ -52,8 +52,8 @@ final class BatchActivations extends Slots {
     BatchActivations(Layout layout) {
         super(layout, 0);
         Activations.Capacity size = layout.size();
-        logits = table("logits", size.logits(), layout.config().vocabSize());
-        int pairs = rotary ? layout.config().rope().frequencies().length : 0;
+        logits = table("logits", size.logits(), layout.config().vocabulary().size());
+        int pairs = rotary ? layout.config().positions().rope().frequencies().length : 0;
         cosine = rotary ? table("cosine", size.positions(), pairs) : null;
         sine = rotary ? table("sine", size.positions(), pairs) : null;
     }

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.Tensor;
 
@@ -35,7 +36,7 @@ public final class CausalLm {
         blocks = IntStream.range(0, config.layers())
                 .mapToObj(l -> new TransformerBlock(config, parameters, lora, l))
                 .toList();
-        norm = Norm.of(backend, parameters.norm(), config.normEpsilon());
+        norm = Norm.of(backend, parameters.norm(), config.norm().epsilon());
     }
 
     // ---- forward ----

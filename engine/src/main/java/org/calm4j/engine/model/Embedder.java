@@ -22,7 +22,7 @@ public final class Embedder {
      * @param done is told how many are done
      */
     public List<float[]> embed(List<int[]> texts, IntConsumer done) {
-        int most = model.config().maxPositions() - 1;
+        int most = model.config().positions().limit() - 1;
         List<int[]> cut = texts.stream()
                 .map(text -> Arrays.copyOf(text, Math.min(text.length, most)))
                 .toList();

@@ -2,6 +2,7 @@ package org.calm4j.engine.model;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.DType;
@@ -23,9 +24,9 @@ public final class KvCache implements AutoCloseable {
     public KvCache(Backend backend, ModelConfig config, int rows, int spare) {
         this.backend = backend;
         this.rows = rows;
-        int g = config.keyValueHeads();
-        int d = config.headDim();
-        DType type = backend.cacheType(config.headDim());
+        int g = config.attention().keyValueHeads();
+        int d = config.attention().headDim();
+        DType type = backend.cacheType(config.attention().headDim());
         Block.Plan plan = new Block.Plan();
         for (int l = 0; l < config.layers(); l++) {
             plan.add("key." + l, type, rows + spare, g, d).add("value." + l, type, rows + spare, g, d);
@@ -41,9 +42,9 @@ public final class KvCache implements AutoCloseable {
     public static long bytesPerRow(ModelConfig config, Backend backend) {
         return 2L
                 * config.layers()
-                * config.keyValueHeads()
-                * config.headDim()
-                * backend.cacheType(config.headDim()).bytes();
+                * config.attention().keyValueHeads()
+                * config.attention().headDim()
+                * backend.cacheType(config.attention().headDim()).bytes();
     }
 
     /** Without the spare ones, which come after them. */

@@ -1,7 +1,8 @@
 package org.calm4j.engine.model;
 
-import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.Map;
+import org.calm4j.engine.config.Projection;
 import org.calm4j.engine.tensor.Tensor;
 
 /** What a layer computes forward and its backward pass reads. */
@@ -52,12 +53,12 @@ final class LayerActivations extends Slots {
     /** (T,F). */
     final Tensor activated = recomputed("activated", f);
 
-    private final Map<Projection, Tensor> low = new EnumMap<>(Projection.class);
+    private final Map<Projection, Tensor> low = new HashMap<>();
 
     LayerActivations(Layout layout, int layer) {
         super(layout, layer);
         if (r > 0) {
-            layout.config().family().projections().forEach(p -> low.put(p, recomputed("low." + p, r)));
+            layout.config().layout().projections().forEach(p -> low.put(p, recomputed("low." + p, r)));
         }
     }
 

@@ -4,12 +4,14 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.config.ModelConfig;
+import org.calm4j.engine.config.Projection;
+import org.calm4j.engine.config.WeightLayout;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.op.Backend;
@@ -26,15 +28,6 @@ import org.calm4j.engine.tensor.Tensor;
  */
 public final class Lora implements AutoCloseable {
     static final String WEIGHTS = "adapter_model.safetensors";
-    private static final String PREFIX = "base_model.model.";
-
-    /**
-     * @param rank R
-     * @param alpha an adapter counts {@code alpha / rank}, or {@code alpha / √rank} with rsLoRA (Kalajdzievski 2023)
-     * @param dropout probability with which an input of A is zeroed in training
-     */
-    public record Settings(int rank, double alpha, double dropout, boolean rankStabilized, Set<Projection> targets) {}
-
     /**
      * @param a (R,I)
      * @param b (O,R)
@@ -67,15 +60,15 @@ public final class Lora implements AutoCloseable {
         shapes(model, config).forEach((name, shape) -> plan.add(name, backend.computeType(), shape));
         block = plan.allocate(backend::allocate);
         for (int l = 0; l < model.layers(); l++) {
-            Map<Projection, Adapter> adapters = new EnumMap<>(Projection.class);
+            Map<Projection, Adapter> adapters = new LinkedHashMap<>();
             for (Map.Entry<Projection, AdapterConfig.Size> entry :
                     config.sizes().get(l).entrySet()) {
-                String path = model.family().path(l, entry.getKey());
+                String path = model.layout().path(l, entry.getKey());
                 adapters.put(
                         entry.getKey(),
                         new Adapter(
-                                block.get(name(path, 'A')),
-                                block.get(name(path, 'B')),
+                                block.get(AdapterConfig.weight(path, 'A')),
+                                block.get(AdapterConfig.weight(path, 'B')),
                                 entry.getValue().scale()));
             }
             layers.add(adapters);
@@ -83,7 +76,7 @@ public final class Lora implements AutoCloseable {
     }
 
     /** Zeroed adapters. */
-    public Lora(Backend backend, ModelConfig model, Settings settings) {
+    public Lora(Backend backend, ModelConfig model, LoraSettings settings) {
         this(backend, model, AdapterConfig.of(model, settings));
     }
 
@@ -93,14 +86,10 @@ public final class Lora implements AutoCloseable {
     }
 
     /** Bytes of an adapter. */
-    public static long bytes(ModelConfig model, Settings settings, DType type) {
+    public static long bytes(ModelConfig model, LoraSettings settings, DType type) {
         Block.Plan plan = new Block.Plan();
         shapes(model, AdapterConfig.of(model, settings)).forEach((name, shape) -> plan.add(name, type, shape));
         return plan.bytes();
-    }
-
-    static String name(String path, char which) {
-        return PREFIX + path + ".lora_" + which + ".weight";
     }
 
     private static Map<String, long[]> shapes(ModelConfig model, AdapterConfig config) {
@@ -108,12 +97,12 @@ public final class Lora implements AutoCloseable {
         for (int l = 0; l < model.layers(); l++) {
             for (Map.Entry<Projection, AdapterConfig.Size> entry :
                     config.sizes().get(l).entrySet()) {
-                String path = model.family().path(l, entry.getKey());
+                String path = model.layout().path(l, entry.getKey());
                 shapes.put(
-                        name(path, 'A'),
-                        new long[] {entry.getValue().rank(), entry.getKey().inputSize(model)});
-                shapes.put(name(path, 'B'), new long[] {
-                    entry.getKey().outputSize(model), entry.getValue().rank()
+                        AdapterConfig.weight(path, 'A'),
+                        new long[] {entry.getValue().rank(), model.inputSize(entry.getKey())});
+                shapes.put(AdapterConfig.weight(path, 'B'), new long[] {
+                    model.outputSize(entry.getKey()), entry.getValue().rank()
                 });
             }
         }
@@ -121,7 +110,7 @@ public final class Lora implements AutoCloseable {
     }
 
     /** Fresh adapters as PEFT makes them: A Kaiming-uniform, that is uniform in ±1/√I; B zero, so that they change nothing yet. */
-    public static Lora random(Backend backend, ModelConfig model, Settings settings, long seed) {
+    public static Lora random(Backend backend, ModelConfig model, LoraSettings settings, long seed) {
         Lora lora = new Lora(backend, model, settings);
         for (Tensor tensor : lora.block.tensors()) {
             if (tensor.name().endsWith("lora_A.weight")) {
@@ -154,7 +143,7 @@ public final class Lora implements AutoCloseable {
             }
             lora.file = file;
             lora.keepsHead = config.saved(replacing.keySet(), folder)
-                            .contains(model.family().embedding())
+                            .contains(model.layout().embedding())
                     && !config.tiesHead();
             weights.tensors().keySet().stream()
                     .filter(name -> !checked.containsKey(name) && !replacing.containsKey(inModel(name)))
@@ -164,20 +153,20 @@ public final class Lora implements AutoCloseable {
     }
 
     private static String inModel(String name) {
-        return name.startsWith(PREFIX) ? name.substring(PREFIX.length()) : name;
+        return name.startsWith(AdapterConfig.PREFIX) ? name.substring(AdapterConfig.PREFIX.length()) : name;
     }
 
     /** Whole weights in the file of an adapter: those of {@code modules_to_save}, and embeddings that were saved along. */
     private static Map<String, Tensor> replacing(
             ModelConfig model, AdapterConfig config, Map<String, Tensor> weights, Path folder) {
-        Map<String, long[]> all = Parameters.shapes(model);
-        all.putIfAbsent(Parameters.HEAD, new long[] {model.vocabSize(), model.hiddenSize()});
+        Map<String, long[]> all = model.shapes();
+        all.putIfAbsent(WeightLayout.HEAD, new long[] {model.vocabulary().size(), model.hiddenSize()});
         Set<String> wanted = config.saved(all.keySet(), folder);
         Map<String, long[]> shapes = new LinkedHashMap<>();
         Map<String, Tensor> found = new LinkedHashMap<>();
         all.forEach((name, shape) -> {
-            if (wanted.contains(name) || weights.containsKey(PREFIX + name)) {
-                shapes.put(PREFIX + name, shape);
+            if (wanted.contains(name) || weights.containsKey(AdapterConfig.PREFIX + name)) {
+                shapes.put(AdapterConfig.PREFIX + name, shape);
             }
         });
         Parameters.check(shapes, weights, folder.resolve(WEIGHTS))
@@ -200,8 +189,8 @@ public final class Lora implements AutoCloseable {
      */
     Map<String, Tensor> replaced(Parameters base) {
         Map<String, Tensor> all = new LinkedHashMap<>(saved);
-        if (keepsHead && model.tiedEmbeddings()) {
-            all.putIfAbsent(Parameters.HEAD, base.embedding());
+        if (keepsHead && model.vocabulary().tied()) {
+            all.putIfAbsent(WeightLayout.HEAD, base.embedding());
         }
         return all;
     }
@@ -255,7 +244,7 @@ public final class Lora implements AutoCloseable {
     public Tensor merged(Tensor weight, DType type) {
         for (int l = 0; l < layers.size(); l++) {
             for (Map.Entry<Projection, Adapter> entry : layers.get(l).entrySet()) {
-                if (weight.name().equals(model.family().path(l, entry.getKey()) + ".weight")) {
+                if (weight.name().equals(model.layout().path(l, entry.getKey()) + ".weight")) {
                     return merged(weight, entry.getValue(), type == null ? weight.type() : type);
                 }
             }
@@ -278,7 +267,7 @@ public final class Lora implements AutoCloseable {
 
     private void add(Tensor weight, Adapter adapter, int sign) {
         double scale = sign * adapter.scale();
-        if (!model.family().transposed()) {
+        if (!model.layout().transposed()) {
             backend.linearBackwardInput(weight, adapter.b(), adapter.a(), scale, true);
             return;
         }

@@ -11,6 +11,8 @@ import java.util.concurrent.FutureTask;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.config.ConfigReader;
+import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Shards;
@@ -65,10 +67,12 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
         if (!Files.isDirectory(folder)) {
             throw CalmException.badInput(folder, "no such model folder");
         }
-        ModelConfig plain = ModelConfig.read(folder.resolve("config.json"));
+        ModelConfig plain = ConfigReader.read(folder.resolve("config.json"));
         Path generation = folder.resolve("generation_config.json");
-        ModelConfig config = Files.exists(generation) ? plain.withGeneration(generation) : plain;
-        List<Integer> said = config == plain ? plain.namedEos() : config.eos();
+        ModelConfig config = Files.exists(generation) ? ConfigReader.withGeneration(plain, generation) : plain;
+        List<Integer> said = config == plain
+                ? ConfigReader.namedEos(plain)
+                : config.vocabulary().eos();
         // Of a large vocabulary it takes longer than the weights, which are only mapped.
         FutureTask<Tokenizer> reading = new FutureTask<>(() -> readTokenizer(folder, config));
         Thread.ofPlatform().daemon().name("tokenizer").start(reading);
@@ -94,12 +98,12 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
         int end = tokenizer == null ? -1 : tokenizer.eosId();
         boolean stays = !said.isEmpty()
                 || end < 0
-                || end >= config.vocabSize()
-                || config.eos().contains(end);
+                || end >= config.vocabulary().size()
+                || config.vocabulary().eos().contains(end);
         return stays
                 ? config
-                : config.withEos(
-                        Stream.concat(Stream.of(end), config.eos().stream()).toList());
+                : config.withEos(Stream.concat(Stream.of(end), config.vocabulary().eos().stream())
+                        .toList());
     }
 
     private static Tokenizer result(FutureTask<Tokenizer> reading) {
@@ -125,13 +129,13 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
         if (!Files.exists(folder.resolve("tokenizer.json"))) {
             return null;
         }
-        return Tokenizer.read(folder, config.vocabSize());
+        return Tokenizer.read(folder, config.vocabulary().size());
     }
 
     /** What the folder and the adapter hold that is not used, a line each: transformers passes over it as well. */
     public List<String> notes() {
         List<String> notes = new ArrayList<>();
-        List<String> ignored = model.config().ignoredFields();
+        List<String> ignored = ConfigReader.ignored(model.config());
         if (!ignored.isEmpty()) {
             notes.add(path.resolve("config.json") + ": not used in this model_type: " + String.join(", ", ignored));
         }

@@ -4,14 +4,18 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
-import java.util.EnumMap;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.LongToDoubleFunction;
 import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.config.ModelConfig;
+import org.calm4j.engine.config.Projection;
+import org.calm4j.engine.config.WeightLayout;
 import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.random.CounterRandom;
@@ -25,7 +29,6 @@ import org.calm4j.engine.tensor.Tensor;
  * and where the backend computes on the host they stay in the mapped file.
  */
 public final class Parameters implements AutoCloseable {
-    static final String HEAD = "lm_head.weight";
     private static final int MOST_NAMED = 6;
 
     /**
@@ -35,7 +38,7 @@ public final class Parameters implements AutoCloseable {
     public record Norm(Tensor weight, Tensor bias) {}
 
     /**
-     * @param weight (O,I), or (I,O) where the family is {@link Family#transposed()}
+     * @param weight (O,I), or (I,O) where the {@link WeightLayout} is transposed
      * @param bias (O); null without
      */
     public record Linear(Tensor weight, Tensor bias) {}
@@ -78,17 +81,17 @@ public final class Parameters implements AutoCloseable {
         this.block = block;
         this.file = file;
         this.surplus = List.copyOf(surplus);
-        Family family = config.family();
+        WeightLayout layout = config.layout();
         for (int l = 0; l < config.layers(); l++) {
-            Map<Projection, Linear> linears = new EnumMap<>(Projection.class);
-            for (Projection p : family.projections()) {
-                linears.put(p, new Linear(get(family.path(l, p) + ".weight"), get(family.path(l, p) + ".bias")));
+            Map<Projection, Linear> linears = new LinkedHashMap<>();
+            for (Projection p : layout.projections()) {
+                linears.put(p, new Linear(get(layout.path(l, p) + ".weight"), get(layout.path(l, p) + ".bias")));
             }
             layers.add(new Layer(
-                    norm(family.norm1(l)),
-                    norm(family.norm2(l)),
-                    norm(family.headNorm(l, 'q')),
-                    norm(family.headNorm(l, 'k')),
+                    norm(layout.norm1(l)),
+                    norm(layout.norm2(l)),
+                    config.attention().headNorms() ? norm(layout.queryNorm(l)) : null,
+                    config.attention().headNorms() ? norm(layout.keyNorm(l)) : null,
                     linears));
         }
     }
@@ -104,14 +107,14 @@ public final class Parameters implements AutoCloseable {
 
     private static Block block(Backend backend, ModelConfig config) {
         Block.Plan plan = new Block.Plan();
-        shapes(config).forEach((name, shape) -> plan.add(name, backend.computeType(), shape));
+        config.shapes().forEach((name, shape) -> plan.add(name, backend.computeType(), shape));
         return plan.allocate(backend::allocate);
     }
 
     /** Bytes of all weights in one type. */
     public static long bytes(ModelConfig config, DType type) {
         Block.Plan plan = new Block.Plan();
-        shapes(config).forEach((name, shape) -> plan.add(name, type, shape));
+        config.shapes().forEach((name, shape) -> plan.add(name, type, shape));
         return plan.bytes();
     }
 
@@ -121,72 +124,29 @@ public final class Parameters implements AutoCloseable {
         return tensors;
     }
 
-    /** Shapes of all weights by name, in the order in which they lie. */
-    static Map<String, long[]> shapes(ModelConfig config) {
-        Family family = config.family();
-        Map<String, long[]> shapes = new LinkedHashMap<>();
-        shapes.put(family.embedding(), new long[] {config.vocabSize(), config.hiddenSize()});
-        if (family.positions() != null) {
-            shapes.put(family.positions(), new long[] {config.maxPositions(), config.hiddenSize()});
-        }
-        for (int l = 0; l < config.layers(); l++) {
-            addNorm(shapes, family.norm1(l), config.hiddenSize(), family.layerNorm());
-            addNorm(shapes, family.norm2(l), config.hiddenSize(), family.layerNorm());
-            if (config.headNorms()) {
-                addNorm(shapes, family.headNorm(l, 'q'), config.headDim(), false);
-                addNorm(shapes, family.headNorm(l, 'k'), config.headDim(), false);
-            }
-            for (Projection p : family.projections()) {
-                int in = p.inputSize(config);
-                int out = p.outputSize(config);
-                shapes.put(
-                        family.path(l, p) + ".weight",
-                        family.transposed() ? new long[] {in, out} : new long[] {out, in});
-                if (config.biases().contains(p)) {
-                    shapes.put(family.path(l, p) + ".bias", new long[] {out});
-                }
-            }
-        }
-        addNorm(shapes, family.norm(), config.hiddenSize(), family.layerNorm());
-        if (!config.tiedEmbeddings()) {
-            shapes.put(HEAD, new long[] {config.vocabSize(), config.hiddenSize()});
-        }
-        return shapes;
-    }
-
-    private static void addNorm(Map<String, long[]> shapes, String path, int size, boolean bias) {
-        shapes.put(path + ".weight", new long[] {size});
-        if (bias) {
-            shapes.put(path + ".bias", new long[] {size});
-        }
-    }
-
     /**
-     * Fresh weights, distributed as transformers makes them, the same on every backend: normal with the config's {@code
-     * initializer_range}, the embedding of a padding token zero, norms one, biases zero; in GPT-2 the layers that add to the residual
-     * stream smaller by the root of their number (Radford et al. 2019, 2.3).
+     * Fresh weights, distributed as transformers makes them, the same on every backend: matrices normal with the deviations of {@link
+     * ModelConfig.Initialization}, norms one, biases zero.
      */
     public static Parameters random(Backend backend, ModelConfig config, long seed) {
         Parameters parameters = new Parameters(backend, config);
-        Map<Tensor, Double> deviations = new HashMap<>();
-        if (config.family() == Family.GPT2) {
-            for (Layer layer : parameters.layers) {
-                for (Projection p : List.of(Projection.O, Projection.DOWN)) {
-                    deviations.put(
-                            layer.linears().get(p).weight(),
-                            config.initializerRange() / Math.sqrt(2 * config.layers()));
+        ModelConfig.Initialization start = config.initialization();
+        Set<Tensor> residual = new HashSet<>();
+        for (Layer layer : parameters.layers) {
+            layer.linears().forEach((p, linear) -> {
+                if (p.role() == Projection.Role.O || p.role() == Projection.Role.DOWN) {
+                    residual.add(linear.weight());
                 }
-            }
+            });
         }
         for (Tensor tensor : parameters.tensors()) {
             long key = CounterRandom.seed(CounterRandom.seed(seed, "init"), tensor.name());
             double constant = tensor.name().endsWith(".bias") ? 0 : 1;
-            double deviation = deviations.getOrDefault(tensor, config.initializerRange());
+            double deviation = residual.contains(tensor) ? start.residualDeviation() : start.deviation();
             fill(backend, tensor, i -> tensor.rank() > 1 ? deviation * CounterRandom.normal(key, i) : constant);
         }
-        int padding = config.json().path("pad_token_id").asInt(-1);
-        if (config.family() == Family.LLAMA && padding >= 0 && padding < config.vocabSize()) {
-            backend.zero(parameters.embedding().rows(padding, 1));
+        if (start.zeroToken() >= 0 && start.zeroToken() < config.vocabulary().size()) {
+            backend.zero(parameters.embedding().rows(start.zeroToken(), 1));
         }
         return parameters;
     }
@@ -239,33 +199,33 @@ public final class Parameters implements AutoCloseable {
 
     /** Some files leave out the prefix that all but the head share; a tied head may stand there, too. */
     private static Safetensors openFile(ModelConfig config, Path folder) {
-        Map<String, long[]> shapes = shapes(config);
+        Map<String, long[]> shapes = config.shapes();
         return Safetensors.openFolder(
                 folder,
-                name -> !name.equals(HEAD)
+                name -> !name.equals(WeightLayout.HEAD)
                         && !shapes.containsKey(name)
-                        && !shapes.containsKey(config.family().prefix() + name));
+                        && !shapes.containsKey(config.layout().prefix() + name));
     }
 
     /** What transformers passes over with a warning, such as a value head; without what is known to be no weight. */
     private static List<String> surplus(ModelConfig config, Safetensors file) {
-        Map<String, long[]> shapes = shapes(config);
-        boolean bare = isBare(config.family(), file);
+        Map<String, long[]> shapes = config.shapes();
+        boolean bare = isBare(config.layout(), file);
         return Stream.concat(
-                        file.leftOut().stream().filter(name -> !config.family().isBuffer(name)),
+                        file.leftOut().stream().filter(name -> !config.layout().isBuffer(name)),
                         file.tensors().keySet().stream()
-                                .filter(name ->
-                                        !name.equals(HEAD) && !shapes.containsKey(full(name, bare, config.family()))))
+                                .filter(name -> !name.equals(WeightLayout.HEAD)
+                                        && !shapes.containsKey(full(name, bare, config.layout()))))
                 .toList();
     }
 
-    private static boolean isBare(Family family, Safetensors file) {
+    private static boolean isBare(WeightLayout layout, Safetensors file) {
         return file.tensors()
-                .containsKey(family.embedding().substring(family.prefix().length()));
+                .containsKey(layout.embedding().substring(layout.prefix().length()));
     }
 
-    private static String full(String name, boolean bare, Family family) {
-        return bare && !name.equals(HEAD) ? family.prefix() + name : name;
+    private static String full(String name, boolean bare, WeightLayout layout) {
+        return bare && !name.equals(WeightLayout.HEAD) ? layout.prefix() + name : name;
     }
 
     /** Names of tensors that stood in the file and have no place in the model. */
@@ -320,22 +280,22 @@ public final class Parameters implements AutoCloseable {
 
     /** The file's tensors, checked, under our names; some files leave out the prefix that all but the head share. */
     private static Map<String, Tensor> weights(ModelConfig config, Safetensors file, Path where) {
-        Family family = config.family();
-        boolean bare = isBare(family, file);
+        WeightLayout layout = config.layout();
+        boolean bare = isBare(layout, file);
         Map<String, Tensor> found = new LinkedHashMap<>();
         file.tensors().forEach((name, tensor) -> {
-            String full = full(name, bare, family);
+            String full = full(name, bare, layout);
             found.put(full, named(full, tensor));
         });
-        if (config.tiedEmbeddings() && found.containsKey(HEAD)) {
-            tie(family.embedding(), found, where);
+        if (config.vocabulary().tied() && found.containsKey(WeightLayout.HEAD)) {
+            tie(layout.embedding(), found, where);
         }
-        return check(shapes(config), found, where);
+        return check(config.shapes(), found, where);
     }
 
     /** Some files store a tied matrix twice, or under the head's name only. */
     private static void tie(String embedding, Map<String, Tensor> found, Path where) {
-        Tensor head = found.remove(HEAD);
+        Tensor head = found.remove(WeightLayout.HEAD);
         Tensor other = found.putIfAbsent(embedding, named(embedding, head));
         if (other != null
                 && (other.type() != head.type()
@@ -343,7 +303,8 @@ public final class Parameters implements AutoCloseable {
                         || other.segment().mismatch(head.segment()) >= 0)) {
             throw CalmException.badInput(
                     where,
-                    HEAD + " differs from " + embedding + ", but the config ties them; set tie_word_embeddings"
+                    WeightLayout.HEAD + " differs from " + embedding
+                            + ", but the config ties them; set tie_word_embeddings"
                             + " to false to use both, or remove one");
         }
     }
@@ -391,12 +352,12 @@ public final class Parameters implements AutoCloseable {
 
     /** (V,C). */
     public Tensor embedding() {
-        return get(config.family().embedding());
+        return get(config.layout().embedding());
     }
 
     /** (P,C), the learned positions; null without. */
     public Tensor positions() {
-        return get(config.family().positions());
+        return get(config.layout().positions());
     }
 
     public Layer layer(int index) {
@@ -405,12 +366,12 @@ public final class Parameters implements AutoCloseable {
 
     /** Behind the last layer. */
     public Norm norm() {
-        return norm(config.family().norm());
+        return norm(config.layout().norm());
     }
 
     /** (V,C); the embedding itself when they are tied. */
     public Tensor head() {
-        Tensor own = get(HEAD);
+        Tensor own = get(WeightLayout.HEAD);
         return own == null ? embedding() : own;
     }
 

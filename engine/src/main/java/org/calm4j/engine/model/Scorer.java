@@ -26,11 +26,11 @@ public final class Scorer {
 
         /** @throws CalmException bad input: it is longer than the model's positions */
         public void check(CausalLm model) {
-            if (longest() > model.config().maxPositions()) {
+            if (longest() > model.config().positions().limit()) {
                 throw CalmException.badInput(
                         "the sequence has " + longest() + " tokens",
                         "the model's max_position_embeddings is "
-                                + model.config().maxPositions());
+                                + model.config().positions().limit());
             }
         }
 

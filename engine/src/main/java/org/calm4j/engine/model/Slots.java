@@ -1,6 +1,8 @@
 package org.calm4j.engine.model;
 
 import java.util.function.Function;
+import org.calm4j.engine.config.ModelConfig;
+import org.calm4j.engine.config.Projection;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
@@ -57,16 +59,16 @@ abstract class Slots {
         this.layer = layer;
         ModelConfig config = layout.config();
         c = config.hiddenSize();
-        h = config.heads();
-        g = config.keyValueHeads();
-        d = config.headDim();
-        f = config.intermediateSize();
+        h = config.attention().heads();
+        g = config.attention().keyValueHeads();
+        d = config.attention().headDim();
+        f = config.feedForward().size();
         r = layout.size().loraRank();
-        layerNorm = config.family().layerNorm();
-        headNorms = config.headNorms();
-        gated = config.family().projections().contains(Projection.GATE);
-        fusedProduct = config.family().projections().contains(Projection.QKV);
-        rotary = config.rope() != null;
+        layerNorm = config.norm().kind() == ModelConfig.NormKind.LAYER_NORM;
+        headNorms = config.attention().headNorms();
+        gated = config.feedForward().activation() == ModelConfig.Activation.SWIGLU;
+        fusedProduct = config.layout().projections().contains(Projection.QKV);
+        rotary = config.positions().rope() != null;
     }
 
     /** (T, columns…). */

@@ -1,7 +1,9 @@
 package org.calm4j.engine.model;
 
-import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.Map;
+import org.calm4j.engine.config.ModelConfig;
+import org.calm4j.engine.config.Projection;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Segments;
 import org.calm4j.engine.tensor.Tensor;
@@ -16,7 +18,7 @@ final class TransformerBlock {
     private final Backend backend;
     private final Norm norm1;
     private final QueriesKeysValues queriesKeysValues;
-    /** Of each head, as in Qwen3; null without. */
+    /** Of each head; null without. */
     private final Norm queryNorm;
 
     private final Norm keyNorm;
@@ -37,15 +39,15 @@ final class TransformerBlock {
         this.layer = layer;
         backend = parameters.backend();
         Parameters.Layer w = parameters.layer(layer);
-        norm1 = Norm.of(backend, w.norm1(), config.normEpsilon());
-        norm2 = Norm.of(backend, w.norm2(), config.normEpsilon());
-        queryNorm = Norm.of(backend, w.queryNorm(), config.normEpsilon());
-        keyNorm = Norm.of(backend, w.keyNorm(), config.normEpsilon());
-        rotary = config.rope() != null;
-        scale = config.attentionScales().get(layer);
-        window = config.windows().get(layer);
-        Map<Projection, AdaptedLinear> linears = new EnumMap<>(Projection.class);
-        for (Projection p : config.family().projections()) {
+        norm1 = Norm.of(backend, w.norm1(), config.norm().epsilon());
+        norm2 = Norm.of(backend, w.norm2(), config.norm().epsilon());
+        queryNorm = Norm.of(backend, w.queryNorm(), config.norm().epsilon());
+        keyNorm = Norm.of(backend, w.keyNorm(), config.norm().epsilon());
+        rotary = config.positions().rope() != null;
+        scale = config.attention().scales().get(layer);
+        window = config.attention().windows().get(layer);
+        Map<Projection, AdaptedLinear> linears = new HashMap<>();
+        for (Projection p : config.layout().projections()) {
             linears.put(p, new AdaptedLinear(config, parameters, lora, layer, p));
         }
         AdaptedLinear fused = linears.get(Projection.QKV);

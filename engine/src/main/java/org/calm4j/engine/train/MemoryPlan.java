@@ -1,9 +1,10 @@
 package org.calm4j.engine.train;
 
 import java.util.Locale;
+import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.model.Activations;
 import org.calm4j.engine.model.Lora;
-import org.calm4j.engine.model.ModelConfig;
+import org.calm4j.engine.model.LoraSettings;
 import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.tensor.DType;
 
@@ -36,7 +37,7 @@ public record MemoryPlan(long frozen, long trained, long gradients, long moments
     public static MemoryPlan of(
             ModelConfig config,
             DType stored,
-            Lora.Settings lora,
+            LoraSettings lora,
             boolean keepsRounded,
             Activations.Purpose purpose,
             Activations.Capacity capacity) {

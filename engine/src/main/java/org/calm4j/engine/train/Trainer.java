@@ -108,10 +108,11 @@ public final class Trainer implements AutoCloseable {
         replayOrder = replay
         .new Order(settings.replayBatchSize(), settings.shuffle(), CounterRandom.seed(settings.seed(), "replay"));
         Activations.Capacity capacity = capacity();
-        if (capacity.positions() > model.config().maxPositions()) {
+        if (capacity.positions() > model.config().positions().limit()) {
             throw CalmException.badInput(
                     "the longest training sequence has " + capacity.positions() + " tokens",
-                    "the model's max_position_embeddings is " + model.config().maxPositions());
+                    "the model's max_position_embeddings is "
+                            + model.config().positions().limit());
         }
         microBatchRows = capacity.rows();
         logProbs = new double[capacity.scored()];

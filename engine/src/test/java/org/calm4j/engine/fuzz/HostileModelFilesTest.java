@@ -17,6 +17,7 @@ import org.calm4j.engine.io.Shards;
 import org.calm4j.engine.io.StoredType;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.Lora;
+import org.calm4j.engine.model.LoraSettings;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.model.OracleModel;
 import org.calm4j.engine.op.Backend;
@@ -111,7 +112,7 @@ final class HostileModelFilesTest {
     private void open(Path adapter) {
         try (ModelFolder model = ModelFolder.open(backend, folder, adapter)) {
             CausalLm network = model.model();
-            if (network.config().vocabSize() > 10) {
+            if (network.config().vocabulary().size() > 10) {
                 new Generator(model)
                         .generate(List.of(new int[] {3, 4}), new Sampling(2, 0, 0, 1, 0, 1, true, 1), done -> {});
             }
@@ -192,8 +193,8 @@ final class HostileModelFilesTest {
     private Path adapter() throws IOException {
         Path adapter = Files.createDirectory(folder.resolve("adapter"));
         try (ModelFolder model = ModelFolder.open(backend, folder, null)) {
-            var settings = new Lora.Settings(
-                    2, 4, 0, false, model.model().config().family().projections());
+            var settings = new LoraSettings(
+                    2, 4, 0, false, model.model().config().layout().projections());
             try (Lora lora = Lora.random(backend, model.model().config(), settings, 5)) {
                 lora.save(adapter, "base");
             }

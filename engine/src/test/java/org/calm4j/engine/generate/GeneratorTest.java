@@ -12,13 +12,14 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.config.Llama;
+import org.calm4j.engine.config.ModelConfig;
+import org.calm4j.engine.config.Projection;
 import org.calm4j.engine.model.CachePages;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.KvCache;
-import org.calm4j.engine.model.ModelConfig;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.model.Parameters;
-import org.calm4j.engine.model.Projection;
 import org.calm4j.engine.model.Scorer;
 import org.calm4j.engine.model.TinyModel;
 import org.calm4j.engine.op.Backend;
@@ -221,7 +222,7 @@ final class GeneratorTest {
      */
     @Test
     void sequencesHaveAsMuchMemoryAsTheyAreLong() {
-        ModelConfig config = ModelConfig.llama(23, 12, 18, 1, 2, 1, 256, 0);
+        ModelConfig config = Llama.config(23, 12, 18, 1, 2, 1, 256, 0);
         Sampling sampling = Sampling.random(100, 2, 100, 5);
         List<int[]> prompts = List.of(PROMPTS.getLast());
         int longest = CachePages.pages(100);

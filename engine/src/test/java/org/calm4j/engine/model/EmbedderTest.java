@@ -6,6 +6,7 @@ import static org.assertj.core.data.Offset.offset;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Backends;
 import org.junit.jupiter.api.Test;

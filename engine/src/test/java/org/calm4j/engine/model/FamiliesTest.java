@@ -10,6 +10,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.calm4j.engine.config.ConfigReader;
+import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.scalar.ScalarBackend;
@@ -31,7 +33,7 @@ final class FamiliesTest {
     @MethodSource("names")
     void scores(String name) {
         JsonNode expected = ORACLE.required("cases").required(name);
-        ModelConfig config = ModelConfig.of((ObjectNode) expected.required("config"), name);
+        ModelConfig config = ConfigReader.of((ObjectNode) expected.required("config"), name);
         assertThat(config.parameters())
                 .isEqualTo(expected.required("parameters").longValue());
         // Frequencies are float32 there.

@@ -4,6 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import org.calm4j.engine.config.ConfigReader;
+import org.calm4j.engine.config.Llama;
+import org.calm4j.engine.config.ModelConfig;
+import org.calm4j.engine.config.Projection;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.simd.SimdBackend;
 import org.calm4j.engine.tensor.Tensor;
@@ -31,7 +35,7 @@ final class FreshWeightsTest {
                 .put("n_layer", 8)
                 .put("vocab_size", 100)
                 .put("initializer_range", RANGE);
-        ModelConfig config = ModelConfig.of(json, "config");
+        ModelConfig config = ConfigReader.of(json, "config");
         try (Backend backend = new SimdBackend(1);
                 Parameters fresh = Parameters.random(backend, config, 1)) {
             for (Tensor tensor : fresh.tensors()) {
@@ -51,11 +55,11 @@ final class FreshWeightsTest {
 
     @Test
     void llamaTreatsAllLayersAlikeAndPaddingIsZero() {
-        ObjectNode json = ModelConfig.llama(100, 64, 96, 8, 4, 2, 64, 0)
+        ObjectNode json = Llama.config(100, 64, 96, 8, 4, 2, 64, 0)
                 .json()
                 .put("initializer_range", RANGE)
                 .put("pad_token_id", 7);
-        ModelConfig config = ModelConfig.of(json, "config");
+        ModelConfig config = ConfigReader.of(json, "config");
         try (Backend backend = new SimdBackend(1);
                 Parameters fresh = Parameters.random(backend, config, 1)) {
             assertThat(deviation(fresh.layer(5).linears().get(Projection.O).weight()) / RANGE)

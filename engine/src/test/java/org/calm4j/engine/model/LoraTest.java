@@ -14,6 +14,10 @@ import java.util.Map;
 import java.util.Random;
 import java.util.stream.IntStream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.config.ConfigFields;
+import org.calm4j.engine.config.ConfigReader;
+import org.calm4j.engine.config.ModelConfig;
+import org.calm4j.engine.config.Projection;
 import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Safetensors;
@@ -136,8 +140,8 @@ final class LoraTest {
             gpt2       | attn.c_proj        | attn.c_proj
             """)
     void freshAdaptersNameTheirTargets(String model, String targets, String written) {
-        ModelConfig config = ModelConfig.read(OracleModel.folder(model).resolve("config.json"));
-        var settings = new Lora.Settings(2, 4, 0.1, true, config.projections(List.of(targets.split(","))));
+        ModelConfig config = ConfigReader.read(OracleModel.folder(model).resolve("config.json"));
+        var settings = new LoraSettings(2, 4, 0.1, true, config.layout().projections(List.of(targets.split(","))));
         try (Backend backend = new SimdBackend(1);
                 Lora lora = Lora.random(backend, config, settings, 1)) {
             lora.save(saved, "base");
@@ -164,9 +168,10 @@ final class LoraTest {
     @ParameterizedTest
     @ValueSource(strings = {"gpt2", "llama-tied"})
     void theFileIsPefts(String model) throws IOException {
-        ModelConfig config = ModelConfig.read(OracleModel.folder(model).resolve("config.json"));
+        ModelConfig config = ConfigReader.read(OracleModel.folder(model).resolve("config.json"));
         boolean gpt2 = model.equals("gpt2");
-        var settings = new Lora.Settings(2, 4, 0, false, config.projections(List.of(gpt2 ? "c_attn" : "q_proj")));
+        var settings =
+                new LoraSettings(2, 4, 0, false, config.layout().projections(List.of(gpt2 ? "c_attn" : "q_proj")));
         try (Backend backend = new SimdBackend(1);
                 Lora lora = Lora.random(backend, config, settings, 1)) {
             lora.save(saved, "org/base");
@@ -180,7 +185,7 @@ final class LoraTest {
         JsonNode written = Json.read(saved.resolve("adapter_config.json"), JsonNode.class);
         assertThat(written).isEqualTo(expected);
         assertThat(written.fieldNames()).toIterable().containsExactlyElementsOf(expected::fieldNames);
-        assertThat(AdapterConfig.of(config, new Lora.Settings(2, 2.5, 0, false, settings.targets()))
+        assertThat(AdapterConfig.of(config, new LoraSettings(2, 2.5, 0, false, settings.targets()))
                         .json()
                         .get("lora_alpha")
                         .doubleValue())
@@ -189,8 +194,8 @@ final class LoraTest {
 
     @Test
     void unknownTargets() {
-        ModelConfig config = ModelConfig.read(OracleModel.folder("gpt2").resolve("config.json"));
-        assertThatThrownBy(() -> config.projections(List.of("q_proj")))
+        ModelConfig config = ConfigReader.read(OracleModel.folder("gpt2").resolve("config.json"));
+        assertThatThrownBy(() -> config.layout().projections(List.of("q_proj")))
                 .isInstanceOf(CalmException.class)
                 .hasMessage("no linear layer is called \"q_proj\"; known: all-linear, c_attn, c_fc, c_proj");
     }
@@ -287,7 +292,7 @@ final class LoraTest {
     private AdapterConfig read(ObjectNode json, Safetensors weights) {
         Json.write(saved.resolve("adapter_config.json"), json);
         return AdapterConfig.read(
-                ModelConfig.read(OracleModel.folder("llama-tied").resolve("config.json")), saved, weights.tensors());
+                ConfigReader.read(OracleModel.folder("llama-tied").resolve("config.json")), saved, weights.tensors());
     }
 
     /** What {@code modules_to_save} and saved embeddings replace is computed with; the reference keeps the base model's. */
@@ -304,7 +309,7 @@ final class LoraTest {
             """)
     void wholeModules(String name, String modules, String given, String expected) throws IOException {
         Path path = OracleModel.folder(name);
-        ModelConfig config = ModelConfig.read(path.resolve("config.json"));
+        ModelConfig config = ConfigReader.read(path.resolve("config.json"));
         ObjectNode json = Json.read(path.resolve("adapter/adapter_config.json"), ObjectNode.class);
         json.set("modules_to_save", Json.mapper().readTree(modules.replace('\'', '"')));
         Json.write(saved.resolve("adapter_config.json"), json);
@@ -347,7 +352,7 @@ final class LoraTest {
                         .contains("adapter_model.safetensors: tensor base_model.model.extra.lora_A.weight");
             }
         }
-        assertThat(config.tiedEmbeddings()).isEqualTo(!name.equals("llama-untied"));
+        assertThat(config.vocabulary().tied()).isEqualTo(!name.equals("llama-untied"));
     }
 
     private static Tensor named(String name, Tensor tensor) {
@@ -379,7 +384,10 @@ final class LoraTest {
                     weights.tensors().values(),
                     Map.of());
             Json.write(saved.resolve("adapter_config.json"), json);
-            Lora.load(backend, ModelConfig.read(OracleModel.folder("llama-tied").resolve("config.json")), saved)
+            Lora.load(
+                            backend,
+                            ConfigReader.read(OracleModel.folder("llama-tied").resolve("config.json")),
+                            saved)
                     .close();
         }
     }
@@ -387,7 +395,7 @@ final class LoraTest {
     @Test
     void mutatedAdapters() {
         Path adapter = OracleModel.folder("mistral").resolve("adapter");
-        ModelConfig config = ModelConfig.read(OracleModel.folder("mistral").resolve("config.json"));
+        ModelConfig config = ConfigReader.read(OracleModel.folder("mistral").resolve("config.json"));
         Random random = new Random(3);
         int refused = 0;
         try (Backend backend = new SimdBackend(1);

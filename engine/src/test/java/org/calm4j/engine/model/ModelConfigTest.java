@@ -15,6 +15,10 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.config.ConfigReader;
+import org.calm4j.engine.config.Llama;
+import org.calm4j.engine.config.ModelConfig;
+import org.calm4j.engine.config.Projection;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.simd.SimdBackend;
@@ -85,7 +89,7 @@ final class ModelConfigTest {
         } else {
             json.set(field, json(value));
         }
-        return ModelConfig.of(json, "config.json");
+        return ConfigReader.of(json, "config.json");
     }
 
     @ParameterizedTest
@@ -100,7 +104,7 @@ final class ModelConfigTest {
             llama-tied | rope_parameters | {"full_attention": {}} | rope_parameters: full_attention is {}; supported
             llama-tied | partial_rotary_factor | 2 | turn 8 elements of a head of 4
             llama-tied | head_dim | 5 | turn 5 elements of a head of 5
-            llama-tied | num_attention_heads | 3 | no multiple of num_key_value_heads
+            llama-tied | num_attention_heads | 3 | not a multiple of num_key_value_heads
             llama-tied | num_attention_heads | 100 | hidden_size 16 over num_attention_heads 100
             llama-tied | hidden_size | -16 | hidden_size is -16, expected a whole number from 1
             llama-tied | vocab_size | "37" | vocab_size is "37", expected a whole number
@@ -114,7 +118,7 @@ final class ModelConfigTest {
             qwen3      | layer_types | ["full_attention", "sliding_attention"] | where no sliding window is used
             gpt2       | activation_function | "gelu" | activation_function is "gelu"; supported: gelu_new
             gpt2       | scale_attn_by_inverse_layer_idx | 1 | scale_attn_by_inverse_layer_idx is 1, expected true or false
-            gpt2       | n_head | 3 | n_embd 8 is no multiple of n_head 3
+            gpt2       | n_head | 3 | n_embd 8 is not a multiple of n_head 3
             """)
     void namesWhatItDoesNotSupport(String model, String field, String value, String message) {
         assertThatThrownBy(() -> with(model, field, value))
@@ -143,93 +147,111 @@ final class ModelConfigTest {
             gpt2       | logit_scale | 0.5
             """)
     void fieldsOfOtherFamiliesChangeNothing(String model, String field, String value) {
-        ModelConfig plain = ModelConfig.of(OracleModel.config(model), "config.json");
+        ModelConfig plain = ConfigReader.of(OracleModel.config(model), "config.json");
         ModelConfig other = with(model, field, value);
-        assertThat(other.ignoredFields()).containsExactly(field);
-        assertThat(plain.ignoredFields()).isEmpty();
+        assertThat(ConfigReader.ignored(other)).containsExactly(field);
+        assertThat(ConfigReader.ignored(plain)).isEmpty();
         assertThat(other).usingRecursiveComparison().ignoringFields("json").isEqualTo(plain);
     }
 
     /** Ids that no token has. */
     @Test
     void negativeIds() {
-        assertThat(with("llama-tied", "eos_token_id", "-1").eos()).isEmpty();
-        assertThat(with("llama-tied", "eos_token_id", "[-1, 2]").eos()).containsExactly(2);
-        assertThat(with("llama-tied", "sliding_window", "8").windows()).containsOnly(0);
-        assertThat(with("llama-tied", "pretraining_tp", "4").ignoredFields()).isEmpty();
+        assertThat(with("llama-tied", "eos_token_id", "-1").vocabulary().eos()).isEmpty();
+        assertThat(with("llama-tied", "eos_token_id", "[-1, 2]").vocabulary().eos())
+                .containsExactly(2);
+        assertThat(with("llama-tied", "sliding_window", "8").attention().windows())
+                .containsOnly(0);
+        assertThat(ConfigReader.ignored(with("llama-tied", "pretraining_tp", "4")))
+                .isEmpty();
     }
 
     /** What transformers' classes have where a field is missing, and what null means there. */
     @Test
     void missingFields() {
-        assertThat(with("mistral", "sliding_window", null).windows()).containsExactly(4096, 4096);
-        assertThat(with("mistral", "sliding_window", "null").windows()).containsExactly(0, 0);
-        assertThat(with("mistral", "num_key_value_heads", "null").keyValueHeads())
+        assertThat(with("mistral", "sliding_window", null).attention().windows())
+                .containsExactly(4096, 4096);
+        assertThat(with("mistral", "sliding_window", "null").attention().windows())
+                .containsExactly(0, 0);
+        assertThat(with("mistral", "num_key_value_heads", "null").attention().keyValueHeads())
                 .isEqualTo(4);
         assertThat(with("mistral", "layer_types", "[\"full_attention\", \"sliding_attention\"]")
+                        .attention()
                         .windows())
                 .containsExactly(0, 5);
-        assertThat(with("llama-tied", "num_key_value_heads", null).keyValueHeads())
+        assertThat(with("llama-tied", "num_key_value_heads", null).attention().keyValueHeads())
                 .isEqualTo(4);
-        assertThat(with("llama-tied", "eos_token_id", null).eos()).containsExactly(2);
-        assertThat(with("llama-tied", "eos_token_id", "null").eos()).isEmpty();
-        assertThat(with("mistral", "eos_token_id", null).eos()).containsExactly(2);
-        assertThat(with("qwen2", "eos_token_id", null).eos()).isEmpty();
-        assertThat(with("qwen3", "eos_token_id", null).eos()).isEmpty();
+        assertThat(with("llama-tied", "eos_token_id", null).vocabulary().eos()).containsExactly(2);
+        assertThat(with("llama-tied", "eos_token_id", "null").vocabulary().eos())
+                .isEmpty();
+        assertThat(with("mistral", "eos_token_id", null).vocabulary().eos()).containsExactly(2);
+        assertThat(with("qwen2", "eos_token_id", null).vocabulary().eos()).isEmpty();
+        assertThat(with("qwen3", "eos_token_id", null).vocabulary().eos()).isEmpty();
         // 50256 in GPT-2, where the vocabulary has it.
-        assertThat(with("gpt2", "eos_token_id", null).eos()).isEmpty();
-        assertThat(ModelConfig.of(
+        assertThat(with("gpt2", "eos_token_id", null).vocabulary().eos()).isEmpty();
+        assertThat(ConfigReader.of(
                                 OracleModel.config("gpt2")
                                         .put("vocab_size", 50257)
                                         .without("eos_token_id"),
                                 "")
+                        .vocabulary()
                         .eos())
                 .containsExactly(50256);
-        assertThat(with("llama-tied", "tie_word_embeddings", null).tiedEmbeddings())
+        assertThat(with("llama-tied", "tie_word_embeddings", null).vocabulary().tied())
                 .isFalse();
-        assertThat(with("llama-tied", "max_position_embeddings", null).maxPositions())
+        assertThat(with("llama-tied", "max_position_embeddings", null)
+                        .positions()
+                        .limit())
                 .isEqualTo(2048);
-        assertThat(with("qwen3", "head_dim", null).headDim()).isEqualTo(128);
+        assertThat(with("qwen3", "head_dim", null).attention().headDim()).isEqualTo(128);
         assertThat(with("qwen2", "layer_types", "[\"sliding_attention\", \"full_attention\"]")
+                        .attention()
                         .windows())
                 .containsExactly(3, 0);
-        assertThat(with("qwen2", "use_sliding_window", "false").windows()).containsExactly(0, 0);
+        assertThat(with("qwen2", "use_sliding_window", "false").attention().windows())
+                .containsExactly(0, 0);
         assertThat(with("qwen2", "attention_bias", "true").biases())
-                .containsExactly(Projection.Q, Projection.K, Projection.V);
-        assertThat(with("gpt2", "n_inner", null).intermediateSize()).isEqualTo(32);
-        assertThat(with("gpt2", "scale_attn_by_inverse_layer_idx", "true").attentionScales())
+                .containsExactlyInAnyOrder(Projection.Q, Projection.K, Projection.V);
+        assertThat(with("gpt2", "n_inner", null).feedForward().size()).isEqualTo(32);
+        assertThat(with("gpt2", "scale_attn_by_inverse_layer_idx", "true")
+                        .attention()
+                        .scales())
                 .containsExactly(0.5, 0.25);
-        assertThat(with("gpt2", "n_positions", null).maxPositions()).isEqualTo(1024);
-        assertThat(with("gpt2", "tie_word_embeddings", null).tiedEmbeddings()).isTrue();
+        assertThat(with("gpt2", "n_positions", null).positions().limit()).isEqualTo(1024);
+        assertThat(with("gpt2", "tie_word_embeddings", null).vocabulary().tied())
+                .isTrue();
     }
 
     /** Stretched positions reach as far as they are stretched, whatever max_position_embeddings still says. */
     @Test
     void stretchedPositions() {
         assertThat(with("llama-tied", "rope_scaling", "{\"type\": \"linear\", \"factor\": 2.5}")
-                        .maxPositions())
+                        .positions()
+                        .limit())
                 .isEqualTo(160);
         assertThat(with(
                                 "qwen2",
                                 "rope_scaling",
                                 "{\"type\": \"yarn\", \"factor\": 4.0, \"original_max_position_embeddings\": 32}")
-                        .maxPositions())
+                        .positions()
+                        .limit())
                 .isEqualTo(128);
         assertThat(with(
                                 "qwen2",
                                 "rope_scaling",
                                 "{\"type\": \"yarn\", \"factor\": 4.0, \"original_max_position_embeddings\": 8}")
-                        .maxPositions())
+                        .positions()
+                        .limit())
                 .isEqualTo(64);
     }
 
     /** Sizes that are possible each but not together, and those that no machine here has. */
     @Test
     void sizesBeyondReason() {
-        assertThatThrownBy(() -> ModelConfig.llama(1 << 24, 1 << 24, 1 << 24, 4096, 1 << 13, 1, 64, 0))
+        assertThatThrownBy(() -> Llama.config(1 << 24, 1 << 24, 1 << 24, 4096, 1 << 13, 1, 64, 0))
                 .isInstanceOf(CalmException.class)
                 .hasMessageContaining("parameters; supported: up to 1e+13");
-        ModelConfig large = ModelConfig.llama(1 << 20, 1 << 14, 1 << 16, 200, 128, 128, 64, 0);
+        ModelConfig large = Llama.config(1 << 20, 1 << 14, 1 << 16, 200, 128, 128, 64, 0);
         try (Backend backend = new SimdBackend(1)) {
             assertThatThrownBy(() -> Parameters.random(backend, large, 1))
                     .isInstanceOf(CalmException.class)
@@ -250,7 +272,7 @@ final class ModelConfigTest {
                     mutate(json, random);
                 }
                 try {
-                    ModelConfig config = ModelConfig.of(json, "config.json");
+                    ModelConfig config = ConfigReader.of(json, "config.json");
                     Parameters.open(backend, config, OracleModel.folder(model)).close();
                 } catch (CalmException e) {
                     assertThat(e.kind()).isEqualTo(CalmException.Kind.BAD_INPUT);
@@ -295,7 +317,7 @@ final class ModelConfigTest {
             }
             Files.write(file, i % 10 == 0 ? Arrays.copyOf(bytes, random.nextInt(bytes.length)) : bytes);
             try {
-                ModelConfig.read(file);
+                ConfigReader.read(file);
             } catch (CalmException e) {
                 assertThat(e.kind()).isEqualTo(CalmException.Kind.BAD_INPUT);
             }
@@ -305,7 +327,7 @@ final class ModelConfigTest {
     @Test
     void countsParameters() {
         // Llama 3 8B, of which Meta says 8.03 billion.
-        ModelConfig llama3 = ModelConfig.llama(128256, 4096, 14336, 32, 32, 8, 8192, 128001);
+        ModelConfig llama3 = Llama.config(128256, 4096, 14336, 32, 32, 8, 8192, 128001);
         assertThat(llama3.parameters() + 128256L * 4096).isEqualTo(8_030_261_248L);
     }
 }

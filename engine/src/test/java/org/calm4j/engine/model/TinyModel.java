@@ -3,6 +3,9 @@ package org.calm4j.engine.model;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
+import org.calm4j.engine.config.ConfigReader;
+import org.calm4j.engine.config.Llama;
+import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.random.CounterRandom;
 import org.calm4j.engine.tensor.Tensor;
@@ -33,7 +36,7 @@ public final class TinyModel {
 
     /** The same in other families and with other parts. */
     static ModelConfig config(String kind) {
-        ObjectNode json = ModelConfig.llama(23, 12, 18, 2, 2, 1, 64, 0).json().deepCopy();
+        ObjectNode json = Llama.config(23, 12, 18, 2, 2, 1, 64, 0).json().deepCopy();
         json.put("tie_word_embeddings", !kind.endsWith("untied"));
         json.put("num_attention_heads", 4);
         json.put("num_key_value_heads", 2);
@@ -71,7 +74,7 @@ public final class TinyModel {
             }
             default -> {}
         }
-        return ModelConfig.of(json, "test");
+        return ConfigReader.of(json, "test");
     }
 
     /** All the parameters of all types. */
@@ -113,7 +116,7 @@ public final class TinyModel {
     public static CausalLm withLora(Backend backend, String kind, double dropout) {
         CausalLm model = random(backend, kind);
         ModelConfig config = model.config();
-        var settings = new Lora.Settings(3, 6, dropout, false, config.family().projections());
+        var settings = new LoraSettings(3, 6, dropout, false, config.layout().projections());
         Lora lora = Lora.random(backend, config, settings, 5);
         for (var tensor : lora.block().tensors()) {
             if (tensor.name().endsWith("lora_B.weight")) {

@@ -5,14 +5,15 @@ import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
+import org.calm4j.engine.config.ConfigReader;
+import org.calm4j.engine.config.ModelConfig;
+import org.calm4j.engine.config.Projection;
 import org.calm4j.engine.model.Activations;
 import org.calm4j.engine.model.CausalLm;
-import org.calm4j.engine.model.Lora;
-import org.calm4j.engine.model.ModelConfig;
+import org.calm4j.engine.model.LoraSettings;
 import org.calm4j.engine.model.Parameters;
-import org.calm4j.engine.model.Projection;
 import org.calm4j.engine.model.TinyModel;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
@@ -24,12 +25,12 @@ final class MemoryPlanTest {
     /** A card of 24 GiB, of which the driver shows less. */
     private static final double CARD = 23.5 * (1L << 30);
 
-    private static final Lora.Settings LORA = new Lora.Settings(
+    private static final LoraSettings LORA = new LoraSettings(
             16,
             32,
             0,
             false,
-            EnumSet.of(
+            Set.of(
                     Projection.Q,
                     Projection.K,
                     Projection.V,
@@ -51,7 +52,7 @@ final class MemoryPlanTest {
                 .put("num_key_value_heads", 8)
                 .put("rms_norm_eps", 1e-5);
         json.put("rope_theta", 500_000.0).put("max_position_embeddings", 8192).put("tie_word_embeddings", false);
-        return ModelConfig.of(json, "Llama-3-8B");
+        return ConfigReader.of(json, "Llama-3-8B");
     }
 
     @Test

@@ -11,9 +11,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.LongStream;
+import org.calm4j.engine.config.Llama;
+import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.loss.PreferenceLoss;
 import org.calm4j.engine.model.CausalLm;
-import org.calm4j.engine.model.ModelConfig;
 import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
@@ -263,7 +264,7 @@ final class SimdBackendTest extends BackendConformance {
     }
 
     private static List<Float> weightsAfterTraining(int threads) {
-        ModelConfig config = ModelConfig.llama(150, 40, 70, 2, 4, 2, 64, 0);
+        ModelConfig config = Llama.config(150, 40, 70, 2, 4, 2, 64, 0);
         List<Example.Preference> pairs = new ArrayList<>();
         for (int i = 0; i < 20; i++) {
             pairs.add(new Example.Preference(

@@ -1,4 +1,4 @@
-package org.calm4j.engine.model;
+package org.calm4j.engine.config;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
@@ -13,15 +13,15 @@ import org.calm4j.engine.CalmException;
  *
  * @param where the file, and the object in it
  */
-record ConfigFields(ObjectNode json, Object where) {
+public record ConfigFields(ObjectNode json, Object where) {
     /** The largest size, count or token id. */
     private static final int MOST = 1 << 24;
 
-    CalmException bad(String problem) {
+    public CalmException bad(String problem) {
         return CalmException.badInput(where, problem);
     }
 
-    CalmException unsupported(String name, String supported) {
+    public CalmException unsupported(String name, String supported) {
         JsonNode value = json.get(name);
         return bad(name + " is " + (value == null ? "missing" : value) + "; supported: " + supported);
     }
@@ -37,17 +37,17 @@ record ConfigFields(ObjectNode json, Object where) {
                 + expected);
     }
 
-    boolean has(String name) {
+    public boolean has(String name) {
         return value(name) != null;
     }
 
     /** No fields at all. */
-    ConfigFields empty() {
+    public ConfigFields empty() {
         return new ConfigFields(JsonNodeFactory.instance.objectNode(), where);
     }
 
     /** Null when it is missing. */
-    ConfigFields object(String name) {
+    public ConfigFields object(String name) {
         JsonNode value = value(name);
         if (value == null) {
             return null;
@@ -58,7 +58,7 @@ record ConfigFields(ObjectNode json, Object where) {
         return new ConfigFields(object, where + ": " + name);
     }
 
-    String text(String name, String otherwise) {
+    public String text(String name, String otherwise) {
         JsonNode value = value(name);
         if (value == null) {
             return otherwise;
@@ -69,7 +69,7 @@ record ConfigFields(ObjectNode json, Object where) {
         return value.textValue();
     }
 
-    boolean flag(String name, boolean otherwise) {
+    public boolean flag(String name, boolean otherwise) {
         JsonNode value = value(name);
         if (value == null) {
             return otherwise;
@@ -81,23 +81,23 @@ record ConfigFields(ObjectNode json, Object where) {
     }
 
     /** A whole number from 1 to {@code most}. */
-    int extent(String name, int most) {
+    public int extent(String name, int most) {
         if (!has(name)) {
             throw bad(name + " is missing");
         }
         return whole(name, 1, most);
     }
 
-    int extent(String name) {
+    public int extent(String name) {
         return extent(name, MOST);
     }
 
-    int extentOr(String name, int otherwise) {
+    public int extentOr(String name, int otherwise) {
         return has(name) ? extent(name) : otherwise;
     }
 
     /** Zero too. */
-    int countOr(String name, int otherwise) {
+    public int countOr(String name, int otherwise) {
         return has(name) ? whole(name, 0, Integer.MAX_VALUE) : otherwise;
     }
 
@@ -109,14 +109,14 @@ record ConfigFields(ObjectNode json, Object where) {
         return value.intValue();
     }
 
-    double positive(String name) {
+    public double positive(String name) {
         if (!has(name)) {
             throw bad(name + " is missing");
         }
         return positive(name, 1);
     }
 
-    double positive(String name, double otherwise) {
+    public double positive(String name, double otherwise) {
         JsonNode value = value(name);
         if (value == null) {
             return otherwise;
@@ -128,7 +128,7 @@ record ConfigFields(ObjectNode json, Object where) {
         return value.doubleValue();
     }
 
-    List<String> texts(String name) {
+    public List<String> texts(String name) {
         JsonNode value = value(name);
         if (value == null) {
             return null;
@@ -140,7 +140,7 @@ record ConfigFields(ObjectNode json, Object where) {
     }
 
     /** A token id, a list of them, or none; an id below 0 is none, too. */
-    List<Integer> ids(String name) {
+    public List<Integer> ids(String name) {
         JsonNode value = value(name);
         List<Integer> ids = new ArrayList<>();
         if (value == null) {
@@ -158,14 +158,14 @@ record ConfigFields(ObjectNode json, Object where) {
     }
 
     /** @throws CalmException bad input: the field has another value than null, false, and those that change nothing */
-    void mustBeNeutral(String name, String... neutral) {
+    public void mustBeNeutral(String name, String... neutral) {
         if (!isNeutral(name, Set.of(neutral))) {
             throw unsupported(name, neutral.length == 0 ? "null" : String.join(", ", neutral));
         }
     }
 
     /** Whether it is null, false, or one of those values that change nothing. */
-    boolean isNeutral(String name, Set<String> neutral) {
+    public boolean isNeutral(String name, Set<String> neutral) {
         JsonNode value = value(name);
         return value == null || value.isBoolean() && !value.booleanValue() || neutral.contains(value.asText());
     }

@@ -1,4 +1,4 @@
-package org.calm4j.engine.model;
+package org.calm4j.engine.config;
 
 import java.util.Set;
 import org.calm4j.engine.CalmException;
@@ -11,7 +11,7 @@ import org.calm4j.engine.CalmException;
  * @param attentionFactor cosines and sines are multiplied by it, and so queries and keys
  * @param reach the length up to which positions are stretched; files that stretch them often leave max_position_embeddings as it was
  */
-record Rope(double[] frequencies, double attentionFactor, int reach) {
+public record Rope(double[] frequencies, double attentionFactor, int reach) {
     private static final Set<String> TYPES = Set.of("default", "linear", "llama3", "yarn");
 
     /**
