@@ -59,7 +59,7 @@ final class CudaDemoTest {
                 .endsWith("(auto: there is a GPU; --device cpu takes the CPU)"));
         assertThat(said).anySatisfy(line -> assertThat(line)
                 .matches("calm: memory: 0\\.0\\d MB frozen weights, 0\\.\\d\\d MB trained weights, .* gradients, "
-                        + ".* moments, .* activations; .* MB in all, and about 1\\.07 GB for what runs"));
+                        + ".* moments, .* activations; .* MB in all, and about 1\\.07 GB for running operations"));
     }
 
     /** Lines of its output; what it says else is in a file of that name. */

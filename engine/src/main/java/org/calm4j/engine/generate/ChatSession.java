@@ -12,7 +12,7 @@ import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Draws;
 import org.calm4j.engine.text.Tokenizer;
 
-/** One growing text whose keys and values stay in the cache, so that each turn computes only what is new. */
+/** One growing text whose keys and values stay in the cache, so that each turn computes only its new tokens. */
 public final class ChatSession implements AutoCloseable {
     private static final int ROWS = 512;
 
@@ -22,7 +22,7 @@ public final class ChatSession implements AutoCloseable {
     private final Activations activations;
     private final DecodeBatch batch = new DecodeBatch();
     private final Draws draws = new Draws();
-    /** Whose keys and values are in the cache, from its first row on. */
+    /** Tokens whose keys and values are in the cache, from its first row on. */
     private final IntArrayList cached = new IntArrayList();
 
     /** @param length tokens of prompt and answers together, at most the model's positions */
@@ -38,11 +38,11 @@ public final class ChatSession implements AutoCloseable {
     }
 
     /**
-     * Continues a text. What it has in common with the last one and its answer, from the beginning on, is not computed again.
+     * Continues a text. The beginning that it shares with the last text and its answer is not computed again.
      *
      * @param text all tokens of the conversation, at least one
      * @param turn random numbers are those of the prompt with this number
-     * @param listener is given the answer's text piece by piece, never half a character; when it returns false, the answer ends
+     * @param listener receives the answer's text piece by piece, never half a character; the answer ends when it returns false
      * @throws CalmException bad input: the text fills the conversation's length
      */
     public Completion answer(int[] text, Sampling sampling, int turn, Predicate<String> listener) {
@@ -74,7 +74,7 @@ public final class ChatSession implements AutoCloseable {
 
     private void prefill(int[] text) {
         int common = 0;
-        // The last token is computed in any case: its logits are wanted.
+        // The last token is always computed: its logits are needed.
         int most = Math.min(cached.size(), text.length - 1);
         while (common < most && cached.getInt(common) == text[common]) {
             common++;

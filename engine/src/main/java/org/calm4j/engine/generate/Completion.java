@@ -1,10 +1,10 @@
 package org.calm4j.engine.generate;
 
 /**
- * What the model continued a prompt with.
+ * The model's continuation of a prompt.
  *
  * @param text of the tokens without special ones, cut before a stop string; null where the model has no tokenizer
- * @param tokens all that were drawn, with the end-of-sequence token, if one came, and those of a stop string
+ * @param tokens all drawn tokens, including an end-of-sequence token and those of a stop string
  * @param logProbs natural log of each token's probability under the model: at temperature 1, before penalty and filters
  */
 public record Completion(String text, int[] tokens, double[] logProbs, FinishReason finishReason) {
@@ -16,7 +16,7 @@ public record Completion(String text, int[] tokens, double[] logProbs, FinishRea
         return sum;
     }
 
-    /** Whether the model, or a stop string, ended it, and not the number of tokens. */
+    /** Whether the model or a stop string ended it, not the limit on tokens. */
     public boolean ended() {
         return finishReason != FinishReason.LENGTH;
     }

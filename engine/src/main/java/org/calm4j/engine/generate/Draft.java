@@ -10,7 +10,7 @@ import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.op.Draws;
 import org.calm4j.engine.text.Tokenizer;
 
-/** A completion under way. */
+/** A completion in progress. */
 final class Draft {
     private final Sampling sampling;
     private final CausalLm model;
@@ -37,12 +37,12 @@ final class Draft {
         text = tokenizer == null ? null : new GrowingText(tokenizer, sampling.stop());
     }
 
-    /** Its next token is to be drawn from that row of logits. */
+    /** Adds the draw of its next token from that row of logits. */
     void wants(Draws draws, int row) {
         draws.add(row, stream, tokens.size(), seen);
     }
 
-    /** Takes the token that was drawn. Returns whether the completion goes on. */
+    /** Appends the drawn token; returns whether the completion continues. */
     boolean take(int token, double logProb) {
         if (!Double.isFinite(logProb)) {
             throw model.notFinite();
@@ -74,7 +74,7 @@ final class Draft {
         return tokens.getInt(tokens.size() - 1);
     }
 
-    /** What can be shown, since the last call; empty without a tokenizer. */
+    /** Text that became final since the last call; empty without a tokenizer. */
     String certainText() {
         return text == null ? "" : text.certain();
     }

@@ -7,9 +7,9 @@ import java.util.Locale;
 public enum FinishReason {
     /** With an end-of-sequence token. */
     EOS,
-    /** With as many tokens as were allowed. */
+    /** At the limit on tokens. */
     LENGTH,
-    /** With a stop string, or because whoever listened had enough. */
+    /** With a stop string, or because the listener ended it. */
     STOP;
 
     /** As results have it: {@code eos}, {@code length}, {@code stop}. */

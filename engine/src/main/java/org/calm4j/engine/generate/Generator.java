@@ -21,20 +21,20 @@ import org.calm4j.engine.op.Segments;
 import org.calm4j.engine.text.Tokenizer;
 
 /**
- * Completions of many prompts: each prompt is computed once for all its samples, and all sequences are decoded together, a token a step;
- * those that ended leave their place to others. A sequence has as much of the memory for keys and values as it is long.
+ * Completions of many prompts: each prompt is computed once for all its samples, and all sequences are that are decoded together, a token a step;
+ * finished ones make room for others. A sequence occupies cache memory in proportion to its length.
  */
 public final class Generator {
     private static final int ROWS = 2048;
     private static final int MOST_SEQUENCES = 512;
     private static final long MOST_LOGITS = 1 << 24;
-    /** A device's memory may be for logits up to this part of it, and what draws from them takes twice as much. */
+    /** Logits may take this share of a device's memory; drawing from them takes twice as much again. */
     private static final long LOGITS_PART = 256;
 
     private static final long CACHE_BYTES = 1L << 30;
-    /** What operations take from a device while they run: operands that are rounded, and what draws from logits. */
+    /** Device memory that operations take while they run: rounded operands, and drawing from logits. */
     private static final long RESERVE = 1L << 30;
-    /** In place of a number of bytes: {@link #CACHE_BYTES} of the machine's memory, most of what a device has left of its own. */
+    /** Stands for {@link #CACHE_BYTES} of the machine's memory, most of what a device has left of its own. */
     private static final long WHAT_IS_THERE = 0;
 
     private final CausalLm model;
@@ -53,8 +53,8 @@ public final class Generator {
     }
 
     /**
-     * @param mostSequences decoded together
-     * @param cacheBytes of keys and values; one sequence is decoded whatever it takes
+     * @param mostSequences that are decoded together
+     * @param cacheBytes of keys and values; one sequence is decoded even if it needs more
      */
     Generator(CausalLm model, Tokenizer tokenizer, int mostSequences, long cacheBytes) {
         this.model = model;
@@ -76,7 +76,7 @@ public final class Generator {
      * number of the sample) alone.
      *
      * @param prompts at least one token each
-     * @param done is told how many prompts are done
+     * @param done receives the number of prompts done
      * @throws CalmException bad input: prompt and completion are longer than the model's positions
      */
     public List<List<Completion>> generate(List<int[]> prompts, Sampling sampling, IntConsumer done) {
@@ -106,7 +106,7 @@ public final class Generator {
                 Math.min(ROWS, prompts.stream().mapToLong(p -> p.length).sum()));
         var capacity =
                 new Activations.Capacity(rows, padded, longest + sampling.maxNewTokens(), padded, model.loraRank());
-        // The cache takes its part of what the others have left.
+        // The cache takes its share of what is left.
         try (Activations activations =
                         new Activations(backend, model.config(), Activations.Purpose.INFERENCE, capacity);
                 KvCache cache =
@@ -116,7 +116,7 @@ public final class Generator {
         return all;
     }
 
-    /** The sampling with a number of new tokens: its own, or for {@link Sampling#FITTING} the default as far as it fits, at least 1. */
+    /** The sampling with a number of new tokens: its own, or for {@link Sampling#FITTING} the default or what fits, at least 1. */
     public Sampling settle(List<int[]> prompts, Sampling sampling) {
         int left = model.config().positions().limit()
                 - prompts.stream().mapToInt(p -> p.length).max().orElse(0);
@@ -150,7 +150,7 @@ public final class Generator {
         long inAll = prompts.stream()
                 .mapToLong(prompt -> CachePages.pages(prompt.length) + sampling.count() * own)
                 .sum();
-        // The first and the last of them have only some of their samples under way.
+        // The first and last prompts may have only some of their samples in progress.
         long promptsTogether = Math.min(sequences, sequences / sampling.count() + 2);
         long together = promptsTogether * CachePages.pages(longest) + sequences * own;
         long one = CachePages.pages(longest) + own;
@@ -175,7 +175,7 @@ public final class Generator {
                 : memory.free() - Math.min(memory.free() / 2, Math.max(memory.free() / 5, RESERVE));
     }
 
-    /** A prompt whose completions are under way. */
+    /** A prompt whose completions are in progress. */
     private static final class Prompt {
         private final int number;
         private final int[] tokens;
@@ -186,7 +186,7 @@ public final class Generator {
         private int users;
         /** Samples that have not ended. */
         private int left;
-        /** Its last segment in the batch that is being made. */
+        /** Its last segment in the current batch. */
         private int segment;
 
         Prompt(int number, int[] tokens) {
@@ -199,7 +199,7 @@ public final class Generator {
     private static final class Sequence {
         private final Prompt prompt;
         private final Draft draft;
-        /** Behind those of its prompt, which its samples share; null while it waits. */
+        /** Rows after those of its prompt, which its samples share; null while it waits. */
         private CachePages.Rows rows;
         /** How many of its tokens are in the cache. */
         private int cached;
@@ -211,8 +211,8 @@ public final class Generator {
     }
 
     /**
-     * All sequences of a call, some of them under way together. A sequence takes rows of the cache as it grows. Sequences begin while there
-     * is room for what is expected of those under way; should they want more, the youngest waits, and computes its tokens' keys and
+     * All sequences of a call, some of them in progress together. A sequence takes rows of the cache as it grows. Sequences start while there
+     * is room for the expected growth of those in progress; if they need more, the youngest waits and computes its tokens' keys and
      * values again later.
      */
     private final class Work {
@@ -266,7 +266,7 @@ public final class Generator {
             }
         }
 
-        /** Lets sequences begin while there is room. */
+        /** Starts sequences while there is room. */
         private void begin() {
             List<Prompt> fresh = new ArrayList<>();
             int rows = 0;
@@ -318,7 +318,7 @@ public final class Generator {
             return true;
         }
 
-        /** Pages that a sequence is expected to want, null for one that has not begun: until one has ended, the most there can be. */
+        /** Pages that a sequence is expected to need, null for one that has not started; the maximum until one has ended. */
         private int expected(Sequence sequence) {
             long tokens = ended == 0
                     ? sampling.maxNewTokens()
@@ -396,7 +396,7 @@ public final class Generator {
             draw(drawing, rows);
         }
 
-        /** Gives rows to a sequence or a prompt: if need be those of prompts that nobody reads, or of the youngest sequences. */
+        /** Gives rows to a sequence or a prompt; if necessary those of unused prompts or of the youngest sequences. */
         private void grow(CachePages.Rows rows, int size) {
             while (!rows.grow(size)) {
                 Prompt idle = null;

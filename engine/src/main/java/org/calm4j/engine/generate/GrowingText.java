@@ -6,19 +6,19 @@ import org.calm4j.engine.text.StreamingDecoder;
 import org.calm4j.engine.text.Tokenizer;
 
 /**
- * The text of a completion while its tokens come, looked through for stop strings. Special tokens are no part of the text, but a stop string
- * may be one, or go over one, as in transformers.
+ * The text of a completion while its tokens come, searched for stop strings. Special tokens are not part of the text, but a stop string
+ * may be one or span one, as in transformers.
  */
 final class GrowingText {
     private final Tokenizer tokenizer;
     private final StreamingDecoder decoder;
     private final List<String> stop;
     private final StringBuilder text = new StringBuilder();
-    /** Null without stop strings, which alone want to see it. */
+    /** Null without stop strings, which alone need it. */
     private final StreamingDecoder all;
     /** The text with its special tokens. */
     private final StringBuilder whole = new StringBuilder();
-    /** Which characters of it are of special tokens. */
+    /** Marks the characters that belong to special tokens. */
     private final BitSet special = new BitSet();
 
     private int given;
@@ -42,7 +42,7 @@ final class GrowingText {
                                 : "");
     }
 
-    /** The text that will stay whatever comes, since the last call: what may be the beginning of a stop string waits. */
+    /** Text that became final since the last call; a possible beginning of a stop string is held back. */
     String certain() {
         int end = text.length();
         if (!stopped) {
@@ -67,7 +67,7 @@ final class GrowingText {
             if (all != null) {
                 append(all.finish(), "");
             }
-            // Nothing can complete what waits.
+            // Nothing can complete the held-back text.
             stopped = true;
         }
         return text.toString();

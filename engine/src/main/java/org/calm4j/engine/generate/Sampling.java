@@ -7,12 +7,12 @@ import org.calm4j.engine.random.CounterRandom;
 /**
  * How tokens are chosen; names and order as in transformers: repetition penalty, temperature, top-k, top-p, min-p.
  *
- * @param maxNewTokens tokens a completion has at most, the end-of-sequence token included; {@link #FITTING} until {@link Generator#settle} knows
- * @param temperature 0 for the most probable token always
+ * @param maxNewTokens limit on the tokens of a completion, the end-of-sequence token included; {@link #FITTING} until {@link Generator#settle} knows
+ * @param temperature 0 always takes the most probable token
  * @param topK only the k most probable; 0 for all
  * @param topP only the smallest set of most probable tokens that has this probability; 1 for all
  * @param minP only tokens with at least this share of the most probable one's probability; 0 for all
- * @param repetitionPenalty what positive logits of tokens that stand in the prompt or the completion are divided by, and negative ones
+ * @param repetitionPenalty positive logits of tokens in the prompt or the completion are divided by it, negative ones
  *     multiplied with (Keskar et al. 2019); 1 for none
  * @param stop texts that end a completion; its text is cut before the first of them
  * @param count completions a prompt
@@ -29,7 +29,7 @@ public record Sampling(
         int count,
         boolean ignoreEos,
         long seed) {
-    /** In the place of maxNewTokens: {@link #DEFAULT_NEW_TOKENS}, or what the longest prompt leaves of the model's positions. */
+    /** Value of maxNewTokens for automatic: {@link #DEFAULT_NEW_TOKENS}, or what the longest prompt leaves of the model's positions. */
     public static final int FITTING = -1;
 
     public static final int DEFAULT_NEW_TOKENS = 256;

@@ -7,13 +7,13 @@ import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 
 /**
- * How a model's makers want its tokens chosen, from {@code generation_config.json}: greedily unless {@code do_sample} is true. What is
+ * The sampling that a model's authors recommend, from {@code generation_config.json}: greedily unless {@code do_sample} is true. What is
  * missing is as in transformers, a {@code top_k} of 50 among it.
  */
 public record SamplingDefaults(double temperature, int topK, double topP, double minP, double repetitionPenalty) {
     private static final int TOP_K = 50;
 
-    /** @throws CalmException bad input: a broken file, or a number that makes no sense */
+    /** @throws CalmException bad input: a broken file, or an invalid number */
     public static SamplingDefaults read(Path folder) {
         Path file = folder.resolve("generation_config.json");
         JsonNode json = Files.exists(file)

@@ -42,8 +42,8 @@ public interface Backend extends AutoCloseable {
     }
 
     /**
-     * How many rows a step of decoding is to have for so many sequences, at least as many: where steps are recorded, few numbers of rows
-     * give few recordings.
+     * How many rows a decoding step should have for this many sequences, at least as many: where steps are recorded, few sizes
+     * need few recordings.
      */
     default int decodingRows(int sequences) {
         return sequences;
@@ -69,7 +69,7 @@ public interface Backend extends AutoCloseable {
 
     /**
      * Runs operations that are the same each time for an equal key: the same tensors and sizes, though not the same contents. A backend may
-     * record them and do them at once from then on.
+     * record them and replay the recording from then on.
      *
      * @param segments those of all attention in them; they may differ from time to time
      * @param work does nothing but call operations, none of which ends on the host
@@ -164,8 +164,8 @@ public interface Backend extends AutoCloseable {
      * {@code rstd = 1/√(mean(x²)+ε)}.
      *
      * @param out (T,C), set
-     * @param rstd (T), set; the backward pass wants it
-     * @param x (T,C), what a block adds to the residual stream; becomes the stream behind the block
+     * @param rstd (T), set; the backward pass needs it
+     * @param x (T,C), what a block adds to the residual stream; becomes the stream after the block
      * @param residual (T,C), the stream before the block; null where x is the stream already
      * @param w (C), any floating type
      */
@@ -185,9 +185,9 @@ public interface Backend extends AutoCloseable {
      * {@code rstd = 1/√(mean((x − mean)²)+ε)}.
      *
      * @param out (T,C), set
-     * @param mean (T), set; the backward pass wants it
-     * @param rstd (T), set; the backward pass wants it
-     * @param x (T,C), what a block adds to the residual stream; becomes the stream behind the block
+     * @param mean (T), set; the backward pass needs it
+     * @param rstd (T), set; the backward pass needs it
+     * @param x (T,C), what a block adds to the residual stream; becomes the stream after the block
      * @param residual (T,C), the stream before the block; null where x is the stream already
      * @param w (C), any floating type
      * @param bias (C), any floating type
@@ -212,14 +212,14 @@ public interface Backend extends AutoCloseable {
      * Rotary position embedding (Su et al. 2021) in place, halves paired as in Hugging Face: element i of a head turns with element
      * i + R/2 by the angle of (position, i). Where R is below D, the rest of the head stays as it is.
      *
-     * @param x (T,H,D), turned in place
+     * @param x (T,H,D), rotated in place
      * @param cosine (P,R/2)
      * @param sine (P,R/2)
      * @param position (T) I32, each in [0,P)
      */
     void ropeForward(Tensor x, Tensor cosine, Tensor sine, Tensor position);
 
-    /** The gradient of the above, in place: the turn back, times the length of (cosine, sine) where that is not one. */
+    /** The gradient of the above, in place: the inverse rotation, times the length of (cosine, sine) where that is not one. */
     void ropeBackward(Tensor dX, Tensor cosine, Tensor sine, Tensor position);
 
     // ---- attention ----
@@ -240,7 +240,7 @@ public interface Backend extends AutoCloseable {
             Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, Segments segments, double scale, int window);
 
     /**
-     * The gradients of attention, with probabilities computed anew from {@code lse}; no T×T matrix.
+     * The gradients of attention, with probabilities recomputed from {@code lse}; no T×T matrix.
      *
      * @param dQ (T,H,D), set
      * @param dK (S,G,D), set
@@ -287,11 +287,11 @@ public interface Backend extends AutoCloseable {
      * @param x (N,C)
      * @param w (V,C), any floating type
      * @param target (N) I32, each in [0,V)
-     * @param kept ({@link #keptLogits}): set to what spares the backward pass the product; null to keep nothing
+     * @param kept ({@link #keptLogits}): set to logits that spare the backward pass the product; null to keep nothing
      */
     void tokenLogProbForward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target, Tensor kept);
 
-    /** Elements that {@link #tokenLogProbForward} can keep for N rows and V words; 0 where the backend always computes logits anew. */
+    /** Elements that {@link #tokenLogProbForward} can keep for N rows and V words; 0 where the backend always recomputes logits. */
     default long keptLogits(int rows, int words) {
         return 0;
     }
@@ -318,7 +318,7 @@ public interface Backend extends AutoCloseable {
     // ---- choosing tokens ----
 
     /**
-     * Draws tokens and says how probable they were. A draw's token is a function of its row of logits, its random number and the tokens that
+     * Draws tokens and returns their log-probabilities. A draw's token is a function of its row of logits, its random number and the tokens that
      * were seen. Ends on the host.
      *
      * @param draws tokens and log-probabilities are set

@@ -9,14 +9,14 @@ import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.op.simd.SimdBackend;
 
-/** Chooses a backend, once, by name. A device that was asked for and is not there is an error, never another device. */
+/** Chooses a backend, once, by name. A requested device that is missing is an error, never replaced by another. */
 public final class Backends {
     private static final Pattern CUDA = Pattern.compile("cuda(?::(\\d{1,3}))?");
 
     /**
      * A backend and how it came to be.
      *
-     * @param why where the choice was ours, its reason; null where the device was named
+     * @param why the reason of an automatic choice; null where the device was named
      */
     public record Choice(Backend backend, String why) {}
 
@@ -30,7 +30,7 @@ public final class Backends {
     /**
      * @param device {@code auto}, {@code cpu} or {@code cuda[:N]}
      * @param threads of the CPU; 0 for all
-     * @param precision of products; the CPU has F32 only; null for what the device is made for
+     * @param precision of products; the CPU has F32 only; null for the device's best
      * @throws CalmException wrong usage: no such name, or not that precision there; failed: no such device here
      */
     public static Choice choose(String device, int threads, Precision precision) {

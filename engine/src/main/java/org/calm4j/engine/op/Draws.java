@@ -69,7 +69,7 @@ public final class Draws {
         return tokens[draw];
     }
 
-    /** Natural log of the token's probability under the model, before penalty, temperature and filters; NaN where the logits are none. */
+    /** Natural log of the token's probability under the model, before penalty, temperature and filters; NaN where the logits are not numbers. */
     public double logProb(int draw) {
         return logProbs[draw];
     }

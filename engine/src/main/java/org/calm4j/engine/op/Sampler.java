@@ -10,8 +10,8 @@ import org.calm4j.engine.random.CounterRandom;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
- * The definition of {@link Backend#sample}, in double precision on the host, without sorting the vocabulary: a heap gives the most probable
- * tokens, as many as are wanted.
+ * The definition of {@link Backend#sample}, in double precision on the host, without sorting the vocabulary: a heap yields the most probable
+ * tokens, as many as needed.
  */
 public final class Sampler {
     private final ToDoubleFunction<Tensor> logSumExp;
@@ -119,7 +119,7 @@ public final class Sampler {
                 }
             }
         }
-        // The sum's rounding can leave the point behind the last token.
+        // Rounding of the sum can leave the point after the last token.
         return last;
     }
 
@@ -149,7 +149,7 @@ public final class Sampler {
         int most = topK ? filter.topK() : vocabulary;
         double all = total;
         if (topK) {
-            // Top-p looks at what top-k leaves.
+            // Top-p applies to what top-k leaves.
             all = 0;
             for (int i = 0; i < most; i++) {
                 kept[i] = pop();

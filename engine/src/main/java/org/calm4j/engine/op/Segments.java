@@ -3,7 +3,7 @@ package org.calm4j.engine.op;
 import java.util.Arrays;
 
 /**
- * The forest of segments that attention runs over: which rows ask, which rows they see.
+ * The forest of segments that attention runs over: which rows are queries, and which rows they attend to.
  *
  * <p>A segment has queries (rows of q) and keys (rows of k and v). Its last {@code queryLength} keys are the queries' own tokens: query j
  * sees the segment's keys up to and including {@code keyLength - queryLength + j}, and all keys of its parent, of the parent's parent and

@@ -24,7 +24,7 @@ import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
- * A folder {@code checkpoint-N} with all that a run needs to go on with the bits of the run that was never stopped: the model as it would be
+ * A folder {@code checkpoint-N} with all that a run needs to continue bit for bit as if it had never stopped: the model as it would be
  * saved, AdamW's moments, and the counters. It appears whole or not at all.
  */
 public final class Checkpoint {
@@ -36,7 +36,7 @@ public final class Checkpoint {
 
     /**
      * @param step steps taken
-     * @param settings those that decide what the steps compute
+     * @param settings the settings that decide what the steps compute
      * @param inputs digests of the files that settings name; null in checkpoints of earlier versions
      */
     private record State(
@@ -93,7 +93,7 @@ public final class Checkpoint {
             Map<String, String> inputs,
             ModelWriter writer) {
         AtomicFile.folder(output.resolve("checkpoint-" + step), folder -> {
-            // Rounded weights would not go on with the same bits.
+            // Rounded weights would not give the same bits afterwards.
             writer.write(folder, trainer.backend().computeType());
             List<Tensor> moments = new ArrayList<>();
             rename(moments, FIRST, trainer.trained().firstMoment());
@@ -124,7 +124,9 @@ public final class Checkpoint {
         State state = Json.read(file, State.class);
         if (state.settings() == null) {
             throw CalmException.badInput(
-                    file, "is of another program: settings is missing; start anew in another ", Setting.OUTPUT);
+                    file,
+                    "was written by another program: settings is missing; start again in another ",
+                    Setting.OUTPUT);
         }
         Set<String> files =
                 state.inputs() == null ? Set.of() : new TreeSet<>(state.inputs().keySet());
@@ -143,11 +145,11 @@ public final class Checkpoint {
                                 + (renamed
                                         ? ", now it is " + settings.get(key) + " with other content"
                                         : ", whose content has changed since")
-                                + "; resume with the same files, or start anew in another ",
+                                + "; resume with the same files, or start again in another ",
                         Setting.OUTPUT);
             }
         }
-        // What a file is called does not matter where its content is known.
+        // The name of a file does not matter where its content is known.
         keys.removeIf(key -> files.contains(key) && inputs.containsKey(key));
         for (String key : keys) {
             Object now = settings.get(key);
@@ -156,7 +158,7 @@ public final class Checkpoint {
                 throw CalmException.badInput(
                         file,
                         "made with " + key + " " + then + ", now it is " + now
-                                + "; resume with the same settings, or start anew in another ",
+                                + "; resume with the same settings, or start again in another ",
                         Setting.OUTPUT);
             }
         }
@@ -167,7 +169,7 @@ public final class Checkpoint {
         return state.step();
     }
 
-    /** What is wrong with a file of a checkpoint of ours that was changed since, and what to do. */
+    /** The error for a checkpoint file that was changed after we wrote it, with the remedy. */
     static CalmException damaged(Path checkpoint, Path changed) {
         CalmException what = CalmException.badInput(changed, "is not what was written there");
         try {
@@ -186,7 +188,7 @@ public final class Checkpoint {
                         "",
                         "\nThe checkpoint is damaged: remove the folder " + checkpoint.getFileName() + ", and ",
                         Setting.of("resume"),
-                        " goes on from the one before it, or from the start.");
+                        " continues from the one before it, or from the start.");
     }
 
     private static void fill(Block block, String prefix, Path file, Trainer trainer) {

@@ -23,7 +23,7 @@ final class DataOrder {
         return (lines + batchSize - 1) / batchSize;
     }
 
-    /** Line numbers of one step, counted from 0; no batch goes over the end of an epoch. */
+    /** Line numbers of one step, counted from 0; no batch crosses the end of an epoch. */
     int[] batch(int step) {
         int epoch = step / stepsPerEpoch();
         int first = step % stepsPerEpoch() * batchSize;
@@ -34,7 +34,7 @@ final class DataOrder {
         return batch;
     }
 
-    /** The line at a position of the order that goes on over the end of an epoch. */
+    /** The line at a position of an order that continues across epochs. */
     int at(long position) {
         return line(position / lines, (int) (position % lines));
     }

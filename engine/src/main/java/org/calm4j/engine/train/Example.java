@@ -27,7 +27,7 @@ public sealed interface Example {
     /** Scored sequences that it appends to a batch. */
     int sequences();
 
-    /** The pairs that a reference model scores: none of a document. */
+    /** The pairs that a reference model scores; a document has none. */
     List<Preference> preferences();
 
     /**

@@ -9,17 +9,17 @@ import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.tensor.DType;
 
 /**
- * Bytes that training takes from its device, all of them before the first step. What operations need while they run comes on top:
- * {@link #WORKING}. Rounded copies of frozen weights are not planned: they take memory that is left, and give it back when it is wanted.
+ * Bytes that training takes from its device, all of them before the first step. Operations need more while they run:
+ * {@link #WORKING}. Rounded copies of frozen weights are not planned: they use spare memory and free it on demand.
  *
- * @param frozen weights that are not trained, as they are stored
+ * @param frozen weights that are not trained, in their stored type
  * @param trained weights that are
  * @param gradients of the trained weights
  * @param moments of the trained weights, both
  * @param rounded copies of the trained weights for products that round their operands
  */
 public record MemoryPlan(long frozen, long trained, long gradients, long moments, long rounded, long activations) {
-    /** The driver's own, operands that are rounded for a product, a part of the logits. */
+    /** For the driver, operands rounded for a product, and a chunk of the logits. */
     public static final long WORKING = 1L << 30;
 
     /** @param keepsRounded whether products round their operands */
@@ -51,7 +51,7 @@ public record MemoryPlan(long frozen, long trained, long gradients, long moments
         return frozen + trained + gradients + moments + rounded + activations;
     }
 
-    /** One line for people, in GB, or, where all of it is less than one, in MB. */
+    /** One line for the user, in GB, or in MB if the total is less than 1 GB. */
     @Override
     public String toString() {
         double unit = total() < 1e9 ? 1e6 : 1e9;
@@ -61,7 +61,7 @@ public record MemoryPlan(long frozen, long trained, long gradients, long moments
                 + in(unit, gradients) + " gradients, " + in(unit, moments) + " moments, "
                 + (rounded == 0 ? "" : in(unit, rounded) + " rounded copies, ") + in(unit, activations)
                 + " activations; "
-                + in(unit, total()) + name + " in all, and about " + in(1e9, WORKING) + " GB for what runs";
+                + in(unit, total()) + name + " in all, and about " + in(1e9, WORKING) + " GB for running operations";
     }
 
     private static String in(double unit, long bytes) {

@@ -6,6 +6,6 @@ import org.calm4j.engine.tensor.DType;
 /** Writes what is trained into a folder that exists: a model, or an adapter. */
 @FunctionalInterface
 public interface ModelWriter {
-    /** @param type of the weights; null for the types that they came in */
+    /** @param type of the weights; null for the types of the original */
     void write(Path folder, DType type);
 }

@@ -16,13 +16,13 @@ public final class References {
      * One entry per line.
      *
      * @param lines pairs, in one language each or in two
-     * @param taken marks of the lines that training will take; null for all; the others' entries are null
+     * @param taken marks the lines that training will use; null for all; the other entries of the result are null
      */
     public static List<Trainer.Reference> of(CausalLm model, List<? extends Example> lines, boolean[] taken) {
         return of(model, lines, taken, done -> {});
     }
 
-    /** @param done is told how many pairs are done */
+    /** @param done receives the number of pairs done */
     public static List<Trainer.Reference> of(
             CausalLm model, List<? extends Example> lines, boolean[] taken, IntConsumer done) {
         List<Scorer.Item> items = new ArrayList<>();

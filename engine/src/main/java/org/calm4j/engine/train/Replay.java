@@ -7,9 +7,9 @@ import org.calm4j.engine.CalmException;
 import org.calm4j.engine.random.CounterRandom;
 
 /**
- * Documents that steps take beside their lines, against forgetting: from one source, or from several in given proportions.
+ * Documents that each step adds to its lines against forgetting: from one source, or from several in given proportions.
  *
- * @param sources each with a document at least
+ * @param sources each with at least one document
  * @param shares of a step's documents that each source gives, above 0; they need not add up to 1
  */
 public record Replay(List<List<Example.Document>> sources, List<Double> shares) {
@@ -23,7 +23,7 @@ public record Replay(List<List<Example.Document>> sources, List<Double> shares) 
                 || shares.stream().anyMatch(share -> !(share > 0) || share.isInfinite())
                 || sources.stream().anyMatch(List::isEmpty)) {
             throw CalmException.usage(
-                    "replay needs one share above 0 for each source, and sources with a document at least");
+                    "replay needs one share above 0 for each source, and sources with at least one document");
         }
     }
 
@@ -37,7 +37,7 @@ public record Replay(List<List<Example.Document>> sources, List<Double> shares) 
         return sources.stream().flatMap(List::stream).toList();
     }
 
-    /** Which documents a step takes: a pure function of the step, whichever steps were asked about before. */
+    /** Which documents a step takes: a pure function of the step, independent of earlier calls. */
     final class Order {
         private final int batchSize;
         private final List<DataOrder> orders = new ArrayList<>();
@@ -55,7 +55,7 @@ public record Replay(List<List<Example.Document>> sources, List<Double> shares) 
             }
         }
 
-        /** Always {@code batchSize} of them; a source begins anew where it ends. */
+        /** Always {@code batchSize} of them; a source starts again at its end. */
         List<Example.Document> documents(int step) {
             long first = (long) step * batchSize;
             if (first < position) {

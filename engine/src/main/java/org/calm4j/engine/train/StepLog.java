@@ -9,12 +9,12 @@ import com.fasterxml.jackson.annotation.JsonUnwrapped;
  * One line of metrics.jsonl; names as in TRL.
  *
  * @param step counted from 1
- * @param epoch how far through the data, 1 after the first pass
+ * @param epoch passes through the data, 1 after the first
  * @param loss of the step's lines, replay and weights included, before the update
  * @param gradNorm global, before clipping
  * @param numTokens tokens trained on since the start
  * @param replayLoss the replayed documents' part of the loss, before its weight; null without replay
- * @param evalLoss mean loss of the lines that are not trained on, after the update; null in steps that do not look
+ * @param evalLoss mean loss of the evaluation lines after the update; null in steps without evaluation
  * @param preference null where no pairs are trained
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)

@@ -5,7 +5,7 @@ import org.calm4j.engine.loss.PreferenceLoss;
 import org.calm4j.engine.op.AdamW;
 
 /**
- * What a training run needs to know beside model and data.
+ * The settings of a training run, besides model and data.
  *
  * @param batchSize lines an optimizer step
  * @param microBatchSize lines a forward and backward pass; 0: as many as fit into {@link Trainer#MICRO_BATCH_ROWS} rows
@@ -13,7 +13,7 @@ import org.calm4j.engine.op.AdamW;
  * @param maxGradNorm the global norm above which gradients are scaled down; 0 for no clipping
  * @param preferenceLoss for lines that are pairs; null without
  * @param consistencyLoss for lines that are pairs in two languages; null without
- * @param beta what rewards are logged with
+ * @param beta the factor of logged rewards
  * @param replayBatchSize documents that every step adds; 0 without
  * @param seed of the data order and of dropout
  */

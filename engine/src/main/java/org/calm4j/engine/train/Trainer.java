@@ -18,7 +18,7 @@ import org.calm4j.engine.tensor.Tensor;
 
 /** Optimizer steps: batch → forward → loss → backward → clip → AdamW → {@link StepLog}. All memory is taken before the first step. */
 public final class Trainer implements AutoCloseable {
-    /** Rows of a micro-batch when its size is left to us. */
+    /** Rows of a micro-batch where its size is automatic. */
     public static final int MICRO_BATCH_ROWS = 4096;
     /** PyTorch's clip_grad_norm_ adds it to the norm. */
     private static final double CLIP_EPSILON = 1e-6;
@@ -31,7 +31,7 @@ public final class Trainer implements AutoCloseable {
     public record Reference(double chosen, double rejected, Reference second) {}
 
     /**
-     * Lines that are scored now and then and never trained on.
+     * Lines that are evaluated from time to time and never trained on.
      *
      * @param reference as for the lines that are trained on
      */
@@ -63,7 +63,7 @@ public final class Trainer implements AutoCloseable {
     private final double[] coefficients;
     private long numTokens;
 
-    // Sums over the step that is being taken.
+    // Sums over the current step.
     private double loss;
     private double replayLoss;
     private double rewardsChosen;
@@ -160,7 +160,7 @@ public final class Trainer implements AutoCloseable {
                 .sum();
     }
 
-    /** What this training takes. */
+    /** The memory that this training takes. */
     public MemoryPlan memory() {
         long weights =
                 model.parameters().tensors().stream().mapToLong(Tensor::bytes).sum();
@@ -298,7 +298,7 @@ public final class Trainer implements AutoCloseable {
         return slots;
     }
 
-    /** Fills the batch from slot {@code first} on; returns the slot behind the last one that fitted. */
+    /** Fills the batch from slot {@code first} on; returns the slot after the last one that fitted. */
     private int pack(List<Slot> slots, int first) {
         batch.clear();
         int end = first;

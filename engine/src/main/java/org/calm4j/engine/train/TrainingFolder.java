@@ -14,7 +14,7 @@ import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.OutputFolder;
 import org.calm4j.engine.model.ModelFolder;
 
-/** The output folder of a training: what a training writes there must not be somebody else's already. */
+/** The output folder of a training run, which must not overwrite files of the user. */
 public final class TrainingFolder {
     static final String METRICS = "metrics.jsonl";
     static final String CONFIG = "train_config.json";
@@ -23,10 +23,10 @@ public final class TrainingFolder {
     private TrainingFolder() {}
 
     /**
-     * Locks a folder for a training, made where there is none.
+     * Locks the folder of a training run, creating it where it is missing.
      *
-     * @param say hears what is said aloud
-     * @throws CalmException bad input: a file or a checkpoint in the way that no training of ours wrote; failed: another process writes there
+     * @param say receives warnings
+     * @throws CalmException bad input: a file or checkpoint in the way that none of our training runs wrote; failed: another process writes there
      */
     public static OutputFolder open(Path output, Consumer<String> say) {
         OutputFolder folder = OutputFolder.open(output, say);
@@ -50,7 +50,7 @@ public final class TrainingFolder {
         }
     }
 
-    /** What is there under a name that a training may write. */
+    /** Existing files under names that a training run may write. */
     private static List<Path> written(Path output) {
         try (Stream<Path> files = Files.list(output)) {
             return files.filter(file -> {
@@ -67,7 +67,7 @@ public final class TrainingFolder {
         }
     }
 
-    /** Whether an earlier version of the program, which kept no record, trained there: its settings say so. */
+    /** Whether an earlier version of the program, which kept no record, trained there, by its settings file. */
     private static boolean isOld(Path output) {
         Path config = output.resolve(CONFIG);
         if (!Files.isRegularFile(config, LinkOption.NOFOLLOW_LINKS)) {

@@ -18,12 +18,12 @@ import org.calm4j.engine.io.Jsonl;
 /**
  * A training run on disk: steps, {@code metrics.jsonl}, checkpoints, and resuming from the newest of them.
  *
- * @param output the run's folder; metrics, checkpoints and at last the model go there
+ * @param output the run's folder; metrics, checkpoints and finally the model are written there
  * @param weightsFile the file of a checkpoint that has the trained weights
- * @param settings all that decides what the steps compute; a resumed run must have the same
+ * @param settings all that decides what the steps compute; a resumed run must have equal ones
  * @param inputs digests of the files and folders that settings name, by the setting's name: a resumed run must have the same content, under
  *     whatever name
- * @param others settings of the run beside those
+ * @param others further settings of the run
  * @param saveSteps steps between checkpoints; 0 for none
  * @param evalSteps steps between losses of the trainer's held lines; 0 for none
  * @param loggingSteps steps between lines of metrics.jsonl; the last step and those with a loss of held lines have one anyway
@@ -74,7 +74,7 @@ public record TrainingRun(
         if (checkpoint != null && !resume) {
             throw CalmException.badInput(
                     output,
-                    "has checkpoints of an earlier run; go on with ",
+                    "has checkpoints of an earlier run; continue with ",
                     Setting.of("resume"),
                     ", or choose another ",
                     Setting.OUTPUT);
@@ -85,7 +85,7 @@ public record TrainingRun(
         Json.write(output.resolve(TrainingFolder.CONFIG), inForce);
         Path metrics = output.resolve(METRICS);
         if (Files.exists(metrics)) {
-            // Steps behind the checkpoint are taken again.
+            // Steps after the checkpoint are taken again.
             List<Map<String, Object>> kept = Jsonl.readMaps(metrics).stream()
                     .filter(line -> step(line) <= taken)
                     .toList();

@@ -123,7 +123,7 @@ final class GeneratorTest {
                 .allMatch(c -> c.tokens().length == 20);
     }
 
-    /** However many sequences are decoded together, also when a prompt's samples begin one after the other. */
+    /** However many sequences are that are decoded together, also when a prompt's samples begin one after the other. */
     @Test
     void anyBatchSizeGivesTheSame() {
         List<List<Completion>> together = generate(PROMPTS, Sampling.random(9, 1.2, 5, 3));

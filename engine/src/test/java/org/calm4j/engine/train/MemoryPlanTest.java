@@ -83,11 +83,11 @@ final class MemoryPlanTest {
         assertThat(new MemoryPlan(16_060_000_000L, 168_000_000, 168_000_000, 336_000_000, 84_000_000, 2_500_000_000L))
                 .hasToString(
                         "memory: 16.06 GB frozen weights, 0.17 GB trained weights, 0.17 gradients, 0.34 moments, 0.08 rounded copies, 2.50 activations; "
-                                + "19.32 GB in all, and about 1.07 GB for what runs");
+                                + "19.32 GB in all, and about 1.07 GB for running operations");
         assertThat(new MemoryPlan(0, 1_230_000, 1_230_000, 2_460_000, 0, 5_000_000))
                 .hasToString(
                         "memory: 1.23 MB trained weights, "
-                                + "1.23 gradients, 2.46 moments, 5.00 activations; 9.92 MB in all, and about 1.07 GB for what runs");
+                                + "1.23 gradients, 2.46 moments, 5.00 activations; 9.92 MB in all, and about 1.07 GB for running operations");
     }
 
     /** Of a real trainer: what its blocks are. */
