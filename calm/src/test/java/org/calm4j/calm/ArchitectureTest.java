@@ -2,6 +2,7 @@ package org.calm4j.calm;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.tngtech.archunit.core.domain.JavaClass;
@@ -23,14 +24,14 @@ final class ArchitectureTest {
             cli: experiment tool stage pair vote option run report world metric importer prompt translate hub bench
             bench: world
             experiment: stage pair vote option run report world metric extract prompt translate data
-            tool: stage run importer extract convert data
-            stage: tool option run importer metric retrieve extract prompt translate data
+            tool: run importer extract convert data
+            stage: option run importer metric retrieve extract prompt translate data
             pair: vote option extract prompt translate data
-            vote: stage option metric extract data
+            vote: option metric extract data
             option: translate
             report: metric data
             world: prompt data
-            metric: experiment stage data
+            metric: data
             importer: data
             translate: extract data
             extract: data
@@ -38,7 +39,7 @@ final class ArchitectureTest {
             convert:
             retrieve:
             hub:
-            run:
+            run: data
             data:
             """;
 
@@ -80,6 +81,11 @@ final class ArchitectureTest {
                             .mayOnlyAccessLayers(room.getValue().toArray(String[]::new));
         }
         rooms.check(classes);
+    }
+
+    @Test
+    void noRoomUsesOneThatUsesIt() {
+        slices().matching(ROOM + "(*)..").should().beFreeOfCycles().check(classes);
     }
 
     /** Vectors are the engine's own; a benchmark alone measures what the machine does with them. */

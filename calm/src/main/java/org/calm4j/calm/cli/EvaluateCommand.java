@@ -5,7 +5,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.stream.Collectors;
+import org.calm4j.calm.experiment.ExperimentFile;
 import org.calm4j.calm.metric.Comparison;
 import org.calm4j.calm.metric.Evaluation;
 import org.calm4j.calm.metric.ResponsePatterns;
@@ -166,7 +168,7 @@ final class EvaluateCommand extends CalmCommand {
         if (patterns != null && (model == null || method == EvaluateOptions.Method.RANK)) {
             throw CalmException.usage("--patterns counts responses; it goes with --model and --method generate");
         }
-        ResponsePatterns kinds = patterns == null ? null : ResponsePatterns.read(patterns);
+        ResponsePatterns kinds = ExperimentFile.read(patterns, Map.of(), ResponsePatterns.class, null);
         try (OutputFolder _ = EvaluateStage.open(output, progress())) {
             evaluate(kinds);
         }

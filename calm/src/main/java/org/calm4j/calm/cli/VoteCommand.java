@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
+import org.calm4j.calm.experiment.ExperimentFile;
 import org.calm4j.calm.metric.ResponseKind;
 import org.calm4j.calm.metric.ResponsePatterns;
 import org.calm4j.calm.option.VoteOptions;
@@ -74,7 +75,7 @@ final class VoteCommand extends CalmCommand {
         if (explain) {
             throw CalmException.usage("--explain goes with --extract-only");
         }
-        ResponsePatterns kinds = patterns == null ? null : ResponsePatterns.read(patterns);
+        ResponsePatterns kinds = ExperimentFile.read(patterns, Map.of(), ResponsePatterns.class, null);
         VoteStage stage = new VoteStage(samples, output, options);
         VoteSummary votes = stage.run();
         ObjectNode result = Json.mapper().valueToTree(votes);

@@ -2,6 +2,7 @@ package org.calm4j.calm.data;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import java.util.List;
+import org.calm4j.engine.CalmException;
 
 /**
  * A multiple-choice question in one language.
@@ -29,4 +30,25 @@ public record Question(
 
     /** @param label "A", "B", … */
     public record Choice(String label, String text) {}
+
+    /**
+     * Checks what JSON cannot.
+     *
+     * @param where file and line, for messages
+     * @throws CalmException bad input: a field or choice is missing, or no choice has the answer's label
+     */
+    public void check(String where) {
+        if (id == null || language == null || question == null || choices == null || choices.size() < 2) {
+            throw CalmException.badInput(where, "a question needs id, language, question and two choices or more");
+        }
+        for (Choice choice : choices) {
+            if (choice == null || choice.label() == null || choice.text() == null) {
+                throw CalmException.badInput(where, "a choice needs label and text");
+            }
+        }
+        if (answer != null
+                && choices.stream().noneMatch(choice -> choice.label().equals(answer))) {
+            throw CalmException.badInput(where, "answer " + answer + " is none of the labels");
+        }
+    }
 }

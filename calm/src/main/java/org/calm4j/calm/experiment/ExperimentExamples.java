@@ -16,11 +16,11 @@ import org.calm4j.calm.data.Pair;
 import org.calm4j.calm.data.Prediction;
 import org.calm4j.calm.data.Prompt;
 import org.calm4j.calm.data.Question;
+import org.calm4j.calm.data.Questions;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.data.Vote;
+import org.calm4j.calm.metric.MajorityVote;
 import org.calm4j.calm.report.ReportData;
-import org.calm4j.calm.stage.EvaluateStage;
-import org.calm4j.calm.stage.SampleStage;
 import org.calm4j.engine.io.Jsonl;
 
 /**
@@ -53,7 +53,7 @@ record ExperimentExamples(ExperimentConfig config) {
                 Jsonl.read(file("eval-" + model).resolve("predictions.jsonl"), Prediction.class),
                 line -> List.of(line.id(), line.language()));
         List<Samples> answers = new ArrayList<>();
-        for (Question question : SampleStage.read(config.evaluation())) {
+        for (Question question : Questions.read(config.evaluation())) {
             Prediction prediction = predictions.get(List.of(question.id(), question.language()));
             String label = prediction == null ? null : prediction.prediction();
             String text = question.choices().stream()
@@ -136,7 +136,7 @@ record ExperimentExamples(ExperimentConfig config) {
                 ? null
                 : new ReportData.Said(
                         cut(line.responses().getFirst().text()),
-                        EvaluateStage.prediction(line).prediction());
+                        MajorityVote.prediction(line).prediction());
     }
 
     private static String cut(String text) {

@@ -19,6 +19,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import org.calm4j.calm.data.Prediction;
 import org.calm4j.calm.data.Question;
+import org.calm4j.calm.data.Questions;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.data.Vote;
 import org.calm4j.calm.metric.Comparison;
@@ -26,7 +27,6 @@ import org.calm4j.calm.metric.Evaluation;
 import org.calm4j.calm.metric.VoteReliability;
 import org.calm4j.calm.report.ReportData;
 import org.calm4j.calm.report.TrainingLog;
-import org.calm4j.calm.stage.SampleStage;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 
@@ -160,7 +160,7 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
     VoteReliability vote() {
         Map<String, String> truth = new LinkedHashMap<>();
         Map<String, String> groups = new HashMap<>();
-        for (Question question : SampleStage.read(config.questions())) {
+        for (Question question : Questions.read(config.questions())) {
             groups.put(question.id(), group(question.id(), question.group()));
             if (question.answer() != null) {
                 truth.put(question.id(), question.answer());

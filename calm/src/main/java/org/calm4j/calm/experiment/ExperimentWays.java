@@ -12,9 +12,9 @@ import java.util.Random;
 import java.util.TreeMap;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.data.Vote;
+import org.calm4j.calm.metric.MajorityVote;
 import org.calm4j.calm.metric.ResponseKind;
 import org.calm4j.calm.report.ReportData;
-import org.calm4j.calm.stage.EvaluateStage;
 import org.calm4j.calm.vote.SampleFiles;
 import org.calm4j.engine.io.Jsonl;
 
@@ -129,14 +129,14 @@ record ExperimentWays(ExperimentConfig config) {
         return lines.stream()
                         .filter(line -> line.answer() != null
                                 && line.answer()
-                                        .equals(EvaluateStage.prediction(line).prediction()))
+                                        .equals(MajorityVote.prediction(line).prediction()))
                         .count()
                 / (double) lines.size();
     }
 
     private static double unanswered(List<Samples> lines) {
         return lines.stream()
-                        .filter(line -> EvaluateStage.prediction(line).prediction() == null)
+                        .filter(line -> MajorityVote.prediction(line).prediction() == null)
                         .count()
                 / (double) lines.size();
     }
@@ -188,6 +188,6 @@ record ExperimentWays(ExperimentConfig config) {
     private static ReportData.Said said(Samples line) {
         return new ReportData.Said(
                 line.responses().getFirst().text(),
-                EvaluateStage.prediction(line).prediction());
+                MajorityVote.prediction(line).prediction());
     }
 }

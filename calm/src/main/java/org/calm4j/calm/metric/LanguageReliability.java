@@ -86,8 +86,8 @@ public record LanguageReliability(Map<String, Double> reliability, List<Map<Stri
         for (int i = 0; i < votes.size(); i++) {
             String label = truth.get(votes.get(i).id());
             if (label != null) {
-                boolean right = label.equals(VoteReliability.winner(estimate.probabilities.get(i)));
-                boolean was = label.equals(VoteReliability.winner(votes.get(i).votes()));
+                boolean right = label.equals(MajorityVote.winner(estimate.probabilities.get(i)));
+                boolean was = label.equals(MajorityVote.winner(votes.get(i).votes()));
                 both += right && was ? 1 : 0;
                 gained += right && !was ? 1 : 0;
                 lost += was && !right ? 1 : 0;

@@ -2,7 +2,6 @@ package org.calm4j.calm.metric;
 
 import com.fasterxml.jackson.annotation.JsonCreator;
 import com.fasterxml.jackson.annotation.JsonValue;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -17,8 +16,6 @@ import java.util.function.Function;
 import java.util.function.Predicate;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.data.Vote;
-import org.calm4j.calm.experiment.ExperimentFile;
-import org.calm4j.calm.stage.EvaluateStage;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.text.BoundedRegex;
 
@@ -70,11 +67,6 @@ public record ResponsePatterns(Map<String, Map<String, String>> byName) {
         return text;
     }
 
-    /** @throws CalmException bad input: the file, with its line */
-    public static ResponsePatterns read(Path file) {
-        return ExperimentFile.read(file, Map.of(), ResponsePatterns.class, null);
-    }
-
     @JsonValue
     Map<String, Object> json() {
         Map<String, Object> json = new LinkedHashMap<>();
@@ -113,7 +105,7 @@ public record ResponsePatterns(Map<String, Map<String, String>> byName) {
     public Map<String, ResponseKind> count(List<Samples> lines, List<Vote> votes) {
         Map<String, Map<String, String>> answers = new LinkedHashMap<>();
         lines.forEach(line -> answers.computeIfAbsent(line.id(), id -> new LinkedHashMap<>())
-                .put(line.language(), EvaluateStage.prediction(line).prediction()));
+                .put(line.language(), MajorityVote.prediction(line).prediction()));
         Map<List<String>, String> winners = new LinkedHashMap<>();
         if (votes != null) {
             votes.forEach(vote -> winners.put(place(vote.id(), vote.language()), vote.answer()));

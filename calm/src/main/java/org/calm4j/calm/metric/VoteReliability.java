@@ -111,17 +111,7 @@ public record VoteReliability(
     }
 
     private static String winner(Vote vote, String language) {
-        return winner(vote.byLanguage().getOrDefault(language, Map.of()));
-    }
-
-    /** The label with the most; null where two have it, or none is there. */
-    static String winner(Map<String, ? extends Number> labels) {
-        double most =
-                labels.values().stream().mapToDouble(Number::doubleValue).max().orElse(0);
-        List<String> first = labels.keySet().stream()
-                .filter(label -> labels.get(label).doubleValue() == most)
-                .toList();
-        return first.size() == 1 ? first.getFirst() : null;
+        return MajorityVote.winner(vote.byLanguage().getOrDefault(language, Map.of()));
     }
 
     private static Interval interval(List<Vote> votes, Map<String, String> truth, Map<String, String> groups) {
@@ -214,6 +204,7 @@ public record VoteReliability(
             return (double) right / counts.length;
         }
 
+        // Counts are whole numbers, in which a tie is equality.
         private static boolean wins(int[][] counts, int[] languages, int label) {
             int own = pooled(counts, languages, label);
             for (int k = 0; k < counts[0].length; k++) {

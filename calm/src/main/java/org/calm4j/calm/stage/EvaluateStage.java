@@ -21,6 +21,7 @@ import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.importer.PredictionFiles;
 import org.calm4j.calm.metric.Comparison;
 import org.calm4j.calm.metric.Evaluation;
+import org.calm4j.calm.metric.MajorityVote;
 import org.calm4j.calm.metric.RankC;
 import org.calm4j.calm.metric.ResponsePatterns;
 import org.calm4j.calm.option.EvaluateOptions;
@@ -108,7 +109,7 @@ public record EvaluateStage(Path output, long seed) {
      * @param warn is told how predictions were read where that is not plain
      */
     public Evaluation ofPredictions(List<Path> files, List<Path> data, Consumer<String> warn) {
-        List<Question> questions = data.isEmpty() ? List.of() : SampleStage.read(data);
+        List<Question> questions = data.isEmpty() ? List.of() : Questions.read(data);
         PredictionFiles read = PredictionFiles.read(files, questions).andUnanswered(questions);
         read.warnings().forEach(warn);
         return write(read.predictions(), Evaluation.of(read.predictions(), seed).withNotLabels(read.notLabels()));
@@ -123,7 +124,7 @@ public record EvaluateStage(Path output, long seed) {
      * @throws CalmException bad input: they are not of the same questions in the same languages
      */
     public Comparison against(List<Path> before, List<Path> data, Consumer<String> warn) {
-        List<Question> questions = data.isEmpty() ? List.of() : SampleStage.read(data);
+        List<Question> questions = data.isEmpty() ? List.of() : Questions.read(data);
         PredictionFiles other = PredictionFiles.read(before, questions);
         other.warnings().forEach(line -> warn.accept("against: " + line));
         List<Prediction> own = PredictionFiles.read(List.of(output.resolve(PREDICTIONS)), questions)
@@ -145,7 +146,7 @@ public record EvaluateStage(Path output, long seed) {
             Path contexts,
             boolean resume,
             Progress progress) {
-        Questions asked = SampleStage.read(questions);
+        Questions asked = Questions.read(questions);
         UnaryOperator<Question> put = RetrieveStage.before(contexts);
         return switch (options.method()) {
             case GENERATE -> generate(model, asked, prompts, options, put, resume, progress);
@@ -181,7 +182,7 @@ public record EvaluateStage(Path output, long seed) {
         SampleStage stage = new SampleStage(List.of(), prompts, output.resolve(RESPONSES), options.sampling(seed));
         List<Samples> lines = stage.sample(model, asked, put, resume, progress, "evaluate");
         List<Prediction> predictions =
-                lines.stream().map(EvaluateStage::prediction).toList();
+                lines.stream().map(MajorityVote::prediction).toList();
         return write(predictions, Evaluation.of(predictions, seed).withAnswerLanguage(inOwnLanguage(lines)));
     }
 
@@ -204,22 +205,6 @@ public record EvaluateStage(Path output, long seed) {
         Map<String, Double> shares = new LinkedHashMap<>();
         counts.forEach((language, count) -> shares.put(language, (double) count[0] / count[1]));
         return shares;
-    }
-
-    /** The most frequent answer, the first of equally frequent ones; confidence is its share of all responses. */
-    public static Prediction prediction(Samples line) {
-        Map<String, Integer> counts = new LinkedHashMap<>();
-        line.responses().stream()
-                .filter(response -> response.answer() != null)
-                .forEach(response -> counts.merge(response.answer(), 1, Integer::sum));
-        String most = null;
-        for (String label : counts.keySet()) {
-            most = most == null || counts.get(label) > counts.get(most) ? label : most;
-        }
-        Double confidence = line.responses().size() == 1 || most == null
-                ? null
-                : (double) counts.get(most) / line.responses().size();
-        return new Prediction(line.id(), line.language(), line.answer(), most, line.group(), confidence);
     }
 
     /** The choice whose text is the most probable completion of the prompt; the order of all of them gives RankC. */

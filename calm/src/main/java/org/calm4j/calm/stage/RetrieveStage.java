@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import org.calm4j.calm.data.Question;
+import org.calm4j.calm.data.Questions;
 import org.calm4j.calm.retrieve.Passage;
 import org.calm4j.calm.retrieve.PassageIndex;
 import org.calm4j.calm.retrieve.TextVectors;
@@ -38,7 +39,7 @@ public record RetrieveStage(List<Path> questions, Path passages, Path index, Pat
 
     /** @param model whose hidden states are compared beside the terms; null for BM25 alone */
     public void run(ModelFolder model, Progress progress) {
-        List<Question> asked = SampleStage.read(questions);
+        List<Question> asked = Questions.read(questions);
         TextVectors vectors = model == null ? null : texts -> vectors(model, texts, progress);
         String maker = model == null ? null : Fingerprint.of(model.path());
         progress.start("retrieve", asked.size());

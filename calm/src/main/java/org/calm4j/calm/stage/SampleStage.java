@@ -2,9 +2,7 @@ package org.calm4j.calm.stage;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import org.calm4j.calm.data.Messages;
@@ -17,12 +15,10 @@ import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.calm.run.Fingerprint;
 import org.calm4j.calm.run.PartialLines;
 import org.calm4j.calm.run.Progress;
-import org.calm4j.calm.tool.GenerateStage;
-import org.calm4j.engine.CalmException;
+import org.calm4j.calm.run.SettledSampling;
 import org.calm4j.engine.generate.Completion;
 import org.calm4j.engine.generate.Generator;
 import org.calm4j.engine.generate.Sampling;
-import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.model.ModelFolder;
 
 /**
@@ -35,49 +31,7 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
 
     /** @param resume go on with what a stopped run of the same questions, prompts and settings left */
     public void run(ModelFolder model, boolean resume, Progress progress) {
-        sample(model, read(questions), question -> question, resume, progress, "sample");
-    }
-
-    /** The questions of all files; an id stands once in each language. */
-    public static Questions read(List<Path> files) {
-        List<Question> all = new ArrayList<>();
-        List<String> places = new ArrayList<>();
-        Set<List<String>> seen = new HashSet<>();
-        for (Path file : files) {
-            all.addAll(Jsonl.read(file, Question.class, (question, where) -> {
-                check(question, where);
-                if (!seen.add(List.of(question.id(), question.language()))) {
-                    throw CalmException.badInput(
-                            where, "a second question with id " + question.id() + " in " + question.language());
-                }
-                places.add(where);
-                return question;
-            }));
-        }
-        if (all.isEmpty()) {
-            throw CalmException.badInput(files.getFirst(), "has no questions");
-        }
-        return new Questions(all, places);
-    }
-
-    public static void check(Question question, String where) {
-        if (question.id() == null
-                || question.language() == null
-                || question.question() == null
-                || question.choices() == null
-                || question.choices().size() < 2) {
-            throw CalmException.badInput(where, "a question needs id, language, question and two choices or more");
-        }
-        for (Question.Choice choice : question.choices()) {
-            if (choice == null || choice.label() == null || choice.text() == null) {
-                throw CalmException.badInput(where, "a choice needs label and text");
-            }
-        }
-        if (question.answer() != null
-                && question.choices().stream()
-                        .noneMatch(choice -> choice.label().equals(question.answer()))) {
-            throw CalmException.badInput(where, "answer " + question.answer() + " is none of the labels");
-        }
+        sample(model, Questions.read(questions), question -> question, resume, progress, "sample");
     }
 
     /** @param put what is asked in the place of a question, such as the same with passages before it */
@@ -99,7 +53,7 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
                         () -> model.promptIds(texts.get(i).text(), texts.get(i).history())))
                 .toList();
         Generator generator = new Generator(model);
-        Sampling settled = GenerateStage.settle(generator, encoded, sampling, asked::where, progress);
+        Sampling settled = SettledSampling.of(generator, encoded, sampling, asked::where, progress);
         int part = PartialLines.part(model.model(), FEWEST, MOST) / settled.count() + 1;
         try (PartialLines<Samples> lines = PartialLines.open(
                 output, Samples.class, Fingerprint.of(List.of(asked, texts, settled)), part, resume, progress::say)) {

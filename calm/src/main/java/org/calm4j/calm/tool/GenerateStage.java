@@ -7,10 +7,9 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.IntFunction;
-import org.calm4j.calm.data.Messages;
 import org.calm4j.calm.data.TrainingData;
 import org.calm4j.calm.run.Progress;
+import org.calm4j.calm.run.SettledSampling;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.generate.Completion;
 import org.calm4j.engine.generate.Generator;
@@ -38,7 +37,7 @@ public record GenerateStage(Sampling sampling) {
 
     /** Continues the lines of a file: {@code id}, and {@code prompt}, {@code messages} or {@code input_ids}. */
     public List<ObjectNode> ofFile(ModelFolder model, Path input, Progress progress) {
-        return run(model, ScoreStage.read(input, (line, where) -> line(line, where, model)), progress);
+        return run(model, PromptLines.read(input, (line, where) -> line(line, where, model)), progress);
     }
 
     public static void write(List<ObjectNode> results, Path output) {
@@ -46,7 +45,7 @@ public record GenerateStage(Sampling sampling) {
     }
 
     private static Line line(JsonNode line, String where, ModelFolder model) {
-        JsonNode id = ScoreStage.id(line, where);
+        JsonNode id = PromptLines.id(line, where);
         if (line.has("input_ids")) {
             return new Line(
                     id,
@@ -60,7 +59,7 @@ public record GenerateStage(Sampling sampling) {
         if (!line.has("prompt") && !line.has("messages")) {
             throw CalmException.badInput(where, "expected prompt, messages or input_ids");
         }
-        int[] tokens = ScoreStage.prompt(model, line, line.has("messages") ? "messages" : "prompt", where);
+        int[] tokens = PromptLines.prompt(model, line, line.has("messages") ? "messages" : "prompt", where);
         if (tokens.length == 0) {
             throw CalmException.badInput(where, "prompt has no token");
         }
@@ -70,8 +69,8 @@ public record GenerateStage(Sampling sampling) {
     private List<ObjectNode> run(ModelFolder model, List<Line> lines, Progress progress) {
         List<int[]> prompts = lines.stream().map(Line::tokens).toList();
         Generator generator = new Generator(model);
-        Sampling settled =
-                settle(generator, prompts, sampling, i -> lines.get(i).where(), progress);
+        Sampling settled = SettledSampling.of(
+                generator, prompts, sampling, i -> lines.get(i).where(), progress);
         progress.start("generate", lines.size());
         List<List<Completion>> completions;
         try {
@@ -88,25 +87,6 @@ public record GenerateStage(Sampling sampling) {
             results.add(result);
         }
         return results;
-    }
-
-    /**
-     * {@link Generator#settle}, and a word where that is less than people expect.
-     *
-     * @param where the place of a prompt, for messages
-     */
-    public static Sampling settle(
-            Generator generator, List<int[]> prompts, Sampling sampling, IntFunction<String> where, Progress progress) {
-        Sampling settled = generator.settle(prompts, sampling);
-        for (int i = 0; i < prompts.size(); i++) {
-            List<int[]> one = List.of(prompts.get(i));
-            Messages.at(where.apply(i), () -> generator.check(one, settled));
-        }
-        if (sampling.maxNewTokens() == Sampling.FITTING && settled.maxNewTokens() < Sampling.DEFAULT_NEW_TOKENS) {
-            progress.say("calm: " + settled.maxNewTokens()
-                    + " new tokens at most, which is what the longest prompt leaves of the model's positions");
-        }
-        return settled;
     }
 
     /** {@code text}, {@code output_ids}, {@code logprobs}, {@code finish_reason}. */

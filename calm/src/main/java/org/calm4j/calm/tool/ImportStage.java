@@ -18,7 +18,6 @@ import org.calm4j.calm.importer.Imported;
 import org.calm4j.calm.importer.Layout;
 import org.calm4j.calm.importer.Parallel;
 import org.calm4j.calm.importer.Report;
-import org.calm4j.calm.stage.SampleStage;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Jsonl;
 
@@ -147,7 +146,7 @@ public record ImportStage(
     private static List<Question> questions(Path file) {
         Set<String> seen = new HashSet<>();
         return Jsonl.read(file, Question.class, (question, where) -> {
-            SampleStage.check(question, where);
+            question.check(where);
             if (!seen.add(question.id())) {
                 throw CalmException.badInput(where, "a second line for id " + question.id());
             }

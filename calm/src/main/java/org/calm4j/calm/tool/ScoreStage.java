@@ -6,7 +6,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.function.BiFunction;
 import org.calm4j.calm.data.Messages;
 import org.calm4j.calm.data.TrainingData;
 import org.calm4j.calm.run.Progress;
@@ -14,8 +13,6 @@ import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.model.Scorer;
-import org.calm4j.engine.text.Conversation;
-import org.calm4j.engine.text.Tokenizer;
 
 /** Sequences in, the natural-log probability of each token of their completions out. */
 public record ScoreStage(Path input, Path output) {
@@ -34,7 +31,7 @@ public record ScoreStage(Path input, Path output) {
 
     /** Returns the number of lines. */
     public int run(ModelFolder model, Progress progress) {
-        List<Line> lines = read(input, (line, where) -> {
+        List<Line> lines = PromptLines.read(input, (line, where) -> {
             Line read = line(line, where, model);
             read.item().check(model.model());
             return read;
@@ -59,18 +56,8 @@ public record ScoreStage(Path input, Path output) {
         return scores.size();
     }
 
-    /** The lines of a file that should have some. */
-    static <T> List<T> read(Path input, BiFunction<JsonNode, String, T> make) {
-        List<T> lines =
-                Jsonl.read(input, JsonNode.class, (line, where) -> Messages.at(where, () -> make.apply(line, where)));
-        if (lines.isEmpty()) {
-            throw CalmException.badInput(input, "has no lines");
-        }
-        return lines;
-    }
-
     private static Line line(JsonNode line, String where, ModelFolder model) {
-        JsonNode id = id(line, where);
+        JsonNode id = PromptLines.id(line, where);
         if (line.has("input_ids")) {
             int[] tokens = TrainingData.ids(
                     line,
@@ -86,41 +73,16 @@ public record ScoreStage(Path input, Path output) {
             }
             return new Line(id, tokens, start.asInt());
         }
-        int[] prompt = prompt(model, line, "prompt", where);
+        int[] prompt = PromptLines.prompt(model, line, "prompt", where);
         int[] completion = line.path("prompt").isArray()
                 ? Messages.answer(
                         Messages.conversation(model.tokenizer(), line, "prompt", where), line, "completion", where)
-                : model.requireTokenizer().encode(text(line, "completion", where), false);
+                : model.requireTokenizer().encode(PromptLines.text(line, "completion", where), false);
         if (prompt.length == 0 || completion.length == 0) {
             throw CalmException.badInput(where, (prompt.length == 0 ? "prompt" : "completion") + " has no token");
         }
         int[] tokens = Arrays.copyOf(prompt, prompt.length + completion.length);
         System.arraycopy(completion, 0, tokens, prompt.length, completion.length);
         return new Line(id, tokens, prompt.length);
-    }
-
-    /** The ids of a prompt: text, or messages through the chat template up to where the model's answer begins. */
-    static int[] prompt(ModelFolder model, JsonNode line, String name, String where) {
-        Tokenizer tokenizer = model.requireTokenizer();
-        if (name.equals("prompt") && !line.path(name).isArray()) {
-            return tokenizer.encodePrompt(text(line, name, where));
-        }
-        Conversation asked = Messages.conversation(tokenizer, line, name, where);
-        return Messages.at(where, asked::prompt);
-    }
-
-    /** The id, whatever it is: it goes to the result as it stands. */
-    static JsonNode id(JsonNode line, String where) {
-        if (!line.path("id").isValueNode() || line.path("id").isNull()) {
-            throw CalmException.badInput(where, "id is missing");
-        }
-        return line.path("id");
-    }
-
-    static String text(JsonNode line, String name, String where) {
-        if (!line.path(name).isTextual()) {
-            throw CalmException.badInput(where, name + (line.has(name) ? " must be a string" : " is missing"));
-        }
-        return line.path(name).asText();
     }
 }

@@ -21,11 +21,11 @@ public record TokenizeStage(Path model, Path input, Path output, boolean special
     /** Returns the number of lines. */
     public int run() {
         Tokenizer tokenizer = Tokenizer.read(model);
-        List<Line> lines = ScoreStage.read(input, (line, where) -> {
+        List<Line> lines = PromptLines.read(input, (line, where) -> {
             int[] ids = line.has("messages")
                     ? conversation(tokenizer, line, where)
-                    : tokenizer.encode(ScoreStage.text(line, "text", where), specialTokens);
-            return new Line(ScoreStage.id(line, where), ids, tokenizer.decode(ids, false));
+                    : tokenizer.encode(PromptLines.text(line, "text", where), specialTokens);
+            return new Line(PromptLines.id(line, where), ids, tokenizer.decode(ids, false));
         });
         Jsonl.write(output, lines);
         return lines.size();

@@ -10,15 +10,13 @@ import java.util.TreeMap;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.data.Vote;
+import org.calm4j.calm.metric.MajorityVote;
 import org.calm4j.calm.option.VoteOptions;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.random.CounterRandom;
 
 /** The answers that one question got: who voted for what. Responses without an answer have no vote. */
 final class Ballot {
-    /** Scores that differ by less than this share are equal: sums of weights depend on their order in the last bits. */
-    private static final double EQUAL = 1e-9;
-
     final String id;
     /** Whose samples alone vote here; null for all languages. */
     final String language;
@@ -106,7 +104,7 @@ final class Ballot {
         Map<String, Integer> votes = pooled(byLanguage);
         Map<String, ? extends Number> weights = scores == null ? votes : scores;
         double all = weights.values().stream().mapToDouble(Number::doubleValue).sum();
-        List<String> first = first(weights);
+        List<String> first = MajorityVote.first(weights);
         String answer = first.size() == 1
                 ? first.getFirst()
                 : first.isEmpty()
@@ -128,48 +126,32 @@ final class Ballot {
                 first.size() > 1);
     }
 
-    /** The labels with the most weight: one, or more in a tie, or none without votes. */
-    static List<String> first(Map<String, ? extends Number> weights) {
-        double most =
-                weights.values().stream().mapToDouble(Number::doubleValue).max().orElse(0);
-        return most == 0
-                ? List.of()
-                : weights.entrySet().stream()
-                        .filter(entry -> entry.getValue().doubleValue() >= most * (1 - EQUAL))
-                        .map(Map.Entry::getKey)
-                        .toList();
-    }
-
     // Null where no language has one of them as its only most frequent answer.
     private static String ofFirstLanguage(
             List<String> tied, Map<String, Map<String, Integer>> byLanguage, List<String> order) {
         for (String language : order) {
-            List<String> own = first(byLanguage.getOrDefault(language, Map.of()));
-            if (own.size() == 1 && tied.contains(own.getFirst())) {
-                return own.getFirst();
+            String own = MajorityVote.winner(byLanguage.getOrDefault(language, Map.of()));
+            if (own != null && tied.contains(own)) {
+                return own;
             }
         }
         return null;
     }
 
+    // Null where two of them are equally probable.
     private String ofHigherLogProb(List<String> tied) {
-        Map<String, Double> means = new LinkedHashMap<>();
+        Map<String, Double> probabilities = new LinkedHashMap<>();
         for (String label : tied) {
-            means.put(
-                    label,
-                    lines.stream()
-                            .flatMap(line -> line.responses().stream()
-                                    .filter(response -> label.equals(response.answer()))
-                                    .map(response -> perToken(line, response)))
-                            .mapToDouble(Double::doubleValue)
-                            .average()
-                            .orElseThrow());
+            double mean = lines.stream()
+                    .flatMap(line -> line.responses().stream()
+                            .filter(response -> label.equals(response.answer()))
+                            .map(response -> perToken(line, response)))
+                    .mapToDouble(Double::doubleValue)
+                    .average()
+                    .orElseThrow();
+            probabilities.put(label, Math.exp(mean));
         }
-        double most =
-                means.values().stream().mapToDouble(Double::doubleValue).max().orElseThrow();
-        List<String> best =
-                tied.stream().filter(label -> means.get(label) == most).toList();
-        return best.size() == 1 ? best.getFirst() : null;
+        return MajorityVote.winner(probabilities);
     }
 
     private static double perToken(Samples line, Samples.Response response) {

@@ -11,7 +11,6 @@ import org.calm4j.calm.data.Prompt;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.extract.AnswerExtractor;
-import org.calm4j.calm.stage.SampleStage;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Jsonl;
 
@@ -71,7 +70,7 @@ public final class SampleFiles {
     private static Samples samples(Line line, String where) {
         Question question = new Question(
                 line.id, line.language, line.question, line.choices, line.answer, line.relation, line.group);
-        SampleStage.check(question, where);
+        question.check(where);
         if (line.responses == null) {
             throw CalmException.badInput(where, "responses are missing");
         }

@@ -77,7 +77,7 @@ class DawidSkeneTest {
         // The vote's own figure, ties and all; and what was gained and lost is what lies between the two.
         assertThat(result.majority())
                 .isEqualTo(votes.stream()
-                                .filter(vote -> truth.get(vote.id()).equals(VoteReliability.winner(vote.votes())))
+                                .filter(vote -> truth.get(vote.id()).equals(MajorityVote.winner(vote.votes())))
                                 .count()
                         / 90.0);
         assertThat(result.accuracy() - result.majority())

@@ -13,6 +13,7 @@ import org.calm4j.calm.data.Prompt;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.data.Vote;
+import org.calm4j.calm.experiment.ExperimentFile;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.junit.jupiter.api.Test;
@@ -80,7 +81,7 @@ class ResponsePatternsTest {
     void theFirstThatOccursCounts(@TempDir Path folder) throws Exception {
         Path file = Files.writeString(
                 folder.resolve("patterns.yaml"), "short: '^\\S+$'\nnamed: {fr: nord, de: Nord}\nany: '(?s).*'\n");
-        ResponsePatterns patterns = ResponsePatterns.read(file);
+        ResponsePatterns patterns = read(file);
         assertThat(patterns.kind("nord", "fr")).isEqualTo("short");
         assertThat(patterns.kind("au nord", "fr")).isEqualTo("named");
         assertThat(patterns.kind("au nord", "en")).isEqualTo("any");
@@ -92,7 +93,7 @@ class ResponsePatternsTest {
     void wrongPatternsAreRefusedWithTheirName(@TempDir Path folder) throws Exception {
         for (String wrong : List.of("a: '('", "a: {fr: '['}", "a: 3", "a: [x]", "other: x", "a:")) {
             Path file = Files.writeString(folder.resolve("patterns.yaml"), wrong + "\n");
-            assertThatThrownBy(() -> ResponsePatterns.read(file))
+            assertThatThrownBy(() -> read(file))
                     .as(wrong)
                     .isInstanceOf(CalmException.class)
                     .hasMessageContaining(wrong.substring(0, wrong.indexOf(':')));
@@ -101,5 +102,9 @@ class ResponsePatternsTest {
         assertThatThrownBy(() -> slow.kind("a".repeat(4000) + "b", "en"))
                 .isInstanceOf(CalmException.class)
                 .hasMessageContaining("steps");
+    }
+
+    private static ResponsePatterns read(Path file) {
+        return ExperimentFile.read(file, Map.of(), ResponsePatterns.class, null);
     }
 }

@@ -1,0 +1,53 @@
+package org.calm4j.calm.tool;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.function.BiFunction;
+import org.calm4j.calm.data.Messages;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.Jsonl;
+import org.calm4j.engine.model.ModelFolder;
+import org.calm4j.engine.text.Conversation;
+import org.calm4j.engine.text.Tokenizer;
+
+/** JSON Lines with an {@code id} and text, messages or token ids for a model. */
+final class PromptLines {
+    private PromptLines() {}
+
+    /** The lines of a file; none is bad input. */
+    static <T> List<T> read(Path input, BiFunction<JsonNode, String, T> make) {
+        List<T> lines =
+                Jsonl.read(input, JsonNode.class, (line, where) -> Messages.at(where, () -> make.apply(line, where)));
+        if (lines.isEmpty()) {
+            throw CalmException.badInput(input, "has no lines");
+        }
+        return lines;
+    }
+
+    /** The ids of a prompt: text, or messages through the chat template up to where the model's answer begins. */
+    static int[] prompt(ModelFolder model, JsonNode line, String name, String where) {
+        Tokenizer tokenizer = model.requireTokenizer();
+        if (name.equals("prompt") && !line.path(name).isArray()) {
+            return tokenizer.encodePrompt(text(line, name, where));
+        }
+        Conversation asked = Messages.conversation(tokenizer, line, name, where);
+        return Messages.at(where, asked::prompt);
+    }
+
+    /** The id, of any JSON type: it is copied to the result unchanged. */
+    static JsonNode id(JsonNode line, String where) {
+        if (!line.path("id").isValueNode() || line.path("id").isNull()) {
+            throw CalmException.badInput(where, "id is missing");
+        }
+        return line.path("id");
+    }
+
+    /** @throws CalmException bad input: the field is missing or not text */
+    static String text(JsonNode line, String name, String where) {
+        if (!line.path(name).isTextual()) {
+            throw CalmException.badInput(where, name + (line.has(name) ? " must be a string" : " is missing"));
+        }
+        return line.path(name).asText();
+    }
+}
