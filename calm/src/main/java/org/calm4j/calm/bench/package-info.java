@@ -1,0 +1,2 @@
+/** Speed beside this machine's own limits, and the history of its figures. */
+package org.calm4j.calm.bench;
