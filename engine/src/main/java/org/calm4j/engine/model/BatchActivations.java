@@ -5,15 +5,15 @@ import org.calm4j.engine.tensor.Tensor;
 /** What a pass reads of its batch, and what it computes outside the layers. */
 final class BatchActivations extends Slots {
     /** (T) I32. */
-    final Tensor tokens = rowIndices("tokens");
+    final Tensor tokens = indices("tokens", t);
     /** (T) I32. */
-    final Tensor positions = rowIndices("positions");
+    final Tensor positions = indices("positions", t);
     /** (T) I32, where decoding keeps keys and values. */
-    final Tensor cacheRows = rowIndices("cacheRows");
+    final Tensor cacheRows = indices("cacheRows", t);
     /** (N) I32, the rows that are scored. */
-    final Tensor scoredRows = scoredIndices("scoredRows");
+    final Tensor scoredRows = indices("scoredRows", n);
     /** (N) I32. */
-    final Tensor targets = scoredIndices("targets");
+    final Tensor targets = indices("targets", n);
 
     /** (P,R/2), of the rotary angles. */
     final Tensor cosine;
@@ -23,11 +23,11 @@ final class BatchActivations extends Slots {
     /** (T,3·C), queries, keys and values of one product, or their gradients. */
     final Tensor fused = fusedProduct ? scratch("fused", (h + 2L * g) * d) : null;
     /** (T) I32, the rows of fused, seen as (3·T,C), that are queries. */
-    final Tensor fusedQ = fusedProduct ? rowIndices("fusedQ") : null;
+    final Tensor fusedQ = fusedProduct ? indices("fusedQ", t) : null;
     /** (T) I32. */
-    final Tensor fusedK = fusedProduct ? rowIndices("fusedK") : null;
+    final Tensor fusedK = fusedProduct ? indices("fusedK", t) : null;
     /** (T) I32. */
-    final Tensor fusedV = fusedProduct ? rowIndices("fusedV") : null;
+    final Tensor fusedV = fusedProduct ? indices("fusedV", t) : null;
 
     /** (T,C), what the last layer's feed-forward part adds to the residual stream. */
     final Tensor output = scratch("output", c);

@@ -58,13 +58,13 @@ record Pass(
         return gradients.of(weight);
     }
 
-    /** The keys that attention reads, and that those of a layer were added to. */
+    /** The keys that attention reads in a layer, after the cache, if there is one, got the batch's own. */
     Tensor keys(int layer, Tensor k) {
         Tensor cached = cache == null ? k : cache.keys(layer, k, batch().cacheRows);
         return prompts ? k : cached;
     }
 
-    /** The values that attention reads, and that those of a layer were added to. */
+    /** The values that attention reads in a layer, after the cache, if there is one, got the batch's own. */
     Tensor values(int layer, Tensor v) {
         Tensor cached = cache == null ? v : cache.values(layer, v, batch().cacheRows);
         return prompts ? v : cached;

@@ -1,6 +1,7 @@
 package org.calm4j.engine.model;
 
 import java.util.function.Function;
+import java.util.stream.LongStream;
 import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.config.Projection;
 import org.calm4j.engine.tensor.DType;
@@ -34,6 +35,8 @@ abstract class Slots {
     }
 
     // Sizes by the letters of Tensor.
+    final int t;
+    final int n;
     final int c;
     final int h;
     final int g;
@@ -58,6 +61,8 @@ abstract class Slots {
         this.layout = layout;
         this.layer = layer;
         ModelConfig config = layout.config();
+        t = layout.size().rows();
+        n = layout.size().scored();
         c = config.hiddenSize();
         h = config.attention().heads();
         g = config.attention().keyValueHeads();
@@ -73,55 +78,42 @@ abstract class Slots {
 
     /** (T, columns…). */
     final Tensor kept(String name, long... columns) {
-        return tensor(name, Slot.Lifetime.KEPT, layout.type(), layout.size().rows(), columns);
+        return slot(name, Slot.Lifetime.KEPT, layout.type(), t, columns);
     }
 
     /** (T, columns…). */
     final Tensor recomputed(String name, long... columns) {
-        return tensor(
-                name, Slot.Lifetime.RECOMPUTED, layout.type(), layout.size().rows(), columns);
+        return slot(name, Slot.Lifetime.RECOMPUTED, layout.type(), t, columns);
     }
 
     /** (T, columns…). */
     final Tensor scratch(String name, long... columns) {
-        return tensor(name, Slot.Lifetime.SCRATCH, layout.type(), layout.size().rows(), columns);
+        return slot(name, Slot.Lifetime.SCRATCH, layout.type(), t, columns);
     }
 
     /** (N, columns…), scratch. */
     final Tensor scored(String name, long... columns) {
-        return tensor(name, Slot.Lifetime.SCRATCH, layout.type(), layout.size().scored(), columns);
-    }
-
-    /** (T) I32, scratch. */
-    final Tensor rowIndices(String name) {
-        return tensor(name, Slot.Lifetime.SCRATCH, DType.I32, layout.size().rows());
-    }
-
-    /** (N) I32, scratch. */
-    final Tensor scoredIndices(String name) {
-        return tensor(name, Slot.Lifetime.SCRATCH, DType.I32, layout.size().scored());
+        return slot(name, Slot.Lifetime.SCRATCH, layout.type(), n, columns);
     }
 
     /** (rows, columns), scratch. */
     final Tensor table(String name, long rows, long columns) {
-        return tensor(name, Slot.Lifetime.SCRATCH, layout.type(), rows, columns);
+        return slot(name, Slot.Lifetime.SCRATCH, layout.type(), rows, columns);
     }
 
-    private Tensor tensor(String name, Slot.Lifetime lifetime, DType type, long rows, long... columns) {
-        long[] shape = new long[1 + columns.length];
-        shape[0] = rows;
-        System.arraycopy(columns, 0, shape, 1, columns.length);
+    /** (rows) I32, scratch. */
+    final Tensor indices(String name, long rows) {
+        return slot(name, Slot.Lifetime.SCRATCH, DType.I32, rows);
+    }
+
+    private Tensor slot(String name, Slot.Lifetime lifetime, DType type, long rows, long... columns) {
+        long[] shape =
+                LongStream.concat(LongStream.of(rows), LongStream.of(columns)).toArray();
         return layout.place().apply(new Slot(name + "." + layout.owner(lifetime, layer), lifetime, type, shape));
     }
 
     /** The beginning of a slot's memory as (T,width). */
     final Tensor narrowed(Tensor slot, long width) {
-        return new Tensor(
-                slot.name(),
-                slot.buffer(),
-                slot.offset(),
-                slot.type(),
-                layout.size().rows(),
-                width);
+        return new Tensor(slot.name(), slot.buffer(), slot.offset(), slot.type(), t, width);
     }
 }

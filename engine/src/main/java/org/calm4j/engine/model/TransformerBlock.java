@@ -71,7 +71,7 @@ final class TransformerBlock {
         BatchActivations a = pass.batch();
         LayerActivations x = pass.layer(layer);
         norm1.forward(x.norm1, x.mean1, x.rstd1, x.input, residual);
-        queriesKeysValues.forward(pass, x);
+        queriesKeysValues.forward(pass, x); // x.rawQ, x.rawK, x.v
         if (queryNorm != null) {
             queryNorm.forward(x.q, null, x.rstdQ, x.rawQ, null);
             keyNorm.forward(x.k, null, x.rstdK, x.rawK, null);
@@ -97,24 +97,28 @@ final class TransformerBlock {
     }
 
     /**
-     * The mirror of {@link #forward}, from its last line to its first. What reads the stream beside a part gets its gradient unchanged, so
-     * d.residual, that of out when this starts and that of the input when it ends, is only added to.
+     * The mirror of {@link #forward}, from its last line to its first; what each line computed stands above. The residual stream passes each
+     * part by, so its gradient d.residual, that of {@code middle + out} when this starts and that of the input when it ends, is only added to.
      */
     void backward(Pass pass) {
         BatchActivations a = pass.batch();
         LayerActivations x = pass.layer(layer);
         ActivationGradients d = pass.d();
-        // down.forward(pass, out, x.activated)
+        // out = down(activated)
         down.backward(pass, d.activated, d.residual, x.activated, false);
         if (gate != null) {
+            // activated = silu(gate) · up, gate = gate(norm2)
             backend.swiGluBackward(d.gate, d.up, d.activated, x.gate, x.up);
             gate.backward(pass, d.hidden, d.gate, x.norm2, false);
         } else {
+            // activated = gelu(up)
             backend.geluBackward(d.up, d.activated, x.up);
         }
+        // up = up(norm2), and norm2 = norm(middle)
         up.backward(pass, d.hidden, d.up, x.norm2, gate != null);
         norm2.backward(pass, d.residual, d.hidden, x.middle, x.mean2, x.rstd2);
 
+        // middle = input + o(attention), attention = softmax(q·kᵀ)·v
         o.backward(pass, d.attention, d.residual, x.attention, false);
         Segments segments = pass.segments();
         backend.attentionBackward(
@@ -124,11 +128,13 @@ final class TransformerBlock {
             backend.ropeBackward(d.k, a.cosine, a.sine, a.positions);
         }
         if (queryNorm != null) {
+            // q = norm(rawQ), k = norm(rawK)
             backend.zero(d.rawQ);
             backend.zero(d.rawK);
             queryNorm.backward(pass, d.rawQ, d.q, x.rawQ, null, x.rstdQ);
             keyNorm.backward(pass, d.rawK, d.k, x.rawK, null, x.rstdK);
         }
+        // rawQ, rawK, v = q(norm1), k(norm1), v(norm1), and norm1 = norm(input)
         queriesKeysValues.backward(pass, x);
         norm1.backward(pass, d.residual, d.hidden, x.input, x.mean1, x.rstd1);
     }
