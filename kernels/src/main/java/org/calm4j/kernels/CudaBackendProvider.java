@@ -13,6 +13,11 @@ import org.calm4j.kernels.driver.CudaProbe;
 /** Offers {@link CudaBackend} to the engine. */
 public final class CudaBackendProvider implements BackendProvider {
     @Override
+    public String name() {
+        return "cuda";
+    }
+
+    @Override
     public List<String> missing() {
         return CudaProbe.whatIsMissing();
     }

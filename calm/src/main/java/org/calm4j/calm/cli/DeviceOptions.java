@@ -1,7 +1,6 @@
 package org.calm4j.calm.cli;
 
 import java.util.Iterator;
-import java.util.List;
 import java.util.Locale;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Backends;
@@ -16,7 +15,7 @@ final class DeviceOptions {
     static final class Devices implements Iterable<String> {
         @Override
         public Iterator<String> iterator() {
-            return List.of("auto", "cpu", "cuda").iterator();
+            return Backends.names().iterator();
         }
     }
 
@@ -81,8 +80,9 @@ final class DeviceOptions {
     private static final class Device implements ITypeConverter<String> {
         @Override
         public String convert(String value) {
-            if (!value.matches("auto|cpu|cuda(:\\d{1,3})?")) {
-                throw new TypeConversionException("'" + value + "' is no device; known: auto, cpu, cuda, cuda:N");
+            if (!Backends.isName(value)) {
+                throw new TypeConversionException("'" + value + "' is not a device; known: "
+                        + String.join(", ", Backends.names()) + ", and cuda:N for one of several");
             }
             return value;
         }

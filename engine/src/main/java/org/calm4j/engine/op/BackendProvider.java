@@ -4,6 +4,9 @@ import java.util.List;
 
 /** How a module outside the engine offers its backend; found by {@link java.util.ServiceLoader}. */
 public interface BackendProvider {
+    /** What its devices are called where one is chosen, in lower-case letters, such as {@code cuda}; not {@code auto} or {@code cpu}. */
+    String name();
+
     /** Reasons why no device can be used here, one line each; empty where one can. */
     List<String> missing();
 

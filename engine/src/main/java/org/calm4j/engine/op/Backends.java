@@ -1,7 +1,8 @@
 package org.calm4j.engine.op;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
-import java.util.Optional;
 import java.util.ServiceLoader;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -11,7 +12,8 @@ import org.calm4j.engine.op.simd.SimdBackend;
 
 /** Chooses a backend, once, by name. A requested device that is missing is an error, never replaced by another. */
 public final class Backends {
-    private static final Pattern CUDA = Pattern.compile("cuda(?::(\\d{1,3}))?");
+    private static final List<String> OURS = List.of("auto", "cpu");
+    private static final Pattern DEVICE = Pattern.compile("([a-z]+)(?::(\\d{1,3}))?");
 
     /**
      * A backend and how it came to be.
@@ -27,36 +29,51 @@ public final class Backends {
         return choose(device, threads, Precision.F32).backend();
     }
 
+    /** What may be asked for, but for the {@code :N} that chooses among several devices of a provider. */
+    public static List<String> names() {
+        return names(providers());
+    }
+
+    /** Whether a device may be asked for by this name, wherever it is missing. */
+    public static boolean isName(String device) {
+        Matcher named = DEVICE.matcher(device);
+        return named.matches()
+                && (named.group(2) == null || !OURS.contains(named.group(1)))
+                && names().contains(named.group(1));
+    }
+
     /**
-     * @param device {@code auto}, {@code cpu} or {@code cuda[:N]}
+     * @param device {@code auto}, {@code cpu}, or a provider's name with or without {@code :N}, such as {@code cuda}
      * @param threads of the CPU; 0 for all
      * @param precision of products; the CPU has F32 only; null for the device's best
      * @throws CalmException wrong usage: no such name, or not that precision there; failed: no such device here
      */
     public static Choice choose(String device, int threads, Precision precision) {
-        Optional<BackendProvider> provider =
-                ServiceLoader.load(BackendProvider.class).findFirst();
-        Matcher cuda = CUDA.matcher(device);
-        if (cuda.matches()) {
-            int ordinal = cuda.group(1) == null ? 0 : Integer.parseInt(cuda.group(1));
-            return new Choice(
-                    provider.orElseThrow(() -> CalmException.failed(
-                                    Setting.of("device").at(device), ": this program has no CUDA backend"))
-                            .open(ordinal, precision),
-                    null);
+        return choose(device, threads, precision, providers());
+    }
+
+    static Choice choose(String device, int threads, Precision precision, List<BackendProvider> providers) {
+        Matcher named = DEVICE.matcher(device);
+        boolean auto = device.equals("auto");
+        if (!auto && !device.equals("cpu")) {
+            BackendProvider provider = providers.stream()
+                    .filter(each -> named.matches() && each.name().equals(named.group(1)))
+                    .findFirst()
+                    .orElseThrow(() -> CalmException.usage(
+                            Setting.of("device"),
+                            " is \"" + device + "\"; known: " + String.join(", ", names(providers))));
+            int ordinal = named.group(2) == null ? 0 : Integer.parseInt(named.group(2));
+            return new Choice(provider.open(ordinal, precision), null);
         }
-        if (!device.equals("auto") && !device.equals("cpu")) {
-            throw CalmException.usage(Setting.of("device"), " is \"" + device + "\"; known: auto, cpu, cuda, cuda:N");
-        }
-        String why = null;
-        if (device.equals("auto")) {
-            String missing =
-                    provider.map(p -> String.join("; ", p.missing())).orElse("this program has no CUDA backend");
-            if (missing.isEmpty()) {
-                return new Choice(provider.orElseThrow().open(0, precision), "there is a GPU");
+        List<String> missing = new ArrayList<>();
+        for (BackendProvider provider : auto ? providers : List.<BackendProvider>of()) {
+            List<String> own = provider.missing();
+            if (own.isEmpty()) {
+                return new Choice(provider.open(0, precision), "there is a GPU");
             }
-            why = missing;
+            missing.addAll(own);
         }
+        String why = !auto ? null : providers.isEmpty() ? "this program has no other" : String.join("; ", missing);
         if (precision != null && precision != Precision.F32) {
             throw CalmException.usage(
                     Setting.of("precision").at(precision.name().toLowerCase(Locale.ROOT)),
@@ -64,5 +81,17 @@ public final class Backends {
         }
         return new Choice(
                 new SimdBackend(threads > 0 ? threads : Runtime.getRuntime().availableProcessors()), why);
+    }
+
+    private static List<BackendProvider> providers() {
+        return ServiceLoader.load(BackendProvider.class).stream()
+                .map(ServiceLoader.Provider::get)
+                .toList();
+    }
+
+    private static List<String> names(List<BackendProvider> providers) {
+        List<String> names = new ArrayList<>(OURS);
+        providers.forEach(provider -> names.add(provider.name()));
+        return names;
     }
 }
