@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.Iterator;
 import org.calm4j.engine.model.Activations;
 import org.calm4j.engine.model.CausalLm;
+import org.calm4j.engine.model.Gradients;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.model.PackedBatch;
 import org.calm4j.engine.model.Parameters;
@@ -32,7 +33,7 @@ final class GradientStep {
                 // The loss is −1/n times the sum of n log-probabilities: that is the coefficient of each.
                 double[] coefficients = new double[batch.scored()];
                 Arrays.fill(coefficients, -1.0 / coefficients.length);
-                model.backward(new CausalLm.Gradients(gradient, null), activations, batch, coefficients, null, false);
+                model.backward(new Gradients(gradient, null), activations, batch, coefficients, null, false);
 
                 double squares = 0;
                 for (Tensor tensor : gradient.tensors()) {
@@ -47,7 +48,8 @@ final class GradientStep {
                     }
                 }
                 System.out.printf("loss %.4f, norm of the gradient %.4f%n", before, Math.sqrt(squares));
-                System.out.printf("expected %+.4f, and got %+.4f%n", -rate * squares, loss(model, activations, batch) - before);
+                System.out.printf(
+                        "expected %+.4f, and got %+.4f%n", -rate * squares, loss(model, activations, batch) - before);
             }
         }
     }
