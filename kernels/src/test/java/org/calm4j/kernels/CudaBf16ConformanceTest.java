@@ -2,8 +2,10 @@ package org.calm4j.kernels;
 
 import org.calm4j.engine.op.Precision;
 import org.calm4j.standin.StandIn;
+import org.junit.jupiter.api.Tag;
 
 /** The same operations where products and attention round their operands to BF16. */
+@Tag("slow")
 final class CudaBf16ConformanceTest extends CudaBackendConformanceTest {
     @Override
     Precision precision() {

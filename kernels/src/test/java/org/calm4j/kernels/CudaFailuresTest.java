@@ -37,9 +37,11 @@ import org.calm4j.kernels.driver.KernelImage;
 import org.calm4j.standin.StandIn;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Machines on which something is missing, too old or too small: what works all the same, and what is said. */
+@Tag("slow")
 final class CudaFailuresTest {
     private static final Path STAND_IN =
             Path.of("..", "native", "target", "standin").toAbsolutePath().normalize();

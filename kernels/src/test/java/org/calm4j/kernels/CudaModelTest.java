@@ -54,6 +54,7 @@ import org.calm4j.kernels.driver.CudaProbe;
 import org.calm4j.standin.StandIn;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -138,6 +139,7 @@ final class CudaModelTest {
     }
 
     /** Products and attention of operands with 8 bits; weights are F32, and products read copies of them that AdamW keeps. */
+    @Tag("slow")
     @ParameterizedTest
     @ValueSource(doubles = {-1, 0})
     void stepsOfDpoInBf16(double loraDropout) {
@@ -161,6 +163,7 @@ final class CudaModelTest {
      * Passes over batches of the same shape are recorded and started as a whole, with the bits that they have apart; memory that is given back
      * in between is noticed. Full training with AdamW's rounded copies, an adapter, layers that are computed anew.
      */
+    @Tag("slow")
     @ParameterizedTest
     @CsvSource({"F32,-1,false", "BF16,-1,true", "BF16,0,false", "F32,0.3,false"})
     void recordedPasses(Precision precision, double loraDropout, boolean checkpointing) {

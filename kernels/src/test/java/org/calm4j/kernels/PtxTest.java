@@ -20,6 +20,7 @@ import org.calm4j.kernels.driver.CudaContext;
 import org.calm4j.kernels.driver.CudaNatives;
 import org.calm4j.kernels.driver.KernelImage;
 import org.calm4j.standin.StandIn;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -33,6 +34,7 @@ final class PtxTest {
     private static final Pattern PROPERTIES = Pattern.compile("(\\d+) bytes stack frame, (\\d+) bytes spill stores");
     private static final Pattern USED = Pattern.compile("Used (\\d+) registers(?:.*?, (\\d+) bytes smem)?");
 
+    @Tag("slow")
     @Test
     void assemblesWithoutSpills() throws IOException {
         assumeFalse(StandIn.isPresent() && StandIn.isCheck(), "once is enough");

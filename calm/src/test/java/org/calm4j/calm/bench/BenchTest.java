@@ -9,10 +9,12 @@ import java.util.ArrayList;
 import java.util.List;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Backends;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** That everything that can be measured runs and is written down; how fast it is, is no test's business. */
+@Tag("slow")
 class BenchTest {
     @TempDir
     private Path folder;

@@ -10,10 +10,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.calm4j.calm.experiment.ModelOnDisk;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Fields dropped, of a wrong type, hostile: bad input with file and line, in our words, short, and nothing that a terminal would obey. */
+@Tag("slow")
 class BrokenInputsTest {
     private static final String QUESTION =
             "{\"id\":\"1\",\"language\":\"en\",\"question\":\"q\",\"choices\":[{\"label\":\"A\",\"text\":\"a\"},"

@@ -19,12 +19,14 @@ import org.calm4j.engine.fuzz.Mutator.Kind;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.text.Tokenizer;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every file that a command reads, broken in many ways: exit code 0 or 3, and a message that is no defect of the program. */
+@Tag("slow")
 final class HostileInputsTest {
     private static final int FEW = Fuzz.files(40);
     private static final String CHOICES =

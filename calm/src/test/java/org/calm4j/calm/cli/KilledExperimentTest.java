@@ -19,10 +19,12 @@ import java.util.stream.Stream;
 import org.calm4j.calm.experiment.WorldOnDisk;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** An experiment in a JVM of its own that is killed again and again ends with the bytes of the one that never was. */
+@Tag("slow")
 class KilledExperimentTest {
     private static final int KILLS = 10;
 

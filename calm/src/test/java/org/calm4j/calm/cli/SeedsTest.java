@@ -17,10 +17,12 @@ import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.experiment.WorldOnDisk;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** {@code run --seeds}, and {@code report} of what it leaves. */
+@Tag("slow")
 class SeedsTest {
     @TempDir
     Path folder;

@@ -18,12 +18,14 @@ import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.OutputFolder;
 import org.calm4j.engine.text.Tokenizer;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a command did not write it neither deletes nor replaces, whatever it is called. */
+@Tag("slow")
 class SomebodyElsesFilesTest {
     @TempDir
     Path folder;

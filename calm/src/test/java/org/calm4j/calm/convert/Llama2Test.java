@@ -27,12 +27,14 @@ import org.calm4j.engine.model.Scorer;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Backends;
 import org.calm4j.engine.text.Tokenizer;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Models of llama2.c, converted, against {@link RunC}. */
+@Tag("slow")
 final class Llama2Test {
     private static final String ALPHABET = "abcdé日 ";
 

@@ -8,10 +8,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.calm4j.calm.cli.Calm;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** CALM in miniature on the stand-in of a GPU: it runs from end to end, leaves nothing behind, and gives the same bytes again. */
+@Tag("slow")
 final class CudaDemoTest {
     private static final Path STAND_IN = Path.of("..", "native", "target", "standin", "plain")
             .toAbsolutePath()

@@ -17,10 +17,12 @@ import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Backends;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** On the way from the questions to the aligned model there is no label and nothing of what is held out. */
+@Tag("slow")
 class WhatCalmReadsTest {
     private static final String MARKER = "heldoutmarker";
     private static final int HELD_OUT = 6;

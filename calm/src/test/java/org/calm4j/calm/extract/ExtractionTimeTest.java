@@ -5,11 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.ArrayList;
 import java.util.List;
 import org.calm4j.calm.data.Question.Choice;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Hostile texts take time in proportion to their length. */
+@Tag("slow")
 class ExtractionTimeTest {
     private static final int SHORT = 10_000;
     private static final int TIMES = 8;

@@ -13,6 +13,7 @@ import java.util.List;
 import org.calm4j.calm.data.Prediction;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.random.CounterRandom;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class EvaluationTest {
@@ -179,6 +180,7 @@ class EvaluationTest {
     }
 
     // Correlated within groups: the interval that takes questions for independent covers too seldom, this one does not.
+    @Tag("slow")
     @Test
     void coversTheTruthWhereQuestionsAreAlike() {
         int grouped = 0;

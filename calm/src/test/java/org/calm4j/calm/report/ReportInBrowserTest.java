@@ -11,11 +11,13 @@ import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.CleanupMode;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The page in a real browser: its script runs without an error and every chart has a drawing with marks in it. */
+@Tag("slow")
 class ReportInBrowserTest {
     private record Rendered(String dom, String console) {}
 

@@ -9,12 +9,14 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
  * That the compiler turns every call of the Vector API in a kernel into an instruction. Where it does not, vectors become objects and the kernel
  * five to forty times slower, with right results; so no other test would notice.
  */
+@Tag("slow")
 class InliningTest {
     private static final int ROUNDS = 30;
     /** A method that the second compiler begins: time, number, flags, level 4, name. */

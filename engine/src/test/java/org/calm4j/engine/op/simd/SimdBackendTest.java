@@ -32,6 +32,7 @@ import org.calm4j.engine.train.Replay;
 import org.calm4j.engine.train.Schedule;
 import org.calm4j.engine.train.TrainSettings;
 import org.calm4j.engine.train.Trainer;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -165,6 +166,7 @@ final class SimdBackendTest extends BackendConformance {
     }
 
     /** The kernels of machines with narrower and wider vectors than this one's, where the wider ones are emulated. */
+    @Tag("slow")
     @ParameterizedTest
     @ValueSource(ints = {128, 256, 512})
     void otherVectorWidths(int bits) throws Exception {
