@@ -7,9 +7,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.chat.ChatTemplate;
+import org.calm4j.engine.chat.Conversation;
 import org.calm4j.engine.io.Json;
-import org.calm4j.engine.text.ChatTemplate;
-import org.calm4j.engine.text.Conversation;
 import org.calm4j.engine.text.Tokenizer;
 
 /** Lists of messages in data files: objects with {@code role} and {@code content}, and whatever else the model's chat template knows. */
@@ -43,9 +43,12 @@ public final class Messages {
      *
      * @throws CalmException bad input: no list of messages, or a model without a chat template
      */
-    public static Conversation conversation(Tokenizer tokenizer, JsonNode line, String name, String where) {
+    public static Conversation conversation(
+            Tokenizer tokenizer, ChatTemplate template, JsonNode line, String name, String where) {
         Row row = new Row(new DataFile.Item(line, where));
-        return at(where, () -> new Conversation(tokenizer, of(line.path(name), name, where), Turns.options(row)));
+        return at(
+                where,
+                () -> new Conversation(tokenizer, template, of(line.path(name), name, where), Turns.options(row)));
     }
 
     /** The ids of a field that goes on with a conversation: messages, or the text of the assistant's. */

@@ -15,7 +15,8 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
-import org.calm4j.engine.text.Conversation;
+import org.calm4j.engine.chat.ChatTemplate;
+import org.calm4j.engine.chat.Conversation;
 import org.calm4j.engine.text.Tokenizer;
 import org.calm4j.engine.train.Example;
 
@@ -42,6 +43,7 @@ public final class TrainingData {
     private static final int MOST_NAMED = 8;
 
     private final Tokenizer tokenizer;
+    private final ChatTemplate template;
     private final int vocabulary;
     private final int maxPositions;
     private final Consumer<String> say;
@@ -53,18 +55,21 @@ public final class TrainingData {
     private boolean ended;
 
     /** Without bounds on lengths, and in silence. */
-    TrainingData(Tokenizer tokenizer, int vocabulary) {
-        this(tokenizer, vocabulary, Integer.MAX_VALUE, line -> {});
+    TrainingData(Tokenizer tokenizer, ChatTemplate template, int vocabulary) {
+        this(tokenizer, template, vocabulary, Integer.MAX_VALUE, line -> {});
     }
 
     /**
      * @param tokenizer null for a model without one; token ids still work
+     * @param template null for a model without one; lines without messages still work
      * @param vocabulary the model's; larger ids are bad input
      * @param maxPositions of the model; longer lines are bad input
      * @param say is told what of a file is not used, or otherwise than one may think
      */
-    public TrainingData(Tokenizer tokenizer, int vocabulary, int maxPositions, Consumer<String> say) {
+    public TrainingData(
+            Tokenizer tokenizer, ChatTemplate template, int vocabulary, int maxPositions, Consumer<String> say) {
         this.tokenizer = tokenizer;
+        this.template = template;
         this.vocabulary = vocabulary;
         this.maxPositions = maxPositions;
         this.say = say;
@@ -119,7 +124,7 @@ public final class TrainingData {
         if (turns) {
             say.accept(data + ": " + withTurns + " of " + rows.size()
                     + " lines have system or history, so all are turns through the chat template");
-        } else if (alpaca && tokenizer != null && tokenizer.chatTemplate() != null) {
+        } else if (alpaca && template != null) {
             say.accept(
                     data
                             + ": instruction and input are asked as plain text, not through the model's chat template; give messages for that");
@@ -334,7 +339,7 @@ public final class TrainingData {
         if (row.json().path(name).isArray()) {
             return Asked.of(conversation(Turns.withSystem(Turns.of(row, name), row), row));
         }
-        boolean sampled = row.names("chosen_source") && tokenizer != null && tokenizer.chatTemplate() != null;
+        boolean sampled = row.names("chosen_source") && template != null;
         if (sampled || turns || row.has(history)) {
             return Asked.of(conversation(
                     Turns.withSystem(Conversation.messages(row.text(name), Turns.history(row, history)), row), row));
@@ -376,18 +381,19 @@ public final class TrainingData {
                 throw row.bad(name + " are not supported; give lines of text only");
             }
         }
-        if (tokenizer.chatTemplate() == null && (row.has("system") || row.has("history"))) {
+        if (template == null && (row.has("system") || row.has("history"))) {
             throw row.bad((row.has("system") ? "system" : "history")
                     + " needs turns, but the model has no chat template; set chat_template in"
                     + " tokenizer_config.json, or write it into the prompt");
         }
         Map<String, Object> options = Turns.options(row);
-        Conversation conversation = new Conversation(tokenizer, messages, options);
+        Conversation conversation = new Conversation(tokenizer, template, messages, options);
         if (options.containsKey(Turns.TOOLS) && !toolsTried) {
             toolsTried = true;
             Map<String, Object> without = new LinkedHashMap<>(options);
             without.remove(Turns.TOOLS);
-            if (Arrays.equals(conversation.encode(true), new Conversation(tokenizer, messages, without).encode(true))) {
+            if (Arrays.equals(
+                    conversation.encode(true), new Conversation(tokenizer, template, messages, without).encode(true))) {
                 say.accept(file + ": the model's chat template writes nothing of tools");
             }
         }

@@ -7,8 +7,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.calm4j.engine.chat.ChatTemplate;
 import org.calm4j.engine.io.Json;
-import org.calm4j.engine.text.ChatTemplate;
 
 /**
  * Turns of a conversation, in the forms of OpenAI and TRL ({@code role}, {@code content}), ShareGPT ({@code from}, {@code value}) and Alpaca

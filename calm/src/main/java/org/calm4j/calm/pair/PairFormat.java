@@ -8,9 +8,9 @@ import java.util.Map;
 import org.calm4j.calm.data.Messages;
 import org.calm4j.calm.data.Pair;
 import org.calm4j.calm.option.PairOptions;
+import org.calm4j.engine.chat.ChatTemplate;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
-import org.calm4j.engine.text.ChatTemplate;
 
 /** Pairs as this program, TRL or LLaMA-Factory reads them. */
 final class PairFormat {

@@ -89,6 +89,7 @@ public record TrainStage(
         CausalLm lm = start.model();
         TrainingData reader = new TrainingData(
                 start.tokenizer(),
+                start.chatTemplate(),
                 lm.config().vocabulary().size(),
                 lm.config().positions().limit(),
                 line -> progress.say("calm: " + line));

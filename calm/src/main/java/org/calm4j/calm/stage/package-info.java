@@ -1,2 +1,2 @@
-/** The stages that an experiment runs: files in, a file out, one record each. None calls another. */
+/** What an experiment runs besides votes and pairs: sampling, training, evaluation, retrieval. Files in, files out. */
 package org.calm4j.calm.stage;

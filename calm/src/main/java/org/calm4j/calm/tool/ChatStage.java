@@ -6,12 +6,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.chat.ChatTemplate;
+import org.calm4j.engine.chat.Conversation;
 import org.calm4j.engine.generate.ChatSession;
 import org.calm4j.engine.generate.Completion;
 import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.model.ModelFolder;
-import org.calm4j.engine.text.ChatTemplate;
-import org.calm4j.engine.text.Conversation;
 
 /**
  * A conversation with a model: through its chat template, or, where it has none, one text that both write on in turns, a line each.
@@ -74,7 +74,7 @@ public final class ChatStage implements AutoCloseable {
         }
         messages.add(ChatTemplate.message("user", message));
         try {
-            int[] text = new Conversation(model.tokenizer(), messages).prompt();
+            int[] text = new Conversation(model.tokenizer(), model.chatTemplate(), messages).prompt();
             Completion completion = session.answer(text, sampling, turn++, listener);
             messages.add(ChatTemplate.message("assistant", completion.text()));
             return completion;

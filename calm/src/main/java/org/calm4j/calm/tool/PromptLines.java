@@ -6,9 +6,9 @@ import java.util.List;
 import java.util.function.BiFunction;
 import org.calm4j.calm.data.Messages;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.chat.Conversation;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.model.ModelFolder;
-import org.calm4j.engine.text.Conversation;
 import org.calm4j.engine.text.Tokenizer;
 
 /** JSON Lines with an {@code id} and text, messages or token ids for a model. */
@@ -31,7 +31,7 @@ final class PromptLines {
         if (name.equals("prompt") && !line.path(name).isArray()) {
             return tokenizer.encodePrompt(text(line, name, where));
         }
-        Conversation asked = Messages.conversation(tokenizer, line, name, where);
+        Conversation asked = Messages.conversation(tokenizer, model.chatTemplate(), line, name, where);
         return Messages.at(where, asked::prompt);
     }
 

@@ -76,7 +76,10 @@ public record ScoreStage(Path input, Path output) {
         int[] prompt = PromptLines.prompt(model, line, "prompt", where);
         int[] completion = line.path("prompt").isArray()
                 ? Messages.answer(
-                        Messages.conversation(model.tokenizer(), line, "prompt", where), line, "completion", where)
+                        Messages.conversation(model.tokenizer(), model.chatTemplate(), line, "prompt", where),
+                        line,
+                        "completion",
+                        where)
                 : model.requireTokenizer().encode(PromptLines.text(line, "completion", where), false);
         if (prompt.length == 0 || completion.length == 0) {
             throw CalmException.badInput(where, (prompt.length == 0 ? "prompt" : "completion") + " has no token");

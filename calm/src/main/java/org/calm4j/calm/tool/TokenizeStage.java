@@ -5,8 +5,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
 import java.util.List;
 import org.calm4j.calm.data.Messages;
+import org.calm4j.engine.chat.ChatTemplate;
+import org.calm4j.engine.chat.Conversation;
 import org.calm4j.engine.io.Jsonl;
-import org.calm4j.engine.text.Conversation;
 import org.calm4j.engine.text.Tokenizer;
 
 /**
@@ -21,9 +22,10 @@ public record TokenizeStage(Path model, Path input, Path output, boolean special
     /** Returns the number of lines. */
     public int run() {
         Tokenizer tokenizer = Tokenizer.read(model);
+        ChatTemplate template = ChatTemplate.read(model);
         List<Line> lines = PromptLines.read(input, (line, where) -> {
             int[] ids = line.has("messages")
-                    ? conversation(tokenizer, line, where)
+                    ? conversation(tokenizer, template, line, where)
                     : tokenizer.encode(PromptLines.text(line, "text", where), specialTokens);
             return new Line(PromptLines.id(line, where), ids, tokenizer.decode(ids, false));
         });
@@ -31,8 +33,8 @@ public record TokenizeStage(Path model, Path input, Path output, boolean special
         return lines.size();
     }
 
-    private static int[] conversation(Tokenizer tokenizer, JsonNode line, String where) {
-        Conversation conversation = Messages.conversation(tokenizer, line, "messages", where);
+    private static int[] conversation(Tokenizer tokenizer, ChatTemplate template, JsonNode line, String where) {
+        Conversation conversation = Messages.conversation(tokenizer, template, line, "messages", where);
         return Messages.at(
                 where,
                 () -> conversation.encode(line.path("add_generation_prompt").asBoolean(false)));

@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.calm4j.calm.tool.TokenizeStage;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.chat.ChatTemplate;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.text.BpeTrainer;
 import org.calm4j.engine.text.Tokenizer;
@@ -38,7 +39,7 @@ final class ConversationDataTest {
         Path config = folder.resolve("tokenizer_config.json");
         Json.write(config, Json.read(config, ObjectNode.class).put("chat_template", TEMPLATE));
         tokenizer = Tokenizer.read(folder);
-        data = new TrainingData(tokenizer, tokenizer.size());
+        data = new TrainingData(tokenizer, ChatTemplate.read(folder), tokenizer.size());
     }
 
     @Test
@@ -156,7 +157,8 @@ final class ConversationDataTest {
         }
         BpeTrainer.train(List.of("a"), 260, "<end>").save(folder);
         Path file = write("{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}");
-        assertThatThrownBy(() -> new TrainingData(Tokenizer.read(folder), 300).documents(file))
+        assertThatThrownBy(
+                        () -> new TrainingData(Tokenizer.read(folder), ChatTemplate.read(folder), 300).documents(file))
                 .isInstanceOf(CalmException.class)
                 .hasMessageContaining("chat template")
                 .hasMessageContaining(file + ":1");

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.chat.ChatTemplate;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.text.BpeTrainer;
 import org.calm4j.engine.text.Tokenizer;
@@ -47,7 +48,7 @@ final class TrainingDataFormsTest {
         json.remove("chat_template");
         Json.write(config, template == null ? json : json.put("chat_template", template));
         said.clear();
-        return new TrainingData(tokenizer(), 300, 200, said::add);
+        return new TrainingData(tokenizer(), ChatTemplate.read(folder), 300, 200, said::add);
     }
 
     private Tokenizer tokenizer() {
@@ -191,7 +192,7 @@ final class TrainingDataFormsTest {
     void aCompletionHasToEnd() throws IOException {
         Json.write(folder.resolve("tokenizer_config.json"), Json.mapper().createObjectNode());
         said.clear();
-        TrainingData data = new TrainingData(tokenizer(), 300, 200, said::add);
+        TrainingData data = new TrainingData(tokenizer(), ChatTemplate.read(folder), 300, 200, said::add);
         Path file = file("{'prompt':'q','completion':'y'}");
         assertThatThrownBy(() -> data.documents(file))
                 .isInstanceOf(CalmException.class)
@@ -212,7 +213,7 @@ final class TrainingDataFormsTest {
                 .isInstanceOf(CalmException.class)
                 .hasMessageMatching(
                         "(?s)\\Q" + file + "\\E:2: has \\d+ tokens, the model's max_position_embeddings is 200; .*");
-        assertThatThrownBy(() -> new TrainingData(null, 300).documents(file))
+        assertThatThrownBy(() -> new TrainingData(null, null, 300).documents(file))
                 .isInstanceOf(CalmException.class)
                 .hasMessageContaining(file + ":1: is text, but the model folder has no tokenizer.json");
         Path list = Files.writeString(folder.resolve("list.json"), "[{\"text\":\"x\"},{\"text\":3}]");

@@ -11,6 +11,8 @@ import java.util.concurrent.FutureTask;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.chat.ChatTemplate;
+import org.calm4j.engine.chat.Conversation;
 import org.calm4j.engine.config.ConfigReader;
 import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.io.AtomicFile;
@@ -21,16 +23,16 @@ import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.HostBuffer;
 import org.calm4j.engine.tensor.Tensor;
-import org.calm4j.engine.text.ChatTemplate;
-import org.calm4j.engine.text.Conversation;
 import org.calm4j.engine.text.Tokenizer;
 
 /**
  * A model on disk in the Hugging Face layout, opened.
  *
  * @param tokenizer null where the folder has none; token ids still work
+ * @param chatTemplate how a conversation is written for the model; null without one
  */
-public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implements AutoCloseable {
+public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer, ChatTemplate chatTemplate)
+        implements AutoCloseable {
     private static final List<String> COMPANIONS = List.of(
             "tokenizer.json",
             "tokenizer_config.json",
@@ -74,15 +76,16 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
                 ? ConfigReader.namedEos(plain)
                 : config.vocabulary().eos();
         // Of a large vocabulary it takes longer than the weights, which are only mapped.
-        FutureTask<Tokenizer> reading = new FutureTask<>(() -> readTokenizer(folder, config));
+        FutureTask<Text> reading = new FutureTask<>(() -> Text.read(folder, config));
         Thread.ofPlatform().daemon().name("tokenizer").start(reading);
         Parameters parameters = weights.apply(config);
         try {
-            Tokenizer tokenizer = result(reading);
+            Text text = result(reading);
             return new ModelFolder(
                     folder,
-                    new CausalLm(ending(config, said, tokenizer), parameters, adapter.apply(config)),
-                    tokenizer);
+                    new CausalLm(ending(config, said, text.tokenizer), parameters, adapter.apply(config)),
+                    text.tokenizer,
+                    text.chatTemplate);
         } catch (RuntimeException | Error e) {
             parameters.close();
             throw e;
@@ -106,7 +109,7 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
                         .toList());
     }
 
-    private static Tokenizer result(FutureTask<Tokenizer> reading) {
+    private static Text result(FutureTask<Text> reading) {
         try {
             return reading.get();
         } catch (ExecutionException e) {
@@ -122,14 +125,17 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
 
     /** A model that was made and not read, with the tokenizer of a folder, where that has one. */
     public static ModelFolder of(Path folder, CausalLm model) {
-        return new ModelFolder(folder, model, readTokenizer(folder, model.config()));
+        Text text = Text.read(folder, model.config());
+        return new ModelFolder(folder, model, text.tokenizer, text.chatTemplate);
     }
 
-    private static Tokenizer readTokenizer(Path folder, ModelConfig config) {
-        if (!Files.exists(folder.resolve("tokenizer.json"))) {
-            return null;
+    /** How text becomes ids; both null in a folder without a tokenizer. */
+    private record Text(Tokenizer tokenizer, ChatTemplate chatTemplate) {
+        static Text read(Path folder, ModelConfig config) {
+            return Files.exists(folder.resolve("tokenizer.json"))
+                    ? new Text(Tokenizer.read(folder, config.vocabulary().size()), ChatTemplate.read(folder))
+                    : new Text(null, null);
         }
-        return Tokenizer.read(folder, config.vocabulary().size());
     }
 
     /** What the folder and the adapter hold that is not used, a line each: transformers passes over it as well. */
@@ -149,12 +155,7 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
     /** The same model with a fresh adapter, or with none. */
     public ModelFolder withLora(Lora lora) {
         return new ModelFolder(
-                path, new CausalLm(model.config(), model.withoutAdapter().parameters(), lora), tokenizer);
-    }
-
-    /** How a conversation is written for the model; null without one. */
-    public ChatTemplate chatTemplate() {
-        return tokenizer == null ? null : tokenizer.chatTemplate();
+                path, new CausalLm(model.config(), model.withoutAdapter().parameters(), lora), tokenizer, chatTemplate);
     }
 
     /** A question to the model as ids: one user turn where it has a chat template, else the text as it is. */
@@ -166,9 +167,9 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer) implem
      * @param history turns before the question, each what was asked and what was answered, for a model with a chat template; null without
      */
     public int[] promptIds(String question, List<List<String>> history) {
-        return chatTemplate() == null
+        return chatTemplate == null
                 ? requireTokenizer().encodePrompt(question)
-                : Conversation.of(tokenizer, question, history).prompt();
+                : Conversation.of(tokenizer, chatTemplate, question, history).prompt();
     }
 
     /** The tokenizer, which the caller cannot do without. */

@@ -20,7 +20,7 @@ import org.calm4j.engine.io.Json;
  * @param ends token ids that end a sequence in {@code generation_config.json}, or else in {@code config.json}
  * @param classEnd the end-of-sequence token that transformers' class of tokenizer has where nothing names one; null without
  */
-record SpecialTokens(Map<String, String> named, List<Integer> ends, String classEnd) {
+public record SpecialTokens(Map<String, String> named, List<Integer> ends, String classEnd) {
     static final String CONFIG = "tokenizer_config.json";
     private static final String END = "eos_token";
     private static final List<String> ROLES =
@@ -56,7 +56,7 @@ record SpecialTokens(Map<String, String> named, List<Integer> ends, String class
             "LlamaTokenizer");
 
     /** @throws CalmException bad input: a broken file */
-    static SpecialTokens read(Path folder) {
+    public static SpecialTokens read(Path folder) {
         ObjectNode config = object(folder.resolve(CONFIG));
         ObjectNode model = object(folder.resolve("config.json"));
         Map<String, String> named = new HashMap<>();

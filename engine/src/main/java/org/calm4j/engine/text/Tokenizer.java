@@ -29,23 +29,15 @@ public final class Tokenizer {
     private final Part decoding;
     private final Decoder decoder;
     private final String[] tokens;
-    private final ChatTemplate chatTemplate;
     private final SpecialTokens special;
     private final int vocabSize;
     private final int end;
 
-    private Tokenizer(
-            ObjectNode json,
-            ObjectNode config,
-            SpecialTokens special,
-            ChatTemplate chatTemplate,
-            int vocabSize,
-            Object where) {
+    private Tokenizer(ObjectNode json, ObjectNode config, SpecialTokens special, int vocabSize, Object where) {
         this.json = json;
         this.config = config;
         this.special = special;
         this.vocabSize = vocabSize;
-        this.chatTemplate = chatTemplate;
         Part file = new Part(json, "", where);
         vocabulary = Vocabulary.of(file.get("model"));
         added = AddedTokens.of(file.list("added_tokens"), file.section("normalizer"), vocabulary.ids());
@@ -92,7 +84,7 @@ public final class Tokenizer {
             throw CalmException.badInput(file, "not a JSON object");
         }
         ObjectNode config = SpecialTokens.object(folder.resolve(SpecialTokens.CONFIG));
-        return new Tokenizer(json, config, SpecialTokens.read(folder), ChatTemplate.read(folder), vocabSize, file);
+        return new Tokenizer(json, config, SpecialTokens.read(folder), vocabSize, file);
     }
 
     /**
@@ -167,7 +159,7 @@ public final class Tokenizer {
             config.put("unk_token", unknown);
         }
         config.put("clean_up_tokenization_spaces", false);
-        return new Tokenizer(json, config, SpecialTokens.of(config), null, Integer.MAX_VALUE, FILE);
+        return new Tokenizer(json, config, SpecialTokens.of(config), Integer.MAX_VALUE, FILE);
     }
 
     /** Writes {@code tokenizer.json} and {@code tokenizer_config.json} into a folder. */
@@ -245,11 +237,6 @@ public final class Tokenizer {
     /** For tokens that come one by one. */
     public StreamingDecoder streamingDecoder(boolean skipSpecialTokens) {
         return new StreamingDecoder(this, skipSpecialTokens, decoder, new Allowance(decoding, 0));
-    }
-
-    /** How a conversation is written for the model; null where the folder says nothing about it. */
-    public ChatTemplate chatTemplate() {
-        return chatTemplate;
     }
 
     /** One more than the largest id. */

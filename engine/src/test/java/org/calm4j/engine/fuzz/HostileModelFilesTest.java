@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.calm4j.engine.chat.ChatTemplate;
 import org.calm4j.engine.generate.Generator;
 import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.generate.SamplingDefaults;
@@ -23,7 +24,6 @@ import org.calm4j.engine.model.OracleModel;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.simd.SimdBackend;
 import org.calm4j.engine.tensor.Tensor;
-import org.calm4j.engine.text.ChatTemplate;
 import org.calm4j.engine.text.Tokenizer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -151,10 +151,9 @@ final class HostileModelFilesTest {
             tokenizer.decode(tokenizer.encode(text), false);
         }
         tokenizer.eosId();
-        if (tokenizer.chatTemplate() != null) {
-            tokenizer
-                    .chatTemplate()
-                    .render(List.of(ChatTemplate.message("user", "hi"), ChatTemplate.message("assistant", "ho")), true);
+        ChatTemplate template = ChatTemplate.read(folder);
+        if (template != null) {
+            template.render(List.of(ChatTemplate.message("user", "hi"), ChatTemplate.message("assistant", "ho")), true);
         }
     }
 

@@ -306,7 +306,7 @@ final class GeneratorTest {
 
     @Test
     void aConversationGivesWhatAGeneratorGives() {
-        ModelFolder folder = new ModelFolder(Path.of("none"), model, words());
+        ModelFolder folder = new ModelFolder(Path.of("none"), model, words(), null);
         StringBuilder heard = new StringBuilder();
         try (ChatSession conversation = new ChatSession(folder, 40)) {
             int[] text = PROMPTS.get(2);

@@ -121,31 +121,6 @@ final class MutatedFilesTest {
                 .isFalse();
     }
 
-    @Test
-    @Timeout(300)
-    void mutatedChatTemplates() throws IOException {
-        String whole = Files.readString(Path.of("src/test/resources/oracle/chat/dated.jinja"));
-        Random random = new Random(6);
-        String marks = "{}%#-'\"[]()|.+ not is in if for ";
-        for (int i = 0; i < 300; i++) {
-            StringBuilder source = new StringBuilder(whole);
-            for (int n = 1 + random.nextInt(4); n > 0; n--) {
-                int at = random.nextInt(source.length());
-                if (random.nextBoolean()) {
-                    source.setCharAt(at, marks.charAt(random.nextInt(marks.length())));
-                } else {
-                    source.delete(at, Math.min(source.length(), at + random.nextInt(40)));
-                }
-            }
-            try {
-                new ChatTemplate(source.toString(), Map.of("bos_token", "<s>"), "t")
-                        .render(List.of(ChatTemplate.message("user", "hi")), true);
-            } catch (CalmException e) {
-                assertThat(e.getMessage()).startsWith("t: ").doesNotContain("\n");
-            }
-        }
-    }
-
     private static void mutate(JsonNode json, Random random) throws IOException {
         List<JsonNode> places = new ArrayList<>();
         collect(json, places);

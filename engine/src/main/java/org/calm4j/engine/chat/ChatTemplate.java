@@ -1,4 +1,4 @@
-package org.calm4j.engine.text;
+package org.calm4j.engine.chat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
@@ -12,6 +12,7 @@ import java.util.Map;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.jinja.Template;
+import org.calm4j.engine.text.SpecialTokens;
 
 /**
  * A model's own way to write a conversation: the {@link Template} of {@code chat_template.jinja} or {@code tokenizer_config.json}, rendered

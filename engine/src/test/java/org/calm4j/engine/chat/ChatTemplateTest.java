@@ -1,4 +1,4 @@
-package org.calm4j.engine.text;
+package org.calm4j.engine.chat;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -11,10 +11,12 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import org.assertj.core.api.SoftAssertions;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Texts against those of Jinja2 (oracle/chat_templates.py), and where a folder has its template. */
@@ -125,5 +127,30 @@ final class ChatTemplateTest {
         assertThat(new ChatTemplate("{{ messages[0]['content'] }}", Map.of(), "t")
                         .render(List.of(ChatTemplate.message("user", evil)), false))
                 .isEqualTo(evil);
+    }
+
+    @Test
+    @Timeout(300)
+    void brokenTemplatesAreErrorsOfOneLine() throws IOException {
+        String whole = Files.readString(Path.of("src/test/resources/oracle/chat/dated.jinja"));
+        Random random = new Random(6);
+        String marks = "{}%#-'\"[]()|.+ not is in if for ";
+        for (int i = 0; i < 300; i++) {
+            StringBuilder source = new StringBuilder(whole);
+            for (int n = 1 + random.nextInt(4); n > 0; n--) {
+                int at = random.nextInt(source.length());
+                if (random.nextBoolean()) {
+                    source.setCharAt(at, marks.charAt(random.nextInt(marks.length())));
+                } else {
+                    source.delete(at, Math.min(source.length(), at + random.nextInt(40)));
+                }
+            }
+            try {
+                new ChatTemplate(source.toString(), Map.of("bos_token", "<s>"), "t")
+                        .render(List.of(ChatTemplate.message("user", "hi")), true);
+            } catch (CalmException e) {
+                assertThat(e.getMessage()).startsWith("t: ").doesNotContain("\n");
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-package org.calm4j.engine.text;
+package org.calm4j.engine.chat;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -8,18 +8,21 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.text.Tokenizer;
 
 /**
  * Messages as token ids, through the model's chat template. The template writes the special tokens itself, so the tokenizer adds none.
  *
+ * @param template the model's; null where it has none, which is bad input here
  * @param messages each with {@code role} and {@code content}
  * @param options what else the template knows: {@code tools}, {@code documents}, and all of {@code chat_template_kwargs}, such as
  *     {@code enable_thinking}
  */
-public record Conversation(Tokenizer tokenizer, List<Map<String, Object>> messages, Map<String, Object> options) {
+public record Conversation(
+        Tokenizer tokenizer, ChatTemplate template, List<Map<String, Object>> messages, Map<String, Object> options) {
     /** @throws CalmException bad input: the model has no chat template, or there is no message */
     public Conversation {
-        if (tokenizer.chatTemplate() == null) {
+        if (template == null) {
             throw CalmException.badInput(
                     "messages",
                     "the model has no chat template (chat_template in tokenizer_config.json); give text instead");
@@ -32,8 +35,8 @@ public record Conversation(Tokenizer tokenizer, List<Map<String, Object>> messag
     }
 
     /** Messages whose template needs nothing else. */
-    public Conversation(Tokenizer tokenizer, List<Map<String, Object>> messages) {
-        this(tokenizer, messages, Map.of());
+    public Conversation(Tokenizer tokenizer, ChatTemplate template, List<Map<String, Object>> messages) {
+        this(tokenizer, template, messages, Map.of());
     }
 
     /**
@@ -41,8 +44,9 @@ public record Conversation(Tokenizer tokenizer, List<Map<String, Object>> messag
      *
      * @param history turns before it, each what was asked and what was answered; null without
      */
-    public static Conversation of(Tokenizer tokenizer, String question, List<List<String>> history) {
-        return new Conversation(tokenizer, messages(question, history));
+    public static Conversation of(
+            Tokenizer tokenizer, ChatTemplate template, String question, List<List<String>> history) {
+        return new Conversation(tokenizer, template, messages(question, history));
     }
 
     /** The same as messages. */
@@ -67,7 +71,7 @@ public record Conversation(Tokenizer tokenizer, List<Map<String, Object>> messag
     }
 
     private String render(List<Map<String, Object>> list, boolean addGenerationPrompt) {
-        return tokenizer.chatTemplate().render(list, addGenerationPrompt, options);
+        return template.render(list, addGenerationPrompt, options);
     }
 
     /**

@@ -1,4 +1,4 @@
-package org.calm4j.engine.text;
+package org.calm4j.engine.chat;
 
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

@@ -1,4 +1,4 @@
-package org.calm4j.engine.text;
+package org.calm4j.engine.chat;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -15,6 +15,8 @@ import java.util.List;
 import java.util.Map;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
+import org.calm4j.engine.text.BpeTrainer;
+import org.calm4j.engine.text.Tokenizer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -39,8 +41,9 @@ final class ConversationTest {
         ObjectNode model = json.putObject("model");
         model.put("type", "BPE").putArray("merges");
         ObjectNode ids = model.putObject("vocab");
+        Tokenizer bytes = BpeTrainer.train(List.of(), 257, "none");
         for (int i = 0; i < 256; i++) {
-            ids.put(String.valueOf(ByteAlphabet.character(i)), i);
+            ids.put(bytes.token(i + 1), i);
         }
         for (String token : TOKENS) {
             boolean ends = token.equals(end);
@@ -66,8 +69,9 @@ final class ConversationTest {
         return Tokenizer.read(folder);
     }
 
-    private static String completion(Tokenizer tokenizer, Object... answers) {
-        return tokenizer.decode(new Conversation(tokenizer, ASKED).completion(messages(answers)), false);
+    private String completion(Tokenizer tokenizer, Object... answers) {
+        return tokenizer.decode(
+                new Conversation(tokenizer, ChatTemplate.read(folder), ASKED).completion(messages(answers)), false);
     }
 
     @SuppressWarnings("unchecked")
@@ -186,7 +190,7 @@ final class ConversationTest {
         Map<String, Object> options = new LinkedHashMap<>();
         options.put("tools", List.of(Map.of("name", "f")));
         options.put("enable_thinking", false);
-        Conversation conversation = new Conversation(tokenizer, ASKED, options);
+        Conversation conversation = new Conversation(tokenizer, ChatTemplate.read(folder), ASKED, options);
         assertThat(tokenizer.decode(conversation.prompt(), false)).startsWith("[{\"name\": \"f\"}]n<|im_start|>user");
         assertThat(Arrays.copyOf(conversation.encode(false), 3))
                 .containsExactly(
@@ -200,7 +204,7 @@ final class ConversationTest {
                 tokenizer(CHATML.replace("{{ m.content }}", "{{ '' + m.content }}"), "<|im_end|>", true, false);
         List<Map<String, Object>> parts =
                 List.of(Map.of("role", "user", "content", List.of(Map.of("type", "text", "text", "hi"))));
-        assertThatThrownBy(() -> new Conversation(adds, parts).prompt())
+        assertThatThrownBy(() -> new Conversation(adds, ChatTemplate.read(folder), parts).prompt())
                 .isInstanceOf(CalmException.class)
                 .hasMessageContaining("text + a list");
     }
