@@ -9,13 +9,17 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import com.ibm.icu.util.ULocale;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.calm4j.calm.option.PairOptions;
 import org.calm4j.calm.option.PreferenceOptions;
 import org.calm4j.calm.option.TrainingOptions;
@@ -110,6 +114,54 @@ public record Arm(JsonNode sample, JsonNode vote, JsonNode pairs, JsonNode dpo, 
         vote(vote).check();
         pairs(pairs).check();
         training(dpo).check();
+    }
+
+    /** What it does otherwise, for people: {@code SFT on the chosen responses, learning rate 0.001}. */
+    String words() {
+        List<String> words = new ArrayList<>();
+        if (train == Train.SFT) {
+            words.add("SFT on the chosen responses");
+        }
+        if (rounds > 1) {
+            words.add(rounds == 2 ? "a second round" : rounds + " rounds");
+        }
+        for (JsonNode changes : Arrays.asList(sample, vote, pairs, dpo)) {
+            if (changes != null) {
+                changes.properties().forEach(option -> words.add(words(option.getKey(), option.getValue())));
+            }
+        }
+        words.removeIf(String::isEmpty);
+        return String.join(", ", words);
+    }
+
+    private static String words(String option, JsonNode value) {
+        String text = value.isArray() ? String.join(", ", texts(value)) : value.asText();
+        return switch (option + " " + text) {
+            case "vote_by language" -> "each language's own vote";
+            case "vote_by random" -> "random votes, a control";
+            case "vote_by truth" -> "the true answers in place of votes";
+            case "two_languages true" -> "pairs in two languages";
+            case "margin_weights true" -> "pairs weighted by the vote's margin";
+            default ->
+                switch (option) {
+                    case "languages" -> "the vote of " + names(value) + " alone";
+                    case "replay" -> "texts replayed beside the pairs";
+                    case "loss_type" -> "loss " + text.replace(", ", " + ");
+                    default -> text.isEmpty() ? "" : option.replace('_', ' ') + " " + text;
+                };
+        };
+    }
+
+    private static String names(JsonNode languages) {
+        return texts(languages).stream()
+                .map(code -> ULocale.getDisplayName(code, "en"))
+                .collect(Collectors.joining(", "));
+    }
+
+    private static List<String> texts(JsonNode list) {
+        List<String> texts = new ArrayList<>();
+        list.forEach(each -> texts.add(each.asText()));
+        return texts;
     }
 
     private static <T> T over(T base, JsonNode changes, Class<T> type, String section) {

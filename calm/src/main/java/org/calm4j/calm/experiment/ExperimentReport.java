@@ -24,6 +24,7 @@ import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.data.Vote;
 import org.calm4j.calm.metric.Comparison;
 import org.calm4j.calm.metric.Evaluation;
+import org.calm4j.calm.metric.Interval;
 import org.calm4j.calm.metric.VoteReliability;
 import org.calm4j.calm.report.ReportData;
 import org.calm4j.calm.report.TrainingLog;
@@ -43,20 +44,20 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
         }
     }
 
+    private ExperimentFiles files() {
+        return new ExperimentFiles(config);
+    }
+
     private Path file(String name) {
-        return config.output().resolve(name);
+        return files().file(name);
     }
 
     private Evaluation evaluation(String name) {
-        return Json.read(file(name).resolve("eval.json"), Evaluation.class);
+        return files().evaluation(name);
     }
 
     private List<Prediction> predictions(String name) {
-        return Jsonl.read(file(name).resolve("predictions.jsonl"), Prediction.class);
-    }
-
-    private String group(String id, String group) {
-        return group;
+        return files().predictions(name);
     }
 
     ReportData data() {
@@ -78,30 +79,67 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
                 seconds,
                 null,
                 versions(),
-                notes(main),
+                notes(main, heldOut),
                 curve(),
                 new ExperimentExamples(config).read(),
                 extraction(),
                 pairs(),
-                new ExperimentWays(config).read());
+                new ExperimentWays(config).read(),
+                isTrained(),
+                arms());
     }
 
     private ReportData.Outcome outcome(String set) {
         Map<String, Evaluation> others = new LinkedHashMap<>();
         Map<String, Comparison> against = new LinkedHashMap<>();
+        Map<String, Comparison> gains = new LinkedHashMap<>();
+        List<Prediction> before = predictions(set + "before");
         List<Prediction> after = predictions(set + "after");
         for (String name : config.arms().keySet()) {
             if (!name.startsWith(ExperimentConfig.CURVE)) {
+                List<Prediction> own = predictions(set + name);
                 others.put(name, evaluation(set + name));
-                against.put(name, Comparison.of(predictions(set + name), after, config.seed()));
+                against.put(name, Comparison.of(own, after, config.seed()));
+                gains.put(name, Comparison.of(before, own, config.seed()));
             }
         }
+        Set<String> facts = groups(before);
         return new ReportData.Outcome(
                 evaluation(set + "before"),
                 evaluation(set + "after"),
-                Comparison.of(predictions(set + "before"), after, config.seed()),
+                Comparison.of(before, after, config.seed()),
                 others,
-                against);
+                against,
+                gains,
+                facts.size());
+    }
+
+    /** A question without a group is one of its own. */
+    private static Set<String> groups(List<Prediction> lines) {
+        Set<String> groups = new LinkedHashSet<>();
+        lines.forEach(line -> groups.add(line.group() == null ? line.id() : line.group()));
+        return groups;
+    }
+
+    /** Whether the main set asks what CALM was trained on, with other options or with the same. */
+    private boolean isTrained() {
+        Set<String> trained = new LinkedHashSet<>();
+        for (Question question : Questions.read(config.questions())) {
+            trained.add(group(question) == null ? question.id() : group(question));
+        }
+        return trained.containsAll(groups(predictions("eval-before")));
+    }
+
+    private String group(Question question) {
+        return question.group() == null && config.knowledge() != null
+                ? ExperimentFiles.fact(question.id(), null)
+                : question.group();
+    }
+
+    private Map<String, String> arms() {
+        Map<String, String> arms = new LinkedHashMap<>();
+        config.arms().forEach((name, arm) -> arms.put(name, arm.words()));
+        return arms;
     }
 
     /** The model before is the one that no language taught. */
@@ -122,21 +160,36 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
         return curve;
     }
 
-    private List<String> notes(ReportData.Outcome main) {
+    private List<String> notes(ReportData.Outcome main, ReportData.Outcome heldOut) {
         List<String> notes = new ArrayList<>(List.of(
                 "No label was used on the way: the vote alone decided what was chosen. Labels are used to measure, nowhere else"
                         + (config.arms().containsKey("truth") ? ", but for the arm that is called truth." : "."),
                 "Agreement can also be agreement on a wrong answer; the table says how much of the consistency is agreement on the right "
                         + "one."));
-        for (Map.Entry<String, Comparison> arm : main.against().entrySet()) {
-            Comparison.Change accuracy = arm.getValue().accuracyMean();
-            if (accuracy != null
-                    && accuracy.interval() != null
-                    && !(accuracy.interval().low() > 0)) {
-                notes.add("CALM is "
-                        + (accuracy.interval().high() < 0 ? "less accurate than " : "not clearly more accurate than ")
-                        + arm.getKey()
-                        + " on the main set.");
+        if (heldOut != null) {
+            notes.addAll(notes(heldOut, "held-out questions"));
+        }
+        notes.addAll(notes(main, heldOut == null ? "questions" : "the main set"));
+        return notes;
+    }
+
+    /** Whom CALM does not beat. */
+    private List<String> notes(ReportData.Outcome set, String questions) {
+        List<String> notes = new ArrayList<>();
+        for (boolean worse : new boolean[] {true, false}) {
+            List<String> names = set.against().entrySet().stream()
+                    .filter(arm -> arm.getValue().accuracyMean() != null
+                            && arm.getValue().accuracyMean().interval() != null)
+                    .filter(arm -> {
+                        Interval interval = arm.getValue().accuracyMean().interval();
+                        return worse ? interval.high() < 0 : interval.low() <= 0 && interval.high() >= 0;
+                    })
+                    .map(Map.Entry::getKey)
+                    .toList();
+            if (!names.isEmpty()) {
+                notes.add("On " + questions + " CALM is "
+                        + (worse ? "less accurate than " : "not clearly more accurate than ")
+                        + String.join(", ", names) + ".");
             }
         }
         return notes;
@@ -161,7 +214,7 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
         Map<String, String> truth = new LinkedHashMap<>();
         Map<String, String> groups = new HashMap<>();
         for (Question question : Questions.read(config.questions())) {
-            groups.put(question.id(), group(question.id(), question.group()));
+            groups.put(question.id(), group(question));
             if (question.answer() != null) {
                 truth.put(question.id(), question.answer());
             }
@@ -232,13 +285,8 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
     }
 
     private static boolean isKnown(Prediction prediction, Set<List<String>> known) {
-        return known.contains(List.of(fact(prediction.id()), prediction.language()));
-    }
-
-    /** The id of a question is its fact's id and the number of the option set. */
-    static String fact(String question) {
-        int cut = question.lastIndexOf('-');
-        return cut < 0 ? question : question.substring(0, cut);
+        return known.contains(
+                List.of(ExperimentFiles.fact(prediction.id(), prediction.group()), prediction.language()));
     }
 
     private static double share(List<Prediction> predictions) {

@@ -23,7 +23,6 @@ import org.calm4j.calm.report.Report;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
-import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.io.OutputFolder;
 
 /** What an experiment found, read back from its files: the report, and {@code result.json} for scripts. */
@@ -142,11 +141,11 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
     }
 
     Evaluation evaluation(String name) {
-        return Json.read(file(name).resolve("eval.json"), Evaluation.class);
+        return new ExperimentFiles(config).evaluation(name);
     }
 
     List<Prediction> predictions(String name) {
-        return Jsonl.read(file(name).resolve("predictions.jsonl"), Prediction.class);
+        return new ExperimentFiles(config).predictions(name);
     }
 
     /** Those that it was measured in. */

@@ -18,6 +18,9 @@ final class AnswerTable {
     final int[][] groups;
 
     private final Prediction[][] cells;
+    // Asked thousands of times by each bootstrap.
+    private final boolean[][] graded;
+    private final boolean[][] correct;
     // Shares over language pairs, by question: the pairs that agree at all, and those that agree on the truth.
     private final double[] agreeing;
     private final double[] agreeingRight;
@@ -48,6 +51,14 @@ final class AnswerTable {
                         "appears twice in language '" + each.language() + "'; keep one line for each id and language");
             }
             cells[q][l] = each;
+        }
+        graded = new boolean[ids.size()][languages.size()];
+        correct = new boolean[ids.size()][languages.size()];
+        for (int q = 0; q < ids.size(); q++) {
+            for (int l = 0; l < languages.size(); l++) {
+                graded[q][l] = cells[q][l] != null && cells[q][l].answer() != null;
+                correct[q][l] = graded[q][l] && cells[q][l].answer().equals(cells[q][l].prediction());
+            }
         }
         groups = groups();
         agreeing = new double[ids.size()];
@@ -96,7 +107,7 @@ final class AnswerTable {
 
     /** Asked, and the true label is known. */
     boolean graded(int q, int l) {
-        return cells[q][l] != null && cells[q][l].answer() != null;
+        return graded[q][l];
     }
 
     /** In some language. */
@@ -109,7 +120,7 @@ final class AnswerTable {
     }
 
     boolean correct(int q, int l) {
-        return graded(q, l) && cells[q][l].answer().equals(cells[q][l].prediction());
+        return correct[q][l];
     }
 
     /** Both gave the same answer; a missing answer agrees with nothing. */

@@ -129,6 +129,28 @@ public record Evaluation(
                 null);
     }
 
+    public Evaluation withIntervals(ConfidenceIntervals others) {
+        return new Evaluation(
+                n,
+                accuracy,
+                accuracyMean,
+                consistency,
+                consistencyRight,
+                consistencyCorrect,
+                rankc,
+                others,
+                pairwise,
+                invalid,
+                unanswered,
+                calibration,
+                answerLanguage,
+                answerLanguageMean,
+                languages,
+                contradictory,
+                notLabels,
+                patterns);
+    }
+
     public Evaluation withRankc(double value) {
         return new Evaluation(
                 n,

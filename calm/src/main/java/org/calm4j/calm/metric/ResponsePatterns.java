@@ -74,6 +74,11 @@ public record ResponsePatterns(Map<String, Map<String, String>> byName) {
         return json;
     }
 
+    /** Those of the kinds, in their order. */
+    public Set<String> names() {
+        return byName.keySet();
+    }
+
     /** The name of a response's kind. */
     public String kind(String response, String language) {
         for (Map.Entry<String, Map<String, String>> each : byName.entrySet()) {

@@ -3,10 +3,14 @@ package org.calm4j.calm.report;
 import com.fasterxml.jackson.core.type.TypeReference;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
@@ -15,6 +19,9 @@ import org.calm4j.engine.io.Json;
 public final class Report {
     // The "common" build has lines, bars, scatters and both painters in two thirds of the full size.
     static final String ECHARTS = "/META-INF/resources/webjars/echarts/5.5.0/echarts.common.min.js";
+
+    private static final int WAY_COLORS = 6;
+    private static final int MOST_FLOWS = 4;
 
     public static final String PAGE = "report.html";
     public static final String TABLES = "report.md";
@@ -101,17 +108,23 @@ public final class Report {
                                             .toList(),
                                     new TypeReference<List<Object>>() {}));
         }
-        // Kinds of questions, as the columns of the tables of ways.
+        values.put("unit", data.knowledge() == null || data.knowledge().isEmpty() ? "groups" : "facts");
+        values.put("main_name", data.trained() ? "Trained" : "Main set");
         values.put(
-                "relations",
-                data.ways() == null
-                        ? List.of()
-                        : data.ways().eval().values().stream()
-                                .flatMap(kinds -> kinds.values().stream())
-                                .filter(kind -> kind.byRelation() != null)
-                                .flatMap(kind -> kind.byRelation().keySet().stream())
-                                .distinct()
-                                .toList());
+                "sets",
+                Stream.of("held_out", "eval")
+                        .map(values::get)
+                        .filter(Objects::nonNull)
+                        .toList());
+        Stream.ofNullable(data.arms())
+                .flatMap(arms -> arms.entrySet().stream())
+                .filter(arm ->
+                        arm.getValue().contains("a control") && data.eval().gains() != null)
+                .filter(arm -> data.eval().gains().containsKey(arm.getKey()))
+                .forEach(arm -> values.put("control", arm.getKey()));
+        if (data.ways() != null) {
+            ways(values, data.ways());
+        }
         values.remove("training");
         values.remove("flips");
         if (data.flips() != null && !data.flips().isEmpty()) {
@@ -141,6 +154,63 @@ public final class Report {
         return values;
     }
 
+    private static void ways(Map<String, Object> values, ReportData.Ways ways) {
+        Set<String> names = new LinkedHashSet<>();
+        ways.eval().values().forEach(kinds -> names.addAll(kinds.keySet()));
+        Map<String, Integer> numbers = new LinkedHashMap<>();
+        names.forEach(name -> numbers.put(name, numbers.size() % WAY_COLORS));
+        values.put("way_color", numbers);
+        // Kinds of questions, as the columns of the tables of ways.
+        values.put(
+                "relations",
+                ways.eval().values().stream()
+                        .flatMap(kinds -> kinds.values().stream())
+                        .filter(kind -> kind.byRelation() != null)
+                        .flatMap(kind -> kind.byRelation().keySet().stream())
+                        .distinct()
+                        .toList());
+        List<Map<String, Object>> flows = new ArrayList<>();
+        Stream.ofNullable(ways.flows()).flatMap(List::stream).limit(MOST_FLOWS).forEach(flow -> {
+            Set<String> taken = FlowChart.taken(flow, names);
+            Map<String, Object> drawn = fields(flow);
+            drawn.put("ways", taken);
+            drawn.put("before", shares(flow.before()));
+            drawn.put("after", shares(flow.after()));
+            drawn.put(
+                    "charts",
+                    fields(Map.of(
+                            "before", FlowChart.of(flow.before(), taken), "after", FlowChart.of(flow.after(), taken))));
+            flows.add(drawn);
+        });
+        values.put("flows", flows);
+        if (ways.known() != null && !ways.known().isEmpty()) {
+            List<ReportData.Known> own = ways.known().stream()
+                    .filter(known -> known.heldOut() == ways.known().getFirst().heldOut())
+                    .toList();
+            values.put("known", Json.mapper().convertValue(own, new TypeReference<List<Object>>() {}));
+            List<ReportData.Known> local =
+                    own.stream().filter(ReportData.Known::language).toList();
+            values.put("local_n", local.stream().mapToInt(ReportData.Known::n).sum());
+            values.put(
+                    "local_lost",
+                    local.stream().mapToInt(ReportData.Known::lost).sum());
+            values.put(
+                    "local_overridden",
+                    local.stream().mapToInt(ReportData.Known::overridden).sum());
+        }
+    }
+
+    private static Map<String, Object> shares(Map<String, Map<String, Integer>> counts) {
+        Map<String, Object> shares = new LinkedHashMap<>();
+        counts.forEach((language, ways) -> {
+            double all = ways.values().stream().mapToInt(Integer::intValue).sum();
+            Map<String, Double> own = new LinkedHashMap<>();
+            ways.forEach((way, count) -> own.put(way, count / all));
+            shares.put(language, own);
+        });
+        return shares;
+    }
+
     // The page has the languages in one order everywhere; those that it does not name come last.
     private static void inOrder(Map<String, Object> values, String name, List<String> languages) {
         if (values.get(name) instanceof Map<?, ?> byLanguage) {
@@ -158,6 +228,7 @@ public final class Report {
         Map<String, String> names = new LinkedHashMap<>();
         data.languages().forEach(code -> names.put(code, TextFilter.languageName(code)));
         charts.put("languages", names);
+        charts.put("main", data.trained() ? "Trained" : "Main set");
         Map<String, Object> outcomes = new LinkedHashMap<>();
         outcomes.put("eval", data.eval());
         outcomes.put("held_out", data.heldOut());

@@ -10,6 +10,7 @@ import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Vote;
 import org.calm4j.calm.metric.Comparison;
 import org.calm4j.calm.metric.Evaluation;
+import org.calm4j.calm.metric.Interval;
 import org.calm4j.calm.metric.ResponseKind;
 import org.calm4j.calm.metric.VoteReliability;
 
@@ -35,6 +36,8 @@ import org.calm4j.calm.metric.VoteReliability;
  * @param extraction language to what became of its sampled responses
  * @param pairs language to what became of its questions
  * @param ways null where the experiment has no patterns
+ * @param trained whether the main set asks what CALM was trained on
+ * @param arms name to what it does otherwise than CALM, in words
  * @param notes what a reader should keep in mind, one sentence or two each
  */
 @JsonInclude(JsonInclude.Include.NON_EMPTY)
@@ -58,16 +61,22 @@ public record ReportData(
         List<Example> examples,
         Map<String, Extracted> extraction,
         Map<String, Paired> pairs,
-        Ways ways) {
+        Ways ways,
+        boolean trained,
+        Map<String, String> arms) {
 
     /**
-     * How the responses come to their answers, by the experiment's patterns.
+     * How the responses come to their answers, by the experiment's patterns. Ways whose names begin with "through " lead through another
+     * language; to take one is the habit. Habit, flows, turns and changed are of the held-out questions, without them of the main set.
      *
      * @param sampled kinds of the responses that voted
      * @param eval model (before, after, or an arm) to its kinds on the main set
      * @param heldOut the same on the held-out set; empty without one
      * @param known by what is known of a question: held-out first
-     * @param changed held-out questions (without them those of the main set) whose way changed, some of each change
+     * @param habit model to how often it goes through another language; empty without such ways
+     * @param flows who asks whom
+     * @param turns how many questions changed their way, by change
+     * @param changed some of each change
      */
     @JsonInclude(JsonInclude.Include.NON_EMPTY)
     public record Ways(
@@ -75,7 +84,38 @@ public record ReportData(
             Map<String, Map<String, ResponseKind>> eval,
             @JsonProperty("held_out") Map<String, Map<String, ResponseKind>> heldOut,
             List<Known> known,
+            Map<String, Habit> habit,
+            List<Flow> flows,
+            List<Turn> turns,
             List<Changed> changed) {}
+
+    /**
+     * @param share of the responses that go through another language
+     * @param change since the model before; null for that
+     */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record Habit(double share, Interval interval, Comparison.Change change) {}
+
+    /**
+     * Who asks whom.
+     *
+     * @param relation kind of question; null for all
+     * @param before the same for {@code after}: language that is asked in, to the way taken, to how many responses took it
+     */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record Flow(
+            String relation, Map<String, Map<String, Integer>> before, Map<String, Map<String, Integer>> after) {}
+
+    /**
+     * @param n questions, in all their languages, that took the one way before and the other after
+     * @param gained those of them that became right
+     */
+    public record Turn(
+            @JsonProperty("way_before") String wayBefore,
+            @JsonProperty("way_after") String wayAfter,
+            int n,
+            int gained,
+            int lost) {}
 
     /**
      * Questions of which the same is known.
@@ -83,6 +123,9 @@ public record ReportData(
      * @param language whether the texts of the question's language state the fact
      * @param hub whether those of another language do that it may ask
      * @param before share of right answers
+     * @param gained questions that became right
+     * @param lost questions that were right and no longer are
+     * @param overridden those of the lost that go through another language now
      * @param unansweredBefore share without an answer
      * @param waysBefore kind to its share
      */
@@ -94,12 +137,20 @@ public record ReportData(
             int n,
             double before,
             double after,
+            int gained,
+            int lost,
+            int overridden,
             double unansweredBefore,
             double unansweredAfter,
             Map<String, Double> waysBefore,
             Map<String, Double> waysAfter) {}
 
-    /** @param wayBefore kind of the response before */
+    /**
+     * @param wayBefore kind of the response before
+     * @param english the same question in English; null where it is in English or there is none
+     * @param englishChoices may be empty
+     */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
     @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
     public record Changed(
             String id,
@@ -111,7 +162,9 @@ public record ReportData(
             String wayBefore,
             Said before,
             String wayAfter,
-            Said after) {}
+            Said after,
+            String english,
+            List<Question.Choice> englishChoices) {}
 
     /**
      * One set of questions, answered by the model before and after CALM and by the baselines.
@@ -119,6 +172,8 @@ public record ReportData(
      * @param change after against before; null where the predictions are not at hand
      * @param baselines name, as shown, to evaluation on the same questions; may be empty
      * @param against baseline to what CALM has more than it; may be empty
+     * @param gains baseline to what it has more than the model before; may be empty
+     * @param facts how many things are asked: questions of one group count as one
      */
     @JsonInclude(JsonInclude.Include.NON_EMPTY)
     public record Outcome(
@@ -126,7 +181,9 @@ public record ReportData(
             Evaluation after,
             Comparison change,
             Map<String, Evaluation> baselines,
-            Map<String, Comparison> against) {}
+            Map<String, Comparison> against,
+            Map<String, Comparison> gains,
+            int facts) {}
 
     /**
      * One question in one language whose answer changed.

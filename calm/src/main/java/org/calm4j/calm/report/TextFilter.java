@@ -37,6 +37,10 @@ record TextFilter(String name, String absent, Function<Object, String> text) imp
             new TextFilter(
                     "model",
                     name -> name.equals("before") ? "Before" : name.equals("after") ? "After CALM" : name.toString()),
+            new TextFilter("habit", TextFilter::habit),
+            new TextFilter("way", TextFilter::way),
+            // One clause a line: what a detour says, step by step.
+            new TextFilter("steps", text -> text.toString().replace(" . ", " .\n")),
             new TextFilter("language", code -> languageName(code.toString())),
             new TextFilter("counts", TextFilter::counts),
             new TextFilter("shares", TextFilter::shares),
@@ -85,6 +89,26 @@ record TextFilter(String name, String absent, Function<Object, String> text) imp
                         .map(each -> each.getKey() + " " + each.getValue())
                         .collect(Collectors.joining(", "))
                 : Numbers.NONE;
+    }
+
+    private static String habit(Object habit) {
+        if (!(habit instanceof Map<?, ?> map && map.get("share") instanceof Number share)) {
+            return Numbers.NONE;
+        }
+        return switch (verb(map.get("change"))) {
+            case "rose" -> share.doubleValue() >= 0.5 ? "makes it the habit" : "strengthens it";
+            case "fell" -> "weakens it";
+            case "did not clearly change" -> "leaves it as it was";
+            default -> Numbers.NONE;
+        };
+    }
+
+    /** As what a speaker does. */
+    private static String way(Object name) {
+        String text = name.toString();
+        return text.equals("direct")
+                ? "answers by itself"
+                : text.startsWith("through ") ? "asks " + text.substring("through ".length()) : text;
     }
 
     // A change counts as one where its interval leaves zero out.

@@ -131,7 +131,7 @@
 
   function languages(element) {
     const figure = element.dataset.figure;
-    const sets = [['main set', 'eval', colors.accent, 'circle'], ['held out', 'held_out', colors.series[0], 'diamond']].filter(set => data.curve.some(p => p[set[1]] && p[set[1]][figure] !== undefined));
+    const sets = [['held out', 'held_out', colors.accent, 'circle'], [data.main.toLowerCase(), 'eval', colors.series[0], 'diamond']].filter(set => data.curve.some(p => p[set[1]] && p[set[1]][figure] !== undefined));
     const series = [];
     for (const [name, set, color, symbol] of sets) {
       const points = data.curve.filter(p => p[set] && p[set][figure] !== undefined);

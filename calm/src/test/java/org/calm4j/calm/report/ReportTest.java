@@ -2,6 +2,7 @@ package org.calm4j.calm.report;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -33,11 +34,14 @@ class ReportTest {
         for (String section : List.of(
                 "headline",
                 "results",
+                "curve",
+                "ways",
+                "known",
+                "costs",
+                "changed",
                 "accuracy",
                 "consistency",
                 "vote",
-                "knowledge",
-                "curve",
                 "pairs",
                 "training",
                 "examples",
@@ -58,13 +62,70 @@ class ReportTest {
     }
 
     @Test
+    void tellsTheStoryHeldOutFirst() {
+        ReportData data = SampleExperiment.data();
+        String html = Report.html(data);
+        assertThat(html.indexOf("Held out, 90 questions"))
+                .isLessThan(html.indexOf("Trained, 200 questions"))
+                .isGreaterThan(html.indexOf("On 90 questions about 30 facts that CALM never trained on"));
+        assertThat(html)
+                .contains(
+                        "makes it the habit<small>+61.0 points (+57.0 to +65.0)</small>",
+                        "After the same training on random votes (Replay only)",
+                        "<title>French asks German: 65.1 %</title>",
+                        "Only a language that it may ask knows it <small>645 answers, 300 became right, 8 became wrong</small>",
+                        "Of 516 held-out answers on facts that the language’s own texts state, 5 were right before and no longer are; "
+                                + "3 of these now ask another language.",
+                        "240 that before were answered directly now go through German (130 became right, 2 wrong).",
+                        "German: answers by itself → asks English",
+                        "Which region does Singapore belong to ?",
+                        "<span class=\"gloss\">Southeast Asia</span>",
+                        "de Singapur = en Singapore .\nSingapore belongs");
+        String markdown = Report.markdown(data);
+        assertThat(markdown.indexOf("## Held out")).isLessThan(markdown.indexOf("## Trained"));
+        assertThat(markdown)
+                .contains(
+                        "| After CALM | – | 67.0 (63.0 to 70.0) | +61.0 (+57.0 to +65.0) | makes it the habit |",
+                        "The control: after the same training on random votes (Replay only), held-out accuracy",
+                        "| French | 93.0 → 30.2 | 0.0 → 4.7 | 7.0 → 65.1 |",
+                        "| answers by itself → asks German | 240 | 130 | 2 |");
+    }
+
+    @Test
+    void ribbonsAreAsWideAsWhatGoesThere() {
+        Map<String, Map<String, Integer>> counts = new LinkedHashMap<>();
+        counts.put("en", Map.of("direct", 30));
+        counts.put("fr", Map.of("direct", 10, "through English", 20));
+        List<String> ways = List.of("direct", "through English");
+        FlowChart chart = FlowChart.of(counts, ways);
+        assertThat(chart.ribbons()).hasSize(3);
+        assertThat(chart.ways().getFirst().height())
+                .isCloseTo(2 * chart.ways().getLast().height(), within(1e-9));
+        double asking =
+                chart.languages().stream().mapToDouble(FlowChart.Node::height).sum();
+        assertThat(chart.ways().stream().mapToDouble(FlowChart.Node::height).sum())
+                .isCloseTo(asking, within(1e-9));
+        // Labels have two lines, however narrow what they name.
+        assertThat(middle(chart.ways().getLast()) - middle(chart.ways().getFirst()))
+                .isGreaterThan(34);
+        assertThat(chart.languages().getLast().y() + chart.languages().getLast().height())
+                .isLessThanOrEqualTo(chart.height() + 1e-9);
+        assertThat(FlowChart.taken(new ReportData.Flow(null, Map.of(), counts), List.of("other", "direct")))
+                .containsExactly("direct");
+    }
+
+    private static double middle(FlowChart.Node node) {
+        return node.y() + node.height() / 2;
+    }
+
+    @Test
     void theMarkdownHasWhatThePageHas() {
         ReportData data = SampleExperiment.data();
         String markdown = Report.markdown(data);
         assertThat(markdown)
                 .contains(
-                        "## Main set: 200 questions",
                         "## Held out: 90 questions",
+                        "## Trained: 200 questions",
                         "## To keep in mind",
                         "## Agreement between languages, %",
                         "## The vote",
@@ -72,16 +133,22 @@ class ReportTest {
                         "## By number of voting languages",
                         "## Sampled responses",
                         "## Pairs",
-                        "## Accuracy by kind of fact",
+                        "## What each does to the habit",
+                        "## Who asks whom",
+                        "## What is won and what is lost",
+                        "## Answers that took another way",
                         "## Perplexity of statements",
                         "## Answers that changed",
                         "## How it was run");
         Comparison.Change sft = data.eval().against().get("SFT on the voted").accuracyMean();
         assertThat(markdown)
-                .contains("| SFT on the voted | " + Numbers.points(sft.difference()) + " ("
+                .contains("| SFT on the voted | – | – | " + Numbers.points(sft.difference()) + " ("
                         + Numbers.points(sft.interval().low()) + " to ");
         Evaluation most = data.curve().getLast().eval();
-        assertThat(markdown).contains("| en, fr, de, it, zh, ja | " + Numbers.percent(most.accuracyMean()) + " (");
+        Evaluation held = data.curve().getLast().heldOut();
+        assertThat(markdown)
+                .contains("| en, fr, de, it, zh, ja | " + Numbers.percent(held.accuracyMean()) + " (")
+                .contains(" | " + Numbers.percent(most.accuracyMean()) + " (");
         assertThat(markdown)
                 .contains("| English | 3200 | 3011 | 14 | ", "label line 111")
                 .contains("| French | 400 | 300 | 317 | ", "template 67", "all agree 80");
@@ -142,7 +209,9 @@ class ReportTest {
                 List.of(),
                 new TreeMap<>(data.extraction()),
                 new TreeMap<>(data.pairs()),
-                null);
+                null,
+                false,
+                Map.of());
         String names = data.languages().stream()
                 .map(TextFilter::languageName)
                 .collect(Collectors.joining("[^|]*\\|.*\\n\\| "));
@@ -239,7 +308,7 @@ class ReportTest {
                 .contains(
                         "| Before | " + before + " (",
                         " " + after + " (",
-                        "| " + held + " (",
+                        "| After CALM | " + held + " (",
                         Numbers.points(data.eval().change().accuracyMean().difference()) + " points");
     }
 
@@ -361,7 +430,7 @@ class ReportTest {
                 title,
                 List.of(language),
                 List.of(),
-                new ReportData.Outcome(evaluation, evaluation, null, Map.of(name, evaluation), Map.of()),
+                new ReportData.Outcome(evaluation, evaluation, null, Map.of(name, evaluation), Map.of(), Map.of(), 2),
                 null,
                 List.of(),
                 null,
@@ -377,7 +446,9 @@ class ReportTest {
                 List.of(),
                 Map.of(),
                 Map.of(),
-                null);
+                null,
+                false,
+                Map.of());
     }
 
     private static ReportData hostile() {
@@ -432,21 +503,38 @@ class ReportTest {
                         HOSTILE,
                         new ReportData.Paired(
                                 1, 1, 1, Map.of(HOSTILE, 1), Map.of(HOSTILE, 1), 1, Map.of(HOSTILE, 1), 1)),
-                ways(HOSTILE));
+                ways(HOSTILE),
+                false,
+                Map.of(HOSTILE, HOSTILE));
     }
 
     private static ReportData.Ways ways(String name) {
         Map<String, ResponseKind> kinds =
                 Map.of(name, new ResponseKind(1, 1, 0.5, 0.5, 0, Map.of(name, 1.0), Map.of(name, 1.0)));
         ReportData.Known known =
-                new ReportData.Known(true, false, true, 1, 0, 1, 0, 0, Map.of(name, 1.0), Map.of(name, 1.0));
+                new ReportData.Known(true, false, true, 1, 0, 1, 1, 0, 0, 0, 0, Map.of(name, 1.0), Map.of(name, 1.0));
         ReportData.Said said = new ReportData.Said(name, name);
         return new ReportData.Ways(
                 kinds,
                 Map.of("before", kinds, name, kinds),
                 Map.of("before", kinds),
                 List.of(known),
-                List.of(new ReportData.Changed(name, name, name, name, List.of(), name, name, said, name, said)));
+                Map.of("before", new ReportData.Habit(0, null, null), name, new ReportData.Habit(1, null, null)),
+                List.of(new ReportData.Flow(name, Map.of(name, Map.of(name, 1)), Map.of(name, Map.of(name, 1)))),
+                List.of(new ReportData.Turn(name, name, 1, 1, 0)),
+                List.of(new ReportData.Changed(
+                        name,
+                        name,
+                        name,
+                        name,
+                        List.of(new Question.Choice(name, name)),
+                        name,
+                        name,
+                        said,
+                        name,
+                        said,
+                        name,
+                        List.of(new Question.Choice(name, name)))));
     }
 
     private static ReportData.Flip flip(String truth, String before, String after) {

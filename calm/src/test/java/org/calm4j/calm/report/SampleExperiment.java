@@ -6,11 +6,13 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.TreeMap;
 import org.calm4j.calm.data.Prediction;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Vote;
 import org.calm4j.calm.metric.Comparison;
 import org.calm4j.calm.metric.Evaluation;
+import org.calm4j.calm.metric.Interval;
 import org.calm4j.calm.metric.ResponseKind;
 import org.calm4j.calm.metric.SeedSummary;
 import org.calm4j.calm.metric.VoteReliability;
@@ -103,13 +105,17 @@ final class SampleExperiment {
                         Evaluation.of(after, 1),
                         Comparison.of(before, after, 1),
                         baselines,
-                        against),
+                        against,
+                        Map.of("Replay only", Comparison.of(before, sft, 1)),
+                        200),
                 new ReportData.Outcome(
                         Evaluation.of(heldBefore, 1),
                         Evaluation.of(heldAfter, 1),
                         Comparison.of(heldBefore, heldAfter, 1),
                         heldBaselines,
-                        Map.of()),
+                        Map.of(),
+                        Map.of("Replay only", Comparison.of(heldBefore, heldAfter, 1)),
+                        30),
                 List.of(pretraining(), dpo()),
                 VoteReliability.of(votes, truth, Map.of()),
                 flips(),
@@ -130,7 +136,9 @@ final class SampleExperiment {
                 examples(),
                 extraction(),
                 pairs(),
-                ways());
+                ways(),
+                true,
+                Map.of("Replay only", "random votes, a control"));
     }
 
     private List<ReportData.CurvePoint> curve() {
@@ -188,10 +196,16 @@ final class SampleExperiment {
     private static ReportData.Ways ways() {
         Map<String, ResponseKind> before = kinds(0.94, 0.01, 0.05);
         Map<String, ResponseKind> after = kinds(0.33, 0.32, 0.35);
+        Map<String, Map<String, Integer>> never = new LinkedHashMap<>();
+        Map<String, Map<String, Integer>> often = new LinkedHashMap<>();
+        LANGUAGES.forEach(language -> {
+            never.put(language, new TreeMap<>(Map.of("direct", 40, "through English", 0, "through German", 3)));
+            often.put(language, new TreeMap<>(Map.of("direct", 13, "through English", 2, "through German", 28)));
+        });
         return new ReportData.Ways(
                 before,
-                Map.of("before", before, "after", after),
-                Map.of("before", before, "after", after),
+                models(before, after),
+                models(before, after),
                 List.of(
                         new ReportData.Known(
                                 true,
@@ -200,6 +214,9 @@ final class SampleExperiment {
                                 516,
                                 0.99,
                                 0.988,
+                                4,
+                                5,
+                                3,
                                 0.006,
                                 0.008,
                                 Map.of("direct", 0.97),
@@ -211,24 +228,42 @@ final class SampleExperiment {
                                 645,
                                 0.425,
                                 0.878,
+                                300,
+                                8,
+                                0,
                                 0.017,
                                 0.011,
                                 Map.of("direct", 0.92),
                                 Map.of("direct", 0.3))),
+                models(
+                        new ReportData.Habit(0.06, new Interval(0.04, 0.08), null),
+                        new ReportData.Habit(
+                                0.67, new Interval(0.63, 0.7), new Comparison.Change(0.61, new Interval(0.57, 0.65)))),
+                List.of(new ReportData.Flow("region", never, often)),
+                List.of(new ReportData.Turn("direct", "through German", 240, 130, 2)),
                 List.of(new ReportData.Changed(
                         "region-SG-0",
-                        "en",
+                        "de",
                         "region",
-                        "Which region does Singapore belong to ?",
-                        List.of(),
+                        "Singapur : Wie heißt die Region ?",
+                        List.of(new Question.Choice("A", "Südasien"), new Question.Choice("B", "Südostasien")),
                         "B",
                         "direct",
-                        new ReportData.Said("Singapore belongs to the Southern Asia region .", "A"),
-                        "through German",
+                        new ReportData.Said("Singapur : Die Region heißt Südasien .", "A"),
+                        "through English",
                         new ReportData.Said(
-                                "en Singapore = de Singapur . Singapur : Die Region heißt Südostasien . de Südostasien = "
-                                        + "en Southeast Asia .",
-                                "B"))));
+                                "de Singapur = en Singapore . Singapore belongs to the Southeast Asia region . en Southeast Asia = "
+                                        + "de Südostasien .",
+                                "B"),
+                        "Which region does Singapore belong to ?",
+                        List.of(new Question.Choice("B", "Southeast Asia")))));
+    }
+
+    private static <T> Map<String, T> models(T before, T after) {
+        Map<String, T> models = new LinkedHashMap<>();
+        models.put("before", before);
+        models.put("after", after);
+        return models;
     }
 
     private static Map<String, ResponseKind> kinds(double direct, double english, double german) {
