@@ -2,6 +2,7 @@ package org.calm4j.calm;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
+import static org.assertj.core.api.Assertions.assertThat;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -15,10 +16,15 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
+import java.io.IOException;
+import java.nio.file.Path;
+import org.calm4j.engine.FlagsInSources;
 import org.junit.jupiter.api.Test;
 
 /** The arrows of ARCHITECTURE.md. */
 final class ArchitectureTest {
+    private static final String GIT = "\"--short\"";
+
     /** Each room and the rooms it may use, from the top down. */
     private static final String ARROWS = """
             cli: experiment tool stage pair vote option run report world metric importer prompt translate hub bench
@@ -66,6 +72,13 @@ final class ArchitectureTest {
                         .map(name -> name.substring(ROOM.length()))
                         .collect(Collectors.toSet()))
                 .isEqualTo(arrows.keySet());
+    }
+
+    /** Whoever shows a message knows what a setting is called there: a flag, a key or a parameter. */
+    @Test
+    void messagesNameSettingsAndNotFlags() throws IOException {
+        Path sources = Path.of("src/main/java");
+        assertThat(FlagsInSources.below(sources, sources.resolve("org/calm4j/calm/cli"), GIT)).isEmpty();
     }
 
     @Test

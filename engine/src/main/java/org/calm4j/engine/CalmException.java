@@ -70,8 +70,11 @@ public final class CalmException extends RuntimeException {
         return text(words, names);
     }
 
-    /** The same, of settings in this section of a file. */
+    /** The same, in a section of a file: its settings are there, and without any it begins with the section. */
     public CalmException in(String section) {
+        if (words.stream().noneMatch(Setting.class::isInstance)) {
+            return within(section + ": ");
+        }
         List<Object> all = words.stream()
                 .map(word -> word instanceof Setting setting ? setting.in(section) : word)
                 .toList();

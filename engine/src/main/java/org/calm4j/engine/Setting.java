@@ -1,6 +1,8 @@
 package org.calm4j.engine;
 
+import java.util.Arrays;
 import java.util.Locale;
+import java.util.stream.Stream;
 
 /**
  * A setting that a message names. Whoever reads the message knows it as a flag, as a key of a file or as a parameter, so it is written by the
@@ -20,6 +22,14 @@ public record Setting(String section, String name, String value) {
     /** The same with a value. */
     public Setting at(Object value) {
         return new Setting(section, name, String.valueOf(value));
+    }
+
+    /** @throws CalmException wrong usage, unless its value is right: that it breaks this rule */
+    public void check(boolean right, Object... rule) {
+        if (!right) {
+            throw CalmException.usage(Stream.concat(Stream.of(this, " "), Arrays.stream(rule))
+                    .toArray());
+        }
     }
 
     Setting in(String section) {

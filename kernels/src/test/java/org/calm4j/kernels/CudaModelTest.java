@@ -325,7 +325,7 @@ final class CudaModelTest {
     @ParameterizedTest
     @ValueSource(strings = {"llama", "gpt2"})
     void sampledGeneration(String kind) {
-        Sampling sampling = new Sampling(6, 0.9, 12, 0.9, 0.02, 1.2, List.of(), 3, true, 11);
+        Sampling sampling = new Sampling(6, new TokenFilter(0.9, 12, 0.9, 0.02, 1.2), List.of(), 3, true, 11);
         List<List<Completion>> right = generate(new ScalarBackend(), kind, sampling);
         List<List<Completion>> given = generate(new CudaBackend(0, Precision.F32), kind, sampling);
         for (int i = 0; i < right.size(); i++) {

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.config.ConfigReader;
 import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.config.Projection;
@@ -42,7 +43,7 @@ public final class Models {
         }
         Path config = Path.of(name).resolve("config.json");
         if (!Files.exists(config)) {
-            throw CalmException.usage("--model is \"" + name + "\"; known: " + String.join(", ", SHAPES.keySet())
+            throw CalmException.usage(Setting.of("model"), " is \"" + name + "\"; known: " + String.join(", ", SHAPES.keySet())
                     + ", or a folder with a config.json");
         }
         return ConfigReader.read(config);

@@ -96,7 +96,8 @@ public final class Calm implements Runnable {
     // Without this an enum's names count beside the words that we print, and an error lists both.
     private static void spellChoices(CommandLine command) {
         command.getCommandSpec().options().stream()
-                .map(ArgSpec::type)
+                .flatMap(option -> Arrays.stream(option.auxiliaryTypes()))
+                .distinct()
                 .filter(Class::isEnum)
                 .forEach(type -> spell(command, type));
     }
@@ -118,6 +119,19 @@ public final class Calm implements Runnable {
         return unknown ? new String[] {arguments[0]} : arguments;
     }
 
+    /** Flags of training as TRL's scripts spell them, such as {@code --learning_rate}, with dashes. */
+    private static String[] withDashes(String... arguments) {
+        boolean trains = arguments.length > 0 && List.of("dpo", "sft", "pretrain").contains(arguments[0]);
+        return Arrays.stream(arguments)
+                .map(argument -> {
+                    int end = argument.indexOf('=') < 0 ? argument.length() : argument.indexOf('=');
+                    return trains && argument.startsWith("--")
+                            ? argument.substring(0, end).replace('_', '-') + argument.substring(end)
+                            : argument;
+                })
+                .toArray(String[]::new);
+    }
+
     /** Runs one command; results go to {@code out}, all else to {@code err}. Returns the exit code. */
     static int execute(PrintWriter out, PrintWriter err, String... arguments) {
         Failures failures = new Failures();
@@ -132,7 +146,7 @@ public final class Calm implements Runnable {
                 .setExecutionExceptionHandler(failures);
         line.getSubcommands().values().forEach(Calm::spellChoices);
         try {
-            return line.execute(known(line, arguments));
+            return line.execute(known(line, withDashes(arguments)));
         } catch (OutOfMemoryError e) {
             return failures.outOfMemory(err, e);
         } catch (InternalError e) {

@@ -4,13 +4,12 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
-import java.util.List;
 import java.util.regex.Pattern;
+import org.calm4j.calm.option.ChatOptions;
 import org.calm4j.calm.tool.ChatStage;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.generate.Completion;
-import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.generate.SamplingDefaults;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.model.ModelFolder;
@@ -42,62 +41,8 @@ final class ChatCommand extends CalmCommand {
     @Option(names = "--system", paramLabel = "TEXT", description = "What the model is told first.")
     private String system;
 
-    @Option(
-            names = "--context-length",
-            paramLabel = "N",
-            defaultValue = "4096",
-            converter = Numbers.Positive.class,
-            description = "Tokens of the conversation at most, as far as the model goes (default: ${DEFAULT-VALUE}).")
-    private int contextLength;
-
-    @Option(
-            names = "--max-new-tokens",
-            paramLabel = "N",
-            defaultValue = "1024",
-            converter = Numbers.Positive.class,
-            description = "Tokens of an answer at most (default: ${DEFAULT-VALUE}).")
-    private int maxNewTokens;
-
-    @Option(
-            names = "--temperature",
-            paramLabel = "T",
-            converter = Numbers.ZeroOrMore.class,
-            description = "0 takes the most probable token always.")
-    private Double temperature;
-
-    @Option(
-            names = "--top-k",
-            paramLabel = "K",
-            converter = Numbers.NotNegative.class,
-            description = "Only the K most probable tokens; 0: all.")
-    private Integer topK;
-
-    @Option(
-            names = "--top-p",
-            paramLabel = "P",
-            converter = Numbers.PositiveShare.class,
-            description = "Only the most probable tokens that have this probability together.")
-    private Double topP;
-
-    @Option(
-            names = "--min-p",
-            paramLabel = "M",
-            converter = Numbers.Share.class,
-            description = "Only tokens with this share of the most probable one's probability.")
-    private Double minP;
-
-    @Option(
-            names = "--repetition-penalty",
-            paramLabel = "R",
-            converter = Numbers.AboveZero.class,
-            description = "Makes tokens that are there already less probable; 1 does not.")
-    private Double repetitionPenalty;
-
-    @Option(
-            names = "--stop",
-            paramLabel = "TEXT",
-            description = "Ends an answer, which is cut before it. May be given several times.")
-    private List<String> stop = List.of();
+    @Mixin
+    private final Given<ChatOptions> options = new Given<>(ChatOptions.class);
 
     @Mixin
     private SeedOption seed = new SeedOption();
@@ -110,13 +55,14 @@ final class ChatCommand extends CalmCommand {
 
     @Override
     void run() {
-        if (stop.contains("")) {
-            throw CalmException.usage("--stop needs a text");
-        }
+        ChatOptions given = options.get();
         try (Backend backend = device.open(this);
                 ModelFolder folder = model.open(this, backend);
-                ChatStage chat =
-                        new ChatStage(folder, system, contextLength, sampling(SamplingDefaults.read(model.model)))) {
+                ChatStage chat = new ChatStage(
+                        folder,
+                        system,
+                        given.contextLength(),
+                        given.sampling(SamplingDefaults.read(model.model), seed.seed))) {
             if (!chat.hasTemplate()) {
                 say("The model has no chat template: it goes on with the text, line by line.");
             }
@@ -129,20 +75,6 @@ final class ChatCommand extends CalmCommand {
                 Signals.unregister("INT", before);
             }
         }
-    }
-
-    private Sampling sampling(SamplingDefaults defaults) {
-        return new Sampling(
-                maxNewTokens,
-                temperature == null ? defaults.temperature() : temperature,
-                topK == null ? defaults.topK() : topK,
-                topP == null ? defaults.topP() : topP,
-                minP == null ? defaults.minP() : minP,
-                repetitionPenalty == null ? defaults.repetitionPenalty() : repetitionPenalty,
-                stop,
-                1,
-                false,
-                seed.seed);
     }
 
     /** The first one stops the answer; without an answer, or a second time, it ends the program. */

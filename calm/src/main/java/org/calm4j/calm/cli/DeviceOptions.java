@@ -44,6 +44,11 @@ final class DeviceOptions {
                     "What matrix products multiply; sums are f32 (default: bf16 on a GPU that has it; the CPU computes in f32).")
     private Precision precision;
 
+    /** Products of bf16, unless it was said otherwise. */
+    void bf16() {
+        precision = precision == null ? Precision.BF16 : precision;
+    }
+
     /** Opens the device and says so in one line. */
     Backend open(CalmCommand command) {
         Backends.Choice choice = Backends.choose(device, threads, precision);

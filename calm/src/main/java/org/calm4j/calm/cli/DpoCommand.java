@@ -1,7 +1,8 @@
 package org.calm4j.calm.cli;
 
 import java.nio.file.Path;
-import org.calm4j.calm.option.PreferenceOptions;
+import org.calm4j.calm.option.DpoOptions;
+import org.calm4j.calm.option.SavingOptions;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -17,14 +18,22 @@ import picocli.CommandLine.Option;
             "    --lora-rank 16 --learning-rate 1e-4"
         })
 final class DpoCommand extends Training {
-    @Option(names = "--model", paramLabel = "DIR", required = true, description = "The model to start from.")
+    @Option(
+            names = {"--model", "--model-name-or-path"},
+            paramLabel = "DIR",
+            required = true,
+            description = "The model to start from.")
     private Path model;
 
     @Mixin
-    private PreferenceOptions options = new PreferenceOptions();
+    private final Given<DpoOptions> options = new Given<>(DpoOptions.class);
+
+    @Mixin
+    private final Given<SavingOptions> saving = new Given<>(SavingOptions.class);
 
     @Override
     void run() {
-        train("dpo", model, null, options);
+        DpoOptions given = options.get();
+        train("dpo", model, null, given.training(), given.preference(), saving.get());
     }
 }

@@ -16,7 +16,6 @@ import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.calm.stage.EvaluateStage;
 import org.calm4j.calm.stage.RetrieveStage;
 import org.calm4j.engine.CalmException;
-import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.OutputFolder;
 import org.calm4j.engine.model.ModelFolder;
@@ -77,61 +76,14 @@ final class EvaluateCommand extends CalmCommand {
     private Path output;
 
     @Option(
-            names = "--method",
-            paramLabel = "generate|rank",
-            defaultValue = "generate",
-            description =
-                    "The answer that a response states, or the choice with the most probable text (default: ${DEFAULT-VALUE}).")
-    private EvaluateOptions.Method method;
-
-    @Option(
-            names = "--samples",
-            paramLabel = "K",
-            defaultValue = "1",
-            converter = Numbers.Positive.class,
-            description = "Responses a question: 1 (default) is greedy, of more the most frequent answer counts.")
-    private int samples;
-
-    @Option(
-            names = "--temperature",
-            paramLabel = "T",
-            defaultValue = "0.7",
-            converter = Numbers.AboveZero.class,
-            description = "Of sampled responses (default: ${DEFAULT-VALUE}).")
-    private double temperature;
-
-    @Option(
             names = "--prompts",
             paramLabel = "FILE",
             description =
                     "Prompt templates by language, or xcsqa, medqa, generic (default: the model's own, or generic).")
     private Path prompts;
 
-    @Option(
-            names = "--max-new-tokens",
-            paramLabel = "N",
-            converter = Numbers.Positive.class,
-            description = "Tokens of a response at most (default: 256, or what the model's positions leave).")
-    private int maxNewTokens = Sampling.FITTING;
-
-    @Option(
-            names = "--passages",
-            paramLabel = "F.jsonl",
-            description = "Retrieval: lines with id, language and text; the best stand before each question.")
-    private Path passages;
-
-    @Option(
-            names = "--top-passages",
-            paramLabel = "K",
-            defaultValue = "3",
-            converter = Numbers.Positive.class,
-            description = "How many of them (default: ${DEFAULT-VALUE}).")
-    private int topPassages;
-
-    @Option(
-            names = "--dense",
-            description = "Find them by the model's hidden states, too, and not by terms (BM25) alone.")
-    private boolean dense;
+    @Mixin
+    private final Given<EvaluateOptions> options = new Given<>(EvaluateOptions.class);
 
     @Option(
             names = "--index",
@@ -162,22 +114,23 @@ final class EvaluateCommand extends CalmCommand {
 
     @Override
     void run() {
+        EvaluateOptions given = options.get();
         if ((predictions == null) == (model == null) || model != null && data == null) {
             throw CalmException.usage("give either --predictions FILE…, or --model DIR and --data FILE…");
         }
-        if (patterns != null && (model == null || method == EvaluateOptions.Method.RANK)) {
+        if (patterns != null && (model == null || given.method() == EvaluateOptions.Method.RANK)) {
             throw CalmException.usage("--patterns counts responses; it goes with --model and --method generate");
         }
         ResponsePatterns kinds = ExperimentFile.read(patterns, Map.of(), ResponsePatterns.class, null);
         try (OutputFolder _ = EvaluateStage.open(output, progress())) {
-            evaluate(kinds);
+            evaluate(kinds, given);
         }
     }
 
-    private void evaluate(ResponsePatterns kinds) {
+    private void evaluate(ResponsePatterns kinds, EvaluateOptions given) {
         List<Path> questions = data == null ? List.of() : data;
         Evaluation evaluation = model != null
-                ? ofModel()
+                ? ofModel(given)
                 : new EvaluateStage(output, seed.seed).ofPredictions(predictions, questions, this::warn);
         if (kinds != null) {
             evaluation = new EvaluateStage(output, seed.seed).count(evaluation, kinds);
@@ -199,23 +152,24 @@ final class EvaluateCommand extends CalmCommand {
         say("calm evaluate: " + line);
     }
 
-    private Evaluation ofModel() {
+    private Evaluation ofModel(EvaluateOptions given) {
         PromptTemplates templates = PromptTemplates.choose(prompts, model);
         try (Backend backend = device.open(this);
                 ModelFolder folder = told(ModelFolder.open(backend, model, adapter))) {
             Path contexts = null;
+            Path passages = given.passages();
             if (passages != null) {
                 contexts = output.resolve(EvaluateStage.PASSAGES);
                 Path place = index != null ? index : passages.resolveSibling(passages.getFileName() + ".index");
-                new RetrieveStage(data, passages, place, contexts, topPassages).run(dense ? folder : null, progress());
+                new RetrieveStage(data, passages, place, contexts, given.topPassages())
+                        .run(given.dense() ? folder : null, progress());
             }
             return new EvaluateStage(output, seed.seed)
                     .ofModel(
                             folder,
                             data,
                             templates,
-                            new EvaluateOptions(
-                                    method, samples, temperature, maxNewTokens, passages, topPassages, dense),
+                            given,
                             contexts,
                             resume,
                             progress());

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import org.calm4j.calm.option.GenerateOptions;
 import org.calm4j.calm.tool.GenerateStage;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.model.ModelFolder;
@@ -46,7 +47,7 @@ final class GenerateCommand extends CalmCommand {
     private Path output;
 
     @Mixin
-    private SamplingOptions sampling = new SamplingOptions(0, 1);
+    private final Given<GenerateOptions> sampling = new Given<>(GenerateOptions.class);
 
     @Mixin
     private SeedOption seed = new SeedOption();
@@ -56,9 +57,9 @@ final class GenerateCommand extends CalmCommand {
 
     @Override
     void run() {
+        GenerateStage stage = new GenerateStage(sampling.get().sampling(seed.seed));
         try (Backend backend = device.open(this);
                 ModelFolder folder = model.open(this, backend)) {
-            GenerateStage stage = new GenerateStage(sampling.sampling(seed.seed));
             List<ObjectNode> results = prompts.input == null
                     ? stage.ofPrompt(folder, prompts.prompt, progress())
                     : stage.ofFile(folder, prompts.input, progress());

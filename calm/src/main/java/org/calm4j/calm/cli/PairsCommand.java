@@ -47,7 +47,7 @@ final class PairsCommand extends CalmCommand {
     private Path prompts;
 
     @Mixin
-    private PairOptions options = new PairOptions();
+    private final Given<PairOptions> options = new Given<>(PairOptions.class);
 
     @Option(names = "--model", paramLabel = "DIR", description = "The model of --translator model.")
     private Path model;
@@ -63,23 +63,25 @@ final class PairsCommand extends CalmCommand {
 
     @Override
     void run() {
-        if (options.translator == TranslatorOptions.Kind.HTTP && options.translations == null) {
+        PairOptions given = options.get();
+        TranslatorOptions translation = given.translation();
+        if (translation.translator() == TranslatorOptions.Kind.HTTP && translation.translations() == null) {
             say(
                     "calm pairs: without --translations F.jsonl nothing that is translated is kept, should the service or this command stop");
         }
-        if (options.translator != TranslatorOptions.Kind.MODEL || model == null) {
-            pairs(options.open(null, System.getenv()));
+        if (translation.translator() != TranslatorOptions.Kind.MODEL || model == null) {
+            pairs(given, translation.open(null, System.getenv()));
             return;
         }
         try (Backend backend = device.open(this);
                 ModelFolder folder = told(ModelFolder.open(backend, model, adapter))) {
-            pairs(options.open(folder, System.getenv()));
+            pairs(given, translation.open(folder, System.getenv()));
         }
     }
 
-    private void pairs(Translator translator) {
+    private void pairs(PairOptions given, Translator translator) {
         PromptTemplates templates = PromptTemplates.choose(prompts, null);
-        PairCounts counts = new PairsStage(samples, votes, templates, output, options, translator, seed.seed).run();
+        PairCounts counts = new PairsStage(samples, votes, templates, output, given, translator, seed.seed).run();
         if (counts.warning() != null) {
             say(counts.warning());
         }

@@ -1,6 +1,7 @@
 package org.calm4j.calm.cli;
 
 import java.nio.file.Path;
+import org.calm4j.calm.option.SavingOptions;
 import org.calm4j.calm.option.TrainingOptions;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -27,7 +28,11 @@ final class PretrainCommand extends Training {
                 description = "The shape of a new model; its folder has the tokenizer.")
         private Path config;
 
-        @Option(names = "--model", paramLabel = "DIR", required = true, description = "The model to start from.")
+        @Option(
+            names = {"--model", "--model-name-or-path"},
+            paramLabel = "DIR",
+            required = true,
+            description = "The model to start from.")
         private Path model;
     }
 
@@ -35,10 +40,13 @@ final class PretrainCommand extends Training {
     private Start start;
 
     @Mixin
-    private TrainingOptions options = new TrainingOptions();
+    private final Given<TrainingOptions> options = new Given<>(TrainingOptions.class);
+
+    @Mixin
+    private final Given<SavingOptions> saving = new Given<>(SavingOptions.class);
 
     @Override
     void run() {
-        train("pretrain", start.model, start.config, options);
+        train("pretrain", start.model, start.config, options.get(), null, saving.get());
     }
 }

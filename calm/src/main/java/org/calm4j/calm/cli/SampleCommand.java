@@ -3,8 +3,10 @@ package org.calm4j.calm.cli;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import org.calm4j.calm.option.SampleOptions;
 import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.calm.stage.SampleStage;
+import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Backend;
 import picocli.CommandLine.Command;
@@ -44,7 +46,7 @@ final class SampleCommand extends CalmCommand {
     private Path prompts;
 
     @Mixin
-    private SamplingOptions sampling = new SamplingOptions(1, 8);
+    private final Given<SampleOptions> sampling = new Given<>(SampleOptions.class);
 
     @Option(names = "--resume", description = "Go on with what a stopped run of the same settings left.")
     private boolean resume;
@@ -57,10 +59,11 @@ final class SampleCommand extends CalmCommand {
 
     @Override
     void run() {
+        Sampling drawn = sampling.get().sampling(seed.seed);
         PromptTemplates templates = PromptTemplates.choose(prompts, model.model);
         try (Backend backend = device.open(this);
                 ModelFolder folder = model.open(this, backend)) {
-            new SampleStage(data, templates, output, sampling.sampling(seed.seed)).run(folder, resume, progress());
+            new SampleStage(data, templates, output, drawn).run(folder, resume, progress());
             result(Map.of("output", output.toString()), "Samples in " + output);
         }
     }

@@ -1,6 +1,7 @@
 package org.calm4j.calm.cli;
 
 import java.nio.file.Path;
+import org.calm4j.calm.option.SavingOptions;
 import org.calm4j.calm.option.TrainingOptions;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -13,14 +14,21 @@ import picocli.CommandLine.Option;
         description = "Trains a model on prompts and completions by cross-entropy.",
         footer = {"", "Example: calm sft --model base --data completions.jsonl --output tuned --epochs 2"})
 final class SftCommand extends Training {
-    @Option(names = "--model", paramLabel = "DIR", required = true, description = "The model to start from.")
+    @Option(
+            names = {"--model", "--model-name-or-path"},
+            paramLabel = "DIR",
+            required = true,
+            description = "The model to start from.")
     private Path model;
 
     @Mixin
-    private TrainingOptions options = new TrainingOptions();
+    private final Given<TrainingOptions> options = new Given<>(TrainingOptions.class);
+
+    @Mixin
+    private final Given<SavingOptions> saving = new Given<>(SavingOptions.class);
 
     @Override
     void run() {
-        train("sft", model, null, options);
+        train("sft", model, null, options.get(), null, saving.get());
     }
 }

@@ -4,6 +4,8 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import org.calm4j.calm.option.PreferenceOptions;
+import org.calm4j.calm.option.SavingOptions;
 import org.calm4j.calm.option.TrainingOptions;
 import org.calm4j.calm.stage.TrainStage;
 import org.calm4j.engine.op.Backend;
@@ -24,11 +26,14 @@ abstract class Training extends CalmCommand {
     private Path data;
 
     @Option(
-            names = "--output",
+            names = {"--output", "--output-dir"},
             paramLabel = "DIR",
             required = true,
             description = "Folder for the model or adapter, metrics.jsonl, train_config.json and checkpoints.")
     private Path output;
+
+    @Option(names = "--bf16", description = "As in TRL: the same as --precision bf16.")
+    private boolean bf16;
 
     @Mixin
     private SeedOption seed = new SeedOption();
@@ -36,11 +41,24 @@ abstract class Training extends CalmCommand {
     @Mixin
     private DeviceOptions device = new DeviceOptions();
 
-    /** @param config of a model from nothing; null with a model */
-    final void train(String name, Path model, Path config, TrainingOptions options) {
+    /**
+     * @param config of a model from nothing; null with a model
+     * @param preference how pairs are trained on; null where the data are documents
+     */
+    final void train(
+            String name,
+            Path model,
+            Path config,
+            TrainingOptions training,
+            PreferenceOptions preference,
+            SavingOptions saving) {
         refuseIfSame(model, output);
         refuseIfSame(adapter, output);
-        TrainStage stage = new TrainStage(name, model, adapter, config, data, output, options, seed.seed);
+        TrainStage stage = new TrainStage(
+                name, model, adapter, config, data, output, training, preference, saving, seed.seed);
+        if (bf16) {
+            device.bf16();
+        }
         try (Backend backend = device.open(this)) {
             StepLog last = stage.run(backend, progress());
             Map<String, Object> result = new LinkedHashMap<>();

@@ -64,7 +64,7 @@ final class VoteCommand extends CalmCommand {
     private Path patterns;
 
     @Mixin
-    private VoteOptions options = new VoteOptions();
+    private final Given<VoteOptions> options = new Given<>(VoteOptions.class);
 
     @Override
     void run() {
@@ -76,7 +76,7 @@ final class VoteCommand extends CalmCommand {
             throw CalmException.usage("--explain goes with --extract-only");
         }
         ResponsePatterns kinds = ExperimentFile.read(patterns, Map.of(), ResponsePatterns.class, null);
-        VoteStage stage = new VoteStage(samples, output, options);
+        VoteStage stage = new VoteStage(samples, output, options.get());
         VoteSummary votes = stage.run();
         ObjectNode result = Json.mapper().valueToTree(votes);
         String text = votes.text();

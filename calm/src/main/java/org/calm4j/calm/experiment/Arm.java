@@ -20,21 +20,23 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
+import org.calm4j.calm.option.DpoOptions;
+import org.calm4j.calm.option.Options;
 import org.calm4j.calm.option.PairOptions;
-import org.calm4j.calm.option.PreferenceOptions;
-import org.calm4j.calm.option.TrainingOptions;
+import org.calm4j.calm.option.SampleOptions;
 import org.calm4j.calm.option.VoteOptions;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.JsonProblem;
 
 /**
  * One way to align the model: what it does otherwise than the experiment says. Options are named as on the command line, with underscores.
  *
- * @param sample some of {@link ExperimentConfig.SampleOptions}
+ * @param sample some of {@link SampleOptions}
  * @param vote some of {@link VoteOptions}
  * @param pairs some of {@link PairOptions}
- * @param dpo some of {@link PreferenceOptions}; of those that both have, sft takes them too
+ * @param dpo some of {@link DpoOptions}; of those that both have, sft takes them too
  * @param train what is trained with
  * @param rounds of sampling, voting and training, each from the model of the last
  */
@@ -77,8 +79,8 @@ public record Arm(JsonNode sample, JsonNode vote, JsonNode pairs, JsonNode dpo, 
         return new Arm(null, Json.mapper().valueToTree(Map.of("languages", languages)), null, null, Train.DPO, 1);
     }
 
-    ExperimentConfig.SampleOptions sample(ExperimentConfig.SampleOptions base) {
-        return over(base, sample, ExperimentConfig.SampleOptions.class, "sample");
+    SampleOptions sample(SampleOptions base) {
+        return over(base, sample, SampleOptions.class, "sample");
     }
 
     /** Whether its first round samples in a way of its own. */
@@ -94,26 +96,20 @@ public record Arm(JsonNode sample, JsonNode vote, JsonNode pairs, JsonNode dpo, 
         return over(base, pairs, PairOptions.class, "pairs");
     }
 
-    TrainingOptions training(PreferenceOptions base) {
-        PreferenceOptions options = over(base, dpo, PreferenceOptions.class, "dpo");
-        return train == Train.DPO ? options : Json.mapper().convertValue(options, TrainingOptions.class);
+    DpoOptions dpo(DpoOptions base) {
+        return over(base, dpo, DpoOptions.class, "dpo");
     }
 
     /** @throws CalmException wrong usage: options that are not known, or out of their range */
-    void check(
-            String name,
-            ExperimentConfig.SampleOptions sample,
-            VoteOptions vote,
-            PairOptions pairs,
-            PreferenceOptions dpo) {
-        TrainingOptions.check(rounds > 0, "rounds must be at least 1");
-        TrainingOptions.check(
-                name.matches("[\\w.-]+") && !name.startsWith("."),
-                "the arm '" + name + "' names files; letters, digits, . _ and - will do");
+    void check(String name, SampleOptions sample, VoteOptions vote, PairOptions pairs, DpoOptions dpo) {
+        Setting.of("rounds").check(rounds > 0, "must be at least 1");
+        if (!name.matches("[\\w.-]+") || name.startsWith(".")) {
+            throw CalmException.usage("the arm '" + name + "' names files; letters, digits, . _ and - will do");
+        }
         sample(sample);
-        vote(vote).check();
-        pairs(pairs).check();
-        training(dpo).check();
+        vote(vote);
+        pairs(pairs);
+        dpo(dpo);
     }
 
     /** What it does otherwise, for people: {@code SFT on the chosen responses, learning rate 0.001}. */
@@ -164,23 +160,21 @@ public record Arm(JsonNode sample, JsonNode vote, JsonNode pairs, JsonNode dpo, 
         return texts;
     }
 
-    private static <T> T over(T base, JsonNode changes, Class<T> type, String section) {
+    private static <R extends Record> R over(R base, JsonNode changes, Class<R> type, String section) {
         if (changes == null || changes.isNull()) {
-            return Json.mapper().convertValue(base, type);
+            return base;
         }
         if (!(changes instanceof ObjectNode given)) {
             throw CalmException.usage(section + ": expected a section with keys and values");
         }
         try {
-            return STRICT.treeToValue(
-                    Json.mapper().<ObjectNode>valueToTree(base).setAll(given), type);
+            return STRICT.treeToValue(Options.of(type).changed(base, given), type);
         } catch (JsonMappingException e) {
             if (e.getCause() instanceof CalmException problem) {
-                throw CalmException.usage(section + ": " + problem.getMessage());
+                throw problem.in(section);
             }
-            String key =
-                    e.getPath().isEmpty() ? "" : "." + e.getPath().getFirst().getFieldName();
-            throw CalmException.usage(section + key + ": " + JsonProblem.of(e).replaceFirst("^[\\w\\[\\]]+: ", ""));
+            String key = JsonProblem.path(e);
+            throw CalmException.usage(section + (key.isEmpty() ? "" : "." + key) + ": " + JsonProblem.what(e));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

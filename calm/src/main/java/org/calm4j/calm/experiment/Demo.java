@@ -9,8 +9,11 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
 import org.calm4j.calm.metric.ResponsePatterns;
+import org.calm4j.calm.option.DpoOptions;
 import org.calm4j.calm.option.EvaluateOptions;
-import org.calm4j.calm.option.PreferenceOptions;
+import org.calm4j.calm.option.Options;
+import org.calm4j.calm.option.SampleOptions;
+import org.calm4j.calm.option.SavingOptions;
 import org.calm4j.calm.option.TrainingOptions;
 import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.calm.run.Progress;
@@ -25,7 +28,6 @@ import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.DType;
-import org.calm4j.engine.train.Schedule;
 
 /**
  * CALM from nothing: a small model is pretrained on the embedded world, whose languages each know another part of the same facts, and then
@@ -38,6 +40,7 @@ import org.calm4j.engine.train.Schedule;
  */
 public record Demo(Path output, WorldConfig world, long seed, boolean quick, boolean full, Path from) {
     private static final int BATCH = 32;
+    private static final int SAVE_STEPS = 250;
     private static final int MAX_NEW_TOKENS = 40;
     private static final int QUICK = 6;
     private static final List<String> RIVALS = List.of(
@@ -96,31 +99,35 @@ public record Demo(Path output, WorldConfig world, long seed, boolean quick, boo
     private Stage pretrain(Path files, Path base, Backend backend, Progress progress) {
         Path config = files.resolve(WorldFiles.TOKENIZER).resolve("config.json");
         Path data = files.resolve("pretrain.jsonl");
-        TrainingOptions options = new TrainingOptions();
-        options.batchSize = BATCH;
-        options.learningRate = 1.5e-3;
-        options.lrScheduler = Schedule.Kind.COSINE;
-        options.minLrRate = 0.03;
-        options.warmupRatio = 0.03;
-        options.weightDecay = 0.1;
-        options.noShuffle = true;
-        options.saveSteps = 250;
+        TrainingOptions options = Options.make(
+                TrainingOptions.class,
+                Map.of(
+                        "batch_size",
+                        BATCH,
+                        "learning_rate",
+                        1.5e-3,
+                        "lr_scheduler",
+                        "cosine",
+                        "min_lr_rate",
+                        0.03,
+                        "warmup_ratio",
+                        0.03,
+                        "weight_decay",
+                        0.1,
+                        "no_shuffle",
+                        true));
         return new Stage("pretrain", List.of(options, seed), List.of(config, data), base, resume -> {
-            options.resume = resume;
-            new TrainStage("pretrain", null, null, config, data, base, options, seed).run(backend, progress);
+            SavingOptions saving = SavingOptions.every(SAVE_STEPS, resume);
+            new TrainStage("pretrain", null, null, config, data, base, options, null, saving, seed)
+                    .run(backend, progress);
         });
     }
 
     private ExperimentConfig experiment(Path files, Path base) {
-        PreferenceOptions dpo = new PreferenceOptions();
-        dpo.batchSize = 16;
-        dpo.epochs = 1;
-        dpo.learningRate = 5e-5;
-        dpo.lrScheduler = Schedule.Kind.LINEAR;
-        dpo.minLrRate = 0.1;
-        dpo.warmupRatio = 0.1;
-        dpo.adamBeta2 = 0.99;
-        var sample = new ExperimentConfig.SampleOptions(8, 1.0, 0, 1.0, 0, MAX_NEW_TOKENS);
+        DpoOptions dpo = Options.make(
+                DpoOptions.class,
+                Map.of("batch_size", 16, "min_lr_rate", 0.1, "warmup_ratio", 0.1, "adam_beta2", 0.99));
+        SampleOptions sample = Options.make(SampleOptions.class, Map.of("max_new_tokens", MAX_NEW_TOKENS));
         return new ExperimentConfig(
                 "CALM on a small real world",
                 base,

@@ -12,8 +12,11 @@ import java.util.Set;
 import org.calm4j.calm.data.Document;
 import org.calm4j.calm.data.Pair;
 import org.calm4j.calm.option.EvaluateOptions;
+import org.calm4j.calm.option.DpoOptions;
 import org.calm4j.calm.option.PairOptions;
 import org.calm4j.calm.option.PreferenceOptions;
+import org.calm4j.calm.option.SampleOptions;
+import org.calm4j.calm.option.SavingOptions;
 import org.calm4j.calm.option.TrainingOptions;
 import org.calm4j.calm.option.TranslatorOptions;
 import org.calm4j.calm.option.VoteOptions;
@@ -176,12 +179,14 @@ public final class Experiment {
             Path pairs = pairs(prefix, model, samples, votes, arm.pairs(config.pairs()));
             Path data = arm.train() == Arm.Train.SFT ? chosen(prefix, pairs) : pairs;
             String folder = turn.isEmpty() ? "calm" : turn;
+            DpoOptions dpo = arm.dpo(config.dpo());
             model = train(
                     turn.isEmpty() ? "dpo" : turn,
                     arm.train().toString(),
                     model,
                     data,
-                    arm.training(config.dpo()),
+                    dpo.training(),
+                    arm.train() == Arm.Train.DPO ? dpo.preference() : null,
                     folder);
         }
         return model;
@@ -199,7 +204,7 @@ public final class Experiment {
                 resume -> Jsonl.write(output, SampleFiles.read(config.samples())));
     }
 
-    private Path sample(String prefix, Path model, ExperimentConfig.SampleOptions options, long seed) {
+    private Path sample(String prefix, Path model, SampleOptions options, long seed) {
         Path output = file(prefix + "samples.jsonl");
         return stage(
                 prefix + "sample",
@@ -226,11 +231,11 @@ public final class Experiment {
     /** @param model that sampled, and translates where a model is asked to */
     private Path pairs(String prefix, Path model, Path samples, Path votes, PairOptions options) {
         List<Path> inputs = new ArrayList<>(List.of(samples, votes));
-        boolean byModel = options.translator == TranslatorOptions.Kind.MODEL;
+        boolean byModel = options.translation().translator() == TranslatorOptions.Kind.MODEL;
         if (byModel) {
             inputs.addAll(models(model));
-        } else if (options.translator == TranslatorOptions.Kind.FILE) {
-            inputs.add(options.translations);
+        } else if (options.translation().translator() == TranslatorOptions.Kind.FILE) {
+            inputs.add(options.translation().translations());
         }
         Path output = file(prefix + "pairs.jsonl");
         return stage(
@@ -241,11 +246,11 @@ public final class Experiment {
                 prefix + "pairs.jsonl",
                 List.of(file(prefix + PAIR_COUNTS)),
                 resume -> {
-                    options.keptIn(file(prefix + "translations.jsonl"));
+                    PairOptions kept = options.keptIn(file(prefix + "translations.jsonl"));
                     try (ModelFolder folder = byModel ? open(model) : null) {
-                        Translator translator = options.open(folder, System.getenv());
+                        Translator translator = kept.translation().open(folder, System.getenv());
                         PairCounts counts = new PairsStage(
-                                        List.of(samples), votes, prompts(), output, options, translator, config.seed())
+                                        List.of(samples), votes, prompts(), output, kept, translator, config.seed())
                                 .run();
                         Json.write(file(prefix + PAIR_COUNTS), counts);
                         progress.say(prefix + "pairs: " + counts.pairs() + " " + counts.sources() + ", none for "
@@ -275,20 +280,24 @@ public final class Experiment {
                         Jsonl.read(pairs, Pair.class).stream().map(Document::of).toList()));
     }
 
-    private Path train(String name, String command, Path model, Path data, TrainingOptions options, String folder) {
+    /** @param preference null where the data are documents */
+    private Path train(
+            String name,
+            String command,
+            Path model,
+            Path data,
+            TrainingOptions training,
+            PreferenceOptions preference,
+            String folder) {
         List<Path> inputs = new ArrayList<>(List.of(model, data));
-        if (options.replay != null) {
-            inputs.addAll(options.replay);
-        }
+        inputs.addAll(training.replay().files());
         Path output = file(folder);
+        Record options = preference == null ? training : new DpoOptions(training, preference);
         return stage(name, command, List.of(options, config.seed()), inputs, folder, resume -> {
-            options.resume = resume;
-            options.saveSteps = Math.max(FEWEST_STEPS, options.steps(ExperimentResult.lines(data)) / CHECKPOINTS);
+            int steps = training.steps().steps(ExperimentResult.lines(data));
             boolean adapter = isAdapter(model);
-            if (adapter && options instanceof PreferenceOptions preference) {
-                // The reference of a round is the model that it starts from, as ScPO and iterative DPO have it.
-                preference.referenceAdapter = model;
-            }
+            // The reference of a round is the model that it starts from, as ScPO and iterative DPO have it.
+            PreferenceOptions against = adapter && preference != null ? preference.against(model) : preference;
             new TrainStage(
                             name,
                             adapter ? config.model() : model,
@@ -296,7 +305,9 @@ public final class Experiment {
                             null,
                             data,
                             output,
-                            options,
+                            training,
+                            against,
+                            SavingOptions.every(Math.max(FEWEST_STEPS, steps / CHECKPOINTS), resume),
                             config.seed())
                     .run(backend, progress);
             deleteCheckpoints(output);

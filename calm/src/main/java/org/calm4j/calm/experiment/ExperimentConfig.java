@@ -10,15 +10,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.calm4j.calm.metric.ResponsePatterns;
+import org.calm4j.calm.option.DpoOptions;
 import org.calm4j.calm.option.EvaluateOptions;
+import org.calm4j.calm.option.Options;
 import org.calm4j.calm.option.PairOptions;
-import org.calm4j.calm.option.PreferenceOptions;
-import org.calm4j.calm.option.TrainingOptions;
+import org.calm4j.calm.option.SampleOptions;
 import org.calm4j.calm.option.TranslatorOptions;
 import org.calm4j.calm.option.VoteOptions;
 import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.engine.CalmException;
-import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.model.ModelFolder;
 
 /**
@@ -58,7 +58,7 @@ public record ExperimentConfig(
         SampleOptions sample,
         VoteOptions vote,
         PairOptions pairs,
-        PreferenceOptions dpo,
+        DpoOptions dpo,
         EvaluateOptions evaluate,
         List<String> baselines,
         Map<String, Arm> arms,
@@ -69,36 +69,6 @@ public record ExperimentConfig(
         ResponsePatterns patterns) {
     /** Before the number of languages in the name of an arm of the curve. */
     static final String CURVE = "languages-";
-
-    /**
-     * @param responses K, for each question in each language; 8 where it is not given
-     * @param temperature 1 where it is not given
-     * @param topP 1 where it is not given
-     * @param maxNewTokens {@link Sampling#FITTING} where it is not given
-     */
-    @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-    public record SampleOptions(
-            Integer responses, Double temperature, int topK, Double topP, double minP, Integer maxNewTokens) {
-        public static final SampleOptions DEFAULT = new SampleOptions(null, null, 0, null, 0, null);
-
-        public SampleOptions {
-            responses = responses == null ? 8 : responses;
-            temperature = temperature == null ? 1.0 : temperature;
-            topP = topP == null ? 1.0 : topP;
-            maxNewTokens = maxNewTokens == null ? Sampling.FITTING : maxNewTokens;
-            TrainingOptions.check(responses > 0, "responses must be at least 1");
-            TrainingOptions.check(temperature >= 0, "temperature must be at least 0");
-            TrainingOptions.check(topK >= 0, "top_k must be at least 0");
-            TrainingOptions.check(topP > 0 && topP <= 1, "top_p must be above 0 and at most 1");
-            TrainingOptions.check(minP >= 0 && minP <= 1, "min_p must be from 0 to 1");
-            TrainingOptions.check(
-                    maxNewTokens > 0 || maxNewTokens == Sampling.FITTING, "max_new_tokens must be at least 1");
-        }
-
-        Sampling sampling(long seed) {
-            return new Sampling(maxNewTokens, temperature, topK, topP, minP, responses, false, seed);
-        }
-    }
 
     public ExperimentConfig {
         questions = questions == null ? List.of() : questions;
@@ -112,11 +82,11 @@ public record ExperimentConfig(
         title = title == null ? "CALM" : title;
         evaluation = evaluation == null || evaluation.isEmpty() ? questions : evaluation;
         heldOut = heldOut == null ? List.of() : heldOut;
-        sample = sample == null ? SampleOptions.DEFAULT : sample;
-        vote = vote == null ? new VoteOptions() : vote;
-        pairs = pairs == null ? new PairOptions() : pairs;
-        evaluate = evaluate == null ? EvaluateOptions.greedy(sample.maxNewTokens()) : evaluate;
-        dpo = dpo == null ? new PreferenceOptions() : dpo;
+        sample = sample == null ? Options.standard(SampleOptions.class) : sample;
+        vote = vote == null ? Options.standard(VoteOptions.class) : vote;
+        pairs = pairs == null ? Options.standard(PairOptions.class) : pairs;
+        evaluate = evaluate == null ? EvaluateOptions.greedy(sample.end().maxNewTokens()) : evaluate;
+        dpo = dpo == null ? Options.standard(DpoOptions.class) : dpo;
         baselines = baselines == null ? List.of() : baselines;
         languageCurve = languageCurve == null ? List.of() : languageCurve;
         arms = all(baselines, arms == null ? Map.of() : arms, languageCurve);
@@ -128,28 +98,21 @@ public record ExperimentConfig(
             throw CalmException.usage(
                     "samples are the ones in the output folder; give the experiment a folder of its own");
         }
-        check("vote", vote::check);
-        check("pairs", pairs::check);
-        check("dpo", dpo::check);
         VoteOptions votes = vote;
         PairOptions pairing = pairs;
-        PreferenceOptions training = dpo;
+        DpoOptions training = dpo;
         SampleOptions sampling = sample;
         boolean asks = !questions.isEmpty();
-        arms.forEach((name, arm) -> check("arm " + name, () -> {
-            TrainingOptions.check(
-                    asks || !arm.hasOwnSamples() && arm.rounds() == 1,
-                    "it asks the model itself, and that needs questions");
-            arm.check(name, sampling, votes, pairing, training);
-        }));
-    }
-
-    private static void check(String section, Runnable check) {
-        try {
-            check.run();
-        } catch (CalmException e) {
-            throw CalmException.usage(section + ": " + e.getMessage());
-        }
+        arms.forEach((name, arm) -> {
+            try {
+                if (!asks && (arm.hasOwnSamples() || arm.rounds() > 1)) {
+                    throw CalmException.usage("it asks the model itself, and that needs questions");
+                }
+                arm.check(name, sampling, votes, pairing, training);
+            } catch (CalmException e) {
+                throw e.within("arm " + name + ": ");
+            }
+        });
     }
 
     /**
@@ -169,9 +132,9 @@ public record ExperimentConfig(
                         one(prompts == null || PromptTemplates.isTask(prompts) ? null : prompts),
                         one(statements),
                         one(knowledge),
-                        dpo.replay == null ? List.<Path>of() : dpo.replay,
+                        dpo.training().replay().files(),
                         one(evaluate.passages()),
-                        one(pairs.translator == TranslatorOptions.Kind.FILE ? pairs.translations : null))
+                        one(translations()))
                 .flatMap(List::stream)
                 .filter(file -> made.stream().noneMatch(file::startsWith))
                 .forEach(file -> {
@@ -182,6 +145,12 @@ public record ExperimentConfig(
                         throw CalmException.badInput(file, "is a folder, and a file is needed");
                     }
                 });
+    }
+
+    /** The file that translates; null for others. */
+    private Path translations() {
+        TranslatorOptions translation = pairs.translation();
+        return translation.translator() == TranslatorOptions.Kind.FILE ? translation.translations() : null;
     }
 
     private static List<Path> one(Path file) {

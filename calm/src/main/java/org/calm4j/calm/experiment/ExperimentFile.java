@@ -21,11 +21,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.Map;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Excerpt;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.JsonProblem;
 import org.calm4j.engine.io.TextFile;
 import org.yaml.snakeyaml.error.MarkedYAMLException;
@@ -45,7 +45,8 @@ public final class ExperimentFile {
             .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
             .build();
 
-    private static final Pattern OPTION = Pattern.compile("--([a-z]+[a-z0-9-]*)");
+    /** What overrides the file. */
+    private static final Setting SET = Setting.of("set");
 
     private ExperimentFile() {}
 
@@ -87,7 +88,7 @@ public final class ExperimentFile {
             T config = bound(bytes, type, overrides.isEmpty());
             return config == null ? overridden(tree, type) : config;
         } catch (JsonProcessingException e) {
-            throw problem(file.toString(), e);
+            throw problem(file, e);
         } catch (IOException e) {
             throw CalmException.unreadable(file, e);
         }
@@ -110,8 +111,7 @@ public final class ExperimentFile {
         try {
             return YAML.treeToValue(tree, type);
         } catch (JsonProcessingException e) {
-            CalmException problem = problem("--set", e);
-            throw CalmException.usage(problem.getMessage());
+            throw CalmException.usage(SET, ": " + what(e));
         }
     }
 
@@ -121,26 +121,32 @@ public final class ExperimentFile {
         for (int i = 0; i < names.length - 1; i++) {
             JsonNode next = section.get(names[i]);
             if (next != null && !next.isObject()) {
-                throw CalmException.usage("--set " + key + ": " + names[i] + " is no section");
+                throw CalmException.usage(SET.at(key), ": " + names[i] + " is no section");
             }
             section = next == null ? section.putObject(names[i]) : (ObjectNode) next;
         }
         try {
             section.set(names[names.length - 1], YAML.readTree(value));
         } catch (JsonProcessingException e) {
-            throw CalmException.usage("--set " + key + ": '" + value + "' is not YAML");
+            throw CalmException.usage(SET.at(key), ": '" + value + "' is not YAML");
         }
     }
 
-    private static CalmException problem(String file, JsonProcessingException e) {
-        String key = e instanceof JsonMappingException mapping ? path(mapping) : "";
+    private static CalmException problem(Path file, JsonProcessingException e) {
+        int line = e.getCause() instanceof MarkedYAMLException broken && broken.getProblemMark() != null
+                ? broken.getProblemMark().getLine() + 1
+                // Of what a record says, Jackson's place is the end of the section.
+                : e.getLocation() == null || e.getCause() instanceof CalmException
+                        ? 0
+                        : e.getLocation().getLineNr();
+        return CalmException.badInput(line < 1 ? file : file + ":" + line, what(e), e);
+    }
+
+    private static String what(JsonProcessingException e) {
+        String key = e instanceof JsonMappingException mapping ? JsonProblem.path(mapping) : "";
         if (e.getCause() instanceof CalmException known) {
-            // Jackson's place is the end of the section. Options have other names here.
-            return CalmException.badInput(file, (key.isEmpty() ? "" : key + ": ") + inYaml(known.getMessage()), e);
+            return (key.isEmpty() ? known : known.in(key)).message(Setting::key);
         }
-        String where = e.getLocation() == null || e.getLocation().getLineNr() < 1
-                ? file
-                : file + ":" + e.getLocation().getLineNr();
         if (e instanceof PropertyBindingException unknown) {
             String known = unknown.getKnownPropertyIds() == null
                     ? ""
@@ -149,15 +155,15 @@ public final class ExperimentFile {
                                     .map(String::valueOf)
                                     .sorted()
                                     .collect(Collectors.joining(", "));
-            return CalmException.badInput(where, "unknown key '" + path(unknown) + "'" + known, e);
+            return "unknown key '" + key + "'" + known;
         }
         if (e.getCause() instanceof MarkedYAMLException broken && broken.getProblemMark() != null) {
-            return CalmException.badInput(file + ":" + (broken.getProblemMark().getLine() + 1), broken.getProblem(), e);
+            return broken.getProblem();
         }
         String what = e instanceof MismatchedInputException wrong && wrong.getTargetType() != null
                 ? expected(wrong)
-                : JsonProblem.of(e).replace("JSON", "YAML");
-        return CalmException.badInput(where, (key.isEmpty() ? "" : key + ": ") + what, e);
+                : e instanceof JsonMappingException mapping ? JsonProblem.what(mapping) : JsonProblem.of(e);
+        return (key.isEmpty() ? "" : key + ": ") + what.replace("JSON", "YAML");
     }
 
     private static String expected(MismatchedInputException e) {
@@ -178,18 +184,6 @@ public final class ExperimentFile {
                                         : type == String.class || type == Path.class
                                                 ? "text"
                                                 : "section with keys and values";
-        return given.isEmpty() ? "here stands a " + wanted : given + "no " + wanted;
-    }
-
-    private static String inYaml(String message) {
-        return OPTION.matcher(message).replaceAll(option -> option.group(1).replace('-', '_'));
-    }
-
-    private static String path(JsonMappingException e) {
-        return e.getPath().stream()
-                .map(reference ->
-                        reference.getFieldName() == null ? "[" + reference.getIndex() + "]" : reference.getFieldName())
-                .collect(Collectors.joining("."))
-                .replace(".[", "[");
+        return given.isEmpty() ? "expected a " + wanted : given + "no " + wanted;
     }
 }

@@ -331,7 +331,7 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
         Map<String, Object> settings = new LinkedHashMap<>();
         settings.put("seed", config.seed());
         settings.put("responses per question", config.sample().responses());
-        settings.put("temperature", config.sample().temperature());
+        settings.put("temperature", config.sample().filter().temperature());
         settings.put("pairs", ExperimentResult.lines(file("pairs.jsonl")));
         Map<String, Object> trained = Json.mapper()
                 .convertValue(

@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Json;
 
 /** Talks to a hub. Redirects are followed by hand, so that the token is never sent to another host. */
@@ -210,17 +211,15 @@ final class HubClient implements AutoCloseable {
                             + login);
         }
         if (status == NOT_FOUND) {
+            String missing = "the hub answers 404: no such ";
+            if (code.equals("RevisionNotFound")) {
+                throw CalmException.badInput(what, missing + "revision");
+            }
+            if (code.equals("EntryNotFound") || file != null) {
+                throw CalmException.badInput(what, missing + "file");
+            }
             throw CalmException.badInput(
-                    what,
-                    "the hub answers 404: no such "
-                            + switch (code) {
-                                case "RevisionNotFound" -> "revision";
-                                case "EntryNotFound" -> "file";
-                                default ->
-                                    file == null
-                                            ? "repository or revision; look at its name, and at --repo-type"
-                                            : "file";
-                            });
+                    what, missing + "repository or revision; look at its name, and at ", Setting.of("repo_type"));
         }
         if (status / 100 == 3 && file != null) {
             return;

@@ -16,6 +16,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicLong;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.OutputLock;
 
@@ -104,7 +105,10 @@ public record Snapshot(RepoId repo, Globs globs, Path localDir, int workers, Dur
         if (names.isEmpty()) {
             throw CalmException.badInput(
                     repo,
-                    "none of its " + revision.files().size() + " files is wanted; look at --include and --exclude");
+                    "none of its " + revision.files().size() + " files is wanted; look at ",
+                    Setting.of("include"),
+                    " and ",
+                    Setting.of("exclude"));
         }
         Path folder = download.folder(revision.commit());
         names.forEach(name -> Download.below(folder, name));
@@ -126,8 +130,8 @@ public record Snapshot(RepoId repo, Globs globs, Path localDir, int workers, Dur
         if (inTheWay.contains(true)) {
             throw CalmException.badInput(
                     folder.resolve(files.get(inTheWay.indexOf(true)).name()),
-                    "is there, did not come from " + repo
-                            + " or was changed since; move it away, or choose another --local-dir");
+                    "is there, did not come from " + repo + " or was changed since; move it away, or choose another ",
+                    Setting.of("local_dir"));
         }
         List<Boolean> there = together(files, download::has);
         Map<String, Long> missing = new HashMap<>();

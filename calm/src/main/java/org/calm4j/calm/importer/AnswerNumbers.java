@@ -3,6 +3,7 @@ package org.calm4j.calm.importer;
 import java.util.List;
 import java.util.Objects;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 
 /**
  * What the numbers mean that a file has for answers, which all of its items together tell.
@@ -12,6 +13,7 @@ import org.calm4j.engine.CalmException;
  * @param note how they are read, and why; null where there is nothing to say
  */
 record AnswerNumbers(Integer base, boolean texts, String note) {
+    private static final Setting ANSWERS_FROM = Setting.of("answers_from");
     static final AnswerNumbers NONE = new AnswerNumbers(null, false, null);
 
     /**
@@ -30,7 +32,7 @@ record AnswerNumbers(Integer base, boolean texts, String note) {
      */
     static AnswerNumbers of(List<Numbered> all, String said, Object where) {
         if (said != null && !said.matches("0|1|text")) {
-            throw CalmException.usage("--answers-from " + said + " is none of 0, 1 and text");
+            throw CalmException.usage(ANSWERS_FROM.at(said), " is none of 0, 1 and text");
         }
         if (all.isEmpty()) {
             return NONE;
@@ -47,7 +49,7 @@ record AnswerNumbers(Integer base, boolean texts, String note) {
         if (texts && all.stream().anyMatch(each -> each.number > each.options)) {
             return new AnswerNumbers(null, true, range + ", read as the texts of options, which they all are");
         }
-        String also = texts ? "; all are texts of options, too, --answers-from text reads them so" : "";
+        String also = texts ? "; all are texts of options, too, " + ANSWERS_FROM.at("text").key() + " reads them so" : "";
         boolean last = all.stream().anyMatch(each -> each.number == each.options);
         Integer usual = all.stream()
                 .map(Numbered::usual)
@@ -74,6 +76,8 @@ record AnswerNumbers(Integer base, boolean texts, String note) {
                         + (doubtful
                                 ? ", and texts of options, too; nothing tells which is meant"
                                 : "; nothing tells whether they count from 0 or from 1")
-                        + "; say --answers-from 0, 1 or text");
+                        + "; say ",
+                ANSWERS_FROM,
+                " 0, 1 or text");
     }
 }

@@ -15,6 +15,7 @@ import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.importer.Report.Kind;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 
 /** The items of some files of one layout and language, read and checked. */
 public final class Imported {
@@ -32,7 +33,7 @@ public final class Imported {
     private Imported(String language) {
         this.language = language == null ? null : LanguageCode.of(language);
         if (language != null && this.language == null) {
-            throw CalmException.usage("--language '" + language + "' is no ISO 639-1 code, such as en, zh, fr");
+            throw CalmException.usage(Setting.of("language"), " '" + language + "' is no ISO 639-1 code, such as en, zh, fr");
         }
     }
 
@@ -78,7 +79,7 @@ public final class Imported {
         if (found == null) {
             throw CalmException.badInput(
                     item.where(),
-                    "is none of the known forms, such as question, choices, answer; calm import --help lists them");
+                    "is none of the known forms, such as question, choices, answer; the help of import lists them");
         }
         if (layout != null && layout != found) {
             throw CalmException.badInput(
@@ -130,10 +131,13 @@ public final class Imported {
         String code = said == null ? null : LanguageCode.of(said);
         if (language == null && code == null) {
             throw CalmException.usage(
-                    "--language is needed, such as --language en: the items do not say in which language they are");
+                    Setting.of("language"),
+                    " is needed, such as ",
+                    Setting.of("language").at("en"),
+                    ": the items do not say in which language they are");
         }
         if (language != null && code != null && !code.equals(language)) {
-            throw new Unreadable("it says that its language is " + said + ", --language is " + language);
+            throw new Unreadable("it says that its language is " + said + ", and here it is " + language);
         }
         String here = language == null ? code : language;
         if (spoken != null && !spoken.equals(here)) {

@@ -11,6 +11,7 @@ import java.util.regex.Pattern;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.importer.Report.Kind;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 
 /** Questions of one language beside those of another, which should be the same ones under the same ids. */
 public final class Parallel {
@@ -70,12 +71,12 @@ public final class Parallel {
      */
     public void align(Imported imported) {
         if (!imported.hasPositions()) {
-            throw CalmException.usage("--align is for items without ids of their own, which these have");
+            throw CalmException.usage(Setting.of("align"), " is for items without ids of their own, which these have");
         }
         List<Question> here = questions(imported);
         List<Question> there = List.copyOf(others.values());
         if ((here.size() + 1L) * (there.size() + 1L) > LARGEST_TABLE) {
-            throw CalmException.usage("--align: " + here.size() + " and " + there.size() + " items are too many");
+            throw CalmException.usage(Setting.of("align"), ": " + here.size() + " and " + there.size() + " items are too many");
         }
         List<String> ids = new ArrayList<>();
         int[] partners = partners(here, there);
@@ -92,7 +93,7 @@ public final class Parallel {
         return imported.lines().stream()
                 .map(line -> {
                     if (Imported.isText(line)) {
-                        throw CalmException.usage("--parallel is for questions and samples, not for texts to train on");
+                        throw CalmException.usage(Setting.of("parallel"), " is for questions and samples, not for texts to train on");
                     }
                     return Imported.question(line);
                 })

@@ -16,6 +16,7 @@ import java.util.stream.Collectors;
 import org.calm4j.calm.data.Prediction;
 import org.calm4j.calm.data.Question;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Jsonl;
 
 /**
@@ -149,8 +150,9 @@ public record PredictionFiles(List<Prediction> predictions, Map<String, Integer>
                     if (question == null) {
                         throw CalmException.badInput(
                                 line.where,
-                                "the questions of --data have no id " + line.prediction.id() + " in "
-                                        + line.prediction.language());
+                                "the questions of ",
+                                Setting.of("data"),
+                                " have no id " + line.prediction.id() + " in " + line.prediction.language());
                     }
                     return LabelSet.of(question.choices().stream()
                             .map(Question.Choice::label)
@@ -198,7 +200,8 @@ public record PredictionFiles(List<Prediction> predictions, Map<String, Integer>
             return here;
         }
         if (here != null && !here.equals(question.answer())) {
-            throw CalmException.badInput(where, "the answer is " + here + ", in --data " + question.answer());
+            throw CalmException.badInput(
+                    where, "the answer is " + here + ", in ", Setting.of("data"), " " + question.answer());
         }
         return question.answer();
     }
@@ -215,7 +218,7 @@ public record PredictionFiles(List<Prediction> predictions, Map<String, Integer>
                         question.id(), question.language(), question.answer(), null, question.group(), null)));
         if (all.size() > predictions.size()) {
             warnings.add(all.size() - predictions.size() + " of " + questions.size()
-                    + " questions of --data have no prediction and count as unanswered");
+                    + " questions have no prediction and count as unanswered");
         }
         return new PredictionFiles(all, notLabels, warnings);
     }

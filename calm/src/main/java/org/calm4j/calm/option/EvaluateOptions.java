@@ -1,34 +1,45 @@
 package org.calm4j.calm.option;
 
 import com.fasterxml.jackson.annotation.JsonValue;
-import com.fasterxml.jackson.databind.PropertyNamingStrategies;
-import com.fasterxml.jackson.databind.annotation.JsonNaming;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.Map;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.generate.Sampling;
 
-/**
- * How a model is measured.
- *
- * @param samples responses a question; 1 is a greedy one, of more the most frequent answer counts, the first of equally frequent ones
- * @param temperature of sampled responses; 0.7 where it is not given
- * @param maxNewTokens tokens of a response at most; {@link Sampling#FITTING} where it is not given
- * @param passages JSON Lines with id, language and text, of which the best stand before each question; null without
- * @param topPassages how many
- * @param dense whether they are found by the model's hidden states, too, and not by terms alone
- */
-@JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
+/** How a model is measured. */
+@OptionRecord
 public record EvaluateOptions(
+        @Option(
+                value = "The answer that a response states, or the choice with the most probable text (default: ${DEFAULT-VALUE}).",
+                standard = "generate")
         Method method,
-        Integer samples,
-        Double temperature,
-        Integer maxNewTokens,
-        Path passages,
-        Integer topPassages,
-        boolean dense) {
-    private static final int DEFAULT_PASSAGES = 3;
-    private static final double DEFAULT_TEMPERATURE = 0.7;
 
+        @Option(
+                value = "Responses a question: 1 (default) is greedy, of more the most frequent answer counts.",
+                label = "K",
+                standard = "1")
+        int samples,
+
+        @Option(value = "Of sampled responses (default: ${DEFAULT-VALUE}).", label = "T", standard = "0.7")
+        double temperature,
+
+        @Option(
+                value = "Tokens of a response at most (default: 256, or what the model's positions leave).",
+                label = "N",
+                standard = EndOptions.FITTING)
+        int maxNewTokens,
+
+        @Option(
+                value = "Retrieval: lines with id, language and text; the best stand before each question.",
+                label = "F.jsonl")
+        Path passages,
+
+        @Option(value = "How many of them (default: ${DEFAULT-VALUE}).", label = "K", standard = "3")
+        int topPassages,
+
+        @Option("Find them by the model's hidden states, too, and not by terms (BM25) alone.")
+        boolean dense) {
     /** How a model answers. */
     public enum Method {
         /** By a response, and the answer that it states. */
@@ -44,20 +55,13 @@ public record EvaluateOptions(
     }
 
     public EvaluateOptions {
-        method = method == null ? Method.GENERATE : method;
-        samples = samples == null ? 1 : samples;
-        temperature = temperature == null ? DEFAULT_TEMPERATURE : temperature;
-        maxNewTokens = maxNewTokens == null ? Sampling.FITTING : maxNewTokens;
-        topPassages = topPassages == null ? DEFAULT_PASSAGES : topPassages;
-        TrainingOptions.check(samples > 0, "samples must be at least 1");
-        TrainingOptions.check(temperature >= 0, "temperature must be at least 0");
-        TrainingOptions.check(
-                maxNewTokens > 0 || maxNewTokens == Sampling.FITTING, "max_new_tokens must be at least 1");
-        TrainingOptions.check(topPassages > 0, "top_passages must be at least 1");
+        Setting.of("samples").check(samples > 0, "must be at least 1");
+        Sampling.random(maxNewTokens, temperature, samples, 0);
+        Setting.of("top_passages").check(topPassages > 0, "must be at least 1");
     }
 
     public static EvaluateOptions greedy(int maxNewTokens) {
-        return new EvaluateOptions(Method.GENERATE, null, null, maxNewTokens, null, null, false);
+        return Options.make(EvaluateOptions.class, Map.of("max_new_tokens", maxNewTokens));
     }
 
     public Sampling sampling(long seed) {

@@ -1,17 +1,55 @@
 package org.calm4j.calm.option;
 
-import com.fasterxml.jackson.annotation.JsonAutoDetect;
 import com.fasterxml.jackson.annotation.JsonValue;
-import com.fasterxml.jackson.databind.PropertyNamingStrategies;
-import com.fasterxml.jackson.databind.annotation.JsonNaming;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
-import picocli.CommandLine.Option;
+import org.calm4j.engine.Setting;
 
 /** Which responses become preference pairs, and how they are written; on the command line and in a YAML file by the same names. */
-@JsonAutoDetect(fieldVisibility = JsonAutoDetect.Visibility.ANY, getterVisibility = JsonAutoDetect.Visibility.NONE)
-@JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-public final class PairOptions extends TranslatorOptions {
+@OptionRecord
+public record PairOptions(
+        TranslatorOptions translation,
+
+        @Option(
+                value = "Which of the responses that agree with the vote: frequent (default), first, random, logprob, shortest or longest.",
+                label = "POLICY",
+                standard = "frequent")
+        Policy chosen,
+
+        @Option(
+                value = "Which of the others: the same policies, and most-voted or least-voted, by the votes of their answers. "
+                        + "Default: frequent.",
+                label = "POLICY",
+                standard = "frequent")
+        Policy rejected,
+
+        @Option(
+                value = "Pairs of a question in a language (or two) at most; default ${DEFAULT-VALUE}.",
+                label = "N",
+                standard = "1",
+                also = "max_pairs_per_question")
+        int pairsPerQuestion,
+
+        @Option(
+                value = "Where the chosen response may come from, the first that has one: sampled, translated (with {translator}), "
+                        + "template (a response of the language with the option's text exchanged), option (the bare text). Default: "
+                        + "${DEFAULT-VALUE}.",
+                label = "S,…",
+                standard = "sampled,translated,template")
+        List<Source> chosenSources,
+
+        @Option("Keep responses whose answer is plainly in another language; default: they are left out, chosen and rejected alike.")
+        boolean keepOffLanguage,
+
+        @Option("Weigh each pair by the votes of its chosen answer less those of its rejected one (ScPO).")
+        boolean marginWeights,
+
+        @Option("Pairs of languages for dpo {loss_type} dco: the same chosen and the same rejected answer in two languages.")
+        boolean twoLanguages,
+
+        @Option(value = "How pairs are written; default ${DEFAULT-VALUE}.", standard = "calm")
+        Format format) {
     /** Which response comes first, where more than one would do. */
     public enum Policy {
         /** The text that was sampled most often; those without an answer last. */
@@ -70,70 +108,25 @@ public final class PairOptions extends TranslatorOptions {
         }
     }
 
-    @Option(
-            names = "--chosen",
-            paramLabel = "POLICY",
-            description =
-                    "Which of the responses that agree with the vote: frequent (default), first, random, logprob, shortest or longest.")
-    public Policy chosen = Policy.FREQUENT;
+    public PairOptions {
+        chosenSources = List.copyOf(chosenSources);
+        Setting.of("pairs_per_question").check(pairsPerQuestion > 0, "must be at least 1");
+        Setting.of("chosen").at(chosen).check(chosen != Policy.MOST_VOTED && chosen != Policy.LEAST_VOTED, "says nothing: all of them agree with the vote");
+        Setting.of("chosen_sources").check(!chosenSources.isEmpty(), "needs one or more");
+        Setting.of("two_languages").check(!twoLanguages || format == Format.CALM, "has the form of dpo ", Setting.of("loss_type").at("dco"), " alone; leave out ", Setting.of("format"));
+    }
 
-    @Option(
-            names = "--rejected",
-            paramLabel = "POLICY",
-            description =
-                    "Which of the others: the same policies, and most-voted or least-voted, by the votes of their answers. Default: frequent.")
-    public Policy rejected = Policy.FREQUENT;
-
-    @Option(
-            names = {"--pairs-per-question", "--max-pairs-per-question"},
-            paramLabel = "N",
-            description = "Pairs of a question in a language (or two) at most; default ${DEFAULT-VALUE}.")
-    public int pairsPerQuestion = 1;
-
-    @Option(
-            names = "--chosen-sources",
-            paramLabel = "S,…",
-            split = ",",
-            description =
-                    "Where the chosen response may come from, the first that has one: sampled, translated (with --translator), "
-                            + "template (a response of the language with the option's text exchanged), option (the bare text). Default: "
-                            + "sampled,translated,template.")
-    public List<Source> chosenSources = List.of(Source.SAMPLED, Source.TRANSLATED, Source.TEMPLATE);
-
-    @Option(
-            names = "--keep-off-language",
-            description =
-                    "Keep responses whose answer is plainly in another language; default: they are left out, chosen and rejected alike.")
-    public boolean keepOffLanguage;
-
-    @Option(
-            names = "--margin-weights",
-            description = "Weigh each pair by the votes of its chosen answer less those of its rejected one (ScPO).")
-    public boolean marginWeights;
-
-    @Option(
-            names = "--two-languages",
-            description =
-                    "Pairs of languages for dpo --loss-type dco: the same chosen and the same rejected answer in two languages.")
-    public boolean twoLanguages;
-
-    @Option(
-            names = "--format",
-            paramLabel = "calm|trl|llama-factory",
-            description = "How pairs are written; default ${DEFAULT-VALUE}.")
-    public Format format = Format.CALM;
-
-    /** @throws org.calm4j.engine.CalmException wrong usage: a value out of its range, or options that exclude each other */
-    @Override
-    public void check() {
-        super.check();
-        TrainingOptions.check(pairsPerQuestion > 0, "--pairs-per-question must be at least 1");
-        TrainingOptions.check(
-                chosen != Policy.MOST_VOTED && chosen != Policy.LEAST_VOTED,
-                "--chosen " + chosen + " says nothing: all of them agree with the vote");
-        TrainingOptions.check(!chosenSources.isEmpty(), "--chosen-sources needs one or more");
-        TrainingOptions.check(
-                !twoLanguages || format == Format.CALM,
-                "--two-languages has the form of dpo --loss-type dco alone; leave out --format");
+    /** The same; what is translated is kept in this file where nothing else is said. */
+    public PairOptions keptIn(Path file) {
+        return new PairOptions(
+                translation.keptIn(file),
+                chosen,
+                rejected,
+                pairsPerQuestion,
+                chosenSources,
+                keepOffLanguage,
+                marginWeights,
+                twoLanguages,
+                format);
     }
 }

@@ -2,17 +2,51 @@ package org.calm4j.calm.option;
 
 import java.nio.file.Path;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.loss.ConsistencyLoss;
 import org.calm4j.engine.loss.PreferenceLoss;
-import picocli.CommandLine.Option;
 
-/** The options of dpo. */
-public final class PreferenceOptions extends TrainingOptions {
-    /** For the shell's completion. */
+/**
+ * What dpo makes of a pair.
+ *
+ * @param beta null for the loss's own default: 1 for dco, which treats both languages alike with it, 0.1 for the others
+ */
+@OptionRecord
+public record PreferenceOptions(
+        @Option(value = "Default 0.1; with dco 1.", label = "X")
+        Double beta,
+
+        @Option(
+                value = "One or more of ${COMPLETION-CANDIDATES}; sigmoid (default) is DPO, sft the mean negative log-likelihood of "
+                        + "the chosen, dco Direct Consistency Optimization, on pairs in two languages; all others as in TRL.",
+                label = "NAME,…",
+                standard = "sigmoid",
+                choices = PreferenceOptions.LossTypes.class)
+        List<String> lossType,
+
+        @Option(value = "One for each of {loss_type}; default 1 each.", label = "X,…", standard = "")
+        List<Double> lossWeights,
+
+        @Option(
+                value = "Share of pairs believed to be the wrong way round; default ${DEFAULT-VALUE}.",
+                label = "X",
+                standard = "0")
+        double labelSmoothing,
+
+        @Option(value = "Default: the starting model, without its adapter.", label = "DIR")
+        Path referenceModel,
+
+        @Option(
+                value = "A PEFT folder on the reference. With the folder of {adapter} the reference is the model that training starts "
+                        + "from, as in a later round of iterative DPO.",
+                label = "DIR")
+        Path referenceAdapter) {
+    /** All that {@code loss_type} may name. */
     static final class LossTypes implements Iterable<String> {
         @Override
         public Iterator<String> iterator() {
@@ -21,60 +55,27 @@ public final class PreferenceOptions extends TrainingOptions {
         }
     }
 
-    /** Null for the loss's own default: 1 for dco, which treats both languages alike with it, 0.1 for the others. */
-    @Option(names = "--beta", paramLabel = "X", description = "Default 0.1; with dco 1.")
-    public Double beta;
-
-    @Option(
-            names = "--loss-type",
-            paramLabel = "NAMES",
-            split = ",",
-            defaultValue = "sigmoid",
-            completionCandidates = LossTypes.class,
-            description =
-                    "sigmoid (DPO, default), sft (mean negative log-likelihood of the chosen), or both: sigmoid,sft; robust, hinge, "
-                            + "ipo, sppo_hard, nca_pair, apo_zero, apo_down as in TRL; dco (Direct Consistency Optimization, on pairs in two languages).")
-    public List<String> lossType = List.of("sigmoid");
-
-    @Option(
-            names = "--loss-weights",
-            paramLabel = "X,…",
-            split = ",",
-            description = "One for each of --loss-type; default 1 each.")
-    public List<Double> lossWeights = List.of();
-
-    @Option(
-            names = "--label-smoothing",
-            paramLabel = "X",
-            defaultValue = "0",
-            description = "Share of pairs believed to be the wrong way round; default ${DEFAULT-VALUE}.")
-    public double labelSmoothing;
-
-    @Option(
-            names = "--reference-model",
-            paramLabel = "DIR",
-            description = "Default: the starting model, without its adapter.")
-    public Path referenceModel;
-
-    @Option(
-            names = "--reference-adapter",
-            paramLabel = "DIR",
-            description =
-                    "A PEFT folder on the reference. With the folder of --adapter the reference is the model that training starts "
-                            + "from, as in a later round of iterative DPO.")
-    public Path referenceAdapter;
-
-    @Override
-    public void check() {
-        super.check();
-        check(beta() > 0, "--beta must be above 0");
-        check(labelSmoothing >= 0 && labelSmoothing < 0.5, "--label-smoothing must be from 0 to below 0.5");
-        loss();
-        consistencyLoss();
+    public PreferenceOptions {
+        lossType = List.copyOf(lossType);
+        lossWeights = List.copyOf(lossWeights);
+        double strength = strength(beta, lossType);
+        Setting.of("beta").check(strength > 0, "must be above 0");
+        Setting.of("label_smoothing").check(labelSmoothing >= 0 && labelSmoothing < 0.5, "must be from 0 to below 0.5");
+        // Unknown names, and weights that are not theirs.
+        if (lossType.contains(ConsistencyLoss.DCO)) {
+            ConsistencyLoss.of(lossType, lossWeights, strength, labelSmoothing);
+        } else {
+            PreferenceLoss.of(lossType, lossWeights, strength, labelSmoothing);
+        }
     }
 
-    public double beta() {
-        return beta != null ? beta : twoLanguages() ? 1 : 0.1;
+    private static double strength(Double beta, List<String> lossType) {
+        return beta != null ? beta : lossType.contains(ConsistencyLoss.DCO) ? 1 : 0.1;
+    }
+
+    /** The β in force. */
+    public double strength() {
+        return strength(beta, lossType);
     }
 
     /** Whether a line of data has a question in two languages. */
@@ -82,30 +83,26 @@ public final class PreferenceOptions extends TrainingOptions {
         return lossType.contains(ConsistencyLoss.DCO);
     }
 
-    @Override
-    public Map<String, Object> inForce(int steps) {
-        Map<String, Object> inForce = super.inForce(steps);
-        inForce.put("beta", beta());
-        inForce.put("loss_weights", weights().isEmpty() ? Collections.nCopies(lossType.size(), 1.0) : lossWeights);
+    /** The same with a reference that has this adapter. */
+    public PreferenceOptions against(Path adapter) {
+        return new PreferenceOptions(beta, lossType, lossWeights, labelSmoothing, referenceModel, adapter);
+    }
+
+    /** By name, what holds where an option has no value of its own. */
+    public Map<String, Object> inForce() {
+        Map<String, Object> inForce = new HashMap<>();
+        inForce.put("beta", strength());
+        inForce.put("loss_weights", lossWeights.isEmpty() ? Collections.nCopies(lossType.size(), 1.0) : lossWeights);
         return inForce;
     }
 
-    private List<Double> weights() {
-        return lossWeights == null ? List.of() : lossWeights;
-    }
-
-    @Override
+    /** The loss on pairs; null where they are in two languages. */
     PreferenceLoss loss() {
-        return twoLanguages() ? null : PreferenceLoss.of(lossType, weights(), beta(), labelSmoothing);
+        return twoLanguages() ? null : PreferenceLoss.of(lossType, lossWeights, strength(), labelSmoothing);
     }
 
-    @Override
+    /** The loss on pairs in two languages; null where they are in one. */
     ConsistencyLoss consistencyLoss() {
-        return twoLanguages() ? ConsistencyLoss.of(lossType, weights(), beta(), labelSmoothing) : null;
-    }
-
-    @Override
-    double rewardScale() {
-        return beta();
+        return twoLanguages() ? ConsistencyLoss.of(lossType, lossWeights, strength(), labelSmoothing) : null;
     }
 }

@@ -1,9 +1,6 @@
 package org.calm4j.calm.option;
 
-import com.fasterxml.jackson.annotation.JsonAutoDetect;
 import com.fasterxml.jackson.annotation.JsonValue;
-import com.fasterxml.jackson.databind.PropertyNamingStrategies;
-import com.fasterxml.jackson.databind.annotation.JsonNaming;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
@@ -11,13 +8,38 @@ import org.calm4j.calm.translate.HttpTranslator;
 import org.calm4j.calm.translate.ModelTranslator;
 import org.calm4j.calm.translate.TranslationFile;
 import org.calm4j.calm.translate.Translator;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.model.ModelFolder;
-import picocli.CommandLine.Option;
 
 /** Who translates a response of another language: a part of {@link PairOptions}. */
-@JsonAutoDetect(fieldVisibility = JsonAutoDetect.Visibility.ANY, getterVisibility = JsonAutoDetect.Visibility.NONE)
-@JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-public class TranslatorOptions {
+@OptionRecord
+public record TranslatorOptions(
+        @Option(
+                value = "Who translates a response of another language where the own one never sampled the voted answer: nobody "
+                        + "(default), the model itself, a service, or a file. A translation counts only when it still gives the voted answer.",
+                standard = "none")
+        Kind translator,
+
+        @Option(
+                value = "The interface of the service; the key is read from LIBRETRANSLATE_API_KEY or DEEPL_API_KEY.",
+                label = "libretranslate|deepl",
+                standard = "LIBRETRANSLATE")
+        HttpTranslator.Api translatorApi,
+
+        @Option(value = "Where the service is, such as http://localhost:5000.", label = "URL")
+        String translatorUrl,
+
+        @Option(
+                value = "The file of {translator} file: source, target, text, translation. With model and http, what was translated is "
+                        + "kept there and not asked for again.",
+                label = "F.jsonl")
+        Path translations,
+
+        @Option(
+                value = "Tokens of the model's translation at most; default ${DEFAULT-VALUE}.",
+                label = "N",
+                standard = "512")
+        int translatorMaxNewTokens) {
     /** Who translates. */
     public enum Kind {
         NONE,
@@ -35,52 +57,20 @@ public class TranslatorOptions {
         }
     }
 
-    @Option(
-            names = "--translator",
-            paramLabel = "none|model|http|file",
-            description =
-                    "Who translates a response of another language where the own one never sampled the voted answer: nobody "
-                            + "(default), the model itself, a service, or a file. A translation counts only when it still gives the voted answer.")
-    public Kind translator = Kind.NONE;
-
-    @Option(
-            names = "--translator-api",
-            paramLabel = "libretranslate|deepl",
-            description = "The interface of the service; the key is read from LIBRETRANSLATE_API_KEY or DEEPL_API_KEY.")
-    public HttpTranslator.Api translatorApi = HttpTranslator.Api.LIBRETRANSLATE;
-
-    @Option(
-            names = "--translator-url",
-            paramLabel = "URL",
-            description = "Where the service is, such as http://localhost:5000.")
-    public String translatorUrl;
-
-    @Option(
-            names = "--translations",
-            paramLabel = "F.jsonl",
-            description =
-                    "The file of --translator file: source, target, text, translation. With model and http, what was translated is kept "
-                            + "there and not asked for again.")
-    public Path translations;
-
-    @Option(
-            names = "--translator-max-new-tokens",
-            paramLabel = "N",
-            description = "Tokens of the model's translation at most; default ${DEFAULT-VALUE}.")
-    public int translatorMaxNewTokens = 512;
-
-    /** What is translated is kept here where nothing else is said. */
-    public TranslatorOptions keptIn(Path file) {
-        translations =
-                translations == null && (translator == Kind.MODEL || translator == Kind.HTTP) ? file : translations;
-        return this;
+    public TranslatorOptions {
+        Setting.of("translator_max_new_tokens").check(translatorMaxNewTokens > 0, "must be at least 1");
+        Setting.of("translator").at(Kind.FILE).check(translator != Kind.FILE || translations != null, "needs ", Setting.of("translations"));
     }
 
-    /** @throws org.calm4j.engine.CalmException wrong usage: a value out of its range, or one that is missing */
-    void check() {
-        TrainingOptions.check(translatorMaxNewTokens > 0, "--translator-max-new-tokens must be at least 1");
-        TrainingOptions.check(
-                translator != Kind.FILE || translations != null, "--translator file needs --translations");
+    /** The same; what is translated is kept here where nothing else is said. */
+    TranslatorOptions keptIn(Path file) {
+        return remembers() && translations == null
+                ? new TranslatorOptions(translator, translatorApi, translatorUrl, file, translatorMaxNewTokens)
+                : this;
+    }
+
+    private boolean remembers() {
+        return translator == Kind.MODEL || translator == Kind.HTTP;
     }
 
     /**
@@ -90,8 +80,7 @@ public class TranslatorOptions {
      * @throws org.calm4j.engine.CalmException wrong usage: something that the translator needs is missing
      */
     public Translator open(ModelFolder model, Map<String, String> environment) {
-        check();
-        TrainingOptions.check(translator != Kind.MODEL || model != null, "--translator model needs --model");
+        Setting.of("translator").at(Kind.MODEL).check(translator != Kind.MODEL || model != null, "needs ", Setting.of("model"));
         Translator opened =
                 switch (translator) {
                     case NONE -> null;
@@ -99,7 +88,6 @@ public class TranslatorOptions {
                     case HTTP -> HttpTranslator.open(translatorApi, translatorUrl, environment);
                     case FILE -> TranslationFile.of(translations);
                 };
-        boolean remembers = translations != null && (translator == Kind.MODEL || translator == Kind.HTTP);
-        return remembers ? TranslationFile.remembering(translations, opened) : opened;
+        return translations != null && remembers() ? TranslationFile.remembering(translations, opened) : opened;
     }
 }

@@ -1,15 +1,12 @@
 package org.calm4j.calm.option;
 
-import com.fasterxml.jackson.annotation.JsonAutoDetect;
 import com.fasterxml.jackson.annotation.JsonValue;
-import com.fasterxml.jackson.databind.PropertyNamingStrategies;
-import com.fasterxml.jackson.databind.annotation.JsonNaming;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import org.calm4j.engine.CalmException;
-import picocli.CommandLine.Option;
+import org.calm4j.engine.Setting;
 
 /**
  * How samples become votes; on the command line and in a YAML file by the same names.
@@ -17,9 +14,40 @@ import picocli.CommandLine.Option;
  * <p>Rivals of CALM are votes, too: each language for itself (self-consistency), {@code languages: [en]} (English decides for all), the truth
  * (preference training with labels).
  */
-@JsonAutoDetect(fieldVisibility = JsonAutoDetect.Visibility.ANY, getterVisibility = JsonAutoDetect.Visibility.NONE)
-@JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-public final class VoteOptions {
+@OptionRecord
+public record VoteOptions(
+        @Option(
+                value = "Who decides: the samples of all languages (default), those of each language for itself, the questions' "
+                        + "labels, or chance (a control).",
+                standard = "all")
+        VoteBy voteBy,
+
+        @Option(value = "Only these languages vote, such as en; default: all.", label = "L,…", standard = "")
+        List<String> languages,
+
+        @Option(
+                value = "Two answers in the first place: no winner (default), the question left out of the votes, what the first of "
+                        + "{languages} (without it: of the samples) says, or the answer with the higher log-probability per token.",
+                standard = "abstain")
+        Tie tie,
+
+        @Option(
+                value = "What a sample's vote weighs: one (default), the geometric mean of its tokens' probabilities, or its "
+                        + "language's reliability, estimated without labels.",
+                standard = "count")
+        Weighting weighting,
+
+        @Option(
+                value = "Factors on the votes of languages, such as en=2,fr=1.5; default 1.",
+                label = "L=X,…",
+                standard = "")
+        Map<String, Double> languageWeights,
+
+        @Option(
+                value = "Share of the votes that a winner needs; with less there is none. Default ${DEFAULT-VALUE}.",
+                label = "X",
+                standard = "0.0")
+        double minimumAgreement) {
     /** Who decides. */
     public enum VoteBy {
         /** The samples of all languages together: CALM. */
@@ -72,62 +100,13 @@ public final class VoteOptions {
         }
     }
 
-    @Option(
-            names = "--vote-by",
-            paramLabel = "all|language|truth|random",
-            description = "Who decides: the samples of all languages (default), those of each "
-                    + "language for itself, the questions' labels, or chance (a control).")
-    public VoteBy voteBy = VoteBy.ALL;
-
-    @Option(
-            names = "--languages",
-            paramLabel = "L,…",
-            split = ",",
-            description = "Only these languages vote, such as en; default: all.")
-    public List<String> languages = List.of();
-
-    @Option(
-            names = "--tie",
-            paramLabel = "abstain|skip|language-order|logprob",
-            description =
-                    "Two answers in the first place: no winner (default), the question left out of the votes, what the first of "
-                            + "--languages (without it: of the samples) says, or the answer with the higher log-probability per token.")
-    public Tie tie = Tie.ABSTAIN;
-
-    @Option(
-            names = "--weighting",
-            paramLabel = "count|probability|dawid-skene",
-            description =
-                    "What a sample's vote weighs: one (default), the geometric mean of its tokens' probabilities, or its language's "
-                            + "reliability, estimated without labels.")
-    public Weighting weighting = Weighting.COUNT;
-
-    @Option(
-            names = "--language-weights",
-            paramLabel = "L=X",
-            split = ",",
-            description = "Factors on the votes of languages, such as en=2,fr=1.5; default 1.")
-    public Map<String, Double> languageWeights = new LinkedHashMap<>();
-
-    @Option(
-            names = "--minimum-agreement",
-            paramLabel = "X",
-            description = "Share of the votes that a winner needs; with less there is none. Default ${DEFAULT-VALUE}.")
-    public double minimumAgreement;
-
-    /** @throws CalmException wrong usage: a value out of its range, or options that exclude each other */
-    public void check() {
-        TrainingOptions.check(
-                minimumAgreement >= 0 && minimumAgreement <= 1, "--minimum-agreement must be from 0 to 1");
-        languageWeights.forEach((language, weight) -> TrainingOptions.check(
-                weight != null && weight >= 0 && Double.isFinite(weight),
-                "--language-weights: the weight of " + language + " must be 0 or more"));
+    public VoteOptions {
+        languages = List.copyOf(languages);
+        languageWeights = Collections.unmodifiableMap(new LinkedHashMap<>(languageWeights));
+        Setting.of("minimum_agreement").check(minimumAgreement >= 0 && minimumAgreement <= 1, "must be from 0 to 1");
+        languageWeights.forEach((language, weight) -> Setting.of("language_weights").check(weight != null && weight >= 0 && Double.isFinite(weight), "must be 0 or more, for " + language + " too"));
         boolean plain = weighting == Weighting.COUNT && languageWeights.isEmpty();
-        TrainingOptions.check(
-                voteBy != VoteBy.TRUTH && voteBy != VoteBy.RANDOM || plain,
-                "--vote-by " + voteBy + " has no use for weights");
-        TrainingOptions.check(
-                weighting != Weighting.DAWID_SKENE || languageWeights.isEmpty() && voteBy == VoteBy.ALL,
-                "--weighting dawid-skene finds the weights of languages itself; leave out --language-weights and --vote-by");
+        Setting.of("vote_by").at(voteBy).check(voteBy != VoteBy.TRUTH && voteBy != VoteBy.RANDOM || plain, "has no use for weights");
+        Setting.of("weighting").at(weighting).check(weighting != Weighting.DAWID_SKENE || languageWeights.isEmpty() && voteBy == VoteBy.ALL, "finds the weights of languages itself; leave out ", Setting.of("language_weights"), " and ", Setting.of("vote_by"));
     }
 }

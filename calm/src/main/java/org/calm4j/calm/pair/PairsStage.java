@@ -18,6 +18,7 @@ import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.calm.translate.Translator;
 import org.calm4j.calm.vote.SampleFiles;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.random.CounterRandom;
 
@@ -47,18 +48,16 @@ public record PairsStage(
     private record Text(Prompt prompt, String chosen, String rejected) {}
 
     public PairCounts run() {
-        options.check();
         List<Samples> lines = SampleFiles.read(samples);
         Map<List<String>, Vote> byPlace = new LinkedHashMap<>();
         Jsonl.read(votes, Vote.class, (vote, where) -> {
                     if (vote.id() == null) {
                         throw CalmException.badInput(where, "id is missing");
                     }
-                    if (options.marginWeights && vote.answer() != null && !(vote.share(vote.answer()) > 0)) {
+                    if (options.marginWeights() && vote.answer() != null && !(vote.share(vote.answer()) > 0)) {
+                        Setting margin = Setting.of("margin_weights");
                         throw CalmException.badInput(
-                                where,
-                                "its answer has no votes or scores, which --margin-weights needs; vote again, or leave"
-                                        + " --margin-weights out");
+                                where, "its answer has no votes or scores, which ", margin, " needs; vote again, or leave it out");
                     }
                     return vote;
                 })
@@ -83,7 +82,7 @@ public record PairsStage(
                 }
             }
         }
-        return options.twoLanguages ? twoLanguages(all, winners, unvoted) : oneLanguage(all, winners, unvoted);
+        return options.twoLanguages() ? twoLanguages(all, winners, unvoted) : oneLanguage(all, winners, unvoted);
     }
 
     private static List<String> place(String id, String language) {
@@ -104,7 +103,7 @@ public record PairsStage(
                             ? undecided(unvoted.contains(responses))
                             : add(pairs, seen, responses, vote, chosen.get(responses), counter));
         }
-        PairFormat.write(options.format, pairs, output);
+        PairFormat.write(options.format(), pairs, output);
         return PairCounts.of(counters);
     }
 
@@ -136,7 +135,7 @@ public record PairsStage(
         }
         Samples line = responses.line;
         int before = pairs.size();
-        for (int i = 0; i < Math.min(options.pairsPerQuestion, Math.max(chosen.texts.size(), differing.size())); i++) {
+        for (int i = 0; i < Math.min(options.pairsPerQuestion(), Math.max(chosen.texts.size(), differing.size())); i++) {
             Samples.Response rejected = differing.get(i % differing.size());
             var text = new Text(prompt(line), chosen.texts.get(i % chosen.texts.size()), rejected.text());
             if (seen.add(text)) {
@@ -158,7 +157,7 @@ public record PairsStage(
     }
 
     private boolean translates() {
-        return translator != null && options.chosenSources.contains(PairOptions.Source.TRANSLATED);
+        return translator != null && options.chosenSources().contains(PairOptions.Source.TRANSLATED);
     }
 
     private Prompt prompt(Samples line) {
@@ -167,13 +166,13 @@ public record PairsStage(
 
     /** ScPO's weight (Prasad et al. 2024, eq. 3): the share of the votes of one answer less that of the other; null without weights. */
     private Double margin(Vote vote, String chosen, String rejected) {
-        return options.marginWeights ? Math.max(0, vote.share(chosen) - vote.share(rejected)) : null;
+        return options.marginWeights() ? Math.max(0, vote.share(chosen) - vote.share(rejected)) : null;
     }
 
     /** What each question's chosen responses are; questions for which no source has one are absent. */
     private Map<Responses, Chosen> chosen(Map<Responses, Vote> winners) {
         Map<Responses, Chosen> found = new LinkedHashMap<>();
-        for (PairOptions.Source source : options.chosenSources) {
+        for (PairOptions.Source source : options.chosenSources()) {
             Map<Responses, String> missing = new LinkedHashMap<>();
             winners.forEach((responses, vote) -> {
                 if (!found.containsKey(responses)) {
@@ -239,7 +238,7 @@ public record PairsStage(
                 String label =
                         texts.get(i) == null ? null : AnswerExtractor.extract(texts.get(i), target.line.choices());
                 if (missing.get(target).equals(label)
-                        && (options.keepOffLanguage || target.isTranslated(texts.get(i)))) {
+                        && (options.keepOffLanguage() || target.isTranslated(texts.get(i)))) {
                     translated.put(target, texts.get(i));
                 }
             }
@@ -290,7 +289,7 @@ public record PairsStage(
         for (String wrong : first.wrongLabels()) {
             String rejected1 = statement(first, wrong);
             String rejected2 = second.optionText(wrong) == null ? null : statement(second, wrong);
-            if (rejected1 != null && rejected2 != null && pairs.size() - before < options.pairsPerQuestion) {
+            if (rejected1 != null && rejected2 != null && pairs.size() - before < options.pairsPerQuestion()) {
                 pairs.add(new TwoLanguagePair(
                         first.line.id(),
                         first.line.language(),
@@ -314,7 +313,7 @@ public record PairsStage(
 
     /** What a language says for an answer, from the first source that has it; null where none has. */
     private String statement(Responses responses, String answer) {
-        return options.chosenSources.stream()
+        return options.chosenSources().stream()
                 .flatMap(source -> stated(responses, answer, source).stream())
                 .findFirst()
                 .orElse(null);

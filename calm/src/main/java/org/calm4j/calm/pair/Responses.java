@@ -37,17 +37,17 @@ final class Responses {
 
     /** Those with this answer, each text once; without those in another language, unless the options keep them. */
     List<Samples.Response> agreeing(String answer) {
-        return ordered(kept(answer, true), options.chosen, "chosen");
+        return ordered(kept(answer, true), options.chosen(), "chosen");
     }
 
     /** Those with another answer, or none; without those in another language, unless the options keep them. */
     List<Samples.Response> differing(String answer) {
-        return ordered(kept(answer, false), options.rejected, "rejected");
+        return ordered(kept(answer, false), options.rejected(), "rejected");
     }
 
     /** Those that answer in another language, of those with this answer or of the others; the same rule leaves them out on both sides. */
     int offLanguage(String answer, boolean agree) {
-        return options.keepOffLanguage
+        return options.keepOffLanguage()
                 ? 0
                 : (int) withAnswer(answer, agree)
                         .filter(response -> !isOwnLanguage(response))
@@ -56,7 +56,7 @@ final class Responses {
 
     private List<Samples.Response> kept(String answer, boolean agree) {
         return withAnswer(answer, agree)
-                .filter(response -> options.keepOffLanguage || isOwnLanguage(response))
+                .filter(response -> options.keepOffLanguage() || isOwnLanguage(response))
                 .toList();
     }
 
@@ -166,7 +166,7 @@ final class Responses {
                 .filter(label -> !label.equals(vote.answer()))
                 .toList();
         Comparator<String> votes = Comparator.comparingDouble(vote::share);
-        return switch (options.rejected) {
+        return switch (options.rejected()) {
             case RANDOM -> shuffled(wrong, CounterRandom.seed(seed, "rejected"));
             case LEAST_VOTED -> wrong.stream().sorted(votes).toList();
             default -> wrong.stream().sorted(votes.reversed()).toList();

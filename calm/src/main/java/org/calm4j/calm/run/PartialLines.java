@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
@@ -28,6 +29,7 @@ import org.calm4j.engine.model.CausalLm;
  * @param <T> a line
  */
 public final class PartialLines<T> implements AutoCloseable {
+    private static final Setting RESUME = Setting.of("resume");
     /** Weights times sequences of a part, about. */
     private static final long WEIGHTS = 1L << 31;
 
@@ -51,7 +53,10 @@ public final class PartialLines<T> implements AutoCloseable {
         if (AtomicFile.isStream(output)) {
             if (resume) {
                 throw CalmException.badInput(
-                        output, "is no regular file, so a stopped run left nothing there to --resume; give a file");
+                        output,
+                        "is no regular file, so a stopped run left nothing there to ",
+                        RESUME,
+                        "; give a file");
             }
             channel = null;
             lock = null;
@@ -71,7 +76,8 @@ public final class PartialLines<T> implements AutoCloseable {
         } catch (IOException e) {
             lock.close();
             throw CalmException.badInput(
-                    partial, "cannot be written (" + e.getClass().getSimpleName() + "); choose another --output", e);
+                            partial, "cannot be written (" + e.getClass().getSimpleName() + "); choose another ", Setting.OUTPUT)
+                    .because(e);
         } catch (RuntimeException e) {
             lock.close();
             throw e;
@@ -156,7 +162,8 @@ public final class PartialLines<T> implements AutoCloseable {
                 } else if (!key.equals(line.path("key").asText())) {
                     throw CalmException.badInput(
                             partial,
-                            "was begun with other questions, prompts or settings; start anew without --resume");
+                            "was begun with other questions, prompts or settings; start anew without ",
+                            RESUME);
                 }
                 from = end + 1;
                 if (whole.size() % part == 0) {
@@ -172,7 +179,8 @@ public final class PartialLines<T> implements AutoCloseable {
         try {
             return Json.mapper().readTree(bytes, from, end - from);
         } catch (JsonProcessingException e) {
-            throw CalmException.badInput(partial, "is broken; start anew without --resume", e);
+            throw CalmException.badInput(partial, "is broken; start anew without ", RESUME)
+                    .because(e);
         }
     }
 

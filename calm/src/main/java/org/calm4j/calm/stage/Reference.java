@@ -18,20 +18,20 @@ record Reference(CausalLm model, ModelFolder opened, Lora adapter) implements Au
      * @throws CalmException bad input: another model or adapter that does not fit
      */
     static Reference open(CausalLm lm, PreferenceOptions options) {
-        if (options.referenceModel == null && options.referenceAdapter == null) {
+        if (options.referenceModel() == null && options.referenceAdapter() == null) {
             return new Reference(lm.withoutAdapter(), null, null);
         }
-        if (options.referenceModel == null) {
-            Lora adapter = Lora.load(lm.backend(), lm.config(), options.referenceAdapter);
+        if (options.referenceModel() == null) {
+            Lora adapter = Lora.load(lm.backend(), lm.config(), options.referenceAdapter());
             return new Reference(new CausalLm(lm.config(), lm.withoutAdapter().parameters(), adapter), null, adapter);
         }
-        ModelFolder folder = ModelFolder.open(lm.backend(), options.referenceModel, options.referenceAdapter);
+        ModelFolder folder = ModelFolder.open(lm.backend(), options.referenceModel(), options.referenceAdapter());
         if (folder.model().config().vocabulary().size()
                 != lm.config().vocabulary().size()) {
             int size = folder.model().config().vocabulary().size();
             folder.close();
             throw CalmException.badInput(
-                    options.referenceModel,
+                    options.referenceModel(),
                     "its vocabulary has " + size + " tokens, the model's "
                             + lm.config().vocabulary().size());
         }

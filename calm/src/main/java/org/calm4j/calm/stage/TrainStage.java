@@ -12,6 +12,7 @@ import java.util.Objects;
 import java.util.stream.IntStream;
 import org.calm4j.calm.data.TrainingData;
 import org.calm4j.calm.option.PreferenceOptions;
+import org.calm4j.calm.option.SavingOptions;
 import org.calm4j.calm.option.TrainingOptions;
 import org.calm4j.calm.run.Fingerprint;
 import org.calm4j.calm.run.Progress;
@@ -40,7 +41,7 @@ import org.calm4j.engine.train.TrainingRun;
  * @param model a model folder; null for pretraining from nothing
  * @param adapter a PEFT folder that is trained further; null without one
  * @param config of a model from nothing: a config.json, its folder having the tokenizer; null otherwise
- * @param options those of dpo, {@link PreferenceOptions}, where the data are pairs
+ * @param preference how pairs are trained on; null where the data are documents
  */
 public record TrainStage(
         String name,
@@ -49,12 +50,13 @@ public record TrainStage(
         Path config,
         Path data,
         Path output,
-        TrainingOptions options,
+        TrainingOptions training,
+        PreferenceOptions preference,
+        SavingOptions saving,
         long seed) {
 
     /** Trains; returns the last step's log, null when there was no step left to take. */
     public StepLog run(Backend backend, Progress progress) {
-        options.check();
         // Somebody else's files are found before the model is read.
         try (OutputFolder _ = TrainingFolder.open(output, progress::say);
                 ModelFolder start = open(backend)) {
@@ -64,7 +66,7 @@ public record TrainStage(
                 throw CalmException.badInput(
                         adapter,
                         "replaces whole weights (" + String.join(", ", lora.replaced())
-                                + "), which are not trained here; merge it with calm convert --adapter, and train the result");
+                                + "), which are not trained here; merge it into the model (calm convert), and train the result");
             }
             return train(start, progress);
         }
@@ -77,12 +79,12 @@ public record TrainStage(
             Parameters parameters = Parameters.random(backend, shape, seed);
             return ModelFolder.of(folder, new CausalLm(shape, parameters, null));
         }
-        if (adapter == null && options.loraRank == 0) {
+        if (adapter == null && training.lora().loraRank() == 0) {
             return ModelFolder.openToTrain(backend, model);
         }
         ModelFolder folder = ModelFolder.open(backend, model, adapter);
         ModelConfig shape = folder.model().config();
-        return adapter != null ? folder : folder.withLora(Lora.random(backend, shape, options.lora(shape), seed));
+        return adapter != null ? folder : folder.withLora(Lora.random(backend, shape, training.lora().of(shape), seed));
     }
 
     private StepLog train(ModelFolder start, Progress progress) {
@@ -101,11 +103,10 @@ public record TrainStage(
                     + "), at which generation with this model does not stop: eos_token_id is "
                     + lm.config().vocabulary().eos() + "; the tokenizer's and the model's configuration should agree");
         }
-        int steps = options.steps(lines.size());
-        TrainSettings settings = options.settings(steps, seed);
-        List<Trainer.Reference> reference = options instanceof PreferenceOptions preference
-                ? reference(lm, lines, preference, settings, steps, progress)
-                : List.of();
+        int steps = training.steps().steps(lines.size());
+        TrainSettings settings = training.settings(steps, preference, seed);
+        List<Trainer.Reference> reference =
+                preference == null ? List.of() : reference(lm, lines, settings, steps, progress);
         TrainingRun run = new TrainingRun(
                 output,
                 start.weightsFile(),
@@ -113,10 +114,10 @@ public record TrainStage(
                 inputs(),
                 others(lm.backend()),
                 steps,
-                options.saveSteps,
-                options.evalSteps,
-                options.loggingSteps,
-                options.resume);
+                saving.saveSteps(),
+                saving.evalSteps(),
+                saving.loggingSteps(),
+                saving.resume());
         StepLog[] last = new StepLog[1];
         try (Trainer trainer = new Trainer(lm, settings, lines, replay, reference, held(start, reader))) {
             if (!lm.backend().onHost()) {
@@ -136,27 +137,26 @@ public record TrainStage(
     /** Without shares the files are one. */
     private Replay replay(TrainingData reader) {
         List<List<Example.Document>> sources = new ArrayList<>();
-        for (Path file : options.replay == null ? List.<Path>of() : options.replay) {
+        for (Path file : training.replay().files()) {
             sources.add(reader.documents(file));
         }
-        return options.replayShares == null
+        return training.replay().replayShares() == null
                 ? Replay.of(sources.stream().flatMap(List::stream).toList())
-                : new Replay(sources, options.replayShares);
+                : new Replay(sources, training.replay().replayShares());
     }
 
     private List<? extends Example> lines(TrainingData reader, Path file) {
-        if (options instanceof PreferenceOptions preference) {
-            return preference.twoLanguages() ? reader.twoLanguagePairs(file) : reader.pairs(file);
-        }
-        return reader.documents(file);
+        return preference == null
+                ? reader.documents(file)
+                : preference.twoLanguages() ? reader.twoLanguagePairs(file) : reader.pairs(file);
     }
 
     private Trainer.Held held(ModelFolder start, TrainingData reader) {
-        if (options.evalSteps == 0) {
+        if (saving.evalSteps() == 0) {
             return Trainer.Held.NONE;
         }
-        List<? extends Example> lines = lines(reader, options.evalData);
-        if (!(options instanceof PreferenceOptions preference)) {
+        List<? extends Example> lines = lines(reader, saving.evalData());
+        if (preference == null) {
             return new Trainer.Held(lines, List.of());
         }
         try (Reference reference = Reference.open(start.model(), preference)) {
@@ -176,7 +176,6 @@ public record TrainStage(
     private List<Trainer.Reference> reference(
             CausalLm lm,
             List<? extends Example> lines,
-            PreferenceOptions preference,
             TrainSettings settings,
             int steps,
             Progress progress) {
@@ -203,16 +202,24 @@ public record TrainStage(
         all.put("data", data);
         all.put("seed", seed);
         all.put("steps", steps);
-        all.putAll(Json.mapper().convertValue(options, new TypeReference<Map<String, Object>>() {}));
-        all.putAll(options.inForce(steps));
+        all.putAll(asJson(training));
+        all.putAll(training.inForce(steps));
+        if (preference != null) {
+            all.putAll(asJson(preference));
+            all.putAll(preference.inForce());
+        }
         all.values().removeIf(Objects::isNull);
         return all;
+    }
+
+    private static Map<String, Object> asJson(Record options) {
+        return Json.mapper().convertValue(options, new TypeReference<Map<String, Object>>() {});
     }
 
     /** Digests of all that is read, where checkpoints are written or read. */
     private Map<String, String> inputs() {
         Map<String, String> inputs = new LinkedHashMap<>();
-        if (options.saveSteps == 0 && !options.resume) {
+        if (saving.saveSteps() == 0 && !saving.resume()) {
             return inputs;
         }
         Map<String, List<Path>> read = new LinkedHashMap<>();
@@ -224,11 +231,11 @@ public record TrainStage(
                         : Files.exists(tokenizer) ? List.of(config, tokenizer) : List.of(config));
         read.put("adapter", given(adapter));
         read.put("data", List.of(data));
-        read.put("replay", options.replay == null ? List.of() : options.replay);
-        read.put("eval_data", given(options.evalSteps == 0 ? null : options.evalData));
-        if (options instanceof PreferenceOptions preference) {
-            read.put("reference_model", given(preference.referenceModel));
-            read.put("reference_adapter", given(preference.referenceAdapter));
+        read.put("replay", training.replay().files());
+        read.put("eval_data", given(saving.evalSteps() == 0 ? null : saving.evalData()));
+        if (preference != null) {
+            read.put("reference_model", given(preference.referenceModel()));
+            read.put("reference_adapter", given(preference.referenceAdapter()));
         }
         read.forEach((setting, files) -> {
             if (!files.isEmpty()) {
@@ -246,12 +253,12 @@ public record TrainStage(
 
     private Map<String, Object> others(Backend backend) {
         Map<String, Object> others = new LinkedHashMap<>();
-        others.put("save_steps", options.saveSteps);
-        others.put("eval_steps", options.evalSteps);
-        if (options.evalData != null) {
-            others.put("eval_data", options.evalData);
+        others.put("save_steps", saving.saveSteps());
+        others.put("eval_steps", saving.evalSteps());
+        if (saving.evalData() != null) {
+            others.put("eval_data", saving.evalData());
         }
-        others.put("logging_steps", options.loggingSteps);
+        others.put("logging_steps", saving.loggingSteps());
         // The number of threads would make two equal runs look different.
         others.put("device", backend.onHost() ? "cpu" : backend.describe());
         return others;

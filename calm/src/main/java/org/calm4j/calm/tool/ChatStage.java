@@ -8,6 +8,7 @@ import java.util.function.Predicate;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.chat.ChatTemplate;
 import org.calm4j.engine.chat.Conversation;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.generate.ChatSession;
 import org.calm4j.engine.generate.Completion;
 import org.calm4j.engine.generate.Sampling;
@@ -34,7 +35,7 @@ public final class ChatStage implements AutoCloseable {
         model.requireTokenizer();
         if (system != null && model.chatTemplate() == null) {
             throw CalmException.badInput(
-                    model.path(), "the model has no chat template, so it cannot be given a --system message");
+                    model.path(), "the model has no chat template, so it cannot be given a ", Setting.of("system"), " message");
         }
         this.model = model;
         this.system = system;

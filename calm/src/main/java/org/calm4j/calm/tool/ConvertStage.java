@@ -14,6 +14,7 @@ import org.calm4j.calm.convert.Llama2Checkpoint;
 import org.calm4j.calm.convert.Llama2Tokenizer;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.config.Family;
 import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
@@ -50,17 +51,17 @@ public record ConvertStage(Path model, Path adapter, Path tokenizer, Path output
 
     private void convert(Progress progress) {
         if (holdsFiles(AtomicFile.place(output))) {
-            throw CalmException.badInput(output, "has files already; choose another --output, or remove it");
+            throw CalmException.badInput(output, "has files already; choose another ", Setting.OUTPUT, ", or remove it");
         }
         if (!Files.isDirectory(model)) {
             if (adapter != null) {
-                throw CalmException.usage("--adapter goes with a model folder; convert the .bin first");
+                throw CalmException.usage(Setting.of("adapter"), " goes with a model folder; convert the .bin first");
             }
             ofLlama2(progress);
             return;
         }
         if (tokenizer != null) {
-            throw CalmException.usage("--tokenizer goes with a .bin of llama2.c; a model folder has its own");
+            throw CalmException.usage(Setting.of("tokenizer"), " goes with a .bin of llama2.c; a model folder has its own");
         }
         ofFolder(progress);
     }

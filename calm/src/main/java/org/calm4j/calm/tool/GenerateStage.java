@@ -32,7 +32,7 @@ public record GenerateStage(Sampling sampling) {
         if (tokens.length == 0) {
             throw CalmException.usage("the prompt has no token; give some text");
         }
-        return run(model, List.of(new Line(JsonNodeFactory.instance.numberNode(0), tokens, "--prompt")), progress);
+        return run(model, List.of(new Line(JsonNodeFactory.instance.numberNode(0), tokens, "the prompt")), progress);
     }
 
     /** Continues the lines of a file: {@code id}, and {@code prompt}, {@code messages} or {@code input_ids}. */

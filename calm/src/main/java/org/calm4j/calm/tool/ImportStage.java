@@ -19,6 +19,7 @@ import org.calm4j.calm.importer.Layout;
 import org.calm4j.calm.importer.Parallel;
 import org.calm4j.calm.importer.Report;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Jsonl;
 
 /**
@@ -73,7 +74,8 @@ public record ImportStage(
     /** @throws CalmException wrong usage: no such language; bad input: nothing that is known, or items of two layouts */
     public Summary run() {
         if (align && parallel.size() != 1) {
-            throw CalmException.usage("--align needs one --parallel file, to take the ids from");
+            throw CalmException.usage(
+                    Setting.of("align"), " needs one ", Setting.of("parallel"), " file, to take the ids from");
         }
         Imported imported = Imported.read(files, language, answersFrom);
         for (Path file : parallel) {

@@ -29,6 +29,7 @@ import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Json;
 
 /**
@@ -127,7 +128,11 @@ public final class HttpTranslator implements Translator {
                         ? null
                         : key.endsWith(":fx") ? "https://api-free.deepl.com" : "https://api.deepl.com";
         if (where == null || !where.matches("(?i)https?://.+")) {
-            throw CalmException.usage("--translator http needs --translator-url, such as http://localhost:5000");
+            throw CalmException.usage(
+                    Setting.of("translator").at("http"),
+                    " needs ",
+                    Setting.of("translator_url"),
+                    ", such as http://localhost:5000");
         }
         return new HttpTranslator(api, uri(where), key, HttpTranslator::sleep);
     }
@@ -136,7 +141,7 @@ public final class HttpTranslator implements Translator {
         try {
             return URI.create(url.replaceFirst("/+$", ""));
         } catch (IllegalArgumentException e) {
-            throw CalmException.usage("--translator-url " + url + " is not a URL");
+            throw CalmException.usage(Setting.of("translator_url").at(url), " is not a URL");
         }
     }
 

@@ -54,7 +54,7 @@ public final class ModelTranslator implements Translator {
                 leftOut.merge(
                         completion == null
                                 ? "longer than the model's positions allow"
-                                : "cut off at --translator-max-new-tokens",
+                                : "cut off at the most new tokens that it may have",
                         1,
                         Integer::sum);
             }

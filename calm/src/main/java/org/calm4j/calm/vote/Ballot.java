@@ -109,7 +109,7 @@ final class Ballot {
                 ? first.getFirst()
                 : first.isEmpty()
                         ? null
-                        : switch (options.tie) {
+                        : switch (options.tie()) {
                             case ABSTAIN, SKIP -> null;
                             case LANGUAGE_ORDER -> ofFirstLanguage(first, byLanguage, languageOrder);
                             case LOGPROB -> ofHigherLogProb(first);
@@ -118,7 +118,7 @@ final class Ballot {
         return new Vote(
                 id,
                 language,
-                agreement < options.minimumAgreement ? null : answer,
+                agreement < options.minimumAgreement() ? null : answer,
                 votes,
                 byLanguage,
                 scores,

@@ -13,6 +13,7 @@ import org.calm4j.calm.metric.ResponseKind;
 import org.calm4j.calm.metric.ResponsePatterns;
 import org.calm4j.calm.option.VoteOptions;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Jsonl;
 
 /**
@@ -24,11 +25,10 @@ public record VoteStage(List<Path> samples, Path output, VoteOptions options) {
 
     /** Writes the votes; returns what they came to. */
     public VoteSummary run() {
-        options.check();
         List<Samples> voting = voting(SampleFiles.read(samples));
-        List<Ballot> ballots = Ballot.of(voting, options.voteBy == VoteOptions.VoteBy.LANGUAGE);
+        List<Ballot> ballots = Ballot.of(voting, options.voteBy() == VoteOptions.VoteBy.LANGUAGE);
         List<Vote> votes = votes(ballots, List.copyOf(languages(voting)));
-        if (options.tie == VoteOptions.Tie.SKIP) {
+        if (options.tie() == VoteOptions.Tie.SKIP) {
             votes = votes.stream().filter(vote -> !vote.tie()).toList();
         }
         Jsonl.write(output, votes);
@@ -41,23 +41,23 @@ public record VoteStage(List<Path> samples, Path output, VoteOptions options) {
     }
 
     private List<Vote> votes(List<Ballot> ballots, List<String> languages) {
-        List<String> order = options.languages.isEmpty() ? languages : options.languages;
-        if (options.voteBy == VoteOptions.VoteBy.TRUTH) {
+        List<String> order = options.languages().isEmpty() ? languages : options.languages();
+        if (options.voteBy() == VoteOptions.VoteBy.TRUTH) {
             return ballots.stream()
                     .map(ballot -> instead(ballot, ballot.truth()))
                     .toList();
         }
-        if (options.voteBy == VoteOptions.VoteBy.RANDOM) {
+        if (options.voteBy() == VoteOptions.VoteBy.RANDOM) {
             return ballots.stream()
                     .map(ballot -> instead(ballot, ballot.drawn()))
                     .toList();
         }
-        List<Map<String, Double>> scores = options.weighting != VoteOptions.Weighting.DAWID_SKENE
+        List<Map<String, Double>> scores = options.weighting() != VoteOptions.Weighting.DAWID_SKENE
                 ? null
                 : LanguageReliability.of(
                                 ballots.stream().map(Ballot::byLanguage).toList())
                         .probabilities();
-        boolean plain = options.weighting == VoteOptions.Weighting.COUNT && options.languageWeights.isEmpty();
+        boolean plain = options.weighting() == VoteOptions.Weighting.COUNT && options.languageWeights().isEmpty();
         List<Vote> votes = new ArrayList<>();
         for (int i = 0; i < ballots.size(); i++) {
             Map<String, Double> own = scores != null
@@ -66,8 +66,8 @@ public record VoteStage(List<Path> samples, Path output, VoteOptions options) {
                             ? null
                             : ballots.get(i)
                                     .weighed(
-                                            options.languageWeights,
-                                            options.weighting == VoteOptions.Weighting.PROBABILITY);
+                                            options.languageWeights(),
+                                            options.weighting() == VoteOptions.Weighting.PROBABILITY);
             votes.add(ballots.get(i).decide(own, options, order));
         }
         return votes;
@@ -82,12 +82,12 @@ public record VoteStage(List<Path> samples, Path output, VoteOptions options) {
 
     private List<Samples> voting(List<Samples> all) {
         Set<String> known = languages(all);
-        known(options.languages, known, "--languages");
-        known(options.languageWeights.keySet(), known, "--language-weights");
-        return options.languages.isEmpty()
+        known(options.languages(), known, "languages");
+        known(options.languageWeights().keySet(), known, "language_weights");
+        return options.languages().isEmpty()
                 ? all
                 : all.stream()
-                        .filter(line -> options.languages.contains(line.language()))
+                        .filter(line -> options.languages().contains(line.language()))
                         .toList();
     }
 
@@ -95,7 +95,7 @@ public record VoteStage(List<Path> samples, Path output, VoteOptions options) {
         for (String language : languages) {
             if (!known.contains(language)) {
                 throw CalmException.usage(
-                        option + " names '" + language + "', which has no samples; there are " + known);
+                        Setting.of(option), " names '" + language + "', which has no samples; there are " + known);
             }
         }
     }

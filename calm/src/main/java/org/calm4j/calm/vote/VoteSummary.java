@@ -14,6 +14,7 @@ import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.data.Vote;
 import org.calm4j.calm.metric.LanguageReliability;
 import org.calm4j.calm.metric.VoteReliability;
+import org.calm4j.calm.option.Options;
 import org.calm4j.calm.option.VoteOptions;
 
 /**
@@ -65,8 +66,9 @@ public record VoteSummary(
         questions.stream()
                 .filter(question -> question.truth() != null)
                 .forEach(question -> truth.put(question.id, question.truth()));
+        VoteOptions standard = Options.standard(VoteOptions.class);
         List<Vote> plain = questions.stream()
-                .map(question -> question.decide(null, new VoteOptions(), List.of()))
+                .map(question -> question.decide(null, standard, List.of()))
                 .toList();
         Map<String, String> groups = new HashMap<>();
         samples.forEach(line -> groups.put(line.id(), line.group()));

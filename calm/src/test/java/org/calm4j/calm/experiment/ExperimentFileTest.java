@@ -39,9 +39,9 @@ class ExperimentFileTest {
         assertThat(config.questions()).hasSize(2);
         assertThat(config.sample().responses()).isEqualTo(4);
         assertThat(config.seed()).isEqualTo(7);
-        assertThat(config.dpo().learningRate).isEqualTo(2e-5);
-        assertThat(config.dpo().loraRank).isEqualTo(8);
-        assertThat(config.dpo().beta()).isEqualTo(0.1);
+        assertThat(config.dpo().training().rate().learningRate()).isEqualTo(2e-5);
+        assertThat(config.dpo().training().lora().loraRank()).isEqualTo(8);
+        assertThat(config.dpo().preference().strength()).isEqualTo(0.1);
     }
 
     @Test
@@ -76,15 +76,15 @@ class ExperimentFileTest {
                 "sample: {responses: 2.7}",
                 "sample.responses: 2.7 is no whole number",
                 "sample: {responses: 0}",
-                "run.yaml: sample: responses must be at least 1",
+                "run.yaml: sample.responses must be at least 1",
                 "dpo: 5",
-                "dpo: here stands a section",
+                "run.yaml:4: dpo: expected a section with keys and values",
                 "vote: {tie: coin}",
                 "vote.tie: coin is none of abstain, skip, language-order, logprob",
                 "dpo: {learning_rate: fast}",
                 "dpo.learning_rate: fast is no number",
                 "dpo: {lora_rank: -1}",
-                "run.yaml: dpo: lora_rank must be at least 0",
+                "run.yaml: dpo.lora_rank must be at least 0",
                 "dpo: {in_force: 3}",
                 "unknown key 'dpo.in_force'");
         for (Map.Entry<String, String> problem : problems.entrySet()) {
@@ -111,7 +111,7 @@ class ExperimentFileTest {
         Path good = file("model: base\nquestions: [en.jsonl]\noutput: out\n");
         assertThatThrownBy(() -> ExperimentFile.read(good, Map.of("dpo.beat", "1")))
                 .isInstanceOf(CalmException.class)
-                .hasMessageContaining("--set")
+                .hasMessageContaining("set: ")
                 .hasMessageContaining("dpo.beat")
                 .matches(e -> ((CalmException) e).kind() == CalmException.Kind.USAGE);
     }

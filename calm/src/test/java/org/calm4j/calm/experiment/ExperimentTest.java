@@ -7,8 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import org.calm4j.calm.option.PreferenceOptions;
-import org.calm4j.calm.option.TrainingOptions;
+import org.calm4j.calm.option.SampleOptions;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
@@ -74,14 +73,13 @@ class ExperimentTest {
         ExperimentConfig config = config(
                 "dpo: {learning_rate: 1e-3, lora_rank: 4}\nbaselines: [scpo, sft]\narms: {mine: {dpo: {beta: 0.5}}}\n");
         Arm mine = config.arms().get("mine");
-        assertThat(((PreferenceOptions) mine.training(config.dpo())).beta).isEqualTo(0.5);
-        assertThat(mine.training(config.dpo()).learningRate).isEqualTo(1e-3);
-        assertThat(config.dpo().beta).isNull();
-        assertThat(config.arms().get("scpo").pairs(config.pairs()).marginWeights)
+        assertThat(mine.dpo(config.dpo()).preference().beta()).isEqualTo(0.5);
+        assertThat(mine.dpo(config.dpo()).training().rate().learningRate()).isEqualTo(1e-3);
+        assertThat(config.dpo().preference().beta()).isNull();
+        assertThat(config.arms().get("scpo").pairs(config.pairs()).marginWeights())
                 .isTrue();
-        TrainingOptions sft = config.arms().get("sft").training(config.dpo());
-        assertThat(sft).isNotInstanceOf(PreferenceOptions.class);
-        assertThat(sft.loraRank).isEqualTo(4);
+        assertThat(config.arms().get("sft").dpo(config.dpo()).training().lora().loraRank())
+                .isEqualTo(4);
         // It comes back from the copy beside the results.
         Json.write(folder.resolve("copy.json"), config);
         ExperimentConfig copy = Json.read(folder.resolve("copy.json"), ExperimentConfig.class);
@@ -132,8 +130,8 @@ class ExperimentTest {
     @Test
     void armsMaySampleInAnotherWay() throws Exception {
         ExperimentConfig config = config("sample: {responses: 4}\narms: {hot: {sample: {temperature: 1.3}}}\n");
-        ExperimentConfig.SampleOptions hot = config.arms().get("hot").sample(config.sample());
-        assertThat(hot.temperature()).isEqualTo(1.3);
+        SampleOptions hot = config.arms().get("hot").sample(config.sample());
+        assertThat(hot.filter().temperature()).isEqualTo(1.3);
         assertThat(hot.responses()).isEqualTo(4);
         assertThat(stages("arms: {same: {sample: {responses: 8}}}\n")).doesNotContain("same-sample");
         assertThatThrownBy(() -> config("arms: {hot: {sample: {temperature: -1}}}\n"))

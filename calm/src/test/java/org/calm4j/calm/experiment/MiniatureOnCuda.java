@@ -13,7 +13,9 @@ import java.security.MessageDigest;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
-import org.calm4j.calm.option.PreferenceOptions;
+import org.calm4j.calm.option.DpoOptions;
+import org.calm4j.calm.option.Options;
+import org.calm4j.calm.option.SavingOptions;
 import org.calm4j.calm.option.TrainingOptions;
 import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.calm.run.Progress;
@@ -77,10 +79,11 @@ public final class MiniatureOnCuda {
         Path pairs = folder.resolve("pairs.jsonl");
         Path adapter = folder.resolve("dpo");
         try (Backend backend = Backends.open("cuda", 0)) {
-            TrainingOptions pretraining = new TrainingOptions();
-            pretraining.batchSize = 2;
-            pretraining.maxSteps = 2;
-            new TrainStage("pretrain", null, null, config, data, base, pretraining, 1).run(backend, Progress.NONE);
+            TrainingOptions pretraining =
+                    Options.make(TrainingOptions.class, Map.of("batch_size", 2, "max_steps", 2));
+            SavingOptions saving = Options.standard(SavingOptions.class);
+            new TrainStage("pretrain", null, null, config, data, base, pretraining, null, saving, 1)
+                    .run(backend, Progress.NONE);
             try (ModelFolder model = ModelFolder.open(backend, base, null)) {
                 Path questions = files.resolve(WorldFiles.HELD_OUT_QUESTIONS);
                 PromptTemplates templates = PromptTemplates.choose(files.resolve(WorldFiles.PROMPTS), base);
@@ -92,11 +95,10 @@ public final class MiniatureOnCuda {
                     List.of(
                             Map.of("prompt", "Paris", "chosen", " A", "rejected", " B"),
                             Map.of("prompt", "Rome", "chosen", " B", "rejected", " A B")));
-            PreferenceOptions preference = new PreferenceOptions();
-            preference.batchSize = 2;
-            preference.maxSteps = 2;
-            preference.loraRank = 2;
-            new TrainStage("dpo", base, null, null, pairs, adapter, preference, 1).run(backend, Progress.NONE);
+            DpoOptions dpo =
+                    Options.make(DpoOptions.class, Map.of("batch_size", 2, "max_steps", 2, "lora_rank", 2));
+            new TrainStage("dpo", base, null, null, pairs, adapter, dpo.training(), dpo.preference(), saving, 1)
+                    .run(backend, Progress.NONE);
         }
         System.out.println("left on the device: " + left());
         for (Path made :

@@ -156,7 +156,7 @@ class StageLedgerTest {
         PartialLines.open(output, JsonNode.class, "key", 2, false, said -> {}).close();
         assertThatThrownBy(() -> PartialLines.open(output, JsonNode.class, "other", 2, true, said -> {}))
                 .isInstanceOf(CalmException.class)
-                .hasMessageContaining("--resume");
+                .hasMessageContaining("without resume");
     }
 
     @Test
@@ -172,7 +172,7 @@ class StageLedgerTest {
         }
         assertThatThrownBy(() -> PartialLines.open(pipe, JsonNode.class, "key", 2, true, said -> {}))
                 .isInstanceOf(CalmException.class)
-                .hasMessageContaining("--resume");
+                .hasMessageContaining("left nothing there to resume; give a file");
     }
 
     private static JsonNode line(int n) {

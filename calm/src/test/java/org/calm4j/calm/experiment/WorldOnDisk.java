@@ -4,7 +4,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import org.calm4j.calm.data.Question;
+import org.calm4j.calm.option.Options;
+import org.calm4j.calm.option.SavingOptions;
 import org.calm4j.calm.option.TrainingOptions;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.calm.stage.TrainStage;
@@ -54,10 +57,8 @@ public final class WorldOnDisk {
                 curriculum.tokenizer().eosId());
         Json.write(model.resolve("config.json"), config.toJson(DType.F32));
         Jsonl.write(folder.resolve("pretrain.jsonl"), curriculum.documents());
-        TrainingOptions options = new TrainingOptions();
-        options.maxSteps = STEPS;
-        options.batchSize = 16;
-        options.learningRate = 1e-2;
+        TrainingOptions options = Options.make(
+                TrainingOptions.class, Map.of("max_steps", STEPS, "batch_size", 16, "learning_rate", 1e-2));
         try (Backend backend = Backends.open("cpu", 0)) {
             new TrainStage(
                             "pretrain",
@@ -67,6 +68,8 @@ public final class WorldOnDisk {
                             folder.resolve("pretrain.jsonl"),
                             folder.resolve("model"),
                             options,
+                            null,
+                            Options.standard(SavingOptions.class),
                             5)
                     .run(backend, Progress.NONE);
         }

@@ -213,7 +213,7 @@ class PredictionFilesTest {
         assertThatThrownBy(() -> line("0", "en", "B", "A").read(two, four))
                 .isInstanceOf(CalmException.class)
                 .hasMessageContaining("p.jsonl:1")
-                .hasMessageContaining("--data A");
+                .hasMessageContaining("in data A");
         lines.setLength(0);
         assertThatThrownBy(() -> line("7", "en", "A", "A").read(two, four))
                 .isInstanceOf(CalmException.class)

@@ -15,6 +15,7 @@ import org.calm4j.calm.data.Question.Choice;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.data.TwoLanguagePair;
 import org.calm4j.calm.data.Vote;
+import org.calm4j.calm.option.Options;
 import org.calm4j.calm.option.PairOptions;
 import org.calm4j.calm.option.VoteOptions;
 import org.calm4j.calm.prompt.PromptTemplate;
@@ -41,7 +42,7 @@ final class VoteAndPairsTest {
     @Test
     void allLanguagesVoteAlike() {
         List<Vote> votes = votes(
-                new VoteOptions(),
+                Options.standard(VoteOptions.class),
                 line("1", "en", "A", "A", "B", null),
                 line("1", "fr", "B", "B"),
                 line("2", "en", "A", "B"),
@@ -63,8 +64,7 @@ final class VoteAndPairsTest {
 
     @Test
     void whatIsLeftOutIsNotGraded() {
-        VoteOptions options = new VoteOptions();
-        options.tie = VoteOptions.Tie.SKIP;
+        VoteOptions options = Options.make(VoteOptions.class, Map.of("tie", VoteOptions.Tie.SKIP));
         votes(options, labelled("1", "en", "A", "A", "B"), labelled("2", "en", "A", "A", "A"));
         assertThat(summary.skipped()).isEqualTo(1);
         assertThat(summary.graded()).isEqualTo(1);
@@ -79,18 +79,18 @@ final class VoteAndPairsTest {
 
     @Test
     void aTieIsLeftOutOrResolvedAsAskedFor() {
-        VoteOptions options = new VoteOptions();
+        VoteOptions options = Options.standard(VoteOptions.class);
         assertThat(votes(options, TIED)).extracting(Vote::answer).containsExactly(null, "A");
-        options.tie = VoteOptions.Tie.SKIP;
+        options = Options.with(options, Map.of("tie", VoteOptions.Tie.SKIP));
         assertThat(votes(options, TIED)).extracting(Vote::id).containsExactly("2");
-        options.tie = VoteOptions.Tie.LANGUAGE_ORDER;
+        options = Options.with(options, Map.of("tie", VoteOptions.Tie.LANGUAGE_ORDER));
         assertThat(votes(options, TIED)).extracting(Vote::answer).containsExactly("B", "A");
-        options.languages = List.of("fr", "en");
+        options = Options.with(options, Map.of("languages", List.of("fr", "en")));
         assertThat(votes(options, TIED)).extracting(Vote::answer).containsExactly("A", "A");
-        options.tie = VoteOptions.Tie.LOGPROB;
-        options.languages = List.of();
+        VoteOptions byProbability =
+                Options.make(VoteOptions.class, Map.of("tie", VoteOptions.Tie.LOGPROB));
         assertThatThrownBy(() -> votes(
-                        options,
+                        byProbability,
                         new Samples(
                                 "1",
                                 "en",
@@ -116,7 +116,7 @@ final class VoteAndPairsTest {
                 null,
                 null,
                 List.of(new Samples.Response("a", "A", -9.0, 10), new Samples.Response("b", "B", -2.0, 2)));
-        Vote vote = votes(options, sure).getFirst();
+        Vote vote = votes(byProbability, sure).getFirst();
         assertThat(vote.answer()).isEqualTo("A");
         assertThat(vote.tie()).isTrue();
         assertThat(vote.agreement()).isEqualTo(0.5);
@@ -124,27 +124,25 @@ final class VoteAndPairsTest {
 
     @Test
     void votesWeighByLanguageAndByProbability() {
-        VoteOptions options = new VoteOptions();
-        options.languageWeights.put("en", 1.5);
+        VoteOptions options = Options.make(VoteOptions.class, Map.of("language_weights", Map.of("en", 1.5)));
         Vote vote = votes(options, TIED).getFirst();
         assertThat(vote.answer()).isEqualTo("B");
         assertThat(vote.votes()).isEqualTo(Map.of("A", 3, "B", 3));
         assertThat(vote.scores()).isEqualTo(Map.of("A", 3.5, "B", 4.0));
         assertThat(vote.agreement()).isEqualTo(4 / 7.5);
         assertThat(vote.tie()).isFalse();
-        options.weighting = VoteOptions.Weighting.PROBABILITY;
+        options = Options.with(options, Map.of("weighting", VoteOptions.Weighting.PROBABILITY));
         Vote both = votes(options, TIED).getFirst();
         assertThat(both.scores().get("B")).isCloseTo(4 * Math.exp(-0.25), within(1e-12));
-        options.languageWeights.put("xx", 1.0);
-        assertThatThrownBy(() -> votes(options, TIED))
+        VoteOptions unknown = Options.with(options, Map.of("language_weights", Map.of("xx", 1.0)));
+        assertThatThrownBy(() -> votes(unknown, TIED))
                 .hasMessageContaining("xx")
                 .hasMessageContaining("[en, fr]");
     }
 
     @Test
     void aWinnerNeedsTheMinimumAgreement() {
-        VoteOptions options = new VoteOptions();
-        options.minimumAgreement = 0.8;
+        VoteOptions options = Options.make(VoteOptions.class, Map.of("minimum_agreement", 0.8));
         Samples[] lines = {
             line("1", "en", "A", "A", "A"),
             line("1", "fr", "A", "B"),
@@ -162,23 +160,22 @@ final class VoteAndPairsTest {
         Samples[] lines = {
             labelled("1", "en", "A", "B", "B"), labelled("1", "fr", "A", "A", "B"), labelled("2", "en", "B", "A")
         };
-        VoteOptions options = new VoteOptions();
-        options.voteBy = VoteOptions.VoteBy.LANGUAGE;
+        VoteOptions options = Options.make(VoteOptions.class, Map.of("vote_by", VoteOptions.VoteBy.LANGUAGE));
         List<Vote> alone = votes(options, lines);
         assertThat(alone).extracting(Vote::language).containsExactly("en", "fr", "en");
         assertThat(alone).extracting(Vote::answer).containsExactly("B", null, "A");
-        options.voteBy = VoteOptions.VoteBy.TRUTH;
+        options = Options.with(options, Map.of("vote_by", VoteOptions.VoteBy.TRUTH));
         List<Vote> truth = votes(options, lines);
         assertThat(truth).extracting(Vote::answer).containsExactly("A", "B");
         assertThat(truth).extracting(Vote::agreement).containsExactly(0.25, 0.0);
-        options.voteBy = VoteOptions.VoteBy.ALL;
-        options.languages = List.of("en");
+        options = Options.with(options, Map.of("vote_by", VoteOptions.VoteBy.ALL));
+        options = Options.with(options, Map.of("languages", List.of("en")));
         assertThat(votes(options, lines)).extracting(Vote::answer).containsExactly("B", "A");
-        options.languages = List.of();
-        options.weighting = VoteOptions.Weighting.DAWID_SKENE;
+        options = Options.with(options, Map.of("languages", List.of()));
+        options = Options.with(options, Map.of("weighting", VoteOptions.Weighting.DAWID_SKENE));
         assertThat(votes(options, lines)).allMatch(vote -> vote.scores() != null);
-        options.voteBy = VoteOptions.VoteBy.LANGUAGE;
-        assertThatThrownBy(() -> votes(options, lines))
+        VoteOptions reliable = options;
+        assertThatThrownBy(() -> Options.with(reliable, Map.of("vote_by", VoteOptions.VoteBy.LANGUAGE)))
                 .isInstanceOf(CalmException.class)
                 .hasMessageContaining("dawid-skene");
     }
@@ -186,8 +183,7 @@ final class VoteAndPairsTest {
     /** A control: labels by chance, the same for the same question whatever was sampled. */
     @Test
     void aRandomVoteKnowsNothing() {
-        VoteOptions options = new VoteOptions();
-        options.voteBy = VoteOptions.VoteBy.RANDOM;
+        VoteOptions options = Options.make(VoteOptions.class, Map.of("vote_by", VoteOptions.VoteBy.RANDOM));
         Samples[] lines = new Samples[400];
         Arrays.setAll(lines, i -> line("q" + i, "en", "A", "A", "A"));
         List<Vote> votes = votes(options, lines);
@@ -197,14 +193,14 @@ final class VoteAndPairsTest {
         assertThat(votes(options, lines))
                 .extracting(Vote::answer)
                 .isEqualTo(votes.stream().map(Vote::answer).toList());
-        options.weighting = VoteOptions.Weighting.PROBABILITY;
-        assertThatThrownBy(() -> votes(options, lines)).hasMessageContaining("--vote-by random");
+        assertThatThrownBy(() -> Options.with(options, Map.of("weighting", VoteOptions.Weighting.PROBABILITY)))
+                .hasMessageContaining("voteBy random");
     }
 
     @Test
     void summaryComparesWithTheTruth() {
         votes(
-                new VoteOptions(),
+                Options.standard(VoteOptions.class),
                 labelled("1", "en", "A", "A", "A"),
                 labelled("1", "fr", "A", "A", "B"),
                 labelled("2", "en", "B", "A", null),
@@ -256,7 +252,7 @@ final class VoteAndPairsTest {
     private PairCounts counts;
 
     private List<Pair> pairs(PairOptions options, Translator translator, Samples... lines) {
-        votes(new VoteOptions(), lines);
+        votes(Options.standard(VoteOptions.class), lines);
         counts = new PairsStage(
                         List.of(folder.resolve("samples.jsonl")),
                         folder.resolve("votes.jsonl"),
@@ -266,7 +262,7 @@ final class VoteAndPairsTest {
                         translator,
                         5)
                 .run();
-        return options.twoLanguages || options.format != PairOptions.Format.CALM
+        return options.twoLanguages() || options.format() != PairOptions.Format.CALM
                 ? List.of()
                 : Jsonl.read(folder.resolve("pairs.jsonl"), Pair.class);
     }
@@ -319,8 +315,7 @@ final class VoteAndPairsTest {
                 PairOptions.Policy.LOGPROB,
                 "long and winding A");
         chosen.forEach((policy, expected) -> {
-            PairOptions options = new PairOptions();
-            options.chosen = policy;
+            PairOptions options = Options.make(PairOptions.class, Map.of("chosen", policy));
             assertThat(pairs(options, null, EN))
                     .extracting(Pair::chosen)
                     .as("%s", policy)
@@ -336,31 +331,27 @@ final class VoteAndPairsTest {
                 PairOptions.Policy.LONGEST,
                 "other B");
         rejected.forEach((policy, expected) -> {
-            PairOptions options = new PairOptions();
-            options.rejected = policy;
+            PairOptions options = Options.make(PairOptions.class, Map.of("rejected", policy));
             assertThat(pairs(options, null, EN))
                     .extracting(Pair::rejected)
                     .as("%s", policy)
                     .containsExactly(expected);
         });
-        PairOptions random = new PairOptions();
-        random.rejected = PairOptions.Policy.RANDOM;
-        random.pairsPerQuestion = 9;
+        PairOptions random = Options.make(
+                PairOptions.class, Map.of("rejected", PairOptions.Policy.RANDOM, "pairs_per_question", 9));
         List<Pair> drawn = pairs(random, null, EN);
         assertThat(drawn).hasSize(4).isEqualTo(pairs(random, null, EN));
         assertThat(drawn).extracting(Pair::rejected).containsExactlyInAnyOrder("one B", "other B", "it is C", "none");
-        random.chosen = PairOptions.Policy.MOST_VOTED;
-        assertThatThrownBy(() -> pairs(random, null, EN))
+        assertThatThrownBy(() -> Options.with(random, Map.of("chosen", PairOptions.Policy.MOST_VOTED)))
                 .isInstanceOf(CalmException.class)
-                .hasMessageContaining("--chosen most-voted");
+                .hasMessageContaining("chosen most-voted");
     }
 
     /** Of six answers three are A, two B and one is C. */
     @Test
     void pairsWeighTheMarginOfTheVote() {
-        PairOptions options = new PairOptions();
-        options.marginWeights = true;
-        options.pairsPerQuestion = 9;
+        PairOptions options = Options.make(PairOptions.class, Map.of("margin_weights", true));
+        options = Options.with(options, Map.of("pairs_per_question", 9));
         assertThat(pairs(options, null, EN))
                 .extracting(Pair::rejected)
                 .containsExactly("one B", "other B", "it is C", "none");
@@ -373,7 +364,7 @@ final class VoteAndPairsTest {
     @Test
     void theSameTextsMakeOnePair() {
         Samples again = new Samples("2", "en", EN.question(), THREE, null, null, null, null, null, EN.responses());
-        pairs(new PairOptions(), null, EN, again);
+        pairs(Options.standard(PairOptions.class), null, EN, again);
         assertThat(counts.pairs()).isEqualTo(1);
         assertThat(counts.skipped()).isEqualTo(Map.of("a question before has the same pair", 1));
     }
@@ -390,23 +381,22 @@ final class VoteAndPairsTest {
                     return translations.get(request.text());
                 })
                 .toList();
-        assertThat(pairs(new PairOptions(), translator, english, french)).isEmpty();
+        assertThat(pairs(Options.standard(PairOptions.class), translator, english, french)).isEmpty();
         assertThat(counts.skipped())
                 .isEqualTo(Map.of("all agree", 1, "no response agrees, no translation keeps the answer", 1));
         translations.put("The answer is A", "La réponse est B");
-        assertThat(pairs(new PairOptions(), translator, english, french)).isEmpty();
+        assertThat(pairs(Options.standard(PairOptions.class), translator, english, french)).isEmpty();
         translations.put("The answer is A", "Well, this is that it is not what you think. La réponse est A");
-        assertThat(pairs(new PairOptions(), translator, english, french)).isEmpty();
+        assertThat(pairs(Options.standard(PairOptions.class), translator, english, french)).isEmpty();
         translations.put("The answer is A", "La réponse est A");
-        Pair pair = pairs(new PairOptions(), translator, english, french).getFirst();
+        Pair pair = pairs(Options.standard(PairOptions.class), translator, english, french).getFirst();
         assertThat(pair.chosen()).isEqualTo("La réponse est A");
         assertThat(pair.rejected()).isEqualTo("La réponse est B");
         assertThat(pair.chosenSource()).isEqualTo("translated");
-        PairOptions sampled = new PairOptions();
-        sampled.chosenSources = List.of(PairOptions.Source.SAMPLED);
+        PairOptions sampled = Options.make(PairOptions.class, Map.of("chosen_sources", List.of(PairOptions.Source.SAMPLED)));
         assertThat(pairs(sampled, translator, english, french)).isEmpty();
         assertThat(counts.skipped()).containsEntry("no response agrees", 1);
-        sampled.chosenSources = List.of(PairOptions.Source.OPTION);
+        sampled = Options.with(sampled, Map.of("chosen_sources", List.of(PairOptions.Source.OPTION)));
         assertThat(pairs(sampled, translator, english, french))
                 .extracting(Pair::chosen)
                 .containsExactly("east");
@@ -418,12 +408,12 @@ final class VoteAndPairsTest {
         String foreign = "The answer is %s because that is what the text says";
         Samples english = responses("1", "en", "A it is A", "A it is A");
         Samples french = responses("1", "fr", "A " + foreign.formatted("A"), "B La réponse est B");
-        assertThat(pairs(new PairOptions(), null, english, french)).isEmpty();
+        assertThat(pairs(Options.standard(PairOptions.class), null, english, french)).isEmpty();
         assertThat(counts.languages().get("fr").dropped()).isEqualTo(Map.of("agrees, in another language", 1));
         assertThat(counts.languages().get("fr").skipped())
                 .isEqualTo(Map.of("only responses in another language agree", 1));
         Samples rejected = responses("1", "fr", "A La réponse est A", "B " + foreign.formatted("B"));
-        assertThat(pairs(new PairOptions(), null, english, rejected)).isEmpty();
+        assertThat(pairs(Options.standard(PairOptions.class), null, english, rejected)).isEmpty();
         assertThat(counts.languages().get("fr").dropped()).isEqualTo(Map.of("differs, in another language", 1));
         assertThat(counts.languages().get("fr").skipped())
                 .isEqualTo(Map.of("only responses in another language differ", 1));
@@ -433,9 +423,8 @@ final class VoteAndPairsTest {
         assertThat(counts.text()).contains("1 of 4 responses left out {differs, in another language=1}");
         // A response that is left out does not lend its words to a template either.
         Samples template = responses("1", "fr", "B Well, this is the one that is in the west", "C Direction : nord");
-        assertThat(pairs(new PairOptions(), null, english, template)).isEmpty();
-        PairOptions options = new PairOptions();
-        options.keepOffLanguage = true;
+        assertThat(pairs(Options.standard(PairOptions.class), null, english, template)).isEmpty();
+        PairOptions options = Options.make(PairOptions.class, Map.of("keep_off_language", true));
         assertThat(pairs(options, null, english, french)).hasSize(1);
         assertThat(pairs(options, null, english, rejected)).hasSize(1);
         assertThat(counts.dropped()).isEmpty();
@@ -448,14 +437,14 @@ final class VoteAndPairsTest {
         String detour = "The region of this place is what the book says that it is in the list. La réponse est %s";
         Samples english = responses("1", "en", "A it is A", "A it is A");
         Pair chosen = pairs(
-                        new PairOptions(),
+                        Options.standard(PairOptions.class),
                         null,
                         english,
                         responses("1", "fr", "A " + detour.formatted("A"), "B c’est B"))
                 .getFirst();
         assertThat(chosen.chosen()).isEqualTo(detour.formatted("A"));
         Pair rejected = pairs(
-                        new PairOptions(),
+                        Options.standard(PairOptions.class),
                         null,
                         english,
                         responses("1", "fr", "B " + detour.formatted("B"), "A c’est A"))
@@ -477,8 +466,7 @@ final class VoteAndPairsTest {
             responses("4", "fr", "A c’est A", "C c’est C", "A c’est A")
         };
         for (int most : new int[] {1, 3}) {
-            PairOptions options = new PairOptions();
-            options.pairsPerQuestion = most;
+            PairOptions options = Options.make(PairOptions.class, Map.of("pairs_per_question", most));
             pairs(options, null, lines);
             assertThat(counts.languages().get("en").questions()).isEqualTo(3);
             assertThat(counts.languages().get("fr").questions()).isEqualTo(4);
@@ -492,9 +480,8 @@ final class VoteAndPairsTest {
 
     @Test
     void twoLanguagesHaveTheSameAnswers() {
-        PairOptions options = new PairOptions();
-        options.twoLanguages = true;
-        options.marginWeights = true;
+        PairOptions options = Options.make(PairOptions.class, Map.of("two_languages", true));
+        options = Options.with(options, Map.of("margin_weights", true));
         Samples french = responses("1", "fr", "A c’est A", "C c’est C");
         pairs(options, null, EN, french, responses("2", "en", "A so A", "A so A"), responses("2", "fr", "B alors B"));
         assertThat(counts.pairs()).isEqualTo(1);
@@ -518,8 +505,8 @@ final class VoteAndPairsTest {
                         0.25,
                         null,
                         null));
-        options.chosenSources = List.of(PairOptions.Source.OPTION);
-        options.pairsPerQuestion = 2;
+        options = Options.with(options, Map.of("chosen_sources", List.of(PairOptions.Source.OPTION)));
+        options = Options.with(options, Map.of("pairs_per_question", 2));
         pairs(options, null, EN, french);
         assertThat(Jsonl.read(folder.resolve("pairs.jsonl"), TwoLanguagePair.class))
                 .extracting(TwoLanguagePair::rejected2)
@@ -528,13 +515,12 @@ final class VoteAndPairsTest {
 
     @Test
     void otherProgramsReadThePairs() {
-        PairOptions options = new PairOptions();
-        options.format = PairOptions.Format.TRL;
+        PairOptions options = Options.make(PairOptions.class, Map.of("format", PairOptions.Format.TRL));
         pairs(options, null, EN);
         assertThat(Jsonl.readMaps(folder.resolve("pairs.jsonl")))
                 .containsExactly(Map.of(
                         "prompt", "where 1 east,west,north ?", "chosen", "long and winding A", "rejected", "one B"));
-        options.format = PairOptions.Format.LLAMA_FACTORY;
+        options = Options.with(options, Map.of("format", PairOptions.Format.LLAMA_FACTORY));
         pairs(options, null, EN);
         JsonNode list = Json.read(folder.resolve("pairs.jsonl"), JsonNode.class);
         assertThat(list.toString())
@@ -563,13 +549,13 @@ final class VoteAndPairsTest {
     }
 
     private List<Pair> pairs(Samples... lines) {
-        votes(new VoteOptions(), lines);
+        votes(Options.standard(VoteOptions.class), lines);
         new PairsStage(
                         List.of(folder.resolve("samples.jsonl")),
                         folder.resolve("votes.jsonl"),
                         PROMPTS,
                         folder.resolve("pairs.jsonl"),
-                        new PairOptions(),
+                        Options.standard(PairOptions.class),
                         null,
                         0)
                 .run();

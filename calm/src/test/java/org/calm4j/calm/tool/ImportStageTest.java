@@ -445,7 +445,7 @@ class ImportStageTest {
                 .extracting(Question::id)
                 .contains("fr-only-10")
                 .doesNotContain("20");
-        assertThatThrownBy(() -> imported("fr", List.of(), true, "")).hasMessageContaining("--parallel");
+        assertThatThrownBy(() -> imported("fr", List.of(), true, "")).hasMessageContaining("parallel");
     }
 
     private String answers() {
@@ -490,7 +490,7 @@ class ImportStageTest {
                 .singleElement()
                 .asString()
                 .contains("places from 1")
-                .contains("--answers-from text");
+                .contains("answers_from text");
         // KMMLU's columns end with D, which is no answer.
         imported("ko", "question,answer,A,B,C,D\nQ,4,40,30,20,10\nR,1,4,3,2,1\n");
         assertThat(answers()).isEqualTo("DA");
@@ -506,7 +506,7 @@ class ImportStageTest {
                 .isInstanceOfSatisfying(
                         CalmException.class, e -> assertThat(e.kind()).isEqualTo(CalmException.Kind.BAD_INPUT))
                 .hasMessageContaining("from 1 to 3")
-                .hasMessageContaining("--answers-from");
+                .hasMessageContaining("answersFrom");
         Path file = Files.writeString(folder.resolve("three.csv"), numbered(1, 3, 2));
         for (String[] said : new String[][] {{"0", "BDC"}, {"1", "ACB"}, {"text", "DBC"}}) {
             new ImportStage(List.of(file), "ko", said[0], List.of(), false, folder.resolve("out.jsonl"), null).run();
@@ -515,11 +515,11 @@ class ImportStageTest {
         assertThatThrownBy(() -> new ImportStage(
                                 List.of(file), "ko", "2", List.of(), false, folder.resolve("out.jsonl"), null)
                         .run())
-                .hasMessageContaining("--answers-from");
+                .hasMessageContaining("answersFrom");
         // A text among texts that are numbers may be either.
         assertThatThrownBy(() ->
                         imported("en", "{\"question\":\"1+1\",\"choices\":[\"3\",\"4\",\"2\",\"1\"],\"answer\":\"1\"}"))
-                .hasMessageContaining("--answers-from");
+                .hasMessageContaining("answersFrom");
         assertThat(imported("en", "{\"question\":\"9*9\",\"choices\":[\"80\",\"81\"],\"answer\":\"81\"}")
                         .notes())
                 .singleElement()

@@ -172,7 +172,7 @@ class HttpTranslatorTest {
         assertThatThrownBy(() -> HttpTranslator.open(HttpTranslator.Api.DEEPL, null, Map.of()))
                 .hasMessageContaining("DEEPL_API_KEY");
         assertThatThrownBy(() -> HttpTranslator.open(HttpTranslator.Api.LIBRETRANSLATE, null, Map.of()))
-                .hasMessageContaining("--translator-url");
+                .hasMessageContaining("translatorUrl");
         assertThatThrownBy(() -> HttpTranslator.open(HttpTranslator.Api.LIBRETRANSLATE, "file:///etc/passwd", Map.of()))
                 .isInstanceOf(CalmException.class);
     }

@@ -9,6 +9,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.calm4j.calm.data.Document;
+import org.calm4j.calm.option.Options;
+import org.calm4j.calm.option.SavingOptions;
 import org.calm4j.calm.option.TrainingOptions;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.calm.stage.TrainStage;
@@ -58,16 +60,16 @@ class ModelTranslatorTest {
         Jsonl.write(
                 folder.resolve("data.jsonl"),
                 List.of(Document.of(ModelTranslator.prompt(REQUEST), "La réponse est A")));
-        TrainingOptions options = new TrainingOptions();
-        options.maxSteps = 40;
-        options.learningRate = 0.02;
+        TrainingOptions options =
+                Options.make(TrainingOptions.class, Map.of("max_steps", 40, "learning_rate", 0.02));
         try (Backend backend = Backends.open("cpu", 1)) {
             try (Parameters parameters = Parameters.random(backend, config, 5)) {
                 Safetensors.write(
                         start.resolve("model.safetensors"), parameters.block().tensors(), Map.of("format", "pt"));
             }
             Path trained = folder.resolve("trained");
-            new TrainStage("sft", start, null, null, folder.resolve("data.jsonl"), trained, options, 1)
+            SavingOptions saving = Options.standard(SavingOptions.class);
+            new TrainStage("sft", start, null, null, folder.resolve("data.jsonl"), trained, options, null, saving, 1)
                     .run(backend, Progress.NONE);
             try (ModelFolder model = ModelFolder.open(backend, trained, null)) {
                 assertThat(new ModelTranslator(model, 16).translate(List.of(REQUEST, REQUEST)))

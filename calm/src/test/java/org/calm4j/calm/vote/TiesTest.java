@@ -16,6 +16,7 @@ import org.calm4j.calm.data.Vote;
 import org.calm4j.calm.metric.LanguageReliability;
 import org.calm4j.calm.metric.MajorityVote;
 import org.calm4j.calm.metric.VoteReliability;
+import org.calm4j.calm.option.Options;
 import org.calm4j.calm.option.VoteOptions;
 import org.junit.jupiter.api.Test;
 
@@ -55,7 +56,7 @@ class TiesTest {
                 weights("B", down, "A", up))) {
             assertThat(MajorityVote.first(each)).containsExactlyInAnyOrder("A", "B");
             assertThat(MajorityVote.winner(each)).isNull();
-            Vote vote = ballot.decide(each, new VoteOptions(), List.of());
+            Vote vote = ballot.decide(each, Options.standard(VoteOptions.class), List.of());
             assertThat(vote.tie()).isTrue();
             assertThat(vote.answer()).isNull();
         }
@@ -95,10 +96,10 @@ class TiesTest {
                             ballots.stream().map(Ballot::byLanguage).toList())
                     .probabilities();
             List<Vote> weighed = IntStream.range(0, ballots.size())
-                    .mapToObj(i -> ballots.get(i).decide(scores.get(i), new VoteOptions(), List.of()))
+                    .mapToObj(i -> ballots.get(i).decide(scores.get(i), Options.standard(VoteOptions.class), List.of()))
                     .toList();
             List<Vote> plain = ballots.stream()
-                    .map(ballot -> ballot.decide(null, new VoteOptions(), List.of()))
+                    .map(ballot -> ballot.decide(null, Options.standard(VoteOptions.class), List.of()))
                     .toList();
             Map<String, String> truth = new HashMap<>();
             plain.forEach(vote -> truth.put(vote.id(), "A"));
@@ -141,8 +142,8 @@ class TiesTest {
                 List.of(
                         new Samples.Response("a", "A", -0.1 - 0.2 - 0.3, 1),
                         new Samples.Response("b", "B", -0.3 - 0.2 - 0.1, 1)));
-        VoteOptions options = new VoteOptions();
-        options.tie = VoteOptions.Tie.LOGPROB;
+        VoteOptions options = Options.standard(VoteOptions.class);
+        options = Options.with(options, Map.of("tie", VoteOptions.Tie.LOGPROB));
         assertThat(Ballot.of(List.of(en), false)
                         .getFirst()
                         .decide(null, options, List.of())

@@ -33,7 +33,7 @@ final class Draft {
         this.sampling = sampling;
         this.model = model;
         this.stream = stream;
-        seen = sampling.repetitionPenalty() == 1 ? IntSets.EMPTY_SET : new IntOpenHashSet(prompt);
+        seen = sampling.filter().repetitionPenalty() == 1 ? IntSets.EMPTY_SET : new IntOpenHashSet(prompt);
         text = tokenizer == null ? null : new GrowingText(tokenizer, sampling.stop());
     }
 
@@ -49,7 +49,7 @@ final class Draft {
         }
         tokens.add(token);
         logProbs.add(logProb);
-        if (sampling.repetitionPenalty() != 1) {
+        if (sampling.filter().repetitionPenalty() != 1) {
             seen.add(token);
         }
         if (!sampling.ignoreEos() && model.config().vocabulary().eos().contains(token)) {

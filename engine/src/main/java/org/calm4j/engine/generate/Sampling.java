@@ -1,40 +1,32 @@
 package org.calm4j.engine.generate;
 
 import java.util.List;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.op.TokenFilter;
 import org.calm4j.engine.random.CounterRandom;
 
 /**
- * How tokens are chosen; names and order as in transformers: repetition penalty, temperature, top-k, top-p, min-p.
+ * How completions are drawn.
  *
  * @param maxNewTokens limit on the tokens of a completion, the end-of-sequence token included; {@link #FITTING} until {@link Generator#settle} knows
- * @param temperature 0 always takes the most probable token
- * @param topK only the k most probable; 0 for all
- * @param topP only the smallest set of most probable tokens that has this probability; 1 for all
- * @param minP only tokens with at least this share of the most probable one's probability; 0 for all
- * @param repetitionPenalty positive logits of tokens in the prompt or the completion are divided by it, negative ones
- *     multiplied with (Keskar et al. 2019); 1 for none
+ * @param filter which of the next tokens may be drawn, and how probable each is
  * @param stop texts that end a completion; its text is cut before the first of them
  * @param count completions a prompt
  * @param ignoreEos go on to maxNewTokens
  */
 public record Sampling(
-        int maxNewTokens,
-        double temperature,
-        int topK,
-        double topP,
-        double minP,
-        double repetitionPenalty,
-        List<String> stop,
-        int count,
-        boolean ignoreEos,
-        long seed) {
+        int maxNewTokens, TokenFilter filter, List<String> stop, int count, boolean ignoreEos, long seed) {
     /** Value of maxNewTokens for automatic: {@link #DEFAULT_NEW_TOKENS}, or what the longest prompt leaves of the model's positions. */
     public static final int FITTING = -1;
 
     public static final int DEFAULT_NEW_TOKENS = 256;
 
+    /** @throws CalmException wrong usage: a value out of its range */
     public Sampling {
+        Setting.of("max_new_tokens").check(maxNewTokens > 0 || maxNewTokens == FITTING, "must be at least 1");
+        Setting.of("num_return_sequences").check(count > 0, "must be at least 1");
+        Setting.of("stop").check(!stop.contains(""), "needs a text");
         stop = List.copyOf(stop);
     }
 
@@ -48,16 +40,11 @@ public record Sampling(
             int count,
             boolean ignoreEos,
             long seed) {
-        this(maxNewTokens, temperature, topK, topP, minP, 1, List.of(), count, ignoreEos, seed);
+        this(maxNewTokens, new TokenFilter(temperature, topK, topP, minP, 1), List.of(), count, ignoreEos, seed);
     }
 
     Sampling withMaxNewTokens(int tokens) {
-        return new Sampling(tokens, temperature, topK, topP, minP, repetitionPenalty, stop, count, ignoreEos, seed);
-    }
-
-    /** What it says of each single token. */
-    TokenFilter filter() {
-        return new TokenFilter(temperature, topK, topP, minP, repetitionPenalty);
+        return new Sampling(tokens, filter, stop, count, ignoreEos, seed);
     }
 
     /** A random stream of its own for one completion: the same whatever else is in the batch. */
@@ -66,10 +53,10 @@ public record Sampling(
     }
 
     public static Sampling greedy(int maxNewTokens) {
-        return new Sampling(maxNewTokens, 0, 0, 1, 0, 1, false, 0);
+        return random(maxNewTokens, 0, 1, 0);
     }
 
     public static Sampling random(int maxNewTokens, double temperature, int count, long seed) {
-        return new Sampling(maxNewTokens, temperature, 0, 1, 0, count, false, seed);
+        return new Sampling(maxNewTokens, TokenFilter.all(temperature), List.of(), count, false, seed);
     }
 }

@@ -52,7 +52,7 @@ public final class JsonProblem {
         }
         if (e instanceof JsonMappingException mapping) {
             String place = path(mapping);
-            String what = mapping(mapping, message);
+            String what = what(mapping);
             return (place.isEmpty() || what.startsWith(place + " is missing") ? "" : place + ": ") + what;
         }
         if (e instanceof StreamConstraintsException) {
@@ -67,7 +67,9 @@ public final class JsonProblem {
                         : ", at column " + e.getLocation().getColumnNr());
     }
 
-    private static String mapping(JsonMappingException e, String message) {
+    /** The same without where it stands. */
+    public static String what(JsonMappingException e) {
+        String message = String.valueOf(e.getOriginalMessage());
         Matcher missing = MISSING.matcher(message);
         if (missing.find()) {
             return Excerpt.of(missing.group(1)) + " is missing";

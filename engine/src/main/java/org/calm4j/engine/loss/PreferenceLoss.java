@@ -7,9 +7,28 @@ import org.calm4j.engine.Setting;
 
 /** A loss on one preference pair: log-probabilities in, a value and one coefficient per sequence out. */
 public interface PreferenceLoss {
-    /** Names that {@link #of} accepts. */
-    List<String> NAMES =
-            List.of("sigmoid", "sft", "robust", "hinge", "ipo", "sppo_hard", "nca_pair", "apo_zero", "apo_down");
+    /** A loss by its name in TRL's {@code loss_type}. */
+    record Named(String name, Made made) {
+        /** Of β and label smoothing, as far as it has them. */
+        @FunctionalInterface
+        interface Made {
+            PreferenceLoss with(double beta, double labelSmoothing);
+        }
+    }
+
+    /** All of them. */
+    List<Named> ALL = List.of(
+            new Named("sigmoid", DpoSigmoid::new),
+            new Named("sft", (beta, labelSmoothing) -> new ChosenNll()),
+            new Named("robust", Robust::new),
+            new Named("hinge", (beta, labelSmoothing) -> new Hinge(beta)),
+            new Named("ipo", (beta, labelSmoothing) -> new Ipo(beta)),
+            new Named("sppo_hard", (beta, labelSmoothing) -> new SppoHard(beta)),
+            new Named("nca_pair", (beta, labelSmoothing) -> new Nca(beta)),
+            new Named("apo_zero", (beta, labelSmoothing) -> new ApoZero(beta)),
+            new Named("apo_down", (beta, labelSmoothing) -> new ApoDown(beta)));
+
+    List<String> NAMES = ALL.stream().map(Named::name).toList();
 
     /**
      * Log-probabilities of a pair's completions, summed over their tokens.
@@ -186,24 +205,15 @@ public interface PreferenceLoss {
         checkWeights(types, weights);
         List<PreferenceLoss> losses = new ArrayList<>();
         for (String type : types) {
-            losses.add(
-                    switch (type) {
-                        case "sigmoid" -> new DpoSigmoid(beta, labelSmoothing);
-                        case "robust" -> new Robust(beta, labelSmoothing);
-                        case "hinge" -> new Hinge(beta);
-                        case "ipo" -> new Ipo(beta);
-                        case "sppo_hard" -> new SppoHard(beta);
-                        case "nca_pair" -> new Nca(beta);
-                        case "apo_zero" -> new ApoZero(beta);
-                        case "apo_down" -> new ApoDown(beta);
-                        case "sft" -> new ChosenNll();
-                        default ->
-                            throw CalmException.usage(
-                                    "unknown ",
-                                    Setting.of("loss_type"),
-                                    " \"" + type + "\"; known: " + String.join(", ", NAMES) + ", "
-                                            + ConsistencyLoss.DCO);
-                    });
+            losses.add(ALL.stream()
+                    .filter(each -> each.name.equals(type))
+                    .findFirst()
+                    .orElseThrow(() -> CalmException.usage(
+                            "unknown ",
+                            Setting.of("loss_type"),
+                            " \"" + type + "\"; known: " + String.join(", ", NAMES) + ", " + ConsistencyLoss.DCO))
+                    .made
+                    .with(beta, labelSmoothing));
         }
         return new Weighted(
                 losses, weights.isEmpty() ? losses.stream().map(loss -> 1.0).toList() : weights);

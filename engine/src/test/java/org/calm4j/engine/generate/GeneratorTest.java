@@ -23,6 +23,7 @@ import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.model.Scorer;
 import org.calm4j.engine.model.TinyModel;
 import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.TokenFilter;
 import org.calm4j.engine.op.DeviceMemory;
 import org.calm4j.engine.op.Segments;
 import org.calm4j.engine.op.scalar.ScalarBackend;
@@ -269,7 +270,7 @@ final class GeneratorTest {
         List<Completion> all = generator.generate(PROMPTS, free, done -> {}).getFirst();
         String stop = all.getFirst().text().split(" ")[3] + " "
                 + all.getFirst().text().split(" ")[4];
-        Sampling stopping = new Sampling(12, 1, 0, 1, 0, 1, List.of("never", stop), 8, true, 5);
+        Sampling stopping = new Sampling(12, TokenFilter.all(1), List.of("never", stop), 8, true, 5);
         List<Completion> stopped =
                 generator.generate(PROMPTS, stopping, done -> {}).getFirst();
         assertThat(stopped.getFirst().finishReason()).isEqualTo(FinishReason.STOP);
@@ -295,7 +296,7 @@ final class GeneratorTest {
     /** What it does to a row of logits: SamplerTest. */
     @Test
     void theRepetitionPenaltyChangesTheText() {
-        Sampling sampling = new Sampling(10, 0, 0, 1, 0, 1.7, List.of(), 1, true, 0);
+        Sampling sampling = new Sampling(10, new TokenFilter(0, 0, 1, 0, 1.7), List.of(), 1, true, 0);
         Completion completion = generate(PROMPTS, sampling).getFirst().getFirst();
         int[] plain = generate(PROMPTS, new Sampling(10, 0, 0, 1, 0, 1, true, 0))
                 .getFirst()

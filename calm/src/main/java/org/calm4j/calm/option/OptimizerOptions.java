@@ -1,0 +1,40 @@
+package org.calm4j.calm.option;
+
+import org.calm4j.engine.Setting;
+import org.calm4j.engine.op.AdamW;
+
+/** What a step does with the gradient. */
+@OptionRecord
+public record OptimizerOptions(
+        @Option(
+                value = "Decoupled, for weights of two dimensions or more; default ${DEFAULT-VALUE}.",
+                label = "X",
+                standard = "0")
+        double weightDecay,
+
+        @Option(value = "Default ${DEFAULT-VALUE}.", label = "X", standard = "0.9")
+        double adamBeta1,
+
+        @Option(value = "Default ${DEFAULT-VALUE}.", label = "X", standard = "0.999")
+        double adamBeta2,
+
+        @Option(value = "Default ${DEFAULT-VALUE}.", label = "X", standard = "1e-8")
+        double adamEpsilon,
+
+        @Option(
+                value = "Global norm that gradients are clipped to; 0: no clipping; default ${DEFAULT-VALUE}.",
+                label = "X",
+                standard = "1")
+        double maxGradNorm) {
+    public OptimizerOptions {
+        Setting.of("weight_decay").check(weightDecay >= 0, "must be at least 0");
+        Setting.of("adam_beta1").check(adamBeta1 >= 0 && adamBeta1 < 1, "must be from 0 to below 1");
+        Setting.of("adam_beta2").check(adamBeta2 >= 0 && adamBeta2 < 1, "must be from 0 to below 1");
+        Setting.of("adam_epsilon").check(adamEpsilon > 0, "must be above 0");
+        Setting.of("max_grad_norm").check(maxGradNorm >= 0, "must be at least 0");
+    }
+
+    AdamW adamW() {
+        return new AdamW(adamBeta1, adamBeta2, adamEpsilon);
+    }
+}

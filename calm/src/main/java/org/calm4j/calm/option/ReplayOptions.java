@@ -1,0 +1,38 @@
+package org.calm4j.calm.option;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.calm4j.engine.Setting;
+
+/** Documents that are trained on beside the data. */
+@OptionRecord
+public record ReplayOptions(
+        @Option(
+                value = "Documents whose cross-entropy every step adds, against forgetting; of one file or several.",
+                label = "FILE")
+        List<Path> replay,
+
+        @Option(
+                value = "Of a step's documents, how many each file gives, such as 3,1; default: as many as it has.",
+                label = "X,…")
+        List<Double> replayShares,
+
+        @Option(value = "Default ${DEFAULT-VALUE}.", label = "W", standard = "1")
+        double replayWeight,
+
+        @Option(value = "Documents a step; default ${DEFAULT-VALUE}.", label = "N", standard = "8")
+        int replayBatchSize) {
+    public ReplayOptions {
+        Setting.of("replay_batch_size").check(replayBatchSize > 0, "must be at least 1");
+        Setting.of("replay_shares").check(replayShares == null
+                        || replay != null
+                                && replayShares.size() == replay.size()
+                                && replayShares.stream().allMatch(share -> share > 0), "must be one number above 0 for each file of ", Setting.of("replay"));
+        Setting.of("replay_weight").check(replayWeight >= 0, "must be at least 0");
+    }
+
+    /** Empty without replay. */
+    public List<Path> files() {
+        return replay == null ? List.of() : replay;
+    }
+}

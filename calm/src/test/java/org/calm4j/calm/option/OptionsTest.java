@@ -1,0 +1,156 @@
+package org.calm4j.calm.option;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
+import org.calm4j.engine.generate.Sampling;
+import org.calm4j.engine.io.Json;
+import org.calm4j.engine.train.Schedule;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class OptionsTest {
+    private static final List<Class<? extends Record>> SECTIONS = List.of(
+            SampleOptions.class,
+            GenerateOptions.class,
+            ChatOptions.class,
+            VoteOptions.class,
+            PairOptions.class,
+            DpoOptions.class,
+            TrainingOptions.class,
+            SavingOptions.class,
+            EvaluateOptions.class);
+
+    private static <R extends Record> R read(Class<R> type, String yaml) throws JsonProcessingException {
+        return new YAMLMapper().readValue(yaml, type);
+    }
+
+    /** The ledger of an experiment compares sections as JSON: with other keys or values finished stages would run again. */
+    @Test
+    void aFolderOfAnEarlierVersionStaysDone() throws IOException {
+        Map<String, Object> sections = new LinkedHashMap<>();
+        sections.put("sample", Options.standard(SampleOptions.class));
+        sections.put("vote", Options.standard(VoteOptions.class));
+        sections.put("pairs", Options.standard(PairOptions.class));
+        sections.put("dpo", Options.standard(DpoOptions.class));
+        sections.put("sft", Options.standard(TrainingOptions.class));
+        sections.put("evaluate", EvaluateOptions.greedy(Sampling.FITTING));
+        try (InputStream earlier = OptionsTest.class.getResourceAsStream("standard.json")) {
+            JsonNode recorded = Json.mapper().readTree(earlier);
+            assertThat(Json.mapper().readTree(Json.compact(sections))).isEqualTo(recorded);
+        }
+    }
+
+    @Test
+    void aDefaultIsInForceUnlessAnotherValueIsGiven() throws IOException {
+        DpoOptions dpo = read(DpoOptions.class, "{learning_rate: 1e-3, beta: , lr_scheduler: cosine, loss_type: ipo}");
+        assertThat(dpo.training().rate().learningRate()).isEqualTo(1e-3);
+        assertThat(dpo.training().rate().lrScheduler()).isEqualTo(Schedule.Kind.COSINE);
+        assertThat(dpo.training().steps().batchSize()).isEqualTo(8);
+        assertThat(dpo.preference().lossType()).containsExactly("ipo");
+        assertThat(dpo.preference().strength()).isEqualTo(0.1);
+        assertThat(Options.make(DpoOptions.class, Map.of("loss_type", List.of("dco")))
+                        .preference()
+                        .strength())
+                .isEqualTo(1);
+        assertThat(Options.standard(GenerateOptions.class).sampling(0)).isEqualTo(Sampling.greedy(Sampling.FITTING));
+        assertThat(Options.standard(ChatOptions.class).filter()).hasAllNullFieldsOrProperties();
+    }
+
+    @Test
+    void whatIsWrittenIsReadAgain() throws IOException {
+        SampleOptions sample = Options.make(
+                SampleOptions.class, Map.of("stop", List.of("a,b"), "repetition_penalty", 1.2, "responses", 3));
+        assertThat(Json.mapper().readValue(Json.compact(sample), SampleOptions.class)).isEqualTo(sample);
+        for (Class<? extends Record> type : SECTIONS) {
+            Record standard = Options.standard(type);
+            assertThat(Json.mapper().readValue(Json.compact(standard), type)).isEqualTo(standard);
+        }
+    }
+
+    /** One name one meaning: no two options of a section share one, and each has a help. */
+    @Test
+    void namesAreNotShared() {
+        for (Class<? extends Record> type : SECTIONS) {
+            List<String> names = names(type);
+            assertThat(names).as(type.getSimpleName()).doesNotHaveDuplicates();
+            Options.of(type).all().forEach(option -> assertThat(option.option().value())
+                    .as(option.name())
+                    .isNotBlank());
+        }
+    }
+
+    private static List<String> names(Class<? extends Record> type) {
+        List<String> names = new ArrayList<>();
+        Options.of(type).all().forEach(option -> names.addAll(option.names()));
+        return names;
+    }
+
+    /** What is fingerprinted cannot be changed afterwards. */
+    @Test
+    void recordsDoNotChange() {
+        VoteOptions vote = Options.make(
+                VoteOptions.class, Map.of("languages", List.of("en"), "language_weights", Map.of("en", 2.0)));
+        assertThatThrownBy(() -> vote.languages().add("fr")).isInstanceOf(UnsupportedOperationException.class);
+        assertThatThrownBy(() -> vote.languageWeights().put("fr", 1.0))
+                .isInstanceOf(UnsupportedOperationException.class);
+        PairOptions pairs = Options.make(PairOptions.class, Map.of("translator", "model"));
+        assertThat(pairs.keptIn(Path.of("kept.jsonl")).translation().translations())
+                .hasToString("kept.jsonl");
+        assertThat(pairs.translation().translations()).isNull();
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+        num_train_epochs: 2                       | epochs: 2
+        lr_scheduler_type: cosine                 | lr_scheduler: cosine
+        lora_r: 4                                 | lora_rank: 4
+        lora_target_modules: [q_proj, v_proj]     | lora_targets: [q_proj, v_proj]
+        per_device_train_batch_size: 2            | {batch_size: 2, micro_batch_size: 2}
+        gradient_accumulation_steps: 4            | {batch_size: 32, micro_batch_size: 8}
+        {per_device_train_batch_size: 2, gradient_accumulation_steps: 4} | {batch_size: 8, micro_batch_size: 2}
+        """)
+    void namesAsInTrl(String theirs, String ours) throws IOException {
+        assertThat(read(TrainingOptions.class, theirs)).isEqualTo(read(TrainingOptions.class, ours));
+        assertThat(Json.compact(read(TrainingOptions.class, theirs)))
+                .isEqualTo(Json.compact(read(TrainingOptions.class, ours)));
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+        {lora_r: 4, lora_rank: 4}                 | dpo.lora_rank is given twice, by two of its names
+        {batch_size: 4, gradient_accumulation_steps: 4} | dpo.batch_size is 4, and dpo.per_device_train_batch_size times
+        warmup_ratio: 2                           | dpo.warmup_ratio must be from 0 to 1
+        loss_type: quadratic                      | unknown dpo.loss_type "quadratic"; known: sigmoid, sft
+        loss_weights: [1, 2]                      | dpo.loss_weights has 2 values for 1 of dpo.loss_type
+        replay_shares: [1]                        | dpo.replay_shares must be one number above 0 for each file of dpo.replay
+        """)
+    void whatIsWrongIsNamedAsItsReaderKnowsIt(String yaml, String problem) {
+        assertThatThrownBy(() -> read(DpoOptions.class, yaml)).cause().isInstanceOfSatisfying(CalmException.class, e -> {
+            assertThat(e.kind()).isEqualTo(CalmException.Kind.USAGE);
+            assertThat(e.in("dpo").message(Setting::key)).startsWith(problem);
+        });
+    }
+
+    @Test
+    void javaHasTheSameNames() {
+        assertThatThrownBy(() -> Options.make(TrainingOptions.class, Map.of("learning_rte", 1)))
+                .hasMessageContaining("learning_rte")
+                .hasMessageContaining("learning_rate");
+        assertThatThrownBy(() -> Options.make(SampleOptions.class, Map.of("top_p", 2)))
+                .hasMessage("topP must be above 0 and at most 1");
+    }
+}
