@@ -2,7 +2,6 @@ package org.calm4j.calm;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
-import static org.assertj.core.api.Assertions.assertThat;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -11,13 +10,13 @@ import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.library.Architectures.LayeredArchitecture;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
-import java.io.IOException;
-import java.nio.file.Path;
 import org.calm4j.engine.FlagsInSources;
 import org.junit.jupiter.api.Test;
 
@@ -78,7 +77,8 @@ final class ArchitectureTest {
     @Test
     void messagesNameSettingsAndNotFlags() throws IOException {
         Path sources = Path.of("src/main/java");
-        assertThat(FlagsInSources.below(sources, sources.resolve("org/calm4j/calm/cli"), GIT)).isEmpty();
+        assertThat(FlagsInSources.below(sources, sources.resolve("org/calm4j/calm/cli"), GIT))
+                .isEmpty();
     }
 
     @Test

@@ -27,8 +27,8 @@ public record Setting(String section, String name, String value) {
     /** @throws CalmException wrong usage, unless its value is right: that it breaks this rule */
     public void check(boolean right, Object... rule) {
         if (!right) {
-            throw CalmException.usage(Stream.concat(Stream.of(this, " "), Arrays.stream(rule))
-                    .toArray());
+            throw CalmException.usage(
+                    Stream.concat(Stream.of(this, " "), Arrays.stream(rule)).toArray());
         }
     }
 

@@ -43,8 +43,10 @@ public final class Models {
         }
         Path config = Path.of(name).resolve("config.json");
         if (!Files.exists(config)) {
-            throw CalmException.usage(Setting.of("model"), " is \"" + name + "\"; known: " + String.join(", ", SHAPES.keySet())
-                    + ", or a folder with a config.json");
+            throw CalmException.usage(
+                    Setting.of("model"),
+                    " is \"" + name + "\"; known: " + String.join(", ", SHAPES.keySet())
+                            + ", or a folder with a config.json");
         }
         return ConfigReader.read(config);
     }

@@ -17,7 +17,6 @@ import org.calm4j.calm.hub.Tilde;
 import org.calm4j.engine.io.Json;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.TypeConversionException;
@@ -121,7 +120,8 @@ public final class Calm implements Runnable {
 
     /** Flags of training as TRL's scripts spell them, such as {@code --learning_rate}, with dashes. */
     private static String[] withDashes(String... arguments) {
-        boolean trains = arguments.length > 0 && List.of("dpo", "sft", "pretrain").contains(arguments[0]);
+        boolean trains =
+                arguments.length > 0 && List.of("dpo", "sft", "pretrain").contains(arguments[0]);
         return Arrays.stream(arguments)
                 .map(argument -> {
                     int end = argument.indexOf('=') < 0 ? argument.length() : argument.indexOf('=');

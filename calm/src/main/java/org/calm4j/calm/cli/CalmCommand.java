@@ -90,7 +90,9 @@ abstract class CalmCommand implements Callable<Integer> {
 
     private List<Path> paths(boolean written) {
         return spec.args().stream()
-                .filter(arg -> written == (arg instanceof OptionSpec option && List.of(option.names()).stream().anyMatch(WRITTEN::contains)))
+                .filter(arg -> written
+                        == (arg instanceof OptionSpec option
+                                && List.of(option.names()).stream().anyMatch(WRITTEN::contains)))
                 .map(ArgSpec::<Object>getValue)
                 .flatMap(value -> value instanceof Collection<?> all ? all.stream() : Stream.ofNullable(value))
                 .filter(Path.class::isInstance)

@@ -67,7 +67,10 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
     /** As a flag, where this command or another one has it; where the command reads its settings from a file, as a key. */
     private static String named(Setting setting, CommandSpec command) {
         boolean file = command.userObject() instanceof RunCommand;
-        return setting.section() != null || file && command.findOption(setting.flag().split(" ")[0]) == null ? setting.key() : setting.flag();
+        return setting.section() != null
+                        || file && command.findOption(setting.flag().split(" ")[0]) == null
+                ? setting.key()
+                : setting.flag();
     }
 
     /** Mapped memory that ended with its file. */

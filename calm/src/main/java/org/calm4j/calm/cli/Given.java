@@ -82,7 +82,8 @@ final class Given<R extends Record> {
     private static String description(Options.Defined option) {
         String help = option.option().value();
         return OTHER.matcher(option.standard() == null ? help.replace(DEFAULT, "") : help)
-                .replaceAll(other -> Matcher.quoteReplacement(Setting.of(other.group(1)).flag()));
+                .replaceAll(other ->
+                        Matcher.quoteReplacement(Setting.of(other.group(1)).flag()));
     }
 
     /** @throws org.calm4j.engine.CalmException wrong usage: a value that the record does not take */

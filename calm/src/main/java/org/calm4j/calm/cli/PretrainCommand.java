@@ -29,10 +29,10 @@ final class PretrainCommand extends Training {
         private Path config;
 
         @Option(
-            names = {"--model", "--model-name-or-path"},
-            paramLabel = "DIR",
-            required = true,
-            description = "The model to start from.")
+                names = {"--model", "--model-name-or-path"},
+                paramLabel = "DIR",
+                required = true,
+                description = "The model to start from.")
         private Path model;
     }
 

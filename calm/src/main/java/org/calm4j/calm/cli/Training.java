@@ -54,8 +54,8 @@ abstract class Training extends CalmCommand {
             SavingOptions saving) {
         refuseIfSame(model, output);
         refuseIfSame(adapter, output);
-        TrainStage stage = new TrainStage(
-                name, model, adapter, config, data, output, training, preference, saving, seed.seed);
+        TrainStage stage =
+                new TrainStage(name, model, adapter, config, data, output, training, preference, saving, seed.seed);
         if (bf16) {
             device.bf16();
         }

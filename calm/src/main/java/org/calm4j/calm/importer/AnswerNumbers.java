@@ -49,7 +49,9 @@ record AnswerNumbers(Integer base, boolean texts, String note) {
         if (texts && all.stream().anyMatch(each -> each.number > each.options)) {
             return new AnswerNumbers(null, true, range + ", read as the texts of options, which they all are");
         }
-        String also = texts ? "; all are texts of options, too, " + ANSWERS_FROM.at("text").key() + " reads them so" : "";
+        String also = texts
+                ? "; all are texts of options, too, " + ANSWERS_FROM.at("text").key() + " reads them so"
+                : "";
         boolean last = all.stream().anyMatch(each -> each.number == each.options);
         Integer usual = all.stream()
                 .map(Numbered::usual)

@@ -33,7 +33,8 @@ public final class Imported {
     private Imported(String language) {
         this.language = language == null ? null : LanguageCode.of(language);
         if (language != null && this.language == null) {
-            throw CalmException.usage(Setting.of("language"), " '" + language + "' is no ISO 639-1 code, such as en, zh, fr");
+            throw CalmException.usage(
+                    Setting.of("language"), " '" + language + "' is no ISO 639-1 code, such as en, zh, fr");
         }
     }
 

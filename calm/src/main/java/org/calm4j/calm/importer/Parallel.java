@@ -76,7 +76,8 @@ public final class Parallel {
         List<Question> here = questions(imported);
         List<Question> there = List.copyOf(others.values());
         if ((here.size() + 1L) * (there.size() + 1L) > LARGEST_TABLE) {
-            throw CalmException.usage(Setting.of("align"), ": " + here.size() + " and " + there.size() + " items are too many");
+            throw CalmException.usage(
+                    Setting.of("align"), ": " + here.size() + " and " + there.size() + " items are too many");
         }
         List<String> ids = new ArrayList<>();
         int[] partners = partners(here, there);
@@ -93,7 +94,8 @@ public final class Parallel {
         return imported.lines().stream()
                 .map(line -> {
                     if (Imported.isText(line)) {
-                        throw CalmException.usage(Setting.of("parallel"), " is for questions and samples, not for texts to train on");
+                        throw CalmException.usage(
+                                Setting.of("parallel"), " is for questions and samples, not for texts to train on");
                     }
                     return Imported.question(line);
                 })

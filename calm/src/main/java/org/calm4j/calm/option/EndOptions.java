@@ -13,7 +13,8 @@ public record EndOptions(
         int maxNewTokens,
 
         @Option(
-                value = "Ends a completion; its text is cut before it. May be a special token; may be given several times.",
+                value =
+                        "Ends a completion; its text is cut before it. May be a special token; may be given several times.",
                 label = "TEXT",
                 standard = "",
                 splits = false,

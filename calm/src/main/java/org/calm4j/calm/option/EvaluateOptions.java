@@ -11,7 +11,8 @@ import org.calm4j.engine.generate.Sampling;
 @OptionRecord
 public record EvaluateOptions(
         @Option(
-                value = "The answer that a response states, or the choice with the most probable text (default: ${DEFAULT-VALUE}).",
+                value =
+                        "The answer that a response states, or the choice with the most probable text (default: ${DEFAULT-VALUE}).",
                 standard = "generate")
         Method method,
 

@@ -15,13 +15,15 @@ public record FilterOptions(
         Integer topK,
 
         @Option(
-                value = "Only the most probable tokens that have this probability together (default: ${DEFAULT-VALUE}).",
+                value =
+                        "Only the most probable tokens that have this probability together (default: ${DEFAULT-VALUE}).",
                 label = "P",
                 standard = "1")
         Double topP,
 
         @Option(
-                value = "Only tokens with this share of the most probable one's probability (default: ${DEFAULT-VALUE}).",
+                value =
+                        "Only tokens with this share of the most probable one's probability (default: ${DEFAULT-VALUE}).",
                 label = "M",
                 standard = "0")
         Double minP,

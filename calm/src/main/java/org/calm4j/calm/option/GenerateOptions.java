@@ -11,8 +11,7 @@ public record GenerateOptions(
         @Option(value = "Completions of a prompt (default: ${DEFAULT-VALUE}).", label = "K", standard = "1")
         int numReturnSequences,
 
-        @Option("Go on to {max_new_tokens}.")
-        boolean ignoreEos) {
+        @Option("Go on to {max_new_tokens}.") boolean ignoreEos) {
     public GenerateOptions {
         sampling(end, filter, numReturnSequences, ignoreEos, 0);
     }

@@ -2,8 +2,8 @@ package org.calm4j.calm.option;
 
 import java.util.List;
 import org.calm4j.engine.Setting;
-import org.calm4j.engine.model.LoraSettings;
 import org.calm4j.engine.config.ModelConfig;
+import org.calm4j.engine.model.LoraSettings;
 
 /** A new adapter, or none. */
 @OptionRecord
@@ -39,6 +39,7 @@ public record LoraOptions(
     }
 
     public LoraSettings of(ModelConfig model) {
-        return new LoraSettings(loraRank, alpha(), loraDropout, false, model.layout().projections(loraTargets));
+        return new LoraSettings(
+                loraRank, alpha(), loraDropout, false, model.layout().projections(loraTargets));
     }
 }

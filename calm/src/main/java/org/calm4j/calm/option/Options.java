@@ -172,8 +172,8 @@ public final class Options<R extends Record> {
     Map<String, Object> deciding(R record) {
         Map<String, Object> values = values(record);
         defined.values().stream()
-                .filter(option -> option.option.later()
-                        && Objects.equals(values.get(option.name), option.standardValue()))
+                .filter(option ->
+                        option.option.later() && Objects.equals(values.get(option.name), option.standardValue()))
                 .forEach(option -> values.remove(option.name));
         return values;
     }

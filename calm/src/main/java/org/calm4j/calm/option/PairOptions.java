@@ -12,14 +12,16 @@ public record PairOptions(
         TranslatorOptions translation,
 
         @Option(
-                value = "Which of the responses that agree with the vote: frequent (default), first, random, logprob, shortest or longest.",
+                value =
+                        "Which of the responses that agree with the vote: frequent (default), first, random, logprob, shortest or longest.",
                 label = "POLICY",
                 standard = "frequent")
         Policy chosen,
 
         @Option(
-                value = "Which of the others: the same policies, and most-voted or least-voted, by the votes of their answers. "
-                        + "Default: frequent.",
+                value =
+                        "Which of the others: the same policies, and most-voted or least-voted, by the votes of their answers. "
+                                + "Default: frequent.",
                 label = "POLICY",
                 standard = "frequent")
         Policy rejected,
@@ -32,20 +34,23 @@ public record PairOptions(
         int pairsPerQuestion,
 
         @Option(
-                value = "Where the chosen response may come from, the first that has one: sampled, translated (with {translator}), "
-                        + "template (a response of the language with the option's text exchanged), option (the bare text). Default: "
-                        + "${DEFAULT-VALUE}.",
+                value =
+                        "Where the chosen response may come from, the first that has one: sampled, translated (with {translator}), "
+                                + "template (a response of the language with the option's text exchanged), option (the bare text). Default: "
+                                + "${DEFAULT-VALUE}.",
                 label = "S,…",
                 standard = "sampled,translated,template")
         List<Source> chosenSources,
 
-        @Option("Keep responses whose answer is plainly in another language; default: they are left out, chosen and rejected alike.")
+        @Option(
+                "Keep responses whose answer is plainly in another language; default: they are left out, chosen and rejected alike.")
         boolean keepOffLanguage,
 
         @Option("Weigh each pair by the votes of its chosen answer less those of its rejected one (ScPO).")
         boolean marginWeights,
 
-        @Option("Pairs of languages for dpo {loss_type} dco: the same chosen and the same rejected answer in two languages.")
+        @Option(
+                "Pairs of languages for dpo {loss_type} dco: the same chosen and the same rejected answer in two languages.")
         boolean twoLanguages,
 
         @Option(value = "How pairs are written; default ${DEFAULT-VALUE}.", standard = "calm")
@@ -111,9 +116,19 @@ public record PairOptions(
     public PairOptions {
         chosenSources = List.copyOf(chosenSources);
         Setting.of("pairs_per_question").check(pairsPerQuestion > 0, "must be at least 1");
-        Setting.of("chosen").at(chosen).check(chosen != Policy.MOST_VOTED && chosen != Policy.LEAST_VOTED, "says nothing: all of them agree with the vote");
+        Setting.of("chosen")
+                .at(chosen)
+                .check(
+                        chosen != Policy.MOST_VOTED && chosen != Policy.LEAST_VOTED,
+                        "says nothing: all of them agree with the vote");
         Setting.of("chosen_sources").check(!chosenSources.isEmpty(), "needs one or more");
-        Setting.of("two_languages").check(!twoLanguages || format == Format.CALM, "has the form of dpo ", Setting.of("loss_type").at("dco"), " alone; leave out ", Setting.of("format"));
+        Setting.of("two_languages")
+                .check(
+                        !twoLanguages || format == Format.CALM,
+                        "has the form of dpo ",
+                        Setting.of("loss_type").at("dco"),
+                        " alone; leave out ",
+                        Setting.of("format"));
     }
 
     /** The same; what is translated is kept in this file where nothing else is said. */

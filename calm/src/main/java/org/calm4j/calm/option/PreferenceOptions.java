@@ -22,8 +22,9 @@ public record PreferenceOptions(
         Double beta,
 
         @Option(
-                value = "One or more of ${COMPLETION-CANDIDATES}; sigmoid (default) is DPO, sft the mean negative log-likelihood of "
-                        + "the chosen, dco Direct Consistency Optimization, on pairs in two languages; all others as in TRL.",
+                value =
+                        "One or more of ${COMPLETION-CANDIDATES}; sigmoid (default) is DPO, sft the mean negative log-likelihood of "
+                                + "the chosen, dco Direct Consistency Optimization, on pairs in two languages; all others as in TRL.",
                 label = "NAME,…",
                 standard = "sigmoid",
                 choices = PreferenceOptions.LossTypes.class)
@@ -42,8 +43,9 @@ public record PreferenceOptions(
         Path referenceModel,
 
         @Option(
-                value = "A PEFT folder on the reference. With the folder of {adapter} the reference is the model that training starts "
-                        + "from, as in a later round of iterative DPO.",
+                value =
+                        "A PEFT folder on the reference. With the folder of {adapter} the reference is the model that training starts "
+                                + "from, as in a later round of iterative DPO.",
                 label = "DIR")
         Path referenceAdapter) {
     /** All that {@code loss_type} may name. */

@@ -24,10 +24,14 @@ public record ReplayOptions(
         int replayBatchSize) {
     public ReplayOptions {
         Setting.of("replay_batch_size").check(replayBatchSize > 0, "must be at least 1");
-        Setting.of("replay_shares").check(replayShares == null
-                        || replay != null
-                                && replayShares.size() == replay.size()
-                                && replayShares.stream().allMatch(share -> share > 0), "must be one number above 0 for each file of ", Setting.of("replay"));
+        Setting.of("replay_shares")
+                .check(
+                        replayShares == null
+                                || replay != null
+                                        && replayShares.size() == replay.size()
+                                        && replayShares.stream().allMatch(share -> share > 0),
+                        "must be one number above 0 for each file of ",
+                        Setting.of("replay"));
         Setting.of("replay_weight").check(replayWeight >= 0, "must be at least 0");
     }
 

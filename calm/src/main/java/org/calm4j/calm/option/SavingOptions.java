@@ -15,13 +15,11 @@ public record SavingOptions(
         @Option(value = "Lines that are scored and not trained on.", label = "F.jsonl")
         Path evalData,
 
-        @Option(
-                value = "Steps between lines of metrics.jsonl; default ${DEFAULT-VALUE}.",
-                label = "N",
-                standard = "1")
+        @Option(value = "Steps between lines of metrics.jsonl; default ${DEFAULT-VALUE}.", label = "N", standard = "1")
         int loggingSteps,
 
-        @Option("Go on from the newest checkpoint of the output folder, with the same data and models, whatever they are called.")
+        @Option(
+                "Go on from the newest checkpoint of the output folder, with the same data and models, whatever they are called.")
         boolean resume) {
     public SavingOptions {
         Setting.of("save_steps").check(saveSteps >= 0, "must be at least 0");

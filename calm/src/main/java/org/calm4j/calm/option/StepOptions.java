@@ -47,7 +47,14 @@ public record StepOptions(
             int passes = gradientAccumulationSteps == null ? 1 : gradientAccumulationSteps;
             Setting.of("per_device_train_batch_size").check(pass > 0, "must be at least 1");
             Setting.of("gradient_accumulation_steps").check(passes > 0, "must be at least 1");
-            Setting.of("batch_size").check(batchSize == BATCH || batchSize == (long) pass * passes, "is " + batchSize + ", and ", Setting.of("per_device_train_batch_size"), " times ", Setting.of("gradient_accumulation_steps"), " is " + (long) pass * passes + "; give one of them");
+            Setting.of("batch_size")
+                    .check(
+                            batchSize == BATCH || batchSize == (long) pass * passes,
+                            "is " + batchSize + ", and ",
+                            Setting.of("per_device_train_batch_size"),
+                            " times ",
+                            Setting.of("gradient_accumulation_steps"),
+                            " is " + (long) pass * passes + "; give one of them");
             batchSize = Math.multiplyExact(pass, passes);
             microBatchSize = microBatchSize == 0 ? pass : microBatchSize;
             // Said once, by the names above.

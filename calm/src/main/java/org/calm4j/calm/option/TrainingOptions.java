@@ -12,11 +12,9 @@ public record TrainingOptions(
         OptimizerOptions optimizer,
         LoraOptions lora,
 
-        @Option("Less memory, one more forward pass.")
-        boolean gradientCheckpointing,
+        @Option("Less memory, one more forward pass.") boolean gradientCheckpointing,
 
-        @Option("Take the lines in file order.")
-        boolean noShuffle,
+        @Option("Take the lines in file order.") boolean noShuffle,
 
         ReplayOptions replay) {
     /** By name, what holds where an option has no value of its own; null for an option that another one replaces. */

@@ -15,8 +15,9 @@ import org.calm4j.engine.model.ModelFolder;
 @OptionRecord
 public record TranslatorOptions(
         @Option(
-                value = "Who translates a response of another language where the own one never sampled the voted answer: nobody "
-                        + "(default), the model itself, a service, or a file. A translation counts only when it still gives the voted answer.",
+                value =
+                        "Who translates a response of another language where the own one never sampled the voted answer: nobody "
+                                + "(default), the model itself, a service, or a file. A translation counts only when it still gives the voted answer.",
                 standard = "none")
         Kind translator,
 
@@ -30,8 +31,9 @@ public record TranslatorOptions(
         String translatorUrl,
 
         @Option(
-                value = "The file of {translator} file: source, target, text, translation. With model and http, what was translated is "
-                        + "kept there and not asked for again.",
+                value =
+                        "The file of {translator} file: source, target, text, translation. With model and http, what was translated is "
+                                + "kept there and not asked for again.",
                 label = "F.jsonl")
         Path translations,
 
@@ -59,7 +61,9 @@ public record TranslatorOptions(
 
     public TranslatorOptions {
         Setting.of("translator_max_new_tokens").check(translatorMaxNewTokens > 0, "must be at least 1");
-        Setting.of("translator").at(Kind.FILE).check(translator != Kind.FILE || translations != null, "needs ", Setting.of("translations"));
+        Setting.of("translator")
+                .at(Kind.FILE)
+                .check(translator != Kind.FILE || translations != null, "needs ", Setting.of("translations"));
     }
 
     /** The same; what is translated is kept here where nothing else is said. */
@@ -80,7 +84,9 @@ public record TranslatorOptions(
      * @throws org.calm4j.engine.CalmException wrong usage: something that the translator needs is missing
      */
     public Translator open(ModelFolder model, Map<String, String> environment) {
-        Setting.of("translator").at(Kind.MODEL).check(translator != Kind.MODEL || model != null, "needs ", Setting.of("model"));
+        Setting.of("translator")
+                .at(Kind.MODEL)
+                .check(translator != Kind.MODEL || model != null, "needs ", Setting.of("model"));
         Translator opened =
                 switch (translator) {
                     case NONE -> null;

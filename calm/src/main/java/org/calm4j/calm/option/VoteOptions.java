@@ -17,8 +17,9 @@ import org.calm4j.engine.Setting;
 @OptionRecord
 public record VoteOptions(
         @Option(
-                value = "Who decides: the samples of all languages (default), those of each language for itself, the questions' "
-                        + "labels, or chance (a control).",
+                value =
+                        "Who decides: the samples of all languages (default), those of each language for itself, the questions' "
+                                + "labels, or chance (a control).",
                 standard = "all")
         VoteBy voteBy,
 
@@ -26,14 +27,16 @@ public record VoteOptions(
         List<String> languages,
 
         @Option(
-                value = "Two answers in the first place: no winner (default), the question left out of the votes, what the first of "
-                        + "{languages} (without it: of the samples) says, or the answer with the higher log-probability per token.",
+                value =
+                        "Two answers in the first place: no winner (default), the question left out of the votes, what the first of "
+                                + "{languages} (without it: of the samples) says, or the answer with the higher log-probability per token.",
                 standard = "abstain")
         Tie tie,
 
         @Option(
-                value = "What a sample's vote weighs: one (default), the geometric mean of its tokens' probabilities, or its "
-                        + "language's reliability, estimated without labels.",
+                value =
+                        "What a sample's vote weighs: one (default), the geometric mean of its tokens' probabilities, or its "
+                                + "language's reliability, estimated without labels.",
                 standard = "count")
         Weighting weighting,
 
@@ -104,9 +107,21 @@ public record VoteOptions(
         languages = List.copyOf(languages);
         languageWeights = Collections.unmodifiableMap(new LinkedHashMap<>(languageWeights));
         Setting.of("minimum_agreement").check(minimumAgreement >= 0 && minimumAgreement <= 1, "must be from 0 to 1");
-        languageWeights.forEach((language, weight) -> Setting.of("language_weights").check(weight != null && weight >= 0 && Double.isFinite(weight), "must be 0 or more, for " + language + " too"));
+        languageWeights.forEach((language, weight) -> Setting.of("language_weights")
+                .check(
+                        weight != null && weight >= 0 && Double.isFinite(weight),
+                        "must be 0 or more, for " + language + " too"));
         boolean plain = weighting == Weighting.COUNT && languageWeights.isEmpty();
-        Setting.of("vote_by").at(voteBy).check(voteBy != VoteBy.TRUTH && voteBy != VoteBy.RANDOM || plain, "has no use for weights");
-        Setting.of("weighting").at(weighting).check(weighting != Weighting.DAWID_SKENE || languageWeights.isEmpty() && voteBy == VoteBy.ALL, "finds the weights of languages itself; leave out ", Setting.of("language_weights"), " and ", Setting.of("vote_by"));
+        Setting.of("vote_by")
+                .at(voteBy)
+                .check(voteBy != VoteBy.TRUTH && voteBy != VoteBy.RANDOM || plain, "has no use for weights");
+        Setting.of("weighting")
+                .at(weighting)
+                .check(
+                        weighting != Weighting.DAWID_SKENE || languageWeights.isEmpty() && voteBy == VoteBy.ALL,
+                        "finds the weights of languages itself; leave out ",
+                        Setting.of("language_weights"),
+                        " and ",
+                        Setting.of("vote_by"));
     }
 }

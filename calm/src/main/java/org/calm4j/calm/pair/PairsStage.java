@@ -57,7 +57,10 @@ public record PairsStage(
                     if (options.marginWeights() && vote.answer() != null && !(vote.share(vote.answer()) > 0)) {
                         Setting margin = Setting.of("margin_weights");
                         throw CalmException.badInput(
-                                where, "its answer has no votes or scores, which ", margin, " needs; vote again, or leave it out");
+                                where,
+                                "its answer has no votes or scores, which ",
+                                margin,
+                                " needs; vote again, or leave it out");
                     }
                     return vote;
                 })
@@ -135,7 +138,9 @@ public record PairsStage(
         }
         Samples line = responses.line;
         int before = pairs.size();
-        for (int i = 0; i < Math.min(options.pairsPerQuestion(), Math.max(chosen.texts.size(), differing.size())); i++) {
+        for (int i = 0;
+                i < Math.min(options.pairsPerQuestion(), Math.max(chosen.texts.size(), differing.size()));
+                i++) {
             Samples.Response rejected = differing.get(i % differing.size());
             var text = new Text(prompt(line), chosen.texts.get(i % chosen.texts.size()), rejected.text());
             if (seen.add(text)) {

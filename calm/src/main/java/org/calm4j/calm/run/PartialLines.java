@@ -53,10 +53,7 @@ public final class PartialLines<T> implements AutoCloseable {
         if (AtomicFile.isStream(output)) {
             if (resume) {
                 throw CalmException.badInput(
-                        output,
-                        "is no regular file, so a stopped run left nothing there to ",
-                        RESUME,
-                        "; give a file");
+                        output, "is no regular file, so a stopped run left nothing there to ", RESUME, "; give a file");
             }
             channel = null;
             lock = null;
@@ -76,7 +73,9 @@ public final class PartialLines<T> implements AutoCloseable {
         } catch (IOException e) {
             lock.close();
             throw CalmException.badInput(
-                            partial, "cannot be written (" + e.getClass().getSimpleName() + "); choose another ", Setting.OUTPUT)
+                            partial,
+                            "cannot be written (" + e.getClass().getSimpleName() + "); choose another ",
+                            Setting.OUTPUT)
                     .because(e);
         } catch (RuntimeException e) {
             lock.close();

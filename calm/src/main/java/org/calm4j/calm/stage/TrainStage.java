@@ -84,7 +84,9 @@ public record TrainStage(
         }
         ModelFolder folder = ModelFolder.open(backend, model, adapter);
         ModelConfig shape = folder.model().config();
-        return adapter != null ? folder : folder.withLora(Lora.random(backend, shape, training.lora().of(shape), seed));
+        return adapter != null
+                ? folder
+                : folder.withLora(Lora.random(backend, shape, training.lora().of(shape), seed));
     }
 
     private StepLog train(ModelFolder start, Progress progress) {
@@ -174,11 +176,7 @@ public record TrainStage(
     }
 
     private List<Trainer.Reference> reference(
-            CausalLm lm,
-            List<? extends Example> lines,
-            TrainSettings settings,
-            int steps,
-            Progress progress) {
+            CausalLm lm, List<? extends Example> lines, TrainSettings settings, int steps, Progress progress) {
         boolean[] taken = Trainer.linesOfSteps(lines.size(), settings, steps);
         progress.start(
                 "reference",

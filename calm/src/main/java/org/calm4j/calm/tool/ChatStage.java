@@ -6,9 +6,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.chat.ChatTemplate;
 import org.calm4j.engine.chat.Conversation;
-import org.calm4j.engine.Setting;
 import org.calm4j.engine.generate.ChatSession;
 import org.calm4j.engine.generate.Completion;
 import org.calm4j.engine.generate.Sampling;
@@ -35,7 +35,10 @@ public final class ChatStage implements AutoCloseable {
         model.requireTokenizer();
         if (system != null && model.chatTemplate() == null) {
             throw CalmException.badInput(
-                    model.path(), "the model has no chat template, so it cannot be given a ", Setting.of("system"), " message");
+                    model.path(),
+                    "the model has no chat template, so it cannot be given a ",
+                    Setting.of("system"),
+                    " message");
         }
         this.model = model;
         this.system = system;

@@ -51,7 +51,8 @@ public record ConvertStage(Path model, Path adapter, Path tokenizer, Path output
 
     private void convert(Progress progress) {
         if (holdsFiles(AtomicFile.place(output))) {
-            throw CalmException.badInput(output, "has files already; choose another ", Setting.OUTPUT, ", or remove it");
+            throw CalmException.badInput(
+                    output, "has files already; choose another ", Setting.OUTPUT, ", or remove it");
         }
         if (!Files.isDirectory(model)) {
             if (adapter != null) {
@@ -61,7 +62,8 @@ public record ConvertStage(Path model, Path adapter, Path tokenizer, Path output
             return;
         }
         if (tokenizer != null) {
-            throw CalmException.usage(Setting.of("tokenizer"), " goes with a .bin of llama2.c; a model folder has its own");
+            throw CalmException.usage(
+                    Setting.of("tokenizer"), " goes with a .bin of llama2.c; a model folder has its own");
         }
         ofFolder(progress);
     }

@@ -57,7 +57,8 @@ public record VoteStage(List<Path> samples, Path output, VoteOptions options) {
                 : LanguageReliability.of(
                                 ballots.stream().map(Ballot::byLanguage).toList())
                         .probabilities();
-        boolean plain = options.weighting() == VoteOptions.Weighting.COUNT && options.languageWeights().isEmpty();
+        boolean plain = options.weighting() == VoteOptions.Weighting.COUNT
+                && options.languageWeights().isEmpty();
         List<Vote> votes = new ArrayList<>();
         for (int i = 0; i < ballots.size(); i++) {
             Map<String, Double> own = scores != null

@@ -174,10 +174,36 @@ class CommandLineTest {
         ModelOnDisk.write(folder.resolve("model"));
         file("pairs.jsonl", "{\"prompt_input_ids\":[3],\"chosen_input_ids\":[4],\"rejected_input_ids\":[5]}");
         String[] theirs = {
-            "dpo", "--model_name_or_path", path("model"), "--data", path("pairs.jsonl"), "--output_dir", path("theirs"),
-            "--per_device_train_batch_size", "1", "--gradient-accumulation-steps=2", "--num_train_epochs", "2",
-            "--lr_scheduler_type=cosine", "--warmup_ratio", "0.1", "--lora_r", "2", "--lora_target_modules", "q_proj",
-            "v_proj", "--loss_type", "sigmoid", "sft", "--loss_weights", "1", "0.5", "--beta", "0.3", "--beta", "0.2"
+            "dpo",
+            "--model_name_or_path",
+            path("model"),
+            "--data",
+            path("pairs.jsonl"),
+            "--output_dir",
+            path("theirs"),
+            "--per_device_train_batch_size",
+            "1",
+            "--gradient-accumulation-steps=2",
+            "--num_train_epochs",
+            "2",
+            "--lr_scheduler_type=cosine",
+            "--warmup_ratio",
+            "0.1",
+            "--lora_r",
+            "2",
+            "--lora_target_modules",
+            "q_proj",
+            "v_proj",
+            "--loss_type",
+            "sigmoid",
+            "sft",
+            "--loss_weights",
+            "1",
+            "0.5",
+            "--beta",
+            "0.3",
+            "--beta",
+            "0.2"
         };
         assertThat(calm(theirs)).as(err.toString()).isZero();
         JsonNode inForce = Json.read(folder.resolve("theirs/train_config.json"), JsonNode.class);
@@ -190,14 +216,27 @@ class CommandLineTest {
         assertThat(inForce.path("loss_type")).extracting(JsonNode::asText).containsExactly("sigmoid", "sft");
         assertThat(inForce.path("loss_weights")).extracting(JsonNode::asDouble).containsExactly(1.0, 0.5);
         assertThat(inForce.path("beta").asDouble()).isEqualTo(0.2);
-        assertThat(inForce.has("lora_r") || inForce.has("gradient_accumulation_steps")).isFalse();
+        assertThat(inForce.has("lora_r") || inForce.has("gradient_accumulation_steps"))
+                .isFalse();
         assertThat(calm(
-                        "dpo", "--model", path("model"), "--data", path("pairs.jsonl"), "--output", path("o"),
+                        "dpo",
+                        "--model",
+                        path("model"),
+                        "--data",
+                        path("pairs.jsonl"),
+                        "--output",
+                        path("o"),
                         "--lora_r=-1"))
                 .isEqualTo(2);
         assertThat(err.toString()).contains("--lora-rank must be at least 0");
         assertThat(calm(
-                        "dpo", "--model", path("model"), "--data", path("pairs.jsonl"), "--output", path("o"),
+                        "dpo",
+                        "--model",
+                        path("model"),
+                        "--data",
+                        path("pairs.jsonl"),
+                        "--output",
+                        path("o"),
                         "--bf16"))
                 .isEqualTo(2);
         assertThat(err.toString()).contains("--precision bf16 needs a GPU");
@@ -212,7 +251,12 @@ class CommandLineTest {
         file("run.yaml", "model: base", "questions: q.jsonl", "output: out", "dpo: {lora_rank: -4}");
         assertThat(calm("run", path("run.yaml"))).isEqualTo(3);
         assertThat(err.toString()).contains("run.yaml: dpo.lora_rank must be at least 0");
-        file("run.yaml", "model: base", "questions: q.jsonl", "output: out", "arms: {mine: {vote: {minimum_agreement: 2}}}");
+        file(
+                "run.yaml",
+                "model: base",
+                "questions: q.jsonl",
+                "output: out",
+                "arms: {mine: {vote: {minimum_agreement: 2}}}");
         assertThat(calm("run", path("run.yaml"))).isEqualTo(3);
         assertThat(err.toString()).contains("arm mine: vote.minimum_agreement must be from 0 to 1");
     }

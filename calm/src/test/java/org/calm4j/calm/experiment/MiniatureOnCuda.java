@@ -79,8 +79,7 @@ public final class MiniatureOnCuda {
         Path pairs = folder.resolve("pairs.jsonl");
         Path adapter = folder.resolve("dpo");
         try (Backend backend = Backends.open("cuda", 0)) {
-            TrainingOptions pretraining =
-                    Options.make(TrainingOptions.class, Map.of("batch_size", 2, "max_steps", 2));
+            TrainingOptions pretraining = Options.make(TrainingOptions.class, Map.of("batch_size", 2, "max_steps", 2));
             SavingOptions saving = Options.standard(SavingOptions.class);
             new TrainStage("pretrain", null, null, config, data, base, pretraining, null, saving, 1)
                     .run(backend, Progress.NONE);
@@ -95,8 +94,7 @@ public final class MiniatureOnCuda {
                     List.of(
                             Map.of("prompt", "Paris", "chosen", " A", "rejected", " B"),
                             Map.of("prompt", "Rome", "chosen", " B", "rejected", " A B")));
-            DpoOptions dpo =
-                    Options.make(DpoOptions.class, Map.of("batch_size", 2, "max_steps", 2, "lora_rank", 2));
+            DpoOptions dpo = Options.make(DpoOptions.class, Map.of("batch_size", 2, "max_steps", 2, "lora_rank", 2));
             new TrainStage("dpo", base, null, null, pairs, adapter, dpo.training(), dpo.preference(), saving, 1)
                     .run(backend, Progress.NONE);
         }

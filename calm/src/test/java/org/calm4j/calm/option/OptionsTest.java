@@ -74,7 +74,8 @@ class OptionsTest {
     void whatIsWrittenIsReadAgain() throws IOException {
         SampleOptions sample = Options.make(
                 SampleOptions.class, Map.of("stop", List.of("a,b"), "repetition_penalty", 1.2, "responses", 3));
-        assertThat(Json.mapper().readValue(Json.compact(sample), SampleOptions.class)).isEqualTo(sample);
+        assertThat(Json.mapper().readValue(Json.compact(sample), SampleOptions.class))
+                .isEqualTo(sample);
         for (Class<? extends Record> type : SECTIONS) {
             Record standard = Options.standard(type);
             assertThat(Json.mapper().readValue(Json.compact(standard), type)).isEqualTo(standard);
@@ -139,10 +140,12 @@ class OptionsTest {
         replay_shares: [1]                        | dpo.replay_shares must be one number above 0 for each file of dpo.replay
         """)
     void whatIsWrongIsNamedAsItsReaderKnowsIt(String yaml, String problem) {
-        assertThatThrownBy(() -> read(DpoOptions.class, yaml)).cause().isInstanceOfSatisfying(CalmException.class, e -> {
-            assertThat(e.kind()).isEqualTo(CalmException.Kind.USAGE);
-            assertThat(e.in("dpo").message(Setting::key)).startsWith(problem);
-        });
+        assertThatThrownBy(() -> read(DpoOptions.class, yaml))
+                .cause()
+                .isInstanceOfSatisfying(CalmException.class, e -> {
+                    assertThat(e.kind()).isEqualTo(CalmException.Kind.USAGE);
+                    assertThat(e.in("dpo").message(Setting::key)).startsWith(problem);
+                });
     }
 
     @Test

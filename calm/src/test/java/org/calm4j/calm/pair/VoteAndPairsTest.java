@@ -87,8 +87,7 @@ final class VoteAndPairsTest {
         assertThat(votes(options, TIED)).extracting(Vote::answer).containsExactly("B", "A");
         options = Options.with(options, Map.of("languages", List.of("fr", "en")));
         assertThat(votes(options, TIED)).extracting(Vote::answer).containsExactly("A", "A");
-        VoteOptions byProbability =
-                Options.make(VoteOptions.class, Map.of("tie", VoteOptions.Tie.LOGPROB));
+        VoteOptions byProbability = Options.make(VoteOptions.class, Map.of("tie", VoteOptions.Tie.LOGPROB));
         assertThatThrownBy(() -> votes(
                         byProbability,
                         new Samples(
@@ -337,8 +336,8 @@ final class VoteAndPairsTest {
                     .as("%s", policy)
                     .containsExactly(expected);
         });
-        PairOptions random = Options.make(
-                PairOptions.class, Map.of("rejected", PairOptions.Policy.RANDOM, "pairs_per_question", 9));
+        PairOptions random =
+                Options.make(PairOptions.class, Map.of("rejected", PairOptions.Policy.RANDOM, "pairs_per_question", 9));
         List<Pair> drawn = pairs(random, null, EN);
         assertThat(drawn).hasSize(4).isEqualTo(pairs(random, null, EN));
         assertThat(drawn).extracting(Pair::rejected).containsExactlyInAnyOrder("one B", "other B", "it is C", "none");
@@ -381,19 +380,24 @@ final class VoteAndPairsTest {
                     return translations.get(request.text());
                 })
                 .toList();
-        assertThat(pairs(Options.standard(PairOptions.class), translator, english, french)).isEmpty();
+        assertThat(pairs(Options.standard(PairOptions.class), translator, english, french))
+                .isEmpty();
         assertThat(counts.skipped())
                 .isEqualTo(Map.of("all agree", 1, "no response agrees, no translation keeps the answer", 1));
         translations.put("The answer is A", "La réponse est B");
-        assertThat(pairs(Options.standard(PairOptions.class), translator, english, french)).isEmpty();
+        assertThat(pairs(Options.standard(PairOptions.class), translator, english, french))
+                .isEmpty();
         translations.put("The answer is A", "Well, this is that it is not what you think. La réponse est A");
-        assertThat(pairs(Options.standard(PairOptions.class), translator, english, french)).isEmpty();
+        assertThat(pairs(Options.standard(PairOptions.class), translator, english, french))
+                .isEmpty();
         translations.put("The answer is A", "La réponse est A");
-        Pair pair = pairs(Options.standard(PairOptions.class), translator, english, french).getFirst();
+        Pair pair = pairs(Options.standard(PairOptions.class), translator, english, french)
+                .getFirst();
         assertThat(pair.chosen()).isEqualTo("La réponse est A");
         assertThat(pair.rejected()).isEqualTo("La réponse est B");
         assertThat(pair.chosenSource()).isEqualTo("translated");
-        PairOptions sampled = Options.make(PairOptions.class, Map.of("chosen_sources", List.of(PairOptions.Source.SAMPLED)));
+        PairOptions sampled =
+                Options.make(PairOptions.class, Map.of("chosen_sources", List.of(PairOptions.Source.SAMPLED)));
         assertThat(pairs(sampled, translator, english, french)).isEmpty();
         assertThat(counts.skipped()).containsEntry("no response agrees", 1);
         sampled = Options.with(sampled, Map.of("chosen_sources", List.of(PairOptions.Source.OPTION)));
@@ -408,12 +412,14 @@ final class VoteAndPairsTest {
         String foreign = "The answer is %s because that is what the text says";
         Samples english = responses("1", "en", "A it is A", "A it is A");
         Samples french = responses("1", "fr", "A " + foreign.formatted("A"), "B La réponse est B");
-        assertThat(pairs(Options.standard(PairOptions.class), null, english, french)).isEmpty();
+        assertThat(pairs(Options.standard(PairOptions.class), null, english, french))
+                .isEmpty();
         assertThat(counts.languages().get("fr").dropped()).isEqualTo(Map.of("agrees, in another language", 1));
         assertThat(counts.languages().get("fr").skipped())
                 .isEqualTo(Map.of("only responses in another language agree", 1));
         Samples rejected = responses("1", "fr", "A La réponse est A", "B " + foreign.formatted("B"));
-        assertThat(pairs(Options.standard(PairOptions.class), null, english, rejected)).isEmpty();
+        assertThat(pairs(Options.standard(PairOptions.class), null, english, rejected))
+                .isEmpty();
         assertThat(counts.languages().get("fr").dropped()).isEqualTo(Map.of("differs, in another language", 1));
         assertThat(counts.languages().get("fr").skipped())
                 .isEqualTo(Map.of("only responses in another language differ", 1));
@@ -423,7 +429,8 @@ final class VoteAndPairsTest {
         assertThat(counts.text()).contains("1 of 4 responses left out {differs, in another language=1}");
         // A response that is left out does not lend its words to a template either.
         Samples template = responses("1", "fr", "B Well, this is the one that is in the west", "C Direction : nord");
-        assertThat(pairs(Options.standard(PairOptions.class), null, english, template)).isEmpty();
+        assertThat(pairs(Options.standard(PairOptions.class), null, english, template))
+                .isEmpty();
         PairOptions options = Options.make(PairOptions.class, Map.of("keep_off_language", true));
         assertThat(pairs(options, null, english, french)).hasSize(1);
         assertThat(pairs(options, null, english, rejected)).hasSize(1);

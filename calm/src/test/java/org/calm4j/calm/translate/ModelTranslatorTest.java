@@ -60,8 +60,7 @@ class ModelTranslatorTest {
         Jsonl.write(
                 folder.resolve("data.jsonl"),
                 List.of(Document.of(ModelTranslator.prompt(REQUEST), "La réponse est A")));
-        TrainingOptions options =
-                Options.make(TrainingOptions.class, Map.of("max_steps", 40, "learning_rate", 0.02));
+        TrainingOptions options = Options.make(TrainingOptions.class, Map.of("max_steps", 40, "learning_rate", 0.02));
         try (Backend backend = Backends.open("cpu", 1)) {
             try (Parameters parameters = Parameters.random(backend, config, 5)) {
                 Safetensors.write(

@@ -7,7 +7,7 @@ import java.nio.file.Path;
 import org.calm4j.engine.FlagsInSources;
 import org.junit.jupiter.api.Test;
 
-class MessagesTest {
+class FlagsTest {
     /** Whoever shows a message knows what a setting is called there; the one text that is left is an option of the PTX compiler. */
     @Test
     void messagesNameSettingsAndNotFlags() throws IOException {
