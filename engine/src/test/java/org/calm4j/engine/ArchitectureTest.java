@@ -52,7 +52,7 @@ final class ArchitectureTest {
                 .whereLayer("model")
                 .mayOnlyBeAccessedByLayers("train", "generate")
                 .whereLayer("config")
-                .mayOnlyBeAccessedByLayers("model", "train", "generate")
+                .mayOnlyBeAccessedByLayers("text", "model", "train", "generate")
                 .whereLayer("config")
                 .mayOnlyAccessLayers("io", "tensor")
                 .whereLayer("text")

@@ -75,10 +75,7 @@ public final class ConfigReader {
     }
 
     private static Family family(ConfigFields fields) {
-        String type = fields.text("model_type", "");
-        return Family.ALL.stream()
-                .filter(family -> family.modelType().equals(type))
-                .findFirst()
+        return Family.of(fields.text("model_type", ""))
                 .orElseThrow(() -> fields.unsupported(
                         "model_type", Family.ALL.stream().map(Family::modelType).collect(Collectors.joining(", "))));
     }

@@ -1,6 +1,7 @@
 package org.calm4j.engine.config;
 
 import java.util.List;
+import java.util.Optional;
 
 /**
  * A family of models: what its {@code config.json} means and how its files name their tensors. Each is one file beside this one, and
@@ -9,6 +10,12 @@ import java.util.List;
 public sealed interface Family permits Gpt2, Llama, Mistral, Qwen2, Qwen3 {
     /** All of them, in the order in which messages name them. */
     List<Family> ALL = List.of(new Llama(), new Mistral(), new Qwen2(), new Qwen3(), new Gpt2());
+
+    static Optional<Family> of(String modelType) {
+        return ALL.stream()
+                .filter(family -> family.modelType().equals(modelType))
+                .findFirst();
+    }
 
     /** The {@code model_type} of its {@code config.json}. */
     String modelType();

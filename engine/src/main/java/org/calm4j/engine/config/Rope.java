@@ -66,7 +66,7 @@ public record Rope(double[] frequencies, double attentionFactor, int reach) {
         return new Rope(frequencies, 1, stretched(maxPositions, factor));
     }
 
-    /** Llama 3.1: slow turns are slowed down, quick ones are not, those between partly. */
+    /** Grattafiori et al. 2024: slow turns are slowed down, quick ones are not, those between partly. */
     private static Rope llama3(double[] frequencies, ConfigFields scaling, double original, int maxPositions) {
         double factor = scaling.positive("factor");
         double low = scaling.positive("low_freq_factor");

@@ -226,7 +226,7 @@ public interface Backend extends AutoCloseable {
 
     /**
      * Causal softmax attention over the forest of segments, grouped heads: query head h reads key head {@code h / (H/G)}. With a window,
-     * as in Mistral (Jiang et al. 2023), a key is seen only while the query's position minus its own is below the window; positions
+     * as in Jiang et al. 2023, a key is seen only while the query's position minus its own is below the window; positions
      * count from the root of the tree.
      *
      * @param out (T,H,D), set for every query row

@@ -3,7 +3,7 @@ package org.calm4j.engine.text;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
-/** GPT-2's printable character for each byte, so that any byte sequence is a string without blanks. */
+/** A printable character for each byte (Radford et al. 2019, encoder.py), so that any byte sequence is a string without blanks. */
 final class ByteAlphabet {
     private static final char[] CHARACTERS = new char[256];
     private static final int[] BYTES = new int[512];

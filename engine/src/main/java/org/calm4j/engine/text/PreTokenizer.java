@@ -57,9 +57,9 @@ sealed interface PreTokenizer permits Split, PreTokenizer.ByteLevel, PreTokenize
         return this;
     }
 
-    /** GPT-2's cut, each word then written in the byte alphabet. */
+    /** Words as Radford et al. 2019 cut them, each then written in the byte alphabet. */
     record ByteLevel(boolean addPrefixSpace, boolean useRegex, boolean alphabet) implements PreTokenizer {
-        private static final Split WORDS = new Split(WordPattern.GPT2, Split.Behavior.ISOLATED, false);
+        private static final Split WORDS = new Split(WordPattern.BYTE_LEVEL, Split.Behavior.ISOLATED, false);
 
         @Override
         public void split(String text, boolean start, Pieces to, Allowance allowance) {

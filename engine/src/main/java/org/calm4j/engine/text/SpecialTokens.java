@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.config.Family;
 import org.calm4j.engine.io.Json;
 
 /**
@@ -25,35 +26,18 @@ public record SpecialTokens(Map<String, String> named, List<Integer> ends, Strin
     private static final String END = "eos_token";
     private static final List<String> ROLES =
             List.of("bos_token", END, "unk_token", "sep_token", "pad_token", "cls_token", "mask_token");
-    private static final String OF_GPT = "<|endoftext|>";
-    private static final String OF_SENTENCE_PIECE = "</s>";
-    /** Defaults of the classes' constructors, names without "Fast". */
+    /** Defaults of the constructors of classes that our families do not have, names without "Fast". */
     private static final Map<String, String> CLASS_ENDS = Map.ofEntries(
-            Map.entry("GPT2Tokenizer", OF_GPT),
-            Map.entry("Qwen2Tokenizer", OF_GPT),
-            Map.entry("GPTNeoXTokenizer", OF_GPT),
-            Map.entry("CodeGenTokenizer", OF_GPT),
-            Map.entry("LlamaTokenizer", OF_SENTENCE_PIECE),
-            Map.entry("CodeLlamaTokenizer", OF_SENTENCE_PIECE),
-            Map.entry("BloomTokenizer", OF_SENTENCE_PIECE),
-            Map.entry("XGLMTokenizer", OF_SENTENCE_PIECE),
-            Map.entry("T5Tokenizer", OF_SENTENCE_PIECE),
-            Map.entry("RobertaTokenizer", OF_SENTENCE_PIECE),
-            Map.entry("BartTokenizer", OF_SENTENCE_PIECE),
+            Map.entry("GPTNeoXTokenizer", "<|endoftext|>"),
+            Map.entry("CodeGenTokenizer", "<|endoftext|>"),
+            Map.entry("CodeLlamaTokenizer", "</s>"),
+            Map.entry("BloomTokenizer", "</s>"),
+            Map.entry("XGLMTokenizer", "</s>"),
+            Map.entry("T5Tokenizer", "</s>"),
+            Map.entry("RobertaTokenizer", "</s>"),
+            Map.entry("BartTokenizer", "</s>"),
             Map.entry("GemmaTokenizer", "<eos>"),
             Map.entry("CohereTokenizer", "<|END_OF_TURN_TOKEN|>"));
-    /** The class for a {@code model_type} whose files name none. */
-    private static final Map<String, String> CLASSES = Map.of(
-            "gpt2",
-            "GPT2Tokenizer",
-            "qwen2",
-            "Qwen2Tokenizer",
-            "qwen3",
-            "Qwen2Tokenizer",
-            "llama",
-            "LlamaTokenizer",
-            "mistral",
-            "LlamaTokenizer");
 
     /** @throws CalmException bad input: a broken file */
     public static SpecialTokens read(Path folder) {
@@ -69,11 +53,22 @@ public record SpecialTokens(Map<String, String> named, List<Integer> ends, Strin
                 ids(object(folder.resolve("generation_config.json")).path("eos_token_id"));
         String type = config.path("tokenizer_class")
                 .asText(model.path("tokenizer_class").asText(""));
-        type = type.isEmpty() ? CLASSES.getOrDefault(model.path("model_type").asText(""), "") : type;
-        return new SpecialTokens(
-                named,
-                ends.isEmpty() ? ids(model.path("eos_token_id")) : ends,
-                CLASS_ENDS.get(type.replaceFirst("Fast$", "")));
+        String end = type.isEmpty()
+                ? Family.of(model.path("model_type").asText(""))
+                        .map(family -> family.tokenizer().end())
+                        .orElse(null)
+                : classEnd(type.replaceFirst("Fast$", ""));
+        return new SpecialTokens(named, ends.isEmpty() ? ids(model.path("eos_token_id")) : ends, end);
+    }
+
+    /** Null for a class that is not known. */
+    private static String classEnd(String name) {
+        return Family.ALL.stream()
+                .map(Family::tokenizer)
+                .filter(each -> each.name().equals(name))
+                .map(Family.TokenizerClass::end)
+                .findFirst()
+                .orElse(CLASS_ENDS.get(name));
     }
 
     /** Those that a tokenizer_config.json alone names. */

@@ -7,20 +7,21 @@ import static org.calm4j.engine.text.CharacterClass.SPACE;
 
 import it.unimi.dsi.fastutil.ints.IntArrayList;
 
-/** The regular expressions of the known families, scanned by hand: one pass, no backtracking. Each covers the whole text. */
+/** Regular expressions of known tokenizers, scanned by hand: one pass, no backtracking. Each covers the whole text. */
 enum WordPattern implements TextPattern {
-    GPT2("'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+", 0),
-    LLAMA3(
+    /** What the pre-tokenizer ByteLevel has for its own. */
+    BYTE_LEVEL("'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+", 0),
+    THREE_DIGITS(
             "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|"
                     + "\\s+(?!\\S)|\\s+",
             3),
-    QWEN2(
+    ONE_DIGIT(
             "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|"
                     + "\\s+",
             1);
 
     private final String regex;
-    /** Digits of a word at most; 0 for GPT-2's expression, which differs from the others in more than that. */
+    /** Digits of a word at most; 0 for that of ByteLevel, which differs from the others in more than that. */
     private final int digits;
 
     WordPattern(String regex, int digits) {
@@ -45,14 +46,14 @@ enum WordPattern implements TextPattern {
     @Override
     public void find(String text, IntArrayList matches, Allowance allowance) {
         for (int at = 0; at < text.length(); ) {
-            int end = digits == 0 ? gpt2(text, at) : newer(text, at);
+            int end = digits == 0 ? byteLevel(text, at) : newer(text, at);
             matches.add(at);
             matches.add(end);
             at = end;
         }
     }
 
-    private static int gpt2(String text, int at) {
+    private static int byteLevel(String text, int at) {
         int end = contraction(text, at, false);
         if (end > at) {
             return end;

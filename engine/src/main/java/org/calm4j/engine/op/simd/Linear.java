@@ -273,7 +273,7 @@ final class Linear implements AutoCloseable {
         pool.run(fewInputTask, (k + taskColumns - 1) / taskColumns, (long) ((double) n * k / READ_PER_NANO));
     }
 
-    /** For few rows (decoding, where weights are stored (K,N) as in GPT-2): the weight is read once, some of its rows at a time. */
+    /** For few rows (decoding, where weights are stored (K,N)): the weight is read once, some of its rows at a time. */
     private void fewInput(int index, int worker) {
         int column = index * taskColumns;
         int width = Math.min(taskColumns, k - column);
