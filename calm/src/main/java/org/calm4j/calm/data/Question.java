@@ -31,6 +31,10 @@ public record Question(
     /** @param label "A", "B", … */
     public record Choice(String label, String text) {}
 
+    public Question withId(String other) {
+        return new Question(other, language, question, choices, answer, relation, group);
+    }
+
     /**
      * Checks what JSON cannot.
      *

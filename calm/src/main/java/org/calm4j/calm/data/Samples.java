@@ -4,6 +4,7 @@ import static org.calm4j.engine.io.JsonProblem.required;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import java.util.List;
 
 /**
@@ -14,48 +15,50 @@ import java.util.List;
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record Samples(
-        String id,
-        String language,
-        String question,
-        List<Question.Choice> choices,
-        String answer,
-        String relation,
-        String group,
-        String prompt,
-        List<List<String>> history,
-        List<Response> responses) {
+        @JsonUnwrapped Question asked, String prompt, List<List<String>> history, List<Response> responses) {
     public Samples {
-        required(id, "id");
-        required(language, "language");
+        required(asked.id(), "id");
+        required(asked.language(), "language");
         required(responses, "responses");
     }
 
-    public static Samples of(Question question, Prompt prompt, List<Response> responses) {
-        return new Samples(
-                question.id(),
-                question.language(),
-                question.question(),
-                question.choices(),
-                question.answer(),
-                question.relation(),
-                question.group(),
-                prompt.text(),
-                prompt.history(),
-                responses);
+    public Samples(Question asked, Prompt prompt, List<Response> responses) {
+        this(asked, prompt.text(), prompt.history(), responses);
     }
 
     /** The same question with other responses. */
     public Samples with(List<Response> others) {
-        return of(asQuestion(), asked(), others);
+        return new Samples(asked, prompt, history, others);
     }
 
-    /** What the model was asked; its text is null where it is not known. */
-    public Prompt asked() {
+    /** With the turns before it; its text is null where it is not known. */
+    public Prompt fullPrompt() {
         return new Prompt(prompt, history);
     }
 
-    public Question asQuestion() {
-        return new Question(id, language, question, choices, answer, relation, group);
+    public String id() {
+        return asked.id();
+    }
+
+    public String language() {
+        return asked.language();
+    }
+
+    public List<Question.Choice> choices() {
+        return asked.choices();
+    }
+
+    /** The right label; null where it is not known. */
+    public String answer() {
+        return asked.answer();
+    }
+
+    public String relation() {
+        return asked.relation();
+    }
+
+    public String group() {
+        return asked.group();
     }
 
     /**

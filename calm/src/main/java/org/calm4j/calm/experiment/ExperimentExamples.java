@@ -61,7 +61,7 @@ record ExperimentExamples(ExperimentConfig config) {
                     .map(Question.Choice::text)
                     .findFirst()
                     .orElse("");
-            answers.add(Samples.of(
+            answers.add(new Samples(
                     question, new Prompt(null, null), List.of(new Samples.Response(text, label, null, null))));
         }
         return answers;
@@ -128,7 +128,7 @@ record ExperimentExamples(ExperimentConfig config) {
                             new ReportData.Sampled(cut(response.text()), response.answer(), 1),
                             (a, b) -> new ReportData.Sampled(a.text(), a.answer(), a.count() + 1)));
         }
-        return asked(line.asQuestion(), List.copyOf(responses.values()), before, after, pair);
+        return asked(line.asked(), List.copyOf(responses.values()), before, after, pair);
     }
 
     private static ReportData.Said said(Samples line) {

@@ -234,7 +234,7 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
                 flips.add(new ReportData.Flip(
                         before.id(),
                         before.language(),
-                        before.question(),
+                        before.asked().question(),
                         before.choices(),
                         before.answer(),
                         was,

@@ -282,14 +282,14 @@ record ExperimentWays(ExperimentConfig config) {
                 before.id(),
                 before.language(),
                 before.relation(),
-                before.question(),
+                before.asked().question(),
                 before.choices(),
                 before.answer(),
                 kind(before),
                 said(before),
                 kind(now),
                 said(now),
-                foreign ? english.question() : null,
+                foreign ? english.asked().question() : null,
                 foreign ? english.choices() : List.of());
     }
 

@@ -57,7 +57,7 @@ final class CalmLayout {
             }
             responses.add(new Samples.Response(each.asText(), null, null, null));
         }
-        return Samples.of(
+        return new Samples(
                 question(item), new Prompt(item.text("instruction") + "\n" + item.text("input"), null), responses);
     }
 }

@@ -186,9 +186,7 @@ public final class Imported {
 
     /** Null where a line is no question. */
     static Question question(Object line) {
-        return line instanceof Question question
-                ? question
-                : line instanceof Samples samples ? samples.asQuestion() : null;
+        return line instanceof Question question ? question : line instanceof Samples samples ? samples.asked() : null;
     }
 
     public Layout layout() {
@@ -245,21 +243,9 @@ public final class Imported {
             byId.put(
                     id,
                     switch (lines.get(i)) {
-                        case Question q ->
-                            new Question(
-                                    id, q.language(), q.question(), q.choices(), q.answer(), q.relation(), q.group());
-                        case Samples s ->
-                            new Samples(
-                                    id,
-                                    s.language(),
-                                    s.question(),
-                                    s.choices(),
-                                    s.answer(),
-                                    s.relation(),
-                                    s.group(),
-                                    s.prompt(),
-                                    s.history(),
-                                    s.responses());
+                        case Question question -> question.withId(id);
+                        case Samples samples ->
+                            new Samples(samples.asked().withId(id), samples.fullPrompt(), samples.responses());
                         case Object other -> other;
                     });
             places.put("new:" + id, places.get(old.get(i)));

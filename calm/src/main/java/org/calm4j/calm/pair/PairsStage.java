@@ -166,7 +166,7 @@ public record PairsStage(
     }
 
     private Prompt prompt(Samples line) {
-        return line.prompt() != null ? line.asked() : prompts.ask(line.asQuestion(), false);
+        return line.prompt() != null ? line.fullPrompt() : prompts.ask(line.asked(), false);
     }
 
     /** ScPO's weight (Prasad et al. 2024, eq. 3): the share of the votes of one answer less that of the other; null without weights. */

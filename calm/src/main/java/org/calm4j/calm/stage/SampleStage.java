@@ -69,7 +69,7 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
                 List<Samples> samples = new ArrayList<>();
                 for (int i = 0; i < some.size(); i++) {
                     Question question = some.get(i);
-                    samples.add(Samples.of(
+                    samples.add(new Samples(
                             question,
                             texts.get(first + i),
                             completions.get(i).stream()

@@ -1,13 +1,13 @@
 package org.calm4j.calm.vote;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import org.calm4j.calm.data.Prompt;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.extract.AnswerExtractor;
@@ -20,16 +20,7 @@ public final class SampleFiles {
 
     // A line as it stands: here an answer that is absent, and was never looked for, differs from one that is null.
     private record Line(
-            String id,
-            String language,
-            String question,
-            List<Question.Choice> choices,
-            String answer,
-            String relation,
-            String group,
-            String prompt,
-            List<List<String>> history,
-            List<RawResponse> responses) {}
+            @JsonUnwrapped Question asked, String prompt, List<List<String>> history, List<RawResponse> responses) {}
 
     private record Placed(Samples samples, String where) {}
 
@@ -68,14 +59,13 @@ public final class SampleFiles {
     }
 
     private static Samples samples(Line line, String where) {
-        Question question = new Question(
-                line.id, line.language, line.question, line.choices, line.answer, line.relation, line.group);
-        question.check(where);
+        line.asked.check(where);
+        List<Question.Choice> choices = line.asked.choices();
         if (line.responses == null) {
             throw CalmException.badInput(where, "responses are missing");
         }
         boolean answered = line.responses.stream().allMatch(raw -> raw != null && raw.answer != null);
-        AnswerExtractor extractor = answered ? null : new AnswerExtractor(line.choices);
+        AnswerExtractor extractor = answered ? null : new AnswerExtractor(choices);
         List<Samples.Response> responses = new ArrayList<>();
         for (RawResponse raw : line.responses) {
             if (raw == null || raw.text == null) {
@@ -83,12 +73,12 @@ public final class SampleFiles {
             }
             String answer = raw.answer == null ? extractor.extract(raw.text).label() : raw.label();
             if (answer != null
-                    && line.choices.stream().noneMatch(choice -> choice.label().equals(answer))) {
+                    && choices.stream().noneMatch(choice -> choice.label().equals(answer))) {
                 throw CalmException.badInput(
                         where, "a response's answer is '" + answer + "', which is none of the labels");
             }
             responses.add(new Samples.Response(raw.text, answer, raw.logprob, raw.numTokens));
         }
-        return Samples.of(question, new Prompt(line.prompt, line.history), responses);
+        return new Samples(line.asked, line.prompt, line.history, responses);
     }
 }

@@ -27,7 +27,7 @@ class ResponsePatternsTest {
 
     /** @param answersAndTexts such as {@code "A it is A"}; a hyphen for no answer */
     private static Samples line(String id, String language, String relation, String truth, String... answersAndTexts) {
-        return Samples.of(
+        return new Samples(
                 new Question(id, language, "?", CHOICES, truth, relation),
                 new Prompt("?", null),
                 Arrays.stream(answersAndTexts)

@@ -11,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.calm4j.calm.data.Pair;
+import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Question.Choice;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.data.TwoLanguagePair;
@@ -91,13 +92,7 @@ final class VoteAndPairsTest {
         assertThatThrownBy(() -> votes(
                         byProbability,
                         new Samples(
-                                "1",
-                                "en",
-                                "?",
-                                CHOICES,
-                                null,
-                                null,
-                                null,
+                                new Question("1", "en", "?", CHOICES, null, null, null),
                                 null,
                                 null,
                                 List.of(
@@ -105,13 +100,7 @@ final class VoteAndPairsTest {
                                         new Samples.Response("b", "B", null, null)))))
                 .hasMessageContaining("logprob");
         Samples sure = new Samples(
-                "1",
-                "en",
-                "?",
-                CHOICES,
-                null,
-                null,
-                null,
+                new Question("1", "en", "?", CHOICES, null, null, null),
                 null,
                 null,
                 List.of(new Samples.Response("a", "A", -9.0, 10), new Samples.Response("b", "B", -2.0, 2)));
@@ -268,13 +257,7 @@ final class VoteAndPairsTest {
 
     private static Samples responses(String id, String language, String... answersAndTexts) {
         return new Samples(
-                id,
-                language,
-                "where " + id,
-                THREE,
-                null,
-                null,
-                null,
+                new Question(id, language, "where " + id, THREE, null, null, null),
                 null,
                 null,
                 Arrays.stream(answersAndTexts)
@@ -362,7 +345,8 @@ final class VoteAndPairsTest {
 
     @Test
     void theSameTextsMakeOnePair() {
-        Samples again = new Samples("2", "en", EN.question(), THREE, null, null, null, null, null, EN.responses());
+        Samples again = new Samples(
+                new Question("2", "en", EN.asked().question(), THREE, null, null, null), null, null, EN.responses());
         pairs(Options.standard(PairOptions.class), null, EN, again);
         assertThat(counts.pairs()).isEqualTo(1);
         assertThat(counts.skipped()).isEqualTo(Map.of("a question before has the same pair", 1));
@@ -571,18 +555,16 @@ final class VoteAndPairsTest {
 
     private static Samples labelled(String id, String language, String truth, String... answers) {
         Samples line = line(id, language, answers);
-        return new Samples(id, language, line.question(), CHOICES, truth, null, null, null, null, line.responses());
+        return new Samples(
+                new Question(id, language, line.asked().question(), CHOICES, truth, null, null),
+                null,
+                null,
+                line.responses());
     }
 
     private static Samples line(String id, String language, String... answers) {
         return new Samples(
-                id,
-                language,
-                "where " + id,
-                CHOICES,
-                null,
-                null,
-                null,
+                new Question(id, language, "where " + id, CHOICES, null, null, null),
                 null,
                 null,
                 Arrays.stream(answers)

@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 
 class EvaluateStageTest {
     private static Samples line(String language, String... texts) {
-        return Samples.of(
+        return new Samples(
                 new Question("1", language, "?", List.of(), null, null),
                 new Prompt("?", null),
                 Arrays.stream(texts)

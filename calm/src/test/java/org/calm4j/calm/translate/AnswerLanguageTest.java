@@ -39,7 +39,7 @@ class AnswerLanguageTest {
         List<Choice> choices = java.util.stream.IntStream.range(0, options.size())
                 .mapToObj(i -> new Choice(String.valueOf((char) ('A' + i)), options.get(i)))
                 .toList();
-        return new AnswerLanguage(Samples.of(
+        return new AnswerLanguage(new Samples(
                         new Question("1", language, "?", choices, null, null), new Prompt("?", null), List.of()))
                 .isOwn(text);
     }

@@ -32,7 +32,7 @@ class TiesTest {
         for (String answer : answers) {
             responses.add(new Samples.Response(answer, answer, null, null));
         }
-        return Samples.of(new Question(id, language, "?", CHOICES, truth, null), new Prompt("?", null), responses);
+        return new Samples(new Question(id, language, "?", CHOICES, truth, null), new Prompt("?", null), responses);
     }
 
     private static Map<String, Double> weights(String first, double ofFirst, String second, double ofSecond) {
@@ -130,13 +130,7 @@ class TiesTest {
     @Test
     void probabilitiesOfATieMayTieAgain() {
         Samples en = new Samples(
-                "1",
-                "en",
-                "?",
-                CHOICES,
-                null,
-                null,
-                null,
+                new Question("1", "en", "?", CHOICES, null, null, null),
                 null,
                 null,
                 List.of(
