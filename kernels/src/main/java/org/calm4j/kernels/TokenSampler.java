@@ -43,7 +43,7 @@ final class TokenSampler {
         gpu.transfer().upload(CudaBuffer.pointer(rows), MemorySegment.ofArray(table));
         gpu.transfer().upload(CudaBuffer.pointer(tokens), seen.elements(), seen.size());
         int threads = Math.clamp(32 * Math.ceilDiv(vocabulary, 32L * LOGITS), 32, MOST_THREADS);
-        kernel.launch(count, 1, 1, threads, penalty ? Integer.BYTES * (int) Math.ceilDiv(vocabulary, 32) : 0)
+        kernel.launch(count, 1, 1, threads, penalty ? Integer.BYTES * Math.ceilDiv(vocabulary, 32) : 0)
                 .with(results)
                 .with(numbers(weights))
                 .with(logits)
