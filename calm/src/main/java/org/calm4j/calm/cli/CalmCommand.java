@@ -13,6 +13,7 @@ import java.util.stream.Stream;
 import org.calm4j.calm.run.Fingerprint;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.model.ModelFolder;
 import picocli.CommandLine.Model.ArgSpec;
@@ -120,6 +121,16 @@ abstract class CalmCommand implements Callable<Integer> {
     final void result(Object object, String text) {
         out().println(json ? Json.compact(object) : text);
         out().flush();
+    }
+
+    /** What a setting that a message names is called by whoever gave this command. */
+    String named(Setting setting) {
+        return setting.flag();
+    }
+
+    final boolean hasFlag(Setting setting) {
+        return setting.section() == null
+                && spec.findOption("--" + setting.name().replace('_', '-')) != null;
     }
 
     /** One line for people, on stderr. */

@@ -9,6 +9,7 @@ import org.calm4j.calm.experiment.ExperimentFile;
 import org.calm4j.calm.experiment.ExperimentResult;
 import org.calm4j.calm.experiment.SeedSeries;
 import org.calm4j.calm.world.WorldConfig;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.op.Backend;
 import picocli.CommandLine.Command;
@@ -91,6 +92,11 @@ final class DemoCommand extends CalmCommand {
             overrides.put("languages", Json.compact(languages));
         }
         return ExperimentFile.read(world, overrides, WorldConfig.class, WorldConfig.standard());
+    }
+
+    @Override
+    String named(Setting setting) {
+        return hasFlag(setting) ? setting.flag() : setting.key();
     }
 
     @Override

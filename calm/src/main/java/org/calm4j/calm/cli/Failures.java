@@ -5,10 +5,9 @@ import java.util.Arrays;
 import java.util.List;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Excerpt;
-import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Safetensors;
 import picocli.CommandLine;
-import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 
 /** What the user hears when something goes wrong: one to three lines, and the exit code; a stack trace only with {@code --debug}. */
 final class Failures implements CommandLine.IParameterExceptionHandler, CommandLine.IExecutionExceptionHandler {
@@ -20,12 +19,22 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
         CommandLine line = e.getCommandLine();
         String name = line.getCommandSpec().qualifiedName();
         // Where a key=value is missing, picocli says "option option".
-        String what = e.getMessage().lines().findFirst().orElse("wrong usage").replace("option option", "option");
+        String what = byOwnNames(
+                e.getMessage().lines().findFirst().orElse("wrong usage").replace("option option", "option"), line);
         line.getErr().println(name + ": " + what + misspelt(e, line));
         CommandLine.UnmatchedArgumentException.printSuggestions(e, line.getErr());
         line.getErr().println("Try '" + name + " --help'.");
         trace(Arrays.asList(arguments).contains("--debug"), e, line.getErr());
         return USAGE;
+    }
+
+    // Of an option's names picocli says the longest; ours comes first.
+    private static String byOwnNames(String message, CommandLine line) {
+        String own = message;
+        for (OptionSpec option : line.getCommandSpec().options()) {
+            own = own.replace(option.longestName(), option.names()[0]);
+        }
+        return own;
     }
 
     // A required option that is missing may stand there under a wrong name.
@@ -44,7 +53,7 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
         boolean debug = line.getParseResult() != null && line.getParseResult().hasMatchedOption("--debug");
         if (e instanceof CalmException known) {
             err.println(line.getCommandSpec().qualifiedName() + ": "
-                    + known.message(setting -> named(setting, line.getCommandSpec())));
+                    + known.message(line.<CalmCommand>getCommand()::named));
             trace(debug, e, err);
             return known.kind().exitCode();
         }
@@ -62,15 +71,6 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
         err.println(debug ? "" : "This is a defect of the program; --debug shows where.");
         trace(debug, e, err);
         return FAILED;
-    }
-
-    /** As a flag, where this command or another one has it; where the command reads its settings from a file, as a key. */
-    private static String named(Setting setting, CommandSpec command) {
-        boolean file = command.userObject() instanceof RunCommand;
-        return setting.section() != null
-                        || file && command.findOption(setting.flag().split(" ")[0]) == null
-                ? setting.key()
-                : setting.flag();
     }
 
     /** Mapped memory that ended with its file. */

@@ -6,10 +6,10 @@ import java.util.List;
 import java.util.Map;
 import org.calm4j.calm.option.GenerateOptions;
 import org.calm4j.calm.tool.GenerateStage;
+import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Backend;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -28,20 +28,14 @@ import picocli.CommandLine.Option;
             "    --temperature 0.8 --max-new-tokens 64"
         })
 final class GenerateCommand extends CalmCommand {
-    /** One of the two. */
-    private static final class Prompts {
-        @Option(names = "--prompt", paramLabel = "TEXT", required = true, description = "One prompt.")
-        private String prompt;
-
-        @Option(names = "--input", paramLabel = "FILE", required = true, description = "Prompts, JSON Lines.")
-        private Path input;
-    }
-
     @Mixin
     private ModelOptions model = new ModelOptions();
 
-    @ArgGroup(multiplicity = "1")
-    private Prompts prompts;
+    @Option(names = "--prompt", paramLabel = "TEXT", description = "One prompt.")
+    private String prompt;
+
+    @Option(names = "--input", paramLabel = "FILE", description = "Prompts, JSON Lines.")
+    private Path input;
 
     @Option(names = "--output", paramLabel = "FILE", description = "Completions, JSON Lines.")
     private Path output;
@@ -57,18 +51,21 @@ final class GenerateCommand extends CalmCommand {
 
     @Override
     void run() {
+        if ((prompt == null) == (input == null)) {
+            throw CalmException.usage("give either --prompt TEXT or --input FILE");
+        }
         GenerateStage stage = new GenerateStage(sampling.get().sampling(seed.seed));
         try (Backend backend = device.open(this);
                 ModelFolder folder = model.open(this, backend)) {
-            List<ObjectNode> results = prompts.input == null
-                    ? stage.ofPrompt(folder, prompts.prompt, progress())
-                    : stage.ofFile(folder, prompts.input, progress());
+            List<ObjectNode> results = input == null
+                    ? stage.ofPrompt(folder, prompt, progress())
+                    : stage.ofFile(folder, input, progress());
             if (output != null) {
                 GenerateStage.write(results, output);
                 result(
                         Map.of("lines", results.size(), "output", output.toString()),
                         results.size() + " prompts continued. Completions in " + output);
-            } else if (prompts.input != null || isJson()) {
+            } else if (input != null || isJson()) {
                 results.forEach(line -> out().println(Json.compact(line)));
             } else {
                 results.getFirst().path("completions").forEach(completion -> out().println(

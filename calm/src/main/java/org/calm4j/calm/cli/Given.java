@@ -55,6 +55,14 @@ final class Given<R extends Record> {
                     .map(Object::toString)
                     .collect(Collectors.joining("|")));
         }
+        Class<?>[] parts = option.parts();
+        if (parts[0] == int.class || parts[0] == Integer.class) {
+            flag.converters(new Numbers.Whole());
+        } else if (option.type() == Map.class) {
+            flag.converters(text -> text, new Numbers.Finite());
+        } else if (parts[0] == double.class || parts[0] == Double.class) {
+            flag.converters(new Numbers.Finite());
+        }
         if (definition.choices() != Option.None.class) {
             flag.completionCandidates(choices(definition));
         }

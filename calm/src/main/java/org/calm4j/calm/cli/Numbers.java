@@ -32,39 +32,24 @@ final class Numbers {
         }
     }
 
-    /** 0 or more. */
-    static final class ZeroOrMore implements ITypeConverter<Double> {
+    /** Whole; its range is checked where its meaning is known. */
+    static final class Whole implements ITypeConverter<Integer> {
         @Override
-        public Double convert(String value) {
-            double number = number(value);
-            return checked(number >= 0, value, number, "must be 0 or more");
+        public Integer convert(String value) {
+            try {
+                return Integer.valueOf(value.strip());
+            } catch (NumberFormatException e) {
+                throw new TypeConversionException("'" + value + "' is not a whole number");
+            }
         }
     }
 
-    /** From 0 to 1. */
-    static final class Share implements ITypeConverter<Double> {
+    /** Finite; its range is checked where its meaning is known. */
+    static final class Finite implements ITypeConverter<Double> {
         @Override
         public Double convert(String value) {
             double number = number(value);
-            return checked(number >= 0 && number <= 1, value, number, "must be from 0 to 1");
-        }
-    }
-
-    /** From 0 up to, not including, 1. */
-    static final class BelowOne implements ITypeConverter<Double> {
-        @Override
-        public Double convert(String value) {
-            double number = number(value);
-            return checked(number >= 0 && number < 1, value, number, "must be 0 or more and below 1");
-        }
-    }
-
-    /** Above 0, up to 1. */
-    static final class PositiveShare implements ITypeConverter<Double> {
-        @Override
-        public Double convert(String value) {
-            double number = number(value);
-            return checked(number > 0 && number <= 1, value, number, "must be above 0 and at most 1");
+            return checked(true, value, number, "is not a number");
         }
     }
 

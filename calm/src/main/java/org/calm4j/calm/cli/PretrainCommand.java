@@ -3,7 +3,7 @@ package org.calm4j.calm.cli;
 import java.nio.file.Path;
 import org.calm4j.calm.option.SavingOptions;
 import org.calm4j.calm.option.TrainingOptions;
-import picocli.CommandLine.ArgGroup;
+import org.calm4j.engine.CalmException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -19,25 +19,17 @@ import picocli.CommandLine.Option;
             "    --learning-rate 1e-3 --lr-scheduler cosine"
         })
 final class PretrainCommand extends Training {
-    /** One of the two. */
-    private static final class Start {
-        @Option(
-                names = "--config",
-                paramLabel = "config.json",
-                required = true,
-                description = "The shape of a new model; its folder has the tokenizer.")
-        private Path config;
+    @Option(
+            names = "--config",
+            paramLabel = "config.json",
+            description = "The shape of a new model; its folder has the tokenizer.")
+    private Path config;
 
-        @Option(
-                names = {"--model", "--model-name-or-path"},
-                paramLabel = "DIR",
-                required = true,
-                description = "The model to start from.")
-        private Path model;
-    }
-
-    @ArgGroup(multiplicity = "1")
-    private Start start;
+    @Option(
+            names = {"--model", "--model-name-or-path"},
+            paramLabel = "DIR",
+            description = "The model to start from, instead of a new one.")
+    private Path model;
 
     @Mixin
     private final Given<TrainingOptions> options = new Given<>(TrainingOptions.class);
@@ -47,6 +39,9 @@ final class PretrainCommand extends Training {
 
     @Override
     void run() {
-        train("pretrain", start.model, start.config, options.get(), null, saving.get());
+        if ((config == null) == (model == null)) {
+            throw CalmException.usage("give either --config, for a model from nothing, or --model");
+        }
+        train("pretrain", model, config, options.get(), null, saving.get());
     }
 }

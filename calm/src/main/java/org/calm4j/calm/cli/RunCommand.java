@@ -12,6 +12,7 @@ import org.calm4j.calm.experiment.ExperimentFile;
 import org.calm4j.calm.experiment.ExperimentResult;
 import org.calm4j.calm.experiment.SeedSeries;
 import org.calm4j.calm.experiment.StageLedger;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.op.Backend;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -54,6 +55,11 @@ final class RunCommand extends CalmCommand {
 
     @Mixin
     private DeviceOptions device = new DeviceOptions();
+
+    @Override
+    String named(Setting setting) {
+        return hasFlag(setting) ? setting.flag() : ExperimentFile.key(setting);
+    }
 
     @Override
     void run() {

@@ -17,12 +17,15 @@ import com.fasterxml.jackson.databind.util.ClassUtil;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import java.io.IOException;
+import java.lang.reflect.RecordComponent;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collection;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.calm4j.calm.option.Options;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Excerpt;
 import org.calm4j.engine.Setting;
@@ -130,6 +133,17 @@ public final class ExperimentFile {
         } catch (JsonProcessingException e) {
             throw CalmException.usage(SET.at(key), ": '" + value + "' is not YAML");
         }
+    }
+
+    /** A setting as a key of an experiment's file, with its section where only one has it. */
+    public static String key(Setting setting) {
+        List<String> sections = Stream.of(ExperimentConfig.class.getRecordComponents())
+                .filter(section -> Options.isRecord(section.getType())
+                        && Options.of(section.getType().asSubclass(Record.class))
+                                .knows(setting.name()))
+                .map(RecordComponent::getName)
+                .toList();
+        return (sections.size() == 1 && setting.section() == null ? sections.getFirst() + "." : "") + setting.key();
     }
 
     private static CalmException problem(Path file, JsonProcessingException e) {

@@ -134,6 +134,14 @@ public final class Options<R extends Record> {
         return List.copyOf(defined.keySet());
     }
 
+    public static boolean isRecord(Class<?> type) {
+        return type.isAnnotationPresent(OptionRecord.class);
+    }
+
+    public boolean knows(String name) {
+        return defined.containsKey(name);
+    }
+
     /** By its name or another one; null for an unknown one. */
     Defined named(String name) {
         return byAnyName.get(name);

@@ -242,6 +242,26 @@ class CommandLineTest {
         assertThat(err.toString()).contains("--precision bf16 needs a GPU");
     }
 
+    /** A scalar option that is given twice, also one of two that exclude each other. */
+    @Test
+    void theLastOneHolds() {
+        assertThat(calm("generate", "--model", path("none"), "--prompt", "a", "--prompt", "b"))
+                .isEqualTo(3);
+        assertThat(err.toString()).contains(path("none"));
+        assertThat(calm("generate", "--model", path("none"))).isEqualTo(2);
+        assertThat(err.toString()).contains("--prompt", "--input");
+        assertThat(calm("generate", "--model", path("none"), "--prompt", "a", "--top-p", "2", "--top-p", "3e"))
+                .isEqualTo(2);
+        assertThat(err.toString()).contains("'--top-p': '3e' is not a number");
+        assertThat(calm("generate", "--model", path("none"), "--prompt", "a", "--top-p", "2", "--top-k", "1.5"))
+                .isEqualTo(2);
+        assertThat(err.toString()).contains("'--top-k': '1.5' is not a whole number");
+        assertThat(calm("pretrain", "--model", "a", "--config", "b", "--data", "c", "--output", path("o")))
+                .isEqualTo(2);
+        assertThat(calm("sft", "--data", "c", "--output", path("o"))).isEqualTo(2);
+        assertThat(err.toString()).contains("Missing required option: '--model=DIR'");
+    }
+
     /** A file's settings are keys, those of the command flags. */
     @Test
     void settingsHaveTheNamesOfWhoGaveThem() throws IOException {

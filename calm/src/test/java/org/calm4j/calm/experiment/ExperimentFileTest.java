@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import org.calm4j.calm.world.WorldConfig;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -114,6 +115,15 @@ class ExperimentFileTest {
                 .hasMessageContaining("set: ")
                 .hasMessageContaining("dpo.beat")
                 .matches(e -> ((CalmException) e).kind() == CalmException.Kind.USAGE);
+    }
+
+    /** Of a problem while a stage runs; of a name that several sections have, none is guessed. */
+    @Test
+    void aSettingIsAKeyOfItsSection() {
+        assertThat(ExperimentFile.key(Setting.of("learning_rate"))).isEqualTo("dpo.learning_rate");
+        assertThat(ExperimentFile.key(Setting.of("margin_weights"))).isEqualTo("pairs.margin_weights");
+        assertThat(ExperimentFile.key(Setting.of("max_new_tokens").at(9))).isEqualTo("max_new_tokens 9");
+        assertThat(ExperimentFile.key(Setting.of("device").at("cpu"))).isEqualTo("device cpu");
     }
 
     @Test
