@@ -19,7 +19,7 @@ public record Projection(Role role, int expert) implements Comparable<Projection
     public static final Projection UP = new Projection(Role.UP);
     public static final Projection DOWN = new Projection(Role.DOWN);
 
-    /** Their order is that of the weights in memory and in saved files, and part of the seeds of dropout. */
+    /** Their order is that of weights in memory and in saved files; their order and how many there are is in the seeds of dropout. */
     public enum Role {
         Q,
         K,

@@ -9,13 +9,16 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Named;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** A family is a file. */
 final class FamilyTest {
-    static List<Family> families() {
-        return Family.ALL;
+    static List<Named<Family>> families() {
+        return Family.ALL.stream()
+                .map(family -> Named.of(family.modelType(), family))
+                .toList();
     }
 
     @ParameterizedTest
