@@ -164,12 +164,12 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
         List<String> notes = new ArrayList<>(List.of(
                 "No label was used on the way: the vote alone decided what was chosen. Labels are used to measure, nowhere else"
                         + (config.arms().containsKey("truth") ? ", but for the arm that is called truth." : "."),
-                "Agreement can also be agreement on a wrong answer; the table says how much of the consistency is agreement on the right "
-                        + "one."));
+                "Agreement can also be agreement on a wrong answer; the other measures say how much of the consistency is "
+                        + "agreement on the right one."));
         if (heldOut != null) {
             notes.addAll(notes(heldOut, "held-out questions"));
         }
-        notes.addAll(notes(main, heldOut == null ? "questions" : "the main set"));
+        notes.addAll(notes(main, heldOut == null ? "these questions" : isTrained() ? "what it was trained on" : "the main set"));
         return notes;
     }
 

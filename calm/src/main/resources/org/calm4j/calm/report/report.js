@@ -35,7 +35,11 @@
     lineStyle: {color: colors.muted, type: 'dotted', width: 1.5}, label: {formatter: 'chance', color: colors.muted, fontSize: 11, position: label},
     data: [{[direction]: data.chance.share}]}}, more)] : [];
 
+  // More of them would hide what the drawing is about; the table of results has them all.
+  const MOST_BASELINES = 3;
   const baselines = [...new Set(Object.values(data.outcomes).flatMap(outcome => outcome ? Object.keys(outcome.baselines || {}) : []))];
+
+  const shownBaselines = baselines.length > MOST_BASELINES ? [] : baselines;
 
   // ECharts wraps a legend but does not say how high it became.
   function legendLines(names, width) {
@@ -56,14 +60,14 @@
     const outcome = data.outcomes[element.dataset.set];
     const rows = [['Before', outcome.before, colors.before, 'circle', 10], ['After CALM', outcome.after, colors.accent, 'circle', 12]];
     // A baseline keeps its colour and its place in both sets.
-    baselines.forEach((name, i) => {
+    shownBaselines.forEach((name, i) => {
       if (outcome.baselines && name in outcome.baselines) rows.push([name, outcome.baselines[name], colors.series[i % colors.series.length], symbols[i % symbols.length], 8]);
     });
-    const most = 2 + baselines.length;
+    const models = 2 + shownBaselines.length;
     const shown = codes.filter(code => rows.some(row => code in row[1].accuracy));
-    const gap = Math.min(0.3, 0.74 / most);
-    const top = 16 + (data.chance ? 12 : 0) + 22 * legendLines(['Before', 'After CALM'].concat(baselines), element.clientWidth);
-    element.style.height = Math.max(220, top + 30 + shown.length * Math.max(40, 15 * most)) + 'px';
+    const gap = Math.min(0.3, 0.74 / models);
+    const top = 16 + (data.chance ? 12 : 0) + 22 * legendLines(['Before', 'After CALM'].concat(shownBaselines), element.clientWidth);
+    element.style.height = Math.max(220, top + 30 + shown.length * Math.max(40, 15 * models)) + 'px';
     const series = [];
     rows.forEach((row, r) => {
       const place = i => i + 0.5 + (r - (rows.length - 1) / 2) * gap;
@@ -281,7 +285,7 @@
   // Paper is white and has no folds, whatever the screen shows.
   const opened = [];
   window.addEventListener('beforeprint', () => {
-    document.querySelectorAll('details:not([open]):not(.item)').forEach(each => { each.open = true; opened.push(each); });
+    document.querySelectorAll('details:not([open]):not(.item):not(.long)').forEach(each => { each.open = true; opened.push(each); });
     document.documentElement.classList.add('paper');
     draw();
   });

@@ -70,7 +70,7 @@ class ReportTest {
                 .isGreaterThan(html.indexOf("On 90 questions about 30 facts that CALM never trained on"));
         assertThat(html)
                 .contains(
-                        "makes it the habit<small>+61.0 points (+57.0 to +65.0)</small>",
+                        "makes it the habit<small>+61.0 (+57.0 to +65.0)</small>",
                         "After the same training on random votes (Replay only)",
                         "<title>French asks German: 65.1 %</title>",
                         "Only a language that it may ask knows it <small>645 answers, 300 became right, 8 became wrong</small>",
