@@ -136,7 +136,8 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
                 : question.group();
     }
 
-    private Map<String, String> arms() {
+    /** What each arm does otherwise, in words. */
+    Map<String, String> arms() {
         Map<String, String> arms = new LinkedHashMap<>();
         config.arms().forEach((name, arm) -> arms.put(name, arm.words()));
         return arms;

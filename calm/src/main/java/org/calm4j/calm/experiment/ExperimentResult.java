@@ -20,6 +20,7 @@ import org.calm4j.calm.metric.Evaluation;
 import org.calm4j.calm.metric.ResponseKind;
 import org.calm4j.calm.metric.VoteReliability;
 import org.calm4j.calm.report.Report;
+import org.calm4j.calm.report.ReportData;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
@@ -158,6 +159,15 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
         return new ExperimentReport(config, seconds, device).vote();
     }
 
+    /** Null where it has no patterns. */
+    ReportData.Ways ways() {
+        return new ExperimentWays(config).read();
+    }
+
+    Map<String, String> armWords() {
+        return new ExperimentReport(config, seconds, device).arms();
+    }
+
     static int lines(Path file) {
         try (var lines = Files.lines(file)) {
             return Math.toIntExact(lines.count());
@@ -169,11 +179,11 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
     /** The lines that a terminal ends with. */
     public String summary() {
         String heldOut = config.heldOut().isEmpty() ? "" : "held out: " + figures("held-out-") + System.lineSeparator();
-        return heldOut + figures("eval-") + System.lineSeparator() + ways() + "report: " + file("report.html");
+        return heldOut + figures("eval-") + System.lineSeparator() + waysLine() + "report: " + file("report.html");
     }
 
     /** The shares of the kinds of responses, on the held-out set where there is one; a line of its own, or nothing. */
-    private String ways() {
+    private String waysLine() {
         ExperimentWays ways = new ExperimentWays(config);
         String set = config.heldOut().isEmpty() ? "eval-" : "held-out-";
         Map<String, ResponseKind> before = ways.kinds(set, "before");

@@ -7,17 +7,22 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
+import java.util.function.Function;
 import java.util.function.LongFunction;
+import java.util.function.ToDoubleFunction;
 import java.util.stream.Stream;
 import org.calm4j.calm.metric.Comparison;
 import org.calm4j.calm.metric.Evaluation;
 import org.calm4j.calm.metric.SeedSummary;
 import org.calm4j.calm.metric.VoteReliability;
 import org.calm4j.calm.report.Report;
+import org.calm4j.calm.report.ReportData;
 import org.calm4j.calm.report.SeedReport;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.engine.CalmException;
@@ -33,6 +38,8 @@ public final class SeedSeries {
     private final List<ExperimentResult> experiments;
     /** By set of questions: the bootstraps in them take their time. */
     private final Map<String, SeedSummary> summaries = new HashMap<>();
+
+    private SeedReport report;
 
     /**
      * @param output where the report of all is written; null where it is only shown
@@ -179,6 +186,13 @@ public final class SeedSeries {
     }
 
     private SeedReport report() {
+        if (report == null) {
+            report = makeReport();
+        }
+        return report;
+    }
+
+    private SeedReport makeReport() {
         SeedSummary main = summary("eval-");
         SeedSummary heldOut = allHaveHeldOut() ? summary("held-out-") : null;
         List<SeedReport.Run> runs = experiments.stream()
@@ -199,7 +213,83 @@ public final class SeedSeries {
                 heldOut == null ? 0 : n("held-out-"),
                 heldOut == null ? null : withoutCurve(heldOut),
                 votes.size() < experiments.size() ? null : SeedSummary.Spread.of(votes),
-                curve(main, heldOut));
+                curve(main, heldOut),
+                experiments.getFirst().armWords(),
+                ways());
+    }
+
+    /** Null where one of them counts no ways, or not the same ones. */
+    private SeedReport.Ways ways() {
+        List<ReportData.Ways> all =
+                experiments.stream().map(ExperimentResult::ways).toList();
+        if (all.stream().anyMatch(Objects::isNull)) {
+            return null;
+        }
+        Map<String, SeedSummary.Spread> habit = new LinkedHashMap<>();
+        Stream.concat(Stream.of(BEFORE, AFTER), arms().stream())
+                .filter(model -> !model.startsWith(ExperimentConfig.CURVE))
+                .filter(model ->
+                        all.stream().allMatch(ways -> ways.habit().containsKey(model)))
+                .forEach(model -> habit.put(
+                        model, spread(all, ways -> ways.habit().get(model).share())));
+        List<SeedReport.Asked> asked = new ArrayList<>();
+        for (ReportData.Flow flow : all.getFirst().flows()) {
+            Set<String> names = new LinkedHashSet<>();
+            flow.before().values().forEach(own -> names.addAll(own.keySet()));
+            names.forEach(way -> asked.add(new SeedReport.Asked(
+                    flow.relation(),
+                    way,
+                    spread(all, ways -> share(ways, flow.relation(), way, ReportData.Flow::before)),
+                    spread(all, ways -> share(ways, flow.relation(), way, ReportData.Flow::after)))));
+        }
+        return new SeedReport.Ways(habit, asked, known(all));
+    }
+
+    private static SeedSummary.Spread spread(List<ReportData.Ways> all, ToDoubleFunction<ReportData.Ways> figure) {
+        return SeedSummary.Spread.of(all.stream().mapToDouble(figure).boxed().toList());
+    }
+
+    private static double share(
+            ReportData.Ways ways,
+            String relation,
+            String way,
+            Function<ReportData.Flow, Map<String, Map<String, Integer>>> when) {
+        int taken = 0;
+        int all = 0;
+        for (ReportData.Flow flow : ways.flows()) {
+            for (Map<String, Integer> own : when.apply(flow).values()) {
+                boolean same = Objects.equals(relation, flow.relation());
+                taken += same ? own.getOrDefault(way, 0) : 0;
+                all += same ? own.values().stream().mapToInt(Integer::intValue).sum() : 0;
+            }
+        }
+        return taken / (double) Math.max(1, all);
+    }
+
+    /** The kinds that are there with every seed. */
+    private List<SeedReport.Known> known(List<ReportData.Ways> all) {
+        List<SeedReport.Known> rows = new ArrayList<>();
+        for (ReportData.Known first : all.getFirst().known()) {
+            List<ReportData.Known> same = all.stream()
+                    .flatMap(ways -> ways.known().stream())
+                    .filter(each -> each.heldOut() == allHaveHeldOut()
+                            && each.language() == first.language()
+                            && each.hub() == first.hub())
+                    .toList();
+            if (first.heldOut() == allHaveHeldOut() && same.size() == all.size()) {
+                rows.add(new SeedReport.Known(
+                        first.language(),
+                        first.hub(),
+                        SeedSummary.Spread.of(
+                                same.stream().map(ReportData.Known::before).toList()),
+                        SeedSummary.Spread.of(
+                                same.stream().map(ReportData.Known::after).toList()),
+                        SeedSummary.Spread.of(same.stream()
+                                .map(ReportData.Known::unansweredAfter)
+                                .toList())));
+            }
+        }
+        return rows;
     }
 
     private int n(String set) {

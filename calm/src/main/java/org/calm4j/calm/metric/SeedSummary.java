@@ -21,7 +21,8 @@ public record SeedSummary(Map<String, Figures> models, Map<String, Gains> agains
 
     /** Null where a figure does not exist, as accuracy without labels. */
     @JsonInclude(JsonInclude.Include.NON_NULL)
-    public record Figures(@JsonProperty("accuracy_mean") Spread accuracyMean, Spread consistency) {}
+    public record Figures(
+            @JsonProperty("accuracy_mean") Spread accuracyMean, Spread consistency, Spread unanswered) {}
 
     /** Null where a figure does not exist. */
     @JsonInclude(JsonInclude.Include.NON_NULL)
@@ -85,7 +86,8 @@ public record SeedSummary(Map<String, Figures> models, Map<String, Gains> agains
                 model,
                 new Figures(
                         each(all, Evaluation::accuracyMean, Spread::of),
-                        each(all, Evaluation::consistency, Spread::of))));
+                        each(all, Evaluation::consistency, Spread::of),
+                        each(all, Evaluation::unanswered, Spread::of))));
         Map<String, Gains> gains = new LinkedHashMap<>();
         against.forEach((model, all) -> gains.put(
                 model,

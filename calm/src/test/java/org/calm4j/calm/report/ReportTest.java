@@ -287,13 +287,21 @@ class ReportTest {
                         data.main().models().get("after").accuracyMean().deviation());
         assertThat(page)
                 .content()
-                .contains(mean + deviation, "href=\"seed-2/report.html\"", "<section id=\"curve\"")
+                .contains(
+                        mean + deviation,
+                        "href=\"seed-2/report.html\"",
+                        "<section id=\"curve\"",
+                        "<td>asks German</td>",
+                        "Only a language that it may ask knows it",
+                        "8.0 → 70.0")
                 .doesNotContain("id=\"held-out\"", "<script");
         assertThat(folder.resolve("report.md"))
                 .content()
                 .contains(
                         "| After CALM | " + mean + deviation + " (",
                         "| Before | 2 | ",
+                        "| region | asks German | 5.0 ± 1.0 (",
+                        "| no | yes | 41.0 ± 1.0 (",
                         "seeds [1](<seed-1/report.html>), [2](<seed-2/report.html>), 3.");
     }
 

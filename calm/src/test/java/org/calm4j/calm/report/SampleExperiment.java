@@ -347,7 +347,21 @@ final class SampleExperiment {
                 0,
                 null,
                 summary.models().get("after").accuracyMean(),
-                curve);
+                curve,
+                Map.of(),
+                new SeedReport.Ways(
+                        models(SeedSummary.Spread.of(List.of(0.06, 0.08, 0.05)), SeedSummary.Spread.of(List.of(0.6, 0.7, 0.65))),
+                        List.of(new SeedReport.Asked(
+                                "region",
+                                "through German",
+                                SeedSummary.Spread.of(List.of(0.05, 0.06, 0.04)),
+                                SeedSummary.Spread.of(List.of(0.6, 0.7, 0.2)))),
+                        List.of(new SeedReport.Known(
+                                false,
+                                true,
+                                SeedSummary.Spread.of(List.of(0.4, 0.42, 0.41)),
+                                SeedSummary.Spread.of(List.of(0.8, 0.9, 0.7)),
+                                SeedSummary.Spread.of(List.of(0.01, 0.02, 0.03))))));
     }
 
     // With some probability all languages of a question share one answer, as they do after alignment.
