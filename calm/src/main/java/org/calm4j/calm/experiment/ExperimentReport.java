@@ -170,7 +170,8 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
         if (heldOut != null) {
             notes.addAll(notes(heldOut, "held-out questions"));
         }
-        notes.addAll(notes(main, heldOut == null ? "these questions" : isTrained() ? "what it was trained on" : "the main set"));
+        notes.addAll(notes(
+                main, heldOut == null ? "these questions" : isTrained() ? "what it was trained on" : "the main set"));
         return notes;
     }
 

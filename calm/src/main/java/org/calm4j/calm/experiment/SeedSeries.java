@@ -228,8 +228,7 @@ public final class SeedSeries {
         Map<String, SeedSummary.Spread> habit = new LinkedHashMap<>();
         Stream.concat(Stream.of(BEFORE, AFTER), arms().stream())
                 .filter(model -> !model.startsWith(ExperimentConfig.CURVE))
-                .filter(model ->
-                        all.stream().allMatch(ways -> ways.habit().containsKey(model)))
+                .filter(model -> all.stream().allMatch(ways -> ways.habit().containsKey(model)))
                 .forEach(model -> habit.put(
                         model, spread(all, ways -> ways.habit().get(model).share())));
         List<SeedReport.Asked> asked = new ArrayList<>();

@@ -21,8 +21,7 @@ public record SeedSummary(Map<String, Figures> models, Map<String, Gains> agains
 
     /** Null where a figure does not exist, as accuracy without labels. */
     @JsonInclude(JsonInclude.Include.NON_NULL)
-    public record Figures(
-            @JsonProperty("accuracy_mean") Spread accuracyMean, Spread consistency, Spread unanswered) {}
+    public record Figures(@JsonProperty("accuracy_mean") Spread accuracyMean, Spread consistency, Spread unanswered) {}
 
     /** Null where a figure does not exist. */
     @JsonInclude(JsonInclude.Include.NON_NULL)

@@ -18,7 +18,9 @@ final class Numbers {
 
     /** A share as {@code 58.3}, in percent. */
     static String percent(double share) {
-        return Double.isFinite(share) ? String.format(Locale.ROOT, "%.1f", 100 * share) : NONE;
+        return Double.isFinite(share)
+                ? String.format(Locale.ROOT, "%.1f", 100 * share).replace('-', '−')
+                : NONE;
     }
 
     /** A difference of shares as {@code +20.5} or {@code −0.3}, in points. */

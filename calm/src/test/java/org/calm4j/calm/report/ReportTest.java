@@ -162,7 +162,8 @@ class ReportTest {
         assertThat(markdown)
                 .contains("Agree, right, %")
                 .containsPattern("\\| Before \\| .* \\| " + Numbers.percent(before.consistencyRight()) + " \\|");
-        // Every row of a table has as many cells as its head.
+        // No blank line is within a table, and every row of it has as many cells as its head.
+        assertThat(markdown).doesNotContain("|\n\n|---").doesNotContainPattern("\\|\n\n\\| (en|none)[, |]");
         String[] lines = markdown.split("\n");
         for (int i = 1; i < lines.length; i++) {
             if (lines[i].startsWith("|") && lines[i - 1].startsWith("|")) {

@@ -350,7 +350,9 @@ final class SampleExperiment {
                 curve,
                 Map.of(),
                 new SeedReport.Ways(
-                        models(SeedSummary.Spread.of(List.of(0.06, 0.08, 0.05)), SeedSummary.Spread.of(List.of(0.6, 0.7, 0.65))),
+                        models(
+                                SeedSummary.Spread.of(List.of(0.06, 0.08, 0.05)),
+                                SeedSummary.Spread.of(List.of(0.6, 0.7, 0.65))),
                         List.of(new SeedReport.Asked(
                                 "region",
                                 "through German",
