@@ -23,7 +23,7 @@ import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.io.TextFile;
 
-/** A file of objects, as JSON Lines, as one JSON list, or as a table with commas or tabs; which of them it is, its beginning tells. */
+/** A file of objects: JSON Lines, one JSON list, or a table with commas or tabs, recognised by its beginning. */
 public final class DataFile {
     private static final CsvMapper TABLES = CsvMapper.builder()
             .enable(CsvParser.Feature.WRAP_AS_ARRAY)
@@ -56,8 +56,8 @@ public final class DataFile {
     }
 
     /**
-     * The first line names the columns; where its last cell is a mere label, as in MMLU, it is an item of a question, its options and the
-     * answer.
+     * The first line names the columns, unless its last cell is a label, as in MMLU: then it is already an item (question, options,
+     * answer).
      */
     private static List<Item> table(Path file) {
         List<Row> rows = new ArrayList<>();
@@ -65,7 +65,7 @@ public final class DataFile {
         try {
             String text = TextFile.read(file);
             String head = text.lines().findFirst().orElse("");
-            // Tabs separate without quotes.
+            // Tab-separated files do not quote.
             CsvSchema schema = head.indexOf('\t') >= 0
                     ? CsvSchema.emptySchema().withColumnSeparator('\t').withoutQuoteChar()
                     : CsvSchema.emptySchema();
@@ -104,17 +104,17 @@ public final class DataFile {
         int written = (int) names.stream().filter(name -> !name.isEmpty()).count();
         if (!body.stream().allMatch(row -> fits(row, names.size()))) {
             if (body.stream().allMatch(row -> fits(row, names.size() + 1))) {
-                // A name too few: an index before the first, which counts, or a column behind the last.
+                // One name missing: either an index column before the first (it counts up), or a column after the last.
                 names.add(counts(body) ? 0 : names.size(), "");
             } else if (body.stream().allMatch(row -> fits(row, written))) {
-                // A separator too many among the names.
+                // One separator too many among the names.
                 names.removeIf(String::isEmpty);
             }
         }
         return body.stream().map(row -> item(names, row)).toList();
     }
 
-    /** Separators too many at the end of a line are no cells. */
+    /** Superfluous separators at the end of a line do not make cells. */
     private static boolean fits(Row row, int columns) {
         return row.cells.length >= columns
                 && Arrays.stream(row.cells, columns, row.cells.length).allMatch(String::isBlank);
@@ -133,7 +133,7 @@ public final class DataFile {
             throw CalmException.badInput(file + ":1", "neither JSON ({…} or […]) nor a table with commas or tabs");
         }
         List<String> names = new ArrayList<>();
-        // A last column named D is none.
+        // A last column named D is a name, not a label.
         boolean named = Arrays.stream(row).anyMatch(cell -> cell.strip().equalsIgnoreCase("question"));
         if (!named && row.length > 3 && row[row.length - 1].strip().matches("[A-Za-z]")) {
             names.add("question");
@@ -160,19 +160,19 @@ public final class DataFile {
         }
         ObjectNode item = JsonNodeFactory.instance.objectNode();
         for (int i = 0; i < names.size(); i++) {
-            // An index without a name, as pandas writes it.
+            // An unnamed index, as pandas writes it.
             item.put(!names.get(i).isEmpty() ? names.get(i) : i == 0 ? "index" : "column " + (i + 1), row.cells[i]);
         }
         return new Item(item, row.where);
     }
 
-    // What a hub's data sets are often kept in.
+    // Formats in which data sets are often published.
     private static void refuseBinary(Path file) {
         byte[] start;
         try (InputStream in = Files.newInputStream(file)) {
             start = in.readNBytes(6);
         } catch (IOException e) {
-            // Reading it in full says what is wrong.
+            // Reading the whole file reports what is wrong.
             return;
         }
         String magic = new String(start, StandardCharsets.ISO_8859_1);
@@ -191,7 +191,7 @@ public final class DataFile {
         }
     }
 
-    // The first character that says something; -1 where there is none.
+    // The first character that is not blank; -1 if there is none.
     private static int first(Path file) {
         try (InputStream in = Files.newInputStream(file)) {
             int c = in.read();
@@ -200,7 +200,7 @@ public final class DataFile {
             }
             return c;
         } catch (IOException e) {
-            // Reading it in full says what is wrong.
+            // Reading the whole file reports what is wrong.
             return '{';
         }
     }

@@ -5,10 +5,9 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.List;
 
 /**
- * One text to pretrain on: either {@code text}, all of it learned, or a {@code prompt} that is read and a {@code completion} that is
- * learned.
+ * One text to train on: either {@code text}, learned as a whole, or a {@code prompt}, only read, and a {@code completion}, learned.
  *
- * @param chosenSource of a pair whose chosen response this is, which asks as sampling did; null for other texts
+ * @param chosenSource of the pair whose chosen response this is, whose prompt is written as in sampling; null for other texts
  * @param history turns of a conversation before the prompt; null without
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)

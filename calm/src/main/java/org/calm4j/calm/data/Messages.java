@@ -12,13 +12,13 @@ import org.calm4j.engine.chat.Conversation;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.text.Tokenizer;
 
-/** Lists of messages in data files: objects with {@code role} and {@code content}, and whatever else the model's chat template knows. */
+/** Lists of messages in data files: objects with {@code role}, {@code content} and anything else that the model's chat template knows. */
 public final class Messages {
     private static final TypeReference<Map<String, Object>> MESSAGE = new TypeReference<>() {};
 
     private Messages() {}
 
-    /** @throws CalmException bad input: no list of messages, or an empty one */
+    /** @throws CalmException bad input: not a list of messages, or an empty one */
     public static List<Map<String, Object>> of(JsonNode list, String name, String where) {
         if (!list.isArray() || list.isEmpty()) {
             throw CalmException.badInput(where, name + " must be a list of messages, at least one");
@@ -33,15 +33,15 @@ public final class Messages {
         return messages;
     }
 
-    /** A prompt as messages: its turns, and what is asked. */
+    /** A prompt as messages: earlier turns, then the question. */
     public static List<Map<String, Object>> of(Prompt prompt) {
         return Conversation.messages(prompt.text(), prompt.history());
     }
 
     /**
-     * A list of messages that goes through the model's chat template, with the line's {@code tools} and {@code chat_template_kwargs}.
+     * A list of messages for the model's chat template, with the line's {@code tools} and {@code chat_template_kwargs}.
      *
-     * @throws CalmException bad input: no list of messages, or a model without a chat template
+     * @throws CalmException bad input: not a list of messages, or a model without a chat template
      */
     public static Conversation conversation(
             Tokenizer tokenizer, ChatTemplate template, JsonNode line, String name, String where) {
@@ -51,7 +51,7 @@ public final class Messages {
                 () -> new Conversation(tokenizer, template, of(line.path(name), name, where), Turns.options(row)));
     }
 
-    /** The ids of a field that goes on with a conversation: messages, or the text of the assistant's. */
+    /** The ids of a field that continues a conversation: messages, or the assistant's text. */
     public static int[] answer(Conversation asked, JsonNode line, String name, String where) {
         JsonNode answer = line.path(name);
         if (!answer.isArray() && !answer.isTextual()) {
@@ -64,7 +64,7 @@ public final class Messages {
         return at(where, () -> asked.completion(said));
     }
 
-    /** Does what may go wrong because of a line, and then says which line. */
+    /** Runs work on a line; an error gets the line's place in front. */
     public static <T> T at(String where, Supplier<T> work) {
         try {
             return work.get();

@@ -9,14 +9,14 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * A question whose options stand in its text, from the first label on without a gap: a line each, "A. …", "a) …", "(1) …", "① …", "A、…",
- * in half or full width; or, where no lines are such, three or more behind each other in one line. Whatever their labels are, the choices
- * are A, B, and so on, so that they are the same in all languages.
+ * A question with its options in the text, from the first label on without a gap: one per line, "A. …", "a) …", "(1) …", "① …", "A、…",
+ * in half or full width; or, if there are no such lines, three or more in a row on one line. Whatever the labels in the text, the choices
+ * become A, B and so on, so that they are the same in all languages.
  *
- * @param written the labels as they stand there
+ * @param written the labels as written in the text
  */
 public record OptionsText(String question, List<Question.Choice> choices, List<String> written) {
-    /** What labels are made of, in their order; the first that a text has a list of is the one that counts. */
+    /** Alphabets of labels, in their order; the first that a text has a list of is used. */
     private static final List<String> ALPHABETS = List.of(
             "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
             "abcdefghijklmnopqrstuvwxyz",
@@ -36,7 +36,7 @@ public record OptionsText(String question, List<Question.Choice> choices, List<S
     private static final int NUMBERS = 3;
     private static final String LABEL = "([\\p{L}Ａ-Ｚａ-ｚ]|[1-9１-９][0-9０-９]?)";
     private static final String RING = "([①-⑮❶-❿Ⓐ-ⓩ⑴-⒂⒈-⒖⒜-⒵])";
-    /** A number before a number is no label: "1.5", "10:30". */
+    /** A number before a number is not a label: "1.5", "10:30". */
     private static final String SIGNED = "(?:[(（\\[【]\\s*" + LABEL + "\\s*[)）\\]】]|" + LABEL
             + "\\s*[.:、．。)）：](?!(?<=[0-9][.:])[0-9])|" + RING
             + "[.:、．。)）：]?)";
@@ -44,12 +44,12 @@ public record OptionsText(String question, List<Question.Choice> choices, List<S
     private static final Pattern OPTION =
             Pattern.compile("\\s*(?:[-*•]\\s+)?(?:\\*\\*)?" + SIGNED + "(?:\\*\\*)?\\s*(.*)");
     private static final Pattern INLINE = Pattern.compile("(?:(?<=^|\\s)|(?=[①-⑮❶-❿Ⓐ-ⓩ⑴-⒂⒈-⒖⒜-⒵]))" + SIGNED + "\\s*");
-    /** A label and nothing else. */
+    /** Only a label. */
     private static final Pattern BARE =
             Pattern.compile("[(（\\[【]?\\s*(?:" + LABEL + "()|" + RING + ")\\s*[)）\\]】.:、．。：]?");
 
     private static final int FEWEST_INLINE = 3;
-    /** "Question:" before, and "Answer:" behind: scaffolding of a prompt, in any language. */
+    /** "Question:" before and "Answer:" after: scaffolding of a prompt, in any language. */
     private static final Pattern BEFORE = Pattern.compile(
             "^(?:Question|Frage|Domanda|Pregunta|Pergunta|问题|質問|질문|Вопрос)\\s*[:：]\\s*", Pattern.CASE_INSENSITIVE);
 
@@ -57,7 +57,7 @@ public record OptionsText(String question, List<Question.Choice> choices, List<S
             "^(?:Answer|Réponse|Antwort|Risposta|Respuesta|Resposta|答案|答え|回答|답|Ответ)\\s*[:：]?\\s*$",
             Pattern.CASE_INSENSITIVE);
 
-    /** A label by its alphabet and its place there, from 0. */
+    /** A label by its alphabet and its position there, from 0. */
     private record Label(int alphabet, int place, String written) {
         static Label of(MatchResult match) {
             String label =
@@ -70,7 +70,7 @@ public record OptionsText(String question, List<Question.Choice> choices, List<S
             if (label.charAt(0) >= '❶' && label.charAt(0) <= '❿') {
                 return new Label(CIRCLED, label.charAt(0) - '❶', label);
             }
-            // Full-width ones, and letters and numbers in other rings.
+            // Full-width labels, and letters and numbers in other rings.
             String plain = Normalizer.normalize(label, Normalizer.Form.NFKC).replaceAll("[().]", "");
             if (plain.matches("[0-9]{1,2}")) {
                 return new Label(match.group(3) == null ? NUMBERS : CIRCLED, Integer.parseInt(plain) - 1, label);
@@ -80,7 +80,7 @@ public record OptionsText(String question, List<Question.Choice> choices, List<S
         }
     }
 
-    /** Null where the text has not two options or more, or one is missing in between. */
+    /** Null if the text has fewer than two options, or one in between is missing. */
     public static OptionsText parse(String text) {
         List<String> lines = new ArrayList<>(text.strip().lines().toList());
         while (!lines.isEmpty()
@@ -92,7 +92,7 @@ public record OptionsText(String question, List<Question.Choice> choices, List<S
             int first = first(lines, alphabet);
             if (first >= 0) {
                 OptionsText found = first < 1 ? null : lines(lines, first, alphabet);
-                // Capital letters that make no list are a list that is broken.
+                // Capital letters that do not form a list are a broken list.
                 if (found != null || alphabet == 0) {
                     return found;
                 }
@@ -107,7 +107,7 @@ public record OptionsText(String question, List<Question.Choice> choices, List<S
         return null;
     }
 
-    // The last first label begins the options: one in the question's own text comes earlier.
+    // The options begin at the last occurrence of the first label: an earlier one belongs to the question.
     private static int first(List<String> lines, int alphabet) {
         for (int i = lines.size() - 1; i >= 0; i--) {
             Label label = label(lines.get(i));
@@ -128,10 +128,10 @@ public record OptionsText(String question, List<Question.Choice> choices, List<S
                 texts.add(text(line));
                 written.add(label.written);
             } else if (own && label.place == texts.size() + 1) {
-                // The one between is garbled.
+                // The one in between is garbled.
                 return null;
             } else if (!line.isBlank()) {
-                // An option that goes over more than one line.
+                // An option of more than one line.
                 texts.add((texts.removeLast() + "\n" + line).strip());
             }
         }
@@ -155,7 +155,7 @@ public record OptionsText(String question, List<Question.Choice> choices, List<S
             if (label == null || label.alphabet != alphabet) {
                 continue;
             }
-            // As with lines, the last first one begins the options.
+            // As with lines, the options begin at the last occurrence of the first label.
             if (label.place == 0) {
                 found.clear();
                 written.clear();
@@ -176,7 +176,7 @@ public record OptionsText(String question, List<Question.Choice> choices, List<S
         return of(text.substring(0, found.getFirst().start()), texts, written);
     }
 
-    /** Whether two lines or more begin like options with capital letters, even where they do not make a whole list. */
+    /** Whether two or more lines begin like options with capital letters, even if they do not form a complete list. */
     public static boolean looksLike(String text) {
         return text.lines()
                                 .map(OptionsText::label)
@@ -187,7 +187,7 @@ public record OptionsText(String question, List<Question.Choice> choices, List<S
                 || inline(text, 0) != null;
     }
 
-    /** Whether the labels are those of the choices, so that a response names them so. */
+    /** Whether the written labels are those of the choices, so that responses use them. */
     public boolean hasLetters() {
         return written.stream()
                 .allMatch(label -> label.length() == 1
@@ -195,8 +195,8 @@ public record OptionsText(String question, List<Question.Choice> choices, List<S
     }
 
     /**
-     * The choice that a text names by its label alone, by label and text, or by its text; null where it names none, or the text of another
-     * choice stands behind the label.
+     * The choice that a text names by label, by label and text, or by text; null if it names none, or if the label is followed by the text
+     * of another choice.
      */
     public Question.Choice named(String text) {
         String plain = text.strip();
@@ -204,7 +204,7 @@ public record OptionsText(String question, List<Question.Choice> choices, List<S
         Matcher bare = BARE.matcher(plain);
         Label label = bare.matches() ? Label.of(bare) : signed.matches() ? Label.of(signed) : null;
         int place = label == null ? -1 : label.place;
-        // A number is no letter: it might count from 0.
+        // A number is not read as a letter: it might count from 0.
         boolean same = label != null
                 && (label.alphabet <= 1
                         || label.alphabet == label(written.getFirst() + ".").alphabet

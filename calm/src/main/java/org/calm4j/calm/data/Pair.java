@@ -36,7 +36,7 @@ public record Pair(
         required(rejected, "rejected");
     }
 
-    /** What is answered. */
+    /** The prompt with the turns before it. */
     public Prompt asked() {
         return new Prompt(prompt, history);
     }

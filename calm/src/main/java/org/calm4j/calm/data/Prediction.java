@@ -6,10 +6,10 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 /**
  * What a model answered to one question.
  *
- * @param answer the true label; null where it is not known
- * @param prediction the label the model gave; null when it gave none, which a line must say: a file without it holds something else
- * @param group of its question, as {@link Question#group}; null where it stands alone
- * @param confidence in the prediction, in (0,1]; null where nothing says it
+ * @param answer the true label; null if unknown
+ * @param prediction the label that the model gave; null if it gave none. The field must be present: a file without it is something else
+ * @param group of its question, as {@link Question#group}; null if it has none
+ * @param confidence of the prediction, in (0,1]; null if unknown
  */
 public record Prediction(
         String id,

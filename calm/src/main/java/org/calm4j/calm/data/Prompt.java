@@ -5,7 +5,7 @@ import java.util.List;
 /**
  * What a model is asked.
  *
- * @param history turns before it, each what was asked and what was answered, for a model that has a chat template; null without
+ * @param history earlier turns, each a question and its answer, for a model with a chat template; null without
  */
 public record Prompt(String text, List<List<String>> history) {
     public Prompt {

@@ -9,10 +9,10 @@ import org.calm4j.engine.CalmException;
  *
  * @param id the same in all languages
  * @param language ISO 639-1
- * @param answer label of the right choice; null where it is not known
- * @param relation what kind of fact is asked, for tables by kind; may be absent
- * @param group what it shares with other questions, such as the fact or the passage that they are about: intervals take questions of one
- *     group for one; absent where it stands alone
+ * @param answer label of the right choice; null if unknown
+ * @param relation the kind of fact asked for, for tables by kind; may be absent
+ * @param group what it shares with other questions, such as a fact or passage: intervals count the questions of one group as one; absent for
+ *     a question of its own
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record Question(
@@ -23,7 +23,7 @@ public record Question(
         String answer,
         String relation,
         String group) {
-    /** One that stands alone. */
+    /** A question without a group. */
     public Question(String id, String language, String question, List<Choice> choices, String answer, String relation) {
         this(id, language, question, choices, answer, relation, null);
     }
@@ -36,7 +36,7 @@ public record Question(
     }
 
     /**
-     * Checks what JSON cannot.
+     * Checks what the JSON types leave open.
      *
      * @param where file and line, for messages
      * @throws CalmException bad input: a field or choice is missing, or no choice has the answer's label
@@ -52,7 +52,7 @@ public record Question(
         }
         if (answer != null
                 && choices.stream().noneMatch(choice -> choice.label().equals(answer))) {
-            throw CalmException.badInput(where, "answer " + answer + " is none of the labels");
+            throw CalmException.badInput(where, "answer " + answer + " is not one of the labels");
         }
     }
 }

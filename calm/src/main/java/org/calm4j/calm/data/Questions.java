@@ -9,7 +9,7 @@ import java.util.Set;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Jsonl;
 
-/** Questions of one or more files, each with the place where it stands, for messages. */
+/** Questions of one or more files, each with its place for messages. */
 public final class Questions extends AbstractList<Question> {
     private final List<Question> all;
     private final List<String> places;
@@ -56,7 +56,7 @@ public final class Questions extends AbstractList<Question> {
         return all.size();
     }
 
-    /** Where a question stands. */
+    /** {@code file:line} of a question. */
     public String where(int index) {
         return places.get(index);
     }

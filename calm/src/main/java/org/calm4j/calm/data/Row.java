@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Set;
 import org.calm4j.engine.CalmException;
 
-/** A line of a data file that remembers which of its fields somebody read. */
+/** A line of a data file that remembers which of its fields were read. */
 final class Row {
     private final JsonNode json;
     private final String where;
@@ -21,7 +21,7 @@ final class Row {
         return where;
     }
 
-    /** Whether it says anything: null, an empty text and an empty list say nothing. */
+    /** Whether a field has content: null, an empty text and an empty list have none. */
     boolean has(String name) {
         JsonNode value = json.path(name);
         return !value.isMissingNode()
@@ -30,7 +30,7 @@ final class Row {
                 && !(value.isContainerNode() && value.isEmpty());
     }
 
-    /** Whether it is there, whatever it says. */
+    /** Whether a field is present, whatever its value. */
     boolean names(String name) {
         return json.has(name);
     }
@@ -40,7 +40,7 @@ final class Row {
         return json.path(name);
     }
 
-    /** @throws CalmException bad input: missing, or no text */
+    /** @throws CalmException bad input: missing, or not text */
     String text(String name) {
         if (!get(name).isTextual()) {
             throw bad(name + (json.has(name) ? " must be a string" : " is missing"));
@@ -48,7 +48,7 @@ final class Row {
         return get(name).textValue();
     }
 
-    /** A text that may be missing. */
+    /** A text field that may be missing. */
     String textOr(String name, String otherwise) {
         return has(name) ? text(name) : otherwise;
     }
@@ -61,7 +61,7 @@ final class Row {
         return CalmException.badInput(where, problem);
     }
 
-    /** Fields that say something and that nobody read. */
+    /** Fields with content that were not read. */
     List<String> unread() {
         return json.properties().stream()
                 .map(entry -> entry.getKey())

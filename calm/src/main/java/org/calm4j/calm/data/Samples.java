@@ -8,10 +8,10 @@ import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import java.util.List;
 
 /**
- * A question with the responses that were sampled for it; in JSON the question's fields and {@code responses} side by side.
+ * A question with its sampled responses; in JSON the fields of the question and {@code responses} are side by side.
  *
- * @param prompt what the model was asked; null where it is not known
- * @param history turns of a conversation before the prompt, each what was asked and what was answered; null without
+ * @param prompt the prompt the model received; null if unknown
+ * @param history earlier turns of the conversation, each a question and its answer; null without
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record Samples(
@@ -31,7 +31,7 @@ public record Samples(
         return new Samples(asked, prompt, history, others);
     }
 
-    /** With the turns before it; its text is null where it is not known. */
+    /** The prompt with the turns before it; its text is null if unknown. */
     public Prompt fullPrompt() {
         return new Prompt(prompt, history);
     }
@@ -48,7 +48,7 @@ public record Samples(
         return asked.choices();
     }
 
-    /** The right label; null where it is not known. */
+    /** The right label; null if unknown. */
     public String answer() {
         return asked.answer();
     }
@@ -64,8 +64,8 @@ public record Samples(
     /**
      * One sampled response.
      *
-     * @param answer the extracted label; null when the response gives no answer (or two)
-     * @param logprob natural log of its probability, summed over tokens; null when unknown
+     * @param answer the extracted label; null if the response gives no answer or two
+     * @param logprob natural log of its probability, summed over tokens; null if unknown
      */
     public record Response(
             String text,

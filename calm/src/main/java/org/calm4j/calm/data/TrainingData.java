@@ -22,11 +22,11 @@ import org.calm4j.engine.train.Example;
 
 /**
  * Training files as token ids. Prompt and completion are tokenised apart, so that the boundary never shifts, and a completion made from
- * text ends with the end-of-sequence token, once. What changes a prompt is used as TRL and LLaMA-Factory use it, or refused; what nobody uses is
- * said.
+ * text ends with exactly one end-of-sequence token. Fields that change a prompt are used as in TRL and LLaMA-Factory, or refused; unused
+ * fields are reported.
  */
 public final class TrainingData {
-    /** Fields that say where a line comes from. */
+    /** Fields about the origin of a line, which training ignores. */
     private static final Set<String> BOOKKEEPING = Set.of(
             "id",
             "index",
@@ -54,7 +54,7 @@ public final class TrainingData {
     private boolean endless;
     private boolean ended;
 
-    /** Without bounds on lengths, and in silence. */
+    /** Without a limit on lengths, and without reports. */
     TrainingData(Tokenizer tokenizer, ChatTemplate template, int vocabulary) {
         this(tokenizer, template, vocabulary, Integer.MAX_VALUE, line -> {});
     }
@@ -64,7 +64,7 @@ public final class TrainingData {
      * @param template null for a model without one; lines without messages still work
      * @param vocabulary the model's; larger ids are bad input
      * @param maxPositions of the model; longer lines are bad input
-     * @param say is told what of a file is not used, or otherwise than one may think
+     * @param say receives what of a file is not used, or is used differently than one may expect
      */
     public TrainingData(
             Tokenizer tokenizer, ChatTemplate template, int vocabulary, int maxPositions, Consumer<String> say) {
@@ -85,10 +85,10 @@ public final class TrainingData {
     }
 
     /**
-     * Preference pairs: {@code prompt}, {@code chosen}, {@code rejected} as text or as messages; chosen and rejected alone, of which the
+     * Preference pairs: {@code prompt}, {@code chosen}, {@code rejected} as text or as messages; chosen and rejected alone, whose
      * common beginning is the prompt; the {@code …_input_ids} forms; LLaMA-Factory's ranking forms, with {@code instruction} and {@code
-     * input}, or with {@code conversations} or {@code messages}. A pair of CALM's own (it has {@code chosen_source}) asks as sampling did:
-     * through the chat template, where the model has one.
+     * input}, or with {@code conversations} or {@code messages}. A pair of CALM's own (it has {@code chosen_source}) is written as in
+     * sampling: through the chat template if the model has one.
      */
     public List<Example.Preference> pairs(Path data) {
         return lines(data, row -> pair(row, ""));
@@ -102,7 +102,7 @@ public final class TrainingData {
         return lines(data, row -> new Example.TwoLanguages(pair(row, "_1"), pair(row, "_2"), weight(row)));
     }
 
-    /** Whether a text was given an end that it did not write itself. */
+    /** Whether an end-of-sequence token was added to a text that did not have one. */
     public boolean endsTexts() {
         return ended;
     }
@@ -116,24 +116,24 @@ public final class TrainingData {
         if (rows.isEmpty()) {
             throw CalmException.badInput(data, "has no lines");
         }
-        // Lines of one file are all asked in one way.
+        // All lines of a file are written in the same way.
         long withTurns = rows.stream().filter(TrainingData::isTextWithTurns).count();
         turns = withTurns > 0;
         boolean alpaca = rows.stream()
                 .anyMatch(row -> row.names("instruction") && !row.names("messages") && !row.names("conversations"));
         if (turns) {
             say.accept(data + ": " + withTurns + " of " + rows.size()
-                    + " lines have system or history, so all are turns through the chat template");
+                    + " lines have system or history, so all lines go through the chat template");
         } else if (alpaca && template != null) {
             say.accept(
                     data
-                            + ": instruction and input are asked as plain text, not through the model's chat template; give messages for that");
+                            + ": instruction and input are used as plain text, without the model's chat template; give messages to use it");
         }
         List<R> all = new ArrayList<>();
         for (Row row : rows) {
             R example = Messages.at(row.where(), () -> make.apply(row));
             if (example.longest() > maxPositions) {
-                throw row.bad("has " + example.longest() + " tokens, the model's max_position_embeddings is "
+                throw row.bad("has " + example.longest() + " tokens, but the model's max_position_embeddings is "
                         + maxPositions + "; shorten it or leave it out");
             }
             row.unread().stream()
@@ -160,7 +160,7 @@ public final class TrainingData {
                     .limit(MOST_NAMED)
                     .map(each -> "'" + each.getKey() + "' (" + each.getValue() + ")")
                     .collect(Collectors.joining(", "));
-            say.accept(file + ": fields that are not used, with their lines: " + some
+            say.accept(file + ": fields that are not used (number of lines): " + some
                     + (unread.size() > MOST_NAMED ? ", …" : ""));
         }
     }
@@ -197,7 +197,7 @@ public final class TrainingData {
         return document(tokens, Math.max(1, asked.prompt().length), row);
     }
 
-    /** A text in pieces, tokenised apart, each with {@code loss}: whether it is learnt or only read. */
+    /** A text in pieces, tokenised apart, each with {@code loss}: whether it is learned or only read. */
     private Example.Document segments(Row row) {
         IntArrayList tokens = new IntArrayList();
         BitSet learnt = new BitSet();
@@ -221,22 +221,22 @@ public final class TrainingData {
         // Nothing predicts the first token.
         learnt.clear(0);
         if (learnt.isEmpty()) {
-            throw row.bad("segments has no token to learn: set \"loss\": true on one that is not the first token");
+            throw row.bad("segments have no token to learn: set \"loss\": true on one that is not the first token");
         }
         return new Example.Document(tokens.toIntArray(), learnt.nextSetBit(0), learnt, weight(row));
     }
 
     private static Example.Document document(int[] tokens, int from, Row row) {
         if (tokens.length < 2 || from < 1 || from >= tokens.length) {
-            throw row.bad("a document needs two tokens or more, and one that is scored; it has " + tokens.length
-                    + ", scored from " + from);
+            throw row.bad("a document needs at least two tokens, one of them to learn; it has " + tokens.length
+                    + ", learned from " + from);
         }
         return new Example.Document(tokens, from, weight(row));
     }
 
     // ---- pairs ----
 
-    /** @param language behind each name: nothing, or _1 or _2 in a line of two languages */
+    /** @param language suffix of the names: empty, or _1 or _2 in a line of two languages */
     private Example.Preference pair(Row row, String language) {
         if (row.names("prompt" + language + "_input_ids")) {
             return new Example.Preference(
@@ -274,7 +274,7 @@ public final class TrainingData {
                 asked.prompt(), completion(asked, row, chosen), completion(asked, row, rejected), weight(row));
     }
 
-    /** Whether it is a conversation from the beginning, and not its end alone. */
+    /** Whether a list is a conversation from its beginning, not only the end of one. */
     private static boolean isWhole(Row row, String name) {
         JsonNode first = row.json().path(name).path(0);
         return row.json().path(name).isArray()
@@ -291,7 +291,7 @@ public final class TrainingData {
             throw row.bad(noPrompt(language, common == 0));
         }
         List<Map<String, Object>> prompt = chosen.subList(0, common);
-        // Some files have it once more, as text.
+        // Some files repeat it as text.
         if (row.json().path("prompt" + language).isTextual()
                 && prompt.stream().anyMatch(turn -> row.text("prompt" + language)
                         .strip()
@@ -328,7 +328,7 @@ public final class TrainingData {
 
     // ---- prompts and completions ----
 
-    /** @param conversation null where the prompt is text */
+    /** @param conversation null if the prompt is text */
     private record Asked(Conversation conversation, int[] prompt) {
         static Asked of(Conversation conversation) {
             return new Asked(conversation, conversation.prompt());
@@ -349,7 +349,7 @@ public final class TrainingData {
         return new Asked(null, requireTokenizer(row).encodePrompt(text));
     }
 
-    /** Instruction and input, a line each, after system and history. */
+    /** Instruction and input, one line each, after system and history. */
     private Asked instruction(Row row) {
         String query = Stream.of("instruction", "input")
                 .map(name -> row.textOr(name, ""))
@@ -363,7 +363,7 @@ public final class TrainingData {
         return new Asked(null, requireTokenizer(row).encodePrompt(query));
     }
 
-    /** What only a chat template could write, of a line that goes without. */
+    /** Refuses fields that only a chat template could use, in a line without one. */
     private static void refuseTurns(Row row) {
         for (String name : List.of(Turns.TOOLS, Turns.TEMPLATE_OPTIONS)) {
             if (row.has(name) && !Turns.options(row).isEmpty()) {
@@ -394,7 +394,7 @@ public final class TrainingData {
             without.remove(Turns.TOOLS);
             if (Arrays.equals(
                     conversation.encode(true), new Conversation(tokenizer, template, messages, without).encode(true))) {
-                say.accept(file + ": the model's chat template writes nothing of tools");
+                say.accept(file + ": the model's chat template ignores tools");
             }
         }
         return conversation;
@@ -408,14 +408,14 @@ public final class TrainingData {
         return ended(requireTokenizer(row).encode(text, false), row, true);
     }
 
-    /** @param needed whether a text that ends nowhere makes no sense */
+    /** @param needed whether the text must have an end */
     private int[] ended(int[] tokens, Row row, boolean needed) {
         if (tokenizer.eosId() < 0 && needed) {
-            throw row.bad("a completion has to end, but " + tokenizer.missingEos());
+            throw row.bad("a completion needs an end, but " + tokenizer.missingEos());
         }
         if (tokenizer.eosId() < 0 && !endless) {
             endless = true;
-            say.accept(file + ": texts have no end: " + tokenizer.missingEos());
+            say.accept(file + ": texts get no end-of-sequence token: " + tokenizer.missingEos());
         }
         int[] all = tokenizer.ended(tokens);
         ended |= all.length > tokens.length;
@@ -448,7 +448,7 @@ public final class TrainingData {
     /**
      * A field of token ids.
      *
-     * @throws CalmException bad input: no list, an empty one, or an id that the vocabulary does not have
+     * @throws CalmException bad input: not a list, an empty one, or an id outside the vocabulary
      */
     public static int[] ids(JsonNode line, String name, String where, int vocabulary) {
         JsonNode list = line.path(name);
@@ -460,7 +460,7 @@ public final class TrainingData {
             if (!list.get(i).isInt() || list.get(i).asInt() < 0 || list.get(i).asInt() >= vocabulary) {
                 throw CalmException.badInput(
                         where,
-                        name + "[" + i + "] is " + list.get(i) + ", ids are whole numbers and the vocabulary has "
+                        name + "[" + i + "] is " + list.get(i) + "; ids are whole numbers, and the vocabulary has "
                                 + vocabulary + " tokens");
             }
             ids[i] = list.get(i).asInt();

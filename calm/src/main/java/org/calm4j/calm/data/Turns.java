@@ -41,7 +41,7 @@ final class Turns {
 
     private Turns() {}
 
-    /** A list of messages, or a single one, or the text of an assistant's. */
+    /** A list of messages, a single message, or the assistant's text. */
     static List<Map<String, Object>> of(Row row, String name) {
         JsonNode value = row.get(name);
         if (value.isTextual()) {
@@ -102,24 +102,24 @@ final class Turns {
                 return parsed;
             }
         } catch (JsonProcessingException e) {
-            // Said below.
+            // Reported below.
         }
         throw row.bad(name + " must be JSON");
     }
 
-    /** What a user asked before, and what was answered. */
+    /** Earlier turns, each a user's question and its answer. */
     static List<List<String>> history(Row row, String name) {
         List<List<String>> history = new ArrayList<>();
         for (JsonNode turn : row.has(name) ? row.get(name) : List.<JsonNode>of()) {
             if (turn.size() != 2 || !turn.path(0).isTextual() || !turn.path(1).isTextual()) {
-                throw row.bad(name + " must be a list of what was asked and what was answered");
+                throw row.bad(name + " must be a list of pairs [question, answer]");
             }
             history.add(List.of(turn.path(0).textValue(), turn.path(1).textValue()));
         }
         return history;
     }
 
-    /** A list with the message of {@code system} before it, where a line has one and the list does not begin with one. */
+    /** The list, after the line's {@code system} message if there is one and the list does not begin with one. */
     static List<Map<String, Object>> withSystem(List<Map<String, Object>> turns, Row row) {
         String system = row.textOr("system", "");
         if (system.isEmpty()
@@ -133,9 +133,9 @@ final class Turns {
     }
 
     /**
-     * What the template is given beside the messages: {@code tools} (a list, or its JSON) and all of {@code chat_template_kwargs}.
+     * What the template receives besides the messages: {@code tools} (a list, or its JSON) and all of {@code chat_template_kwargs}.
      *
-     * @throws org.calm4j.engine.CalmException bad input: of another form
+     * @throws org.calm4j.engine.CalmException bad input: another form
      */
     static Map<String, Object> options(Row row) {
         Map<String, Object> options = new LinkedHashMap<>();
@@ -158,7 +158,7 @@ final class Turns {
         return options;
     }
 
-    /** How many messages two lists have in common at the beginning. */
+    /** The number of messages that two lists have in common at the beginning. */
     static int common(List<Map<String, Object>> first, List<Map<String, Object>> second) {
         int common = 0;
         while (common < Math.min(first.size(), second.size())
@@ -168,7 +168,7 @@ final class Turns {
         return common;
     }
 
-    /** How many characters two texts have in common at the beginning, without half of one, and without a blank at the end: as TRL cuts. */
+    /** The number of characters that two texts have in common at the beginning, without half a surrogate pair and without a final blank, as in TRL. */
     static int common(String first, String second) {
         int common = 0;
         while (common < Math.min(first.length(), second.length()) && first.charAt(common) == second.charAt(common)) {

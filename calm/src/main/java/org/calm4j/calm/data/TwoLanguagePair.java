@@ -6,7 +6,7 @@ import com.fasterxml.jackson.annotation.JsonPropertyOrder;
 import java.util.List;
 
 /**
- * One question in two languages with the same chosen and the same rejected answer in both, for Direct Consistency Optimization.
+ * One question in two languages with the same chosen and the same rejected answer, for Direct Consistency Optimization.
  *
  * @param weight a factor on the pair's loss; null for 1
  * @param history1 turns of a conversation before the prompt; null without

@@ -9,13 +9,12 @@ import java.util.Map;
 /**
  * What the samples say about one question.
  *
- * @param language whose samples alone voted, where every language votes for itself; null where all voted together
+ * @param language the only language that voted, if each votes for itself; null if all voted together
  * @param answer label of the winner; null without a winner
  * @param votes label to count, over all languages
  * @param byLanguage language to label to count
- * @param scores label to weight, where votes do not count alike: sums of weights, or Dawid and Skene's probabilities; null where they count
- *     alike
- * @param agreement the winner's share of the votes, or of the scores, in [0,1]; of those in the first place where none won
+ * @param scores label to weight, if votes do not count the same: sums of weights, or Dawid and Skene's probabilities; null if they do
+ * @param agreement the winner's share of the votes or scores, in [0,1]; in a tie, the share of one of the first
  * @param tie whether two labels shared the first place
  */
 public record Vote(
@@ -38,7 +37,7 @@ public record Vote(
         }
     }
 
-    /** All languages, alike. */
+    /** A vote of all languages, whose votes count the same. */
     public Vote(
             String id,
             String answer,
@@ -49,7 +48,7 @@ public record Vote(
         this(id, null, answer, votes, byLanguage, null, agreement, tie);
     }
 
-    /** What a label weighs in this vote, as a share of all votes or scores; 0 for null and for a label without votes. */
+    /** A label's share of all votes or scores; 0 for null and for a label without votes. */
     public double share(String label) {
         Map<String, ? extends Number> weights = scores == null ? votes : scores;
         double all = weights.values().stream().mapToDouble(Number::doubleValue).sum();

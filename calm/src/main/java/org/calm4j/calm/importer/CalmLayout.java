@@ -10,7 +10,7 @@ import org.calm4j.calm.data.Samples;
 
 /**
  * The lists of the CALM authors: {@code instruction}, {@code input} with the options in its text, {@code output} with the answer's label or
- * the whole option, and {@code pred} where responses were sampled. Their answers are left for the extractor.
+ * the whole option, and {@code pred} with sampled responses, if any. Their answers are left to the extractor.
  */
 final class CalmLayout {
     private CalmLayout() {}
@@ -24,7 +24,7 @@ final class CalmLayout {
             return false;
         }
         String input = item.path("input").asText("");
-        // Steps and lists are numbered, too: there the output has to be one of them.
+        // Steps and lists are numbered as well: then the output must be one of the options.
         OptionsText parsed = OptionsText.looksLike(input) ? null : OptionsText.parse(input);
         return OptionsText.looksLike(input)
                 || parsed != null && parsed.named(item.path("output").asText()) != null;
@@ -37,12 +37,12 @@ final class CalmLayout {
     static Question question(Source item) throws Unreadable {
         OptionsText parsed = OptionsText.parse(item.text("input"));
         if (parsed == null) {
-            throw new Unreadable("no options A, B, … without a gap in the text of input");
+            throw new Unreadable("the text of input has no list of options A, B, … without a gap");
         }
         String output = item.text("output");
         Question.Choice named = parsed.named(output);
         if (named == null && !output.isBlank()) {
-            throw new Unreadable("the output is none of the options: "
+            throw new Unreadable("the output is not one of the options: "
                     + output.strip().lines().findFirst().orElse(""));
         }
         return item.question(parsed.question(), parsed.choices(), named == null ? "" : named.label());
@@ -53,7 +53,7 @@ final class CalmLayout {
         List<Samples.Response> responses = new ArrayList<>();
         for (JsonNode each : pred.isTextual() ? List.of(pred) : pred) {
             if (!each.isTextual()) {
-                throw new Unreadable("pred has something that is no text");
+                throw new Unreadable("pred has an element that is not text");
             }
             responses.add(new Samples.Response(each.asText(), null, null, null));
         }

@@ -36,7 +36,7 @@ final class ConversationLayouts {
                     .put("content", turn.path("value").asText());
         }
         if (!line.has("messages")) {
-            throw new Unreadable("a conversation without turns");
+            throw new Unreadable("the conversation has no turns");
         }
         return line;
     }

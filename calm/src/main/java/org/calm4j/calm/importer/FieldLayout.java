@@ -12,14 +12,14 @@ import java.util.regex.Pattern;
 import org.calm4j.calm.data.Question;
 
 /**
- * Questions whose text, options and answer stand in fields of their own, whatever these are called: MMLU, MMMLU, Global-MMLU, MMLU-Pro,
+ * Questions whose text, options and answer are fields of their own, under various names: MMLU, MMMLU, Global-MMLU, MMLU-Pro,
  * KMMLU, CMMLU, C-Eval, MedMCQA, INCLUDE, M3Exam, AGIEval, RACE, LogiQA, HellaSwag, SWAG, COPA, XCOPA, XStoryCloze, WinoGrande, SIQA, PIQA,
  * CosmosQA.
  */
 final class FieldLayout {
     private static final int MOST_OPTIONS = 26;
     private static final String[] LISTS = {"choices", "options", "endings"};
-    /** Names of the options, %l a letter, %n a number from 1, %z one from 0; with the usual number of the first as an answer. */
+    /** Names of option fields (%l a letter, %n a number from 1, %z one from 0), each with the usual number of the first option as an answer. */
     private static final List<String> FAMILIES = List.of(
             "%l",
             "option_%l",
@@ -88,7 +88,7 @@ final class FieldLayout {
     private static final Pattern LABEL = Pattern.compile("[\\s(\\[（【]*([A-Za-zＡ-Ｚａ-ｚ])[\\s)\\]）】.:、．。：]*");
     private static final Pattern NUMBER = Pattern.compile("-?[0-9]{1,9}");
 
-    /** Options by their place, those without a text left out. */
+    /** Options by position, without those that have no text. */
     private record Options(Map<Integer, String> texts, int places, String family) {
         boolean hasGap() {
             return texts.keySet().stream().anyMatch(place -> place >= texts.size());
@@ -114,12 +114,12 @@ final class FieldLayout {
         return item.question(text(item.json()), choices, answer(item, choices, options.places));
     }
 
-    /** Whether an option without a text stands before one with a text. */
+    /** Whether an option without text comes before one with text. */
     static boolean hasGap(JsonNode item) {
         return options(item).hasGap();
     }
 
-    /** The number that is an item's answer; null where its answer is none. */
+    /** The number that is an item's answer; null if its answer is not a number. */
     static AnswerNumbers.Numbered numbered(JsonNode item) {
         Options options = options(item);
         JsonNode given = given(item);
@@ -151,12 +151,12 @@ final class FieldLayout {
         String label = "";
         if (number && !item.numbers().texts() && item.numbers().base() != null) {
             int place = Integer.parseInt(answer) - item.numbers().base();
-            // What test sets say that keep the answer to themselves.
+            // Placeholders of test sets that do not publish their answers.
             if (answer.equals("-1")) {
                 return "";
             }
             if (place < 0 || place >= places) {
-                throw new Unreadable("the answer " + answer + " is none of " + places + " options, from "
+                throw new Unreadable("the answer " + answer + " is not one of " + places + " options, counted from "
                         + item.numbers().base() + " on");
             }
             label = Source.label(place);
@@ -181,7 +181,7 @@ final class FieldLayout {
                 && !label.isEmpty()
                 && given != index
                 && !Source.label(index.asInt()).equals(label)) {
-            throw new Unreadable("the answer is " + label + ", answer_index " + index.asInt() + " is "
+            throw new Unreadable("the answer is " + label + ", but answer_index " + index.asInt() + " is "
                     + Source.label(index.asInt()));
         }
         return label;
@@ -234,7 +234,7 @@ final class FieldLayout {
                 texts.put(place, text);
             }
         }
-        // "A. …" or "(1) …" in each of them.
+        // "A. …" or "(1) …" in each of the texts.
         for (String label : List.of("[A-Za-zＡ-Ｚ]", "[0-9]")) {
             Pattern own = Pattern.compile("(?s)[(（\\[]?(" + label + ")[)）\\].:、．：]\\s*(\\S.*)");
             if (!texts.isEmpty()
@@ -272,7 +272,7 @@ final class FieldLayout {
         for (String name : QUESTIONS) {
             if (field(item, name).isTextual() && !field(item, name).asText().isBlank()) {
                 String text = field(item, name).asText().strip();
-                // COPA asks for one of the two.
+                // COPA asks for the cause or the effect.
                 parts.add(text.matches("cause|effect") ? "(" + text + "?)" : text);
                 break;
             }
@@ -280,7 +280,7 @@ final class FieldLayout {
         return String.join("\n\n", parts);
     }
 
-    /** A field by any case. */
+    /** A field by its name in any case. */
     private static JsonNode field(JsonNode item, String name) {
         for (var field : item.properties()) {
             if (field.getKey().strip().equalsIgnoreCase(name)) {

@@ -13,13 +13,13 @@ import java.util.Set;
 import org.calm4j.calm.data.DataFile;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Samples;
-import org.calm4j.calm.importer.Report.Kind;
+import org.calm4j.calm.importer.ImportReport.Kind;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
 
 /** The items of some files of one layout and language, read and checked. */
 public final class Imported {
-    private final Report report = new Report();
+    private final ImportReport report = new ImportReport();
     private final String language;
     private final Map<String, Object> byId = new LinkedHashMap<>();
     private final Map<String, String> places = new HashMap<>();
@@ -29,18 +29,18 @@ public final class Imported {
     private String spoken;
     private AnswerNumbers numbers;
 
-    /** @param language as somebody writes it; null where the items say it themselves */
+    /** @param language in any usual form; null if the items name it themselves */
     private Imported(String language) {
         this.language = language == null ? null : LanguageCode.of(language);
         if (language != null && this.language == null) {
             throw CalmException.usage(
-                    Setting.of("language"), " '" + language + "' is no ISO 639-1 code, such as en, zh, fr");
+                    Setting.of("language"), " '" + language + "' is not an ISO 639-1 code such as en, zh, fr");
         }
     }
 
     /**
-     * @param answersFrom what numbers for answers mean: {@code 0}, {@code 1} or {@code text}; null where the items tell it
-     * @throws CalmException wrong usage: no such language; bad input: nothing that is known, items of two layouts, or none that can be read
+     * @param answersFrom what numbers mean as answers: {@code 0}, {@code 1} or {@code text}; null to infer it from the items
+     * @throws CalmException wrong usage: not a language; bad input: an unknown layout, items of two layouts, or none that can be read
      */
     public static Imported read(List<Path> files, String language, String answersFrom) {
         Imported imported = new Imported(language);
@@ -62,7 +62,7 @@ public final class Imported {
             imported.add(items.get(i), String.valueOf(i));
         }
         if (imported.byId.isEmpty()) {
-            List<Report.Problem> problems = imported.report.examples();
+            List<ImportReport.Problem> problems = imported.report.examples();
             throw CalmException.badInput(
                     files.getFirst(),
                     problems.isEmpty()
@@ -75,17 +75,17 @@ public final class Imported {
 
     private void add(DataFile.Item item, String position) {
         Layout found = Layout.of(item.json());
-        // A CALM question whose options are garbled looks like Alpaca.
+        // A CALM question with garbled options looks like Alpaca.
         found = found == Layout.ALPACA && layout == Layout.CALM_QUESTIONS ? layout : found;
         if (found == null) {
             throw CalmException.badInput(
                     item.where(),
-                    "is none of the known forms, such as question, choices, answer; the help of import lists them");
+                    "has none of the known layouts, such as question, choices, answer; see the help of import");
         }
         if (layout != null && layout != found) {
             throw CalmException.badInput(
                     item.where(),
-                    "looks like " + found.text() + ", what came before like " + layout.text()
+                    "looks like " + found.text() + ", but the items before it like " + layout.text()
                             + "; import one kind of file at a time");
         }
         layout = found;
@@ -99,7 +99,7 @@ public final class Imported {
                             && byId.containsKey(id)
                             && !byId.get(id).equals(line);
                     same++) {
-                // Another passage of the same page: counted, in the order that all languages share.
+                // Another passage of the same page: numbered, in the order that all languages share.
                 id = own + "#" + same;
                 line = layout.read(new Source(item.json(), id, language(item), numbers));
             }
@@ -109,7 +109,7 @@ public final class Imported {
                         same ? Kind.DUPLICATE : Kind.CONTRADICTION,
                         item.where(),
                         id,
-                        (same ? "the same as " : "something else than ") + places.get(id));
+                        (same ? "the same as " : "not the same as ") + places.get(id));
                 return;
             }
             byId.put(id, line);
@@ -120,7 +120,7 @@ public final class Imported {
                         Kind.EMPTY_OPTION,
                         item.where(),
                         id,
-                        "an option before others has no text; their labels are kept");
+                        "an option before others has no text; the others keep their labels");
             }
         } catch (Unreadable e) {
             report.add(Kind.UNREADABLE, item.where(), id, e.getMessage());
@@ -135,14 +135,14 @@ public final class Imported {
                     Setting.of("language"),
                     " is needed, such as ",
                     Setting.of("language").at("en"),
-                    ": the items do not say in which language they are");
+                    ": the items do not name their language");
         }
         if (language != null && code != null && !code.equals(language)) {
-            throw new Unreadable("it says that its language is " + said + ", and here it is " + language);
+            throw new Unreadable("its language is " + said + ", not " + language);
         }
         String here = language == null ? code : language;
         if (spoken != null && !spoken.equals(here)) {
-            throw new Unreadable("it is in " + here + ", what came before in " + spoken);
+            throw new Unreadable("its language is " + here + ", but that of the items before it " + spoken);
         }
         spoken = here;
         return here;
@@ -165,7 +165,7 @@ public final class Imported {
                         Kind.SAME_OPTIONS,
                         where,
                         question.id(),
-                        "two options say '" + choice.text() + "'; a text alone does not tell which is meant");
+                        "two options have the text '" + choice.text() + "', which therefore does not identify one");
                 break;
             }
         }
@@ -180,11 +180,11 @@ public final class Imported {
                     question.id(),
                     "the same question as id "
                             + before.id()
-                            + (agree ? "" : ", whose answer is " + before.answer() + ", here " + question.answer()));
+                            + (agree ? "" : ", whose answer is " + before.answer() + ", not " + question.answer()));
         }
     }
 
-    /** Null where a line is no question. */
+    /** Null if a line is not a question. */
     static Question question(Object line) {
         return line instanceof Question question ? question : line instanceof Samples samples ? samples.asked() : null;
     }
@@ -198,7 +198,7 @@ public final class Imported {
         return spoken;
     }
 
-    /** How answers were read, where that is not plain, and whether there are any; for people, a line each. */
+    /** Readable notes, one line each: how answers were read if that is not obvious, and whether there are any. */
     public List<String> notes() {
         List<String> notes = new ArrayList<>();
         if (numbers.note() != null) {
@@ -214,7 +214,7 @@ public final class Imported {
         return notes;
     }
 
-    public Report report() {
+    public ImportReport report() {
         return report;
     }
 
@@ -223,17 +223,17 @@ public final class Imported {
         return positions;
     }
 
-    /** Where an item stands. */
+    /** File and line of an item. */
     String place(String id) {
         return places.getOrDefault(id, "?");
     }
 
-    /** Questions, samples, or JSON objects, in their order. */
+    /** Questions, samples or JSON objects, in order. */
     public List<Object> lines() {
         return new ArrayList<>(byId.values());
     }
 
-    /** Other ids for all items, in their order. */
+    /** Gives all items other ids, in order. */
     void rename(List<String> ids) {
         List<Object> lines = lines();
         List<String> old = new ArrayList<>(byId.keySet());

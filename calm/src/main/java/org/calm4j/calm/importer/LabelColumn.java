@@ -6,14 +6,14 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Values that stand for labels, all predictions or all answers in one language, and the labels that they mean. Where numbers stand for other
- * labels, all of them together tell whether they count from 0 or from 1.
+ * All predictions or all answers in one language, and the labels that they mean. If they are numbers for labels, all of them together show
+ * whether they count from 0 or from 1.
  */
 final class LabelColumn {
     private final List<String> labels = new ArrayList<>();
     private final Map<String, Integer> strange = new LinkedHashMap<>();
     private final Map<String, String> changed = new LinkedHashMap<>();
-    /** The number that means the first label; null where numbers mean nothing, or nothing tells which. */
+    /** The number of the first label; null if numbers do not stand for labels, or it is not clear which. */
     private final Integer base;
 
     private int changes;
@@ -55,7 +55,7 @@ final class LabelColumn {
                 int end = question.known() + (question.firstNumber() == null ? 0 : question.firstNumber());
                 last |= number == end;
                 beyond |= number > end;
-                // Labels that are neither letters nor numbers in a row, such as 10 and 20, are only themselves.
+                // Labels that are neither letters nor consecutive numbers, such as 10 and 20, mean only themselves.
                 letters |= question.firstNumber() == null
                         && question.all().contains(values.get(i).strip());
             } else {
@@ -68,7 +68,7 @@ final class LabelColumn {
             return null;
         }
         if (first != null) {
-            // Numbers for numbers: the same, unless one of the two counts from 0 and the other from 1.
+            // Numbers for numbers: equal, unless one of the two counts from 0 and the other from 1.
             return first == 1 && least == 0 && !reaches(values, questions)
                     ? Integer.valueOf(0)
                     : first == 0 && least > 0 && last && !beyond ? Integer.valueOf(1) : first;
@@ -103,22 +103,22 @@ final class LabelColumn {
         return question.label(value);
     }
 
-    /** The label of each value; null where it is none. */
+    /** The label of each value; null if it is not a label. */
     List<String> labels() {
         return labels;
     }
 
-    /** Values that are no labels, and how often. */
+    /** Values that are not labels, with their counts. */
     Map<String, Integer> strange() {
         return strange;
     }
 
-    /** How many were read as a label that is written in another way. */
+    /** The number of values read as a label that is written differently. */
     int changes() {
         return changes;
     }
 
-    /** What they say, and what was read. */
+    /** Those values and the labels read. */
     Map<String, String> changed() {
         return changed;
     }

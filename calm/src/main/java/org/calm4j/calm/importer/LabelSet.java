@@ -9,17 +9,17 @@ import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 
 /**
- * The labels that a question has.
+ * The labels of a question.
  *
  * @param all in their order
- * @param known how many of them are known for sure; the others may be labels, as "E" where no answer is beyond "D"
- * @param open whether anything else may be a label, too
+ * @param known how many of them are certain; the others may be labels, as "E" if no answer is beyond "D"
+ * @param open whether anything else may be a label as well
  */
 record LabelSet(List<String> all, int known, boolean open) {
-    /** A letter or a number, whatever signs stand around it: "A.", "(A)", "**A**". */
+    /** A letter or a number, with any punctuation around it: "A.", "(A)", "**A**". */
     private static final Pattern MARKED =
             Pattern.compile("[\\s(\\[{<\"'*`_]*(\\p{L}|\\d{1,2})[\\s)\\]}>\"'*`_.:,;、。]*");
-    /** How people write that there is no answer. */
+    /** Usual ways to write that there is no answer. */
     private static final Pattern NOTHING =
             Pattern.compile("(?i)[\\[(<{]?\\s*(none|null|nil|n/?a|nan|invalid|unknown|no[ _-]?answer|unanswered"
                     + "|missing|error|failed|undefined|empty|[-–—?._]*)\\s*[\\])>}]?");
@@ -33,8 +33,8 @@ record LabelSet(List<String> all, int known, boolean open) {
     }
 
     /**
-     * What the labels in a file of predictions are, by its answers, or by the predictions where it has none: letters from A on, numbers from
-     * 0 or 1 on, or anything.
+     * The labels of a file of predictions, inferred from its answers, or from the predictions if it has none: letters from A, numbers from 0
+     * or 1, or anything.
      */
     static LabelSet guess(List<String> answers, List<String> predictions) {
         List<String> said = written(predictions);
@@ -45,7 +45,7 @@ record LabelSet(List<String> all, int known, boolean open) {
         List<Integer> numbers =
                 some.stream().map(LabelSet::number).filter(Objects::nonNull).toList();
         if (2 * Math.max(letters.size(), numbers.size()) <= some.size()) {
-            // "none" is a label here where it is an answer.
+            // "none" is a label if it is among the answers.
             return new LabelSet(
                     answers.stream()
                             .filter(answer -> answer != null && !answer.isBlank())
@@ -78,8 +78,7 @@ record LabelSet(List<String> all, int known, boolean open) {
                 String::valueOf);
     }
 
-    // As far as the answers go, and on as long as predictions say the next one: after "D" an "X" for "none" is no
-    // label.
+    // Up to the last answer, and on while predictions have the next one: after "D", an "X" for "none" is not a label.
     private static LabelSet run(
             int first, List<Integer> answers, List<Integer> said, int greatest, IntFunction<String> text) {
         int known = answers.stream().mapToInt(each -> each - first + 1).max().orElse(0);
@@ -87,13 +86,13 @@ record LabelSet(List<String> all, int known, boolean open) {
         while (last < greatest && said.contains(last + 1)) {
             last++;
         }
-        // Of two letters nobody knows how many more there are.
+        // With only two letters there may be more.
         boolean few = known == 0 || greatest == LAST_LETTER && known <= 2;
         return new LabelSet(
                 IntStream.rangeClosed(first, last).mapToObj(text).toList(), few ? last - first + 1 : known, false);
     }
 
-    /** The number that the labels begin with, where they are numbers one after the other; null elsewhere. */
+    /** The first of the labels if they are consecutive numbers; null otherwise. */
     Integer firstNumber() {
         Integer first = all.isEmpty() ? null : number(all.getFirst());
         boolean consecutive = first != null
@@ -102,7 +101,7 @@ record LabelSet(List<String> all, int known, boolean open) {
         return consecutive ? first : null;
     }
 
-    /** Null where a value is no label, however it is written; numbers are labels here only as they stand. */
+    /** Null if a value is not a label in any way of writing; numbers are labels only if written alike. */
     String label(String value) {
         if (all.contains(value)) {
             return value;
@@ -128,7 +127,7 @@ record LabelSet(List<String> all, int known, boolean open) {
                 .toList();
     }
 
-    /** Whether a value says that there is none, or nothing at all. */
+    /** Whether a value is empty or says that there is no answer. */
     static boolean isNothing(String value) {
         return value == null
                 || value.codePoints()
@@ -136,20 +135,20 @@ record LabelSet(List<String> all, int known, boolean open) {
                 || NOTHING.matcher(value.strip()).matches();
     }
 
-    /** A letter or number without the signs around it, in its usual width; anything else as it is. */
+    /** A letter or number without the punctuation around it, in half width; anything else unchanged. */
     private static String core(String value) {
         String plain = Normalizer.normalize(value, Normalizer.Form.NFKC).strip();
         Matcher matcher = MARKED.matcher(plain);
         return matcher.matches() ? matcher.group(1) : plain;
     }
 
-    /** The place of a Latin letter in the alphabet, from 0; null for anything else. */
+    /** The position of a Latin letter in the alphabet, from 0; null for anything else. */
     static Integer letter(String value) {
         String core = core(value);
         return core.matches("[A-Za-z]") ? Integer.valueOf(Character.toUpperCase(core.charAt(0)) - 'A') : null;
     }
 
-    /** Null where a value is no number. */
+    /** Null if a value is not a number. */
     static Integer number(String value) {
         String core = core(value);
         return core.matches("[0-9]{1,2}") ? Integer.valueOf(core) : null;

@@ -6,7 +6,7 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * The two letters of ISO 639-1 for the ways in which files name a language: {@code zh}, {@code cn}, {@code ZH_CN}, {@code zho_Hans},
+ * The two letters of ISO 639-1 for the various names of a language in files: {@code zh}, {@code cn}, {@code ZH_CN}, {@code zho_Hans},
  * {@code Chinese}.
  */
 public final class LanguageCode {
@@ -16,8 +16,7 @@ public final class LanguageCode {
     private LanguageCode() {}
 
     private static Map<String, String> others() {
-        // What people write for a language that is a country, and Standard Arabic, Nepali and others where FLORES tells
-        // them apart from
+        // Countries in place of languages, and the codes by which FLORES tells Standard Arabic, Nepali and others from
         // their group.
         Map<String, String> others = new HashMap<>(
                 Map.of("cn", "zh", "jp", "ja", "arb", "ar", "npi", "ne", "swh", "sw", "pes", "fa", "lvs", "lv"));
@@ -30,7 +29,7 @@ public final class LanguageCode {
         return others;
     }
 
-    /** Null where it is no language that is known. */
+    /** Null if the language is not known. */
     public static String of(String written) {
         String code = written.strip().toLowerCase(Locale.ROOT).split("[-_]", 2)[0];
         return OTHERS.getOrDefault(code, TWO_LETTERS.contains(code) ? code : null);

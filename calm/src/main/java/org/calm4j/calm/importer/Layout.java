@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Locale;
 import java.util.function.Predicate;
 
-/** What other people's files look like, told by the fields of an item; the first that knows it reads it. */
+/** Layouts of published files, recognised by the fields of an item; the first that matches reads it. */
 public enum Layout {
     CALM_SAMPLES(CalmLayout::isSamples, CalmLayout::samples),
     CALM_QUESTIONS(CalmLayout::isQuestion, CalmLayout::question),
@@ -45,7 +45,7 @@ public enum Layout {
         this.reader = reader;
     }
 
-    /** Null where it is none of them. */
+    /** Null if none matches. */
     public static Layout of(JsonNode item) {
         for (Layout layout : values()) {
             if (layout.knows.test(item)) {
@@ -60,12 +60,12 @@ public enum Layout {
         return reader.read(item);
     }
 
-    /** Whether answers may be places of options, as numbers. */
+    /** Whether answers may be numbers, as positions of options. */
     boolean countsAnswers() {
         return this == MMLU_PRO || this == MEDMCQA || this == MMLU || this == MULTIPLE_CHOICE;
     }
 
-    /** An item's own id; null without. */
+    /** The item's own id; null if it has none. */
     public String id(JsonNode item) {
         if (this == BELEBELE) {
             return QuestionLayouts.belebeleId(item);
@@ -78,7 +78,7 @@ public enum Layout {
         return null;
     }
 
-    /** The language that an item says it is in, as it says it; null where it does not. */
+    /** The item's language, as written; null if it names none. */
     public String language(JsonNode item) {
         for (String field : new String[] {"language", "lang", "dialect"}) {
             if (item.path(field).isTextual() && !item.path(field).asText().isBlank()) {
@@ -88,7 +88,7 @@ public enum Layout {
         return null;
     }
 
-    /** In words. */
+    /** A readable name. */
     public String text() {
         return name().toLowerCase(Locale.ROOT).replace('_', ' ');
     }

@@ -9,14 +9,14 @@ import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.calm4j.calm.data.Question;
-import org.calm4j.calm.importer.Report.Kind;
+import org.calm4j.calm.importer.ImportReport.Kind;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
 
-/** Questions of one language beside those of another, which should be the same ones under the same ids. */
+/** Compares the questions of two languages, which should be the same under the same ids. */
 public final class Parallel {
     private static final Pattern NUMBER = Pattern.compile("\\d+(?:[.,]\\d+)?");
-    /** Cells of the table that is filled to align two lists. */
+    /** Maximum number of cells in the table of an alignment. */
     private static final long LARGEST_TABLE = 100_000_000;
 
     private static final double GAP = -0.5;
@@ -28,16 +28,19 @@ public final class Parallel {
         others.forEach(question -> this.others.put(question.id(), question));
     }
 
-    /** Reports what one language has and the other has not, and where they differ. */
+    /** Reports questions that only one language has, and differences. */
     public void compare(Imported imported) {
-        Report report = imported.report();
+        ImportReport report = imported.report();
         Map<String, Question> here = new HashMap<>();
         for (Question question : questions(imported)) {
             here.put(question.id(), question);
             Question other = others.get(question.id());
             if (other == null) {
                 report.add(
-                        Kind.EXTRA, imported.place(question.id()), question.id(), "the other language has no such id");
+                        Kind.EXTRA,
+                        imported.place(question.id()),
+                        question.id(),
+                        "the other language does not have this id");
             } else if (other.choices().size() != question.choices().size()) {
                 report.add(
                         Kind.DIFFERS,
@@ -53,7 +56,7 @@ public final class Parallel {
                         Kind.DIFFERS,
                         imported.place(question.id()),
                         question.id(),
-                        "the answer is " + question.answer() + ", in " + other.language() + " " + other.answer());
+                        "the answer is " + question.answer() + ", but in " + other.language() + " " + other.answer());
             }
         }
         others.values().stream()
@@ -63,15 +66,15 @@ public final class Parallel {
     }
 
     /**
-     * Gives items the ids of the questions whose translations they are, where an item more or less in one of the files has shifted the
-     * positions: the order is taken to be the same, and the answers and the numbers in the texts tell which belong together. An item
-     * without a counterpart gets an id that no other language has.
+     * Gives items the ids of the questions that they translate, if an extra or missing item in one of the files has shifted the positions.
+     * Both files are assumed to have the same order; answers and numbers in the texts show which items belong together. An item without a
+     * counterpart gets an id that no other language has.
      *
-     * @throws CalmException bad input: the items have ids of their own, or are too many
+     * @throws CalmException bad input: the items have their own ids, or are too many
      */
     public void align(Imported imported) {
         if (!imported.hasPositions()) {
-            throw CalmException.usage(Setting.of("align"), " is for items without ids of their own, which these have");
+            throw CalmException.usage(Setting.of("align"), " is for items without their own ids, but these have some");
         }
         List<Question> here = questions(imported);
         List<Question> there = List.copyOf(others.values());
@@ -102,7 +105,7 @@ public final class Parallel {
                 .toList();
     }
 
-    // The best monotone alignment (Needleman and Wunsch 1970). For each item its counterpart; -1 without.
+    // The best monotone alignment (Needleman and Wunsch 1970). For each item its counterpart; -1 if it has none.
     private static int[] partners(List<Question> here, List<Question> there) {
         int n = here.size();
         int m = there.size();

@@ -20,11 +20,11 @@ import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Jsonl;
 
 /**
- * Predictions that somebody made, with languages and labels as the questions have them. What is no label is no answer; what is a label in
- * another way of writing is that label; both are said.
+ * Predictions from elsewhere, with the languages and labels of the questions. A value that is not a label is no answer; a label in another
+ * way of writing is that label; both are reported.
  *
- * @param notLabels what predictions say that is no label, and how often
- * @param warnings for people, a line each
+ * @param notLabels values of predictions that are not labels, with their counts
+ * @param warnings readable, one line each
  */
 public record PredictionFiles(List<Prediction> predictions, Map<String, Integer> notLabels, List<String> warnings) {
     private static final int EXAMPLES = 5;
@@ -35,8 +35,8 @@ public record PredictionFiles(List<Prediction> predictions, Map<String, Integer>
     private record Place(String id, String language) {}
 
     /**
-     * @param questions that were asked, which give labels and truths; empty where they are not known
-     * @throws CalmException bad input: a broken line, two lines for one question in one language, or one for a question that is not there
+     * @param questions the questions, which give labels and true answers; empty if unknown
+     * @throws CalmException bad input: a broken line, two lines for one question in one language, or a line for an unknown question
      */
     public static PredictionFiles read(List<Path> files, List<Question> questions) {
         List<String> warnings = new ArrayList<>();
@@ -92,7 +92,7 @@ public record PredictionFiles(List<Prediction> predictions, Map<String, Integer>
         }
         if (!notLabels.isEmpty()) {
             warnings.add(notLabels.values().stream().mapToInt(Integer::intValue).sum() + " of " + read.size()
-                    + " predictions are no labels and count as unanswered: " + counted(notLabels));
+                    + " predictions are not labels and count as unanswered: " + counted(notLabels));
         }
         overlap(read, languages, warnings);
         return new PredictionFiles(read, notLabels, warnings);
@@ -102,7 +102,7 @@ public record PredictionFiles(List<Prediction> predictions, Map<String, Integer>
         return line.group() == null && asked != null ? asked.group() : line.group();
     }
 
-    /** A code such as {@code cn} is the language that it means; variants such as {@code pt-BR} and {@code pt-PT} remain apart. */
+    /** A code such as {@code cn} means its language; variants such as {@code pt-BR} and {@code pt-PT} remain distinct. */
     private static List<Line> inOneCode(List<Line> lines, List<String> warnings) {
         Map<Place, String> seen = new HashMap<>();
         Map<String, String> codes = new LinkedHashMap<>();
@@ -173,24 +173,25 @@ public record PredictionFiles(List<Prediction> predictions, Map<String, Integer>
         LabelColumn column =
                 new LabelColumn(own.stream().map(i -> value.apply(all.get(i))).toList(), labels);
         if (column.changes() > 0) {
-            warnings.add(language + ": " + column.changes() + " " + name + " are read as the labels that they mean: "
+            warnings.add(language + ": " + column.changes() + " " + name + " are read as labels: "
                     + column.changed().entrySet().stream()
                             .limit(EXAMPLES)
                             .map(each -> quoted(each.getKey()) + " as " + each.getValue())
                             .collect(Collectors.joining(", ")));
         }
         if (column.isUndecided()) {
-            warnings.add(language + ": " + name + " are numbers from " + column.least() + " to " + column.greatest()
-                    + ", labels are "
-                    + labels.getFirst().all().getFirst() + ", "
-                    + labels.getFirst().all().get(1)
-                    + ", …; whether numbers count from 0 or from 1 nothing tells, so they are not used; write labels");
+            warnings.add(
+                    language + ": " + name + " are numbers from " + column.least() + " to " + column.greatest()
+                            + ", labels are "
+                            + labels.getFirst().all().getFirst() + ", "
+                            + labels.getFirst().all().get(1)
+                            + ", …; it is not clear whether numbers count from 0 or from 1, so they are not used; write labels");
         }
         column.strange().forEach((each, n) -> strange.merge(each, n, Integer::sum));
         Map<String, Integer> unread = new LinkedHashMap<>(column.strange());
         unread.keySet().removeIf(LabelSet::isNothing);
         if (name.equals("answers") && !unread.isEmpty()) {
-            warnings.add(language + ": true answers are no labels and are not used: " + counted(unread));
+            warnings.add(language + ": true answers that are not labels are not used: " + counted(unread));
         }
         return column.labels();
     }
@@ -201,12 +202,12 @@ public record PredictionFiles(List<Prediction> predictions, Map<String, Integer>
         }
         if (here != null && !here.equals(question.answer())) {
             throw CalmException.badInput(
-                    where, "the answer is " + here + ", in ", Setting.of("data"), " " + question.answer());
+                    where, "the answer is " + here + ", but in ", Setting.of("data"), " " + question.answer());
         }
         return question.answer();
     }
 
-    /** With the questions that no prediction is there for, as unanswered. */
+    /** With the questions that have no prediction, as unanswered. */
     public PredictionFiles andUnanswered(List<Question> questions) {
         Set<Place> there = predictions.stream()
                 .map(each -> new Place(each.id(), each.language()))
@@ -241,7 +242,7 @@ public record PredictionFiles(List<Prediction> predictions, Map<String, Integer>
                                     "(?:^|[-_./])" + each.language().toLowerCase(Locale.ROOT) + "(?:$|[-_./])", ""))
                     .distinct()
                     .count();
-            warnings.add("no two languages have an id in common, so that nothing can agree: "
+            warnings.add("no two languages have an id in common, so no answers can agree: "
                     + firsts.entrySet().stream()
                             .limit(EXAMPLES)
                             .map(each -> each.getKey() + " begins with " + quoted(each.getValue()))
@@ -256,7 +257,7 @@ public record PredictionFiles(List<Prediction> predictions, Map<String, Integer>
                     + lacking.entrySet().stream()
                             .map(each -> each.getKey() + " " + each.getValue())
                             .collect(Collectors.joining(", "))
-                    + "), which counts as answers that are not equal");
+                    + "); a missing answer counts as not equal");
         }
     }
 

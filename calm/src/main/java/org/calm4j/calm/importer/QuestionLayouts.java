@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.calm4j.calm.data.Question;
 
-/** Published sets of multiple-choice questions. What an item is called when its fields are there says {@link Layout}. */
+/** Published sets of multiple-choice questions; {@link Layout} says which fields each has. */
 final class QuestionLayouts {
     private static final int MOST_OPTIONS = 26;
 
@@ -22,7 +22,7 @@ final class QuestionLayouts {
 
     /**
      * X-CSQA, CommonsenseQA, ARC, OpenBookQA: {@code question.stem}, {@code question.choices}, {@code answerKey}; the choices as objects
-     * or as two lists. On the hub the question is a text, {@code question} or {@code question_stem}, and the choices stand beside it.
+     * or as two lists. On the hub the question is a text, {@code question} or {@code question_stem}, with the choices beside it.
      */
     static Question commonsense(Source item) throws Unreadable {
         JsonNode question = item.json().path(item.json().has("question") ? "question" : "question_stem");
@@ -85,22 +85,22 @@ final class QuestionLayouts {
                 answer);
     }
 
-    /** The same in all languages. */
+    /** An id that is the same in all languages. */
     static String belebeleId(JsonNode item) {
         String link = item.path("link").asText();
         return link + "#" + item.path("question_number").asText();
     }
 
     /**
-     * BMLAMA: {@code Prompt} with a {@code <mask>}, {@code Ans}, {@code Candidate Ans} joined by ", ". The answer stands last in these
-     * files; the candidates are turned round by a number that depends on the id alone, so that they stay parallel and the place tells
+     * BMLAMA: {@code Prompt} with a {@code <mask>}, {@code Ans}, {@code Candidate Ans} joined by ", ". The answer comes last in these
+     * files; the candidates are rotated by a number that depends on the id alone, so that they stay parallel and the position reveals
      * nothing.
      */
     static Question bmlama(Source item) throws Unreadable {
         // A comma without a space belongs to a name.
         List<String> candidates = List.of(item.text("Candidate Ans").strip().split(",\\s+"));
         if (candidates.size() > MOST_OPTIONS) {
-            throw new Unreadable(candidates.size() + " candidates; " + MOST_OPTIONS + " at most");
+            throw new Unreadable(candidates.size() + " candidates, but the maximum is " + MOST_OPTIONS);
         }
         List<String> right = candidates.contains(item.text("Ans").strip())
                 ? List.of(item.text("Ans").strip())
@@ -115,7 +115,7 @@ final class QuestionLayouts {
                 item, item.text("Prompt").replace("<mask>", "___"), candidates, candidates.indexOf(right.getFirst()));
     }
 
-    /** TruthfulQA with one right choice, which stands first in the file: {@code question}, {@code mc1_targets}. */
+    /** TruthfulQA with one right choice, which comes first in the file: {@code question}, {@code mc1_targets}. */
     static Question truthful(Source item) throws Unreadable {
         JsonNode targets = item.json().path("mc1_targets");
         List<String> candidates =
@@ -130,7 +130,7 @@ final class QuestionLayouts {
         return turned(item, item.text("question"), candidates, right.getFirst());
     }
 
-    /** The choices turned round by a number that depends on the id alone. */
+    /** The choices rotated by a number that depends on the id alone. */
     private static Question turned(Source item, String question, List<String> candidates, int right) throws Unreadable {
         int turn = Math.floorMod(item.id().hashCode() * 0x9E3779B9 >>> 8, candidates.size());
         List<Question.Choice> choices = new ArrayList<>();

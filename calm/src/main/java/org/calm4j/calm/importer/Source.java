@@ -5,18 +5,18 @@ import java.util.List;
 import org.calm4j.calm.data.Question;
 
 /**
- * One item of somebody's file, with what is known about it from outside.
+ * One item of an imported file, with what is known about it from elsewhere.
  *
  * @param id its own, or its position
  * @param language ISO 639-1
- * @param numbers what numbers for answers mean
+ * @param numbers what numbers mean as answers
  */
 public record Source(JsonNode json, String id, String language, AnswerNumbers numbers) {
     String text(String field) {
         return json.path(field).asText("");
     }
 
-    /** @param answer empty where it is not known, as in test sets that keep it to themselves */
+    /** @param answer empty if unknown, as in test sets with unpublished answers */
     Question question(String text, List<Question.Choice> choices, String answer) throws Unreadable {
         if (text.isBlank()) {
             throw new Unreadable("the question is empty");
@@ -32,12 +32,12 @@ public record Source(JsonNode json, String id, String language, AnswerNumbers nu
                             .filter(other -> other.label().equals(choice.label()))
                             .count()
                     > 1) {
-                throw new Unreadable("two choices are labelled " + choice.label());
+                throw new Unreadable("two choices have the label " + choice.label());
             }
         }
         if (!answer.isEmpty()
                 && choices.stream().noneMatch(choice -> choice.label().equals(answer))) {
-            throw new Unreadable("the answer '" + answer + "' is none of the labels");
+            throw new Unreadable("the answer '" + answer + "' is not one of the labels");
         }
         return new Question(id, language, text.strip(), choices, answer.isEmpty() ? null : answer, null);
     }

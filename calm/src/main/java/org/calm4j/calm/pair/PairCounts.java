@@ -7,13 +7,13 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * What became of all questions. In each language, {@code questions} is those with a pair and those in {@code skipped} together.
+ * What became of all questions. In each language, {@code questions} is the number with a pair plus the number in {@code skipped}.
  *
- * @param sources pairs by where the chosen response comes from
- * @param skipped questions in a language (or two) that gave no pair, by the reason
+ * @param sources pairs by the source of the chosen response
+ * @param skipped questions in a language (or two) without a pair, by reason
  * @param responses of the questions that have a winner
- * @param dropped those of them that were left out before pairing, by the rule
- * @param languages the same by language, or by two with a plus between them
+ * @param dropped those left out before pairing, by rule
+ * @param languages the same by language, or by two languages joined by a plus
  */
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
 public record PairCounts(
@@ -23,13 +23,13 @@ public record PairCounts(
         int responses,
         Map<String, Integer> dropped,
         Map<String, Language> languages) {
-    /** More than this share of the responses left out is worth a warning. */
+    /** Share of responses left out above which a warning is printed. */
     private static final double LOUD = 0.05;
 
     /**
      * @param questions asked in this language
-     * @param withPair those that gave a pair
-     * @param offLanguage responses that answer in another language, and were left out on either side
+     * @param withPair those with a pair
+     * @param offLanguage responses left out because they answer in another language
      */
     @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
     public record Language(
@@ -42,7 +42,7 @@ public record PairCounts(
             Map<String, Integer> dropped,
             int offLanguage) {}
 
-    /** Counts one language while its questions go by. */
+    /** Counts the questions of one language. */
     static final class Counter {
         private final Map<String, Integer> sources = new TreeMap<>();
         private final Map<String, Integer> skipped = new TreeMap<>();
@@ -58,9 +58,9 @@ public record PairCounts(
         }
 
         /**
-         * @param of responses to one question
-         * @param chosen those that agree with the vote in another language
-         * @param rejected those that differ from it in another language
+         * @param of the number of responses to one question
+         * @param chosen those in another language that agree with the vote
+         * @param rejected those in another language that differ from it
          */
         void left(int of, int chosen, int rejected) {
             responses += of;
@@ -74,7 +74,7 @@ public record PairCounts(
             }
         }
 
-        /** @param problem why the question gave no pair; null where it gave one */
+        /** @param problem why the question has no pair; null if it has one */
         void question(String problem) {
             questions++;
             if (problem == null) {
@@ -112,14 +112,14 @@ public record PairCounts(
         return counts.values().stream().mapToInt(Integer::intValue).sum();
     }
 
-    /** What was left out, by the rule; empty where nothing was. */
+    /** What was left out, by rule; empty if nothing was. */
     public String left() {
         return dropped.isEmpty()
                 ? ""
                 : String.format(Locale.ROOT, "%d of %d responses left out %s", sum(dropped), responses, dropped);
     }
 
-    /** Where much was left out, by more than a twentieth: what to know of it, one line; null otherwise. */
+    /** A one-line warning if more than a twentieth of the responses was left out; null otherwise. */
     public String warning() {
         return sum(dropped) <= LOUD * responses
                 ? null
@@ -130,7 +130,7 @@ public record PairCounts(
                         dropped);
     }
 
-    /** For people, without a line end. */
+    /** Readable text, without a final line break. */
     public String text() {
         StringBuilder text = new StringBuilder(
                 pairs + " pairs " + sources + ", none for " + skipped + (dropped.isEmpty() ? "" : ", " + left()) + ".");

@@ -12,11 +12,11 @@ import org.calm4j.engine.chat.ChatTemplate;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 
-/** Pairs as this program, TRL or LLaMA-Factory reads them. */
+/** Writes pairs in the format of this program, TRL or LLaMA-Factory. */
 final class PairFormat {
     private PairFormat() {}
 
-    /** Text, or messages after turns of a conversation. */
+    /** Plain text, or messages if the pair has earlier turns. */
     private record Trl(Object prompt, Object chosen, Object rejected) {
         static Trl of(Pair pair) {
             if (pair.history() == null) {
@@ -51,7 +51,7 @@ final class PairFormat {
         }
     }
 
-    /** What LLaMA-Factory's dataset_info.json must say about the file. */
+    /** The file's entry in LLaMA-Factory's dataset_info.json. */
     private static Map<String, Object> entry(Path output, boolean history) {
         Map<String, String> columns = new LinkedHashMap<>();
         columns.put("prompt", "instruction");

@@ -23,13 +23,13 @@ import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.random.CounterRandom;
 
 /**
- * Samples and votes in, preference pairs out: a response that agrees with the vote is chosen, one that does not is rejected, in the same
- * language. Where a language never sampled the voted answer, the chosen response comes from another language by translation, or is made
- * from one of its own that states another option.
+ * Samples and votes in, preference pairs out: a response that agrees with the vote is chosen, one in the same language that does not is
+ * rejected. If a language never sampled the voted answer, the chosen response is translated from another language, or made from one of its
+ * own that states another option.
  *
- * @param prompts how the questions were put, for samples that do not carry their prompt
- * @param translator null without one
- * @param seed of random policies
+ * @param prompts how questions were asked, for samples that do not carry their prompt
+ * @param translator null if nothing is translated
+ * @param seed of the random policies
  */
 public record PairsStage(
         List<Path> samples,
@@ -39,7 +39,7 @@ public record PairsStage(
         PairOptions options,
         Translator translator,
         long seed) {
-    /** Responses of other languages that are translated for one question in one language, at most. */
+    /** Maximum number of responses of other languages translated for one question in one language. */
     private static final int TRANSLATION_ATTEMPTS = 3;
 
     /** @param texts one or more, in the order of the policy */
@@ -81,7 +81,7 @@ public record PairsStage(
                     throw CalmException.badInput(
                             votes,
                             "the answer of question " + line.id() + " is '" + vote.answer()
-                                    + "', which is none of its labels in " + line.language());
+                                    + "', which is not one of its labels in " + line.language());
                 }
             }
         }
@@ -114,7 +114,7 @@ public record PairsStage(
         return unvoted ? "not voted on" : "no winner";
     }
 
-    /** Returns why there is no pair; null where there is one. */
+    /** Returns why there is no pair; null if there is one. */
     private String add(
             List<Pair> pairs,
             Set<Text> seen,
@@ -169,12 +169,12 @@ public record PairsStage(
         return line.prompt() != null ? line.fullPrompt() : prompts.ask(line.asked(), false);
     }
 
-    /** ScPO's weight (Prasad et al. 2024, eq. 3): the share of the votes of one answer less that of the other; null without weights. */
+    /** ScPO's weight (Prasad et al. 2024, eq. 3): the vote share of the chosen answer minus that of the rejected; null without weights. */
     private Double margin(Vote vote, String chosen, String rejected) {
         return options.marginWeights() ? Math.max(0, vote.share(chosen) - vote.share(rejected)) : null;
     }
 
-    /** What each question's chosen responses are; questions for which no source has one are absent. */
+    /** The chosen responses of each question; absent if no source has any. */
     private Map<Responses, Chosen> chosen(Map<Responses, Vote> winners) {
         Map<Responses, Chosen> found = new LinkedHashMap<>();
         for (PairOptions.Source source : options.chosenSources()) {
@@ -198,7 +198,7 @@ public record PairsStage(
         return found;
     }
 
-    /** What the language itself has to say for an answer. */
+    /** The language's own texts that state an answer. */
     private static List<String> stated(Responses responses, String answer, PairOptions.Source source) {
         return switch (source) {
             case SAMPLED ->
@@ -212,7 +212,7 @@ public record PairsStage(
         };
     }
 
-    /** Responses of other languages, translated; only those whose answer is still the voted one. */
+    /** Translated responses of other languages; only those that still give the voted answer. */
     private Map<Responses, String> translations(Map<Responses, String> missing, Map<Responses, Vote> winners) {
         Map<String, List<Responses>> byId = new LinkedHashMap<>();
         winners.keySet().forEach(responses -> byId.computeIfAbsent(responses.line.id(), id -> new ArrayList<>())
@@ -316,7 +316,7 @@ public record PairsStage(
         return pairs.size() == before ? "no wrong answer is stated in both" : null;
     }
 
-    /** What a language says for an answer, from the first source that has it; null where none has. */
+    /** A text of this language that states an answer, from the first source that has one; null if none has. */
     private String statement(Responses responses, String answer) {
         return options.chosenSources().stream()
                 .flatMap(source -> stated(responses, answer, source).stream())

@@ -17,7 +17,7 @@ import org.calm4j.calm.translate.AnswerLanguage;
 import org.calm4j.calm.translate.Languages;
 import org.calm4j.engine.random.CounterRandom;
 
-/** The responses to one question in one language, in the order in which a pair takes them. */
+/** The responses to one question in one language, in the order in which pairs use them. */
 final class Responses {
     final Samples line;
     private final Vote vote;
@@ -35,17 +35,17 @@ final class Responses {
         this.seed = CounterRandom.seed(CounterRandom.seed(seed, line.id()), line.language());
     }
 
-    /** Those with this answer, each text once; without those in another language, unless the options keep them. */
+    /** Those with this answer, each text once. Responses in another language are left out unless the options keep them. */
     List<Samples.Response> agreeing(String answer) {
         return ordered(kept(answer, true), options.chosen(), "chosen");
     }
 
-    /** Those with another answer, or none; without those in another language, unless the options keep them. */
+    /** Those with another answer or none. Responses in another language are left out unless the options keep them. */
     List<Samples.Response> differing(String answer) {
         return ordered(kept(answer, false), options.rejected(), "rejected");
     }
 
-    /** Those that answer in another language, of those with this answer or of the others; the same rule leaves them out on both sides. */
+    /** How many with this answer, or with another, are in another language; the same rule leaves them out on both sides. */
     int offLanguage(String answer, boolean agree) {
         return options.keepOffLanguage()
                 ? 0
@@ -70,7 +70,7 @@ final class Responses {
         return own.computeIfAbsent(response.text(), language::isOwn);
     }
 
-    /** Whether the whole of a translation is in the language of the question. */
+    /** Whether all of a translation is in the language of the question. */
     boolean isTranslated(String text) {
         return Languages.plausible(text, line.language());
     }
@@ -132,8 +132,8 @@ final class Responses {
     }
 
     /**
-     * A response that states this answer, made from one that states another: the text of the option in it is exchanged. Null where no response
-     * states an option by its text; one that argues for a label is left alone, as its argument would not fit another answer.
+     * A response that states this answer, made from one that states another by exchanging the option's text. Null if no response states an
+     * option by its text; a response that argues for a label is not used, since its argument would not fit another answer.
      */
     String rewritten(String answer) {
         String stated = optionText(answer);
@@ -145,7 +145,7 @@ final class Responses {
             extractor = extractor == null ? new AnswerExtractor(line.choices()) : extractor;
             boolean plain = extractor.extract(response.text()).rule() == Extraction.Rule.OPTION_TEXT;
             String other = plain ? optionText(response.answer()) : null;
-            // The last place: before it the same letters may belong to what was asked.
+            // The last occurrence: an earlier one may repeat the question.
             int at = other == null ? -1 : response.text().lastIndexOf(other);
             if (at >= 0) {
                 String text = response.text().substring(0, at)
@@ -159,7 +159,7 @@ final class Responses {
         return null;
     }
 
-    /** The labels other than the vote's, in the order of the policy for the rejected; where this says nothing about labels, the most voted first. */
+    /** The labels other than the vote's, ordered by the policy for rejected responses; if it does not order labels, the most voted first. */
     List<String> wrongLabels() {
         List<String> wrong = line.choices().stream()
                 .map(Question.Choice::label)
@@ -173,7 +173,7 @@ final class Responses {
         };
     }
 
-    /** Null where the question has no such label. */
+    /** Null if the question has no such label. */
     String optionText(String label) {
         return line.choices().stream()
                 .filter(choice -> choice.label().equals(label))

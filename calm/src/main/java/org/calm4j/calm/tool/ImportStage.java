@@ -14,10 +14,10 @@ import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.extract.AnswerExtractor;
 import org.calm4j.calm.extract.Extraction;
+import org.calm4j.calm.importer.ImportReport;
 import org.calm4j.calm.importer.Imported;
 import org.calm4j.calm.importer.Layout;
 import org.calm4j.calm.importer.Parallel;
-import org.calm4j.calm.importer.Report;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Jsonl;
@@ -63,7 +63,7 @@ public record ImportStage(
             int items,
             int skipped,
             Map<String, Integer> problems,
-            List<Report.Problem> examples,
+            List<ImportReport.Problem> examples,
             List<String> notes,
             Double answered,
             @JsonProperty("against_text") Integer againstText,
@@ -92,7 +92,7 @@ public record ImportStage(
         int answered = filled.stream().mapToInt(Filled::answered).sum();
         int against = filled.stream().mapToInt(Filled::against).sum();
         Jsonl.write(output, lines);
-        Report found = imported.report();
+        ImportReport found = imported.report();
         if (report != null) {
             Jsonl.write(report, found.all());
         }

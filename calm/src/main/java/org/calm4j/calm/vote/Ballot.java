@@ -15,10 +15,10 @@ import org.calm4j.calm.option.VoteOptions;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.random.CounterRandom;
 
-/** The answers that one question got: who voted for what. Responses without an answer have no vote. */
+/** The answers to one question: who voted for what. Responses without an answer do not vote. */
 final class Ballot {
     final String id;
-    /** Whose samples alone vote here; null for all languages. */
+    /** The only language whose samples vote here; null for all languages. */
     final String language;
 
     final List<Samples> lines = new ArrayList<>();
@@ -28,7 +28,7 @@ final class Ballot {
         this.language = language;
     }
 
-    /** One ballot a question, or one a question and language, in the order of the samples. */
+    /** One ballot per question, or one per question and language, in the order of the samples. */
     static List<Ballot> of(List<Samples> samples, boolean eachLanguage) {
         Map<List<String>, Ballot> ballots = new LinkedHashMap<>();
         for (Samples line : samples) {
@@ -41,7 +41,7 @@ final class Ballot {
         return List.copyOf(ballots.values());
     }
 
-    /** Language to label to count, for the languages that were asked. */
+    /** Language to label to count, for the languages with samples. */
     Map<String, Map<String, Integer>> byLanguage() {
         Map<String, Map<String, Integer>> counts = new TreeMap<>();
         for (Samples line : lines) {
@@ -60,7 +60,7 @@ final class Ballot {
         return pooled;
     }
 
-    /** Label to the sum of its votes' weights. */
+    /** Label to the sum of the weights of its votes. */
     Map<String, Double> weighed(Map<String, Double> languageWeights, boolean byProbability) {
         Map<String, Double> scores = new TreeMap<>();
         for (Samples line : lines) {
@@ -77,13 +77,13 @@ final class Ballot {
         return scores;
     }
 
-    /** The label that the samples' questions give; null without one, or where the languages differ. */
+    /** The true label that the samples carry; null if there is none or the languages differ. */
     String truth() {
         Set<String> labels = truths();
         return labels.size() == 1 ? labels.iterator().next() : null;
     }
 
-    /** One of the question's labels, by chance; the same for the same id. */
+    /** A random one of the question's labels; the same for the same id. */
     String drawn() {
         List<Question.Choice> choices = lines.getFirst().choices();
         return choices.get(CounterRandom.below(
@@ -91,14 +91,14 @@ final class Ballot {
                 .label();
     }
 
-    /** More than one where options do not stand in the same order in all languages. */
+    /** The true labels; more than one if the options are not in the same order in all languages. */
     Set<String> truths() {
         Set<String> labels = new LinkedHashSet<>();
         lines.stream().filter(line -> line.answer() != null).forEach(line -> labels.add(line.answer()));
         return labels;
     }
 
-    /** @param scores null where the votes count alike */
+    /** @param scores null if all votes count the same */
     Vote decide(Map<String, Double> scores, VoteOptions options, List<String> languageOrder) {
         Map<String, Map<String, Integer>> byLanguage = byLanguage();
         Map<String, Integer> votes = pooled(byLanguage);
@@ -126,7 +126,7 @@ final class Ballot {
                 first.size() > 1);
     }
 
-    // Null where no language has one of them as its only most frequent answer.
+    // Null if no language has one of them alone in its own first place.
     private static String ofFirstLanguage(
             List<String> tied, Map<String, Map<String, Integer>> byLanguage, List<String> order) {
         for (String language : order) {
@@ -138,7 +138,7 @@ final class Ballot {
         return null;
     }
 
-    // Null where two of them are equally probable.
+    // Null if two of them are equally probable.
     private String ofHigherLogProb(List<String> tied) {
         Map<String, Double> probabilities = new LinkedHashMap<>();
         for (String label : tied) {
@@ -158,7 +158,7 @@ final class Ballot {
         if (response.logprob() == null || response.numTokens() == null || response.numTokens() < 1) {
             throw CalmException.badInput(
                     "samples of question " + line.id() + " in " + line.language(),
-                    "have a response without logprob and num_tokens; weigh by count, or break ties in another way");
+                    "have a response without logprob and num_tokens; weight votes by count, or resolve ties in another way");
         }
         return response.logprob() / response.numTokens();
     }

@@ -13,12 +13,12 @@ import org.calm4j.calm.extract.AnswerExtractor;
 import org.calm4j.calm.extract.Extraction;
 import org.calm4j.engine.io.Jsonl;
 
-/** Samples in, the same samples out with the answer of each response as the extractor finds it, whatever stood there. */
+/** Samples in; the same samples out, the answer of each response replaced by the one the extractor finds. */
 public record ExtractStage(List<Path> samples, Path output) {
 
-    /** What decided one response. */
+    /** How the answer of one response was found. */
     public record Explained(String id, String language, int response, Extraction extraction) {
-        /** One line: where, the label, the rule, the words that decided. */
+        /** One line: which response, its label, the rule, the deciding words. */
         public String text() {
             String span = extraction.span() == null
                     ? ""
@@ -37,8 +37,8 @@ public record ExtractStage(List<Path> samples, Path output) {
     }
 
     /**
-     * @param rules how many responses each rule decided
-     * @param againstText answers whose label was followed by another option's text; the label counts
+     * @param rules the number of responses that each rule decided
+     * @param againstText answers whose label is followed by the text of another option; the label counts
      */
     public record Summary(
             int responses,
@@ -58,7 +58,7 @@ public record ExtractStage(List<Path> samples, Path output) {
         }
     }
 
-    /** @param explained is told of each response, in order */
+    /** @param explained receives each response, in order */
     public Summary run(Consumer<Explained> explained) {
         List<Samples> filled = new ArrayList<>();
         Map<String, Integer> rules = new TreeMap<>();

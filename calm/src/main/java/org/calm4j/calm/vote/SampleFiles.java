@@ -18,7 +18,7 @@ import org.calm4j.engine.io.Jsonl;
 public final class SampleFiles {
     private SampleFiles() {}
 
-    // A line as it stands: here an answer that is absent, and was never looked for, differs from one that is null.
+    // A raw line: an absent answer was never extracted, a null one was looked for and not found.
     private record Line(
             @JsonUnwrapped Question asked, String prompt, List<List<String>> history, List<RawResponse> responses) {}
 
@@ -35,9 +35,9 @@ public final class SampleFiles {
     }
 
     /**
-     * All lines of all files, in their order; answers that are absent are extracted.
+     * All lines of all files, in order; absent answers are extracted.
      *
-     * @throws CalmException bad input: a broken line, or a question that is there twice in one language
+     * @throws CalmException bad input: a broken line, or a question that appears twice in one language
      */
     public static List<Samples> read(List<Path> files) {
         List<List<Placed>> each = files.parallelStream()
@@ -75,7 +75,7 @@ public final class SampleFiles {
             if (answer != null
                     && choices.stream().noneMatch(choice -> choice.label().equals(answer))) {
                 throw CalmException.badInput(
-                        where, "a response's answer is '" + answer + "', which is none of the labels");
+                        where, "a response's answer is '" + answer + "', which is not one of the labels");
             }
             responses.add(new Samples.Response(raw.text, answer, raw.logprob, raw.numTokens));
         }

@@ -17,13 +17,12 @@ import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Jsonl;
 
 /**
- * Samples in, one vote a question out: as the options stand, all responses of all languages count alike, and the most frequent answer is taken
- * for the truth (self-consistency over languages). Two answers that share the first place are no truth: the vote has no winner then, and
- * {@code tie} says so.
+ * Samples in, one vote per question out. By default all responses of all languages count the same, and the most frequent answer is taken as the
+ * truth (self-consistency across languages). If two answers share the first place, neither is: the vote has no winner and {@code tie} is set.
  */
 public record VoteStage(List<Path> samples, Path output, VoteOptions options) {
 
-    /** Writes the votes; returns what they came to. */
+    /** Writes the votes and returns their summary. */
     public VoteSummary run() {
         List<Samples> voting = voting(SampleFiles.read(samples));
         List<Ballot> ballots = Ballot.of(voting, options.voteBy() == VoteOptions.VoteBy.LANGUAGE);
@@ -35,7 +34,7 @@ public record VoteStage(List<Path> samples, Path output, VoteOptions options) {
         return VoteSummary.of(votes, ballots, voting);
     }
 
-    /** Kinds of the responses that voted, by name, beside the votes that are written. */
+    /** The kinds of the responses that voted, by name, compared with the votes in the output. */
     public Map<String, ResponseKind> count(ResponsePatterns patterns) {
         return patterns.count(voting(SampleFiles.read(samples)), Jsonl.read(output, Vote.class));
     }
@@ -74,7 +73,7 @@ public record VoteStage(List<Path> samples, Path output, VoteOptions options) {
         return votes;
     }
 
-    /** A label in the place of a winner; the samples' votes beside it. */
+    /** A vote whose winner is the given label; the counts remain those of the samples. */
     private static Vote instead(Ballot ballot, String label) {
         Map<String, Map<String, Integer>> byLanguage = ballot.byLanguage();
         Vote vote = new Vote(ballot.id, label, Ballot.pooled(byLanguage), byLanguage, 0, false);

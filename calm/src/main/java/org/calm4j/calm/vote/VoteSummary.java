@@ -18,21 +18,21 @@ import org.calm4j.calm.option.Options;
 import org.calm4j.calm.option.VoteOptions;
 
 /**
- * What a vote came to. The truth, where the samples carry it, is looked at after the votes were written.
+ * The result of a vote. The true answers, if the samples carry them, are read only after the votes are written.
  *
- * @param questions votes that are written; where each language votes for itself, one for each question in each language
+ * @param questions votes written; if each language votes for itself, one per question and language
  * @param ties votes with two labels in the first place
- * @param tiesResolved those of them that have a winner all the same
- * @param belowMinimum votes whose winner lacked agreement
+ * @param tiesResolved those of them that have a winner after all
+ * @param belowMinimum votes whose first answer had less than the minimum agreement
  * @param unanswered votes without any answer
- * @param skipped questions left out for their tie
- * @param contradictory questions whose labels differ between languages: their options are not parallel
+ * @param skipped questions left out because of a tie
+ * @param contradictory questions whose true labels differ between languages: their options are not parallel
  * @param agreement mean over the votes
- * @param consistency mean over questions of the share of language pairs whose own most frequent answers are equal; null with one language
- * @param languages what each language's samples hold
+ * @param consistency mean over questions of the share of language pairs with the same most frequent answer; null with one language
+ * @param languages counts of each language's samples
  * @param graded votes with a known truth
- * @param accuracy of those votes as they stand, one without a winner counted as wrong; null without known truth
- * @param majority the plain vote of all languages: its accuracy, each language's alone, without each, and of every choice of languages
+ * @param accuracy of those votes; a vote without a winner counts as wrong; null without known truth
+ * @param majority the plain vote of all languages: its accuracy, that of each language alone, without each, and for every choice of languages
  */
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
 @JsonInclude(JsonInclude.Include.NON_NULL)
@@ -57,7 +57,7 @@ public record VoteSummary(
     public record LanguageSamples(int questions, int responses, int answered) {}
 
     /**
-     * @param votes as they are written
+     * @param votes those written
      * @param ballots all that was voted on
      */
     static VoteSummary of(List<Vote> votes, List<Ballot> ballots, List<Samples> samples) {
@@ -116,7 +116,7 @@ public record VoteSummary(
         return languages;
     }
 
-    /** For people, without a line end. */
+    /** Readable text, without a final line break. */
     public String text() {
         StringBuilder text = new StringBuilder(
                 String.format(Locale.ROOT, "%d questions: %d with a winner, %d tied", questions, winners, ties));
@@ -125,7 +125,7 @@ public record VoteSummary(
                 .append(", ")
                 .append(unanswered)
                 .append(" without an answer")
-                .append(skipped > 0 ? ", " + skipped + " left out for their tie" : "")
+                .append(skipped > 0 ? ", " + skipped + " left out because of a tie" : "")
                 .append(contradictory > 0 ? ", " + contradictory + " with labels that differ between languages" : "")
                 .append(percent("; mean agreement %.1f %%.", agreement));
         if (consistency != null) {
@@ -135,7 +135,7 @@ public record VoteSummary(
             text.append(percent(
                     String.format(
                             Locale.ROOT,
-                            "%nRight, of %d with a known answer, a tie counted as wrong: the vote %%.1f %%%%",
+                            "%nAccuracy where the answer is known (%d), ties counted as wrong: the vote %%.1f %%%%",
                             graded),
                     accuracy));
             text.append(shares("; alone", majority.alone()));

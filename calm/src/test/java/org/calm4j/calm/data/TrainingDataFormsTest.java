@@ -164,10 +164,10 @@ final class TrainingDataFormsTest {
         assertThat(text(data(TEMPLATE).pairs(file).getFirst().prompt())).isEqualTo("u:i<end>/a:");
         assertThat(said)
                 .containsExactly(
-                        file + ": 1 of 2 lines have system or history, so all are turns through the chat template");
+                        file + ": 1 of 2 lines have system or history, so all lines go through the chat template");
         Path plain = file("{'instruction':'i','chosen':'y','rejected':'z'}");
         data(TEMPLATE).pairs(plain);
-        assertThat(said).singleElement().asString().contains("plain text, not through the model's chat template");
+        assertThat(said).singleElement().asString().contains("used as plain text, without the model's chat template");
     }
 
     @Test
@@ -178,14 +178,14 @@ final class TrainingDataFormsTest {
         data(null).pairs(file);
         assertThat(said).containsExactly(file + ": the field 'foo' is not used (2 lines)");
         data(null).pairs(file(line.replace("'foo':1", "'foo':1,'score':3")));
-        assertThat(said).containsExactly(file + ": fields that are not used, with their lines: 'foo' (1), 'score' (1)");
+        assertThat(said).containsExactly(file + ": fields that are not used (number of lines): 'foo' (1), 'score' (1)");
         data(null)
                 .twoLanguagePairs(file(Json.compact(new TwoLanguagePair(
                         "1", "en", "q", "y", "z", "de", "r", "ja", "nein", "A", "B", null, null, null))));
         assertThat(said).isEmpty();
         data("{% for m in messages %}{{ m.content }}<end>{% endfor %}{% if add_generation_prompt %}:{% endif %}")
                 .documents(file("{'messages':[{'role':'user','content':'q'}],'tools':[{'name':'g'}]}"));
-        assertThat(said).containsExactly(file + ": the model's chat template writes nothing of tools");
+        assertThat(said).containsExactly(file + ": the model's chat template ignores tools");
     }
 
     @Test
@@ -198,12 +198,12 @@ final class TrainingDataFormsTest {
                 .isInstanceOf(CalmException.class)
                 .hasMessage(
                         file
-                                + ":1: a completion has to end, but the model names no end-of-sequence token; set eos_token in tokenizer_config.json");
+                                + ":1: a completion needs an end, but the model names no end-of-sequence token; set eos_token in tokenizer_config.json");
         assertThat(text(data.documents(file("{'text':'xy'}", "{'text':'zz'}"))
                         .getFirst()
                         .tokens()))
                 .isEqualTo("xy");
-        assertThat(said).singleElement().asString().contains("texts have no end");
+        assertThat(said).singleElement().asString().contains("texts get no end-of-sequence token");
     }
 
     @Test
@@ -211,8 +211,8 @@ final class TrainingDataFormsTest {
         Path file = file("{'text':'x'}", "{'text':'" + "b".repeat(300) + "'}");
         assertThatThrownBy(() -> data(null).documents(file))
                 .isInstanceOf(CalmException.class)
-                .hasMessageMatching(
-                        "(?s)\\Q" + file + "\\E:2: has \\d+ tokens, the model's max_position_embeddings is 200; .*");
+                .hasMessageMatching("(?s)\\Q" + file
+                        + "\\E:2: has \\d+ tokens, but the model's max_position_embeddings is 200; .*");
         assertThatThrownBy(() -> new TrainingData(null, null, 300).documents(file))
                 .isInstanceOf(CalmException.class)
                 .hasMessageContaining(file + ":1: is text, but the model folder has no tokenizer.json");

@@ -71,7 +71,7 @@ final class VoteAndPairsTest {
         assertThat(summary.graded()).isEqualTo(1);
         assertThat(summary.accuracy()).isEqualTo(1);
         assertThat(summary.text())
-                .contains("Right, of 1 with a known answer, a tie counted as wrong: the vote 100.0 %");
+                .contains("Accuracy where the answer is known (1), ties counted as wrong: the vote 100.0 %");
     }
 
     private static final Samples[] TIED = {

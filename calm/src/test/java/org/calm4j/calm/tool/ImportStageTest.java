@@ -489,7 +489,7 @@ class ImportStageTest {
         assertThat(summary.notes())
                 .singleElement()
                 .asString()
-                .contains("places from 1")
+                .contains("positions from 1")
                 .contains("answers_from text");
         // KMMLU's columns end with D, which is no answer.
         imported("ko", "question,answer,A,B,C,D\nQ,4,40,30,20,10\nR,1,4,3,2,1\n");
@@ -497,7 +497,7 @@ class ImportStageTest {
         assertThat(imported("ko", numbered(3, 0, 2)).notes())
                 .singleElement()
                 .asString()
-                .contains("places from 0");
+                .contains("positions from 0");
         assertThat(answers()).isEqualTo("DAC");
         summary = imported("ko", numbered(0, 4, 2));
         assertThat(answers()).isEqualTo("AC");
@@ -546,7 +546,7 @@ class ImportStageTest {
         assertThat(summary.problems()).containsOnly(Map.entry("empty option", 1));
         assertThatThrownBy(() ->
                         imported("en", "{\"question\":\"Q\",\"A\":\"w\",\"B\":null,\"C\":\"y\",\"answer\":\"B\"}"))
-                .hasMessageContaining("none of the labels");
+                .hasMessageContaining("not one of the labels");
         assertThat(imported("en", "{\"question\":\"Q\",\"A\":\"w\",\"B\":\"x\",\"C\":null,\"D\":null,\"answer\":\"B\"}")
                         .problems())
                 .isEmpty();
@@ -651,7 +651,7 @@ class ImportStageTest {
                 .hasMessageContaining("ISO 639-1");
         assertThatThrownBy(() -> imported("en", "[{\"conversations\":[]}]"))
                 .isInstanceOf(CalmException.class)
-                .hasMessageContaining("without turns");
+                .hasMessageContaining("has no turns");
         assertThatThrownBy(() -> imported(
                         "en",
                         "[{\"instruction\":\"a\",\"output\":\"b\"},"

@@ -7,33 +7,33 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** What is wrong with the items of an import, or odd. Nothing is left out without a line here. */
-public final class Report {
+/** Problems and oddities of the items of an import. Nothing is left out without an entry here. */
+public final class ImportReport {
     private static final int EXAMPLES = 3;
 
     /** The kinds of problems. */
     public enum Kind {
         /** Left out: it cannot be read. */
         UNREADABLE(true),
-        /** Left out: the same item stood there before. */
+        /** Left out: an equal item came before. */
         DUPLICATE(true),
         /** Left out: another item has the same id. */
         CONTRADICTION(true),
-        /** In: the same question with the same options stood there before under another id. */
+        /** Kept: an equal question with the same options came before under another id. */
         REPEATED(false),
-        /** In: the same, with another answer. */
+        /** Kept: the same, with another answer. */
         REPEATED_WITH_ANOTHER_ANSWER(false),
-        /** In: two options have the same text. */
+        /** Kept: two options have the same text. */
         SAME_OPTIONS(false),
-        /** In: an option before others has no text, and is left out. */
+        /** Kept: an option before others has no text and is left out. */
         EMPTY_OPTION(false),
-        /** In: a sampled question without responses. */
+        /** Kept: a sampled question without responses. */
         NO_RESPONSES(false),
-        /** Not in: the other languages have this id. */
+        /** Absent: another language has this id. */
         MISSING(false),
-        /** In: no other language has this id. */
+        /** Kept: no other language has this id. */
         EXTRA(false),
-        /** In: another language has another answer, or another number of options. */
+        /** Kept: another language has another answer or number of options. */
         DIFFERS(false);
 
         private final boolean leftOut;
@@ -45,7 +45,7 @@ public final class Report {
 
     /**
      * @param where file and line, or file and index
-     * @param id null where it is not known
+     * @param id null if unknown
      */
     public record Problem(String kind, String where, String id, String message) {
         public String text() {
