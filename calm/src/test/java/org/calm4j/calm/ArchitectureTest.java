@@ -51,7 +51,7 @@ final class ArchitectureTest {
     private static final String ROOM = "org.calm4j.calm.";
 
     private final Map<String, List<String>> arrows = arrows();
-    private final JavaClasses classes = new ClassFileImporter()
+    private static final JavaClasses CLASSES = new ClassFileImporter()
             .withImportOption(new ImportOption.DoNotIncludeTests())
             .importPackages("org.calm4j.calm");
 
@@ -66,7 +66,7 @@ final class ArchitectureTest {
 
     @Test
     void everyPackageIsARoom() {
-        assertThat(classes.stream()
+        assertThat(CLASSES.stream()
                         .map(JavaClass::getPackageName)
                         .map(name -> name.substring(ROOM.length()))
                         .collect(Collectors.toSet()))
@@ -93,12 +93,12 @@ final class ArchitectureTest {
                     : rooms.whereLayer(room.getKey())
                             .mayOnlyAccessLayers(room.getValue().toArray(String[]::new));
         }
-        rooms.check(classes);
+        rooms.check(CLASSES);
     }
 
     @Test
     void noRoomUsesOneThatUsesIt() {
-        slices().matching(ROOM + "(*)..").should().beFreeOfCycles().check(classes);
+        slices().matching(ROOM + "(*)..").should().beFreeOfCycles().check(CLASSES);
     }
 
     /** Vectors are the engine's own; a benchmark alone measures what the machine does with them. */
@@ -110,7 +110,7 @@ final class ArchitectureTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAPackage("..engine.op.simd..")
-                .check(classes);
+                .check(CLASSES);
     }
 
     /** The owners of what the driver gives know no operation; only what joins them knows them all. */

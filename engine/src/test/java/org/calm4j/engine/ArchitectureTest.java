@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 
 /** The arrows of ARCHITECTURE.md. */
 final class ArchitectureTest {
-    private final JavaClasses classes = new ClassFileImporter()
+    private static final JavaClasses CLASSES = new ClassFileImporter()
             .withImportOption(new ImportOption.DoNotIncludeTests())
             .importPackages("org.calm4j.engine");
 
@@ -71,7 +71,7 @@ final class ArchitectureTest {
                 .mayOnlyBeAccessedByLayers("config", "text", "chat", "model", "train", "generate")
                 .whereLayer("op")
                 .mayOnlyBeAccessedByLayers("model", "train", "generate")
-                .check(classes);
+                .check(CLASSES);
     }
 
     @Test
@@ -82,7 +82,7 @@ final class ArchitectureTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage("..engine.op.scalar..", "..engine.op.simd..")
-                .check(classes);
+                .check(CLASSES);
     }
 
     /** Whoever shows a message knows what a setting is called there: a flag, a key or a parameter. */
@@ -100,14 +100,14 @@ final class ArchitectureTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage("org.calm4j.engine.op", "org.calm4j.engine.op.simd", "org.calm4j.engine.op.scalar")
-                .check(classes);
+                .check(CLASSES);
         noClasses()
                 .that()
                 .resideOutsideOfPackage("..engine.op.simd..")
                 .should()
                 .dependOnClassesThat()
                 .resideInAPackage("..engine.op.simd.vec..")
-                .check(classes);
+                .check(CLASSES);
     }
 
     /** The engine runs without CUDA, commands or the pipeline. */
@@ -117,6 +117,6 @@ final class ArchitectureTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage("jcuda..", "picocli..", "org.calm4j.calm..", "org.calm4j.kernels..")
-                .check(classes);
+                .check(CLASSES);
     }
 }
