@@ -27,10 +27,12 @@ import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.engine.text.Tokenizer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Every file of a model folder and of an adapter, broken in many ways. */
+@Tag("slow")
 final class HostileModelFilesTest {
     private static final int FEW = Fuzz.files(150);
     private static final String TEMPLATE = "{% for m in messages %}"

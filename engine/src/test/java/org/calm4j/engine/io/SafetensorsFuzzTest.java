@@ -12,10 +12,12 @@ import java.util.Arrays;
 import java.util.Random;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.tensor.Tensor;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Thousands of broken files: each is read as what it says or refused in one line, and nothing else ever happens. */
+@Tag("slow")
 final class SafetensorsFuzzTest {
     private static final int FILES = 6000;
     private static final String HEADER = "{\"__metadata__\":{\"format\":\"pt\"},"

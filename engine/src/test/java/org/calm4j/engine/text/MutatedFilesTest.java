@@ -17,11 +17,13 @@ import java.util.Map;
 import java.util.Random;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Thousands of broken files: each is read or refused in one line, and nothing else happens. */
+@Tag("slow")
 final class MutatedFilesTest {
     private static final String WHOLE = """
             {"version":"1.0","truncation":null,"padding":null,

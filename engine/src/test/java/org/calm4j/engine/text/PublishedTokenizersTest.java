@@ -2,10 +2,12 @@ package org.calm4j.engine.text;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Llama 3, Qwen 3 and Mistral: ids and text against Hugging Face's own library. */
+@Tag("slow")
 final class PublishedTokenizersTest {
     @ParameterizedTest
     @EnumSource

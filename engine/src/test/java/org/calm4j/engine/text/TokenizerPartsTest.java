@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.function.Consumer;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -82,6 +83,7 @@ final class TokenizerPartsTest {
         check("pre_tokenizer", preTokenizer);
     }
 
+    @Tag("slow")
     @ParameterizedTest
     @ValueSource(
             strings = {

@@ -52,6 +52,7 @@ final class SimdBackendTest extends BackendConformance {
     }
 
     /** Operations large enough that the pool wakes for them, with borders of tiles and blocks inside. */
+    @Tag("slow")
     @Test
     void bitsOfLargeOperationsDoNotDependOnThreads() {
         List<Float> one = largeOperations(1);
@@ -61,6 +62,7 @@ final class SimdBackendTest extends BackendConformance {
     }
 
     /** When the compiler is through with the kernels is chance, and decides nothing. */
+    @Tag("slow")
     @Test
     void bitsDoNotDependOnTheCompiler() {
         List<Float> warm = largeOperations(2);
