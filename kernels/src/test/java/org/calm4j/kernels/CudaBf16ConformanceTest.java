@@ -1,6 +1,7 @@
 package org.calm4j.kernels;
 
 import org.calm4j.engine.op.Precision;
+import org.calm4j.engine.op.cases.Tolerances;
 import org.calm4j.standin.StandIn;
 import org.junit.jupiter.api.Tag;
 
@@ -23,7 +24,8 @@ final class CudaBf16ConformanceTest extends CudaBackendConformanceTest {
      * where it is worst among thousands, and √2 times as much again where the result is an operand of the next product.
      */
     @Override
-    protected double productTolerance() {
-        return 1.6e-2;
+    protected Tolerances tolerances() {
+        Tolerances exact = super.tolerances();
+        return new Tolerances(exact.rounding(), exact.chain(), 1.6e-2);
     }
 }
