@@ -23,9 +23,9 @@ import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Precision;
-import org.calm4j.engine.op.Segments;
-import org.calm4j.engine.tensor.Buffer;
-import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.op.cases.OpCases;
+import org.calm4j.engine.op.cases.TimedCase;
+import org.calm4j.engine.op.cases.Trial;
 import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.engine.train.Example;
 import org.calm4j.engine.train.Replay;
@@ -43,7 +43,6 @@ final class GpuBench {
     private static final int WARM_UP = 3;
     private static final int RUNS = 10;
     private static final int STEPS = 5;
-    private static final int RANDOM_NUMBERS = 1 << 20;
 
     private final int divisor;
     private final GpuPeaks peaks = GpuPeaks.of(0);
@@ -75,122 +74,21 @@ final class GpuBench {
         decoding("llama-1b shape", large, 64 / Math.min(16, divisor), 256 / divisor);
     }
 
+    /** The large cases of {@link OpCases}; those that only memory bounds are the same in any precision. */
     private void operations(Precision precision) {
-        List<Buffer> buffers = new ArrayList<>();
         try (CudaBackend b = new CudaBackend(0, precision)) {
             System.out.println(b.describe());
-            long n = 4096 / divisor;
-            Tensor x = tensor(b, buffers, n, n);
-            Tensor w = tensor(b, buffers, n, n);
-            Tensor out = tensor(b, buffers, n, n);
-            report(
-                    "linear " + n + "^3",
-                    precision,
-                    2.0 * n * n * n,
-                    0,
-                    time(b, () -> b.linearForward(out, x, w, 1, false)));
-            attention(b, precision, buffers, (int) n);
-            decode(b, precision, buffers, (int) n);
-            if (precision == Precision.F32) {
-                memory(b, buffers, n);
+            for (TimedCase of : OpCases.timed(divisor)) {
+                try (Trial trial = Trial.of(of, b)) {
+                    for (TimedCase.Work work : of.work(trial)) {
+                        if (work.flops() > 0 || precision == Precision.F32) {
+                            String what = of.name() + " " + work.what();
+                            report(what, precision, work.flops(), work.bytes(), time(b, work.run()));
+                        }
+                    }
+                }
             }
-            buffers.forEach(Buffer::close);
         }
-    }
-
-    private void memory(CudaBackend b, List<Buffer> buffers, long n) {
-        Tensor x = tensor(b, buffers, n, n);
-        Tensor out = tensor(b, buffers, n, n);
-        Tensor m = tensor(b, buffers, n, n);
-        Tensor v = tensor(b, buffers, n, n);
-        Tensor weight = tensor(b, buffers, n);
-        Tensor rstd = tensor(b, buffers, n);
-        double bytes = 4.0 * n * n;
-        report(
-                "rmsNorm forward",
-                Precision.F32,
-                0,
-                2 * bytes,
-                time(b, () -> b.rmsNormForward(out, rstd, x, null, weight, 1e-5)));
-        report(
-                "rmsNorm forward with residual",
-                Precision.F32,
-                0,
-                4 * bytes,
-                time(b, () -> b.rmsNormForward(out, rstd, x, m, weight, 1e-5)));
-        report("swiGlu forward", Precision.F32, 0, 3 * bytes, time(b, () -> b.swiGluForward(out, x, m)));
-        report(
-                "adamW",
-                Precision.F32,
-                0,
-                7 * bytes,
-                time(b, () -> b.adamW(out, m, v, x, AdamW.DEFAULT, 1e-3, 0.1, 1, 5)));
-        Tensor one = tensor(b, buffers, 1);
-        report("launch of one element", Precision.F32, 0, 0, time(b, () -> b.geluForward(one, one)));
-    }
-
-    private void attention(CudaBackend b, Precision precision, List<Buffer> buffers, int rows) {
-        int heads = 16;
-        int d = 128;
-        List<Tensor> t = new ArrayList<>();
-        for (int i = 0; i < 8; i++) {
-            t.add(tensor(b, buffers, rows, heads, d));
-        }
-        Tensor lse = tensor(b, buffers, rows, heads);
-        Segments segments = new Segments();
-        segments.add(0, rows, 0, rows, Segments.NONE);
-        double pairs = 0.5 * rows * (rows + 1.0) * heads;
-        double scale = 1 / Math.sqrt(d);
-        report(
-                "attention forward " + rows,
-                precision,
-                4 * pairs * d,
-                0,
-                time(b, () -> b.attentionForward(t.get(0), lse, t.get(1), t.get(2), t.get(3), segments, scale, 0)));
-        // As others count it: five products, though two are computed twice here.
-        report(
-                "attention backward " + rows,
-                precision,
-                10 * pairs * d,
-                0,
-                time(
-                        b,
-                        () -> b.attentionBackward(
-                                t.get(4), t.get(5), t.get(6), t.get(7), t.get(0), lse, t.get(1), t.get(2), t.get(3),
-                                segments, scale, 0)));
-    }
-
-    /** Attention of one new token of each of 16 sequences, whose keys and values fill a cache of so many rows. */
-    private void decode(CudaBackend b, Precision precision, List<Buffer> buffers, int rows) {
-        int sequences = Math.min(16, rows);
-        int heads = 32;
-        int groups = 8;
-        int d = 128;
-        DType type = b.cacheType(d);
-        Tensor q = tensor(b, buffers, sequences, heads, d);
-        Tensor out = tensor(b, buffers, sequences, heads, d);
-        Tensor lse = tensor(b, buffers, sequences, heads);
-        List<Tensor> cache = new ArrayList<>();
-        for (String name : List.of("keys", "values")) {
-            buffers.add(b.allocate((long) rows * groups * d * type.bytes()));
-            cache.add(new Tensor(name, buffers.getLast(), 0, type, rows, groups, d));
-            fill(b, cache.getLast());
-        }
-        Segments segments = new Segments();
-        int length = rows / sequences;
-        for (int s = 0; s < sequences; s++) {
-            segments.add(s, 1, s * length, length, Segments.NONE);
-        }
-        double pairs = (double) sequences * length * heads;
-        report(
-                "attention of " + sequences + " tokens over " + sequences * length,
-                precision,
-                4 * pairs * d,
-                2.0 * sequences * length * groups * d * type.bytes(),
-                time(
-                        b,
-                        () -> b.attentionForward(
-                                out, lse, q, cache.get(0), cache.get(1), segments, 1 / Math.sqrt(d), 0)));
     }
 
     /** All weights trained in BF16, on random tokens. */
@@ -270,39 +168,6 @@ final class GpuBench {
         }
     }
 
-    /** Filled with random numbers: zeros switch few transistors, and products over them are faster than they will ever be. */
-    private static Tensor tensor(Backend b, List<Buffer> buffers, long... shape) {
-        Buffer buffer = b.allocate(4 * Tensor.product(shape));
-        buffers.add(buffer);
-        Tensor tensor = new Tensor("t", buffer, 0, DType.F32, shape);
-        fill(b, tensor);
-        return tensor;
-    }
-
-    /** Numbers from -1 to 1, the same ones again and again. */
-    private static void fill(Backend b, Tensor tensor) {
-        long size = tensor.bytes() / Float.BYTES;
-        double[] some = new double[(int) Math.min(size, RANDOM_NUMBERS)];
-        Random random = new Random(3);
-        for (int i = 0; i < some.length; i++) {
-            some[i] = tensor.type() == DType.F32 ? 2 * random.nextFloat() - 1 : pair(random);
-        }
-        for (long at = 0; at < size; at += some.length) {
-            int count = (int) Math.min(some.length, size - at);
-            b.write(
-                    new Tensor("numbers", tensor.buffer(), tensor.offset() + Float.BYTES * at, DType.F32, count),
-                    some,
-                    count);
-        }
-    }
-
-    /** Two numbers in BF16, as the bits of one in F32. */
-    private static float pair(Random random) {
-        int low = Float.floatToIntBits(2 * random.nextFloat() - 1) >>> 16;
-        int high = Float.floatToIntBits(2 * random.nextFloat() - 1) >>> 16;
-        return Float.intBitsToFloat(high << 16 | low);
-    }
-
     /** Seconds of one run: all runs are one graph, and two events around it tell the time, so the host's own work is not in it. */
     private static double time(CudaBackend b, Runnable run) {
         for (int i = 0; i < WARM_UP; i++) {
@@ -336,7 +201,7 @@ final class GpuBench {
     private void report(String what, Precision precision, double flops, double bytes, double seconds) {
         System.out.printf(
                 Locale.ROOT,
-                "%-34s %-4s %12.1f us%s%s%n",
+                "%-58s %-4s %12.1f us%s%s%n",
                 what,
                 precision,
                 seconds * 1e6,

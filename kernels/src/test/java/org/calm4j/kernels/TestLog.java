@@ -22,13 +22,17 @@ import org.junit.platform.launcher.TestPlan;
 
 /**
  * A line for each test as it ends, on the terminal and in a file that survives a kill; a later run leaves out the tests that passed according to
- * it. The file has a line a test: {@code ok} or {@code FAILED}, seconds, the test, and what went wrong.
+ * it. Cases that a factory makes have lines of their own only where they fail, and are left out together. The file has a line a test: {@code ok} or {@code FAILED}, seconds, the test, and what went wrong.
  */
 final class TestLog implements TestExecutionListener {
     private final Path file;
     private final PrintStream out;
     private final Set<String> passed = new HashSet<>();
     private final Map<String, Long> started = new HashMap<>();
+    /** Of the factory that runs. */
+    private int cases;
+
+    private int failedCases;
     private long ended;
     private int failures;
 
@@ -53,6 +57,7 @@ final class TestLog implements TestExecutionListener {
     /** Leaves out what passed before. */
     PostDiscoveryFilter filter() {
         return test -> FilterResult.includedIf(!test.isTest()
+                        && !isFactory(test.getUniqueId().toString())
                 || !passed.contains(
                         name(test.getSource().orElse(null), test.getUniqueId().toString())));
     }
@@ -86,22 +91,43 @@ final class TestLog implements TestExecutionListener {
         if (wrong) {
             failures++;
         }
-        if (test.isTest() || wrong) {
-            String word =
-                    wrong ? "FAILED" : result.getStatus() == TestExecutionResult.Status.ABORTED ? "skipped" : "ok";
-            say(word, test, result.getThrowable().map(TestLog::told).orElse(""));
+        String problem = result.getThrowable().map(TestLog::told).orElse("");
+        String word = wrong ? "FAILED" : result.getStatus() == TestExecutionResult.Status.ABORTED ? "skipped" : "ok";
+        if (isFactory(test.getUniqueId())) {
+            say(
+                    failedCases > 0 ? "FAILED" : word,
+                    test,
+                    failedCases + " of " + cases + " cases failed " + problem);
+            cases = 0;
+            failedCases = 0;
+        } else if (isCase(test.getUniqueId())) {
+            cases += test.isTest() ? 1 : 0;
+            failedCases += wrong ? 1 : 0;
+            if (wrong) {
+                say(word, test, problem);
+            }
+        } else if (test.isTest() || wrong) {
+            say(word, test, problem);
         }
     }
 
+    private static boolean isFactory(String id) {
+        return id.substring(id.lastIndexOf('/') + 1).startsWith("[test-factory:");
+    }
+
+    private static boolean isCase(String id) {
+        return id.contains("[test-factory:") && !isFactory(id);
+    }
+
     private void say(String word, TestIdentifier test, String problem) {
-        ended += test.isTest() ? 1 : 0;
+        ended++;
         double seconds = (System.nanoTime() - started.getOrDefault(test.getUniqueId(), System.nanoTime())) * 1e-9;
         String line = String.format(
                         Locale.ROOT,
                         "%-7s %7.1f %s %s",
                         word,
                         seconds,
-                        name(test.getSource().orElse(null), test.getUniqueId()),
+                        name(test),
                         problem)
                 .strip();
         out.println("[" + ended + "] " + line);
@@ -112,6 +138,14 @@ final class TestLog implements TestExecutionListener {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** Of a case its own name in place of its factory's. */
+    private static String name(TestIdentifier test) {
+        String name = name(test.getSource().orElse(null), test.getUniqueId());
+        return isCase(test.getUniqueId())
+                ? name.substring(0, name.indexOf('.') + 1) + test.getDisplayName().replace(' ', '_')
+                : name;
     }
 
     /** Class and method, with the number of a repeated one; without blanks. */
@@ -128,7 +162,8 @@ final class TestLog implements TestExecutionListener {
             String ran = id.substring(runner + "[class:".length(), id.indexOf(']', runner));
             name = ran.substring(ran.lastIndexOf('.') + 1) + "." + method.getMethodName();
         }
-        return (number < 0 ? name : name + "#" + id.substring(number + 1).replaceAll("\\D.*", "")).replace(' ', '_');
+        String digits = id.substring(number + 1).replaceAll("\\D.*", "");
+        return (number < 0 || digits.isEmpty() ? name : name + "#" + digits).replace(' ', '_');
     }
 
     private static String told(Throwable problem) {

@@ -80,12 +80,12 @@ class InliningTest {
         Map<String, Integer> compiled = new HashMap<>();
         String kernel = null;
         for (String line : log.split("\n")) {
-            Matcher begin = COMPILED.matcher(line);
+            // The end of another compilation's life comes between a compilation and what it inlined.
+            Matcher begin = COMPILED.matcher(line.contains("made not entrant") ? "" : line);
             if (begin.find()) {
                 boolean ours = begin.group(2).equals("4")
                         && !begin.group(1).contains("%")
-                        && begin.group(3).startsWith("org.calm4j.engine.op.simd.")
-                        && !line.contains("made not entrant");
+                        && begin.group(3).startsWith("org.calm4j.engine.op.simd.");
                 kernel = ours ? begin.group(3).replaceFirst(".*\\.(?=\\w+::)", "") : null;
                 if (ours) {
                     compiled.merge(kernel, 1, Integer::sum);
