@@ -94,10 +94,7 @@ final class TestLog implements TestExecutionListener {
         String problem = result.getThrowable().map(TestLog::told).orElse("");
         String word = wrong ? "FAILED" : result.getStatus() == TestExecutionResult.Status.ABORTED ? "skipped" : "ok";
         if (isFactory(test.getUniqueId())) {
-            say(
-                    failedCases > 0 ? "FAILED" : word,
-                    test,
-                    failedCases + " of " + cases + " cases failed " + problem);
+            say(failedCases > 0 ? "FAILED" : word, test, failedCases + " of " + cases + " cases failed " + problem);
             cases = 0;
             failedCases = 0;
         } else if (isCase(test.getUniqueId())) {
@@ -122,13 +119,7 @@ final class TestLog implements TestExecutionListener {
     private void say(String word, TestIdentifier test, String problem) {
         ended++;
         double seconds = (System.nanoTime() - started.getOrDefault(test.getUniqueId(), System.nanoTime())) * 1e-9;
-        String line = String.format(
-                        Locale.ROOT,
-                        "%-7s %7.1f %s %s",
-                        word,
-                        seconds,
-                        name(test),
-                        problem)
+        String line = String.format(Locale.ROOT, "%-7s %7.1f %s %s", word, seconds, name(test), problem)
                 .strip();
         out.println("[" + ended + "] " + line);
         out.flush();
@@ -144,7 +135,8 @@ final class TestLog implements TestExecutionListener {
     private static String name(TestIdentifier test) {
         String name = name(test.getSource().orElse(null), test.getUniqueId());
         return isCase(test.getUniqueId())
-                ? name.substring(0, name.indexOf('.') + 1) + test.getDisplayName().replace(' ', '_')
+                ? name.substring(0, name.indexOf('.') + 1)
+                        + test.getDisplayName().replace(' ', '_')
                 : name;
     }
 

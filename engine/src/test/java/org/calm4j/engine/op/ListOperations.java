@@ -41,11 +41,13 @@ final class ListOperations {
             suites.forEach((suite, runs) -> counts.add(
                     suite + " " + cases.stream().filter(runs::contains).count()));
             System.out.println(op + ": " + cases.size() + " cases; " + String.join(", ", counts) + "; "
-                    + String.join(" ", Calls.of(cases.getFirst()).stream()
-                            .map(Method::getName)
-                            .sorted()
-                            .distinct()
-                            .toList()));
+                    + String.join(
+                            " ",
+                            Calls.of(cases.getFirst()).stream()
+                                    .map(Method::getName)
+                                    .sorted()
+                                    .distinct()
+                                    .toList()));
             for (OpCase of : cases) {
                 System.out.println("  " + of.name() + "  "
                         + suites.entrySet().stream()

@@ -37,7 +37,7 @@ record AdamWCase(int n) implements TimedCase {
         Tensor grad = c.tensor(DType.F32, 1, n)[0];
         Tensor m = c.tensor(DType.F32, 0, n)[0];
         Tensor v = c.tensor(DType.F32, 0, n)[0];
-        return List.of(new Work(
-                "step", 0, 28.0 * n, () -> c.backend().adamW(w, m, v, grad, AdamW.DEFAULT, 1e-3, 0.1, 1, 5)));
+        return List.of(
+                new Work("step", 0, 28.0 * n, () -> c.backend().adamW(w, m, v, grad, AdamW.DEFAULT, 1e-3, 0.1, 1, 5)));
     }
 }

@@ -29,8 +29,7 @@ record AdamWOfManyCase(int tensors) implements OpCase {
         }
         for (int step = 1; step <= 2; step++) {
             int at = step;
-            c.run((b, i) ->
-                    b.adamW(of(i, w), of(i, m), of(i, v), of(i, grad), AdamW.DEFAULT, 1e-2, DECAY, 0.3, at));
+            c.run((b, i) -> b.adamW(of(i, w), of(i, m), of(i, v), of(i, grad), AdamW.DEFAULT, 1e-2, DECAY, 0.3, at));
         }
         w.forEach(pair -> c.check("w of " + pair[0].size(), 3 * c.tolerances().rounding(), pair));
     }

@@ -91,19 +91,11 @@ record AttentionCase(int h, int g, int d, String forest, int window, boolean low
         double scale = 1 / Math.sqrt(d);
         double pairs = 0.5 * of.rows() * (of.rows() + 1.0) * h;
         return List.of(
-                new Work(
-                        "forward",
-                        4 * pairs * d,
-                        0,
-                        () -> c.backend()
-                                .attentionForward(t.get(0), lse, t.get(1), t.get(4), t.get(5), segments, scale, 0)),
-                new Work(
-                        "backward",
-                        10 * pairs * d,
-                        0,
-                        () -> c.backend()
-                                .attentionBackward(
-                                        t.get(2), t.get(6), t.get(7), t.get(3), t.get(0), lse, t.get(1), t.get(4),
-                                        t.get(5), segments, scale, 0)));
+                new Work("forward", 4 * pairs * d, 0, () -> c.backend()
+                        .attentionForward(t.get(0), lse, t.get(1), t.get(4), t.get(5), segments, scale, 0)),
+                new Work("backward", 10 * pairs * d, 0, () -> c.backend()
+                        .attentionBackward(
+                                t.get(2), t.get(6), t.get(7), t.get(3), t.get(0), lse, t.get(1), t.get(4), t.get(5),
+                                segments, scale, 0)));
     }
 }

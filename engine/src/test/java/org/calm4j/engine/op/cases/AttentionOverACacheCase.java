@@ -75,10 +75,8 @@ record AttentionOverACacheCase(int sequences, int keys, int h, int g, int d, int
             segments.add(s, 1, s * length, length, Segments.NONE);
         }
         double pairs = (double) sequences * length * h;
-        return List.of(new Work(
-                "step",
-                4 * pairs * d,
-                2.0 * sequences * length * g * d * type.bytes(),
-                () -> c.backend().attentionForward(out, lse, q, k, v, segments, 1 / Math.sqrt(d), window)));
+        return List.of(
+                new Work("step", 4 * pairs * d, 2.0 * sequences * length * g * d * type.bytes(), () -> c.backend()
+                        .attentionForward(out, lse, q, k, v, segments, 1 / Math.sqrt(d), window)));
     }
 }

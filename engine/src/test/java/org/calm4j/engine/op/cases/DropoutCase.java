@@ -7,7 +7,9 @@ import org.calm4j.engine.tensor.Tensor;
 
 record DropoutCase(int n, double p) implements OpCase {
     static List<OpCase> all() {
-        return Arrays.stream(OpCases.SIZES).<OpCase>mapToObj(n -> new DropoutCase(n, 0.3)).toList();
+        return Arrays.stream(OpCases.SIZES)
+                .<OpCase>mapToObj(n -> new DropoutCase(n, 0.3))
+                .toList();
     }
 
     @Override

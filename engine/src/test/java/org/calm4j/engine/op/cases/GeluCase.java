@@ -30,7 +30,6 @@ record GeluCase(int t, int f, int scale) implements TimedCase {
     @Override
     public List<Work> work(Trial c) {
         Tensor x = c.tensor(DType.F32, scale, t, f)[0];
-        return List.of(
-                new Work("forward", 0, 8.0 * t * f, () -> c.backend().geluForward(x, x)));
+        return List.of(new Work("forward", 0, 8.0 * t * f, () -> c.backend().geluForward(x, x)));
     }
 }

@@ -51,7 +51,7 @@ record LinearCase(int t, int n, int k, DType w) implements TimedCase {
         Tensor x = c.tensor(DType.F32, 1, t, k)[0];
         Tensor weight = c.tensor(w, 1, n, k)[0];
         Tensor out = c.tensor(DType.F32, 1, t, n)[0];
-        return List.of(new Work(
-                "forward", 2.0 * t * n * k, 0, () -> c.backend().linearForward(out, x, weight, 1, false)));
+        return List.of(
+                new Work("forward", 2.0 * t * n * k, 0, () -> c.backend().linearForward(out, x, weight, 1, false)));
     }
 }

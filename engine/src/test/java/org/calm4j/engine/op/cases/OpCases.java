@@ -84,7 +84,8 @@ public final class OpCases {
         }
         if (chosen.isEmpty()) {
             throw new IllegalArgumentException("no case of an operation has '" + wanted + "' in its name; operations: "
-                    + String.join(", ", cases.stream().map(OpCase::op).distinct().toList()));
+                    + String.join(
+                            ", ", cases.stream().map(OpCase::op).distinct().toList()));
         }
         return chosen;
     }

@@ -58,11 +58,8 @@ record RmsNormCase(int t, int c, DType w) implements TimedCase {
         List<Work> work = new ArrayList<>();
         work.add(new Work(
                 "forward", 0, 2 * bytes, () -> trial.backend().rmsNormForward(out, rstd, x, null, weight, 1e-5)));
-        work.add(new Work(
-                "forward with residual",
-                0,
-                4 * bytes,
-                () -> trial.backend().rmsNormForward(out, rstd, x, residual, weight, 1e-5)));
+        work.add(new Work("forward with residual", 0, 4 * bytes, () -> trial.backend()
+                .rmsNormForward(out, rstd, x, residual, weight, 1e-5)));
         return work;
     }
 }

@@ -17,8 +17,7 @@ import org.calm4j.engine.tensor.Tensor;
  *
  * @param scale of the logits: smooth, steep, or all equal; a third row has many that are equal
  */
-record SampleCase(
-        int v, double temperature, int topK, double topP, double minP, double repetitionPenalty, double scale)
+record SampleCase(int v, double temperature, int topK, double topP, double minP, double repetitionPenalty, double scale)
         implements OpCase {
     private static final int ROWS = 3;
     private static final int DRAWS = 12;
@@ -68,9 +67,8 @@ record SampleCase(
 
     @Override
     public void run(Trial c) {
-        double[] values = c.random()
-                .doubles((long) ROWS * v, -scale, scale + 1e-300)
-                .toArray();
+        double[] values =
+                c.random().doubles((long) ROWS * v, -scale, scale + 1e-300).toArray();
         for (int i = (ROWS - 1) * v; i < ROWS * v; i++) {
             // Whole numbers, of which many are equal.
             values[i] = Math.rint(4 * c.random().nextDouble() - 2);

@@ -28,7 +28,6 @@ record SwiGluCase(int t, int f) implements TimedCase {
         Tensor gate = c.tensor(DType.F32, 9, t, f)[0];
         Tensor up = c.tensor(DType.F32, 2, t, f)[0];
         Tensor out = c.tensor(DType.F32, 1, t, f)[0];
-        return List.of(
-                new Work("forward", 0, 12.0 * t * f, () -> c.backend().swiGluForward(out, gate, up)));
+        return List.of(new Work("forward", 0, 12.0 * t * f, () -> c.backend().swiGluForward(out, gate, up)));
     }
 }
