@@ -16,6 +16,7 @@ import java.util.stream.IntStream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.config.ConfigFields;
 import org.calm4j.engine.config.ConfigReader;
+import org.calm4j.engine.config.ConfigReaderTest;
 import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.config.Projection;
 import org.calm4j.engine.io.AtomicFile;
@@ -406,7 +407,7 @@ final class LoraTest {
                     Map.of());
             for (int i = 0; i < 500; i++) {
                 ObjectNode json = Json.read(adapter.resolve("adapter_config.json"), ObjectNode.class);
-                ModelConfigTest.mutate(json, random);
+                ConfigReaderTest.mutate(json, random);
                 Json.write(saved.resolve("adapter_config.json"), json);
                 try {
                     Lora.load(backend, config, saved).close();

@@ -21,7 +21,7 @@ public final class OracleModel {
         }
     }
 
-    static ObjectNode config(String name) {
+    public static ObjectNode config(String name) {
         return Json.read(folder(name).resolve("config.json"), ObjectNode.class);
     }
 }

@@ -1,4 +1,4 @@
-package org.calm4j.engine.model;
+package org.calm4j.engine.config;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -15,11 +15,9 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.calm4j.engine.CalmException;
-import org.calm4j.engine.config.ConfigReader;
-import org.calm4j.engine.config.Llama;
-import org.calm4j.engine.config.ModelConfig;
-import org.calm4j.engine.config.Projection;
 import org.calm4j.engine.io.Json;
+import org.calm4j.engine.model.OracleModel;
+import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.simd.SimdBackend;
 import org.junit.jupiter.api.Test;
@@ -28,7 +26,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
-final class ModelConfigTest {
+public final class ConfigReaderTest {
     private static final List<String> STRANGE = List.of(
             "null",
             "true",
@@ -284,7 +282,7 @@ final class ModelConfigTest {
         assertThat(refused).isBetween(200, 1490);
     }
 
-    static void mutate(ObjectNode json, Random random) {
+    public static void mutate(ObjectNode json, Random random) {
         List<String> names = new ArrayList<>();
         json.fieldNames().forEachRemaining(names::add);
         names.addAll(List.of(
