@@ -22,4 +22,8 @@ public record EndOptions(
         List<String> stop) {
     /** {@link Sampling#FITTING} as text. */
     static final String FITTING = "" + Sampling.FITTING;
+
+    public EndOptions {
+        stop = List.copyOf(stop);
+    }
 }

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
+import org.calm4j.engine.io.JsonProblem;
 
 /** Reads an {@link OptionRecord} from one flat section, by any of its options' names. */
 final class OptionsReader extends JsonDeserializer<Record> implements ContextualDeserializer {
@@ -56,18 +57,18 @@ final class OptionsReader extends JsonDeserializer<Record> implements Contextual
                 continue;
             }
             parser.nextToken();
-            if (values.containsKey(option.name())) {
-                throw problem(
-                        parser,
-                        context,
-                        CalmException.usage(
-                                Setting.of(option.name()), " is given twice, by two of its names; give it once"));
-            }
             try {
-                values.put(option.name(), value(parser, context, option));
+                if (values.containsKey(option.name())) {
+                    throw CalmException.usage(
+                            Setting.of(option.name()), " is given twice, by two of its names; give it once");
+                }
+                Object value = value(parser, context, option);
+                values.put(option.name(), value == null ? null : JsonProblem.required(value, option.name()));
             } catch (JsonMappingException e) {
                 e.prependPath(type, key);
                 throw e;
+            } catch (CalmException e) {
+                throw problem(parser, context, e);
             }
         }
         try {

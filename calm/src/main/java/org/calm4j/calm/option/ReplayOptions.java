@@ -23,6 +23,8 @@ public record ReplayOptions(
         @Option(value = "Documents a step; default ${DEFAULT-VALUE}.", label = "N", standard = "8")
         int replayBatchSize) {
     public ReplayOptions {
+        replay = replay == null ? null : List.copyOf(replay);
+        replayShares = replayShares == null ? null : List.copyOf(replayShares);
         Setting.of("replay_batch_size").check(replayBatchSize > 0, "must be at least 1");
         Setting.of("replay_shares")
                 .check(
