@@ -29,7 +29,7 @@ public final class Activations implements AutoCloseable {
         INFERENCE,
         /** Forward and backward. */
         TRAINING,
-        /** Forward and backward; only each layer's input is kept, and the backward pass computes the rest anew in memory that layers share. */
+        /** Forward and backward; only the layers' inputs are kept, the backward pass computes the rest anew in shared memory. */
         CHECKPOINTING
     }
 
