@@ -58,7 +58,7 @@ final class ArchitectureTest {
                 .whereLayer("text")
                 .mayOnlyBeAccessedByLayers("chat", "model", "generate")
                 .whereLayer("text")
-                .mayOnlyAccessLayers("io")
+                .mayOnlyAccessLayers("config", "io")
                 .whereLayer("chat")
                 .mayOnlyBeAccessedByLayers("model")
                 .whereLayer("chat")
