@@ -10,10 +10,15 @@ import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import org.calm4j.calm.data.Pair;
+import org.calm4j.calm.data.Prediction;
+import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Samples;
+import org.calm4j.calm.data.Vote;
 import org.calm4j.calm.experiment.WorldOnDisk;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
@@ -43,6 +48,58 @@ class SeedsTest {
                 Files.readString(folder.resolve("experiment.yaml"))
                         .replace("../", folder + "/")
                         .replace("output: out", "output: " + folder.resolve("out")));
+    }
+
+    /** As {@code docs/files.md} promises. */
+    private void everyFileJoinsByIdAndLanguage(Path run) {
+        Map<List<String>, Question> questions = byPlace(
+                Jsonl.read(folder.resolve("world/some.jsonl"), Question.class),
+                line -> List.of(line.id(), line.language()));
+        Map<List<String>, Samples> samples = byPlace(
+                Jsonl.read(run.resolve("samples.jsonl"), Samples.class), line -> List.of(line.id(), line.language()));
+        assertThat(samples.keySet()).isEqualTo(questions.keySet());
+        List<Vote> votes = Jsonl.read(run.resolve("votes.jsonl"), Vote.class);
+        assertThat(votes.stream().map(Vote::id).toList())
+                .doesNotHaveDuplicates()
+                .containsExactlyInAnyOrderElementsOf(
+                        questions.keySet().stream().map(List::getFirst).distinct().toList());
+        Map<List<String>, Pair> pairs = byPlace(
+                Jsonl.read(run.resolve("pairs.jsonl"), Pair.class), line -> List.of(line.id(), line.language()));
+        assertThat(pairs).isNotEmpty();
+        Map<String, Vote> winners = new HashMap<>();
+        votes.forEach(vote -> winners.put(vote.id(), vote));
+        pairs.forEach((place, pair) -> {
+            assertThat(pair.prompt()).isEqualTo(samples.get(place).prompt());
+            assertThat(pair.chosenAnswer()).isEqualTo(winners.get(pair.id()).answer());
+        });
+        for (String folder : List.of("eval-before", "eval-after", "eval-sft")) {
+            Map<List<String>, Samples> responses = byPlace(
+                    Jsonl.read(run.resolve(folder).resolve("responses.jsonl"), Samples.class),
+                    line -> List.of(line.id(), line.language()));
+            Map<List<String>, Prediction> predictions = byPlace(
+                    Jsonl.read(run.resolve(folder).resolve("predictions.jsonl"), Prediction.class),
+                    line -> List.of(line.id(), line.language()));
+            assertThat(responses.keySet()).isEqualTo(questions.keySet());
+            assertThat(predictions.keySet()).isEqualTo(questions.keySet());
+            predictions.forEach((place, prediction) -> {
+                assertThat(prediction.prediction())
+                        .isEqualTo(responses
+                                .get(place)
+                                .responses()
+                                .getFirst()
+                                .answer());
+                assertThat(prediction.answer()).isEqualTo(questions.get(place).answer());
+                assertThat(prediction.group())
+                        .isEqualTo(questions.get(place).group())
+                        .isNotNull();
+            });
+        }
+    }
+
+    private static <T> Map<List<String>, T> byPlace(List<T> lines, Function<T, List<String>> place) {
+        Map<List<String>, T> byPlace = new HashMap<>();
+        lines.forEach(line -> assertThat(byPlace.put(place.apply(line), line)).isNull());
+        return byPlace;
     }
 
     @Test
@@ -94,6 +151,8 @@ class SeedsTest {
         assertThat(folder.resolve("out/report.md"))
                 .content()
                 .contains("| After CALM | ", "| CALM less … | Seed |", "| sft | 5 |");
+
+        everyFileJoinsByIdAndLanguage(folder.resolve("out/seed-4"));
 
         // What is done is not done again.
         assertThat(calm("run", config, "--seeds", "4,5", "--json", "--threads", "1"))
