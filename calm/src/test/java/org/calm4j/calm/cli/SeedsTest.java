@@ -61,8 +61,10 @@ class SeedsTest {
         List<Vote> votes = Jsonl.read(run.resolve("votes.jsonl"), Vote.class);
         assertThat(votes.stream().map(Vote::id).toList())
                 .doesNotHaveDuplicates()
-                .containsExactlyInAnyOrderElementsOf(
-                        questions.keySet().stream().map(List::getFirst).distinct().toList());
+                .containsExactlyInAnyOrderElementsOf(questions.keySet().stream()
+                        .map(List::getFirst)
+                        .distinct()
+                        .toList());
         Map<List<String>, Pair> pairs = byPlace(
                 Jsonl.read(run.resolve("pairs.jsonl"), Pair.class), line -> List.of(line.id(), line.language()));
         assertThat(pairs).isNotEmpty();
@@ -83,11 +85,7 @@ class SeedsTest {
             assertThat(predictions.keySet()).isEqualTo(questions.keySet());
             predictions.forEach((place, prediction) -> {
                 assertThat(prediction.prediction())
-                        .isEqualTo(responses
-                                .get(place)
-                                .responses()
-                                .getFirst()
-                                .answer());
+                        .isEqualTo(responses.get(place).responses().getFirst().answer());
                 assertThat(prediction.answer()).isEqualTo(questions.get(place).answer());
                 assertThat(prediction.group())
                         .isEqualTo(questions.get(place).group())
