@@ -65,7 +65,7 @@ public record ModelConfig(
     /** @param size F */
     public record FeedForward(int size, Activation activation) {}
 
-    /** What stands between the projections up and down. */
+    /** What is between the projections up and down. */
     public enum Activation {
         /** {@code silu(gate) · up} (Shazeer 2020). */
         SWIGLU,
@@ -84,7 +84,7 @@ public record ModelConfig(
     }
 
     /**
-     * Of fresh weights: matrices are normal around zero.
+     * How fresh matrices are drawn: normal around zero.
      *
      * @param deviation standard deviation
      * @param residualDeviation the same for the projections that add to the residual stream
@@ -92,7 +92,7 @@ public record ModelConfig(
      */
     public record Initialization(double deviation, double residualDeviation, int zeroToken) {}
 
-    /** Without the configuration's own end-of-sequence tokens, with others. */
+    /** The same model with other end-of-sequence tokens. */
     public ModelConfig withEos(List<Integer> ids) {
         return new ModelConfig(
                 hiddenSize,
