@@ -96,7 +96,7 @@ static __device__ __forceinline__ int firstKey(const Segment &at, int first, int
 template <int D, int B>
 static __device__ void attentionForward(float *out, float *lse, const float *q, const float *k, const float *v, const int *segments,
                                         const int *tiles,
-                                        int heads, int groups, int d, float scale, int window, bool wide) {
+                                        int heads, int keyHeads, int d, float scale, int window, bool wide) {
     const int R = B / 8, C = B / 16;
     DYNAMIC_SHARED(float, shared);
     float *queries = shared;
@@ -108,46 +108,46 @@ static __device__ void attentionForward(float *out, float *lse, const float *q, 
     const int row = tiles[2 * blockIdx.x + 1];
     const int rows = min(B, own.queryLength - row);
     const int head = blockIdx.y;
-    const int group = head / (heads / groups);
+    const int group = head / (heads / keyHeads);
     const int firstPosition = queryPosition(own, row);
     loadTile<D, B>(queries, q, own.queryStart + row, rows, heads, head, d, wide);
-    float most[R], total[R], sum[R][D / 16];
+    float rowMax[R], rowSum[R], sum[R][D / 16];
     for (int r = 0; r < R; r++) {
-        most[r] = -INFINITY;
-        total[r] = 0;
+        rowMax[r] = -INFINITY;
+        rowSum[r] = 0;
         for (int j = 0; j < D / 16; j++) sum[r][j] = 0;
     }
     for (int index = tiles[2 * blockIdx.x]; index >= 0;) {
         const Segment at = segmentAt(segments, index);
         const int end = visibleKeys(at, firstPosition + rows - 1);
         for (int key = firstKey(at, firstPosition, window, B); key < end; key += B) {
-            loadTile<D, B>(keys, k, at.keyStart + key, end - key, groups, group, d, wide);
+            loadTile<D, B>(keys, k, at.keyStart + key, end - key, keyHeads, group, d, wide);
             __syncthreads();
             float s[R][C];
             dotTiles<D, R, C>(s, queries, keys, ty, tx, d);
             for (int r = 0; r < R; r++) {
-                float tileMost = -INFINITY;
+                float tileMax = -INFINITY;
                 for (int c = 0; c < C; c++) {
                     const int i = key + tx + 16 * c;
                     const bool seen = i < end && sees(firstPosition + ty * R + r, at.depth + i, window);
                     s[r][c] = seen ? scale * s[r][c] : -INFINITY;
-                    tileMost = fmaxf(tileMost, s[r][c]);
+                    tileMax = fmaxf(tileMax, s[r][c]);
                 }
-                for (int lanes = 8; lanes > 0; lanes >>= 1) tileMost = fmaxf(tileMost, __shfl_xor_sync(0xFFFFFFFFu, tileMost, lanes));
-                const float before = most[r];
-                most[r] = fmaxf(before, tileMost);
+                for (int lanes = 8; lanes > 0; lanes >>= 1) tileMax = fmaxf(tileMax, __shfl_xor_sync(0xFFFFFFFFu, tileMax, lanes));
+                const float before = rowMax[r];
+                rowMax[r] = fmaxf(before, tileMax);
                 // Where nothing was seen yet, both are −∞.
-                const float shrink = most[r] == -INFINITY ? 1.0f : expf(before - most[r]);
-                total[r] *= shrink;
+                const float shrink = rowMax[r] == -INFINITY ? 1.0f : expf(before - rowMax[r]);
+                rowSum[r] *= shrink;
                 for (int j = 0; j < D / 16; j++) sum[r][j] *= shrink;
                 for (int c = 0; c < C; c++) {
-                    const float p = s[r][c] == -INFINITY ? 0.0f : expf(s[r][c] - most[r]);
-                    total[r] += p;
+                    const float p = s[r][c] == -INFINITY ? 0.0f : expf(s[r][c] - rowMax[r]);
+                    rowSum[r] += p;
                     weights[(ty * R + r) * weightStride + tx + 16 * c] = p;
                 }
             }
             __syncthreads();
-            loadTile<D, B>(keys, v, at.keyStart + key, end - key, groups, group, d, wide);
+            loadTile<D, B>(keys, v, at.keyStart + key, end - key, keyHeads, group, d, wide);
             __syncthreads();
             mixTile<D, B, R>(sum, weights, weightStride, 1, keys, ty, tx);
             __syncthreads();
@@ -156,9 +156,9 @@ static __device__ void attentionForward(float *out, float *lse, const float *q, 
     }
     float factor[R];
     for (int r = 0; r < R; r++) {
-        for (int lanes = 8; lanes > 0; lanes >>= 1) total[r] += __shfl_xor_sync(0xFFFFFFFFu, total[r], lanes);
-        factor[r] = 1.0f / total[r];
-        if (tx == 0 && ty * R + r < rows) lse[(long) (own.queryStart + row + ty * R + r) * heads + head] = most[r] + logf(total[r]);
+        for (int lanes = 8; lanes > 0; lanes >>= 1) rowSum[r] += __shfl_xor_sync(0xFFFFFFFFu, rowSum[r], lanes);
+        factor[r] = 1.0f / rowSum[r];
+        if (tx == 0 && ty * R + r < rows) lse[(long) (own.queryStart + row + ty * R + r) * heads + head] = rowMax[r] + logf(rowSum[r]);
     }
     storeRows<D, R>(out, sum, factor, own.queryStart + row, rows, heads, head, d, ty, tx);
 }
@@ -205,7 +205,7 @@ static __device__ __forceinline__ void loadRowValues(float (&rowLse)[R], float (
 template <int D, int B>
 static __device__ void attentionBackwardQuery(float *dQ, const float *dOut, const float *lse, const float *delta, const float *q,
                                               const float *k,
-                                              const float *v, const int *segments, const int *tiles, int heads, int groups, int d,
+                                              const float *v, const int *segments, const int *tiles, int heads, int keyHeads, int d,
                                               float scale,
                                               int window, bool wide) {
     const int R = B / 8, C = B / 16;
@@ -221,7 +221,7 @@ static __device__ void attentionBackwardQuery(float *dQ, const float *dOut, cons
     const int row = tiles[2 * blockIdx.x + 1];
     const int rows = min(B, own.queryLength - row);
     const int head = blockIdx.y;
-    const int group = head / (heads / groups);
+    const int group = head / (heads / keyHeads);
     const int firstPosition = queryPosition(own, row);
     loadTile<D, B>(queries, q, own.queryStart + row, rows, heads, head, d, wide);
     loadTile<D, B>(gradients, dOut, own.queryStart + row, rows, heads, head, d, wide);
@@ -235,8 +235,8 @@ static __device__ void attentionBackwardQuery(float *dQ, const float *dOut, cons
         const Segment at = segmentAt(segments, index);
         const int end = visibleKeys(at, firstPosition + rows - 1);
         for (int key = firstKey(at, firstPosition, window, B); key < end; key += B) {
-            loadTile<D, B>(keys, k, at.keyStart + key, end - key, groups, group, d, wide);
-            loadTile<D, B>(values, v, at.keyStart + key, end - key, groups, group, d, wide);
+            loadTile<D, B>(keys, k, at.keyStart + key, end - key, keyHeads, group, d, wide);
+            loadTile<D, B>(values, v, at.keyStart + key, end - key, keyHeads, group, d, wide);
             __syncthreads();
             float s[R][C], dp[R][C];
             dotTiles<D, R, C>(s, queries, keys, ty, tx, d);
@@ -258,7 +258,7 @@ static __device__ void attentionBackwardQuery(float *dQ, const float *dOut, cons
 template <int D, int B>
 static __device__ void attentionBackwardKey(float *dK, float *dV, const float *dOut, const float *lse, const float *delta, const float *q,
                                             const float *k, const float *v, const int *segments, const int *tiles, const int *viewerStart,
-                                            const int *viewers, int heads, int groups, int d, float scale, int window, bool wide) {
+                                            const int *viewers, int heads, int keyHeads, int d, float scale, int window, bool wide) {
     const int R = B / 8, C = B / 16;
     DYNAMIC_SHARED(float, shared);
     float *keys = shared;
@@ -274,10 +274,10 @@ static __device__ void attentionBackwardKey(float *dK, float *dV, const float *d
     const int key = tiles[2 * blockIdx.x + 1];
     const int count = min(B, own.keyLength - key);
     const int group = blockIdx.y;
-    const int headsPerGroup = heads / groups;
+    const int headsPerGroup = heads / keyHeads;
     const int position = own.depth + key;
-    loadTile<D, B>(keys, k, own.keyStart + key, count, groups, group, d, wide);
-    loadTile<D, B>(values, v, own.keyStart + key, count, groups, group, d, wide);
+    loadTile<D, B>(keys, k, own.keyStart + key, count, keyHeads, group, d, wide);
+    loadTile<D, B>(values, v, own.keyStart + key, count, keyHeads, group, d, wide);
     float sumK[R][D / 16], sumV[R][D / 16];
     for (int r = 0; r < R; r++) {
         for (int j = 0; j < D / 16; j++) sumK[r][j] = sumV[r][j] = 0;
@@ -316,30 +316,30 @@ static __device__ void attentionBackwardKey(float *dK, float *dV, const float *d
         one[r] = 1;
         scaled[r] = scale;
     }
-    storeRows<D, R>(dV, sumV, one, own.keyStart + key, count, groups, group, d, ty, tx);
-    storeRows<D, R>(dK, sumK, scaled, own.keyStart + key, count, groups, group, d, ty, tx);
+    storeRows<D, R>(dV, sumV, one, own.keyStart + key, count, keyHeads, group, d, ty, tx);
+    storeRows<D, R>(dK, sumK, scaled, own.keyStart + key, count, keyHeads, group, d, ty, tx);
 }
 
 // Head sizes up to D, tiles of B; so many blocks share a multiprocessor at least, which bounds their registers.
 #define ATTENTION(D, B, BLOCKS)                                                                                                           \
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)                                                                             \
     attention_forward_##D(float *out, float *lse, const float *q, const float *k, const float *v, const int *segments, const int *tiles,  \
-                          int heads, int groups, int d, float scale, int window, int wide) {                                              \
-    attentionForward<D, B>(out, lse, q, k, v, segments, tiles, heads, groups, d, scale, window, wide);                                    \
+                          int heads, int keyHeads, int d, float scale, int window, int wide) {                                              \
+    attentionForward<D, B>(out, lse, q, k, v, segments, tiles, heads, keyHeads, d, scale, window, wide);                                    \
 }                                                                                                                                         \
 CALM_KERNEL(attention_forward_##D)                                                                                                        \
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)                                                                             \
     attention_backward_query_##D(float *dQ, const float *dOut, const float *lse, const float *delta, const float *q, const float *k,      \
-                                 const float *v, const int *segments, const int *tiles, int heads, int groups, int d, float scale,        \
+                                 const float *v, const int *segments, const int *tiles, int heads, int keyHeads, int d, float scale,        \
                                  int window, int wide) {                                                                                  \
-    attentionBackwardQuery<D, B>(dQ, dOut, lse, delta, q, k, v, segments, tiles, heads, groups, d, scale, window, wide);                  \
+    attentionBackwardQuery<D, B>(dQ, dOut, lse, delta, q, k, v, segments, tiles, heads, keyHeads, d, scale, window, wide);                  \
 }                                                                                                                                         \
 CALM_KERNEL(attention_backward_query_##D)                                                                                                 \
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)                                                                             \
     attention_backward_key_##D(float *dK, float *dV, const float *dOut, const float *lse, const float *delta, const float *q,             \
                                const float *k, const float *v, const int *segments, const int *tiles, const int *viewerStart,             \
-                               const int *viewers, int heads, int groups, int d, float scale, int window, int wide) {                     \
-    attentionBackwardKey<D, B>(dK, dV, dOut, lse, delta, q, k, v, segments, tiles, viewerStart, viewers, heads, groups, d, scale, window, \
+                               const int *viewers, int heads, int keyHeads, int d, float scale, int window, int wide) {                     \
+    attentionBackwardKey<D, B>(dK, dV, dOut, lse, delta, q, k, v, segments, tiles, viewerStart, viewers, heads, keyHeads, d, scale, window, \
                                wide);                                                                                                     \
 }                                                                                                                                         \
 CALM_KERNEL(attention_backward_key_##D)

@@ -162,7 +162,7 @@ template <int N> struct KeyTiles {
 
 template <int D, int N>
 static __device__ void attentionForward(float *out, float *lse, const bf16 *q, const bf16 *k, const bf16 *v, const int *segments,
-                                        const int *tiles, int heads, int groups, int d, int firstKey, float scale, int window) {
+                                        const int *tiles, int heads, int keyHeads, int d, int firstKey, float scale, int window) {
     DYNAMIC_SHARED(bf16, shared);
     bf16 *queries = shared;
     bf16 *keys = queries + ATTENTION_ROWS * Tile<D>::STRIDE;
@@ -173,21 +173,21 @@ static __device__ void attentionForward(float *out, float *lse, const bf16 *q, c
     const int row = tiles[2 * tile + 1];
     const int rows = min(ATTENTION_ROWS, own.queryLength - row);
     const int head = blockIdx.y;
-    const int group = head / (heads / groups);
+    const int group = head / (heads / keyHeads);
     const int lane = threadIdx.x % 32, warpRow = threadIdx.x / 32 * 16;
     const int first = queryPosition(own, row);
     KeyTiles<N> at = {segments, first, first + rows - 1, window};
     at.enter(tiles[2 * tile]);
     copyTile<D, ATTENTION_ROWS>(queries, q, own.queryStart + row, rows, heads, head);
-    copyTile<D, N>(keys, k, at.at.keyStart - firstKey + at.key, at.end - at.key, groups, group);
+    copyTile<D, N>(keys, k, at.at.keyStart - firstKey + at.key, at.end - at.key, keyHeads, group);
     copyAsyncCommit();
-    float most[2] = {-INFINITY, -INFINITY}, total[2] = {0, 0}, sum[D / 8][4];
+    float rowMax[2] = {-INFINITY, -INFINITY}, rowSum[2] = {0, 0}, sum[D / 8][4];
     clear<D>(sum);
     const float scale2 = scale * LOG2_E;
     while (at.any) {
         copyAsyncWait<0>();
         __syncthreads();
-        copyTile<D, N>(values, v, at.at.keyStart - firstKey + at.key, at.end - at.key, groups, group);
+        copyTile<D, N>(values, v, at.at.keyStart - firstKey + at.key, at.end - at.key, keyHeads, group);
         copyAsyncCommit();
         float s[N / 8][4];
         dotTiles<D, N>(s, queries, warpRow, keys);
@@ -201,15 +201,15 @@ static __device__ void attentionForward(float *out, float *lse, const bf16 *q, c
         }
 #pragma unroll
         for (int r = 0; r < 2; r++) {
-            float tileMost = -INFINITY;
-            for (int n = 0; n < N / 8; n++) tileMost = fmaxf(tileMost, fmaxf(s[n][2 * r], s[n][2 * r + 1]));
-            for (int lanes = 2; lanes > 0; lanes >>= 1) tileMost = fmaxf(tileMost, __shfl_xor_sync(0xFFFFFFFFu, tileMost, lanes));
-            const float before = most[r];
-            most[r] = fmaxf(before, tileMost);
+            float tileMax = -INFINITY;
+            for (int n = 0; n < N / 8; n++) tileMax = fmaxf(tileMax, fmaxf(s[n][2 * r], s[n][2 * r + 1]));
+            for (int lanes = 2; lanes > 0; lanes >>= 1) tileMax = fmaxf(tileMax, __shfl_xor_sync(0xFFFFFFFFu, tileMax, lanes));
+            const float before = rowMax[r];
+            rowMax[r] = fmaxf(before, tileMax);
             // Where nothing was seen yet, both are −∞.
-            const float shift = most[r] == -INFINITY ? 0.0f : most[r] * scale2;
+            const float shift = rowMax[r] == -INFINITY ? 0.0f : rowMax[r] * scale2;
             const float shrink = exp2f(before * scale2 - shift);
-            total[r] *= shrink;
+            rowSum[r] *= shrink;
             for (int n = 0; n < D / 8; n++) {
                 sum[n][2 * r] *= shrink;
                 sum[n][2 * r + 1] *= shrink;
@@ -217,7 +217,7 @@ static __device__ void attentionForward(float *out, float *lse, const bf16 *q, c
             for (int n = 0; n < N / 8; n++) {
                 for (int i = 2 * r; i < 2 * r + 2; i++) {
                     s[n][i] = exp2f(s[n][i] * scale2 - shift);
-                    total[r] += s[n][i];
+                    rowSum[r] += s[n][i];
                 }
             }
         }
@@ -225,7 +225,7 @@ static __device__ void attentionForward(float *out, float *lse, const bf16 *q, c
         __syncthreads();
         at.next();
         if (at.any) {
-            copyTile<D, N>(keys, k, at.at.keyStart - firstKey + at.key, at.end - at.key, groups, group);
+            copyTile<D, N>(keys, k, at.at.keyStart - firstKey + at.key, at.end - at.key, keyHeads, group);
             copyAsyncCommit();
         }
         mixTile<D, N>(sum, s, values);
@@ -235,11 +235,11 @@ static __device__ void attentionForward(float *out, float *lse, const bf16 *q, c
     float factor[2];
 #pragma unroll
     for (int r = 0; r < 2; r++) {
-        for (int lanes = 2; lanes > 0; lanes >>= 1) total[r] += __shfl_xor_sync(0xFFFFFFFFu, total[r], lanes);
-        factor[r] = 1.0f / total[r];
+        for (int lanes = 2; lanes > 0; lanes >>= 1) rowSum[r] += __shfl_xor_sync(0xFFFFFFFFu, rowSum[r], lanes);
+        factor[r] = 1.0f / rowSum[r];
         const int mine = warpRow + lane / 4 + 8 * r;
         if (lane % 4 == 0 && mine < rows) {
-            lse[(long) (own.queryStart + row + mine) * heads + head] = most[r] * scale + logf(total[r]);
+            lse[(long) (own.queryStart + row + mine) * heads + head] = rowMax[r] * scale + logf(rowSum[r]);
         }
     }
     storeRows<D>(out, sum, factor, own.queryStart + row, rows, heads, head, d);
@@ -247,7 +247,7 @@ static __device__ void attentionForward(float *out, float *lse, const bf16 *q, c
 
 template <int D, int N>
 static __device__ void attentionBackwardQuery(float *dQ, const bf16 *dOut, const float *lse, const float *delta, const bf16 *q,
-                                              const bf16 *k, const bf16 *v, const int *segments, const int *tiles, int heads, int groups,
+                                              const bf16 *k, const bf16 *v, const int *segments, const int *tiles, int heads, int keyHeads,
                                               int d, int firstKey, float scale, int window) {
     DYNAMIC_SHARED(bf16, shared);
     const int tileSize = N * Tile<D>::STRIDE;
@@ -260,15 +260,15 @@ static __device__ void attentionBackwardQuery(float *dQ, const bf16 *dOut, const
     const int row = tiles[2 * tile + 1];
     const int rows = min(ATTENTION_ROWS, own.queryLength - row);
     const int head = blockIdx.y;
-    const int group = head / (heads / groups);
+    const int group = head / (heads / keyHeads);
     const int lane = threadIdx.x % 32, warpRow = threadIdx.x / 32 * 16;
     const int first = queryPosition(own, row);
     KeyTiles<N> at = {segments, first, first + rows - 1, window};
     at.enter(tiles[2 * tile]);
     copyTile<D, ATTENTION_ROWS>(queries, q, own.queryStart + row, rows, heads, head);
     copyTile<D, ATTENTION_ROWS>(gradients, dOut, own.queryStart + row, rows, heads, head);
-    copyTile<D, N>(keys, k, at.at.keyStart - firstKey + at.key, at.end - at.key, groups, group);
-    copyTile<D, N>(values, v, at.at.keyStart - firstKey + at.key, at.end - at.key, groups, group);
+    copyTile<D, N>(keys, k, at.at.keyStart - firstKey + at.key, at.end - at.key, keyHeads, group);
+    copyTile<D, N>(values, v, at.at.keyStart - firstKey + at.key, at.end - at.key, keyHeads, group);
     copyAsyncCommit();
     float rowLse[2], rowDelta[2], sum[D / 8][4];
     for (int r = 0; r < 2; r++) {
@@ -285,8 +285,8 @@ static __device__ void attentionBackwardQuery(float *dQ, const bf16 *dOut, const
         KeyTiles<N> next = at;
         next.next();
         if (next.any) {
-            copyTile<D, N>(keys + (stage ^ 1) * tileSize, k, next.at.keyStart - firstKey + next.key, next.end - next.key, groups, group);
-            copyTile<D, N>(values + (stage ^ 1) * tileSize, v, next.at.keyStart - firstKey + next.key, next.end - next.key, groups, group);
+            copyTile<D, N>(keys + (stage ^ 1) * tileSize, k, next.at.keyStart - firstKey + next.key, next.end - next.key, keyHeads, group);
+            copyTile<D, N>(values + (stage ^ 1) * tileSize, v, next.at.keyStart - firstKey + next.key, next.end - next.key, keyHeads, group);
             copyAsyncCommit();
         }
         float s[N / 8][4], dp[N / 8][4];
@@ -369,7 +369,7 @@ static __device__ __forceinline__ void copyQueries(bf16 *queries, bf16 *gradient
 template <int D, int N>
 static __device__ void attentionBackwardKey(float *dK, float *dV, const bf16 *dOut, const float *lse, const float *delta, const bf16 *q,
                                             const bf16 *k, const bf16 *v, const int *segments, const int *tiles, const int *viewerStart,
-                                            const int *viewers, int heads, int groups, int d, int firstKey, float scale, int window) {
+                                            const int *viewers, int heads, int keyHeads, int d, int firstKey, float scale, int window) {
     DYNAMIC_SHARED(bf16, shared);
     const int tileSize = N * Tile<D>::STRIDE;
     bf16 *keys = shared;
@@ -383,7 +383,7 @@ static __device__ void attentionBackwardKey(float *dK, float *dV, const bf16 *dO
     const int key = tiles[2 * blockIdx.x + 1];
     const int count = min(ATTENTION_ROWS, own.keyLength - key);
     const int group = blockIdx.y;
-    const int headsPerGroup = heads / groups;
+    const int headsPerGroup = heads / keyHeads;
     const int position = own.depth + key;
     const int lane = threadIdx.x % 32, warpRow = threadIdx.x / 32 * 16;
     QueryTiles<N> at = {segments, viewers, viewerStart[index + 1], position, count, window, group * headsPerGroup,
@@ -392,8 +392,8 @@ static __device__ void attentionBackwardKey(float *dK, float *dV, const bf16 *dO
     float sumK[D / 8][4], sumV[D / 8][4];
     clear<D>(sumK);
     clear<D>(sumV);
-    copyTile<D, ATTENTION_ROWS>(keys, k, own.keyStart - firstKey + key, count, groups, group);
-    copyTile<D, ATTENTION_ROWS>(values, v, own.keyStart - firstKey + key, count, groups, group);
+    copyTile<D, ATTENTION_ROWS>(keys, k, own.keyStart - firstKey + key, count, keyHeads, group);
+    copyTile<D, ATTENTION_ROWS>(values, v, own.keyStart - firstKey + key, count, keyHeads, group);
     if (at.any) copyQueries<D, N>(queries, gradients, lse2, deltas, at, q, dOut, lse, delta, heads);
     const float scale2 = scale * LOG2_E;
     for (int stage = 0; at.any; stage ^= 1) {
@@ -435,30 +435,30 @@ static __device__ void attentionBackwardKey(float *dK, float *dV, const bf16 *dO
     copyAsyncCommit();
     copyAsyncWait<0>();
     const float one[2] = {1, 1}, scaled[2] = {scale, scale};
-    storeRows<D>(dV, sumV, one, own.keyStart + key, count, groups, group, d);
-    storeRows<D>(dK, sumK, scaled, own.keyStart + key, count, groups, group, d);
+    storeRows<D>(dV, sumV, one, own.keyStart + key, count, keyHeads, group, d);
+    storeRows<D>(dK, sumK, scaled, own.keyStart + key, count, keyHeads, group, d);
 }
 
 // Head sizes up to D; FORWARD keys at a time, BACKWARD keys or queries at a time.
 #define ATTENTION_BF16(D, FORWARD, BACKWARD)                                                                                              \
 extern "C" __global__ void __launch_bounds__(ATTENTION_THREADS, 2)                                                                        \
     attention_bf16_forward_##D(float *out, float *lse, const bf16 *q, const bf16 *k, const bf16 *v, const int *segments,                  \
-                               const int *tiles, int heads, int groups, int d, int firstKey, float scale, int window) {                   \
-    attentionForward<D, FORWARD>(out, lse, q, k, v, segments, tiles, heads, groups, d, firstKey, scale, window);                          \
+                               const int *tiles, int heads, int keyHeads, int d, int firstKey, float scale, int window) {                   \
+    attentionForward<D, FORWARD>(out, lse, q, k, v, segments, tiles, heads, keyHeads, d, firstKey, scale, window);                          \
 }                                                                                                                                         \
 CALM_KERNEL(attention_bf16_forward_##D)                                                                                                   \
 extern "C" __global__ void __launch_bounds__(ATTENTION_THREADS, 2)                                                                        \
     attention_bf16_backward_query_##D(float *dQ, const bf16 *dOut, const float *lse, const float *delta, const bf16 *q, const bf16 *k,    \
-                                      const bf16 *v, const int *segments, const int *tiles, int heads, int groups, int d, int firstKey,   \
+                                      const bf16 *v, const int *segments, const int *tiles, int heads, int keyHeads, int d, int firstKey,   \
                                       float scale, int window) {                                                                          \
-    attentionBackwardQuery<D, BACKWARD>(dQ, dOut, lse, delta, q, k, v, segments, tiles, heads, groups, d, firstKey, scale, window);       \
+    attentionBackwardQuery<D, BACKWARD>(dQ, dOut, lse, delta, q, k, v, segments, tiles, heads, keyHeads, d, firstKey, scale, window);       \
 }                                                                                                                                         \
 CALM_KERNEL(attention_bf16_backward_query_##D)                                                                                            \
 extern "C" __global__ void __launch_bounds__(ATTENTION_THREADS, 2)                                                                        \
     attention_bf16_backward_key_##D(float *dK, float *dV, const bf16 *dOut, const float *lse, const float *delta, const bf16 *q,          \
                                     const bf16 *k, const bf16 *v, const int *segments, const int *tiles, const int *viewerStart,          \
-                                    const int *viewers, int heads, int groups, int d, int firstKey, float scale, int window) {            \
-    attentionBackwardKey<D, BACKWARD>(dK, dV, dOut, lse, delta, q, k, v, segments, tiles, viewerStart, viewers, heads, groups, d,         \
+                                    const int *viewers, int heads, int keyHeads, int d, int firstKey, float scale, int window) {            \
+    attentionBackwardKey<D, BACKWARD>(dK, dV, dOut, lse, delta, q, k, v, segments, tiles, viewerStart, viewers, heads, keyHeads, d,         \
                                       firstKey, scale, window);                                                                           \
 }                                                                                                                                         \
 CALM_KERNEL(attention_bf16_backward_key_##D)

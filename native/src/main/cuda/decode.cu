@@ -45,19 +45,19 @@ static __device__ __forceinline__ void loadPiece(float (&piece)[8], const bf16 *
 template <typename T, int SIZE>
 static __device__ __forceinline__ void decode(long (&rows)[SPLIT], float (&scores)[HEADS][SPLIT], float (&mixed)[WARPS][HEADS][32 * SIZE],
                                               float *partial, const float *q, const T *k, const T *v, const int *segments,
-                                              const int *queries, int heads, int groups, int d, float scale, int window, bool wide) {
+                                              const int *queries, int heads, int keyHeads, int d, float scale, int window, bool wide) {
     const int index = queries[blockIdx.x];
     const Segment own = segmentAt(segments, index);
     const int length = own.depth + own.keyLength;
     const int begin = max((int) blockIdx.z * SPLIT, window == 0 ? 0 : length - window);
     const int count = min((int) (blockIdx.z + 1) * SPLIT, length) - begin;
-    const int perGroup = heads / groups;
+    const int perGroup = heads / keyHeads;
     const int pieces = (d + SIZE - 1) / SIZE;
     int lanes = 1;
     while (lanes < pieces && lanes < 32) lanes *= 2;
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const int mine = lane % lanes, together = 32 / lanes;
-    for (int i = threadIdx.x; i < count; i += THREADS) rows[i] = (rowOf(segments, index, begin + i) * groups + blockIdx.y) * d;
+    for (int i = threadIdx.x; i < count; i += THREADS) rows[i] = (rowOf(segments, index, begin + i) * keyHeads + blockIdx.y) * d;
     __syncthreads();
     for (int first = 0; first < perGroup; first += HEADS) {
         const int part = min(HEADS, perGroup - first);
@@ -87,18 +87,18 @@ static __device__ __forceinline__ void decode(long (&rows)[SPLIT], float (&score
         }
         __syncthreads();
         for (int h = warp; h < part; h += WARPS) {
-            float most = -INFINITY;
-            for (int i = lane; i < count; i += 32) most = fmaxf(most, scores[h][i]);
-            most = warpMax(most);
+            float rowMax = -INFINITY;
+            for (int i = lane; i < count; i += 32) rowMax = fmaxf(rowMax, scores[h][i]);
+            rowMax = warpMax(rowMax);
             float sum = 0;
             for (int i = lane; i < count; i += 32) {
-                scores[h][i] = expf(scores[h][i] - most);
+                scores[h][i] = expf(scores[h][i] - rowMax);
                 sum += scores[h][i];
             }
             sum = warpSum(sum);
             float *to = partial + (((long) blockIdx.x * heads + firstHead + h) * gridDim.z + blockIdx.z) * (d + 2);
             if (lane == 0) {
-                to[d] = most;
+                to[d] = rowMax;
                 to[d + 1] = sum;
             }
         }
@@ -139,25 +139,25 @@ static __device__ __forceinline__ void decode(long (&rows)[SPLIT], float (&score
     }
 }
 
-// partial: D + 2 floats for each (query, head, split): output, maximum, sum. queries: segments that have one. Grid (queries, groups,
+// partial: D + 2 floats for each (query, head, split): output, maximum, sum. queries: segments that have one. Grid (queries, keyHeads,
 // splits).
 extern "C" __global__ void __launch_bounds__(THREADS)
     attention_decode(float *partial, const float *q, const float *k, const float *v, const int *segments, const int *queries, int heads,
-                     int groups, int d, float scale, int window, int wide) {
+                     int keyHeads, int d, float scale, int window, int wide) {
     __shared__ long rows[SPLIT];
     __shared__ float scores[HEADS][SPLIT];
     __shared__ float mixed[WARPS][HEADS][32 * 4];
-    decode<float, 4>(rows, scores, mixed, partial, q, k, v, segments, queries, heads, groups, d, scale, window, wide);
+    decode<float, 4>(rows, scores, mixed, partial, q, k, v, segments, queries, heads, keyHeads, d, scale, window, wide);
 }
 CALM_KERNEL(attention_decode)
 
 extern "C" __global__ void __launch_bounds__(THREADS)
     attention_decode_bf16(float *partial, const float *q, const bf16 *k, const bf16 *v, const int *segments, const int *queries, int heads,
-                          int groups, int d, float scale, int window, int wide) {
+                          int keyHeads, int d, float scale, int window, int wide) {
     __shared__ long rows[SPLIT];
     __shared__ float scores[HEADS][SPLIT];
     __shared__ float mixed[WARPS][HEADS][32 * 8];
-    decode<bf16, 8>(rows, scores, mixed, partial, q, k, v, segments, queries, heads, groups, d, scale, window, wide);
+    decode<bf16, 8>(rows, scores, mixed, partial, q, k, v, segments, queries, heads, keyHeads, d, scale, window, wide);
 }
 CALM_KERNEL(attention_decode_bf16)
 
@@ -167,15 +167,15 @@ extern "C" __global__ void attention_decode_finish(float *out, float *lse, const
                                                    int d, int splits) {
     const long row = segmentAt(segments, queries[blockIdx.x]).queryStart * (long) heads + blockIdx.y;
     const float *from = partial + ((long) blockIdx.x * heads + blockIdx.y) * splits * (d + 2);
-    float most = -INFINITY;
-    for (int i = 0; i < splits; i++) most = fmaxf(most, from[(long) i * (d + 2) + d]);
+    float rowMax = -INFINITY;
+    for (int i = 0; i < splits; i++) rowMax = fmaxf(rowMax, from[(long) i * (d + 2) + d]);
     float sum = 0;
-    for (int i = 0; i < splits; i++) sum += from[(long) i * (d + 2) + d + 1] * expf(from[(long) i * (d + 2) + d] - most);
+    for (int i = 0; i < splits; i++) sum += from[(long) i * (d + 2) + d + 1] * expf(from[(long) i * (d + 2) + d] - rowMax);
     for (int e = threadIdx.x; e < d; e += 32) {
         float mixed = 0;
-        for (int i = 0; i < splits; i++) mixed += from[(long) i * (d + 2) + e] * expf(from[(long) i * (d + 2) + d] - most);
+        for (int i = 0; i < splits; i++) mixed += from[(long) i * (d + 2) + e] * expf(from[(long) i * (d + 2) + d] - rowMax);
         out[row * d + e] = mixed / sum;
     }
-    if (threadIdx.x == 0) lse[row] = most + logf(sum);
+    if (threadIdx.x == 0) lse[row] = rowMax + logf(sum);
 }
 CALM_KERNEL(attention_decode_finish)

@@ -12,27 +12,27 @@ extern "C" __global__ void logprob_forward(float *maximum, float *sum, float *lo
     __shared__ float scratch[32];
     const float *row = logits + (long) blockIdx.x * stride;
     const int fours = width / 4 * 4, step = 4 * blockDim.x;
-    float most = -INFINITY;
+    float rowMax = -INFINITY;
 #pragma unroll 4
     for (int i = 4 * threadIdx.x; i < fours; i += step) {
         const float4 x = *reinterpret_cast<const float4 *>(row + i);
-        most = fmaxf(most, fmaxf(fmaxf(x.x, x.y), fmaxf(x.z, x.w)));
+        rowMax = fmaxf(rowMax, fmaxf(fmaxf(x.x, x.y), fmaxf(x.z, x.w)));
     }
-    for (int i = fours + threadIdx.x; i < width; i += blockDim.x) most = fmaxf(most, row[i]);
-    most = blockMax(most, scratch);
+    for (int i = fours + threadIdx.x; i < width; i += blockDim.x) rowMax = fmaxf(rowMax, row[i]);
+    rowMax = blockMax(rowMax, scratch);
     const float before = column == 0 ? -INFINITY : maximum[blockIdx.x];
-    most = fmaxf(most, before);
+    rowMax = fmaxf(rowMax, before);
     float own = 0;
 #pragma unroll 4
     for (int i = 4 * threadIdx.x; i < fours; i += step) {
         const float4 x = *reinterpret_cast<const float4 *>(row + i);
-        own += expf(x.x - most) + expf(x.y - most) + (expf(x.z - most) + expf(x.w - most));
+        own += expf(x.x - rowMax) + expf(x.y - rowMax) + (expf(x.z - rowMax) + expf(x.w - rowMax));
     }
-    for (int i = fours + threadIdx.x; i < width; i += blockDim.x) own += expf(row[i] - most);
+    for (int i = fours + threadIdx.x; i < width; i += blockDim.x) own += expf(row[i] - rowMax);
     own = blockSum(own, scratch);
     if (threadIdx.x == 0) {
-        maximum[blockIdx.x] = most;
-        sum[blockIdx.x] = own + (column == 0 ? 0.0f : sum[blockIdx.x] * expf(before - most));
+        maximum[blockIdx.x] = rowMax;
+        sum[blockIdx.x] = own + (column == 0 ? 0.0f : sum[blockIdx.x] * expf(before - rowMax));
         const int at = target[blockIdx.x] - column;
         if (at >= 0 && at < width) logit[blockIdx.x] = row[at];
     }

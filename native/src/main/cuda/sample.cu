@@ -206,13 +206,13 @@ extern "C" __global__ void __launch_bounds__(SAMPLE_THREADS)
         }
         __syncthreads();
     }
-    float most = -INFINITY;
-    for (int i = threadIdx.x; i < vocabulary; i += blockDim.x) most = fmaxf(most, row[i]);
-    most = blockMax(most, maxima);
+    float rowMax = -INFINITY;
+    for (int i = threadIdx.x; i < vocabulary; i += blockDim.x) rowMax = fmaxf(rowMax, row[i]);
+    rowMax = blockMax(rowMax, maxima);
     double sum = 0;
     Best best = {-INFINITY, vocabulary};
     for (int i = threadIdx.x; i < vocabulary; i += blockDim.x) {
-        sum += exp((double) row[i] - most);
+        sum += exp((double) row[i] - rowMax);
         best = better(best, {scoreOf(row, i, marks, penalty), i});
     }
     sum = sumOverBlock(sum, scores);
@@ -232,7 +232,7 @@ extern "C" __global__ void __launch_bounds__(SAMPLE_THREADS)
     }
     if (threadIdx.x == 0) {
         result[2 * draw] = token;
-        result[2 * draw + 1] = __double_as_longlong(row[token] - (most + log(sum)));
+        result[2 * draw + 1] = __double_as_longlong(row[token] - (rowMax + log(sum)));
     }
 }
 CALM_KERNEL(sample)

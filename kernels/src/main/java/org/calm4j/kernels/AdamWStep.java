@@ -28,7 +28,7 @@ final class AdamWStep implements AutoCloseable {
         kernel = gpu.kernel("adamw");
     }
 
-    void run(
+    void apply(
             List<Tensor> w,
             List<Tensor> m,
             List<Tensor> v,

@@ -156,7 +156,7 @@ final class Attention implements AutoCloseable {
             double scale,
             int window) {
         long heads = q.dim(1);
-        long groups = k.dim(1);
+        long keyHeads = k.dim(1);
         long d = q.dim(2);
         boolean rounded = tensorCores != null && d <= Bf16Attention.LARGEST_HEAD;
         Size size = size(d);
@@ -196,14 +196,14 @@ final class Attention implements AutoCloseable {
                 .with(forest.table())
                 .with(forest.queryTileList())
                 .with(heads)
-                .with(groups)
+                .with(keyHeads)
                 .with(d)
                 .with((float) scale)
                 .with(window)
                 .with(wide)
                 .run();
         size.backwardKey
-                .launch(forest.keyTiles(), groups, 1, THREADS, size.shared(4, 2))
+                .launch(forest.keyTiles(), keyHeads, 1, THREADS, size.shared(4, 2))
                 .with(dK)
                 .with(dV)
                 .with(dOut)
@@ -217,7 +217,7 @@ final class Attention implements AutoCloseable {
                 .with(forest.viewerStarts())
                 .with(forest.viewers())
                 .with(heads)
-                .with(groups)
+                .with(keyHeads)
                 .with(d)
                 .with((float) scale)
                 .with(window)

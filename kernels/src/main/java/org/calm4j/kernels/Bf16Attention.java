@@ -112,7 +112,7 @@ final class Bf16Attention {
             double scale,
             int window) {
         long heads = q.dim(1);
-        long groups = k.dim(1);
+        long keyHeads = k.dim(1);
         long d = q.dim(2);
         Size size = size(d);
         Tensor queries = packed(size, q);
@@ -132,7 +132,7 @@ final class Bf16Attention {
                 .with(forest.table())
                 .with(forest.queryTileList())
                 .with(heads)
-                .with(groups)
+                .with(keyHeads)
                 .with(d)
                 .with(forest.firstKey())
                 .with((float) scale)
@@ -140,7 +140,7 @@ final class Bf16Attention {
                 .run();
         int sharedOfRows = 2 * 2 * Float.BYTES * size.backwardRows;
         size.backwardKey
-                .launch(forest.keyTiles(), groups, 1, THREADS, shared + sharedOfRows)
+                .launch(forest.keyTiles(), keyHeads, 1, THREADS, shared + sharedOfRows)
                 .with(dK)
                 .with(dV)
                 .with(gradients)
@@ -154,7 +154,7 @@ final class Bf16Attention {
                 .with(forest.viewerStarts())
                 .with(forest.viewers())
                 .with(heads)
-                .with(groups)
+                .with(keyHeads)
                 .with(d)
                 .with(forest.firstKey())
                 .with((float) scale)

@@ -35,11 +35,14 @@ final class CudaBackend implements Backend {
     private final Copy copy;
     private final Embedding embedding;
     private final Linear linear;
+    private final Bias bias;
     private final RmsNorm rmsNorm;
     private final LayerNorm layerNorm;
     private final Rope rope;
     private final Attention attention;
-    private final Elementwise elementwise;
+    private final SwiGlu swiGlu;
+    private final Gelu gelu;
+    private final Dropout dropout;
     private final TokenLogProb tokenLogProb;
     private final TokenSampler tokenSampler;
     private final GradNorm gradNorm;
@@ -69,12 +72,15 @@ final class CudaBackend implements Backend {
             copy = new Copy(gpu);
             embedding = new Embedding(gpu);
             Columns columns = new Columns(gpu);
-            linear = new Linear(gpu, product, columns);
+            linear = new Linear(product);
+            bias = new Bias(gpu, columns);
             rmsNorm = new RmsNorm(gpu, columns);
             layerNorm = new LayerNorm(gpu, columns);
             rope = new Rope(gpu);
             attention = new Attention(gpu, precision);
-            elementwise = new Elementwise(gpu);
+            swiGlu = new SwiGlu(gpu);
+            gelu = new Gelu(gpu);
+            dropout = new Dropout(gpu);
             tokenLogProb = new TokenLogProb(gpu, product, vocabularyColumns);
             tokenSampler = new TokenSampler(gpu);
             gradNorm = new GradNorm(gpu);
@@ -214,12 +220,12 @@ final class CudaBackend implements Backend {
 
     @Override
     public void biasForward(Tensor x, Tensor bias) {
-        linear.bias(x, bias);
+        this.bias.forward(x, bias);
     }
 
     @Override
     public void biasBackward(Tensor dBias, Tensor dOut) {
-        linear.biasBackward(dBias, dOut);
+        bias.backward(dBias, dOut);
     }
 
     @Override
@@ -279,22 +285,22 @@ final class CudaBackend implements Backend {
 
     @Override
     public void swiGluForward(Tensor out, Tensor gate, Tensor up) {
-        elementwise.swiGlu(out, gate, up);
+        swiGlu.forward(out, gate, up);
     }
 
     @Override
     public void swiGluBackward(Tensor dGate, Tensor dUp, Tensor dOut, Tensor gate, Tensor up) {
-        elementwise.swiGluBackward(dGate, dUp, dOut, gate, up);
+        swiGlu.backward(dGate, dUp, dOut, gate, up);
     }
 
     @Override
     public void geluForward(Tensor out, Tensor x) {
-        elementwise.gelu(out, x);
+        gelu.forward(out, x);
     }
 
     @Override
     public void geluBackward(Tensor dX, Tensor dOut, Tensor x) {
-        elementwise.geluBackward(dX, dOut, x);
+        gelu.backward(dX, dOut, x);
     }
 
     @Override
@@ -323,7 +329,7 @@ final class CudaBackend implements Backend {
 
     @Override
     public void dropout(Tensor out, Tensor x, double p, long seed, boolean add) {
-        elementwise.dropout(out, x, p, seed, add);
+        dropout.apply(out, x, p, seed, add);
     }
 
     @Override
@@ -365,7 +371,7 @@ final class CudaBackend implements Backend {
             double[] weightDecay,
             double gradScale,
             long step) {
-        adamW.run(w, m, v, grad, settings, learningRate, weightDecay, gradScale, step);
+        adamW.apply(w, m, v, grad, settings, learningRate, weightDecay, gradScale, step);
     }
 
     @Override

@@ -1,11 +1,17 @@
 package org.calm4j.kernels;
 
-/** How kernels that give a block to each row, or a thread to each column, cut their work. */
+import org.calm4j.kernels.driver.Kernel;
+import org.calm4j.kernels.driver.Launch;
+
+/** How kernels that give a block to each row, a thread to each column, or four elements to each thread, cut their work. */
 final class Rows {
     /** Rows that one block adds up for the gradient of a weight. */
     static final int CHUNK = 256;
     /** Threads that take a column each. */
     static final int COLUMNS = 64;
+
+    /** Threads that take four elements each. */
+    private static final int FOURS = 128;
 
     private static final int MOST_THREADS = 1024;
 
@@ -18,5 +24,9 @@ final class Rows {
 
     static long chunks(long rows) {
         return Math.ceilDiv(rows, CHUNK);
+    }
+
+    static Launch fours(Kernel kernel, long size) {
+        return kernel.launch(Math.ceilDiv(size, 4L * FOURS), FOURS);
     }
 }

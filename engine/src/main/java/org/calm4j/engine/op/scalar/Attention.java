@@ -70,12 +70,13 @@ final class Attention {
                     long row = (segments.queryStart(s) + (long) j) * q.dim(1) + h;
                     int[] keys = visible(segments, s, j, window);
                     double[] score = scores(q, k, row, keys, h, scale);
-                    double outDot = dot(dOut, row * d, out, row * d, d);
+                    // Σᵢ pᵢ · (dOut · vᵢ), which is dOut · out.
+                    double delta = dot(dOut, row * d, out, row * d, d);
                     double[] dQuery = new double[d];
                     for (int i = 0; i < keys.length; i++) {
                         long key = key(keys[i], h, q, k);
                         double p = Math.exp(score[i] - lse.get(row));
-                        double dScore = scale * p * (dot(dOut, row * d, v, key, d) - outDot);
+                        double dScore = scale * p * (dot(dOut, row * d, v, key, d) - delta);
                         for (int e = 0; e < d; e++) {
                             dValues[(int) key + e] += p * dOut.get(row * d + e);
                             dKeys[(int) key + e] += dScore * q.get(row * d + e);

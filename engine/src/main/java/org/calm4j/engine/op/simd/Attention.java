@@ -346,13 +346,13 @@ final class Attention implements AutoCloseable {
     }
 
     private void backwardBlock(int segment, int first, int count, int h, int worker) {
-        long outDot = own[worker].floats(QUERIES + 2L * QUERIES * (KEYS + LANES));
-        long probability = outDot + 4L * QUERIES;
+        long delta = own[worker].floats(QUERIES + 2L * QUERIES * (KEYS + LANES));
+        long probability = delta + 4L * QUERIES;
         long dScore = probability + 4L * QUERIES * (KEYS + LANES);
         long row = segments.queryStart(segment) + (long) first;
         long head = row * queryStride + 4L * h * d;
         for (int i = 0; i < count; i++) {
-            MEMORY.set(FLOAT, outDot + 4L * i, Dot.one(dOut + head + i * queryStride, out + head + i * queryStride, d));
+            MEMORY.set(FLOAT, delta + 4L * i, Dot.one(dOut + head + i * queryStride, out + head + i * queryStride, d));
         }
         int position = segments.depth(segment) + ownKeys(segment, first) - 1;
         for (int s = segment; s != Segments.NONE; s = segments.parent(s)) {
@@ -374,7 +374,7 @@ final class Attention implements AutoCloseable {
                         visible,
                         probability,
                         dScore,
-                        outDot);
+                        delta);
             }
         }
     }
@@ -390,7 +390,7 @@ final class Attention implements AutoCloseable {
             int visible,
             long probability,
             long dScore,
-            long outDot) {
+            long delta) {
         long stride = 4L * (Vectors.roundUp(keys) + LANES);
         boolean few = few(count, keys);
         if (!few) {
@@ -412,7 +412,7 @@ final class Attention implements AutoCloseable {
             }
             Exp.wholeVectors(
                     p + 4L * low, p + 4L * low, end - low, scale, MEMORY.get(FLOAT, lse + 4 * (at + (long) i * heads)));
-            scores(dS + 4L * low, p + 4L * low, MEMORY.get(FLOAT, outDot + 4L * i), scale, end - low);
+            scores(dS + 4L * low, p + 4L * low, MEMORY.get(FLOAT, delta + 4L * i), scale, end - low);
             zero(p, low);
             zero(dS, low);
             zero(p + 4L * end, keys - end);
@@ -467,17 +467,17 @@ final class Attention implements AutoCloseable {
     }
 
     /** {@code dScore = scale·p·(dP − dOut·out)}, in place of dP. */
-    private static void scores(long dScore, long p, float outDot, float scale, int count) {
+    private static void scores(long dScore, long p, float delta, float scale, int count) {
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
             FloatVector.fromMemorySegment(FLOATS, MEMORY, dScore + 4L * i, ORDER)
-                    .sub(outDot)
+                    .sub(delta)
                     .mul(FloatVector.fromMemorySegment(FLOATS, MEMORY, p + 4L * i, ORDER))
                     .mul(scale)
                     .intoMemorySegment(MEMORY, dScore + 4L * i, ORDER);
         }
         for (; i < count; i++) {
-            float change = MEMORY.get(FLOAT, dScore + 4L * i) - outDot;
+            float change = MEMORY.get(FLOAT, dScore + 4L * i) - delta;
             MEMORY.set(FLOAT, dScore + 4L * i, change * MEMORY.get(FLOAT, p + 4L * i) * scale);
         }
     }
