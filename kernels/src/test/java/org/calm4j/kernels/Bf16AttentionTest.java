@@ -17,6 +17,7 @@ import org.calm4j.kernels.driver.CudaNatives;
 import org.calm4j.kernels.driver.CudaProbe;
 import org.calm4j.standin.StandIn;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -25,6 +26,7 @@ import org.junit.jupiter.params.provider.CsvSource;
  * weights (probabilities, gradients of scores), each off by 2⁻⁸ of itself at most when it becomes an operand. So an element is off by no
  * more than 2⁻⁸ of the sum of its terms' magnitudes, and what F32 adds.
  */
+@Tag("slow")
 final class Bf16AttentionTest {
     private static final double ROUNDING = 0x1p-8;
     /** Of F32: sums of 128 products in a score, and the exponential of it. */

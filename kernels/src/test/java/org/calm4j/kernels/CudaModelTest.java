@@ -63,6 +63,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whole models on the GPU, or on its stand-in, against the scalar backend: losses, gradients, steps of training, generation. */
+@Tag("slow")
 final class CudaModelTest {
     /** A forward and backward pass of two layers in F32: some hundred roundings of 6e-8, as a share of a tensor's largest element. */
     private static final double TOLERANCE = 2e-5;
@@ -139,7 +140,6 @@ final class CudaModelTest {
     }
 
     /** Products and attention of operands with 8 bits; weights are F32, and products read copies of them that AdamW keeps. */
-    @Tag("slow")
     @ParameterizedTest
     @ValueSource(doubles = {-1, 0})
     void stepsOfDpoInBf16(double loraDropout) {
@@ -163,7 +163,6 @@ final class CudaModelTest {
      * Passes over batches of the same shape are recorded and started as a whole, with the bits that they have apart; memory that is given back
      * in between is noticed. Full training with AdamW's rounded copies, an adapter, layers that are computed anew.
      */
-    @Tag("slow")
     @ParameterizedTest
     @CsvSource({"F32,-1,false", "BF16,-1,true", "BF16,0,false", "F32,0.3,false"})
     void recordedPasses(Precision precision, double loraDropout, boolean checkpointing) {

@@ -28,6 +28,7 @@ import org.calm4j.engine.op.simd.SimdBackend;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.HostBuffer;
 import org.calm4j.engine.tensor.Tensor;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -297,6 +298,7 @@ final class LoraTest {
     }
 
     /** What {@code modules_to_save} and saved embeddings replace is computed with; the reference keeps the base model's. */
+    @Tag("slow")
     @ParameterizedTest
     @CsvSource(delimiter = ';', quoteCharacter = '~', textBlock = """
             llama-untied ; ['lm_head'] ; lm_head.weight ; lm_head.weight
@@ -393,6 +395,7 @@ final class LoraTest {
         }
     }
 
+    @Tag("slow")
     @Test
     void mutatedAdapters() {
         Path adapter = OracleModel.folder("mistral").resolve("adapter");

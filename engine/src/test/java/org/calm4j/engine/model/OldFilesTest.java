@@ -21,12 +21,14 @@ import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.simd.SimdBackend;
 import org.calm4j.engine.tensor.Tensor;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Folders as older versions of transformers wrote them: masks and rotary frequencies among the weights, other names, tied heads. */
+@Tag("slow")
 final class OldFilesTest {
     private final Backend backend = new SimdBackend(1);
 

@@ -15,12 +15,14 @@ import java.util.List;
 import java.util.function.Consumer;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Small files that ask for hours or all memory: each is refused by the name of its part, or its work is bounded by the text. */
+@Tag("slow")
 final class HostileTokenizerTest {
     private static final Duration TIME = Duration.ofSeconds(20);
     private static final long BYTES = 1L << 30;

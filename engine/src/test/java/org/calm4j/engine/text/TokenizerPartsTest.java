@@ -19,6 +19,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Small tokenizer.json files, one for each part of the format, against Hugging Face's own library. */
+@Tag("slow")
 final class TokenizerPartsTest {
     private static final List<String> SPLITS =
             List.of("Removed", "Isolated", "Contiguous", "MergedWithPrevious", "MergedWithNext");
@@ -83,7 +84,6 @@ final class TokenizerPartsTest {
         check("pre_tokenizer", preTokenizer);
     }
 
-    @Tag("slow")
     @ParameterizedTest
     @ValueSource(
             strings = {
