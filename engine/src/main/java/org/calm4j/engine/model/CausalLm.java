@@ -22,12 +22,21 @@ public final class CausalLm {
     private final Lora lora;
     private final List<TransformerBlock> blocks;
     private final Norm norm;
+    /** The point of the stream after the last layer. */
+    private final List<HookPoint.At> last;
+    /** Null without. */
+    private final Tap tap;
 
     /**
      * @param base the weights without the adapter
      * @param lora null without an adapter
      */
     public CausalLm(ModelConfig config, Parameters base, Lora lora) {
+        this(config, base, lora, null);
+    }
+
+    private CausalLm(ModelConfig config, Parameters base, Lora lora, Tap tap) {
+        this.tap = tap;
         this.config = config;
         this.backend = base.backend();
         this.base = base;
@@ -37,6 +46,7 @@ public final class CausalLm {
                 .mapToObj(l -> new TransformerBlock(config, parameters, lora, l))
                 .toList();
         norm = Norm.of(backend, parameters.norm(), config.norm().epsilon());
+        last = List.of(new HookPoint.At(HookPoint.RESID_POST, config.layers() - 1));
     }
 
     // ---- forward ----
@@ -53,11 +63,15 @@ public final class CausalLm {
         backend.write(a.positions, batch.positions(), batch.rows());
         backend.write(a.scoredRows, batch.scoredRows(), batch.scored());
         backend.write(a.targets, batch.targets(), batch.scored());
-        Pass pass = Pass.forward(activations, batch.segments(), dropoutSeed);
+        Pass pass = Pass.forward(activations, batch.segments(), dropoutSeed, tap);
         run(pass, () -> {
             hidden(pass);
             Tensor kept = activations.keptLogits();
             backend.tokenLogProbForward(a.logProb, a.logProbLse, a.norm, parameters.head(), a.targets, kept);
+            if (pass.isTapped(HookPoint.LOGITS, 0)) {
+                backend.linearForward(a.logits, a.norm, parameters.head(), 1, false);
+                pass.tap(HookPoint.LOGITS, 0, a.logits);
+            }
         });
     }
 
@@ -69,16 +83,16 @@ public final class CausalLm {
         backend.write(a.positions, batch.positions(), batch.rows());
         backend.write(a.cacheRows, batch.cacheRows(), batch.rows());
         backend.write(a.scoredRows, batch.markedRows(), batch.marked());
-        Pass pass = Pass.decoding(activations, batch, cache);
+        Pass pass = Pass.decoding(activations, batch, cache, tap);
         run(pass, () -> {
             hidden(pass);
             backend.linearForward(a.logits, a.norm, parameters.head(), 1, false);
         });
     }
 
-    /** Dropout's random numbers differ from step to step without lying in a tensor, so that such a pass is never recorded. */
+    /** A pass is not recorded where dropout's seed differs from step to step, or a tap looks at it from the host. */
     private void run(Pass pass, Runnable work) {
-        if (pass.dropoutSeed() == null) {
+        if (pass.dropoutSeed() == null && tap == null) {
             backend.repeat(pass.key(this), pass.segments(), work);
         } else {
             work.run();
@@ -90,7 +104,12 @@ public final class CausalLm {
         BatchActivations a = pass.batch();
         Tensor first = pass.layer(0).input;
         backend.embeddingForward(first, parameters.embedding(), a.tokens, false);
-        if (parameters.positions() != null) {
+        pass.tap(HookPoint.EMBED, 0, first);
+        if (parameters.positions() != null && pass.isTapped(HookPoint.POS_EMBED, 0)) {
+            backend.embeddingForward(a.output, parameters.positions(), a.positions, false);
+            pass.tap(HookPoint.POS_EMBED, 0, a.output);
+            pass.add(backend, first, a.output);
+        } else if (parameters.positions() != null) {
             backend.embeddingForward(first, parameters.positions(), a.positions, true);
         }
         Tensor residual = null;
@@ -99,8 +118,11 @@ public final class CausalLm {
             blocks.get(l).forward(pass, residual, out);
             residual = pass.layer(l).middle;
         }
+        residual = pass.joined(backend, a.output, residual, last);
         backend.embeddingForward(a.gathered, a.output, a.scoredRows, false);
-        backend.embeddingForward(a.gathered, residual, a.scoredRows, true);
+        if (residual != null) {
+            backend.embeddingForward(a.gathered, residual, a.scoredRows, true);
+        }
         norm.forward(a.norm, a.mean, a.rstd, a.gathered, null);
     }
 
@@ -120,7 +142,7 @@ public final class CausalLm {
             Long dropoutSeed,
             boolean add) {
         backend.write(activations.gradients().logProb, coefficient, batch.scored());
-        Pass pass = Pass.backward(activations, batch.segments(), gradients, add, dropoutSeed);
+        Pass pass = Pass.backward(activations, batch.segments(), gradients, add, dropoutSeed, tap);
         run(pass, () -> backward(pass));
     }
 
@@ -141,15 +163,19 @@ public final class CausalLm {
         for (TransformerBlock block : blocks.reversed()) {
             if (pass.activations().recomputes()) {
                 // The layer's input is the residual stream already.
-                block.forward(pass, null, null);
+                block.forward(pass.recomputed(), null, null);
             }
             block.backward(pass);
         }
-        if (pass.d(parameters.positions()) != null) {
-            backend.embeddingBackward(pass.d(parameters.positions()), d.residual, a.positions);
+        if (parameters.positions() != null) {
+            Tensor dPositions = pass.branch(backend, HookPoint.POS_EMBED, 0);
+            if (pass.d(parameters.positions()) != null) {
+                backend.embeddingBackward(pass.d(parameters.positions()), dPositions, a.positions);
+            }
         }
+        Tensor dEmbedding = pass.branch(backend, HookPoint.EMBED, 0);
         if (pass.d(parameters.embedding()) != null) {
-            backend.embeddingBackward(pass.d(parameters.embedding()), d.residual, a.tokens);
+            backend.embeddingBackward(pass.d(parameters.embedding()), dEmbedding, a.tokens);
         }
     }
 
@@ -173,7 +199,12 @@ public final class CausalLm {
 
     /** The same weights without the adapter: the reference of DPO with LoRA. */
     public CausalLm withoutAdapter() {
-        return new CausalLm(config, base, null);
+        return new CausalLm(config, base, null, tap);
+    }
+
+    /** The same weights, with a tap that sees every forward pass, backward pass and step of decoding. */
+    public CausalLm tapped(Tap tap) {
+        return new CausalLm(config, base, lora, tap);
     }
 
     /**

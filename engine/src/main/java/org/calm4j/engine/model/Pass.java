@@ -1,6 +1,9 @@
 package org.calm4j.engine.model;
 
+import java.util.List;
+import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Segments;
+import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
@@ -11,6 +14,8 @@ import org.calm4j.engine.tensor.Tensor;
  * @param gradients of a backward pass; null in a forward pass
  * @param add to the gradients of weights; otherwise they are set
  * @param dropoutSeed of this step's dropout in the adapters; null when nothing is dropped
+ * @param tap sees values and gradients; null without
+ * @param recomputing whether a layer's forward pass is run once more, from a stream that is joined and was seen already
  */
 record Pass(
         Activations activations,
@@ -19,25 +24,35 @@ record Pass(
         boolean prompts,
         Gradients gradients,
         boolean add,
-        Long dropoutSeed) {
+        Long dropoutSeed,
+        Tap tap,
+        boolean recomputing) {
 
-    static Pass forward(Activations activations, Segments segments, Long dropoutSeed) {
-        return new Pass(activations, segments, null, false, null, false, dropoutSeed);
+    static Pass forward(Activations activations, Segments segments, Long dropoutSeed, Tap tap) {
+        return new Pass(activations, segments, null, false, null, false, dropoutSeed, tap, false);
     }
 
-    static Pass decoding(Activations activations, DecodeBatch batch, KvCache cache) {
-        return new Pass(activations, batch.segments(), cache, batch.prompts(), null, false, null);
+    static Pass decoding(Activations activations, DecodeBatch batch, KvCache cache, Tap tap) {
+        return new Pass(activations, batch.segments(), cache, batch.prompts(), null, false, null, tap, false);
     }
 
     static Pass backward(
-            Activations activations, Segments segments, Gradients gradients, boolean add, Long dropoutSeed) {
-        return new Pass(activations, segments, null, false, gradients, add, dropoutSeed);
+            Activations activations, Segments segments, Gradients gradients, boolean add, Long dropoutSeed, Tap tap) {
+        return new Pass(activations, segments, null, false, gradients, add, dropoutSeed, tap, false);
+    }
+
+    /** The forward pass of a layer once more, within a backward pass. */
+    Pass recomputed() {
+        return new Pass(activations, segments, cache, prompts, null, add, dropoutSeed, tap, true);
     }
 
     /** Passes with equal keys over equal segments issue the same operations; only the contents of tensors differ. */
     Object key(CausalLm model) {
         record Key(CausalLm model, Pass pass, Activations.Capacity size) {}
-        return new Key(model, new Pass(activations, null, cache, prompts, gradients, add, null), activations.size());
+        return new Key(
+                model,
+                new Pass(activations, null, cache, prompts, gradients, add, null, null, false),
+                activations.size());
     }
 
     BatchActivations batch() {
@@ -68,5 +83,86 @@ record Pass(
     Tensor values(int layer, Tensor v) {
         Tensor cached = cache == null ? v : cache.values(layer, v, batch().cacheRows);
         return prompts ? v : cached;
+    }
+
+    // ---- taps: each of these does nothing where no tap wants the point ----
+
+    boolean isTapped(HookPoint point, int layer) {
+        return tap != null && tap.wants(point, layer);
+    }
+
+    /** Shows a point of a layer whose tensor is the layer's own: its value in a forward pass, its gradient in a backward pass. */
+    void tap(HookPoint point, int layer) {
+        if (isTapped(point, layer)) {
+            if (gradients == null) {
+                tap.value(point, layer, point.value(layer(layer)));
+            } else {
+                tap.gradient(point, layer, point.gradient(d()));
+            }
+        }
+    }
+
+    void tap(HookPoint one, HookPoint other, int layer) {
+        tap(one, layer);
+        tap(other, layer);
+    }
+
+    /** Shows a value; null where it is not computed. */
+    void tap(HookPoint point, int layer, Tensor value) {
+        if (value != null && isTapped(point, layer)) {
+            tap.value(point, layer, value);
+        }
+    }
+
+    /**
+     * Shows the residual stream, joining it first.
+     *
+     * @param x what a part adds to the stream; becomes the stream where a tap wants one of the points
+     * @param residual the stream before the part; null where x is the stream already
+     * @return what is still to be added to x: residual, or null once it is joined
+     */
+    Tensor joined(Backend backend, Tensor x, Tensor residual, List<HookPoint.At> points) {
+        if (tap == null || recomputing || points.stream().noneMatch(at -> isTapped(at.point(), at.layer()))) {
+            return residual;
+        }
+        if (residual != null) {
+            add(backend, x, residual);
+        }
+        points.forEach(at -> tap(at.point(), at.layer(), x));
+        return null;
+    }
+
+    /** {@code to += x}: dropout of nothing. */
+    void add(Backend backend, Tensor to, Tensor x) {
+        backend.dropout(to, x, 0, 0, true);
+    }
+
+    /** The stream's gradient as it goes into a part's backward pass: apart, where a tap wants the part's own and may change it. */
+    Tensor branch(Backend backend, HookPoint point, int layer) {
+        if (!isTapped(point, layer)) {
+            return d().residual;
+        }
+        backend.copy(d().hidden, d().residual);
+        tap.gradient(point, layer, d().hidden);
+        return d().hidden;
+    }
+
+    /** Shows attention's probabilities, or their gradients. */
+    void tapPattern(Backend backend, int layer, double scale, int window) {
+        if (isTapped(HookPoint.PATTERN, layer)) {
+            var pattern = new AttentionPattern(backend, segments, scale, window);
+            LayerActivations x = layer(layer);
+            if (gradients == null) {
+                Tensor shown = pattern.probabilities(x.q, x.k, x.lse);
+                try (Buffer memory = shown.buffer()) {
+                    tap.value(HookPoint.PATTERN, layer, shown);
+                }
+            } else {
+                Tensor shown = pattern.gradients(d().attention, x.v);
+                try (Buffer memory = shown.buffer()) {
+                    tap.gradient(HookPoint.PATTERN, layer, shown);
+                }
+            }
+        }
     }
 }

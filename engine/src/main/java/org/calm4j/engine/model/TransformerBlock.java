@@ -1,6 +1,7 @@
 package org.calm4j.engine.model;
 
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.config.Projection;
@@ -34,6 +35,11 @@ final class TransformerBlock {
     private final AdaptedLinear up;
     private final AdaptedLinear down;
 
+    /** Points of the stream before attention; the layer before's last one is among them. */
+    private final List<HookPoint.At> before;
+    /** The point of the stream between the parts. */
+    private final List<HookPoint.At> between;
+
     /** @param lora null without an adapter */
     TransformerBlock(ModelConfig config, Parameters parameters, Lora lora, int layer) {
         this.layer = layer;
@@ -59,6 +65,9 @@ final class TransformerBlock {
         gate = linears.get(Projection.GATE);
         up = linears.get(Projection.UP);
         down = linears.get(Projection.DOWN);
+        HookPoint.At input = new HookPoint.At(HookPoint.RESID_PRE, layer);
+        before = layer == 0 ? List.of(input) : List.of(new HookPoint.At(HookPoint.RESID_POST, layer - 1), input);
+        between = List.of(new HookPoint.At(HookPoint.RESID_MID, layer));
     }
 
     /**
@@ -70,30 +79,42 @@ final class TransformerBlock {
     void forward(Pass pass, Tensor residual, Tensor out) {
         BatchActivations a = pass.batch();
         LayerActivations x = pass.layer(layer);
-        norm1.forward(x.norm1, x.mean1, x.rstd1, x.input, residual);
+        Tensor toJoin = pass.joined(backend, x.input, residual, before);
+        norm1.forward(x.norm1, x.mean1, x.rstd1, x.input, toJoin);
         queriesKeysValues.forward(pass, x); // x.rawQ, x.rawK, x.v
         if (queryNorm != null) {
             queryNorm.forward(x.q, null, x.rstdQ, x.rawQ, null);
             keyNorm.forward(x.k, null, x.rstdK, x.rawK, null);
         }
+        pass.tap(HookPoint.Q, HookPoint.K, layer);
+        pass.tap(HookPoint.V, layer);
         if (rotary) {
             backend.ropeForward(x.q, a.cosine, a.sine, a.positions);
             backend.ropeForward(x.k, a.cosine, a.sine, a.positions);
+            pass.tap(HookPoint.ROT_Q, HookPoint.ROT_K, layer);
         }
         Tensor keys = pass.keys(layer, x.k);
         Tensor values = pass.values(layer, x.v);
         backend.attentionForward(x.attention, x.lse, x.q, keys, values, pass.segments(), scale, window);
+        pass.tapPattern(backend, layer, scale, window);
+        pass.tap(HookPoint.Z, layer);
         o.forward(pass, x.middle, x.attention);
+        pass.tap(HookPoint.ATTN_OUT, layer);
 
-        norm2.forward(x.norm2, x.mean2, x.rstd2, x.middle, x.input);
+        toJoin = pass.joined(backend, x.middle, x.input, between);
+        norm2.forward(x.norm2, x.mean2, x.rstd2, x.middle, toJoin);
         up.forward(pass, x.up, x.norm2);
         if (gate != null) {
             gate.forward(pass, x.gate, x.norm2);
+            pass.tap(HookPoint.MLP_PRE, HookPoint.MLP_PRE_LINEAR, layer);
             backend.swiGluForward(x.activated, x.gate, x.up);
         } else {
+            pass.tap(HookPoint.MLP_PRE, layer);
             backend.geluForward(x.activated, x.up);
         }
+        pass.tap(HookPoint.MLP_POST, layer);
         down.forward(pass, out, x.activated);
+        pass.tap(HookPoint.MLP_OUT, layer, out);
     }
 
     /**
@@ -104,29 +125,43 @@ final class TransformerBlock {
         BatchActivations a = pass.batch();
         LayerActivations x = pass.layer(layer);
         ActivationGradients d = pass.d();
+        pass.tap(HookPoint.RESID_POST, layer);
         // out = down(activated)
-        down.backward(pass, d.activated, d.residual, x.activated, false);
+        down.backward(pass, d.activated, pass.branch(backend, HookPoint.MLP_OUT, layer), x.activated, false);
+        pass.tap(HookPoint.MLP_POST, layer);
         if (gate != null) {
             // activated = silu(gate) · up, gate = gate(norm2)
             backend.swiGluBackward(d.gate, d.up, d.activated, x.gate, x.up);
+            pass.tap(HookPoint.MLP_PRE, HookPoint.MLP_PRE_LINEAR, layer);
             gate.backward(pass, d.hidden, d.gate, x.norm2, false);
         } else {
             // activated = gelu(up)
             backend.geluBackward(d.up, d.activated, x.up);
+            pass.tap(HookPoint.MLP_PRE, layer);
         }
         // up = up(norm2), and norm2 = norm(middle)
         up.backward(pass, d.hidden, d.up, x.norm2, gate != null);
         norm2.backward(pass, d.residual, d.hidden, x.middle, x.mean2, x.rstd2);
+        pass.tap(HookPoint.RESID_MID, layer);
 
         // middle = input + o(attention), attention = softmax(q·kᵀ)·v
-        o.backward(pass, d.attention, d.residual, x.attention, false);
+        o.backward(pass, d.attention, pass.branch(backend, HookPoint.ATTN_OUT, layer), x.attention, false);
         Segments segments = pass.segments();
+        if (pass.isTapped(HookPoint.Z, layer)) {
+            // A tap may have changed it, and attention's own gradient reads what it was.
+            backend.attentionForward(x.attention, x.lse, x.q, x.k, x.v, segments, scale, window);
+        }
+        pass.tap(HookPoint.Z, layer);
+        pass.tapPattern(backend, layer, scale, window);
         backend.attentionBackward(
                 d.q, d.k, d.v, d.attention, x.attention, x.lse, x.q, x.k, x.v, segments, scale, window);
+        pass.tap(HookPoint.V, layer);
         if (rotary) {
+            pass.tap(HookPoint.ROT_Q, HookPoint.ROT_K, layer);
             backend.ropeBackward(d.q, a.cosine, a.sine, a.positions);
             backend.ropeBackward(d.k, a.cosine, a.sine, a.positions);
         }
+        pass.tap(HookPoint.Q, HookPoint.K, layer);
         if (queryNorm != null) {
             // q = norm(rawQ), k = norm(rawK)
             backend.zero(d.rawQ);
@@ -137,5 +172,6 @@ final class TransformerBlock {
         // rawQ, rawK, v = q(norm1), k(norm1), v(norm1), and norm1 = norm(input)
         queriesKeysValues.backward(pass, x);
         norm1.backward(pass, d.residual, d.hidden, x.input, x.mean1, x.rstd1);
+        pass.tap(HookPoint.RESID_PRE, layer);
     }
 }

@@ -35,7 +35,7 @@ public final class TinyModel {
     }
 
     /** The same in other families and with other parts. */
-    static ModelConfig config(String kind) {
+    public static ModelConfig config(String kind) {
         ObjectNode json = Llama.config(23, 12, 18, 2, 2, 1, 64, 0).json().deepCopy();
         json.put("tie_word_embeddings", !kind.endsWith("untied"));
         json.put("num_attention_heads", 4);

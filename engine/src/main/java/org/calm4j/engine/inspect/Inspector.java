@@ -1,0 +1,260 @@
+package org.calm4j.engine.inspect;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.config.ModelConfig;
+import org.calm4j.engine.model.Activations;
+import org.calm4j.engine.model.CausalLm;
+import org.calm4j.engine.model.Gradients;
+import org.calm4j.engine.model.HookPoint;
+import org.calm4j.engine.model.PackedBatch;
+import org.calm4j.engine.model.Tap;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.tensor.HostBuffer;
+import org.calm4j.engine.tensor.Tensor;
+
+/**
+ * Runs a model on one text at a time and keeps values and gradients at hook points, changed on their way by the edits that are in force. The
+ * model itself stays as it is. For one thread.
+ */
+public final class Inspector implements AutoCloseable {
+    /** An edit in force until it is closed. */
+    public final class Handle implements AutoCloseable {
+        private final Edit edit;
+        private final List<HookPoint.At> points;
+
+        private Handle(Edit edit, List<HookPoint.At> points) {
+            this.edit = edit;
+            this.points = points;
+        }
+
+        /** Takes exactly this edit away; closing twice is harmless. */
+        @Override
+        public void close() {
+            points.forEach(at -> edits.getOrDefault(at, new ArrayList<>()).removeIf(each -> each == this));
+        }
+    }
+
+    private final CausalLm model;
+    private final Backend backend;
+    private final ModelConfig config;
+    private final int longest;
+    private final Map<HookPoint.At, List<Handle>> edits = new LinkedHashMap<>();
+    private final PackedBatch batch = new PackedBatch();
+    /** Of the last run's kind; made anew where another kind is wanted. */
+    private Activations activations;
+
+    private boolean hasLogits;
+    private boolean hasGradients;
+
+    /** @param longest tokens of a text at most */
+    public Inspector(CausalLm model, int longest) {
+        this.model = model;
+        this.backend = model.backend();
+        this.config = model.config();
+        this.longest = longest;
+        if (longest < 1 || longest > config.positions().limit()) {
+            throw CalmException.badInput(
+                    "the text has " + longest + " tokens",
+                    "the model's max_position_embeddings is "
+                            + config.positions().limit());
+        }
+    }
+
+    public ModelConfig config() {
+        return config;
+    }
+
+    /**
+     * Puts an edit in force at points; edits of one point take place in the order in which they came.
+     *
+     * @param names a hook point's name or a pattern, see {@link HookNames}
+     * @throws CalmException wrong usage: no such points, or such that cannot be changed
+     */
+    public Handle edit(String names, Edit edit) {
+        List<HookPoint.At> points = HookNames.matching(config, names);
+        for (HookPoint.At at : points) {
+            if (!at.point().isChangeable()) {
+                throw CalmException.usage(at.name() + " can be read and not changed");
+            }
+        }
+        Handle handle = new Handle(edit, points);
+        points.forEach(
+                at -> edits.computeIfAbsent(at, none -> new ArrayList<>()).add(handle));
+        return handle;
+    }
+
+    /** Values of a text. */
+    public Trace run(int[] tokens, Selection selection) {
+        if (selection.gradients()) {
+            throw new IllegalArgumentException("gradients need something to differentiate: give its coefficients");
+        }
+        return run(tokens, selection, null);
+    }
+
+    /**
+     * Values of a text, and the gradients of the sum of its completion's log-probabilities.
+     *
+     * @param completionStart index of the completion's first token, at least 1
+     */
+    public Trace run(int[] tokens, int completionStart, Selection selection) {
+        double[] coefficients = new double[tokens.length - 1];
+        Arrays.fill(coefficients, completionStart - 1, coefficients.length, 1);
+        return run(tokens, selection, coefficients);
+    }
+
+    /**
+     * Values of a text, and the gradients of {@code Σ coefficient[i] · log p(tokens[i + 1])}.
+     *
+     * @param coefficients one for each token after the first; null without gradients
+     */
+    public Trace run(int[] tokens, Selection selection, double[] coefficients) {
+        if (tokens.length > longest) {
+            throw CalmException.badInput(
+                    "the text has " + tokens.length + " tokens", "the inspector was made for " + longest);
+        }
+        selection.check(config, backend.computeType(), tokens.length);
+        boolean logits = selection.points().stream().anyMatch(at -> at.point() == HookPoint.LOGITS);
+        prepare(logits, coefficients != null);
+        batch.clear();
+        // A token that nobody predicts, so that the last one has a row, too.
+        batch.add(Arrays.copyOf(tokens, tokens.length + 1), 1);
+        Trace trace = new Trace();
+        try {
+            CausalLm tapped = model.tapped(new Keeper(trace, selection, tokens.length));
+            tapped.forward(activations, batch, null);
+            double[] logProbs = new double[tokens.length];
+            activations.readLogProbs(logProbs);
+            trace.setLogProbs(Arrays.copyOf(logProbs, tokens.length - 1));
+            if (!Arrays.stream(logProbs).allMatch(Double::isFinite)
+                    && edits.values().stream().allMatch(List::isEmpty)) {
+                throw model.notFinite();
+            }
+            if (coefficients != null) {
+                double[] all = Arrays.copyOf(coefficients, tokens.length);
+                tapped.backward(new Gradients(null, null), activations, batch, all, null, false);
+            }
+            return trace;
+        } catch (RuntimeException | Error e) {
+            trace.close();
+            throw e;
+        }
+    }
+
+    private void prepare(boolean logits, boolean gradients) {
+        if (activations != null && (logits && !hasLogits || gradients && !hasGradients)) {
+            activations.close();
+            activations = null;
+        }
+        if (activations == null) {
+            hasLogits |= logits;
+            hasGradients |= gradients;
+            activations = new Activations(
+                    backend,
+                    config,
+                    hasGradients ? Activations.Purpose.TRAINING : Activations.Purpose.INFERENCE,
+                    new Activations.Capacity(longest, longest, longest, hasLogits ? longest : 0, model.loraRank()));
+        }
+    }
+
+    /** Copies what is selected, after the edits. */
+    private final class Keeper implements Tap {
+        private final Trace trace;
+        private final Selection selection;
+        private final int tokens;
+        private final Set<HookPoint.At> selected;
+
+        Keeper(Trace trace, Selection selection, int tokens) {
+            this.trace = trace;
+            this.selection = selection;
+            this.tokens = tokens;
+            selected = new HashSet<>(selection.points());
+        }
+
+        @Override
+        public boolean wants(HookPoint point, int layer) {
+            HookPoint.At at = new HookPoint.At(point, layer);
+            return selected.contains(at) || !edits.getOrDefault(at, List.of()).isEmpty();
+        }
+
+        @Override
+        public void value(HookPoint point, int layer, Tensor value) {
+            HookPoint.At at = new HookPoint.At(point, layer);
+            List<Handle> handles = edits.getOrDefault(at, List.of());
+            if (!handles.isEmpty()) {
+                double[] x = read(value);
+                handles.forEach(handle -> handle.edit.value(x, value.shape()));
+                backend.write(value, x, x.length);
+            }
+            if (selected.contains(at)) {
+                trace.keep(at, false, copy(point, value));
+            }
+        }
+
+        @Override
+        public void gradient(HookPoint point, int layer, Tensor gradient) {
+            HookPoint.At at = new HookPoint.At(point, layer);
+            if (selected.contains(at) && selection.gradients()) {
+                trace.keep(at, true, copy(point, gradient));
+            }
+            List<Handle> handles = edits.getOrDefault(at, List.of());
+            if (!handles.isEmpty()) {
+                double[] d = read(gradient);
+                handles.reversed().forEach(handle -> handle.edit.gradient(d, gradient.shape()));
+                backend.write(gradient, d, d.length);
+            }
+        }
+
+        private double[] read(Tensor x) {
+            double[] values = new double[Math.toIntExact(x.size())];
+            backend.read(values, x, values.length);
+            return values;
+        }
+
+        private Tensor copy(HookPoint point, Tensor x) {
+            long[] shape = selection.shape(point, config, tokens);
+            Tensor to = new Tensor(point.name(0), new HostBuffer(bytes(shape)), 0, backend.computeType(), shape);
+            try {
+                if (selection.rows() == null) {
+                    backend.copy(to, x);
+                } else {
+                    copyRows(to, x, point == HookPoint.PATTERN ? Math.toIntExact(shape[0]) : 1);
+                }
+                return to;
+            } catch (RuntimeException | Error e) {
+                to.buffer().close();
+                throw e;
+            }
+        }
+
+        /** The selected rows of each of so many stretches. */
+        private void copyRows(Tensor to, Tensor x, int stretches) {
+            int[] rows = selection.rows();
+            long all = x.size() / stretches / tokens;
+            Tensor from = x.view((long) stretches * tokens, all);
+            Tensor into = to.view((long) stretches * rows.length, all);
+            for (int s = 0; s < stretches; s++) {
+                for (int i = 0; i < rows.length; i++) {
+                    backend.copy(into.rows((long) s * rows.length + i, 1), from.rows((long) s * tokens + rows[i], 1));
+                }
+            }
+        }
+
+        private long bytes(long[] shape) {
+            return Arrays.stream(shape).reduce(backend.computeType().bytes(), Math::multiplyExact);
+        }
+    }
+
+    @Override
+    public void close() {
+        if (activations != null) {
+            activations.close();
+        }
+    }
+}

@@ -1,0 +1,66 @@
+package org.calm4j.engine.inspect;
+
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.calm4j.engine.model.HookPoint;
+import org.calm4j.engine.tensor.Tensor;
+
+/** What a run kept: values and gradients by their hook points' names, in host memory, until it is closed. */
+public final class Trace implements AutoCloseable {
+    private static final String GRADIENT = "_grad";
+
+    private final Map<String, Tensor> tensors = new LinkedHashMap<>();
+    private double[] logProbs;
+
+    void keep(HookPoint.At at, boolean gradient, Tensor copy) {
+        tensors.put(at.name() + (gradient ? GRADIENT : ""), copy);
+    }
+
+    void setLogProbs(double[] logProbs) {
+        this.logProbs = logProbs;
+    }
+
+    /** Values by name, and gradients by name and {@code _grad}. */
+    public Map<String, Tensor> tensors() {
+        return Collections.unmodifiableMap(tensors);
+    }
+
+    /** The value at a hook point. */
+    public Tensor value(String name) {
+        return required(name);
+    }
+
+    /** The gradient at a hook point. */
+    public Tensor gradient(String name) {
+        return required(name + GRADIENT);
+    }
+
+    /** Elements in row-major order. */
+    public double[] values(String name) {
+        Tensor tensor = required(name);
+        double[] values = new double[Math.toIntExact(tensor.size())];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = tensor.get(i);
+        }
+        return values;
+    }
+
+    /** Natural-log probability of each token after the first. */
+    public double[] logProbs() {
+        return logProbs.clone();
+    }
+
+    private Tensor required(String name) {
+        Tensor tensor = tensors.get(name);
+        if (tensor == null) {
+            throw new IllegalArgumentException("nothing was kept under " + name + "; there are " + tensors.keySet());
+        }
+        return tensor;
+    }
+
+    @Override
+    public void close() {
+        tensors.values().forEach(tensor -> tensor.buffer().close());
+    }
+}
