@@ -20,6 +20,7 @@ import org.calm4j.engine.model.OracleModel;
 import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.simd.SimdBackend;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -258,6 +259,7 @@ public final class ConfigReaderTest {
     }
 
     /** Whatever stands in a field: a model, or an error with its name; and no memory of the size that it says before the weights agree. */
+    @Tag("slow")
     @ParameterizedTest
     @MethodSource("models")
     void mutatedFields(String model) {
@@ -301,6 +303,7 @@ public final class ConfigReaderTest {
         return OracleModel.NAMES;
     }
 
+    @Tag("slow")
     @ParameterizedTest
     @MethodSource("models")
     void mutatedBytes(String model) throws IOException {
