@@ -39,7 +39,8 @@ import org.calm4j.engine.model.ModelFolder;
  * @param arms of the experiment's own, by name; with the baselines after reading
  * @param languageCurve languages in an order: arms {@code languages-1}, {@code languages-2} … in which only the first ones vote
  * @param statements lines with {@code language}, {@code prompt} and {@code completion} whose perplexity is compared
- * @param knowledge lines with {@code id}, {@code language} and {@code known}, for tables by what the pretraining texts state
+ * @param knowledge lines with {@code id}, {@code language} and {@code known}, for tables by what the pretraining texts state; the id is a
+ *     question's group, or where it has none its own id up to the last hyphen
  * @param hubs languages that the others may ask, for the same table; null for all
  * @param patterns kinds of responses to count before and after: names with a regular expression each, or with one for each language; null for
  *     none

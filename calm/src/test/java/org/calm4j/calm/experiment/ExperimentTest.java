@@ -5,12 +5,16 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.calm4j.calm.data.Prediction;
+import org.calm4j.calm.metric.Evaluation;
 import org.calm4j.calm.option.SampleOptions;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.Jsonl;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -84,6 +88,49 @@ class ExperimentTest {
         Json.write(folder.resolve("copy.json"), config);
         ExperimentConfig copy = Json.read(folder.resolve("copy.json"), ExperimentConfig.class);
         assertThat(Json.compact(copy)).isEqualTo(Json.compact(config));
+    }
+
+    @Test
+    void anArmSaysInWordsWhatItDoes() throws Exception {
+        Map<String, Arm> arms = config(
+                        "baselines: [sft, self-consistency, english-pivot, random, iterative, truth, scpo, dco, sft-term]\n"
+                                + "arms: {mine: {dpo: {learning_rate: 0.001, epochs: 2}, train: sft}}\n")
+                .arms();
+        assertThat(arms.get("sft").words()).isEqualTo("SFT on the chosen responses");
+        assertThat(arms.get("self-consistency").words()).isEqualTo("each language's own vote");
+        assertThat(arms.get("english-pivot").words()).isEqualTo("the vote of English alone");
+        assertThat(arms.get("random").words()).isEqualTo("random votes, a control");
+        assertThat(arms.get("iterative").words()).isEqualTo("a second round");
+        assertThat(arms.get("truth").words()).isEqualTo("the true answers in place of votes");
+        assertThat(arms.get("dco").words()).startsWith("pairs in two languages, loss dco");
+        assertThat(arms.get("sft-term").words()).isEqualTo("loss sigmoid + sft");
+        assertThat(arms.get("mine").words()).isEqualTo("SFT on the chosen responses, learning rate 0.001, epochs 2");
+        assertThat(arms.values()).allSatisfy(arm -> assertThat(arm.words()).isNotEmpty());
+    }
+
+    /** Predictions that name no group are grouped by the facts in their ids, where the experiment says what is known. */
+    @Test
+    void factsInIdsAreGroups() throws Exception {
+        List<Prediction> alone = new ArrayList<>();
+        List<Prediction> grouped = new ArrayList<>();
+        for (int q = 0; q < 30; q++) {
+            String id = "fact" + q / 3 + "-" + q % 3;
+            String said = q / 3 % 2 == 0 ? "A" : "B";
+            alone.add(new Prediction(id, "en", "A", said));
+            grouped.add(new Prediction(id, "en", "A", said, "fact" + q / 3, null));
+        }
+        Files.createDirectories(folder.resolve("out/eval-before"));
+        Jsonl.write(folder.resolve("out/eval-before/predictions.jsonl"), alone);
+        Json.write(folder.resolve("out/eval-before/eval.json"), Evaluation.of(alone, 3));
+        ExperimentFiles known =
+                new ExperimentFiles(config("knowledge: known.jsonl\n").with(3, folder.resolve("out")));
+        assertThat(known.predictions("eval-before")).isEqualTo(grouped);
+        assertThat(known.evaluation("eval-before")).isEqualTo(Evaluation.of(grouped, 3));
+        ExperimentFiles unknown = new ExperimentFiles(config("").with(3, folder.resolve("out")));
+        assertThat(unknown.predictions("eval-before")).isEqualTo(alone);
+        assertThat(unknown.evaluation("eval-before"))
+                .isEqualTo(Evaluation.of(alone, 3))
+                .isNotEqualTo(Evaluation.of(grouped, 3));
     }
 
     /** Responses that are there already are not sampled again; only who samples in another way, or from another model, asks. */
