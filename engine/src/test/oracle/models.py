@@ -13,6 +13,8 @@ It writes, the same bytes every time, the folders engine/src/test/resources/orac
   adapter/                         another one, A and B random
   gradient.safetensors             F64: the gradient of cross_entropy.loss with respect to every parameter, by autograd; names as
                                    transformers writes them; a tied model's embedding has the sum of both uses
+  hooks.safetensors                F64: the value at every hook point, by TransformerLens' names, and by autograd the gradient (NAME_grad) of
+                                   the sum of the completion's log-probabilities; of the second score line, with adapter/
   oracle.json:
     score, score_adapter   lines as the score command reads and writes them: logprobs[i] is the natural-log probability of
                            input_ids[completion_start + i] after all tokens before it; without and with adapter/
@@ -236,14 +238,31 @@ def window(config, layer):
     return config["sliding_window"] if slides else None
 
 
-def attend(q, k, v, scale, window=None):
+SEEN = None  # hook point to tensor, while hooks() runs
+
+
+def see(name, x, layer=None):
+    """Keeps a value and, after backward(), its gradient."""
+    if SEEN is not None:
+        SEEN[name if layer is None else f"blocks.{layer}.{name}"] = x
+        x.retain_grad()
+    return x
+
+
+def by_token(name, x, layer):
+    """The same of (H,T,D), kept as (T,H,D)."""
+    return see(name, x.transpose(0, 1), layer).transpose(0, 1)
+
+
+def attend(q, k, v, scale, layer, window=None):
     """(H,T,D) each, keys and values shared by groups of heads; a key is seen when key position > query position - window."""
     t = q.shape[1]
     k, v = (z.repeat_interleave(q.shape[0] // z.shape[0], dim=0) for z in (k, v))
     distance = torch.arange(t)[:, None] - torch.arange(t)[None]
     hidden = (distance < 0) | (distance >= (window or t))
     scores = (q @ k.transpose(1, 2) * scale).masked_fill(hidden, float("-inf"))
-    return (torch.softmax(scores, dim=-1) @ v).transpose(0, 1).reshape(t, -1)
+    p = see("attn.hook_pattern", torch.softmax(scores, dim=-1), layer)
+    return see("attn.hook_z", (p @ v).transpose(0, 1), layer).reshape(t, -1)
 
 
 def logits(config, weights, adapter, ids):
@@ -254,20 +273,26 @@ def logits(config, weights, adapter, ids):
     frequency, attention_factor = rope(config)
     angle = torch.outer(torch.arange(t).double(), frequency)
     cos, sin = (attention_factor * f(torch.cat((angle, angle), -1)) for f in (torch.cos, torch.sin))
-    x = weights["model.embed_tokens.weight"][torch.tensor(ids)]
+    x = see("hook_embed", weights["model.embed_tokens.weight"][torch.tensor(ids)])
     for i in range(config["num_hidden_layers"]):
         layer = f"model.layers.{i}."
+        x = see("hook_resid_pre", x.clone(), i)
         y = rms_norm(x, weights[layer + "input_layernorm.weight"], epsilon)
         q, k, v = (project(y, config, weights, adapter, layer + f"self_attn.{which}_proj").view(t, -1, d).transpose(0, 1)
                    for which in "qkv")
         if config["model_type"] == "qwen3":
             q, k = (rms_norm(z, weights[layer + f"self_attn.{which}_norm.weight"], epsilon) for z, which in ((q, "q"), (k, "k")))
-        q, k = (z * cos + rotate_half(z) * sin for z in (q, k))
-        attention = attend(q, k, v, d ** -0.5, window(config, i))
-        x = x + project(attention, config, weights, adapter, layer + "self_attn.o_proj")
+        q, k, v = (by_token("attn.hook_" + which, z, i) for z, which in ((q, "q"), (k, "k"), (v, "v")))
+        q, k = (by_token("attn.hook_rot_" + which, z * cos + rotate_half(z) * sin, i) for z, which in ((q, "q"), (k, "k")))
+        attention = attend(q, k, v, d ** -0.5, i, window(config, i))
+        x = x + see("hook_attn_out", project(attention, config, weights, adapter, layer + "self_attn.o_proj"), i)
+        x = see("hook_resid_mid", x, i)
         y = rms_norm(x, weights[layer + "post_attention_layernorm.weight"], epsilon)
         gate, up = (project(y, config, weights, adapter, layer + f"mlp.{which}_proj") for which in ("gate", "up"))
-        x = x + project(F.silu(gate) * up, config, weights, adapter, layer + "mlp.down_proj")
+        gate, up = see("mlp.hook_pre", gate, i), see("mlp.hook_pre_linear", up, i)
+        y = see("mlp.hook_post", F.silu(gate) * up, i)
+        x = x + see("hook_mlp_out", project(y, config, weights, adapter, layer + "mlp.down_proj"), i)
+        x = see("hook_resid_post", x, i)
     x = rms_norm(x, weights["model.norm.weight"], epsilon)
     return F.linear(x, weights["model.embed_tokens.weight" if tied(config) else "lm_head.weight"])
 
@@ -278,17 +303,36 @@ def gpt2_logits(config, weights, adapter, ids):
     def norm(x, path):
         return F.layer_norm(x, (c,), weights[path + ".weight"], weights[path + ".bias"], config["layer_norm_epsilon"])
 
-    x = weights["transformer.wte.weight"][torch.tensor(ids)] + weights["transformer.wpe.weight"][:t]
+    x = see("hook_embed", weights["transformer.wte.weight"][torch.tensor(ids)])
+    x = x + see("hook_pos_embed", weights["transformer.wpe.weight"][:t].clone())
     scale = (c // heads) ** -0.5 if config.get("scale_attn_weights", True) else 1.0
     for i in range(config["n_layer"]):
         layer = f"transformer.h.{i}."
+        x = see("hook_resid_pre", x.clone(), i)
         qkv = project(norm(x, layer + "ln_1"), config, weights, adapter, layer + "attn.c_attn").split(c, dim=-1)
-        attention = attend(*(z.view(t, heads, -1).transpose(0, 1) for z in qkv), scale)
-        x = x + project(attention, config, weights, adapter, layer + "attn.c_proj")
+        q, k, v = (by_token("attn.hook_" + which, z.view(t, heads, -1).transpose(0, 1), i) for z, which in zip(qkv, "qkv"))
+        x = x + see("hook_attn_out", project(attend(q, k, v, scale, i), config, weights, adapter, layer + "attn.c_proj"), i)
+        x = see("hook_resid_mid", x, i)
         y = project(norm(x, layer + "ln_2"), config, weights, adapter, layer + "mlp.c_fc")
+        y = see("mlp.hook_pre", y, i)
         y = 0.5 * y * (1.0 + torch.tanh(math.sqrt(2.0 / math.pi) * (y + 0.044715 * torch.pow(y, 3.0))))
-        x = x + project(y, config, weights, adapter, layer + "mlp.c_proj")
+        y = see("mlp.hook_post", y, i)
+        x = x + see("hook_mlp_out", project(y, config, weights, adapter, layer + "mlp.c_proj"), i)
+        x = see("hook_resid_post", x, i)
     return F.linear(norm(x, "transformer.ln_f"), weights["transformer.wte.weight" if tied(config) else "lm_head.weight"])
+
+
+def hooks(config, weights, adapter, line):
+    """Of every hook point the value, and the gradient of the sum of the completion's log-probabilities (NAME_grad)."""
+    global SEEN
+    SEEN = {}
+    weights = {k: v.clone().requires_grad_() for k, v in weights.items()}
+    ids, start = line["input_ids"], line["completion_start"]
+    whole = logits(config, weights, adapter, ids)
+    log_p = torch.log_softmax(whole, dim=-1)
+    torch.stack([log_p[i - 1, ids[i]] for i in range(start, len(ids))]).sum().backward()
+    seen, SEEN = SEEN, None
+    return {**seen, **{name + "_grad": x.grad for name, x in seen.items()}, "logits": whole}
 
 
 def logprobs(config, weights, adapter, ids, start):
@@ -478,6 +522,7 @@ def main():
         pairs = [{"prompt_input_ids": tokens(1, 8), "chosen_input_ids": tokens(1, 6), "rejected_input_ids": tokens(1, 6)} for _ in range(5)]
         weighted = [{**pair, "weight": weight} for pair, weight in zip(pairs, [0.5, 2.0, 1.0, 3.0, 0.25])]
 
+        write_safetensors(folder / "hooks.safetensors", hooks(config, weights, (lora, adapter), lines[1]), "F64")
         whole = {k: v.clone().requires_grad_() for k, v in weights.items()}
         loss = torch.stack([document_loss((config, whole, None), line) for line in documents]).mean()
         loss.backward()
