@@ -16,9 +16,9 @@ import org.calm4j.engine.op.Draws;
 import org.calm4j.engine.op.Precision;
 import org.calm4j.engine.op.Segments;
 import org.calm4j.engine.op.TokenFilter;
-import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.kernels.driver.CudaBuffer;
 import org.calm4j.kernels.driver.Gpu;
@@ -112,7 +112,7 @@ final class CudaBackend implements Backend {
 
     @Override
     public Buffer allocate(long bytes) {
-        CudaBuffer buffer = gpu.memory().allocate(bytes, "a block of tensors");
+        CudaBuffer buffer = gpu.memory().allocate(bytes, "tensors");
         gpu.memory().zero(buffer.pointer(), bytes);
         return buffer;
     }
@@ -375,14 +375,14 @@ final class CudaBackend implements Backend {
     }
 
     @Override
-    public void trains(Block weights) {
+    public void markTrained(Slab weights) {
         if (keepsRounded()) {
             buffer(weights.whole(DType.F32)).keepRounded();
         }
     }
 
     @Override
-    public void freezes(Collection<Tensor> weights) {
+    public void markFrozen(Collection<Tensor> weights) {
         if (!keepsRounded()) {
             return;
         }

@@ -5,8 +5,8 @@ import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.kernels.driver.Cublas.Operand;
 import org.calm4j.kernels.driver.CudaBuffer;
+import org.calm4j.kernels.driver.DeviceScratch;
 import org.calm4j.kernels.driver.Gpu;
-import org.calm4j.kernels.driver.Scratch;
 
 /**
  * Products of matrices by cuBLAS, operands rounded to the precision, sums in F32. cuBLAS counts by columns, so that {@code out = a·b} is asked for
@@ -16,7 +16,7 @@ final class MatrixProduct implements AutoCloseable {
     private final Gpu gpu;
     private final Precision precision;
     private final Copy copy;
-    private final Scratch scratch;
+    private final DeviceScratch scratch;
 
     MatrixProduct(Gpu gpu, Precision precision) {
         this.gpu = gpu;

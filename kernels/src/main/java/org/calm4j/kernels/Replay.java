@@ -16,9 +16,9 @@ import org.calm4j.kernels.driver.Gpu;
  */
 final class Replay implements AutoCloseable {
     /** Runs before one is recorded: the first one takes scratch memory, and many sizes never come again. */
-    private static final int DIRECT = 2;
+    private static final int DIRECT_RUNS = 2;
 
-    private static final int MOST = 16;
+    private static final int MOST_RECORDINGS = 16;
     /** Steps of decoding with more than a few rows have a multiple of so many: otherwise each sequence that ends gives another shape. */
     private static final int MULTIPLE = 8;
 
@@ -43,7 +43,7 @@ final class Replay implements AutoCloseable {
     private final Gpu gpu;
     private final Attention attention;
     /** The one that was used longest ago first. */
-    private final SequencedMap<Record, Recorded> recorded = new LinkedHashMap<>(2 * MOST, 0.75f, true);
+    private final SequencedMap<Record, Recorded> recorded = new LinkedHashMap<>(2 * MOST_RECORDINGS, 0.75f, true);
 
     private long generation;
 
@@ -76,13 +76,13 @@ final class Replay implements AutoCloseable {
             of = null;
         }
         if (of == null) {
-            if (recorded.size() == MOST) {
+            if (recorded.size() == MOST_RECORDINGS) {
                 recorded.pollFirstEntry().getValue().close();
             }
             of = new Recorded();
             recorded.put(shape, of);
         }
-        if (of.graph == null && ++of.runs <= DIRECT) {
+        if (of.graph == null && ++of.runs <= DIRECT_RUNS) {
             work.run();
             of.tile = attention.forest().tile();
             return;

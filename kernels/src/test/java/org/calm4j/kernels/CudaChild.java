@@ -4,8 +4,8 @@ import java.util.Arrays;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Precision;
-import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Slab;
 import org.calm4j.kernels.driver.CudaProbe;
 import org.calm4j.standin.StandIn;
 
@@ -36,16 +36,16 @@ final class CudaChild {
 
     private static String product() {
         Backend backend = new CudaBackendProvider().open(0, Precision.F32);
-        Block block = new Block.Plan()
+        Slab slab = new Slab.Plan()
                 .add("x", DType.F32, 1, 2)
                 .add("w", DType.F32, 2, 2)
                 .add("out", DType.F32, 1, 2)
                 .allocate(backend::allocate);
-        backend.write(block.get("x"), new double[] {2, 3}, 2);
-        backend.write(block.get("w"), new double[] {1, 10, 100, 1000}, 4);
-        backend.linearForward(block.get("out"), block.get("x"), block.get("w"), 1, false);
+        backend.write(slab.get("x"), new double[] {2, 3}, 2);
+        backend.write(slab.get("w"), new double[] {1, 10, 100, 1000}, 4);
+        backend.linearForward(slab.get("out"), slab.get("x"), slab.get("w"), 1, false);
         double[] out = new double[2];
-        backend.read(out, block.get("out"), 2);
+        backend.read(out, slab.get("out"), 2);
         return "cuBLAS " + CudaProbe.run().cublas() + ": " + Arrays.toString(out);
     }
 
@@ -56,23 +56,23 @@ final class CudaChild {
     }
 
     /** Launches a kernel that reads a row far behind the table. */
-    private static Block faulty(Backend backend) {
-        Block block = new Block.Plan()
+    private static Slab faulty(Backend backend) {
+        Slab slab = new Slab.Plan()
                 .add("table", DType.F32, 3, 8)
                 .add("rows", DType.F32, 2, 8)
                 .add("index", DType.I32, 2)
                 .allocate(backend::allocate);
-        backend.write(block.get("index"), new int[] {1, 1 << 20}, 2);
-        backend.embeddingForward(block.get("rows"), block.get("table"), block.get("index"), false);
-        return block;
+        backend.write(slab.get("index"), new int[] {1, 1 << 20}, 2);
+        backend.embeddingForward(slab.get("rows"), slab.get("table"), slab.get("index"), false);
+        return slab;
     }
 
     /** Found when pinned memory is to be filled again. */
     private static String upload() {
         Backend backend = new CudaBackendProvider().open(0, Precision.F32);
-        Block block = faulty(backend);
+        Slab slab = faulty(backend);
         for (int i = 0; i < 9; i++) {
-            backend.write(block.get("index"), new int[2], 2);
+            backend.write(slab.get("index"), new int[2], 2);
         }
         return "no fault";
     }
@@ -80,9 +80,9 @@ final class CudaChild {
     /** What is left when all is closed after a fault. */
     private static String close() {
         Backend backend = new CudaBackendProvider().open(0, Precision.F32);
-        Block block = faulty(backend);
+        Slab slab = faulty(backend);
         String said = "";
-        for (AutoCloseable owner : new AutoCloseable[] {block, backend, backend}) {
+        for (AutoCloseable owner : new AutoCloseable[] {slab, backend, backend}) {
             try {
                 owner.close();
             } catch (CalmException e) {

@@ -24,8 +24,8 @@ import org.calm4j.engine.op.Draws;
 import org.calm4j.engine.op.Precision;
 import org.calm4j.engine.op.Segments;
 import org.calm4j.engine.op.TokenFilter;
-import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.kernels.driver.CudaBuffer;
 import org.calm4j.kernels.driver.CudaGraph;
@@ -213,7 +213,7 @@ final class CudaFailuresTest {
     @Test
     void tablesAreSentAgainAfterMemoryRanOut() {
         try (CudaBackend b = new CudaBackend(0, Precision.F32);
-                Block block = new Block.Plan()
+                Slab slab = new Slab.Plan()
                         .add("w", DType.F32, 3, 1, 8)
                         .add("q", DType.F32, 3, 1, 8)
                         .add("out", DType.F32, 3, 1, 8)
@@ -227,9 +227,9 @@ final class CudaFailuresTest {
             }
             many.add(0, 2, 0, 2, Segments.NONE);
             Consumer<Segments> attention = segments -> b.attentionForward(
-                    block.get("out"), block.get("lse"), block.get("q"), block.get("q"), block.get("q"), segments, 1, 0);
+                    slab.get("out"), slab.get("lse"), slab.get("q"), slab.get("q"), slab.get("q"), segments, 1, 0);
             IntConsumer step = tensors -> {
-                List<Tensor> w = Collections.nCopies(tensors, block.get("w"));
+                List<Tensor> w = Collections.nCopies(tensors, slab.get("w"));
                 b.adamW(w, w, w, w, AdamW.DEFAULT, 0, new double[tensors], 0, 1);
             };
             for (boolean again : new boolean[] {false, true}) {
@@ -242,7 +242,7 @@ final class CudaFailuresTest {
             }
             attention.accept(few);
             step.accept(1);
-            b.read(new double[3], block.get("lse"), 3);
+            b.read(new double[3], slab.get("lse"), 3);
         }
     }
 
@@ -251,15 +251,15 @@ final class CudaFailuresTest {
     void theLargestVocabularyWithARepetitionPenalty() {
         int vocabulary = 330_000;
         try (CudaBackend b = new CudaBackend(0, Precision.F32);
-                Block block =
-                        new Block.Plan().add("logits", DType.F32, 1, vocabulary).allocate(b::allocate)) {
+                Slab slab =
+                        new Slab.Plan().add("logits", DType.F32, 1, vocabulary).allocate(b::allocate)) {
             double[] logits = new double[vocabulary];
             logits[vocabulary - 1] = 2;
             logits[7] = 1.9;
-            b.write(block.get("logits"), logits, vocabulary);
+            b.write(slab.get("logits"), logits, vocabulary);
             Draws draws = new Draws();
             draws.add(0, 1, 0, IntSets.singleton(vocabulary - 1));
-            b.sample(draws, block.get("logits"), new TokenFilter(0, 0, 1, 0, 1.5));
+            b.sample(draws, slab.get("logits"), new TokenFilter(0, 0, 1, 0, 1.5));
             assertThat(draws.token(0)).isEqualTo(7);
         }
     }
@@ -269,14 +269,14 @@ final class CudaFailuresTest {
     void backendsShareTheDevicesPrimaryContext() {
         try (CudaBackend first = new CudaBackend(0, Precision.F32)) {
             assertThat(StandIn.live()).contains("1 holds of the primary context");
-            try (Block block = new Block.Plan().add("x", DType.F32, 2).allocate(first::allocate)) {
-                first.write(block.get("x"), new double[] {3, 4}, 2);
+            try (Slab slab = new Slab.Plan().add("x", DType.F32, 2).allocate(first::allocate)) {
+                first.write(slab.get("x"), new double[] {3, 4}, 2);
                 try (CudaBackend second = new CudaBackend(0, Precision.BF16)) {
                     assertThat(StandIn.live()).contains("2 holds of the primary context");
                     second.allocate(8).close();
                 }
                 double[] x = new double[2];
-                first.read(x, block.get("x"), 2);
+                first.read(x, slab.get("x"), 2);
                 assertThat(x).containsExactly(3, 4);
             }
         }

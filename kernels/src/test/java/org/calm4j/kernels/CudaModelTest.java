@@ -39,8 +39,8 @@ import org.calm4j.engine.op.Precision;
 import org.calm4j.engine.op.Segments;
 import org.calm4j.engine.op.TokenFilter;
 import org.calm4j.engine.op.scalar.ScalarBackend;
-import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.engine.train.Example;
 import org.calm4j.engine.train.References;
@@ -114,7 +114,7 @@ final class CudaModelTest {
                     coefficients[i] = Math.cos(1.7 * i + 0.3);
                 }
                 model.backward(new Gradients(gradient, null), activations, batch, coefficients, null, false);
-                results.addAll(values(backend, gradient.block().tensors()));
+                results.addAll(values(backend, gradient.slab().tensors()));
             } finally {
                 model.parameters().close();
             }
@@ -266,7 +266,7 @@ final class CudaModelTest {
                         backend.allocate(100).close();
                     }
                 }
-                return new Steps(logs, values(backend, (lora == null ? parameters.block() : lora.block()).tensors()));
+                return new Steps(logs, values(backend, (lora == null ? parameters.slab() : lora.slab()).tensors()));
             }
         }
     }
@@ -302,7 +302,7 @@ final class CudaModelTest {
                 for (int step = 0; step < steps; step++) {
                     logs.add(trainer.step(step));
                 }
-                return new Steps(logs, values(backend, (lora == null ? parameters.block() : lora.block()).tensors()));
+                return new Steps(logs, values(backend, (lora == null ? parameters.slab() : lora.slab()).tensors()));
             }
         }
     }
@@ -406,8 +406,8 @@ final class CudaModelTest {
         Segments segments = new Segments();
         segments.add(0, 1, 0, 2, Segments.NONE);
         try (CudaBackend backend = new CudaBackend(0, Precision.F32);
-                Block block = new Block.Plan().add("x", DType.F32, 8).allocate(backend::allocate)) {
-            Runnable work = () -> backend.zero(block.get("x"));
+                Slab slab = new Slab.Plan().add("x", DType.F32, 8).allocate(backend::allocate)) {
+            Runnable work = () -> backend.zero(slab.get("x"));
             IntConsumer shape = key -> backend.repeat(key, segments, work);
             for (int key = 0; key < 16; key++) {
                 IntStream.rangeClosed(1, 3).forEach(run -> backend.repeat(100, segments, work));
@@ -443,15 +443,15 @@ final class CudaModelTest {
                 KvCache cache = new KvCache(backend, config, 32);
                 Activations activations = new Activations(
                         backend, config, Activations.Purpose.INFERENCE, new Activations.Capacity(1, 1, 32, 1, 0))) {
-            backend.trains(trained.block());
+            backend.markTrained(trained.slab());
             CausalLm model = new CausalLm(config, trained, null);
             List<Double> before = logProbs(model, activations, cache);
-            backend.copy(trained.block().whole(DType.F32), second.block().whole(DType.F32));
+            backend.copy(trained.slab().whole(DType.F32), second.slab().whole(DType.F32));
             List<Double> changed = logProbs(model, activations, cache);
             assertThat(changed)
                     .isEqualTo(logProbs(new CausalLm(config, second, null), activations, cache))
                     .isNotEqualTo(before);
-            backend.copy(trained.block().whole(DType.F32), first.block().whole(DType.F32));
+            backend.copy(trained.slab().whole(DType.F32), first.slab().whole(DType.F32));
             assertThat(logProbs(model, activations, cache)).isEqualTo(before);
         }
     }

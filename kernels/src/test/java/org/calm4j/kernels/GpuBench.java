@@ -148,7 +148,7 @@ final class GpuBench {
     private void decoding(String name, ModelConfig config, int sequences, int tokens) {
         try (Backend b = new CudaBackend(0, Precision.BF16);
                 Parameters parameters = Parameters.random(b, config, 1)) {
-            b.trains(parameters.block());
+            b.markTrained(parameters.slab());
             Generator generator = new Generator(new CausalLm(config, parameters, null));
             Sampling sampling = new Sampling(tokens, 1, 0, 1, 0, sequences, true, 1);
             int[] prompt = new int[16];

@@ -10,9 +10,9 @@ import java.util.Random;
 import jcuda.driver.JCudaDriver;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Precision;
-import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.kernels.driver.CudaNatives;
 import org.calm4j.kernels.driver.CudaProbe;
@@ -55,24 +55,24 @@ final class RoundedWeightsTest {
     private static double[][] products(
             boolean trained, Change change, double[] weights, double[] other, double[] inputs) {
         try (CudaBackend b = new CudaBackend(0, Precision.BF16);
-                Block block = block(b, OUT);
-                Block moments = block(b, OUT);
-                Block squares = block(b, OUT);
-                Block gradient = block(b, OUT);
-                Block rows = block(b, ROWS);
-                Block out = new Block.Plan().add("out", DType.F32, ROWS, OUT).allocate(b::allocate)) {
-            Tensor w = block.get("matrix");
+                Slab slab = slab(b, OUT);
+                Slab moments = slab(b, OUT);
+                Slab squares = slab(b, OUT);
+                Slab gradient = slab(b, OUT);
+                Slab rows = slab(b, ROWS);
+                Slab out = new Slab.Plan().add("out", DType.F32, ROWS, OUT).allocate(b::allocate)) {
+            Tensor w = slab.get("matrix");
             b.write(w, weights, weights.length);
             b.write(gradient.get("matrix"), other, other.length);
             b.write(rows.get("matrix"), inputs, inputs.length);
             if (trained) {
-                b.trains(block);
+                b.markTrained(slab);
             }
             double[] before = product(b, out, rows, w);
             switch (change) {
                 case ADAMW ->
                     b.adamW(
-                            List.copyOf(block.tensors()),
+                            List.copyOf(slab.tensors()),
                             List.copyOf(moments.tensors()),
                             List.copyOf(squares.tensors()),
                             List.copyOf(gradient.tensors()),
@@ -103,26 +103,26 @@ final class RoundedWeightsTest {
         double[] weights = random.doubles(OUT * IN, -1, 1).toArray();
         double[] inputs = random.doubles(ROWS * IN, -1, 1).toArray();
         try (CudaBackend b = new CudaBackend(0, Precision.BF16);
-                Block block = new Block.Plan()
+                Slab slab = new Slab.Plan()
                         .add("vector", DType.F32, 3)
                         .add("matrix", type, OUT, IN)
                         .allocate(b::allocate);
-                Block written = block(b, OUT);
-                Block rows = block(b, ROWS);
-                Block out = new Block.Plan().add("out", DType.F32, ROWS, OUT).allocate(b::allocate)) {
+                Slab written = slab(b, OUT);
+                Slab rows = slab(b, ROWS);
+                Slab out = new Slab.Plan().add("out", DType.F32, ROWS, OUT).allocate(b::allocate)) {
             b.write(written.get("matrix"), weights, weights.length);
-            b.copy(block.get("matrix"), written.get("matrix"));
+            b.copy(slab.get("matrix"), written.get("matrix"));
             b.write(rows.get("matrix"), inputs, inputs.length);
-            double[] anew = product(b, out, rows, block.get("matrix"));
+            double[] anew = product(b, out, rows, slab.get("matrix"));
             long free = b.memory().free();
-            b.freezes(block.tensors());
+            b.markFrozen(slab.tensors());
             assertThat(free - b.memory().free())
                     .as("what the copy is going to take")
-                    .isEqualTo(block.whole(DType.F32).bytes() / type.bytes() * 2);
+                    .isEqualTo(slab.whole(DType.F32).bytes() / type.bytes() * 2);
             List<Long> launches = new ArrayList<>();
             for (int i = 0; i < 3; i++) {
                 long before = StandIn.count(StandIn.Counter.LAUNCHES);
-                assertThat(product(b, out, rows, block.get("matrix"))).isEqualTo(anew);
+                assertThat(product(b, out, rows, slab.get("matrix"))).isEqualTo(anew);
                 launches.add(StandIn.count(StandIn.Counter.LAUNCHES) - before);
             }
             assertThat(launches).containsExactly(2L, 1L, 1L);
@@ -130,7 +130,7 @@ final class RoundedWeightsTest {
             try (Buffer large = b.allocate(free() + 4)) {
                 assertThat(large.bytes()).isPositive();
                 long before = StandIn.count(StandIn.Counter.LAUNCHES);
-                assertThat(product(b, out, rows, block.get("matrix"))).isEqualTo(anew);
+                assertThat(product(b, out, rows, slab.get("matrix"))).isEqualTo(anew);
                 assertThat(StandIn.count(StandIn.Counter.LAUNCHES) - before).isEqualTo(2);
             } finally {
                 StandIn.memory(4L << 30);
@@ -145,14 +145,14 @@ final class RoundedWeightsTest {
         return free[0];
     }
 
-    private static Block block(CudaBackend b, int rows) {
-        return new Block.Plan()
+    private static Slab slab(CudaBackend b, int rows) {
+        return new Slab.Plan()
                 .add("vector", DType.F32, 3)
                 .add("matrix", DType.F32, rows, IN)
                 .allocate(b::allocate);
     }
 
-    private static double[] product(CudaBackend b, Block out, Block rows, Tensor w) {
+    private static double[] product(CudaBackend b, Slab out, Slab rows, Tensor w) {
         double[] values = new double[ROWS * OUT];
         b.linearForward(out.get("out"), rows.get("matrix"), w, 1, false);
         b.read(values, out.get("out"), values.length);
@@ -168,17 +168,16 @@ final class RoundedWeightsTest {
         for (int trained = 0; trained < 2; trained++) {
             double[] zeros = new double[OUT * IN];
             try (CudaBackend b = new CudaBackend(0, Precision.BF16);
-                    Block block = block(b, OUT);
-                    Block rows = block(b, ROWS);
-                    Block out =
-                            new Block.Plan().add("out", DType.F32, ROWS, OUT).allocate(b::allocate)) {
-                b.write(block.get("matrix"), zeros, zeros.length);
+                    Slab slab = slab(b, OUT);
+                    Slab rows = slab(b, ROWS);
+                    Slab out = new Slab.Plan().add("out", DType.F32, ROWS, OUT).allocate(b::allocate)) {
+                b.write(slab.get("matrix"), zeros, zeros.length);
                 if (trained == 1) {
-                    b.trains(block);
+                    b.markTrained(slab);
                 }
-                product(b, out, rows, block.get("matrix"));
+                product(b, out, rows, slab.get("matrix"));
                 long before = StandIn.count(StandIn.Counter.LAUNCHES);
-                assertThat(product(b, out, rows, block.get("matrix"))).isEqualTo(Arrays.copyOf(zeros, ROWS * OUT));
+                assertThat(product(b, out, rows, slab.get("matrix"))).isEqualTo(Arrays.copyOf(zeros, ROWS * OUT));
                 launches[trained] = StandIn.count(StandIn.Counter.LAUNCHES) - before;
             }
         }

@@ -55,7 +55,7 @@ final class BenchCommand extends CalmCommand {
             names = "--seconds",
             paramLabel = "X",
             defaultValue = "3",
-            converter = Numbers.AboveZero.class,
+            converter = NumberConverters.AboveZero.class,
             description = "Time for each figure, after half as long of warming up (default: ${DEFAULT-VALUE}).")
     private double seconds;
 

@@ -68,15 +68,16 @@ final class DeviceOptions {
     }
 
     private static final class Threads implements ITypeConverter<Integer> {
-        private static final int MOST = 1024;
+        private static final int MOST_THREADS = 1024;
 
         @Override
         public Integer convert(String value) {
-            int threads = new Numbers.NotNegative().convert(value);
+            int threads = new NumberConverters.NotNegative().convert(value);
             int processors = Runtime.getRuntime().availableProcessors();
-            if (threads > Math.max(MOST, processors)) {
-                throw new TypeConversionException("'" + value + "' must be at most " + Math.max(MOST, processors)
-                        + "; this machine has " + processors + (processors == 1 ? " processor" : " processors"));
+            if (threads > Math.max(MOST_THREADS, processors)) {
+                throw new TypeConversionException(
+                        "'" + value + "' must be at most " + Math.max(MOST_THREADS, processors) + "; this machine has "
+                                + processors + (processors == 1 ? " processor" : " processors"));
             }
             return threads;
         }

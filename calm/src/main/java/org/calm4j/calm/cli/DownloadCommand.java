@@ -70,7 +70,7 @@ final class DownloadCommand extends CalmCommand {
             names = "--max-workers",
             paramLabel = "N",
             defaultValue = "8",
-            converter = Numbers.Positive.class,
+            converter = NumberConverters.Positive.class,
             description = "Files under way at the same time (default: ${DEFAULT-VALUE}).")
     private int workers;
 

@@ -17,7 +17,7 @@ import picocli.CommandLine.Option;
             "Example: calm dpo --model base --data pairs.jsonl --output aligned \\",
             "    --lora-rank 16 --learning-rate 1e-4"
         })
-final class DpoCommand extends Training {
+final class DpoCommand extends TrainingCommand {
     @Option(
             names = {"--model", "--model-name-or-path"},
             paramLabel = "DIR",

@@ -57,11 +57,11 @@ final class Given<R extends Record> {
         }
         Class<?>[] parts = option.parts();
         if (parts[0] == int.class || parts[0] == Integer.class) {
-            flag.converters(new Numbers.Whole());
+            flag.converters(new NumberConverters.Whole());
         } else if (option.type() == Map.class) {
-            flag.converters(text -> text, new Numbers.Finite());
+            flag.converters(text -> text, new NumberConverters.Finite());
         } else if (parts[0] == double.class || parts[0] == Double.class) {
-            flag.converters(new Numbers.Finite());
+            flag.converters(new NumberConverters.Finite());
         }
         if (definition.choices() != Option.None.class) {
             flag.completionCandidates(choices(definition));

@@ -18,7 +18,7 @@ import picocli.CommandLine.Option;
             "Example: calm pretrain --config tiny/config.json --data corpus.jsonl --output base \\",
             "    --learning-rate 1e-3 --lr-scheduler cosine"
         })
-final class PretrainCommand extends Training {
+final class PretrainCommand extends TrainingCommand {
     @Option(
             names = "--config",
             paramLabel = "config.json",

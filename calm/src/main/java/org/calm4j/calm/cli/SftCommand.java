@@ -13,7 +13,7 @@ import picocli.CommandLine.Option;
         sortOptions = false,
         description = "Trains a model on prompts and completions by cross-entropy.",
         footer = {"", "Example: calm sft --model base --data completions.jsonl --output tuned --epochs 2"})
-final class SftCommand extends Training {
+final class SftCommand extends TrainingCommand {
     @Option(
             names = {"--model", "--model-name-or-path"},
             paramLabel = "DIR",

@@ -9,9 +9,9 @@ import java.util.OptionalLong;
  */
 final class TimeLeft {
     /** Parts that are remembered, at most; with more, every second one is forgotten. */
-    private static final int MOST = 256;
+    private static final int MOST_PARTS = 256;
 
-    private static final int FEWEST = 3;
+    private static final int FEWEST_PARTS = 3;
 
     private final LongArrayList times = new LongArrayList();
     private final LongArrayList parts = new LongArrayList();
@@ -25,7 +25,7 @@ final class TimeLeft {
             times.add(nanoTime);
             parts.add(done);
         }
-        if (times.size() > MOST) {
+        if (times.size() > MOST_PARTS) {
             for (int i = 0; 2 * i < times.size(); i++) {
                 times.set(i, times.getLong(2 * i));
                 parts.set(i, parts.getLong(2 * i));
@@ -40,7 +40,7 @@ final class TimeLeft {
 
     /** Nanoseconds for the others of {@code total}; empty while too few parts are done to tell. */
     OptionalLong of(long total) {
-        if (times.size() < FEWEST || done <= parts.getLong(0)) {
+        if (times.size() < FEWEST_PARTS || done <= parts.getLong(0)) {
             return OptionalLong.empty();
         }
         long middle = times.getLong(0) + (now - times.getLong(0)) / 2;

@@ -29,7 +29,7 @@ import org.calm4j.engine.io.Jsonl;
  */
 record ExperimentExamples(ExperimentConfig config) {
     /** Of each kind; the page has all of them in it. */
-    private static final int MOST = 60;
+    private static final int MOST_QUESTIONS = 60;
     /** Long responses are cut. */
     private static final int LONGEST = 700;
 
@@ -102,7 +102,7 @@ record ExperimentExamples(ExperimentConfig config) {
         List<String> ids =
                 new ArrayList<>(places.stream().map(List::getFirst).distinct().toList());
         Collections.shuffle(ids, new Random(config.seed()));
-        return ids.subList(0, Math.min(MOST, ids.size()));
+        return ids.subList(0, Math.min(MOST_QUESTIONS, ids.size()));
     }
 
     private static ReportData.Asked asked(

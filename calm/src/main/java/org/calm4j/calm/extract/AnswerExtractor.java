@@ -35,7 +35,7 @@ public final class AnswerExtractor {
         if (response == null || response.isBlank()) {
             return Extraction.nothing(Rule.NOTHING);
         }
-        Passage passage = new Passage(choices, response);
+        ParsedResponse passage = new ParsedResponse(choices, response);
         Reading reading = new Reading(choices, passage);
         if (reading.decides()) {
             return reading.extraction();
@@ -60,7 +60,7 @@ public final class AnswerExtractor {
 
     private record Range(int from, int to) {}
 
-    private Extraction optionText(Passage passage, int from, Reading reading) {
+    private Extraction optionText(ParsedResponse passage, int from, Reading reading) {
         List<Range> sentences = sentences(passage.text, from);
         if (!sentences.isEmpty() && cut(passage.text.substring(sentences.getLast().from, sentences.getLast().to))) {
             return Extraction.nothing(Rule.CUT);
@@ -90,7 +90,7 @@ public final class AnswerExtractor {
     }
 
     // A "not" within the option's own text denies nothing.
-    private static boolean negated(Passage passage, Range sentence, String option) {
+    private static boolean negated(ParsedResponse passage, Range sentence, String option) {
         for (int at = sentence.from; at < sentence.to; at++) {
             if (!option.isEmpty() && passage.lower.startsWith(option, at)) {
                 at += option.length() - 1;
@@ -102,7 +102,7 @@ public final class AnswerExtractor {
     }
 
     // One character of a script without spaces may begin a name, as 不 begins 不丹 (Bhutan).
-    private static boolean denies(Passage passage, int at) {
+    private static boolean denies(ParsedResponse passage, int at) {
         int length = passage.phrases.match(Word.NOT, at);
         return length > 1 || length == 1 && !CharClass.unspaced(passage.lower.charAt(at));
     }

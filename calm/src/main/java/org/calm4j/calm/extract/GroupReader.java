@@ -12,12 +12,12 @@ final class GroupReader {
             Set.of(Word.CORRECT, Word.WRONG, Word.MISTAKE, Word.DENIAL, Word.NOT, Word.ASIDE, Word.THIS);
 
     private final Choices choices;
-    private final Passage passage;
+    private final ParsedResponse passage;
     private final Labels labels;
     private final String text;
     private final String lower;
 
-    GroupReader(Choices choices, Passage passage) {
+    GroupReader(Choices choices, ParsedResponse passage) {
         this.choices = choices;
         this.passage = passage;
         labels = passage.labels;

@@ -9,12 +9,12 @@ final class LabelLines {
     private static final int LONGEST_HEADING = 30;
 
     private final Choices choices;
-    private final Passage passage;
+    private final ParsedResponse passage;
     private final String text;
     private int from = -1;
     private int to = -1;
 
-    LabelLines(Choices choices, Passage passage) {
+    LabelLines(Choices choices, ParsedResponse passage) {
         this.choices = choices;
         this.passage = passage;
         text = passage.text;

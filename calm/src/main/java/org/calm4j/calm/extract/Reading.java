@@ -9,14 +9,14 @@ import org.calm4j.calm.extract.Statement.Weight;
 /** The statements of a text, each one seen in the light of those before. */
 final class Reading {
     private final Choices choices;
-    private final Passage passage;
+    private final ParsedResponse passage;
     private final Set<Integer> wrong = new HashSet<>();
     private Statement decided;
     private Rule rule;
     private boolean unfinished;
     private boolean declined;
 
-    Reading(Choices choices, Passage passage) {
+    Reading(Choices choices, ParsedResponse passage) {
         this.choices = choices;
         this.passage = passage;
         StatementReader reader = new StatementReader(choices, passage);

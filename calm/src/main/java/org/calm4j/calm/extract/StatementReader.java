@@ -25,7 +25,7 @@ final class StatementReader {
     private static final Set<String> WORDLIKE = Set.of("A", "I", "А", "В", "С");
 
     private final Choices choices;
-    private final Passage passage;
+    private final ParsedResponse passage;
     private final GroupReader groups;
     private final String text;
     private final String lower;
@@ -33,7 +33,7 @@ final class StatementReader {
     /** Labels before this place belong to a list that says nothing of them one by one. */
     private int listed;
 
-    StatementReader(Choices choices, Passage passage) {
+    StatementReader(Choices choices, ParsedResponse passage) {
         this.choices = choices;
         this.passage = passage;
         groups = new GroupReader(choices, passage);
@@ -50,10 +50,10 @@ final class StatementReader {
         }
         Statement statement = byItself(from);
         if (statement == null && match(Word.ANSWER, from) > 0) {
-            statement = behind(from, from + match(Word.ANSWER, from), false);
+            statement = statement(from, from + match(Word.ANSWER, from), false);
         }
         if (statement == null && match(Word.CHOICE, from) > 0) {
-            statement = behind(from, from + match(Word.CHOICE, from), true);
+            statement = statement(from, from + match(Word.CHOICE, from), true);
         }
         if (statement == null) {
             statement = verdict(from);
@@ -290,7 +290,7 @@ final class StatementReader {
     }
 
     /** What follows words that name the answer, or that commit by themselves. */
-    private Statement behind(int from, int words, boolean commits) {
+    private Statement statement(int from, int words, boolean commits) {
         boolean linked = commits;
         boolean colon = false;
         boolean negated = false;

@@ -154,7 +154,7 @@ final class Download {
                     Path incomplete = below(
                             localDir.resolve(".cache/huggingface/download"),
                             file.name() + "." + file.etag() + ".incomplete");
-                    new Transfer(client, repo, file, received, pause).complete(incomplete);
+                    new FileTransfer(client, repo, file, received, pause).complete(incomplete);
                     put(incomplete, below(localDir, file.name()));
                 }
                 AtomicFile.write(
@@ -174,7 +174,7 @@ final class Download {
                         FileLock lock = channel.lock()) {
                     if (lock.isValid() && !has(file)) {
                         Path incomplete = blob(file).resolveSibling(file.etag() + ".incomplete");
-                        new Transfer(client, repo, file, received, pause).complete(incomplete);
+                        new FileTransfer(client, repo, file, received, pause).complete(incomplete);
                         put(incomplete, blob(file));
                     }
                 }

@@ -24,7 +24,7 @@ record LabelSet(List<String> all, int known, boolean open) {
             Pattern.compile("(?i)[\\[(<{]?\\s*(none|null|nil|n/?a|nan|invalid|unknown|no[ _-]?answer|unanswered"
                     + "|missing|error|failed|undefined|empty|[-–—?._]*)\\s*[\\])>}]?");
 
-    private static final int FEWEST = 5;
+    private static final int FEWEST_LABELS = 5;
     private static final int LAST_LETTER = 25;
     private static final int LAST_NUMBER = 99;
 
@@ -82,7 +82,7 @@ record LabelSet(List<String> all, int known, boolean open) {
     private static LabelSet run(
             int first, List<Integer> answers, List<Integer> said, int greatest, IntFunction<String> text) {
         int known = answers.stream().mapToInt(each -> each - first + 1).max().orElse(0);
-        int last = first + Math.max(known, FEWEST) - 1;
+        int last = first + Math.max(known, FEWEST_LABELS) - 1;
         while (last < greatest && said.contains(last + 1)) {
             last++;
         }

@@ -12,13 +12,13 @@ import org.calm4j.engine.random.CounterRandom;
 
 /** The choices of k items out of a list; a fixed random part of them where there are too many to count. */
 final class Subset {
-    static final int MOST = 1000;
+    static final int MOST_SUBSETS = 1000;
 
     private Subset() {}
 
     static <T> List<List<T>> all(List<T> items, int k) {
         List<List<T>> subsets = new ArrayList<>();
-        if (CombinatoricsUtils.binomialCoefficientDouble(items.size(), k) <= MOST) {
+        if (CombinatoricsUtils.binomialCoefficientDouble(items.size(), k) <= MOST_SUBSETS) {
             Iterator<int[]> each = new Combinations(items.size(), k).iterator();
             while (each.hasNext()) {
                 subsets.add(pick(items, each.next()));
@@ -27,7 +27,7 @@ final class Subset {
         }
         long seed = CounterRandom.seed(k, "subset");
         Set<List<T>> seen = new HashSet<>();
-        for (int draw = 0; seen.size() < MOST; draw++) {
+        for (int draw = 0; seen.size() < MOST_SUBSETS; draw++) {
             int[] order = CounterRandom.permutation(CounterRandom.seed(seed, draw), items.size());
             int[] chosen = Arrays.stream(order).limit(k).sorted().toArray();
             List<T> subset = pick(items, chosen);

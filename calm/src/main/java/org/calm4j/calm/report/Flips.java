@@ -9,11 +9,11 @@ import java.util.Map;
  * The examples on the page, by what became of the answer; how many there were of each kind is told beside them.
  *
  * @param counts {@code gained} (became right), {@code lost} (became wrong) and {@code other} to how many
- * @param shown at most {@link #MOST} of a kind, in the order given
+ * @param shown at most {@link #MOST_SHOWN} of a kind, in the order given
  * @param voted whether the vote said something to any of them
  */
 record Flips(int total, Map<String, Integer> counts, List<Shown> shown, boolean voted) {
-    static final int MOST = 40;
+    static final int MOST_SHOWN = 40;
 
     record Shown(String kind, ReportData.Flip flip) {}
 
@@ -22,7 +22,7 @@ record Flips(int total, Map<String, Integer> counts, List<Shown> shown, boolean 
         List<Shown> shown = new ArrayList<>();
         for (ReportData.Flip flip : flips) {
             String kind = kind(flip);
-            if (counts.merge(kind, 1, Integer::sum) <= MOST) {
+            if (counts.merge(kind, 1, Integer::sum) <= MOST_SHOWN) {
                 shown.add(new Shown(kind, flip));
             }
         }

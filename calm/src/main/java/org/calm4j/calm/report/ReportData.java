@@ -24,7 +24,7 @@ import org.calm4j.calm.metric.VoteReliability;
  * @param heldOut questions that CALM never trained on; null without them
  * @param training the runs in their order, such as pretrain and dpo
  * @param vote null where no truth is known
- * @param flips answers that differ between before and after, wrong turns included; the page shows {@link Flips#MOST} of each kind
+ * @param flips answers that differ between before and after, wrong turns included; the page shows {@link Flips#MOST_SHOWN} of each kind
  * @param knowledge accuracies (shares) of kinds of questions, such as facts that the pretraining texts did or did not state in the language
  * @param perplexity of kinds of texts, such as known statements
  * @param settings name to value, in the order they are shown

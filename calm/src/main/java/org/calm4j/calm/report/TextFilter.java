@@ -21,14 +21,14 @@ record TextFilter(String name, String absent, Function<Object, String> text) imp
 
     /** All that the report's templates use. */
     static final List<TextFilter> ALL = List.of(
-            number("percent", Numbers::percent),
-            number("points", Numbers::points),
-            number("decimal", Numbers::decimal),
-            number("p_value", Numbers::pValue),
+            number("percent", NumberText::percent),
+            number("points", NumberText::points),
+            number("decimal", NumberText::decimal),
+            number("p_value", NumberText::pValue),
             number("deviation", value -> String.format(Locale.ROOT, "%.1f", 100 * value)),
-            number("duration", Numbers::duration),
-            new TextFilter("interval", value -> ends(value, Numbers::percent)),
-            new TextFilter("interval_points", value -> ends(value, Numbers::points)),
+            number("duration", NumberText::duration),
+            new TextFilter("interval", value -> ends(value, NumberText::percent)),
+            new TextFilter("interval_points", value -> ends(value, NumberText::points)),
             new TextFilter("verb", UNTESTED, TextFilter::verb),
             new TextFilter(
                     "direction",
@@ -55,12 +55,12 @@ record TextFilter(String name, String absent, Function<Object, String> text) imp
                     .replaceAll("\\R", " ")));
 
     private TextFilter(String name, Function<Object, String> text) {
-        this(name, Numbers.NONE, text);
+        this(name, NumberText.NONE, text);
     }
 
     private static TextFilter number(String name, DoubleFunction<String> text) {
         return new TextFilter(
-                name, value -> value instanceof Number number ? text.apply(number.doubleValue()) : Numbers.NONE);
+                name, value -> value instanceof Number number ? text.apply(number.doubleValue()) : NumberText.NONE);
     }
 
     private static String ends(Object interval, DoubleFunction<String> text) {
@@ -69,7 +69,7 @@ record TextFilter(String name, String absent, Function<Object, String> text) imp
                         && ends.get(0) instanceof Number low
                         && ends.get(1) instanceof Number high
                 ? text.apply(low.doubleValue()) + " to " + text.apply(high.doubleValue())
-                : Numbers.NONE;
+                : NumberText.NONE;
     }
 
     private static String shares(Object shares) {
@@ -77,10 +77,10 @@ record TextFilter(String name, String absent, Function<Object, String> text) imp
                 ? map.entrySet().stream()
                         .map(each -> each.getKey() + " "
                                 + (each.getValue() instanceof Number number
-                                        ? Numbers.percent(number.doubleValue())
-                                        : Numbers.NONE))
+                                        ? NumberText.percent(number.doubleValue())
+                                        : NumberText.NONE))
                         .collect(Collectors.joining(", "))
-                : Numbers.NONE;
+                : NumberText.NONE;
     }
 
     private static String counts(Object counts) {
@@ -88,18 +88,18 @@ record TextFilter(String name, String absent, Function<Object, String> text) imp
                 ? map.entrySet().stream()
                         .map(each -> each.getKey() + " " + each.getValue())
                         .collect(Collectors.joining(", "))
-                : Numbers.NONE;
+                : NumberText.NONE;
     }
 
     private static String habit(Object habit) {
         if (!(habit instanceof Map<?, ?> map && map.get("share") instanceof Number share)) {
-            return Numbers.NONE;
+            return NumberText.NONE;
         }
         return switch (verb(map.get("change"))) {
             case "rose" -> share.doubleValue() >= 0.5 ? "makes it the habit" : "strengthens it";
             case "fell" -> "weakens it";
             case "did not clearly change" -> "leaves it as it was";
-            default -> Numbers.NONE;
+            default -> NumberText.NONE;
         };
     }
 

@@ -54,7 +54,7 @@ public record TrainingLog(String name, List<Map<String, Double>> rows) {
             if (key.equals("step")) {
                 mean.put(key, stretch.getLast().get(key));
             } else if (!Double.isNaN(value)) {
-                mean.put(key, Numbers.digits(value, 5));
+                mean.put(key, NumberText.digits(value, 5));
             }
         }
         return mean;

@@ -49,8 +49,8 @@ public record EvaluateStage(Path output, long seed) {
     /** What an evaluation may write into its folder. */
     public static final List<String> FILES = List.of(PASSAGES, RESPONSES, PREDICTIONS, SCORES, RESULT, COMPARISON);
 
-    private static final int FEWEST = 8;
-    private static final int MOST = 256;
+    private static final int FEWEST_LINES = 8;
+    private static final int MOST_LINES = 256;
 
     /** The log-probabilities of the choices' texts, by label. */
     @JsonInclude(JsonInclude.Include.NON_NULL)
@@ -234,7 +234,7 @@ public record EvaluateStage(Path output, long seed) {
             }));
         }
         List<Scores> all;
-        int part = PartialLines.part(model.model(), FEWEST, MOST);
+        int part = PartialLines.part(model.model(), FEWEST_LINES, MOST_LINES);
         try (PartialLines<Scores> lines = PartialLines.open(
                 output.resolve(SCORES),
                 Scores.class,

@@ -26,8 +26,8 @@ import org.calm4j.engine.model.ModelFolder;
  * have them; a run that was stopped goes on there, to the bytes of the one that was not.
  */
 public record SampleStage(List<Path> questions, PromptTemplates prompts, Path output, Sampling sampling) {
-    private static final int FEWEST = 64;
-    private static final int MOST = 4096;
+    private static final int FEWEST_LINES = 64;
+    private static final int MOST_LINES = 4096;
 
     /** @param resume go on with what a stopped run of the same questions, prompts and settings left */
     public void run(ModelFolder model, boolean resume, Progress progress) {
@@ -54,7 +54,7 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
                 .toList();
         Generator generator = new Generator(model);
         Sampling settled = SettledSampling.of(generator, encoded, sampling, asked::where, progress);
-        int part = PartialLines.part(model.model(), FEWEST, MOST) / settled.count() + 1;
+        int part = PartialLines.part(model.model(), FEWEST_LINES, MOST_LINES) / settled.count() + 1;
         try (PartialLines<Samples> lines = PartialLines.open(
                 output, Samples.class, Fingerprint.of(List.of(asked, texts, settled)), part, resume, progress::say)) {
             progress.start(task, asked.size(), lines.lines().size());

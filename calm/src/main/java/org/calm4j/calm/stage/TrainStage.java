@@ -121,7 +121,7 @@ public record TrainStage(
                 saving.loggingSteps(),
                 saving.resume());
         StepLog[] last = new StepLog[1];
-        try (Trainer trainer = new Trainer(lm, settings, lines, replay, reference, held(start, reader))) {
+        try (Trainer trainer = new Trainer(lm, settings, lines, replay, reference, evalLines(start, reader))) {
             if (!lm.backend().onHost()) {
                 progress.say("calm: " + trainer.memory());
             }
@@ -153,16 +153,16 @@ public record TrainStage(
                 : preference.twoLanguages() ? reader.twoLanguagePairs(file) : reader.pairs(file);
     }
 
-    private Trainer.Held held(ModelFolder start, TrainingData reader) {
+    private Trainer.EvalLines evalLines(ModelFolder start, TrainingData reader) {
         if (saving.evalSteps() == 0) {
-            return Trainer.Held.NONE;
+            return Trainer.EvalLines.NONE;
         }
         List<? extends Example> lines = lines(reader, saving.evalData());
         if (preference == null) {
-            return new Trainer.Held(lines, List.of());
+            return new Trainer.EvalLines(lines, List.of());
         }
         try (Reference reference = Reference.open(start.model(), preference)) {
-            return new Trainer.Held(lines, References.of(reference.model(), lines, null));
+            return new Trainer.EvalLines(lines, References.of(reference.model(), lines, null));
         }
     }
 

@@ -23,7 +23,7 @@ public final class ModelOnDisk {
         try (Backend backend = Backends.open("cpu", 1);
                 Parameters parameters = Parameters.random(backend, config, 5)) {
             Safetensors.write(
-                    folder.resolve("model.safetensors"), parameters.block().tensors(), Map.of("format", "pt"));
+                    folder.resolve("model.safetensors"), parameters.slab().tensors(), Map.of("format", "pt"));
         }
     }
 }

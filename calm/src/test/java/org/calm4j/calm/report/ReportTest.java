@@ -142,13 +142,13 @@ class ReportTest {
                         "## How it was run");
         Comparison.Change sft = data.eval().against().get("SFT on the voted").accuracyMean();
         assertThat(markdown)
-                .contains("| SFT on the voted | – | – | " + Numbers.points(sft.difference()) + " ("
-                        + Numbers.points(sft.interval().low()) + " to ");
+                .contains("| SFT on the voted | – | – | " + NumberText.points(sft.difference()) + " ("
+                        + NumberText.points(sft.interval().low()) + " to ");
         Evaluation most = data.curve().getLast().eval();
         Evaluation held = data.curve().getLast().heldOut();
         assertThat(markdown)
-                .contains("| en, fr, de, it, zh, ja | " + Numbers.percent(held.accuracyMean()) + " (")
-                .contains(" | " + Numbers.percent(most.accuracyMean()) + " (");
+                .contains("| en, fr, de, it, zh, ja | " + NumberText.percent(held.accuracyMean()) + " (")
+                .contains(" | " + NumberText.percent(most.accuracyMean()) + " (");
         assertThat(markdown)
                 .contains("| English | 3200 | 3011 | 14 | ", "label line 111")
                 .contains("| French | 400 | 300 | 317 | ", "template 67", "all agree 80");
@@ -161,7 +161,7 @@ class ReportTest {
         Evaluation before = data.eval().before();
         assertThat(markdown)
                 .contains("Agree, right, %")
-                .containsPattern("\\| Before \\| .* \\| " + Numbers.percent(before.consistencyRight()) + " \\|");
+                .containsPattern("\\| Before \\| .* \\| " + NumberText.percent(before.consistencyRight()) + " \\|");
         // No blank line is within a table, and every row of it has as many cells as its head.
         assertThat(markdown).doesNotContain("|\n\n|---").doesNotContainPattern("\\|\n\n\\| (en|none)[, |]");
         String[] lines = markdown.split("\n");
@@ -281,10 +281,10 @@ class ReportTest {
     void severalSeedsHaveAReportOfTheirOwn(@TempDir Path folder) throws Exception {
         SeedReport data = SampleExperiment.seeds();
         Path page = Report.write(data, folder);
-        String mean =
-                Numbers.percent(data.main().models().get("after").accuracyMean().mean());
+        String mean = NumberText.percent(
+                data.main().models().get("after").accuracyMean().mean());
         String deviation = " ± "
-                + Numbers.percent(
+                + NumberText.percent(
                         data.main().models().get("after").accuracyMean().deviation());
         assertThat(page)
                 .content()
@@ -309,16 +309,16 @@ class ReportTest {
     @Test
     void tellsTheEvaluationsOwnNumbers() {
         ReportData data = SampleExperiment.data();
-        String before = Numbers.percent(data.eval().before().accuracyMean());
-        String after = Numbers.percent(data.eval().after().consistency());
-        String held = Numbers.percent(data.heldOut().after().accuracyMean());
+        String before = NumberText.percent(data.eval().before().accuracyMean());
+        String after = NumberText.percent(data.eval().after().consistency());
+        String held = NumberText.percent(data.heldOut().after().accuracyMean());
         assertThat(Report.html(data)).contains(">" + before + "<", ">" + after + "<", ">" + held + "<");
         assertThat(Report.markdown(data))
                 .contains(
                         "| Before | " + before + " (",
                         " " + after + " (",
                         "| After CALM | " + held + " (",
-                        Numbers.points(data.eval().change().accuracyMean().difference()) + " points");
+                        NumberText.points(data.eval().change().accuracyMean().difference()) + " points");
     }
 
     @Test
@@ -402,7 +402,7 @@ class ReportTest {
         flips.add(flip("A", "A", "B"));
         Flips chosen = Flips.of(flips);
         assertThat(chosen.counts()).isEqualTo(Map.of("gained", 95, "other", 5, "lost", 1));
-        assertThat(chosen.shown()).hasSize(Flips.MOST + 6);
+        assertThat(chosen.shown()).hasSize(Flips.MOST_SHOWN + 6);
         assertThat(Flips.of(List.of(flip(null, "A", "B"))).counts()).isEqualTo(Map.of("other", 1));
         assertThat(Flips.of(List.of(flip("A", null, "A"))).counts()).isEqualTo(Map.of("gained", 1));
     }
@@ -423,12 +423,12 @@ class ReportTest {
 
     @Test
     void writesNumbersForPeople() {
-        assertThat(Numbers.points(-0.0003)).isEqualTo("±0.0");
-        assertThat(Numbers.points(-0.123)).isEqualTo("−12.3");
-        assertThat(Numbers.percent(Double.NaN)).isEqualTo("–");
-        assertThat(Numbers.pValue(1e-9)).isEqualTo("<0.001");
-        assertThat(Numbers.duration(59.7)).isEqualTo("1 min 00 s");
-        assertThat(Numbers.duration(3725)).isEqualTo("1 h 02 min");
+        assertThat(NumberText.points(-0.0003)).isEqualTo("±0.0");
+        assertThat(NumberText.points(-0.123)).isEqualTo("−12.3");
+        assertThat(NumberText.percent(Double.NaN)).isEqualTo("–");
+        assertThat(NumberText.pValue(1e-9)).isEqualTo("<0.001");
+        assertThat(NumberText.duration(59.7)).isEqualTo("1 min 00 s");
+        assertThat(NumberText.duration(3725)).isEqualTo("1 h 02 min");
         assertThat(TextFilter.languageName("pt")).isEqualTo("Portuguese");
     }
 

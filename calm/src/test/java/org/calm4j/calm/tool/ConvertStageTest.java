@@ -103,7 +103,7 @@ final class ConvertStageTest {
             var config = opened.model().config();
             var settings = new LoraSettings(2, 4, 0, false, config.layout().projections(List.of("all-linear")));
             try (Lora lora = Lora.random(backend, config, settings, 1)) {
-                for (Tensor tensor : lora.block().tensors()) {
+                for (Tensor tensor : lora.slab().tensors()) {
                     double[] values = new double[(int) tensor.size()];
                     for (int i = 0; i < values.length; i++) {
                         values[i] = 0.3 * CounterRandom.normal(CounterRandom.seed(2, tensor.name()), i);

@@ -64,7 +64,7 @@ class ModelTranslatorTest {
         try (Backend backend = Backends.open("cpu", 1)) {
             try (Parameters parameters = Parameters.random(backend, config, 5)) {
                 Safetensors.write(
-                        start.resolve("model.safetensors"), parameters.block().tensors(), Map.of("format", "pt"));
+                        start.resolve("model.safetensors"), parameters.slab().tensors(), Map.of("format", "pt"));
             }
             Path trained = folder.resolve("trained");
             SavingOptions saving = Options.standard(SavingOptions.class);

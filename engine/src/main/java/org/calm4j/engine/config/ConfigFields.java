@@ -15,7 +15,7 @@ import org.calm4j.engine.CalmException;
  */
 public record ConfigFields(ObjectNode json, Object where) {
     /** The largest size, count or token id. */
-    private static final int MOST = 1 << 24;
+    private static final int LARGEST_EXTENT = 1 << 24;
 
     public CalmException bad(String problem) {
         return CalmException.badInput(where, problem);
@@ -89,7 +89,7 @@ public record ConfigFields(ObjectNode json, Object where) {
     }
 
     public int extent(String name) {
-        return extent(name, MOST);
+        return extent(name, LARGEST_EXTENT);
     }
 
     public int extentOr(String name, int otherwise) {

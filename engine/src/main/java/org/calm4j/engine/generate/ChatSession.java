@@ -87,7 +87,7 @@ public final class ChatSession implements AutoCloseable {
 
     private void decode(int[] tokens, int from, int to) {
         batch.clear();
-        batch.behind(Arrays.copyOfRange(tokens, from, to), cached.size());
+        batch.append(Arrays.copyOfRange(tokens, from, to), cached.size());
         model.decode(activations, batch, cache);
         cached.addElements(cached.size(), tokens, from, to - from);
     }

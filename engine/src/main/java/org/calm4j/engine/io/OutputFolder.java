@@ -32,7 +32,7 @@ public final class OutputFolder implements AutoCloseable {
     /** In place of a digest, before the size: a large file of a folder that appeared as a whole. */
     private static final String BYTES = "bytes:";
     /** Up to this size a file of a folder that appeared as a whole is compared by content, beyond it by size alone. */
-    private static final long SMALL = 1 << 20;
+    private static final long DIGESTED_BYTES = 1 << 20;
 
     private static final Map<Path, OutputFolder> OPEN = new ConcurrentHashMap<>();
 
@@ -224,7 +224,7 @@ public final class OutputFolder implements AutoCloseable {
             for (Path file : (Iterable<Path>) below.filter(Files::isRegularFile)::iterator) {
                 String key = name + folder.relativize(file).toString().replace('\\', '/');
                 Set<String> digests = new TreeSet<>(besideOld ? own.getOrDefault(key, Set.of()) : Set.of());
-                digests.add(Files.size(file) > SMALL ? ofSize(file) : digest(file));
+                digests.add(Files.size(file) > DIGESTED_BYTES ? ofSize(file) : digest(file));
                 own.put(key, digests);
             }
         } catch (IOException e) {
@@ -327,7 +327,7 @@ public final class OutputFolder implements AutoCloseable {
                         String line =
                                 output.relativize(file).toString().replace('\\', '/') + " " + Files.size(file) + "\n";
                         digest.update(line.getBytes(StandardCharsets.UTF_8));
-                        if (Files.size(file) <= SMALL) {
+                        if (Files.size(file) <= DIGESTED_BYTES) {
                             add(digest, file);
                         }
                     }

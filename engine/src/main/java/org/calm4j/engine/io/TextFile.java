@@ -15,7 +15,7 @@ import org.calm4j.engine.CalmException;
 /** Files of text: UTF-8, strictly, and without halves of surrogate pairs, which JSON can spell although they are no characters. */
 public final class TextFile {
     private static final int BUFFER = 1 << 16;
-    private static final String HALF =
+    private static final String HALF_CHARACTER =
             " is half of a character (a surrogate without its other half); correct or remove it";
 
     /** What to do with a line; may throw as reading may. */
@@ -117,7 +117,7 @@ public final class TextFile {
             if (unit >= 0 && Character.isSurrogate((char) unit) && !pair) {
                 long line = firstLine
                         + json.substring(0, at).chars().filter(c -> c == '\n').count();
-                throw CalmException.badInput(file + ":" + line, json.substring(at, at + 6) + HALF);
+                throw CalmException.badInput(file + ":" + line, json.substring(at, at + 6) + HALF_CHARACTER);
             }
             at += pair ? 12 : 2;
         }
@@ -152,7 +152,7 @@ public final class TextFile {
                     && Character.isLowSurrogate(text.charAt(i + 1))) {
                 i++;
             } else if (Character.isSurrogate(unit)) {
-                throw CalmException.badInput(where, String.format("\\u%04x", (int) unit) + HALF);
+                throw CalmException.badInput(where, String.format("\\u%04x", (int) unit) + HALF_CHARACTER);
             }
         }
     }

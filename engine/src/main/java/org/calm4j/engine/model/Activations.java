@@ -10,9 +10,9 @@ import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Draws;
 import org.calm4j.engine.op.TokenFilter;
-import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
@@ -68,7 +68,7 @@ public final class Activations implements AutoCloseable {
     private final Backend backend;
     private final Purpose purpose;
     private final Capacity capacity;
-    private final Block memory;
+    private final Slab memory;
     /** Of {@link #keptLogits}. */
     private final Buffer logitsMemory;
 
@@ -105,8 +105,8 @@ public final class Activations implements AutoCloseable {
         return plan(config, type, purpose, capacity).bytes();
     }
 
-    private static Block.Plan plan(ModelConfig config, DType type, Purpose purpose, Capacity capacity) {
-        Block.Plan plan = new Block.Plan();
+    private static Slab.Plan plan(ModelConfig config, DType type, Purpose purpose, Capacity capacity) {
+        Slab.Plan plan = new Slab.Plan();
         Set<String> names = new HashSet<>();
         Function<Slot, Tensor> add = slot -> {
             if (names.add(slot.name())) {

@@ -75,14 +75,14 @@ public final class CausalLm {
         });
     }
 
-    /** Logits of the batch's marked rows, with keys and values kept in a cache. */
+    /** Logits of the batch's scored rows, with keys and values kept in a cache. */
     public void decode(Activations activations, DecodeBatch batch, KvCache cache) {
-        activations.fit(batch.rows(), batch.marked());
+        activations.fit(batch.rows(), batch.scored());
         BatchActivations a = activations.batch();
         backend.write(a.tokens, batch.tokens(), batch.rows());
         backend.write(a.positions, batch.positions(), batch.rows());
         backend.write(a.cacheRows, batch.cacheRows(), batch.rows());
-        backend.write(a.scoredRows, batch.markedRows(), batch.marked());
+        backend.write(a.scoredRows, batch.scoredRows(), batch.scored());
         Pass pass = Pass.decoding(activations, batch, cache, tap);
         run(pass, () -> {
             hidden(pass);
@@ -213,7 +213,7 @@ public final class CausalLm {
      */
     public CalmException notFinite() {
         List<Tensor> weights = new ArrayList<>(parameters.tensors());
-        weights.addAll(lora == null ? List.of() : lora.block().tensors());
+        weights.addAll(lora == null ? List.of() : lora.slab().tensors());
         double[] values = new double[1 << 16];
         for (Tensor weight : weights) {
             Tensor row = weight.view(weight.size());

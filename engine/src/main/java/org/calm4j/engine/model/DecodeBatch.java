@@ -11,7 +11,7 @@ public final class DecodeBatch {
     private final IntArrayList tokens = new IntArrayList();
     private final IntArrayList positions = new IntArrayList();
     private final IntArrayList cacheRows = new IntArrayList();
-    private final IntArrayList markedRows = new IntArrayList();
+    private final IntArrayList scoredRows = new IntArrayList();
     private final Segments segments = new Segments();
     private boolean prompts;
 
@@ -19,7 +19,7 @@ public final class DecodeBatch {
         tokens.clear();
         positions.clear();
         cacheRows.clear();
-        markedRows.clear();
+        scoredRows.clear();
         segments.clear();
         prompts = false;
     }
@@ -32,8 +32,8 @@ public final class DecodeBatch {
     /** A new token: the last of {@code length} tokens that a sequence has in its rows of the cache. Its logits are wanted. */
     public void token(int token, CachePages.Rows rows, int length, int parent) {
         int segment = segments(rows, length, 1, parent);
-        markedRows.add(tokens.size());
-        append(token, segments.depth(segment) + segments.keyLength(segment) - 1, rows.row(length - 1));
+        scoredRows.add(tokens.size());
+        add(token, segments.depth(segment) + segments.keyLength(segment) - 1, rows.row(length - 1));
     }
 
     /**
@@ -44,8 +44,8 @@ public final class DecodeBatch {
     public void pad(int rows, int spare) {
         for (int row = spare; tokens.size() < rows; row++) {
             segments.add(tokens.size(), 1, row, 1, Segments.NONE);
-            markedRows.add(tokens.size());
-            append(0, 0, row);
+            scoredRows.add(tokens.size());
+            add(0, 0, row);
         }
     }
 
@@ -65,21 +65,21 @@ public final class DecodeBatch {
         prompts = true;
         segments.add(tokens.size(), prompt.length, tokens.size(), prompt.length, Segments.NONE);
         for (int i = 0; i < prompt.length; i++) {
-            append(prompt[i], i, rows.row(i));
+            add(prompt[i], i, rows.row(i));
         }
-        markedRows.add(tokens.size() - 1);
+        scoredRows.add(tokens.size() - 1);
     }
 
     /** More tokens of the one sequence that has the cache's first {@code length} rows; the logits of the last one are wanted. */
-    public void behind(int[] more, int length) {
+    public void append(int[] more, int length) {
         segments.add(tokens.size(), more.length, 0, length + more.length, Segments.NONE);
         for (int i = 0; i < more.length; i++) {
-            append(more[i], length + i, length + i);
+            add(more[i], length + i, length + i);
         }
-        markedRows.add(tokens.size() - 1);
+        scoredRows.add(tokens.size() - 1);
     }
 
-    private void append(int token, int position, int cacheRow) {
+    private void add(int token, int position, int cacheRow) {
         tokens.add(token);
         positions.add(position);
         cacheRows.add(cacheRow);
@@ -91,8 +91,8 @@ public final class DecodeBatch {
     }
 
     /** Rows whose logits are wanted. */
-    public int marked() {
-        return markedRows.size();
+    public int scored() {
+        return scoredRows.size();
     }
 
     /** Whether the keys and values of its segments are the batch's own rows, not the cache's. */
@@ -116,7 +116,7 @@ public final class DecodeBatch {
         return cacheRows.elements();
     }
 
-    int[] markedRows() {
-        return markedRows.elements();
+    int[] scoredRows() {
+        return scoredRows.elements();
     }
 }

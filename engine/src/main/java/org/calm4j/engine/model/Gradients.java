@@ -11,7 +11,7 @@ public record Gradients(Parameters parameters, Lora lora) {
             return null;
         }
         Tensor gradient = parameters == null ? null : parameters.get(weight.name());
-        return gradient != null || lora == null ? gradient : lora.block().get(weight.name());
+        return gradient != null || lora == null ? gradient : lora.slab().get(weight.name());
     }
 
     /** Clears the gradients of norms, biases and embeddings, which are only ever added to; those that products give are set. */

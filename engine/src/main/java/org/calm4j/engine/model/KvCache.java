@@ -4,14 +4,14 @@ import java.util.ArrayList;
 import java.util.List;
 import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.op.Backend;
-import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
 
 /** Keys and values of all layers for a number of rows, one row a token; sized in advance. Who owns which rows: {@link CachePages}. */
 public final class KvCache implements AutoCloseable {
     private final Backend backend;
-    private final Block memory;
+    private final Slab memory;
     private final List<Tensor> keys = new ArrayList<>();
     private final List<Tensor> values = new ArrayList<>();
     private final int rows;
@@ -27,7 +27,7 @@ public final class KvCache implements AutoCloseable {
         int g = config.attention().keyValueHeads();
         int d = config.attention().headDim();
         DType type = backend.cacheType(config.attention().headDim());
-        Block.Plan plan = new Block.Plan();
+        Slab.Plan plan = new Slab.Plan();
         for (int l = 0; l < config.layers(); l++) {
             plan.add("key." + l, type, rows + spare, g, d).add("value." + l, type, rows + spare, g, d);
         }

@@ -16,10 +16,10 @@ import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.random.CounterRandom;
-import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.HostBuffer;
+import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
@@ -42,7 +42,7 @@ public final class Lora implements AutoCloseable {
     private final Backend backend;
     private final ModelConfig model;
     private final AdapterConfig config;
-    private final Block block;
+    private final Slab slab;
     /** Weights that stand in the place of the base model's, by name. */
     private final Map<String, Tensor> saved = new LinkedHashMap<>();
 
@@ -56,9 +56,9 @@ public final class Lora implements AutoCloseable {
         this.backend = backend;
         this.model = model;
         this.config = config;
-        Block.Plan plan = new Block.Plan();
+        Slab.Plan plan = new Slab.Plan();
         shapes(model, config).forEach((name, shape) -> plan.add(name, backend.computeType(), shape));
-        block = plan.allocate(backend::allocate);
+        slab = plan.allocate(backend::allocate);
         for (int l = 0; l < model.layers(); l++) {
             Map<Projection, Adapter> adapters = new LinkedHashMap<>();
             for (Map.Entry<Projection, AdapterConfig.Size> entry :
@@ -67,8 +67,8 @@ public final class Lora implements AutoCloseable {
                 adapters.put(
                         entry.getKey(),
                         new Adapter(
-                                block.get(AdapterConfig.weight(path, 'A')),
-                                block.get(AdapterConfig.weight(path, 'B')),
+                                slab.get(AdapterConfig.weight(path, 'A')),
+                                slab.get(AdapterConfig.weight(path, 'B')),
                                 entry.getValue().scale()));
             }
             layers.add(adapters);
@@ -87,7 +87,7 @@ public final class Lora implements AutoCloseable {
 
     /** Bytes of an adapter. */
     public static long bytes(ModelConfig model, LoraSettings settings, DType type) {
-        Block.Plan plan = new Block.Plan();
+        Slab.Plan plan = new Slab.Plan();
         shapes(model, AdapterConfig.of(model, settings)).forEach((name, shape) -> plan.add(name, type, shape));
         return plan.bytes();
     }
@@ -112,7 +112,7 @@ public final class Lora implements AutoCloseable {
     /** Fresh adapters as PEFT makes them: A Kaiming-uniform, that is uniform in ±1/√I; B zero, so that they change nothing yet. */
     public static Lora random(Backend backend, ModelConfig model, LoraSettings settings, long seed) {
         Lora lora = new Lora(backend, model, settings);
-        for (Tensor tensor : lora.block.tensors()) {
+        for (Tensor tensor : lora.slab.tensors()) {
             if (tensor.name().endsWith("lora_A.weight")) {
                 long key = CounterRandom.seed(CounterRandom.seed(seed, "lora"), tensor.name());
                 double bound = 1 / Math.sqrt(tensor.dim(1));
@@ -135,7 +135,7 @@ public final class Lora implements AutoCloseable {
             Map<String, Tensor> replacing = replacing(model, config, weights.tensors(), folder);
             Lora lora = new Lora(backend, model, config);
             try {
-                lora.block.tensors().forEach(to -> backend.copy(to, checked.get(to.name())));
+                lora.slab.tensors().forEach(to -> backend.copy(to, checked.get(to.name())));
                 replacing.forEach(lora::keep);
             } catch (RuntimeException | Error e) {
                 lora.close();
@@ -210,7 +210,7 @@ public final class Lora implements AutoCloseable {
         ObjectNode json = config.json().deepCopy();
         json.put("base_model_name_or_path", baseModel);
         json.put("inference_mode", true);
-        Safetensors.write(folder.resolve(WEIGHTS), block.tensors(), Map.of("format", "pt"));
+        Safetensors.write(folder.resolve(WEIGHTS), slab.tensors(), Map.of("format", "pt"));
         Json.write(folder.resolve(AdapterConfig.FILE), json);
     }
 
@@ -227,7 +227,7 @@ public final class Lora implements AutoCloseable {
     }
 
     private void merge(Parameters parameters, int sign) {
-        parameters.block();
+        parameters.slab();
         for (int l = 0; l < layers.size(); l++) {
             for (Map.Entry<Projection, Adapter> entry : layers.get(l).entrySet()) {
                 add(parameters.layer(l).linears().get(entry.getKey()).weight(), entry.getValue(), sign);
@@ -303,13 +303,13 @@ public final class Lora implements AutoCloseable {
     }
 
     /** The memory of all of them. */
-    public Block block() {
-        return block;
+    public Slab slab() {
+        return slab;
     }
 
     @Override
     public void close() {
-        block.close();
+        slab.close();
         savedMemory.forEach(Buffer::close);
     }
 }

@@ -19,13 +19,13 @@ import org.calm4j.engine.config.WeightLayout;
 import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.random.CounterRandom;
-import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
- * All weights of a model under their Hugging Face names. Those that are trained lie in one block, in the backend's compute type; gradients
- * and moments are of the same class: same names, same shapes, another block. Those that stay as they are keep the type they are stored in,
+ * All weights of a model under their Hugging Face names. Those that are trained are in one slab, in the backend's compute type; gradients
+ * and moments are of the same class: same names, same shapes, another slab. Those that stay as they are keep the type they are stored in,
  * and where the backend computes on the host they stay in the mapped file.
  */
 public final class Parameters implements AutoCloseable {
@@ -57,13 +57,13 @@ public final class Parameters implements AutoCloseable {
     private final ModelConfig config;
     private final Map<String, Tensor> tensors;
     private final Map<String, DType> stored;
-    private final Block block;
+    private final Slab slab;
     private final Safetensors file;
     private final List<String> surplus;
     private final List<Layer> layers = new ArrayList<>();
 
     /**
-     * @param file where some of the tensors lie; null when all are in the block
+     * @param file where some of the tensors lie; null when all are in the slab
      * @param surplus names of tensors that stood in the file and have no place
      */
     private Parameters(
@@ -71,14 +71,14 @@ public final class Parameters implements AutoCloseable {
             ModelConfig config,
             Map<String, Tensor> tensors,
             Map<String, DType> stored,
-            Block block,
+            Slab slab,
             Safetensors file,
             List<String> surplus) {
         this.backend = backend;
         this.config = config;
         this.tensors = tensors;
         this.stored = stored;
-        this.block = block;
+        this.slab = slab;
         this.file = file;
         this.surplus = List.copyOf(surplus);
         WeightLayout layout = config.layout();
@@ -98,29 +98,29 @@ public final class Parameters implements AutoCloseable {
 
     /** Zeroed parameters of that shape, to be trained, or gradients. */
     public Parameters(Backend backend, ModelConfig config) {
-        this(backend, config, block(backend, config));
+        this(backend, config, slab(backend, config));
     }
 
-    private Parameters(Backend backend, ModelConfig config, Block block) {
-        this(backend, config, byName(block), Map.of(), block, null, List.of());
+    private Parameters(Backend backend, ModelConfig config, Slab slab) {
+        this(backend, config, byName(slab), Map.of(), slab, null, List.of());
     }
 
-    private static Block block(Backend backend, ModelConfig config) {
-        Block.Plan plan = new Block.Plan();
+    private static Slab slab(Backend backend, ModelConfig config) {
+        Slab.Plan plan = new Slab.Plan();
         config.shapes().forEach((name, shape) -> plan.add(name, backend.computeType(), shape));
         return plan.allocate(backend::allocate);
     }
 
     /** Bytes of all weights in one type. */
     public static long bytes(ModelConfig config, DType type) {
-        Block.Plan plan = new Block.Plan();
+        Slab.Plan plan = new Slab.Plan();
         config.shapes().forEach((name, shape) -> plan.add(name, type, shape));
         return plan.bytes();
     }
 
-    private static Map<String, Tensor> byName(Block block) {
+    private static Map<String, Tensor> byName(Slab slab) {
         Map<String, Tensor> tensors = new LinkedHashMap<>();
-        block.tensors().forEach(tensor -> tensors.put(tensor.name(), tensor));
+        slab.tensors().forEach(tensor -> tensors.put(tensor.name(), tensor));
         return tensors;
     }
 
@@ -170,28 +170,27 @@ public final class Parameters implements AutoCloseable {
      */
     public static Parameters open(Backend backend, ModelConfig config, Path folder) {
         Safetensors file = openFile(config, folder);
-        Block block = null;
+        Slab slab = null;
         try {
             Map<String, Tensor> weights = weights(config, file, folder);
             Map<String, DType> stored = types(weights);
-            Block.Plan plan = new Block.Plan();
+            Slab.Plan plan = new Slab.Plan();
             weights.forEach((name, from) -> {
                 if (!staysInFile(backend, from)) {
                     plan.add(name, from.type() == DType.F64 ? backend.computeType() : from.type(), from.shape());
                 }
             });
-            block = plan.allocate(backend::allocate);
-            for (Tensor to : block.tensors()) {
+            slab = plan.allocate(backend::allocate);
+            for (Tensor to : slab.tensors()) {
                 backend.copy(to, weights.put(to.name(), to));
             }
-            Parameters parameters =
-                    new Parameters(backend, config, weights, stored, block, file, surplus(config, file));
+            Parameters parameters = new Parameters(backend, config, weights, stored, slab, file, surplus(config, file));
             parameters.freeze();
             return parameters;
         } catch (RuntimeException e) {
             file.close();
-            if (block != null) {
-                block.close();
+            if (slab != null) {
+                slab.close();
             }
             throw e;
         }
@@ -253,7 +252,7 @@ public final class Parameters implements AutoCloseable {
         all.putAll(others);
         Map<String, DType> types = new HashMap<>(stored);
         types.putAll(types(others));
-        Parameters parameters = new Parameters(backend, config, all, types, block, file, surplus);
+        Parameters parameters = new Parameters(backend, config, all, types, slab, file, surplus);
         parameters.freeze();
         return parameters;
     }
@@ -266,9 +265,9 @@ public final class Parameters implements AutoCloseable {
     public static Parameters load(Backend backend, ModelConfig config, Path folder) {
         try (Safetensors file = openFile(config, folder)) {
             Map<String, Tensor> weights = weights(config, file, folder);
-            Block block = block(backend, config);
-            block.tensors().forEach(to -> backend.copy(to, weights.get(to.name())));
-            return new Parameters(backend, config, byName(block), types(weights), block, null, surplus(config, file));
+            Slab slab = slab(backend, config);
+            slab.tensors().forEach(to -> backend.copy(to, weights.get(to.name())));
+            return new Parameters(backend, config, byName(slab), types(weights), slab, null, surplus(config, file));
         }
     }
 
@@ -381,11 +380,11 @@ public final class Parameters implements AutoCloseable {
     }
 
     /** The memory of all of them, where they can be trained. */
-    public Block block() {
+    public Slab slab() {
         if (file != null) {
             throw new IllegalStateException("weights that stay as they are stored cannot be trained");
         }
-        return block;
+        return slab;
     }
 
     /** The type that a weight had in the file it came from; F32 for one that came from none. */
@@ -399,12 +398,12 @@ public final class Parameters implements AutoCloseable {
 
     /** Says that nothing changes them from now on, so that products may read them faster. */
     public void freeze() {
-        backend.freezes(tensors());
+        backend.markFrozen(tensors());
     }
 
     @Override
     public void close() {
-        block.close();
+        slab.close();
         if (file != null) {
             file.close();
         }

@@ -2,9 +2,9 @@ package org.calm4j.engine.op;
 
 import java.util.Collection;
 import java.util.List;
-import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
@@ -381,7 +381,7 @@ public interface Backend extends AutoCloseable {
      * Says that these weights are going to be trained: products read them often, and only {@code adamW}, {@code copy}, {@code write} and
      * {@code zero} change them. Where products round their operands, a backend may keep the rounded weights until the memory is closed.
      */
-    default void trains(Block weights) {
+    default void markTrained(Slab weights) {
         // Nothing is rounded.
     }
 
@@ -389,11 +389,11 @@ public interface Backend extends AutoCloseable {
      * Says that these weights stay as they are until their memory is closed. A backend may keep them in another form too, which products read
      * faster, as long as there is memory to spare.
      */
-    default void freezes(Collection<Tensor> weights) {
+    default void markFrozen(Collection<Tensor> weights) {
         // Products read them as they are.
     }
 
-    /** Whether {@link #trains} takes memory for rounded weights. */
+    /** Whether {@link #markTrained} takes memory for rounded weights. */
     default boolean keepsRounded() {
         return false;
     }

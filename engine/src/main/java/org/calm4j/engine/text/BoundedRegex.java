@@ -13,7 +13,7 @@ public record BoundedRegex(Pattern pattern) implements TextPattern {
     private static final double MOST_SILENT_WORK = 100_000;
     private static final long STEPS_PER_CHARACTER = 1000;
     /** Characters of an expression. */
-    private static final int LONG = 32;
+    private static final int LONG_EXPRESSION = 32;
 
     private static final Pattern ESCAPE = Pattern.compile("\\\\(.)", Pattern.DOTALL);
     /** Oniguruma, which these files are written for, counts Latin-1's superscripts and fractions among word characters, and joiners not. */
@@ -87,7 +87,7 @@ public record BoundedRegex(Pattern pattern) implements TextPattern {
     @Override
     public void find(String text, IntArrayList matches, Allowance allowance) {
         // A step through a long list of ranges takes longer.
-        long cost = 1 + pattern.pattern().length() / LONG;
+        long cost = 1 + pattern.pattern().length() / LONG_EXPRESSION;
         long most = allowance.steps() / cost;
         Counted counted = new Counted(text, most);
         Matcher matcher = pattern.matcher(counted);

@@ -6,8 +6,8 @@ import java.util.Arrays;
 import java.util.List;
 import org.calm4j.engine.CalmException;
 
-/** The tokens that go before and behind a text; kinds and names as in tokenizer.json. */
-record PostProcessor(int[] before, int[] behind) {
+/** The tokens that go before and after a text; kinds and names as in tokenizer.json. */
+record PostProcessor(int[] before, int[] after) {
     private static final PostProcessor NOTHING = new PostProcessor(new int[0], new int[0]);
     /** That are added to every text. */
     private static final int MOST_TOKENS = 1000;
@@ -15,7 +15,7 @@ record PostProcessor(int[] before, int[] behind) {
     /** @throws org.calm4j.engine.CalmException bad input: a kind that is not known here, by name */
     static PostProcessor of(Part part) {
         PostProcessor all = any(part);
-        if (all.before.length + all.behind.length > MOST_TOKENS) {
+        if (all.before.length + all.after.length > MOST_TOKENS) {
             throw tooMany(part);
         }
         return all;
@@ -40,14 +40,14 @@ record PostProcessor(int[] before, int[] behind) {
 
     private static PostProcessor template(Part part) {
         IntArrayList before = new IntArrayList();
-        IntArrayList behind = new IntArrayList();
+        IntArrayList after = new IntArrayList();
         boolean text = false;
         for (Part item : part.list("single")) {
             if (item.get("SpecialToken").present()) {
-                (text ? behind : before)
+                (text ? after : before)
                         .addAll(ids(part.get("special_tokens")
                                 .get(item.get("SpecialToken").string("id"))));
-                if (before.size() + behind.size() > MOST_TOKENS) {
+                if (before.size() + after.size() > MOST_TOKENS) {
                     throw tooMany(part);
                 }
             } else if (text || !item.get("Sequence").string("id").equals("A")) {
@@ -59,7 +59,7 @@ record PostProcessor(int[] before, int[] behind) {
         if (!text) {
             throw part.get("single").error("has no sequence A");
         }
-        return new PostProcessor(before.toIntArray(), behind.toIntArray());
+        return new PostProcessor(before.toIntArray(), after.toIntArray());
     }
 
     /** A token as {@code ["[SEP]", 102]}. */
@@ -93,7 +93,7 @@ record PostProcessor(int[] before, int[] behind) {
     }
 
     private PostProcessor inside(PostProcessor outer) {
-        return new PostProcessor(joined(outer.before, before), joined(behind, outer.behind));
+        return new PostProcessor(joined(outer.before, before), joined(after, outer.after));
     }
 
     private static int[] joined(int[] first, int[] second) {
@@ -104,7 +104,7 @@ record PostProcessor(int[] before, int[] behind) {
 
     /** The largest id; -1 without one. */
     int largest() {
-        return List.of(before, behind).stream()
+        return List.of(before, after).stream()
                 .flatMapToInt(Arrays::stream)
                 .max()
                 .orElse(-1);

@@ -111,15 +111,15 @@ public record SpecialTokens(Map<String, String> named, List<Integer> ends, Strin
     /**
      * The id of the token that ends a sequence; {@link Vocabulary#NONE} where none is found.
      *
-     * @param behind what the post-processor puts behind a text
+     * @param after what the post-processor puts after a text
      */
-    int end(Tokenizer tokenizer, int[] behind) {
+    int end(Tokenizer tokenizer, int[] after) {
         int id = named.containsKey(END) ? tokenizer.id(named.get(END)) : Vocabulary.NONE;
         for (int end : ends) {
             id = id == Vocabulary.NONE && tokenizer.has(end) ? end : id;
         }
-        if (id == Vocabulary.NONE && behind.length > 0) {
-            return behind[behind.length - 1];
+        if (id == Vocabulary.NONE && after.length > 0) {
+            return after[after.length - 1];
         }
         return id == Vocabulary.NONE && classEnd != null ? tokenizer.id(classEnd) : id;
     }

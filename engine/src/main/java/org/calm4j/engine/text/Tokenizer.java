@@ -60,7 +60,7 @@ public final class Tokenizer {
         tokens = new String[largest + 1];
         vocabulary.ids().forEach((token, id) -> tokens[id] = token);
         added.ids().forEach((token, id) -> tokens[id] = token);
-        int named = special.end(this, postProcessor.behind());
+        int named = special.end(this, postProcessor.after());
         end = named < vocabSize ? named : Vocabulary.NONE;
     }
 
@@ -188,7 +188,7 @@ public final class Tokenizer {
         }
         encode(text, ids);
         if (specialTokens) {
-            ids.addElements(ids.size(), postProcessor.behind());
+            ids.addElements(ids.size(), postProcessor.after());
         }
         return known(ids);
     }

@@ -20,7 +20,7 @@ import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Safetensors;
-import org.calm4j.engine.tensor.Block;
+import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
@@ -103,7 +103,7 @@ public final class Checkpoint {
         });
     }
 
-    private static void rename(List<Tensor> to, String prefix, Block from) {
+    private static void rename(List<Tensor> to, String prefix, Slab from) {
         for (Tensor tensor : from.tensors()) {
             to.add(new Tensor(prefix + tensor.name(), tensor.buffer(), tensor.offset(), tensor.type(), tensor.shape()));
         }
@@ -191,9 +191,9 @@ public final class Checkpoint {
                         " continues from the one before it, or from the start.");
     }
 
-    private static void fill(Block block, String prefix, Path file, Trainer trainer) {
+    private static void fill(Slab slab, String prefix, Path file, Trainer trainer) {
         try (Safetensors tensors = Safetensors.open(file)) {
-            for (Tensor to : block.tensors()) {
+            for (Tensor to : slab.tensors()) {
                 Tensor from = tensors.tensors().get(prefix + to.name());
                 if (from == null || from.size() != to.size()) {
                     throw CalmException.badInput(

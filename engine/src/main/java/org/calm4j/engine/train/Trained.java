@@ -6,16 +6,16 @@ import org.calm4j.engine.model.Gradients;
 import org.calm4j.engine.model.Lora;
 import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.op.Backend;
-import org.calm4j.engine.tensor.Block;
+import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
 
-/** What is trained: all parameters or the adapter alone, with gradients and moments of the same shapes, each in one block. */
+/** What is trained: all parameters or the adapter alone, with gradients and moments of the same shapes, each in one slab. */
 final class Trained implements AutoCloseable {
     private final Backend backend;
-    private final Block weights;
-    private final Block gradient;
-    private final Block firstMoment;
-    private final Block secondMoment;
+    private final Slab weights;
+    private final Slab gradient;
+    private final Slab firstMoment;
+    private final Slab secondMoment;
     private final Gradients gradients;
     private final List<Tensor> tensors;
     private final List<Tensor> gradientTensors;
@@ -26,39 +26,39 @@ final class Trained implements AutoCloseable {
         backend = model.backend();
         if (model.lora() == null) {
             Parameters d = new Parameters(backend, model.config());
-            weights = model.parameters().block();
-            gradient = d.block();
-            firstMoment = new Parameters(backend, model.config()).block();
-            secondMoment = new Parameters(backend, model.config()).block();
+            weights = model.parameters().slab();
+            gradient = d.slab();
+            firstMoment = new Parameters(backend, model.config()).slab();
+            secondMoment = new Parameters(backend, model.config()).slab();
             gradients = new Gradients(d, null);
         } else {
             Lora d = model.lora().zeros();
-            weights = model.lora().block();
-            gradient = d.block();
-            firstMoment = model.lora().zeros().block();
-            secondMoment = model.lora().zeros().block();
+            weights = model.lora().slab();
+            gradient = d.slab();
+            firstMoment = model.lora().zeros().slab();
+            secondMoment = model.lora().zeros().slab();
             gradients = new Gradients(null, d);
         }
         tensors = List.copyOf(weights.tensors());
         gradientTensors = List.copyOf(gradient.tensors());
         firstMoments = List.copyOf(firstMoment.tensors());
         secondMoments = List.copyOf(secondMoment.tensors());
-        backend.trains(weights);
+        backend.markTrained(weights);
     }
 
     Gradients gradients() {
         return gradients;
     }
 
-    Block weights() {
+    Slab weights() {
         return weights;
     }
 
-    Block firstMoment() {
+    Slab firstMoment() {
         return firstMoment;
     }
 
-    Block secondMoment() {
+    Slab secondMoment() {
         return secondMoment;
     }
 

@@ -35,8 +35,8 @@ public final class Trainer implements AutoCloseable {
      *
      * @param reference as for the lines that are trained on
      */
-    public record Held(List<? extends Example> lines, List<Reference> reference) {
-        public static final Held NONE = new Held(List.of(), List.of());
+    public record EvalLines(List<? extends Example> lines, List<Reference> reference) {
+        public static final EvalLines NONE = new EvalLines(List.of(), List.of());
     }
 
     /**
@@ -51,7 +51,7 @@ public final class Trainer implements AutoCloseable {
     private final TrainSettings settings;
     private final List<? extends Example> lines;
     private final List<Reference> reference;
-    private final Held held;
+    private final EvalLines evalLines;
     private final DataOrder lineOrder;
     private final Replay replay;
     private final Replay.Order replayOrder;
@@ -86,18 +86,18 @@ public final class Trainer implements AutoCloseable {
             List<? extends Example> lines,
             Replay replay,
             List<Reference> reference) {
-        this(model, settings, lines, replay, reference, Held.NONE);
+        this(model, settings, lines, replay, reference, EvalLines.NONE);
     }
 
-    /** @param held what {@link #heldLoss} scores */
+    /** @param evalLines what {@link #evalLoss} scores */
     public Trainer(
             CausalLm model,
             TrainSettings settings,
             List<? extends Example> lines,
             Replay replay,
             List<Reference> reference,
-            Held held) {
-        this.held = held;
+            EvalLines evalLines) {
+        this.evalLines = evalLines;
         this.model = model;
         this.settings = settings;
         this.lines = lines;
@@ -128,7 +128,7 @@ public final class Trainer implements AutoCloseable {
     private Activations.Capacity capacity() {
         List<Example> all = new ArrayList<>(lines);
         all.addAll(replay.documents());
-        all.addAll(held.lines());
+        all.addAll(evalLines.lines());
         int longestExample = all.stream().mapToInt(Example::rows).max().orElse(0);
         int rows = Math.max(MICRO_BATCH_ROWS, longestExample);
         if (settings.microBatchSize() > 0) {
@@ -248,22 +248,22 @@ public final class Trainer implements AutoCloseable {
         return maxNorm > 0 ? Math.min(1, maxNorm / (norm + CLIP_EPSILON)) : 1;
     }
 
-    /** Mean loss over the held lines, without dropout, without training on them. */
-    public double heldLoss() {
+    /** Mean loss over the evaluation lines, without dropout, without training on them. */
+    public double evalLoss() {
         clearSums();
         List<Slot> slots = new ArrayList<>();
-        for (int line = 0; line < held.lines().size(); line++) {
+        for (int line = 0; line < evalLines.lines().size(); line++) {
             slots.add(new Slot(
-                    held.lines().get(line),
+                    evalLines.lines().get(line),
                     line,
-                    held.lines().get(line).weight() / held.lines().size()));
+                    evalLines.lines().get(line).weight() / evalLines.lines().size()));
         }
         long before = numTokens;
         for (int first = 0; first < slots.size(); ) {
             int end = pack(slots, first);
             model.forward(activations, batch, null);
             activations.readLogProbs(logProbs);
-            losses(slots.subList(first, end), held.reference());
+            losses(slots.subList(first, end), evalLines.reference());
             first = end;
         }
         numTokens = before;

@@ -25,8 +25,8 @@ import org.calm4j.engine.io.Jsonl;
  *     whatever name
  * @param others further settings of the run
  * @param saveSteps steps between checkpoints; 0 for none
- * @param evalSteps steps between losses of the trainer's held lines; 0 for none
- * @param loggingSteps steps between lines of metrics.jsonl; the last step and those with a loss of held lines have one anyway
+ * @param evalSteps steps between losses of the trainer's evaluation lines; 0 for none
+ * @param loggingSteps steps between lines of metrics.jsonl; the last step and those with an evaluation loss have one anyway
  */
 public record TrainingRun(
         Path output,
@@ -50,7 +50,7 @@ public record TrainingRun(
                 StepLog log = trainer.step(step);
                 boolean evaluates = evalSteps > 0 && log.step() % evalSteps == 0;
                 if (evaluates) {
-                    log = log.withEvalLoss(trainer.heldLoss());
+                    log = log.withEvalLoss(trainer.evalLoss());
                 }
                 if (evaluates || log.step() % loggingSteps == 0 || log.step() == steps) {
                     metrics.write(Json.compact(log));

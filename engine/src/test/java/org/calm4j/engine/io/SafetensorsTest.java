@@ -20,9 +20,9 @@ import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
-import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.HostBuffer;
+import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -36,22 +36,22 @@ final class SafetensorsTest {
     @Test
     void whatIsWrittenIsReadBackBitEqual() {
         Path file = folder.resolve("model.safetensors");
-        try (Block block = new Block.Plan()
+        try (Slab slab = new Slab.Plan()
                 .add("a", DType.F32, 3, 5)
                 .add("b", DType.BF16, 7)
                 .add("c", DType.F64, 1, 1)
                 .add("d", DType.F16, 0)
                 .allocate(HostBuffer::new)) {
-            for (Tensor tensor : block.tensors()) {
+            for (Tensor tensor : slab.tensors()) {
                 for (int i = 0; i < tensor.size(); i++) {
                     tensor.set(i, Math.sin(i + 1) * Math.pow(10, i));
                 }
             }
-            block.get("a").set(0, Double.NaN);
-            Safetensors.write(file, block.tensors(), Map.of("format", "pt"));
+            slab.get("a").set(0, Double.NaN);
+            Safetensors.write(file, slab.tensors(), Map.of("format", "pt"));
             try (Safetensors read = Safetensors.openFolder(folder)) {
                 assertThat(read.tensors().keySet()).containsExactly("a", "b", "c", "d");
-                for (Tensor tensor : block.tensors()) {
+                for (Tensor tensor : slab.tensors()) {
                     Tensor other = read.tensors().get(tensor.name());
                     assertThat(other.shape()).isEqualTo(tensor.shape());
                     assertThat(other.type()).isEqualTo(tensor.type());
@@ -135,15 +135,15 @@ final class SafetensorsTest {
 
     @Test
     void shardsAreReadBackAndReplaceOneAnother() throws IOException {
-        try (Block block = new Block.Plan()
+        try (Slab slab = new Slab.Plan()
                 .add("a", DType.F32, 3, 5)
                 .add("b", DType.BF16, 7)
                 .add("c", DType.F32, 2)
                 .add("d", DType.F16, 0)
                 .allocate(HostBuffer::new)) {
-            block.tensors()
+            slab.tensors()
                     .forEach(tensor -> IntStream.range(0, (int) tensor.size()).forEach(i -> tensor.set(i, i + 0.5)));
-            Shards.write(folder, block.tensors(), StoredType.KEPT, 20);
+            Shards.write(folder, slab.tensors(), StoredType.KEPT, 20);
             assertThat(files())
                     .containsExactly(
                             "model-00001-of-00003.safetensors",
@@ -153,17 +153,17 @@ final class SafetensorsTest {
             JsonNode index = Json.read(folder.resolve("model.safetensors.index.json"), JsonNode.class);
             assertThat(index.path("metadata").path("total_size").asInt()).isEqualTo(60 + 14 + 8);
             assertThat(index.path("weight_map").path("b").asText()).isEqualTo("model-00002-of-00003.safetensors");
-            same(block);
-            Shards.write(folder, block.tensors(), StoredType.KEPT, 70);
+            same(slab);
+            Shards.write(folder, slab.tensors(), StoredType.KEPT, 70);
             assertThat(files())
                     .containsExactly(
                             "model-00001-of-00002.safetensors",
                             "model-00002-of-00002.safetensors",
                             "model.safetensors.index.json");
-            same(block);
-            Shards.write(folder, block.tensors(), StoredType.KEPT, Shards.DEFAULT_MAX_BYTES);
+            same(slab);
+            Shards.write(folder, slab.tensors(), StoredType.KEPT, Shards.DEFAULT_MAX_BYTES);
             assertThat(files()).containsExactly("model.safetensors");
-            same(block);
+            same(slab);
         }
     }
 
@@ -178,8 +178,8 @@ final class SafetensorsTest {
         "model.safetensors.index.json"
     })
     void aReaderNeverSeesAMixtureOfOldAndNew(String stopsAt) throws IOException {
-        try (Block old = constant(1);
-                Block fresh = constant(2)) {
+        try (Slab old = constant(1);
+                Slab fresh = constant(2)) {
             for (long before : List.of(10L, 70L, 1000L)) {
                 for (long after : List.of(10L, 70L, 1000L)) {
                     Path empty = Files.createTempDirectory(folder, "model");
@@ -206,29 +206,28 @@ final class SafetensorsTest {
         }
     }
 
-    private static Block constant(double value) {
-        Block block = new Block.Plan()
+    private static Slab constant(double value) {
+        Slab slab = new Slab.Plan()
                 .add("a", DType.F32, 3, 5)
                 .add("b", DType.BF16, 7)
                 .add("c", DType.F32, 2)
                 .allocate(HostBuffer::new);
-        block.tensors()
-                .forEach(tensor -> IntStream.range(0, (int) tensor.size()).forEach(i -> tensor.set(i, value)));
-        return block;
+        slab.tensors().forEach(tensor -> IntStream.range(0, (int) tensor.size()).forEach(i -> tensor.set(i, value)));
+        return slab;
     }
 
     @Test
     void storedInAnotherTypeIsRoundedToNearest() {
-        try (Block block = new Block.Plan()
+        try (Slab slab = new Slab.Plan()
                 .add("a", DType.F32, 300_001)
                 .add("ids", DType.I32, 2)
                 .allocate(HostBuffer::new)) {
             for (int i = 0; i < 300_001; i++) {
-                block.get("a").set(i, Math.sin(i));
+                slab.get("a").set(i, Math.sin(i));
             }
-            block.get("ids").setInt(1, 77);
+            slab.get("ids").setInt(1, 77);
             Path file = folder.resolve("half.safetensors");
-            Safetensors.write(file, block.tensors(), Map.of(), new StoredType(DType.F16), UnaryOperator.identity());
+            Safetensors.write(file, slab.tensors(), Map.of(), new StoredType(DType.F16), UnaryOperator.identity());
             try (Safetensors read = Safetensors.open(file)) {
                 for (int i = 0; i < 300_001; i += 1000) {
                     assertThat(read.tensors().get("a").get(i))
@@ -241,9 +240,9 @@ final class SafetensorsTest {
 
     @Test
     void theIndexMustBeRight() throws IOException {
-        try (Block block =
-                new Block.Plan().add("a", DType.F32, 4).add("b", DType.F32, 4).allocate(HostBuffer::new)) {
-            Shards.write(folder, block.tensors(), StoredType.KEPT, 16);
+        try (Slab slab =
+                new Slab.Plan().add("a", DType.F32, 4).add("b", DType.F32, 4).allocate(HostBuffer::new)) {
+            Shards.write(folder, slab.tensors(), StoredType.KEPT, 16);
         }
         Path index = folder.resolve("model.safetensors.index.json");
         String right = Files.readString(index);
@@ -273,10 +272,10 @@ final class SafetensorsTest {
         assertThatThrownBy(() -> Shards.size("many")).isInstanceOf(CalmException.class);
     }
 
-    private void same(Block block) {
+    private void same(Slab slab) {
         try (Safetensors read = Safetensors.openFolder(folder)) {
-            assertThat(read.tensors()).hasSize(block.tensors().size());
-            for (Tensor tensor : block.tensors()) {
+            assertThat(read.tensors()).hasSize(slab.tensors().size());
+            for (Tensor tensor : slab.tensors()) {
                 assertThat(read.tensors().get(tensor.name()).segment().mismatch(tensor.segment()))
                         .isEqualTo(-1);
             }

@@ -8,8 +8,8 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.scalar.ScalarBackend;
-import org.calm4j.engine.tensor.Block;
 import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -28,8 +28,8 @@ final class CausalLmTest {
         Parameters gradient = new Parameters(backend, model.config());
         check(
                 model,
-                model.parameters().block(),
-                gradient.block(),
+                model.parameters().slab(),
+                gradient.slab(),
                 new Gradients(gradient, null),
                 Activations.Purpose.TRAINING,
                 null);
@@ -47,8 +47,8 @@ final class CausalLmTest {
         Parameters computedAnew = new Parameters(backend, model.config());
         backward(model, new Gradients(kept, null), Activations.Purpose.TRAINING, null, false);
         backward(model, new Gradients(computedAnew, null), Activations.Purpose.CHECKPOINTING, null, false);
-        Iterator<Tensor> other = computedAnew.block().tensors().iterator();
-        for (Tensor tensor : kept.block().tensors()) {
+        Iterator<Tensor> other = computedAnew.slab().tensors().iterator();
+        for (Tensor tensor : kept.slab().tensors()) {
             assertThat(read(tensor)).as(tensor.name()).isEqualTo(read(other.next()));
         }
     }
@@ -60,8 +60,8 @@ final class CausalLmTest {
         Lora gradient = model.lora().zeros();
         check(
                 model,
-                model.lora().block(),
-                gradient.block(),
+                model.lora().slab(),
+                gradient.slab(),
                 new Gradients(null, gradient),
                 Activations.Purpose.CHECKPOINTING,
                 77L);
@@ -75,8 +75,8 @@ final class CausalLmTest {
         Parameters gradient = new Parameters(backend, model.config());
         check(
                 model,
-                model.parameters().block(),
-                gradient.block(),
+                model.parameters().slab(),
+                gradient.slab(),
                 new Gradients(gradient, null),
                 Activations.Purpose.TRAINING,
                 5L);
@@ -91,8 +91,8 @@ final class CausalLmTest {
         Lora adapter = model.lora().zeros();
         Gradients gradients = new Gradients(gradient, adapter);
         backward(model, gradients, Activations.Purpose.TRAINING, null, false);
-        List<Tensor> tensors = Stream.of(gradient.block(), adapter.block())
-                .flatMap(block -> block.tensors().stream())
+        List<Tensor> tensors = Stream.of(gradient.slab(), adapter.slab())
+                .flatMap(slab -> slab.tensors().stream())
                 .toList();
         List<double[]> once = tensors.stream().map(CausalLmTest::read).toList();
         backward(model, gradients, Activations.Purpose.TRAINING, null, true);
@@ -124,8 +124,8 @@ final class CausalLmTest {
 
     private void check(
             CausalLm model,
-            Block weights,
-            Block gradient,
+            Slab weights,
+            Slab gradient,
             Gradients gradients,
             Activations.Purpose purpose,
             Long dropout) {

@@ -106,7 +106,7 @@ final class LoraTest {
                             .isEqualTo(whole.get(i));
                 }
             }
-            assertThat(changed).isEqualTo(lora.block().tensors().size() / 2);
+            assertThat(changed).isEqualTo(lora.slab().tensors().size() / 2);
         }
     }
 
@@ -152,15 +152,14 @@ final class LoraTest {
                     .containsExactly(written.split(","));
             assertThat(json.path("fan_in_fan_out").booleanValue()).isEqualTo(model.equals("gpt2"));
             try (Lora read = Lora.load(backend, config, saved)) {
-                assertThat(read.block().tensors())
+                assertThat(read.slab().tensors())
                         .extracting(Tensor::name)
-                        .containsExactlyElementsOf(lora.block().tensors().stream()
-                                .map(Tensor::name)
-                                .toList());
+                        .containsExactlyElementsOf(
+                                lora.slab().tensors().stream().map(Tensor::name).toList());
                 assertThat(read.dropout()).isEqualTo(0.1);
                 assertThat(read.adapter(1, Projection.O) == null).isEqualTo(lora.adapter(1, Projection.O) == null);
-                read.block().tensors().forEach(tensor -> assertThat(tensor.segment()
-                                .mismatch(lora.block().get(tensor.name()).segment()))
+                read.slab().tensors().forEach(tensor -> assertThat(tensor.segment()
+                                .mismatch(lora.slab().get(tensor.name()).segment()))
                         .isEqualTo(-1));
             }
         }

@@ -47,7 +47,7 @@ final class ModelFolderTest {
                             .map(Tensor::buffer)
                             .distinct())
                     .hasSize(1);
-            assertThatThrownBy(() -> folder.model().parameters().block()).isInstanceOf(IllegalStateException.class);
+            assertThatThrownBy(() -> folder.model().parameters().slab()).isInstanceOf(IllegalStateException.class);
         }
     }
 

@@ -118,7 +118,7 @@ public final class TinyModel {
         ModelConfig config = model.config();
         var settings = new LoraSettings(3, 6, dropout, false, config.layout().projections());
         Lora lora = Lora.random(backend, config, settings, 5);
-        for (var tensor : lora.block().tensors()) {
+        for (var tensor : lora.slab().tensors()) {
             if (tensor.name().endsWith("lora_B.weight")) {
                 double[] values = new double[(int) tensor.size()];
                 for (int i = 0; i < values.length; i++) {

@@ -56,7 +56,7 @@ final class ConsistencyOracleTest {
                         }
                     }
                 }
-                for (Tensor tensor : folder.model().parameters().block().tensors()) {
+                for (Tensor tensor : folder.model().parameters().slab().tensors()) {
                     double sum = 0;
                     double squares = 0;
                     for (long i = 0; i < tensor.size(); i++) {

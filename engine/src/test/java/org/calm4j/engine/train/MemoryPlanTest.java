@@ -117,7 +117,7 @@ final class MemoryPlanTest {
                             Replay.NONE,
                             List.of())) {
                 MemoryPlan plan = trainer.memory();
-                assertThat(plan.trained()).isEqualTo(parameters.block().bytes()).isEqualTo(plan.gradients());
+                assertThat(plan.trained()).isEqualTo(parameters.slab().bytes()).isEqualTo(plan.gradients());
                 assertThat(plan.moments()).isEqualTo(2 * plan.trained());
                 assertThat(plan.frozen()).isZero();
                 assertThat(plan.rounded()).isZero();

@@ -158,10 +158,10 @@ final class ModelOracleTest {
                 loss += coefficient[i] * logProbs[i];
             }
             c.check("loss", loss, c.oracle().required("cross_entropy").required("loss"));
-            assertThat(gradient.block().tensors())
+            assertThat(gradient.slab().tensors())
                     .extracting(Tensor::name)
                     .containsExactlyInAnyOrderElementsOf(expected.tensors().keySet());
-            for (Tensor d : gradient.block().tensors()) {
+            for (Tensor d : gradient.slab().tensors()) {
                 for (long i = 0; i < d.size(); i++) {
                     c.check(
                             d.name() + "[" + i + "]",
@@ -205,8 +205,8 @@ final class ModelOracleTest {
                     }
                 }
                 var trained = adapter == null
-                        ? folder.model().parameters().block()
-                        : folder.model().lora().block();
+                        ? folder.model().parameters().slab()
+                        : folder.model().lora().slab();
                 assertThat(trained.tensors()).hasSize(run.required("final").size());
                 for (Tensor tensor : trained.tensors()) {
                     check(

@@ -110,7 +110,12 @@ final class TrainerTest {
             CausalLm model = TinyModel.random(new ScalarBackend(DType.F64), true);
             List<Trainer.Reference> references = References.of(model, lines, null);
             try (Trainer trainer = new Trainer(
-                    model, settings, lines, Replay.of(DOCUMENTS), references, new Trainer.Held(lines, references))) {
+                    model,
+                    settings,
+                    lines,
+                    Replay.of(DOCUMENTS),
+                    references,
+                    new Trainer.EvalLines(lines, references))) {
                 // At the start the loss is the reference's own inconsistency.
                 double expected = lines.stream()
                         .mapToDouble(line -> line.weight()
@@ -121,7 +126,7 @@ final class TrainerTest {
                                                         .second()))
                                         + 0.5 * Math.abs(ratio(references.get(lines.indexOf(line))))))
                         .sum();
-                assertThat(trainer.heldLoss()).isCloseTo(expected, within(1e-12));
+                assertThat(trainer.evalLoss()).isCloseTo(expected, within(1e-12));
                 logs.add(trainer.step(0));
                 assertThat(logs.getLast().preference().margins()).isCloseTo(0, within(1e-12));
                 logs.add(trainer.step(1));
@@ -168,7 +173,7 @@ final class TrainerTest {
         }
     }
 
-    /** Looking at held lines gives their loss and changes nothing. */
+    /** Looking at evaluation lines gives their loss and changes nothing. */
     @Test
     void heldLinesAreScoredAndNotTrainedOn() {
         List<Double> losses = new ArrayList<>();
@@ -180,9 +185,9 @@ final class TrainerTest {
                     PAIRS.subList(0, 1),
                     Replay.NONE,
                     References.of(model, PAIRS, null),
-                    new Trainer.Held(PAIRS, References.of(model, PAIRS, null)))) {
+                    new Trainer.EvalLines(PAIRS, References.of(model, PAIRS, null)))) {
                 if (looks) {
-                    assertThat(trainer.heldLoss()).isCloseTo((1 + 0.5 + 2) / 3 * Math.log(2), within(1e-12));
+                    assertThat(trainer.evalLoss()).isCloseTo((1 + 0.5 + 2) / 3 * Math.log(2), within(1e-12));
                 }
                 trainer.step(0);
                 losses.add(trainer.step(1).loss());
@@ -227,7 +232,7 @@ final class TrainerTest {
                 1,
                 resume);
         ModelWriter writer = (to, type) -> Safetensors.write(
-                to.resolve("model.safetensors"), model.parameters().block().tensors(), Map.of());
+                to.resolve("model.safetensors"), model.parameters().slab().tensors(), Map.of());
         try (Trainer trainer =
                 new Trainer(model, settings(2, 0, 2), PAIRS, Replay.of(DOCUMENTS), References.of(model, PAIRS, null))) {
             run.run(trainer, writer, log -> {

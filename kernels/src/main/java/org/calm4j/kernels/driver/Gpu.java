@@ -14,7 +14,7 @@ public final class Gpu implements AutoCloseable {
     private final Launch launch;
     private final Transfer transfer;
     private final CudaMemory memory;
-    private final Scratch scratch;
+    private final DeviceScratch scratch;
     private final Cublas cublas;
 
     /**
@@ -54,13 +54,13 @@ public final class Gpu implements AutoCloseable {
         return transfer;
     }
 
-    public Scratch scratch() {
+    public DeviceScratch scratch() {
         return scratch;
     }
 
     /** For what runs within operations that have scratch memory already. */
-    public Scratch newScratch() {
-        return new Scratch(memory, apart);
+    public DeviceScratch newScratch() {
+        return new DeviceScratch(memory, apart);
     }
 
     public Cublas cublas() {

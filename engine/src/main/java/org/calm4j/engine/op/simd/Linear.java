@@ -22,11 +22,11 @@ final class Linear implements AutoCloseable {
     /** The same for a frozen weight, which is packed already. */
     private static final int FEW_FROZEN_ROWS = 5;
     /** Inner products of fewer elements cost more than packing. */
-    private static final int SHORT = 128;
-    /** Rows of fewer columns are not worth adding up one by one, */
-    private static final int NARROW = 64;
-    /** nor are more than two of a weight of so many elements, which lies in a cache. */
-    private static final long SMALL = 1 << 18;
+    private static final int MIN_INNER_LENGTH = 128;
+    /** Minimum columns for adding the rows of a weight up one by one. */
+    private static final int MIN_ROW_COLUMNS = 64;
+    /** Up to this many elements a weight fits in the cache; adding its rows up one by one then pays for at most two rows of x. */
+    private static final long CACHED_ELEMENTS = 1 << 18;
 
     private static final int ROWS_AT_ONCE = 4;
     /** Up to so many outputs, reading x once beats packing it. */
@@ -97,7 +97,7 @@ final class Linear implements AutoCloseable {
         int k = (int) weight.dim(1);
         DType type = weight.type();
         long w = Native.weight(weight, weight.dim(0) * k) + (long) type.bytes() * k * firstRow;
-        boolean few = t <= fewRows(weight) && (t == 1 || k >= SHORT);
+        boolean few = t <= fewRows(weight) && (t == 1 || k >= MIN_INNER_LENGTH);
         if (!few && n > FEW_OUTPUTS) {
             long panels = frozen.forward(weight);
             product.left(x, 4L * k).rightTransposed(w, (long) type.bytes() * k, type);
@@ -246,7 +246,7 @@ final class Linear implements AutoCloseable {
     }
 
     private static boolean isFewInput(int t, long n, long k, int fewRows) {
-        return t <= fewRows && k >= NARROW && (t <= 2 || n * k > SMALL);
+        return t <= fewRows && k >= MIN_ROW_COLUMNS && (t <= 2 || n * k > CACHED_ELEMENTS);
     }
 
     private void backwardInput(

@@ -88,7 +88,7 @@ public final class SimdBackend implements Backend {
     }
 
     @Override
-    public void freezes(Collection<Tensor> weights) {
+    public void markFrozen(Collection<Tensor> weights) {
         weights.stream().filter(w -> w.rank() == 2).forEach(linear::freeze);
     }
 

@@ -41,7 +41,7 @@ record FrozenWeightsCase(int t, int n, int k, DType w) implements OpCase {
     private void products(Trial c, Backend b, Tensor x, Tensor weight, Tensor dOut, Tensor target) {
         Tensor frozen = new Tensor("frozen", c.allocate(b, weight.bytes()), 0, w, n, k);
         b.copy(frozen, weight);
-        b.freezes(List.of(frozen));
+        b.markFrozen(List.of(frozen));
         List<double[]> others = results(c, b, x, weight, dOut, target);
         List<double[]> first = results(c, b, x, frozen, dOut, target);
         List<double[]> again = results(c, b, x, frozen, dOut, target);

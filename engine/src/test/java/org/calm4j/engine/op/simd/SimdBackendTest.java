@@ -87,7 +87,7 @@ final class SimdBackendTest extends BackendConformance {
             Tensor dX = random(b, t, c);
             b.linearBackwardInput(dX, wide, w, 1, true);
             Tensor frozen = random(b, v, c);
-            b.freezes(List.of(frozen));
+            b.markFrozen(List.of(frozen));
             for (int rows : new int[] {t, 20}) {
                 for (int again = 0; again < 2; again++) {
                     results.add(zeros(b, rows, v));
@@ -220,7 +220,7 @@ final class SimdBackendTest extends BackendConformance {
             try (HostBuffer buffer = at(place)) {
                 Tensor weight = new Tensor("frozen", buffer, 0, DType.F32, 33, 300);
                 weight.set(0, 1);
-                b.freezes(List.of(weight));
+                b.markFrozen(List.of(weight));
                 for (int i = 0; i < 3; i++) {
                     b.linearForward(out, x, weight, 1, false);
                     assertThat(out.get(33)).isEqualTo(x.get(300));
@@ -298,7 +298,7 @@ final class SimdBackendTest extends BackendConformance {
                 }
             }
             List<Float> weights = new ArrayList<>();
-            for (Tensor tensor : parameters.block().tensors()) {
+            for (Tensor tensor : parameters.slab().tensors()) {
                 for (long i = 0; i < tensor.size(); i++) {
                     weights.add((float) tensor.get(i));
                 }

@@ -19,15 +19,15 @@ import org.calm4j.engine.tensor.DType;
  * summed by one thread in the order of k; so packing before changes no bit.
  */
 public final class Product implements AutoCloseable {
-    private static final boolean WIDE = LANES == 16;
+    private static final boolean WIDE_LANES = LANES == 16;
     /** Rows and columns of a tile: panels are that wide. */
-    private static final int MR = WIDE ? Tile8.ROWS : Tile6.ROWS;
+    private static final int MR = WIDE_LANES ? Tile8.ROWS : Tile6.ROWS;
 
     public static final int NR = 2 * LANES;
     /** Floats of one step of a left panel. */
-    private static final int LEFT = WIDE ? Tile8.LEFT : Tile6.LEFT;
+    private static final int LEFT = WIDE_LANES ? Tile8.LEFT : Tile6.LEFT;
     /** A right panel of so many steps, 24 or 32 KB, lies in the first cache while tiles read it. */
-    private static final int KC = WIDE ? 256 : 384;
+    private static final int KC = WIDE_LANES ? 256 : 384;
     /** Panels that one task packs. */
     private static final int GROUP = 4;
     /** Floats, and steps at least, that one task packs where the left side is read across. */
@@ -49,7 +49,7 @@ public final class Product implements AutoCloseable {
     /** So many left panels lie in the second cache, and right ones pass by; where there are more, it is the right ones that stay. */
     private static final int CACHED_PANELS = 16;
     /** Tiles of no more steps take less time than what they write, and follow its rows. */
-    private static final int THIN = 96;
+    private static final int THIN_DEPTH = 96;
     /** Of a panel that has fewer. */
     private static final int SPARE_ROWS = 8;
     /** Floats of a thread's own memory. */
@@ -59,7 +59,7 @@ public final class Product implements AutoCloseable {
 
     private static final double PRODUCTS_PER_NANO = 40;
     /** With so many tasks a thread, they end at about the same time. */
-    private static final int EVEN = 4;
+    private static final int EVEN_TASKS = 4;
 
     private final WorkerPool pool;
     private final Scratch packed = new Scratch();
@@ -244,7 +244,7 @@ public final class Product implements AutoCloseable {
         int taskRight = leftCount * LEFT * depth > FEW_LEFT ? TASK_RIGHT : TASK_RIGHT / 2;
         taskColumns = taskRight / depth / (GROUP * NR) * (GROUP * NR);
         int columnTasks = (columns + taskColumns - 1) / taskColumns;
-        boolean shared = pool.threads() > 1 && columnTasks < EVEN * pool.threads();
+        boolean shared = pool.threads() > 1 && columnTasks < EVEN_TASKS * pool.threads();
         boolean packsAll = shared && packedRight == 0;
         leftPanels = packed.floats((long) depth * (leftCount * LEFT + (packsAll ? rightCount * NR : 0)));
         if (packedRight == 0) {
@@ -412,7 +412,7 @@ public final class Product implements AutoCloseable {
     /** One task: taskColumns columns, whose panels only this thread reads. */
     private void columns(int index, int worker) {
         int column = index * taskColumns;
-        if (leftCount > CACHED_PANELS || depth <= THIN) {
+        if (leftCount > CACHED_PANELS || depth <= THIN_DEPTH) {
             tiles(0, leftCount, column, taskColumns, panels(column, taskColumns, worker), worker);
             return;
         }
@@ -517,7 +517,7 @@ public final class Product implements AutoCloseable {
     }
 
     private void set(long to, long stride, long a, long b, float factor) {
-        if (WIDE) {
+        if (WIDE_LANES) {
             Tile8.set(to, stride, a, b, depth, factor);
         } else {
             Tile6.set(to, stride, a, b, depth, factor);
@@ -525,7 +525,7 @@ public final class Product implements AutoCloseable {
     }
 
     private void add(long to, long stride, long a, long b) {
-        if (WIDE) {
+        if (WIDE_LANES) {
             Tile8.add(to, stride, a, b, depth, alpha);
         } else {
             Tile6.add(to, stride, a, b, depth, alpha);
@@ -533,7 +533,7 @@ public final class Product implements AutoCloseable {
     }
 
     private void narrow(long to, long a, long b) {
-        if (WIDE) {
+        if (WIDE_LANES) {
             if (adding) {
                 Tile8.addNarrow(to, cStride, a, b, depth, alpha);
             } else {
@@ -551,7 +551,7 @@ public final class Product implements AutoCloseable {
         long tile = own[worker].floats(OWN);
         if (tileColumns > LANES) {
             set(tile, 2 * BYTES, a, b, 1);
-        } else if (WIDE) {
+        } else if (WIDE_LANES) {
             Tile8.setNarrow(tile, 2 * BYTES, a, b, depth, 1);
         } else {
             Tile6.setNarrow(tile, 2 * BYTES, a, b, depth, 1);

@@ -3,7 +3,7 @@ package org.calm4j.calm.extract;
 import org.calm4j.calm.extract.Extraction.Rule;
 
 /** A response, folded, with all that is found in it once for all: labels, phrases, sentences. */
-final class Passage {
+final class ParsedResponse {
     /** Longer runs of brackets and spaces are not part of an answer; scanning them at each place would not be linear. */
     private static final int LONGEST_RUN = 80;
 
@@ -16,7 +16,7 @@ final class Passage {
     final Phrases phrases;
     final Sentences sentences;
 
-    Passage(Choices choices, String response) {
+    ParsedResponse(Choices choices, String response) {
         folded = Folded.response(response);
         text = folded.text();
         lower = CharClass.lower(text);

@@ -14,7 +14,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** What dpo, sft and pretrain share beside {@link TrainingOptions}. */
-abstract class Training extends CalmCommand {
+abstract class TrainingCommand extends CalmCommand {
     @Option(names = "--adapter", paramLabel = "DIR", description = "A PEFT folder (LoRA) that is trained further.")
     private Path adapter;
 

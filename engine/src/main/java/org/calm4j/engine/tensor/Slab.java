@@ -8,7 +8,7 @@ import java.util.Map;
 import java.util.function.LongFunction;
 
 /** One allocation carved into named tensors, in the order in which they were planned. Each starts at a multiple of 64 bytes. */
-public final class Block implements AutoCloseable {
+public final class Slab implements AutoCloseable {
     private record Entry(String name, DType type, long[] shape) {}
 
     /** Collects names, types and shapes, so that the memory is known before it is taken. */
@@ -22,21 +22,21 @@ public final class Block implements AutoCloseable {
             return this;
         }
 
-        /** Bytes the block takes. */
+        /** Bytes of the slab. */
         public long bytes() {
             return align(bytes);
         }
 
         /** @param allocate allocates zeroed memory of that many bytes, for example {@code backend::allocate} */
-        public Block allocate(LongFunction<Buffer> allocate) {
-            return new Block(this, allocate.apply(bytes()));
+        public Slab allocate(LongFunction<Buffer> allocate) {
+            return new Slab(this, allocate.apply(bytes()));
         }
     }
 
     private final Buffer buffer;
     private final Map<String, Tensor> tensors = new LinkedHashMap<>();
 
-    private Block(Plan plan, Buffer buffer) {
+    private Slab(Plan plan, Buffer buffer) {
         this.buffer = buffer;
         long offset = 0;
         for (Entry entry : plan.entries) {

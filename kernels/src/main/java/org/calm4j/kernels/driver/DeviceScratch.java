@@ -9,7 +9,7 @@ import org.calm4j.engine.tensor.Tensor;
  * Memory that one operation needs while it runs. It grows to the largest operation, which comes in the first step, and stays; what one
  * operation left there, the next overwrites, since they run in order.
  */
-public final class Scratch implements AutoCloseable {
+public final class DeviceScratch implements AutoCloseable {
     private static final long ALIGNMENT = 256;
 
     private final CudaMemory memory;
@@ -19,7 +19,7 @@ public final class Scratch implements AutoCloseable {
     private long used;
 
     /** @param apart for tests: each piece is an allocation of its own, so that what goes beyond it is found */
-    Scratch(CudaMemory memory, boolean apart) {
+    DeviceScratch(CudaMemory memory, boolean apart) {
         this.memory = memory;
         this.apart = apart;
     }

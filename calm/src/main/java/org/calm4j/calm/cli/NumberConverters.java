@@ -4,8 +4,8 @@ import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
 /** Numbers within their range: what lies outside is wrong usage, said with the range. */
-final class Numbers {
-    private Numbers() {}
+final class NumberConverters {
+    private NumberConverters() {}
 
     /** Whole, 1 or more. */
     static final class Positive implements ITypeConverter<Integer> {

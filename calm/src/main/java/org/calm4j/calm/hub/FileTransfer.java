@@ -12,7 +12,7 @@ import java.util.function.LongConsumer;
 import org.calm4j.engine.CalmException;
 
 /** One file from the hub to the disk: resumes where it was cut off, and is checked before it counts. */
-final class Transfer {
+final class FileTransfer {
     private static final int CHUNK = 1 << 16;
     private static final int MOST_ATTEMPTS = 6;
 
@@ -26,7 +26,7 @@ final class Transfer {
      * @param received receives how many more bytes are there; negative when the transfer starts again
      * @param pause before the second attempt; doubled with each attempt
      */
-    Transfer(HubClient client, RepoId repo, RemoteFile file, LongConsumer received, Duration pause) {
+    FileTransfer(HubClient client, RepoId repo, RemoteFile file, LongConsumer received, Duration pause) {
         this.client = client;
         this.repo = repo;
         this.file = file;

@@ -5,10 +5,10 @@ import java.math.MathContext;
 import java.util.Locale;
 
 /** How the report writes numbers. */
-final class Numbers {
+final class NumberText {
     static final String NONE = "–";
 
-    private Numbers() {}
+    private NumberText() {}
 
     static double digits(double value, int digits) {
         return Double.isFinite(value)
