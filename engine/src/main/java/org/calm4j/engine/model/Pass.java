@@ -154,12 +154,12 @@ record Pass(
             LayerActivations x = layer(layer);
             if (gradients == null) {
                 Tensor shown = pattern.probabilities(x.q, x.k, x.lse);
-                try (Buffer memory = shown.buffer()) {
+                try (Buffer _ = shown.buffer()) {
                     tap.value(HookPoint.PATTERN, layer, shown);
                 }
             } else {
                 Tensor shown = pattern.gradients(d().attention, x.v);
-                try (Buffer memory = shown.buffer()) {
+                try (Buffer _ = shown.buffer()) {
                     tap.gradient(HookPoint.PATTERN, layer, shown);
                 }
             }

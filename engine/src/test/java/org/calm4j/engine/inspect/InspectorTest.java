@@ -66,7 +66,7 @@ final class InspectorTest {
     private static double shifted(Inspector inspector, HookPoint.At at, int element, int size, double by) {
         double[] offset = new double[size];
         offset[element] = by;
-        try (Inspector.Handle handle = inspector.edit(at.name(), Edit.add(offset, Where.EVERYWHERE));
+        try (Inspector.Handle _ = inspector.edit(at.name(), Edit.add(offset, Where.EVERYWHERE));
                 Trace trace = inspector.run(TEXT, Selection.of(inspector.config(), "logits"))) {
             return completion(trace);
         }
@@ -100,7 +100,7 @@ final class InspectorTest {
                     Trace plain = inspector.run(TEXT, START, new Selection(List.of(), null, true, 0));
                     Trace seen = inspector.run(
                             TEXT, START, Selection.of(inspector.config(), "*").withGradients());
-                    Changes same = new Changes(inspector);
+                    Changes _ = new Changes(inspector);
                     Trace changed = inspector.run(
                             TEXT, START, Selection.of(inspector.config(), "*").withGradients())) {
                 assertThat(seen.logProbs()).as(kind).isEqualTo(plain.logProbs());
@@ -121,7 +121,7 @@ final class InspectorTest {
                 Selection wanted = Selection.of(inspector.config(), "logits", "*.hook_resid_post", "*.hook_z");
                 try (Trace source = inspector.run(OTHER, wanted)) {
                     for (String at : List.of("blocks.0.hook_resid_post", "blocks.1.hook_resid_post")) {
-                        try (Inspector.Handle patched =
+                        try (Inspector.Handle _ =
                                         inspector.edit(at, Edit.replace(source.values(at), Where.EVERYWHERE));
                                 Trace target = inspector.run(TEXT, wanted)) {
                             assertThat(target.values("logits")).isEqualTo(source.values("logits"));
