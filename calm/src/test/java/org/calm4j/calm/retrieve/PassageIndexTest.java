@@ -109,7 +109,7 @@ class PassageIndexTest {
         assertThat(folder.resolve("index")).doesNotExist();
         Files.createDirectory(folder.resolve("index"));
         Files.writeString(folder.resolve("index/thesis.txt"), "years of work");
-        assertThatThrownBy(() -> open(null)).isInstanceOf(CalmException.class).hasMessageContaining("no index");
+        assertThatThrownBy(() -> open(null)).isInstanceOf(CalmException.class).hasMessageContaining("not an index");
         assertThat(folder.resolve("index/thesis.txt")).exists();
     }
 }

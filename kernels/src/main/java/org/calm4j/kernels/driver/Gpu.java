@@ -19,7 +19,7 @@ public final class Gpu implements AutoCloseable {
 
     /**
      * @param ordinal of a device that exists
-     * @param apart for tests, see {@link Scratch}
+     * @param apart for tests, see {@link DeviceScratch}
      */
     public Gpu(int ordinal, boolean apart) {
         this.apart = apart;
