@@ -11,6 +11,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.calm4j.calm.data.Question.Choice;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -20,6 +21,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * denied, hypotheticals, ranges, marks, letters of other scripts, invisible characters, thoughts). They have lines {@code response | label},
  * under the options {@code @A;B;C;…}.
  */
+@Tag("slow")
 class ResponseTableTest {
     private static final Path FOLDER = Path.of("src/test/resources/org/calm4j/calm/extract");
     private static final Pattern ESCAPE = Pattern.compile("\\\\u([0-9A-F]{4})");

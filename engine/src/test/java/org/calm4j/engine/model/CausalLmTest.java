@@ -11,6 +11,7 @@ import org.calm4j.engine.op.scalar.ScalarBackend;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -21,6 +22,7 @@ final class CausalLmTest {
     private static final double STEP = 1e-5;
     private final Backend backend = new ScalarBackend(DType.F64);
 
+    @Tag("slow")
     @ParameterizedTest
     @MethodSource("kinds")
     void gradientOfAllParametersAgreesWithFiniteDifferences(String kind) {

@@ -18,10 +18,12 @@ import org.calm4j.engine.op.scalar.ScalarBackend;
 import org.calm4j.engine.op.simd.SimdBackend;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Configs that leave fields out, or have unusual ones, against what transformers makes of them: {@code src/test/oracle/families.py}. */
+@Tag("slow")
 final class FamiliesTest {
     private static final JsonNode ORACLE = Json.read(OracleModel.folder("families.json"), JsonNode.class);
 

@@ -54,6 +54,7 @@ final class LoraTest {
                 .getFirst();
     }
 
+    @Tag("slow")
     @ParameterizedTest
     @MethodSource("models")
     void mergedWeightsComputeWhatTheAdapterDid(String name) {
