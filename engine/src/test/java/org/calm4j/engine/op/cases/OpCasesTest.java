@@ -35,6 +35,7 @@ final class OpCasesTest {
                         .filter(OpCasesTest::isOperation)
                         .map(Method::toGenericString)
                         .filter(method -> !called.contains(method)))
+                .as("methods of Backend that no case in OpCases calls")
                 .isEmpty();
     }
 
