@@ -38,7 +38,7 @@ public abstract class BackendConformance {
     }
 
     /** What is run, in order. */
-    final List<OpCase> cases() {
+    public final List<OpCase> cases() {
         return OpCases.chosen(oneCaseOf());
     }
 

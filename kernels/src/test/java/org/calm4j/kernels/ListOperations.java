@@ -1,4 +1,4 @@
-package org.calm4j.engine.op;
+package org.calm4j.kernels;
 
 import java.lang.reflect.Constructor;
 import java.lang.reflect.Method;
@@ -8,31 +8,28 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
+import org.calm4j.engine.op.BackendConformance;
 import org.calm4j.engine.op.cases.Calls;
 import org.calm4j.engine.op.cases.OpCase;
 import org.calm4j.engine.op.cases.OpCases;
+import org.junit.jupiter.api.Test;
 
-/**
- * Lists the cases of all operations, and for each which suites run it on this machine: of the suites below, those on the class path. Emulated
- * backends run some of them.
- */
+/** Not a test: {@code ./dev test op --list} prints the cases of all operations, and which suites run each on this machine. */
 final class ListOperations {
     private static final List<String> SUITES = List.of(
             "org.calm4j.engine.op.simd.SimdBackendTest",
             "org.calm4j.kernels.CudaBackendConformanceTest",
             "org.calm4j.kernels.CudaBf16ConformanceTest");
 
-    private ListOperations() {}
-
-    public static void main(String[] args) throws ReflectiveOperationException {
+    @Test
+    void list() throws ReflectiveOperationException {
         Map<String, Set<OpCase>> suites = new LinkedHashMap<>();
         for (String name : SUITES) {
-            BackendConformance suite = suite(name);
-            if (suite != null) {
-                suites.put(
-                        suite.getClass().getSimpleName().replaceFirst("(Conformance|Backend)*Test$", ""),
-                        Set.copyOf(suite.cases()));
-            }
+            Constructor<?> constructor = Class.forName(name).getDeclaredConstructor();
+            constructor.setAccessible(true);
+            suites.put(
+                    name.replaceFirst(".*\\.", ""),
+                    Set.copyOf(((BackendConformance) constructor.newInstance()).cases()));
         }
         Map<String, List<OpCase>> ops = OpCases.chosen(1).stream()
                 .collect(Collectors.groupingBy(OpCase::op, LinkedHashMap::new, Collectors.toList()));
@@ -56,16 +53,5 @@ final class ListOperations {
                                 .collect(Collectors.joining(" ")));
             }
         });
-    }
-
-    /** Null where it is not on the class path. */
-    private static BackendConformance suite(String name) throws ReflectiveOperationException {
-        try {
-            Constructor<?> constructor = Class.forName(name).getDeclaredConstructor();
-            constructor.setAccessible(true);
-            return (BackendConformance) constructor.newInstance();
-        } catch (ClassNotFoundException e) {
-            return null;
-        }
     }
 }
