@@ -48,7 +48,7 @@ final class BenchCommand extends CalmCommand {
             paramLabel = "SHAPE|DIR",
             defaultValue = "demo",
             description =
-                    "A known shape, or a model folder whose shape is taken; weights are random (default: ${DEFAULT-VALUE}).")
+                    "A known shape, or a model folder for its shape; weights are random (default: ${DEFAULT-VALUE}).")
     private String model;
 
     @Option(
@@ -56,18 +56,18 @@ final class BenchCommand extends CalmCommand {
             paramLabel = "X",
             defaultValue = "3",
             converter = NumberConverters.AboveZero.class,
-            description = "Time for each figure, after half as long of warming up (default: ${DEFAULT-VALUE}).")
+            description = "Seconds for each figure, after half as long for warming up (default: ${DEFAULT-VALUE}).")
     private double seconds;
 
     @Option(
             names = "--history",
             paramLabel = "DIR",
-            description = "Adds a row for each figure to YEAR.csv there, such as benchmarks/history.")
+            description = "Append a row for each figure to YEAR.csv in this folder, such as benchmarks/history.")
     private Path history;
 
     @Option(
             names = "--operations",
-            description = "Says under each figure in which operations of the backend the time went (CPU only).")
+            description = "Show under each figure how the time is divided among the backend's operations (CPU only).")
     private boolean operations;
 
     @Mixin
@@ -78,15 +78,15 @@ final class BenchCommand extends CalmCommand {
         for (String name : names) {
             if (!Bench.all().contains(name)) {
                 throw CalmException.usage(
-                        "nothing to measure is called \"" + name + "\"; known: " + String.join(", ", Bench.all()));
+                        "unknown workload \"" + name + "\"; known: " + String.join(", ", Bench.all()));
             }
         }
-        // A wrong name is said before anything is opened and printed.
+        // A wrong name is reported before anything is opened or printed.
         Models.config(model);
         try (Backend backend = device.open(this)) {
             if (operations && !backend.onHost()) {
                 throw CalmException.usage(
-                        "--operations times calls, which says nothing about a GPU; take --device cpu");
+                        "--operations times calls, which does not measure a GPU; use --device cpu");
             }
             if (!isJson()) {
                 out().printf(

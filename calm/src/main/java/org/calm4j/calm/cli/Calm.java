@@ -30,7 +30,7 @@ import picocli.CommandLine.TypeConversionException;
         description =
                 "Trains and runs language models, and aligns what they know across languages by their own majority vote (CALM).",
         synopsisSubcommandLabel = "COMMAND",
-        footer = {"", "calm COMMAND --help tells about a command. First of all: calm demo"})
+        footer = {"", "calm COMMAND --help describes a command. Start with: calm demo"})
 public final class Calm implements Runnable {
     private static final List<Class<? extends CalmCommand>> COMMANDS = List.of(
             DemoCommand.class,
@@ -64,8 +64,8 @@ public final class Calm implements Runnable {
     }
 
     /**
-     * The program. To read the options of all commands takes longer than most commands: where the first argument is one, there are no others, and
-     * otherwise they have a name and a description.
+     * The program. Parsing every command's options is slow. If the first argument names a command, only that one is built;
+     * otherwise commands are stubs with a description.
      */
     static CommandLine line(List<String> arguments) {
         CommandLine line = new CommandLine(new Calm());
@@ -80,7 +80,7 @@ public final class Calm implements Runnable {
                             ? new CommandLine(type)
                             : new CommandLine(named(type.getAnnotation(Command.class))));
         }
-        // Quoted, or behind a comma, a ~ gets past the shell.
+        // The shell does not expand a ~ in quotes or after a comma.
         line.registerConverter(
                 Path.class, text -> Path.of(Files.exists(Path.of(text)) ? text : Tilde.home(text, System.getenv())));
         return line;
@@ -92,7 +92,7 @@ public final class Calm implements Runnable {
         return spec;
     }
 
-    // Without this an enum's names count beside the words that we print, and an error lists both.
+    // Without this, an enum's names are accepted besides the words that we print, and an error lists both.
     private static void spellChoices(CommandLine command) {
         command.getCommandSpec().options().stream()
                 .flatMap(option -> Arrays.stream(option.auxiliaryTypes()))
@@ -106,11 +106,11 @@ public final class Calm implements Runnable {
         command.registerConverter(choices, value -> all.stream()
                 .filter(each -> each.toString().equalsIgnoreCase(value))
                 .findFirst()
-                .orElseThrow(() -> new TypeConversionException("'" + value + "' is none of "
+                .orElseThrow(() -> new TypeConversionException("'" + value + "' is not one of "
                         + all.stream().map(E::toString).collect(Collectors.joining(", ")))));
     }
 
-    // Behind --help no argument is wrong to picocli, not even a command that there is not.
+    // After --help picocli accepts any argument, even an unknown command.
     private static String[] known(CommandLine line, String... arguments) {
         boolean unknown = arguments.length > 0
                 && !arguments[0].startsWith("-")
@@ -165,13 +165,13 @@ public final class Calm implements Runnable {
         }
         PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
         if (!Arrays.asList(arguments).contains("--help")) {
-            // To get ready for JSON takes a tenth of a second, in which options are read.
+            // Loading the JSON library takes a tenth of a second; it runs while options are read.
             Thread.ofPlatform().daemon().start(() -> Json.mapper().valueToTree(Map.of("ready", 1)));
         }
         System.exit(run(new FileOutputStream(FileDescriptor.out), err, arguments));
     }
 
-    /** The program, its results on a stream: to lose them there is a failure, too. Returns the exit code. */
+    /** The program with its results on a stream; losing them there is a failure, too. Returns the exit code. */
     static int run(OutputStream results, PrintWriter err, String... arguments) {
         StandardOutput stdout = new StandardOutput(results);
         // Results are UTF-8 in every locale.

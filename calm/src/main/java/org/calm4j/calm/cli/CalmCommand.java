@@ -36,10 +36,10 @@ abstract class CalmCommand implements Callable<Integer> {
             description = "Show this help.")
     private boolean help;
 
-    @Option(names = "--quiet", description = "No progress, no line at the start; results and errors only.")
+    @Option(names = "--quiet", description = "Results and errors only: no progress and no line at the start.")
     private boolean quiet;
 
-    @Option(names = "--json", description = "The result as one JSON object on stdout.")
+    @Option(names = "--json", description = "Print the result as one JSON object on stdout.")
     private boolean json;
 
     @Option(names = "--debug", description = "Show a stack trace with an error.")
@@ -59,13 +59,13 @@ abstract class CalmCommand implements Callable<Integer> {
         return paths(true);
     }
 
-    // Files that a command has read, or will still read, when it writes them are lost.
+    // Overwriting an input would lose it, whether it was read already or not.
     private void refuseToOverwrite() {
         List<Path> inputs = paths(false);
         Set<Path> names = new HashSet<>();
         for (Path output : outputs()) {
             if (!names.add(output.toAbsolutePath().normalize())) {
-                throw CalmException.usage(output + " would be written twice; give each output a name of its own");
+                throw CalmException.usage(output + " would be written twice; give each output its own name");
             }
             for (Path input : inputs) {
                 // A terminal, say, is input and output.
@@ -76,7 +76,7 @@ abstract class CalmCommand implements Callable<Integer> {
         }
     }
 
-    /** An input, and of a model's folder the files that are the model. */
+    /** An input; for a model folder, the files that make up the model. */
     private static List<Path> parts(Path input) {
         if (!Files.isDirectory(input)) {
             return List.of(input);
@@ -84,7 +84,7 @@ abstract class CalmCommand implements Callable<Integer> {
         try (Stream<Path> files = Files.list(input)) {
             return files.filter(Fingerprint::isOfModel).toList();
         } catch (IOException e) {
-            // Who opens it says what is wrong.
+            // The code that opens it reports what is wrong.
             return List.of();
         }
     }
@@ -106,10 +106,10 @@ abstract class CalmCommand implements Callable<Integer> {
         try {
             if (input != null && Files.exists(input) && Files.exists(output) && Files.isSameFile(input, output)) {
                 throw CalmException.usage(
-                        output + " would be overwritten, and is an input; choose another place for the output");
+                        output + " is an input and would be overwritten; choose another place for the output");
             }
         } catch (IOException e) {
-            // Who opens them says what is wrong.
+            // The code that opens them reports what is wrong.
         }
     }
 
@@ -123,7 +123,7 @@ abstract class CalmCommand implements Callable<Integer> {
         out().flush();
     }
 
-    /** What a setting that a message names is called by whoever gave this command. */
+    /** The name of a setting in a message, as a user of this command knows it. */
     String named(Setting setting) {
         return setting.flag();
     }
@@ -133,7 +133,7 @@ abstract class CalmCommand implements Callable<Integer> {
                 && spec.findOption("--" + setting.name().replace('_', '-')) != null;
     }
 
-    /** One line for people, on stderr. */
+    /** One line for the user, on stderr. */
     final void say(String line) {
         if (!quiet) {
             err().println(line);
@@ -141,7 +141,7 @@ abstract class CalmCommand implements Callable<Integer> {
         }
     }
 
-    /** Says what of a model is not used. */
+    /** Reports the parts of a model that are not used. */
     final ModelFolder told(ModelFolder folder) {
         folder.notes().forEach(note -> say("calm: " + note));
         return folder;

@@ -24,13 +24,13 @@ import picocli.CommandLine.Option;
         name = "chat",
         sortOptions = false,
         description = {
-            "A conversation with a model, a line a message.",
-            ChatCommand.COMMANDS + " How tokens are chosen, the model's generation_config.json says, unless options do."
+            "Chats with a model, one message per line.",
+            ChatCommand.COMMANDS + " Sampling options default to the model's generation_config.json."
         },
         footer = {"", "Example: calm chat --model Qwen2.5-0.5B-Instruct --system \"Answer in one sentence.\""})
 final class ChatCommand extends CalmCommand {
-    static final String COMMANDS = "/reset begins anew, /exit or Ctrl-D ends; Ctrl-C stops an answer.";
-    /** What is meant for the program and not for the model. */
+    static final String COMMANDS = "/reset starts over, /exit or Ctrl-D ends; Ctrl-C stops an answer.";
+    /** Input for the program and not for the model. */
     private static final Pattern COMMAND = Pattern.compile("/[a-z?]+");
 
     private static final int INTERRUPTED = 130;
@@ -38,7 +38,7 @@ final class ChatCommand extends CalmCommand {
     @Mixin
     private ModelOptions model = new ModelOptions();
 
-    @Option(names = "--system", paramLabel = "TEXT", description = "What the model is told first.")
+    @Option(names = "--system", paramLabel = "TEXT", description = "The system message.")
     private String system;
 
     @Mixin
@@ -64,7 +64,7 @@ final class ChatCommand extends CalmCommand {
                         given.contextLength(),
                         given.sampling(SamplingDefaults.read(model.model), seed.seed))) {
             if (!chat.hasTemplate()) {
-                say("The model has no chat template: it goes on with the text, line by line.");
+                say("The model has no chat template: it continues the text, line by line.");
             }
             Object before = Signals.register("INT", this::interrupt);
             try {
@@ -77,7 +77,7 @@ final class ChatCommand extends CalmCommand {
         }
     }
 
-    /** The first one stops the answer; without an answer, or a second time, it ends the program. */
+    /** The first Ctrl-C stops the answer; without an answer, or a second time, it ends the program. */
     private void interrupt() {
         if (!answering || interrupted) {
             Runtime.getRuntime().halt(INTERRUPTED);
@@ -118,7 +118,7 @@ final class ChatCommand extends CalmCommand {
             if (!terminal) {
                 throw e;
             }
-            err().println(e.message(Setting::flag) + "; /reset begins anew");
+            err().println(e.message(Setting::flag) + "; /reset starts over");
             err().flush();
         } finally {
             answering = false;

@@ -18,7 +18,7 @@ import picocli.CommandLine.TypeConversionException;
         name = "convert",
         sortOptions = false,
         description =
-                "Brings a model into another form: type of its weights, size of its files, adapter merged; or a .bin of llama2.c.",
+                "Converts a model: type of its weights, size of its files, adapter merged; or a .bin of llama2.c.",
         footer = {
             "",
             "Example: calm convert --model base --output base-bf16 --dtype BF16 --max-shard-size 2GB",
@@ -57,14 +57,14 @@ final class ConvertCommand extends CalmCommand {
             paramLabel = "F32|BF16|F16",
             converter = Type.class,
             completionCandidates = Types.class,
-            description = "Type of the weights (default: as they are).")
+            description = "Type of the weights (default: unchanged).")
     private DType type;
 
     @Option(
             names = "--max-shard-size",
             paramLabel = "SIZE",
             defaultValue = "5GB",
-            description = "Of a file of weights, such as 500MB or 2GiB (default: ${DEFAULT-VALUE}).")
+            description = "Maximum size of a weights file, such as 500MB or 2GiB (default: ${DEFAULT-VALUE}).")
     private String maxShardSize;
 
     @Override
@@ -81,7 +81,7 @@ final class ConvertCommand extends CalmCommand {
                 case "BF16", "BFLOAT16" -> DType.BF16;
                 case "F16", "FLOAT16" -> DType.F16;
                 default ->
-                    throw new TypeConversionException("'" + value + "' is no type of weights; known: F32, BF16, F16");
+                    throw new TypeConversionException("'" + value + "' is not a type of weights; known: F32, BF16, F16");
             };
         }
     }

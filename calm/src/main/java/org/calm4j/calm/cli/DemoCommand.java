@@ -21,9 +21,9 @@ import picocli.CommandLine.Option;
         name = "demo",
         sortOptions = false,
         description = {
-            "The whole experiment from nothing, in some minutes.",
+            "Runs a whole experiment from nothing, in some minutes.",
             "Pretrains a small model on a small real world in six languages, lets it vote, aligns it by its own vote, and measures. "
-                    + "A second run of the same settings goes on where the first stopped."
+                    + "A second run with the same settings continues where the first one stopped."
         },
         footer = {"", "Example: calm demo --seed 2 --full --output my-demo"})
 final class DemoCommand extends CalmCommand {
@@ -39,26 +39,26 @@ final class DemoCommand extends CalmCommand {
             paramLabel = "L,…",
             split = ",",
             description = "Languages of the world (default: en,zh,fr,de,it,ja). The "
-                    + "others may ask two of them: en and de where both are there, otherwise the first two.")
+                    + "others may ask two of them: en and de if both are among them, otherwise the first two.")
     private List<String> languages;
 
     @Option(
             names = "--world",
             paramLabel = "F.yaml",
             description =
-                    "What the world is like: languages, hubs, what each language knows, what pretraining "
-                            + "reads. Its keys are those of world/world.yaml in the output folder; what it leaves out is as there.")
+                    "Settings of the world: languages, hubs, what each language knows, what pretraining "
+                            + "reads. Keys are those of world/world.yaml in the output folder; keys left out keep their values there.")
     private Path world;
 
     @Option(
             names = "--set",
             paramLabel = "KEY=VALUE",
-            description = "One of these keys, such as coverage.language.en=0.5; may be repeated.")
+            description = "Override one of these keys, such as coverage.language.en=0.5; may be repeated.")
     private Map<String, String> overrides = new LinkedHashMap<>();
 
     @Option(
             names = "--quick",
-            description = "A sixth of the pretraining and fewer questions: to see that it works, not for the figures.")
+            description = "A sixth of the pretraining and fewer questions: a check that it works, not for the figures.")
     private boolean quick;
 
     @Option(
@@ -81,7 +81,7 @@ final class DemoCommand extends CalmCommand {
             names = "--seeds",
             paramLabel = "N,…",
             split = ",",
-            description = "The whole with each of these seeds, in seed-N below the output folder, and a report of all.")
+            description = "Run the whole with each of these seeds, in seed-N below the output folder, and write a report of all.")
     private List<Long> seeds = List.of();
 
     @Mixin

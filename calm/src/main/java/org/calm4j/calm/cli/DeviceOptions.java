@@ -41,15 +41,15 @@ final class DeviceOptions {
             paramLabel = "f32|tf32|bf16",
             converter = Operands.class,
             description =
-                    "What matrix products multiply; sums are f32 (default: bf16 on a GPU that has it; the CPU computes in f32).")
+                    "Type of the factors of matrix products; sums are f32 (default: bf16 on a GPU that has it; the CPU computes in f32).")
     private Precision precision;
 
-    /** Products of bf16, unless it was said otherwise. */
+    /** Products of bf16, unless another precision was given. */
     void bf16() {
         precision = precision == null ? Precision.BF16 : precision;
     }
 
-    /** Opens the device and says so in one line. */
+    /** Opens the device and reports it in one line. */
     Backend open(CalmCommand command) {
         Backends.Choice choice = Backends.choose(device, threads, precision);
         boolean rounds = precision == null && choice.backend().keepsRounded();
@@ -58,7 +58,7 @@ final class DeviceOptions {
                 + (choice.why() == null
                         ? ""
                         : " (auto: " + choice.why()
-                                + (choice.backend().onHost() ? ")" : "; --device cpu takes the CPU)")));
+                                + (choice.backend().onHost() ? ")" : "; --device cpu uses the CPU)")));
         return choice.backend();
     }
 
@@ -98,7 +98,7 @@ final class DeviceOptions {
         @Override
         public Precision convert(String value) {
             if (!value.matches("f32|tf32|bf16")) {
-                throw new TypeConversionException("'" + value + "' is no precision; known: f32, tf32, bf16");
+                throw new TypeConversionException("'" + value + "' is not a precision; known: f32, tf32, bf16");
             }
             return Precision.valueOf(value.toUpperCase(Locale.ROOT));
         }

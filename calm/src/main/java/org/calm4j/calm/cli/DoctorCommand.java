@@ -13,7 +13,7 @@ import picocli.CommandLine.Command;
 /** {@code calm doctor}. */
 @Command(
         name = "doctor",
-        description = "What this machine offers, what is missing, and what to do about it.",
+        description = "Shows what this machine offers, what is missing, and what to do about it.",
         footer = {"", "Example: calm doctor --json"})
 final class DoctorCommand extends CalmCommand {
     /**
@@ -78,12 +78,12 @@ final class DoctorCommand extends CalmCommand {
                     text,
                     "CUDA device",
                     device.name() + ", compute capability " + device.computeCapability() + ", " + gib(device.memory())
-                            + ", products in " + device.precision() + " unless --precision says otherwise");
+                            + ", products in " + device.precision() + " unless --precision is given");
         }
         row(text, "cuBLAS", found.cuda.cublas() == null ? "none" : found.cuda.cublas());
         row(text, "CUDA kernels", found.cuda.kernels());
         found.advice.forEach(line -> row(text, "missing", line));
-        return text.append(found.cuda.usable() ? "All is there." : "The CPU does everything; a GPU is not needed.")
+        return text.append(found.cuda.usable() ? "Nothing is missing." : "The CPU does everything; a GPU is not needed.")
                 .toString();
     }
 

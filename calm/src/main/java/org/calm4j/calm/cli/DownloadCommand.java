@@ -19,9 +19,9 @@ import picocli.CommandLine.Parameters;
         name = "download",
         sortOptions = false,
         description = {
-            "Brings a model or a data set from a hub and prints its folder.",
-            "What is there already is not brought again; what was cut off goes on. Offline the cache is taken where it has all "
-                    + "that is wanted. Reads HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE."
+            "Downloads a model or a data set from a hub and prints its folder.",
+            "Files already there are not downloaded again, and interrupted downloads continue. Offline, the cache is used if it has all "
+                    + "requested files. Reads HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE."
         },
         footer = {"", "Example: calm download Qwen/Qwen2.5-0.5B-Instruct --include '*.json' '*.safetensors'"})
 final class DownloadCommand extends CalmCommand {
@@ -39,25 +39,25 @@ final class DownloadCommand extends CalmCommand {
             names = "--repo-type",
             paramLabel = "model|dataset",
             defaultValue = "model",
-            description = "What it is (default: ${DEFAULT-VALUE}).")
+            description = "Kind of repository (default: ${DEFAULT-VALUE}).")
     private RepoId.Type type;
 
     @Option(
             names = "--include",
             paramLabel = "GLOB",
             arity = "1..*",
-            description = "Only files that match one of them.")
+            description = "Download only files that match one of these.")
     private List<String> include = List.of();
 
-    @Option(names = "--exclude", paramLabel = "GLOB", arity = "1..*", description = "No file that matches one of them.")
+    @Option(names = "--exclude", paramLabel = "GLOB", arity = "1..*", description = "Skip files that match one of these.")
     private List<String> exclude = List.of();
 
     @Option(
             names = "--local-dir",
             paramLabel = "DIR",
             description =
-                    "A plain folder for the files, instead of the cache. A file there that did not come from the hub, or was "
-                            + "changed since, is not replaced.")
+                    "A plain folder for the files, instead of the cache. Files there that did not come from the hub, or were "
+                            + "changed since, are not replaced.")
     private Path localDir;
 
     @Option(
@@ -71,13 +71,13 @@ final class DownloadCommand extends CalmCommand {
             paramLabel = "N",
             defaultValue = "8",
             converter = NumberConverters.Positive.class,
-            description = "Files under way at the same time (default: ${DEFAULT-VALUE}).")
+            description = "Number of files to download at the same time (default: ${DEFAULT-VALUE}).")
     private int workers;
 
     @Override
     void run() {
         if (localDir != null && cacheDir != null) {
-            throw CalmException.usage("--local-dir goes without --cache-dir");
+            throw CalmException.usage("--local-dir and --cache-dir exclude each other");
         }
         HubSettings settings = HubSettings.of(System.getenv());
         if (cacheDir != null) {

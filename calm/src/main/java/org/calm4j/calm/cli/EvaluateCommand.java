@@ -41,8 +41,8 @@ final class EvaluateCommand extends CalmCommand {
             paramLabel = "FILE",
             arity = "1..*",
             description =
-                    "Predictions, instead of a model. What is no label counts as unanswered; labels in another case, with "
-                            + "signs around them, or as numbers are read, and said.")
+                    "Predictions, instead of a model. A prediction that is not a label counts as unanswered; labels in another case, with "
+                            + "signs around them, or as numbers are accepted and reported.")
     private List<Path> predictions;
 
     @Option(
@@ -50,8 +50,8 @@ final class EvaluateCommand extends CalmCommand {
             paramLabel = "FILE",
             arity = "1..*",
             description =
-                    "Predictions of another run on the same questions, such as before training: by how much this one differs, with the "
-                            + "interval of a paired bootstrap and McNemar's test in each language, is printed and goes to comparison.json.")
+                    "Predictions of another run on the same questions, such as before training. The differences, with the "
+                            + "interval of a paired bootstrap and McNemar's test in each language, are printed and written to comparison.json.")
     private List<Path> against;
 
     @Option(names = "--model", paramLabel = "DIR", description = "A model folder in the Hugging Face layout.")
@@ -64,8 +64,8 @@ final class EvaluateCommand extends CalmCommand {
             names = "--data",
             paramLabel = "FILE",
             arity = "1..*",
-            description = "Questions, of one or more languages each; with --predictions, to know labels, truths, "
-                    + "and what was not answered.")
+            description = "Questions, of one or more languages per file; with --predictions, the source of labels, truths, "
+                    + "and unanswered questions.")
     private List<Path> data;
 
     @Option(
@@ -88,17 +88,17 @@ final class EvaluateCommand extends CalmCommand {
     @Option(
             names = "--index",
             paramLabel = "DIR",
-            description = "Where their index is kept (default: beside the file, with .index behind its name).")
+            description = "Folder of their index (default: beside the file, its name with .index appended).")
     private Path index;
 
     @Option(
             names = "--patterns",
             paramLabel = "F.yaml",
-            description = "Kinds of responses to count: names with a regular expression each, or with one for each "
-                    + "language. Their shares, accuracy and agreement go to eval.json.")
+            description = "Kinds of responses to count: names with a regular expression each, or one for each "
+                    + "language. Their shares, accuracy and agreement are written to eval.json.")
     private Path patterns;
 
-    @Option(names = "--resume", description = "Go on with what a stopped run of the same settings left.")
+    @Option(names = "--resume", description = "Continue a stopped run with the same settings.")
     private boolean resume;
 
     @Mixin
@@ -119,7 +119,7 @@ final class EvaluateCommand extends CalmCommand {
             throw CalmException.usage("give either --predictions FILE…, or --model DIR and --data FILE…");
         }
         if (patterns != null && (model == null || given.method() == EvaluateOptions.Method.RANK)) {
-            throw CalmException.usage("--patterns counts responses; it goes with --model and --method generate");
+            throw CalmException.usage("--patterns counts responses; it needs --model and --method generate");
         }
         ResponsePatterns kinds = ExperimentFile.read(patterns, Map.of(), ResponsePatterns.class, null);
         try (OutputFolder _ = EvaluateStage.open(output, progress())) {
@@ -197,7 +197,7 @@ final class EvaluateCommand extends CalmCommand {
                     .append(evaluation.notLabels().values().stream()
                             .mapToInt(Integer::intValue)
                             .sum())
-                    .append(" are no labels)");
+                    .append(" are not labels)");
         }
         return text.append(". In ").append(output).toString();
     }

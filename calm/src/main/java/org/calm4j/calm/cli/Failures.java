@@ -9,7 +9,7 @@ import org.calm4j.engine.io.Safetensors;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.OptionSpec;
 
-/** What the user hears when something goes wrong: one to three lines, and the exit code; a stack trace only with {@code --debug}. */
+/** The error that the user sees: one to three lines, and the exit code; a stack trace only with {@code --debug}. */
 final class Failures implements CommandLine.IParameterExceptionHandler, CommandLine.IExecutionExceptionHandler {
     static final int FAILED = CalmException.Kind.FAILED.exitCode();
     static final int USAGE = CalmException.Kind.USAGE.exitCode();
@@ -28,7 +28,7 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
         return USAGE;
     }
 
-    // Of an option's names picocli says the longest; ours comes first.
+    // picocli prints the longest of an option's names; ours comes first.
     private static String byOwnNames(String message, CommandLine line) {
         String own = message;
         for (OptionSpec option : line.getCommandSpec().options()) {
@@ -37,7 +37,7 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
         return own;
     }
 
-    // A required option that is missing may stand there under a wrong name.
+    // A missing required option may have been given under a wrong name.
     private static String misspelt(CommandLine.ParameterException e, CommandLine line) {
         List<String> unknown = e instanceof CommandLine.MissingParameterException
                 ? line.getUnmatchedArguments().stream()
@@ -68,7 +68,7 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
                         : e.getClass().getSimpleName() + ": " + e.getMessage());
         err.println(line.getCommandSpec().qualifiedName() + ": failed unexpectedly, "
                 + what.lines().findFirst().orElse(""));
-        err.println(debug ? "" : "This is a defect of the program; --debug shows where.");
+        err.println(debug ? "" : "This is a bug in the program; --debug shows where.");
         trace(debug, e, err);
         return FAILED;
     }
@@ -80,7 +80,7 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
         }
         err.println("calm: "
                 + Excerpt.message(Safetensors.cutOff()
-                        + ": became shorter while it was in use; give the model's files time to be written, "
+                        + ": became shorter while it was in use; wait until the model's files are written, "
                         + "and try again"));
         return CalmException.Kind.BAD_INPUT.exitCode();
     }
@@ -88,12 +88,12 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
     int outOfMemory(PrintWriter err, OutOfMemoryError e) {
         if (String.valueOf(e.getMessage()).contains("native thread")) {
             err.println(
-                    "calm: the system gives this process no more threads; ask for fewer with --threads, or raise its limits (ulimit -u)");
+                    "calm: the system refuses to start more threads; give fewer with --threads, or raise the limit (ulimit -u)");
             return FAILED;
         }
         err.println("calm: out of memory (" + e.getMessage() + "); the JVM may use "
                 + (Runtime.getRuntime().maxMemory() >> 20)
-                + " MiB. Give it more, e.g. CALM_JAVA_OPTS=-Xmx8g, or less to do (--batch-size, --micro-batch-size)");
+                + " MiB. Raise the limit, e.g. CALM_JAVA_OPTS=-Xmx8g, or lower --batch-size or --micro-batch-size");
         return FAILED;
     }
 

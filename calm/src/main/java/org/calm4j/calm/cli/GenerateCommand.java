@@ -20,7 +20,7 @@ import picocli.CommandLine.Option;
         sortOptions = false,
         description = {
             "Continues prompts.",
-            "Lines of --input have id, and prompt, messages or input_ids; results go to --output, or to stdout."
+            "Lines of --input have id, and prompt, messages or input_ids; results are written to --output, or to stdout."
         },
         footer = {
             "",

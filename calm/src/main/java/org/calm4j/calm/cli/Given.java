@@ -86,7 +86,7 @@ final class Given<R extends Record> {
         }
     }
 
-    /** With flags in the place of the names of options, and without a default where there is none. */
+    /** With flags in place of the names of options, and without a default where there is none. */
     private static String description(Options.Defined option) {
         String help = option.option().value();
         return OTHER.matcher(option.standard() == null ? help.replace(DEFAULT, "") : help)

@@ -15,7 +15,7 @@ import picocli.CommandLine.Parameters;
         name = "import",
         sortOptions = false,
         description = {
-            "Other people's data to ours, recognised by content.",
+            "Converts data of other formats, recognised by content.",
             "The CALM authors' lists, X-CSQA, CommonsenseQA, ARC, OpenBookQA, MedQA, MedMCQA, MMLU, MMMLU, Global-MMLU, MMLU-Pro, KMMLU, CMMLU, "
                     + "C-Eval, INCLUDE, M3Exam, AGIEval, RACE, HellaSwag, XCOPA, XStoryCloze, WinoGrande, SIQA, PIQA, TruthfulQA (mc1), Belebele, "
                     + "BMLAMA, Alpaca, ShareGPT; as JSON, JSON Lines, CSV, TSV (not Parquet). Ids "
@@ -34,21 +34,21 @@ import picocli.CommandLine.Parameters;
             "Example: calm import x_csqa_cn_train_sampled.json --language zh --output samples-zh.jsonl"
         })
 final class ImportCommand extends CalmCommand {
-    @Parameters(paramLabel = "FILE", arity = "1..*", description = "Several are one after the other.")
+    @Parameters(paramLabel = "FILE", arity = "1..*", description = "Several files are read one after the other.")
     private List<Path> files;
 
     @Option(
             names = "--language",
             paramLabel = "L",
-            description = "ISO 639-1, such as en or zh; needed where the items do not say it.")
+            description = "ISO 639-1, such as en or zh; needed where the items do not state it.")
     private String language;
 
     @Option(
             names = "--answers-from",
             paramLabel = "0|1|text",
             description =
-                    "What numbers for answers mean: places of options from 0 or from 1, or texts of options. Needed where the items "
-                            + "do not tell it; how they are read is said.")
+                    "Meaning of numeric answers: positions of options from 0 or from 1, or texts of options. Needed where the items "
+                            + "do not show it; the reading is reported.")
     private String answersFrom;
 
     @Option(
@@ -62,20 +62,20 @@ final class ImportCommand extends CalmCommand {
             names = "--parallel",
             paramLabel = "FILE",
             description =
-                    "A file of another language, already imported: tell which ids are missing or too many, and which answers "
+                    "A file of another language, already imported: report which ids are missing or extra, and which answers "
                             + "differ. May be repeated.")
     private List<Path> parallel = new ArrayList<>();
 
     @Option(
             names = "--align",
             description =
-                    "Take the ids from the --parallel file, where items too many or missing have shifted the positions.")
+                    "Take the ids from the --parallel file, where missing or extra items have shifted the positions.")
     private boolean align;
 
     @Option(
             names = "--report",
             paramLabel = "FILE",
-            description = "All problems, JSON Lines; without it the first of each kind are shown.")
+            description = "Write all problems, JSON Lines; without it the first of each kind are shown.")
     private Path report;
 
     @Override

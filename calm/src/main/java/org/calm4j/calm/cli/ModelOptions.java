@@ -17,7 +17,7 @@ final class ModelOptions {
     @Option(names = "--adapter", paramLabel = "DIR", description = "A PEFT folder (LoRA) on top of it.")
     Path adapter;
 
-    /** Opens it, and says what of it is not used. */
+    /** Opens it, and reports the parts that are not used. */
     ModelFolder open(CalmCommand command, Backend backend) {
         return command.told(ModelFolder.open(backend, model, adapter));
     }

@@ -3,7 +3,7 @@ package org.calm4j.calm.cli;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
-/** Numbers within their range: what lies outside is wrong usage, said with the range. */
+/** Numbers within their range; others are wrong usage, and the message states the range. */
 final class NumberConverters {
     private NumberConverters() {}
 
@@ -60,7 +60,7 @@ final class NumberConverters {
                 return number;
             }
         } catch (NumberFormatException e) {
-            // Told below.
+            // Reported below.
         }
         throw new TypeConversionException("'" + value + "' must be a whole number, " + least + " or more");
     }

@@ -42,7 +42,7 @@ final class PairsCommand extends CalmCommand {
             names = "--prompts",
             paramLabel = "FILE",
             description =
-                    "Prompt templates by language, or xcsqa, medqa, generic; those of the sampling (default: the samples' own "
+                    "Prompt templates by language, or xcsqa, medqa, generic; the ones used in sampling (default: the samples' own "
                             + "prompts, or generic).")
     private Path prompts;
 
@@ -67,7 +67,7 @@ final class PairsCommand extends CalmCommand {
         TranslatorOptions translation = given.translation();
         if (translation.translator() == TranslatorOptions.Kind.HTTP && translation.translations() == null) {
             say(
-                    "calm pairs: without --translations F.jsonl nothing that is translated is kept, should the service or this command stop");
+                    "calm pairs: without --translations F.jsonl translations are lost if the service or this command stops");
         }
         if (translation.translator() != TranslatorOptions.Kind.MODEL || model == null) {
             pairs(given, translation.open(null, System.getenv()));

@@ -22,7 +22,7 @@ final class PretrainCommand extends TrainingCommand {
     @Option(
             names = "--config",
             paramLabel = "config.json",
-            description = "The shape of a new model; its folder has the tokenizer.")
+            description = "The shape of a new model; the tokenizer is in the same folder.")
     private Path config;
 
     @Option(
@@ -40,7 +40,7 @@ final class PretrainCommand extends TrainingCommand {
     @Override
     void run() {
         if ((config == null) == (model == null)) {
-            throw CalmException.usage("give either --config, for a model from nothing, or --model");
+            throw CalmException.usage("give either --config, for a new model, or --model");
         }
         train("pretrain", model, config, options.get(), null, saving.get());
     }

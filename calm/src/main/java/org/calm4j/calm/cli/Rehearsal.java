@@ -22,8 +22,8 @@ import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.tensor.DType;
 
 /**
- * What the launcher lets Java watch once after a build: the commands that only read and write files, on some made-up samples, and a very small
- * model. Java remembers the classes and how often what was called, so that later starts are short.
+ * A run that the launcher has Java observe once after a build: the commands that only read and write files, on some made-up samples, and a very small
+ * model. Java records the classes and how often methods were called, so that later starts are faster.
  */
 public final class Rehearsal {
     private static final int QUESTIONS = 300;
@@ -70,7 +70,7 @@ public final class Rehearsal {
         }
     }
 
-    /** One that was trained for a moment. */
+    /** A model trained for a few steps. */
     private static void useModel(Path folder) {
         World world = World.create(WorldConfig.of(List.of("en", "fr")), 1);
         Curriculum curriculum = new Curriculum(world);

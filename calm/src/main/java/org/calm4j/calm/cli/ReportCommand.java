@@ -14,26 +14,26 @@ import picocli.CommandLine.Parameters;
         name = "report",
         sortOptions = false,
         description = {
-            "Writes the report of a finished experiment anew and prints its tables.",
-            "Of several experiments with different seeds: mean and standard deviation over the seeds, and each seed's paired differences."
+            "Rewrites the report of a finished experiment and prints its tables.",
+            "For several experiments with different seeds: mean and standard deviation over the seeds, and each seed's paired differences."
         },
         footer = {"", "Example: calm report calm-demo", "Example: calm report run-1 run-2 run-3 --output all-three"})
 final class ReportCommand extends CalmCommand {
     @Parameters(paramLabel = "DIR", arity = "0..*", description = "Output folders of experiments (default: calm-demo).")
     private List<Path> folders = List.of();
 
-    @Option(names = "--experiment", paramLabel = "DIR", description = "The same for one.")
+    @Option(names = "--experiment", paramLabel = "DIR", description = "The same for one experiment.")
     private Path experiment;
 
     @Option(
             names = "--output",
             paramLabel = "DIR",
-            description = "Where the report of several is written; without it its tables are only printed.")
+            description = "Folder for the report of several experiments; without it the tables are only printed.")
     private Path output;
 
     @Option(
             names = "--times",
-            description = "Tell how long each stage took, too; it stands in timings.json anyway. Of one experiment.")
+            description = "Also report how long each stage took, as in timings.json. For one experiment.")
     private boolean times;
 
     @Override

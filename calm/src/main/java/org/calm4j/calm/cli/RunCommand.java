@@ -24,16 +24,16 @@ import picocli.CommandLine.Parameters;
         name = "run",
         sortOptions = false,
         description = {
-            "The whole experiment on your model and data, as a YAML file says it.",
+            "Runs a whole experiment on your model and data, described by a YAML file.",
             "Sections: model, questions, output and, if wanted, evaluation, held_out, prompts, seed, sample, vote, pairs, dpo, evaluate, baselines, "
-                    + "arms, language_curve. A second run goes on where the first stopped."
+                    + "arms, language_curve. A second run continues where the first one stopped."
         },
         footer = {"", "Example: calm run experiment.yaml --set dpo.learning_rate=1e-5 --seeds 1,2,3"})
 final class RunCommand extends CalmCommand {
-    @Parameters(paramLabel = "CONFIG.yaml", description = "The experiment; its paths count from the current folder.")
+    @Parameters(paramLabel = "CONFIG.yaml", description = "The experiment; its paths are relative to the current folder.")
     private Path config;
 
-    @Option(names = "--set", paramLabel = "key=value", description = "Override a setting; a dot leads into a section.")
+    @Option(names = "--set", paramLabel = "key=value", description = "Override a setting; a dot separates section and key.")
     private Map<String, String> overrides = new LinkedHashMap<>();
 
     @Option(names = "--output", paramLabel = "DIR", description = "The same as --set output=DIR.")
@@ -47,10 +47,10 @@ final class RunCommand extends CalmCommand {
             paramLabel = "N,…",
             split = ",",
             description =
-                    "One experiment with each of these seeds, in seed-N below the output folder, and a report of all.")
+                    "Run the experiment with each of these seeds, in seed-N below the output folder, and write a report of all.")
     private List<Long> seeds = List.of();
 
-    @Option(names = "--dry-run", description = "Only say which stages would run, and why.")
+    @Option(names = "--dry-run", description = "Only show which stages would run, and why.")
     private boolean dryRun;
 
     @Mixin

@@ -48,7 +48,7 @@ final class SampleCommand extends CalmCommand {
     @Mixin
     private final Given<SampleOptions> sampling = new Given<>(SampleOptions.class);
 
-    @Option(names = "--resume", description = "Go on with what a stopped run of the same settings left.")
+    @Option(names = "--resume", description = "Continue a stopped run with the same settings.")
     private boolean resume;
 
     @Mixin

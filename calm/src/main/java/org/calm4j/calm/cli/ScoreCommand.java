@@ -14,7 +14,7 @@ import picocli.CommandLine.Option;
         name = "score",
         sortOptions = false,
         description = {
-            "The log-probability of every token of given completions.",
+            "Computes the log-probability of every token of given completions.",
             "Lines have id, and either input_ids and completion_start or prompt and completion, both text or both messages."
         },
         footer = {"", "Example: calm score --model base --input texts.jsonl --output scores.jsonl"})
@@ -22,7 +22,7 @@ final class ScoreCommand extends CalmCommand {
     @Mixin
     private ModelOptions model = new ModelOptions();
 
-    @Option(names = "--input", paramLabel = "FILE", required = true, description = "What to score, JSON Lines.")
+    @Option(names = "--input", paramLabel = "FILE", required = true, description = "Lines to score, JSON Lines.")
     private Path input;
 
     @Option(names = "--output", paramLabel = "FILE", required = true, description = "Log-probabilities, JSON Lines.")

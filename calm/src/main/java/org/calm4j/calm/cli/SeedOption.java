@@ -2,7 +2,7 @@ package org.calm4j.calm.cli;
 
 import picocli.CommandLine.Option;
 
-/** What every random number follows from. */
+/** The origin of every random number. */
 final class SeedOption {
     @Option(
             names = "--seed",

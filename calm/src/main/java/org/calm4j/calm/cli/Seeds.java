@@ -8,13 +8,13 @@ import org.calm4j.engine.CalmException;
 final class Seeds {
     private Seeds() {}
 
-    /** @throws CalmException wrong usage: one of them twice, or one seed beside them */
+    /** @throws CalmException wrong usage: one of them twice, or {@code --seed} given, too */
     static void check(List<Long> seeds, boolean alone) {
         if (!seeds.isEmpty() && alone) {
             throw CalmException.usage("give either --seed or --seeds");
         }
         if (new HashSet<>(seeds).size() < seeds.size()) {
-            throw CalmException.usage("--seeds has a seed twice");
+            throw CalmException.usage("--seeds contains a seed twice");
         }
     }
 }

@@ -5,7 +5,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.util.Locale;
 
-/** Where results go; remembers the first failure, which a PrintStream on it keeps to itself. */
+/** The stream of results; remembers the first failure, which a PrintStream on it hides. */
 final class StandardOutput extends FilterOutputStream {
     private IOException failure;
 
@@ -28,7 +28,7 @@ final class StandardOutput extends FilterOutputStream {
         }
     }
 
-    /** Null while all went well, and where the reader went away, as head does: that is no failure of ours. */
+    /** Null without a failure, also when the reader went away, as head does. */
     String failure() {
         return failure == null
                         || String.valueOf(failure.getMessage())

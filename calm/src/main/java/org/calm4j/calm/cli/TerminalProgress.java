@@ -38,7 +38,7 @@ final class TerminalProgress implements Progress {
         this.nanoTime = nanoTime;
     }
 
-    /** The launcher tells in {@code calm.terminal} that stderr is a terminal, and its columns where it knows them. */
+    /** The launcher sets {@code calm.terminal} if stderr is a terminal, with its columns where it knows them. */
     static Progress on(PrintWriter err) {
         String told = System.getProperty("calm.terminal");
         int columns = told == null ? 0 : told.matches("[1-9]\\d{0,3}") ? Integer.parseInt(told) : 80;
@@ -96,7 +96,7 @@ final class TerminalProgress implements Progress {
         }
     }
 
-    /** Empty while it cannot be told; the bar asks for it on a thread of its own. */
+    /** Empty while it is unknown; the bar asks for it on its own thread. */
     private synchronized Optional<Duration> left() {
         OptionalLong nanos = timeLeft.of(total);
         return nanos.isPresent() ? Optional.of(Duration.ofNanos(nanos.getAsLong())) : Optional.empty();

@@ -4,11 +4,11 @@ import it.unimi.dsi.fastutil.longs.LongArrayList;
 import java.util.OptionalLong;
 
 /**
- * How long the parts that are not done yet will take, from the speed of the later half of the time so far: the first parts wait for the
- * compiler and for files, and say little about the others.
+ * How long the remaining parts will take, from the speed in the later half of the time so far: the first parts wait for the
+ * compiler and for files, and predict little about the others.
  */
 final class TimeLeft {
-    /** Parts that are remembered, at most; with more, every second one is forgotten. */
+    /** The most parts that are remembered; beyond, every second one is forgotten. */
     private static final int MOST_PARTS = 256;
 
     private static final int FEWEST_PARTS = 3;
@@ -19,7 +19,7 @@ final class TimeLeft {
     private long now;
     private long done;
 
-    /** @param done parts that are done; says nothing new unless it has grown */
+    /** @param done parts that are done; ignored unless it has grown */
     void at(long nanoTime, long done) {
         if (times.isEmpty() || done - parts.getLong(parts.size() - 1) >= spacing) {
             times.add(nanoTime);
@@ -38,7 +38,7 @@ final class TimeLeft {
         this.done = done;
     }
 
-    /** Nanoseconds for the others of {@code total}; empty while too few parts are done to tell. */
+    /** Nanoseconds for the rest of {@code total}; empty while too few parts are done. */
     OptionalLong of(long total) {
         if (times.size() < FEWEST_PARTS || done <= parts.getLong(0)) {
             return OptionalLong.empty();

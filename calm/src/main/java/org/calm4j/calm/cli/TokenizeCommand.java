@@ -10,7 +10,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "tokenize",
         sortOptions = false,
-        description = "Texts to token ids and back.",
+        description = "Converts texts to token ids and back.",
         footer = {"", "Example: calm tokenize --model base --input texts.jsonl --output tokens.jsonl"})
 final class TokenizeCommand extends CalmCommand {
     @Option(names = "--model", paramLabel = "DIR", required = true, description = "A folder with tokenizer.json.")
@@ -31,7 +31,7 @@ final class TokenizeCommand extends CalmCommand {
             description = "Lines with id, input_ids and decoded, JSON Lines.")
     private Path output;
 
-    @Option(names = "--no-special-tokens", description = "Do not add what the tokenizer puts before and behind a text.")
+    @Option(names = "--no-special-tokens", description = "Do not add the tokenizer's special tokens before and after a text.")
     private boolean noSpecialTokens;
 
     @Override

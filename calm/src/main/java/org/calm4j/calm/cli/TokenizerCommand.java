@@ -12,7 +12,7 @@ import picocli.CommandLine.Option;
         name = "tokenizer",
         sortOptions = false,
         description = {
-            "Trains a tokenizer from texts, for a model from nothing.",
+            "Trains a tokenizer from texts, for a new model.",
             "Put a config.json with its vocab_size beside it, and pretrain --config uses both."
         },
         footer = {"", "Example: calm tokenizer --data corpus.jsonl --vocab-size 8000 --output tiny"})
@@ -29,28 +29,28 @@ final class TokenizerCommand extends CalmCommand {
             names = "--output",
             paramLabel = "DIR",
             required = true,
-            description = "Gets tokenizer.json and tokenizer_config.json.")
+            description = "Folder for tokenizer.json and tokenizer_config.json.")
     private Path output;
 
     @Option(
             names = "--type",
             paramLabel = "TYPE",
             defaultValue = "bpe",
-            description = "bpe (default): pieces of words, of bytes; word-level: whole words, which spaces separate.")
+            description = "bpe (default): pieces of words, made of bytes; word-level: whole words, separated by spaces.")
     private TokenizerStage.Kind kind;
 
     @Option(
             names = "--vocab-size",
             paramLabel = "N",
             defaultValue = "32000",
-            description = "Tokens at most, special ones included; default ${DEFAULT-VALUE}.")
+            description = "Maximum number of tokens, special ones included; default ${DEFAULT-VALUE}.")
     private int vocabularySize;
 
     @Option(
             names = "--min-frequency",
             paramLabel = "N",
             defaultValue = "1",
-            description = "Times that a word must occur (word-level); default ${DEFAULT-VALUE}.")
+            description = "Minimum number of occurrences of a word (word-level); default ${DEFAULT-VALUE}.")
     private long fewest;
 
     @Option(

@@ -13,16 +13,16 @@ import org.calm4j.engine.train.StepLog;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** What dpo, sft and pretrain share beside {@link TrainingOptions}. */
+/** What dpo, sft and pretrain share besides {@link TrainingOptions}. */
 abstract class TrainingCommand extends CalmCommand {
-    @Option(names = "--adapter", paramLabel = "DIR", description = "A PEFT folder (LoRA) that is trained further.")
+    @Option(names = "--adapter", paramLabel = "DIR", description = "A PEFT folder (LoRA) to train further.")
     private Path adapter;
 
     @Option(
             names = "--data",
             paramLabel = "FILE",
             required = true,
-            description = "What to train on, JSON Lines or a JSON list.")
+            description = "Training data, JSON Lines or a JSON list.")
     private Path data;
 
     @Option(
@@ -42,8 +42,8 @@ abstract class TrainingCommand extends CalmCommand {
     private DeviceOptions device = new DeviceOptions();
 
     /**
-     * @param config of a model from nothing; null with a model
-     * @param preference how pairs are trained on; null where the data are documents
+     * @param config of a new model; null with an existing model
+     * @param preference how pairs are trained on; null if the data are documents
      */
     final void train(
             String name,
@@ -66,7 +66,7 @@ abstract class TrainingCommand extends CalmCommand {
             result.put("steps", last == null ? null : last.step());
             result.put("loss", last == null ? null : last.loss());
             String text = last == null
-                    ? "No step was left to take. "
+                    ? "No steps were left. "
                     : String.format(
                             Locale.ROOT,
                             "%d %s, last loss %.4f. ",

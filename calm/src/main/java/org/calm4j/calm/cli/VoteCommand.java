@@ -25,7 +25,7 @@ import picocli.CommandLine.Option;
         sortOptions = false,
         description = {
             "Pools the sampled answers of all languages and takes the most frequent one.",
-            "Where the samples carry the right answers, it is also told how often the vote is right, each language's alone and without each."
+            "If the samples carry the right answers, also reports how often the vote is right, each language's alone and without each."
         },
         footer = {"", "Example: calm vote --samples samples-en.jsonl samples-fr.jsonl --output votes.jsonl"})
 final class VoteCommand extends CalmCommand {
@@ -34,7 +34,7 @@ final class VoteCommand extends CalmCommand {
             paramLabel = "FILE",
             required = true,
             arity = "1..*",
-            description = "Samples, of one or more languages each.")
+            description = "Samples, of one or more languages per file.")
     private List<Path> samples;
 
     @Option(names = "--output", paramLabel = "FILE", required = true, description = "Votes, JSON Lines.")
@@ -47,19 +47,19 @@ final class VoteCommand extends CalmCommand {
 
     @Option(
             names = "--explain",
-            description = "With --extract-only: for each response a line that says which rule decided, on which words.")
+            description = "With --extract-only: write for each response a line with the rule that decided, and its words.")
     private boolean explain;
 
     @Option(
             names = "--summary",
             paramLabel = "FILE",
-            description = "What --json prints, as a file: with the accuracy of the vote of any choice of languages.")
+            description = "Write what --json prints to a file, with the accuracy of the vote of any choice of languages.")
     private Path summary;
 
     @Option(
             names = "--patterns",
             paramLabel = "F.yaml",
-            description = "Kinds of responses to count: names with a regular expression each, or with one for each "
+            description = "Kinds of responses to count: names with a regular expression each, or one for each "
                     + "language.")
     private Path patterns;
 
@@ -73,7 +73,7 @@ final class VoteCommand extends CalmCommand {
             return;
         }
         if (explain) {
-            throw CalmException.usage("--explain goes with --extract-only");
+            throw CalmException.usage("--explain needs --extract-only");
         }
         ResponsePatterns kinds = ExperimentFile.read(patterns, Map.of(), ResponsePatterns.class, null);
         VoteStage stage = new VoteStage(samples, output, options.get());

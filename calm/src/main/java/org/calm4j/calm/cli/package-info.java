@@ -1,2 +1,2 @@
-/** One command a file: options in, a call of a stage or tool, and what it returns printed. No work is done here. */
+/** One command per file: it turns options into a call of a stage or tool and prints the result. */
 package org.calm4j.calm.cli;

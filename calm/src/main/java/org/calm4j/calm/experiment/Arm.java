@@ -31,13 +31,13 @@ import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.JsonProblem;
 
 /**
- * One way to align the model: what it does otherwise than the experiment says. Options are named as on the command line, with underscores.
+ * One way to align the model: its differences from the experiment. Options are named as on the command line, with underscores.
  *
  * @param sample some of {@link SampleOptions}
  * @param vote some of {@link VoteOptions}
  * @param pairs some of {@link PairOptions}
- * @param dpo some of {@link DpoOptions}; of those that both have, sft takes them too
- * @param train what is trained with
+ * @param dpo some of {@link DpoOptions}; sft takes those that it shares
+ * @param train the training method
  * @param rounds of sampling, voting and training, each from the model of the last
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
@@ -65,7 +65,7 @@ public record Arm(JsonNode sample, JsonNode vote, JsonNode pairs, JsonNode dpo, 
         rounds = rounds == 0 ? 1 : rounds;
     }
 
-    /** The known ones, by name: {@code arms.yaml}. */
+    /** The known arms, by name: {@code arms.yaml}. */
     static Map<String, Arm> builtIn() {
         try (InputStream in = Arm.class.getResourceAsStream("arms.yaml")) {
             return new YAMLMapper().readValue(in, new TypeReference<LinkedHashMap<String, Arm>>() {});
@@ -83,7 +83,7 @@ public record Arm(JsonNode sample, JsonNode vote, JsonNode pairs, JsonNode dpo, 
         return over(base, sample, SampleOptions.class, "sample");
     }
 
-    /** Whether its first round samples in a way of its own. */
+    /** Whether its first round has its own way of sampling. */
     boolean hasOwnSamples() {
         return sample != null && !sample.isNull();
     }
@@ -104,7 +104,7 @@ public record Arm(JsonNode sample, JsonNode vote, JsonNode pairs, JsonNode dpo, 
     void check(String name, SampleOptions sample, VoteOptions vote, PairOptions pairs, DpoOptions dpo) {
         Setting.of("rounds").check(rounds > 0, "must be at least 1");
         if (!name.matches("[\\w.-]+") || name.startsWith(".")) {
-            throw CalmException.usage("the arm '" + name + "' names files; letters, digits, . _ and - will do");
+            throw CalmException.usage("the arm '" + name + "' names files; use letters, digits, . _ and -");
         }
         sample(sample);
         vote(vote);
@@ -112,7 +112,7 @@ public record Arm(JsonNode sample, JsonNode vote, JsonNode pairs, JsonNode dpo, 
         dpo(dpo);
     }
 
-    /** What it does otherwise, for people: {@code SFT on the chosen responses, learning rate 0.001}. */
+    /** Its differences from the experiment, in words: {@code SFT on the chosen responses, learning rate 0.001}. */
     String words() {
         List<String> words = new ArrayList<>();
         if (train == Train.SFT) {

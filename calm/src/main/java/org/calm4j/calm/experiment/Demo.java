@@ -30,12 +30,12 @@ import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.DType;
 
 /**
- * CALM from nothing: a small model is pretrained on the embedded world, whose languages each know another part of the same facts, and then
+ * CALM from nothing: a small model is pretrained on the embedded world, where each language knows a different part of the same facts, and then
  * goes through the whole {@link Experiment}.
  *
- * @param world what the world is like
+ * @param world the settings of the world
  * @param from a model folder to start from instead of pretraining; null without
- * @param quick a quarter of the pretraining and of the questions: to see that all works, not for the figures
+ * @param quick a quarter of the pretraining and of the questions: a check that all works, not for the figures
  * @param full also the baselines, the rivals, and the curve by number of voting languages
  */
 public record Demo(Path output, WorldConfig world, long seed, boolean quick, boolean full, Path from) {
@@ -46,7 +46,7 @@ public record Demo(Path output, WorldConfig world, long seed, boolean quick, boo
     private static final List<String> RIVALS = List.of(
             "sft", "self-consistency", "english-pivot", "random", "iterative", "truth", "sft-term", "scpo", "dco");
 
-    /** Runs what is not done; returns what the report shows. */
+    /** Runs the stages that are not done; returns the data of the report. */
     public ExperimentResult run(Backend backend, Progress progress) {
         return experiment(backend, progress).run();
     }
@@ -168,7 +168,7 @@ public record Demo(Path output, WorldConfig world, long seed, boolean quick, boo
         return new ResponsePatterns(ways);
     }
 
-    /** What the settings above leave open: texts of pretraining beside the pairs, against forgetting, and SFT that takes larger steps. */
+    /** What the settings above leave open: texts of pretraining besides the pairs, against forgetting, and SFT with larger steps. */
     private static Map<String, Arm> others(Path files) {
         Map<String, Arm> arms = new LinkedHashMap<>();
         arms.put(

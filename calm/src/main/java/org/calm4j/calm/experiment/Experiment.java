@@ -42,11 +42,11 @@ import org.calm4j.engine.train.Checkpoint;
 
 /**
  * The whole of CALM as a list of stages: measure, sample, vote, pair, train, measure again; and the same for every {@link Arm} that it is
- * compared with, which shares those stages that do not differ. Every stage reads and writes files below the output folder, and what is
- * done is not done again.
+ * compared with, which shares the stages that do not differ. Every stage reads and writes files below the output folder, and finished
+ * stages are not run again.
  */
 public final class Experiment {
-    /** What became of all questions, beside the pairs. */
+    /** What became of all questions, besides the pairs. */
     static final String PAIR_COUNTS = "pair-counts.json";
 
     private static final int CHECKPOINTS = 10;
@@ -57,7 +57,7 @@ public final class Experiment {
     private final Progress progress;
     private final Set<String> said = new HashSet<>();
     private final List<Stage> stages = new ArrayList<>();
-    /** What a stage does, to what it makes: arms that want the same have it once. */
+    /** What a stage does, to its output: arms that need the same share it. */
     private final Map<JsonNode, Path> made = new LinkedHashMap<>();
 
     /** @param before stages that make what the experiment starts from, such as pretraining */
@@ -82,7 +82,7 @@ public final class Experiment {
         return config.output().resolve(name);
     }
 
-    /** Runs what is not done; returns what the report shows. */
+    /** Runs the stages that are not done; returns the data of the report. */
     public ExperimentResult run() {
         check();
         try (OutputFolder output = OutputFolder.open(config.output(), progress::say)) {
@@ -99,9 +99,9 @@ public final class Experiment {
     }
 
     /**
-     * Looks whether all can run, without any change.
+     * Checks whether everything can run; changes nothing.
      *
-     * @throws CalmException bad input: something to start from is missing, or something else is in the place of an output
+     * @throws CalmException bad input: an input is missing, or something else is in the place of an output
      */
     public void check() {
         OutputFolder output = OutputFolder.look(config.output());
@@ -130,12 +130,12 @@ public final class Experiment {
         return ledger;
     }
 
-    /** @param output a new name for what is made, unless another stage makes the same */
+    /** @param output a new name for the output, unless another stage makes the same */
     private Path stage(String name, String kind, Object settings, List<Path> inputs, String output, Stage.Work work) {
         return stage(name, kind, settings, inputs, output, List.of(), work);
     }
 
-    /** @param besides what is written beside the output */
+    /** @param besides what is written besides the output */
     private Path stage(
             String name,
             String kind,
@@ -192,7 +192,7 @@ public final class Experiment {
         return model;
     }
 
-    /** Those that the experiment starts from, in one file. */
+    /** The samples that the experiment starts from, in one file. */
     private Path givenSamples() {
         Path output = file("samples.jsonl");
         return stage(
@@ -296,7 +296,7 @@ public final class Experiment {
         return stage(name, command, List.of(options, config.seed()), inputs, folder, resume -> {
             int steps = training.steps().steps(ExperimentResult.lines(data));
             boolean adapter = isAdapter(model);
-            // The reference of a round is the model that it starts from, as ScPO and iterative DPO have it.
+            // The reference of a round is the model that it starts from, as in ScPO and iterative DPO.
             PreferenceOptions against = adapter && preference != null ? preference.against(model) : preference;
             new TrainStage(
                             name,
@@ -314,7 +314,7 @@ public final class Experiment {
         });
     }
 
-    // They are for a run that is stopped; the model is there now, and they may be large.
+    // Checkpoints serve stopped runs; the model is complete now, and they may be large.
     private void deleteCheckpoints(Path output) {
         try (OutputFolder folder = OutputFolder.open(output, progress::say)) {
             Checkpoint.all(output).forEach(folder::delete);
@@ -378,7 +378,7 @@ public final class Experiment {
         return config.prompts() != null && !PromptTemplates.isTask(config.prompts());
     }
 
-    /** A file of prompts is an input; those that are built in are a setting. */
+    /** A file of prompts is an input; built-in prompts are a setting. */
     private Object promptSettings() {
         return hasPromptFile() ? "" : PromptTemplates.choose(config.prompts(), null);
     }

@@ -22,18 +22,18 @@ import org.calm4j.engine.CalmException;
 import org.calm4j.engine.model.ModelFolder;
 
 /**
- * One CALM experiment, as a YAML file says it; only model, questions (or samples) and output must be given.
+ * One CALM experiment, as a YAML file describes it; only model, questions (or samples) and output must be given.
  *
  * @param title of the report
  * @param model a model folder
  * @param questions that CALM trains on, in all languages; their answers are never looked at; may be empty with {@code samples}
- * @param samples responses of this model that are there already, such as another experiment's {@code samples.jsonl}; without them it is asked
+ * @param samples existing responses of this model, such as another experiment's {@code samples.jsonl}; without them the model is asked
  * @param evaluation questions to measure with; without them the training questions
  * @param heldOut questions about something CALM did not train on
  * @param prompts prompt templates by language; without them those of the model folder or the built-in ones
  * @param sample how responses are sampled
  * @param vote options of the vote, named as on the command line with underscores; of pairs and dpo alike
- * @param evaluate how the models are measured; greedy responses where it is not given
+ * @param evaluate how the models are measured; by default with greedy responses
  * @param baselines names of known arms: {@code sft}, {@code truth}, {@code self-consistency}, {@code english-pivot}, {@code scpo},
  *     {@code dco}, {@code iterative}, {@code random}, {@code sft-term}
  * @param arms of the experiment's own, by name; with the baselines after reading
@@ -78,7 +78,7 @@ public record ExperimentConfig(
             throw CalmException.usage("an experiment needs model, questions (or samples) and output");
         }
         if (questions.isEmpty() && (evaluation == null || evaluation.isEmpty())) {
-            throw CalmException.usage("an experiment without questions needs evaluation: what to measure with");
+            throw CalmException.usage("an experiment without questions needs evaluation: the questions to measure with");
         }
         title = title == null ? "CALM" : title;
         evaluation = evaluation == null || evaluation.isEmpty() ? questions : evaluation;
@@ -92,12 +92,12 @@ public record ExperimentConfig(
         languageCurve = languageCurve == null ? List.of() : languageCurve;
         arms = all(baselines, arms == null ? Map.of() : arms, languageCurve);
         if (output.toAbsolutePath().normalize().equals(model.toAbsolutePath().normalize())) {
-            throw CalmException.usage("output is the model's own folder; give the experiment one of its own");
+            throw CalmException.usage("output is the model's own folder; give the experiment its own");
         }
         Path own = output.resolve("samples.jsonl").toAbsolutePath().normalize();
         if (samples.stream().anyMatch(file -> file.toAbsolutePath().normalize().equals(own))) {
             throw CalmException.usage(
-                    "samples are the ones in the output folder; give the experiment a folder of its own");
+                    "samples are in the output folder; give the experiment its own folder");
         }
         VoteOptions votes = vote;
         PairOptions pairing = pairs;
@@ -107,7 +107,7 @@ public record ExperimentConfig(
         arms.forEach((name, arm) -> {
             try {
                 if (!asks && (arm.hasOwnSamples() || arm.rounds() > 1)) {
-                    throw CalmException.usage("it asks the model itself, and that needs questions");
+                    throw CalmException.usage("it samples from the model, which needs questions");
                 }
                 arm.check(name, sampling, votes, pairing, training);
             } catch (CalmException e) {
@@ -117,10 +117,10 @@ public record ExperimentConfig(
     }
 
     /**
-     * Looks for the model and the data before anything runs.
+     * Checks that the model and the data are there before anything runs.
      *
-     * @param made what stages make, so that it may be missing
-     * @throws CalmException bad input: what is missing or cannot be that
+     * @param made outputs of stages, which may be missing
+     * @throws CalmException bad input: something is missing or of the wrong kind
      */
     void checkInputs(List<Path> made) {
         if (made.stream().noneMatch(model::startsWith)) {
@@ -143,7 +143,7 @@ public record ExperimentConfig(
                         throw CalmException.badInput(file, "no such file");
                     }
                     if (Files.isDirectory(file)) {
-                        throw CalmException.badInput(file, "is a folder, and a file is needed");
+                        throw CalmException.badInput(file, "is a folder; expected a file");
                     }
                 });
     }

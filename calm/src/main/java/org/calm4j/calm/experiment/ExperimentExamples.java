@@ -24,11 +24,11 @@ import org.calm4j.calm.report.ReportData;
 import org.calm4j.engine.io.Jsonl;
 
 /**
- * Some questions of an experiment with all that was said to them, for its report: those that were voted on, and those that it is measured
+ * Some questions of an experiment with all their answers, for its report: questions that were voted on, and questions that it is measured
  * with.
  */
 record ExperimentExamples(ExperimentConfig config) {
-    /** Of each kind; the page has all of them in it. */
+    /** The most questions of each kind; the page contains all of them. */
     private static final int MOST_QUESTIONS = 60;
     /** Long responses are cut. */
     private static final int LONGEST = 700;
@@ -43,7 +43,7 @@ record ExperimentExamples(ExperimentConfig config) {
         return byPlace;
     }
 
-    /** What a model said to the evaluation questions; where it ranked their choices and wrote nothing, the text of the choice. */
+    /** A model's responses to the evaluation questions; where it ranked their choices and wrote nothing, the text of the choice. */
     List<Samples> answers(String model) {
         Path responses = file("eval-" + model).resolve("responses.jsonl");
         if (Files.exists(responses)) {

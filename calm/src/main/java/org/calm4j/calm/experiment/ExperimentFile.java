@@ -33,14 +33,14 @@ import org.calm4j.engine.io.JsonProblem;
 import org.calm4j.engine.io.TextFile;
 import org.yaml.snakeyaml.error.MarkedYAMLException;
 
-/** An {@link ExperimentConfig} from a YAML file; a key that nothing knows is an error with its line. */
+/** An {@link ExperimentConfig} from a YAML file; an unknown key is an error with its line. */
 public final class ExperimentFile {
     private static final YAMLMapper YAML = YAMLMapper.builder(YAMLFactory.builder()
                     .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
                     .build())
             .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
             .enable(DeserializationFeature.FAIL_ON_IGNORED_PROPERTIES)
-            // One file of questions needs no brackets, and a section may be empty.
+            // A single file of questions needs no brackets, and a section may be empty.
             .enable(DeserializationFeature.ACCEPT_SINGLE_VALUE_AS_ARRAY)
             .withCoercionConfig(
                     LogicalType.POJO,
@@ -48,7 +48,7 @@ public final class ExperimentFile {
             .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
             .build();
 
-    /** What overrides the file. */
+    /** The settings that override the file. */
     private static final Setting SET = Setting.of("set");
 
     private ExperimentFile() {}
@@ -65,7 +65,7 @@ public final class ExperimentFile {
      * Settings of another kind by the same rules.
      *
      * @param file null for none: the overrides alone
-     * @param standard where there is neither
+     * @param standard the result if there is neither
      */
     public static <T> T read(Path file, Map<String, String> overrides, Class<T> type, T standard) {
         if (file != null) {
@@ -87,7 +87,7 @@ public final class ExperimentFile {
             }
             TextFile.checkWhole(tree.toString(), file);
             overrides.forEach((key, value) -> set(tree, key, value));
-            // The file as it stands first: only there Jackson knows lines.
+            // The file alone first: only there Jackson knows lines.
             T config = bound(bytes, type, overrides.isEmpty());
             return config == null ? overridden(tree, type) : config;
         } catch (JsonProcessingException e) {
@@ -97,7 +97,7 @@ public final class ExperimentFile {
         }
     }
 
-    // What the file lacks an override may give, so that only unknown keys and wrong types are errors of the file.
+    // An override may give what the file lacks, so only unknown keys and wrong types are errors of the file.
     private static <T> T bound(byte[] bytes, Class<T> type, boolean alone) throws IOException {
         try {
             T config = YAML.readValue(bytes, type);
@@ -124,7 +124,7 @@ public final class ExperimentFile {
         for (int i = 0; i < names.length - 1; i++) {
             JsonNode next = section.get(names[i]);
             if (next != null && !next.isObject()) {
-                throw CalmException.usage(SET.at(key), ": " + names[i] + " is no section");
+                throw CalmException.usage(SET.at(key), ": " + names[i] + " is not a section");
             }
             section = next == null ? section.putObject(names[i]) : (ObjectNode) next;
         }
@@ -149,7 +149,7 @@ public final class ExperimentFile {
     private static CalmException problem(Path file, JsonProcessingException e) {
         int line = e.getCause() instanceof MarkedYAMLException broken && broken.getProblemMark() != null
                 ? broken.getProblemMark().getLine() + 1
-                // Of what a record says, Jackson's place is the end of the section.
+                // For an error of a record, Jackson's place is the end of the section.
                 : e.getLocation() == null || e.getCause() instanceof CalmException
                         ? 0
                         : e.getLocation().getLineNr();
@@ -184,20 +184,20 @@ public final class ExperimentFile {
         Class<?> type = e.getTargetType().isPrimitive() ? ClassUtil.wrapperType(e.getTargetType()) : e.getTargetType();
         String given = e instanceof InvalidFormatException wrong ? Excerpt.of(wrong.getValue()) + " is " : "";
         if (type.isEnum()) {
-            return given + "none of "
+            return given + "not one of "
                     + Stream.of(type.getEnumConstants()).map(Object::toString).collect(Collectors.joining(", "));
         }
         String wanted = type == Integer.class || type == Long.class
-                ? "whole number"
+                ? "a whole number"
                 : Number.class.isAssignableFrom(type)
-                        ? "number"
+                        ? "a number"
                         : type == Boolean.class
                                 ? "true or false"
                                 : Collection.class.isAssignableFrom(type)
-                                        ? "list"
+                                        ? "a list"
                                         : type == String.class || type == Path.class
                                                 ? "text"
-                                                : "section with keys and values";
-        return given.isEmpty() ? "expected a " + wanted : given + "no " + wanted;
+                                                : "a section with keys and values";
+        return (given.isEmpty() ? "expected " : given + "not ") + wanted;
     }
 }

@@ -43,13 +43,13 @@ record ExperimentFiles(ExperimentConfig config) {
         return Jsonl.read(file(name).resolve("predictions.jsonl"), Prediction.class);
     }
 
-    /** Empty where a model wrote none, as where choices are ranked. */
+    /** Empty if the model wrote none, as with ranked choices. */
     List<Samples> responses(String name) {
         Path responses = file(name).resolve("responses.jsonl");
         return Files.exists(responses) ? Jsonl.read(responses, Samples.class) : List.of();
     }
 
-    // An earlier version of the program wrote no groups; where it says what is known, ids begin with the fact.
+    // An earlier version of the program wrote no groups; in its file of what is known, ids begin with the fact.
     private boolean groupsAreInIds(List<Prediction> lines) {
         return config.knowledge() != null && lines.stream().allMatch(line -> line.group() == null);
     }

@@ -34,7 +34,7 @@ import org.calm4j.engine.io.Jsonl;
 /**
  * An experiment's files, read for its report.
  *
- * @param seconds how long stages took; null to leave that out, so that equal runs have equal reports
+ * @param seconds the time of each stage; null to leave it out, so that equal runs have equal reports
  */
 record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, String device) {
     record Knowledge(String id, String language, boolean known) {
@@ -121,7 +121,7 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
         return groups;
     }
 
-    /** Whether the main set asks what CALM was trained on, with other options or with the same. */
+    /** Whether the main set asks the questions that CALM was trained on, with other options or with the same. */
     private boolean isTrained() {
         Set<String> trained = new LinkedHashSet<>();
         for (Question question : Questions.read(config.questions())) {
@@ -136,14 +136,14 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
                 : question.group();
     }
 
-    /** What each arm does otherwise, in words. */
+    /** How each arm differs, in words. */
     Map<String, String> arms() {
         Map<String, String> arms = new LinkedHashMap<>();
         config.arms().forEach((name, arm) -> arms.put(name, arm.words()));
         return arms;
     }
 
-    /** The model before is the one that no language taught. */
+    /** The model before CALM is the one without voting languages. */
     private List<ReportData.CurvePoint> curve() {
         if (config.languageCurve().isEmpty()) {
             return List.of();
@@ -163,8 +163,8 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
 
     private List<String> notes(ReportData.Outcome main, ReportData.Outcome heldOut) {
         List<String> notes = new ArrayList<>(List.of(
-                "No label was used on the way: the vote alone decided what was chosen. Labels are used to measure, nowhere else"
-                        + (config.arms().containsKey("truth") ? ", but for the arm that is called truth." : "."),
+                "Training used no labels: the vote alone decided what was chosen. Labels are only used to measure"
+                        + (config.arms().containsKey("truth") ? ", except in the arm called truth." : "."),
                 "Agreement can also be agreement on a wrong answer; the other measures say how much of the consistency is "
                         + "agreement on the right one."));
         if (heldOut != null) {
@@ -175,7 +175,7 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
         return notes;
     }
 
-    /** Whom CALM does not beat. */
+    /** The arms that CALM does not beat. */
     private List<String> notes(ReportData.Outcome set, String questions) {
         List<String> notes = new ArrayList<>();
         for (boolean worse : new boolean[] {true, false}) {
@@ -211,7 +211,7 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
         }
     }
 
-    /** Null where no question has a known answer. The truth is read here for the first time. */
+    /** Null where no question has a known answer. The truth is read only here. */
     VoteReliability vote() {
         Map<String, String> truth = new LinkedHashMap<>();
         Map<String, String> groups = new HashMap<>();
@@ -244,7 +244,7 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
                         null));
             }
         }
-        // Neighbours in the file are of one language; the page shows the first of each kind.
+        // Neighbours in the file are of the same language, and the page shows the first of each kind.
         Collections.shuffle(flips, new Random(config.seed()));
         return flips;
     }

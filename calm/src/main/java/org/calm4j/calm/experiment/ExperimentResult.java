@@ -26,7 +26,7 @@ import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.OutputFolder;
 
-/** What an experiment found, read back from its files: the report, and {@code result.json} for scripts. */
+/** The results of an experiment, read back from its files: the report, and {@code result.json} for scripts. */
 public record ExperimentResult(ExperimentConfig config, Map<String, Double> seconds, String device) {
     static final String RESULT = "result.json";
     private static final String CONFIG = "experiment.json";
@@ -39,7 +39,7 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
         return config.arms().keySet();
     }
 
-    /** What an experiment writes into its folder beside what its stages make. */
+    /** The files of an experiment besides the outputs of its stages. */
     static List<Path> files(Path output) {
         return Stream.of(CONFIG, RESULT, StageLedger.TIMINGS, Report.PAGE, Report.TABLES)
                 .map(output::resolve)
@@ -49,7 +49,7 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
     /**
      * Writes {@code report.html}, {@code report.md} and {@code result.json}.
      *
-     * @param times whether the report tells how long stages took, which differs from run to run
+     * @param times whether the report shows the time of each stage, which differs from run to run
      */
     ExperimentResult write(boolean times) {
         Json.write(file(CONFIG), config);
@@ -59,9 +59,9 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
     }
 
     /**
-     * The result of a finished experiment, its report written anew.
+     * Rewrites the report of a finished experiment, and returns its result.
      *
-     * @param times whether the report tells how long stages took
+     * @param times whether the report shows the time of each stage
      */
     public static ExperimentResult rewrite(Path folder, boolean times, Progress progress) {
         ExperimentResult result = read(folder);
@@ -77,7 +77,7 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
     /** @throws CalmException bad input: the folder has no finished experiment */
     static ExperimentResult read(Path folder) {
         if (!Files.exists(folder.resolve(RESULT))) {
-            throw CalmException.badInput(folder, "has no finished experiment; calm run and calm demo make one");
+            throw CalmException.badInput(folder, "does not contain a finished experiment; calm run and calm demo make one");
         }
         ExperimentConfig config = Json.read(folder.resolve(CONFIG), ExperimentConfig.class);
         JsonNode result = Json.read(folder.resolve(RESULT), JsonNode.class);
@@ -149,7 +149,7 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
         return new ExperimentFiles(config).predictions(name);
     }
 
-    /** Those that it was measured in. */
+    /** The languages that it was measured in. */
     List<String> languages() {
         return List.copyOf(evaluation("eval-before").invalid().keySet());
     }
@@ -159,7 +159,7 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
         return new ExperimentReport(config, seconds, device).vote();
     }
 
-    /** Null where it has no patterns. */
+    /** Null without patterns. */
     ReportData.Ways ways() {
         return new ExperimentWays(config).read();
     }
@@ -176,7 +176,7 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
         }
     }
 
-    /** The lines that a terminal ends with. */
+    /** The last lines on the terminal. */
     public String summary() {
         String heldOut = config.heldOut().isEmpty() ? "" : "held out: " + figures("held-out-") + System.lineSeparator();
         return heldOut + figures("eval-") + System.lineSeparator() + waysLine() + "report: " + file("report.html");

@@ -76,7 +76,7 @@ record ExperimentWays(ExperimentConfig config) {
         return kinds;
     }
 
-    /** The share of a way, with the interval and the comparison that accuracies have: what is right here is to go through another language. */
+    /** The share of a way, with the interval and the comparison of an accuracy: going through another language counts as right. */
     private Map<String, ReportData.Habit> habit(String set) {
         if (config.patterns().names().stream().noneMatch(name -> name.startsWith(THROUGH))) {
             return Map.of();
@@ -161,7 +161,7 @@ record ExperimentWays(ExperimentConfig config) {
                 && line.answer().equals(MajorityVote.prediction(line).prediction());
     }
 
-    /** Responses to the same questions before and after, with the same known of them. */
+    /** Responses to the same questions before and after, of which the same is known. */
     private final class Group {
         private final List<Samples> before = new ArrayList<>();
         private final List<Samples> after = new ArrayList<>();
@@ -176,7 +176,7 @@ record ExperimentWays(ExperimentConfig config) {
                 .forEach(line -> known.put(List.of(line.id(), line.language()), line.known()));
         Map<List<String>, Samples> after = byPlace(responses(set + "after"));
         Map<List<Boolean>, Group> groups = new LinkedHashMap<>();
-        // Where there is something to gain, where it could be lost, and what nobody can tell.
+        // Where something can be gained, where it can be lost, and where neither is known.
         groups.put(List.of(false, true), new Group());
         groups.put(List.of(true, true), new Group());
         groups.put(List.of(true, false), new Group());

@@ -32,7 +32,7 @@ final class ExtractionCounts {
     }
 
     private void add(Samples.Response response, Extraction found) {
-        // A response that met the limit of tokens has no answer, whatever is written in it so far.
+        // A response that was cut off at the token limit has no answer, whatever it contains.
         Extraction.Rule rule = response.answer() == null && found.label() != null ? Extraction.Rule.CUT : found.rule();
         responses++;
         answered += response.answer() == null ? 0 : 1;

@@ -29,20 +29,20 @@ import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.OutputFolder;
 
-/** One experiment with several seeds: what their results are together. Figures are of what all of them measured. */
+/** One experiment with several seeds and their joint results. Figures cover what all of them measured. */
 public final class SeedSeries {
     private static final String BEFORE = "before";
     private static final String AFTER = "after";
 
     private final Path output;
     private final List<ExperimentResult> experiments;
-    /** By set of questions: the bootstraps in them take their time. */
+    /** By set of questions; cached because the bootstraps are slow. */
     private final Map<String, SeedSummary> summaries = new HashMap<>();
 
     private SeedReport report;
 
     /**
-     * @param output where the report of all is written; null where it is only shown
+     * @param output folder for the report of all; null if it is only shown
      * @param experiments one a seed
      * @throws CalmException bad input: two with the same seed, or in other languages
      */
@@ -56,7 +56,7 @@ public final class SeedSeries {
                 throw CalmException.badInput(
                         each.config().output(),
                         "has seed " + each.config().seed() + ", as " + other
-                                + " has; give experiments that differ in their seeds");
+                                + " has; give experiments with different seeds");
             }
             if (!each.languages().equals(experiments.getFirst().languages())) {
                 throw CalmException.badInput(
@@ -73,7 +73,7 @@ public final class SeedSeries {
         return output.resolve("seed-" + seed);
     }
 
-    /** Runs what is not done of each seed's experiment, and writes the report of all; nothing runs where one of them cannot. */
+    /** Runs the unfinished stages of each seed's experiment, and writes the report of all; nothing runs if one of them cannot. */
     public static SeedSeries run(
             Path output, List<Long> seeds, LongFunction<Experiment> experiment, Progress progress) {
         List<Experiment> planned = seeds.stream().map(experiment::apply).toList();
@@ -101,7 +101,7 @@ public final class SeedSeries {
     }
 
     /**
-     * Finished experiments; a folder of several stands for all of its own.
+     * Finished experiments; a folder of several stands for all of them.
      *
      * @param output null to write nothing
      */
@@ -218,7 +218,7 @@ public final class SeedSeries {
                 ways());
     }
 
-    /** Null where one of them counts no ways, or not the same ones. */
+    /** Null if one of them counts no ways, or other ways. */
     private SeedReport.Ways ways() {
         List<ReportData.Ways> all =
                 experiments.stream().map(ExperimentResult::ways).toList();
@@ -265,7 +265,7 @@ public final class SeedSeries {
         return taken / (double) Math.max(1, all);
     }
 
-    /** The kinds that are there with every seed. */
+    /** The kinds that occur with every seed. */
     private List<SeedReport.Known> known(List<ReportData.Ways> all) {
         List<SeedReport.Known> rows = new ArrayList<>();
         for (ReportData.Known first : all.getFirst().known()) {
@@ -339,7 +339,7 @@ public final class SeedSeries {
 
     /**
      * As one experiment's, with means over the seeds; {@code seeds} has each of them by itself, {@code over_seeds} means with deviations
-     * and intervals, and what CALM has more than each of the others.
+     * and intervals, and CALM's gain over each of the others.
      */
     private ObjectNode figures() {
         ObjectNode result = means("eval-");
@@ -406,7 +406,7 @@ public final class SeedSeries {
         return means;
     }
 
-    /** The lines that a terminal ends with. */
+    /** The last lines on the terminal. */
     public String summary() {
         SeedReport report = report();
         String heldOut =

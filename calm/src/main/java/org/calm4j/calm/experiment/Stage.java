@@ -5,11 +5,11 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * One stage of an experiment: what it makes out of what.
+ * One stage of an experiment: its inputs, settings and outputs.
  *
- * @param settings whatever decides what it makes, as JSON
- * @param inputs files, or folders with a model; those that other stages make come later than these
- * @param output a file, or a folder that is the stage's own
+ * @param settings everything that decides its output, as JSON
+ * @param inputs files, or folders with a model; the outputs of other stages come after these
+ * @param output a file, or a folder of the stage alone
  * @param besides what it also writes
  */
 record Stage(String name, Object settings, List<Path> inputs, Path output, List<Path> besides, Work work) {
@@ -17,12 +17,12 @@ record Stage(String name, Object settings, List<Path> inputs, Path output, List<
         this(name, settings, inputs, output, List.of(), work);
     }
 
-    /** All that it may write. */
+    /** Everything that it may write. */
     List<Path> outputs() {
         return Stream.concat(Stream.of(output), besides.stream()).toList();
     }
 
-    /** What a stage does; told whether it goes on from where the same stage was stopped. */
+    /** The work of a stage; receives whether to continue where the same stage was stopped. */
     @FunctionalInterface
     interface Work {
         void run(boolean resume);

@@ -23,18 +23,18 @@ import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.OutputFolder;
 
 /**
- * Which stages of an experiment are done, and with what: a stage whose inputs and settings are those of last time is not run again, and
- * nothing of another time is ever mixed in. Kept in {@code .stages} below the experiment's folder.
+ * Which stages of an experiment are done, and with what: a stage with the inputs and settings of last time is not run again, and
+ * results of different runs are never mixed. Kept in {@code .stages} below the experiment's folder.
  */
 public final class StageLedger {
-    /** How long stages took, in the experiment's folder: of all files this one differs from run to run. */
+    /** The time of each stage, in the experiment's folder: the only file that differs from run to run. */
     static final String TIMINGS = "timings.json";
 
     /**
      * @param inputs hashes, in the stage's order
      * @param done whether it is; false while it is under way
      * @param seconds it took, where an earlier version of the program kept them here
-     * @param devices it ran on: more than one where it was stopped and went on on another
+     * @param devices it ran on: more than one if it was stopped and continued on another
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
     private record Entry(JsonNode settings, List<String> inputs, Boolean done, Double seconds, Set<String> devices) {
@@ -50,8 +50,8 @@ public final class StageLedger {
 
     /**
      * @param why it is not done; null where it is
-     * @param missing an input that neither is there nor will be made; null without one
-     * @param inTheWay what is there in the place of an output and was not made by this experiment; null without
+     * @param missing an input that neither exists nor will be made; null without one
+     * @param inTheWay what is in the place of an output but was not made by this experiment; null without
      * @param seconds it took last time; null where that is not known
      */
     public record Planned(
@@ -86,7 +86,7 @@ public final class StageLedger {
 
     /**
      * @param output the experiment's folder
-     * @param device what stages run on now, as {@link org.calm4j.engine.op.Backend#describe} says it
+     * @param device what stages run on now, as described by {@link org.calm4j.engine.op.Backend#describe}
      */
     StageLedger(Path experiment, OutputFolder output, Progress progress, String device) {
         this.output = output;
@@ -97,9 +97,9 @@ public final class StageLedger {
     }
 
     /**
-     * Takes what a run of an earlier version of the program left, which kept no record of its files: those of the stages that it began.
+     * Adopts the files of stages that an earlier version of the program began, which kept no record of its files.
      *
-     * @param results files that the experiment writes beside its stages
+     * @param results files that the experiment writes besides its stages
      */
     void adopt(List<Stage> stages, List<Path> results) {
         if (output.hasRecord()) {
@@ -133,8 +133,8 @@ public final class StageLedger {
                     : last == null
                             ? "has not run"
                             : anew != null
-                                    ? anew.getFileName() + " is made anew"
-                                    : waits ? "its inputs are made anew" : why(stage, last, entry(stage, Set.of()));
+                                    ? anew.getFileName() + " is made again"
+                                    : waits ? "its inputs are made again" : why(stage, last, entry(stage, Set.of()));
             Path inTheWay = why == null
                     ? null
                     : Stream.concat(
@@ -194,7 +194,7 @@ public final class StageLedger {
         Json.write(file(stage), now.finished());
     }
 
-    /** Seconds by stage; empty where nothing is known. */
+    /** Seconds by stage; empty if nothing is known. */
     static Map<String, Double> read(Path timings) {
         Map<String, Double> seconds = new LinkedHashMap<>();
         if (Files.exists(timings)) {
@@ -218,12 +218,12 @@ public final class StageLedger {
                 : read(timings).get(stage.name());
     }
 
-    /** What the stages ran on, in their order, each device once: not what would run them now. */
+    /** The devices that the stages ran on, in their order, each once; not the current device. */
     String devices() {
         return devices.isEmpty() ? device : String.join("; ", devices);
     }
 
-    /** Seconds by stage, in the order of the stages; those of stages that were done before too. */
+    /** Seconds by stage, in the order of the stages, including those done before. */
     Map<String, Double> seconds() {
         return seconds;
     }
@@ -243,7 +243,7 @@ public final class StageLedger {
     }
 
     private static Entry entry(Stage stage, Set<String> devices) {
-        // Through text, so that numbers compare as they will when they are read back.
+        // Through text, so that numbers compare as they do when read back.
         try {
             return new Entry(
                     Json.mapper().readTree(Json.compact(stage.settings())),

@@ -73,17 +73,17 @@ class ExperimentFileTest {
                 .containsExactly(Path.of("en.jsonl"));
         Map<String, String> problems = Map.of(
                 "seed: 1.5",
-                "run.yaml:4: seed: 1.5 is no whole number",
+                "run.yaml:4: seed: 1.5 is not a whole number",
                 "sample: {responses: 2.7}",
-                "sample.responses: 2.7 is no whole number",
+                "sample.responses: 2.7 is not a whole number",
                 "sample: {responses: 0}",
                 "run.yaml: sample.responses must be at least 1",
                 "dpo: 5",
                 "run.yaml:4: dpo: expected a section with keys and values",
                 "vote: {tie: coin}",
-                "vote.tie: coin is none of abstain, skip, language-order, logprob",
+                "vote.tie: coin is not one of abstain, skip, language-order, logprob",
                 "dpo: {learning_rate: fast}",
-                "dpo.learning_rate: fast is no number",
+                "dpo.learning_rate: fast is not a number",
                 "dpo: {lora_rank: -1}",
                 "run.yaml: dpo.lora_rank must be at least 0",
                 "dpo: {in_force: 3}",
@@ -164,7 +164,7 @@ class ExperimentFileTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
         hubz: [en]                              | run.yaml:   | unknown key 'hubz'
-        territories: many                       | run.yaml:1  | many is no whole number
+        territories: many                       | run.yaml:1  | many is not a whole number
         held_out: 1                             | run.yaml    | held_out must be from 0 to below 1
         hubs: [xx]                              | run.yaml    | hubs must be some of the languages
         coverage: {capital: {en: 1}}            | run.yaml    | coverage.capital: the relations are region language
