@@ -85,8 +85,7 @@ final class BenchCommand extends CalmCommand {
         Models.config(model);
         try (Backend backend = device.open(this)) {
             if (operations && !backend.onHost()) {
-                throw CalmException.usage(
-                        "--operations times calls, which does not measure a GPU; use --device cpu");
+                throw CalmException.usage("--operations times calls, which does not measure a GPU; use --device cpu");
             }
             if (!isJson()) {
                 out().printf(

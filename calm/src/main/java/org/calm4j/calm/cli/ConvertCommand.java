@@ -81,7 +81,8 @@ final class ConvertCommand extends CalmCommand {
                 case "BF16", "BFLOAT16" -> DType.BF16;
                 case "F16", "FLOAT16" -> DType.F16;
                 default ->
-                    throw new TypeConversionException("'" + value + "' is not a type of weights; known: F32, BF16, F16");
+                    throw new TypeConversionException(
+                            "'" + value + "' is not a type of weights; known: F32, BF16, F16");
             };
         }
     }

@@ -81,7 +81,8 @@ final class DemoCommand extends CalmCommand {
             names = "--seeds",
             paramLabel = "N,…",
             split = ",",
-            description = "Run the whole with each of these seeds, in seed-N below the output folder, and write a report of all.")
+            description =
+                    "Run the whole with each of these seeds, in seed-N below the output folder, and write a report of all.")
     private List<Long> seeds = List.of();
 
     @Mixin

@@ -83,7 +83,8 @@ final class DoctorCommand extends CalmCommand {
         row(text, "cuBLAS", found.cuda.cublas() == null ? "none" : found.cuda.cublas());
         row(text, "CUDA kernels", found.cuda.kernels());
         found.advice.forEach(line -> row(text, "missing", line));
-        return text.append(found.cuda.usable() ? "Nothing is missing." : "The CPU does everything; a GPU is not needed.")
+        return text.append(
+                        found.cuda.usable() ? "Nothing is missing." : "The CPU does everything; a GPU is not needed.")
                 .toString();
     }
 

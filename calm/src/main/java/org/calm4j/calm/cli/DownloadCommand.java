@@ -49,7 +49,11 @@ final class DownloadCommand extends CalmCommand {
             description = "Download only files that match one of these.")
     private List<String> include = List.of();
 
-    @Option(names = "--exclude", paramLabel = "GLOB", arity = "1..*", description = "Skip files that match one of these.")
+    @Option(
+            names = "--exclude",
+            paramLabel = "GLOB",
+            arity = "1..*",
+            description = "Skip files that match one of these.")
     private List<String> exclude = List.of();
 
     @Option(

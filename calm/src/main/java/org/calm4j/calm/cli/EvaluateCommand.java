@@ -50,8 +50,8 @@ final class EvaluateCommand extends CalmCommand {
             paramLabel = "FILE",
             arity = "1..*",
             description =
-                    "Predictions of another run on the same questions, such as before training. The differences, with the "
-                            + "interval of a paired bootstrap and McNemar's test in each language, are printed and written to comparison.json.")
+                    "Predictions of another run on the same questions, such as before training. The differences, with "
+                            + "intervals of a paired bootstrap and McNemar's test in each language, are printed and go to comparison.json.")
     private List<Path> against;
 
     @Option(names = "--model", paramLabel = "DIR", description = "A model folder in the Hugging Face layout.")
@@ -64,8 +64,9 @@ final class EvaluateCommand extends CalmCommand {
             names = "--data",
             paramLabel = "FILE",
             arity = "1..*",
-            description = "Questions, of one or more languages per file; with --predictions, the source of labels, truths, "
-                    + "and unanswered questions.")
+            description =
+                    "Questions, of one or more languages per file; with --predictions, the source of labels, truths, "
+                            + "and unanswered questions.")
     private List<Path> data;
 
     @Option(

@@ -30,10 +30,15 @@ import picocli.CommandLine.Parameters;
         },
         footer = {"", "Example: calm run experiment.yaml --set dpo.learning_rate=1e-5 --seeds 1,2,3"})
 final class RunCommand extends CalmCommand {
-    @Parameters(paramLabel = "CONFIG.yaml", description = "The experiment; its paths are relative to the current folder.")
+    @Parameters(
+            paramLabel = "CONFIG.yaml",
+            description = "The experiment; its paths are relative to the current folder.")
     private Path config;
 
-    @Option(names = "--set", paramLabel = "key=value", description = "Override a setting; a dot separates section and key.")
+    @Option(
+            names = "--set",
+            paramLabel = "key=value",
+            description = "Override a setting; a dot separates section and key.")
     private Map<String, String> overrides = new LinkedHashMap<>();
 
     @Option(names = "--output", paramLabel = "DIR", description = "The same as --set output=DIR.")

@@ -31,7 +31,9 @@ final class TokenizeCommand extends CalmCommand {
             description = "Lines with id, input_ids and decoded, JSON Lines.")
     private Path output;
 
-    @Option(names = "--no-special-tokens", description = "Do not add the tokenizer's special tokens before and after a text.")
+    @Option(
+            names = "--no-special-tokens",
+            description = "Do not add the tokenizer's special tokens before and after a text.")
     private boolean noSpecialTokens;
 
     @Override

@@ -36,7 +36,8 @@ final class TokenizerCommand extends CalmCommand {
             names = "--type",
             paramLabel = "TYPE",
             defaultValue = "bpe",
-            description = "bpe (default): pieces of words, made of bytes; word-level: whole words, separated by spaces.")
+            description =
+                    "bpe (default): pieces of words, made of bytes; word-level: whole words, separated by spaces.")
     private TokenizerStage.Kind kind;
 
     @Option(

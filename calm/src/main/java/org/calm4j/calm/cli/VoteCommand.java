@@ -47,20 +47,22 @@ final class VoteCommand extends CalmCommand {
 
     @Option(
             names = "--explain",
-            description = "With --extract-only: write for each response a line with the rule that decided, and its words.")
+            description =
+                    "With --extract-only: write for each response a line with the rule that decided, and its words.")
     private boolean explain;
 
     @Option(
             names = "--summary",
             paramLabel = "FILE",
-            description = "Write what --json prints to a file, with the accuracy of the vote of any choice of languages.")
+            description =
+                    "Write what --json prints to a file, with the accuracy of the vote of any choice of languages.")
     private Path summary;
 
     @Option(
             names = "--patterns",
             paramLabel = "F.yaml",
-            description = "Kinds of responses to count: names with a regular expression each, or one for each "
-                    + "language.")
+            description =
+                    "Kinds of responses to count: names with a regular expression each, or one for each " + "language.")
     private Path patterns;
 
     @Mixin

@@ -78,7 +78,8 @@ public record ExperimentConfig(
             throw CalmException.usage("an experiment needs model, questions (or samples) and output");
         }
         if (questions.isEmpty() && (evaluation == null || evaluation.isEmpty())) {
-            throw CalmException.usage("an experiment without questions needs evaluation: the questions to measure with");
+            throw CalmException.usage(
+                    "an experiment without questions needs evaluation: the questions to measure with");
         }
         title = title == null ? "CALM" : title;
         evaluation = evaluation == null || evaluation.isEmpty() ? questions : evaluation;
@@ -96,8 +97,7 @@ public record ExperimentConfig(
         }
         Path own = output.resolve("samples.jsonl").toAbsolutePath().normalize();
         if (samples.stream().anyMatch(file -> file.toAbsolutePath().normalize().equals(own))) {
-            throw CalmException.usage(
-                    "samples are in the output folder; give the experiment its own folder");
+            throw CalmException.usage("samples are in the output folder; give the experiment its own folder");
         }
         VoteOptions votes = vote;
         PairOptions pairing = pairs;

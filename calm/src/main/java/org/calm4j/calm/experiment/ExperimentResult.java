@@ -77,7 +77,8 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
     /** @throws CalmException bad input: the folder has no finished experiment */
     static ExperimentResult read(Path folder) {
         if (!Files.exists(folder.resolve(RESULT))) {
-            throw CalmException.badInput(folder, "does not contain a finished experiment; calm run and calm demo make one");
+            throw CalmException.badInput(
+                    folder, "does not contain a finished experiment; calm run and calm demo make one");
         }
         ExperimentConfig config = Json.read(folder.resolve(CONFIG), ExperimentConfig.class);
         JsonNode result = Json.read(folder.resolve(RESULT), JsonNode.class);

@@ -323,7 +323,11 @@ class CommandLineTest {
         String same = path("../" + folder.getFileName() + "/en.jsonl");
         assertThat(calm("vote", "--samples", path("fr.jsonl"), path("en.jsonl"), "--output", same))
                 .isEqualTo(2);
-        assertThat(err.toString().lines()).hasSize(1).first().asString().contains("en.jsonl would be overwritten");
+        assertThat(err.toString().lines())
+                .hasSize(1)
+                .first()
+                .asString()
+                .contains("en.jsonl is an input and would be overwritten");
         assertThat(calm("vote", "--samples", path("link"), "--output", path("v"), "--summary", path("en.jsonl")))
                 .isEqualTo(2);
         assertThat(calm(
