@@ -204,7 +204,7 @@ class SomebodyElsesFilesTest {
                         "--output",
                         file.toString());
                 assertThat(code).as(command + " " + name + err).isEqualTo(2);
-                assertThat(err.toString()).contains(file + " would be overwritten");
+                assertThat(err.toString()).contains(file + " is an input and would be overwritten");
                 assertThat(contents(model)).isEqualTo(before);
             }
         }
