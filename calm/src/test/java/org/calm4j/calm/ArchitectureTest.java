@@ -26,9 +26,10 @@ final class ArchitectureTest {
 
     /** Each room and the rooms it may use, from the top down. */
     private static final String ARROWS = """
-            cli: experiment tool stage pair vote option run report world metric importer prompt translate hub bench
+            cli: inspect experiment tool stage pair vote option run report world metric importer prompt translate hub bench
             bench: world
             experiment: stage pair vote option run report world metric extract prompt translate data
+            inspect: tool run data
             tool: run importer extract convert data
             stage: option run importer metric retrieve extract prompt translate data
             pair: vote option extract prompt translate data

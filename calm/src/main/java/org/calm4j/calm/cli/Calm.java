@@ -52,6 +52,7 @@ public final class Calm implements Runnable {
             ConvertCommand.class,
             DownloadCommand.class,
             BenchCommand.class,
+            InspectCommand.class,
             DoctorCommand.class,
             CompletionCommand.class);
 
@@ -145,6 +146,9 @@ public final class Calm implements Runnable {
                 .setParameterExceptionHandler(failures)
                 .setExecutionExceptionHandler(failures);
         line.getSubcommands().values().forEach(Calm::spellChoices);
+        line.getSubcommands().values().stream()
+                .flatMap(each -> each.getSubcommands().values().stream())
+                .forEach(Calm::spellChoices);
         try {
             return line.execute(known(line, withDashes(arguments)));
         } catch (OutOfMemoryError e) {

@@ -12,11 +12,11 @@ import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.text.Tokenizer;
 
 /** JSON Lines with an {@code id} and text, messages or token ids for a model. */
-final class PromptLines {
+public final class PromptLines {
     private PromptLines() {}
 
     /** The lines of a file; none is bad input. */
-    static <T> List<T> read(Path input, BiFunction<JsonNode, String, T> make) {
+    public static <T> List<T> read(Path input, BiFunction<JsonNode, String, T> make) {
         List<T> lines =
                 Jsonl.read(input, JsonNode.class, (line, where) -> Messages.at(where, () -> make.apply(line, where)));
         if (lines.isEmpty()) {
@@ -36,7 +36,7 @@ final class PromptLines {
     }
 
     /** The id, of any JSON type: it is copied to the result unchanged. */
-    static JsonNode id(JsonNode line, String where) {
+    public static JsonNode id(JsonNode line, String where) {
         if (!line.path("id").isValueNode() || line.path("id").isNull()) {
             throw CalmException.badInput(where, "id is missing");
         }
@@ -44,7 +44,7 @@ final class PromptLines {
     }
 
     /** @throws CalmException bad input: the field is missing or not text */
-    static String text(JsonNode line, String name, String where) {
+    public static String text(JsonNode line, String name, String where) {
         if (!line.path(name).isTextual()) {
             throw CalmException.badInput(where, name + (line.has(name) ? " must be a string" : " is missing"));
         }

@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.IntStream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.model.Activations;
@@ -16,6 +17,7 @@ import org.calm4j.engine.model.HookPoint;
 import org.calm4j.engine.model.PackedBatch;
 import org.calm4j.engine.model.Tap;
 import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.HostBuffer;
 import org.calm4j.engine.tensor.Tensor;
 
@@ -52,6 +54,7 @@ public final class Inspector implements AutoCloseable {
 
     private boolean hasLogits;
     private boolean hasGradients;
+    private int mostTargets;
 
     /** @param longest tokens of a text at most */
     public Inspector(CausalLm model, int longest) {
@@ -90,12 +93,18 @@ public final class Inspector implements AutoCloseable {
         return handle;
     }
 
+    /**
+     * A part of what is differentiated: a coefficient times the log-probability of a token after a row's text. The difference of two logits
+     * of a row is that of their log-probabilities.
+     */
+    public record Target(int row, int token, double coefficient) {}
+
     /** Values of a text. */
     public Trace run(int[] tokens, Selection selection) {
         if (selection.gradients()) {
-            throw new IllegalArgumentException("gradients need something to differentiate: give its coefficients");
+            throw new IllegalArgumentException("gradients need something to differentiate: give its targets");
         }
-        return run(tokens, selection, null);
+        return run(tokens, selection, List.of());
     }
 
     /**
@@ -104,41 +113,51 @@ public final class Inspector implements AutoCloseable {
      * @param completionStart index of the completion's first token, at least 1
      */
     public Trace run(int[] tokens, int completionStart, Selection selection) {
-        double[] coefficients = new double[tokens.length - 1];
-        Arrays.fill(coefficients, completionStart - 1, coefficients.length, 1);
-        return run(tokens, selection, coefficients);
+        return run(
+                tokens,
+                selection,
+                IntStream.range(completionStart, tokens.length)
+                        .mapToObj(i -> new Target(i - 1, tokens[i], 1))
+                        .toList());
     }
 
     /**
-     * Values of a text, and the gradients of {@code Σ coefficient[i] · log p(tokens[i + 1])}.
+     * Values of a text, and the gradients of {@code Σ coefficient · log p(token)} over the targets.
      *
-     * @param coefficients one for each token after the first; null without gradients
+     * @param targets none without gradients
      */
-    public Trace run(int[] tokens, Selection selection, double[] coefficients) {
+    public Trace run(int[] tokens, Selection selection, List<Target> targets) {
         if (tokens.length > longest) {
             throw CalmException.badInput(
                     "the text has " + tokens.length + " tokens", "the inspector was made for " + longest);
         }
         selection.check(config, backend.computeType(), tokens.length);
         boolean logits = selection.points().stream().anyMatch(at -> at.point() == HookPoint.LOGITS);
-        prepare(logits, coefficients != null);
+        prepare(logits, selection.gradients(), targets.size());
         batch.clear();
-        // A token that nobody predicts, so that the last one has a row, too.
-        batch.add(Arrays.copyOf(tokens, tokens.length + 1), 1);
+        batch.prompt(tokens);
+        for (int i = 0; i < tokens.length; i++) {
+            // Every row is scored, the last one for any token, so that every row has logits.
+            batch.score(i, i + 1 < tokens.length ? tokens[i + 1] : 0);
+        }
+        targets.forEach(target -> batch.score(target.row(), target.token()));
         Trace trace = new Trace();
         try {
             CausalLm tapped = model.tapped(new Keeper(trace, selection, tokens.length));
             tapped.forward(activations, batch, null);
-            double[] logProbs = new double[tokens.length];
+            double[] logProbs = new double[batch.scored()];
             activations.readLogProbs(logProbs);
             trace.setLogProbs(Arrays.copyOf(logProbs, tokens.length - 1));
             if (!Arrays.stream(logProbs).allMatch(Double::isFinite)
                     && edits.values().stream().allMatch(List::isEmpty)) {
                 throw model.notFinite();
             }
-            if (coefficients != null) {
-                double[] all = Arrays.copyOf(coefficients, tokens.length);
-                tapped.backward(new Gradients(null, null), activations, batch, all, null, false);
+            if (selection.gradients()) {
+                double[] coefficients = new double[batch.scored()];
+                for (int i = 0; i < targets.size(); i++) {
+                    coefficients[tokens.length + i] = targets.get(i).coefficient();
+                }
+                tapped.backward(new Gradients(null, null), activations, batch, coefficients, null, false);
             }
             return trace;
         } catch (RuntimeException | Error e) {
@@ -147,19 +166,45 @@ public final class Inspector implements AutoCloseable {
         }
     }
 
-    private void prepare(boolean logits, boolean gradients) {
-        if (activations != null && (logits && !hasLogits || gradients && !hasGradients)) {
+    /**
+     * What the last norm and the head make of a residual stream, be it another layer's: the logit lens.
+     *
+     * @param stream (T,C) in host memory
+     * @return (T,V) in row-major order
+     */
+    public double[] unembed(Tensor stream) {
+        prepare(true, false, 0);
+        int rows = (int) stream.dim(0);
+        try (Buffer memory = backend.allocate(stream.bytes())) {
+            Tensor there = new Tensor("stream", memory, 0, stream.type(), stream.shape());
+            backend.copy(there, stream);
+            model.unembed(activations, there);
+        }
+        double[] logits =
+                new double[Math.multiplyExact(rows, config.vocabulary().size())];
+        activations.readLogits(logits);
+        return logits;
+    }
+
+    private void prepare(boolean logits, boolean gradients, int targets) {
+        if (activations != null && (logits && !hasLogits || gradients && !hasGradients || targets > mostTargets)) {
             activations.close();
             activations = null;
         }
         if (activations == null) {
             hasLogits |= logits;
             hasGradients |= gradients;
+            mostTargets = Math.max(mostTargets, targets);
             activations = new Activations(
                     backend,
                     config,
                     hasGradients ? Activations.Purpose.TRAINING : Activations.Purpose.INFERENCE,
-                    new Activations.Capacity(longest, longest, longest, hasLogits ? longest : 0, model.loraRank()));
+                    new Activations.Capacity(
+                            longest,
+                            longest + mostTargets,
+                            longest,
+                            hasLogits ? longest + mostTargets : 0,
+                            model.loraRank()));
         }
     }
 
@@ -193,7 +238,8 @@ public final class Inspector implements AutoCloseable {
                 backend.write(value, x, x.length);
             }
             if (selected.contains(at)) {
-                trace.keep(at, false, copy(point, value));
+                // Of logits, only each row's first: targets of its own come after all rows.
+                trace.keep(at, false, copy(point, point == HookPoint.LOGITS ? value.rows(0, tokens) : value));
             }
         }
 

@@ -83,7 +83,7 @@ public record Selection(List<HookPoint.At> points, int[] rows, boolean gradients
     }
 
     /** @throws CalmException failed: more than may be kept; says what takes most and how many tokens would fit */
-    void check(ModelConfig config, DType type, int tokens) {
+    public void check(ModelConfig config, DType type, int tokens) {
         long bytes = bytes(config, type, tokens);
         if (bytes > maxBytes) {
             HookPoint most = points.stream()

@@ -8,7 +8,8 @@ import org.calm4j.engine.tensor.Tensor;
 
 /** What a run kept: values and gradients by their hook points' names, in host memory, until it is closed. */
 public final class Trace implements AutoCloseable {
-    private static final String GRADIENT = "_grad";
+    /** Ends the name of a gradient. */
+    public static final String GRADIENT = "_grad";
 
     private final Map<String, Tensor> tensors = new LinkedHashMap<>();
     private double[] logProbs;
@@ -49,6 +50,12 @@ public final class Trace implements AutoCloseable {
     /** Natural-log probability of each token after the first. */
     public double[] logProbs() {
         return logProbs.clone();
+    }
+
+    /** A tensor that then belongs to the caller, who closes its buffer. */
+    public Tensor take(String name) {
+        required(name);
+        return tensors.remove(name);
     }
 
     private Tensor required(String name) {

@@ -191,7 +191,7 @@ public final class Safetensors implements AutoCloseable {
      * @param content what is written in the place of a tensor, of the same shape, in its type or in the one that is written; memory that it
      *     made for this is freed
      */
-    static void write(
+    public static void write(
             Path file,
             Collection<Tensor> tensors,
             Map<String, String> metadata,

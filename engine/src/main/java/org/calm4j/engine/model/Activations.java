@@ -194,6 +194,11 @@ public final class Activations implements AutoCloseable {
         return size.scored();
     }
 
+    /** The logits (rows,V) of the last decoding pass or {@link CausalLm#unembed}. */
+    public void readLogits(double[] to) {
+        backend.read(to, batch().logits, to.length);
+    }
+
     /** Draws from the logits of the last decoding pass (N,V). */
     public void sample(Draws draws, TokenFilter filter) {
         backend.sample(draws, batch().logits, filter);

@@ -202,6 +202,20 @@ public final class CausalLm {
         return new CausalLm(config, base, null, tap);
     }
 
+    /**
+     * What the last norm and the head make of a residual stream (T,C), be it another layer's: {@link Activations#readLogits} has the logits.
+     *
+     * @param activations with a capacity for T rows of logits
+     */
+    public void unembed(Activations activations, Tensor stream) {
+        int rows = (int) stream.dim(0);
+        activations.fit(rows, rows);
+        BatchActivations a = activations.batch();
+        backend.copy(a.gathered, stream);
+        norm.forward(a.norm, a.mean, a.rstd, a.gathered, null);
+        backend.linearForward(a.logits, a.norm, parameters.head(), 1, false);
+    }
+
     /** The same weights, with a tap that sees every forward pass, backward pass and step of decoding. */
     public CausalLm tapped(Tap tap) {
         return new CausalLm(config, base, lora, tap);

@@ -65,6 +65,12 @@ public final class PackedBatch {
         return endSequence();
     }
 
+    /** One more target of a row, after those of the sequences. */
+    public void score(int row, int target) {
+        scoredRows.add(row);
+        targets.add(target);
+    }
+
     private int segment(int[] sequence, int length, int parent) {
         int start = tokens.size();
         int segment = segments.add(start, length, start, length, parent);

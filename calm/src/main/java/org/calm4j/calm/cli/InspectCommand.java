@@ -1,0 +1,33 @@
+package org.calm4j.calm.cli;
+
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ParameterException;
+
+/** {@code calm inspect}: its own commands look. */
+@Command(
+        name = "inspect",
+        sortOptions = false,
+        synopsisSubcommandLabel = "WHAT",
+        subcommands = {
+            InspectCacheCommand.class,
+            InspectLensCommand.class,
+            InspectPatchCommand.class,
+            InspectSimilarityCommand.class,
+            InspectDiffCommand.class
+        },
+        description = "Looks inside a model: values and gradients, lenses, patching, what training changed.",
+        footer = {
+            "",
+            "calm inspect WHAT --help tells about one of them.",
+            "",
+            "Example: calm inspect lens --model base --input texts.jsonl --output lens.jsonl"
+        })
+final class InspectCommand extends CalmCommand {
+    @Override
+    void run() {
+        throw new ParameterException(
+                spec().commandLine(),
+                "what to inspect is missing; one of "
+                        + String.join(", ", spec().subcommands().keySet()));
+    }
+}

@@ -1,0 +1,60 @@
+package org.calm4j.calm.cli;
+
+import java.nio.file.Path;
+import java.util.Map;
+import org.calm4j.calm.inspect.LensStage;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.model.ModelFolder;
+import org.calm4j.engine.op.Backend;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code calm inspect lens}. */
+@Command(
+        name = "lens",
+        sortOptions = false,
+        description = {
+            "The logit lens: what the last norm and the head make of the stream at every layer and position.",
+            "Layer 0 is the stream before the first block, layer l that after block l - 1."
+        },
+        footer = {"", "Example: calm inspect lens --model base --input texts.jsonl --output lens.jsonl"})
+final class InspectLensCommand extends CalmCommand {
+    @Mixin
+    private ModelOptions model = new ModelOptions();
+
+    @Option(
+            names = "--input",
+            paramLabel = "FILE",
+            required = true,
+            description = "Texts as score reads them, JSON Lines.")
+    private Path input;
+
+    @Option(
+            names = "--top-k",
+            paramLabel = "K",
+            description = "Most probable tokens of each (default: ${DEFAULT-VALUE}).")
+    private int topK = 5;
+
+    @Option(
+            names = "--output",
+            paramLabel = "FILE",
+            required = true,
+            description = "Lines with id, layer, position, top and logprob, JSON Lines.")
+    private Path output;
+
+    @Mixin
+    private DeviceOptions device = new DeviceOptions();
+
+    @Override
+    void run() {
+        if (topK < 1) {
+            throw CalmException.usage("--top-k must be at least 1");
+        }
+        try (Backend backend = device.open(this);
+                ModelFolder folder = model.open(this, backend)) {
+            int lines = new LensStage(input, output, topK).run(folder, progress());
+            result(Map.of("lines", lines, "output", output.toString()), lines + " lines in " + output);
+        }
+    }
+}

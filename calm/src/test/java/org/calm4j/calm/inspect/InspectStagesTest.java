@@ -1,0 +1,266 @@
+package org.calm4j.calm.inspect;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.calm4j.calm.inspect.SimilarityStage.Similarity;
+import org.calm4j.calm.run.Progress;
+import org.calm4j.calm.tool.ScoreStage;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.inspect.Inspector;
+import org.calm4j.engine.inspect.Selection;
+import org.calm4j.engine.inspect.Trace;
+import org.calm4j.engine.io.Jsonl;
+import org.calm4j.engine.io.Safetensors;
+import org.calm4j.engine.model.ModelFolder;
+import org.calm4j.engine.model.OracleModel;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.simd.SimdBackend;
+import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.HostBuffer;
+import org.calm4j.engine.tensor.Tensor;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+final class InspectStagesTest {
+    private static final String TEXTS = """
+            {"id": "a", "input_ids": [3, 1, 4, 1, 5, 9, 2], "completion_start": 3}
+            {"id": 7, "input_ids": [2, 7, 1, 8], "completion_start": 1}
+            """;
+
+    @TempDir
+    private Path folder;
+
+    private Backend backend;
+    private ModelFolder model;
+
+    @BeforeEach
+    void open() {
+        backend = new SimdBackend(1);
+        model = ModelFolder.open(backend, OracleModel.folder("qwen3"), null);
+    }
+
+    @AfterEach
+    void close() {
+        model.close();
+        backend.close();
+    }
+
+    private Path file(String content) throws IOException {
+        return Files.writeString(folder.resolve("in.jsonl"), content);
+    }
+
+    private Path output(String name) {
+        return folder.resolve(name);
+    }
+
+    @Test
+    void theCacheHasWhatTheInspectorSees() throws IOException {
+        List<String> names = List.of("blocks.1.*", "logits");
+        CacheStage.Summary summary =
+                new CacheStage(file(TEXTS), output("c.safetensors"), names, true, 1 << 20).run(model, Progress.NONE);
+        try (Safetensors cache = Safetensors.open(output("c.safetensors"));
+                Inspector inspector = new Inspector(model.model(), 8);
+                Trace trace = inspector.run(
+                        new int[] {2, 7, 1, 8},
+                        1,
+                        Selection.of(inspector.config(), names).withGradients())) {
+            assertThat(cache.tensors())
+                    .hasSize(summary.tensors())
+                    .hasSize(2 * trace.tensors().size());
+            for (String name : trace.tensors().keySet()) {
+                Tensor written = cache.tensors().get("7/" + name);
+                assertThat(written.shape()).isEqualTo(trace.tensors().get(name).shape());
+                double[] values = trace.values(name);
+                for (int i = 0; i < values.length; i++) {
+                    assertThat(written.get(i)).isEqualTo(values[i]);
+                }
+            }
+        }
+    }
+
+    @Test
+    void theLastLayersLensIsTheModelsOutput() throws IOException {
+        new LensStage(file(TEXTS), output("lens.jsonl"), 3).run(model, Progress.NONE);
+        new ScoreStage(file(TEXTS), output("scores.jsonl")).run(model, Progress.NONE);
+        List<JsonNode> lens = Jsonl.read(output("lens.jsonl"), JsonNode.class);
+        int last = model.model().config().layers();
+        assertThat(lens).hasSize((last + 1) * (7 + 4));
+        for (JsonNode score : Jsonl.read(output("scores.jsonl"), JsonNode.class)) {
+            int start = score.path("completion_start").intValue();
+            for (int i = 0; i < score.path("logprobs").size(); i++) {
+                int position = start + i - 1;
+                JsonNode line = lens.stream()
+                        .filter(each -> each.path("id").equals(score.path("id"))
+                                && each.path("layer").intValue() == last
+                                && each.path("position").intValue() == position)
+                        .findFirst()
+                        .orElseThrow();
+                assertThat(line.path("logprob").doubleValue())
+                        .isCloseTo(score.path("logprobs").get(i).doubleValue(), within(1e-5));
+                assertThat(line.path("top").get(0).path("logprob").doubleValue())
+                        .isGreaterThanOrEqualTo(line.path("logprob").doubleValue())
+                        .isGreaterThanOrEqualTo(
+                                line.path("top").get(1).path("logprob").doubleValue());
+            }
+        }
+        assertThat(lens.getLast().path("logprob").isNull()).isTrue();
+    }
+
+    @Test
+    void patchingTheLastPositionOfTheLastStreamGivesTheCleanAnswer() throws IOException {
+        String line = """
+                {"id": "p", "clean_input_ids": [3, 1, 4, 1], "corrupted_input_ids": [3, 2, 4, 1], "answer": 5, "wrong": 6}
+                """;
+        for (PatchStage.Point point : PatchStage.Point.values()) {
+            new PatchStage(file(line), output("exact"), point, PatchStage.Method.EXACT).run(model, Progress.NONE);
+            new PatchStage(file(line), output("first"), point, PatchStage.Method.ATTRIBUTION).run(model, Progress.NONE);
+            JsonNode exact = Jsonl.read(output("exact"), JsonNode.class).getFirst();
+            JsonNode first = Jsonl.read(output("first"), JsonNode.class).getFirst();
+            assertThat(first.path("clean")).isEqualTo(exact.path("clean"));
+            double corrupted = exact.path("corrupted").doubleValue();
+            assertThat(first.path("corrupted").doubleValue()).isCloseTo(corrupted, within(1e-5));
+            int layers = model.model().config().layers();
+            assertThat(exact.path("effect")).hasSize(layers);
+            JsonNode lastLayer = exact.path("effect").get(layers - 1);
+            assertThat(lastLayer).hasSize(point == PatchStage.Point.Z ? 4 : 4);
+            if (point == PatchStage.Point.RESID_POST) {
+                assertThat(lastLayer.get(3)).isEqualTo(exact.path("clean"));
+                assertThat(lastLayer.get(0).doubleValue()).isEqualTo(corrupted);
+            }
+            if (point == PatchStage.Point.RESID_PRE) {
+                // What the texts have in common is the same before the first layer, and putting it in changes nothing.
+                assertThat(exact.path("effect").get(0).get(0).doubleValue()).isEqualTo(corrupted);
+                assertThat(exact.path("effect").get(0).get(1)).isEqualTo(exact.path("clean"));
+                assertThat(first.path("effect").get(0).get(0).doubleValue()).isCloseTo(corrupted, within(1e-5));
+            }
+        }
+    }
+
+    @Test
+    void aSmallChangesEffectIsItsFirstOrder() throws IOException {
+        // A position that the answer sees little of: exact and first order agree in sign and size.
+        String line = """
+                {"id": 1, "clean_input_ids": [3, 1, 4, 1, 5, 9], "corrupted_input_ids": [3, 1, 4, 1, 5, 9], "answer": 5, "wrong": 6}
+                """;
+        new PatchStage(file(line), output("first"), PatchStage.Point.ATTN_OUT, PatchStage.Method.ATTRIBUTION)
+                .run(model, Progress.NONE);
+        JsonNode same = Jsonl.read(output("first"), JsonNode.class).getFirst();
+        same.path("effect")
+                .forEach(layer -> layer.forEach(effect -> assertThat(effect.doubleValue())
+                        .isEqualTo(same.path("corrupted").doubleValue())));
+    }
+
+    @Test
+    void changesHaveTheirSingularValues() throws IOException {
+        // The change of a is diag(3, 4) in a plane; b stays.
+        write(folder.resolve("before"), new double[] {1, 0, 0, 0, 1, 0}, 2);
+        write(folder.resolve("after"), new double[] {4, 0, 0, 0, 5, 0}, 2);
+        List<DiffStage.Change> changes =
+                new DiffStage(folder.resolve("before"), folder.resolve("after"), output("d.jsonl")).run(Progress.NONE);
+        DiffStage.Change a = changes.getFirst();
+        assertThat(a.frobenius()).isCloseTo(5, within(1e-6));
+        assertThat(a.relative()).isCloseTo(5 / Math.sqrt(2), within(1e-6));
+        assertThat(a.spectral()).isCloseTo(4, within(1e-6));
+        // exp(−3/7 ln 3/7 − 4/7 ln 4/7)
+        assertThat(a.effectiveRank()).isCloseTo(1.979626, within(1e-6));
+        DiffStage.Change b = changes.get(1);
+        assertThat(List.of(b.frobenius(), b.spectral(), b.effectiveRank())).containsOnly(0.0);
+    }
+
+    private static void write(Path folder, double[] values, double constant) throws IOException {
+        Files.createDirectories(folder);
+        try (HostBuffer memory = new HostBuffer(4L * (values.length + 2))) {
+            Tensor a = new Tensor("a", memory, 0, DType.F32, 2, 3);
+            Tensor b = new Tensor("b", memory, 4L * values.length, DType.F32, 2);
+            for (int i = 0; i < values.length; i++) {
+                a.set(i, values[i]);
+            }
+            b.set(0, constant);
+            b.set(1, constant);
+            Safetensors.write(folder.resolve("model.safetensors"), List.of(a, b), Map.of());
+        }
+    }
+
+    @Test
+    void aLanguageIsLikeItself() throws IOException {
+        List<Similarity> all = new SimilarityStage(file("""
+                                {"id": 1, "language": "en", "input_ids": [3, 1, 4]}
+                                {"id": 2, "language": "en", "input_ids": [1, 5, 9, 2]}
+                                {"id": 3, "language": "en", "input_ids": [6, 5]}
+                                {"id": 3, "language": "xx", "input_ids": [6, 5]}
+                                {"id": 1, "language": "xx", "input_ids": [3, 1, 4]}
+                                {"id": 2, "language": "xx", "input_ids": [1, 5, 9, 2]}
+                                """), output("s.jsonl")).run(model, Progress.NONE);
+        assertThat(all).hasSize(model.model().config().layers() + 1);
+        Set<List<String>> pairs = new HashSet<>();
+        for (Similarity each : all) {
+            pairs.add(each.languages());
+            assertThat(each.cka()).isCloseTo(1, within(1e-12));
+            assertThat(each.cosine()).isCloseTo(1, within(1e-12));
+            assertThat(each.retrieval()).isEqualTo(1);
+        }
+        assertThat(pairs).containsOnly(List.of("en", "xx"));
+    }
+
+    @Test
+    void kernelAlignmentByTheFeaturesIsThatByTheGramMatrices() {
+        double[][] x = {{1, 2}, {0, -1}, {3, 1}, {2, 2}};
+        double[][] y = {{0, 1, 1}, {2, 0, 1}, {1, 1, -1}, {4, 0, 2}};
+        assertThat(Vectors.cka(x, y)).isCloseTo(byFeatures(x, y), within(1e-12));
+        assertThat(Vectors.cka(x, new double[4][3])).isNull();
+    }
+
+    /** ‖YᵀX‖² / (‖XᵀX‖ ‖YᵀY‖), of centred columns. */
+    private static double byFeatures(double[][] x, double[][] y) {
+        return squares(x, y) / Math.sqrt(squares(x, x) * squares(y, y));
+    }
+
+    private static double squares(double[][] x, double[][] y) {
+        double sum = 0;
+        for (int a = 0; a < x[0].length; a++) {
+            for (int b = 0; b < y[0].length; b++) {
+                double product = 0;
+                double meanX = 0;
+                double meanY = 0;
+                for (int i = 0; i < x.length; i++) {
+                    meanX += x[i][a] / x.length;
+                    meanY += y[i][b] / y.length;
+                }
+                for (int i = 0; i < x.length; i++) {
+                    product += (x[i][a] - meanX) * (y[i][b] - meanY);
+                }
+                sum += product * product;
+            }
+        }
+        return sum;
+    }
+
+    @Test
+    void brokenLinesAreNamed() throws IOException {
+        Path uneven = file("""
+                {"id": 1, "clean_input_ids": [3, 1], "corrupted_input_ids": [3], "answer": 5, "wrong": 6}
+                """);
+        assertThatThrownBy(() -> new PatchStage(uneven, output("x"), PatchStage.Point.Z, PatchStage.Method.EXACT)
+                        .run(model, Progress.NONE))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("in.jsonl:1");
+        assertThat(output("x")).doesNotExist();
+        Path alone = file("""
+                {"id": 1, "language": "en", "input_ids": [3, 1]}
+                """);
+        assertThatThrownBy(() -> new SimilarityStage(alone, output("x")).run(model, Progress.NONE))
+                .hasMessageContaining("two or more");
+    }
+}
