@@ -152,7 +152,7 @@ public record PatchStage(Path input, Path output, Point at, Method method) {
             effect[layer] = new double[columns(inspector, line)];
             for (int i = 0; i < effect[layer].length; i++) {
                 Where where = at == Point.Z ? Where.head(i) : Where.row(i);
-                try (Inspector.Handle patched = inspector.edit(name, Edit.replace(values, where));
+                try (Inspector.Handle _ = inspector.edit(name, Edit.replace(values, where));
                         Trace trace = inspector.run(line.corrupted, logits)) {
                     effect[layer][i] = metric(trace, line);
                 }
