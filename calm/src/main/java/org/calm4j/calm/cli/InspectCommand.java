@@ -13,7 +13,8 @@ import picocli.CommandLine.ParameterException;
             InspectLensCommand.class,
             InspectPatchCommand.class,
             InspectSimilarityCommand.class,
-            InspectDiffCommand.class
+            InspectDiffCommand.class,
+            InspectReplayCommand.class
         },
         description = "Looks inside a model: values and gradients, lenses, patching, what training changed.",
         footer = {

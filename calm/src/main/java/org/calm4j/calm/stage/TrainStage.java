@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.calm4j.calm.data.TrainingData;
 import org.calm4j.calm.option.PreferenceOptions;
@@ -17,6 +18,7 @@ import org.calm4j.calm.option.TrainingOptions;
 import org.calm4j.calm.run.Fingerprint;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.config.ConfigReader;
 import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.io.Json;
@@ -55,11 +57,29 @@ public record TrainStage(
         SavingOptions saving,
         long seed) {
 
+    /**
+     * A step of a finished run, taken once more.
+     *
+     * @param from the finished run's output; null to take all steps anew
+     * @param step from 1
+     */
+    public record Again(Path from, int step) {}
+
     /** Trains; returns the last step's log, null when there was no step left to take. */
     public StepLog run(Backend backend, Progress progress) {
         // Somebody else's files are found before the model is read.
-        try (OutputFolder _ = TrainingFolder.open(output, progress::say);
-                ModelFolder start = open(backend)) {
+        try (OutputFolder _ = TrainingFolder.open(output, progress::say)) {
+            return run(backend, progress, null);
+        }
+    }
+
+    /** Writes the checkpoint of a step into the output, as a run of these settings would have left it. */
+    public void replay(Backend backend, Progress progress, Again again) {
+        run(backend, progress, again);
+    }
+
+    private StepLog run(Backend backend, Progress progress, Again again) {
+        try (ModelFolder start = open(backend)) {
             start.notes().forEach(note -> progress.say("calm: " + note));
             Lora lora = start.model().lora();
             if (lora != null && !lora.replaced().isEmpty()) {
@@ -68,7 +88,7 @@ public record TrainStage(
                         "replaces whole weights (" + String.join(", ", lora.replaced())
                                 + "), which are not trained here; merge it into the model (calm convert), and train the result");
             }
-            return train(start, progress);
+            return train(start, progress, again);
         }
     }
 
@@ -89,7 +109,7 @@ public record TrainStage(
                 : folder.withLora(Lora.random(backend, shape, training.lora().of(shape), seed));
     }
 
-    private StepLog train(ModelFolder start, Progress progress) {
+    private StepLog train(ModelFolder start, Progress progress, Again again) {
         CausalLm lm = start.model();
         TrainingData reader = new TrainingData(
                 start.tokenizer(),
@@ -125,11 +145,18 @@ public record TrainStage(
             if (!lm.backend().onHost()) {
                 progress.say("calm: " + trainer.memory());
             }
-            progress.start(name, steps);
-            run.run(trainer, start::save, log -> {
+            progress.start(name, again == null ? steps : again.step());
+            Consumer<StepLog> listener = log -> {
                 last[0] = log;
                 progress.at(log.step(), note(log));
-            });
+            };
+            if (again == null) {
+                run.run(trainer, start::save, listener);
+            } else {
+                Setting.of("step")
+                        .check(again.step() >= 1 && again.step() <= steps, "must be from 1 to the run's " + steps);
+                run.replay(trainer, start::save, again.from(), again.step(), output, listener);
+            }
         } finally {
             progress.end();
         }

@@ -64,6 +64,11 @@ public final class Checkpoint {
 
     /** The folder {@code checkpoint-N} with the largest N below the output folder; null when there is none. */
     static Path newest(Path output) {
+        return newest(output, Integer.MAX_VALUE);
+    }
+
+    /** The same with N at most {@code most}. */
+    static Path newest(Path output, int most) {
         if (!Files.isDirectory(output)) {
             return null;
         }
@@ -74,6 +79,7 @@ public final class Checkpoint {
                 Matcher matcher = NAME.matcher(file.getFileName().toString());
                 if (matcher.matches()
                         && Integer.parseInt(matcher.group(1)) > newestStep
+                        && Integer.parseInt(matcher.group(1)) <= most
                         && Files.exists(file.resolve(STATE))) {
                     newest = file;
                     newestStep = Integer.parseInt(matcher.group(1));
@@ -85,14 +91,19 @@ public final class Checkpoint {
         return newest;
     }
 
+    /** The folder of a step's checkpoint below an output. */
+    static Path folder(Path output, int step) {
+        return output.resolve("checkpoint-" + step);
+    }
+
     static void save(
-            Path output,
+            Path to,
             int step,
             Trainer trainer,
             Map<String, Object> settings,
             Map<String, String> inputs,
             ModelWriter writer) {
-        AtomicFile.folder(output.resolve("checkpoint-" + step), folder -> {
+        AtomicFile.folder(to, folder -> {
             // Rounded weights would not give the same bits afterwards.
             writer.write(folder, trainer.backend().computeType());
             List<Tensor> moments = new ArrayList<>();

@@ -17,7 +17,7 @@ import org.calm4j.engine.model.ModelFolder;
 /** The output folder of a training run, which must not overwrite files of the user. */
 public final class TrainingFolder {
     static final String METRICS = "metrics.jsonl";
-    static final String CONFIG = "train_config.json";
+    public static final String CONFIG = "train_config.json";
     private static final Set<String> COMMANDS = Set.of("dpo", "sft", "pretrain", "grpo");
 
     private TrainingFolder() {}

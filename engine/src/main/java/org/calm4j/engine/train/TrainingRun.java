@@ -58,7 +58,8 @@ public record TrainingRun(
                     metrics.flush();
                 }
                 if (saveSteps > 0 && log.step() % saveSteps == 0) {
-                    Checkpoint.save(output, log.step(), trainer, settings, inputs, writer);
+                    Checkpoint.save(
+                            Checkpoint.folder(output, log.step()), log.step(), trainer, settings, inputs, writer);
                 }
                 listener.accept(log);
             }
@@ -66,6 +67,23 @@ public record TrainingRun(
             throw CalmException.failed(output.resolve(METRICS) + ": " + e.getMessage(), e);
         }
         writer.write(output, null);
+    }
+
+    /**
+     * Writes the checkpoint of a step as the run would have left it there, from its last one before that.
+     *
+     * @param from the output of a run of the same settings and inputs, whose checkpoints are used; null to take all steps anew
+     * @param step from 1
+     * @param checkpoint the folder that is written
+     */
+    public void replay(
+            Trainer trainer, ModelWriter writer, Path from, int step, Path checkpoint, Consumer<StepLog> listener) {
+        Path start = from == null ? null : Checkpoint.newest(from, step);
+        int taken = start == null ? 0 : Checkpoint.load(start, trainer, settings, inputs, weightsFile);
+        for (int next = taken; next < step; next++) {
+            listener.accept(trainer.step(next));
+        }
+        Checkpoint.save(checkpoint, step, trainer, settings, inputs, writer);
     }
 
     /** Returns the steps taken before. */
