@@ -7,12 +7,12 @@ import org.apache.commons.math3.stat.descriptive.DescriptiveStatistics;
 import org.calm4j.engine.op.Backend;
 
 /**
- * Measures what {@code calm bench} names: each workload is warmed up, then run again and again for some seconds. Before each run of a
- * workload the machine's own limits are measured, so that a share of them is a share of what was there at that time.
+ * Measures the workloads of {@code calm bench}: each is warmed up, then repeated for some seconds. Before each run of a
+ * workload the machine's own limits are measured, so that shares refer to the limits at that time.
  *
  * @param model a known shape or a model folder, see {@link Models}
  * @param seconds to measure each workload for, after half as long of warming up
- * @param byOperation whether to say where the time went
+ * @param byOperation whether to report the time of each operation
  */
 public record Bench(
         Backend backend, int threads, String model, List<String> names, double seconds, boolean byOperation) {
@@ -23,7 +23,7 @@ public record Bench(
         return Workloads.names();
     }
 
-    /** @param done is given each result as soon as it is there */
+    /** @param done receives each result as soon as it is there */
     public List<Measurement> run(Consumer<Measurement> done) {
         List<Measurement> results = new ArrayList<>();
         Backend measured = byOperation ? OperationTimes.counting(backend) : backend;

@@ -20,8 +20,8 @@ public final class History {
     /**
      * One figure.
      *
-     * @param params as {@code name=value}, apart by blanks
-     * @param error of the score: what the benchmark takes for it, in the same unit
+     * @param params as {@code name=value}, separated by blanks
+     * @param error of the score, as the benchmark defines it, in the same unit
      */
     public record Row(String benchmark, String params, double score, double error, String unit) {}
 
@@ -62,7 +62,7 @@ public final class History {
                 return line == null || !line.matches("[0-9a-f]{7,40}") ? "unknown" : line;
             }
         } catch (IOException e) {
-            // Without git the row says so.
+            // Without git the row states that.
             return "unknown";
         }
     }

@@ -9,7 +9,7 @@ import java.util.List;
  * @param spread half the distance of the quartiles, in the same unit
  * @param peakShare of what the machine could compute at most in the same run; null where computing does not limit it
  * @param bandwidthShare of what it could read at most; null where reading does not limit it
- * @param operations where the time went, the longest first; null where nobody asked
+ * @param operations where the time went, the longest first; null if not requested
  */
 public record Measurement(
         String benchmark,

@@ -10,7 +10,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.calm4j.engine.op.Backend;
 
-/** Passes every call on to a backend and adds up how long each operation took. On a GPU, which works behind the calls, that says nothing. */
+/** Passes every call on to a backend and adds up the time of each operation. Meaningless on a GPU, which runs asynchronously. */
 final class OperationTimes implements InvocationHandler {
     /** It only calls others. */
     private static final String REPEAT = "repeat";
@@ -57,7 +57,7 @@ final class OperationTimes implements InvocationHandler {
         sums.clear();
     }
 
-    /** What was counted since it was cleared, for one of so many runs, the longest first. */
+    /** The times since it was cleared, divided by the number of runs, the longest first. */
     List<Measurement.Operation> perRun(long runs) {
         return sums.entrySet().stream()
                 .map(sum -> new Measurement.Operation(

@@ -9,7 +9,7 @@ import jdk.incubator.vector.FloatVector;
 import org.calm4j.engine.op.simd.vec.WorkerPool;
 import org.calm4j.engine.tensor.HostBuffer;
 
-/** What this machine can do at most: the yardstick for everything that is measured in the same run. */
+/** The limits of this machine: the yardstick for everything that is measured in the same run. */
 final class Peaks implements AutoCloseable {
     private static final int ACCUMULATORS = 12;
     /** About 10 ms a task. */
@@ -26,7 +26,7 @@ final class Peaks implements AutoCloseable {
     /** Keeps results alive. */
     private final float[] sink;
 
-    /** @param threads as many as what is compared with it has */
+    /** @param threads as many as the measured workload has */
     Peaks(int threads) {
         pool = new WorkerPool(threads);
         sink = new float[16 * threads];

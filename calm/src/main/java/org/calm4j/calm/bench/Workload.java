@@ -4,7 +4,7 @@ package org.calm4j.calm.bench;
  * One thing whose speed is measured.
  *
  * @param params what distinguishes it from others of the same name, such as its shape
- * @param amount what one run gets done, in {@code unit}
+ * @param amount the work of one run, in {@code unit}
  * @param unit of {@code amount}, such as tokens
  * @param flops floating-point operations of one run; 0 where they do not limit it
  * @param bytes read from memory at least in one run; 0 where they do not limit it

@@ -30,7 +30,7 @@ import org.calm4j.engine.train.Schedule;
 import org.calm4j.engine.train.TrainSettings;
 import org.calm4j.engine.train.Trainer;
 
-/** What {@code calm bench} measures. The memory that the last one asked for took is freed with the next and on closing. */
+/** What {@code calm bench} measures. The memory of a workload is freed when the next one is requested, and on closing. */
 final class Workloads implements AutoCloseable {
     private static final int[][] PRODUCTS = {
         {512, 768, 768}, {512, 3072, 768}, {512, 768, 3072}, {8, 3072, 768}, {1, 3072, 768}
@@ -104,7 +104,7 @@ final class Workloads implements AutoCloseable {
         });
     }
 
-    /** Pairs as CALM makes them, whose prompt is computed once, and the same tokens with the prompt once for each completion. */
+    /** Pairs as CALM makes them, with the prompt computed once, and the same tokens with the prompt repeated for each completion. */
     private Stream<Workload> dpoStep() {
         return Stream.of(true, false).map(shared -> {
             List<Example> lines = new ArrayList<>();

@@ -18,7 +18,7 @@ final class AnswerTable {
     final int[][] groups;
 
     private final Prediction[][] cells;
-    // Asked thousands of times by each bootstrap.
+    // Looked up thousands of times by each bootstrap.
     private final boolean[][] graded;
     private final boolean[][] correct;
     // Shares over language pairs, by question: the pairs that agree at all, and those that agree on the truth.
@@ -105,12 +105,12 @@ final class AnswerTable {
         return cells[q][l] != null;
     }
 
-    /** Asked, and the true label is known. */
+    /** Whether it was asked, and the true label is known. */
     boolean graded(int q, int l) {
         return graded[q][l];
     }
 
-    /** In some language. */
+    /** Whether it is graded in some language. */
     boolean graded(int q) {
         return Arrays.stream(cells[q]).anyMatch(cell -> cell != null && cell.answer() != null);
     }
@@ -128,7 +128,7 @@ final class AnswerTable {
         return answered(q, a) && answered(q, b) && cells[q][a].prediction().equals(cells[q][b].prediction());
     }
 
-    /** Some language says another true label than another one: the options are not parallel. */
+    /** Whether languages have different true labels, so that the options are not parallel. */
     boolean contradictory(int q) {
         String truth = null;
         for (int l = 0; l < languages.size(); l++) {

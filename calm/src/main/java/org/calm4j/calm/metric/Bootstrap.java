@@ -16,7 +16,7 @@ final class Bootstrap {
     private Bootstrap() {}
 
     /**
-     * The interval of a statistic; resamples where it is NaN don't count.
+     * The interval of a statistic; resamples where it is NaN do not count.
      *
      * @param groups the numbers of the questions of each group
      * @param seed the same seed draws the same resamples, so intervals of two statistics belong together

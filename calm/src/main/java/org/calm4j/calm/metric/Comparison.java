@@ -41,7 +41,7 @@ public record Comparison(
             return new Flips(gained, lost, exactTest(gained, lost));
         }
 
-        /** The p-value for people: {@code p = 0.032}, {@code p < 0.001}. */
+        /** The p-value as text: {@code p = 0.032}, {@code p < 0.001}. */
         public String chance() {
             return pValue < 0.001 ? "p < 0.001" : String.format(Locale.ROOT, "p = %.2g", pValue);
         }
@@ -49,7 +49,7 @@ public record Comparison(
 
     /**
      * @param seed of the bootstrap
-     * @throws CalmException bad input: the two don't answer the same questions in the same languages
+     * @throws CalmException bad input: the two do not answer the same questions in the same languages
      */
     public static Comparison of(List<Prediction> before, List<Prediction> after, long seed) {
         AnswerTable first = new AnswerTable(before);

@@ -31,7 +31,7 @@ import org.calm4j.calm.data.Prediction;
  * @param contradictory questions whose true labels differ between languages: their options are not parallel, so that comparing labels means
  *     nothing; null when there are none
  * @param patterns kinds of responses, by name, where they were counted; null where they were not
- * @param notLabels what predictions say that is no label, and how often; they are unanswered. Null when there is nothing
+ * @param notLabels predictions that are not labels, and how often; they count as unanswered. Null without any
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record Evaluation(
@@ -279,7 +279,7 @@ public record Evaluation(
         return matrix;
     }
 
-    // A pair of languages that never was right says nothing.
+    // A pair of languages that was never right does not count.
     private static Double consistencyCorrect(AnswerTable table) {
         double sum = 0;
         int pairs = 0;

@@ -10,7 +10,7 @@ import java.util.TreeSet;
 import org.calm4j.calm.data.Vote;
 
 /**
- * What each language's answers are worth, found without labels: {@link DawidSkene} with the languages as annotators of the questions and the
+ * The reliability of each language's answers, estimated without labels: {@link DawidSkene} with the languages as annotators of the questions and the
  * labels as classes.
  *
  * @param reliability by language: the estimated probability that its answer is the true one

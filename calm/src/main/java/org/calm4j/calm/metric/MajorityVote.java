@@ -7,9 +7,9 @@ import org.calm4j.calm.data.Prediction;
 import org.calm4j.calm.data.Samples;
 
 /**
- * Which labels are in the first place. The rule for ties is the same for votes, evaluations and reports: labels tie if their weights differ
+ * The labels in first place. The rule for ties is the same for votes, evaluations and reports: labels tie if their weights differ
  * by at most 1e-9 of the greatest. Sums of weights depend on their order in the last bits, so equality alone would let that order decide.
- * What follows from a tie is the caller's to say.
+ * The caller decides what follows from a tie.
  */
 public final class MajorityVote {
     private static final double TOLERANCE = 1e-9;

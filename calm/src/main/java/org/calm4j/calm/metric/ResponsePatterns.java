@@ -26,7 +26,7 @@ import org.calm4j.engine.text.BoundedRegex;
  * @param byName name to language to expression; the language {@code *} stands for all
  */
 public record ResponsePatterns(Map<String, Map<String, String>> byName) {
-    /** Those of no kind. */
+    /** Responses of no kind. */
     public static final String OTHER = "other";
 
     private static final String ALL = "*";
@@ -43,7 +43,7 @@ public record ResponsePatterns(Map<String, Map<String, String>> byName) {
         }));
     }
 
-    /** As a file has them: an expression for all languages, or a map of languages. */
+    /** As in a file: an expression for all languages, or a map of languages. */
     @JsonCreator
     static ResponsePatterns of(Map<String, Object> given) {
         Map<String, Map<String, String>> byName = new LinkedHashMap<>();
@@ -150,7 +150,7 @@ public record ResponsePatterns(Map<String, Map<String, String>> byName) {
         return kinds;
     }
 
-    /** For people, one line. */
+    /** One line of text. */
     public static String text(Map<String, ResponseKind> kinds) {
         StringBuilder text = new StringBuilder("Responses:");
         kinds.forEach((name, kind) -> {

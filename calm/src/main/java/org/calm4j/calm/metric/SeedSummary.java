@@ -15,7 +15,7 @@ import org.apache.commons.math3.stat.inference.TTest;
  * One experiment with several seeds, measured on one set of questions.
  *
  * @param models {@code before}, {@code after} or an arm, to its figures over the seeds
- * @param against {@code before} or an arm, to what {@code after} has more than it
+ * @param against {@code before} or an arm, to the gain of {@code after} over it
  */
 public record SeedSummary(Map<String, Figures> models, Map<String, Gains> against) {
 
@@ -29,7 +29,7 @@ public record SeedSummary(Map<String, Figures> models, Map<String, Gains> agains
 
     /**
      * @param deviation standard deviation over seeds (divided by n − 1); null with one seed
-     * @param interval of the mean over seeds, by Student's t; null with one seed. It tells of seeds alone, not of the choice of questions
+     * @param interval of the mean over seeds, by Student's t; null with one seed. It covers seeds alone, not the choice of questions
      * @param values one a seed, in their order
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)

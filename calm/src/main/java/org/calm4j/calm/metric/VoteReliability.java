@@ -13,13 +13,13 @@ import java.util.TreeMap;
 import org.calm4j.calm.data.Vote;
 
 /**
- * How far the vote can be trusted, measured where the truth is known. The truth is looked at here only, never on the way to the vote. In all
+ * How far the vote can be trusted, measured where the truth is known. The truth is read only here, never on the way to the vote. In all
  * figures a tie has no winner and counts as wrong, as it does where pairs are made, so that they compare.
  *
  * @param n votes on questions with a known truth
  * @param accuracy share of them whose winner is right; a vote without a winner is wrong. Null when n is 0
  * @param interval Wilson's, with questions of one group as one; null when n is 0
- * @param ties votes with two labels in the first place
+ * @param ties votes with two labels in first place
  * @param undecided votes without a winner
  * @param alone accuracy of each language's own vote
  * @param without accuracy of the vote of all languages but one; empty with one language
@@ -92,7 +92,7 @@ public record VoteReliability(
 
     /**
      * Mean over questions of the share of language pairs whose own most frequent answers are equal, where a language without an answer, or
-     * with two in the first place, equals nothing; null with one language.
+     * with two in first place, equals nothing; null with one language.
      */
     public static Double consistency(List<Vote> votes) {
         Set<String> all = new LinkedHashSet<>();
@@ -171,7 +171,7 @@ public record VoteReliability(
      * Votes as numbers, for the many choices of languages.
      *
      * @param counts by vote, language and label
-     * @param truth the right label's number; -1 where nobody said it
+     * @param truth the right label's number; -1 if no answer gave it
      */
     private record Table(List<String> languages, int[][][] counts, int[] truth) {
         static Table of(List<Vote> votes, Map<String, String> truth, List<String> languages) {

@@ -4,11 +4,11 @@ import org.calm4j.engine.Setting;
 import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.op.TokenFilter;
 
-/** How a model answers in a conversation: tokens are chosen as its makers want it where nothing else is said. */
+/** How a model answers in a conversation; options not given take the model makers' defaults. */
 @OptionRecord
 public record ChatOptions(
         @Option(
-                value = "Tokens of the conversation at most, as far as the model goes (default: ${DEFAULT-VALUE}).",
+                value = "Maximum tokens of the conversation, within the model's positions (default: ${DEFAULT-VALUE}).",
                 label = "N",
                 standard = "4096")
         int contextLength,
@@ -20,7 +20,7 @@ public record ChatOptions(
         sampling(end, filter, TokenFilter.all(1), 0);
     }
 
-    /** @param makers how the model's makers want its tokens chosen */
+    /** @param makers the sampling that the model's makers recommend */
     public Sampling sampling(TokenFilter makers, long seed) {
         return sampling(end, filter, makers, seed);
     }

@@ -5,12 +5,12 @@ import java.lang.annotation.Retention;
 import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 
-/** Of a component that is itself a record of options: the defaults that they have here, as {@code name=value}. */
+/** On a component that is itself a record of options: their defaults here, as {@code name=value}. */
 @Target(ElementType.RECORD_COMPONENT)
 @Retention(RetentionPolicy.RUNTIME)
 @interface Defaults {
     String[] value() default {};
 
-    /** None of them has a default here. */
+    /** Options without a default here. */
     boolean none() default false;
 }

@@ -7,14 +7,14 @@ import org.calm4j.engine.generate.Sampling;
 @OptionRecord
 public record EndOptions(
         @Option(
-                value = "Tokens of a completion at most (default: 256, or what the model's positions leave).",
+                value = "Maximum tokens of a completion (default: 256, or what the model's positions leave).",
                 label = "N",
                 standard = EndOptions.FITTING)
         int maxNewTokens,
 
         @Option(
                 value =
-                        "Ends a completion; its text is cut before it. May be a special token; may be given several times.",
+                        "A text that ends a completion, and is cut off. May be a special token; may be given several times.",
                 label = "TEXT",
                 standard = "",
                 splits = false,

@@ -17,29 +17,29 @@ public record EvaluateOptions(
         Method method,
 
         @Option(
-                value = "Responses a question: 1 (default) is greedy, of more the most frequent answer counts.",
+                value = "Responses per question: 1 (default) is greedy; with more, the most frequent answer counts.",
                 label = "K",
                 standard = "1")
         int samples,
 
-        @Option(value = "Of sampled responses (default: ${DEFAULT-VALUE}).", label = "T", standard = "0.7")
+        @Option(value = "Temperature of sampled responses (default: ${DEFAULT-VALUE}).", label = "T", standard = "0.7")
         double temperature,
 
         @Option(
-                value = "Tokens of a response at most (default: 256, or what the model's positions leave).",
+                value = "Maximum tokens of a response (default: 256, or what the model's positions leave).",
                 label = "N",
                 standard = EndOptions.FITTING)
         int maxNewTokens,
 
         @Option(
-                value = "Retrieval: lines with id, language and text; the best stand before each question.",
+                value = "Retrieval: lines with id, language and text; the best ones are put before each question.",
                 label = "F.jsonl")
         Path passages,
 
-        @Option(value = "How many of them (default: ${DEFAULT-VALUE}).", label = "K", standard = "3")
+        @Option(value = "Number of passages per question (default: ${DEFAULT-VALUE}).", label = "K", standard = "3")
         int topPassages,
 
-        @Option("Find them by the model's hidden states, too, and not by terms (BM25) alone.")
+        @Option("Find passages by the model's hidden states, too, not by terms (BM25) alone.")
         boolean dense) {
     /** How a model answers. */
     public enum Method {

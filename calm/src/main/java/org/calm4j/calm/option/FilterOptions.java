@@ -2,10 +2,10 @@ package org.calm4j.calm.option;
 
 import org.calm4j.engine.op.TokenFilter;
 
-/** Which of the next tokens may be drawn; names as in transformers. What is null, whoever asks decides. */
+/** Which of the next tokens may be drawn; names as in transformers. Null leaves a value to the caller. */
 @OptionRecord
 public record FilterOptions(
-        @Option(value = "0 takes the most probable token always (default: ${DEFAULT-VALUE}).", label = "T")
+        @Option(value = "0 always takes the most probable token (default: ${DEFAULT-VALUE}).", label = "T")
         Double temperature,
 
         @Option(
@@ -16,7 +16,7 @@ public record FilterOptions(
 
         @Option(
                 value =
-                        "Only the most probable tokens that have this probability together (default: ${DEFAULT-VALUE}).",
+                        "Only the most probable tokens that together have this probability (default: ${DEFAULT-VALUE}).",
                 label = "P",
                 standard = "1")
         Double topP,
@@ -29,7 +29,7 @@ public record FilterOptions(
         Double minP,
 
         @Option(
-                value = "Divides positive logits of tokens that are there already, multiplies negative ones "
+                value = "Divides positive logits of tokens that occurred already, multiplies negative ones "
                         + "(default: ${DEFAULT-VALUE}).",
                 label = "R",
                 standard = "1",
@@ -39,7 +39,7 @@ public record FilterOptions(
         over(TokenFilter.all(1), temperature, topK, topP, minP, repetitionPenalty);
     }
 
-    /** What is null as in another filter. */
+    /** Nulls replaced by the values of another filter. */
     public TokenFilter over(TokenFilter base) {
         return over(base, temperature, topK, topP, minP, repetitionPenalty);
     }

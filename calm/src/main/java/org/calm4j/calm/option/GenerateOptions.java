@@ -8,10 +8,10 @@ public record GenerateOptions(
         EndOptions end,
         @Defaults("temperature=0") FilterOptions filter,
 
-        @Option(value = "Completions of a prompt (default: ${DEFAULT-VALUE}).", label = "K", standard = "1")
+        @Option(value = "Completions per prompt (default: ${DEFAULT-VALUE}).", label = "K", standard = "1")
         int numReturnSequences,
 
-        @Option("Go on to {max_new_tokens}.") boolean ignoreEos) {
+        @Option("Continue to {max_new_tokens}.") boolean ignoreEos) {
     public GenerateOptions {
         sampling(end, filter, numReturnSequences, ignoreEos, 0);
     }

@@ -3,11 +3,11 @@ package org.calm4j.calm.option;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.op.AdamW;
 
-/** What a step does with the gradient. */
+/** How a step uses the gradient. */
 @OptionRecord
 public record OptimizerOptions(
         @Option(
-                value = "Decoupled, for weights of two dimensions or more; default ${DEFAULT-VALUE}.",
+                value = "Decoupled weight decay, for weights of two dimensions or more; default ${DEFAULT-VALUE}.",
                 label = "X",
                 standard = "0")
         double weightDecay,
@@ -22,7 +22,7 @@ public record OptimizerOptions(
         double adamEpsilon,
 
         @Option(
-                value = "Global norm that gradients are clipped to; 0: no clipping; default ${DEFAULT-VALUE}.",
+                value = "Maximum global norm of gradients, which are clipped to it; 0: no clipping; default ${DEFAULT-VALUE}.",
                 label = "X",
                 standard = "1")
         double maxGradNorm) {

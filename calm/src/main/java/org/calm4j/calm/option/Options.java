@@ -30,12 +30,12 @@ public final class Options<R extends Record> {
      * @param standard the default as text; null without one
      */
     public record Defined(String name, Option option, String standard, Class<?> type, Type generic) {
-        /** Its name and all other ones. */
+        /** Its name and its aliases. */
         public List<String> names() {
             return Stream.concat(Stream.of(name), Arrays.stream(option.also())).toList();
         }
 
-        /** What its value is made of: the types of a list's or map's parts, otherwise its own. */
+        /** The element types of its value: those of a list's or map's parts, otherwise its own. */
         public Class<?>[] parts() {
             return generic instanceof ParameterizedType of
                     ? Arrays.stream(of.getActualTypeArguments())
@@ -81,7 +81,7 @@ public final class Options<R extends Record> {
         return make(type, Map.of());
     }
 
-    /** A record of these options, by any of their names, and the defaults of all others. */
+    /** A record of these options, by any of their names, and the defaults of the rest. */
     public static <R extends Record> R make(Class<R> type, Map<String, ?> given) {
         return of(type).with(Map.of(), given);
     }
@@ -142,16 +142,16 @@ public final class Options<R extends Record> {
         return defined.containsKey(name);
     }
 
-    /** By its name or another one; null for an unknown one. */
+    /** By its name or an alias; null if unknown. */
     Defined named(String name) {
         return byAnyName.get(name);
     }
 
     /**
-     * A record of these values, the others' being the defaults.
+     * A record of these values, with the defaults of the rest.
      *
-     * @param values by the options' own names; null where nothing is given
-     * @throws CalmException wrong usage, by the record's constructor: a value that it does not take
+     * @param values by the options' own names; null if not given
+     * @throws CalmException wrong usage, by the record's constructor: a value that it refuses
      */
     public R record(Map<String, ?> values) {
         return type.cast(build(type, values));
@@ -176,7 +176,7 @@ public final class Options<R extends Record> {
         return values;
     }
 
-    /** Those of which a stage's result is a function, for comparison with those of an earlier run. */
+    /** The options that decide a stage's result, for comparison with those of an earlier run. */
     Map<String, Object> deciding(R record) {
         Map<String, Object> values = values(record);
         defined.values().stream()

@@ -13,21 +13,21 @@ public record PairOptions(
 
         @Option(
                 value =
-                        "Which of the responses that agree with the vote: frequent (default), first, random, logprob, shortest or longest.",
+                        "Which of the responses that agree with the vote is chosen: frequent (default), first, random, logprob, shortest or longest.",
                 label = "POLICY",
                 standard = "frequent")
         Policy chosen,
 
         @Option(
                 value =
-                        "Which of the others: the same policies, and most-voted or least-voted, by the votes of their answers. "
+                        "Which of the others is rejected: the same policies, and most-voted or least-voted, by the votes of their answers. "
                                 + "Default: frequent.",
                 label = "POLICY",
                 standard = "frequent")
         Policy rejected,
 
         @Option(
-                value = "Pairs of a question in a language (or two) at most; default ${DEFAULT-VALUE}.",
+                value = "Maximum pairs per question in a language (or two); default ${DEFAULT-VALUE}.",
                 label = "N",
                 standard = "1",
                 also = "max_pairs_per_question")
@@ -35,7 +35,7 @@ public record PairOptions(
 
         @Option(
                 value =
-                        "Where the chosen response may come from, the first that has one: sampled, translated (with {translator}), "
+                        "Sources of the chosen response, of which the first that has one is used: sampled, translated (with {translator}), "
                                 + "template (a response of the language with the option's text exchanged), option (the bare text). Default: "
                                 + "${DEFAULT-VALUE}.",
                 label = "S,…",
@@ -43,7 +43,7 @@ public record PairOptions(
         List<Source> chosenSources,
 
         @Option(
-                "Keep responses whose answer is plainly in another language; default: they are left out, chosen and rejected alike.")
+                "Keep responses whose answer is clearly in another language; default: they are left out, chosen and rejected alike.")
         boolean keepOffLanguage,
 
         @Option("Weigh each pair by the votes of its chosen answer less those of its rejected one (ScPO).")
@@ -55,7 +55,7 @@ public record PairOptions(
 
         @Option(value = "How pairs are written; default ${DEFAULT-VALUE}.", standard = "calm")
         Format format) {
-    /** Which response comes first, where more than one would do. */
+    /** Which response comes first, if several qualify. */
     public enum Policy {
         /** The text that was sampled most often; those without an answer last. */
         FREQUENT,
@@ -79,13 +79,13 @@ public record PairOptions(
         }
     }
 
-    /** Where a chosen response comes from. */
+    /** The source of a chosen response. */
     public enum Source {
         /** Sampled in the same language. */
         SAMPLED,
         /** Sampled in another language, and translated. */
         TRANSLATED,
-        /** A response of the same language in which the text of the option it states is replaced by the voted option's. */
+        /** A response of the same language, with the text of its option replaced by the voted option's. */
         TEMPLATE,
         /** Nothing but the option's text, as Liu et al. 2026 train on. */
         OPTION;
@@ -120,7 +120,7 @@ public record PairOptions(
                 .at(chosen)
                 .check(
                         chosen != Policy.MOST_VOTED && chosen != Policy.LEAST_VOTED,
-                        "says nothing: all of them agree with the vote");
+                        "has no meaning: all of them agree with the vote");
         Setting.of("chosen_sources").check(!chosenSources.isEmpty(), "needs one or more");
         Setting.of("two_languages")
                 .check(
@@ -131,7 +131,7 @@ public record PairOptions(
                         Setting.of("format"));
     }
 
-    /** The same; what is translated is kept in this file where nothing else is said. */
+    /** The same, with this file for translations unless another one is given. */
     public PairOptions keptIn(Path file) {
         return new PairOptions(
                 translation.keptIn(file),

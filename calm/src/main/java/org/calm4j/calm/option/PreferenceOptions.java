@@ -12,7 +12,7 @@ import org.calm4j.engine.loss.ConsistencyLoss;
 import org.calm4j.engine.loss.PreferenceLoss;
 
 /**
- * What dpo makes of a pair.
+ * How dpo learns from a pair.
  *
  * @param beta null for the loss's own default: 1 for dco, which treats both languages alike with it, 0.1 for the others
  */
@@ -34,7 +34,7 @@ public record PreferenceOptions(
         List<Double> lossWeights,
 
         @Option(
-                value = "Share of pairs believed to be the wrong way round; default ${DEFAULT-VALUE}.",
+                value = "Share of pairs assumed to be the wrong way round; default ${DEFAULT-VALUE}.",
                 label = "X",
                 standard = "0")
         double labelSmoothing,
@@ -90,7 +90,7 @@ public record PreferenceOptions(
         return new PreferenceOptions(beta, lossType, lossWeights, labelSmoothing, referenceModel, adapter);
     }
 
-    /** By name, what holds where an option has no value of its own. */
+    /** By name, the value in force of an option that was not given. */
     public Map<String, Object> inForce() {
         Map<String, Object> inForce = new HashMap<>();
         inForce.put("beta", strength());
@@ -98,12 +98,12 @@ public record PreferenceOptions(
         return inForce;
     }
 
-    /** The loss on pairs; null where they are in two languages. */
+    /** The loss on pairs; null if they are in two languages. */
     PreferenceLoss loss() {
         return twoLanguages() ? null : PreferenceLoss.of(lossType, lossWeights, strength(), labelSmoothing);
     }
 
-    /** The loss on pairs in two languages; null where they are in one. */
+    /** The loss on pairs in two languages; null if they are in one. */
     ConsistencyLoss consistencyLoss() {
         return twoLanguages() ? ConsistencyLoss.of(lossType, lossWeights, strength(), labelSmoothing) : null;
     }

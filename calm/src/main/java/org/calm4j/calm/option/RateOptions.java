@@ -16,7 +16,7 @@ public record RateOptions(
         Schedule.Kind lrScheduler,
 
         @Option(
-                value = "Where linear and cosine end, as a share of the peak; default ${DEFAULT-VALUE}.",
+                value = "Final rate of linear and cosine, as a share of the peak; default ${DEFAULT-VALUE}.",
                 label = "X",
                 standard = "0")
         double minLrRate,

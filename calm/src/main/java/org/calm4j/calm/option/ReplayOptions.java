@@ -4,23 +4,23 @@ import java.nio.file.Path;
 import java.util.List;
 import org.calm4j.engine.Setting;
 
-/** Documents that are trained on beside the data. */
+/** Documents that are trained on besides the data. */
 @OptionRecord
 public record ReplayOptions(
         @Option(
-                value = "Documents whose cross-entropy every step adds, against forgetting; of one file or several.",
+                value = "Documents whose cross-entropy is added to every step, against forgetting; from one file or several.",
                 label = "FILE")
         List<Path> replay,
 
         @Option(
-                value = "Of a step's documents, how many each file gives, such as 3,1; default: as many as it has.",
+                value = "Proportions of the files in a step's documents, such as 3,1; default: their sizes.",
                 label = "X,…")
         List<Double> replayShares,
 
         @Option(value = "Default ${DEFAULT-VALUE}.", label = "W", standard = "1")
         double replayWeight,
 
-        @Option(value = "Documents a step; default ${DEFAULT-VALUE}.", label = "N", standard = "8")
+        @Option(value = "Documents per step; default ${DEFAULT-VALUE}.", label = "N", standard = "8")
         int replayBatchSize) {
     public ReplayOptions {
         replay = replay == null ? null : List.copyOf(replay);

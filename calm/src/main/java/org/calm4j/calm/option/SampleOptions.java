@@ -16,7 +16,7 @@ public record SampleOptions(
         @Defaults("temperature=1") FilterOptions filter,
         EndOptions end,
 
-        @Option(value = "Go on to {max_new_tokens}.", later = true)
+        @Option(value = "Continue to {max_new_tokens}.", later = true)
         boolean ignoreEos) {
     public SampleOptions {
         Setting.of("responses").check(responses > 0, "must be at least 1");

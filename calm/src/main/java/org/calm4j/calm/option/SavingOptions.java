@@ -3,7 +3,7 @@ package org.calm4j.calm.option;
 import java.nio.file.Path;
 import org.calm4j.engine.Setting;
 
-/** What a training run writes, and whether it goes on from what it wrote; nothing that decides what it learns. */
+/** What a training run writes, and whether it resumes; nothing here decides what it learns. */
 @OptionRecord
 public record SavingOptions(
         @Option(value = "Steps between checkpoints; 0 (default): none.", label = "N", standard = "0")
@@ -12,14 +12,14 @@ public record SavingOptions(
         @Option(value = "Steps between losses on {eval_data}; 0 (default): none.", label = "N", standard = "0")
         int evalSteps,
 
-        @Option(value = "Lines that are scored and not trained on.", label = "F.jsonl")
+        @Option(value = "Lines that are evaluated and not trained on.", label = "F.jsonl")
         Path evalData,
 
         @Option(value = "Steps between lines of metrics.jsonl; default ${DEFAULT-VALUE}.", label = "N", standard = "1")
         int loggingSteps,
 
         @Option(
-                "Go on from the newest checkpoint of the output folder, with the same data and models, whatever they are called.")
+                "Continue from the newest checkpoint of the output folder, with the same data and models, whatever their names.")
         boolean resume) {
     public SavingOptions {
         Setting.of("save_steps").check(saveSteps >= 0, "must be at least 0");

@@ -9,31 +9,31 @@ public record StepOptions(
         Integer maxSteps,
 
         @Option(
-                value = "Times through the data; default ${DEFAULT-VALUE}.",
+                value = "Passes through the data; default ${DEFAULT-VALUE}.",
                 label = "N",
                 standard = "1",
                 also = "num_train_epochs")
         double epochs,
 
         @Option(
-                value = "Lines (sequences or pairs) an optimizer step; default ${DEFAULT-VALUE}.",
+                value = "Lines (sequences or pairs) per optimizer step; default ${DEFAULT-VALUE}.",
                 label = "N",
                 standard = "" + StepOptions.BATCH)
         int batchSize,
 
         @Option(
-                value = "Lines a forward and backward pass; 0 (default): as many as fit into 4096 tokens.",
+                value = "Lines per forward and backward pass; 0 (default): as many as fit into 4096 tokens.",
                 label = "N",
                 standard = "0")
         int microBatchSize,
 
         @Option(
-                value = "As in TRL: lines a pass. {batch_size} is this times {gradient_accumulation_steps}.",
+                value = "As in TRL: lines per pass. {batch_size} is this times {gradient_accumulation_steps}.",
                 label = "N",
                 later = true)
         Integer perDeviceTrainBatchSize,
 
-        @Option(value = "As in TRL: passes an optimizer step.", label = "N", later = true)
+        @Option(value = "As in TRL: passes per optimizer step.", label = "N", later = true)
         Integer gradientAccumulationSteps) {
     private static final int BATCH = 8;
 
@@ -57,7 +57,7 @@ public record StepOptions(
                             " is " + (long) pass * passes + "; give one of them");
             batchSize = Math.multiplyExact(pass, passes);
             microBatchSize = microBatchSize == 0 ? pass : microBatchSize;
-            // Said once, by the names above.
+            // Stored once, under the names above.
             perDeviceTrainBatchSize = null;
             gradientAccumulationSteps = null;
         }

@@ -4,7 +4,7 @@ import java.util.HashMap;
 import java.util.Map;
 import org.calm4j.engine.train.TrainSettings;
 
-/** What decides what sft, pretrain and dpo learn from their data. */
+/** The options that decide what sft, pretrain and dpo learn from their data. */
 @OptionRecord
 public record TrainingOptions(
         StepOptions steps,
@@ -12,12 +12,12 @@ public record TrainingOptions(
         OptimizerOptions optimizer,
         LoraOptions lora,
 
-        @Option("Less memory, one more forward pass.") boolean gradientCheckpointing,
+        @Option("Use less memory, at the cost of one more forward pass.") boolean gradientCheckpointing,
 
         @Option("Take the lines in file order.") boolean noShuffle,
 
         ReplayOptions replay) {
-    /** By name, what holds where an option has no value of its own; null for an option that another one replaces. */
+    /** By name, the value in force of an option that was not given; null for an option that another one replaces. */
     public Map<String, Object> inForce(int steps) {
         Map<String, Object> inForce = new HashMap<>();
         inForce.put("warmup_steps", rate.warmup(steps));
@@ -26,7 +26,7 @@ public record TrainingOptions(
         return inForce;
     }
 
-    /** @param preference how pairs are trained on; null where the data are documents */
+    /** @param preference how pairs are trained on; null if the data are documents */
     public TrainSettings settings(int steps, PreferenceOptions preference, long seed) {
         return new TrainSettings(
                 this.steps.batchSize(),

@@ -11,45 +11,45 @@ import org.calm4j.calm.translate.Translator;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.model.ModelFolder;
 
-/** Who translates a response of another language: a part of {@link PairOptions}. */
+/** The translator of a response of another language: a part of {@link PairOptions}. */
 @OptionRecord
 public record TranslatorOptions(
         @Option(
                 value =
-                        "Who translates a response of another language where the own one never sampled the voted answer: nobody "
+                        "Translator of a response of another language, used if a language never sampled the voted answer: none "
                                 + "(default), the model itself, a service, or a file. A translation counts only when it still gives the voted answer.",
                 standard = "none")
         Kind translator,
 
         @Option(
-                value = "The interface of the service; the key is read from LIBRETRANSLATE_API_KEY or DEEPL_API_KEY.",
+                value = "Interface of the service; the key is read from LIBRETRANSLATE_API_KEY or DEEPL_API_KEY.",
                 label = "libretranslate|deepl",
                 standard = "LIBRETRANSLATE")
         HttpTranslator.Api translatorApi,
 
-        @Option(value = "Where the service is, such as http://localhost:5000.", label = "URL")
+        @Option(value = "Address of the service, such as http://localhost:5000.", label = "URL")
         String translatorUrl,
 
         @Option(
                 value =
-                        "The file of {translator} file: source, target, text, translation. With model and http, what was translated is "
-                                + "kept there and not asked for again.",
+                        "The file of {translator} file: source, target, text, translation. With model and http, translations are "
+                                + "kept there and not requested again.",
                 label = "F.jsonl")
         Path translations,
 
         @Option(
-                value = "Tokens of the model's translation at most; default ${DEFAULT-VALUE}.",
+                value = "Maximum tokens of the model's translation; default ${DEFAULT-VALUE}.",
                 label = "N",
                 standard = "512")
         int translatorMaxNewTokens) {
-    /** Who translates. */
+    /** The kind of translator. */
     public enum Kind {
         NONE,
         /** The model, asked to. */
         MODEL,
         /** A service. */
         HTTP,
-        /** Nobody any more: translations from a file. */
+        /** Translations from a file. */
         FILE;
 
         @Override
@@ -66,7 +66,7 @@ public record TranslatorOptions(
                 .check(translator != Kind.FILE || translations != null, "needs ", Setting.of("translations"));
     }
 
-    /** The same; what is translated is kept here where nothing else is said. */
+    /** The same, with this file for translations unless another one is given. */
     TranslatorOptions keptIn(Path file) {
         return remembers() && translations == null
                 ? new TranslatorOptions(translator, translatorApi, translatorUrl, file, translatorMaxNewTokens)

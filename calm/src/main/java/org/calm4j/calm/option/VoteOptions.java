@@ -18,7 +18,7 @@ import org.calm4j.engine.Setting;
 public record VoteOptions(
         @Option(
                 value =
-                        "Who decides: the samples of all languages (default), those of each language for itself, the questions' "
+                        "What decides: the samples of all languages (default), those of each language for itself, the questions' "
                                 + "labels, or chance (a control).",
                 standard = "all")
         VoteBy voteBy,
@@ -28,14 +28,14 @@ public record VoteOptions(
 
         @Option(
                 value =
-                        "Two answers in the first place: no winner (default), the question left out of the votes, what the first of "
+                        "Two answers in first place: no winner (default), the question left out of the votes, what the first of "
                                 + "{languages} (without it: of the samples) says, or the answer with the higher log-probability per token.",
                 standard = "abstain")
         Tie tie,
 
         @Option(
                 value =
-                        "What a sample's vote weighs: one (default), the geometric mean of its tokens' probabilities, or its "
+                        "Weight of a sample's vote: one (default), the geometric mean of its tokens' probabilities, or its "
                                 + "language's reliability, estimated without labels.",
                 standard = "count")
         Weighting weighting,
@@ -47,11 +47,11 @@ public record VoteOptions(
         Map<String, Double> languageWeights,
 
         @Option(
-                value = "Share of the votes that a winner needs; with less there is none. Default ${DEFAULT-VALUE}.",
+                value = "Share of the votes that a winner needs; with less there is no winner. Default ${DEFAULT-VALUE}.",
                 label = "X",
                 standard = "0.0")
         double minimumAgreement) {
-    /** Who decides. */
+    /** What decides. */
     public enum VoteBy {
         /** The samples of all languages together: CALM. */
         ALL,
@@ -87,13 +87,13 @@ public record VoteOptions(
         }
     }
 
-    /** What one sample's vote weighs. */
+    /** The weight of one sample's vote. */
     public enum Weighting {
         /** One. */
         COUNT,
         /** The geometric mean of its tokens' probabilities (Wang et al. 2023, table 1: weighted sum, normalized). */
         PROBABILITY,
-        /** What its language's answers have shown to be worth, without labels (Dawid and Skene 1979). */
+        /** The reliability of its language's answers, estimated without labels (Dawid and Skene 1979). */
         DAWID_SKENE;
 
         @Override

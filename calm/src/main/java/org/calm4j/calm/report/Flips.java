@@ -6,11 +6,11 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The examples on the page, by what became of the answer; how many there were of each kind is told beside them.
+ * The examples on the page, by what became of the answer, with the number of each kind.
  *
  * @param counts {@code gained} (became right), {@code lost} (became wrong) and {@code other} to how many
  * @param shown at most {@link #MOST_SHOWN} of a kind, in the order given
- * @param voted whether the vote said something to any of them
+ * @param voted whether any of them was voted on
  */
 record Flips(int total, Map<String, Integer> counts, List<Shown> shown, boolean voted) {
     static final int MOST_SHOWN = 40;

@@ -10,7 +10,7 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Who asks whom, as a drawing: languages on the left, ways on the right, ribbons as wide as what goes there. Lengths are SVG units.
+ * Who asks whom, as a drawing: languages on the left, ways on the right, ribbons as wide as their share. Lengths are SVG units.
  *
  * @param languages those asked in
  * @param ways those taken by any
@@ -31,7 +31,7 @@ record FlowChart(double height, List<Node> languages, List<Node> ways, List<Ribb
 
     /**
      * @param counts language to the way taken, to how many responses took it
-     * @param ways in their order; those that nobody takes before or after are left out
+     * @param ways in their order; those taken neither before nor after are left out
      */
     static FlowChart of(Map<String, Map<String, Integer>> counts, Collection<String> ways) {
         double all = counts.values().stream()
@@ -83,7 +83,7 @@ record FlowChart(double height, List<Node> languages, List<Node> ways, List<Ribb
         return new FlowChart(height, asking, List.copyOf(asked.values()), ribbons);
     }
 
-    /** The ways that are taken by anybody, in their order. */
+    /** The ways that are taken at all, in their order. */
     static Set<String> taken(ReportData.Flow flow, Collection<String> order) {
         Set<String> taken = new LinkedHashSet<>();
         for (String way : order) {

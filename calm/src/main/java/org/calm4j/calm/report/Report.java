@@ -211,7 +211,7 @@ public final class Report {
         return shares;
     }
 
-    // The page has the languages in one order everywhere; those that it does not name come last.
+    // The page has the languages in one order everywhere; languages missing there come last.
     private static void inOrder(Map<String, Object> values, String name, List<String> languages) {
         if (values.get(name) instanceof Map<?, ?> byLanguage) {
             Map<Object, Object> ordered = new LinkedHashMap<>();

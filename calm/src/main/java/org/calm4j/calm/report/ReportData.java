@@ -15,7 +15,7 @@ import org.calm4j.calm.metric.ResponseKind;
 import org.calm4j.calm.metric.VoteReliability;
 
 /**
- * All that the report of one CALM experiment tells. What is null or empty is left out of the page.
+ * All data of the report of one CALM experiment. What is null or empty is left out of the page.
  *
  * @param title of the page
  * @param languages ISO 639-1, in the order of tables and plots
@@ -32,12 +32,12 @@ import org.calm4j.calm.metric.VoteReliability;
  * @param command that repeats the experiment
  * @param versions of what took part: calm4j, JDK, device …
  * @param curve by number of voting languages, from none; may be empty
- * @param examples questions with all that was said to them; may be empty
+ * @param examples questions with all responses to them; may be empty
  * @param extraction language to what became of its sampled responses
  * @param pairs language to what became of its questions
  * @param ways null where the experiment has no patterns
  * @param trained whether the main set asks what CALM was trained on
- * @param arms name to what it does otherwise than CALM, in words
+ * @param arms name to its difference from CALM, in words
  * @param notes what a reader should keep in mind, one sentence or two each
  */
 @JsonInclude(JsonInclude.Include.NON_EMPTY)
@@ -171,8 +171,8 @@ public record ReportData(
      *
      * @param change after against before; null where the predictions are not at hand
      * @param baselines name, as shown, to evaluation on the same questions; may be empty
-     * @param against baseline to what CALM has more than it; may be empty
-     * @param gains baseline to what it has more than the model before; may be empty
+     * @param against baseline to CALM's gain over it; may be empty
+     * @param gains baseline to its gain over the model before; may be empty
      * @param facts how many things are asked: questions of one group count as one
      */
     @JsonInclude(JsonInclude.Include.NON_EMPTY)
@@ -208,15 +208,15 @@ public record ReportData(
     /**
      * One row of a table before against after.
      *
-     * @param n how many questions or texts are behind it; null to say nothing
+     * @param n how many questions or texts it is computed from; null to leave it out
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
     public record Shift(String name, Integer n, double before, double after) {}
 
     /**
-     * What training on the vote of some languages gives.
+     * The effect of training on the vote of some languages.
      *
-     * @param voting those that vote; none for the model before
+     * @param voting the languages that vote; none for the model before
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
     public record CurvePoint(

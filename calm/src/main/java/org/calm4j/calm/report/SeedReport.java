@@ -7,13 +7,13 @@ import java.util.Map;
 import org.calm4j.calm.metric.SeedSummary;
 
 /**
- * What the report of one experiment with several seeds tells.
+ * The data of the report of one experiment with several seeds.
  *
  * @param main the main questions
  * @param heldOut questions that CALM never trained on; null without them
  * @param vote accuracy of the vote; null where no truth is known
  * @param curve by number of voting languages, from none; may be empty
- * @param arms name to what it does otherwise than CALM, in words
+ * @param arms name to its difference from CALM, in words
  * @param ways how answers are found, of the held-out questions, without them of the main ones; null where an experiment has no patterns
  */
 @JsonInclude(JsonInclude.Include.NON_EMPTY)
@@ -30,7 +30,7 @@ public record SeedReport(
         Map<String, String> arms,
         Ways ways) {
 
-    /** @param report where its own report is, as seen from this one; null where that has no place */
+    /** @param report path of its own report, relative to this one; null without one */
     @JsonInclude(JsonInclude.Include.NON_NULL)
     public record Run(long seed, String report) {}
 

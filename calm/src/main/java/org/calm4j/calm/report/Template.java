@@ -15,7 +15,7 @@ final class Template {
 
     static String render(String resource, Map<String, Object> values) {
         Jinjava jinjava = new Jinjava(JinjavaConfig.newBuilder()
-                // By default Jinjava evaluates braces inside values once more.
+                // By default Jinjava evaluates braces inside values again.
                 .withNestedInterpretationEnabled(false)
                 .withTrimBlocks(true)
                 .withKeepTrailingNewline(true)

@@ -14,7 +14,7 @@ import org.calm4j.engine.io.Json;
 /**
  * A template filter that makes text out of one value.
  *
- * @param absent what stands where there is no value
+ * @param absent the text if there is no value
  */
 record TextFilter(String name, String absent, Function<Object, String> text) implements Filter {
     private static final String UNTESTED = "went";
@@ -39,7 +39,7 @@ record TextFilter(String name, String absent, Function<Object, String> text) imp
                     name -> name.equals("before") ? "Before" : name.equals("after") ? "After CALM" : name.toString()),
             new TextFilter("habit", TextFilter::habit),
             new TextFilter("way", TextFilter::way),
-            // One clause a line: what a detour says, step by step.
+            // One clause per line: the steps of a detour.
             new TextFilter("steps", text -> text.toString().replace(" . ", " .\n")),
             new TextFilter("language", code -> languageName(code.toString())),
             new TextFilter("counts", TextFilter::counts),

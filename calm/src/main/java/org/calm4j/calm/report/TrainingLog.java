@@ -22,7 +22,7 @@ public record TrainingLog(String name, List<Map<String, Double>> rows) {
         for (Map<String, Object> line : Jsonl.readMaps(metrics)) {
             Map<String, Double> row = new LinkedHashMap<>();
             line.forEach((key, value) -> {
-                // The speed is another one in each run, and equal runs have equal reports.
+                // The speed differs between runs, and equal runs have equal reports.
                 if (value instanceof Number number && !key.equals("tokens_per_second")) {
                     row.put(key, number.doubleValue());
                 }

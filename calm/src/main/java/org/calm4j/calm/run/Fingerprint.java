@@ -15,7 +15,7 @@ import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 
-/** SHA-256 of settings, files, and folders with a model: what decides whether work is done already. */
+/** SHA-256 of settings, files and model folders, which decides whether work is done already. */
 public final class Fingerprint {
     private record Version(Path file, long size, FileTime modified) {}
 
@@ -32,9 +32,9 @@ public final class Fingerprint {
     }
 
     /**
-     * Of a file's bytes; of a folder those files that make up a model, an adapter or an index.
+     * Of a file's bytes; of a folder, the files that make up a model, an adapter or an index.
      *
-     * @throws CalmException bad input: it is not there
+     * @throws CalmException bad input: it does not exist
      */
     public static String of(Path input) {
         if (!Files.exists(input)) {

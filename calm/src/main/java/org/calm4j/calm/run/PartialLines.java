@@ -23,14 +23,14 @@ import org.calm4j.engine.io.OutputLock;
 import org.calm4j.engine.model.CausalLm;
 
 /**
- * A file of lines that take long to make. What is made so far stands beside it, synced, so that a run that was killed goes on there; the file
- * itself appears at the end, whole, with the bytes that it would have had without a stop. Beside a device or a pipe nothing is kept.
+ * A file of lines that take long to make. The lines made so far are kept beside it, synced, so that a killed run continues there; the file
+ * itself appears at the end, whole, with the same bytes as without a stop. For a device or a pipe nothing is kept.
  *
  * @param <T> a line
  */
 public final class PartialLines<T> implements AutoCloseable {
     private static final Setting RESUME = Setting.of("resume");
-    /** Weights times sequences of a part, about. */
+    /** Approximate product of weights and sequences of a part. */
     private static final long WEIGHTS = 1L << 31;
 
     private static final String BEGINNING = "{\"key\":\"";
@@ -41,7 +41,7 @@ public final class PartialLines<T> implements AutoCloseable {
     private final Path partial;
     private final Class<T> type;
     private final List<T> lines = new ArrayList<>();
-    /** Null where nothing is kept. */
+    /** Null if nothing is kept. */
     private final FileChannel channel;
 
     private final OutputLock lock;
@@ -53,7 +53,7 @@ public final class PartialLines<T> implements AutoCloseable {
         if (AtomicFile.isStream(output)) {
             if (resume) {
                 throw CalmException.badInput(
-                        output, "is no regular file, so a stopped run left nothing there to ", RESUME, "; give a file");
+                        output, "is not a regular file, so a stopped run left nothing there to ", RESUME, "; give a file");
             }
             channel = null;
             lock = null;
@@ -83,7 +83,7 @@ public final class PartialLines<T> implements AutoCloseable {
         }
     }
 
-    /** Removes what a stopped run left. */
+    /** Removes the partial file of a stopped run. */
     public static void delete(Path output) {
         Path partial = of(output);
         try {
@@ -95,7 +95,7 @@ public final class PartialLines<T> implements AutoCloseable {
         }
     }
 
-    /** Such a file begins with its key, as far as it was written before a kill. */
+    /** A partial file begins with its key, or with a part of it after a kill. */
     private static boolean isForeign(Path partial) throws IOException {
         if (!Files.exists(partial, LinkOption.NOFOLLOW_LINKS)) {
             return false;
@@ -108,7 +108,7 @@ public final class PartialLines<T> implements AutoCloseable {
         }
     }
 
-    /** What is in the place of a partial output and was not left there by a stopped run; null where nothing is. */
+    /** A file in the place of the partial output that was not left by a stopped run; null without one. */
     public static Path foreign(Path output) {
         try {
             return isForeign(of(output)) ? of(output) : null;
@@ -120,34 +120,34 @@ public final class PartialLines<T> implements AutoCloseable {
     private static void refuseForeign(Path partial) throws IOException {
         if (isForeign(partial)) {
             throw CalmException.badInput(
-                    partial, "is in the way and not what a stopped run left; move it away, or choose another output");
+                    partial, "is in the way and was not left by a stopped run; move it away, or choose another output");
         }
     }
 
-    /** How many sequences are made at a time: it depends on nothing but the model, because the last bits of a product depend on its shape. */
+    /** How many sequences are made at a time; depends on the model alone, because the last bits of a product depend on its shape. */
     public static int part(CausalLm model, int fewest, int most) {
         return Math.clamp(WEIGHTS / model.config().parameters(), fewest, most);
     }
 
     /**
-     * @param key of all that decides what the lines are
-     * @param part lines that are added at a time: what is made together is kept together
-     * @param resume whether to go on with what a run of the same key left
-     * @param say hears what is said aloud
-     * @throws CalmException bad input: what is there was made with another key; failed: another process is writing there
+     * @param key of all that decides the lines
+     * @param part lines that are added at a time: lines made together are kept together
+     * @param resume whether to continue a stopped run of the same key
+     * @param say receives messages for the user
+     * @throws CalmException bad input: the partial file was made with another key; failed: another process is writing there
      */
     public static <T> PartialLines<T> open(
             Path output, Class<T> type, String key, int part, boolean resume, Consumer<String> say) {
         return new PartialLines<>(output, type, key, part, resume, say);
     }
 
-    /** Where the lines of a run under way are. */
+    /** The partial file of a run under way. */
     public static Path of(Path output) {
         Path absolute = output.toAbsolutePath();
         return absolute.resolveSibling("." + absolute.getFileName() + AtomicFile.PARTIAL);
     }
 
-    // Returns the bytes of whole parts: the last one may have been cut off.
+    // Returns the bytes of complete parts: the last one may have been cut off.
     private long read(String key, int part) throws IOException {
         byte[] bytes = Files.readAllBytes(partial);
         List<T> whole = new ArrayList<>();
@@ -161,7 +161,7 @@ public final class PartialLines<T> implements AutoCloseable {
                 } else if (!key.equals(line.path("key").asText())) {
                     throw CalmException.badInput(
                             partial,
-                            "was begun with other questions, prompts or settings; start anew without ",
+                            "was begun with other questions, prompts or settings; start again without ",
                             RESUME);
                 }
                 from = end + 1;
@@ -178,17 +178,17 @@ public final class PartialLines<T> implements AutoCloseable {
         try {
             return Json.mapper().readTree(bytes, from, end - from);
         } catch (JsonProcessingException e) {
-            throw CalmException.badInput(partial, "is broken; start anew without ", RESUME)
+            throw CalmException.badInput(partial, "is broken; start again without ", RESUME)
                     .because(e);
         }
     }
 
-    /** What is made so far. */
+    /** The lines made so far. */
     public List<T> lines() {
         return lines;
     }
 
-    /** They survive whatever happens next. */
+    /** Appends lines durably: they survive a crash. */
     public void add(List<T> more) {
         try {
             write(more);
@@ -211,7 +211,7 @@ public final class PartialLines<T> implements AutoCloseable {
         channel.force(false);
     }
 
-    /** All lines are there: writes the file. */
+    /** Writes the file once all lines are there. */
     public List<T> finish() {
         Jsonl.write(output, lines);
         if (channel == null) {

@@ -1,6 +1,6 @@
 package org.calm4j.calm.run;
 
-/** How long work says how far it is. */
+/** How long-running work reports its progress. */
 public interface Progress {
     /** Says nothing. */
     Progress NONE = new Progress() {
@@ -29,10 +29,10 @@ public interface Progress {
         start(task, total, 0);
     }
 
-    /** @param before parts that an earlier run did, which say nothing about the time left */
+    /** @param before parts that an earlier run did, which do not count for the time left */
     void start(String task, long total, long before);
 
-    /** @param note what stands beside the bar, such as the loss; may be empty */
+    /** @param note text beside the bar, such as the loss; may be empty */
     void at(long done, String note);
 
     void end();

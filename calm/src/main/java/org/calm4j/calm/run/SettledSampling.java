@@ -6,7 +6,7 @@ import org.calm4j.calm.data.Messages;
 import org.calm4j.engine.generate.Generator;
 import org.calm4j.engine.generate.Sampling;
 
-/** The sampling that a run uses: {@link Generator#settle}, with each prompt checked under its own place. */
+/** The sampling that a run uses: {@link Generator#settle}, with errors at each prompt's own place. */
 public final class SettledSampling {
     private SettledSampling() {}
 

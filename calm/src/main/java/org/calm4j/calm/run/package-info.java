@@ -1,5 +1,5 @@
 /**
- * What long work needs whatever it does: progress, fingerprints of inputs, and files that go on where they were
+ * What all long-running work needs: progress, fingerprints of inputs, and files that continue where they were
  * stopped.
  */
 package org.calm4j.calm.run;

@@ -46,7 +46,7 @@ public record EvaluateStage(Path output, long seed) {
     private static final String SCORES = "scores.jsonl";
     private static final String RESULT = "eval.json";
     private static final String COMPARISON = "comparison.json";
-    /** What an evaluation may write into its folder. */
+    /** The files that an evaluation may write into its folder. */
     public static final List<String> FILES = List.of(PASSAGES, RESPONSES, PREDICTIONS, SCORES, RESULT, COMPARISON);
 
     private static final int FEWEST_LINES = 8;
@@ -74,7 +74,7 @@ public record EvaluateStage(Path output, long seed) {
     }
 
     /**
-     * Locks the folder, and looks that nobody else's files are in the place of an evaluation's.
+     * Locks the folder, and checks that no other files are in the place of an evaluation's.
      *
      * @throws CalmException bad input: there are some; failed: another process writes there
      */
@@ -103,10 +103,10 @@ public record EvaluateStage(Path output, long seed) {
     }
 
     /**
-     * From predictions that somebody made.
+     * From given predictions.
      *
-     * @param data the questions that were asked; empty where they are not known, and labels are what answers and predictions say
-     * @param warn is told how predictions were read where that is not plain
+     * @param data the questions that were asked; if empty, the labels are those in answers and predictions
+     * @param warn receives how predictions were read where that is not obvious
      */
     public Evaluation ofPredictions(List<Path> files, List<Path> data, Consumer<String> warn) {
         List<Question> questions = data.isEmpty() ? List.of() : Questions.read(data);
@@ -116,11 +116,11 @@ public record EvaluateStage(Path output, long seed) {
     }
 
     /**
-     * How what was evaluated here compares with other predictions of the same questions; goes to {@code comparison.json}.
+     * Compares the evaluated predictions with other predictions of the same questions; goes to {@code comparison.json}.
      *
      * @param before the other predictions
      * @param data the questions that were asked; may be empty
-     * @param warn is told how they were read where that is not plain
+     * @param warn receives how they were read where that is not obvious
      * @throws CalmException bad input: they are not of the same questions in the same languages
      */
     public Comparison against(List<Path> before, List<Path> data, Consumer<String> warn) {
@@ -136,7 +136,7 @@ public record EvaluateStage(Path output, long seed) {
 
     /**
      * @param contexts passages for the questions, as {@link RetrieveStage} found them; null without
-     * @param resume go on with what a stopped run left
+     * @param resume whether to continue a stopped run
      */
     public Evaluation ofModel(
             ModelFolder model,
@@ -157,7 +157,7 @@ public record EvaluateStage(Path output, long seed) {
     /**
      * Counts kinds of the responses that an evaluation came from; goes to {@code eval.json}.
      *
-     * @throws CalmException wrong usage: it came from no responses
+     * @throws CalmException wrong usage: it did not come from responses
      */
     public Evaluation count(Evaluation evaluation, ResponsePatterns patterns) {
         Path responses = output.resolve(RESPONSES);
@@ -187,7 +187,7 @@ public record EvaluateStage(Path output, long seed) {
     }
 
     /**
-     * The share of the responses that answer in the language they should be in, by language, of those whose language can be told at all;
+     * The share of responses in the expected language, by language, among those whose language can be determined;
      * languages without any are absent.
      */
     static Map<String, Double> inOwnLanguage(List<Samples> lines) {

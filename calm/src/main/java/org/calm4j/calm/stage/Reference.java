@@ -7,10 +7,10 @@ import org.calm4j.engine.model.Lora;
 import org.calm4j.engine.model.ModelFolder;
 
 /**
- * What preference training compares with: the starting model without its adapter, or another model, with an adapter where one is named.
+ * The reference of preference training: the starting model without its adapter, or another model, with an adapter if one is named.
  *
  * @param opened another model's folder; null for the starting model
- * @param adapter over the starting model's weights; null without
+ * @param adapter on the starting model's weights; null without one
  */
 record Reference(CausalLm model, ModelFolder opened, Lora adapter) implements AutoCloseable {
     /**

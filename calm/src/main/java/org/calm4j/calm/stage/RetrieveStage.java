@@ -22,11 +22,11 @@ import org.calm4j.engine.model.Embedder;
 import org.calm4j.engine.model.ModelFolder;
 
 /**
- * Questions and passages in, for each question the passages that suit it out. The index is built once and found again.
+ * Questions and passages in, the passages that suit each question out. The index is built once and reused.
  *
  * @param passages JSON Lines with id, language and text
  * @param index a folder for it
- * @param most passages a question
+ * @param most passages per question
  */
 public record RetrieveStage(List<Path> questions, Path passages, Path index, Path output, int most) {
     private record Context(String id, String language, List<Passage> passages) {
@@ -37,7 +37,7 @@ public record RetrieveStage(List<Path> questions, Path passages, Path index, Pat
         }
     }
 
-    /** @param model whose hidden states are compared beside the terms; null for BM25 alone */
+    /** @param model whose hidden states are compared in addition to the terms; null for BM25 alone */
     public void run(ModelFolder model, Progress progress) {
         List<Question> asked = Questions.read(questions);
         TextVectors vectors = model == null ? null : texts -> vectors(model, texts, progress);
@@ -69,10 +69,10 @@ public record RetrieveStage(List<Path> questions, Path passages, Path index, Pat
     }
 
     /**
-     * Puts the passages that were found before the question.
+     * Prepends the passages that were found to the question.
      *
      * @param contexts what {@link #run} wrote; null to leave the questions as they are
-     * @throws CalmException bad input, when it is used: a question that the file lacks
+     * @throws CalmException bad input, on use: a question that the file lacks
      */
     static UnaryOperator<Question> before(Path contexts) {
         if (contexts == null) {

@@ -22,19 +22,19 @@ import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.model.ModelFolder;
 
 /**
- * Questions in, for each some responses of the model out, with the answers they decide for. Responses are on disk as soon as some questions
- * have them; a run that was stopped goes on there, to the bytes of the one that was not.
+ * Questions in, some responses of the model to each out, with the answers extracted from them. Responses are on disk as soon as some questions
+ * have them; a stopped run continues there, to the same bytes as without the stop.
  */
 public record SampleStage(List<Path> questions, PromptTemplates prompts, Path output, Sampling sampling) {
     private static final int FEWEST_LINES = 64;
     private static final int MOST_LINES = 4096;
 
-    /** @param resume go on with what a stopped run of the same questions, prompts and settings left */
+    /** @param resume whether to continue a stopped run of the same questions, prompts and settings */
     public void run(ModelFolder model, boolean resume, Progress progress) {
         sample(model, Questions.read(questions), question -> question, resume, progress, "sample");
     }
 
-    /** @param put what is asked in the place of a question, such as the same with passages before it */
+    /** @param put what is asked in place of a question, such as the question with passages before it */
     List<Samples> sample(
             ModelFolder model,
             Questions asked,
@@ -86,7 +86,7 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
 
     private static Samples.Response response(Completion completion, Question question) {
         String text = completion.text().strip();
-        // A response that was cut off has not come to its answer.
+        // A response that was cut off did not get to its answer.
         return new Samples.Response(
                 text,
                 completion.ended() ? AnswerExtractor.extract(text, question.choices()) : null,

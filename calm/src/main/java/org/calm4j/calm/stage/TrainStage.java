@@ -42,8 +42,8 @@ import org.calm4j.engine.train.TrainingRun;
  *
  * @param model a model folder; null for pretraining from nothing
  * @param adapter a PEFT folder that is trained further; null without one
- * @param config of a model from nothing: a config.json, its folder having the tokenizer; null otherwise
- * @param preference how pairs are trained on; null where the data are documents
+ * @param config of a new model: a config.json, with the tokenizer in the same folder; null otherwise
+ * @param preference how pairs are trained on; null if the data are documents
  */
 public record TrainStage(
         String name,
@@ -65,9 +65,9 @@ public record TrainStage(
      */
     public record Again(Path from, int step) {}
 
-    /** Trains; returns the last step's log, null when there was no step left to take. */
+    /** Trains; returns the last step's log, null if no step was left. */
     public StepLog run(Backend backend, Progress progress) {
-        // Somebody else's files are found before the model is read.
+        // Files in the way are found before the model is read.
         try (OutputFolder _ = TrainingFolder.open(output, progress::say)) {
             return run(backend, progress, null);
         }
@@ -218,7 +218,7 @@ public record TrainStage(
         }
     }
 
-    /** Every setting that decides what the steps compute, with what it is where nobody gave it. */
+    /** Every setting that decides what the steps compute, with its default if it was not given. */
     private Map<String, Object> deciding(int steps) {
         Map<String, Object> all = new LinkedHashMap<>();
         all.put("command", name);
@@ -241,7 +241,7 @@ public record TrainStage(
         return Json.mapper().convertValue(options, new TypeReference<Map<String, Object>>() {});
     }
 
-    /** Digests of all that is read, where checkpoints are written or read. */
+    /** Digests of all inputs, if checkpoints are written or read. */
     private Map<String, String> inputs() {
         Map<String, String> inputs = new LinkedHashMap<>();
         if (saving.saveSteps() == 0 && !saving.resume()) {
@@ -284,7 +284,7 @@ public record TrainStage(
             others.put("eval_data", saving.evalData());
         }
         others.put("logging_steps", saving.loggingSteps());
-        // The number of threads would make two equal runs look different.
+        // The number of threads would make equal runs look different.
         others.put("device", backend.onHost() ? "cpu" : backend.describe());
         return others;
     }

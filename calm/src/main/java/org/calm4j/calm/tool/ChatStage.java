@@ -15,7 +15,7 @@ import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.model.ModelFolder;
 
 /**
- * A conversation with a model: through its chat template, or, where it has none, one text that both write on in turns, a line each.
+ * A conversation with a model: through its chat template, or, without one, as a text that both continue in turns, a line each.
  * What was computed for earlier turns is kept.
  */
 public final class ChatStage implements AutoCloseable {
@@ -28,8 +28,8 @@ public final class ChatStage implements AutoCloseable {
     private int turn;
 
     /**
-     * @param system what the model is told first; null for nothing
-     * @param length of the conversation in tokens, at most the model's positions
+     * @param system the system message; null for none
+     * @param length limit of the conversation in tokens, at most the model's positions
      */
     public ChatStage(ModelFolder model, String system, int length, Sampling sampling) {
         model.requireTokenizer();
@@ -48,12 +48,12 @@ public final class ChatStage implements AutoCloseable {
         reset();
     }
 
-    /** Whether the model knows turns at all. */
+    /** Whether the model has turns. */
     public boolean hasTemplate() {
         return model.chatTemplate() != null;
     }
 
-    /** Begins anew. */
+    /** Starts a new conversation. */
     public void reset() {
         messages.clear();
         plain.setLength(0);
@@ -66,8 +66,8 @@ public final class ChatStage implements AutoCloseable {
     /**
      * One turn.
      *
-     * @param listener is given the answer piece by piece; when it returns false, the answer ends there
-     * @throws CalmException bad input: the template refuses the message, or the conversation is too long; the message is forgotten then
+     * @param listener receives the answer piece by piece; when it returns false, the answer ends there
+     * @throws CalmException bad input: the template refuses the message, or the conversation is too long; the message is then dropped
      */
     public Completion answer(String message, Predicate<String> listener) {
         if (!hasTemplate()) {

@@ -29,7 +29,7 @@ import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
- * A model from one form into another, in a folder that appears whole.
+ * Converts a model from one form into another, in a folder that appears whole.
  *
  * @param model a model folder, or a {@code .bin} of llama2.c
  * @param adapter a PEFT folder that is merged into the weights; null without one
@@ -39,10 +39,10 @@ import org.calm4j.engine.tensor.Tensor;
  */
 public record ConvertStage(Path model, Path adapter, Path tokenizer, Path output, DType type, long maxShardBytes) {
     private static final String CONFIG = "config.json";
-    /** Weights in any form; all else in a folder goes along as it is. */
+    /** Weights in any form; all other files of a folder are copied unchanged. */
     private static final String WEIGHTS = ".*\\.(safetensors|bin|pt|pth|ckpt|gguf|onnx|h5|msgpack|index\\.json)";
 
-    /** @throws CalmException bad input: no such model, or the output has something already */
+    /** @throws CalmException bad input: no such model, or the output is not empty */
     public void run(Progress progress) {
         try (OutputLock _ = OutputLock.beside(output, progress::say)) {
             convert(progress);
@@ -56,14 +56,14 @@ public record ConvertStage(Path model, Path adapter, Path tokenizer, Path output
         }
         if (!Files.isDirectory(model)) {
             if (adapter != null) {
-                throw CalmException.usage(Setting.of("adapter"), " goes with a model folder; convert the .bin first");
+                throw CalmException.usage(Setting.of("adapter"), " needs a model folder; convert the .bin first");
             }
             ofLlama2(progress);
             return;
         }
         if (tokenizer != null) {
             throw CalmException.usage(
-                    Setting.of("tokenizer"), " goes with a .bin of llama2.c; a model folder has its own");
+                    Setting.of("tokenizer"), " needs a .bin of llama2.c; a model folder has its own");
         }
         ofFolder(progress);
     }
@@ -75,7 +75,7 @@ public record ConvertStage(Path model, Path adapter, Path tokenizer, Path output
         try (Stream<Path> files = Files.list(folder)) {
             return files.findAny().isPresent();
         } catch (IOException e) {
-            throw CalmException.badInput(folder, "is no folder, or cannot be read", e);
+            throw CalmException.badInput(folder, "is not a folder, or cannot be read", e);
         }
     }
 
@@ -102,7 +102,7 @@ public record ConvertStage(Path model, Path adapter, Path tokenizer, Path output
                 merging.notes().forEach(note -> progress.say("calm: " + note));
                 if (merging.model().parameters().head()
                         != merging.model().parameters().embedding()) {
-                    // The adapter brings a head of its own, or an embedding that the head does not share.
+                    // The adapter has its own head, or an embedding that the head does not share.
                     config.put("tie_word_embeddings", false);
                 }
                 write(
@@ -167,7 +167,7 @@ public record ConvertStage(Path model, Path adapter, Path tokenizer, Path output
                         case F32 -> "float32";
                         case BF16 -> "bfloat16";
                         case F16 -> "float16";
-                        default -> throw CalmException.usage("weights are not stored as " + type);
+                        default -> throw CalmException.usage("weights cannot be stored as " + type);
                     };
             // Newer files say dtype.
             typed.put(typed.has("dtype") ? "dtype" : "torch_dtype", name);

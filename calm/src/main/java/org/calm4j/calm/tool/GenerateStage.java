@@ -30,7 +30,7 @@ public record GenerateStage(Sampling sampling) {
     public List<ObjectNode> ofPrompt(ModelFolder model, String prompt, Progress progress) {
         int[] tokens = model.requireTokenizer().encodePrompt(prompt);
         if (tokens.length == 0) {
-            throw CalmException.usage("the prompt has no token; give some text");
+            throw CalmException.usage("the prompt has no tokens; give some text");
         }
         return run(model, List.of(new Line(JsonNodeFactory.instance.numberNode(0), tokens, "the prompt")), progress);
     }
@@ -61,7 +61,7 @@ public record GenerateStage(Sampling sampling) {
         }
         int[] tokens = PromptLines.prompt(model, line, line.has("messages") ? "messages" : "prompt", where);
         if (tokens.length == 0) {
-            throw CalmException.badInput(where, "prompt has no token");
+            throw CalmException.badInput(where, "prompt has no tokens");
         }
         return new Line(id, tokens, where);
     }

@@ -23,16 +23,16 @@ import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Jsonl;
 
 /**
- * Other people's files in, ours out. What they are is recognised by their content, see {@link Layout}; questions become questions, sampled
- * responses become samples with their answers extracted, other texts lines to train on. Problems are counted and shown, nothing is dropped
- * in silence; a file without any item that can be read is bad input.
+ * Files of other formats in, ours out. Their layout is recognised by their content, see {@link Layout}; questions become questions, sampled
+ * responses become samples with their answers extracted, other texts become training lines. Problems are counted and shown, nothing is dropped
+ * silently; a file without any readable item is bad input.
  *
- * @param language of all items; null where they say it themselves
- * @param answersFrom what numbers for answers mean: {@code 0}, {@code 1} or {@code text}; null where the items tell it
+ * @param language of all items; null if they state it
+ * @param answersFrom meaning of numeric answers: {@code 0}, {@code 1} or {@code text}; null if the items show it
  * @param parallel imported files of another language, to compare ids, answers and options with; may be empty
  * @param align whether ids are taken from there, see {@link Parallel#align}
  * @param output questions, samples, or lines with {@code prompt} and {@code completion} or {@code messages}
- * @param report where all problems go, not only the first ones; may be null
+ * @param report file of all problems, not only the first ones; may be null
  */
 public record ImportStage(
         List<Path> files,
@@ -49,10 +49,10 @@ public record ImportStage(
 
     /**
      * @param items that are in the output
-     * @param skipped items that are not, because they could not be read or stood there twice
+     * @param skipped items that are not, because they could not be read or were there twice
      * @param problems how many of each kind
      * @param examples the first of each kind
-     * @param notes how answers were read, where that is not plain, and whether there are any
+     * @param notes how answers were read, where that is not obvious, and whether there are any
      * @param answered share of the responses in which an answer was found; null without responses
      * @param againstText answers whose label was followed by another option's text; null without responses
      */
@@ -71,11 +71,11 @@ public record ImportStage(
 
     private record Filled(Object line, int responses, int answered, int against) {}
 
-    /** @throws CalmException wrong usage: no such language; bad input: nothing that is known, or items of two layouts */
+    /** @throws CalmException wrong usage: no such language; bad input: an unknown layout, or items of two layouts */
     public Summary run() {
         if (align && parallel.size() != 1) {
             throw CalmException.usage(
-                    Setting.of("align"), " needs one ", Setting.of("parallel"), " file, to take the ids from");
+                    Setting.of("align"), " needs one ", Setting.of("parallel"), " file to take the ids from");
         }
         Imported imported = Imported.read(files, language, answersFrom);
         for (Path file : parallel) {
@@ -109,12 +109,12 @@ public record ImportStage(
                 output);
     }
 
-    /** A line with the answers of its responses, where it has any. */
+    /** A line with the answers of its responses, if it has any. */
     private static Filled filled(Object line) {
         if (!(line instanceof Samples samples)) {
             return new Filled(line, 0, 0, 0);
         }
-        // Where the model saw other labels, its responses name those.
+        // If the model saw other labels, its responses use them.
         OptionsText asked = samples.prompt() == null ? null : OptionsText.parse(samples.prompt());
         boolean relabelled =
                 asked != null && !asked.hasLetters() && asked.choices().equals(samples.choices());

@@ -15,7 +15,7 @@ import org.calm4j.engine.text.Tokenizer;
 public final class PromptLines {
     private PromptLines() {}
 
-    /** The lines of a file; none is bad input. */
+    /** The lines of a file; an empty file is bad input. */
     public static <T> List<T> read(Path input, BiFunction<JsonNode, String, T> make) {
         List<T> lines =
                 Jsonl.read(input, JsonNode.class, (line, where) -> Messages.at(where, () -> make.apply(line, where)));
@@ -25,7 +25,7 @@ public final class PromptLines {
         return lines;
     }
 
-    /** The ids of a prompt: text, or messages through the chat template up to where the model's answer begins. */
+    /** The ids of a prompt: text, or messages through the chat template up to the start of the model's answer. */
     static int[] prompt(ModelFolder model, JsonNode line, String name, String where) {
         Tokenizer tokenizer = model.requireTokenizer();
         if (name.equals("prompt") && !line.path(name).isArray()) {

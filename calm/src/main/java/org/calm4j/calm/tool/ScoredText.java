@@ -61,7 +61,7 @@ public record ScoredText(JsonNode id, int[] tokens, int start) {
                         where)
                 : model.requireTokenizer().encode(PromptLines.text(line, "completion", where), false);
         if (prompt.length == 0 || completion.length == 0) {
-            throw CalmException.badInput(where, (prompt.length == 0 ? "prompt" : "completion") + " has no token");
+            throw CalmException.badInput(where, (prompt.length == 0 ? "prompt" : "completion") + " has no tokens");
         }
         int[] tokens = Arrays.copyOf(prompt, prompt.length + completion.length);
         System.arraycopy(completion, 0, tokens, prompt.length, completion.length);

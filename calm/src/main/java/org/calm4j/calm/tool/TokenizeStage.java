@@ -13,7 +13,7 @@ import org.calm4j.engine.text.Tokenizer;
 /**
  * Texts, or messages through the model's chat template, in; their token ids, and the text that these decode to (special tokens shown), out.
  *
- * @param specialTokens whether the tokenizer puts its own before and behind a text; a chat template writes them itself
+ * @param specialTokens whether the tokenizer adds its own before and after a text; a chat template writes them itself
  */
 public record TokenizeStage(Path model, Path input, Path output, boolean specialTokens) {
     private record Line(

@@ -17,8 +17,8 @@ import org.calm4j.engine.text.WordLevelTrainer;
 /**
  * Texts in, a tokenizer out: {@code tokenizer.json} and {@code tokenizer_config.json}.
  *
- * @param data plain text ({@code .txt}, a text a line), or the documents that {@code pretrain} and {@code sft} read
- * @param fewest times that a word must occur, of words
+ * @param data plain text ({@code .txt}, one text per line), or the documents that {@code pretrain} and {@code sft} read
+ * @param fewest occurrences of a word, for tokens that are words
  * @param output a folder without a tokenizer
  */
 public record TokenizerStage(
@@ -47,10 +47,10 @@ public record TokenizerStage(
     public int run() {
         Path file = output.resolve("tokenizer.json");
         if (Files.exists(file)) {
-            throw CalmException.badInput(file, "is there already; choose another folder, or remove it");
+            throw CalmException.badInput(file, "exists already; choose another folder, or remove it");
         }
         if (endOfSequence.isBlank() || endOfSequence.equals(unknown)) {
-            throw CalmException.usage("the end-of-sequence token needs a name of its own");
+            throw CalmException.usage("the end-of-sequence token needs its own name");
         }
         List<String> texts = new ArrayList<>();
         data.forEach(each -> read(each, texts));

@@ -8,16 +8,16 @@ import java.util.function.Function;
 import org.calm4j.engine.CalmException;
 
 /**
- * Where in a template's text the last message ends. It is not looked for: each text of the message is changed at its end, and what both
- * renderings have in common from the end backwards is what the template writes after it.
+ * The end of the last message in a template's text. It is found without a search: each text of the message is changed at its end, and what both
+ * renderings have in common at their ends is what the template writes after it.
  */
 record AnswerEnd(Function<List<Map<String, Object>>, String> template) {
-    /** What templates choose by, and do not write as part of an answer. */
+    /** Keys that templates branch on, and do not write as part of an answer. */
     private static final List<String> KINDS = List.of("role", "type");
 
     /**
-     * @param whole what the template makes of the messages
-     * @return the place after the last character that comes from the last message; 0 where none does
+     * @param whole the template's text of the messages
+     * @return the position after the last character that comes from the last message; 0 if none does
      */
     int in(List<Map<String, Object>> messages, String whole) {
         List<List<Object>> paths = new ArrayList<>();
@@ -29,7 +29,7 @@ record AnswerEnd(Function<List<Map<String, Object>>, String> template) {
         return end;
     }
 
-    /** The ways to all texts in a value. */
+    /** The paths to all texts in a value. */
     private static void collect(Object value, List<Object> path, List<List<Object>> paths) {
         switch (value) {
             case String _ -> paths.add(List.copyOf(path));
@@ -74,7 +74,7 @@ record AnswerEnd(Function<List<Map<String, Object>>, String> template) {
                     return whole.length() - commonEnd(whole, rendered);
                 }
             } catch (CalmException e) {
-                // The template does not take it; another change may do.
+                // The template refuses it; another change may work.
                 continue;
             }
         }

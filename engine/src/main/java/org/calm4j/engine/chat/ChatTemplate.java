@@ -15,7 +15,7 @@ import org.calm4j.engine.jinja.Template;
 import org.calm4j.engine.text.SpecialTokens;
 
 /**
- * A model's own way to write a conversation: the {@link Template} of {@code chat_template.jinja} or {@code tokenizer_config.json}, rendered
+ * A model's own format of conversations: the {@link Template} of {@code chat_template.jinja} or {@code tokenizer_config.json}, rendered
  * with the settings and values that transformers gives.
  */
 public final class ChatTemplate {
@@ -25,12 +25,12 @@ public final class ChatTemplate {
     private static final String TOOL_USE = "tool_use";
 
     private final Source source;
-    /** For conversations with tools; null where there is none of its own. */
+    /** For conversations with tools; null without a separate one. */
     private final Source toolUse;
 
     private final Map<String, String> tokens;
 
-    /** @param tokens what the template calls {@code bos_token}, {@code eos_token} … */
+    /** @param tokens the template's {@code bos_token}, {@code eos_token} … */
     ChatTemplate(String source, Map<String, String> tokens, Object where) {
         this(source, null, tokens, where);
     }
@@ -41,7 +41,7 @@ public final class ChatTemplate {
         this.tokens = Map.copyOf(tokens);
     }
 
-    /** Parsed when it is first used: a model with a broken template still reads text. */
+    /** Parsed on first use: a model with a broken template still reads text. */
     private static final class Source {
         private final String text;
         private final Object where;
@@ -61,8 +61,8 @@ public final class ChatTemplate {
     }
 
     /**
-     * The template of a model folder; null where it has none. {@code chat_template.jinja} goes before {@code tokenizer_config.json}; of
-     * named templates the one called {@code default} is taken, and {@code tool_use}, where there is one, for conversations with tools.
+     * The template of a model folder; null without one. {@code chat_template.jinja} takes precedence over {@code tokenizer_config.json}; of
+     * named templates, {@code default} is used, and {@code tool_use}, if there is one, for conversations with tools.
      *
      * @throws CalmException bad input: a broken file
      */
@@ -95,7 +95,7 @@ public final class ChatTemplate {
         return new ChatTemplate(source, named(template, TOOL_USE), tokens, config);
     }
 
-    /** Null where there is none of this name. */
+    /** Null if there is none of this name. */
     private static String named(JsonNode templates, String name) {
         if (templates.path(name).isTextual()) {
             return templates.path(name).textValue();
@@ -110,17 +110,17 @@ public final class ChatTemplate {
 
     /**
      * @param messages each with {@code role} and {@code content}
-     * @param addGenerationPrompt whether the text goes on to where the model's answer begins
+     * @param addGenerationPrompt whether the text continues up to the start of the model's answer
      * @throws CalmException bad input: the template refuses the messages or is broken
      */
     public String render(List<Map<String, Object>> messages, boolean addGenerationPrompt) {
         return render(messages, addGenerationPrompt, Map.of());
     }
 
-    /** @param options more values that the template knows, such as {@code enable_thinking}, {@code date_string} or {@code tools} */
+    /** @param options more values for the template, such as {@code enable_thinking}, {@code date_string} or {@code tools} */
     public String render(List<Map<String, Object>> messages, boolean addGenerationPrompt, Map<String, Object> options) {
         Map<String, Object> values = new HashMap<>(tokens);
-        // Defined, though nothing, as transformers passes them.
+        // Defined, but null, as transformers passes them.
         values.put("tools", null);
         values.put("documents", null);
         values.put("messages", messages);

@@ -13,14 +13,14 @@ import org.calm4j.engine.text.Tokenizer;
 /**
  * Messages as token ids, through the model's chat template. The template writes the special tokens itself, so the tokenizer adds none.
  *
- * @param template the model's; null where it has none, which is bad input here
+ * @param template the model's; null if it has none, which is bad input here
  * @param messages each with {@code role} and {@code content}
- * @param options what else the template knows: {@code tools}, {@code documents}, and all of {@code chat_template_kwargs}, such as
+ * @param options more values for the template: {@code tools}, {@code documents}, and all of {@code chat_template_kwargs}, such as
  *     {@code enable_thinking}
  */
 public record Conversation(
         Tokenizer tokenizer, ChatTemplate template, List<Map<String, Object>> messages, Map<String, Object> options) {
-    /** @throws CalmException bad input: the model has no chat template, or there is no message */
+    /** @throws CalmException bad input: the model has no chat template, or there are no messages */
     public Conversation {
         if (template == null) {
             throw CalmException.badInput(
@@ -28,13 +28,13 @@ public record Conversation(
                     "the model has no chat template (chat_template in tokenizer_config.json); give text instead");
         }
         if (messages.isEmpty()) {
-            throw CalmException.badInput("messages", "there is none");
+            throw CalmException.badInput("messages", "there are none");
         }
         messages = List.copyOf(messages);
         options = Collections.unmodifiableMap(new LinkedHashMap<>(options));
     }
 
-    /** Messages whose template needs nothing else. */
+    /** Messages without other values for the template. */
     public Conversation(Tokenizer tokenizer, ChatTemplate template, List<Map<String, Object>> messages) {
         this(tokenizer, template, messages, Map.of());
     }
@@ -42,7 +42,7 @@ public record Conversation(
     /**
      * One question of a user.
      *
-     * @param history turns before it, each what was asked and what was answered; null without
+     * @param history earlier turns, each a question and its answer; null without
      */
     public static Conversation of(
             Tokenizer tokenizer, ChatTemplate template, String question, List<List<String>> history) {
@@ -65,7 +65,7 @@ public record Conversation(
         return tokenizer.encode(render(messages, addGenerationPrompt), false);
     }
 
-    /** The messages up to where the model's answer begins. */
+    /** The messages up to the start of the model's answer. */
     public int[] prompt() {
         return tokenizer.encode(render(messages, true), false);
     }
@@ -75,13 +75,13 @@ public record Conversation(
     }
 
     /**
-     * What follows the {@link #prompt()} when the model gives this answer: all that the template writes, up to the token that ends
-     * the turn; the end-of-sequence token where it writes none, so that there is always one, and never two. TRL trains on what the template
+     * The continuation of {@link #prompt()} for this answer: all that the template writes, up to the token that ends
+     * the turn, or the end-of-sequence token if it writes none, so that there is always exactly one. TRL trains on what the template
      * writes after that token too (a line break, mostly), which no model ever generates; and where the template begins an answer in another
      * way than the prompt ends, TRL moves the beginning of the completion, of the prompt or cuts the answer, depending on the trainer.
      *
-     * @param answer one message or several; of several, the last one's end is the end
-     * @throws CalmException bad input: the template writes the prompt in another way once there is an answer
+     * @param answer one message or several; the end of the last one is the end
+     * @throws CalmException bad input: the template writes the prompt differently once there is an answer
      */
     public int[] completion(List<Map<String, Object>> answer) {
         List<Map<String, Object>> all = new ArrayList<>(messages);
@@ -93,22 +93,22 @@ public record Conversation(
             throw CalmException.badInput(
                     "messages",
                     "the chat template writes " + (turns ? "the prompt" : "the beginning of an answer")
-                            + " in another way once there is an answer; change the template, or give prompt and completion as text");
+                            + " differently once there is an answer; change the template, or give prompt and completion as text");
         }
         int[] ids = tokenizer.encode(whole.substring(prompt.length()), false);
         int said = Math.max(prompt.length(), new AnswerEnd(list -> render(list, false)).in(all, whole));
-        // Ends that the answer itself says are not the end of the turn.
+        // End tokens inside the answer itself do not end the turn.
         int own = ends(tokenizer.encode(whole.substring(prompt.length(), said), false)).length;
         int[] ends = ends(ids);
         if (ends.length <= own) {
             return tokenizer.ended(ids);
         }
         int end = turnEnd(ids, ends, own);
-        // An answer that already says its end gets no second one.
+        // An answer that already contains its end gets no second one.
         return Arrays.copyOf(ids, end > 0 && ids[end - 1] == ids[end] ? end : end + 1);
     }
 
-    /** Which of the end tokens behind the answer ends the turn: the first, unless there are others, such as one that ends a tool's call. */
+    /** Which of the end tokens after the answer ends the turn: the first, unless there are others, such as one that ends a tool call. */
     private int turnEnd(int[] ids, int[] ends, int own) {
         if (ends.length == own + 1) {
             return ends[own];
@@ -127,7 +127,7 @@ public record Conversation(
         return ends[ends.length - 1];
     }
 
-    /** The token that ends a turn of nothing but text; -1 where there is none. */
+    /** The token that ends a turn of plain text; -1 without one. */
     private int usualEnd() {
         List<Map<String, Object>> all = new ArrayList<>(messages);
         all.add(ChatTemplate.message("assistant", "x"));
@@ -142,7 +142,7 @@ public record Conversation(
         }
     }
 
-    /** Where the special tokens are, and the end of the sequence, which need not be special. */
+    /** The positions of special tokens and of the end-of-sequence token, which may not be special. */
     private int[] ends(int[] ids) {
         return IntStream.range(0, ids.length)
                 .filter(i -> ids[i] == tokenizer.eosId() || tokenizer.isSpecial(tokenizer.token(ids[i])))

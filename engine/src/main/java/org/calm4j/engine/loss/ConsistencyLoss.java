@@ -5,7 +5,7 @@ import java.util.List;
 
 /** A loss on one question in two languages, a pair in each: log-probabilities in, a value and one coefficient per sequence out. */
 public interface ConsistencyLoss {
-    /** The name of the loss that only pairs in two languages have. */
+    /** The name of the loss for pairs in two languages only. */
     String DCO = "dco";
 
     /**
@@ -22,8 +22,8 @@ public interface ConsistencyLoss {
 
     /**
      * {@code |Δ₁ − o₂/β| + |Δ₂ − β·o₁|}: Direct Consistency Optimization (Liu et al. 2026, arXiv 2603.04678), Δ the policy's minus the
-     * reference's log-ratio of chosen and rejected in a language, o the reference's own: each language is pulled to the product of what both say.
-     * β is the strength of the first language on the second, and its inverse that of the second on the first; 1 treats them alike.
+     * reference's log-ratio of chosen and rejected in a language, o the reference's own: each language is pulled towards the product of both.
+     * β is the influence of the first language on the second, and its inverse that of the second on the first; 1 treats them alike.
      */
     record DirectConsistency(double beta) implements ConsistencyLoss {
         @Override
@@ -63,7 +63,7 @@ public interface ConsistencyLoss {
     }
 
     /**
-     * {@code dco} and, beside it, losses of {@link PreferenceLoss} by their names.
+     * {@code dco} and, besides it, losses of {@link PreferenceLoss} by their names.
      *
      * @param weights one per type; empty for 1 each
      * @throws org.calm4j.engine.CalmException wrong usage: an unknown name or another number of weights

@@ -9,7 +9,7 @@ import org.calm4j.engine.Setting;
 public interface PreferenceLoss {
     /** A loss by its name in TRL's {@code loss_type}. */
     record Named(String name, Made made) {
-        /** Of β and label smoothing, as far as it has them. */
+        /** Makes the loss from β and label smoothing, if it uses them. */
         @FunctionalInterface
         interface Made {
             PreferenceLoss with(double beta, double labelSmoothing);
@@ -118,7 +118,7 @@ public interface PreferenceLoss {
     }
 
     /**
-     * {@code (margin − 1/(2β))²} with log-probabilities per token instead of sums, as TRL has it: identity preference optimization (Azar et al.
+     * {@code (margin − 1/(2β))²} with log-probabilities per token instead of sums, as in TRL: identity preference optimization (Azar et al.
      * 2024, eq. 17).
      */
     record Ipo(double beta) implements PreferenceLoss {

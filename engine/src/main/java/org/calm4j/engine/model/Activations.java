@@ -29,7 +29,7 @@ public final class Activations implements AutoCloseable {
         INFERENCE,
         /** Forward and backward. */
         TRAINING,
-        /** Forward and backward; only the layers' inputs are kept, the backward pass computes the rest anew in shared memory. */
+        /** Forward and backward; only the layers' inputs are kept, and the backward pass recomputes the rest in shared memory. */
         CHECKPOINTING
     }
 
@@ -39,14 +39,14 @@ public final class Activations implements AutoCloseable {
      * @param rows T
      * @param scored N
      * @param positions length of the longest sequence
-     * @param logits rows of logits for generation; 0 where none are wanted
+     * @param logits rows of logits for generation; 0 for none
      * @param loraRank R; 0 without an adapter
      */
     public record Capacity(int rows, int scored, int positions, int logits, int loraRank) {
         private Capacity of(int rows, int scored) {
             if (rows > this.rows || scored > this.scored) {
                 throw new IllegalArgumentException(
-                        "a batch of " + rows + " rows and " + scored + " scores, planned were " + this);
+                        "a batch of " + rows + " rows and " + scored + " scores; planned: " + this);
             }
             return new Capacity(rows, scored, positions, Math.min(scored, logits), loraRank);
         }
@@ -69,7 +69,7 @@ public final class Activations implements AutoCloseable {
     private final Purpose purpose;
     private final Capacity capacity;
     private final Slab memory;
-    /** Of {@link #keptLogits}. */
+    /** Memory of {@link #keptLogits}. */
     private final Buffer logitsMemory;
 
     private Capacity size;
@@ -100,7 +100,7 @@ public final class Activations implements AutoCloseable {
         return bytes == 0 || bytes > MAX_KEPT_LOGITS ? null : backend.allocate(bytes);
     }
 
-    /** Bytes that such activations take, without logits that are kept. */
+    /** Bytes of such activations, without kept logits. */
     public static long bytes(ModelConfig config, DType type, Purpose purpose, Capacity capacity) {
         return plan(config, type, purpose, capacity).bytes();
     }
@@ -137,7 +137,7 @@ public final class Activations implements AutoCloseable {
         backend.write(rows, indices, indices.length);
     }
 
-    /** Makes the views of a batch's size. */
+    /** Makes the views for a batch's size. */
     void fit(int rows, int scored) {
         Capacity size = capacity.of(rows, scored);
         if (size.equals(this.size)) {
@@ -161,7 +161,7 @@ public final class Activations implements AutoCloseable {
         return capacity;
     }
 
-    /** Whether the backward pass computes each layer anew. */
+    /** Whether the backward pass recomputes each layer. */
     boolean recomputes() {
         return purpose == Purpose.CHECKPOINTING;
     }
@@ -183,7 +183,7 @@ public final class Activations implements AutoCloseable {
         return tensors.gradients();
     }
 
-    /** What the backend keeps of the logits between forward and backward; null where it computes them anew. */
+    /** The logits that the backend keeps between forward and backward; null if it recomputes them. */
     Tensor keptLogits() {
         return keptLogits;
     }

@@ -7,7 +7,7 @@ import org.calm4j.engine.random.CounterRandom;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
- * A linear layer beside its adapter, if it has one (Hu et al. 2021): {@code out = x·wᵀ + bias + scale · low·Bᵀ},
+ * A linear layer with its adapter, if it has one (Hu et al. 2021): {@code out = x·wᵀ + bias + scale · low·Bᵀ},
  * {@code low = dropout(x)·Aᵀ}.
  */
 final class AdaptedLinear {
@@ -38,7 +38,7 @@ final class AdaptedLinear {
     /**
      * Sets out, and the adapter's low.
      *
-     * @param out (T,O); null where only what the backward pass reads is wanted
+     * @param out (T,O); null if only what the backward pass reads is needed
      * @param x (T,I)
      */
     void forward(Pass pass, Tensor out, Tensor x) {
@@ -72,7 +72,7 @@ final class AdaptedLinear {
         }
     }
 
-    /** {@code out = x·wᵀ}; for a weight (I,O) that is what the gradient of a product with a weight (O,I) is. */
+    /** {@code out = x·wᵀ}; for a weight (I,O) that equals the gradient of a product with a weight (O,I). */
     private void multiply(Tensor out, Tensor x) {
         if (transposed) {
             backend.linearBackwardInput(out, x, weight, 1, false);

@@ -26,26 +26,26 @@ import org.calm4j.engine.text.BoundedRegex;
 /**
  * PEFT's {@code adapter_config.json}: which linear layers have an adapter, and of what size.
  *
- * @param json the whole file, so that what is saved keeps the fields that do not concern us
+ * @param json the whole file, so that a saved one keeps the fields that we do not use
  * @param sizes of each layer's adapters
  */
 record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>> sizes) {
     static final String FILE = "adapter_config.json";
     private static final int LARGEST_RANK = 1 << 14;
-    /** Ways to start an adapter that leave the base model's weights as they are. */
+    /** Initializations of an adapter that leave the base model's weights unchanged. */
     private static final String[] PLAIN_STARTS = {"true", "gaussian", "eva", "orthogonal"};
 
-    /** What PEFT puts before the names of the base model's tensors. */
+    /** The prefix that PEFT puts before the names of the base model's tensors. */
     static final String PREFIX = "base_model.model.";
 
-    /** @param scale what the adapter counts */
+    /** @param scale the factor of the adapter's output */
     record Size(int rank, double scale) {
         static Size of(int rank, double alpha, boolean rankStabilized) {
             return new Size(rank, alpha / (rankStabilized ? Math.sqrt(rank) : rank));
         }
     }
 
-    /** Of a fresh adapter: PEFT's fields in PEFT's order, those that every release of it knows. */
+    /** The file of a new adapter: PEFT's fields in PEFT's order, those that every release knows. */
     static AdapterConfig of(ModelConfig config, LoraSettings settings) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         json.putObject("alpha_pattern");
@@ -71,7 +71,7 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
         return new AdapterConfig(json, settings.dropout(), Collections.nCopies(config.layers(), layer));
     }
 
-    /** Names that PEFT takes for exactly these layers: the last part of a name, or more of it where others end alike. */
+    /** Names that select exactly these layers in PEFT: the last part of a name, or more of it if others end alike. */
     private static Set<String> modules(WeightLayout layout, Set<Projection> targets) {
         Set<String> names = new TreeSet<>();
         for (Projection target : targets) {
@@ -88,7 +88,7 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
      * Reads the file.
      *
      * @param weights the tensors of {@code adapter_model.safetensors}
-     * @throws CalmException bad input: no LoRA adapter of this model, or one with parts that are not supported
+     * @throws CalmException bad input: not a LoRA adapter of this model, or one with unsupported parts
      */
     static AdapterConfig read(ModelConfig config, Path folder, Map<String, Tensor> weights) {
         Path file = folder.resolve(FILE);
@@ -167,12 +167,12 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
         return weight.substring(0, weight.lastIndexOf('.'));
     }
 
-    /** Whether a tied head goes along with an embedding that {@code modules_to_save} names; else it stays the base model's. */
+    /** Whether a tied head follows an embedding that {@code modules_to_save} names; else it stays the base model's. */
     boolean tiesHead() {
         return json.path("ensure_weight_tying").asBoolean(false);
     }
 
-    /** @param a the adapter's first matrix, which has the rank; null where it is missing, which is told when the weights are read */
+    /** @param a the adapter's first matrix, which has the rank; null if it is missing, which is reported when the weights are read */
     private static Size size(ConfigFields fields, String path, Tensor a) {
         int rank = (int) pattern(fields, "rank_pattern", path, fields.extent("r", LARGEST_RANK));
         if (a != null && (a.rank() != 2 || a.dim(0) != rank)) {

@@ -15,7 +15,7 @@ import org.calm4j.engine.text.BoundedRegex;
  * @param excluded {@code exclude_modules}, in the same way
  * @param saved {@code modules_to_save}, which are replaced as a whole and have no adapter
  * @param layers {@code layers_to_transform}; null for all
- * @param layerPatterns {@code layers_pattern}: what stands before the number of a layer; empty for any name
+ * @param layerPatterns {@code layers_pattern}: the name before the number of a layer; empty for any name
  */
 record AdapterTargets(
         Names modules,
@@ -27,8 +27,8 @@ record AdapterTargets(
     private static final Pattern LAYER = Pattern.compile(".*?\\.[^.]*\\.(\\d+)\\..*");
 
     /**
-     * @param regex null where there is a list
-     * @param ends null where there is none
+     * @param regex null if there is a list
+     * @param ends null if there is no list
      */
     private record Names(String regex, List<String> ends) {
         static Names of(ConfigFields fields, String name) {
@@ -63,7 +63,7 @@ record AdapterTargets(
                 fields.where());
     }
 
-    /** All linear layers but the head, whatever they are called. */
+    /** All linear layers except the head, whatever their names. */
     boolean isAllLinear() {
         return "all-linear".equalsIgnoreCase(modules.regex);
     }
@@ -78,12 +78,12 @@ record AdapterTargets(
         if (isAllLinear()) {
             return true;
         }
-        // A whole name that is listed is adapted in any layer; so is what a regular expression chooses.
+        // A whole name in the list is adapted in any layer, as is a match of a regular expression.
         boolean whole = modules.regex != null || modules.ends != null && modules.ends.contains(path);
         return modules.fit(path, where) && (whole || layers == null || layers.contains(layer(path)));
     }
 
-    /** -1 where the name has no number in the right place. */
+    /** -1 if the name has no number in the right place. */
     private int layer(String path) {
         for (String pattern : layerPatterns) {
             String before = ".*?\\." + pattern + "\\.";

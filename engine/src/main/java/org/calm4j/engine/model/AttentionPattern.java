@@ -37,7 +37,7 @@ final class AttentionPattern {
         return pattern;
     }
 
-    /** {@code dP[h,i,j] = dOut[i,h]·v[j,h/(H/G)]}, for all i and j, as autograd of {@code out = p·v} has it. */
+    /** {@code dP[h,i,j] = dOut[i,h]·v[j,h/(H/G)]}, for all i and j, as in autograd of {@code out = p·v}. */
     Tensor gradients(Tensor dOut, Tensor v) {
         return products(dOut, v);
     }

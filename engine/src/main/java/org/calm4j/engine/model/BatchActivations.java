@@ -8,7 +8,7 @@ final class BatchActivations extends Slots {
     final Tensor tokens = indices("tokens", t);
     /** (T) I32. */
     final Tensor positions = indices("positions", t);
-    /** (T) I32, where decoding keeps keys and values. */
+    /** (T) I32, the cache rows of new keys and values in decoding. */
     final Tensor cacheRows = indices("cacheRows", t);
     /** (N) I32, the rows that are scored. */
     final Tensor scoredRows = indices("scoredRows", n);

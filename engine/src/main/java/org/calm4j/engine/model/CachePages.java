@@ -4,10 +4,10 @@ import it.unimi.dsi.fastutil.ints.IntArrayList;
 import java.util.BitSet;
 
 /**
- * Who has which rows of a {@link KvCache}: a sequence takes pages of rows as it grows, and gives them back when it ends.
+ * The owners of the rows of a {@link KvCache}: a sequence takes pages of rows as it grows, and returns them when it ends.
  *
- * <p>A sequence that begins is promised as many pages in a row as it may need, if there are that many; a promise is kept as long as pages
- * last. So rows lie together, in one segment of attention, where memory is ample, and in several where it is not.
+ * <p>A new sequence gets a reservation of as many consecutive pages as it may need, if there are that many; it holds as long as other pages
+ * last. So rows are contiguous, in one segment of attention, if memory is ample, and otherwise in several.
  */
 public final class CachePages {
     /** Rows of a page. */
@@ -21,12 +21,12 @@ public final class CachePages {
         this.pages = pages;
     }
 
-    /** Pages that so many rows take. */
+    /** The number of pages for this many rows. */
     public static int pages(long rows) {
         return Math.toIntExact((rows + PAGE - 1) / PAGE);
     }
 
-    /** Pages that nobody has. */
+    /** Free pages. */
     public int free() {
         return pages - taken.cardinality();
     }
@@ -34,7 +34,7 @@ public final class CachePages {
     /**
      * A sequence without rows yet.
      *
-     * @param most rows that it may come to have
+     * @param most the most rows that it may need
      */
     public Rows begin(int most) {
         int count = pages(most);
@@ -56,7 +56,7 @@ public final class CachePages {
     public final class Rows {
         private final int promiseStart;
         private final int promiseEnd;
-        /** Of each run of rows that lie together: its first row, and the position in the sequence where it ends. */
+        /** For each run of contiguous rows: its first row, and the position in the sequence where it ends. */
         private final IntArrayList starts = new IntArrayList();
 
         private final IntArrayList ends = new IntArrayList();
@@ -66,7 +66,7 @@ public final class CachePages {
             this.promiseEnd = promiseEnd;
         }
 
-        /** Takes pages until there are that many rows; returns false when there is none left, with what it got so far. */
+        /** Takes pages until there are this many rows; returns false when none is left, keeping those it got. */
         public boolean grow(int rows) {
             while (size() < rows) {
                 int page = next();
@@ -84,7 +84,7 @@ public final class CachePages {
             return true;
         }
 
-        /** The page behind the last one, unless it is promised to another; then one that nobody was promised; then any. */
+        /** The page after the last one, unless another sequence reserved it; else an unreserved one; else any. */
         private int next() {
             int behind = starts.isEmpty() ? promiseStart : lastPage() + 1;
             boolean own = behind >= promiseStart && behind < promiseEnd;
@@ -96,7 +96,7 @@ public final class CachePages {
                     return page;
                 }
             }
-            // The end of the last promise: the longer it takes until its owner comes there, the better.
+            // The end of the last reservation: its owner gets there last.
             return taken.previousClearBit(pages - 1);
         }
 
@@ -106,12 +106,12 @@ public final class CachePages {
             return (starts.getInt(run) + size() - before) / PAGE - 1;
         }
 
-        /** Rows that it has. */
+        /** The number of its rows. */
         public int size() {
             return ends.isEmpty() ? 0 : ends.getInt(ends.size() - 1);
         }
 
-        /** Runs of rows that lie together. */
+        /** The number of runs of contiguous rows. */
         public int runs() {
             return starts.size();
         }
@@ -121,7 +121,7 @@ public final class CachePages {
             return starts.getInt(run);
         }
 
-        /** The position in the sequence behind a run's last row. */
+        /** The position in the sequence after a run's last row. */
         public int end(int run) {
             return ends.getInt(run);
         }
@@ -135,7 +135,7 @@ public final class CachePages {
             return starts.getInt(run) + position - (run == 0 ? 0 : ends.getInt(run - 1));
         }
 
-        /** Gives all rows back. The sequence is to be begun anew. */
+        /** Returns all rows. The sequence must be started again. */
         public void free() {
             for (int run = 0; run < starts.size(); run++) {
                 int first = starts.getInt(run) / PAGE;

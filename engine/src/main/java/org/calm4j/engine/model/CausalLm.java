@@ -10,7 +10,7 @@ import org.calm4j.engine.tensor.Tensor;
 
 /**
  * A decoder-only transformer (Vaswani et al. 2017), forward and backward, the same on every backend: embedding, {@link TransformerBlock}s,
- * norm, log-probability. How families differ is data of {@link ModelConfig} and {@link Parameters}.
+ * norm, log-probability. The differences between families are data of {@link ModelConfig} and {@link Parameters}.
  *
  * <p>Letters as in {@link Tensor}: T rows of the packed batch, N scored rows, C hidden, H heads, G key/value heads, D head size.
  */
@@ -54,7 +54,7 @@ public final class CausalLm {
     /**
      * Log-probabilities of the batch's targets.
      *
-     * @param dropoutSeed of this step's dropout in the adapters; null in evaluation, when nothing is dropped
+     * @param dropoutSeed of this step's dropout in the adapters; null in evaluation, without dropout
      */
     public void forward(Activations activations, PackedBatch batch, Long dropoutSeed) {
         activations.fit(batch.rows(), batch.scored());
@@ -90,7 +90,7 @@ public final class CausalLm {
         });
     }
 
-    /** A pass is not recorded where dropout's seed differs from step to step, or a tap looks at it from the host. */
+    /** A pass is not recorded if dropout's seed differs from step to step, or a tap reads it from the host. */
     private void run(Pass pass, Runnable work) {
         if (pass.dropoutSeed() == null && tap == null) {
             backend.repeat(pass.key(this), pass.segments(), work);
@@ -99,7 +99,7 @@ public final class CausalLm {
         }
     }
 
-    /** Embedding, layers and last norm; what the last layer's parts add is joined for the scored rows alone. */
+    /** Embedding, layers and last norm; the last layer's output is joined to the stream for the scored rows alone. */
     private void hidden(Pass pass) {
         BatchActivations a = pass.batch();
         Tensor first = pass.layer(0).input;
@@ -132,7 +132,7 @@ public final class CausalLm {
      * The gradients of {@code Σₙ coefficient[n] · logProb[n]}, after {@link #forward} of the same batch with the same dropout.
      *
      * @param coefficient one per scored target, in the batch's order
-     * @param add to the gradients; otherwise they are set, which spares clearing them
+     * @param add to the gradients; otherwise they are set, which saves clearing them
      */
     public void backward(
             Gradients gradients,
@@ -222,8 +222,8 @@ public final class CausalLm {
     }
 
     /**
-     * Why what it computes is not finite: the first weight that is not, as bad input; or, where all are, that they are too large together.
-     * It reads all weights.
+     * The error for outputs that are not finite: bad input with the first weight that is not finite, or, if all are, that they are too large together.
+     * Reads all weights.
      */
     public CalmException notFinite() {
         List<Tensor> weights = new ArrayList<>(parameters.tensors());

@@ -4,7 +4,7 @@ import it.unimi.dsi.fastutil.ints.IntArrayList;
 import org.calm4j.engine.op.Segments;
 
 /**
- * New tokens of many sequences whose earlier keys and values lie in a {@link KvCache}: whole prompts, or one step of decoding, or more of one
+ * New tokens of many sequences whose earlier keys and values are in a {@link KvCache}: whole prompts, or one step of decoding, or more of one
  * text.
  */
 public final class DecodeBatch {
@@ -24,12 +24,12 @@ public final class DecodeBatch {
         prompts = false;
     }
 
-    /** A prompt whose tokens are all in the cache already, to be named as parent; returns its last segment. */
+    /** A prompt whose tokens are all in the cache, for use as a parent; returns its last segment. */
     public int cached(CachePages.Rows rows, int length) {
         return segments(rows, length, 0, Segments.NONE);
     }
 
-    /** A new token: the last of {@code length} tokens that a sequence has in its rows of the cache. Its logits are wanted. */
+    /** A new token: the last of {@code length} tokens of a sequence, with its rows of the cache. Its row is scored. */
     public void token(int token, CachePages.Rows rows, int length, int parent) {
         int segment = segments(rows, length, 1, parent);
         scoredRows.add(tokens.size());
@@ -37,9 +37,9 @@ public final class DecodeBatch {
     }
 
     /**
-     * Fills a step of decoding up to so many rows, with tokens of no sequence that see themselves alone.
+     * Fills a step of decoding up to this many rows, with tokens of no sequence that see only themselves.
      *
-     * @param spare the first of the cache's rows that are for them
+     * @param spare the first of the cache's rows for them
      */
     public void pad(int rows, int spare) {
         for (int row = spare; tokens.size() < rows; row++) {
@@ -49,7 +49,7 @@ public final class DecodeBatch {
         }
     }
 
-    /** A segment for each run of rows, one below the other; the last one, which is returned, has the queries. */
+    /** A segment for each run of rows, each the parent of the next; the last one, which is returned, has the queries. */
     private int segments(CachePages.Rows rows, int length, int queries, int parent) {
         int segment = parent;
         for (int run = 0, from = 0; from < length; run++) {
@@ -60,7 +60,7 @@ public final class DecodeBatch {
         return segment;
     }
 
-    /** A whole prompt, in a batch of nothing else; the logits of its last token are wanted. */
+    /** A whole prompt, in a batch of nothing else; its last token is scored. */
     public void prompt(int[] prompt, CachePages.Rows rows) {
         prompts = true;
         segments.add(tokens.size(), prompt.length, tokens.size(), prompt.length, Segments.NONE);
@@ -70,7 +70,7 @@ public final class DecodeBatch {
         scoredRows.add(tokens.size() - 1);
     }
 
-    /** More tokens of the one sequence that has the cache's first {@code length} rows; the logits of the last one are wanted. */
+    /** More tokens of the one sequence that has the cache's first {@code length} rows; the last one is scored. */
     public void append(int[] more, int length) {
         segments.add(tokens.size(), more.length, 0, length + more.length, Segments.NONE);
         for (int i = 0; i < more.length; i++) {
@@ -90,7 +90,7 @@ public final class DecodeBatch {
         return tokens.size();
     }
 
-    /** Rows whose logits are wanted. */
+    /** N, the scored rows. */
     public int scored() {
         return scoredRows.size();
     }

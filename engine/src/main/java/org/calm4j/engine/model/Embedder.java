@@ -5,7 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.IntConsumer;
 
-/** A text as one vector: the mean over its tokens of the hidden states behind the last norm, of length 1. */
+/** A text as one vector: the mean over its tokens of the hidden states after the last norm, of length 1. */
 public final class Embedder {
     private static final int ROWS = 2048;
 
@@ -16,10 +16,10 @@ public final class Embedder {
     }
 
     /**
-     * One vector (C) a text.
+     * One vector (C) per text.
      *
-     * @param texts one token or more each; of longer ones than the model has positions the beginning counts
-     * @param done is told how many are done
+     * @param texts one token or more each; those longer than the model's positions are cut
+     * @param done receives how many are done
      */
     public List<float[]> embed(List<int[]> texts, IntConsumer done) {
         int most = model.config().positions().limit() - 1;
@@ -41,7 +41,7 @@ public final class Embedder {
                 batch.clear();
                 int end = vectors.size();
                 while (end < cut.size() && batch.rows() + cut.get(end).length <= rows) {
-                    // A last token that predicts nothing: the states of all others are taken.
+                    // A last token that predicts nothing, so that the states of all others are computed.
                     batch.add(Arrays.copyOf(cut.get(end), cut.get(end).length + 1), 1);
                     end++;
                 }

@@ -3,7 +3,7 @@ package org.calm4j.engine.model;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.Tensor;
 
-/** Where gradients go: to all parameters, to the adapter alone, or nowhere. Either may be null. */
+/** The targets of gradients: all parameters, the adapter alone, or neither. Either may be null. */
 public record Gradients(Parameters parameters, Lora lora) {
     /** The gradient of a weight of the model or its adapter; null where it is frozen, or the weight itself is null. */
     Tensor of(Tensor weight) {
@@ -14,7 +14,7 @@ public record Gradients(Parameters parameters, Lora lora) {
         return gradient != null || lora == null ? gradient : lora.slab().get(weight.name());
     }
 
-    /** Clears the gradients of norms, biases and embeddings, which are only ever added to; those that products give are set. */
+    /** Clears the gradients of norms, biases and embeddings, which are only added to; those of products are set. */
     void clearSums(Backend backend) {
         if (parameters != null) {
             parameters.tensors().stream().filter(d -> !isProduct(d)).forEach(backend::zero);

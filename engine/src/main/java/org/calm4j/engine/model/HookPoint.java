@@ -28,26 +28,26 @@ public enum HookPoint {
     ROT_Q("attn.hook_rot_q", x -> x.q, d -> d.q),
     /** (T,G,D). */
     ROT_K("attn.hook_rot_k", x -> x.k, d -> d.k),
-    /** (H,T,T) in host memory: probabilities, which attention itself never writes down. They can be seen and not changed. */
+    /** (H,T,T) in host memory: probabilities, which attention itself never stores. They are read-only. */
     PATTERN("attn.hook_pattern", x -> null, d -> null),
-    /** (T,H,D), what the heads mix, before the output's product. */
+    /** (T,H,D), the output of the heads, before the output projection. */
     Z("attn.hook_z", x -> x.attention, d -> d.attention),
     /** (T,C), what attention adds to the stream. */
     ATTN_OUT("hook_attn_out", x -> x.middle, d -> d.hidden),
     /** (T,C), the stream between attention and feed-forward. */
     RESID_MID("hook_resid_mid", x -> x.middle, d -> d.residual),
-    /** (T,F), the gate; where there is none, what the activation function reads. */
+    /** (T,F), the gate; without one, the input of the activation function. */
     MLP_PRE("mlp.hook_pre", x -> x.gate == null ? x.up : x.gate, d -> d.gate == null ? d.up : d.gate),
-    /** (T,F), what the activated gate multiplies. */
+    /** (T,F), the factor of the activated gate. */
     MLP_PRE_LINEAR("mlp.hook_pre_linear", x -> x.up, d -> d.up),
-    /** (T,F), the neurons: what the last product reads. */
+    /** (T,F), the neurons: the input of the last product. */
     MLP_POST("mlp.hook_post", x -> x.activated, d -> d.activated),
     /** (T,C), what feed-forward adds to the stream. */
     MLP_OUT("hook_mlp_out", x -> null, d -> d.hidden),
     /** (T,C), the stream that a layer leaves. */
     RESID_POST("hook_resid_post", x -> null, d -> d.residual),
 
-    /** (N,V) of the scored rows. They can be seen and not changed, and have no gradient. */
+    /** (N,V) of the scored rows. They are read-only and have no gradient. */
     LOGITS("logits");
 
     private final String name;
@@ -82,7 +82,7 @@ public enum HookPoint {
         return this != PATTERN && this != LOGITS;
     }
 
-    /** Such as {@code blocks.3.attn.hook_q}; the layer counts where the point is of one. */
+    /** Such as {@code blocks.3.attn.hook_q}; the layer is used if the point belongs to one. */
     public String name(int layer) {
         return isOfLayer() ? "blocks." + layer + "." + name : name;
     }
@@ -97,7 +97,7 @@ public enum HookPoint {
         };
     }
 
-    /** The shape for so many rows, all of them scored. */
+    /** The shape for this many rows, all of them scored. */
     public long[] shape(ModelConfig config, int rows) {
         ModelConfig.Attention attention = config.attention();
         return switch (this) {
@@ -111,14 +111,14 @@ public enum HookPoint {
         };
     }
 
-    /** A point of a layer, or of none (layer 0). */
+    /** A point of a layer, or outside the layers (layer 0). */
     public record At(HookPoint point, int layer) {
         public String name() {
             return point.name(layer);
         }
     }
 
-    /** All points of a model, in the order in which a forward pass comes by. */
+    /** All points of a model, in the order of a forward pass. */
     public static List<At> all(ModelConfig config) {
         List<At> all = new ArrayList<>();
         for (HookPoint point : List.of(EMBED, POS_EMBED)) {

@@ -8,7 +8,7 @@ import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
 
-/** Keys and values of all layers for a number of rows, one row a token; sized in advance. Who owns which rows: {@link CachePages}. */
+/** Keys and values of all layers for a number of rows, one row per token; sized in advance. The owners of rows: {@link CachePages}. */
 public final class KvCache implements AutoCloseable {
     private final Backend backend;
     private final Slab memory;
@@ -20,7 +20,7 @@ public final class KvCache implements AutoCloseable {
         this(backend, config, rows, 0);
     }
 
-    /** @param spare more rows, which no sequence gets: those of {@link DecodeBatch#pad} */
+    /** @param spare more rows, for {@link DecodeBatch#pad}, which no sequence gets */
     public KvCache(Backend backend, ModelConfig config, int rows, int spare) {
         this.backend = backend;
         this.rows = rows;
@@ -38,7 +38,7 @@ public final class KvCache implements AutoCloseable {
         }
     }
 
-    /** Bytes one row takes. */
+    /** Bytes of one row. */
     public static long bytesPerRow(ModelConfig config, Backend backend) {
         return 2L
                 * config.layers()
@@ -47,17 +47,17 @@ public final class KvCache implements AutoCloseable {
                 * backend.cacheType(config.attention().headDim()).bytes();
     }
 
-    /** Without the spare ones, which come after them. */
+    /** The number of rows without the spare ones, which come after them. */
     public int rows() {
         return rows;
     }
 
-    /** (S,G,D), after new ones (T,G,D) are written into rows of it. */
+    /** (S,G,D), after writing new ones (T,G,D) into some of its rows. */
     Tensor keys(int layer, Tensor added, Tensor index) {
         return write(keys.get(layer), added, index);
     }
 
-    /** (S,G,D), after new ones (T,G,D) are written into rows of it. */
+    /** (S,G,D), after writing new ones (T,G,D) into some of its rows. */
     Tensor values(int layer, Tensor added, Tensor index) {
         return write(values.get(layer), added, index);
     }

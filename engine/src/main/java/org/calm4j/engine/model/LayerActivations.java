@@ -5,9 +5,9 @@ import java.util.Map;
 import org.calm4j.engine.config.Projection;
 import org.calm4j.engine.tensor.Tensor;
 
-/** What a layer computes forward and its backward pass reads. */
+/** The activations of a layer's forward pass that its backward pass reads. */
 final class LayerActivations extends Slots {
-    /** (T,C), the residual stream that comes in; until this layer's first norm, what the layer before adds to it. */
+    /** (T,C), the incoming residual stream; until this layer's first norm, the previous layer's addition to it. */
     final Tensor input = kept("input", c);
 
     /** (T,C). */
@@ -17,9 +17,9 @@ final class LayerActivations extends Slots {
     /** (T). */
     final Tensor rstd1 = recomputed("rstd1");
 
-    /** (T,H,D), normed and turned. */
+    /** (T,H,D), normed and rotated. */
     final Tensor q = recomputed("q", h, d);
-    /** (T,G,D), normed and turned. */
+    /** (T,G,D), normed and rotated. */
     final Tensor k = recomputed("k", g, d);
     /** (T,G,D). */
     final Tensor v = recomputed("v", g, d);
@@ -36,7 +36,7 @@ final class LayerActivations extends Slots {
     final Tensor attention = recomputed("attention", h, d);
     /** (T,H). */
     final Tensor lse = recomputed("lse", h);
-    /** (T,C), the residual stream after attention; until the second norm, what attention adds to it. */
+    /** (T,C), the residual stream after attention; until the second norm, attention's addition to it. */
     final Tensor middle = recomputed("middle", c);
 
     /** (T,C). */

@@ -31,7 +31,7 @@ public final class Lora implements AutoCloseable {
     /**
      * @param a (R,I)
      * @param b (O,R)
-     * @param scale what the adapter counts
+     * @param scale the factor of the adapter's output
      */
     public record Adapter(Tensor a, Tensor b, double scale) {
         int rank() {
@@ -43,7 +43,7 @@ public final class Lora implements AutoCloseable {
     private final ModelConfig model;
     private final AdapterConfig config;
     private final Slab slab;
-    /** Weights that stand in the place of the base model's, by name. */
+    /** Weights that replace the base model's, by name. */
     private final Map<String, Tensor> saved = new LinkedHashMap<>();
 
     private final List<Buffer> savedMemory = new ArrayList<>();
@@ -109,7 +109,7 @@ public final class Lora implements AutoCloseable {
         return shapes;
     }
 
-    /** Fresh adapters as PEFT makes them: A Kaiming-uniform, that is uniform in ±1/√I; B zero, so that they change nothing yet. */
+    /** New adapters initialized as in PEFT: A Kaiming-uniform, that is uniform in ±1/√I; B zero, so that they change nothing yet. */
     public static Lora random(Backend backend, ModelConfig model, LoraSettings settings, long seed) {
         Lora lora = new Lora(backend, model, settings);
         for (Tensor tensor : lora.slab.tensors()) {
@@ -125,7 +125,7 @@ public final class Lora implements AutoCloseable {
     /**
      * Reads a PEFT folder.
      *
-     * @throws CalmException bad input: no LoRA adapter of this model, or one with parts that are not supported
+     * @throws CalmException bad input: not a LoRA adapter of this model, or one with unsupported parts
      */
     public static Lora load(Backend backend, ModelConfig model, Path folder) {
         Path file = folder.resolve(WEIGHTS);
@@ -156,7 +156,7 @@ public final class Lora implements AutoCloseable {
         return name.startsWith(AdapterConfig.PREFIX) ? name.substring(AdapterConfig.PREFIX.length()) : name;
     }
 
-    /** Whole weights in the file of an adapter: those of {@code modules_to_save}, and embeddings that were saved along. */
+    /** Whole weights in the file of an adapter: those of {@code modules_to_save}, and embeddings saved with it. */
     private static Map<String, Tensor> replacing(
             ModelConfig model, AdapterConfig config, Map<String, Tensor> weights, Path folder) {
         Map<String, long[]> all = model.shapes();
@@ -184,7 +184,7 @@ public final class Lora implements AutoCloseable {
     }
 
     /**
-     * The weights that stand in the place of the base model's, by name. A tied head stays what it is in the base model where the adapter
+     * The weights that replace the base model's, by name. A tied head stays as in the base model if the adapter
      * replaces the embedding alone.
      */
     Map<String, Tensor> replaced(Parameters base) {
@@ -195,12 +195,12 @@ public final class Lora implements AutoCloseable {
         return all;
     }
 
-    /** Names of the weights that it replaces as a whole. */
+    /** Names of the weights that it replaces. */
     public Set<String> replaced() {
         return Collections.unmodifiableSet(saved.keySet());
     }
 
-    /** What of its file it has no use for, in words. */
+    /** The unused parts of its file, in words. */
     public List<String> notes() {
         return surplus.isEmpty() ? List.of() : List.of(Parameters.leftOut(file, surplus));
     }
@@ -216,12 +216,12 @@ public final class Lora implements AutoCloseable {
 
     // ---- merging ----
 
-    /** {@code W += scale · B·A} for every adapted weight: afterwards the parameters alone compute what they and the adapter did. */
+    /** {@code W += scale · B·A} for every adapted weight: afterwards the parameters alone compute what they computed with the adapter. */
     public void mergeInto(Parameters parameters) {
         merge(parameters, 1);
     }
 
-    /** Takes {@link #mergeInto} back, but for rounding. */
+    /** Undoes {@link #mergeInto}, except for rounding. */
     public void unmergeFrom(Parameters parameters) {
         merge(parameters, -1);
     }
@@ -236,7 +236,7 @@ public final class Lora implements AutoCloseable {
     }
 
     /**
-     * The weight with its adapter added, in new memory, rounded once; the weight itself where it has no adapter. For models whose weights
+     * The weight with its adapter added, in new memory, rounded once; the weight itself without an adapter. For models whose weights
      * stay in their file: one weight at a time.
      *
      * @param type of the result; null for the weight's
@@ -297,12 +297,12 @@ public final class Lora implements AutoCloseable {
         return config.dropout();
     }
 
-    /** The adapter of a projection of a layer; null where there is none. */
+    /** The adapter of a projection of a layer; null without one. */
     public Adapter adapter(int layer, Projection projection) {
         return layers.get(layer).get(projection);
     }
 
-    /** The memory of all of them. */
+    /** The memory of all adapters. */
     public Slab slab() {
         return slab;
     }

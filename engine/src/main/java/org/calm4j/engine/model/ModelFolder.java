@@ -28,8 +28,8 @@ import org.calm4j.engine.text.Tokenizer;
 /**
  * A model on disk in the Hugging Face layout, opened.
  *
- * @param tokenizer null where the folder has none; token ids still work
- * @param chatTemplate how a conversation is written for the model; null without one
+ * @param tokenizer null if the folder has none; token ids still work
+ * @param chatTemplate the model's format of conversations; null without one
  */
 public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer, ChatTemplate chatTemplate)
         implements AutoCloseable {
@@ -47,7 +47,7 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer, ChatTe
             "prompts.yaml");
 
     /**
-     * Weights are used as they are stored; an adapter can be trained, they cannot.
+     * Opens a model whose weights are used as stored; an adapter can be trained, the weights cannot.
      *
      * @param adapter a PEFT folder; null without one
      * @throws CalmException bad input: files are missing, broken or do not fit together
@@ -59,7 +59,7 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer, ChatTe
                 config -> adapter == null ? null : Lora.load(backend, config, adapter));
     }
 
-    /** A model whose weights are to be trained, all of them. */
+    /** A model for training all of its weights. */
     public static ModelFolder openToTrain(Backend backend, Path folder) {
         return open(folder, config -> Parameters.load(backend, config, folder), config -> null);
     }
@@ -75,7 +75,7 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer, ChatTe
         List<Integer> said = config == plain
                 ? ConfigReader.namedEos(plain)
                 : config.vocabulary().eos();
-        // Of a large vocabulary it takes longer than the weights, which are only mapped.
+        // A large vocabulary takes longer to read than the weights, which are only mapped.
         FutureTask<Text> reading = new FutureTask<>(() -> Text.read(folder, config));
         Thread.ofPlatform().daemon().name("tokenizer").start(reading);
         Parameters parameters = weights.apply(config);
@@ -93,9 +93,9 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer, ChatTe
     }
 
     /**
-     * Generation stops at the token that training texts end with, too, where the folder's configurations do not say at which it does.
+     * Generation also stops at the token that ends training texts, if the folder's configurations name no end-of-sequence token.
      *
-     * @param said the end-of-sequence tokens that they name
+     * @param said the end-of-sequence tokens in the configurations
      */
     private static ModelConfig ending(ModelConfig config, List<Integer> said, Tokenizer tokenizer) {
         int end = tokenizer == null ? -1 : tokenizer.eosId();
@@ -123,13 +123,13 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer, ChatTe
         }
     }
 
-    /** A model that was made and not read, with the tokenizer of a folder, where that has one. */
+    /** A new model with the tokenizer of a folder, if that has one. */
     public static ModelFolder of(Path folder, CausalLm model) {
         Text text = Text.read(folder, model.config());
         return new ModelFolder(folder, model, text.tokenizer, text.chatTemplate);
     }
 
-    /** How text becomes ids; both null in a folder without a tokenizer. */
+    /** The path from text to ids; both null in a folder without a tokenizer. */
     private record Text(Tokenizer tokenizer, ChatTemplate chatTemplate) {
         static Text read(Path folder, ModelConfig config) {
             return Files.exists(folder.resolve("tokenizer.json"))
@@ -138,7 +138,7 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer, ChatTe
         }
     }
 
-    /** What the folder and the adapter hold that is not used, a line each: transformers passes over it as well. */
+    /** The unused parts of the folder and the adapter, one line each; transformers ignores them, too. */
     public List<String> notes() {
         List<String> notes = new ArrayList<>();
         List<String> ignored = ConfigReader.ignored(model.config());
@@ -152,19 +152,19 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer, ChatTe
         return notes;
     }
 
-    /** The same model with a fresh adapter, or with none. */
+    /** The same model with a new adapter, or without one. */
     public ModelFolder withLora(Lora lora) {
         return new ModelFolder(
                 path, new CausalLm(model.config(), model.withoutAdapter().parameters(), lora), tokenizer, chatTemplate);
     }
 
-    /** A question to the model as ids: one user turn where it has a chat template, else the text as it is. */
+    /** A question to the model as ids: one user turn if it has a chat template, else the plain text. */
     public int[] promptIds(String question) {
         return promptIds(question, null);
     }
 
     /**
-     * @param history turns before the question, each what was asked and what was answered, for a model with a chat template; null without
+     * @param history earlier turns, each a question and its answer, for a model with a chat template; null without
      */
     public int[] promptIds(String question, List<List<String>> history) {
         return chatTemplate == null
@@ -172,7 +172,7 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer, ChatTe
                 : Conversation.of(tokenizer, chatTemplate, question, history).prompt();
     }
 
-    /** The tokenizer, which the caller cannot do without. */
+    /** The tokenizer, for callers that need one. */
     public Tokenizer requireTokenizer() {
         if (tokenizer == null) {
             throw CalmException.badInput(
@@ -182,9 +182,9 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer, ChatTe
     }
 
     /**
-     * Looks whether a folder may have a model, without reading it.
+     * Checks that a folder appears to have a model, without reading it.
      *
-     * @throws CalmException bad input: what it lacks
+     * @throws CalmException bad input: a part is missing
      */
     public static void check(Path folder) {
         if (!Files.isDirectory(folder)) {
@@ -209,9 +209,9 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer, ChatTe
     }
 
     /**
-     * Writes what training changes: the adapter where there is one, else the whole model with its tokenizer. The folder exists.
+     * Writes what training changes: the adapter if there is one, else the whole model with its tokenizer. The folder exists.
      *
-     * @param type of a whole model's weights; null for the types that they came in
+     * @param type of a whole model's weights; null for their original types
      */
     public void save(Path folder, DType type) {
         if (model.lora() != null) {
@@ -235,7 +235,7 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer, ChatTe
         }
     }
 
-    /** A weight in host memory, in the type that it is saved in: itself where it is that already. */
+    /** A weight in host memory in the type to save; itself if it has that type. */
     private Tensor stored(Tensor weight, DType type, Arena arena) {
         DType stored = type == null ? model.parameters().stored(weight) : type;
         if (weight.type() == stored && model.backend().onHost()) {
@@ -247,7 +247,7 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer, ChatTe
         return copy;
     }
 
-    /** The file below a saved folder that has the trained weights; cut into shards, it is its index that has this name and .index.json. */
+    /** Name of the weights file in a saved folder; if sharded, its index is NAME.index.json. */
     public String weightsFile() {
         return model.lora() == null ? "model.safetensors" : Lora.WEIGHTS;
     }

@@ -3,7 +3,7 @@ package org.calm4j.engine.model;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.Tensor;
 
-/** A norm over rows of the width of its weight: RMSNorm, or LayerNorm where there is a bias. */
+/** A norm over rows of the width of its weight: RMSNorm, or LayerNorm if there is a bias. */
 final class Norm {
     private final Backend backend;
     private final Tensor weight;
@@ -17,7 +17,7 @@ final class Norm {
         this.epsilon = epsilon;
     }
 
-    /** Null where there is no weight. */
+    /** Null without a weight. */
     static Norm of(Backend backend, Parameters.Norm w, double epsilon) {
         return w == null ? null : new Norm(backend, w, epsilon);
     }
@@ -26,7 +26,7 @@ final class Norm {
      * {@code x += residual}, {@code out = norm(x)}.
      *
      * @param mean set by LayerNorm alone
-     * @param residual null where x is all there is
+     * @param residual null if x is the whole input
      */
     void forward(Tensor out, Tensor mean, Tensor rstd, Tensor x, Tensor residual) {
         if (bias == null) {

@@ -33,7 +33,7 @@ public final class PackedBatch {
         return add(sequence, from, null);
     }
 
-    /** @param marks by index, the tokens that are scored among those from {@code from} on; null for all of them */
+    /** @param marks by index, the scored tokens among those from {@code from} on; null for all of them */
     public int add(int[] sequence, int from, BitSet marks) {
         int start = tokens.size();
         segment(sequence, sequence.length - 1, Segments.NONE);
@@ -102,7 +102,7 @@ public final class PackedBatch {
         return scoredStart.size() - 1;
     }
 
-    /** Where the scores of a sequence begin among all scores; {@code scoredStart(sequence + 1)} is where they end. */
+    /** The start of a sequence's scores among all scores; they end at {@code scoredStart(sequence + 1)}. */
     public int scoredStart(int sequence) {
         return scoredStart.getInt(sequence);
     }

@@ -25,7 +25,7 @@ import org.calm4j.engine.tensor.Tensor;
 
 /**
  * All weights of a model under their Hugging Face names. Those that are trained are in one slab, in the backend's compute type; gradients
- * and moments are of the same class: same names, same shapes, another slab. Those that stay as they are keep the type they are stored in,
+ * and moments are of the same class: same names, same shapes, another slab. Frozen weights keep the type they are stored in,
  * and where the backend computes on the host they stay in the mapped file.
  */
 public final class Parameters implements AutoCloseable {
@@ -63,8 +63,8 @@ public final class Parameters implements AutoCloseable {
     private final List<Layer> layers = new ArrayList<>();
 
     /**
-     * @param file where some of the tensors lie; null when all are in the slab
-     * @param surplus names of tensors that stood in the file and have no place
+     * @param file the file that has some of the tensors; null if all are in the slab
+     * @param surplus names of tensors in the file that the model does not have
      */
     private Parameters(
             Backend backend,
@@ -96,7 +96,7 @@ public final class Parameters implements AutoCloseable {
         }
     }
 
-    /** Zeroed parameters of that shape, to be trained, or gradients. */
+    /** Zeroed parameters of that shape, for training or as gradients. */
     public Parameters(Backend backend, ModelConfig config) {
         this(backend, config, slab(backend, config));
     }
@@ -125,7 +125,7 @@ public final class Parameters implements AutoCloseable {
     }
 
     /**
-     * Fresh weights, distributed as transformers makes them, the same on every backend: matrices normal with the deviations of {@link
+     * New weights, distributed as in transformers, the same on every backend: matrices normal with the deviations of {@link
      * ModelConfig.Initialization}, norms one, biases zero.
      */
     public static Parameters random(Backend backend, ModelConfig config, long seed) {
@@ -164,7 +164,7 @@ public final class Parameters implements AutoCloseable {
     }
 
     /**
-     * The weights of a model folder, to be used but not changed, as they are stored.
+     * The weights of a model folder as they are stored, for use without changes.
      *
      * @throws CalmException bad input: a tensor is missing or has another shape than the config says
      */
@@ -196,7 +196,7 @@ public final class Parameters implements AutoCloseable {
         }
     }
 
-    /** Some files leave out the prefix that all but the head share; a tied head may stand there, too. */
+    /** Some files leave out the prefix that all but the head share; a tied head may be there, too. */
     private static Safetensors openFile(ModelConfig config, Path folder) {
         Map<String, long[]> shapes = config.shapes();
         return Safetensors.openFolder(
@@ -206,7 +206,7 @@ public final class Parameters implements AutoCloseable {
                         && !shapes.containsKey(config.layout().prefix() + name));
     }
 
-    /** What transformers passes over with a warning, such as a value head; without what is known to be no weight. */
+    /** Tensors that transformers ignores with a warning, such as a value head; without those known not to be weights. */
     private static List<String> surplus(ModelConfig config, Safetensors file) {
         Map<String, long[]> shapes = config.shapes();
         boolean bare = isBare(config.layout(), file);
@@ -227,12 +227,12 @@ public final class Parameters implements AutoCloseable {
         return bare && !name.equals(WeightLayout.HEAD) ? layout.prefix() + name : name;
     }
 
-    /** Names of tensors that stood in the file and have no place in the model. */
+    /** Names of tensors in the file that the model does not have. */
     List<String> surplus() {
         return surplus;
     }
 
-    /** Says which tensors of a file are left out. */
+    /** Reports the tensors of a file that are left out. */
     static String leftOut(Object where, List<String> names) {
         String some = String.join(", ", names.subList(0, Math.min(names.size(), MOST_NAMED)))
                 + (names.size() > MOST_NAMED ? ", …" : "");
@@ -243,7 +243,7 @@ public final class Parameters implements AutoCloseable {
                 + " left out" + (names.size() == 1 ? "" : ": " + some);
     }
 
-    /** The same weights but for some, which an adapter brings with it; the memory of both must stay open. */
+    /** The same weights with some replaced by an adapter's; the memory of both must stay open. */
     Parameters with(Map<String, Tensor> others) {
         if (others.isEmpty()) {
             return this;
@@ -261,7 +261,7 @@ public final class Parameters implements AutoCloseable {
         return backend.onHost() && tensor.type() != DType.F64;
     }
 
-    /** The weights of a model folder in the compute type, to be trained. */
+    /** The weights of a model folder in the compute type, for training. */
     public static Parameters load(Backend backend, ModelConfig config, Path folder) {
         try (Safetensors file = openFile(config, folder)) {
             Map<String, Tensor> weights = weights(config, file, folder);
@@ -339,12 +339,12 @@ public final class Parameters implements AutoCloseable {
         return checked;
     }
 
-    /** Null where the model has none of that name. */
+    /** Null if the model has none of that name. */
     Tensor get(String name) {
         return tensors.get(name);
     }
 
-    /** Null where the model has none of that name. */
+    /** Null if the model has none of that name. */
     private Norm norm(String path) {
         return get(path + ".weight") == null ? null : new Norm(get(path + ".weight"), get(path + ".bias"));
     }
@@ -363,7 +363,7 @@ public final class Parameters implements AutoCloseable {
         return layers.get(index);
     }
 
-    /** Behind the last layer. */
+    /** After the last layer. */
     public Norm norm() {
         return norm(config.layout().norm());
     }
@@ -379,15 +379,15 @@ public final class Parameters implements AutoCloseable {
         return tensors.values();
     }
 
-    /** The memory of all of them, where they can be trained. */
+    /** The memory of all weights, if they can be trained. */
     public Slab slab() {
         if (file != null) {
-            throw new IllegalStateException("weights that stay as they are stored cannot be trained");
+            throw new IllegalStateException("weights used as stored cannot be trained");
         }
         return slab;
     }
 
-    /** The type that a weight had in the file it came from; F32 for one that came from none. */
+    /** The type of a weight in its file; F32 without a file. */
     public DType stored(Tensor weight) {
         return stored.getOrDefault(weight.name(), DType.F32);
     }
@@ -396,7 +396,7 @@ public final class Parameters implements AutoCloseable {
         return backend;
     }
 
-    /** Says that nothing changes them from now on, so that products may read them faster. */
+    /** Marks them as constant from now on, so that products may read them faster. */
     public void freeze() {
         backend.markFrozen(tensors());
     }

@@ -10,12 +10,12 @@ import org.calm4j.engine.tensor.Tensor;
  * One way through the layers, forward or backward.
  *
  * @param cache of decoding; null in training
- * @param prompts attention reads the batch's own keys and values, which go into the cache all the same
+ * @param prompts whether attention reads the batch's own keys and values, which are also written into the cache
  * @param gradients of a backward pass; null in a forward pass
  * @param add to the gradients of weights; otherwise they are set
  * @param dropoutSeed of this step's dropout in the adapters; null when nothing is dropped
  * @param tap sees values and gradients; null without
- * @param recomputing whether a layer's forward pass is run once more, from a stream that is joined and was seen already
+ * @param recomputing whether a layer's forward pass is repeated, from a stream that is joined and was shown to the tap
  */
 record Pass(
         Activations activations,
@@ -41,7 +41,7 @@ record Pass(
         return new Pass(activations, segments, null, false, gradients, add, dropoutSeed, tap, false);
     }
 
-    /** The forward pass of a layer once more, within a backward pass. */
+    /** The repeated forward pass of a layer within a backward pass. */
     Pass recomputed() {
         return new Pass(activations, segments, cache, prompts, null, add, dropoutSeed, tap, true);
     }
@@ -68,24 +68,24 @@ record Pass(
         return activations.gradients();
     }
 
-    /** The gradient of a weight; null where it is frozen. */
+    /** The gradient of a weight; null if it is frozen. */
     Tensor d(Tensor weight) {
         return gradients.of(weight);
     }
 
-    /** The keys that attention reads in a layer, after the cache, if there is one, got the batch's own. */
+    /** The keys that attention reads in a layer, after writing the batch's own into the cache, if there is one. */
     Tensor keys(int layer, Tensor k) {
         Tensor cached = cache == null ? k : cache.keys(layer, k, batch().cacheRows);
         return prompts ? k : cached;
     }
 
-    /** The values that attention reads in a layer, after the cache, if there is one, got the batch's own. */
+    /** The values that attention reads in a layer, after writing the batch's own into the cache, if there is one. */
     Tensor values(int layer, Tensor v) {
         Tensor cached = cache == null ? v : cache.values(layer, v, batch().cacheRows);
         return prompts ? v : cached;
     }
 
-    // ---- taps: each of these does nothing where no tap wants the point ----
+    // ---- taps: each of these does nothing unless a tap wants the point ----
 
     boolean isTapped(HookPoint point, int layer) {
         return tap != null && tap.wants(point, layer);
@@ -107,7 +107,7 @@ record Pass(
         tap(other, layer);
     }
 
-    /** Shows a value; null where it is not computed. */
+    /** Shows a value; null if it is not computed. */
     void tap(HookPoint point, int layer, Tensor value) {
         if (value != null && isTapped(point, layer)) {
             tap.value(point, layer, value);
@@ -117,8 +117,8 @@ record Pass(
     /**
      * Shows the residual stream, joining it first.
      *
-     * @param x what a part adds to the stream; becomes the stream where a tap wants one of the points
-     * @param residual the stream before the part; null where x is the stream already
+     * @param x a part's addition to the stream; becomes the stream if a tap wants one of the points
+     * @param residual the stream before the part; null if x is the stream already
      * @return what is still to be added to x: residual, or null once it is joined
      */
     Tensor joined(Backend backend, Tensor x, Tensor residual, List<HookPoint.At> points) {
@@ -132,12 +132,12 @@ record Pass(
         return null;
     }
 
-    /** {@code to += x}: dropout of nothing. */
+    /** {@code to += x}, as dropout with probability 0. */
     void add(Backend backend, Tensor to, Tensor x) {
         backend.dropout(to, x, 0, 0, true);
     }
 
-    /** The stream's gradient as it goes into a part's backward pass: apart, where a tap wants the part's own and may change it. */
+    /** The stream's gradient on its way into a part's backward pass: a copy if a tap wants the part's own and may change it. */
     Tensor branch(Backend backend, HookPoint point, int layer) {
         if (!isTapped(point, layer)) {
             return d().residual;

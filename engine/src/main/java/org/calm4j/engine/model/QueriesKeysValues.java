@@ -29,7 +29,7 @@ sealed interface QueriesKeysValues {
         }
     }
 
-    /** One product, whose columns are dealt out. */
+    /** One product, whose columns are distributed. */
     record Fused(Backend backend, AdaptedLinear qkv) implements QueriesKeysValues {
         @Override
         public void forward(Pass pass, LayerActivations x) {

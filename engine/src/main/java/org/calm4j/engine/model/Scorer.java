@@ -49,7 +49,7 @@ public final class Scorer {
     /**
      * Natural-log probabilities of the tokens of each completion of each item, in their order.
      *
-     * @param done is told how many items are done
+     * @param done receives how many items are done
      * @throws CalmException bad input: an item is longer than the model's positions, or a weight is not finite
      */
     public List<List<double[]>> score(List<Item> items, IntConsumer done) {

@@ -8,11 +8,11 @@ import org.calm4j.engine.tensor.DType;
  * @param shape for the batch at hand, or for the largest one
  */
 record Slot(String name, Lifetime lifetime, DType type, long... shape) {
-    /** How long its values last; what need not last shares its memory. */
+    /** The lifetime of its values; short-lived ones share memory. */
     enum Lifetime {
         /** From the forward pass to the layer's backward pass. */
         KEPT,
-        /** The same, but with gradient checkpointing the backward pass computes it anew. */
+        /** The same, but with gradient checkpointing the backward pass recomputes it. */
         RECOMPUTED,
         /** Until the next layer, or the next pass. */
         SCRATCH

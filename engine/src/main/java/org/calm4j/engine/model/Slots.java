@@ -8,14 +8,14 @@ import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
- * Tensors of a pass, each declared once, as a field of a subclass: name, shape and lifetime. The memory's plan, what shares it, and the
- * views of a batch's size all come from making the subclass with another {@link Layout}.
+ * Tensors of a pass, each declared once, as a field of a subclass: name, shape and lifetime. The memory's plan, the sharing, and the
+ * views for a batch's size all come from constructing the subclass with another {@link Layout}.
  */
 abstract class Slots {
     /**
      * @param type of all but indices
      * @param size of the batch at hand, or of the largest one
-     * @param place gives a slot its tensor; the name that it sees is the same where memory is shared
+     * @param place gives a slot its tensor; slots that share memory pass the same name
      */
     record Layout(
             ModelConfig config,
@@ -24,7 +24,7 @@ abstract class Slots {
             Activations.Capacity size,
             Function<Slot, Tensor> place) {
 
-        /** The layer whose memory a layer's slot is in. */
+        /** The layer that owns the memory of a layer's slot. */
         private int owner(Slot.Lifetime lifetime, int layer) {
             return switch (lifetime) {
                 case KEPT -> purpose == Activations.Purpose.INFERENCE ? 0 : layer;
@@ -48,7 +48,7 @@ abstract class Slots {
     final boolean layerNorm;
     final boolean headNorms;
     final boolean gated;
-    /** Queries, keys and values come of one product. */
+    /** Queries, keys and values come from one product. */
     final boolean fusedProduct;
 
     final boolean rotary;
@@ -56,7 +56,7 @@ abstract class Slots {
     private final Layout layout;
     private final int layer;
 
-    /** @param layer 0 for what belongs to no layer */
+    /** @param layer 0 for slots outside the layers */
     Slots(Layout layout, int layer) {
         this.layout = layout;
         this.layer = layer;

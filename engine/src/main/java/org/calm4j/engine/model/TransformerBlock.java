@@ -11,15 +11,15 @@ import org.calm4j.engine.tensor.Tensor;
 
 /**
  * A layer of the transformer (Vaswani et al. 2017), normed before each part: {@code middle = x + attention(norm1(x))},
- * {@code out = middle + feedForward(norm2(middle))}. A norm begins with the residual join before it: what a part adds to the stream is
- * written apart, and the next norm joins it to the stream.
+ * {@code out = middle + feedForward(norm2(middle))}. A norm begins with the residual join before it: a part's output is
+ * written separately, and the next norm adds it to the stream.
  */
 final class TransformerBlock {
     private final int layer;
     private final Backend backend;
     private final Norm norm1;
     private final QueriesKeysValues queriesKeysValues;
-    /** Of each head; null without. */
+    /** The norms of each head; null without. */
     private final Norm queryNorm;
 
     private final Norm keyNorm;
@@ -29,13 +29,13 @@ final class TransformerBlock {
     private final AdaptedLinear o;
 
     private final Norm norm2;
-    /** Null for GELU in the place of SwiGLU. */
+    /** Null for GELU in place of SwiGLU. */
     private final AdaptedLinear gate;
 
     private final AdaptedLinear up;
     private final AdaptedLinear down;
 
-    /** Points of the stream before attention; the layer before's last one is among them. */
+    /** Points of the stream before attention, including the previous layer's last one. */
     private final List<HookPoint.At> before;
     /** The point of the stream between the parts. */
     private final List<HookPoint.At> between;
@@ -73,8 +73,8 @@ final class TransformerBlock {
     /**
      * Reads the layer's input, sets the layer's activations and out.
      *
-     * @param residual what is still to be added to the input; null where that is the residual stream already
-     * @param out what is to be added to middle; null where only what the backward pass reads is wanted
+     * @param residual what is still to be added to the input; null if that is the residual stream already
+     * @param out what is to be added to middle; null if only what the backward pass reads is needed
      */
     void forward(Pass pass, Tensor residual, Tensor out) {
         BatchActivations a = pass.batch();
@@ -118,8 +118,8 @@ final class TransformerBlock {
     }
 
     /**
-     * The mirror of {@link #forward}, from its last line to its first; what each line computed stands above. The residual stream passes each
-     * part by, so its gradient d.residual, that of {@code middle + out} when this starts and that of the input when it ends, is only added to.
+     * The mirror of {@link #forward}, from its last line to its first; the forward line is repeated above each step. The residual stream bypasses each
+     * part, so its gradient d.residual, that of {@code middle + out} at the start and that of the input at the end, is only added to.
      */
     void backward(Pass pass) {
         BatchActivations a = pass.batch();
@@ -148,7 +148,7 @@ final class TransformerBlock {
         o.backward(pass, d.attention, pass.branch(backend, HookPoint.ATTN_OUT, layer), x.attention, false);
         Segments segments = pass.segments();
         if (pass.isTapped(HookPoint.Z, layer)) {
-            // A tap may have changed it, and attention's own gradient reads what it was.
+            // A tap may have changed it, and attention's own gradient reads its original value.
             backend.attentionForward(x.attention, x.lse, x.q, x.k, x.v, segments, scale, window);
         }
         pass.tap(HookPoint.Z, layer);
