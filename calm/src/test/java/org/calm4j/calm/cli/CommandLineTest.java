@@ -969,7 +969,7 @@ class CommandLineTest {
         assertThat(Files.readString(folder.resolve("ids.jsonl"))).contains("\"decoded\":\"east west\"");
         assertThat(calm("tokenizer", "--data", path("corpus.jsonl"), "--output", path("words")))
                 .isEqualTo(3);
-        assertThat(err.toString()).contains("is there already");
+        assertThat(err.toString()).contains("exists already");
         file("none.jsonl", "{\"id\":1}");
         assertThat(calm("tokenizer", "--data", path("none.jsonl"), "--output", path("new")))
                 .isEqualTo(3);
