@@ -22,7 +22,8 @@ public record OptimizerOptions(
         double adamEpsilon,
 
         @Option(
-                value = "Maximum global norm of gradients, which are clipped to it; 0: no clipping; default ${DEFAULT-VALUE}.",
+                value =
+                        "Maximum global norm of gradients, which are clipped to it; 0: no clipping; default ${DEFAULT-VALUE}.",
                 label = "X",
                 standard = "1")
         double maxGradNorm) {

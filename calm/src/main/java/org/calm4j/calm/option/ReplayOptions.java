@@ -8,7 +8,8 @@ import org.calm4j.engine.Setting;
 @OptionRecord
 public record ReplayOptions(
         @Option(
-                value = "Documents whose cross-entropy is added to every step, against forgetting; from one file or several.",
+                value =
+                        "Documents whose cross-entropy is added to every step, against forgetting; from one file or several.",
                 label = "FILE")
         List<Path> replay,
 

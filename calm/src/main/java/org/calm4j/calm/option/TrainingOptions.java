@@ -12,7 +12,8 @@ public record TrainingOptions(
         OptimizerOptions optimizer,
         LoraOptions lora,
 
-        @Option("Use less memory, at the cost of one more forward pass.") boolean gradientCheckpointing,
+        @Option("Use less memory, at the cost of one more forward pass.")
+        boolean gradientCheckpointing,
 
         @Option("Take the lines in file order.") boolean noShuffle,
 

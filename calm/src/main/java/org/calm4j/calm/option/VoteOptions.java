@@ -47,7 +47,8 @@ public record VoteOptions(
         Map<String, Double> languageWeights,
 
         @Option(
-                value = "Share of the votes that a winner needs; with less there is no winner. Default ${DEFAULT-VALUE}.",
+                value =
+                        "Share of the votes that a winner needs; with less there is no winner. Default ${DEFAULT-VALUE}.",
                 label = "X",
                 standard = "0.0")
         double minimumAgreement) {

@@ -53,7 +53,10 @@ public final class PartialLines<T> implements AutoCloseable {
         if (AtomicFile.isStream(output)) {
             if (resume) {
                 throw CalmException.badInput(
-                        output, "is not a regular file, so a stopped run left nothing there to ", RESUME, "; give a file");
+                        output,
+                        "is not a regular file, so a stopped run left nothing there to ",
+                        RESUME,
+                        "; give a file");
             }
             channel = null;
             lock = null;

@@ -62,8 +62,7 @@ public record ConvertStage(Path model, Path adapter, Path tokenizer, Path output
             return;
         }
         if (tokenizer != null) {
-            throw CalmException.usage(
-                    Setting.of("tokenizer"), " needs a .bin of llama2.c; a model folder has its own");
+            throw CalmException.usage(Setting.of("tokenizer"), " needs a .bin of llama2.c; a model folder has its own");
         }
         ofFolder(progress);
     }

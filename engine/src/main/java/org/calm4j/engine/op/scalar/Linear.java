@@ -36,7 +36,7 @@ final class Linear {
         }
     }
 
-    /** Adds {@code dW[n,k] += α Σₜ dOut[t,n] x[t,k]}. */
+    /** Sets or adds {@code dW[n,k] = α Σₜ dOut[t,n] x[t,k]}. */
     static void backwardWeight(Tensor dW, Tensor dOut, Tensor x, double alpha, boolean add) {
         long kSize = dW.dim(1);
         long nSize = dW.dim(0);
