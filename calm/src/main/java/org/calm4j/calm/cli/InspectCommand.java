@@ -9,6 +9,7 @@ import picocli.CommandLine.ParameterException;
         sortOptions = false,
         synopsisSubcommandLabel = "WHAT",
         subcommands = {
+            InspectModelCommand.class,
             InspectCacheCommand.class,
             InspectLensCommand.class,
             InspectPatchCommand.class,

@@ -66,6 +66,32 @@ final class InspectStagesTest {
     }
 
     @Test
+    void theInventoryHasEachTensorOfTheFile() {
+        Inventory inventory = Inventory.of(model, Progress.NONE);
+        try (Safetensors file = Safetensors.openFolder(OracleModel.folder("qwen3"))) {
+            assertThat(inventory.tensors())
+                    .extracting(Inventory.Part::name)
+                    .hasSameElementsAs(file.tensors().keySet());
+            for (Inventory.Part part : inventory.tensors()) {
+                Tensor tensor = file.tensors().get(part.name());
+                double squares = 0;
+                double largest = 0;
+                for (int i = 0; i < tensor.size(); i++) {
+                    squares += tensor.get(i) * tensor.get(i);
+                    largest = Math.max(largest, Math.abs(tensor.get(i)));
+                }
+                assertThat(part.shape()).isEqualTo(tensor.shape());
+                assertThat(part.type()).isEqualTo(tensor.type().name());
+                assertThat(part.bytes()).isEqualTo(tensor.bytes());
+                assertThat(part.norm()).isCloseTo(Math.sqrt(squares), within(1e-9));
+                assertThat(part.largest()).isEqualTo(largest).isPositive();
+            }
+        }
+        assertThat(inventory.modelType()).isEqualTo("qwen3");
+        assertThat(inventory.parameters()).isEqualTo(model.model().config().parameters());
+    }
+
+    @Test
     void theCacheHasWhatTheInspectorSees() throws IOException {
         List<String> names = List.of("blocks.1.*", "logits");
         CacheStage.Summary summary =
