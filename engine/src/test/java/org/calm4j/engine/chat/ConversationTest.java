@@ -175,7 +175,7 @@ final class ConversationTest {
         Tokenizer turns = tokenizer("{{ messages | length }}" + CHATML, "<|im_end|>", true, false);
         assertThatThrownBy(() -> completion(turns, "a"))
                 .isInstanceOf(CalmException.class)
-                .hasMessageContaining("writes the prompt in another way");
+                .hasMessageContaining("writes the prompt differently");
         Tokenizer begins = tokenizer(CHATML.replace("assistant\n", "assistant\n<think>\n"), "<|im_end|>", true, false);
         assertThatThrownBy(() -> completion(begins, "a"))
                 .isInstanceOf(CalmException.class)
