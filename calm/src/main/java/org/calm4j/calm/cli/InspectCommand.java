@@ -12,6 +12,7 @@ import picocli.CommandLine.ParameterException;
             InspectModelCommand.class,
             InspectCacheCommand.class,
             InspectLensCommand.class,
+            InspectAttributionCommand.class,
             InspectPatchCommand.class,
             InspectSimilarityCommand.class,
             InspectDiffCommand.class,

@@ -110,16 +110,8 @@ public record PatchStage(Path input, Path output, Point at, Method method) {
                 PromptLines.id(line, where),
                 clean,
                 corrupted,
-                token(line, "answer", where, vocabulary),
-                token(line, "wrong", where, vocabulary));
-    }
-
-    private static int token(JsonNode line, String name, String where, int vocabulary) {
-        JsonNode token = line.path(name);
-        if (!token.isInt() || token.asInt() < 0 || token.asInt() >= vocabulary) {
-            throw CalmException.badInput(where, name + " must be a token id from 0 to below " + vocabulary);
-        }
-        return token.asInt();
+                PromptLines.token(model, line, "answer", where),
+                PromptLines.token(model, line, "wrong", where));
     }
 
     private Result patch(Inspector inspector, Line line) {

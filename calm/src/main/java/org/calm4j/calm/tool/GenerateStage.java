@@ -7,7 +7,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.calm4j.calm.data.TrainingData;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.calm.run.SettledSampling;
 import org.calm4j.engine.CalmException;
@@ -37,33 +36,17 @@ public record GenerateStage(Sampling sampling) {
 
     /** Continues the lines of a file: {@code id}, and {@code prompt}, {@code messages} or {@code input_ids}. */
     public List<ObjectNode> ofFile(ModelFolder model, Path input, Progress progress) {
-        return run(model, PromptLines.read(input, (line, where) -> line(line, where, model)), progress);
+        return run(
+                model,
+                PromptLines.read(
+                        input,
+                        (line, where) ->
+                                new Line(PromptLines.id(line, where), PromptLines.tokens(model, line, where), where)),
+                progress);
     }
 
     public static void write(List<ObjectNode> results, Path output) {
         Jsonl.write(output, results);
-    }
-
-    private static Line line(JsonNode line, String where, ModelFolder model) {
-        JsonNode id = PromptLines.id(line, where);
-        if (line.has("input_ids")) {
-            return new Line(
-                    id,
-                    TrainingData.ids(
-                            line,
-                            "input_ids",
-                            where,
-                            model.model().config().vocabulary().size()),
-                    where);
-        }
-        if (!line.has("prompt") && !line.has("messages")) {
-            throw CalmException.badInput(where, "expected prompt, messages or input_ids");
-        }
-        int[] tokens = PromptLines.prompt(model, line, line.has("messages") ? "messages" : "prompt", where);
-        if (tokens.length == 0) {
-            throw CalmException.badInput(where, "prompt has no tokens");
-        }
-        return new Line(id, tokens, where);
     }
 
     private List<ObjectNode> run(ModelFolder model, List<Line> lines, Progress progress) {

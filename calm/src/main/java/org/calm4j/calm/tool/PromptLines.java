@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.function.BiFunction;
 import org.calm4j.calm.data.Messages;
+import org.calm4j.calm.data.TrainingData;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.chat.Conversation;
 import org.calm4j.engine.io.Jsonl;
@@ -23,6 +24,35 @@ public final class PromptLines {
             throw CalmException.badInput(input, "has no lines");
         }
         return lines;
+    }
+
+    /** The token ids of a line with {@code prompt}, {@code messages} or {@code input_ids}; none is bad input. */
+    public static int[] tokens(ModelFolder model, JsonNode line, String where) {
+        if (line.has("input_ids")) {
+            return TrainingData.ids(
+                    line,
+                    "input_ids",
+                    where,
+                    model.model().config().vocabulary().size());
+        }
+        if (!line.has("prompt") && !line.has("messages")) {
+            throw CalmException.badInput(where, "expected prompt, messages or input_ids");
+        }
+        int[] tokens = prompt(model, line, line.has("messages") ? "messages" : "prompt", where);
+        if (tokens.length == 0) {
+            throw CalmException.badInput(where, "prompt has no token");
+        }
+        return tokens;
+    }
+
+    /** @throws CalmException bad input: the field is missing or no id of a token */
+    public static int token(ModelFolder model, JsonNode line, String name, String where) {
+        int vocabulary = model.model().config().vocabulary().size();
+        JsonNode token = line.path(name);
+        if (!token.isInt() || token.asInt() < 0 || token.asInt() >= vocabulary) {
+            throw CalmException.badInput(where, name + " must be a token id from 0 to below " + vocabulary);
+        }
+        return token.asInt();
     }
 
     /** The ids of a prompt: text, or messages through the chat template up to the start of the model's answer. */

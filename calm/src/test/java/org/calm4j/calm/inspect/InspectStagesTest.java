@@ -145,6 +145,28 @@ final class InspectStagesTest {
     }
 
     @Test
+    void attributionsSumToThePatchsMetric() throws IOException {
+        Path lines = file("""
+                {"id": "p", "input_ids": [3, 1, 4, 1], "clean_input_ids": [3, 1, 4, 1], "corrupted_input_ids": [3, 2, 4, 1], "answer": 5, "wrong": 6}
+                """);
+        new AttributionStage(lines, output("terms")).run(model, Progress.NONE);
+        new PatchStage(lines, output("patch"), PatchStage.Point.Z, PatchStage.Method.EXACT).run(model, Progress.NONE);
+        JsonNode terms = Jsonl.read(output("terms"), JsonNode.class).getFirst();
+        assertThat(terms.path("logit_difference"))
+                .isEqualTo(
+                        Jsonl.read(output("patch"), JsonNode.class).getFirst().path("clean"));
+        double sum = terms.path("embed").doubleValue();
+        for (int layer = 0; layer < model.model().config().layers(); layer++) {
+            assertThat(terms.path("heads").get(layer)).hasSize(4);
+            for (JsonNode head : terms.path("heads").get(layer)) {
+                sum += head.doubleValue();
+            }
+            sum += terms.path("mlp").get(layer).doubleValue();
+        }
+        assertThat(sum).isCloseTo(terms.path("logit_difference").doubleValue(), within(1e-5));
+    }
+
+    @Test
     void patchingTheLastPositionOfTheLastStreamGivesTheCleanAnswer() throws IOException {
         String line = """
                 {"id": "p", "clean_input_ids": [3, 1, 4, 1], "corrupted_input_ids": [3, 2, 4, 1], "answer": 5, "wrong": 6}

@@ -74,6 +74,10 @@ public final class Inspector implements AutoCloseable {
         return config;
     }
 
+    CausalLm model() {
+        return model;
+    }
+
     /**
      * Puts an edit in force at points; edits of one point take place in the order in which they came.
      *
