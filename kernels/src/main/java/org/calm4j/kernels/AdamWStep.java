@@ -10,7 +10,7 @@ import org.calm4j.kernels.driver.CudaBuffer;
 import org.calm4j.kernels.driver.Gpu;
 import org.calm4j.kernels.driver.Kernel;
 
-/** AdamW over all tensors of a model in one launch: {@code adamw.cu}. The table of tensors is sent anew only when it has changed. */
+/** AdamW over all tensors of a model in one launch: {@code adamw.cu}. The table of tensors is sent again only when it has changed. */
 final class AdamWStep implements AutoCloseable {
     private static final int BLOCK = 128;
     /** Elements of a block. */

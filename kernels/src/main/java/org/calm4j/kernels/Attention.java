@@ -9,7 +9,7 @@ import org.calm4j.kernels.driver.Gpu;
 import org.calm4j.kernels.driver.Kernel;
 
 /**
- * Attention over the forest of segments: {@code attention.cu}; where operands are BF16, {@link Bf16Attention}; and {@code decode.cu} where
+ * Attention over the forest of segments: {@code attention.cu}; for BF16 operands, {@link Bf16Attention}; and {@code decode.cu} if
  * every segment has one query at most.
  */
 final class Attention implements AutoCloseable {
@@ -37,7 +37,7 @@ final class Attention implements AutoCloseable {
     private final Gpu gpu;
     private final Forest forest;
     private final Size[] sizes;
-    /** Null where operands are F32. */
+    /** Null if operands are F32. */
     private final Bf16Attention tensorCores;
 
     private final Kernel delta;
@@ -161,7 +161,7 @@ final class Attention implements AutoCloseable {
         boolean rounded = tensorCores != null && d <= Bf16Attention.LARGEST_HEAD;
         Size size = size(d);
         forest.lay(segments, rounded ? Bf16Attention.TILE : size.tile);
-        // Rows that belong to no segment.
+        // Rows outside all segments.
         gpu.memory().zero(dQ);
         gpu.memory().zero(dK);
         gpu.memory().zero(dV);

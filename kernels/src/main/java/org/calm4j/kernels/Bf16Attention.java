@@ -37,7 +37,7 @@ final class Bf16Attention {
                     gpu.kernel("attention_bf16_backward_key_" + most));
         }
 
-        /** Bytes of shared memory for so many rows of BF16, eight elements longer than a head. */
+        /** Bytes of shared memory for this many rows of BF16, each eight elements longer than a head. */
         int shared(int rows) {
             return 2 * rows * (most + 8);
         }
@@ -63,7 +63,7 @@ final class Bf16Attention {
         return d <= small.most ? small : large;
     }
 
-    /** The segments are laid. */
+    /** Requires that the segments are on the device. */
     void forward(Tensor out, Tensor lse, Tensor q, Tensor k, Tensor v, double scale, int window) {
         long d = q.dim(2);
         Size size = size(d);
@@ -98,7 +98,7 @@ final class Bf16Attention {
         return 2L * size.most * (likeQueries * q.dim(0) * q.dim(1) + 2L * forest.keyRows() * k.dim(1));
     }
 
-    /** The segments are laid, the scratch is begun. */
+    /** Requires that the segments are on the device and the scratch is begun. */
     void backward(
             Tensor dQ,
             Tensor dK,
@@ -169,7 +169,7 @@ final class Bf16Attention {
                 : 2L * Float.BYTES * forest.keyRows() * k.dim(1) * k.dim(2);
     }
 
-    /** x (T,H,D) rounded, in rows as long as the kernels' heads, zeros behind; x itself where it is that. */
+    /** x (T,H,D) rounded, in rows as long as the kernels' heads, padded with zeros; x itself if it has that form. */
     private Tensor packed(Size size, Tensor x) {
         long rows = x.dim(0) * x.dim(1);
         long d = x.dim(2);

@@ -58,7 +58,7 @@ final class CudaBackend implements Backend {
     /**
      * For tests.
      *
-     * @param vocabularyColumns how much of the vocabulary has logits at a time
+     * @param vocabularyColumns columns of the vocabulary whose logits exist at a time
      * @param apart whether pieces of scratch memory are allocations of their own
      */
     CudaBackend(int ordinal, Precision precision, long vocabularyColumns, boolean apart) {
@@ -386,7 +386,7 @@ final class CudaBackend implements Backend {
         if (!keepsRounded()) {
             return;
         }
-        // Only matrices are in products. Where they have several types, the copy has those of the one that most
+        // Only matrices are in products. If they have several types, the copy has those of the type that most
         // elements have.
         Map<CudaBuffer, Map<DType, Long>> sizes = new LinkedHashMap<>();
         weights.stream().filter(w -> w.rank() == 2).forEach(w -> sizes.computeIfAbsent(

@@ -46,7 +46,7 @@ public final class CudaBackendProvider implements BackendProvider {
         } catch (CudaException e) {
             throw CalmException.failed(
                             Setting.of("device").at("cuda:" + ordinal),
-                            ": the GPU cannot be opened (" + e.getMessage() + "); nvidia-smi says who uses it; ",
+                            ": the GPU cannot be opened (" + e.getMessage() + "); nvidia-smi shows its users; ",
                             Setting.of("device").at("cpu"),
                             " runs without")
                     .because(e);

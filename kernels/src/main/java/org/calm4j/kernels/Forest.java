@@ -10,11 +10,11 @@ import org.calm4j.kernels.driver.Gpu;
 
 /**
  * The segments of attention as the kernels read them ({@code forest.cuh}): one array on the device with the segments that have queries, the
- * table of segments, the tiles of queries, the tiles of keys, and for each segment the segments that see its keys. It is sent anew only when
+ * table of segments, the tiles of queries, the tiles of keys, and for each segment the segments that see its keys. It is sent again only when
  * the segments have changed, which is once for all the layers of a pass.
  */
 final class Forest implements AutoCloseable {
-    /** In place of a tile: no tiles, since no segment has more than one query, and nothing is asked of keys. */
+    /** In place of a tile: no tiles, since no segment has more than one query, and no gradients of keys are needed. */
     static final int NO_TILES = 0;
 
     private final Gpu gpu;
@@ -39,16 +39,16 @@ final class Forest implements AutoCloseable {
     /** @param tile queries, and keys, of a block, or {@link #NO_TILES} */
     void lay(Segments segments, int tile) {
         int[] table = table(segments);
-        // Without tiles the same lists lie at the same places: nothing is sent for less, as nothing may be while
+        // Without tiles the same lists are at the same places: nothing is sent again, as nothing may be while
         // launches are recorded.
         if ((this.tile == tile || tile == NO_TILES) && Arrays.equals(table, sent)) {
             return;
         }
-        // Should this fail half-way, nothing is laid.
+        // If this fails half-way, no segments are set.
         sent = null;
-        // First the segments with queries: where they and the table lie depends on their number alone, so that recorded
+        // First the segments with queries: their place and the table's depend on their number alone, so that recorded
         // launches find them
-        // again when sequences have come to lie in more segments.
+        // again when sequences have grown into more segments.
         IntArrayList all = new IntArrayList();
         longest = longest(segments);
         firstKey = Integer.MAX_VALUE;
@@ -113,7 +113,7 @@ final class Forest implements AutoCloseable {
         return true;
     }
 
-    /** Six numbers a segment. */
+    /** Six numbers per segment. */
     static int[] table(Segments segments) {
         int[] table = new int[6 * segments.count()];
         for (int s = 0; s < segments.count(); s++) {
@@ -160,13 +160,13 @@ final class Forest implements AutoCloseable {
         long bytes = (long) Integer.BYTES * all.size();
         if (buffer == null || buffer.bytes() < bytes) {
             close();
-            // Caches grow from step to step, and each move outdates what was recorded.
+            // Caches grow from step to step, and each move invalidates recordings.
             buffer = gpu.memory().allocate(2 * bytes, "segments");
         }
         gpu.transfer().upload(buffer.pointer(), all.elements(), all.size());
     }
 
-    /** Queries, and keys, of a block as the segments were laid last. */
+    /** Queries, and keys, of a block when the segments were last set. */
     int tile() {
         return tile;
     }
@@ -176,7 +176,7 @@ final class Forest implements AutoCloseable {
         return longest;
     }
 
-    /** The first row of keys that any segment has. */
+    /** The first row of keys of any segment. */
     int firstKey() {
         return firstKey;
     }

@@ -9,7 +9,7 @@ import org.calm4j.kernels.driver.DeviceScratch;
 import org.calm4j.kernels.driver.Gpu;
 
 /**
- * Products of matrices by cuBLAS, operands rounded to the precision, sums in F32. cuBLAS counts by columns, so that {@code out = a·b} is asked for
+ * Products of matrices by cuBLAS, operands rounded to the precision, sums in F32. cuBLAS counts by columns, so {@code out = a·b} is computed
  * as {@code outᵀ = bᵀ·aᵀ}, without moving anything.
  */
 final class MatrixProduct implements AutoCloseable {
@@ -25,17 +25,17 @@ final class MatrixProduct implements AutoCloseable {
         scratch = gpu.newScratch();
     }
 
-    /** {@code out = alpha·x·wᵀ + beta·out}: out (T,N), x (T,K), w (N,K). Rows of out may be longer than N; what is behind stays. */
+    /** {@code out = alpha·x·wᵀ + beta·out}: out (T,N), x (T,K), w (N,K). Rows of out may be longer than N; the rest is unchanged. */
     void timesTransposed(Tensor out, Tensor x, Tensor w, double alpha, double beta) {
         run(out, w.dim(0), new Operand(w, true), new Operand(x, false), x.dim(1), alpha, beta);
     }
 
-    /** {@code out = alpha·x·w + beta·out}: out (T,K), x (T,N), w (N,K). Rows of x may be longer than N; what is behind adds nothing. */
+    /** {@code out = alpha·x·w + beta·out}: out (T,K), x (T,N), w (N,K). Rows of x may be longer than N; the rest is ignored. */
     void times(Tensor out, Tensor x, Tensor w, double alpha, double beta) {
         run(out, out.dim(1), new Operand(w, false), new Operand(x, false), w.dim(0), alpha, beta);
     }
 
-    /** {@code out = alpha·xᵀ·y + beta·out}: out (N,K), x (T,N), y (T,K). Rows of x may be longer than N; what is behind adds nothing. */
+    /** {@code out = alpha·xᵀ·y + beta·out}: out (N,K), x (T,N), y (T,K). Rows of x may be longer than N; the rest is ignored. */
     void transposedTimes(Tensor out, Tensor x, Tensor y, double alpha, double beta) {
         run(out, out.dim(1), new Operand(y, false), new Operand(x, true), x.dim(0), alpha, beta);
     }
@@ -49,7 +49,7 @@ final class MatrixProduct implements AutoCloseable {
         do {
             needed = bytes(type, first.matrix()) + bytes(type, second.matrix());
             scratch.begin(needed, 2);
-            // If memory is short, a rounded copy may have been given up for that.
+            // If memory is short, a rounded copy may have been dropped for that.
         } while (bytes(type, first.matrix()) + bytes(type, second.matrix()) > needed);
         Operand a = new Operand(as(type, first.matrix()), first.transposed());
         Operand b = new Operand(as(type, second.matrix()), second.transposed());
@@ -78,7 +78,7 @@ final class MatrixProduct implements AutoCloseable {
         return converted;
     }
 
-    /** The same elements out of the copy that is kept. */
+    /** The same elements from the kept copy. */
     private Tensor rounded(Tensor x) {
         CudaBuffer buffer = (CudaBuffer) x.buffer();
         if (buffer.roundedIsOld()) {

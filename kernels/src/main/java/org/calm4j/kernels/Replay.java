@@ -10,19 +10,19 @@ import org.calm4j.kernels.driver.CudaGraph;
 import org.calm4j.kernels.driver.Gpu;
 
 /**
- * Steps of decoding, and passes of training over batches of the same shape, as graphs: what one launches is recorded the third time that it
- * has the same sizes, and from then on started as a whole, which spares the host hundreds of launches. What differs from time to time lies in
- * the device's memory and is written before.
+ * Steps of decoding, and passes of training over batches of the same shape, as graphs: their launches are recorded the third time that the shape
+ * occurs, and then started as a whole, which saves the host hundreds of launches. What varies is in
+ * the device's memory and is written first.
  */
 final class Replay implements AutoCloseable {
-    /** Runs before one is recorded: the first one takes scratch memory, and many sizes never come again. */
+    /** Runs before a recording: the first one allocates scratch memory, and many sizes never recur. */
     private static final int DIRECT_RUNS = 2;
 
     private static final int MOST_RECORDINGS = 16;
-    /** Steps of decoding with more than a few rows have a multiple of so many: otherwise each sequence that ends gives another shape. */
+    /** Steps of decoding with more than a few rows have a multiple of this many: otherwise each sequence that ends gives another shape. */
     private static final int MULTIPLE = 8;
 
-    /** What launches take from the segments in a step of decoding: their grids, and where their lists lie. */
+    /** What launches take from the segments in a step of decoding: their grids, and the places of their lists. */
     private record Decoding(Object key, int singles, long splits) {}
 
     /** The same for other segments: their lists depend on each of them. */
@@ -42,7 +42,7 @@ final class Replay implements AutoCloseable {
 
     private final Gpu gpu;
     private final Attention attention;
-    /** The one that was used longest ago first. */
+    /** The least recently used one first. */
     private final SequencedMap<Record, Recorded> recorded = new LinkedHashMap<>(2 * MOST_RECORDINGS, 0.75f, true);
 
     private long generation;
@@ -52,7 +52,7 @@ final class Replay implements AutoCloseable {
         this.attention = attention;
     }
 
-    /** Rows of a step of decoding for so many sequences: 1, 2, 4, or a multiple of 8. */
+    /** Rows of a step of decoding for this many sequences: 1, 2, 4, or a multiple of 8. */
     static int rows(int sequences) {
         return sequences > MULTIPLE / 2
                 ? (sequences + MULTIPLE - 1) / MULTIPLE * MULTIPLE
@@ -70,7 +70,7 @@ final class Replay implements AutoCloseable {
             attention.forest().lay(segments, of.tile);
         }
         if (generation != gpu.memory().generation()) {
-            // Addresses in the graphs may be those of memory that was given back.
+            // Addresses in the graphs may be those of freed memory.
             close();
             generation = gpu.memory().generation();
             of = null;
@@ -104,7 +104,7 @@ final class Replay implements AutoCloseable {
         return new Pass(key, IntArrayList.wrap(Forest.table(segments)));
     }
 
-    /** Whether there are keys of other rows than the queries': a backward pass has none. */
+    /** Whether there are keys of other rows than the queries'; a backward pass has none. */
     private static boolean isOverACache(Segments segments) {
         for (int s = 0; s < segments.count(); s++) {
             if (segments.keyLength(s) > segments.queryLength(s)) {

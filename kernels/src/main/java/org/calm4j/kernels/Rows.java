@@ -7,10 +7,10 @@ import org.calm4j.kernels.driver.Launch;
 final class Rows {
     /** Rows that one block adds up for the gradient of a weight. */
     static final int CHUNK = 256;
-    /** Threads that take a column each. */
+    /** Threads with one column each. */
     static final int COLUMNS = 64;
 
-    /** Threads that take four elements each. */
+    /** Threads with four elements each. */
     private static final int FOURS = 128;
 
     private static final int MOST_THREADS = 1024;

@@ -12,9 +12,9 @@ import org.calm4j.kernels.driver.Kernel;
 final class TokenLogProb {
     private static final int BLOCK = 128;
     private static final long ROWS = 1024;
-    /** Columns of the vocabulary at a time; with as many rows as there are at most 64 MiB. */
+    /** Columns of the vocabulary at a time; with the most rows, 64 MiB. */
     static final long COLUMNS = 16_384;
-    /** Rows of logits begin at a multiple of so many: the last ones of an odd vocabulary would make slow products. */
+    /** Rows of logits begin at a multiple of this many: the last ones of an odd vocabulary would make slow products. */
     private static final long MULTIPLE = 8;
 
     private final Gpu gpu;

@@ -12,7 +12,7 @@ import org.calm4j.kernels.driver.CudaBuffer;
 import org.calm4j.kernels.driver.Gpu;
 import org.calm4j.kernels.driver.Kernel;
 
-/** Draws tokens where the logits are: {@code sample.cu}. To the host come two numbers for each. */
+/** Draws tokens on the device, where the logits are: {@code sample.cu}. Two numbers per token are copied to the host. */
 final class TokenSampler {
     private static final int MOST_THREADS = 1024;
     /** Logits of a thread, so that blocks are no larger than the vocabulary needs. */
@@ -68,7 +68,7 @@ final class TokenSampler {
         }
     }
 
-    /** Rows, streams, positions, and where each draw's seen tokens begin; these are collected. */
+    /** Rows, streams, positions, and the start of each draw's seen tokens, which are concatenated. */
     private static long[] table(Draws draws, boolean penalty, IntArrayList seen) {
         int count = draws.count();
         long[] table = new long[4 * count + 1];

@@ -1,5 +1,5 @@
 /**
- * The CUDA backend: one class a noun over its kernels, the nouns of {@code org.calm4j.engine.op.scalar}.
+ * The CUDA backend: one class per noun over its kernels, the nouns of {@code org.calm4j.engine.op.scalar}.
  *
  * <p>Shape letters: T rows of the packed batch, C hidden size, V vocabulary, H query heads, G key/value heads, D head
  * size, F feed-forward size, N scored rows, S rows of keys.

@@ -15,9 +15,9 @@ import jcuda.runtime.cudaStream_t;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
-/** A hold of cuBLAS, which works in the device's stream. */
+/** A cuBLAS handle, which works in the device's stream. */
 public final class Cublas implements AutoCloseable {
-    /** What NVIDIA recommends for Hopper; older GPUs need less. */
+    /** NVIDIA's recommendation for Hopper; older GPUs need less. */
     private static final long WORKSPACE = 32L << 20;
 
     private final Device device;
@@ -30,7 +30,7 @@ public final class Cublas implements AutoCloseable {
 
     Cublas(Device device, CudaMemory memory) {
         this.device = device;
-        // Memory of our own: what cuBLAS would take by itself it may not take while launches are recorded.
+        // Our own memory: cuBLAS must not allocate its own while launches are recorded.
         CudaBuffer workspace = memory.allocate(WORKSPACE, "cuBLAS");
         owners.add(workspace::close);
         try {
@@ -44,7 +44,7 @@ public final class Cublas implements AutoCloseable {
         }
     }
 
-    /** A matrix of a product as cuBLAS takes it: by columns, so that our (rows, columns) is its transposed (columns, rows). */
+    /** A matrix of a product in cuBLAS's order: by columns, so that our (rows, columns) is its transposed (columns, rows). */
     public record Operand(Tensor matrix, boolean transposed) {
         private int operation() {
             return transposed ? cublasOperation.CUBLAS_OP_T : cublasOperation.CUBLAS_OP_N;

@@ -13,13 +13,13 @@ import java.util.Set;
 import java.util.function.UnaryOperator;
 
 /**
- * The folders in which cuBLAS may lie where the system's loader does not look: those of a CUDA toolkit, and those of Python environments, into
- * which PyTorch brings it.
+ * The folders that may have cuBLAS although the system's loader does not look there: those of a CUDA toolkit, and those of Python environments, into
+ * which PyTorch installs it.
  */
 final class CublasFolders {
-    /** Environments of Python's are named so where they have no other name. */
+    /** The usual name of a Python environment. */
     private static final List<String> ENVIRONMENTS = List.of(".venv", "venv");
-    /** As many links as a system follows before it takes them for a circle. */
+    /** The number of links that a system follows before it assumes a cycle. */
     private static final int MOST_LINKS = 40;
 
     private final UnaryOperator<String> environment;
@@ -32,10 +32,10 @@ final class CublasFolders {
     }
 
     /**
-     * Those that exist, the most deliberately chosen first: a toolkit that is named, the environment that is active, that of the {@code python3}
-     * on the path, then what is installed in the usual places.
+     * The folders that exist, the most deliberately chosen first: a named toolkit, the active environment, that of the {@code python3}
+     * on the path, then the usual places.
      *
-     * @param environment variables by name, null where they are not set
+     * @param environment variables by name, null if not set
      * @param root of the file system
      */
     static List<Path> of(UnaryOperator<String> environment, Path root) {
@@ -68,7 +68,7 @@ final class CublasFolders {
         }
     }
 
-    /** A toolkit has its libraries in {@code lib64}, or where it is for several systems, in a folder for this one. */
+    /** A toolkit has its libraries in {@code lib64}, or, if it is for several systems, in a folder for this one. */
     private void toolkit(Path toolkit) {
         if (toolkit != null) {
             add(toolkit.resolve("lib64"));
@@ -76,7 +76,7 @@ final class CublasFolders {
         }
     }
 
-    /** What Python, or conda, is installed in: libraries in {@code lib}, packages below it. */
+    /** The installation folder of Python or conda: libraries in {@code lib}, packages below it. */
     private void prefix(Path prefix) {
         if (prefix == null) {
             return;
@@ -86,7 +86,7 @@ final class CublasFolders {
                 packages(python.resolve("site-packages"));
                 packages(python.resolve("dist-packages"));
             }
-            // Debian's own packages are for all its versions of Python.
+            // Debian's own packages are shared by all its versions of Python.
             packages(prefix.resolve(lib).resolve("python3/dist-packages"));
         }
         add(prefix.resolve("lib"));
@@ -132,7 +132,7 @@ final class CublasFolders {
         }
     }
 
-    /** The prefix of the Python that an environment was made of; null where the file does not say it. */
+    /** The prefix of the Python that an environment was made from; null if the file does not name it. */
     private static Path madeOf(Path configuration) {
         try {
             for (String line : Files.readAllLines(configuration)) {

@@ -12,19 +12,19 @@ import java.util.Set;
 import java.util.stream.Stream;
 
 /**
- * Finds cuBLAS, also where the system's loader does not look by itself. JCuda's library asks for version 12 by name; where there is only
+ * Finds cuBLAS, also where the system's loader does not look by itself. JCuda's library asks for version 12 by name; if there is only
  * version 13, a small library of that name passes the calls on (native/src/main/c).
  */
 final class CublasLibrary {
     private static final String SHIM = "libcublas.so.12";
     private static final Path MAPPED = Path.of("/proc/self/maps");
     private static boolean shimLoaded;
-    /** What was found and does not load, with what the loader says. */
+    /** Libraries that were found and do not load, with the loader's message. */
     private static final Set<String> REFUSED = new LinkedHashSet<>();
 
     private CublasLibrary() {}
 
-    /** Loads it and says in a few words what was found where; null when it is nowhere. */
+    /** Loads it and returns in a few words what was found where; null if it is not found. */
     static synchronized String load() {
         String found = load(12);
         if (found != null && !shimLoaded) {
@@ -34,7 +34,7 @@ final class CublasLibrary {
         return found != null && loadShim() ? found : null;
     }
 
-    /** What to say where there is none: what was looked for, what was found and does not load, and what would do. */
+    /** The message if there is none: what was looked for, what was found and does not load, and what would work. */
     static synchronized String missing() {
         return "no cuBLAS (libcublas.so.12 or libcublas.so.13) on the library path, in CUDA_HOME, in an active Python environment or that of"
                 + " the python3 on the PATH, in /usr/local/cuda* or /opt"
@@ -62,7 +62,7 @@ final class CublasLibrary {
         return value == null && name.equals("HOME") ? System.getProperty("user.home") : value;
     }
 
-    /** Loads a library that is there; one that is not may be found by the other's own list of places. */
+    /** Loads an existing library; a missing one may be found by the other's own list of places. */
     @SuppressWarnings("restricted")
     private static boolean loads(Path library) {
         try {
@@ -76,7 +76,7 @@ final class CublasLibrary {
         }
     }
 
-    /** Which file the loader took, in brackets, where the system says. */
+    /** The file that the loader used, in brackets, if the system reports it. */
     private static String mapped(String name) {
         try (Stream<String> lines = Files.lines(MAPPED)) {
             return lines.filter(line -> line.contains("/" + name))

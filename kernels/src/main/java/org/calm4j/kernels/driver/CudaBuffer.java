@@ -11,13 +11,13 @@ public final class CudaBuffer implements Buffer {
     private final CudaMemory memory;
     private final DevicePointer pointer;
     private final long bytes;
-    /** All elements rounded to BF16, where products read them so often that a copy is kept; else null. */
+    /** All elements rounded to BF16, if a copy is kept because products read them often; else null. */
     private CudaBuffer rounded;
-    /** The type of the elements that are rounded. What has another type among them is nothing in the copy, and nobody reads it there. */
+    /** The type of the rounded elements. Elements of another type are undefined in the copy, and are not read there. */
     private DType roundedFrom;
 
     private boolean roundedIsOld;
-    /** A copy is to be made when a product first reads the elements, if there is memory then. */
+    /** A copy will be made when a product first reads the elements, if there is memory then. */
     private boolean roundsWhenRead;
 
     private boolean open = true;
@@ -65,7 +65,7 @@ public final class CudaBuffer implements Buffer {
         }
     }
 
-    /** Keeps a rounded copy from the first product on that reads elements of that type, unless memory is short then, until it is. */
+    /** Keeps a rounded copy, made by the first product that reads elements of that type, unless and until memory is short. */
     public void keepRoundedWhileThereIsMemory(DType type) {
         if (rounded == null && !roundsWhenRead) {
             roundsWhenRead = true;
@@ -78,7 +78,7 @@ public final class CudaBuffer implements Buffer {
         return bytes / roundedFrom.bytes() * DType.BF16.bytes();
     }
 
-    /** What a rounded copy will take that is still to be made. */
+    /** Bytes of a rounded copy that will be made later. */
     long bytesToCome() {
         return roundsWhenRead ? roundedBytes() : 0;
     }
@@ -100,13 +100,13 @@ public final class CudaBuffer implements Buffer {
         return rounded != null;
     }
 
-    /** Gives the rounded copy back; products round anew from now on. */
+    /** Frees the rounded copy; products round again from now on. */
     void dropRounded() {
         rounded.close();
         rounded = null;
     }
 
-    /** The rounded copy, null where none is kept. It is old after {@link #changed}, until {@link #refreshed}. */
+    /** The rounded copy, null if none is kept. It is stale after {@link #changed}, until {@link #refreshed}. */
     public CudaBuffer rounded() {
         return rounded;
     }
@@ -119,7 +119,7 @@ public final class CudaBuffer implements Buffer {
         roundedIsOld = false;
     }
 
-    /** Something else than {@code adamW} wrote elements. */
+    /** Elements were written by something other than {@code adamW}. */
     public void changed() {
         if (rounded != null && !roundedIsOld) {
             roundedIsOld = true;
@@ -139,7 +139,7 @@ public final class CudaBuffer implements Buffer {
 
     @Override
     public void close() {
-        // Without its context it is out of reach.
+        // Without its context it cannot be freed.
         if (open && memory.device().isOpen()) {
             open = false;
             memory.dispensable().remove(this);

@@ -7,7 +7,7 @@ import jcuda.driver.CUdevice_attribute;
 import jcuda.driver.JCudaDriver;
 
 /**
- * A hold of one device's primary context, the one that the CUDA runtime, and cuBLAS with it, uses too. Calls of the driver reach the context
+ * A reference to one device's primary context, which the CUDA runtime, and cuBLAS with it, uses too. Calls of the driver reach the context
  * that is current on their thread; {@link #enter} makes it this one.
  */
 public final class CudaContext implements AutoCloseable {
@@ -45,12 +45,12 @@ public final class CudaContext implements AutoCloseable {
         return text(name);
     }
 
-    /** What stands before the first zero. */
+    /** The text before the first zero. */
     public static String text(byte[] bytes) {
         return new String(bytes, StandardCharsets.UTF_8).split("\0", 2)[0];
     }
 
-    /** Free and all bytes of the device. */
+    /** Free and total bytes of the device. */
     long[] memory() {
         long[] free = new long[1];
         long[] all = new long[1];
@@ -58,7 +58,7 @@ public final class CudaContext implements AutoCloseable {
         return new long[] {free[0], all[0]};
     }
 
-    /** The context ends when nobody holds it any more; what is left in it may stay until the process ends. */
+    /** The context ends with its last reference; what is left in it may stay until the process ends. */
     @Override
     public void close() {
         if (open) {

@@ -22,7 +22,7 @@ public final class CudaGraph implements AutoCloseable {
         try {
             work.run();
         } catch (RuntimeException | Error e) {
-            // The stream records on until it is told to end; what it says about that follows from the failure.
+            // The stream records until the recording is ended; an error there follows from the failure.
             try {
                 JCudaDriver.cuStreamEndCapture(device.stream().handle(), graph);
                 JCudaDriver.cuGraphDestroy(graph);

@@ -11,7 +11,7 @@ import org.calm4j.engine.Setting;
 import org.calm4j.engine.op.DeviceMemory;
 import org.calm4j.engine.tensor.Tensor;
 
-/** The device's memory: who takes some, which copies are given back when it runs short, and whether recorded addresses still hold. */
+/** The device's memory: allocation, the copies that are freed when it runs short, and whether recorded addresses are still valid. */
 public final class CudaMemory {
     private final Device device;
     private final Transfer transfer;
@@ -32,7 +32,7 @@ public final class CudaMemory {
         return transfer;
     }
 
-    /** Memory that is not set. */
+    /** Uninitialized memory. */
     public CudaBuffer allocate(long bytes, String what) {
         CudaBuffer buffer = allocateIfThere(bytes, what);
         while (buffer == null && !dispensable.isEmpty()) {
@@ -60,7 +60,7 @@ public final class CudaMemory {
         return buffer;
     }
 
-    /** Null where there is not so much. */
+    /** Null if there is not enough. */
     CudaBuffer allocateIfThere(long bytes, String what) {
         device.enter();
         DevicePointer pointer = new DevicePointer();
@@ -99,17 +99,17 @@ public final class CudaMemory {
                         device.stream().handle()));
     }
 
-    /** Memory whose rounded copies only save time: what is asked for else and is not there is taken from them. */
+    /** Memory whose rounded copies only save time: they are freed when other allocations need the memory. */
     List<CudaBuffer> dispensable() {
         return dispensable;
     }
 
-    /** Memory that will have rounded copies, which a first product makes. */
+    /** Memory that will have rounded copies, made by its first product. */
     List<CudaBuffer> toBeRounded() {
         return toBeRounded;
     }
 
-    /** Another number whenever an address, or a rounded copy, that recorded launches may read is no longer what it was. */
+    /** Changes whenever an address, or a rounded copy, that recorded launches may read has changed. */
     public long generation() {
         return generation;
     }
@@ -118,7 +118,7 @@ public final class CudaMemory {
         generation++;
     }
 
-    /** Bytes that are free, without those that rounded copies are still to take, and all bytes. */
+    /** Free bytes, without those reserved for rounded copies, and total bytes. */
     public DeviceMemory free() {
         device.enter();
         long[] memory = device.context().memory();

@@ -18,7 +18,7 @@ import org.calm4j.engine.op.Precision;
  * @param devices in the driver's order
  * @param cublas which cuBLAS was found, and where; null without
  * @param kernels which form of the kernels is loaded
- * @param missing what stands in the way, with what to do; empty where all is there
+ * @param missing the problems, with their remedies; empty without any
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record CudaProbe(String driver, List<Device> devices, String cublas, String kernels, List<String> missing) {
@@ -28,7 +28,7 @@ public record CudaProbe(String driver, List<Device> devices, String cublas, Stri
      */
     public record Device(
             String name, @JsonProperty("compute_capability") String computeCapability, long memory) {
-        /** What products multiply unless another precision is asked for: BF16 where tensor cores have it, from Ampere on. */
+        /** The default type of factors in products: BF16 if tensor cores have it, from Ampere on. */
         public Precision precision() {
             return Double.parseDouble(computeCapability) >= OLDEST_WITH_BF16 ? Precision.BF16 : Precision.F32;
         }
@@ -39,7 +39,7 @@ public record CudaProbe(String driver, List<Device> devices, String cublas, Stri
     private static final String DRIVER = "libcuda.so.1";
     private static final String NO_DRIVER = "no CUDA driver (" + DRIVER + "); with an NVIDIA GPU, install its driver";
 
-    /** What {@link #run} finds missing; without a driver it looks for nothing else. */
+    /** The problems that {@link #run} finds; without a driver it checks nothing else. */
     public static List<String> whatIsMissing() {
         return CublasLibrary.opens(DRIVER) ? run().missing() : List.of(NO_DRIVER);
     }

@@ -3,7 +3,7 @@ package org.calm4j.kernels.driver;
 import jcuda.CudaException;
 import org.calm4j.engine.CalmException;
 
-/** One device as all calls reach it: its context, the one stream that all work goes into, and what a failed call means. */
+/** One device for all calls: its context, the one stream of all work, and the meaning of failed calls. */
 public final class Device implements AutoCloseable {
     /** The variable that makes every launch wait for its end, so that a fault names its kernel. */
     public static final String DEBUG = "CALM_CUDA_DEBUG";
@@ -49,7 +49,7 @@ public final class Device implements AutoCloseable {
         call("waiting for the device", stream::synchronize);
     }
 
-    /** Calls of the driver beside launches. What goes wrong in a kernel comes out at any of them, and they say so. */
+    /** Calls of the driver other than launches. A fault in a kernel surfaces at any of them, and the message says so. */
     public void call(String what, Runnable calls) {
         enter();
         try {
@@ -63,7 +63,7 @@ public final class Device implements AutoCloseable {
         return CalmException.failed("the GPU reports " + e.getMessage() + " (" + where + ")", e);
     }
 
-    /** Without its context, memory is out of reach. */
+    /** Without its context, memory cannot be freed. */
     boolean isOpen() {
         return open;
     }

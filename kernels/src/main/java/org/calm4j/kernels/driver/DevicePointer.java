@@ -2,7 +2,7 @@ package org.calm4j.kernels.driver;
 
 import jcuda.driver.CUdeviceptr;
 
-/** A device pointer that tells its address, which JCuda keeps to itself; the launches need it as a number. */
+/** A device pointer that exposes its address, which JCuda hides; the launches need it as a number. */
 public final class DevicePointer extends CUdeviceptr {
     DevicePointer() {}
 

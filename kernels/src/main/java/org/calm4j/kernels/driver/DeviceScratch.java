@@ -6,8 +6,8 @@ import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
- * Memory that one operation needs while it runs. It grows to the largest operation, which comes in the first step, and stays; what one
- * operation left there, the next overwrites, since they run in order.
+ * Memory that one operation needs while it runs. It grows to the largest operation, which occurs in the first step, and stays; the next
+ * operation overwrites what one operation left there, since they run in order.
  */
 public final class DeviceScratch implements AutoCloseable {
     private static final long ALIGNMENT = 256;
@@ -18,13 +18,13 @@ public final class DeviceScratch implements AutoCloseable {
     private CudaBuffer buffer;
     private long used;
 
-    /** @param apart for tests: each piece is an allocation of its own, so that what goes beyond it is found */
+    /** @param apart for tests: each piece is a separate allocation, so that accesses beyond it are found */
     DeviceScratch(CudaMemory memory, boolean apart) {
         this.memory = memory;
         this.apart = apart;
     }
 
-    /** Begins an operation that takes no more than so many bytes, in so many pieces. */
+    /** Begins an operation that needs at most this many bytes, in this many pieces. */
     public void begin(long bytes, int pieces) {
         if (apart) {
             close();

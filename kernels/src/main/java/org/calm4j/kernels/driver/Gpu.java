@@ -3,7 +3,7 @@ package org.calm4j.kernels.driver;
 import java.util.Locale;
 import jcuda.driver.CUdevice_attribute;
 
-/** One device with all that the operations share: its memory and transfers, the kernels, cuBLAS and scratch memory. */
+/** One device with everything that the operations share: its memory and transfers, the kernels, cuBLAS and scratch memory. */
 public final class Gpu implements AutoCloseable {
     private static final long TRANSFER_PIECE = 1 << 20;
 
@@ -58,7 +58,7 @@ public final class Gpu implements AutoCloseable {
         return scratch;
     }
 
-    /** For what runs within operations that have scratch memory already. */
+    /** For work within operations that use the scratch memory already. */
     public DeviceScratch newScratch() {
         return new DeviceScratch(memory, apart);
     }

@@ -8,13 +8,13 @@ import jcuda.driver.JCudaDriver;
  * One kernel. A launch is written as {@code kernel.launch(grid, block).with(out).with(x).with(n).run()}, in the order of its parameters.
  */
 public final class Kernel {
-    /** Of a block, what the kernel declares itself included. */
+    /** Shared memory of a block, including the kernel's static part. */
     private static final int SHARED_WITHOUT_ASKING = 48 << 10;
 
     private final String name;
     private final CUfunction function;
     private final Launch launch;
-    /** Dynamic ones that a launch may have; negative before it is known. */
+    /** Dynamic bytes that a launch may have; negative before it is known. */
     private int sharedBytes = -1;
 
     Kernel(String name, CUfunction function, Launch launch) {

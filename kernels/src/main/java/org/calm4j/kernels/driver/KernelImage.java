@@ -21,21 +21,21 @@ import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.AtomicFile;
 
 /**
- * The kernels as they are loaded: PTX, which the driver compiles for its device, or, where the driver cannot, what JCuda's own compiler
- * makes of it, kept under its hash for the next start. A build may have them compiled for one architecture besides; that comes first there.
+ * The kernels in loadable form: PTX, which the driver compiles for its device, or, if the driver cannot, the output of JCuda's own compiler
+ * for it, kept under its hash for the next start. A build may also have them compiled for one architecture; that is preferred there.
  */
 public final class KernelImage {
-    /** Where a build has the kernels. */
+    /** The place of the kernels in a build. */
     private static final String FOLDER = "/org/calm4j/kernels/";
 
     private static final String RESOURCE = "kernels.ptx";
     /** A property: the driver compiles the PTX even where there are kernels for its architecture. */
     private static final String JIT = "calm4j.jit";
-    /** How the PTX begins, before the hash of its sources. */
+    /** The start of the PTX, before the hash of its sources. */
     private static final String SOURCES = "// sources: ";
 
     private static final int HASH_DIGITS = 16;
-    /** What a driver without a compiler, or with an old one, answers. */
+    /** The results of a driver without a compiler, or with an old one. */
     private static final Set<Integer> CANNOT_COMPILE = Set.of(
             CUresult.CUDA_ERROR_JIT_COMPILER_NOT_FOUND,
             CUresult.CUDA_ERROR_INVALID_PTX,
@@ -60,7 +60,7 @@ public final class KernelImage {
             try {
                 return new KernelImage(new CudaModule(compiled), "kernels compiled for " + architecture + "a");
             } catch (CudaException e) {
-                // A driver that is older than the compiler was takes the PTX.
+                // A driver older than the compiler can still load the PTX.
             }
         }
         try {
@@ -68,20 +68,20 @@ public final class KernelImage {
         } catch (CudaException e) {
             if (CANNOT_COMPILE.stream()
                     .noneMatch(code -> String.valueOf(e.getMessage()).contains(CUresult.stringFor(code)))) {
-                throw CalmException.failed("the GPU does not take the kernels: " + e.getMessage(), e);
+                throw CalmException.failed("the GPU refuses the kernels: " + e.getMessage(), e);
             }
             return new KernelImage(new CudaModule(cached(ptx, architecture)), "kernels compiled by JCuda's compiler");
         }
     }
 
-    /** For people: what this build has. */
+    /** What this build has, in words. */
     static String describeForm() {
         return KernelImage.class.getResource(FOLDER + RESOURCE) == null
                 ? "none in this build"
                 : "PTX, compiled by the driver, or by JCuda's compiler where the driver has none";
     }
 
-    /** With a zero at the end, as the driver and the compiler want it. */
+    /** With a zero at the end, as the driver and the compiler need it. */
     public static byte[] ptx() {
         byte[] text = resource(RESOURCE);
         if (text == null) {
@@ -93,7 +93,7 @@ public final class KernelImage {
         return Arrays.copyOf(text, text.length + 1);
     }
 
-    /** The name of the kernels compiled for an architecture alone, out of the same sources: the PTX begins with their hash. */
+    /** The name of the kernels compiled for one architecture, from the same sources: the PTX begins with their hash. */
     public static String compiledFor(String architecture, byte[] ptx) {
         String first =
                 new String(ptx, 0, Math.min(ptx.length, SOURCES.length() + HASH_DIGITS), StandardCharsets.US_ASCII);
@@ -101,7 +101,7 @@ public final class KernelImage {
                 + "a.fatbin";
     }
 
-    /** Null where the build has none of that name. */
+    /** Null if the build has none of that name. */
     private static byte[] resource(String name) {
         try (InputStream in = KernelImage.class.getResourceAsStream(FOLDER + name)) {
             return in == null ? null : in.readAllBytes();
@@ -128,14 +128,14 @@ public final class KernelImage {
                 return Files.readAllBytes(file);
             }
         } catch (IOException e) {
-            // As if it were not there.
+            // Treated as missing.
         }
         byte[] cubin = compile(ptx, architecture);
         try {
             Files.createDirectories(folder);
             AtomicFile.write(file, out -> out.write(cubin));
         } catch (IOException | CalmException e) {
-            // Where nothing can be kept, each start compiles.
+            // If nothing can be kept, each start compiles.
         }
         return cubin;
     }
@@ -151,7 +151,7 @@ public final class KernelImage {
     /**
      * @param ptx with a zero at the end
      * @param architecture such as {@code sm_80}
-     * @throws CalmException failed: the compiler refuses it, with what it says
+     * @throws CalmException failed: the compiler refuses it, with its message
      */
     public static byte[] compile(byte[] ptx, String architecture, String... options) {
         CudaNatives.loadCompiler();

@@ -3,16 +3,16 @@ package org.calm4j.kernels.driver;
 import java.util.ArrayDeque;
 import java.util.Deque;
 
-/** What is closed together: the last first, and all of them even where one fails, as after a fault of the device all but the context do. */
+/** Closes its members in reverse order and goes on after failures (after a device fault every close but the context's fails). */
 public final class Owners implements AutoCloseable {
     private final Deque<Runnable> owners = new ArrayDeque<>();
 
-    /** @param close what ends an owner that exists now */
+    /** @param close closes a member that exists now */
     public void add(Runnable close) {
         owners.push(close);
     }
 
-    /** In a constructor that fails half-way: closes what there is. */
+    /** For a constructor that fails half-way: closes the members so far. */
     public void closeAfter(Throwable failure) {
         try {
             close();

@@ -95,7 +95,7 @@ final class Attention {
         }
     }
 
-    /** Rows of k that query j of a segment sees: those of its ancestors, then its own up to itself; with a window, the last so many. */
+    /** Rows of k that query j of a segment sees: those of its ancestors, then its own up to itself; with a window, only the last ones within it. */
     private static int[] visible(Segments segments, int segment, int j, int window) {
         int own = segments.keyLength(segment) - segments.queryLength(segment) + j + 1;
         int[] keys = new int[segments.depth(segment) + own];

@@ -2,7 +2,7 @@ package org.calm4j.engine.op.scalar;
 
 import org.calm4j.engine.tensor.Tensor;
 
-/** The sum that the global norm of a gradient is the root of; {@code Trainer.clip} clips by it. */
+/** The square of a gradient's global norm; {@code Trainer.clip} clips by it. */
 final class GradNorm {
     private GradNorm() {}
 

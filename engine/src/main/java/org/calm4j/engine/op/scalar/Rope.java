@@ -7,10 +7,10 @@ final class Rope {
     private Rope() {}
 
     /**
-     * Forward and backward: turns x (T,H,D) in place, {@code (a, b) → (a cos − b sin, b cos + a sin)} (eq. 34) for element i and i + R/2 of
+     * Forward and backward: rotates x (T,H,D) in place, {@code (a, b) → (a cos − b sin, b cos + a sin)} (eq. 34) for element i and i + R/2 of
      * a head; cosine is (P,R/2).
      *
-     * @param direction 1 forward; −1 backward: the gradient turns back, because the transpose of a rotation is its inverse
+     * @param direction 1 forward; −1 backward: the gradient rotates back, because the transpose of a rotation is its inverse
      */
     static void turn(Tensor x, Tensor cosine, Tensor sine, Tensor position, int direction) {
         long heads = x.dim(1);

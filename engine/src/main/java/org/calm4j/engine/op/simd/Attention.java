@@ -29,11 +29,11 @@ import org.calm4j.engine.tensor.Tensor;
  * dK and dV, in the order of segments.
  */
 final class Attention implements AutoCloseable {
-    /** Queries of a block: whole panels of six and of eight rows. */
+    /** Queries of a block: whole panels of both six and eight rows. */
     private static final int QUERIES = 48;
     /** Keys that the backward pass takes at once. */
     private static final int KEYS = 256;
-    /** So few queries (decoding) or so few scores (short texts) read keys and values where they are: packing them would cost more. */
+    /** Up to this many queries (decoding) or scores (short texts), keys and values are read in place: packing them would cost more. */
     private static final int FEW_QUERIES = 4;
 
     private static final int FEW_SCORES = 1600;
@@ -173,11 +173,11 @@ final class Attention implements AutoCloseable {
     }
 
     private void forwardBlock(int segment, int first, int count, int h, int worker) {
-        // Scores stand by position, from the lowest that any of the queries sees.
+        // Scores are stored by position, from the lowest that any of the queries sees.
         int low = lowest(segment, first);
         int last = first + count - 1;
         int keys = segments.depth(segment) + ownKeys(segment, last) - low;
-        // A vector more: exponentials are taken by whole vectors from the first visible score on.
+        // One vector more: exponentials are computed in whole vectors from the first visible score on.
         long stride = 4L * (Vectors.roundUp(keys) + LANES);
         long scores = own[worker].floats(count * stride / 4);
         long row = segments.queryStart(segment) + (long) first;
@@ -214,7 +214,7 @@ final class Attention implements AutoCloseable {
         }
     }
 
-    /** Scores, not scaled yet, to probabilities: zero behind the visible ones. */
+    /** Unscaled scores to probabilities; zero after the visible ones. */
     private void softmax(long scores, int visible, int keys, long at) {
         float max = scale * Exp.max(scores, visible);
         double sum = Exp.wholeVectors(scores, scores, visible, scale, max);
@@ -301,7 +301,7 @@ final class Attention implements AutoCloseable {
         pool.run(backwardTask, trees * keyHeads, (long) (5 * work * heads * d / PER_NANO));
     }
 
-    /** Orders segments by tree, and within a tree by index; returns how many trees. */
+    /** Orders segments by tree, and within a tree by index; returns the number of trees. */
     private int plantTrees() {
         int count = segments.count();
         if (treeOfSegment.length < count) {
@@ -317,7 +317,7 @@ final class Attention implements AutoCloseable {
             treeOfSegment[s] = parent == Segments.NONE ? trees++ : treeOfSegment[parent];
         }
         Arrays.fill(treeStart, 0, trees + 2, 0);
-        // Counted one place too far right, the starts move into place while segments are put.
+        // Counted one place too far right, the starts move into place as segments are inserted.
         for (int s = 0; s < count; s++) {
             treeStart[treeOfSegment[s] + 2]++;
         }
@@ -433,7 +433,7 @@ final class Attention implements AutoCloseable {
                 .into(dK + key, keyStride, keys, d, count, 1, true);
     }
 
-    /** The same three products row by row, leaving out what mask and window make zero. */
+    /** The same three products row by row, without those that mask and window make zero. */
     private void mix(long head, int count, long key, int keys, int unseen, int visible, long probability, long dScore) {
         long stride = 4L * (Vectors.roundUp(keys) + LANES);
         for (int i = 0; i < count; i++) {

@@ -17,9 +17,9 @@ import org.calm4j.engine.tensor.Tensor;
 /** The same row added to all rows of x (T,N), and sums of columns. */
 final class Bias implements AutoCloseable {
     private static final int TASK_ROWS = 32;
-    /** Columns of one task of the backward pass: four lines of the cache, so that threads share none. */
+    /** Columns of one task of the backward pass: four cache lines, so that threads share none. */
     private static final int TASK_COLUMNS = 64;
-    /** Rows summed before they go into the sum: long chains of additions lose digits, and so many rows stay in the first cache. */
+    /** Rows summed before they are added to the total: long chains of additions lose digits, and this many rows stay in the L1 cache. */
     private static final int BLOCK_ROWS = 64;
 
     private static final double PER_NANO = 3;

@@ -14,7 +14,7 @@ import org.calm4j.engine.tensor.Tensor;
 /** Rows of a table (V,C) by their indices (T). */
 final class Embedding implements AutoCloseable {
     private static final int TASK_ROWS = 64;
-    /** Columns of one task of the backward pass: four lines of the cache, so that threads share none. */
+    /** Columns of one task of the backward pass: four cache lines, so that threads share none. */
     private static final int TASK_COLUMNS = 64;
 
     private static final double COPIED_PER_NANO = 3;

@@ -17,7 +17,7 @@ import org.calm4j.engine.tensor.Tensor;
  * {@code x/2 (1 + tanh u)} with {@code u = √(2/π)(x + 0.044715 x³)} (Hendrycks &amp; Gimpel 2016), which is {@code x σ(2u)}; all (T,F).
  */
 final class Gelu implements AutoCloseable {
-    /** Elements of a task: their exponentials stay in the first cache. */
+    /** Elements of a task: their exponentials stay in the L1 cache. */
     private static final int TASK = 2048;
 
     private static final double PER_NANO = 1;
@@ -80,7 +80,7 @@ final class Gelu implements AutoCloseable {
         backward(dX + at, dOut + at, x + at, exp, count);
     }
 
-    /** Where e^−2u of a task's elements stands. */
+    /** The address of e^−2u of a task's elements. */
     private long exponentials(long x, int count, int worker) {
         long exp = own[worker].floats(TASK);
         argument(exp, x, count);

@@ -18,10 +18,10 @@ import org.calm4j.engine.op.simd.vec.Scratch;
 import org.calm4j.engine.op.simd.vec.WorkerPool;
 import org.calm4j.engine.tensor.Tensor;
 
-/** What the global norm of a gradient is made from: sums of squares in double precision, chunk by chunk. */
+/** Sums of squares in double precision, chunk by chunk, for the global norm of a gradient. */
 final class GradNorm implements AutoCloseable {
     private static final VectorSpecies<Double> DOUBLES = VectorSpecies.of(double.class, FLOATS.vectorShape());
-    /** As many floats as a vector of doubles holds: the second half of a whole one would be converted without an instruction of its own. */
+    /** As many floats as a vector of doubles holds: converting the second half of a full vector has no instruction. */
     private static final VectorSpecies<Float> HALF =
             VectorSpecies.of(float.class, VectorShape.forBitSize(FLOATS.vectorBitSize() / 2));
 

@@ -27,7 +27,7 @@ final class LayerNorm implements AutoCloseable {
     private final WorkerPool pool;
     private final Bias columns;
     private final Scratch wide = new Scratch();
-    /** (T,C): what is summed over rows for dW. */
+    /** (T,C): the terms of dW, which are summed over rows. */
     private final Scratch products = new Scratch();
 
     private final WorkerPool.Task forwardTask = this::forward;

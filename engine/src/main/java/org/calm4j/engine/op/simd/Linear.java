@@ -15,9 +15,9 @@ import org.calm4j.engine.op.simd.vec.WorkerPool;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
-/** The products with a weight (N,K), for x (T,K); few rows go past the packing, straight to the weight. */
+/** The products with a weight (N,K), for x (T,K); few rows bypass packing and read the weight directly. */
 final class Linear implements AutoCloseable {
-    /** Up to so many rows of x (decoding), reading the weight once beats packing it. */
+    /** Up to this many rows of x (decoding), reading the weight once beats packing it. */
     private static final int FEW_ROWS = 8;
     /** The same for a frozen weight, which is packed already. */
     private static final int FEW_FROZEN_ROWS = 5;
@@ -29,13 +29,13 @@ final class Linear implements AutoCloseable {
     private static final long CACHED_ELEMENTS = 1 << 18;
 
     private static final int ROWS_AT_ONCE = 4;
-    /** Up to so many outputs, reading x once beats packing it. */
+    /** Up to this many outputs, reading x once beats packing it. */
     private static final int FEW_OUTPUTS = 8;
-    /** A weight of so many elements lies in the second cache; from there, unlike from memory, four rows at once are faster than one. */
+    /** A weight of up to this many elements fits in the L2 cache; from there, unlike from memory, four rows at once are faster than one. */
     private static final long CACHED = 1 << 16;
     /** Weight rows of one task. */
     private static final int TASK_ROWS = 32;
-    /** Columns of one task, where the weight's columns are the outputs: longer pieces of a row are read faster, but each thread wants some. */
+    /** Columns of one task, where the weight's columns are the outputs: longer pieces of a row are read faster, but each thread needs some. */
     private static final int LEAST_COLUMNS = 512;
 
     private static final int MOST_COLUMNS = 4096;
@@ -73,7 +73,7 @@ final class Linear implements AutoCloseable {
         }
     }
 
-    /** A weight (N,K) that products may read in another form: it stays as it is until its memory is closed. */
+    /** A weight (N,K) that products may read in another form: it is constant until its memory is closed. */
     void freeze(Tensor w) {
         frozen.add(w);
     }
@@ -115,7 +115,7 @@ final class Linear implements AutoCloseable {
         }
     }
 
-    /** What the tasks work on. */
+    /** The operands of the tasks. */
     private void hold(
             long out,
             long outStride,
@@ -239,7 +239,7 @@ final class Linear implements AutoCloseable {
                 fewRows(w));
     }
 
-    /** The same on addresses of a weight that is not frozen; rows of dOut begin so many bytes apart. */
+    /** The same on addresses, for a weight that is not frozen; rows of dOut are this many bytes apart. */
     void backwardInput(
             long dX, long dOut, long w, DType type, int t, int n, int k, float alpha, boolean add, long dOutStride) {
         backwardInput(dX, dOut, w, type, t, n, k, alpha, add, dOutStride, FEW_ROWS);

@@ -37,7 +37,7 @@ final class Rope {
     /**
      * Turns x (T,H,D) in place: {@code (a, b) → (a cos − b sin, b cos + a sin)} for element i and i + R/2 of a head; cosine is (P,R/2).
      *
-     * @param direction 1 forward; −1 for the gradient, which turns back
+     * @param direction 1 forward; −1 for the gradient, which rotates back
      */
     void turn(Tensor x, Tensor cosine, Tensor sine, Tensor position, int direction) {
         t = (int) x.dim(0);
@@ -45,7 +45,7 @@ final class Rope {
         d = (int) x.dim(2);
         half = (int) cosine.dim(1);
         if (2 * half > d) {
-            throw new IllegalArgumentException("no turn of " + x + " by " + cosine);
+            throw new IllegalArgumentException("cannot rotate " + x + " by " + cosine);
         }
         this.x = Native.f32(x, x.size());
         this.cosine = Native.f32(cosine, cosine.dim(0) * half);

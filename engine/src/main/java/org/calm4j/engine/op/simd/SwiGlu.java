@@ -15,7 +15,7 @@ import org.calm4j.engine.tensor.Tensor;
 
 /** {@code silu(gate) · up} (Shazeer 2020), {@code silu(x) = x σ(x)}; all (T,F). */
 final class SwiGlu implements AutoCloseable {
-    /** Elements of a task: their exponentials stay in the first cache. */
+    /** Elements of a task: their exponentials stay in the L1 cache. */
     private static final int TASK = 2048;
 
     private static final double PER_NANO = 1;

@@ -16,14 +16,14 @@ import org.calm4j.engine.tensor.Tensor;
 /**
  * {@code log softmax(x·wᵀ)} at one target per row: x (N,C), w (V,C). The logits of some rows and some words at a time, which stay in the cache,
  * with the sum of exponentials carried from words to words (Milakov &amp; Gimelshein 2018); so w and its gradient pass through once for many rows.
- * Where they are kept for the backward pass, each such block lies behind the other.
+ * If they are kept for the backward pass, these blocks are stored one after another.
  */
 final class TokenLogProb implements AutoCloseable {
     private static final int ROWS = 512;
     private static final int WORDS = 1024;
     private static final int TASK_ROWS = 4;
     private static final double PER_NANO = 1;
-    /** Bytes of what is carried for a row: the greatest logit so far, and the sum of exponentials below it. */
+    /** Bytes carried for a row: the greatest logit so far, and the sum of exponentials relative to it. */
     private static final int CARRIED = 16;
 
     private final WorkerPool pool;
@@ -42,7 +42,7 @@ final class TokenLogProb implements AutoCloseable {
     private long stride;
 
     private int rows;
-    /** Of each worker: exponentials that nobody reads. */
+    /** For each worker: exponentials that are not read. */
     private long exponentials;
 
     private boolean keeping;
@@ -167,7 +167,7 @@ final class TokenLogProb implements AutoCloseable {
         return (long) n * (v - v % WORDS + Vectors.roundUp(v % WORDS));
     }
 
-    /** Words from {@code firstWord} on, for rows from {@code firstRow} on; their logits are one block of what is kept, or the only one there is. */
+    /** Words from {@code firstWord} on, for rows from {@code firstRow} on; their logits are one of the kept blocks, or the only block. */
     private void takeWords(int v, long keptAt, int firstRow) {
         words = Math.min(WORDS, v - firstWord);
         stride = 4L * Vectors.roundUp(words);
@@ -199,7 +199,7 @@ final class TokenLogProb implements AutoCloseable {
         }
     }
 
-    /** What was carried becomes the result. */
+    /** Turns the carried values into the result. */
     private void last(int task, int worker) {
         for (int i = 0; i < rows; i++) {
             long state = carried + (long) CARRIED * i;

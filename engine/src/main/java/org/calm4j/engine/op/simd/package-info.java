@@ -1,5 +1,5 @@
 /**
- * The same nouns on the CPU's vectors, compared with the scalar definition; same inputs give the same bits for any
+ * The same nouns with the CPU's vector instructions, compared with the scalar definition; same inputs give the same bits for any
  * number of threads.
  *
  * <p>Shape letters: T rows of the packed batch, C hidden size, V vocabulary, H query heads, G key/value heads, D head

@@ -21,7 +21,7 @@ import jdk.incubator.vector.VectorOperators;
  * (remainder 5e-9). Relative error below 1.5e-7.
  */
 public final class Exp {
-    /** Beyond these, results would leave the normal numbers; inputs are clamped to them. NaN stays NaN. */
+    /** Beyond these, results would not be normal numbers; inputs are clamped to them. NaN stays NaN. */
     private static final float LOWEST = -87;
 
     private static final float HIGHEST = 88;
@@ -30,11 +30,11 @@ public final class Exp {
     private static final float LN2_HIGH = 0.693359375f;
 
     private static final float LN2_LOW = -2.12194440e-4f;
-    /** Adding it rounds to an integer, which then stands in the low bits. */
+    /** Adding it rounds to an integer, which is then in the low bits. */
     private static final float ROUND = 0x1.8p23f;
     /** For one exponential. */
     private static final int MULTIPLICATIONS = 12;
-    /** Terms summed in single precision before they go into the double sum. */
+    /** Terms summed in single precision before they are added to the double sum. */
     private static final int BLOCK = 512;
 
     private Exp() {}
@@ -49,13 +49,13 @@ public final class Exp {
     }
 
     /**
-     * Sets {@code to[i] = exp(scale·x[i] − shift)} for a positive scale, and returns the sum, without a scalar rest: what lies behind the last
+     * Sets {@code to[i] = exp(scale·x[i] − shift)} for a positive scale, and returns the sum, without a scalar tail: what is after the last
      * element, up to a whole vector, is overwritten in both; to may be x.
      */
     public static double wholeVectors(long to, long x, int count, float scale, float shift) {
         int whole = Vectors.roundUp(count);
         for (int i = count; i < whole; i++) {
-            // Its exponential is 2e-38 and no part of any sum.
+            // Its exponential is 2e-38 and not a part of any sum.
             MEMORY.set(FLOAT, x + 4L * i, Float.NEGATIVE_INFINITY);
         }
         return row(to, x, whole, scale, shift);

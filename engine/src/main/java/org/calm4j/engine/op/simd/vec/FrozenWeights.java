@@ -5,8 +5,8 @@ import org.calm4j.engine.tensor.HostBuffer;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
- * Weights that stay as they are, once more in the panels that {@link Product} reads. Packing is what a product of some ten rows spends most of its
- * time with; so a weight that such products read again is packed for good, in the memory of its buffer and until that is closed, while memory
+ * Copies of constant weights in the panels that {@link Product} reads. A product of some ten rows spends most of its
+ * time packing; so a weight that such products read repeatedly is packed once, in the memory of its buffer, until that is closed, while memory
  * allows.
  */
 public final class FrozenWeights {
@@ -72,11 +72,11 @@ public final class FrozenWeights {
 
     private static final class Frozen {
         private final Tensor weight;
-        /** 0 where it is not packed. */
+        /** 0 if it is not packed. */
         private long panels;
 
         private boolean wasRead;
-        /** There is no memory. */
+        /** Not packed because memory was short. */
         private boolean stays;
 
         private Frozen(Tensor weight) {
@@ -92,7 +92,7 @@ public final class FrozenWeights {
         this.product = product;
     }
 
-    /** From now on a weight (N,K) stays as it is, until its memory is closed. */
+    /** Marks a weight (N,K) as constant until its memory is closed. */
     public void add(Tensor w) {
         forward.weights
                 .values()
@@ -104,7 +104,7 @@ public final class FrozenWeights {
         backward.weights.put(Native.any(w), new Frozen(w));
     }
 
-    /** What lies in files is read from there by products of few rows, and fast only while it stays in memory. */
+    /** Products of few rows read weights in files directly, which is fast only while they stay in memory. */
     private long readBytes() {
         return forward.weights.values().stream()
                 .filter(frozen -> frozen.weight.segment().scope().isAlive())
@@ -116,7 +116,7 @@ public final class FrozenWeights {
         return forward.find(w) != null;
     }
 
-    /** The panels of {@code wᵀ}, 0 where there are none. A product of many rows asks for them. */
+    /** The panels of {@code wᵀ}, 0 if there are none. For products of many rows. */
     public long forward(Tensor w) {
         return forward.panels(w);
     }

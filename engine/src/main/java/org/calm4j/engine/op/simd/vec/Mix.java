@@ -45,7 +45,7 @@ public final class Mix {
     }
 
     /**
-     * Adds {@code out[e] += Σᵢ weight[i]·row[i][e]} for eight rows of d elements, reading each row in order: where rows are long and come from
+     * Adds {@code out[e] += Σᵢ weight[i]·row[i][e]} for eight rows of d elements, reading each row in order: if rows are long and come from
      * memory, that is faster than going down them in columns.
      */
     public static void eightRows(long out, long weight, long row, long stride, int d) {

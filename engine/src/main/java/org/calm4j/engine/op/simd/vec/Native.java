@@ -3,7 +3,7 @@ package org.calm4j.engine.op.simd.vec;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
-/** The door to the kernels: a tensor's address, once its type and size are what the kernel will touch. Kernels check nothing. */
+/** The gate to the kernels: a tensor's address, after checking its type and size. Kernels check nothing. */
 public final class Native {
     private Native() {}
 
@@ -48,7 +48,7 @@ public final class Native {
     /** The address of any tensor. */
     public static long any(Tensor x) {
         if (!x.segment().scope().isAlive()) {
-            throw new IllegalStateException(x + " lies in closed memory");
+            throw new IllegalStateException(x + " is in closed memory");
         }
         return x.segment().address();
     }

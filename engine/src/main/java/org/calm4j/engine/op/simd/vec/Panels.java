@@ -14,13 +14,13 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * Packing of one panel of a product: for each of k steps the {@code width} values that a tile wants at once, one after another; what is
- * missing is zero or a copy of what is there.
+ * Packing of one panel of a product: for each of k steps the {@code width} values that a tile reads at once, one after another; what is
+ * missing is zero or a copy of existing values.
  */
 final class Panels {
-    /** A block transpose works on so many rows and steps; it needs 256-bit vectors. */
+    /** Rows and steps of a block transpose, which needs 256-bit vectors. */
     private static final int BLOCK = 8;
-    /** A block with fewer rows is not worth it. */
+    /** The fewest rows for which a block transpose pays. */
     private static final int LEAST_ROWS = 6;
     /** Of one step of a right panel. */
     private static final int PANEL_BYTES = (int) (2 * BYTES);
@@ -45,8 +45,8 @@ final class Panels {
                 blocks(to + 4L * i, from + i * stride, stride, Math.min(BLOCK, count - i), k, 4L * width);
             }
             if (i < count) {
-                // Where there are fewer, the others are what lies there; no tile reads them, or nobody keeps what comes
-                // of them.
+                // In a partial panel the unused lanes hold stale data; they are never read, or their results are
+                // discarded.
                 for (int row = i; row < count; row++) {
                     MemorySegment.copy(MEMORY, from + row * stride, MEMORY, spare + 4L * k * (row - i), 4L * k);
                 }
@@ -59,7 +59,7 @@ final class Panels {
         }
     }
 
-    /** Six to eight rows; what is missing repeats the last one, in places that no tile reads or whose results nobody keeps. */
+    /** Six to eight rows; missing ones repeat the last, in places that no tile reads or whose results are discarded. */
     private static void blocks(long to, long from, long stride, int count, int k, long toStride) {
         int blocks = k / BLOCK;
         Transpose.blocks(
@@ -86,7 +86,7 @@ final class Panels {
     /** From k rows, each with {@code count} values one after another: {@code to[step][i] = from[step][i]}. */
     static void fromColumns(long to, long from, long stride, int count, int k, int width) {
         if (width == 2 * LANES) {
-            // As in overlapping, but what is written too much belongs to the step.
+            // As in overlapping, but the excess writes belong to the step.
             int rest = count == width ? 0 : (int) Math.min(k, (2 * BYTES + stride - 1) / stride);
             twoVectors(to, from, stride, k - rest);
             oneByOne(to + 2 * BYTES * (k - rest), from + stride * (k - rest), stride, count, rest, width);
@@ -108,7 +108,7 @@ final class Panels {
         }
     }
 
-    /** Four whole panels of two vectors at once: four times as much in a row of what may come from memory. */
+    /** Four whole panels of two vectors at once: four times as many consecutive reads from memory. */
     static void fourFromColumns(long to, long panelBytes, long from, long stride, int k) {
         to &= ADDRESS;
         panelBytes &= STRIDE;
@@ -158,9 +158,9 @@ final class Panels {
         }
     }
 
-    /** Reads and writes a whole vector where fewer values are wanted; not in the last steps, behind which memory may end. */
+    /** Reads and writes a whole vector where fewer values are needed; not in the last steps, after which memory may end. */
     private static void overlapping(long to, long from, long stride, int count, int k, int width) {
-        // The values read too much must lie in the rows below, and what is written too much in the steps below.
+        // The excess reads must be within the rows below, and the excess writes within the steps below.
         int rest = Math.min(k, (int) Math.max((LANES + width - 1) / width, (BYTES + stride - 1) / stride));
         for (int step = 0; step < k - rest; step++) {
             FloatVector.fromMemorySegment(FLOATS, MEMORY, from, ORDER).intoMemorySegment(MEMORY, to, ORDER);

@@ -7,8 +7,8 @@ import static org.calm4j.engine.op.simd.vec.Vectors.MEMORY;
 import java.lang.foreign.MemorySegment;
 
 /**
- * What most time is spent in, without vectors, for {@link ColdStart}: the same sums in the same order, to the same bits. It works on arrays, because
- * that code is fast as soon as the first compiler is through with it.
+ * The hot loops without the Vector API, for {@link ColdStart}: the same sums in the same order, to the same bits. They work on arrays, because
+ * such code is fast as soon as the first compiler has compiled it.
  */
 final class Plain {
     private Plain() {}

@@ -13,24 +13,24 @@ import org.calm4j.engine.tensor.DType;
 /**
  * The matrix product {@code C = α·A·B} (m×k times k×n) from packed panels and register tiles (Goto &amp; van de Geijn 2008).
  *
- * <p>In blocks of n and k: the left side is packed, shared by the pool. Where each thread has enough columns of its own, it packs a few right panels
+ * <p>In blocks of n and k: the left side is packed, shared by the pool. If each thread has enough columns of its own, it packs a few right panels
  * at a time and computes their tiles while they are in its cache; else the right side is packed for all, and then tiles are shared. A right
- * side that stays the same may also have been packed before ({@link #packAll}). Blocks depend on the sizes alone, and every element of C is
+ * side that is constant may also have been packed before ({@link #packAll}). Blocks depend on the sizes alone, and every element of C is
  * summed by one thread in the order of k; so packing before changes no bit.
  */
 public final class Product implements AutoCloseable {
     private static final boolean WIDE_LANES = LANES == 16;
-    /** Rows and columns of a tile: panels are that wide. */
+    /** Rows and columns of a tile, which are the widths of panels. */
     private static final int MR = WIDE_LANES ? Tile8.ROWS : Tile6.ROWS;
 
     public static final int NR = 2 * LANES;
     /** Floats of one step of a left panel. */
     private static final int LEFT = WIDE_LANES ? Tile8.LEFT : Tile6.LEFT;
-    /** A right panel of so many steps, 24 or 32 KB, lies in the first cache while tiles read it. */
+    /** Steps of a right panel, 24 or 32 KB, which stays in the L1 cache while tiles read it. */
     private static final int KC = WIDE_LANES ? 256 : 384;
     /** Panels that one task packs. */
     private static final int GROUP = 4;
-    /** Floats, and steps at least, that one task packs where the left side is read across. */
+    /** Floats, and minimum steps, that one task packs where the left side is read by columns. */
     private static final int STRIP = 8192;
 
     private static final int STRIP_STEPS = 32;
@@ -39,31 +39,31 @@ public final class Product implements AutoCloseable {
 
     private static final int MC = 4080;
     /**
-     * One task of tiles: a right block that fits into the second cache, and where that is shared a few left panels. Half of that leaves more room for C,
-     * where the left panels, which each task reads, are few.
+     * One task of tiles: a right block that fits into the L2 cache, and, if that is shared, a few left panels. Half of it leaves more room for C
+     * if the left panels, which each task reads, are few.
      */
     private static final int TASK_RIGHT = 256 * KC;
 
     private static final int FEW_LEFT = 1 << 19;
     private static final int TASK_PANELS = 2;
-    /** So many left panels lie in the second cache, and right ones pass by; where there are more, it is the right ones that stay. */
+    /** Up to this many left panels stay in the L2 cache while right panels stream past; beyond, the right panels stay. */
     private static final int CACHED_PANELS = 16;
-    /** Tiles of no more steps take less time than what they write, and follow its rows. */
+    /** Up to this depth writing C dominates, so tiles are visited along the rows of C. */
     private static final int THIN_DEPTH = 96;
-    /** Of a panel that has fewer. */
+    /** Scratch rows for padding a partial panel. */
     private static final int SPARE_ROWS = 8;
     /** Floats of a thread's own memory. */
     private static final int OWN = MR * NR + (NR + SPARE_ROWS) * KC + TASK_RIGHT;
-    /** Packing and computing run at about these speeds; only for deciding whether to wake the pool. */
+    /** Approximate speeds of packing and computing; only used to decide whether to wake the pool. */
     private static final double PACKED_PER_NANO = 4;
 
     private static final double PRODUCTS_PER_NANO = 40;
-    /** With so many tasks a thread, they end at about the same time. */
+    /** With this many tasks per thread, threads end at about the same time. */
     private static final int EVEN_TASKS = 4;
 
     private final WorkerPool pool;
     private final Scratch packed = new Scratch();
-    /** Of each worker: an edge tile, a widened panel, a few rows, the right panels of one task. */
+    /** For each worker: an edge tile, a widened panel, a few rows, the right panels of one task. */
     private final Scratch[] own;
 
     private final WorkerPool.Task packTask = this::pack;
@@ -78,7 +78,7 @@ public final class Product implements AutoCloseable {
     private long rightStride;
     private boolean rightTransposed;
     private DType rightType;
-    /** All panels of the right side, packed before; 0 where they are not. */
+    /** All panels of the right side, if packed before; else 0. */
     private long packedRight;
 
     private int packedFirst;
@@ -87,15 +87,15 @@ public final class Product implements AutoCloseable {
     private long cStride;
     private float alpha;
 
-    // The block at hand.
+    // The current block.
     private long leftPanels;
     private long rightPanels;
     private int leftCount;
-    /** Left panels of MR rows; those behind them have the rows of {@link Tile4}. */
+    /** Left panels of MR rows; those after them have the rows of {@link Tile4}. */
     private int tallCount;
 
     private int leftParts;
-    /** Steps of a part, where the left side is read across. */
+    /** Steps of a part, if the left side is read by columns. */
     private int leftStrip;
 
     private int firstRow;
@@ -107,7 +107,7 @@ public final class Product implements AutoCloseable {
 
     private int firstStep;
     private int steps;
-    /** Steps of a panel: an even number, for which there may be one of zeros at the end. */
+    /** Steps of a panel: an even number, with a step of zeros at the end if needed. */
     private int depth;
 
     private boolean adding;
@@ -160,7 +160,7 @@ public final class Product implements AutoCloseable {
      * Columns of a B that {@link #packAll} has packed.
      *
      * @param first a multiple of {@link #NR}
-     * @param all columns that B has
+     * @param all the columns of B
      */
     public Product packedRight(long panels, int first, int all) {
         packedRight = panels;
@@ -178,7 +178,7 @@ public final class Product implements AutoCloseable {
         return bytes;
     }
 
-    /** Packs all of the right side that was given: block after block of k, and in each panel after panel. */
+    /** Packs the whole right side: block after block of k, and in each panel after panel. */
     void packAll(long to, int n, int k) {
         firstColumn = 0;
         columns = n;
@@ -263,7 +263,7 @@ public final class Product implements AutoCloseable {
         }
     }
 
-    /** Divides the rows into panels so that the least number of rows too many is computed. */
+    /** Divides the rows into panels so that the fewest excess rows are computed. */
     private void takeRows() {
         tallCount = rows / MR;
         int rest = rows % MR;
@@ -286,7 +286,7 @@ public final class Product implements AutoCloseable {
         return (leftCount + TASK_PANELS - 1) / TASK_PANELS;
     }
 
-    /** Packs a part of the left side, or behind those a group of right panels. */
+    /** Packs a part of the left side, or, for indices after those, a group of right panels. */
     private void pack(int index, int worker) {
         if (index < leftParts && leftTransposed) {
             packColumns(index);
@@ -298,7 +298,7 @@ public final class Product implements AutoCloseable {
         }
     }
 
-    /** Right panels from {@code first} on, to be found from {@code to} on. */
+    /** Right panels from {@code first} on, written from {@code to} on. */
     private void packGroup(long to, int first, int worker) {
         long bytes = 4L * depth * NR;
         int count = Math.min(GROUP, (columns + NR - 1) / NR - first);
@@ -332,7 +332,7 @@ public final class Product implements AutoCloseable {
         endPanels(leftPanels + group * GROUP * bytes, bytes, end - group * GROUP, LEFT);
     }
 
-    /** Some steps of all left panels, from columns: the first cache holds what is read. */
+    /** Some steps of all left panels, from columns: the reads fit into the L1 cache. */
     private void packColumns(int strip) {
         long bytes = 4L * depth * LEFT;
         int first = strip * leftStrip;
@@ -360,12 +360,12 @@ public final class Product implements AutoCloseable {
         }
     }
 
-    /** A thread's memory for NR rows of KC floats, and behind it for eight more. */
+    /** A thread's memory for NR rows of KC floats, followed by eight more. */
     private long spare(int worker) {
         return own[worker].floats(OWN) + 4L * MR * NR;
     }
 
-    /** Zeros for the step that makes their number even. */
+    /** Zeros for the step that makes the number of steps even. */
     private void endPanels(long panels, long bytes, int count, int width) {
         for (int i = 0; i < count && depth > steps; i++) {
             MEMORY.asSlice(panels + i * bytes + 4L * steps * width, 4L * width).fill((byte) 0);
@@ -396,7 +396,7 @@ public final class Product implements AutoCloseable {
         }
     }
 
-    /** One task: TASK_PANELS left panels times taskColumns columns; those of the same columns are neighbours. */
+    /** One task: TASK_PANELS left panels times taskColumns columns; tasks of the same columns are neighbours. */
     private void tiles(int index, int worker) {
         int first = index % leftTasks() * TASK_PANELS;
         int column = index / leftTasks() * taskColumns;
@@ -425,7 +425,7 @@ public final class Product implements AutoCloseable {
         }
     }
 
-    /** The right panels of some columns, packed by this thread unless they were before. */
+    /** The right panels of some columns, packed by this thread unless packed before. */
     private long panels(int column, int width, int worker) {
         if (packedRight != 0) {
             return rightPanels + 4L * depth * column;
@@ -546,7 +546,7 @@ public final class Product implements AutoCloseable {
         }
     }
 
-    /** A tile that reaches over C's border is computed beside it; its elements are rounded as in whole tiles, wherever a row lies. */
+    /** A tile that crosses C's border is computed in scratch memory; its elements are rounded as in whole tiles, whatever the row. */
     private void edge(long to, long a, long b, int tileRows, int tileColumns, int worker) {
         long tile = own[worker].floats(OWN);
         if (tileColumns > LANES) {

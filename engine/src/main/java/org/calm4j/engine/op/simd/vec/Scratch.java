@@ -6,7 +6,7 @@ import org.calm4j.engine.tensor.HostBuffer;
 public final class Scratch implements AutoCloseable {
     private HostBuffer buffer;
 
-    /** The address of at least {@code count} floats; what was there before may be gone. */
+    /** The address of at least {@code count} floats; earlier contents may be lost. */
     public long floats(long count) {
         if (buffer == null || buffer.bytes() < 4 * count) {
             close();

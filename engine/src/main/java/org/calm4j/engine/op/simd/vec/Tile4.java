@@ -11,8 +11,8 @@ import static org.calm4j.engine.op.simd.vec.Vectors.ORDER;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * Register tiles of four rows, for the last rows of a product, where a taller tile would compute many that nobody wants. Eight accumulators are
- * what two multiply-adds in a cycle, each of four, take. Otherwise as {@link Tile6}.
+ * Register tiles of four rows, for the last rows of a product, where a taller tile would compute many unneeded ones. Eight accumulators are
+ * what two multiply-adds per cycle with a latency of four need. Otherwise as {@link Tile6}.
  */
 final class Tile4 {
     static final int ROWS = 4;

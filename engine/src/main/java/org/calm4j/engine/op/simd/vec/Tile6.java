@@ -12,8 +12,8 @@ import jdk.incubator.vector.FloatVector;
 
 /**
  * Register tiles of six rows: twelve accumulators, two vectors of the right panel and a broadcast fill the sixteen registers of 256-bit
- * machines. Setting and adding are methods of their own: a branch inside makes the compiler give up on registers. The number of steps is even.
- * The fences are no instructions: they keep the compiler from loading all of a step before the first product, for which there are no registers.
+ * machines. Setting and adding are separate methods: a branch inside makes the compiler give up on registers. The number of steps is even.
+ * The fences are not instructions: they keep the compiler from loading all of a step before the first product, for which there are no registers.
  */
 final class Tile6 {
     static final int ROWS = 6;

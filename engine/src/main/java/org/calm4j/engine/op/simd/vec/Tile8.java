@@ -10,7 +10,7 @@ import static org.calm4j.engine.op.simd.vec.Vectors.ORDER;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * Register tiles of eight rows, for the 32 registers of 512-bit machines, which hold all of a step: no fence is wanted. Otherwise as {@link Tile6}.
+ * Register tiles of eight rows, for the 32 registers of 512-bit machines, which hold all of a step: no fence is needed. Otherwise as {@link Tile6}.
  */
 final class Tile8 {
     static final int ROWS = 8;

@@ -13,7 +13,7 @@ import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * 8×8 blocks turned by three rounds of exchanges between lanes whose numbers differ in one bit. The first round shifts pairs of lanes, which is
+ * 8×8 blocks transposed by three rounds of exchanges between lanes whose numbers differ in one bit. The first round shifts pairs of lanes, which is
  * cheaper than rearranging them.
  */
 final class Transpose {

@@ -9,7 +9,7 @@ import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
-/** The constants of all kernels. They are static and final, because the compiler makes registers of vectors only then. */
+/** The constants of all kernels. They are static and final, because only then the compiler keeps vectors in registers. */
 public final class Vectors {
     /** Overrides the vector width in bits, so that tests can run the kernels of other machines. */
     private static final String WIDTH_PROPERTY = "calm4j.vectorBits";
@@ -23,7 +23,7 @@ public final class Vectors {
     public static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
     public static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
     public static final MemorySegment MEMORY = memory();
-    /** Every address is less, so {@code p & ADDRESS} is p; the compiler then knows that p lies in MEMORY, and does not check it. */
+    /** Every address is smaller, so {@code p & ADDRESS} is p; the compiler then knows that p is within MEMORY, and omits the check. */
     public static final long ADDRESS = Long.MAX_VALUE >>> 1;
     /** The same for the distance of rows, some of which are added to an address. */
     public static final long STRIDE = Long.MAX_VALUE >>> 16;
@@ -48,7 +48,7 @@ public final class Vectors {
         return VectorShuffle.fromOp(FLOATS, i -> (i ^ distance) & LANES - 1);
     }
 
-    /** The least number of whole vectors' floats that holds so many. */
+    /** This many floats, rounded up to whole vectors. */
     public static int roundUp(int count) {
         return count + LANES - 1 & -LANES;
     }

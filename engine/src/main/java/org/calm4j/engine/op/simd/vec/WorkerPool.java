@@ -6,7 +6,7 @@ import java.util.concurrent.locks.LockSupport;
 
 /**
  * A fixed pool of threads that share the indices of a task, each taking the next one; the caller works too. So a thread that has lost its
- * core to another process delays nobody but the index it holds.
+ * core to another process delays only the index that it holds.
  *
  * <p>What an index computes must not depend on which thread runs it, so results are the same for any number of threads. One caller at a
  * time; tasks do not start tasks.
@@ -18,13 +18,13 @@ public final class WorkerPool implements AutoCloseable {
         void run(int index, int worker);
     }
 
-    /** Waking the others costs about this much, so less work than that stays with the caller. */
+    /** Waking the other threads costs about this much, so less work stays with the caller. */
     private static final long WAKE_NANOS = 4_000;
-    /** About 50 µs: longer than the gaps between the operations of a model, shorter than anyone notices. */
+    /** About 50 µs: longer than the gaps between the operations of a model, too short to be noticed. */
     private static final int SPINS = 2_000;
 
     private final Worker[] workers;
-    /** The round in the high half, how many of its indices nobody has taken in the low one. */
+    /** The round in the high half, the number of its indices not yet taken in the low half. */
     private final AtomicLong left = new AtomicLong();
     /** Indices of the round that are not done. */
     private final AtomicInteger pending = new AtomicInteger();
@@ -50,7 +50,7 @@ public final class WorkerPool implements AutoCloseable {
     /**
      * Runs {@code task} for all indices in [0,count) and returns when all are done.
      *
-     * @param nanos about how long it takes on one thread
+     * @param nanos approximate duration on one thread
      */
     public void run(Task task, int count, long nanos) {
         if (workers.length == 0 || count < 2 || nanos < WAKE_NANOS) {
