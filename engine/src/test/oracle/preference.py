@@ -1,6 +1,7 @@
 """Every preference loss and its gradient in float64 PyTorch, on log-probabilities alone, and Direct Consistency Optimization of a whole model.
 
-Writes ../resources/oracle/preference.json. The formulas of one-language losses are those of TRL's DPOTrainer.dpo_loss (loss_type), that of dco
+Writes ../resources/oracle/preference.json. The formulas of one-language losses are those of TRL's DPOTrainer (loss_type), of
+its CPOTrainer for simpo and cpo, and of ORPO's paper (eqs. 6 and 7) for orpo, that of dco
 is equation 10 of arXiv 2603.04678 with gamma_1 = 1 and gamma_2 = beta squared. Gradients come from autograd. Models, folders and optimizer are
 those of models.py, which must have run before.
 """
@@ -17,22 +18,60 @@ torch.set_default_dtype(torch.float64)
 ROOT = pathlib.Path(__file__).resolve().parent.parent / "resources/oracle"
 
 
-def one_language(kind, beta, smoothing, chosen, rejected, ref_chosen, ref_rejected, chosen_tokens, rejected_tokens):
-    if kind == "ipo":
-        chosen, ref_chosen = chosen / chosen_tokens, ref_chosen / chosen_tokens
-        rejected, ref_rejected = rejected / rejected_tokens, ref_rejected / rejected_tokens
-    a, b = chosen - ref_chosen, rejected - ref_rejected
+DEFAULTS = {"f_divergence_type": "reverse_kl", "f_alpha_divergence_coef": 0.5, "discopop_tau": 0.05, "simpo_gamma": 0.5, "cpo_alpha": 0.0}
+SCORED = ("sigmoid", "robust", "hinge", "ipo", "exo_pair", "bco_pair", "sppo_hard", "nca_pair", "discopop", "sigmoid_norm", "apo_zero", "apo_down")
+KINDS = SCORED + ("sft", "simpo", "cpo", "orpo")
+
+
+def score(log_ratio, divergence, alpha):
+    """What DPOTrainer makes of log-ratios under f_divergence_type."""
+    if divergence == "reverse_kl" or divergence == "alpha_divergence" and abs(alpha - 1) < 1e-6:
+        return log_ratio
+    return {"forward_kl": lambda: -torch.exp(-log_ratio),
+            "js_divergence": lambda: F.logsigmoid(log_ratio),
+            "alpha_divergence": lambda: torch.exp((alpha - 1) * log_ratio) / (alpha - 1)}[divergence]()
+
+
+def one_language(kind, beta, smoothing, chosen, rejected, ref_chosen, ref_rejected, chosen_tokens, rejected_tokens, **settings):
+    s = {**DEFAULTS, **settings}
+    divergence = s["f_divergence_type"], s["f_alpha_divergence_coef"]
+    ratio = chosen - ref_chosen, rejected - ref_rejected
+    a, b = score(ratio[0], *divergence), score(ratio[1], *divergence)
     logits = a - b
+    mean, other_mean = chosen / chosen_tokens, rejected / rejected_tokens
+
+    def smoothed(logit):
+        return -F.logsigmoid(logit) * (1 - smoothing) - F.logsigmoid(-logit) * smoothing
+
+    def exo():
+        log_q = F.logsigmoid(beta * logits), F.logsigmoid(-beta * logits)
+        return (torch.exp(log_q[0]) * (log_q[0] - numpy.log(1 - smoothing)) + torch.exp(log_q[1]) * (log_q[1] - numpy.log(smoothing)))
+
+    def discopop():
+        m = torch.sigmoid(beta * logits / s["discopop_tau"])
+        return -F.logsigmoid(beta * logits) * (1 - m) + torch.exp(-beta * logits) * m
+
+    def orpo():
+        odds = torch.exp(mean) / (1 - torch.exp(mean)), torch.exp(other_mean) / (1 - torch.exp(other_mean))
+        return -mean - beta * F.logsigmoid(torch.log(odds[0] / odds[1]))
+
     return {
-        "sigmoid": lambda: -F.logsigmoid(beta * logits) * (1 - smoothing) - F.logsigmoid(-beta * logits) * smoothing,
+        "sigmoid": lambda: smoothed(beta * logits),
         "robust": lambda: (-F.logsigmoid(beta * logits) * (1 - smoothing) + F.logsigmoid(-beta * logits) * smoothing) / (1 - 2 * smoothing),
         "hinge": lambda: torch.relu(1 - beta * logits),
-        "ipo": lambda: (logits - 1 / (2 * beta)) ** 2,
+        "ipo": lambda: (a / chosen_tokens - b / rejected_tokens - 1 / (2 * beta)) ** 2,
+        "exo_pair": exo,
+        "bco_pair": lambda: -F.logsigmoid(beta * a) - F.logsigmoid(-beta * b),
         "sppo_hard": lambda: (a - 0.5 / beta) ** 2 + (b + 0.5 / beta) ** 2,
         "nca_pair": lambda: -F.logsigmoid(beta * a) - 0.5 * F.logsigmoid(-beta * a) - 0.5 * F.logsigmoid(-beta * b),
-        "apo_zero": lambda: 1 - torch.sigmoid(beta * a) + torch.sigmoid(beta * b),
-        "apo_down": lambda: torch.sigmoid(beta * a) + 1 - torch.sigmoid(beta * (a - b)),
-        "sft": lambda: -chosen / chosen_tokens,
+        "discopop": discopop,
+        "sigmoid_norm": lambda: -F.logsigmoid(beta * (a / chosen_tokens - b / rejected_tokens)),
+        "apo_zero": lambda: 1 - torch.sigmoid(beta * ratio[0]) + torch.sigmoid(beta * ratio[1]),
+        "apo_down": lambda: torch.sigmoid(beta * ratio[0]) + 1 - torch.sigmoid(beta * logits),
+        "sft": lambda: -mean,
+        "simpo": lambda: smoothed(beta * (mean - other_mean) - s["simpo_gamma"]) - s["cpo_alpha"] * mean,
+        "cpo": lambda: smoothed(beta * (chosen - rejected)) - s["cpo_alpha"] * mean,
+        "orpo": orpo,
     }[kind]()
 
 
@@ -41,20 +80,29 @@ def dco(beta, first, second, ref_first, ref_second):
     return (delta_1 - (ref_second[0] - ref_second[1]) / beta).abs() + (delta_2 - beta * (ref_first[0] - ref_first[1])).abs()
 
 
+def value(random, kind, beta, smoothing, **settings):
+    settings = {**DEFAULTS, **settings}
+    logp = -random.uniform(1, 40, 2) / 4
+    ref = logp + random.uniform(-3, 3, 2)
+    tokens = random.randint(1, 9, 2)
+    policy = torch.tensor(logp, requires_grad=True)
+    loss = one_language(kind, beta, smoothing, policy[0], policy[1], *ref, *tokens.tolist(), **settings)
+    loss.backward()
+    return {"loss_type": kind, "beta": beta, "label_smoothing": smoothing, **settings, "logps": logp.tolist(), "reference": ref.tolist(),
+            "tokens": tokens.tolist(), "loss": loss.item(), "gradient": policy.grad.tolist()}
+
+
 def values(random):
-    """One-language losses on random log-probabilities."""
+    """One-language losses on random log-probabilities, then those under other divergences."""
     cases = []
-    for kind in ("sigmoid", "robust", "hinge", "ipo", "sppo_hard", "nca_pair", "apo_zero", "apo_down", "sft"):
-        for beta, smoothing in ((0.1, 0.0), (0.7, 0.2)):
-            for _ in range(3):
-                logp = -random.uniform(1, 40, 2) / 4
-                ref = logp + random.uniform(-3, 3, 2)
-                tokens = random.randint(1, 9, 2)
-                policy = torch.tensor(logp, requires_grad=True)
-                loss = one_language(kind, beta, smoothing, policy[0], policy[1], *ref, *tokens.tolist())
-                loss.backward()
-                cases.append({"loss_type": kind, "beta": beta, "label_smoothing": smoothing, "logps": logp.tolist(), "reference": ref.tolist(),
-                              "tokens": tokens.tolist(), "loss": loss.item(), "gradient": policy.grad.tolist()})
+    for kind in KINDS:
+        first = 1e-3 if kind == "exo_pair" else 0.0
+        for beta, smoothing, others in ((0.1, first, {}), (0.7, 0.2, {"discopop_tau": 0.3, "simpo_gamma": 1.1, "cpo_alpha": 0.6})):
+            cases += [value(random, kind, beta, smoothing, **others) for _ in range(3)]
+    for kind in SCORED:
+        for divergence, alpha in (("forward_kl", 0.5), ("js_divergence", 0.5), ("alpha_divergence", 0.5), ("alpha_divergence", 1.0),
+                                  ("alpha_divergence", 1.6)):
+            cases += [value(random, kind, 0.3, 0.1, f_divergence_type=divergence, f_alpha_divergence_coef=alpha) for _ in range(2)]
     return cases
 
 

@@ -9,6 +9,8 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.loss.ConsistencyLoss;
+import org.calm4j.engine.loss.Divergence;
+import org.calm4j.engine.loss.LossParameters;
 import org.calm4j.engine.loss.PreferenceLoss;
 
 /**
@@ -39,6 +41,28 @@ public record PreferenceOptions(
                 standard = "0")
         double labelSmoothing,
 
+        @Option(
+                value =
+                        "What holds the policy to the reference: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}, which is DPO.",
+                standard = "reverse_kl",
+                later = true)
+        Divergence.Kind fDivergenceType,
+
+        @Option(value = "α of alpha_divergence; default 0.5.", label = "X", later = true)
+        Double fAlphaDivergenceCoef,
+
+        @Option(value = "τ of discopop; default 0.05.", label = "X", later = true)
+        Double discopopTau,
+
+        @Option(value = "Target margin of simpo; default 0.5.", label = "X", later = true)
+        Double simpoGamma,
+
+        @Option(
+                value = "Weight of the chosen's mean negative log-likelihood in cpo (default 1) and simpo (default 0).",
+                label = "X",
+                later = true)
+        Double cpoAlpha,
+
         @Option(value = "Default: the starting model, without its adapter.", label = "DIR")
         Path referenceModel,
 
@@ -63,12 +87,53 @@ public record PreferenceOptions(
         double strength = strength(beta, lossType);
         Setting.of("beta").check(strength > 0, "must be above 0");
         Setting.of("label_smoothing").check(labelSmoothing >= 0 && labelSmoothing < 0.5, "must be from 0 to below 0.5");
-        // Unknown names, and weights that are not theirs.
-        if (lossType.contains(ConsistencyLoss.DCO)) {
-            ConsistencyLoss.of(lossType, lossWeights, strength, labelSmoothing);
-        } else {
-            PreferenceLoss.of(lossType, lossWeights, strength, labelSmoothing);
-        }
+        PreferenceLoss.checkWeights(lossType, lossWeights);
+        List<PreferenceLoss.Named> named = named(lossType);
+        Setting.of("label_smoothing")
+                .check(
+                        labelSmoothing > 0 || !lossType.contains("exo_pair"),
+                        "must be above 0 with exo_pair, such as 1e-3");
+        Setting.of("f_divergence_type")
+                .check(
+                        fDivergenceType == Divergence.Kind.REVERSE_KL
+                                || named.stream().anyMatch(each -> each.sees() == PreferenceLoss.Sees.SCORES),
+                        "changes nothing in ",
+                        Setting.of("loss_type").at(String.join(",", lossType)));
+        checkBelongs(
+                "f_alpha_divergence_coef",
+                fAlphaDivergenceCoef,
+                fDivergenceType == Divergence.Kind.ALPHA_DIVERGENCE,
+                Setting.of("f_divergence_type").at(Divergence.Kind.ALPHA_DIVERGENCE));
+        Setting.of("reference_model")
+                .check(
+                        referenceModel == null || !referenceFree(lossType),
+                        "is not read with ",
+                        Setting.of("loss_type").at(String.join(",", lossType)));
+        checkBelongs("discopop_tau", discopopTau, lossType, "discopop");
+        checkBelongs("simpo_gamma", simpoGamma, lossType, "simpo");
+        checkBelongs("cpo_alpha", cpoAlpha, lossType, "cpo", "simpo");
+        Setting.of("discopop_tau").check(discopopTau == null || discopopTau > 0, "must be above 0");
+        Setting.of("cpo_alpha").check(cpoAlpha == null || cpoAlpha >= 0, "must not be below 0");
+    }
+
+    /** The losses on pairs among them; an unknown name is wrong usage. */
+    private static List<PreferenceLoss.Named> named(List<String> lossType) {
+        return lossType.stream()
+                .filter(type -> !type.equals(ConsistencyLoss.DCO))
+                .map(PreferenceLoss::named)
+                .toList();
+    }
+
+    private static void checkBelongs(String option, Object value, List<String> lossType, String... types) {
+        checkBelongs(
+                option,
+                value,
+                Stream.of(types).anyMatch(lossType::contains),
+                Setting.of("loss_type").at(String.join(" or ", types)));
+    }
+
+    private static void checkBelongs(String option, Object value, boolean given, Setting owner) {
+        Setting.of(option).check(value == null || given, "needs ", owner);
     }
 
     private static double strength(Double beta, List<String> lossType) {
@@ -87,7 +152,18 @@ public record PreferenceOptions(
 
     /** The same with a reference that has this adapter. */
     public PreferenceOptions against(Path adapter) {
-        return new PreferenceOptions(beta, lossType, lossWeights, labelSmoothing, referenceModel, adapter);
+        return new PreferenceOptions(
+                beta,
+                lossType,
+                lossWeights,
+                labelSmoothing,
+                fDivergenceType,
+                fAlphaDivergenceCoef,
+                discopopTau,
+                simpoGamma,
+                cpoAlpha,
+                referenceModel,
+                adapter);
     }
 
     /** By name, the value in force of an option that was not given. */
@@ -98,13 +174,41 @@ public record PreferenceOptions(
         return inForce;
     }
 
+    /**
+     * Whether no loss reads a reference, so that none is run: the logged rewards are then of the policy alone. With {@code sft} by itself one is,
+     * for the rewards, as in TRL.
+     */
+    public boolean referenceFree() {
+        return referenceFree(lossType);
+    }
+
+    private static boolean referenceFree(List<String> lossType) {
+        return !lossType.contains(ConsistencyLoss.DCO)
+                && !lossType.equals(List.of("sft"))
+                && named(lossType).stream().allMatch(each -> each.sees() == PreferenceLoss.Sees.LOG_PROBS);
+    }
+
     /** The loss on pairs; null if they are in two languages. */
     PreferenceLoss loss() {
-        return twoLanguages() ? null : PreferenceLoss.of(lossType, lossWeights, strength(), labelSmoothing);
+        return twoLanguages() ? null : PreferenceLoss.of(lossType, lossWeights, parameters());
     }
 
     /** The loss on pairs in two languages; null if they are in one. */
     ConsistencyLoss consistencyLoss() {
-        return twoLanguages() ? ConsistencyLoss.of(lossType, lossWeights, strength(), labelSmoothing) : null;
+        return twoLanguages() ? ConsistencyLoss.of(lossType, lossWeights, parameters()) : null;
+    }
+
+    private LossParameters parameters() {
+        return new LossParameters(
+                strength(),
+                labelSmoothing,
+                new Divergence(fDivergenceType, or(fAlphaDivergenceCoef, Divergence.ALPHA)),
+                or(discopopTau, LossParameters.DISCOPOP_TAU),
+                or(simpoGamma, LossParameters.SIMPO_GAMMA),
+                cpoAlpha);
+    }
+
+    private static double or(Double value, double standard) {
+        return value != null ? value : standard;
     }
 }

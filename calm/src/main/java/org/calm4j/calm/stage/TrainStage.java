@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.type.TypeReference;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -188,6 +189,9 @@ public record TrainStage(
         if (preference == null) {
             return new Trainer.EvalLines(lines, List.of());
         }
+        if (preference.referenceFree()) {
+            return new Trainer.EvalLines(lines, Collections.nCopies(lines.size(), Trainer.Reference.NONE));
+        }
         try (Reference reference = Reference.open(start.model(), preference)) {
             return new Trainer.EvalLines(lines, References.of(reference.model(), lines, null));
         }
@@ -204,6 +208,9 @@ public record TrainStage(
 
     private List<Trainer.Reference> reference(
             CausalLm lm, List<? extends Example> lines, TrainSettings settings, int steps, Progress progress) {
+        if (preference.referenceFree()) {
+            return Collections.nCopies(lines.size(), Trainer.Reference.NONE);
+        }
         boolean[] taken = Trainer.linesOfSteps(lines.size(), settings, steps);
         progress.start(
                 "reference",

@@ -70,6 +70,31 @@ class OptionsTest {
         assertThat(Options.standard(ChatOptions.class).filter()).hasAllNullFieldsOrProperties();
     }
 
+    /** What belongs to a loss is wrong usage without it. */
+    @Test
+    void optionsOfALossNeedTheLoss() {
+        for (Map<String, Object> wrong : List.<Map<String, Object>>of(
+                Map.of("discopop_tau", 0.1),
+                Map.of("discopop_tau", 0, "loss_type", List.of("discopop")),
+                Map.of("simpo_gamma", 0.1, "loss_type", List.of("cpo")),
+                Map.of("cpo_alpha", 0.1, "loss_type", List.of("orpo")),
+                Map.of("loss_type", List.of("exo_pair")),
+                Map.of("f_divergence_type", "forward_kl", "loss_type", List.of("apo_zero")),
+                Map.of("f_alpha_divergence_coef", 0.7, "f_divergence_type", "forward_kl"),
+                Map.of("reference_model", "elsewhere", "loss_type", List.of("orpo")))) {
+            assertThatThrownBy(() -> Options.make(DpoOptions.class, wrong))
+                    .as("%s", wrong)
+                    .isInstanceOf(CalmException.class);
+        }
+        for (Map<String, Object> right : List.<Map<String, Object>>of(
+                Map.of("discopop_tau", 0.1, "loss_type", List.of("sft", "discopop")),
+                Map.of("simpo_gamma", 0, "cpo_alpha", 0.5, "loss_type", List.of("simpo")),
+                Map.of("label_smoothing", 1e-3, "loss_type", List.of("exo_pair")),
+                Map.of("f_alpha_divergence_coef", 0.7, "f_divergence_type", "alpha_divergence"))) {
+            Options.make(DpoOptions.class, right);
+        }
+    }
+
     @Test
     void whatIsWrittenIsReadAgain() throws IOException {
         SampleOptions sample = Options.make(

@@ -68,14 +68,14 @@ public interface ConsistencyLoss {
      * @param weights one per type; empty for 1 each
      * @throws org.calm4j.engine.CalmException wrong usage: an unknown name or another number of weights
      */
-    static ConsistencyLoss of(List<String> types, List<Double> weights, double beta, double labelSmoothing) {
+    static ConsistencyLoss of(List<String> types, List<Double> weights, LossParameters parameters) {
         PreferenceLoss.checkWeights(types, weights);
         List<ConsistencyLoss> losses = new ArrayList<>();
         for (String type : types) {
             losses.add(
                     type.equals(DCO)
-                            ? new DirectConsistency(beta)
-                            : new Both(PreferenceLoss.of(List.of(type), List.of(), beta, labelSmoothing)));
+                            ? new DirectConsistency(parameters.beta())
+                            : new Both(PreferenceLoss.of(List.of(type), List.of(), parameters)));
         }
         return new Weighted(
                 losses, weights.isEmpty() ? losses.stream().map(loss -> 1.0).toList() : weights);

@@ -2,31 +2,50 @@ package org.calm4j.engine.loss;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
 
 /** A loss on one preference pair: log-probabilities in, a value and one coefficient per sequence out. */
 public interface PreferenceLoss {
     /** A loss by its name in TRL's {@code loss_type}. */
-    record Named(String name, Made made) {
-        /** Makes the loss from β and label smoothing, if it uses them. */
-        @FunctionalInterface
-        interface Made {
-            PreferenceLoss with(double beta, double labelSmoothing);
-        }
+    record Named(String name, Sees sees, Function<LossParameters, PreferenceLoss> made) {}
+
+    /** What of a pair a loss is a function of. */
+    enum Sees {
+        /** Scores that a {@link Divergence} makes of the log-ratios. */
+        SCORES,
+        /** Log-ratios of policy and reference, whatever the divergence. */
+        LOG_RATIOS,
+        /** Log-probabilities under the policy alone: without a reference. */
+        LOG_PROBS
     }
 
     /** All of them. */
     List<Named> ALL = List.of(
-            new Named("sigmoid", DpoSigmoid::new),
-            new Named("sft", (beta, labelSmoothing) -> new ChosenNll()),
-            new Named("robust", Robust::new),
-            new Named("hinge", (beta, labelSmoothing) -> new Hinge(beta)),
-            new Named("ipo", (beta, labelSmoothing) -> new Ipo(beta)),
-            new Named("sppo_hard", (beta, labelSmoothing) -> new SppoHard(beta)),
-            new Named("nca_pair", (beta, labelSmoothing) -> new Nca(beta)),
-            new Named("apo_zero", (beta, labelSmoothing) -> new ApoZero(beta)),
-            new Named("apo_down", (beta, labelSmoothing) -> new ApoDown(beta)));
+            scored("sigmoid", with -> new DpoSigmoid(with.beta(), with.labelSmoothing())),
+            new Named("sft", Sees.LOG_PROBS, with -> new ChosenNll()),
+            scored("robust", with -> new Robust(with.beta(), with.labelSmoothing())),
+            scored("hinge", with -> new Hinge(with.beta())),
+            scored("ipo", with -> new Ipo(with.beta())),
+            scored("exo_pair", with -> new Exo(with.beta(), with.labelSmoothing())),
+            scored("bco_pair", with -> new Bco(with.beta())),
+            scored("sppo_hard", with -> new SppoHard(with.beta())),
+            scored("nca_pair", with -> new Nca(with.beta())),
+            scored("discopop", with -> new DiscoPop(with.beta(), with.discopopTau())),
+            scored("sigmoid_norm", with -> new SigmoidNorm(with.beta())),
+            new Named("apo_zero", Sees.LOG_RATIOS, with -> new ApoZero(with.beta())),
+            new Named("apo_down", Sees.SCORES, with -> new ApoDown(with.beta(), with.divergence())),
+            new Named(
+                    "simpo",
+                    Sees.LOG_PROBS,
+                    with -> withLikelihood(
+                            new SimPo(with.beta(), with.labelSmoothing(), with.simpoGamma()), with.cpoAlpha(0))),
+            new Named(
+                    "cpo",
+                    Sees.LOG_PROBS,
+                    with -> withLikelihood(new Cpo(with.beta(), with.labelSmoothing()), with.cpoAlpha(1))),
+            new Named("orpo", Sees.LOG_PROBS, with -> new Orpo(with.beta())));
 
     List<String> NAMES = ALL.stream().map(Named::name).toList();
 
@@ -54,6 +73,10 @@ public interface PreferenceLoss {
 
         double rejectedLogRatio() {
             return rejected - referenceRejected;
+        }
+
+        Pair withoutReference() {
+            return new Pair(chosen, rejected, 0, 0, chosenTokens, rejectedTokens);
         }
 
         /** How much more probable the reference finds the chosen one than the rejected one, as a difference of logs. */
@@ -154,6 +177,62 @@ public interface PreferenceLoss {
         }
     }
 
+    /**
+     * {@code q·(log q − log(1−ε)) + (1−q)·(log(1−q) − log ε)} with {@code q = σ(β·margin)}: EXO with two completions (Ji et al. 2024, eq. 16),
+     * the KL divergence of the policy's preference from a labeller's who is right but for a share ε. Above 0 ε must be.
+     */
+    record Exo(double beta, double epsilon) implements PreferenceLoss {
+        @Override
+        public Value of(Pair pair) {
+            double logit = beta * pair.margin();
+            double q = sigmoid(logit);
+            double chosen = -softplus(-logit) - Math.log1p(-epsilon);
+            double rejected = -softplus(logit) - Math.log(epsilon);
+            double gradient = beta * q * sigmoid(-logit) * (chosen - rejected);
+            return new Value(q * chosen + sigmoid(-logit) * rejected, gradient, -gradient);
+        }
+    }
+
+    /** {@code −log σ(β·a) − log σ(−β·b)}: BCO on a pair, without a shift of the rewards, as in TRL (Jung et al. 2024, eq. 5). */
+    record Bco(double beta) implements PreferenceLoss {
+        @Override
+        public Value of(Pair pair) {
+            double chosen = beta * pair.chosenLogRatio();
+            double rejected = beta * pair.rejectedLogRatio();
+            return new Value(
+                    softplus(-chosen) + softplus(rejected), -beta * sigmoid(-chosen), beta * sigmoid(rejected));
+        }
+    }
+
+    /**
+     * {@code −(1−m)·log σ(z) + m·e⁻ᶻ} with {@code z = β·margin} and {@code m = σ(z/τ)}: DiscoPOP, the log-ratio modulated loss (Lu et al. 2024,
+     * eq. 5).
+     */
+    record DiscoPop(double beta, double tau) implements PreferenceLoss {
+        @Override
+        public Value of(Pair pair) {
+            double logit = beta * pair.margin();
+            double blend = sigmoid(logit / tau);
+            double rest = sigmoid(-logit / tau);
+            // m·e⁻ᶻ in one exponential: of a badly ordered pair the factors alone are 0 and ∞.
+            double exponential = Math.exp(-logit - softplus(-logit / tau));
+            double gradient = beta
+                    * (-rest * sigmoid(-logit) - exponential + (exponential - blend * softplus(-logit)) * rest / tau);
+            return new Value(rest * softplus(-logit) + exponential, gradient, -gradient);
+        }
+    }
+
+    /** {@code −log σ(β·(a/|chosen| − b/|rejected|))}: DPO on log-ratios per token, as TRL has it (from Tülu 3, Lambert et al. 2024, eq. 6). */
+    record SigmoidNorm(double beta) implements PreferenceLoss {
+        @Override
+        public Value of(Pair pair) {
+            double logit = beta
+                    * (pair.chosenLogRatio() / pair.chosenTokens() - pair.rejectedLogRatio() / pair.rejectedTokens());
+            double gradient = -beta * sigmoid(-logit);
+            return new Value(softplus(-logit), gradient / pair.chosenTokens(), -gradient / pair.rejectedTokens());
+        }
+    }
+
     /** {@code 1 − σ(β·a) + σ(β·b)}: anchored preference optimization where the chosen is better than the model (D'Oosterlinck et al. 2024, eq. 7). */
     record ApoZero(double beta) implements PreferenceLoss {
         @Override
@@ -164,14 +243,72 @@ public interface PreferenceLoss {
         }
     }
 
-    /** {@code σ(β·a) + 1 − σ(β·(a−b))}: the same where the chosen is worse than the model (eq. 8). */
-    record ApoDown(double beta) implements PreferenceLoss {
+    /**
+     * {@code σ(β·a) + 1 − σ(β·(a−b))}: the same where the chosen is worse than the model (eq. 8). As in TRL, a divergence is in the margin and
+     * not in the anchor.
+     */
+    record ApoDown(double beta, Divergence divergence) implements PreferenceLoss {
         @Override
         public Value of(Pair pair) {
-            double chosen = sigmoid(beta * pair.chosenLogRatio());
-            double margin = sigmoid(beta * pair.margin());
+            double a = pair.chosenLogRatio();
+            double b = pair.rejectedLogRatio();
+            double chosen = sigmoid(beta * a);
+            double margin = sigmoid(beta * (divergence.score(a) - divergence.score(b)));
             double dMargin = beta * margin * (1 - margin);
-            return new Value(chosen + 1 - margin, beta * chosen * (1 - chosen) - dMargin, dMargin);
+            return new Value(
+                    chosen + 1 - margin,
+                    beta * chosen * (1 - chosen) - dMargin * divergence.slope(a),
+                    dMargin * divergence.slope(b));
+        }
+    }
+
+    /**
+     * {@code −(1−s)·log σ(z) − s·log σ(−z)} with {@code z = β·(log π(chosen)/|chosen| − log π(rejected)/|rejected|) − γ}: SimPO (Meng et al. 2024,
+     * eq. 6), smoothed as in TRL's CPOTrainer.
+     */
+    record SimPo(double beta, double labelSmoothing, double gamma) implements PreferenceLoss {
+        @Override
+        public Value of(Pair pair) {
+            double logit =
+                    beta * (pair.chosen() / pair.chosenTokens() - pair.rejected() / pair.rejectedTokens()) - gamma;
+            double gradient = beta * (labelSmoothing * sigmoid(logit) - (1 - labelSmoothing) * sigmoid(-logit));
+            return new Value(
+                    (1 - labelSmoothing) * softplus(-logit) + labelSmoothing * softplus(logit),
+                    gradient / pair.chosenTokens(),
+                    -gradient / pair.rejectedTokens());
+        }
+    }
+
+    /** {@link DpoSigmoid} with a uniform reference: contrastive preference optimization (Xu et al. 2024, eq. 3, its preference term). */
+    record Cpo(double beta, double labelSmoothing) implements PreferenceLoss {
+        @Override
+        public Value of(Pair pair) {
+            return new DpoSigmoid(beta, labelSmoothing).of(pair.withoutReference());
+        }
+    }
+
+    /**
+     * {@code −c − λ·log σ(log(odds(eᶜ) / odds(eʳ)))}, c and r the mean log-probabilities per token and odds(p) = p/(1−p): ORPO (Hong et al. 2024,
+     * eqs. 6 and 7). λ is β in TRL. The likelihood is of the completion, as in the paper; TRL's is of the prompt too.
+     */
+    record Orpo(double lambda) implements PreferenceLoss {
+        /** A probability of 1 has no odds; it counts as the next smaller F32. */
+        private static final double LARGEST = -0x1p-24;
+
+        @Override
+        public Value of(Pair pair) {
+            double chosen = Math.min(pair.chosen() / pair.chosenTokens(), LARGEST);
+            double rejected = Math.min(pair.rejected() / pair.rejectedTokens(), LARGEST);
+            double logOdds = logOdds(chosen) - logOdds(rejected);
+            double gradient = lambda * sigmoid(-logOdds);
+            return new Value(
+                    -chosen + lambda * softplus(-logOdds),
+                    (-1 + gradient / Math.expm1(chosen)) / pair.chosenTokens(),
+                    -gradient / Math.expm1(rejected) / pair.rejectedTokens());
+        }
+
+        private static double logOdds(double logProb) {
+            return logProb - Math.log(-Math.expm1(logProb));
         }
     }
 
@@ -180,6 +317,24 @@ public interface PreferenceLoss {
         @Override
         public Value of(Pair pair) {
             return new Value(-pair.chosen() / pair.chosenTokens(), -1.0 / pair.chosenTokens(), 0);
+        }
+    }
+
+    /** A loss on the scores that a divergence makes of the log-ratios. */
+    record OfScores(PreferenceLoss loss, Divergence divergence) implements PreferenceLoss {
+        @Override
+        public Value of(Pair pair) {
+            double chosen = pair.chosenLogRatio();
+            double rejected = pair.rejectedLogRatio();
+            Value value = loss.of(new Pair(
+                    divergence.score(chosen),
+                    divergence.score(rejected),
+                    0,
+                    0,
+                    pair.chosenTokens(),
+                    pair.rejectedTokens()));
+            return new Value(
+                    value.loss, value.dChosen * divergence.slope(chosen), value.dRejected * divergence.slope(rejected));
         }
     }
 
@@ -201,22 +356,36 @@ public interface PreferenceLoss {
      * @param weights one per type; empty for 1 each
      * @throws CalmException wrong usage: an unknown name or another number of weights
      */
-    static PreferenceLoss of(List<String> types, List<Double> weights, double beta, double labelSmoothing) {
+    static PreferenceLoss of(List<String> types, List<Double> weights, LossParameters parameters) {
         checkWeights(types, weights);
         List<PreferenceLoss> losses = new ArrayList<>();
         for (String type : types) {
-            losses.add(ALL.stream()
-                    .filter(each -> each.name.equals(type))
-                    .findFirst()
-                    .orElseThrow(() -> CalmException.usage(
-                            "unknown ",
-                            Setting.of("loss_type"),
-                            " \"" + type + "\"; known: " + String.join(", ", NAMES) + ", " + ConsistencyLoss.DCO))
-                    .made
-                    .with(beta, labelSmoothing));
+            losses.add(named(type).made.apply(parameters));
         }
         return new Weighted(
                 losses, weights.isEmpty() ? losses.stream().map(loss -> 1.0).toList() : weights);
+    }
+
+    /** @throws CalmException wrong usage: an unknown name */
+    static Named named(String type) {
+        return ALL.stream()
+                .filter(each -> each.name.equals(type))
+                .findFirst()
+                .orElseThrow(() -> CalmException.usage(
+                        "unknown ",
+                        Setting.of("loss_type"),
+                        " \"" + type + "\"; known: " + String.join(", ", NAMES) + ", " + ConsistencyLoss.DCO));
+    }
+
+    private static Named scored(String name, Function<LossParameters, PreferenceLoss> made) {
+        return new Named(name, Sees.SCORES, with -> {
+            boolean logRatios = with.divergence().kind() == Divergence.Kind.REVERSE_KL;
+            return logRatios ? made.apply(with) : new OfScores(made.apply(with), with.divergence());
+        });
+    }
+
+    private static PreferenceLoss withLikelihood(PreferenceLoss loss, double weight) {
+        return weight == 0 ? loss : new Weighted(List.of(loss, new ChosenNll()), List.of(1.0, weight));
     }
 
     /** @throws CalmException wrong usage: there are weights, and not one for each type */
@@ -230,11 +399,11 @@ public interface PreferenceLoss {
     }
 
     /** {@code log(1 + eˣ)} without overflow. */
-    private static double softplus(double x) {
+    static double softplus(double x) {
         return Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
     }
 
-    private static double sigmoid(double x) {
+    static double sigmoid(double x) {
         return x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x));
     }
 }

@@ -28,7 +28,10 @@ public final class Trainer implements AutoCloseable {
      *
      * @param second those of the second language; null with one
      */
-    public record Reference(double chosen, double rejected, Reference second) {}
+    public record Reference(double chosen, double rejected, Reference second) {
+        /** For losses that read none, on pairs in one language: rewards are then of the policy alone. */
+        public static final Reference NONE = new Reference(0, 0, null);
+    }
 
     /**
      * Lines that are evaluated from time to time and never trained on.

@@ -64,7 +64,8 @@ final class ConsistencyLossTest {
         for (ConsistencyLoss loss : List.of(
                 new ConsistencyLoss.DirectConsistency(1),
                 new ConsistencyLoss.DirectConsistency(0.4),
-                ConsistencyLoss.of(List.of("dco", "sigmoid", "sft"), List.of(1.0, 0.5, 0.25), 0.7, 0.1))) {
+                ConsistencyLoss.of(
+                        List.of("dco", "sigmoid", "sft"), List.of(1.0, 0.5, 0.25), LossParameters.of(0.7, 0.1)))) {
             ConsistencyLoss.Value value = loss.of(pair(LOGPS, REFERENCE, 0), pair(LOGPS, REFERENCE, 1));
             double[] gradient = {
                 value.first().dChosen(),
@@ -98,10 +99,10 @@ final class ConsistencyLossTest {
 
     @Test
     void wrongNamesAndWeightsAreWrongUsage() {
-        assertThatThrownBy(() -> ConsistencyLoss.of(List.of("dco", "dcp"), List.of(), 1, 0))
+        assertThatThrownBy(() -> ConsistencyLoss.of(List.of("dco", "dcp"), List.of(), LossParameters.of(1, 0)))
                 .isInstanceOf(CalmException.class)
                 .hasMessageContaining("dcp");
-        assertThatThrownBy(() -> ConsistencyLoss.of(List.of("dco"), List.of(1.0, 2.0), 1, 0))
+        assertThatThrownBy(() -> ConsistencyLoss.of(List.of("dco"), List.of(1.0, 2.0), LossParameters.of(1, 0)))
                 .isInstanceOf(CalmException.class);
     }
 }

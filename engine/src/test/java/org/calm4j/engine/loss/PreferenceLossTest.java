@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.List;
+import java.util.Locale;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.junit.jupiter.api.Test;
@@ -33,13 +34,22 @@ final class PreferenceLossTest {
     @Test
     void everyLossAgreesWithPyTorch() throws IOException {
         JsonNode cases = oracle().required("losses");
-        assertThat(cases).hasSize(9 * 2 * 3);
+        assertThat(cases).hasSize(PreferenceLoss.ALL.size() * 2 * 3 + 12 * 5 * 2);
         for (JsonNode each : cases) {
             PreferenceLoss loss = PreferenceLoss.of(
                     List.of(each.required("loss_type").textValue()),
                     List.of(),
-                    each.required("beta").doubleValue(),
-                    each.required("label_smoothing").doubleValue());
+                    new LossParameters(
+                            each.required("beta").doubleValue(),
+                            each.required("label_smoothing").doubleValue(),
+                            new Divergence(
+                                    Divergence.Kind.valueOf(each.required("f_divergence_type")
+                                            .textValue()
+                                            .toUpperCase(Locale.ROOT)),
+                                    each.required("f_alpha_divergence_coef").doubleValue()),
+                            each.required("discopop_tau").doubleValue(),
+                            each.required("simpo_gamma").doubleValue(),
+                            each.required("cpo_alpha").doubleValue()));
             var pair = new PreferenceLoss.Pair(
                     number(each, "logps", 0),
                     number(each, "logps", 1),
@@ -78,9 +88,22 @@ final class PreferenceLossTest {
                 new PreferenceLoss.SppoHard(0.3),
                 new PreferenceLoss.Nca(0.3),
                 new PreferenceLoss.ApoZero(0.3),
-                new PreferenceLoss.ApoDown(0.3),
+                new PreferenceLoss.ApoDown(0.3, Divergence.REVERSE_KL),
+                new PreferenceLoss.ApoDown(0.3, new Divergence(Divergence.Kind.JS_DIVERGENCE, 0)),
                 new PreferenceLoss.ChosenNll(),
-                PreferenceLoss.of(List.of("sigmoid", "sft"), List.of(1.0, 0.5), 0.3, 0))) {
+                new PreferenceLoss.Exo(0.3, 0.01),
+                new PreferenceLoss.Bco(0.3),
+                new PreferenceLoss.DiscoPop(0.3, 0.05),
+                new PreferenceLoss.SigmoidNorm(0.3),
+                new PreferenceLoss.SimPo(2, 0.1, 0.5),
+                new PreferenceLoss.Cpo(0.3, 0.1),
+                new PreferenceLoss.Orpo(0.3),
+                scored(Divergence.Kind.FORWARD_KL, 0),
+                scored(Divergence.Kind.JS_DIVERGENCE, 0),
+                scored(Divergence.Kind.ALPHA_DIVERGENCE, 0.5),
+                scored(Divergence.Kind.ALPHA_DIVERGENCE, 1),
+                scored(Divergence.Kind.ALPHA_DIVERGENCE, 1.7),
+                PreferenceLoss.of(List.of("sigmoid", "sft"), List.of(1.0, 0.5), LossParameters.of(0.3, 0)))) {
             double h = 1e-5;
             double chosen =
                     (loss.of(shifted(h, 0)).loss() - loss.of(shifted(-h, 0)).loss()) / (2 * h);
@@ -137,13 +160,36 @@ final class PreferenceLossTest {
         assertThat(loss.of(bad).dChosen()).isEqualTo(-1);
     }
 
+    private static PreferenceLoss scored(Divergence.Kind kind, double alpha) {
+        return new PreferenceLoss.OfScores(new PreferenceLoss.Nca(0.3), new Divergence(kind, alpha));
+    }
+
+    /** Where a factor alone would be 0, infinite or neither. */
+    @Test
+    void extremesHaveAFiniteGradient() {
+        var bad = new PreferenceLoss.Pair(-1e6, 0, 0, -1e6, 3, 3);
+        PreferenceLoss.Value disco = new PreferenceLoss.DiscoPop(0.1, 0.05).of(bad);
+        assertThat(disco.loss()).isEqualTo(2e5);
+        assertThat(disco.dChosen()).isEqualTo(-0.1);
+        // A completion of probability 1, beside one of 0: all that is left is the likelihood.
+        PreferenceLoss.Value sure = new PreferenceLoss.Orpo(0.1).of(new PreferenceLoss.Pair(0, -1e4, 0, 0, 2, 2));
+        assertThat(sure.loss()).isCloseTo(0, within(1e-7));
+        assertThat(sure.dChosen()).isEqualTo(-0.5);
+        assertThat(sure.dRejected()).isEqualTo(0);
+        // TRL's bound on exponents of the α-divergence.
+        PreferenceLoss.Value held = new PreferenceLoss.OfScores(
+                        new PreferenceLoss.DpoSigmoid(0.1, 0), new Divergence(Divergence.Kind.ALPHA_DIVERGENCE, 2))
+                .of(new PreferenceLoss.Pair(0, 0, -81, 0, 3, 3));
+        assertThat(held.dChosen()).isEqualTo(0);
+    }
+
     @Test
     void unknownNamesAreWrongUsage() {
-        assertThatThrownBy(() -> PreferenceLoss.of(List.of("sigmod"), List.of(), 0.1, 0))
+        assertThatThrownBy(() -> PreferenceLoss.of(List.of("sigmod"), List.of(), LossParameters.of(0.1, 0)))
                 .isInstanceOf(CalmException.class)
                 .hasMessageContaining("sigmod")
                 .hasMessageContaining("sigmoid, sft");
-        assertThatThrownBy(() -> PreferenceLoss.of(List.of("sigmoid"), List.of(1.0, 2.0), 0.1, 0))
+        assertThatThrownBy(() -> PreferenceLoss.of(List.of("sigmoid"), List.of(1.0, 2.0), LossParameters.of(0.1, 0)))
                 .isInstanceOf(CalmException.class);
     }
 

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.loss.ConsistencyLoss;
+import org.calm4j.engine.loss.LossParameters;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
@@ -86,8 +87,7 @@ final class ConsistencyOracleTest {
                         .valueStream()
                         .map(JsonNode::doubleValue)
                         .toList(),
-                beta,
-                0);
+                LossParameters.of(beta, 0));
         return new TrainSettings(
                 run.required("batch_size").intValue(),
                 0,

@@ -14,6 +14,7 @@ import org.calm4j.engine.generate.Generator;
 import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Safetensors;
+import org.calm4j.engine.loss.LossParameters;
 import org.calm4j.engine.loss.PreferenceLoss;
 import org.calm4j.engine.model.Activations;
 import org.calm4j.engine.model.Gradients;
@@ -266,8 +267,7 @@ final class ModelOracleTest {
                                 .valueStream()
                                 .map(JsonNode::doubleValue)
                                 .toList(),
-                        beta,
-                        s.get("label_smoothing").doubleValue())
+                        LossParameters.of(beta, s.get("label_smoothing").doubleValue()))
                 : null;
         return new TrainSettings(
                 s.required("batch_size").intValue(),
