@@ -29,7 +29,7 @@ final class ArchitectureTest {
             cli: inspect experiment tool stage pair vote option run report world metric importer prompt translate hub bench
             bench: world
             experiment: stage pair vote option run report world metric extract prompt translate data
-            inspect: stage option tool run data
+            inspect: stage option tool run report data
             tool: run importer extract convert data
             stage: option run importer metric retrieve extract prompt translate data
             pair: vote option extract prompt translate data

@@ -13,6 +13,7 @@ import picocli.CommandLine.ParameterException;
             InspectCacheCommand.class,
             InspectLensCommand.class,
             InspectAttributionCommand.class,
+            InspectAttentionCommand.class,
             InspectPatchCommand.class,
             InspectSimilarityCommand.class,
             InspectDiffCommand.class,

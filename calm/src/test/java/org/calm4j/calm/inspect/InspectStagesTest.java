@@ -145,6 +145,36 @@ final class InspectStagesTest {
     }
 
     @Test
+    void attentionIsThatOfTheCache() throws IOException {
+        List<AttentionStage.Head> heads = List.of(new AttentionStage.Head(1, 2));
+        AttentionStage.Result found = new AttentionStage(file(TEXTS), output("s.jsonl"), output("a.html"), heads, 1)
+                .run(model, Progress.NONE);
+        int all = 4 * model.model().config().layers();
+        assertThat(found.scores()).hasSize(all);
+        assertThat(Jsonl.read(output("s.jsonl"), JsonNode.class)).hasSize(all);
+        try (Inspector inspector = new Inspector(model.model(), 8);
+                Trace trace = inspector.run(
+                        new int[] {2, 7, 1, 8}, Selection.of(inspector.config(), "blocks.1.attn.hook_pattern"))) {
+            double[] pattern = trace.values("blocks.1.attn.hook_pattern");
+            double[][] rows = found.texts().get(1).heads().getFirst().rows();
+            assertThat(rows.length).isEqualTo(4);
+            for (int query = 0; query < 4; query++) {
+                for (int key = 0; key <= query; key++) {
+                    assertThat(rows[query][key]).isEqualTo(pattern[2 * 16 + query * 4 + key]);
+                }
+            }
+        }
+        assertThat(output("a.html"))
+                .content()
+                .contains("Layer 1, head 2", ">100</td>", "Induction")
+                .doesNotContain("{{", "http://", "https://");
+        assertThatThrownBy(() -> new AttentionStage(
+                                file(TEXTS), output("x"), null, List.of(new AttentionStage.Head(9, 0)), 1)
+                        .run(model, Progress.NONE))
+                .hasMessageContaining("no head 9.0");
+    }
+
+    @Test
     void attributionsSumToThePatchsMetric() throws IOException {
         Path lines = file("""
                 {"id": "p", "input_ids": [3, 1, 4, 1], "clean_input_ids": [3, 1, 4, 1], "corrupted_input_ids": [3, 2, 4, 1], "answer": 5, "wrong": 6}
