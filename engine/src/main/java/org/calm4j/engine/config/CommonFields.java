@@ -8,8 +8,8 @@ import java.util.Set;
 import java.util.regex.Pattern;
 
 /**
- * The fields and tensor names that most families share, under the names that transformers gives them. What a family does differently, it
- * reads itself.
+ * The fields and tensor names that most families share, under transformers' names. A family reads its own
+ * differences itself.
  */
 record CommonFields(ConfigFields fields) {
     static final int MAX_LAYERS = 4096;
@@ -23,7 +23,7 @@ record CommonFields(ConfigFields fields) {
     static final Set<Projection> ATTENTION = Set.of(Projection.Q, Projection.K, Projection.V, Projection.O);
     static final Set<Projection> FEED_FORWARD = Set.of(Projection.GATE, Projection.UP, Projection.DOWN);
 
-    /** Queries, keys and values apart, and a gated feed-forward part. */
+    /** Separate queries, keys and values, and a gated feed-forward part. */
     static final WeightLayout LAYOUT = new WeightLayout(
             "model.",
             "model.embed_tokens.weight",
@@ -54,7 +54,7 @@ record CommonFields(ConfigFields fields) {
         return fields.extent("hidden_size");
     }
 
-    /** @param tied where the field is missing */
+    /** @param tied the value if the field is missing */
     ModelConfig.Vocabulary vocabulary(boolean tied, List<Integer> ends) {
         return new ModelConfig.Vocabulary(fields.extent("vocab_size"), fields.flag("tie_word_embeddings", tied), ends);
     }
@@ -66,9 +66,9 @@ record CommonFields(ConfigFields fields) {
     }
 
     /**
-     * Positions that turn queries and keys.
+     * Rotary positions.
      *
-     * @param otherwise the limit where the field is missing
+     * @param otherwise the limit if the field is missing
      */
     ModelConfig.Positions rotary(int headDim, int otherwise) {
         int limit = fields.extentOr("max_position_embeddings", otherwise);
@@ -77,8 +77,8 @@ record CommonFields(ConfigFields fields) {
     }
 
     /**
-     * @param headDim where the field is missing; 0 for an even share of the hidden size
-     * @param keyValueHeads where the field is missing; 0 for as many as there are query heads
+     * @param headDim the value if the field is missing; 0 for an even share of the hidden size
+     * @param keyValueHeads the value if the field is missing; 0 for as many as query heads
      */
     ModelConfig.Attention attention(int headDim, int keyValueHeads, List<Integer> windows, boolean headNorms) {
         int hidden = hiddenSize();
@@ -99,16 +99,16 @@ record CommonFields(ConfigFields fields) {
         return new ModelConfig.Attention(heads, groups, size, windows, scales, headNorms);
     }
 
-    /** For {@link #attention}: every layer sees everything. */
+    /** For {@link #attention}: no windows. */
     List<Integer> noWindows() {
         return Collections.nCopies(layers(), 0);
     }
 
     /**
-     * For {@link #attention}: as {@code layer_types} says, or else in all layers but the first ones.
+     * For {@link #attention}: windows as in {@code layer_types}, or else in all layers but the first ones.
      *
      * @param window 0 for none
-     * @param full this many first layers see everything
+     * @param full the number of first layers without a window
      */
     List<Integer> windows(int window, int full) {
         int layers = layers();
@@ -152,7 +152,7 @@ record CommonFields(ConfigFields fields) {
     }
 
     /**
-     * @param field that names the function; the tanh form where it is missing
+     * @param field that names the function; the tanh form if it is missing
      * @param size F
      */
     ModelConfig.FeedForward gelu(String field, int size) {

@@ -46,7 +46,7 @@ public record ConfigFields(ObjectNode json, Object where) {
         return new ConfigFields(JsonNodeFactory.instance.objectNode(), where);
     }
 
-    /** Null when it is missing. */
+    /** Null if it is missing. */
     public ConfigFields object(String name) {
         JsonNode value = value(name);
         if (value == null) {
@@ -96,7 +96,7 @@ public record ConfigFields(ObjectNode json, Object where) {
         return has(name) ? extent(name) : otherwise;
     }
 
-    /** Zero too. */
+    /** The same, with 0 allowed. */
     public int countOr(String name, int otherwise) {
         return has(name) ? whole(name, 0, Integer.MAX_VALUE) : otherwise;
     }
@@ -139,7 +139,7 @@ public record ConfigFields(ObjectNode json, Object where) {
         return value.valueStream().map(JsonNode::textValue).toList();
     }
 
-    /** A token id, a list of them, or none; an id below 0 is none, too. */
+    /** A token id, a list of them, or none; an id below 0 counts as none. */
     public List<Integer> ids(String name) {
         JsonNode value = value(name);
         List<Integer> ids = new ArrayList<>();
@@ -157,14 +157,14 @@ public record ConfigFields(ObjectNode json, Object where) {
         return List.copyOf(ids);
     }
 
-    /** @throws CalmException bad input: the field has another value than null, false, and those that change nothing */
+    /** @throws CalmException bad input: the field has a value other than null, false, and those without an effect */
     public void mustBeNeutral(String name, String... neutral) {
         if (!isNeutral(name, Set.of(neutral))) {
             throw unsupported(name, neutral.length == 0 ? "null" : String.join(", ", neutral));
         }
     }
 
-    /** Whether it is null, false, or one of those values that change nothing. */
+    /** Whether it is null, false, or one of the values without an effect. */
     public boolean isNeutral(String name, Set<String> neutral) {
         JsonNode value = value(name);
         return value == null || value.isBoolean() && !value.booleanValue() || neutral.contains(value.asText());

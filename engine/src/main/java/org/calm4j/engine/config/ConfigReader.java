@@ -17,7 +17,7 @@ import org.calm4j.engine.io.Json;
 public final class ConfigReader {
     private static final double MAX_PARAMETERS = 1e13;
 
-    /** Fields that transformers does not look at in any of our families, with the values that say nothing. */
+    /** Fields that transformers ignores in all of our families, with their values without an effect. */
     private static final Map<String, Set<String>> OF_OTHERS = ofOthers();
 
     private ConfigReader() {}
@@ -55,7 +55,7 @@ public final class ConfigReader {
         throw CalmException.badInput(file, "not a JSON object");
     }
 
-    /** @param where the object comes from, for error messages */
+    /** @param where the source of the object, for error messages */
     public static ModelConfig of(ObjectNode json, Object where) {
         ConfigFields fields = new ConfigFields(json, where);
         for (String name : List.of("quantization_config", "is_encoder_decoder", "pruned_heads")) {
@@ -85,18 +85,18 @@ public final class ConfigReader {
         return value.isContainerNode() && value.isEmpty();
     }
 
-    /** Without the overflow that sizes from a broken file would give. */
+    /** In floating point, so that sizes from a broken file do not overflow. */
     private static double product(long[] shape) {
         return Arrays.stream(shape).mapToDouble(extent -> extent).reduce(1, (a, b) -> a * b);
     }
 
-    /** The same model with the end-of-sequence tokens of a {@code generation_config.json}, where it names some. */
+    /** The same model with the end-of-sequence tokens of a {@code generation_config.json}, if it names any. */
     public static ModelConfig withGeneration(ModelConfig config, Path file) {
         List<Integer> ids = new ConfigFields(object(file), file).ids("eos_token_id");
         return ids.isEmpty() ? config : config.withEos(ids);
     }
 
-    /** Fields of the file that say something, but nothing that transformers or we use in this family. */
+    /** Fields of the file with a value that neither transformers nor we use in this family. */
     public static List<String> ignored(ModelConfig config) {
         ConfigFields fields = new ConfigFields(config.json(), "config.json");
         List<String> ignored = new ArrayList<>();
@@ -109,7 +109,7 @@ public final class ConfigReader {
         return ignored;
     }
 
-    /** The end-of-sequence tokens that the file names, without what the family has where it names none. */
+    /** The end-of-sequence tokens that the file names, without the family's default. */
     public static List<Integer> namedEos(ModelConfig config) {
         return new ConfigFields(config.json(), "config.json").ids("eos_token_id");
     }

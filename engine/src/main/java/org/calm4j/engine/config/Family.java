@@ -8,7 +8,7 @@ import java.util.Optional;
  * nothing else in the engine knows its name; see {@code docs/add-a-family.md}.
  */
 public sealed interface Family permits Gpt2, Llama, Mistral, Qwen2, Qwen3 {
-    /** All of them, in the order in which messages name them. */
+    /** All families, in the order in which messages name them. */
     List<Family> ALL = List.of(new Llama(), new Mistral(), new Qwen2(), new Qwen3(), new Gpt2());
 
     static Optional<Family> of(String modelType) {
@@ -21,30 +21,30 @@ public sealed interface Family permits Gpt2, Llama, Mistral, Qwen2, Qwen3 {
     String modelType();
 
     /**
-     * The model that the fields describe; a missing field has the value that transformers gives it, sizes apart.
+     * The model that the fields describe; a missing field has transformers' default, except for sizes.
      *
      * @throws org.calm4j.engine.CalmException bad input: a field that is broken, or that would change the arithmetic and is not supported;
      *     named
      */
     ModelConfig read(ConfigFields fields);
 
-    /** Fields that say something, but nothing that transformers or we use in this family. */
+    /** Fields with a value that neither transformers nor we use in this family. */
     List<String> ignored(ConfigFields fields);
 
     WeightLayout layout();
 
-    /** The tokenizer of a folder whose files name none. */
+    /** The tokenizer class of a folder whose files name none. */
     TokenizerClass tokenizer();
 
     /**
-     * A class of transformers, by the default of its constructor.
+     * A class of transformers, with the default of its constructor.
      *
      * @param name without "Fast"
-     * @param end the token that ends a sequence where nothing names one
+     * @param end the token that ends a sequence if nothing names one
      */
     record TokenizerClass(String name, String end) {}
 
-    /** Whether it is a tensor that old files of some family have although it is not a weight: for a model of a family that is not known. */
+    /** Whether old files of some family have this tensor although it is not a weight; for models of an unknown family. */
     static boolean isBufferOfAny(String name) {
         return ALL.stream().anyMatch(family -> family.layout().isBuffer(name));
     }

@@ -62,7 +62,7 @@ public final class Llama implements Family {
         return ignored;
     }
 
-    /** A model from nothing, with embeddings and head tied. */
+    /** A new model, with embeddings and head tied. */
     public static ModelConfig config(
             int vocabSize,
             int hiddenSize,

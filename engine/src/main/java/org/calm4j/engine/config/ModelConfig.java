@@ -9,12 +9,12 @@ import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
- * The shape of a model: all that makes one differ from another, as data. {@link ConfigReader} makes it from a Hugging Face {@code
+ * The shape of a model: the differences between models, as data. {@link ConfigReader} makes it from a Hugging Face {@code
  * config.json}; what fields mean there only the model's {@link Family} knows.
  *
  * @param hiddenSize C
  * @param biases projections that have one
- * @param json the whole file, so that what is saved keeps the fields that do not concern us
+ * @param json the whole file, so that a saved one keeps the fields that we do not use
  */
 public record ModelConfig(
         int hiddenSize,
@@ -36,8 +36,8 @@ public record ModelConfig(
     public record Vocabulary(int size, boolean tied, List<Integer> eos) {}
 
     /**
-     * @param limit how many a sequence can have
-     * @param rope null where positions are learned
+     * @param limit the maximum per sequence
+     * @param rope null if positions are learned
      */
     public record Positions(int limit, Rope rope) {}
 
@@ -46,7 +46,7 @@ public record ModelConfig(
      * @param keyValueHeads G, each shared by H/G heads of queries (Ainslie et al. 2023)
      * @param headDim D
      * @param windows per layer, how many keys back from a query it sees, itself included; 0 for all
-     * @param scales per layer, what scores are multiplied by
+     * @param scales per layer, the factor of scores
      * @param headNorms RMSNorm on each head of queries and keys
      */
     public record Attention(
@@ -65,7 +65,7 @@ public record ModelConfig(
     /** @param size F */
     public record FeedForward(int size, Activation activation) {}
 
-    /** What is between the projections up and down. */
+    /** The function between the projections up and down. */
     public enum Activation {
         /** {@code silu(gate) · up} (Shazeer 2020). */
         SWIGLU,
@@ -84,7 +84,7 @@ public record ModelConfig(
     }
 
     /**
-     * How fresh matrices are drawn: normal around zero.
+     * The distribution of new matrices: normal around zero.
      *
      * @param deviation standard deviation
      * @param residualDeviation the same for the projections that add to the residual stream
@@ -142,7 +142,7 @@ public record ModelConfig(
         };
     }
 
-    /** Shapes of all weights by name, in the order in which they lie in memory and in a saved file. */
+    /** Shapes of all weights by name, in their order in memory and in a saved file. */
     public Map<String, long[]> shapes() {
         Map<String, long[]> shapes = new LinkedHashMap<>();
         shapes.put(layout.embedding(), new long[] {vocabulary.size, hiddenSize});

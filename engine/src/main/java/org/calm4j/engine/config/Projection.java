@@ -3,7 +3,7 @@ package org.calm4j.engine.config;
 import java.util.Comparator;
 
 /**
- * A linear layer of a block by what it is for: the key of its weight, its name and its adapter. These are what LoRA can adapt.
+ * A linear layer of a block by its role: the key of its weight, its name and its adapter. LoRA can adapt these layers.
  *
  * @param expert number of the expert in a mixture of them; {@link #SHARED} for the one that all tokens go through
  */
@@ -19,7 +19,7 @@ public record Projection(Role role, int expert) implements Comparable<Projection
     public static final Projection UP = new Projection(Role.UP);
     public static final Projection DOWN = new Projection(Role.DOWN);
 
-    /** Their order is that of weights in memory and in saved files; their order and how many there are is in the seeds of dropout. */
+    /** Their order is that of weights in memory and in saved files; order and number enter the seeds of dropout. */
     public enum Role {
         Q,
         K,
@@ -39,7 +39,7 @@ public record Projection(Role role, int expert) implements Comparable<Projection
         this(role, SHARED);
     }
 
-    /** A number of its own for the projection in that layer, for random numbers. */
+    /** A unique number for the projection in that layer, for random numbers. */
     public long number(int layer) {
         return ((expert + 1L) << 32) + (long) layer * Role.values().length + role.ordinal();
     }

@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 
-/** Yang et al. 2024: biases on queries, keys and values; a sliding window in later layers, where it is asked for. */
+/** Yang et al. 2024: biases on queries, keys and values; a sliding window in later layers, if configured. */
 final class Qwen2 implements Family {
     @Override
     public String modelType() {

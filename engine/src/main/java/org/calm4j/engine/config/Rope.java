@@ -4,12 +4,12 @@ import java.util.Set;
 import org.calm4j.engine.CalmException;
 
 /**
- * The angles of rotary position embedding (Su et al. 2021), with the ways of reaching beyond the lengths that a model was trained on, each
+ * The angles of rotary position embedding (Su et al. 2021), with the methods for lengths beyond those that a model was trained on, each
  * as transformers defines it.
  *
- * @param frequencies radians a position, (R/2): pair i of a head turns by position · frequencies[i]
- * @param attentionFactor cosines and sines are multiplied by it, and so queries and keys
- * @param reach the length up to which positions are stretched; files that stretch them often leave max_position_embeddings as it was
+ * @param frequencies radians per position, (R/2): pair i of a head is rotated by position · frequencies[i]
+ * @param attentionFactor factor of cosines and sines, and so of queries and keys
+ * @param reach the length up to which positions are stretched; files that stretch them often leave max_position_embeddings unchanged
  */
 public record Rope(double[] frequencies, double attentionFactor, int reach) {
     private static final Set<String> TYPES = Set.of("default", "linear", "llama3", "yarn");
@@ -58,7 +58,7 @@ public record Rope(double[] frequencies, double attentionFactor, int reach) {
         return config.has(name) ? config.positive(name) : scaling.positive(name, maxPositions);
     }
 
-    /** Positions count for less. */
+    /** Positions are divided by a factor. */
     private static Rope linear(double[] frequencies, double factor, int maxPositions) {
         for (int i = 0; i < frequencies.length; i++) {
             frequencies[i] /= factor;
@@ -66,7 +66,7 @@ public record Rope(double[] frequencies, double attentionFactor, int reach) {
         return new Rope(frequencies, 1, stretched(maxPositions, factor));
     }
 
-    /** Grattafiori et al. 2024: slow turns are slowed down, quick ones are not, those between partly. */
+    /** Grattafiori et al. 2024: low frequencies are slowed down, high ones are not, those between partly. */
     private static Rope llama3(double[] frequencies, ConfigFields scaling, double original, int maxPositions) {
         double factor = scaling.positive("factor");
         double low = scaling.positive("low_freq_factor");
@@ -127,7 +127,7 @@ public record Rope(double[] frequencies, double attentionFactor, int reach) {
         return factor <= 1 ? 1 : 0.1 * mscale * Math.log(factor) + 1;
     }
 
-    /** The pair, as a fraction, that turns so many times over the original length. */
+    /** The pair, as a fraction, that makes this many turns over the original length. */
     private static double pairOfTurns(double turns, int pairs, double theta, double original) {
         return pairs * Math.log(original / (turns * 2 * Math.PI)) / Math.log(theta);
     }

@@ -11,12 +11,12 @@ import java.util.stream.Collectors;
 import org.calm4j.engine.CalmException;
 
 /**
- * How a family's files name a model's tensors, and how linear weights lie in them.
+ * The names of a model's tensors in a family's files, and the orientation of linear weights.
  *
- * @param prefix what all names but the head's begin with; some files leave it out
+ * @param prefix the prefix of all names but the head's; some files leave it out
  * @param embedding the tensor (V,C)
  * @param positions the tensor of learned positions (P,C); null without
- * @param layers what the number of a block follows, such as {@code model.layers.}
+ * @param layers the name before the number of a block, such as {@code model.layers.}
  * @param norm the norm after the last block, without {@code .weight}
  * @param buffers tensors that old files have although they are not weights, such as causal masks; without the prefix
  * @param transposed linear weights are (I,O), as in the Conv1D of transformers, instead of (O,I)
@@ -30,7 +30,7 @@ public record WeightLayout(
         String norm,
         Pattern buffers,
         boolean transposed) {
-    /** The head, where it is not tied; it never has the prefix. */
+    /** The head, if it is not tied; it never has the prefix. */
     public static final String HEAD = "lm_head.weight";
 
     /**
@@ -38,8 +38,8 @@ public record WeightLayout(
      *
      * @param norm1 before attention
      * @param norm2 before the feed-forward layers
-     * @param queryNorm of the queries' heads; null where the family has none
-     * @param keyNorm of the keys' heads; null where the family has none
+     * @param queryNorm of the queries' heads; null if the family has none
+     * @param keyNorm of the keys' heads; null if the family has none
      */
     public record Block(String norm1, String norm2, String queryNorm, String keyNorm, Map<Projection, String> linears) {
         public Block {
@@ -84,7 +84,7 @@ public record WeightLayout(
     }
 
     /**
-     * The linear layers that names choose, as PEFT has it: {@code all-linear}, or the end of a layer's name, such as {@code q_proj} or
+     * The linear layers selected by names, as in PEFT: {@code all-linear}, or the end of a layer's name, such as {@code q_proj} or
      * {@code self_attn.q_proj}.
      *
      * @throws CalmException wrong usage: a name that is not a linear layer of a block

@@ -1,2 +1,2 @@
-/** What a model's config.json means: one file a family, and the nested records that it is read into. */
+/** The meaning of a model's config.json: one file per family, and the nested records that it is read into. */
 package org.calm4j.engine.config;

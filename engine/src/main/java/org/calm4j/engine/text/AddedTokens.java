@@ -10,15 +10,15 @@ import java.util.Set;
 import java.util.function.IntConsumer;
 
 /**
- * The tokens that are cut out of a text before anything else sees it. Those that are not {@code normalized} are looked for in the text as
- * it is, the others in what the normalizer makes of the rest; of all that begin at a place the longest is taken.
+ * The tokens that are cut out of a text first. Those that are not {@code normalized} are searched in the text as
+ * it is, the others in the normalized rest; of all that begin at a position the longest is used.
  */
 final class AddedTokens {
     private static final int LONGEST = 1000;
-    /** Of what a text may grow by: all normalized contents stay in memory. */
+    /** Limit of growth: all normalized contents stay in memory. */
     private static final int NORMALIZED_SHARE = 8;
 
-    /** Options as in tokenizer.json: whether it takes the blanks left and right of it, stands only between words, is a special token. */
+    /** Options as in tokenizer.json: whether it takes the blanks left and right of it, matches only whole words, is a special token. */
     private record Token(
             int id,
             String content,
@@ -43,7 +43,7 @@ final class AddedTokens {
         }
     }
 
-    /** What lies between two tokens. */
+    /** The text between two tokens. */
     interface Rest {
         void accept(String text, boolean start);
     }
@@ -81,7 +81,7 @@ final class AddedTokens {
             }
             String content = token.normalized ? added.normalizer.normalize(token.content, allowance) : token.content;
             if (content.isEmpty()) {
-                throw part.error("\"" + token.content + "\" is nothing after normalization");
+                throw part.error("\"" + token.content + "\" is empty after normalization");
             }
             (token.normalized ? added.normalized : added.raw).put(content, token);
             added.ids.put(token.content, token.id);
@@ -102,7 +102,7 @@ final class AddedTokens {
         return ids;
     }
 
-    /** What the decoder is given for a token: its normalized form where it has one, with the blank that the normalizer put before it. */
+    /** The decoder's input for a token: its normalized form if it has one, with the blank that the normalizer put before it. */
     String written(int id, String content) {
         return written.getOrDefault(id, content);
     }
@@ -145,7 +145,7 @@ final class AddedTokens {
                 from = Math.max(from, done);
             }
             if (token.rstrip) {
-                // A run of blanks that many tokens begin in is walked through once.
+                // A run of blanks in which many tokens begin is scanned once.
                 if (to < blanksFrom || to > blanksTo) {
                     blanksFrom = to;
                     blanksTo = to;
@@ -158,7 +158,7 @@ final class AddedTokens {
             if (from > done) {
                 rest.accept(text.substring(done, from), done == 0);
             }
-            // The blanks that the token before took may have been all of this one.
+            // The blanks that the previous token took may have been all of this one.
             if (from < to) {
                 tokens.accept(token.id);
             }

@@ -3,15 +3,15 @@ package org.calm4j.engine.text;
 import org.calm4j.engine.CalmException;
 
 /**
- * What a section of a tokenizer.json may do with one text: the characters that it may add, and the steps that its regular expressions may
- * take. Both are a multiple of the text's length, far above what published tokenizers need, so that no file makes gigabytes of a word.
+ * The limits of a section of a tokenizer.json for one text: the characters that it may add, and the steps that its regular expressions may
+ * take. Both are a multiple of the text's length, far above what published tokenizers need, so that no file turns a word into gigabytes.
  */
 final class Allowance {
     /** U+FDFA alone becomes 18 characters under NFKC, and each of them two in the byte alphabet. */
     private static final long CHARACTERS = 64;
 
     private static final long STEPS = 1000;
-    /** So many characters a text has more than it has. */
+    /** Added to the length of every text. */
     private static final long EVERY_TEXT = 1000;
 
     private final Part section;
@@ -25,12 +25,12 @@ final class Allowance {
         this.length += length;
     }
 
-    /** The text goes on. */
+    /** Adds characters of the text to the allowance. */
     void lengthen(long more) {
         length += more;
     }
 
-    /** @throws CalmException bad input: it is too much */
+    /** @throws CalmException bad input: the limit is exceeded */
     void add(long characters) {
         added += Math.max(0, characters);
         if (added > CHARACTERS * length) {
@@ -38,12 +38,12 @@ final class Allowance {
         }
     }
 
-    /** Steps that are left. */
+    /** Remaining steps. */
     long steps() {
         return STEPS * length - steps;
     }
 
-    /** @throws CalmException bad input: it is too much */
+    /** @throws CalmException bad input: the limit is exceeded */
     void step(long taken, Object expression) {
         steps += taken;
         if (steps() < 0) {

@@ -7,7 +7,7 @@ import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 import org.calm4j.engine.CalmException;
 
-/** A regular expression out of a file: Java's engine, stopped where the expression takes more steps than a usable one does. */
+/** A regular expression from a file: Java's engine, stopped if the expression takes more steps than a usable one. */
 public record BoundedRegex(Pattern pattern) implements TextPattern {
     private static final int LONGEST = 10_000;
     private static final double MOST_SILENT_WORK = 100_000;
@@ -31,7 +31,7 @@ public record BoundedRegex(Pattern pattern) implements TextPattern {
             }
             return new BoundedRegex(Pattern.compile(likeOniguruma(regex), Pattern.UNICODE_CHARACTER_CLASS));
         } catch (IllegalArgumentException | IndexOutOfBoundsException e) {
-            throw part.error("is not a regular expression that is supported: "
+            throw part.error("is not a supported regular expression: "
                     + (e instanceof PatternSyntaxException syntax ? syntax.getDescription() : "it is broken"));
         } catch (StackOverflowError e) {
             throw part.error("has a regular expression that nests too deeply");
@@ -41,7 +41,7 @@ public record BoundedRegex(Pattern pattern) implements TextPattern {
     /**
      * Whether a regular expression of Python's matches the whole text.
      *
-     * @throws CalmException bad input: it is none, or takes too many steps
+     * @throws CalmException bad input: it is not a regular expression, or takes too many steps
      */
     public static boolean matches(String regex, String text, Object where) {
         return tried(regex, text, where, Matcher::matches);
@@ -64,7 +64,7 @@ public record BoundedRegex(Pattern pattern) implements TextPattern {
         } catch (IllegalArgumentException | IndexOutOfBoundsException e) {
             throw CalmException.badInput(
                     where,
-                    "\"" + regex + "\" is not a regular expression that is supported: "
+                    "\"" + regex + "\" is not a supported regular expression: "
                             + (e instanceof PatternSyntaxException syntax ? syntax.getDescription() : "it is broken"),
                     e);
         } catch (StackOverflowError | StepsUsedUp e) {

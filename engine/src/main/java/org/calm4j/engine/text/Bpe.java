@@ -8,7 +8,7 @@ import it.unimi.dsi.fastutil.longs.LongHeapPriorityQueue;
 import it.unimi.dsi.fastutil.objects.Object2IntOpenHashMap;
 import java.nio.charset.StandardCharsets;
 
-/** Byte-pair encoding (Sennrich et al. 2016): the merge of lowest rank first, the leftmost of equal ones; O(n log n) by a heap. */
+/** Byte-pair encoding (Sennrich et al. 2016): the merge of lowest rank first, the leftmost among equals; O(n log n) by a heap. */
 final class Bpe implements Vocabulary {
     private static final int LONGEST_AFFIX = 16;
 
@@ -23,7 +23,7 @@ final class Bpe implements Vocabulary {
     private final int unknown;
     private final boolean fuseUnknown;
     private final boolean ignoreMerges;
-    /** What a symbol has before it that does not begin the word, and behind it where it ends the word. */
+    /** The prefix of a symbol that does not begin the word, and the suffix of one that ends it. */
     private final String prefix;
 
     private final String suffix;
@@ -49,7 +49,7 @@ final class Bpe implements Vocabulary {
         }
     }
 
-    /** It is put to every character. */
+    /** An affix is added to every character. */
     private static String affix(Part model, String name) {
         String affix = model.string(name, "");
         if (affix.length() > LONGEST_AFFIX) {
@@ -90,7 +90,7 @@ final class Bpe implements Vocabulary {
                 throw part.error(
                         "has " + merge + ", which is not a pair of tokens of the vocabulary that make up a third");
             }
-            // Of a pair that stands there twice the last counts, as in the original.
+            // Of a repeated pair the last one counts, as in the original.
             read.put(pack(ids.getInt(left), ids.getInt(right)), pack(rank++, merged));
         }
         return read;
@@ -129,7 +129,7 @@ final class Bpe implements Vocabulary {
         merge(symbols(word).toIntArray(), to);
     }
 
-    /** A symbol for each character; of one that has none the bytes' symbols, else the unknown token, else nothing. */
+    /** A symbol for each character; without one, its bytes' symbols, else the unknown token, else nothing. */
     private IntArrayList symbols(String word) {
         IntArrayList symbols = new IntArrayList(word.length());
         int pending = NONE;

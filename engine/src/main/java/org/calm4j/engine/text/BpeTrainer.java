@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.PriorityQueue;
 import org.calm4j.engine.CalmException;
 
-/** Learns a byte-level BPE vocabulary: merges the most frequent pair until the size is reached; of equal pairs the one of smaller ids. */
+/** Learns a byte-level BPE vocabulary: merges the most frequent pair until the size is reached; of equal pairs the one with smaller ids. */
 public final class BpeTrainer {
     private record Candidate(long pair, long count) implements Comparable<Candidate> {
         @Override
@@ -30,7 +30,7 @@ public final class BpeTrainer {
     private BpeTrainer() {}
 
     /**
-     * @param size tokens of the vocabulary, the 256 bytes and the end-of-sequence token included; fewer where the texts give no more pairs
+     * @param size tokens of the vocabulary, the 256 bytes and the end-of-sequence token included; fewer if the texts have no more pairs
      * @throws CalmException wrong usage: a size below 257
      */
     public static Tokenizer train(Iterable<String> texts, int size, String endOfSequence) {
@@ -105,7 +105,7 @@ public final class BpeTrainer {
         }
     }
 
-    /** Adds or takes away a word's pairs. */
+    /** Adds or removes a word's pairs. */
     private void add(int w, int sign, LongOpenHashSet changed) {
         int[] word = words.get(w);
         for (int i = 0; i + 1 < word.length; i++) {

@@ -34,7 +34,7 @@ final class ByteAlphabet {
         return new String(characters);
     }
 
-    /** The bytes of a token; of one that is not in this alphabet, such as an added token, its UTF-8. */
+    /** The bytes of a token; for one that is not in this alphabet, such as an added token, its UTF-8. */
     static byte[] decode(String token) {
         byte[] bytes = new byte[token.length()];
         for (int i = 0; i < bytes.length; i++) {

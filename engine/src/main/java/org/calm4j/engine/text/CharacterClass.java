@@ -1,6 +1,6 @@
 package org.calm4j.engine.text;
 
-/** The classes of characters that pre-tokenizers tell apart, as Unicode has them; Java's own methods mean other sets. */
+/** The classes of characters that pre-tokenizers distinguish, as in Unicode; Java's own methods use other sets. */
 final class CharacterClass {
     static final byte OTHER = 0;
     static final byte LETTER = 1;

@@ -7,24 +7,24 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
 
-/** Makes text of tokens, one token after the other; kinds and names as in tokenizer.json. */
+/** Turns tokens into text, one token after the other; kinds and names as in tokenizer.json. */
 sealed interface Decoder {
-    /** A text that is being made. */
+    /** A text in progress. */
     interface Stream {
-        /** Takes a token and hands on what is certain by now. */
+        /** Takes a token and passes on the text that is certain by now. */
         void accept(String token, Consumer<String> next);
 
-        /** Hands on what was kept back. */
+        /** Passes on what was held back. */
         default void finish(Consumer<String> next) {}
     }
 
     /**
-     * @param joined whether what is to come are parts of one token, of which the part before this one made them all
-     * @param allowance what may be made of the tokens
+     * @param joined whether the inputs are parts of one token, all made by the previous part
+     * @param allowance the limits for the tokens
      */
     Stream stream(boolean joined, Allowance allowance);
 
-    /** Whether it makes one token of all. */
+    /** Whether it joins all tokens into one. */
     default boolean joins() {
         return false;
     }
@@ -100,7 +100,7 @@ sealed interface Decoder {
         }
     }
 
-    /** The byte alphabet's bytes as UTF-8; bytes that are none become U+FFFD. */
+    /** The byte alphabet's bytes as UTF-8; invalid bytes become U+FFFD. */
     record ByteLevel() implements Decoder {
         @Override
         public Stream stream(boolean joined, Allowance allowance) {
@@ -122,7 +122,7 @@ sealed interface Decoder {
         }
     }
 
-    /** Runs of tokens like {@code <0x0A>} as UTF-8; of a run that is none each byte becomes U+FFFD. */
+    /** Runs of tokens like {@code <0x0A>} as UTF-8; in an invalid run each byte becomes U+FFFD. */
     record ByteFallback() implements Decoder {
         @Override
         public Stream stream(boolean joined, Allowance allowance) {
@@ -130,7 +130,7 @@ sealed interface Decoder {
         }
     }
 
-    /** Makes one token of all. */
+    /** Joins all tokens into one. */
     record Fuse() implements Decoder {
         @Override
         public Stream stream(boolean joined, Allowance allowance) {
@@ -143,7 +143,7 @@ sealed interface Decoder {
         }
     }
 
-    /** Takes a character away from both ends of a token, so many times at most. */
+    /** Removes a character from both ends of a token, up to a number of times. */
     record Strip(String content, int start, int stop) implements Decoder {
         static Strip of(Part part) {
             String content = part.string("content");
@@ -176,7 +176,7 @@ sealed interface Decoder {
             return token.substring(from, to);
         }
 
-        /** Of one token that comes in parts. */
+        /** For one token that comes in parts. */
         private final class StripStart implements Stream {
             private int left = start;
 
@@ -233,7 +233,7 @@ sealed interface Decoder {
         }
     }
 
-    /** Keeps back the bytes of a character that is not whole yet. */
+    /** Holds back the bytes of an incomplete character. */
     final class Characters implements Stream {
         private final ByteArrayOutputStream kept = new ByteArrayOutputStream();
 
@@ -249,7 +249,7 @@ sealed interface Decoder {
             }
         }
 
-        /** Where the last character begins, if it may go on; else the end. */
+        /** The start of the last character if it may continue; else the end. */
         private static int whole(byte[] bytes) {
             for (int back = 1; back <= Math.min(3, bytes.length); back++) {
                 int b = bytes[bytes.length - back] & 0xff;
@@ -271,7 +271,7 @@ sealed interface Decoder {
         }
     }
 
-    /** Keeps back a run of bytes until a token comes that is none: only then is it certain whether the run is text. */
+    /** Holds back a run of bytes until another token comes: only then it is certain whether the run is text. */
     final class ByteRuns implements Stream {
         private final ByteArrayOutputStream run = new ByteArrayOutputStream();
 

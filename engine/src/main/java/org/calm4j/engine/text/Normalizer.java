@@ -5,9 +5,9 @@ import java.text.Normalizer.Form;
 import java.util.List;
 import org.calm4j.engine.CalmException;
 
-/** What happens to a text before it is cut; kinds and names as in tokenizer.json. */
+/** The changes to a text before it is cut; kinds and names as in tokenizer.json. */
 sealed interface Normalizer {
-    /** @param allowance what may be made of the whole text, of which this may be a part */
+    /** @param allowance the limits for the whole text, of which this may be a part */
     String normalize(String text, Allowance allowance);
 
     /** @throws org.calm4j.engine.CalmException bad input: a kind that is not known here, by name */
@@ -89,7 +89,7 @@ sealed interface Normalizer {
             return normal;
         }
 
-        // Java sorts the marks of a character by insertion: of ten thousand that takes a second, of a million hours.
+        // Java sorts the marks of a character by insertion: ten thousand take a second, a million take hours.
         private static void checkMarks(String text) {
             int run = 0;
             for (int i = 0; i < text.length(); i++) {
@@ -132,7 +132,7 @@ sealed interface Normalizer {
         }
     }
 
-    /** Takes blanks away at the ends. */
+    /** Removes blanks at the ends. */
     record Strip(boolean left, boolean right) implements Normalizer {
         @Override
         public String normalize(String text, Allowance allowance) {

@@ -13,7 +13,7 @@ import org.calm4j.engine.CalmException;
 record Part(JsonNode json, String path, Object where) {
     private static final int MOST_PARTS = 100;
 
-    /** Whether it is there at all. */
+    /** Whether it exists. */
     boolean present() {
         return !json.isMissingNode() && !json.isNull();
     }
@@ -22,7 +22,7 @@ record Part(JsonNode json, String path, Object where) {
         return new Part(json.path(name), path.isEmpty() ? name : path + "." + name, where);
     }
 
-    /** A part that may be a sequence of many; so many of them do their work on each text. */
+    /** A part that may be a sequence; the number of its parts is limited, since all of them process each text. */
     Part section(String name) {
         Part section = get(name);
         int parts = section.json.findValues("type").size();
@@ -32,7 +32,7 @@ record Part(JsonNode json, String path, Object where) {
         return section;
     }
 
-    /** The elements of a list; none where the field is absent. */
+    /** The elements of a list; none if the field is absent. */
     List<Part> list(String name) {
         Part list = get(name);
         if (list.present() && !list.json.isArray()) {
@@ -83,7 +83,7 @@ record Part(JsonNode json, String path, Object where) {
                 where, ((path.isEmpty() ? "the file" : path) + " " + what).replaceAll("\\R", " "));
     }
 
-    /** For a kind that is not known here. */
+    /** For an unsupported kind. */
     CalmException unsupported(String supported) {
         return error("\"" + json.path("type").asText() + "\" is not supported; supported: " + supported);
     }

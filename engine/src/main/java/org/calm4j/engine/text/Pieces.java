@@ -3,12 +3,12 @@ package org.calm4j.engine.text;
 import java.util.ArrayList;
 import java.util.List;
 
-/** What a text was cut into, in order; the empty ones left out. */
+/** The pieces of a text, in order, without empty ones. */
 final class Pieces {
     private final List<String> texts = new ArrayList<>();
     private boolean first;
 
-    /** @param start whether the piece stands at the very start of the whole text */
+    /** @param start whether the piece is at the very start of the whole text */
     void add(String piece, boolean start) {
         if (!piece.isEmpty()) {
             first = texts.isEmpty() ? start : first;
@@ -24,7 +24,7 @@ final class Pieces {
         return texts.get(index);
     }
 
-    /** Whether the piece stands at the very start of the whole text. */
+    /** Whether the piece is at the very start of the whole text. */
     boolean start(int index) {
         return index == 0 && first;
     }

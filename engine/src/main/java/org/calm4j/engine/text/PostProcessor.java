@@ -9,7 +9,7 @@ import org.calm4j.engine.CalmException;
 /** The tokens that go before and after a text; kinds and names as in tokenizer.json. */
 record PostProcessor(int[] before, int[] after) {
     private static final PostProcessor NOTHING = new PostProcessor(new int[0], new int[0]);
-    /** That are added to every text. */
+    /** Limit of the tokens added to every text. */
     private static final int MOST_TOKENS = 1000;
 
     /** @throws org.calm4j.engine.CalmException bad input: a kind that is not known here, by name */

@@ -8,8 +8,8 @@ sealed interface PreTokenizer permits Split, PreTokenizer.ByteLevel, PreTokenize
     /**
      * Appends the words of a text.
      *
-     * @param start whether the text stands at the very start of the whole
-     * @param allowance what may be made of the whole text, of which this may be a part
+     * @param start whether the text is at the very start of the whole
+     * @param allowance the limits for the whole text, of which this may be a part
      */
     void split(String text, boolean start, Pieces to, Allowance allowance);
 
@@ -47,12 +47,12 @@ sealed interface PreTokenizer permits Split, PreTokenizer.ByteLevel, PreTokenize
         };
     }
 
-    /** Whether the words come out in the byte alphabet, made in the last step. */
+    /** Whether the words are in the byte alphabet, made in the last step. */
     default boolean endsInBytes() {
         return false;
     }
 
-    /** The same without that last step, for who takes it later. */
+    /** The same without that last step, which the caller then does later. */
     default PreTokenizer withoutAlphabet() {
         return this;
     }

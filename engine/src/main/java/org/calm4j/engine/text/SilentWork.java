@@ -1,8 +1,8 @@
 package org.calm4j.engine.text;
 
 /**
- * How much a regular expression may do at one place without reading a character: at the end of a text, in {@code (?:a?|b?){30}}, every
- * choice can be tried with every other. Counting what is read does not bound that, so it is estimated, from above, before the expression is
+ * The work of a regular expression at one position without reading a character: at the end of a text, in {@code (?:a?|b?){30}}, every
+ * choice can be tried with every other. Counting reads does not bound that, so it is estimated, from above, before the expression is
  * used.
  */
 final class SilentWork {
@@ -23,7 +23,7 @@ final class SilentWork {
     }
 
     static double of(String regex) {
-        // What is left begins with a bracket that closes nothing, which Java refuses.
+        // The rest begins with an unmatched closing bracket, which Java refuses.
         return new SilentWork(regex).alternatives().ways;
     }
 

@@ -14,7 +14,7 @@ import org.calm4j.engine.config.Family;
 import org.calm4j.engine.io.Json;
 
 /**
- * Which tokens have a role, from all places of a model folder that may say so.
+ * The tokens with a role, from all files of a model folder that may name them.
  *
  * @param named tokens by role, such as {@code eos_token}: from {@code tokenizer_config.json} and {@code special_tokens_map.json}, of which the
  *     second goes first where the first has no {@code added_tokens_decoder}, as in transformers
@@ -61,7 +61,7 @@ public record SpecialTokens(Map<String, String> named, List<Integer> ends, Strin
         return new SpecialTokens(named, ends.isEmpty() ? ids(model.path("eos_token_id")) : ends, end);
     }
 
-    /** Null for a class that is not known. */
+    /** Null for an unknown class. */
     private static String classEnd(String name) {
         return Family.ALL.stream()
                 .map(Family::tokenizer)
@@ -109,7 +109,7 @@ public record SpecialTokens(Map<String, String> named, List<Integer> ends, Strin
     }
 
     /**
-     * The id of the token that ends a sequence; {@link Vocabulary#NONE} where none is found.
+     * The id of the token that ends a sequence; {@link Vocabulary#NONE} if none is found.
      *
      * @param after what the post-processor puts after a text
      */

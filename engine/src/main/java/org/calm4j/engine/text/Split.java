@@ -6,8 +6,8 @@ import java.util.BitSet;
 /**
  * Cuts at a pattern.
  *
- * @param behavior what becomes of a match
- * @param invert whether what lies between the matches counts as the match
+ * @param behavior what happens to a match
+ * @param invert whether the text between the matches counts as the match
  */
 record Split(TextPattern pattern, Behavior behavior, boolean invert) implements PreTokenizer {
     enum Behavior {

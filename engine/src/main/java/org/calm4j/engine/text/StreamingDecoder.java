@@ -2,7 +2,7 @@ package org.calm4j.engine.text;
 
 import java.util.function.Consumer;
 
-/** Tokens to text as they come. All that it gives is together what {@link Tokenizer#decode} gives, and never a part of a character. */
+/** Tokens to text as they come. All pieces together are the text of {@link Tokenizer#decode}, and none is a part of a character. */
 public final class StreamingDecoder {
     private final Tokenizer tokenizer;
     private final boolean skipSpecialTokens;
@@ -18,7 +18,7 @@ public final class StreamingDecoder {
         stream = decoder.stream(false, allowance);
     }
 
-    /** The text that is certain with this token; empty while it is not, and for an id that no token has. */
+    /** The text that is certain with this token; may be empty, as for an unused id. */
     public String add(int id) {
         String token = tokenizer.has(id) ? tokenizer.token(id) : null;
         if (token != null && (!skipSpecialTokens || !tokenizer.isSpecial(token))) {
@@ -29,7 +29,7 @@ public final class StreamingDecoder {
         return taken();
     }
 
-    /** What was kept back; nothing may be added after it. */
+    /** The text that was held back; nothing may be added after it. */
     public String finish() {
         stream.finish(append);
         return taken();

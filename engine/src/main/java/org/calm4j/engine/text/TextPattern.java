@@ -3,7 +3,7 @@ package org.calm4j.engine.text;
 import it.unimi.dsi.fastutil.ints.IntArrayList;
 import java.util.function.IntPredicate;
 
-/** What a text is searched for. */
+/** A pattern to search a text for. */
 interface TextPattern {
     int LONGEST_LITERAL = 256;
 
@@ -28,7 +28,7 @@ interface TextPattern {
         return new Literal(literal);
     }
 
-    /** A string that stands for itself. */
+    /** A literal string. */
     record Literal(String literal) implements TextPattern {
         @Override
         public void find(String text, IntArrayList matches, Allowance allowance) {

@@ -14,7 +14,7 @@ import org.calm4j.engine.io.Json;
 /**
  * Text to token ids and back, from a Hugging Face {@code tokenizer.json}: added tokens are cut out first, the rest goes through
  * the normalizer, the pre-tokenizer and the vocabulary. Ids and text are those of Hugging Face's library; what is not supported is an error
- * that names it. {@code truncation} and {@code padding} are left aside. Safe for many threads.
+ * that names it. {@code truncation} and {@code padding} are ignored. Thread-safe.
  */
 public final class Tokenizer {
     private static final String FILE = "tokenizer.json";
@@ -65,7 +65,7 @@ public final class Tokenizer {
     }
 
     /**
-     * Reads {@code tokenizer.json} and, beside it, {@code tokenizer_config.json} and where else a folder names special tokens.
+     * Reads {@code tokenizer.json} and, beside it, {@code tokenizer_config.json} and other files that name special tokens.
      *
      * @throws CalmException bad input: missing, broken, or with a part that is not supported
      */
@@ -109,7 +109,7 @@ public final class Tokenizer {
         return assemble(model, split, null, List.of(unknown, endOfSequence), unknown, endOfSequence);
     }
 
-    /** A byte-level vocabulary, as {@link BpeTrainer} finds it. The end-of-sequence token is the only special one. */
+    /** A byte-level vocabulary, as learned by {@link BpeTrainer}. The end-of-sequence token is the only special one. */
     static Tokenizer byteLevelBpe(List<String> vocabulary, List<String[]> merges, String endOfSequence) {
         ObjectNode model = JsonNodeFactory.instance.objectNode();
         model.put("type", "BPE");
@@ -168,19 +168,19 @@ public final class Tokenizer {
         Json.write(folder.resolve(SpecialTokens.CONFIG), config);
     }
 
-    /** With what the post-processor adds, such as a beginning-of-sequence token. */
+    /** Includes the post-processor's tokens, such as a beginning-of-sequence token. */
     public int[] encode(String text) {
         return encode(text, true);
     }
 
-    /** The beginning of a text that goes on: with what the post-processor puts before a text, without what it puts behind. */
+    /** The beginning of a text that continues: with the post-processor's tokens before a text, without those after it. */
     public int[] encodePrompt(String text) {
         IntArrayList ids = new IntArrayList(postProcessor.before());
         encode(text, ids);
         return known(ids);
     }
 
-    /** @param specialTokens whether the post-processor adds its tokens; tokens that stand in the text are recognised anyway */
+    /** @param specialTokens whether the post-processor adds its tokens; tokens in the text are recognised anyway */
     public int[] encode(String text, boolean specialTokens) {
         IntArrayList ids = new IntArrayList(text.length() / 3 + 2);
         if (specialTokens) {
@@ -210,7 +210,7 @@ public final class Tokenizer {
         added.cut(text, to::add, (rest, start) -> words.encode(rest, start, to, allowance));
     }
 
-    /** The ids with the end-of-sequence token behind them, unless they end with it, or there is none. */
+    /** The ids followed by the end-of-sequence token, unless they end with it, or there is none. */
     public int[] ended(int[] ids) {
         if (end == Vocabulary.NONE || ids.length > 0 && ids[ids.length - 1] == end) {
             return ids;
@@ -221,7 +221,7 @@ public final class Tokenizer {
     }
 
     /**
-     * An id that no token has makes no text, as in Hugging Face's library: models have room for more ids than there are tokens.
+     * An unused id gives no text, as in Hugging Face's library: models have room for more ids than there are tokens.
      *
      * @param skipSpecialTokens whether special tokens are left out
      */
@@ -252,7 +252,7 @@ public final class Tokenizer {
         return tokens[id];
     }
 
-    /** A token as the decoder takes it. */
+    /** A token as the decoder reads it. */
     String written(int id) {
         return added.written(id, tokens[id]);
     }

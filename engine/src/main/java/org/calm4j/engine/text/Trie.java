@@ -10,7 +10,7 @@ import java.util.List;
 
 /**
  * Strings to values, for finding the longest of many strings that begins at each place of a text, in time that grows with the text alone:
- * an automaton (Aho and Corasick 1975) over the strings read backwards, so that what ends at a place is what begins there.
+ * an automaton (Aho and Corasick 1975) over the reversed strings, so that a match ending at a position is a string beginning there.
  */
 final class Trie<V> {
     private final Long2IntOpenHashMap edges = new Long2IntOpenHashMap();
@@ -21,7 +21,7 @@ final class Trie<V> {
     private final IntArrayList parent = new IntArrayList();
     private final IntArrayList depth = new IntArrayList();
     private final CharArrayList character = new CharArrayList();
-    /** The node of the longest proper end of a node's string; null while strings are being put in. */
+    /** The node of the longest proper suffix of a node's string; null while strings are being added. */
     private int[] shorter;
 
     private final BitSet lastCharacters = new BitSet();
@@ -39,7 +39,7 @@ final class Trie<V> {
         return value.size() - 1;
     }
 
-    /** A string that is there keeps its first value; after a search nothing may be added. */
+    /** A repeated string keeps its first value; after a search nothing may be added. */
     void put(String key, V mapped) {
         int node = 0;
         for (int i = key.length() - 1; i >= 0; i--) {
@@ -58,7 +58,7 @@ final class Trie<V> {
         }
     }
 
-    /** Says that all strings are in. */
+    /** Marks that all strings are added. */
     Trie<V> whole() {
         int[] order = byDepth();
         shorter = new int[value.size()];
@@ -101,14 +101,14 @@ final class Trie<V> {
         return next;
     }
 
-    /** What was found: the longest string that begins at each place where one does, by place. */
+    /** The matches: the longest string that begins at each position where one does, by position. */
     final class Found {
         // From the end of the text to its beginning.
         private final IntArrayList places = new IntArrayList();
         private final IntArrayList nodes = new IntArrayList();
         private int at;
 
-        /** Goes on to the next place that is not before this one; returns -1 where there is none. */
+        /** Moves to the next position that is not before this one; returns -1 if there is none. */
         int next(int from) {
             while (at > 0 && places.getInt(at - 1) < from) {
                 at--;
@@ -116,7 +116,7 @@ final class Trie<V> {
             return at == 0 ? -1 : places.getInt(at - 1);
         }
 
-        /** Of the string at the place that {@link #next} gave. */
+        /** For the string at the position that {@link #next} returned. */
         int length() {
             return length.getInt(nodes.getInt(at - 1));
         }

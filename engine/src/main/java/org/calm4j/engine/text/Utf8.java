@@ -3,7 +3,7 @@ package org.calm4j.engine.text;
 import java.nio.charset.StandardCharsets;
 
 /**
- * Bytes as text. What is no UTF-8 becomes U+FFFD, one for each longest beginning of a character, as Unicode recommends (section 3.9) and
+ * Bytes as text. Invalid UTF-8 becomes U+FFFD, one for each longest beginning of a character, as Unicode recommends (section 3.9) and
  * tokenizers expect; Java's own decoder takes an encoded surrogate for one error instead of three.
  */
 final class Utf8 {
@@ -35,7 +35,7 @@ final class Utf8 {
         return text.toString();
     }
 
-    /** How many bytes follow a first byte; -1 where no character begins with it. */
+    /** How many bytes follow a first byte; -1 if no character begins with it. */
     private static int more(int lead) {
         if (lead < 0x80) {
             return 0;

@@ -9,7 +9,7 @@ import org.calm4j.engine.CalmException;
 /** The model of a tokenizer.json: takes a word apart into the ids of its vocabulary. */
 sealed interface Vocabulary permits Bpe, Vocabulary.WordLevel {
     int NONE = -1;
-    /** One id may become so many characters. */
+    /** The most characters of one id. */
     int LONGEST_TOKEN = 10_000;
 
     /** Token to id, without the added tokens. */
@@ -47,7 +47,7 @@ sealed interface Vocabulary permits Bpe, Vocabulary.WordLevel {
                 : new WordLevel(ids, unknown == null ? NONE : ids.getInt(unknown));
     }
 
-    /** One token a word. */
+    /** One token per word. */
     record WordLevel(Object2IntOpenHashMap<String> ids, int unknown) implements Vocabulary {
         @Override
         public void encode(String word, IntArrayList to) {

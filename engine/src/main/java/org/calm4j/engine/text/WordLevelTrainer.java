@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Map;
 import org.calm4j.engine.CalmException;
 
-/** Learns a vocabulary of whole words, which U+0020 separates: the most frequent ones; of equally frequent ones those that come first. */
+/** Learns a vocabulary of whole words, separated by U+0020: the most frequent ones; of equally frequent ones those that come first. */
 public final class WordLevelTrainer {
     private static final int SPECIAL_TOKENS = 2;
 
@@ -14,7 +14,7 @@ public final class WordLevelTrainer {
 
     /**
      * @param size tokens of the vocabulary at most, the unknown and the end-of-sequence token included
-     * @param fewest times that a word must occur
+     * @param fewest minimum occurrences of a word
      * @throws CalmException wrong usage: a size below 3; bad input: no word occurs often enough
      */
     public static Tokenizer train(Iterable<String> texts, int size, long fewest, String unknown, String endOfSequence) {

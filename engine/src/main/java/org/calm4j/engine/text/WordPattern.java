@@ -21,7 +21,7 @@ enum WordPattern implements TextPattern {
             1);
 
     private final String regex;
-    /** Digits of a word at most; 0 for that of ByteLevel, which differs from the others in more than that. */
+    /** Maximum digits of a word; 0 for the expression of ByteLevel, which differs from the others in more than that. */
     private final int digits;
 
     WordPattern(String regex, int digits) {
@@ -33,7 +33,7 @@ enum WordPattern implements TextPattern {
         return regex;
     }
 
-    /** Null for an expression that is not known. */
+    /** Null for an unknown expression. */
     static WordPattern of(String regex) {
         for (WordPattern pattern : values()) {
             if (pattern.regex.equals(regex)) {
@@ -136,7 +136,7 @@ enum WordPattern implements TextPattern {
         return two ? at + 3 : at;
     }
 
-    /** In lower case, where case does not count; the long s is an s too. */
+    /** In lower case, if case does not matter; the long s is an s, too. */
     private static char letter(char c, boolean anyCase) {
         if (!anyCase) {
             return c;

@@ -3,7 +3,7 @@ package org.calm4j.engine.text;
 import it.unimi.dsi.fastutil.ints.IntArrayList;
 import java.util.concurrent.ConcurrentHashMap;
 
-/** The vocabulary behind a pre-tokenizer: words to ids, with a memory for words that came before. */
+/** The vocabulary after a pre-tokenizer: words to ids, with a cache of earlier words. */
 final class Words {
     private static final int REMEMBERED = 65_536;
     private static final int LONGEST_REMEMBERED = 128;
@@ -13,7 +13,7 @@ final class Words {
     private final boolean bytes;
     private final ConcurrentHashMap<String, int[]> memory = new ConcurrentHashMap<>();
 
-    /** The byte alphabet, where it comes last, is written only for words that are not remembered. */
+    /** The byte alphabet, if it comes last, is applied only to words that are not cached. */
     Words(PreTokenizer preTokenizer, Vocabulary vocabulary) {
         this.bytes = preTokenizer.endsInBytes();
         this.preTokenizer = bytes ? preTokenizer.withoutAlphabet() : preTokenizer;
@@ -23,7 +23,7 @@ final class Words {
     /**
      * Appends the ids of a text.
      *
-     * @param allowance what may be made of the whole text, of which this may be a part
+     * @param allowance the limits for the whole text, of which this may be a part
      */
     void encode(String text, boolean start, IntArrayList to, Allowance allowance) {
         Pieces words = new Pieces();

@@ -1,2 +1,2 @@
-/** Text to token ids and back, as the model's own tokenizer.json says, and the training of new vocabularies. */
+/** Text to token ids and back, by the model's own tokenizer.json, and the training of new vocabularies. */
 package org.calm4j.engine.text;
