@@ -17,7 +17,7 @@ import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
-/** {@code out = x·wᵀ} of the sizes that training and decoding have, beside OpenBLAS on the same threads. */
+/** {@code out = x·wᵀ} in the sizes of training and decoding, compared with OpenBLAS on the same threads. */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)

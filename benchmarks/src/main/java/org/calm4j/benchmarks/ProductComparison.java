@@ -25,7 +25,7 @@ import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
- * The three products of training beside OpenBLAS, in turns within one process: each round times both, so that a disturbed moment disturbs
+ * The three products of training compared with OpenBLAS, in turns within one process: each round times both, so that a disturbed moment disturbs
  * both, and a ratio is the median over rounds of OpenBLAS's time divided by ours. JMH runs one after another and cannot do that.
  *
  * <pre>
@@ -141,7 +141,7 @@ public final class ProductComparison {
         }
     }
 
-    /** What a function of OpenBLAS without arguments says, which the Java API leaves out. */
+    /** The result of an OpenBLAS function without arguments, which the Java API leaves out. */
     @SuppressWarnings("restricted")
     private static String described(String function) {
         Path library = Path.of(Loader.load(openblas.class)).resolveSibling("libopenblas.so.0");

@@ -18,7 +18,7 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
 /**
- * A text of many languages (140 kB) to ids, on one thread, beside Hugging Face's own library. The tokenizers are those that the engine's
+ * A text of many languages (140 kB) to ids, on one thread, compared with Hugging Face's own library. The tokenizers are those that the engine's
  * tests fetched into the user's cache.
  */
 @State(Scope.Benchmark)

@@ -1,2 +1,2 @@
-/** JMH benchmarks, one file a noun, and products measured in turns with OpenBLAS. */
+/** JMH benchmarks, one file per noun, and products measured in turns with OpenBLAS. */
 package org.calm4j.benchmarks;

@@ -20,8 +20,8 @@ import picocli.CommandLine.Option;
         name = "attention",
         sortOptions = false,
         description = {
-            "What heads attend to: scores of all heads on random tokens that come twice (to the token before; to the same",
-            "token the first time; to the one that followed it then), and patterns of some heads in texts."
+            "Shows what heads attend to: scores of all heads on repeated random tokens (to the token before; to the same",
+            "token's first occurrence; to the one that followed it there), and patterns of some heads in texts."
         },
         footer = {
             "",

@@ -19,8 +19,8 @@ import picocli.CommandLine.Option;
         name = "attribution",
         sortOptions = false,
         description = {
-            "Direct logit attribution: what embedding, heads and feed-forward layers add to the logit of the answer",
-            "minus that of the wrong one, at the last position. The last norm counts as linear at the run's own scale."
+            "Direct logit attribution: contributions of embedding, heads and feed-forward layers to the logit of the answer",
+            "minus that of the wrong one, at the last position. The last norm is taken as linear at the run's own scale."
         },
         footer = {"", "Example: calm inspect attribution --model base --input answers.jsonl --output attribution.jsonl"
         })

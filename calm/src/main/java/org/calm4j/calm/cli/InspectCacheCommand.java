@@ -15,7 +15,7 @@ import picocli.CommandLine.Option;
         name = "cache",
         sortOptions = false,
         description = {
-            "Values at hook points, and their gradients, to a safetensors file: tensors ID/NAME and ID/NAME_grad, F32.",
+            "Writes values at hook points, and their gradients, to a safetensors file: tensors ID/NAME and ID/NAME_grad, F32.",
             "The gradient is that of the sum of the completion's log-probabilities."
         },
         footer = {
@@ -39,7 +39,7 @@ final class InspectCacheCommand extends CalmCommand {
             paramLabel = "PATTERN",
             split = ",",
             required = true,
-            description = "Hook points by TransformerLens' names; * stands for any characters.")
+            description = "Hook points by TransformerLens' names; * matches any characters.")
     private List<String> names;
 
     @Option(names = "--gradients", description = "Gradients, too.")
@@ -48,7 +48,7 @@ final class InspectCacheCommand extends CalmCommand {
     @Option(
             names = "--max-bytes",
             paramLabel = "N",
-            description = "Of one text's values in memory (default: ${DEFAULT-VALUE}).")
+            description = "Maximum size of one text's values in memory (default: ${DEFAULT-VALUE}).")
     private long maxBytes = Selection.DEFAULT_BYTES;
 
     @Option(names = "--output", paramLabel = "FILE", required = true, description = "Tensors, safetensors.")

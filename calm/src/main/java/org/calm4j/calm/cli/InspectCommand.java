@@ -22,7 +22,7 @@ import picocli.CommandLine.ParameterException;
         description = "Looks inside a model: values and gradients, lenses, patching, what training changed.",
         footer = {
             "",
-            "calm inspect WHAT --help tells about one of them.",
+            "calm inspect WHAT --help describes one of them.",
             "",
             "Example: calm inspect lens --model base --input texts.jsonl --output lens.jsonl"
         })

@@ -14,7 +14,7 @@ import picocli.CommandLine.Option;
         name = "diff",
         sortOptions = false,
         description =
-                "What training changed: norms, largest singular value and effective rank of each tensor's change.",
+                "Shows what training changed: norms, largest singular value and effective rank of each tensor's change.",
         footer = {"", "Example: calm inspect diff --before base --after calm --output diff.jsonl"})
 final class InspectDiffCommand extends CalmCommand {
     @Option(names = "--before", paramLabel = "DIR", required = true, description = "A model folder.")

@@ -15,7 +15,7 @@ import picocli.CommandLine.Option;
         name = "lens",
         sortOptions = false,
         description = {
-            "The logit lens: what the last norm and the head make of the stream at every layer and position.",
+            "The logit lens: last norm and head applied to the stream at every layer and position.",
             "Layer 0 is the stream before the first block, layer l that after block l - 1."
         },
         footer = {"", "Example: calm inspect lens --model base --input texts.jsonl --output lens.jsonl"})
@@ -33,7 +33,7 @@ final class InspectLensCommand extends CalmCommand {
     @Option(
             names = "--top-k",
             paramLabel = "K",
-            description = "Most probable tokens of each (default: ${DEFAULT-VALUE}).")
+            description = "Number of most probable tokens (default: ${DEFAULT-VALUE}).")
     private int topK = 5;
 
     @Option(

@@ -14,7 +14,7 @@ import picocli.CommandLine.Mixin;
         name = "model",
         sortOptions = false,
         description =
-                "What a model consists of: each tensor with its shape, type, memory, norm and largest absolute value.",
+                "Lists the tensors of a model, each with its shape, type, memory, norm and largest absolute value.",
         footer = {"", "Example: calm inspect model --model base"})
 final class InspectModelCommand extends CalmCommand {
     @Mixin

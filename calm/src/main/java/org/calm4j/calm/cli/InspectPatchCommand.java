@@ -14,7 +14,7 @@ import picocli.CommandLine.Option;
         name = "patch",
         sortOptions = false,
         description = {
-            "Activation patching: values of a clean text's run, put into a corrupted text's run one by one.",
+            "Activation patching: puts values of a clean text's run into a corrupted text's run, one by one.",
             "The metric is the logit of the answer minus that of the wrong one, at the last position."
         },
         footer = {
@@ -38,7 +38,7 @@ final class InspectPatchCommand extends CalmCommand {
             required = true,
             paramLabel = "POINT",
             description =
-                    "Where: ${COMPLETION-CANDIDATES}. z is patched by head at all positions, the others position by position.")
+                    "Place: ${COMPLETION-CANDIDATES}. z is patched by head at all positions, the others position by position.")
     private PatchStage.Point at;
 
     @Option(

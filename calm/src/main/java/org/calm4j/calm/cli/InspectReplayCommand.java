@@ -15,8 +15,8 @@ import picocli.CommandLine.Parameters;
         name = "replay",
         sortOptions = false,
         description = {
-            "A step of a finished training run once more: its checkpoint, to the bit, from the nearest one that there is.",
-            "Without some lines all steps are taken anew, as a run would have gone that never had them."
+            "Repeats a step of a finished training run: its checkpoint, to the bit, from the nearest existing one.",
+            "If lines are left out, all steps are repeated, as in a run that never had those lines."
         },
         footer = {"", "Example: calm inspect replay aligned --step 150 --without-language ja --output step-150"})
 final class InspectReplayCommand extends CalmCommand {
@@ -26,14 +26,14 @@ final class InspectReplayCommand extends CalmCommand {
     @Option(names = "--step", paramLabel = "N", required = true, description = "The step, from 1.")
     private int step;
 
-    @Option(names = "--without-language", paramLabel = "L", description = "Leaves out lines in this language.")
+    @Option(names = "--without-language", paramLabel = "L", description = "Leave out lines in this language.")
     private String language;
 
     @Option(
             names = "--without-lines",
             paramLabel = "N",
             split = ",",
-            description = "Leaves out these lines of the data, counted from 1.")
+            description = "Leave out these lines of the data, counted from 1.")
     private List<Integer> lines = List.of();
 
     @Option(names = "--output", paramLabel = "DIR", required = true, description = "The checkpoint folder to write.")

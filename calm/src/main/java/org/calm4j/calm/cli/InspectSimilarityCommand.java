@@ -17,7 +17,7 @@ import picocli.CommandLine.Option;
         name = "similarity",
         sortOptions = false,
         description = {
-            "How alike languages are inside, by layer and pair of languages.",
+            "Measures how similar languages are inside, by layer and pair of languages.",
             "Linear CKA, cosine, and how often a text is nearest to its translation; a text is the mean of its tokens' streams."
         },
         footer = {"", "Example: calm inspect similarity --model base --input parallel.jsonl --output similarity.jsonl"})

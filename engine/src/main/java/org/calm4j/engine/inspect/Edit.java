@@ -70,7 +70,7 @@ public record Edit(double factor, double[] offset, Where where) {
         each(x.length, shape, i -> x[i] = (factor == 0 ? 0 : factor * x[i]) + offset(i, x.length));
     }
 
-    /** Changes the gradient of what this made into that of what it was given. */
+    /** Turns the gradient of the result into that of the input. */
     void gradient(double[] d, long[] shape) {
         each(d.length, shape, i -> d[i] = factor == 0 ? 0 : factor * d[i]);
     }

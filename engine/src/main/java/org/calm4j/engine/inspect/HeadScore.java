@@ -8,7 +8,7 @@ import org.calm4j.engine.model.HookPoint;
 import org.calm4j.engine.random.CounterRandom;
 
 /**
- * What a head attends to in random tokens that come twice, as shares of its attention (Olsson et al. 2022).
+ * What a head attends to in repeated random tokens, as shares of its attention (Olsson et al. 2022).
  *
  * @param previousToken to the token before
  * @param duplicateToken the second time, to the same token the first time
@@ -51,7 +51,7 @@ public record HeadScore(int layer, int head, double previousToken, double duplic
     }
 
     /**
-     * The mean attention to the token so many back.
+     * The mean attention to the token at this distance back.
      *
      * @param first index of the pattern (T,T) in the values
      * @param from the first query that counts

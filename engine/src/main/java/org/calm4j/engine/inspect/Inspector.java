@@ -49,7 +49,7 @@ public final class Inspector implements AutoCloseable {
     private final int longest;
     private final Map<HookPoint.At, List<Handle>> edits = new LinkedHashMap<>();
     private final PackedBatch batch = new PackedBatch();
-    /** Of the last run's kind; made anew where another kind is wanted. */
+    /** For the last run's kind; made again for another kind. */
     private Activations activations;
 
     private boolean hasLogits;
@@ -171,7 +171,7 @@ public final class Inspector implements AutoCloseable {
     }
 
     /**
-     * What the last norm and the head make of a residual stream, be it another layer's: the logit lens.
+     * The last norm and the head applied to a residual stream, of any layer: the logit lens.
      *
      * @param stream (T,C) in host memory
      * @return (T,V) in row-major order
@@ -212,7 +212,7 @@ public final class Inspector implements AutoCloseable {
         }
     }
 
-    /** Copies what is selected, after the edits. */
+    /** Copies the selected values, after the edits. */
     private final class Keeper implements Tap {
         private final Trace trace;
         private final Selection selection;
@@ -283,7 +283,7 @@ public final class Inspector implements AutoCloseable {
             }
         }
 
-        /** The selected rows of each of so many stretches. */
+        /** The selected rows of each of this many stretches. */
         private void copyRows(Tensor to, Tensor x, int stretches) {
             int[] rows = selection.rows();
             long all = x.size() / stretches / tokens;

@@ -19,7 +19,7 @@ import org.calm4j.engine.tensor.Tensor;
  * by the scale and multiplied by the norm's weight. Together they are the difference, but for rounding.
  *
  * @param difference of the model's own logits
- * @param positionEmbedding 0 where positions are not learned
+ * @param positionEmbedding 0 if positions are not learned
  * @param heads [layer][head], {@code z·W_O} of each
  * @param attentionBias of each layer's output projection; 0 without one
  * @param feedForward of each layer, with its bias
@@ -97,7 +97,7 @@ public record LogitAttribution(
                             + config.norm().epsilon());
             Arrays.setAll(direction, i -> direction[i] * difference[i] / scale);
             if (centres) {
-                // To centre a part and to centre what it is multiplied by is the same.
+                // Centring a part equals centring its factor.
                 double middle = mean(direction);
                 Arrays.setAll(direction, i -> direction[i] - middle);
             }

@@ -58,7 +58,7 @@ public record Selection(List<HookPoint.At> points, int[] rows, boolean gradients
         return new Selection(points, rows, gradients, maxBytes);
     }
 
-    /** The shape of what is kept of a point. */
+    /** The shape of the values kept of a point. */
     long[] shape(HookPoint point, ModelConfig config, int tokens) {
         long[] shape = point.shape(config, tokens);
         if (rows != null) {
@@ -67,7 +67,7 @@ public record Selection(List<HookPoint.At> points, int[] rows, boolean gradients
         return shape;
     }
 
-    /** Bytes of what is kept of a text. */
+    /** Bytes of the values kept of a text. */
     public long bytes(ModelConfig config, DType type, int tokens) {
         return points.stream()
                 .mapToLong(at -> bytes(at.point(), config, type, tokens))
@@ -82,7 +82,7 @@ public record Selection(List<HookPoint.At> points, int[] rows, boolean gradients
         return gradients && point != HookPoint.LOGITS ? 2 * size : size;
     }
 
-    /** @throws CalmException failed: more than may be kept; says what takes most and how many tokens would fit */
+    /** @throws CalmException failed: more than the limit; names the largest part and how many tokens would fit */
     public void check(ModelConfig config, DType type, int tokens) {
         long bytes = bytes(config, type, tokens);
         if (bytes > maxBytes) {

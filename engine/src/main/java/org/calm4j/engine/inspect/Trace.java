@@ -6,7 +6,7 @@ import java.util.Map;
 import org.calm4j.engine.model.HookPoint;
 import org.calm4j.engine.tensor.Tensor;
 
-/** What a run kept: values and gradients by their hook points' names, in host memory, until it is closed. */
+/** The values and gradients that a run kept, by their hook points' names, in host memory until closed. */
 public final class Trace implements AutoCloseable {
     /** Ends the name of a gradient. */
     public static final String GRADIENT = "_grad";
