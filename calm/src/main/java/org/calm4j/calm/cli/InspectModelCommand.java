@@ -53,7 +53,7 @@ final class InspectModelCommand extends CalmCommand {
                 + rows
                 + String.format(
                         Locale.ROOT,
-                        "%s, %d layers: %,d parameters in %,d bytes; keys and values take %,d bytes a token",
+                        "%s, %d layers: %,d parameters in %,d bytes; keys and values take %,d bytes per token",
                         inventory.modelType(),
                         inventory.layers(),
                         inventory.parameters(),

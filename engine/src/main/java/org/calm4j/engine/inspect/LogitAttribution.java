@@ -97,7 +97,7 @@ public record LogitAttribution(
                             + config.norm().epsilon());
             Arrays.setAll(direction, i -> direction[i] * difference[i] / scale);
             if (centres) {
-                // Centring a part equals centring its factor.
+                // Centring a part gives the same as centring the vector that it is multiplied by.
                 double middle = mean(direction);
                 Arrays.setAll(direction, i -> direction[i] - middle);
             }
