@@ -58,7 +58,7 @@ final class CudaDemoTest {
         List<String> said = Files.readAllLines(folder.resolve("auto.err"));
         assertThat(said).anySatisfy(line -> assertThat(line)
                 .startsWith("calm: cuda:0: ")
-                .endsWith("(auto: there is a GPU; --device cpu takes the CPU)"));
+                .endsWith("(auto: there is a GPU; --device cpu uses the CPU)"));
         assertThat(said).anySatisfy(line -> assertThat(line)
                 .matches("calm: memory: 0\\.0\\d MB frozen weights, 0\\.\\d\\d MB trained weights, .* gradients, "
                         + ".* moments, .* activations; .* MB in all, and about 1\\.07 GB for running operations"));

@@ -98,7 +98,7 @@ class StageLedgerTest {
                 .containsOnlyNulls();
         assertThat(ledger().plan(stages(0.5, 1)))
                 .extracting(StageLedger.Planned::why)
-                .containsExactly("settings changed: sample.temperature 1.0 → 0.5", "middle is made anew");
+                .containsExactly("settings changed: sample.temperature 1.0 → 0.5", "middle is made again");
         assertThat(ledger().plan(stages(1, 2)))
                 .extracting(StageLedger.Planned::why)
                 .containsExactly(null, "settings changed: 1 → 2");
@@ -109,7 +109,7 @@ class StageLedgerTest {
         Files.writeString(folder.resolve("in"), "other");
         assertThat(ledger().plan(stages(1, 1)))
                 .extracting(StageLedger.Planned::why)
-                .containsExactly("in changed", "middle is made anew");
+                .containsExactly("in changed", "middle is made again");
         Files.delete(folder.resolve("in"));
         assertThat(ledger().plan(stages(1, 1)).getFirst())
                 .hasToString("one: cannot run, " + folder.resolve("in") + " is missing");
