@@ -442,22 +442,34 @@ def document_loss(model, line):
     return -logprobs(*model, line["input_ids"], line["completion_start"]).mean()
 
 
-def pair_loss(model, reference, line, s, log):
+def pair_values(model, reference, line, s, log):
+    """Summed log-probabilities; tokens past the length of the shorter completion count ld_alpha (LD-DPO), but not in the likelihood."""
     prompt, values = line["prompt_input_ids"], {}
+    shared = min(len(line[side + "_input_ids"]) for side in ("chosen", "rejected"))
     for side in ("chosen", "rejected"):
         ids = prompt + line[side + "_input_ids"]
-        values[side] = logprobs(*model, ids, len(prompt)).sum()
+        share = torch.tensor([1.0 if i < shared else s.get("ld_alpha", 1.0) for i in range(len(ids) - len(prompt))])
+        logps = logprobs(*model, ids, len(prompt))
+        values[side], values[side + " likelihood"] = (share * logps).sum(), logps.mean()
         with torch.no_grad():
-            values["reference " + side] = logprobs(*reference, ids, len(prompt)).sum()
+            values["reference " + side] = (share * logprobs(*reference, ids, len(prompt))).sum()
         log.setdefault("rewards/" + side, []).append(s["beta"] * (values[side] - values["reference " + side]).item())
         log.setdefault("logps/" + side, []).append(values[side].item())
     margin = values["chosen"] - values["rejected"] - (values["reference chosen"] - values["reference rejected"])
     log.setdefault("rewards/margins", []).append(s["beta"] * margin.item())
     log.setdefault("rewards/accuracies", []).append(float(margin.item() > 0))
+    return {**values, "margin": margin, "tokens": [len(line[side + "_input_ids"]) for side in ("chosen", "rejected")]}
+
+
+def dpo_and_sft(pairs, s):
+    """The losses of a step's pairs; other functions may take its place in train()."""
     smoothing = s["label_smoothing"]
-    losses = {"sigmoid": -(1 - smoothing) * F.logsigmoid(s["beta"] * margin) - smoothing * F.logsigmoid(-s["beta"] * margin),
-              "sft": -values["chosen"] / len(line["chosen_input_ids"])}
-    return sum(weight * losses[kind] for kind, weight in zip(s["loss_type"], s["loss_weights"]))
+
+    def loss(values):
+        losses = {"sigmoid": -(1 - smoothing) * F.logsigmoid(s["beta"] * values["margin"]) - smoothing * F.logsigmoid(-s["beta"] * values["margin"]),
+                  "sft": -values["chosen likelihood"]}
+        return sum(weight * losses[kind] for kind, weight in zip(s["loss_type"], s["loss_weights"]))
+    return [loss(values) for values in pairs]
 
 
 def batches(count, size):
@@ -467,7 +479,7 @@ def batches(count, size):
             yield range(first, min(first + size, count))
 
 
-def train(config, start, name, data, settings, adapter_name=None, lora=None, start_adapter=None, replay=()):
+def train(config, start, name, data, settings, adapter_name=None, lora=None, start_adapter=None, replay=(), pair_losses=dpo_and_sft):
     s = {"max_steps": 5, "batch_size": 2, "learning_rate": 1e-3, "adam_beta1": 0.9, "adam_beta2": 0.999, "adam_epsilon": 1e-8,
          "weight_decay": 0.1, "max_grad_norm": 1.0, **settings}
     trained = {k: v.clone().requires_grad_() for k, v in (start if start_adapter is None else start_adapter).items()}
@@ -477,10 +489,12 @@ def train(config, start, name, data, settings, adapter_name=None, lora=None, sta
                                   lr=s["learning_rate"], betas=(s["adam_beta1"], s["adam_beta2"]), eps=s["adam_epsilon"])
     order, steps, replayed = batches(len(data), s["batch_size"]), [], 0
     for step in range(1, s["max_steps"] + 1):
-        log, losses = {}, []
-        for line in (data[i] for i in next(order)):
-            loss = pair_loss(model, (config, start, None), line, s, log) if "prompt_input_ids" in line else document_loss(model, line)
-            losses.append(line.get("weight", 1) * loss)
+        log, lines = {}, [data[i] for i in next(order)]
+        if "prompt_input_ids" in data[0]:
+            losses = pair_losses([pair_values(model, (config, start, None), line, s, log) for line in lines], s)
+        else:
+            losses = [document_loss(model, line) for line in lines]
+        losses = [line.get("weight", 1) * loss for line, loss in zip(lines, losses)]
         loss = torch.stack(losses).mean()
         if replay:
             documents = [replay[(replayed + i) % len(replay)] for i in range(s["replay_batch_size"])]

@@ -68,7 +68,7 @@ def one_language(kind, beta, smoothing, chosen, rejected, ref_chosen, ref_reject
         "sigmoid_norm": lambda: -F.logsigmoid(beta * (a / chosen_tokens - b / rejected_tokens)),
         "apo_zero": lambda: 1 - torch.sigmoid(beta * ratio[0]) + torch.sigmoid(beta * ratio[1]),
         "apo_down": lambda: torch.sigmoid(beta * ratio[0]) + 1 - torch.sigmoid(beta * logits),
-        "sft": lambda: -mean,
+        "sft": lambda: -s.get("likelihood", mean),
         "simpo": lambda: smoothed(beta * (mean - other_mean) - s["simpo_gamma"]) - s["cpo_alpha"] * mean,
         "cpo": lambda: smoothed(beta * (chosen - rejected)) - s["cpo_alpha"] * mean,
         "orpo": orpo,
@@ -163,9 +163,43 @@ def train(config, weights, data, beta, loss_type, loss_weights, batch_size, step
             "final": final}
 
 
+def step_losses(pairs, s):
+    """For train() of models.py."""
+    others = {k: v for k, v in s.items() if k in DEFAULTS}
+    return [sum(weight * one_language(kind, s["beta"], s["label_smoothing"], p["chosen"], p["rejected"], p["reference chosen"],
+                                      p["reference rejected"], *p["tokens"], likelihood=p["chosen likelihood"], **others)
+                for kind, weight in zip(s["loss_type"], s["loss_weights"]))
+            for p in pairs]
+
+
+def pair_runs(config, kind, lora):
+    """Whole models trained on pairs by losses that models.py does not know."""
+    random = numpy.random.RandomState(42)
+    weights = models.make_weights(config, random, kind)
+    models.make_adapter(config, lora, random, 0.0)
+    adapter = models.make_adapter(config, lora, random, 0.4)
+    pairs = [{f"{field}_input_ids": random.randint(0, config["vocab_size"], random.randint(1, 8)).tolist()
+              for field in ("prompt", "chosen", "rejected")} for _ in range(5)]
+    runs = []
+    for loss_type, others in (
+            ("discopop", {"discopop_tau": 0.2}),
+            ("exo_pair", {"label_smoothing": 1e-3}),
+            ("sigmoid", {"f_divergence_type": "js_divergence"}),
+            ("bco_pair", {"f_divergence_type": "alpha_divergence", "f_alpha_divergence_coef": 0.7}),
+            ("sigmoid_norm sft", {"ld_alpha": 0.3}),
+            ("simpo", {"beta": 2.0, "simpo_gamma": 0.8, "cpo_alpha": 0.5}),
+            ("orpo", {})):
+        settings = {"beta": 0.1, "label_smoothing": 0.0, "max_steps": 4, "loss_type": loss_type.split(), **others}
+        settings["loss_weights"] = [1.0, 0.4][:len(settings["loss_type"])]
+        runs.append(models.train(config, weights, loss_type, pairs, settings, pair_losses=step_losses))
+        runs.append(models.train(config, weights, loss_type + " of an adapter", pairs, settings, "adapter", lora, adapter,
+                                 pair_losses=step_losses))
+    return runs
+
+
 def main():
     random = numpy.random.RandomState(7)
-    name, (config, kind, _, _) = next(iter(models.MODELS.items()))
+    name, (config, kind, _, lora) = next(iter(models.MODELS.items()))
     weights = models.make_weights(config, numpy.random.RandomState(42), kind)
 
     def tokens(low, high):
@@ -176,7 +210,8 @@ def main():
         line["weight"] = weight
     runs = [train(config, weights, data, 1.0, ["dco"], [1.0], 2, 5),
             train(config, weights, data, 2.0, ["dco", "sft", "sigmoid"], [1.0, 0.5, 0.25], 5, 4)]
-    json.dump({"model": name, "losses": values(random), "dco": two_language_values(random), "runs": runs},
+    json.dump({"model": name, "losses": values(random), "dco": two_language_values(random), "runs": runs,
+               "pair_runs": pair_runs(config, kind, lora)},
               (ROOT / "preference.json").open("w"), indent=1)
 
 

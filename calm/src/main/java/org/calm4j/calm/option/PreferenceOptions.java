@@ -58,6 +58,13 @@ public record PreferenceOptions(
         Double simpoGamma,
 
         @Option(
+                value =
+                        "What tokens of the longer completion past the shorter one's length count (LD-DPO), 0 to 1; default 1.",
+                label = "X",
+                later = true)
+        Double ldAlpha,
+
+        @Option(
                 value = "Weight of the chosen's mean negative log-likelihood in cpo (default 1) and simpo (default 0).",
                 label = "X",
                 later = true)
@@ -109,6 +116,15 @@ public record PreferenceOptions(
                         referenceModel == null || !referenceFree(lossType),
                         "is not read with ",
                         Setting.of("loss_type").at(String.join(",", lossType)));
+        Setting.of("ld_alpha")
+                .check(
+                        ldAlpha == null
+                                || !lossType.contains(ConsistencyLoss.DCO)
+                                        && named.stream()
+                                                .allMatch(each -> each.sees() != PreferenceLoss.Sees.LOG_PROBS
+                                                        || each.name().equals("sft")),
+                        "is for losses with a reference, on pairs in one language");
+        Setting.of("ld_alpha").check(ldAlpha == null || ldAlpha >= 0 && ldAlpha <= 1, "must be from 0 to 1");
         checkBelongs("discopop_tau", discopopTau, lossType, "discopop");
         checkBelongs("simpo_gamma", simpoGamma, lossType, "simpo");
         checkBelongs("cpo_alpha", cpoAlpha, lossType, "cpo", "simpo");
@@ -161,6 +177,7 @@ public record PreferenceOptions(
                 fAlphaDivergenceCoef,
                 discopopTau,
                 simpoGamma,
+                ldAlpha,
                 cpoAlpha,
                 referenceModel,
                 adapter);
@@ -186,6 +203,11 @@ public record PreferenceOptions(
         return !lossType.contains(ConsistencyLoss.DCO)
                 && !lossType.equals(List.of("sft"))
                 && named(lossType).stream().allMatch(each -> each.sees() == PreferenceLoss.Sees.LOG_PROBS);
+    }
+
+    /** LD-DPO's α in force; 1 where it changes nothing. */
+    public double tailShare() {
+        return or(ldAlpha, 1);
     }
 
     /** The loss on pairs; null if they are in two languages. */

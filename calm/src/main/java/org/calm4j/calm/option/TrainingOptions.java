@@ -40,6 +40,7 @@ public record TrainingOptions(
                 preference == null ? null : preference.loss(),
                 preference == null ? null : preference.consistencyLoss(),
                 preference == null ? 0 : preference.strength(),
+                preference == null ? 1 : preference.tailShare(),
                 replay.files().isEmpty() ? 0 : replay.replayBatchSize(),
                 replay.replayWeight(),
                 gradientCheckpointing,

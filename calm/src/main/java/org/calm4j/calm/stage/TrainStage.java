@@ -193,7 +193,8 @@ public record TrainStage(
             return new Trainer.EvalLines(lines, Collections.nCopies(lines.size(), Trainer.Reference.NONE));
         }
         try (Reference reference = Reference.open(start.model(), preference)) {
-            return new Trainer.EvalLines(lines, References.of(reference.model(), lines, null));
+            return new Trainer.EvalLines(
+                    lines, References.of(reference.model(), lines, null, preference.tailShare(), done -> {}));
         }
     }
 
@@ -219,7 +220,7 @@ public record TrainStage(
                         .map(i -> lines.get(i).preferences().size())
                         .sum());
         try (Reference reference = Reference.open(lm, preference)) {
-            return References.of(reference.model(), lines, taken, done -> progress.at(done, ""));
+            return References.of(reference.model(), lines, taken, settings.ldAlpha(), done -> progress.at(done, ""));
         } finally {
             progress.end();
         }

@@ -79,6 +79,9 @@ class OptionsTest {
                 Map.of("simpo_gamma", 0.1, "loss_type", List.of("cpo")),
                 Map.of("cpo_alpha", 0.1, "loss_type", List.of("orpo")),
                 Map.of("loss_type", List.of("exo_pair")),
+                Map.of("ld_alpha", 1.5),
+                Map.of("ld_alpha", 0.5, "loss_type", List.of("sigmoid", "simpo")),
+                Map.of("ld_alpha", 0.5, "loss_type", List.of("dco")),
                 Map.of("f_divergence_type", "forward_kl", "loss_type", List.of("apo_zero")),
                 Map.of("f_alpha_divergence_coef", 0.7, "f_divergence_type", "forward_kl"),
                 Map.of("reference_model", "elsewhere", "loss_type", List.of("orpo")))) {
@@ -89,6 +92,7 @@ class OptionsTest {
         for (Map<String, Object> right : List.<Map<String, Object>>of(
                 Map.of("discopop_tau", 0.1, "loss_type", List.of("sft", "discopop")),
                 Map.of("simpo_gamma", 0, "cpo_alpha", 0.5, "loss_type", List.of("simpo")),
+                Map.of("ld_alpha", 0, "loss_type", List.of("sigmoid", "sft")),
                 Map.of("label_smoothing", 1e-3, "loss_type", List.of("exo_pair")),
                 Map.of("f_alpha_divergence_coef", 0.7, "f_divergence_type", "alpha_divergence"))) {
             Options.make(DpoOptions.class, right);

@@ -4,7 +4,7 @@ import com.fasterxml.jackson.annotation.JsonValue;
 import java.util.Locale;
 
 /**
- * The divergence between policy and reference that a loss regularizes with: f-DPO (Wang et al. 2024, eq. 10 and table 1). A completion's
+ * The divergence between policy and reference that a loss regularizes with: f-DPO (Wang et al. 2024, table 1). A completion's
  * log-ratio {@code r = log π − log π_ref} becomes the score {@code f′(eʳ)}, up to constants, which cancel in margins, as TRL has it.
  *
  * @param alpha of the α-divergence; 1 is reverse KL

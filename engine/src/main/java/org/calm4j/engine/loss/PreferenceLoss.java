@@ -54,6 +54,7 @@ public interface PreferenceLoss {
      *
      * @param chosenTokens number of tokens of the chosen completion
      * @param rejectedTokens the same of the rejected one
+     * @param likelihood of the chosen one, the sum over all its tokens even where LD-DPO counts some for less in {@code chosen}
      */
     record Pair(
             double chosen,
@@ -61,7 +62,19 @@ public interface PreferenceLoss {
             double referenceChosen,
             double referenceRejected,
             int chosenTokens,
-            int rejectedTokens) {
+            int rejectedTokens,
+            double likelihood) {
+        /** Every token counts in full. */
+        public Pair(
+                double chosen,
+                double rejected,
+                double referenceChosen,
+                double referenceRejected,
+                int chosenTokens,
+                int rejectedTokens) {
+            this(chosen, rejected, referenceChosen, referenceRejected, chosenTokens, rejectedTokens, chosen);
+        }
+
         /** How much more the policy prefers the chosen one than the reference does: what DPO's β multiplies. */
         public double margin() {
             return chosenLogRatio() - rejectedLogRatio();
@@ -88,14 +101,23 @@ public interface PreferenceLoss {
     /**
      * @param dChosen gradient with respect to the chosen completion's summed log-probability
      * @param dRejected the same for the rejected one
+     * @param dLikelihood the same for {@link Pair#likelihood}
      */
-    record Value(double loss, double dChosen, double dRejected) {
+    record Value(double loss, double dChosen, double dRejected, double dLikelihood) {
+        Value(double loss, double dChosen, double dRejected) {
+            this(loss, dChosen, dRejected, 0);
+        }
+
         Value plus(Value other) {
-            return new Value(loss + other.loss, dChosen + other.dChosen, dRejected + other.dRejected);
+            return new Value(
+                    loss + other.loss,
+                    dChosen + other.dChosen,
+                    dRejected + other.dRejected,
+                    dLikelihood + other.dLikelihood);
         }
 
         Value times(double factor) {
-            return new Value(factor * loss, factor * dChosen, factor * dRejected);
+            return new Value(factor * loss, factor * dChosen, factor * dRejected, factor * dLikelihood);
         }
     }
 
@@ -193,7 +215,7 @@ public interface PreferenceLoss {
         }
     }
 
-    /** {@code −log σ(β·a) − log σ(−β·b)}: BCO on a pair, without a shift of the rewards, as in TRL (Jung et al. 2024, eq. 5). */
+    /** {@code −log σ(β·a) − log σ(−β·b)}: BCO on a pair, without a shift of the rewards, as in TRL (Jung et al. 2024). */
     record Bco(double beta) implements PreferenceLoss {
         @Override
         public Value of(Pair pair) {
@@ -222,7 +244,7 @@ public interface PreferenceLoss {
         }
     }
 
-    /** {@code −log σ(β·(a/|chosen| − b/|rejected|))}: DPO on log-ratios per token, as TRL has it (from Tülu 3, Lambert et al. 2024, eq. 6). */
+    /** {@code −log σ(β·(a/|chosen| − b/|rejected|))}: DPO on log-ratios per token, as TRL has it (from Tülu 3, Lambert et al. 2024). */
     record SigmoidNorm(double beta) implements PreferenceLoss {
         @Override
         public Value of(Pair pair) {
@@ -316,7 +338,7 @@ public interface PreferenceLoss {
     record ChosenNll() implements PreferenceLoss {
         @Override
         public Value of(Pair pair) {
-            return new Value(-pair.chosen() / pair.chosenTokens(), -1.0 / pair.chosenTokens(), 0);
+            return new Value(-pair.likelihood() / pair.chosenTokens(), 0, 0, -1.0 / pair.chosenTokens());
         }
     }
 

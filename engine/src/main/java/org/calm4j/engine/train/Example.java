@@ -82,6 +82,11 @@ public sealed interface Example {
 
     /** A preference pair; the chosen completion is the batch's first sequence of it, the rejected one its second. */
     record Preference(int[] prompt, int[] chosen, int[] rejected, double weight) implements Example {
+        /** Tokens that both completions have room for: as many as the shorter one's. */
+        int shared() {
+            return Math.min(chosen.length, rejected.length);
+        }
+
         @Override
         public void pack(PackedBatch batch) {
             int segment = batch.prompt(prompt);

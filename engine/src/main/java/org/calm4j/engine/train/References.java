@@ -1,10 +1,10 @@
 package org.calm4j.engine.train;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.function.IntConsumer;
+import java.util.stream.IntStream;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.Scorer;
 
@@ -19,12 +19,15 @@ public final class References {
      * @param taken marks the lines that training will use; null for all; the other entries of the result are null
      */
     public static List<Trainer.Reference> of(CausalLm model, List<? extends Example> lines, boolean[] taken) {
-        return of(model, lines, taken, done -> {});
+        return of(model, lines, taken, 1, done -> {});
     }
 
-    /** @param done receives the number of pairs done */
+    /**
+     * @param ldAlpha as in {@link TrainSettings}
+     * @param done receives the number of pairs done
+     */
     public static List<Trainer.Reference> of(
-            CausalLm model, List<? extends Example> lines, boolean[] taken, IntConsumer done) {
+            CausalLm model, List<? extends Example> lines, boolean[] taken, double ldAlpha, IntConsumer done) {
         List<Scorer.Item> items = new ArrayList<>();
         for (int i = 0; i < lines.size(); i++) {
             if (taken == null || taken[i]) {
@@ -38,20 +41,24 @@ public final class References {
         List<Trainer.Reference> references = new ArrayList<>();
         for (int i = 0; i < lines.size(); i++) {
             boolean scored = taken == null || taken[i];
-            references.add(scored ? next(scores, lines.get(i).preferences().size()) : null);
+            references.add(scored ? next(scores, lines.get(i).preferences().size(), ldAlpha) : null);
         }
         return references;
     }
 
-    private static Trainer.Reference next(Iterator<List<double[]>> scores, int pairs) {
+    private static Trainer.Reference next(Iterator<List<double[]>> scores, int pairs, double ldAlpha) {
         if (pairs == 0) {
             return null;
         }
         List<double[]> own = scores.next();
-        return new Trainer.Reference(sum(own.get(0)), sum(own.get(1)), next(scores, pairs - 1));
+        int shared = Math.min(own.get(0).length, own.get(1).length);
+        return new Trainer.Reference(
+                sum(own.get(0), shared, ldAlpha), sum(own.get(1), shared, ldAlpha), next(scores, pairs - 1, ldAlpha));
     }
 
-    private static double sum(double[] logProbs) {
-        return Arrays.stream(logProbs).sum();
+    private static double sum(double[] logProbs, int shared, double ldAlpha) {
+        return IntStream.range(0, logProbs.length)
+                .mapToDouble(i -> i < shared ? logProbs[i] : ldAlpha * logProbs[i])
+                .sum();
     }
 }

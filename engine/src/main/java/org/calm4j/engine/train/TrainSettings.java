@@ -14,6 +14,8 @@ import org.calm4j.engine.op.AdamW;
  * @param preferenceLoss for lines that are pairs; null without
  * @param consistencyLoss for lines that are pairs in two languages; null without
  * @param beta the factor of logged rewards
+ * @param ldAlpha what a completion's tokens past the length of the pair's shorter one count in its log-probability (LD-DPO, Liu et al. 2024,
+ *     arXiv 2409.06411); 1 as much as the others
  * @param replayBatchSize documents that every step adds; 0 without
  * @param seed of the data order and of dropout
  */
@@ -28,12 +30,13 @@ public record TrainSettings(
         PreferenceLoss preferenceLoss,
         ConsistencyLoss consistencyLoss,
         double beta,
+        double ldAlpha,
         int replayBatchSize,
         double replayWeight,
         boolean gradientCheckpointing,
         long seed) {
 
-    /** Without pairs in two languages. */
+    /** Without pairs in two languages, every token counting alike. */
     public TrainSettings(
             int batchSize,
             int microBatchSize,
@@ -59,6 +62,7 @@ public record TrainSettings(
                 preferenceLoss,
                 null,
                 beta,
+                1,
                 replayBatchSize,
                 replayWeight,
                 gradientCheckpointing,

@@ -365,18 +365,26 @@ public final class Trainer implements AutoCloseable {
     }
 
     private PreferenceLoss.Pair pair(Example.Preference example, Reference start, int sequence) {
+        int shared = example.shared();
         return new PreferenceLoss.Pair(
-                sum(sequence),
-                sum(sequence + 1),
+                sum(sequence, shared, settings.ldAlpha()),
+                sum(sequence + 1, shared, settings.ldAlpha()),
                 start.chosen(),
                 start.rejected(),
                 example.chosen().length,
-                example.rejected().length);
+                example.rejected().length,
+                sum(sequence));
     }
 
     private void apply(Slot slot, PreferenceLoss.Pair pair, PreferenceLoss.Value value, int sequence) {
-        fill(sequence, slot.factor() * value.dChosen());
-        fill(sequence + 1, slot.factor() * value.dRejected());
+        int shared = Math.min(pair.chosenTokens(), pair.rejectedTokens());
+        double tail = settings.ldAlpha();
+        fill(
+                sequence,
+                shared,
+                slot.factor() * (value.dChosen() + value.dLikelihood()),
+                slot.factor() * (tail * value.dChosen() + value.dLikelihood()));
+        fill(sequence + 1, shared, slot.factor() * value.dRejected(), slot.factor() * tail * value.dRejected());
         loss += slot.factor() * value.loss();
         rewardsChosen += settings.beta() * (pair.chosen() - pair.referenceChosen());
         rewardsRejected += settings.beta() * (pair.rejected() - pair.referenceRejected());
@@ -392,6 +400,24 @@ public final class Trainer implements AutoCloseable {
             sum += logProbs[i];
         }
         return sum;
+    }
+
+    /** The sum in which tokens after the first {@code shared} count for a share {@code tail}. */
+    private double sum(int sequence, int shared, double tail) {
+        double sum = 0;
+        int start = batch.scoredStart(sequence);
+        for (int i = start; i < batch.scoredStart(sequence + 1); i++) {
+            sum += i - start < shared ? logProbs[i] : tail * logProbs[i];
+        }
+        return sum;
+    }
+
+    private void fill(int sequence, int shared, double coefficient, double tail) {
+        int start = batch.scoredStart(sequence);
+        int end = batch.scoredStart(sequence + 1);
+        int split = Math.min(start + shared, end);
+        Arrays.fill(coefficients, start, split, coefficient);
+        Arrays.fill(coefficients, split, end, tail);
     }
 
     private void fill(int sequence, double coefficient) {

@@ -68,9 +68,9 @@ final class ConsistencyLossTest {
                         List.of("dco", "sigmoid", "sft"), List.of(1.0, 0.5, 0.25), LossParameters.of(0.7, 0.1)))) {
             ConsistencyLoss.Value value = loss.of(pair(LOGPS, REFERENCE, 0), pair(LOGPS, REFERENCE, 1));
             double[] gradient = {
-                value.first().dChosen(),
+                value.first().dChosen() + value.first().dLikelihood(),
                 value.first().dRejected(),
-                value.second().dChosen(),
+                value.second().dChosen() + value.second().dLikelihood(),
                 value.second().dRejected()
             };
             for (int i = 0; i < 4; i++) {

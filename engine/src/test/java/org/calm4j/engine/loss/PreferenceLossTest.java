@@ -61,7 +61,9 @@ final class PreferenceLossTest {
             assertThat(value.loss())
                     .as("%s", each)
                     .isCloseTo(each.required("loss").doubleValue(), within(1e-12));
-            assertThat(value.dChosen()).as("%s", each).isCloseTo(number(each, "gradient", 0), within(1e-12));
+            assertThat(value.dChosen() + value.dLikelihood())
+                    .as("%s", each)
+                    .isCloseTo(number(each, "gradient", 0), within(1e-12));
             assertThat(value.dRejected()).as("%s", each).isCloseTo(number(each, "gradient", 1), within(1e-12));
         }
     }
@@ -109,7 +111,9 @@ final class PreferenceLossTest {
                     (loss.of(shifted(h, 0)).loss() - loss.of(shifted(-h, 0)).loss()) / (2 * h);
             double rejected =
                     (loss.of(shifted(0, h)).loss() - loss.of(shifted(0, -h)).loss()) / (2 * h);
-            assertThat(loss.of(PAIR).dChosen()).as("%s", loss).isCloseTo(chosen, within(1e-9));
+            assertThat(loss.of(PAIR).dChosen() + loss.of(PAIR).dLikelihood())
+                    .as("%s", loss)
+                    .isCloseTo(chosen, within(1e-9));
             assertThat(loss.of(PAIR).dRejected()).as("%s", loss).isCloseTo(rejected, within(1e-9));
         }
     }

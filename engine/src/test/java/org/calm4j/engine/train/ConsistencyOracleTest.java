@@ -99,6 +99,7 @@ final class ConsistencyOracleTest {
                 null,
                 loss,
                 beta,
+                1,
                 0,
                 0,
                 false,

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.calm4j.engine.generate.Completion;
@@ -14,6 +15,7 @@ import org.calm4j.engine.generate.Generator;
 import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Safetensors;
+import org.calm4j.engine.loss.Divergence;
 import org.calm4j.engine.loss.LossParameters;
 import org.calm4j.engine.loss.PreferenceLoss;
 import org.calm4j.engine.model.Activations;
@@ -177,45 +179,64 @@ final class ModelOracleTest {
     @ParameterizedTest
     @MethodSource("cases")
     void training(Case c) {
-        for (JsonNode run : c.oracle().required("runs")) {
-            String name = run.required("name").textValue();
-            Path adapter = run.required("adapter").isNull()
-                    ? null
-                    : c.path(run.required("adapter").textValue());
-            try (Backend backend = c.open();
-                    ModelFolder folder = adapter == null
-                            ? ModelFolder.openToTrain(backend, c.path(""))
-                            : ModelFolder.open(backend, c.path(""), adapter)) {
-                List<Example> lines = examples(run.required("data"));
-                List<Example.Document> replay = examples(run.required("replay")).stream()
-                        .map(Example.Document.class::cast)
-                        .toList();
-                List<Trainer.Reference> reference = lines.getFirst() instanceof Example.Document
-                        ? List.of()
-                        : References.of(
-                                folder.model().withoutAdapter(),
-                                lines.stream()
-                                        .map(Example.Preference.class::cast)
-                                        .toList(),
-                                null);
-                try (Trainer trainer = new Trainer(
-                        folder.model(), settings(run.required("settings")), lines, Replay.of(replay), reference)) {
-                    for (JsonNode step : run.required("steps")) {
-                        int number = step.required("step").intValue();
-                        check(c, name + " step " + number, Json.mapper().valueToTree(trainer.step(number - 1)), step);
-                    }
+        c.oracle().required("runs").forEach(run -> train(c, run));
+    }
+
+    private static JsonNode preferenceOracle() {
+        return Json.read(OracleModel.folder("preference.json"), JsonNode.class);
+    }
+
+    static Stream<Case> pairLossCases() {
+        String model = preferenceOracle().required("model").textValue();
+        return cases().filter(c -> c.folder().equals(model));
+    }
+
+    /** The other losses on pairs: {@code src/test/oracle/preference.py}. */
+    @Tag("slow")
+    @ParameterizedTest
+    @MethodSource("pairLossCases")
+    void pairLosses(Case c) {
+        preferenceOracle().required("pair_runs").forEach(run -> train(c, run));
+    }
+
+    private static void train(Case c, JsonNode run) {
+        String name = run.required("name").textValue();
+        Path adapter = run.required("adapter").isNull()
+                ? null
+                : c.path(run.required("adapter").textValue());
+        try (Backend backend = c.open();
+                ModelFolder folder = adapter == null
+                        ? ModelFolder.openToTrain(backend, c.path(""))
+                        : ModelFolder.open(backend, c.path(""), adapter)) {
+            List<Example> lines = examples(run.required("data"));
+            List<Example.Document> replay = examples(run.required("replay")).stream()
+                    .map(Example.Document.class::cast)
+                    .toList();
+            List<Trainer.Reference> reference = lines.getFirst() instanceof Example.Document
+                    ? List.of()
+                    : References.of(
+                            folder.model().withoutAdapter(),
+                            lines.stream().map(Example.Preference.class::cast).toList(),
+                            null,
+                            settings(run.required("settings")).ldAlpha(),
+                            done -> {});
+            try (Trainer trainer = new Trainer(
+                    folder.model(), settings(run.required("settings")), lines, Replay.of(replay), reference)) {
+                for (JsonNode step : run.required("steps")) {
+                    int number = step.required("step").intValue();
+                    check(c, name + " step " + number, Json.mapper().valueToTree(trainer.step(number - 1)), step);
                 }
-                var trained = adapter == null
-                        ? folder.model().parameters().slab()
-                        : folder.model().lora().slab();
-                assertThat(trained.tensors()).hasSize(run.required("final").size());
-                for (Tensor tensor : trained.tensors()) {
-                    check(
-                            c,
-                            name + " " + tensor.name(),
-                            tensor,
-                            run.required("final").required(tensor.name()));
-                }
+            }
+            var trained = adapter == null
+                    ? folder.model().parameters().slab()
+                    : folder.model().lora().slab();
+            assertThat(trained.tensors()).hasSize(run.required("final").size());
+            for (Tensor tensor : trained.tensors()) {
+                check(
+                        c,
+                        name + " " + tensor.name(),
+                        tensor,
+                        run.required("final").required(tensor.name()));
             }
         }
     }
@@ -267,7 +288,7 @@ final class ModelOracleTest {
                                 .valueStream()
                                 .map(JsonNode::doubleValue)
                                 .toList(),
-                        LossParameters.of(beta, s.get("label_smoothing").doubleValue()))
+                        parameters(s))
                 : null;
         return new TrainSettings(
                 s.required("batch_size").intValue(),
@@ -286,11 +307,26 @@ final class ModelOracleTest {
                 s.required("weight_decay").doubleValue(),
                 s.required("max_grad_norm").doubleValue(),
                 loss,
+                null,
                 beta,
+                s.path("ld_alpha").asDouble(1),
                 s.path("replay_batch_size").intValue(),
                 s.path("replay_weight").doubleValue(),
                 false,
                 0);
+    }
+
+    private static LossParameters parameters(JsonNode s) {
+        String divergence = s.path("f_divergence_type").asText("reverse_kl");
+        return new LossParameters(
+                s.required("beta").doubleValue(),
+                s.required("label_smoothing").doubleValue(),
+                new Divergence(
+                        Divergence.Kind.valueOf(divergence.toUpperCase(Locale.ROOT)),
+                        s.path("f_alpha_divergence_coef").asDouble(Divergence.ALPHA)),
+                s.path("discopop_tau").asDouble(LossParameters.DISCOPOP_TAU),
+                s.path("simpo_gamma").asDouble(LossParameters.SIMPO_GAMMA),
+                s.path("cpo_alpha").asDouble(0));
     }
 
     private static List<Example> examples(JsonNode lines) {

@@ -103,6 +103,7 @@ final class TrainerTest {
                     null,
                     new ConsistencyLoss.DirectConsistency(0.5),
                     0.5,
+                    1,
                     2,
                     0.7,
                     false,
