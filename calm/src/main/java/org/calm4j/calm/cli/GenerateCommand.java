@@ -7,6 +7,7 @@ import java.util.Map;
 import org.calm4j.calm.option.GenerateOptions;
 import org.calm4j.calm.tool.GenerateStage;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.inspect.Steering;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Backend;
@@ -43,6 +44,18 @@ final class GenerateCommand extends CalmCommand {
     @Mixin
     private final Given<GenerateOptions> sampling = new Given<>(GenerateOptions.class);
 
+    @Option(
+            names = "--steer",
+            paramLabel = "FILE",
+            description = "Vectors that inspect steer made, added at every position.")
+    private Path steer;
+
+    @Option(
+            names = "--steer-scale",
+            paramLabel = "X",
+            description = "How many times they are added (default: ${DEFAULT-VALUE}).")
+    private double steerScale = 1;
+
     @Mixin
     private SeedOption seed = new SeedOption();
 
@@ -54,9 +67,13 @@ final class GenerateCommand extends CalmCommand {
         if ((prompt == null) == (input == null)) {
             throw CalmException.usage("give either --prompt TEXT or --input FILE");
         }
+        if (!Double.isFinite(steerScale)) {
+            throw CalmException.usage("--steer-scale must be finite");
+        }
         GenerateStage stage = new GenerateStage(sampling.get().sampling(seed.seed));
         try (Backend backend = device.open(this);
-                ModelFolder folder = model.open(this, backend)) {
+                ModelFolder opened = model.open(this, backend)) {
+            ModelFolder folder = steered(opened);
             List<ObjectNode> results = input == null
                     ? stage.ofPrompt(folder, prompt, progress())
                     : stage.ofFile(folder, input, progress());
@@ -72,5 +89,11 @@ final class GenerateCommand extends CalmCommand {
                                 completion.path("text").asText()));
             }
         }
+    }
+
+    private ModelFolder steered(ModelFolder folder) {
+        return steer == null
+                ? folder
+                : folder.with(Steering.read(steer, folder.model().config()).on(folder.model(), steerScale));
     }
 }

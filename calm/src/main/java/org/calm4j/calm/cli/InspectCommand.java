@@ -15,6 +15,7 @@ import picocli.CommandLine.ParameterException;
             InspectAttributionCommand.class,
             InspectAttentionCommand.class,
             InspectPatchCommand.class,
+            InspectSteerCommand.class,
             InspectSimilarityCommand.class,
             InspectDiffCommand.class,
             InspectReplayCommand.class

@@ -401,6 +401,34 @@ class CommandLineTest {
     }
 
     @Test
+    void vectorsSteerAGeneration() throws IOException {
+        ModelOnDisk.write(folder.resolve("model"));
+        file(
+                "texts.jsonl",
+                "{\"id\":1,\"language\":\"en\",\"input_ids\":[3,4]}",
+                "{\"id\":2,\"language\":\"ja\",\"input_ids\":[5,6]}");
+        List<String> steer = List.of("inspect", "steer", "--model", path("model"), "--input", path("texts.jsonl"));
+        assertThat(calm(with(
+                        steer, "--at", "blocks.0.hook_resid_pre", "--from", "ja", "--to", "en", "--output", path("v"))))
+                .isZero();
+        assertThat(out.toString()).contains("blocks.0.hook_resid_pre, norm ");
+        file("in.jsonl", "{\"id\":1,\"input_ids\":[3,4]}");
+        List<String> generate = List.of("generate", "--model", path("model"), "--input", path("in.jsonl"));
+        calm(with(generate, "--temperature", "0", "--max-new-tokens", "4"));
+        String plain = out.toString();
+        assertThat(calm(with(generate, "--temperature", "0", "--max-new-tokens", "4", "--steer", path("v"))))
+                .isZero();
+        assertThat(out.toString()).contains("logprobs").isNotEqualTo(plain);
+        calm(with(generate, "--temperature", "0", "--max-new-tokens", "4", "--steer", path("v"), "--steer-scale", "0"));
+        assertThat(out.toString()).isEqualTo(plain);
+        assertThat(calm(with(generate, "--steer", path("in.jsonl")))).isEqualTo(3);
+    }
+
+    private static String[] with(List<String> some, String... more) {
+        return Stream.concat(some.stream(), Stream.of(more)).toArray(String[]::new);
+    }
+
+    @Test
     void anEmptyFileIsBadInput() throws IOException {
         ModelOnDisk.write(folder.resolve("model"));
         file("empty.jsonl");

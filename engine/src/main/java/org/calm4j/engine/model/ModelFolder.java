@@ -154,8 +154,12 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer, ChatTe
 
     /** The same model with a new adapter, or without one. */
     public ModelFolder withLora(Lora lora) {
-        return new ModelFolder(
-                path, new CausalLm(model.config(), model.withoutAdapter().parameters(), lora), tokenizer, chatTemplate);
+        return with(new CausalLm(model.config(), model.withoutAdapter().parameters(), lora));
+    }
+
+    /** The same folder with its model seen otherwise, such as tapped; closing either closes both. */
+    public ModelFolder with(CausalLm other) {
+        return new ModelFolder(path, other, tokenizer, chatTemplate);
     }
 
     /** A question to the model as ids: one user turn if it has a chat template, else the plain text. */
