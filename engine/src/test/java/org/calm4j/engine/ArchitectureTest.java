@@ -8,7 +8,9 @@ import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** The arrows of ARCHITECTURE.md. */
@@ -122,5 +124,17 @@ final class ArchitectureTest {
                 .dependOnClassesThat()
                 .resideInAnyPackage("jcuda..", "picocli..", "org.calm4j.calm..", "org.calm4j.kernels..")
                 .check(CLASSES);
+    }
+
+    /** The page forward and the page backward are pages. */
+    @Test
+    void aPageIsAPage() throws IOException {
+        Path model = Path.of("src/main/java/org/calm4j/engine/model");
+        assertThat(Files.readAllLines(model.resolve("CausalLm.java"))).hasSizeLessThanOrEqualTo(220);
+        String block = Files.readString(model.resolve("TransformerBlock.java"));
+        for (String page : List.of("void forward(Pass", "void backward(Pass")) {
+            String method = block.substring(block.indexOf(page));
+            assertThat(method.substring(0, method.indexOf("\n    }")).lines()).hasSizeLessThanOrEqualTo(50);
+        }
     }
 }

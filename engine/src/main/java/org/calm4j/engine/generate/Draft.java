@@ -7,6 +7,7 @@ import it.unimi.dsi.fastutil.ints.IntSet;
 import it.unimi.dsi.fastutil.ints.IntSets;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.model.CausalLm;
+import org.calm4j.engine.model.NotFinite;
 import org.calm4j.engine.op.Draws;
 import org.calm4j.engine.text.Tokenizer;
 
@@ -45,7 +46,7 @@ final class Draft {
     /** Appends the drawn token; returns whether the completion continues. */
     boolean take(int token, double logProb) {
         if (!Double.isFinite(logProb)) {
-            throw model.notFinite();
+            throw NotFinite.explain(model);
         }
         tokens.add(token);
         logProbs.add(logProb);

@@ -14,6 +14,7 @@ import org.calm4j.engine.model.Activations;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.Gradients;
 import org.calm4j.engine.model.HookPoint;
+import org.calm4j.engine.model.NotFinite;
 import org.calm4j.engine.model.PackedBatch;
 import org.calm4j.engine.model.Tap;
 import org.calm4j.engine.op.Backend;
@@ -154,7 +155,7 @@ public final class Inspector implements AutoCloseable {
             trace.setLogProbs(Arrays.copyOf(logProbs, tokens.length - 1));
             if (!Arrays.stream(logProbs).allMatch(Double::isFinite)
                     && edits.values().stream().allMatch(List::isEmpty)) {
-                throw model.notFinite();
+                throw NotFinite.explain(model);
             }
             if (selection.gradients()) {
                 double[] coefficients = new double[batch.scored()];

@@ -1,9 +1,7 @@
 package org.calm4j.engine.model;
 
-import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
-import org.calm4j.engine.CalmException;
 import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.Tensor;
@@ -68,10 +66,7 @@ public final class CausalLm {
             hidden(pass);
             Tensor kept = activations.keptLogits();
             backend.tokenLogProbForward(a.logProb, a.logProbLse, a.norm, parameters.head(), a.targets, kept);
-            if (pass.isTapped(HookPoint.LOGITS, 0)) {
-                backend.linearForward(a.logits, a.norm, parameters.head(), 1, false);
-                pass.tap(HookPoint.LOGITS, 0, a.logits);
-            }
+            pass.tapLogits(backend, parameters.head());
         });
     }
 
@@ -105,12 +100,10 @@ public final class CausalLm {
         Tensor first = pass.layer(0).input;
         backend.embeddingForward(first, parameters.embedding(), a.tokens, false);
         pass.tap(HookPoint.EMBED, 0, first);
-        if (parameters.positions() != null && pass.isTapped(HookPoint.POS_EMBED, 0)) {
-            backend.embeddingForward(a.output, parameters.positions(), a.positions, false);
-            pass.tap(HookPoint.POS_EMBED, 0, a.output);
-            pass.add(backend, first, a.output);
-        } else if (parameters.positions() != null) {
-            backend.embeddingForward(first, parameters.positions(), a.positions, true);
+        if (parameters.positions() != null) {
+            boolean apart = pass.isTapped(HookPoint.POS_EMBED, 0);
+            backend.embeddingForward(apart ? a.output : first, parameters.positions(), a.positions, !apart);
+            pass.join(backend, first, a.output, HookPoint.POS_EMBED);
         }
         Tensor residual = null;
         for (int l = 0; l < blocks.size(); l++) {
@@ -219,33 +212,6 @@ public final class CausalLm {
     /** The same weights, with a tap that sees every forward pass, backward pass and step of decoding. */
     public CausalLm tapped(Tap tap) {
         return new CausalLm(config, base, lora, tap);
-    }
-
-    /**
-     * The error for outputs that are not finite: bad input with the first weight that is not finite, or, if all are, that they are too large together.
-     * Reads all weights.
-     */
-    public CalmException notFinite() {
-        List<Tensor> weights = new ArrayList<>(parameters.tensors());
-        weights.addAll(lora == null ? List.of() : lora.slab().tensors());
-        double[] values = new double[1 << 16];
-        for (Tensor weight : weights) {
-            Tensor row = weight.view(weight.size());
-            for (long first = 0; first < weight.size(); first += values.length) {
-                int count = (int) Math.min(values.length, weight.size() - first);
-                backend.read(values, row.rows(first, count), count);
-                for (int i = 0; i < count; i++) {
-                    if (!Double.isFinite(values[i])) {
-                        return CalmException.badInput(
-                                "tensor " + weight.name(),
-                                "element " + (first + i) + " is " + values[i] + "; the model's weights are broken");
-                    }
-                }
-            }
-        }
-        return CalmException.failed(
-                "the model's outputs are not finite, although all its weights are; they are too large for its arithmetic",
-                null);
     }
 
     public Backend backend() {

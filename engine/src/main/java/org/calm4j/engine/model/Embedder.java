@@ -49,7 +49,7 @@ public final class Embedder {
                 model.backend().read(hidden, activations.batch().norm, batch.scored() * width);
                 for (int i = 0; i < batch.scored() * width; i++) {
                     if (!Double.isFinite(hidden[i])) {
-                        throw model.notFinite();
+                        throw NotFinite.explain(model);
                     }
                 }
                 for (int text = 0; text < batch.sequences(); text++) {

@@ -147,17 +147,44 @@ record Pass(
         return d().hidden;
     }
 
-    /** Shows attention's probabilities, or their gradients. */
-    void tapPattern(Backend backend, int layer, double scale, int window) {
-        if (isTapped(HookPoint.PATTERN, layer)) {
-            var pattern = new AttentionPattern(backend, segments, scale, window);
-            LayerActivations x = layer(layer);
-            if (gradients == null) {
+    /** Shows a part of the first stream that is apart from it, and joins it. */
+    void join(Backend backend, Tensor stream, Tensor part, HookPoint point) {
+        if (isTapped(point, 0)) {
+            tap.value(point, 0, part);
+            add(backend, stream, part);
+        }
+    }
+
+    /** Shows the logits of the scored rows. */
+    void tapLogits(Backend backend, Tensor head) {
+        if (isTapped(HookPoint.LOGITS, 0)) {
+            backend.linearForward(batch().logits, batch().norm, head, 1, false);
+            tap.value(HookPoint.LOGITS, 0, batch().logits);
+        }
+    }
+
+    /** Shows attention's probabilities and output, or their gradients. */
+    void tapAttention(Backend backend, int layer, double scale, int window) {
+        if (tap == null) {
+            return;
+        }
+        LayerActivations x = layer(layer);
+        var pattern = new AttentionPattern(backend, segments, scale, window);
+        if (gradients == null) {
+            if (isTapped(HookPoint.PATTERN, layer)) {
                 Tensor shown = pattern.probabilities(x.q, x.k, x.lse);
                 try (Buffer _ = shown.buffer()) {
                     tap.value(HookPoint.PATTERN, layer, shown);
                 }
-            } else {
+            }
+            tap(HookPoint.Z, layer);
+        } else {
+            if (isTapped(HookPoint.Z, layer)) {
+                // A tap may have changed it, and attention's own gradient reads its original value.
+                backend.attentionForward(x.attention, x.lse, x.q, x.k, x.v, segments, scale, window);
+                tap(HookPoint.Z, layer);
+            }
+            if (isTapped(HookPoint.PATTERN, layer)) {
                 Tensor shown = pattern.gradients(d().attention, x.v);
                 try (Buffer _ = shown.buffer()) {
                     tap.gradient(HookPoint.PATTERN, layer, shown);

@@ -74,7 +74,7 @@ public final class Scorer {
                 activations.readLogProbs(logProbs);
                 for (int i = 0; i < batch.scored(); i++) {
                     if (!Double.isFinite(logProbs[i])) {
-                        throw model.notFinite();
+                        throw NotFinite.explain(model);
                     }
                 }
                 unpack(all, logProbs, batch, items, first, end);

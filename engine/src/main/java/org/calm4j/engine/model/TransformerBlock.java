@@ -96,8 +96,7 @@ final class TransformerBlock {
         Tensor keys = pass.keys(layer, x.k);
         Tensor values = pass.values(layer, x.v);
         backend.attentionForward(x.attention, x.lse, x.q, keys, values, pass.segments(), scale, window);
-        pass.tapPattern(backend, layer, scale, window);
-        pass.tap(HookPoint.Z, layer);
+        pass.tapAttention(backend, layer, scale, window);
         o.forward(pass, x.middle, x.attention);
         pass.tap(HookPoint.ATTN_OUT, layer);
 
@@ -147,12 +146,7 @@ final class TransformerBlock {
         // middle = input + o(attention), attention = softmax(q·kᵀ)·v
         o.backward(pass, d.attention, pass.branch(backend, HookPoint.ATTN_OUT, layer), x.attention, false);
         Segments segments = pass.segments();
-        if (pass.isTapped(HookPoint.Z, layer)) {
-            // A tap may have changed it, and attention's own gradient reads its original value.
-            backend.attentionForward(x.attention, x.lse, x.q, x.k, x.v, segments, scale, window);
-        }
-        pass.tap(HookPoint.Z, layer);
-        pass.tapPattern(backend, layer, scale, window);
+        pass.tapAttention(backend, layer, scale, window);
         backend.attentionBackward(
                 d.q, d.k, d.v, d.attention, x.attention, x.lse, x.q, x.k, x.v, segments, scale, window);
         pass.tap(HookPoint.V, layer);

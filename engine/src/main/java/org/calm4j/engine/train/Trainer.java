@@ -11,6 +11,7 @@ import org.calm4j.engine.loss.ConsistencyLoss;
 import org.calm4j.engine.loss.PreferenceLoss;
 import org.calm4j.engine.model.Activations;
 import org.calm4j.engine.model.CausalLm;
+import org.calm4j.engine.model.NotFinite;
 import org.calm4j.engine.model.PackedBatch;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.random.CounterRandom;
@@ -216,7 +217,7 @@ public final class Trainer implements AutoCloseable {
         }
         double norm = trained.gradientNorm();
         if (!Double.isFinite(norm) || !Double.isFinite(loss)) {
-            CalmException broken = model.notFinite();
+            CalmException broken = NotFinite.explain(model);
             throw broken.kind() == CalmException.Kind.BAD_INPUT
                     ? broken
                     : CalmException.failed(
