@@ -1,7 +1,6 @@
 package org.calm4j.engine.model;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.util.List;
 import org.calm4j.engine.io.Json;
@@ -13,12 +12,9 @@ public final class OracleModel {
 
     private OracleModel() {}
 
+    /** In the sources, where every module's tests find it; a jar's resources are not files. */
     public static Path folder(String name) {
-        try {
-            return Path.of(OracleModel.class.getResource("/oracle/" + name).toURI());
-        } catch (URISyntaxException e) {
-            throw new AssertionError(e);
-        }
+        return Path.of("..", "engine", "src", "test", "resources", "oracle", name);
     }
 
     public static ObjectNode config(String name) {
