@@ -20,7 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent / "resources/oracle"
 
 DEFAULTS = {"f_divergence_type": "reverse_kl", "f_alpha_divergence_coef": 0.5, "discopop_tau": 0.05, "simpo_gamma": 0.5, "cpo_alpha": 0.0}
 SCORED = ("sigmoid", "robust", "hinge", "ipo", "exo_pair", "bco_pair", "sppo_hard", "nca_pair", "discopop", "sigmoid_norm", "apo_zero", "apo_down")
-KINDS = SCORED + ("sft", "simpo", "cpo", "orpo")
+KINDS = SCORED + ("aot", "aot_unpaired", "sft", "simpo", "cpo", "orpo")
 
 
 def score(log_ratio, divergence, alpha):
@@ -68,6 +68,9 @@ def one_language(kind, beta, smoothing, chosen, rejected, ref_chosen, ref_reject
         "sigmoid_norm": lambda: -F.logsigmoid(beta * (a / chosen_tokens - b / rejected_tokens)),
         "apo_zero": lambda: 1 - torch.sigmoid(beta * ratio[0]) + torch.sigmoid(beta * ratio[1]),
         "apo_down": lambda: torch.sigmoid(beta * ratio[0]) + 1 - torch.sigmoid(beta * logits),
+        # Of one pair; over several: transport().
+        "aot": lambda: smoothed(beta * (ratio[0] - ratio[1])),
+        "aot_unpaired": lambda: smoothed(beta * (ratio[0] - ratio[1])),
         "sft": lambda: -s.get("likelihood", mean),
         "simpo": lambda: smoothed(beta * (mean - other_mean) - s["simpo_gamma"]) - s["cpo_alpha"] * mean,
         "cpo": lambda: smoothed(beta * (chosen - rejected)) - s["cpo_alpha"] * mean,
@@ -163,8 +166,32 @@ def train(config, weights, data, beta, loss_type, loss_weights, batch_size, step
             "final": final}
 
 
+def transport(kind, beta, smoothing, chosen, rejected, ref_chosen, ref_rejected):
+    """aot and aot_unpaired over a batch, vectors of one number a pair; the losses are in the order of ranks."""
+    better, worse = (chosen - rejected, ref_chosen - ref_rejected) if kind == "aot" else (chosen - ref_chosen, rejected - ref_rejected)
+    logit = beta * (torch.sort(better)[0] - torch.sort(worse)[0])
+    return -F.logsigmoid(logit) * (1 - smoothing) - F.logsigmoid(-logit) * smoothing
+
+
+def transport_values(random):
+    cases = []
+    for kind in ("aot", "aot_unpaired"):
+        for beta, smoothing in ((0.1, 0.0), (0.7, 0.2)):
+            logp = -random.uniform(1, 40, (2, 6)) / 4
+            ref = logp + random.uniform(-3, 3, (2, 6))
+            policy = torch.tensor(logp, requires_grad=True)
+            loss = transport(kind, beta, smoothing, *policy, *torch.tensor(ref)).sum()
+            loss.backward()
+            cases.append({"loss_type": kind, "beta": beta, "label_smoothing": smoothing, "logps": logp.T.tolist(), "reference": ref.T.tolist(),
+                          "loss": loss.item(), "gradient": policy.grad.T.tolist()})
+    return cases
+
+
 def step_losses(pairs, s):
     """For train() of models.py."""
+    if s["loss_type"][0].startswith("aot"):
+        sides = [torch.stack([p[name] for p in pairs]) for name in ("chosen", "rejected", "reference chosen", "reference rejected")]
+        return list(transport(s["loss_type"][0], s["beta"], s["label_smoothing"], *sides))
     others = {k: v for k, v in s.items() if k in DEFAULTS}
     return [sum(weight * one_language(kind, s["beta"], s["label_smoothing"], p["chosen"], p["rejected"], p["reference chosen"],
                                       p["reference rejected"], *p["tokens"], likelihood=p["chosen likelihood"], **others)
@@ -188,7 +215,9 @@ def pair_runs(config, kind, lora):
             ("bco_pair", {"f_divergence_type": "alpha_divergence", "f_alpha_divergence_coef": 0.7}),
             ("sigmoid_norm sft", {"ld_alpha": 0.3}),
             ("simpo", {"beta": 2.0, "simpo_gamma": 0.8, "cpo_alpha": 0.5}),
-            ("orpo", {})):
+            ("orpo", {}),
+            ("aot", {"batch_size": 4, "label_smoothing": 0.1}),
+            ("aot_unpaired", {"batch_size": 5, "micro_batch_size": 2, "ld_alpha": 0.5})):
         settings = {"beta": 0.1, "label_smoothing": 0.0, "max_steps": 4, "loss_type": loss_type.split(), **others}
         settings["loss_weights"] = [1.0, 0.4][:len(settings["loss_type"])]
         runs.append(models.train(config, weights, loss_type, pairs, settings, pair_losses=step_losses))
@@ -211,7 +240,7 @@ def main():
     runs = [train(config, weights, data, 1.0, ["dco"], [1.0], 2, 5),
             train(config, weights, data, 2.0, ["dco", "sft", "sigmoid"], [1.0, 0.5, 0.25], 5, 4)]
     json.dump({"model": name, "losses": values(random), "dco": two_language_values(random), "runs": runs,
-               "pair_runs": pair_runs(config, kind, lora)},
+               "transport": transport_values(random), "pair_runs": pair_runs(config, kind, lora)},
               (ROOT / "preference.json").open("w"), indent=1)
 
 

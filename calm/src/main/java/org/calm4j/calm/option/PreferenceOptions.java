@@ -125,6 +125,11 @@ public record PreferenceOptions(
                                                         || each.name().equals("sft")),
                         "is for losses with a reference, on pairs in one language");
         Setting.of("ld_alpha").check(ldAlpha == null || ldAlpha >= 0 && ldAlpha <= 1, "must be from 0 to 1");
+        Setting.of("loss_type")
+                .check(
+                        !lossType.contains(ConsistencyLoss.DCO)
+                                || lossType.stream().noneMatch(type -> type.startsWith("aot")),
+                        "cannot be aot beside dco: it sorts pairs of one language");
         checkBelongs("discopop_tau", discopopTau, lossType, "discopop");
         checkBelongs("simpo_gamma", simpoGamma, lossType, "simpo");
         checkBelongs("cpo_alpha", cpoAlpha, lossType, "cpo", "simpo");

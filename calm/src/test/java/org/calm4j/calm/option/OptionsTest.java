@@ -80,6 +80,7 @@ class OptionsTest {
                 Map.of("cpo_alpha", 0.1, "loss_type", List.of("orpo")),
                 Map.of("loss_type", List.of("exo_pair")),
                 Map.of("ld_alpha", 1.5),
+                Map.of("loss_type", List.of("dco", "aot")),
                 Map.of("ld_alpha", 0.5, "loss_type", List.of("sigmoid", "simpo")),
                 Map.of("ld_alpha", 0.5, "loss_type", List.of("dco")),
                 Map.of("f_divergence_type", "forward_kl", "loss_type", List.of("apo_zero")),

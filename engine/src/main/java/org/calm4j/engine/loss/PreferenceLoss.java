@@ -1,8 +1,12 @@
 package org.calm4j.engine.loss;
 
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.function.Function;
+import java.util.function.ToDoubleFunction;
+import java.util.stream.IntStream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
 
@@ -34,6 +38,8 @@ public interface PreferenceLoss {
             scored("nca_pair", with -> new Nca(with.beta())),
             scored("discopop", with -> new DiscoPop(with.beta(), with.discopopTau())),
             scored("sigmoid_norm", with -> new SigmoidNorm(with.beta())),
+            new Named("aot", Sees.LOG_RATIOS, with -> new Aot(with.beta(), with.labelSmoothing(), true)),
+            new Named("aot_unpaired", Sees.LOG_RATIOS, with -> new Aot(with.beta(), with.labelSmoothing(), false)),
             new Named("apo_zero", Sees.LOG_RATIOS, with -> new ApoZero(with.beta())),
             new Named("apo_down", Sees.SCORES, with -> new ApoDown(with.beta(), with.divergence())),
             new Named(
@@ -122,6 +128,16 @@ public interface PreferenceLoss {
     }
 
     Value of(Pair pair);
+
+    /** Values of all pairs of an optimizer step, in their order. */
+    default List<Value> of(List<Pair> pairs) {
+        return pairs.stream().map(this::of).toList();
+    }
+
+    /** Whether a pair's value depends on the other pairs of its step. */
+    default boolean comparesPairs() {
+        return false;
+    }
 
     /**
      * {@code −(1−s)·log σ(β·margin) − s·log σ(−β·margin)}: DPO (Rafailov et al. 2023, eq. 7), with label smoothing as in conservative DPO
@@ -255,6 +271,53 @@ public interface PreferenceLoss {
         }
     }
 
+    /**
+     * {@code −(1−s)·log σ(β·δₖ) − s·log σ(−β·δₖ)} over ranks k: alignment via optimal transport (Melnyk et al. 2024). Paired, δₖ is the k-th
+     * smallest {@code log π(chosen) − log π(rejected)} of a step's pairs less the k-th smallest of the same under the reference; unpaired, the
+     * k-th smallest a less the k-th smallest b. Its gradient goes to the completions that have these ranks.
+     */
+    record Aot(double beta, double labelSmoothing, boolean paired) implements PreferenceLoss {
+        @Override
+        public Value of(Pair pair) {
+            return of(List.of(pair)).getFirst();
+        }
+
+        @Override
+        public List<Value> of(List<Pair> pairs) {
+            ToDoubleFunction<Pair> better = paired ? pair -> pair.chosen() - pair.rejected() : Pair::chosenLogRatio;
+            ToDoubleFunction<Pair> worse = paired ? Pair::referenceLogRatio : Pair::rejectedLogRatio;
+            int[] betterOrder = order(pairs, better);
+            int[] worseOrder = order(pairs, worse);
+            Value[] values = new Value[pairs.size()];
+            Arrays.fill(values, new Value(0, 0, 0));
+            DpoSigmoid dpo = new DpoSigmoid(beta, labelSmoothing);
+            for (int k = 0; k < values.length; k++) {
+                int chosen = betterOrder[k];
+                int rejected = paired ? chosen : worseOrder[k];
+                double a = better.applyAsDouble(pairs.get(chosen));
+                double b = worse.applyAsDouble(pairs.get(worseOrder[k]));
+                Value value = dpo.of(new Pair(a, b, 0, 0, 1, 1));
+                values[chosen] = values[chosen].plus(new Value(value.loss, value.dChosen, 0));
+                values[rejected] = values[rejected].plus(new Value(0, 0, value.dRejected));
+            }
+            return List.of(values);
+        }
+
+        /** Indices of the pairs by ascending value. */
+        private static int[] order(List<Pair> pairs, ToDoubleFunction<Pair> of) {
+            return IntStream.range(0, pairs.size())
+                    .boxed()
+                    .sorted(Comparator.comparingDouble(i -> of.applyAsDouble(pairs.get(i))))
+                    .mapToInt(Integer::intValue)
+                    .toArray();
+        }
+
+        @Override
+        public boolean comparesPairs() {
+            return true;
+        }
+    }
+
     /** {@code 1 − σ(β·a) + σ(β·b)}: anchored preference optimization where the chosen is better than the model (D'Oosterlinck et al. 2024, eq. 7). */
     record ApoZero(double beta) implements PreferenceLoss {
         @Override
@@ -364,11 +427,26 @@ public interface PreferenceLoss {
     record Weighted(List<PreferenceLoss> losses, List<Double> weights) implements PreferenceLoss {
         @Override
         public Value of(Pair pair) {
-            Value sum = new Value(0, 0, 0);
-            for (int i = 0; i < losses.size(); i++) {
-                sum = sum.plus(losses.get(i).of(pair).times(weights.get(i)));
+            return of(List.of(pair)).getFirst();
+        }
+
+        @Override
+        public List<Value> of(List<Pair> pairs) {
+            List<List<Value>> each = losses.stream().map(loss -> loss.of(pairs)).toList();
+            List<Value> sums = new ArrayList<>();
+            for (int pair = 0; pair < pairs.size(); pair++) {
+                Value sum = new Value(0, 0, 0);
+                for (int i = 0; i < losses.size(); i++) {
+                    sum = sum.plus(each.get(i).get(pair).times(weights.get(i)));
+                }
+                sums.add(sum);
             }
-            return sum;
+            return sums;
+        }
+
+        @Override
+        public boolean comparesPairs() {
+            return losses.stream().anyMatch(PreferenceLoss::comparesPairs);
         }
     }
 

@@ -3,7 +3,9 @@ package org.calm4j.engine.train;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.Iterator;
 import java.util.List;
+import java.util.function.IntFunction;
 import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
@@ -111,6 +113,12 @@ public final class Trainer implements AutoCloseable {
                 lines.size(), settings.batchSize(), settings.shuffle(), CounterRandom.seed(settings.seed(), "data"));
         replayOrder = replay
         .new Order(settings.replayBatchSize(), settings.shuffle(), CounterRandom.seed(settings.seed(), "replay"));
+        if (settings.preferenceLoss() != null
+                && settings.preferenceLoss().comparesPairs()
+                && lines.stream().anyMatch(line -> line.weight() != 1)) {
+            throw CalmException.badInput(
+                    "lines have weights", "a loss that sorts the pairs of a step has no term of one line to weigh");
+        }
         Activations.Capacity capacity = capacity();
         if (capacity.positions() > model.config().positions().limit()) {
             throw CalmException.badInput(
@@ -205,13 +213,14 @@ public final class Trainer implements AutoCloseable {
         long start = System.nanoTime();
         clearSums();
         List<Slot> slots = slots(step);
+        Iterator<PreferenceLoss.Value> compared = compared(slots, reference, micro -> dropoutSeed(step, micro));
         long before = numTokens;
         for (int first = 0, micro = 0; first < slots.size(); micro++) {
             int end = pack(slots, first);
             Long dropoutSeed = dropoutSeed(step, micro);
             model.forward(activations, batch, dropoutSeed);
             activations.readLogProbs(logProbs);
-            losses(slots.subList(first, end), reference);
+            losses(slots.subList(first, end), reference, compared);
             model.backward(trained.gradients(), activations, batch, coefficients, dropoutSeed, micro > 0);
             first = end;
         }
@@ -262,12 +271,13 @@ public final class Trainer implements AutoCloseable {
                     line,
                     evalLines.lines().get(line).weight() / evalLines.lines().size()));
         }
+        Iterator<PreferenceLoss.Value> compared = compared(slots, evalLines.reference(), micro -> null);
         long before = numTokens;
         for (int first = 0; first < slots.size(); ) {
             int end = pack(slots, first);
             model.forward(activations, batch, null);
             activations.readLogProbs(logProbs);
-            losses(slots.subList(first, end), evalLines.reference());
+            losses(slots.subList(first, end), evalLines.reference(), compared);
             first = end;
         }
         numTokens = before;
@@ -328,12 +338,57 @@ public final class Trainer implements AutoCloseable {
         return CounterRandom.seed(CounterRandom.seed(CounterRandom.seed(settings.seed(), "dropout"), step), micro);
     }
 
-    private void losses(List<Slot> slots, List<Reference> references) {
+    /**
+     * Values of all pairs, in order, if they depend on each other and take more than one pass: found by forward passes of their own. Null
+     * otherwise.
+     */
+    private Iterator<PreferenceLoss.Value> compared(
+            List<Slot> slots, List<Reference> references, IntFunction<Long> dropoutSeed) {
+        if (settings.preferenceLoss() == null || !settings.preferenceLoss().comparesPairs()) {
+            return null;
+        }
+        long before = numTokens;
+        List<PreferenceLoss.Pair> all = new ArrayList<>();
+        for (int first = 0, micro = 0; first < slots.size(); micro++) {
+            int end = pack(slots, first);
+            if (first == 0 && end == slots.size()) {
+                numTokens = before;
+                return null;
+            }
+            model.forward(activations, batch, dropoutSeed.apply(micro));
+            activations.readLogProbs(logProbs);
+            all.addAll(pairs(slots.subList(first, end), references));
+            first = end;
+        }
+        numTokens = before;
+        return settings.preferenceLoss().of(all).iterator();
+    }
+
+    /** Those of the batch that are in one language. */
+    private List<PreferenceLoss.Pair> pairs(List<Slot> slots, List<Reference> references) {
+        List<PreferenceLoss.Pair> found = new ArrayList<>();
+        int sequence = 0;
+        for (Slot slot : slots) {
+            if (slot.example() instanceof Example.Preference example) {
+                found.add(pair(example, references.get(slot.line()), sequence));
+            }
+            sequence += slot.example().sequences();
+        }
+        return found;
+    }
+
+    /** @param compared values of pairs from here on; null to compute them */
+    private void losses(List<Slot> slots, List<Reference> references, Iterator<PreferenceLoss.Value> compared) {
+        List<PreferenceLoss.Pair> inBatch = pairs(slots, references);
+        Iterator<PreferenceLoss.Pair> pair = inBatch.iterator();
+        Iterator<PreferenceLoss.Value> value = compared != null || inBatch.isEmpty()
+                ? compared
+                : settings.preferenceLoss().of(inBatch).iterator();
         int sequence = 0;
         for (Slot slot : slots) {
             switch (slot.example()) {
                 case Example.Document document -> documentLoss(slot, sequence);
-                case Example.Preference pair -> preferenceLoss(slot, pair, references.get(slot.line()), sequence);
+                case Example.Preference preference -> apply(slot, pair.next(), value.next(), sequence);
                 case Example.TwoLanguages both -> consistencyLoss(slot, both, references.get(slot.line()), sequence);
             }
             sequence += slot.example().sequences();
@@ -348,11 +403,6 @@ public final class Trainer implements AutoCloseable {
         if (slot.line() < 0) {
             replayLoss += negative / settings.replayBatchSize();
         }
-    }
-
-    private void preferenceLoss(Slot slot, Example.Preference example, Reference start, int sequence) {
-        PreferenceLoss.Pair pair = pair(example, start, sequence);
-        apply(slot, pair, settings.preferenceLoss().of(pair), sequence);
     }
 
     private void consistencyLoss(Slot slot, Example.TwoLanguages example, Reference start, int sequence) {

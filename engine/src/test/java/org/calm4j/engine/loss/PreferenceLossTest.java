@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.io.InputStream;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.calm4j.engine.CalmException;
@@ -68,6 +69,46 @@ final class PreferenceLossTest {
         }
     }
 
+    /** Losses that sort a step's pairs; the loss of a batch is the sum of its pairs' values. */
+    @Test
+    void transportAgreesWithPyTorch() throws IOException {
+        JsonNode cases = oracle().required("transport");
+        assertThat(cases).hasSize(4);
+        for (JsonNode each : cases) {
+            List<PreferenceLoss.Pair> pairs = new ArrayList<>();
+            for (int i = 0; i < each.required("logps").size(); i++) {
+                JsonNode logps = each.required("logps").get(i);
+                JsonNode reference = each.required("reference").get(i);
+                pairs.add(new PreferenceLoss.Pair(
+                        logps.get(0).doubleValue(),
+                        logps.get(1).doubleValue(),
+                        reference.get(0).doubleValue(),
+                        reference.get(1).doubleValue(),
+                        3,
+                        2));
+            }
+            List<PreferenceLoss.Value> values = PreferenceLoss.of(
+                            List.of(each.required("loss_type").textValue()),
+                            List.of(),
+                            LossParameters.of(
+                                    each.required("beta").doubleValue(),
+                                    each.required("label_smoothing").doubleValue()))
+                    .of(pairs);
+            assertThat(values.stream().mapToDouble(PreferenceLoss.Value::loss).sum())
+                    .as("%s", each)
+                    .isCloseTo(each.required("loss").doubleValue(), within(1e-12));
+            for (int i = 0; i < values.size(); i++) {
+                JsonNode gradient = each.required("gradient").get(i);
+                assertThat(values.get(i).dChosen())
+                        .as("%s", each)
+                        .isCloseTo(gradient.get(0).doubleValue(), within(1e-12));
+                assertThat(values.get(i).dRejected())
+                        .as("%s", each)
+                        .isCloseTo(gradient.get(1).doubleValue(), within(1e-12));
+            }
+        }
+    }
+
     static double number(JsonNode each, String name, int i) {
         return each.required(name).get(i).doubleValue();
     }
@@ -100,6 +141,8 @@ final class PreferenceLossTest {
                 new PreferenceLoss.SimPo(2, 0.1, 0.5),
                 new PreferenceLoss.Cpo(0.3, 0.1),
                 new PreferenceLoss.Orpo(0.3),
+                new PreferenceLoss.Aot(0.3, 0.1, true),
+                new PreferenceLoss.Aot(0.3, 0.1, false),
                 scored(Divergence.Kind.FORWARD_KL, 0),
                 scored(Divergence.Kind.JS_DIVERGENCE, 0),
                 scored(Divergence.Kind.ALPHA_DIVERGENCE, 0.5),

@@ -292,7 +292,7 @@ final class ModelOracleTest {
                 : null;
         return new TrainSettings(
                 s.required("batch_size").intValue(),
-                0,
+                s.path("micro_batch_size").asInt(0),
                 false,
                 new Schedule(
                         Schedule.Kind.CONSTANT,

@@ -14,6 +14,7 @@ import java.util.Map;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.loss.ConsistencyLoss;
+import org.calm4j.engine.loss.LossParameters;
 import org.calm4j.engine.loss.PreferenceLoss;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.TinyModel;
@@ -141,6 +142,32 @@ final class TrainerTest {
 
     private static double ratio(Trainer.Reference reference) {
         return reference.chosen() - reference.rejected();
+    }
+
+    @Test
+    void weightsAndSortedPairsExcludeEachOther() {
+        List<Example.Preference> lines =
+                List.of(new Example.Preference(new int[] {1}, new int[] {2}, new int[] {3}, 2));
+        TrainSettings one = settings(1, 0, 0);
+        TrainSettings sorting = new TrainSettings(
+                1,
+                0,
+                false,
+                one.schedule(),
+                one.adamW(),
+                0,
+                1,
+                PreferenceLoss.of(List.of("sft", "aot"), List.of(), LossParameters.of(0.1, 0)),
+                0.1,
+                0,
+                0,
+                false,
+                3);
+        CausalLm model = TinyModel.random(new ScalarBackend(DType.F64), true);
+        assertThatThrownBy(
+                        () -> new Trainer(model, sorting, lines, Replay.NONE, List.of(Trainer.Reference.NONE)).close())
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("weights");
     }
 
     @Test
