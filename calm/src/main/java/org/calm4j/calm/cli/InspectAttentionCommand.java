@@ -20,8 +20,8 @@ import picocli.CommandLine.Option;
         name = "attention",
         sortOptions = false,
         description = {
-            "Shows what heads attend to: scores of all heads on repeated random tokens (to the token before; to the same",
-            "token's first occurrence; to the one that followed it there), and patterns of some heads in texts."
+            "Shows what heads attend to: scores of all heads on repeated random tokens, and patterns of some heads in texts.",
+            "Scores are the attention to the token before, to the same token's first occurrence, and to what followed it there."
         },
         footer = {
             "",

@@ -19,8 +19,9 @@ import picocli.CommandLine.Option;
         name = "attribution",
         sortOptions = false,
         description = {
-            "Direct logit attribution: contributions of embedding, heads and feed-forward layers to the logit of the answer",
-            "minus that of the wrong one, at the last position. The last norm is taken as linear at the run's own scale."
+            "Direct logit attribution: what embedding, heads and feed-forward layers contribute to a difference of two logits.",
+            "It is that of the answer minus that of the wrong one, at the last position; the last norm is taken as linear at "
+                    + "the run's own scale."
         },
         footer = {"", "Example: calm inspect attribution --model base --input answers.jsonl --output attribution.jsonl"
         })
@@ -39,10 +40,8 @@ final class InspectAttributionCommand extends CalmCommand {
             names = "--output",
             paramLabel = "FILE",
             required = true,
-            description = {
-                "Lines with id, logit_difference, embed, pos_embed, heads[layer][head], attn_bias[layer], mlp[layer] and",
-                "norm_bias, JSON Lines."
-            })
+            description = "Lines with id, logit_difference, embed, pos_embed, heads[layer][head], attn_bias[layer], "
+                    + "mlp[layer] and norm_bias, JSON Lines.")
     private Path output;
 
     @Mixin

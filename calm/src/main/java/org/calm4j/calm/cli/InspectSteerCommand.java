@@ -15,8 +15,8 @@ import picocli.CommandLine.Option;
         name = "steer",
         sortOptions = false,
         description = {
-            "Steering vectors: the mean of one group of texts at a hook point less that of another, such as two languages,",
-            "or questions answered rightly and wrongly. generate --steer adds them."
+            "Steering vectors: the mean of one group of texts at a hook point minus that of another; generate --steer adds them.",
+            "Groups are two languages, say, or questions answered correctly and incorrectly."
         },
         footer = {
             "",
