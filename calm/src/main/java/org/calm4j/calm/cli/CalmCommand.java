@@ -9,6 +9,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.calm4j.calm.run.Fingerprint;
 import org.calm4j.calm.run.Progress;
@@ -114,12 +115,12 @@ abstract class CalmCommand implements Callable<Integer> {
     }
 
     final Progress progress() {
-        return quiet ? Progress.NONE : TerminalProgress.on(err());
+        return given(command -> command.quiet) ? Progress.NONE : TerminalProgress.on(err());
     }
 
     /** Prints the result: the object with {@code --json}, otherwise the text. */
     final void result(Object object, String text) {
-        out().println(json ? Json.compact(object) : text);
+        out().println(isJson() ? Json.compact(object) : text);
         out().flush();
     }
 
@@ -135,7 +136,7 @@ abstract class CalmCommand implements Callable<Integer> {
 
     /** One line for the user, on stderr. */
     final void say(String line) {
-        if (!quiet) {
+        if (!given(command -> command.quiet)) {
             err().println(line);
             err().flush();
         }
@@ -148,7 +149,13 @@ abstract class CalmCommand implements Callable<Integer> {
     }
 
     final boolean isJson() {
-        return json;
+        return given(command -> command.json);
+    }
+
+    /** A flag may also stand before the name of a command's own command: {@code calm inspect --quiet model}. */
+    private boolean given(Predicate<CalmCommand> flag) {
+        return flag.test(this)
+                || spec.parent() != null && spec.parent().userObject() instanceof CalmCommand parent && parent.given(flag);
     }
 
     final PrintWriter out() {

@@ -401,6 +401,15 @@ class CommandLineTest {
     }
 
     @Test
+    void flagsMayStandBeforeWhatToInspect() throws IOException {
+        ModelOnDisk.write(folder.resolve("model"));
+        assertThat(calm("inspect", "--quiet", "--json", "model", "--model", path("model")))
+                .isZero();
+        assertThat(err.toString()).isEmpty();
+        assertThat(Json.mapper().readTree(out.toString()).isObject()).isTrue();
+    }
+
+    @Test
     void vectorsSteerAGeneration() throws IOException {
         ModelOnDisk.write(folder.resolve("model"));
         file(
