@@ -127,6 +127,9 @@ public record TrainStage(
                     + lm.config().vocabulary().eos() + "; the tokenizer's and the model's configuration should agree");
         }
         int steps = training.steps().steps(lines.size());
+        if (again != null) {
+            Setting.of("step").check(again.step() >= 1 && again.step() <= steps, "must be from 1 to the run's " + steps);
+        }
         TrainSettings settings = training.settings(steps, preference, seed);
         List<Trainer.Reference> reference =
                 preference == null ? List.of() : reference(lm, lines, settings, steps, progress);
@@ -154,8 +157,6 @@ public record TrainStage(
             if (again == null) {
                 run.run(trainer, start::save, listener);
             } else {
-                Setting.of("step")
-                        .check(again.step() >= 1 && again.step() <= steps, "must be from 1 to the run's " + steps);
                 run.replay(trainer, start::save, again.from(), again.step(), output, listener);
             }
         } finally {

@@ -50,7 +50,7 @@ public final class PromptLines {
         int vocabulary = model.model().config().vocabulary().size();
         JsonNode token = line.path(name);
         if (!token.isInt() || token.asInt() < 0 || token.asInt() >= vocabulary) {
-            throw CalmException.badInput(where, name + " must be a token id from 0 to below " + vocabulary);
+            throw CalmException.badInput(where, name + " must be a token id from 0 to " + (vocabulary - 1));
         }
         return token.asInt();
     }
