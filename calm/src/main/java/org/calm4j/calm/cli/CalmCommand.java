@@ -155,7 +155,9 @@ abstract class CalmCommand implements Callable<Integer> {
     /** A flag may also stand before the name of a command's own command: {@code calm inspect --quiet model}. */
     private boolean given(Predicate<CalmCommand> flag) {
         return flag.test(this)
-                || spec.parent() != null && spec.parent().userObject() instanceof CalmCommand parent && parent.given(flag);
+                || spec.parent() != null
+                        && spec.parent().userObject() instanceof CalmCommand parent
+                        && parent.given(flag);
     }
 
     final PrintWriter out() {

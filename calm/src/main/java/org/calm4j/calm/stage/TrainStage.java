@@ -128,7 +128,8 @@ public record TrainStage(
         }
         int steps = training.steps().steps(lines.size());
         if (again != null) {
-            Setting.of("step").check(again.step() >= 1 && again.step() <= steps, "must be from 1 to the run's " + steps);
+            Setting.of("step")
+                    .check(again.step() >= 1 && again.step() <= steps, "must be from 1 to the run's " + steps);
         }
         TrainSettings settings = training.settings(steps, preference, seed);
         List<Trainer.Reference> reference =
