@@ -212,7 +212,7 @@ final class LoraTest {
             modules_to_save   | ["score"]                   | modules_to_save names score, which the model does not have
             target_modules    | ["q_proj", "v_proj", "lm_head"] | target_modules names lm_head; supported: the linear layers
             target_modules    | ".*(q_proj)?(v_proj)?(tokens)?" | target_modules names model.embed_tokens
-            target_modules    | "(q_proj"                   | is not a regular expression
+            target_modules    | "(q_proj"                   | is not a supported regular expression
             init_lora_weights | "pissa"                     | init_lora_weights is "pissa"
             r                 | 0                           | r is 0, expected a whole number from 1
             r                 | 3                           | the rank of model.layers.0.self_attn.q_proj is 3, the adapter has
