@@ -19,13 +19,20 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
         CommandLine line = e.getCommandLine();
         String name = line.getCommandSpec().qualifiedName();
         // Where a key=value is missing, picocli says "option option".
-        String what = byOwnNames(
-                e.getMessage().lines().findFirst().orElse("wrong usage").replace("option option", "option"), line);
+        String what = inWords(byOwnNames(
+                e.getMessage().lines().findFirst().orElse("wrong usage").replace("option option", "option"), line));
         line.getErr().println(name + ": " + what + misspelt(e, line));
         CommandLine.UnmatchedArgumentException.printSuggestions(e, line.getErr());
         line.getErr().println("Try '" + name + " --help'.");
         trace(Arrays.asList(arguments).contains("--debug"), e, line.getErr());
         return USAGE;
+    }
+
+    // picocli names Java's types and counts arguments from 0.
+    private static String inWords(String message) {
+        return message.replaceFirst(" is not an? (int|long)$", " is not a whole number")
+                .replaceFirst(" is not a double$", " is not a number")
+                .replaceFirst("^Unmatched argument(s?) (at|from) index \\d+: ", "unexpected argument$1 ");
     }
 
     // picocli prints the longest of an option's names; ours comes first.
@@ -50,7 +57,7 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
     @Override
     public int handleExecutionException(Exception e, CommandLine line, CommandLine.ParseResult parsed) {
         PrintWriter err = line.getErr();
-        boolean debug = line.getParseResult() != null && line.getParseResult().hasMatchedOption("--debug");
+        boolean debug = parsed.originalArgs().contains("--debug");
         if (e instanceof CalmException known) {
             err.println(line.getCommandSpec().qualifiedName() + ": "
                     + known.message(line.<CalmCommand>getCommand()::named));

@@ -401,12 +401,26 @@ class CommandLineTest {
     }
 
     @Test
+    void wrongUsageIsSaidWithoutTheParsersWords() {
+        assertThat(calm("demo", "--seed", "1.5")).isEqualTo(2);
+        assertThat(err.toString()).contains("'1.5' is not a whole number");
+        assertThat(calm("dpo", "--batch-size", "many")).isEqualTo(2);
+        assertThat(err.toString()).contains("'many' is not a whole number");
+        assertThat(calm("dpo", "--beta", "much")).isEqualTo(2);
+        assertThat(err.toString()).contains("'much' is not a number");
+        assertThat(calm("demo", "now", "please")).isEqualTo(2);
+        assertThat(err.toString()).contains("unexpected arguments 'now', 'please'");
+    }
+
+    @Test
     void flagsMayStandBeforeWhatToInspect() throws IOException {
         ModelOnDisk.write(folder.resolve("model"));
         assertThat(calm("inspect", "--quiet", "--json", "model", "--model", path("model")))
                 .isZero();
         assertThat(err.toString()).isEmpty();
         assertThat(Json.mapper().readTree(out.toString()).isObject()).isTrue();
+        assertThat(calm("inspect", "--debug", "model", "--model", path("none"))).isEqualTo(3);
+        assertThat(err.toString()).contains("CalmException").contains("\tat ");
     }
 
     @Test
