@@ -21,7 +21,7 @@ import picocli.CommandLine.Option;
         name = "demo",
         sortOptions = false,
         description = {
-            "Runs a whole experiment from nothing, in some minutes.",
+            "Runs a whole experiment from nothing, in a few minutes.",
             "Pretrains a small model on a small real world in six languages, lets it vote, aligns it by its own vote, and measures. "
                     + "A second run with the same settings continues where the first one stopped."
         },
