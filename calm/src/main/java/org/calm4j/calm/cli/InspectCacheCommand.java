@@ -63,7 +63,7 @@ final class InspectCacheCommand extends CalmCommand {
                 ModelFolder folder = model.open(this, backend)) {
             CacheStage.Summary summary =
                     new CacheStage(input, output, names, gradients, maxBytes).run(folder, progress());
-            result(summary, summary.tensors() + " tensors of " + summary.texts() + " texts in " + output);
+            result(summary, summary.tensors() + " tensors in " + output + ", texts: " + summary.texts());
         }
     }
 }

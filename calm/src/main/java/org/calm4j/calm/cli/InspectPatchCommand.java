@@ -63,7 +63,7 @@ final class InspectPatchCommand extends CalmCommand {
         try (Backend backend = device.open(this);
                 ModelFolder folder = model.open(this, backend)) {
             int lines = new PatchStage(input, output, at, method).run(folder, progress());
-            result(Map.of("lines", lines, "output", output.toString()), lines + " pairs patched. Effects in " + output);
+            result(Map.of("lines", lines, "output", output.toString()), "Effects in " + output + ", pairs: " + lines);
         }
     }
 }

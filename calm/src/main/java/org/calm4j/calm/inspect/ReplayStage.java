@@ -41,6 +41,10 @@ public record ReplayStage(Path run, Path output, int step, String withoutLanguag
         if (Files.exists(output)) {
             throw CalmException.badInput(output, "exists; choose a folder that does not");
         }
+        if (!Files.exists(run.resolve(TrainingFolder.CONFIG))) {
+            throw CalmException.badInput(
+                    run, "is not the output folder of dpo, sft or pretrain: it has no " + TrainingFolder.CONFIG);
+        }
         ObjectNode config = Json.read(run.resolve(TrainingFolder.CONFIG), ObjectNode.class);
         Path data = path(config, "data");
         List<DataFile.Item> items = DataFile.read(data);

@@ -120,6 +120,7 @@ final class ReplayStageTest {
         Path run = train("changed", PAIRS, 2);
         assertThatThrownBy(() -> replay(run, 7, null, Set.of())).hasMessageContaining("from 1 to the run's 6");
         assertThatThrownBy(() -> replay(run, 2, "xx", Set.of())).hasMessageContaining("no line that would be left out");
+        assertThatThrownBy(() -> replay(folder, 2, null, Set.of())).hasMessageContaining("is not the output folder of");
         Path data = folder.resolve("changed.jsonl");
         Files.writeString(data, PAIRS.replace("[9, 2, 6]", "[9, 2, 7]"));
         assertThatThrownBy(() -> replay(run, 3, null, Set.of())).hasMessageContaining("content has changed since");
