@@ -24,7 +24,11 @@ final class Copy {
     void copy(Tensor to, Tensor from) {
         boolean toHost = to.buffer() instanceof HostBuffer;
         boolean fromHost = from.buffer() instanceof HostBuffer;
-        if (!toHost && !fromHost) {
+        if (toHost && fromHost) {
+            for (long i = 0; i < from.size(); i++) {
+                to.set(i, from.get(i));
+            }
+        } else if (!toHost && !fromHost) {
             onDevice(to, from);
         } else if (to.type() == from.type() && fromHost) {
             gpu.transfer().upload(CudaBuffer.pointer(to), from.segment());

@@ -1,25 +1,15 @@
 package org.calm4j.engine.inspect;
 
-import static org.assertj.core.api.Assertions.assertThat;
-
-import com.fasterxml.jackson.databind.JsonNode;
-import java.nio.file.Path;
-import java.util.Map;
 import java.util.stream.Stream;
-import java.util.stream.StreamSupport;
-import org.calm4j.engine.io.Json;
-import org.calm4j.engine.io.Safetensors;
-import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.model.OracleModel;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.scalar.ScalarBackend;
 import org.calm4j.engine.op.simd.SimdBackend;
 import org.calm4j.engine.tensor.DType;
-import org.calm4j.engine.tensor.Tensor;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Values and gradients at every hook point against float64 autograd, {@code src/test/oracle/models.py}. */
+/** Values and gradients at every hook point against float64 autograd, {@link HookOracle}. */
 final class HookOracleTest {
     /** @param tolerance of a difference's norm, as a share of the tensor's */
     record Case(String folder, String backend, double tolerance) {
@@ -43,40 +33,8 @@ final class HookOracleTest {
     @ParameterizedTest
     @MethodSource("cases")
     void valuesAndGradients(Case c) {
-        Path path = OracleModel.folder(c.folder);
-        JsonNode line = Json.read(path.resolve("oracle.json"), JsonNode.class)
-                .required("score_adapter")
-                .get(1);
-        int[] ids = StreamSupport.stream(line.required("input_ids").spliterator(), false)
-                .mapToInt(JsonNode::intValue)
-                .toArray();
-        try (Backend backend = c.open();
-                ModelFolder folder = ModelFolder.open(backend, path, path.resolve("adapter"));
-                Inspector inspector = new Inspector(folder.model(), ids.length);
-                Trace trace = inspector.run(
-                        ids,
-                        line.required("completion_start").intValue(),
-                        Selection.of(inspector.config(), "*").withGradients());
-                Safetensors expected = Safetensors.open(path.resolve("hooks.safetensors"))) {
-            assertThat(trace.tensors().keySet())
-                    .containsExactlyInAnyOrderElementsOf(expected.tensors().keySet());
-            for (Map.Entry<String, Tensor> each : expected.tensors().entrySet()) {
-                Tensor is = trace.tensors().get(each.getKey());
-                assertThat(is.shape())
-                        .as(each.getKey())
-                        .isEqualTo(each.getValue().shape());
-                assertThat(difference(is, each.getValue())).as(each.getKey()).isLessThan(c.tolerance);
-            }
+        try (Backend backend = c.open()) {
+            HookOracle.check(backend, c.folder, c.tolerance);
         }
-    }
-
-    private static double difference(Tensor is, Tensor expected) {
-        double difference = 0;
-        double norm = 0;
-        for (long i = 0; i < expected.size(); i++) {
-            difference += Math.pow(is.get(i) - expected.get(i), 2);
-            norm += Math.pow(expected.get(i), 2);
-        }
-        return Math.sqrt(difference / norm);
     }
 }
