@@ -28,7 +28,7 @@ public enum HookPoint {
     ROT_Q("attn.hook_rot_q", x -> x.q, d -> d.q),
     /** (T,G,D). */
     ROT_K("attn.hook_rot_k", x -> x.k, d -> d.k),
-    /** (H,T,T) in host memory: probabilities, which attention itself never stores. They are read-only. */
+    /** (H,T,T) in host memory: probabilities, which attention itself never stores. They are read-only, and not shown in decoding. */
     PATTERN("attn.hook_pattern", x -> null, d -> null),
     /** (T,H,D), the output of the heads, before the output projection. */
     Z("attn.hook_z", x -> x.attention, d -> d.attention),

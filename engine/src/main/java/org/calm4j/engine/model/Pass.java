@@ -122,7 +122,10 @@ record Pass(
      * @return what is still to be added to x: residual, or null once it is joined
      */
     Tensor joined(Backend backend, Tensor x, Tensor residual, List<HookPoint.At> points) {
-        if (tap == null || recomputing || points.stream().noneMatch(at -> isTapped(at.point(), at.layer()))) {
+        // A repeated forward pass begins with a stream that is joined and was shown; the one between its parts is made
+        // again.
+        boolean shown = recomputing && residual == null;
+        if (tap == null || shown || points.stream().noneMatch(at -> isTapped(at.point(), at.layer()))) {
             return residual;
         }
         if (residual != null) {
@@ -171,7 +174,7 @@ record Pass(
         LayerActivations x = layer(layer);
         var pattern = new AttentionPattern(backend, segments, scale, window);
         if (gradients == null) {
-            if (isTapped(HookPoint.PATTERN, layer)) {
+            if (cache == null && isTapped(HookPoint.PATTERN, layer)) {
                 Tensor shown = pattern.probabilities(x.q, x.k, x.lse);
                 try (Buffer _ = shown.buffer()) {
                     tap.value(HookPoint.PATTERN, layer, shown);

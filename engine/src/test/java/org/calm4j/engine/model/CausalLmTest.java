@@ -3,6 +3,7 @@ package org.calm4j.engine.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.stream.Stream;
@@ -163,6 +164,49 @@ final class CausalLmTest {
         try (Activations activations = TinyModel.activations(model, purpose)) {
             model.forward(activations, batch, dropout);
             model.backward(gradients, activations, batch, coefficients(batch.scored()), dropout, add);
+        }
+    }
+
+    /** What a tap changed is changed again where the backward pass repeats a layer, and not twice. */
+    @ParameterizedTest
+    @MethodSource("kinds")
+    void tapsAndRepeatedLayersGiveTheSameGradients(String kind) {
+        try (Backend backend = new ScalarBackend(DType.F64)) {
+            CausalLm model = TinyModel.random(backend, kind);
+            try (Parameters kept = new Parameters(backend, model.config());
+                    Parameters repeated = new Parameters(backend, model.config())) {
+                CausalLm tapped = model.tapped(new Shrinking(backend));
+                backward(tapped, new Gradients(kept, null), Activations.Purpose.TRAINING, null, false);
+                backward(tapped, new Gradients(repeated, null), Activations.Purpose.CHECKPOINTING, null, false);
+                Iterator<Tensor> other = repeated.tensors().iterator();
+                for (Tensor gradient : kept.tensors()) {
+                    Tensor same = other.next();
+                    for (long i = 0; i < gradient.size(); i++) {
+                        assertThat(same.get(i)).as("%s[%d]", gradient.name(), i).isEqualTo(gradient.get(i));
+                    }
+                }
+            }
+        }
+    }
+
+    /** Makes all that can be changed a little smaller. */
+    private record Shrinking(Backend backend) implements Tap {
+        @Override
+        public boolean wants(HookPoint point, int layer) {
+            return point.isChangeable();
+        }
+
+        @Override
+        public void value(HookPoint point, int layer, Tensor value) {
+            double[] x = new double[(int) value.size()];
+            backend.read(x, value, x.length);
+            Arrays.setAll(x, i -> 0.9 * x[i]);
+            backend.write(value, x, x.length);
+        }
+
+        @Override
+        public void gradient(HookPoint point, int layer, Tensor gradient) {
+            value(point, layer, gradient);
         }
     }
 
