@@ -1,6 +1,5 @@
 package org.calm4j.kernels;
 
-import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
 import org.calm4j.engine.op.AdamW;
@@ -92,7 +91,7 @@ final class AdamWStep implements AutoCloseable {
             close();
             buffer = gpu.memory().allocate(bytes, "the optimizer's table");
         }
-        gpu.transfer().upload(buffer.pointer(), MemorySegment.ofArray(table));
+        gpu.transfer().upload(buffer.pointer(), table);
         sent = table;
     }
 

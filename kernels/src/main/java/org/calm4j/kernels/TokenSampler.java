@@ -40,7 +40,7 @@ final class TokenSampler {
         Tensor rows = numbers(table.length);
         Tensor results = numbers(2L * count);
         Tensor tokens = gpu.scratch().take(DType.I32, seen.size());
-        gpu.transfer().upload(CudaBuffer.pointer(rows), MemorySegment.ofArray(table));
+        gpu.transfer().upload(CudaBuffer.pointer(rows), table);
         gpu.transfer().upload(CudaBuffer.pointer(tokens), seen.elements(), seen.size());
         int threads = Math.clamp(32 * Math.ceilDiv(vocabulary, 32L * LOGITS), 32, MOST_THREADS);
         kernel.launch(count, 1, 1, threads, penalty ? Integer.BYTES * Math.ceilDiv(vocabulary, 32) : 0)

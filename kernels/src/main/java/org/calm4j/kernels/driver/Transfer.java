@@ -58,6 +58,15 @@ public final class Transfer implements AutoCloseable {
                         MemorySegment.copy(from, (int) first, piece, ValueLayout.JAVA_INT, 0, length));
     }
 
+    public void upload(DevicePointer to, long[] from) {
+        upload(
+                to,
+                from.length,
+                Long.BYTES,
+                (piece, first, length) ->
+                        MemorySegment.copy(from, (int) first, piece, ValueLayout.JAVA_LONG, 0, length));
+    }
+
     /** Rounded to F32. */
     public void upload(DevicePointer to, double[] from, int count) {
         upload(to, count, Float.BYTES, (piece, first, length) -> {
