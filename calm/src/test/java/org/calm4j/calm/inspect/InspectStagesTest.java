@@ -3,11 +3,13 @@ package org.calm4j.calm.inspect;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.data.Percentage.withPercentage;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -16,6 +18,7 @@ import org.calm4j.calm.inspect.SimilarityStage.Similarity;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.calm.tool.ScoreStage;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.inspect.Edit;
 import org.calm4j.engine.inspect.Inspector;
 import org.calm4j.engine.inspect.Selection;
 import org.calm4j.engine.inspect.Trace;
@@ -24,6 +27,7 @@ import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.model.OracleModel;
 import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.scalar.ScalarBackend;
 import org.calm4j.engine.op.simd.SimdBackend;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.HostBuffer;
@@ -212,7 +216,7 @@ final class InspectStagesTest {
             int layers = model.model().config().layers();
             assertThat(exact.path("effect")).hasSize(layers);
             JsonNode lastLayer = exact.path("effect").get(layers - 1);
-            assertThat(lastLayer).hasSize(point == PatchStage.Point.Z ? 4 : 4);
+            assertThat(lastLayer).hasSize(4);
             if (point == PatchStage.Point.RESID_POST) {
                 assertThat(lastLayer.get(3)).isEqualTo(exact.path("clean"));
                 assertThat(lastLayer.get(0).doubleValue()).isEqualTo(corrupted);
@@ -227,17 +231,38 @@ final class InspectStagesTest {
     }
 
     @Test
-    void aSmallChangesEffectIsItsFirstOrder() throws IOException {
-        // A position that the answer sees little of: exact and first order agree in sign and size.
+    void attributionIsTheDerivativeOfPatching() throws IOException {
         String line = """
-                {"id": 1, "clean_input_ids": [3, 1, 4, 1, 5, 9], "corrupted_input_ids": [3, 1, 4, 1, 5, 9], "answer": 5, "wrong": 6}
+                {"id": 1, "clean_input_ids": [3, 1, 4, 1], "corrupted_input_ids": [3, 2, 4, 1], "answer": 5, "wrong": 6}
                 """;
-        new PatchStage(file(line), output("first"), PatchStage.Point.ATTN_OUT, PatchStage.Method.ATTRIBUTION)
-                .run(model, Progress.NONE);
-        JsonNode same = Jsonl.read(output("first"), JsonNode.class).getFirst();
-        same.path("effect")
-                .forEach(layer -> layer.forEach(effect -> assertThat(effect.doubleValue())
-                        .isEqualTo(same.path("corrupted").doubleValue())));
+        double step = 1e-5;
+        String name = "blocks.0.hook_mlp_out";
+        try (Backend exact = new ScalarBackend(DType.F64);
+                ModelFolder opened = ModelFolder.open(exact, OracleModel.folder("qwen3"), null);
+                Inspector inspector = new Inspector(opened.model(), 4)) {
+            new PatchStage(file(line), output("first"), PatchStage.Point.MLP_OUT, PatchStage.Method.ATTRIBUTION)
+                    .run(opened, Progress.NONE);
+            JsonNode result = Jsonl.read(output("first"), JsonNode.class).getFirst();
+            double corrupted = result.path("corrupted").doubleValue();
+            Selection points = Selection.of(inspector.config(), name, "logits");
+            try (Trace clean = inspector.run(new int[] {3, 1, 4, 1}, points);
+                    Trace was = inspector.run(new int[] {3, 2, 4, 1}, points)) {
+                double[] to = clean.values(name);
+                double[] from = was.values(name);
+                double[] little = new double[to.length];
+                Arrays.setAll(little, i -> from[i] + step * (to[i] - from[i]));
+                try (Inspector.Handle patched = inspector.edit(name, Edit.replace(little, Edit.Where.row(1)));
+                        Trace moved = inspector.run(new int[] {3, 2, 4, 1}, points)) {
+                    assertThat(patched).isNotNull();
+                    int last = 3 * inspector.config().vocabulary().size();
+                    double[] logits = moved.values("logits");
+                    double slope = (logits[last + 5] - logits[last + 6] - corrupted) / step;
+                    double effect = result.path("effect").get(0).get(1).doubleValue() - corrupted;
+                    assertThat(Math.abs(effect)).isGreaterThan(1e-3);
+                    assertThat(effect).isCloseTo(slope, withPercentage(0.1));
+                }
+            }
+        }
     }
 
     @Test
