@@ -2,6 +2,7 @@ package org.calm4j.calm.option;
 
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.op.AdamW;
+import org.calm4j.engine.train.UpdateSettings;
 
 /** How a step uses the gradient. */
 @OptionRecord
@@ -26,13 +27,26 @@ public record OptimizerOptions(
                         "Maximum global norm of gradients, which are clipped to it; 0: no clipping; default ${DEFAULT-VALUE}.",
                 label = "X",
                 standard = "1")
-        double maxGradNorm) {
+        double maxGradNorm,
+
+        @Option(
+                value =
+                        "Steps in a row whose loss or gradient is not finite, and which therefore change nothing; one more ends the run; default ${DEFAULT-VALUE}.",
+                label = "N",
+                standard = "10",
+                later = true)
+        int maxSkippedSteps) {
     public OptimizerOptions {
         Setting.of("weight_decay").check(weightDecay >= 0, "must be at least 0");
         Setting.of("adam_beta1").check(adamBeta1 >= 0 && adamBeta1 < 1, "must be from 0 to below 1");
         Setting.of("adam_beta2").check(adamBeta2 >= 0 && adamBeta2 < 1, "must be from 0 to below 1");
         Setting.of("adam_epsilon").check(adamEpsilon > 0, "must be above 0");
         Setting.of("max_grad_norm").check(maxGradNorm >= 0, "must be at least 0");
+        Setting.of("max_skipped_steps").check(maxSkippedSteps >= 0, "must be at least 0");
+    }
+
+    UpdateSettings update() {
+        return new UpdateSettings(maxSkippedSteps);
     }
 
     AdamW adamW() {

@@ -12,7 +12,7 @@ public record SavingOptions(
         @Option(value = "Steps between losses on {eval_data}; 0 (default): none.", label = "N", standard = "0")
         int evalSteps,
 
-        @Option(value = "Lines that are evaluated and not trained on.", label = "F.jsonl")
+        @Option(value = "Lines that are evaluated and not trained on.", label = "FILE")
         Path evalData,
 
         @Option(value = "Steps between lines of metrics.jsonl; default ${DEFAULT-VALUE}.", label = "N", standard = "1")

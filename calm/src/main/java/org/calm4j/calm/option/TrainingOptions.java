@@ -21,7 +21,7 @@ public record TrainingOptions(
     /** By name, the value in force of an option that was not given; null for an option that another one replaces. */
     public Map<String, Object> inForce(int steps) {
         Map<String, Object> inForce = new HashMap<>();
-        inForce.put("warmup_steps", rate.warmup(steps));
+        inForce.putAll(rate.inForce(steps));
         inForce.put("lora_alpha", lora.alpha());
         inForce.put("epochs", this.steps.maxSteps() != null ? null : this.steps.epochs());
         return inForce;
@@ -44,6 +44,7 @@ public record TrainingOptions(
                 replay.files().isEmpty() ? 0 : replay.replayBatchSize(),
                 replay.replayWeight(),
                 gradientCheckpointing,
-                seed);
+                seed,
+                optimizer.update());
     }
 }

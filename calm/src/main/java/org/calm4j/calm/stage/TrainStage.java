@@ -153,6 +153,10 @@ public record TrainStage(
             progress.start(name, again == null ? steps : again.step());
             Consumer<StepLog> listener = log -> {
                 last[0] = log;
+                if (log.isSkipped()) {
+                    progress.say("calm: step " + log.step() + " skipped: loss " + log.loss() + ", gradient norm "
+                            + log.gradNorm());
+                }
                 progress.at(log.step(), note(log));
             };
             if (again == null) {

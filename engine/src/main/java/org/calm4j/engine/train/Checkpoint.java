@@ -1,5 +1,6 @@
 package org.calm4j.engine.train;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
@@ -36,12 +37,17 @@ public final class Checkpoint {
 
     /**
      * @param step steps taken
+     * @param skipped null if none were
      * @param settings the settings that decide what the steps compute
      * @param inputs digests of the files that settings name; null in checkpoints of earlier versions
      */
     private record State(
             @JsonProperty("global_step") int step,
             @JsonProperty("num_tokens") long numTokens,
+
+            @JsonProperty("skipped_steps") @JsonInclude(JsonInclude.Include.NON_NULL)
+            SkippedSteps skipped,
+
             Map<String, Object> settings,
             Map<String, String> inputs) {}
 
@@ -110,8 +116,12 @@ public final class Checkpoint {
             rename(moments, FIRST, trainer.trained().firstMoment());
             rename(moments, SECOND, trainer.trained().secondMoment());
             Safetensors.write(folder.resolve(OPTIMIZER), moments, Map.of("format", "pt"));
-            Json.write(folder.resolve(STATE), new State(step, trainer.numTokens(), settings, inputs));
+            Json.write(folder.resolve(STATE), new State(step, trainer.numTokens(), skipped(trainer), settings, inputs));
         });
+    }
+
+    private static SkippedSteps skipped(Trainer trainer) {
+        return trainer.skipped().all() == 0 ? null : trainer.skipped();
     }
 
     private static void rename(List<Tensor> to, String prefix, Slab from) {
@@ -177,6 +187,7 @@ public final class Checkpoint {
         fill(trainer.trained().firstMoment(), FIRST, checkpoint.resolve(OPTIMIZER), trainer);
         fill(trainer.trained().secondMoment(), SECOND, checkpoint.resolve(OPTIMIZER), trainer);
         trainer.numTokens(state.numTokens());
+        trainer.skipped(state.skipped() == null ? SkippedSteps.NONE : state.skipped());
         return state.step();
     }
 

@@ -14,10 +14,11 @@ import com.fasterxml.jackson.annotation.JsonUnwrapped;
  * @param gradNorm global, before clipping
  * @param numTokens tokens trained on since the start
  * @param replayLoss the replayed documents' part of the loss, before its weight; null without replay
+ * @param skippedSteps steps so far that changed nothing, since their loss or gradient was not finite; null if there were none
  * @param evalLoss mean loss of the evaluation lines after the update; null in steps without evaluation
  * @param preference null where no pairs are trained
  */
-@JsonInclude(JsonInclude.Include.NON_NULL)
+@JsonInclude(value = JsonInclude.Include.CUSTOM, valueFilter = StepLog.Absent.class)
 @JsonPropertyOrder({"step", "epoch", "loss", "grad_norm", "learning_rate", "num_tokens", "tokens_per_second"})
 public record StepLog(
         int step,
@@ -28,8 +29,31 @@ public record StepLog(
         @JsonProperty("num_tokens") long numTokens,
         @JsonProperty("tokens_per_second") double tokensPerSecond,
         @JsonProperty("replay_loss") Double replayLoss,
+        @JsonProperty("skipped_steps") Integer skippedSteps,
         @JsonProperty("eval_loss") Double evalLoss,
         @JsonUnwrapped Preference preference) {
+
+    /** Equals what a line leaves out: null, and numbers that JSON does not have. */
+    static final class Absent {
+        @Override
+        public boolean equals(Object value) {
+            return value == null || value instanceof Double number && !Double.isFinite(number);
+        }
+
+        @Override
+        public int hashCode() {
+            return 0;
+        }
+    }
+
+    /** Whether the step changed nothing. */
+    public boolean isSkipped() {
+        return isSkipped(loss, gradNorm);
+    }
+
+    static boolean isSkipped(double loss, double gradNorm) {
+        return !Double.isFinite(loss) || !Double.isFinite(gradNorm);
+    }
 
     StepLog withEvalLoss(double loss) {
         return new StepLog(
@@ -41,6 +65,7 @@ public record StepLog(
                 numTokens,
                 tokensPerSecond,
                 replayLoss,
+                skippedSteps,
                 loss,
                 preference);
     }
@@ -51,7 +76,7 @@ public record StepLog(
      * @param consistency share of the questions in two languages whose chosen completion is the more probable one in both, or in neither; null
      *     with one language
      */
-    @JsonInclude(JsonInclude.Include.NON_NULL)
+    @JsonInclude(value = JsonInclude.Include.CUSTOM, valueFilter = Absent.class)
     public record Preference(
             @JsonProperty("rewards/chosen") double rewardsChosen,
             @JsonProperty("rewards/rejected") double rewardsRejected,

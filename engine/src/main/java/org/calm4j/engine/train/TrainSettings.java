@@ -18,6 +18,7 @@ import org.calm4j.engine.op.AdamW;
  *     arXiv 2409.06411); 1 as much as the others
  * @param replayBatchSize documents that every step adds; 0 without
  * @param seed of the data order and of dropout
+ * @param update how a step changes the weights
  */
 public record TrainSettings(
         int batchSize,
@@ -34,7 +35,44 @@ public record TrainSettings(
         int replayBatchSize,
         double replayWeight,
         boolean gradientCheckpointing,
-        long seed) {
+        long seed,
+        UpdateSettings update) {
+
+    /** With the default {@link UpdateSettings}. */
+    public TrainSettings(
+            int batchSize,
+            int microBatchSize,
+            boolean shuffle,
+            Schedule schedule,
+            AdamW adamW,
+            double weightDecay,
+            double maxGradNorm,
+            PreferenceLoss preferenceLoss,
+            ConsistencyLoss consistencyLoss,
+            double beta,
+            double ldAlpha,
+            int replayBatchSize,
+            double replayWeight,
+            boolean gradientCheckpointing,
+            long seed) {
+        this(
+                batchSize,
+                microBatchSize,
+                shuffle,
+                schedule,
+                adamW,
+                weightDecay,
+                maxGradNorm,
+                preferenceLoss,
+                consistencyLoss,
+                beta,
+                ldAlpha,
+                replayBatchSize,
+                replayWeight,
+                gradientCheckpointing,
+                seed,
+                UpdateSettings.DEFAULT);
+    }
 
     /** Without pairs in two languages, every token counting alike. */
     public TrainSettings(

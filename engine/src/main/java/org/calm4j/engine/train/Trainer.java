@@ -68,6 +68,7 @@ public final class Trainer implements AutoCloseable {
     private final double[] logProbs;
     private final double[] coefficients;
     private long numTokens;
+    private SkippedSteps skipped = SkippedSteps.NONE;
 
     // Sums over the current step.
     private double loss;
@@ -207,7 +208,7 @@ public final class Trainer implements AutoCloseable {
      * Takes one optimizer step.
      *
      * @param step counted from 0; it decides lines, learning rate and dropout
-     * @throws CalmException failed: the gradient is not finite; bad input: a weight is not
+     * @throws CalmException failed: too many steps in a row were not finite; bad input: a weight is not
      */
     public StepLog step(int step) {
         long start = System.nanoTime();
@@ -225,20 +226,13 @@ public final class Trainer implements AutoCloseable {
             first = end;
         }
         double norm = trained.gradientNorm();
-        if (!Double.isFinite(norm) || !Double.isFinite(loss)) {
-            CalmException broken = NotFinite.explain(model);
-            throw broken.kind() == CalmException.Kind.BAD_INPUT
-                    ? broken
-                    : CalmException.failed(
-                            "step " + (step + 1) + ": loss " + loss + ", gradient norm " + norm
-                                    + " — training has diverged; try a lower ",
-                            Setting.of("learning_rate"),
-                            " or ",
-                            Setting.of("max_grad_norm"));
-        }
-        double clip = clip(norm, settings.maxGradNorm());
         double learningRate = settings.schedule().learningRate(step);
-        trained.update(settings, learningRate, clip, step + 1);
+        skipped = skipped.after(StepLog.isSkipped(loss, norm));
+        if (skipped.inARow() == 0) {
+            trained.update(settings, learningRate, clip(norm, settings.maxGradNorm()), step + 1 - skipped.all());
+        } else {
+            mayGoOn(step, norm);
+        }
         double seconds = (System.nanoTime() - start) * 1e-9;
         return new StepLog(
                 step + 1,
@@ -249,8 +243,27 @@ public final class Trainer implements AutoCloseable {
                 numTokens,
                 (numTokens - before) / seconds,
                 settings.replayBatchSize() > 0 ? replayLoss : null,
+                skipped.all() > 0 ? skipped.all() : null,
                 null,
                 preference());
+    }
+
+    private void mayGoOn(int step, double norm) {
+        CalmException broken = NotFinite.explain(model);
+        if (broken.kind() == CalmException.Kind.BAD_INPUT) {
+            throw broken;
+        }
+        if (skipped.inARow() > settings.update().maxSkippedSteps()) {
+            throw CalmException.failed(
+                    "step " + (step + 1) + ": loss " + loss + ", gradient norm " + norm
+                            + (skipped.inARow() == 1 ? "" : ", as in the " + (skipped.inARow() - 1) + " before it")
+                            + " — training has diverged; try a lower ",
+                    Setting.of("learning_rate"),
+                    " or ",
+                    Setting.of("max_grad_norm"),
+                    ", or allow more of them with ",
+                    Setting.of("max_skipped_steps"));
+        }
     }
 
     /**
@@ -503,6 +516,14 @@ public final class Trainer implements AutoCloseable {
 
     void numTokens(long tokens) {
         numTokens = tokens;
+    }
+
+    SkippedSteps skipped() {
+        return skipped;
+    }
+
+    void skipped(SkippedSteps steps) {
+        skipped = steps;
     }
 
     @Override

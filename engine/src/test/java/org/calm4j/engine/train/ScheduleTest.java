@@ -3,21 +3,49 @@ package org.calm4j.engine.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.Arrays;
+import java.util.Locale;
+import org.calm4j.engine.io.Json;
+import org.calm4j.engine.model.OracleModel;
 import org.junit.jupiter.api.Test;
 
 final class ScheduleTest {
-    /** The values of transformers' get_linear_schedule_with_warmup and get_cosine_schedule_with_warmup at 10 warm-up steps of 100. */
+    /** Every step's rate by transformers' formulas: {@code src/test/oracle/schedules.py}. */
     @Test
     void agreesWithTransformers() {
-        Schedule linear = new Schedule(Schedule.Kind.LINEAR, 1, 0, 10, 100);
-        assertThat(linear.learningRate(0)).isZero();
-        assertThat(linear.learningRate(5)).isEqualTo(0.5);
-        assertThat(linear.learningRate(10)).isEqualTo(1);
-        assertThat(linear.learningRate(55)).isCloseTo(0.5, within(1e-15));
-        assertThat(linear.learningRate(100)).isZero();
-        Schedule cosine = new Schedule(Schedule.Kind.COSINE, 1, 0, 10, 100);
-        assertThat(cosine.learningRate(40)).isCloseTo(0.75, within(1e-12));
-        assertThat(cosine.learningRate(55)).isCloseTo(0.5, within(1e-12));
+        JsonNode table = Json.read(OracleModel.folder("schedules.json"), JsonNode.class);
+        assertThat(table).hasSize(20);
+        for (JsonNode row : table) {
+            Schedule.Kind kind =
+                    Schedule.Kind.valueOf(row.required("kind").textValue().toUpperCase(Locale.ROOT));
+            double peak = row.required("peak").doubleValue();
+            double end = row.path("lr_end").asDouble(1e-7) / peak;
+            Schedule schedule = new Schedule(
+                    kind,
+                    peak,
+                    kind == Schedule.Kind.POLYNOMIAL
+                            ? end
+                            : row.path("min_lr_rate").asDouble(0),
+                    row.path("power").asDouble(1),
+                    row.required("warmup").intValue(),
+                    row.path("decay_steps").asInt(0),
+                    decay(row.path("decay_type").asText("cosine")),
+                    row.required("total").intValue());
+            JsonNode rates = row.required("rates");
+            for (int step = 0; step < rates.size(); step++) {
+                assertThat(schedule.learningRate(step))
+                        .as("%s, step %s", schedule, step)
+                        .isCloseTo(rates.get(step).doubleValue(), within(1e-15 * peak));
+            }
+        }
+    }
+
+    private static Schedule.Decay decay(String name) {
+        return Arrays.stream(Schedule.Decay.values())
+                .filter(each -> each.toString().equals(name))
+                .findFirst()
+                .orElseThrow();
     }
 
     @Test

@@ -5,13 +5,16 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.loss.ConsistencyLoss;
 import org.calm4j.engine.loss.LossParameters;
@@ -242,6 +245,97 @@ final class TrainerTest {
         assertThatThrownBy(() -> run(cut, 8, true, 8))
                 .isInstanceOf(CalmException.class)
                 .hasMessageContaining("steps");
+    }
+
+    /** A line with a weight that is not finite: its step changes nothing, is counted, and the run goes on as if it had not been. */
+    @Test
+    void stepsThatAreNotFiniteAreSkipped() throws IOException {
+        CausalLm model = TinyModel.random(new ScalarBackend(), true);
+        List<Example.Document> lines = List.of(
+                DOCUMENTS.get(0), new Example.Document(new int[] {2, 7, 1, 8}, 2, Double.NaN), DOCUMENTS.get(2));
+        TrainSettings settings = documents(1);
+        try (Trainer trainer = new Trainer(model, settings, lines, Replay.NONE, List.of())) {
+            assertThat(trainer.step(0).skippedSteps()).isNull();
+            List<byte[]> before = bytes(trainer);
+            StepLog skipped = trainer.step(1);
+            assertThat(skipped.isSkipped()).isTrue();
+            assertThat(skipped.skippedSteps()).isEqualTo(1);
+            assertThat(Json.compact(skipped))
+                    .contains("\"skipped_steps\":1")
+                    .doesNotContain("loss", "grad_norm", "NaN");
+            assertThat(bytes(trainer)).usingRecursiveComparison().isEqualTo(before);
+            StepLog after = trainer.step(2);
+            assertThat(after.isSkipped()).isFalse();
+            assertThat(after.skippedSteps()).isEqualTo(1);
+
+            // AdamW's second step, whose bias correction does not count the skipped one.
+            CausalLm other = TinyModel.random(new ScalarBackend(), true);
+            Schedule same = settings.schedule();
+            try (Trainer two =
+                    new Trainer(other, settings, List.of(lines.get(0), lines.get(2)), Replay.NONE, List.of())) {
+                two.step(0);
+                assertThat(same.learningRate(1)).isEqualTo(same.learningRate(2));
+                two.step(1);
+                assertThat(bytes(trainer)).usingRecursiveComparison().isEqualTo(bytes(two));
+            }
+
+            // The count goes with a checkpoint.
+            Path checkpoint = folder.resolve("checkpoint-3");
+            ModelWriter writer = (to, type) -> Safetensors.write(
+                    to.resolve("model.safetensors"), model.parameters().slab().tensors(), Map.of());
+            Checkpoint.save(checkpoint, 3, trainer, Map.of(), Map.of(), writer);
+            try (Trainer resumed = new Trainer(model, settings, lines, Replay.NONE, List.of())) {
+                Checkpoint.load(checkpoint, resumed, Map.of(), Map.of(), "model.safetensors");
+                assertThat(resumed.step(4).skippedSteps()).isEqualTo(2);
+            }
+        }
+    }
+
+    @Test
+    void tooManySkippedStepsInARowEndTheRun() {
+        CausalLm model = TinyModel.random(new ScalarBackend(), true);
+        List<Example.Document> lines = List.of(new Example.Document(new int[] {2, 7, 1, 8}, 2, Double.NaN));
+        try (Trainer trainer = new Trainer(model, documents(2), lines, Replay.NONE, List.of())) {
+            trainer.step(0);
+            trainer.step(1);
+            assertThatThrownBy(() -> trainer.step(2))
+                    .isInstanceOf(CalmException.class)
+                    .hasMessageContaining("step 3: loss NaN")
+                    .hasMessageContaining("as in the 2 before it")
+                    .hasMessageContaining("maxSkippedSteps")
+                    .extracting(e -> ((CalmException) e).kind())
+                    .isEqualTo(CalmException.Kind.FAILED);
+        }
+    }
+
+    private static List<byte[]> bytes(Trainer trainer) {
+        return Stream.of(
+                        trainer.trained().weights(),
+                        trainer.trained().firstMoment(),
+                        trainer.trained().secondMoment())
+                .map(slab -> slab.whole(DType.F32).segment().toArray(ValueLayout.JAVA_BYTE))
+                .toList();
+    }
+
+    /** One document a step in order, at a constant rate. */
+    private static TrainSettings documents(int maxSkipped) {
+        return new TrainSettings(
+                1,
+                0,
+                false,
+                new Schedule(Schedule.Kind.CONSTANT, 1e-2, 0, 0, 30),
+                AdamW.DEFAULT,
+                0.1,
+                1,
+                null,
+                null,
+                0,
+                1,
+                0,
+                0,
+                false,
+                3,
+                new UpdateSettings(maxSkipped));
     }
 
     /** Trains until {@code stop} steps are taken, as if killed there. */
