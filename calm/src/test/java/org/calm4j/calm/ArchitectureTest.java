@@ -114,6 +114,24 @@ final class ArchitectureTest {
                 .check(CLASSES);
     }
 
+    /** Work is divided where it is planned; what computes, reads or counts does not know that there are other processes. */
+    @Test
+    void onlyStagesAndCommandsKnowRanks() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackages(
+                        "..calm.cli..",
+                        "..calm.experiment..",
+                        "..calm.stage..",
+                        "..calm.tool..",
+                        "..calm.run..",
+                        "..calm.bench..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("..engine.ranks..")
+                .check(CLASSES);
+    }
+
     /** The owners of what the driver gives know no operation; only what joins them knows them all. */
     @Test
     void theDriverKnowsNoOperation() {

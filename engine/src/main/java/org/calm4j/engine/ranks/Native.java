@@ -1,0 +1,39 @@
+package org.calm4j.engine.ranks;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.ValueLayout;
+
+/** This process as native libraries see it: Java's own copies of environment and streams do not reach them. */
+@SuppressWarnings("restricted")
+final class Native {
+    private static final Linker LINKER = Linker.nativeLinker();
+
+    private Native() {}
+
+    /** Sets an environment variable unless it is set. */
+    static void setenv(String name, String value) {
+        try (Arena arena = Arena.ofConfined()) {
+            var function = LINKER.downcallHandle(
+                    LINKER.defaultLookup().findOrThrow("setenv"),
+                    FunctionDescriptor.of(
+                            ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS, ValueLayout.JAVA_INT));
+            int _ = (int) function.invokeExact(arena.allocateFrom(name), arena.allocateFrom(value), 0);
+        } catch (Throwable e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** Makes descriptor {@code to} another name of {@code from}. */
+    static void dup2(int from, int to) {
+        try {
+            var function = LINKER.downcallHandle(
+                    LINKER.defaultLookup().findOrThrow("dup2"),
+                    FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
+            int _ = (int) function.invokeExact(from, to);
+        } catch (Throwable e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}

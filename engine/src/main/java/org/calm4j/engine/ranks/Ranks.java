@@ -1,0 +1,113 @@
+package org.calm4j.engine.ranks;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.calm4j.engine.CalmException;
+
+/**
+ * The processes that a launcher started together, as one of them sees them. All of them make the same calls in the same order, but for
+ * {@link #send}, {@link #receive} and {@link #abort}. Calls come from any thread; collective ones from one at a time.
+ */
+public interface Ranks extends AutoCloseable {
+    /** A message of {@link #send}. */
+    record Message(int from, byte[] bytes) {}
+
+    /** A single process. */
+    static Ranks alone() {
+        return Alone.ALONE;
+    }
+
+    /**
+     * The ranks that this process was started with; a single process where no launcher is. The first call loads the launcher's MPI.
+     *
+     * @throws CalmException failed: there is no MPI library, or it is another one than the launcher's
+     */
+    static Ranks here() {
+        return Started.ranks();
+    }
+
+    /** From 0. */
+    int rank();
+
+    int size();
+
+    /** From 0, among the ranks of the same machine. */
+    int localRank();
+
+    /** How many ranks this machine has. */
+    int localSize();
+
+    /** Of a rank for messages, such as {@code rank 3 on node7}. */
+    String name();
+
+    /** Whether this is the one that speaks and writes. */
+    default boolean isFirst() {
+        return rank() == 0;
+    }
+
+    /**
+     * Replaces each value by its sum over all ranks. Where at most one rank has something else than zero, it is exact; otherwise its last
+     * bits depend on the number of ranks.
+     */
+    void sum(double[] values);
+
+    /**
+     * The bytes of rank 0.
+     *
+     * @param bytes null on other ranks
+     */
+    byte[] broadcast(byte[] bytes);
+
+    /** Returns when all ranks have come here, without a limit: one of them may have long work. */
+    void waitForAll();
+
+    /** Sends a message to a rank; returns when the message has left. */
+    void send(int to, byte[] message);
+
+    /** The next message from any rank, without a limit. */
+    Message receive();
+
+    /** Passes tensors in host memory. */
+    Wire wire();
+
+    /** Ends all ranks with an exit code, at once. */
+    void abort(int code);
+
+    /** Ends what {@link #here} began; the others must come here too. */
+    @Override
+    void close();
+
+    /**
+     * Refuses ranks that would not compute the same: all of them call this with what decides their bits, by name.
+     *
+     * @throws CalmException failed: some rank has another value than rank 0; names both
+     */
+    default void agree(Map<String, String> facts) {
+        Map<String, String> first = Facts.read(broadcast(isFirst() ? Facts.bytes(facts) : null));
+        Map<String, String> other = new LinkedHashMap<>(facts);
+        other.entrySet().removeIf(fact -> fact.getValue().equals(first.get(fact.getKey())));
+        double[] differs = new double[size()];
+        differs[rank()] = other.isEmpty() ? 0 : 1;
+        sum(differs);
+        int who = 0;
+        while (who < differs.length && differs[who] == 0) {
+            who++;
+        }
+        if (who == differs.length) {
+            return;
+        }
+        if (rank() == who) {
+            Map.Entry<String, String> fact = other.entrySet().iterator().next();
+            send(0, Facts.bytes(Map.of("who", name(), "what", fact.getKey(), "has", fact.getValue())));
+        }
+        if (!isFirst()) {
+            throw CalmException.failed("the ranks differ");
+        }
+        Map<String, String> told = Facts.read(receive().bytes());
+        throw CalmException.failed(
+                "the ranks differ in " + told.get("what") + ": " + name() + " has " + first.get(told.get("what")) + ", "
+                        + told.get("who") + " has " + told.get("has")
+                        + "; start all with the same files, settings and kind of machine",
+                null);
+    }
+}

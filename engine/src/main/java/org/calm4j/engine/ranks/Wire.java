@@ -1,0 +1,22 @@
+package org.calm4j.engine.ranks;
+
+import org.calm4j.engine.tensor.Tensor;
+
+/** Passes the bytes of tensors between ranks, and never adds: sums of a library depend on the number of ranks and on the machines. */
+public interface Wire {
+    /**
+     * Sends a tensor to a rank and receives another from it, at the same time; the peer calls this with its own two.
+     *
+     * @param give must not change meanwhile; as many bytes as the peer takes
+     * @param take receives as many bytes as the peer gives; must not overlap {@code give}
+     * @throws org.calm4j.engine.CalmException failed: the peer is gone, or has not answered within the limit
+     */
+    void exchange(Tensor give, Tensor take, int peer);
+
+    /**
+     * The tensor of one rank to all; every rank calls it with a tensor of as many bytes.
+     *
+     * @throws org.calm4j.engine.CalmException failed: a rank is gone, or has not answered within the limit
+     */
+    void broadcast(Tensor tensor, int root);
+}
