@@ -40,6 +40,7 @@ public final class Checkpoint {
      * @param skipped null if none were
      * @param settings the settings that decide what the steps compute
      * @param inputs digests of the files that settings name; null in checkpoints of earlier versions
+     * @param observer what it remembers; null without one
      */
     private record State(
             @JsonProperty("global_step") int step,
@@ -49,7 +50,9 @@ public final class Checkpoint {
             SkippedSteps skipped,
 
             Map<String, Object> settings,
-            Map<String, String> inputs) {}
+            Map<String, String> inputs,
+
+            @JsonInclude(JsonInclude.Include.NON_NULL) Map<String, Double> observer) {}
 
     private Checkpoint() {}
 
@@ -116,7 +119,11 @@ public final class Checkpoint {
             rename(moments, FIRST, trainer.trained().firstMoment());
             rename(moments, SECOND, trainer.trained().secondMoment());
             Safetensors.write(folder.resolve(OPTIMIZER), moments, Map.of("format", "pt"));
-            Json.write(folder.resolve(STATE), new State(step, trainer.numTokens(), skipped(trainer), settings, inputs));
+            Map<String, Double> observed = trainer.observer().state();
+            Map<String, Double> state = observed.isEmpty() ? null : observed;
+            Json.write(
+                    folder.resolve(STATE),
+                    new State(step, trainer.numTokens(), skipped(trainer), settings, inputs, state));
         });
     }
 
@@ -188,6 +195,7 @@ public final class Checkpoint {
         fill(trainer.trained().secondMoment(), SECOND, checkpoint.resolve(OPTIMIZER), trainer);
         trainer.numTokens(state.numTokens());
         trainer.skipped(state.skipped() == null ? SkippedSteps.NONE : state.skipped());
+        trainer.observer().resume(state.observer() == null ? Map.of() : state.observer());
         return state.step();
     }
 

@@ -1,9 +1,11 @@
 package org.calm4j.engine.train;
 
+import com.fasterxml.jackson.annotation.JsonAnyGetter;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.annotation.JsonPropertyOrder;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
+import java.util.Map;
 
 /**
  * One line of metrics.jsonl; names as in TRL.
@@ -17,6 +19,7 @@ import com.fasterxml.jackson.annotation.JsonUnwrapped;
  * @param skippedSteps steps so far that changed nothing, since their loss or gradient was not finite; null if there were none
  * @param evalLoss mean loss of the evaluation lines after the update; null in steps without evaluation
  * @param preference null where no pairs are trained
+ * @param observed what an observer adds, by name
  */
 @JsonInclude(value = JsonInclude.Include.CUSTOM, valueFilter = StepLog.Absent.class)
 @JsonPropertyOrder({"step", "epoch", "loss", "grad_norm", "learning_rate", "num_tokens", "tokens_per_second"})
@@ -31,7 +34,8 @@ public record StepLog(
         @JsonProperty("replay_loss") Double replayLoss,
         @JsonProperty("skipped_steps") Integer skippedSteps,
         @JsonProperty("eval_loss") Double evalLoss,
-        @JsonUnwrapped Preference preference) {
+        @JsonUnwrapped Preference preference,
+        @JsonAnyGetter Map<String, Object> observed) {
 
     /** Equals what a line leaves out: null, and numbers that JSON does not have. */
     static final class Absent {
@@ -67,7 +71,8 @@ public record StepLog(
                 replayLoss,
                 skippedSteps,
                 loss,
-                preference);
+                preference,
+                observed);
     }
 
     /**

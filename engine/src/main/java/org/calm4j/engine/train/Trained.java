@@ -3,8 +3,6 @@ package org.calm4j.engine.train;
 import java.util.List;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.Gradients;
-import org.calm4j.engine.model.Lora;
-import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
@@ -24,21 +22,12 @@ final class Trained implements AutoCloseable {
 
     Trained(CausalLm model) {
         backend = model.backend();
-        if (model.lora() == null) {
-            Parameters d = new Parameters(backend, model.config());
-            weights = model.parameters().slab();
-            gradient = d.slab();
-            firstMoment = new Parameters(backend, model.config()).slab();
-            secondMoment = new Parameters(backend, model.config()).slab();
-            gradients = new Gradients(d, null);
-        } else {
-            Lora d = model.lora().zeros();
-            weights = model.lora().slab();
-            gradient = d.slab();
-            firstMoment = model.lora().zeros().slab();
-            secondMoment = model.lora().zeros().slab();
-            gradients = new Gradients(null, d);
-        }
+        weights =
+                model.lora() == null ? model.parameters().slab() : model.lora().slab();
+        gradients = Gradients.like(model);
+        gradient = gradients.slab();
+        firstMoment = Gradients.like(model).slab();
+        secondMoment = Gradients.like(model).slab();
         tensors = List.copyOf(weights.tensors());
         gradientTensors = List.copyOf(gradient.tensors());
         firstMoments = List.copyOf(firstMoment.tensors());

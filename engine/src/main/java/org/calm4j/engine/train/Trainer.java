@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.function.IntFunction;
 import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
@@ -13,8 +14,10 @@ import org.calm4j.engine.loss.ConsistencyLoss;
 import org.calm4j.engine.loss.PreferenceLoss;
 import org.calm4j.engine.model.Activations;
 import org.calm4j.engine.model.CausalLm;
+import org.calm4j.engine.model.Gradients;
 import org.calm4j.engine.model.NotFinite;
 import org.calm4j.engine.model.PackedBatch;
+import org.calm4j.engine.model.Tap;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.random.CounterRandom;
 import org.calm4j.engine.tensor.Tensor;
@@ -69,6 +72,7 @@ public final class Trainer implements AutoCloseable {
     private final double[] coefficients;
     private long numTokens;
     private SkippedSteps skipped = SkippedSteps.NONE;
+    private StepObserver observer = StepObserver.NONE;
 
     // Sums over the current step.
     private double loss;
@@ -81,6 +85,8 @@ public final class Trainer implements AutoCloseable {
     private int pairs;
     private int consistent;
     private int twoLanguages;
+    /** Of the current step, in order. */
+    private final List<StepObserver.Line> observed = new ArrayList<>();
 
     /**
      * @param lines at least one
@@ -114,9 +120,7 @@ public final class Trainer implements AutoCloseable {
                 lines.size(), settings.batchSize(), settings.shuffle(), CounterRandom.seed(settings.seed(), "data"));
         replayOrder = replay
         .new Order(settings.replayBatchSize(), settings.shuffle(), CounterRandom.seed(settings.seed(), "replay"));
-        if (settings.preferenceLoss() != null
-                && settings.preferenceLoss().comparesPairs()
-                && lines.stream().anyMatch(line -> line.weight() != 1)) {
+        if (comparesPairs() && lines.stream().anyMatch(line -> line.weight() != 1)) {
             throw CalmException.badInput(
                     "lines have weights", "a loss that sorts the pairs of a step has no term of one line to weigh");
         }
@@ -187,6 +191,11 @@ public final class Trainer implements AutoCloseable {
                 Activations.bytes(model.config(), backend().computeType(), purpose, activations.capacity()));
     }
 
+    /** Lets an observer watch the steps from here on, in place of the one before. */
+    public void observe(StepObserver observer) {
+        this.observer = observer;
+    }
+
     public int stepsPerEpoch() {
         return lineOrder.stepsPerEpoch();
     }
@@ -219,36 +228,121 @@ public final class Trainer implements AutoCloseable {
         for (int first = 0, micro = 0; first < slots.size(); micro++) {
             int end = pack(slots, first);
             Long dropoutSeed = dropoutSeed(step, micro);
-            model.forward(activations, batch, dropoutSeed);
+            Tap tap = observer.tap(step + 1, micro, batch);
+            CausalLm seen = tap == null ? model : model.tapped(tap);
+            seen.forward(activations, batch, dropoutSeed);
             activations.readLogProbs(logProbs);
             losses(slots.subList(first, end), reference, compared);
-            model.backward(trained.gradients(), activations, batch, coefficients, dropoutSeed, micro > 0);
+            seen.backward(trained.gradients(), activations, batch, coefficients, dropoutSeed, micro > 0);
             first = end;
         }
         double norm = trained.gradientNorm();
+        double stepLoss = loss;
+        Double stepReplayLoss = settings.replayBatchSize() > 0 ? replayLoss : null;
+        StepLog.Preference preference = preference();
+        long tokens = numTokens;
+        Map<String, Object> more = observer.observe(new Open(step, slots, stepLoss, norm, List.copyOf(observed)));
+        numTokens = tokens;
         double learningRate = settings.schedule().learningRate(step);
-        skipped = skipped.after(StepLog.isSkipped(loss, norm));
+        skipped = skipped.after(StepLog.isSkipped(stepLoss, norm));
         if (skipped.inARow() == 0) {
             trained.update(settings, learningRate, clip(norm, settings.maxGradNorm()), step + 1 - skipped.all());
         } else {
-            mayGoOn(step, norm);
+            mayGoOn(step, stepLoss, norm);
         }
         double seconds = (System.nanoTime() - start) * 1e-9;
         return new StepLog(
                 step + 1,
                 (step + 1.0) / stepsPerEpoch(),
-                loss,
+                stepLoss,
                 norm,
                 learningRate,
                 numTokens,
                 (numTokens - before) / seconds,
-                settings.replayBatchSize() > 0 ? replayLoss : null,
+                stepReplayLoss,
                 skipped.all() > 0 ? skipped.all() : null,
                 null,
-                preference());
+                preference,
+                more);
     }
 
-    private void mayGoOn(int step, double norm) {
+    /** What an observer sees of a step. */
+    private final class Open implements StepObserver.Step {
+        private final int step;
+        private final List<Slot> slots;
+        private final double loss;
+        private final double norm;
+        private final List<StepObserver.Line> lines;
+        /** Passes of the observer's own, which drop other values than the step's. */
+        private int passes;
+
+        Open(int step, List<Slot> slots, double loss, double norm, List<StepObserver.Line> lines) {
+            this.step = step;
+            this.slots = slots;
+            this.loss = loss;
+            this.norm = norm;
+            this.lines = lines;
+        }
+
+        @Override
+        public int number() {
+            return step + 1;
+        }
+
+        @Override
+        public double loss() {
+            return loss;
+        }
+
+        @Override
+        public double gradientNorm() {
+            return norm;
+        }
+
+        @Override
+        public List<StepObserver.Line> lines() {
+            return lines;
+        }
+
+        @Override
+        public Gradients gradients() {
+            return trained.gradients();
+        }
+
+        @Override
+        public void gradient(int[] places, double[] scales, Gradients to) {
+            List<Slot> some = new ArrayList<>();
+            for (int i = 0; i < places.length; i++) {
+                Slot slot = slots.get(places[i]);
+                some.add(new Slot(slot.example(), slot.line(), scales[i] * slot.factor()));
+            }
+            Iterator<PreferenceLoss.Value> compared = null;
+            if (comparesPairs()) {
+                List<PreferenceLoss.Value> values = compare(slots, reference, micro -> null);
+                // Replayed documents come after all pairs.
+                compared = Arrays.stream(places)
+                        .filter(place -> place < values.size())
+                        .mapToObj(values::get)
+                        .iterator();
+            }
+            for (int first = 0; first < some.size(); ) {
+                int end = pack(some, first);
+                // Far from the numbers of the step's own passes.
+                Long dropoutSeed = dropoutSeed(step, Integer.MAX_VALUE - passes++);
+                model.forward(activations, batch, dropoutSeed);
+                activations.readLogProbs(logProbs);
+                losses(some.subList(first, end), reference, compared);
+                model.backward(to, activations, batch, coefficients, dropoutSeed, first > 0);
+                first = end;
+            }
+        }
+    }
+
+    private boolean comparesPairs() {
+        return settings.preferenceLoss() != null && settings.preferenceLoss().comparesPairs();
+    }
+
+    private void mayGoOn(int step, double loss, double norm) {
         CalmException broken = NotFinite.explain(model);
         if (broken.kind() == CalmException.Kind.BAD_INPUT) {
             throw broken;
@@ -305,6 +399,7 @@ public final class Trainer implements AutoCloseable {
         accuracies = 0;
         logpsChosen = 0;
         logpsRejected = 0;
+        observed.clear();
         pairs = 0;
         consistent = 0;
         twoLanguages = 0;
@@ -357,24 +452,29 @@ public final class Trainer implements AutoCloseable {
      */
     private Iterator<PreferenceLoss.Value> compared(
             List<Slot> slots, List<Reference> references, IntFunction<Long> dropoutSeed) {
-        if (settings.preferenceLoss() == null || !settings.preferenceLoss().comparesPairs()) {
+        if (!comparesPairs()) {
             return null;
         }
+        long before = numTokens;
+        boolean inOnePass = pack(slots, 0) == slots.size();
+        numTokens = before;
+        return inOnePass ? null : compare(slots, references, dropoutSeed).iterator();
+    }
+
+    /** Values of all pairs, in order, by forward passes. */
+    private List<PreferenceLoss.Value> compare(
+            List<Slot> slots, List<Reference> references, IntFunction<Long> dropoutSeed) {
         long before = numTokens;
         List<PreferenceLoss.Pair> all = new ArrayList<>();
         for (int first = 0, micro = 0; first < slots.size(); micro++) {
             int end = pack(slots, first);
-            if (first == 0 && end == slots.size()) {
-                numTokens = before;
-                return null;
-            }
             model.forward(activations, batch, dropoutSeed.apply(micro));
             activations.readLogProbs(logProbs);
             all.addAll(pairs(slots.subList(first, end), references));
             first = end;
         }
         numTokens = before;
-        return settings.preferenceLoss().of(all).iterator();
+        return settings.preferenceLoss().of(all);
     }
 
     /** Those of the batch that are in one language. */
@@ -401,7 +501,12 @@ public final class Trainer implements AutoCloseable {
         for (Slot slot : slots) {
             switch (slot.example()) {
                 case Example.Document document -> documentLoss(slot, sequence);
-                case Example.Preference preference -> apply(slot, pair.next(), value.next(), sequence);
+                case Example.Preference preference -> {
+                    PreferenceLoss.Pair own = pair.next();
+                    PreferenceLoss.Value its = value.next();
+                    apply(slot, own, its, sequence);
+                    observed.add(new StepObserver.Line(slot.line(), slot.factor(), its.loss(), List.of(margin(own))));
+                }
                 case Example.TwoLanguages both -> consistencyLoss(slot, both, references.get(slot.line()), sequence);
             }
             sequence += slot.example().sequences();
@@ -413,6 +518,7 @@ public final class Trainer implements AutoCloseable {
         double negative = -sum(sequence) / count;
         fill(sequence, -slot.factor() / count);
         loss += slot.factor() * negative;
+        observed.add(new StepObserver.Line(slot.line(), slot.factor(), negative, List.of()));
         if (slot.line() < 0) {
             replayLoss += negative / settings.replayBatchSize();
         }
@@ -426,6 +532,17 @@ public final class Trainer implements AutoCloseable {
         apply(slot, second, value.second(), sequence + 2);
         consistent += first.chosen() > first.rejected() == second.chosen() > second.rejected() ? 1 : 0;
         twoLanguages++;
+        observed.add(new StepObserver.Line(
+                slot.line(),
+                slot.factor(),
+                value.first().loss() + value.second().loss(),
+                List.of(margin(first), margin(second))));
+    }
+
+    /** Of the rewards. */
+    private double margin(PreferenceLoss.Pair pair) {
+        return settings.beta() * (pair.chosen() - pair.referenceChosen())
+                - settings.beta() * (pair.rejected() - pair.referenceRejected());
     }
 
     private PreferenceLoss.Pair pair(Example.Preference example, Reference start, int sequence) {
@@ -504,6 +621,10 @@ public final class Trainer implements AutoCloseable {
 
     Backend backend() {
         return model.backend();
+    }
+
+    StepObserver observer() {
+        return observer;
     }
 
     Trained trained() {

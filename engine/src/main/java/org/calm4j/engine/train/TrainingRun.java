@@ -26,7 +26,8 @@ import org.calm4j.engine.io.Jsonl;
  * @param others further settings of the run
  * @param saveSteps steps between checkpoints; 0 for none
  * @param evalSteps steps between losses of the trainer's evaluation lines; 0 for none
- * @param loggingSteps steps between lines of metrics.jsonl; the last step and those with an evaluation loss have one anyway
+ * @param loggingSteps steps between lines of metrics.jsonl; the last step and those with an evaluation loss or something
+ *     observed have one anyway
  */
 public record TrainingRun(
         Path output,
@@ -52,7 +53,10 @@ public record TrainingRun(
                 if (evaluates) {
                     log = log.withEvalLoss(trainer.evalLoss());
                 }
-                if (evaluates || log.step() % loggingSteps == 0 || log.step() == steps) {
+                if (evaluates
+                        || log.step() % loggingSteps == 0
+                        || log.step() == steps
+                        || !log.observed().isEmpty()) {
                     metrics.write(Json.compact(log));
                     metrics.write('\n');
                     metrics.flush();
