@@ -45,6 +45,7 @@ final class CudaBackend implements Backend {
     private final Dropout dropout;
     private final TokenLogProb tokenLogProb;
     private final TokenSampler tokenSampler;
+    private final Addition addition;
     private final GradNorm gradNorm;
     private final AdamWStep adamW;
     private final Replay replay;
@@ -83,6 +84,7 @@ final class CudaBackend implements Backend {
             dropout = new Dropout(gpu);
             tokenLogProb = new TokenLogProb(gpu, product, vocabularyColumns);
             tokenSampler = new TokenSampler(gpu);
+            addition = new Addition(gpu);
             gradNorm = new GradNorm(gpu);
             adamW = new AdamWStep(gpu);
             replay = new Replay(gpu, attention);
@@ -330,6 +332,11 @@ final class CudaBackend implements Backend {
     @Override
     public void dropout(Tensor out, Tensor x, double p, long seed, boolean add) {
         dropout.apply(out, x, p, seed, add);
+    }
+
+    @Override
+    public void add(Tensor y, Tensor x) {
+        addition.apply(y, x);
     }
 
     @Override

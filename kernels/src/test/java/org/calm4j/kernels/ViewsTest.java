@@ -141,6 +141,7 @@ final class ViewsTest {
                         matrix,
                         matrix,
                         matrix),
+                of("addition", (b, t) -> b.add(t[0], t[1]), types(f, f), matrix, matrix),
                 of("dropout", (b, t) -> b.dropout(t[0], t[1], 0.3, 7, false), types(f, f), matrix, matrix),
                 of(
                         "product",

@@ -336,6 +336,9 @@ public interface Backend extends AutoCloseable {
 
     // ---- optimizer ----
 
+    /** {@code y[i] += x[i]}, rounded once: gradients of two parts of a step; y and x of the same size. */
+    void add(Tensor y, Tensor x);
+
     /** {@code Σ x²} in double precision, in a fixed order. */
     double sumOfSquares(Tensor x);
 

@@ -234,6 +234,11 @@ public final class ScalarBackend implements Backend {
     }
 
     @Override
+    public void add(Tensor y, Tensor x) {
+        Addition.apply(y, x);
+    }
+
+    @Override
     public double sumOfSquares(Tensor x) {
         return GradNorm.sumOfSquares(x);
     }

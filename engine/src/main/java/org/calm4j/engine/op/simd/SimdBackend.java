@@ -32,6 +32,7 @@ public final class SimdBackend implements Backend {
     private final Gelu gelu;
     private final TokenLogProb tokenLogProb;
     private final Dropout dropout;
+    private final Addition addition;
     private final GradNorm gradNorm;
     private final AdamWStep adamW;
     private final Sampler sampler;
@@ -55,6 +56,7 @@ public final class SimdBackend implements Backend {
         tokenLogProb = new TokenLogProb(pool, linear);
         sampler = new Sampler(tokenLogProb::logSumExp);
         dropout = new Dropout(pool);
+        addition = new Addition(pool);
         gradNorm = new GradNorm(pool);
         adamW = new AdamWStep(pool);
     }
@@ -290,6 +292,11 @@ public final class SimdBackend implements Backend {
     @Override
     public void dropout(Tensor out, Tensor x, double p, long seed, boolean add) {
         dropout.apply(out, x, p, seed, add);
+    }
+
+    @Override
+    public void add(Tensor y, Tensor x) {
+        addition.apply(y, x);
     }
 
     @Override

@@ -42,6 +42,7 @@ public final class OpCases {
                         TokenLogProbCase.all(),
                         SampleCase.all(),
                         DropoutCase.all(),
+                        AdditionCase.all(),
                         GradNormCase.all(),
                         AdamWCase.all(),
                         AdamWOfManyCase.all())
