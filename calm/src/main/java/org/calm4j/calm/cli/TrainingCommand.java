@@ -10,6 +10,7 @@ import org.calm4j.calm.option.TrainingOptions;
 import org.calm4j.calm.stage.TrainStage;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.train.StepLog;
+import org.calm4j.engine.train.Truncation;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
@@ -60,11 +61,16 @@ abstract class TrainingCommand extends CalmCommand {
             device.bf16();
         }
         try (Backend backend = device.open(this)) {
-            StepLog last = stage.run(backend, progress());
+            TrainStage.Result trained = stage.run(backend, progress());
+            StepLog last = trained.last();
             Map<String, Object> result = new LinkedHashMap<>();
             result.put("output", output.toString());
             result.put("steps", last == null ? null : last.step());
             result.put("loss", last == null ? null : last.loss());
+            if (!training.data().truncation().equals(Truncation.NONE)) {
+                result.put("truncated_lines", trained.truncatedLines());
+                result.put("truncated_tokens", trained.truncatedTokens());
+            }
             String text = last == null
                     ? "No steps were left. "
                     : String.format(

@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
@@ -19,6 +20,7 @@ import org.calm4j.engine.chat.ChatTemplate;
 import org.calm4j.engine.chat.Conversation;
 import org.calm4j.engine.text.Tokenizer;
 import org.calm4j.engine.train.Example;
+import org.calm4j.engine.train.Truncation;
 
 /**
  * Training files as token ids. Prompt and completion are tokenised apart, so that the boundary never shifts, and a completion made from
@@ -42,12 +44,22 @@ public final class TrainingData {
 
     private static final int MOST_NAMED = 8;
 
+    /**
+     * What was removed from sequences that were too long.
+     *
+     * @param lines in which a sequence was cut
+     * @param tokens removed from all sequences
+     */
+    public record Cut(int lines, long tokens) {}
+
     private final Tokenizer tokenizer;
     private final ChatTemplate template;
     private final int vocabulary;
     private final int maxPositions;
+    private final Truncation truncation;
     private final Consumer<String> say;
     private final Map<String, Integer> unread = new LinkedHashMap<>();
+    private Cut cut = new Cut(0, 0);
     private Path file;
     private boolean turns;
     private boolean toolsTried;
@@ -56,22 +68,29 @@ public final class TrainingData {
 
     /** Without a limit on lengths, and without reports. */
     TrainingData(Tokenizer tokenizer, ChatTemplate template, int vocabulary) {
-        this(tokenizer, template, vocabulary, Integer.MAX_VALUE, line -> {});
+        this(tokenizer, template, vocabulary, Integer.MAX_VALUE, Truncation.NONE, line -> {});
     }
 
     /**
      * @param tokenizer null for a model without one; token ids still work
      * @param template null for a model without one; lines without messages still work
      * @param vocabulary the model's; larger ids are bad input
-     * @param maxPositions of the model; longer lines are bad input
+     * @param maxPositions of the model; lines that are longer once they are cut are bad input
+     * @param truncation how long sequences are cut
      * @param say receives what of a file is not used, or is used differently than one may expect
      */
     public TrainingData(
-            Tokenizer tokenizer, ChatTemplate template, int vocabulary, int maxPositions, Consumer<String> say) {
+            Tokenizer tokenizer,
+            ChatTemplate template,
+            int vocabulary,
+            int maxPositions,
+            Truncation truncation,
+            Consumer<String> say) {
         this.tokenizer = tokenizer;
         this.template = template;
         this.vocabulary = vocabulary;
         this.maxPositions = maxPositions;
+        this.truncation = truncation;
         this.say = say;
     }
 
@@ -81,7 +100,7 @@ public final class TrainingData {
      * completion_start}), or Alpaca's {@code instruction}, {@code input} and {@code output}.
      */
     public List<Example.Document> documents(Path data) {
-        return lines(data, this::document);
+        return lines(data, this::document, truncation::of);
     }
 
     /**
@@ -91,7 +110,7 @@ public final class TrainingData {
      * sampling: through the chat template if the model has one.
      */
     public List<Example.Preference> pairs(Path data) {
-        return lines(data, row -> pair(row, ""));
+        return lines(data, row -> pair(row, ""), truncation::of);
     }
 
     /**
@@ -99,7 +118,8 @@ public final class TrainingData {
      * …_input_ids} forms.
      */
     public List<Example.TwoLanguages> twoLanguagePairs(Path data) {
-        return lines(data, row -> new Example.TwoLanguages(pair(row, "_1"), pair(row, "_2"), weight(row)));
+        return lines(
+                data, row -> new Example.TwoLanguages(pair(row, "_1"), pair(row, "_2"), weight(row)), truncation::of);
     }
 
     /** Whether an end-of-sequence token was added to a text that did not have one. */
@@ -107,11 +127,17 @@ public final class TrainingData {
         return ended;
     }
 
-    private <R extends Example> List<R> lines(Path data, Function<Row, R> make) {
+    /** What was cut so far, of all files. */
+    public Cut cut() {
+        return cut;
+    }
+
+    private <R extends Example> List<R> lines(Path data, Function<Row, R> make, UnaryOperator<R> truncate) {
         file = data;
         unread.clear();
         toolsTried = false;
         endless = false;
+        Cut before = cut;
         List<Row> rows = DataFile.read(data).stream().map(Row::new).toList();
         if (rows.isEmpty()) {
             throw CalmException.badInput(data, "has no lines");
@@ -131,7 +157,7 @@ public final class TrainingData {
         }
         List<R> all = new ArrayList<>();
         for (Row row : rows) {
-            R example = Messages.at(row.where(), () -> make.apply(row));
+            R example = Messages.at(row.where(), () -> cut(make.apply(row), truncate));
             if (example.longest() > maxPositions) {
                 throw row.bad("has " + example.longest() + " tokens, but the model's max_position_embeddings is "
                         + maxPositions + "; shorten it or leave it out");
@@ -142,7 +168,20 @@ public final class TrainingData {
             all.add(example);
         }
         sayUnread();
+        if (cut.lines() > before.lines()) {
+            say.accept(data + ": cut " + (cut.lines() - before.lines()) + " of " + all.size() + " lines, by "
+                    + (cut.tokens() - before.tokens()) + " tokens in all");
+        }
         return all;
+    }
+
+    private <R extends Example> R cut(R whole, UnaryOperator<R> truncate) {
+        R part = truncate.apply(whole);
+        int removed = part.sequenceTokens() - whole.sequenceTokens();
+        if (removed < 0) {
+            cut = new Cut(cut.lines() + 1, cut.tokens() - removed);
+        }
+        return part;
     }
 
     private static boolean isTextWithTurns(Row row) {

@@ -8,6 +8,7 @@ import org.calm4j.engine.train.TrainSettings;
 @OptionRecord
 public record TrainingOptions(
         StepOptions steps,
+        DataOptions data,
         RateOptions rate,
         OptimizerOptions optimizer,
         LoraOptions lora,
@@ -45,6 +46,7 @@ public record TrainingOptions(
                 replay.replayWeight(),
                 gradientCheckpointing,
                 seed,
-                optimizer.update());
+                optimizer.update(),
+                data.packing());
     }
 }

@@ -66,8 +66,17 @@ public record TrainStage(
      */
     public record Again(Path from, int step) {}
 
-    /** Trains; returns the last step's log, null if no step was left. */
-    public StepLog run(Backend backend, Progress progress) {
+    /**
+     * What a run ended with.
+     *
+     * @param last the last step's log; null if no step was left
+     * @param truncatedLines lines of which a sequence was cut
+     * @param truncatedTokens removed from all sequences
+     */
+    public record Result(StepLog last, int truncatedLines, long truncatedTokens) {}
+
+    /** Trains. */
+    public Result run(Backend backend, Progress progress) {
         // Files in the way are found before the model is read.
         try (OutputFolder _ = TrainingFolder.open(output, progress::say)) {
             return run(backend, progress, null);
@@ -79,7 +88,7 @@ public record TrainStage(
         run(backend, progress, again);
     }
 
-    private StepLog run(Backend backend, Progress progress, Again again) {
+    private Result run(Backend backend, Progress progress, Again again) {
         try (ModelFolder start = open(backend)) {
             start.notes().forEach(note -> progress.say("calm: " + note));
             Lora lora = start.model().lora();
@@ -110,13 +119,14 @@ public record TrainStage(
                 : folder.withLora(Lora.random(backend, shape, training.lora().of(shape), seed));
     }
 
-    private StepLog train(ModelFolder start, Progress progress, Again again) {
+    private Result train(ModelFolder start, Progress progress, Again again) {
         CausalLm lm = start.model();
         TrainingData reader = new TrainingData(
                 start.tokenizer(),
                 start.chatTemplate(),
                 lm.config().vocabulary().size(),
                 lm.config().positions().limit(),
+                training.data().truncation(),
                 line -> progress.say("calm: " + line));
         List<? extends Example> lines = lines(reader, data);
         Replay replay = replay(reader);
@@ -167,7 +177,7 @@ public record TrainStage(
         } finally {
             progress.end();
         }
-        return last[0];
+        return new Result(last[0], reader.cut().lines(), reader.cut().tokens());
     }
 
     /** Without shares the files are one. */

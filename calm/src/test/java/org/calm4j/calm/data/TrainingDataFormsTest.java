@@ -16,6 +16,7 @@ import org.calm4j.engine.io.Json;
 import org.calm4j.engine.text.BpeTrainer;
 import org.calm4j.engine.text.Tokenizer;
 import org.calm4j.engine.train.Example;
+import org.calm4j.engine.train.Truncation;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -48,7 +49,7 @@ final class TrainingDataFormsTest {
         json.remove("chat_template");
         Json.write(config, template == null ? json : json.put("chat_template", template));
         said.clear();
-        return new TrainingData(tokenizer(), ChatTemplate.read(folder), 300, 200, said::add);
+        return new TrainingData(tokenizer(), ChatTemplate.read(folder), 300, 200, Truncation.NONE, said::add);
     }
 
     private Tokenizer tokenizer() {
@@ -192,7 +193,8 @@ final class TrainingDataFormsTest {
     void aCompletionHasToEnd() throws IOException {
         Json.write(folder.resolve("tokenizer_config.json"), Json.mapper().createObjectNode());
         said.clear();
-        TrainingData data = new TrainingData(tokenizer(), ChatTemplate.read(folder), 300, 200, said::add);
+        TrainingData data =
+                new TrainingData(tokenizer(), ChatTemplate.read(folder), 300, 200, Truncation.NONE, said::add);
         Path file = file("{'prompt':'q','completion':'y'}");
         assertThatThrownBy(() -> data.documents(file))
                 .isInstanceOf(CalmException.class)
@@ -226,5 +228,25 @@ final class TrainingDataFormsTest {
                                 .tokens())
                         .max())
                 .isNotEmpty();
+    }
+
+    /** Cut before the model's positions are looked at, and counted over all files. */
+    @Test
+    void longLinesAreCutAndCounted() throws IOException {
+        data(null);
+        var truncation = new Truncation(5, Truncation.Mode.KEEP_START, 0, 0);
+        var data = new TrainingData(tokenizer(), null, 300, 5, truncation, said::add);
+        Path pairs =
+                file("{'prompt':'abc','chosen':'yyyy','rejected':'z'}", "{'prompt':'a','chosen':'y','rejected':'z'}");
+        Example.Preference cut = data.pairs(pairs).getFirst();
+        assertThat(text(cut.chosen())).isEqualTo("yy");
+        assertThat(text(cut.rejected())).isEqualTo("z<end>");
+        assertThat(said).containsExactly(pairs + ": cut 1 of 2 lines, by 3 tokens in all");
+        data.documents(file("{'text':'abcdefg'}"));
+        assertThat(data.cut()).isEqualTo(new TrainingData.Cut(2, 6));
+        Path hopeless = file("{'text':'a'}", "{'prompt':'abcdef','completion':'g'}");
+        assertThatThrownBy(() -> data.documents(hopeless))
+                .isInstanceOf(CalmException.class)
+                .hasMessageStartingWith(hopeless + ":2: nothing to learn is left");
     }
 }

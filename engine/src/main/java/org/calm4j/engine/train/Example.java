@@ -3,6 +3,7 @@ package org.calm4j.engine.train;
 import java.util.BitSet;
 import java.util.List;
 import org.calm4j.engine.model.PackedBatch;
+import org.calm4j.engine.model.Scorer;
 
 /** One line of training data, as token ids. */
 public sealed interface Example {
@@ -17,6 +18,16 @@ public sealed interface Example {
 
     /** Tokens it has, a shared prompt counted once. */
     int tokenCount();
+
+    /** Tokens of its sequences, a prompt counted with each completion. */
+    default int sequenceTokens() {
+        return preferences().stream()
+                .mapToInt(pair -> pair.prompt().length
+                        + pair.chosen().length
+                        + pair.rejectedPrompt().length
+                        + pair.rejected().length)
+                .sum();
+    }
 
     /** Targets it scores. */
     int scored();
@@ -58,6 +69,11 @@ public sealed interface Example {
         }
 
         @Override
+        public int sequenceTokens() {
+            return tokens.length;
+        }
+
+        @Override
         public int scored() {
             return learnt == null
                     ? tokens.length - from
@@ -80,18 +96,37 @@ public sealed interface Example {
         }
     }
 
-    /** A preference pair; the chosen completion is the batch's first sequence of it, the rejected one its second. */
-    record Preference(int[] prompt, int[] chosen, int[] rejected, double weight) implements Example {
+    /**
+     * A preference pair; the chosen completion is the batch's first sequence of it, the rejected one its second.
+     *
+     * @param rejectedPrompt the prompt of the rejected completion; {@code prompt} itself unless the two were cut differently
+     */
+    record Preference(int[] prompt, int[] chosen, int[] rejected, double weight, int[] rejectedPrompt)
+            implements Example {
+        /** Both completions have the same prompt. */
+        public Preference(int[] prompt, int[] chosen, int[] rejected, double weight) {
+            this(prompt, chosen, rejected, weight, prompt);
+        }
+
         /** Tokens that both completions have room for: as many as the shorter one's. */
         int shared() {
             return Math.min(chosen.length, rejected.length);
+        }
+
+        /** Each prompt with its completions. */
+        List<Scorer.Item> items() {
+            return prompt == rejectedPrompt
+                    ? List.of(new Scorer.Item(prompt, List.of(chosen, rejected)))
+                    : List.of(
+                            new Scorer.Item(prompt, List.of(chosen)),
+                            new Scorer.Item(rejectedPrompt, List.of(rejected)));
         }
 
         @Override
         public void pack(PackedBatch batch) {
             int segment = batch.prompt(prompt);
             batch.continuation(segment, chosen);
-            batch.continuation(segment, rejected);
+            batch.continuation(prompt == rejectedPrompt ? segment : batch.prompt(rejectedPrompt), rejected);
         }
 
         @Override
@@ -101,7 +136,10 @@ public sealed interface Example {
 
         @Override
         public int tokenCount() {
-            return prompt.length + chosen.length + rejected.length;
+            return prompt.length
+                    + (prompt == rejectedPrompt ? 0 : rejectedPrompt.length)
+                    + chosen.length
+                    + rejected.length;
         }
 
         @Override
@@ -111,7 +149,7 @@ public sealed interface Example {
 
         @Override
         public int longest() {
-            return prompt.length + Math.max(chosen.length, rejected.length);
+            return Math.max(prompt.length + chosen.length, rejectedPrompt.length + rejected.length);
         }
 
         @Override

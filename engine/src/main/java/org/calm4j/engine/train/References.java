@@ -31,13 +31,12 @@ public final class References {
         List<Scorer.Item> items = new ArrayList<>();
         for (int i = 0; i < lines.size(); i++) {
             if (taken == null || taken[i]) {
-                lines.get(i)
-                        .preferences()
-                        .forEach(pair ->
-                                items.add(new Scorer.Item(pair.prompt(), List.of(pair.chosen(), pair.rejected()))));
+                lines.get(i).preferences().forEach(pair -> items.addAll(pair.items()));
             }
         }
-        Iterator<List<double[]>> scores = new Scorer(model).score(items, done).iterator();
+        // Chosen and rejected of each pair in turn.
+        Iterator<double[]> scores = new Scorer(model)
+                .score(items, done).stream().flatMap(List::stream).iterator();
         List<Trainer.Reference> references = new ArrayList<>();
         for (int i = 0; i < lines.size(); i++) {
             boolean scored = taken == null || taken[i];
@@ -46,14 +45,15 @@ public final class References {
         return references;
     }
 
-    private static Trainer.Reference next(Iterator<List<double[]>> scores, int pairs, double ldAlpha) {
+    private static Trainer.Reference next(Iterator<double[]> scores, int pairs, double ldAlpha) {
         if (pairs == 0) {
             return null;
         }
-        List<double[]> own = scores.next();
-        int shared = Math.min(own.get(0).length, own.get(1).length);
+        double[] chosen = scores.next();
+        double[] rejected = scores.next();
+        int shared = Math.min(chosen.length, rejected.length);
         return new Trainer.Reference(
-                sum(own.get(0), shared, ldAlpha), sum(own.get(1), shared, ldAlpha), next(scores, pairs - 1, ldAlpha));
+                sum(chosen, shared, ldAlpha), sum(rejected, shared, ldAlpha), next(scores, pairs - 1, ldAlpha));
     }
 
     private static double sum(double[] logProbs, int shared, double ldAlpha) {

@@ -19,6 +19,7 @@ import org.calm4j.engine.op.AdamW;
  * @param replayBatchSize documents that every step adds; 0 without
  * @param seed of the data order and of dropout
  * @param update how a step changes the weights
+ * @param packing how a step's lines are put into passes, besides {@code microBatchSize}
  */
 public record TrainSettings(
         int batchSize,
@@ -36,9 +37,10 @@ public record TrainSettings(
         double replayWeight,
         boolean gradientCheckpointing,
         long seed,
-        UpdateSettings update) {
+        UpdateSettings update,
+        Packing packing) {
 
-    /** With the default {@link UpdateSettings}. */
+    /** With the default {@link UpdateSettings} and {@link Packing}. */
     public TrainSettings(
             int batchSize,
             int microBatchSize,
@@ -71,7 +73,8 @@ public record TrainSettings(
                 replayWeight,
                 gradientCheckpointing,
                 seed,
-                UpdateSettings.DEFAULT);
+                UpdateSettings.DEFAULT,
+                Packing.STANDARD);
     }
 
     /** Without pairs in two languages, every token counting alike. */
@@ -105,5 +108,27 @@ public record TrainSettings(
                 replayWeight,
                 gradientCheckpointing,
                 seed);
+    }
+
+    /** The same with another packing. */
+    public TrainSettings packed(Packing packing) {
+        return new TrainSettings(
+                batchSize,
+                microBatchSize,
+                shuffle,
+                schedule,
+                adamW,
+                weightDecay,
+                maxGradNorm,
+                preferenceLoss,
+                consistencyLoss,
+                beta,
+                ldAlpha,
+                replayBatchSize,
+                replayWeight,
+                gradientCheckpointing,
+                seed,
+                update,
+                packing);
     }
 }

@@ -73,6 +73,7 @@ public final class Trainer implements AutoCloseable {
     private long numTokens;
     private SkippedSteps skipped = SkippedSteps.NONE;
     private StepObserver observer = StepObserver.NONE;
+    private int passes;
 
     // Sums over the current step.
     private double loss;
@@ -147,14 +148,17 @@ public final class Trainer implements AutoCloseable {
         all.addAll(replay.documents());
         all.addAll(evalLines.lines());
         int longestExample = all.stream().mapToInt(Example::rows).max().orElse(0);
-        int rows = Math.max(MICRO_BATCH_ROWS, longestExample);
+        int maxTokens = settings.packing().maxTokens();
+        int bound = Math.max(maxTokens > 0 ? maxTokens : MICRO_BATCH_ROWS, longestExample);
+        int rows;
         if (settings.microBatchSize() > 0) {
             rows = sumOfLargest(all.stream().map(Example::rows), settings.microBatchSize());
+            rows = maxTokens > 0 ? Math.min(rows, bound) : rows;
         } else {
             rows = Math.max(
                     longestExample,
                     Math.min(
-                            rows,
+                            bound,
                             sumOfLargest(lines.stream().map(Example::rows), settings.batchSize())
                                     + sumOfLargest(
                                             replay.documents().stream().map(Example::rows),
@@ -235,6 +239,7 @@ public final class Trainer implements AutoCloseable {
             losses(slots.subList(first, end), reference, compared);
             seen.backward(trained.gradients(), activations, batch, coefficients, dropoutSeed, micro > 0);
             first = end;
+            passes = micro + 1;
         }
         double norm = trained.gradientNorm();
         double stepLoss = loss;
@@ -425,17 +430,21 @@ public final class Trainer implements AutoCloseable {
         batch.clear();
         int end = first;
         int most = settings.microBatchSize() > 0 ? settings.microBatchSize() : Integer.MAX_VALUE;
+        int mostTokens = settings.packing().maxTokens() > 0 ? settings.packing().maxTokens() : Integer.MAX_VALUE;
+        int tokens = 0;
         while (end < slots.size() && end - first < most) {
             Example example = slots.get(end).example();
             if (end > first
                     && (batch.rows() + example.rows() > microBatchRows
-                            || batch.scored() + example.scored() > logProbs.length)) {
+                            || batch.scored() + example.scored() > logProbs.length
+                            || tokens + example.tokenCount() > mostTokens)) {
                 break;
             }
             example.pack(batch);
-            numTokens += example.tokenCount();
+            tokens += example.tokenCount();
             end++;
         }
+        numTokens += tokens;
         return end;
     }
 
@@ -629,6 +638,11 @@ public final class Trainer implements AutoCloseable {
 
     Trained trained() {
         return trained;
+    }
+
+    /** Forward and backward passes of the last step. */
+    int passes() {
+        return passes;
     }
 
     long numTokens() {

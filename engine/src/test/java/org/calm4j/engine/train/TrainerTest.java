@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -84,6 +85,54 @@ final class TrainerTest {
         for (int i = 2; i < norms.size(); i++) {
             assertThat(norms.get(i)).isCloseTo(norms.get(i % 2), within(1e-12));
         }
+    }
+
+    /** Passes of at most so many tokens, a longer line alone: they add up, and are the same whatever else is in the data. */
+    @Test
+    void passesOfSoManyTokensAddUp() {
+        List<List<StepLog>> runs = new ArrayList<>();
+        for (int maxTokens : new int[] {0, 1, 8, 9, 1000}) {
+            CausalLm model = TinyModel.random(new ScalarBackend(DType.F64), true);
+            try (Trainer trainer = new Trainer(
+                    model,
+                    settings(3, 0, 2).packed(new Packing(maxTokens)),
+                    PAIRS,
+                    Replay.of(DOCUMENTS),
+                    References.of(model, PAIRS, null))) {
+                runs.add(List.of(trainer.step(0), trainer.step(1)));
+                assertThat(trainer.passes())
+                        .isBetween(
+                                maxTokens == 1 ? 5 : maxTokens < 10 && maxTokens > 0 ? 3 : 1,
+                                maxTokens % 1000 == 0 ? 1 : 5);
+            }
+        }
+        for (List<StepLog> run : runs) {
+            for (int step = 0; step < 2; step++) {
+                StepLog expected = runs.getFirst().get(step);
+                assertThat(run.get(step).gradNorm()).isCloseTo(expected.gradNorm(), within(1e-12));
+                assertThat(run.get(step).loss()).isCloseTo(expected.loss(), within(1e-12));
+                assertThat(run.get(step).numTokens()).isEqualTo(expected.numTokens());
+            }
+        }
+    }
+
+    /** What else is in the data does not change how a step's lines are put into passes. */
+    @Test
+    void passesAreAFunctionOfTheStepsLines() {
+        List<Double> norms = new ArrayList<>();
+        for (int others : new int[] {0, 1}) {
+            List<Example.Document> lines = new ArrayList<>(DOCUMENTS);
+            lines.addAll(Collections.nCopies(others, new Example.Document(new int[30], 1, 1)));
+            CausalLm model = TinyModel.random(new ScalarBackend(), true);
+            TrainSettings one = settings(3, 0, 0);
+            var settings = new TrainSettings(3, 0, false, one.schedule(), one.adamW(), 0.1, 1, null, 0, 0, 0, false, 3)
+                    .packed(new Packing(11));
+            try (Trainer trainer = new Trainer(model, settings, lines, Replay.NONE, List.of())) {
+                norms.add(trainer.step(0).gradNorm());
+                assertThat(trainer.passes()).isEqualTo(2);
+            }
+        }
+        assertThat(norms.get(1)).isEqualTo(norms.get(0));
     }
 
     /** Pairs in two languages: passes over single lines add up, and a step fits whatever the micro-batch is. */
@@ -335,7 +384,8 @@ final class TrainerTest {
                 0,
                 false,
                 3,
-                new UpdateSettings(maxSkipped));
+                new UpdateSettings(maxSkipped),
+                Packing.STANDARD);
     }
 
     /** Trains until {@code stop} steps are taken, as if killed there. */

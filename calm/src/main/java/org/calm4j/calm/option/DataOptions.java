@@ -1,0 +1,66 @@
+package org.calm4j.calm.option;
+
+import org.calm4j.engine.Setting;
+import org.calm4j.engine.train.Packing;
+import org.calm4j.engine.train.Truncation;
+
+/** How lines become sequences, and sequences passes. */
+@OptionRecord
+public record DataOptions(
+        @Option(
+                value = "Tokens of a sequence, a prompt and one completion; longer ones are cut. Default: any number.",
+                label = "N",
+                later = true)
+        Integer maxLength,
+
+        @Option(
+                value =
+                        "What is kept of a longer one: its start, its end, or it is an error; ${COMPLETION-CANDIDATES}, default keep_start.",
+                later = true)
+        Truncation.Mode truncationMode,
+
+        @Option(
+                value = "Tokens of a prompt, of which the last are kept; default: any number.",
+                label = "N",
+                later = true)
+        Integer maxPromptLength,
+
+        @Option(
+                value = "Tokens of a completion, of which the first are kept; default: any number.",
+                label = "N",
+                later = true)
+        Integer maxCompletionLength,
+
+        @Option(
+                value =
+                        "Tokens per forward and backward pass, unless a line alone has more; default: as {micro_batch_size} says.",
+                label = "N",
+                later = true)
+        Integer maxTokens) {
+    public DataOptions {
+        Setting.of("max_length").check(maxLength == null || maxLength >= 2, "must be at least 2");
+        Setting.of("truncation_mode")
+                .check(truncationMode == null || maxLength != null, "needs ", Setting.of("max_length"));
+        Setting.of("max_prompt_length").check(maxPromptLength == null || maxPromptLength >= 1, "must be at least 1");
+        Setting.of("max_completion_length")
+                .check(maxCompletionLength == null || maxCompletionLength >= 1, "must be at least 1");
+        Setting.of("max_tokens").check(maxTokens == null || maxTokens >= 1, "must be at least 1");
+    }
+
+    /** How sequences that are too long are cut. */
+    public Truncation truncation() {
+        return new Truncation(
+                or(maxLength, 0),
+                truncationMode == null ? Truncation.Mode.KEEP_START : truncationMode,
+                or(maxPromptLength, 0),
+                or(maxCompletionLength, 0));
+    }
+
+    Packing packing() {
+        return new Packing(or(maxTokens, 0));
+    }
+
+    private static int or(Integer value, int standard) {
+        return value == null ? standard : value;
+    }
+}
