@@ -4,15 +4,18 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.calm4j.calm.run.Fingerprint;
 import org.calm4j.calm.run.Progress;
+import org.calm4j.calm.run.Stopped;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Json;
@@ -30,6 +33,9 @@ abstract class CalmCommand implements Callable<Integer> {
 
     @Spec
     private CommandSpec spec;
+
+    /** Null where a signal ends the command at once. */
+    private StopSignals signals;
 
     @Option(
             names = {"-h", "--help"},
@@ -116,6 +122,29 @@ abstract class CalmCommand implements Callable<Integer> {
 
     final Progress progress() {
         return given(command -> command.quiet) ? Progress.NONE : TerminalProgress.on(err());
+    }
+
+    /** The progress of work that a signal stops where it can go on. */
+    final Progress stoppable() {
+        signals = StopSignals.listen(err());
+        return signals.on(progress());
+    }
+
+    /** Says where the work was left, and what goes on from there; returns the exit code. */
+    final int stopped(Stopped where, List<String> arguments) {
+        List<String> line = new ArrayList<>(arguments);
+        if (spec.findOption("--resume") != null && !line.contains("--resume")) {
+            line.add("--resume");
+        }
+        err().println(spec.qualifiedName() + ": " + where.getMessage());
+        err().println("Go on with: calm "
+                + line.stream().map(CalmCommand::quoted).collect(Collectors.joining(" ")));
+        return signals.exitCode();
+    }
+
+    /** As a shell reads it. */
+    private static String quoted(String word) {
+        return word.matches("[\\w@%+=:,./-]+") ? word : "'" + word.replace("'", "'\\''") + "'";
     }
 
     /** Prints the result: the object with {@code --json}, otherwise the text. */

@@ -8,6 +8,7 @@ import org.calm4j.calm.experiment.Demo;
 import org.calm4j.calm.experiment.ExperimentFile;
 import org.calm4j.calm.experiment.ExperimentResult;
 import org.calm4j.calm.experiment.SeedSeries;
+import org.calm4j.calm.run.Progress;
 import org.calm4j.calm.world.WorldConfig;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Json;
@@ -105,9 +106,10 @@ final class DemoCommand extends CalmCommand {
         Seeds.check(seeds, seed != null);
         WorldConfig config = config();
         try (Backend backend = device.open(this)) {
+            Progress progress = stoppable();
             if (seeds.isEmpty()) {
                 ExperimentResult result =
-                        new Demo(output, config, seed == null ? 1 : seed, quick, full, from).run(backend, progress());
+                        new Demo(output, config, seed == null ? 1 : seed, quick, full, from).run(backend, progress);
                 result(result.json(), result.summary());
                 return;
             }
@@ -115,8 +117,8 @@ final class DemoCommand extends CalmCommand {
                     output,
                     seeds,
                     each -> new Demo(SeedSeries.folder(output, each), config, each, quick, full, from)
-                            .experiment(backend, progress()),
-                    progress());
+                            .experiment(backend, progress),
+                    progress);
             result(series.json(), series.summary());
         }
     }

@@ -166,7 +166,7 @@ final class EvaluateCommand extends CalmCommand {
                         .run(given.dense() ? folder : null, progress());
             }
             return new EvaluateStage(output, seed.seed)
-                    .ofModel(folder, data, templates, given, contexts, resume, progress());
+                    .ofModel(folder, data, templates, given, contexts, resume, stoppable());
         }
     }
 

@@ -3,6 +3,7 @@ package org.calm4j.calm.cli;
 import java.io.PrintWriter;
 import java.util.Arrays;
 import java.util.List;
+import org.calm4j.calm.run.Stopped;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Excerpt;
 import org.calm4j.engine.io.Safetensors;
@@ -58,6 +59,10 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
     public int handleExecutionException(Exception e, CommandLine line, CommandLine.ParseResult parsed) {
         PrintWriter err = line.getErr();
         boolean debug = parsed.originalArgs().contains("--debug");
+        if (e instanceof Stopped where) {
+            return line.<CalmCommand>getCommand()
+                    .stopped(where, line.getParent().getParseResult().originalArgs());
+        }
         if (e instanceof CalmException known) {
             err.println(line.getCommandSpec().qualifiedName() + ": "
                     + known.message(line.<CalmCommand>getCommand()::named));

@@ -12,6 +12,7 @@ import org.calm4j.calm.experiment.ExperimentFile;
 import org.calm4j.calm.experiment.ExperimentResult;
 import org.calm4j.calm.experiment.SeedSeries;
 import org.calm4j.calm.experiment.StageLedger;
+import org.calm4j.calm.run.Progress;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.op.Backend;
 import picocli.CommandLine.Command;
@@ -80,18 +81,19 @@ final class RunCommand extends CalmCommand {
             if (dryRun) {
                 plan(experiment, backend);
             } else if (seeds.isEmpty()) {
-                ExperimentResult result = new Experiment(experiment, backend, progress()).run();
+                ExperimentResult result = new Experiment(experiment, backend, stoppable()).run();
                 result(result.json(), result.summary());
             } else {
-                SeedSeries series =
-                        SeedSeries.run(experiment.output(), seeds, each -> of(experiment, each, backend), progress());
+                Progress progress = stoppable();
+                SeedSeries series = SeedSeries.run(
+                        experiment.output(), seeds, each -> of(experiment, each, backend, progress), progress);
                 result(series.json(), series.summary());
             }
         }
     }
 
-    private Experiment of(ExperimentConfig experiment, long each, Backend backend) {
-        return new Experiment(experiment.with(each, SeedSeries.folder(experiment.output(), each)), backend, progress());
+    private static Experiment of(ExperimentConfig experiment, long each, Backend backend, Progress progress) {
+        return new Experiment(experiment.with(each, SeedSeries.folder(experiment.output(), each)), backend, progress);
     }
 
     private void plan(ExperimentConfig experiment, Backend backend) {
@@ -99,14 +101,14 @@ final class RunCommand extends CalmCommand {
         if (seeds.isEmpty()) {
             plan.addAll(new Experiment(experiment, backend, progress()).plan());
         }
-        seeds.forEach(
-                each -> of(experiment, each, backend).plan().forEach(stage -> plan.add(stage.in("seed-" + each))));
+        seeds.forEach(each ->
+                of(experiment, each, backend, progress()).plan().forEach(stage -> plan.add(stage.in("seed-" + each))));
         result(
                 Map.of("stages", plan),
                 plan.stream().map(StageLedger.Planned::toString).collect(Collectors.joining(System.lineSeparator())));
         if (seeds.isEmpty()) {
             new Experiment(experiment, backend, progress()).check();
         }
-        seeds.forEach(each -> of(experiment, each, backend).check());
+        seeds.forEach(each -> of(experiment, each, backend, progress()).check());
     }
 }

@@ -63,7 +63,7 @@ final class SampleCommand extends CalmCommand {
         PromptTemplates templates = PromptTemplates.choose(prompts, model.model);
         try (Backend backend = device.open(this);
                 ModelFolder folder = model.open(this, backend)) {
-            new SampleStage(data, templates, output, drawn).run(folder, resume, progress());
+            new SampleStage(data, templates, output, drawn).run(folder, resume, stoppable());
             result(Map.of("output", output.toString()), "Samples in " + output);
         }
     }

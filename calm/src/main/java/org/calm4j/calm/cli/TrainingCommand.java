@@ -61,7 +61,7 @@ abstract class TrainingCommand extends CalmCommand {
             device.bf16();
         }
         try (Backend backend = device.open(this)) {
-            TrainStage.Result trained = stage.run(backend, progress());
+            TrainStage.Result trained = stage.run(backend, stoppable());
             StepLog last = trained.last();
             Map<String, Object> result = new LinkedHashMap<>();
             result.put("output", output.toString());

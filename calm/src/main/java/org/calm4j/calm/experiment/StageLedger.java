@@ -158,6 +158,7 @@ public final class StageLedger {
     void run(List<Stage> stages) {
         output.grows(timings);
         for (int i = 0; i < stages.size(); i++) {
+            progress.mayStop("stopped before stage " + stages.get(i).name());
             run(stages.get(i), (i + 1) + "/" + stages.size());
         }
     }

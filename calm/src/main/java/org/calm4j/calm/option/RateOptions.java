@@ -5,7 +5,7 @@ import java.util.Map;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.train.Schedule;
 
-/** The learning rate of each step. */
+/** The learning rate of each step: every option here acts through {@link #schedule} alone. */
 @OptionRecord
 public record RateOptions(
         @Option(value = "Peak learning rate; default ${DEFAULT-VALUE}.", label = "X", standard = "5e-5")

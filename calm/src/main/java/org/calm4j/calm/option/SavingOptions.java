@@ -19,7 +19,8 @@ public record SavingOptions(
         int loggingSteps,
 
         @Option(
-                "Continue from the newest checkpoint of the output folder, with the same data and models, whatever their names.")
+                "Continue from the newest checkpoint of the output folder, with the same data and models, whatever their names. "
+                        + "{max_steps} or {epochs} may be more where the learning rates of the steps taken stay the same.")
         boolean resume) {
     public SavingOptions {
         Setting.of("save_steps").check(saveSteps >= 0, "must be at least 0");

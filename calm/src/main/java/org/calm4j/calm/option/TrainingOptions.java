@@ -1,7 +1,9 @@
 package org.calm4j.calm.option;
 
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 import org.calm4j.engine.train.TrainSettings;
 
 /** The options that decide what sft, pretrain and dpo learn from their data. */
@@ -19,6 +21,13 @@ public record TrainingOptions(
         @Option("Take the lines in file order.") boolean noShuffle,
 
         ReplayOptions replay) {
+    /** Names of what acts through {@link TrainSettings#schedule} and the number of steps alone. */
+    public static Set<String> ofSchedule() {
+        Set<String> names = new HashSet<>(Options.of(RateOptions.class).names());
+        names.addAll(Set.of("steps", "max_steps", "epochs"));
+        return names;
+    }
+
     /** By name, the value in force of an option that was not given; null for an option that another one replaces. */
     public Map<String, Object> inForce(int steps) {
         Map<String, Object> inForce = new HashMap<>();

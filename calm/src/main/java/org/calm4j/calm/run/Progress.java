@@ -1,6 +1,6 @@
 package org.calm4j.calm.run;
 
-/** How long-running work reports its progress. */
+/** How long-running work reports its progress, and hears that it is to stop. */
 public interface Progress {
     /** Says nothing. */
     Progress NONE = new Progress() {
@@ -39,4 +39,20 @@ public interface Progress {
 
     /** A line of its own. */
     void say(String line);
+
+    /** Whether the user wants the work to be left at the next place from which it can go on. */
+    default boolean wantsToStop() {
+        return false;
+    }
+
+    /**
+     * Called at such a place.
+     *
+     * @throws Stopped if the user wants it
+     */
+    default void mayStop(String where) {
+        if (wantsToStop()) {
+            throw new Stopped(where);
+        }
+    }
 }

@@ -245,6 +245,7 @@ public record EvaluateStage(Path output, long seed) {
             progress.start("evaluate", items.size(), lines.lines().size());
             Scorer scorer = new Scorer(model.model());
             while (lines.lines().size() < items.size()) {
+                progress.mayStop("stopped after " + lines.lines().size() + " of " + items.size() + " questions");
                 int first = lines.lines().size();
                 int end = Math.min(items.size(), first + part);
                 List<List<double[]>> scores =

@@ -59,6 +59,7 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
                 output, Samples.class, Fingerprint.of(List.of(asked, texts, settled)), part, resume, progress::say)) {
             progress.start(task, asked.size(), lines.lines().size());
             while (lines.lines().size() < asked.size()) {
+                progress.mayStop("stopped after " + lines.lines().size() + " of " + asked.size() + " questions");
                 int first = lines.lines().size();
                 List<Question> some = asked.subList(first, Math.min(asked.size(), first + part));
                 List<List<Completion>> completions = generator.generate(

@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
-import java.util.function.Consumer;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.calm4j.calm.data.TrainingData;
 import org.calm4j.calm.option.PreferenceOptions;
@@ -18,10 +18,12 @@ import org.calm4j.calm.option.SavingOptions;
 import org.calm4j.calm.option.TrainingOptions;
 import org.calm4j.calm.run.Fingerprint;
 import org.calm4j.calm.run.Progress;
+import org.calm4j.calm.run.Stopped;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.config.ConfigReader;
 import org.calm4j.engine.config.ModelConfig;
+import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.OutputFolder;
 import org.calm4j.engine.model.CausalLm;
@@ -32,6 +34,7 @@ import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.train.Example;
 import org.calm4j.engine.train.References;
 import org.calm4j.engine.train.Replay;
+import org.calm4j.engine.train.RunIdentity;
 import org.calm4j.engine.train.StepLog;
 import org.calm4j.engine.train.TrainSettings;
 import org.calm4j.engine.train.Trainer;
@@ -57,6 +60,8 @@ public record TrainStage(
         PreferenceOptions preference,
         SavingOptions saving,
         long seed) {
+    /** Settings that do not touch the arithmetic: what is kept and what is computed again has the same bits. */
+    private static final Set<String> FREE = Set.of("gradient_checkpointing");
 
     /**
      * A step of a finished run, taken once more.
@@ -147,8 +152,7 @@ public record TrainStage(
         TrainingRun run = new TrainingRun(
                 output,
                 start.weightsFile(),
-                deciding(steps),
-                inputs(),
+                new RunIdentity(deciding(steps), inputs(), settings.schedule(), TrainingOptions.ofSchedule(), FREE),
                 others(lm.backend()),
                 steps,
                 saving.saveSteps(),
@@ -161,23 +165,43 @@ public record TrainStage(
                 progress.say("calm: " + trainer.memory());
             }
             progress.start(name, again == null ? steps : again.step());
-            Consumer<StepLog> listener = log -> {
-                last[0] = log;
-                if (log.isSkipped()) {
-                    progress.say("calm: step " + log.step() + " skipped: loss " + log.loss() + ", gradient norm "
-                            + log.gradNorm());
-                }
-                progress.at(log.step(), note(log));
-            };
-            if (again == null) {
-                run.run(trainer, start::save, listener);
-            } else {
-                run.replay(trainer, start::save, again.from(), again.step(), output, listener);
+            TrainingRun.Watcher watcher = watcher(last, progress);
+            if (again != null) {
+                run.replay(trainer, start::save, again.from(), again.step(), output, watcher);
+            } else if (!run.run(trainer, start::save, watcher)) {
+                throw new Stopped(
+                        last[0] == null
+                                ? "stopped before a step was taken"
+                                : "stopped after step " + last[0].step() + " of " + steps + ", with a checkpoint in "
+                                        + output);
             }
         } finally {
             progress.end();
         }
         return new Result(last[0], reader.cut().lines(), reader.cut().tokens());
+    }
+
+    private static TrainingRun.Watcher watcher(StepLog[] last, Progress progress) {
+        return new TrainingRun.Watcher() {
+            @Override
+            public void took(StepLog step) {
+                last[0] = step;
+                if (step.isSkipped()) {
+                    say("step " + step.step() + " skipped: loss " + step.loss() + ", gradient norm " + step.gradNorm());
+                }
+                progress.at(step.step(), note(step));
+            }
+
+            @Override
+            public void say(String line) {
+                progress.say("calm: " + line);
+            }
+
+            @Override
+            public boolean wantsToStop() {
+                return progress.wantsToStop();
+            }
+        };
     }
 
     /** Without shares the files are one. */
@@ -236,7 +260,10 @@ public record TrainStage(
                         .map(i -> lines.get(i).preferences().size())
                         .sum());
         try (Reference reference = Reference.open(lm, preference)) {
-            return References.of(reference.model(), lines, taken, settings.ldAlpha(), done -> progress.at(done, ""));
+            return References.of(reference.model(), lines, taken, settings.ldAlpha(), done -> {
+                progress.at(done, "");
+                progress.mayStop("stopped before the first step");
+            });
         } finally {
             progress.end();
         }
@@ -265,12 +292,9 @@ public record TrainStage(
         return Json.mapper().convertValue(options, new TypeReference<Map<String, Object>>() {});
     }
 
-    /** Digests of all inputs, if checkpoints are written or read. */
+    /** Digests of all inputs: whenever it is stopped, the run writes a checkpoint. */
     private Map<String, String> inputs() {
         Map<String, String> inputs = new LinkedHashMap<>();
-        if (saving.saveSteps() == 0 && !saving.resume()) {
-            return inputs;
-        }
         Map<String, List<Path>> read = new LinkedHashMap<>();
         Path tokenizer = config == null ? null : config.resolveSibling("tokenizer.json");
         read.put(
@@ -287,7 +311,8 @@ public record TrainStage(
             read.put("reference_adapter", given(preference.referenceAdapter()));
         }
         read.forEach((setting, files) -> {
-            if (!files.isEmpty()) {
+            // What is not a file, such as a pipe, can be read once only.
+            if (!files.isEmpty() && files.stream().noneMatch(AtomicFile::isStream)) {
                 inputs.put(
                         setting,
                         Fingerprint.of(files.stream().map(Fingerprint::of).toList()));

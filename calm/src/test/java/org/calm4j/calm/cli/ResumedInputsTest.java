@@ -111,6 +111,28 @@ final class ResumedInputsTest {
         assertThat(calm(dpo(folder + "/pairs.jsonl", "--resume"))).isZero();
     }
 
+    /** What differs is named with both values; what does not touch the arithmetic may differ. */
+    @Test
+    void aRunGoesFurtherWhereItsPastStays() throws IOException {
+        String data = folder + "/pairs.jsonl";
+        assertThat(calm(dpo(data, "--resume"))).as(err.toString()).isZero();
+        assertThat(calm(dpo(data, "--resume", "--batch-size", "4"))).isEqualTo(3);
+        assertThat(err.toString()).contains("made with batch_size 8, now it is 4");
+        assertThat(calm(dpo(data, "--resume", "--max-steps", "4"))).isEqualTo(3);
+        assertThat(err.toString())
+                .contains(
+                        "step 2 was taken at learning rate 2.5E-5 (linear), now it would be ",
+                        "max_steps 2 → 4, steps 2 → 4",
+                        "--lr-scheduler constant");
+        assertThat(calm(dpo(data, "--resume", "--gradient-checkpointing", "--logging-steps", "2", "--save-steps", "1")))
+                .as(err.toString())
+                .isZero();
+        Files.writeString(folder.resolve("o/checkpoint-2/trainer_state.json"), "{");
+        assertThat(calm(dpo(data, "--resume"))).isEqualTo(3);
+        assertThat(err.toString())
+                .contains("trainer_state.json", "The checkpoint is damaged: remove the folder checkpoint-2");
+    }
+
     @Test
     void theLastOfAnOptionGivenTwiceHolds() {
         List<String> twice = new ArrayList<>(List.of(

@@ -10,9 +10,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Set;
-import java.util.TreeSet;
+import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -40,6 +39,7 @@ public final class Checkpoint {
      * @param skipped null if none were
      * @param settings the settings that decide what the steps compute
      * @param inputs digests of the files that settings name; null in checkpoints of earlier versions
+     * @param schedule null in checkpoints of earlier versions
      * @param observer what it remembers; null without one
      */
     private record State(
@@ -51,6 +51,7 @@ public final class Checkpoint {
 
             Map<String, Object> settings,
             Map<String, String> inputs,
+            Schedule schedule,
 
             @JsonInclude(JsonInclude.Include.NON_NULL) Map<String, Double> observer) {}
 
@@ -105,13 +106,7 @@ public final class Checkpoint {
         return output.resolve("checkpoint-" + step);
     }
 
-    static void save(
-            Path to,
-            int step,
-            Trainer trainer,
-            Map<String, Object> settings,
-            Map<String, String> inputs,
-            ModelWriter writer) {
+    static void save(Path to, int step, Trainer trainer, RunIdentity run, ModelWriter writer) {
         AtomicFile.folder(to, folder -> {
             // Rounded weights would not give the same bits afterwards.
             writer.write(folder, trainer.backend().computeType());
@@ -123,7 +118,14 @@ public final class Checkpoint {
             Map<String, Double> state = observed.isEmpty() ? null : observed;
             Json.write(
                     folder.resolve(STATE),
-                    new State(step, trainer.numTokens(), skipped(trainer), settings, inputs, state));
+                    new State(
+                            step,
+                            trainer.numTokens(),
+                            skipped(trainer),
+                            run.settings(),
+                            run.inputs(),
+                            run.schedule(),
+                            state));
         });
     }
 
@@ -142,61 +144,51 @@ public final class Checkpoint {
      *
      * @throws CalmException bad input: the checkpoint was made with other settings or other files, or is broken
      */
-    static int load(
-            Path checkpoint,
-            Trainer trainer,
-            Map<String, Object> settings,
-            Map<String, String> inputs,
-            String weightsFile) {
+    static int load(Path checkpoint, Trainer trainer, RunIdentity run, String weightsFile) {
         Path file = checkpoint.resolve(STATE);
+        State state = whole(checkpoint, () -> read(file));
+        run.checkContinues(
+                file,
+                new RunIdentity(state.settings(), state.inputs(), state.schedule(), Set.of(), Set.of()),
+                state.step());
+        return whole(checkpoint, () -> {
+            fill(trainer.trained().weights(), "", checkpoint.resolve(weightsFile), trainer);
+            fill(trainer.trained().firstMoment(), FIRST, checkpoint.resolve(OPTIMIZER), trainer);
+            fill(trainer.trained().secondMoment(), SECOND, checkpoint.resolve(OPTIMIZER), trainer);
+            trainer.numTokens(state.numTokens());
+            trainer.skipped(state.skipped() == null ? SkippedSteps.NONE : state.skipped());
+            trainer.observer().resume(state.observer() == null ? Map.of() : state.observer());
+            return state.step();
+        });
+    }
+
+    private static State read(Path file) {
         State state = Json.read(file, State.class);
         if (state.settings() == null) {
-            throw CalmException.badInput(
-                    file,
-                    "was written by another program: settings is missing; start again in another ",
-                    Setting.OUTPUT);
+            throw CalmException.badInput(file, "was written by another program: settings is missing");
         }
-        Set<String> files =
-                state.inputs() == null ? Set.of() : new TreeSet<>(state.inputs().keySet());
-        Set<String> keys = new TreeSet<>(settings.keySet());
-        keys.addAll(state.settings().keySet());
-        for (String key : files) {
-            if (inputs.containsKey(key)
-                    && !inputs.get(key).equals(state.inputs().get(key))) {
-                Object then = state.settings().get(key);
-                boolean renamed = settings.get(key) != null
-                        && then != null
-                        && !String.valueOf(settings.get(key)).equals(String.valueOf(then));
-                throw CalmException.badInput(
-                        file,
-                        "made with " + key + " " + then
-                                + (renamed
-                                        ? ", now it is " + settings.get(key) + " with other content"
-                                        : ", whose content has changed since")
-                                + "; resume with the same files, or start again in another ",
-                        Setting.OUTPUT);
-            }
+        if (!file.getParent().equals(folder(file.getParent().getParent(), state.step()))) {
+            throw CalmException.badInput(file, "global_step is " + state.step() + ", not that of the folder's name");
         }
-        // The name of a file does not matter where its content is known.
-        keys.removeIf(key -> files.contains(key) && inputs.containsKey(key));
-        for (String key : keys) {
-            Object now = settings.get(key);
-            Object then = state.settings().get(key);
-            if (!Objects.equals(String.valueOf(now), String.valueOf(then))) {
-                throw CalmException.badInput(
-                        file,
-                        "made with " + key + " " + then + ", now it is " + now
-                                + "; resume with the same settings, or start again in another ",
-                        Setting.OUTPUT);
-            }
+        return state;
+    }
+
+    /** What is read from a checkpoint; an error says how to go on without it. */
+    private static <T> T whole(Path checkpoint, Supplier<T> read) {
+        try {
+            return read.get();
+        } catch (CalmException e) {
+            throw remedied(e, checkpoint);
         }
-        fill(trainer.trained().weights(), "", checkpoint.resolve(weightsFile), trainer);
-        fill(trainer.trained().firstMoment(), FIRST, checkpoint.resolve(OPTIMIZER), trainer);
-        fill(trainer.trained().secondMoment(), SECOND, checkpoint.resolve(OPTIMIZER), trainer);
-        trainer.numTokens(state.numTokens());
-        trainer.skipped(state.skipped() == null ? SkippedSteps.NONE : state.skipped());
-        trainer.observer().resume(state.observer() == null ? Map.of() : state.observer());
-        return state.step();
+    }
+
+    private static CalmException remedied(CalmException what, Path checkpoint) {
+        return what.as(CalmException.Kind.BAD_INPUT)
+                .within(
+                        "",
+                        "\nThe checkpoint is damaged: remove the folder " + checkpoint.getFileName() + ", and ",
+                        Setting.of("resume"),
+                        " continues from the one before it, or from the start.");
     }
 
     /** The error for a checkpoint file that was changed after we wrote it, with the remedy. */
@@ -213,12 +205,7 @@ public final class Checkpoint {
         } catch (CalmException e) {
             what = e;
         }
-        return what.as(CalmException.Kind.BAD_INPUT)
-                .within(
-                        "",
-                        "\nThe checkpoint is damaged: remove the folder " + checkpoint.getFileName() + ", and ",
-                        Setting.of("resume"),
-                        " continues from the one before it, or from the start.");
+        return remedied(what, checkpoint);
     }
 
     private static void fill(Slab slab, String prefix, Path file, Trainer trainer) {

@@ -1,5 +1,6 @@
 package org.calm4j.engine.train;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.io.Writer;
@@ -9,7 +10,6 @@ import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Consumer;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Json;
@@ -20,10 +20,8 @@ import org.calm4j.engine.io.Jsonl;
  *
  * @param output the run's folder; metrics, checkpoints and finally the model are written there
  * @param weightsFile the file of a checkpoint that has the trained weights
- * @param settings all that decides what the steps compute; a resumed run must have equal ones
- * @param inputs digests of the files and folders that settings name, by the setting's name: a resumed run must have the same content, under
- *     whatever name
- * @param others further settings of the run
+ * @param identity all that decides what the steps compute
+ * @param others further settings of the run, which a resumed one may change
  * @param saveSteps steps between checkpoints; 0 for none
  * @param evalSteps steps between losses of the trainer's evaluation lines; 0 for none
  * @param loggingSteps steps between lines of metrics.jsonl; the last step and those with an evaluation loss or something
@@ -32,8 +30,7 @@ import org.calm4j.engine.io.Jsonl;
 public record TrainingRun(
         Path output,
         String weightsFile,
-        Map<String, Object> settings,
-        Map<String, String> inputs,
+        RunIdentity identity,
         Map<String, Object> others,
         int steps,
         int saveSteps,
@@ -41,13 +38,38 @@ public record TrainingRun(
         int loggingSteps,
         boolean resume) {
     private static final String METRICS = TrainingFolder.METRICS;
+    private static final String DEVICE = "device";
 
-    /** Takes the steps that are still to take, then writes the model into the output folder. */
-    public void run(Trainer trainer, ModelWriter writer, Consumer<StepLog> listener) {
-        int first = prepare(trainer);
+    /** Who follows a run while it goes on. */
+    @FunctionalInterface
+    public interface Watcher {
+        void took(StepLog step);
+
+        /** A line for the user. */
+        default void say(String line) {}
+
+        /** Whether the run is to end here, with a checkpoint. */
+        default boolean wantsToStop() {
+            return false;
+        }
+    }
+
+    /**
+     * Takes the steps that are still to take, then writes the model into the output folder.
+     *
+     * @return whether all steps were taken: where the watcher stopped it, a checkpoint is left instead of the model
+     */
+    public boolean run(Trainer trainer, ModelWriter writer, Watcher watcher) {
+        int first = prepare(trainer, watcher);
         try (Writer metrics = Files.newBufferedWriter(
                 output.resolve(METRICS), StandardOpenOption.CREATE, StandardOpenOption.APPEND)) {
             for (int step = first; step < steps; step++) {
+                if (watcher.wantsToStop()) {
+                    if (step > first && !isSaved(step)) {
+                        save(step, trainer, writer);
+                    }
+                    return false;
+                }
                 StepLog log = trainer.step(step);
                 boolean evaluates = evalSteps > 0 && log.step() % evalSteps == 0;
                 if (evaluates) {
@@ -61,16 +83,24 @@ public record TrainingRun(
                     metrics.write('\n');
                     metrics.flush();
                 }
-                if (saveSteps > 0 && log.step() % saveSteps == 0) {
-                    Checkpoint.save(
-                            Checkpoint.folder(output, log.step()), log.step(), trainer, settings, inputs, writer);
+                if (isSaved(log.step())) {
+                    save(log.step(), trainer, writer);
                 }
-                listener.accept(log);
+                watcher.took(log);
             }
         } catch (IOException | UncheckedIOException e) {
             throw CalmException.failed(output.resolve(METRICS) + ": " + e.getMessage(), e);
         }
         writer.write(output, null);
+        return true;
+    }
+
+    private boolean isSaved(int step) {
+        return saveSteps > 0 && step % saveSteps == 0;
+    }
+
+    private void save(int step, Trainer trainer, ModelWriter writer) {
+        Checkpoint.save(Checkpoint.folder(output, step), step, trainer, identity, writer);
     }
 
     /**
@@ -80,18 +110,17 @@ public record TrainingRun(
      * @param step from 1
      * @param checkpoint the folder that is written
      */
-    public void replay(
-            Trainer trainer, ModelWriter writer, Path from, int step, Path checkpoint, Consumer<StepLog> listener) {
+    public void replay(Trainer trainer, ModelWriter writer, Path from, int step, Path checkpoint, Watcher watcher) {
         Path start = from == null ? null : Checkpoint.newest(from, step);
-        int taken = start == null ? 0 : Checkpoint.load(start, trainer, settings, inputs, weightsFile);
+        int taken = start == null ? 0 : Checkpoint.load(start, trainer, identity, weightsFile);
         for (int next = taken; next < step; next++) {
-            listener.accept(trainer.step(next));
+            watcher.took(trainer.step(next));
         }
-        Checkpoint.save(checkpoint, step, trainer, settings, inputs, writer);
+        Checkpoint.save(checkpoint, step, trainer, identity, writer);
     }
 
     /** Returns the steps taken before. */
-    private int prepare(Trainer trainer) {
+    private int prepare(Trainer trainer, Watcher watcher) {
         Path checkpoint = Checkpoint.newest(output);
         if (checkpoint != null && !resume) {
             throw CalmException.badInput(
@@ -101,8 +130,15 @@ public record TrainingRun(
                     ", or choose another ",
                     Setting.OUTPUT);
         }
-        int taken = checkpoint == null ? 0 : Checkpoint.load(checkpoint, trainer, settings, inputs, weightsFile);
-        Map<String, Object> inForce = new LinkedHashMap<>(settings);
+        int taken = checkpoint == null ? 0 : Checkpoint.load(checkpoint, trainer, identity, weightsFile);
+        if (taken > steps) {
+            throw CalmException.badInput(
+                    checkpoint, "has more steps than the " + steps + " of this run; choose another ", Setting.OUTPUT);
+        }
+        if (resume) {
+            sayHow(checkpoint, watcher);
+        }
+        Map<String, Object> inForce = new LinkedHashMap<>(identity.settings());
         inForce.putAll(others);
         Json.write(output.resolve(TrainingFolder.CONFIG), inForce);
         Path metrics = output.resolve(METRICS);
@@ -114,6 +150,22 @@ public record TrainingRun(
             Jsonl.write(metrics, kept);
         }
         return taken;
+    }
+
+    private void sayHow(Path checkpoint, Watcher watcher) {
+        if (checkpoint == null) {
+            watcher.say(output + " has no checkpoint to go on from; the run begins at its first step");
+            return;
+        }
+        watcher.say("goes on from " + checkpoint);
+        Path config = output.resolve(TrainingFolder.CONFIG);
+        String before = Files.exists(config)
+                ? Json.read(config, JsonNode.class).path(DEVICE).asText(null)
+                : null;
+        if (before != null && others.containsKey(DEVICE) && !before.equals(others.get(DEVICE))) {
+            watcher.say("the steps so far were taken on " + before + ", the others are on " + others.get(DEVICE)
+                    + "; their last digits are not those of one device");
+        }
     }
 
     private static int step(Map<String, Object> line) {

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
@@ -185,11 +186,12 @@ final class StepObserverTest {
     private void run(String name, int stop, boolean resume) throws IOException {
         CausalLm model = TinyModel.random(new ScalarBackend(), true);
         Path output = Files.createDirectories(folder.resolve(name));
-        TrainingRun run = new TrainingRun(
-                output, "model.safetensors", Map.of("seed", 3), Map.of(), Map.of(), 12, 4, 0, 5, resume);
+        TrainSettings settings = settings(0, false, new PreferenceLoss.DpoSigmoid(0.5, 0));
+        RunIdentity identity = new RunIdentity(Map.of("seed", 3), Map.of(), settings.schedule(), Set.of(), Set.of());
+        TrainingRun run = new TrainingRun(output, "model.safetensors", identity, Map.of(), 12, 4, 0, 5, resume);
         ModelWriter writer = (to, type) -> Safetensors.write(
                 to.resolve("model.safetensors"), model.parameters().slab().tensors(), Map.of());
-        try (Trainer trainer = trainer(model, settings(0, false, new PreferenceLoss.DpoSigmoid(0.5, 0)))) {
+        try (Trainer trainer = trainer(model, settings)) {
             trainer.observe(new Curious(model));
             run.run(trainer, writer, log -> {
                 if (log.step() == stop && stop < 12) {

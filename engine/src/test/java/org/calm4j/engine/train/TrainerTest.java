@@ -13,6 +13,7 @@ import java.util.BitSet;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
@@ -280,20 +281,57 @@ final class TrainerTest {
     void resumedRunGivesTheBytesOfTheUninterruptedOne() throws IOException {
         Path whole = folder.resolve("whole");
         Path cut = folder.resolve("cut");
-        run(whole, 9, false, 9);
-        run(cut, 9, false, 5);
+        run(whole, 9, Schedule.Kind.LINEAR, false, 9);
+        run(cut, 9, Schedule.Kind.LINEAR, false, 5);
         assertThat(cut.resolve("checkpoint-4")).isDirectory();
         assertThat(cut.resolve("model.safetensors")).doesNotExist();
-        run(cut, 9, true, 9);
-        assertThat(Files.readAllBytes(cut.resolve("model.safetensors")))
-                .isEqualTo(Files.readAllBytes(whole.resolve("model.safetensors")));
+        run(cut, 9, Schedule.Kind.LINEAR, true, 9);
+        assertThat(weights(cut)).isEqualTo(weights(whole));
         assertThat(Files.readAllLines(cut.resolve("metrics.jsonl"))).hasSize(9);
-        assertThatThrownBy(() -> run(cut, 9, false, 9))
+        assertThatThrownBy(() -> run(cut, 9, Schedule.Kind.LINEAR, false, 9))
                 .isInstanceOf(CalmException.class)
                 .hasMessageContaining("resume");
-        assertThatThrownBy(() -> run(cut, 8, true, 8))
+    }
+
+    /** Where a rate would be another one the run is refused, and nothing is changed. */
+    @Test
+    void aRunIsMadeLongerWhereTheRatesOfItsStepsStay() throws IOException {
+        Path whole = folder.resolve("whole");
+        Path longer = folder.resolve("longer");
+        run(whole, 9, Schedule.Kind.CONSTANT, false, 9);
+        run(longer, 5, Schedule.Kind.CONSTANT, false, 5);
+        byte[] shorter = weights(longer);
+        assertThatThrownBy(() -> run(longer, 9, Schedule.Kind.LINEAR, true, 9))
                 .isInstanceOf(CalmException.class)
-                .hasMessageContaining("steps");
+                .hasMessageContainingAll(
+                        "step 2 was taken at learning rate 0.003 (constant), now it would be 0.00269",
+                        "(linear): steps 5 → 9");
+        assertThatThrownBy(() -> run(longer, 3, Schedule.Kind.CONSTANT, true, 3))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("checkpoint-4: has more steps than the 3 of this run");
+        assertThat(weights(longer)).isEqualTo(shorter);
+        run(longer, 9, Schedule.Kind.CONSTANT, true, 9);
+        assertThat(weights(longer)).isEqualTo(weights(whole)).isNotEqualTo(shorter);
+        assertThat(Files.readAllLines(longer.resolve("metrics.jsonl"))).hasSize(9);
+    }
+
+    @Test
+    void aStoppedRunLeavesACheckpointAtItsStep() throws IOException {
+        Path whole = folder.resolve("whole");
+        Path stopped = folder.resolve("stopped");
+        run(whole, 9, Schedule.Kind.LINEAR, false, 9);
+        for (int stop : new int[] {3, 4, 4, 7}) {
+            assertThat(run(stopped, 9, Schedule.Kind.LINEAR, true, stop, true)).isFalse();
+            assertThat(stopped.resolve("checkpoint-" + stop)).isDirectory();
+            assertThat(stopped.resolve("checkpoint-" + (stop + 1))).doesNotExist();
+            assertThat(stopped.resolve("model.safetensors")).doesNotExist();
+        }
+        run(stopped, 9, Schedule.Kind.LINEAR, true, 9);
+        assertThat(weights(stopped)).isEqualTo(weights(whole));
+    }
+
+    private static byte[] weights(Path output) throws IOException {
+        return Files.readAllBytes(output.resolve("model.safetensors"));
     }
 
     /** A line with a weight that is not finite: its step changes nothing, is counted, and the run goes on as if it had not been. */
@@ -332,9 +370,10 @@ final class TrainerTest {
             Path checkpoint = folder.resolve("checkpoint-3");
             ModelWriter writer = (to, type) -> Safetensors.write(
                     to.resolve("model.safetensors"), model.parameters().slab().tensors(), Map.of());
-            Checkpoint.save(checkpoint, 3, trainer, Map.of(), Map.of(), writer);
+            RunIdentity run = new RunIdentity(Map.of(), Map.of(), settings.schedule(), Set.of(), Set.of());
+            Checkpoint.save(checkpoint, 3, trainer, run, writer);
             try (Trainer resumed = new Trainer(model, settings, lines, Replay.NONE, List.of())) {
-                Checkpoint.load(checkpoint, resumed, Map.of(), Map.of(), "model.safetensors");
+                Checkpoint.load(checkpoint, resumed, run, "model.safetensors");
                 assertThat(resumed.step(4).skippedSteps()).isEqualTo(2);
             }
         }
@@ -389,14 +428,20 @@ final class TrainerTest {
     }
 
     /** Trains until {@code stop} steps are taken, as if killed there. */
-    private static void run(Path output, int steps, boolean resume, int stop) throws IOException {
+    private static void run(Path output, int steps, Schedule.Kind kind, boolean resume, int stop) throws IOException {
+        run(output, steps, kind, resume, stop, false);
+    }
+
+    /** @param asked whether it is asked to stop there, or killed */
+    private static boolean run(Path output, int steps, Schedule.Kind kind, boolean resume, int stop, boolean asked)
+            throws IOException {
         Files.createDirectories(output);
         CausalLm model = TinyModel.random(new ScalarBackend(), true);
+        Schedule schedule = new Schedule(kind, 3e-3, 0.1, 0, steps);
         TrainingRun run = new TrainingRun(
                 output,
                 "model.safetensors",
-                Map.of("steps", steps, "seed", 3),
-                Map.of(),
+                new RunIdentity(Map.of("steps", steps, "seed", 3), Map.of(), schedule, Set.of("steps"), Set.of()),
                 Map.of(),
                 steps,
                 2,
@@ -405,16 +450,31 @@ final class TrainerTest {
                 resume);
         ModelWriter writer = (to, type) -> Safetensors.write(
                 to.resolve("model.safetensors"), model.parameters().slab().tensors(), Map.of());
-        try (Trainer trainer =
-                new Trainer(model, settings(2, 0, 2), PAIRS, Replay.of(DOCUMENTS), References.of(model, PAIRS, null))) {
-            run.run(trainer, writer, log -> {
-                if (log.step() == stop && stop < steps) {
-                    throw new Killed();
+        try (Trainer trainer = new Trainer(
+                model, settings(2, 0, 2, schedule), PAIRS, Replay.of(DOCUMENTS), References.of(model, PAIRS, null))) {
+            int[] taken = {Checkpoint.newest(output) == null ? 0 : number(Checkpoint.newest(output))};
+            return run.run(trainer, writer, new TrainingRun.Watcher() {
+                @Override
+                public void took(StepLog log) {
+                    taken[0] = log.step();
+                    if (!asked && log.step() == stop && stop < steps) {
+                        throw new Killed();
+                    }
+                }
+
+                @Override
+                public boolean wantsToStop() {
+                    return asked && taken[0] == stop;
                 }
             });
         } catch (Killed e) {
             // As kill -9 would: nothing is cleaned up.
+            return false;
         }
+    }
+
+    private static int number(Path checkpoint) {
+        return Integer.parseInt(checkpoint.getFileName().toString().substring("checkpoint-".length()));
     }
 
     private static final class Killed extends RuntimeException {
@@ -422,11 +482,15 @@ final class TrainerTest {
     }
 
     private static TrainSettings settings(int batchSize, int microBatchSize, int replay) {
+        return settings(batchSize, microBatchSize, replay, new Schedule(Schedule.Kind.LINEAR, 3e-3, 0.1, 0, 30));
+    }
+
+    private static TrainSettings settings(int batchSize, int microBatchSize, int replay, Schedule schedule) {
         return new TrainSettings(
                 batchSize,
                 microBatchSize,
                 true,
-                new Schedule(Schedule.Kind.LINEAR, 3e-3, 0.1, 0, 30),
+                schedule,
                 AdamW.DEFAULT,
                 0.1,
                 1,
