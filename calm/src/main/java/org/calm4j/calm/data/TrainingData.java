@@ -16,6 +16,7 @@ import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.chat.AssistantTokens;
 import org.calm4j.engine.chat.ChatTemplate;
 import org.calm4j.engine.chat.Conversation;
 import org.calm4j.engine.text.Tokenizer;
@@ -101,6 +102,15 @@ public final class TrainingData {
      */
     public List<Example.Document> documents(Path data) {
         return lines(data, this::document, truncation::of);
+    }
+
+    /**
+     * The same, of which what the assistant says is learnt alone.
+     *
+     * @throws CalmException bad input: also a line that is no conversation
+     */
+    public List<Example.Document> answers(Path data) {
+        return lines(data, this::answers, truncation::of);
     }
 
     /**
@@ -234,6 +244,37 @@ public final class TrainingData {
         int[] tokens = Arrays.copyOf(asked.prompt(), asked.prompt().length + completion.length);
         System.arraycopy(completion, 0, tokens, asked.prompt().length, completion.length);
         return document(tokens, Math.max(1, asked.prompt().length), row);
+    }
+
+    private Example.Document answers(Row row) {
+        Conversation whole = null;
+        int from = 0;
+        for (String name : List.of("messages", "conversations")) {
+            if (whole == null && row.names(name)) {
+                whole = conversation(Turns.withSystem(Turns.of(row, name), row), row);
+            }
+        }
+        if (whole == null) {
+            boolean alpaca = row.names("instruction") && row.names("output");
+            Conversation asked = !alpaca && !(row.names("prompt") && row.names("completion"))
+                    ? null
+                    : (alpaca ? instruction(row) : asked(row, "prompt", "history")).conversation();
+            if (asked == null) {
+                throw row.bad("is no conversation, so that nothing in it is said by an assistant; give messages");
+            }
+            List<Map<String, Object>> all = new ArrayList<>(asked.messages());
+            from = all.size();
+            all.addAll(Turns.of(row, alpaca ? "output" : "completion"));
+            whole = new Conversation(tokenizer, template, all, asked.options());
+        }
+        AssistantTokens tokens = AssistantTokens.of(whole, from);
+        BitSet said = tokens.said();
+        // Nothing predicts the first token.
+        said.clear(0);
+        if (said.isEmpty()) {
+            throw row.bad("has nothing that the assistant says");
+        }
+        return new Example.Document(tokens.ids(), said.nextSetBit(0), said, weight(row));
     }
 
     /** A text in pieces, tokenised apart, each with {@code loss}: whether it is learned or only read. */

@@ -36,7 +36,12 @@ public record DataOptions(
                         "Tokens per forward and backward pass, unless a line alone has more; default: as {micro_batch_size} says.",
                 label = "N",
                 later = true)
-        Integer maxTokens) {
+        Integer maxTokens,
+
+        @Option(
+                value = "Of conversations, learn what the assistant says in each of its turns, and nothing else.",
+                later = true)
+        boolean assistantOnlyLoss) {
     public DataOptions {
         Setting.of("max_length").check(maxLength == null || maxLength >= 2, "must be at least 2");
         Setting.of("truncation_mode")

@@ -94,6 +94,10 @@ public record TrainStage(
     }
 
     private Result run(Backend backend, Progress progress, Again again) {
+        Setting.of("assistant_only_loss")
+                .check(
+                        preference == null || !training.data().assistantOnlyLoss(),
+                        "is for documents; of pairs, completions are learnt anyway");
         try (ModelFolder start = open(backend)) {
             start.notes().forEach(note -> progress.say("calm: " + note));
             Lora lora = start.model().lora();
@@ -216,9 +220,10 @@ public record TrainStage(
     }
 
     private List<? extends Example> lines(TrainingData reader, Path file) {
-        return preference == null
-                ? reader.documents(file)
-                : preference.twoLanguages() ? reader.twoLanguagePairs(file) : reader.pairs(file);
+        if (preference == null) {
+            return training.data().assistantOnlyLoss() ? reader.answers(file) : reader.documents(file);
+        }
+        return preference.twoLanguages() ? reader.twoLanguagePairs(file) : reader.pairs(file);
     }
 
     private Trainer.EvalLines evalLines(ModelFolder start, TrainingData reader) {

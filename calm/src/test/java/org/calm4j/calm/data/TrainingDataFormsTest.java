@@ -249,4 +249,37 @@ final class TrainingDataFormsTest {
                 .isInstanceOf(CalmException.class)
                 .hasMessageStartingWith(hopeless + ":2: nothing to learn is left");
     }
+
+    /** Only what the assistant says: between « and »; lines without roles cannot be meant. */
+    @ParameterizedTest
+    @CsvSource(delimiter = ';', quoteCharacter = '~', textBlock = """
+            {'messages':[{'role':'user','content':'q'},{'role':'assistant','content':'y'},{'role':'user','content':'p'},{'role':'assistant','content':'z'}],'tools':[{'name':'g'}]} ; T1g+u:q<end>/a:«y<end>»/u:p<end>/a:«z<end>»/
+            {'conversations':[{'from':'human','value':'q'},{'from':'function_call','value':'{"name":"f","arguments":{}}'},{'from':'observation','value':'o'},{'from':'gpt','value':'y'}],'system':'s'} ; s:s<end>/u:q<end>/a:«!f<end>»/t:o<end>/a:«y<end>»/
+            {'prompt':[{'role':'user','content':'q'},{'role':'assistant','content':'r'},{'role':'user','content':'p'}],'completion':'y'} ; u:q<end>/a:r<end>/u:p<end>/a:«y<end>»/
+            {'prompt':[{'role':'user','content':'q'}],'completion':[{'role':'assistant','content':'y'},{'role':'user','content':'p'},{'role':'assistant','content':'z'}]} ; u:q<end>/a:«y<end>»/u:p<end>/a:«z<end>»/
+            {'instruction':'i','system':'s','history':[['h','k']],'output':'y'} ; s:s<end>/u:h<end>/a:k<end>/u:i<end>/a:«y<end>»/
+            """)
+    void answers(String line, String text) throws IOException {
+        Example.Document document =
+                data(TEMPLATE).answers(file(line.replace("\"", "\\u0022"))).getFirst();
+        StringBuilder marked = new StringBuilder();
+        for (int i = 0; i < document.tokens().length; i++) {
+            boolean before = document.learnt().get(i - 1 + (i == 0 ? 1 : 0));
+            boolean now = document.learnt().get(i);
+            marked.append(before == now ? "" : before ? "»" : "«").append(text(document.tokens()[i]));
+        }
+        assertThat(marked).hasToString(text);
+        assertThat(document.from()).isEqualTo(document.learnt().nextSetBit(0));
+        for (String other : List.of("{'text':'x'}", "{'prompt':'q','completion':'y'}", "{'input_ids':[1,2]}")) {
+            Path file = file(line.replace("\"", "\\u0022"), other);
+            if (!line.contains("'system':'s','history'") || !other.contains("prompt")) {
+                assertThatThrownBy(() -> data(TEMPLATE).answers(file))
+                        .isInstanceOf(CalmException.class)
+                        .hasMessageStartingWith(file + ":2: is no conversation");
+            }
+        }
+        Path silent = file("{'messages':[{'role':'user','content':'q'}]}");
+        assertThatThrownBy(() -> data(TEMPLATE).answers(silent))
+                .hasMessageContaining("nothing that the assistant says");
+    }
 }

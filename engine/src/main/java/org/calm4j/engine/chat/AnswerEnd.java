@@ -8,7 +8,7 @@ import java.util.function.Function;
 import org.calm4j.engine.CalmException;
 
 /**
- * The end of the last message in a template's text. It is found without a search: each text of the message is changed at its end, and what both
+ * The end of a message in a template's text. It is found without a search: each text of the message is changed at its end, and what both
  * renderings have in common at their ends is what the template writes after it.
  */
 record AnswerEnd(Function<List<Map<String, Object>>, String> template) {
@@ -16,15 +16,16 @@ record AnswerEnd(Function<List<Map<String, Object>>, String> template) {
     private static final List<String> KINDS = List.of("role", "type");
 
     /**
+     * @param message its index
      * @param whole the template's text of the messages
-     * @return the position after the last character that comes from the last message; 0 if none does
+     * @return the position after the last character that comes from the message; 0 if none does
      */
-    int in(List<Map<String, Object>> messages, String whole) {
+    int in(List<Map<String, Object>> messages, int message, String whole) {
         List<List<Object>> paths = new ArrayList<>();
-        collect(messages.getLast(), new ArrayList<>(), paths);
+        collect(messages.get(message), new ArrayList<>(), paths);
         int end = 0;
         for (List<Object> path : paths) {
-            end = Math.max(end, end(messages, path, whole));
+            end = Math.max(end, end(messages, message, path, whole));
         }
         return end;
     }
@@ -54,8 +55,8 @@ record AnswerEnd(Function<List<Map<String, Object>>, String> template) {
         return longer;
     }
 
-    private int end(List<Map<String, Object>> messages, List<Object> path, String whole) {
-        String text = (String) at(messages.getLast(), path);
+    private int end(List<Map<String, Object>> messages, int message, List<Object> path, String whole) {
+        String text = (String) at(messages.get(message), path);
         String stripped = text.strip();
         char other = stripped.endsWith("x") ? 'y' : 'x';
         // Longer by a character; another last one, for ids of a fixed length; another text, where only its beginning is
@@ -67,7 +68,7 @@ record AnswerEnd(Function<List<Map<String, Object>>, String> template) {
         changes.add(String.valueOf(other));
         for (String change : changes) {
             List<Map<String, Object>> changed = new ArrayList<>(messages);
-            changed.set(changed.size() - 1, changed(messages.getLast(), path, 0, change));
+            changed.set(message, changed(messages.get(message), path, 0, change));
             try {
                 String rendered = template.apply(changed);
                 if (!rendered.equals(whole)) {

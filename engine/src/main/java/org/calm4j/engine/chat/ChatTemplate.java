@@ -119,6 +119,12 @@ public final class ChatTemplate {
 
     /** @param options more values for the template, such as {@code enable_thinking}, {@code date_string} or {@code tools} */
     public String render(List<Map<String, Object>> messages, boolean addGenerationPrompt, Map<String, Object> options) {
+        return rendered(messages, addGenerationPrompt, options).text();
+    }
+
+    /** The same, with what the template marks as said by the model. */
+    Template.Rendered rendered(
+            List<Map<String, Object>> messages, boolean addGenerationPrompt, Map<String, Object> options) {
         Map<String, Object> values = new HashMap<>(tokens);
         // Defined, but null, as transformers passes them.
         values.put("tools", null);
@@ -128,7 +134,7 @@ public final class ChatTemplate {
         values.putAll(options);
         return (toolUse != null && values.get("tools") != null ? toolUse : source)
                 .template()
-                .render(values);
+                .rendered(values);
     }
 
     /** One message. */

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.jinja.Template;
 import org.calm4j.engine.text.Tokenizer;
 
 /**
@@ -70,7 +71,11 @@ public record Conversation(
         return tokenizer.encode(render(messages, true), false);
     }
 
-    private String render(List<Map<String, Object>> list, boolean addGenerationPrompt) {
+    Template.Rendered rendered() {
+        return template.rendered(messages, false, options);
+    }
+
+    String render(List<Map<String, Object>> list, boolean addGenerationPrompt) {
         return template.render(list, addGenerationPrompt, options);
     }
 
@@ -96,16 +101,32 @@ public record Conversation(
                             + " differently once there is an answer; change the template, or give prompt and completion as text");
         }
         int[] ids = tokenizer.encode(whole.substring(prompt.length()), false);
-        int said = Math.max(prompt.length(), new AnswerEnd(list -> render(list, false)).in(all, whole));
+        int said = Math.max(prompt.length(), said(all, all.size() - 1, whole));
+        int length = lengthWithEnd(ids, tokenizer.encode(whole.substring(prompt.length(), said), false));
+        return length == 0 ? tokenizer.ended(ids) : Arrays.copyOf(ids, length);
+    }
+
+    /** The position after the last character of a message. */
+    int said(List<Map<String, Object>> all, int message, String whole) {
+        return new AnswerEnd(list -> render(list, false)).in(all, message, whole);
+    }
+
+    /**
+     * The number of an answer's ids up to the token that ends its turn; 0 if there is none.
+     *
+     * @param ids of the answer and what follows
+     * @param own the answer's own ids, without what the template writes after it
+     */
+    int lengthWithEnd(int[] ids, int[] own) {
         // End tokens inside the answer itself do not end the turn.
-        int own = ends(tokenizer.encode(whole.substring(prompt.length(), said), false)).length;
+        int inside = ends(own).length;
         int[] ends = ends(ids);
-        if (ends.length <= own) {
-            return tokenizer.ended(ids);
+        if (ends.length <= inside) {
+            return 0;
         }
-        int end = turnEnd(ids, ends, own);
+        int end = turnEnd(ids, ends, inside);
         // An answer that already contains its end gets no second one.
-        return Arrays.copyOf(ids, end > 0 && ids[end - 1] == ids[end] ? end : end + 1);
+        return end > 0 && ids[end - 1] == ids[end] ? end : end + 1;
     }
 
     /** Which of the end tokens after the answer ends the turn: the first, unless there are others, such as one that ends a tool call. */
@@ -133,8 +154,7 @@ public record Conversation(
         all.add(ChatTemplate.message("assistant", "x"));
         try {
             String whole = render(all, false);
-            int[] ids =
-                    tokenizer.encode(whole.substring(new AnswerEnd(list -> render(list, false)).in(all, whole)), false);
+            int[] ids = tokenizer.encode(whole.substring(said(all, all.size() - 1, whole)), false);
             int[] ends = ends(ids);
             return ends.length == 0 ? -1 : ids[ends[0]];
         } catch (CalmException e) {

@@ -97,7 +97,7 @@ final class Parser {
                 body.add(new Statement.FilterBlock(line, filter, wholeBlock("endfilter")));
             }
             case "with" -> body.add(with(line));
-            case "generation" -> body.add(new Statement.Inner(line, ownBody("endgeneration")));
+            case "generation" -> body.add(new Statement.Generation(line, ownBody("endgeneration")));
             case "autoescape" -> {
                 if (!(expressions.expression() instanceof Expression.Constant(Object value))
                         || !Boolean.FALSE.equals(value)) {

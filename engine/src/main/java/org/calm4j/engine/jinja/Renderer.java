@@ -20,7 +20,9 @@ final class Renderer {
     private final Interpreter interpreter = new Interpreter();
     private final Budget budget = interpreter.budget();
     private StringBuilder out = new StringBuilder();
+    private int redirected;
     private int line = 1;
+    private final List<Template.Span> generated = new ArrayList<>();
 
     Budget budget() {
         return budget;
@@ -31,10 +33,10 @@ final class Renderer {
         return line;
     }
 
-    String render(List<Statement> body, Map<String, Object> values) {
+    Template.Rendered render(List<Statement> body, Map<String, Object> values) {
         Scope root = new Scope(new Scope(null, Globals.of(budget)), values);
         run(body, new Scope(root));
-        return out.toString();
+        return new Template.Rendered(out.toString(), generated);
     }
 
     private End run(List<Statement> body, Scope scope) {
@@ -97,6 +99,11 @@ final class Renderer {
                 }
                 end = run(body, inner);
             }
+            case Statement.Generation(int _, List<Statement> body) -> {
+                int start = out.length();
+                end = run(body, new Scope(scope));
+                generated.add(new Template.Span(redirected == 0 ? start : -1, out.length()));
+            }
             case Statement.Inner(int _, List<Statement> body) -> end = run(body, new Scope(scope));
             case Statement.Break _ -> end = End.BREAK;
             case Statement.Continue _ -> end = End.CONTINUE;
@@ -119,12 +126,14 @@ final class Renderer {
     private StringBuilder begin() {
         StringBuilder outer = out;
         out = new StringBuilder();
+        redirected++;
         return outer;
     }
 
     private String finish(StringBuilder outer) {
         String text = out.toString();
         out = outer;
+        redirected--;
         return text;
     }
 

@@ -49,7 +49,10 @@ sealed interface Statement {
 
     record With(int line, List<Target> targets, List<Expression> values, List<Statement> body) implements Statement {}
 
-    /** A body with a scope of its own: {@code generation}, {@code autoescape} and {@code block}. */
+    /** What the model says, as transformers marks it. */
+    record Generation(int line, List<Statement> body) implements Statement {}
+
+    /** A body with a scope of its own: {@code autoescape} and {@code block}. */
     record Inner(int line, List<Statement> body) implements Statement {}
 
     record Break(int line) implements Statement {}

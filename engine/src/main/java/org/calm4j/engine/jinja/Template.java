@@ -53,6 +53,26 @@ public final class Template {
      * @throws CalmException bad input: the template refuses the values, or takes or makes too much
      */
     public String render(Map<String, Object> values) {
+        return rendered(values).text();
+    }
+
+    /**
+     * A template's text.
+     *
+     * @param generated the texts of its {@code generation} blocks, in order
+     */
+    public record Rendered(String text, List<Span> generated) {}
+
+    /**
+     * A part of a text.
+     *
+     * @param start its first character; -1 if it was put there by a macro or a filter, and its place is not known
+     * @param end the character after its last one
+     */
+    public record Span(int start, int end) {}
+
+    /** The same, with what the template marks as said by the model. */
+    public Rendered rendered(Map<String, Object> values) {
         Renderer renderer = new Renderer();
         try {
             Map<String, Object> known = new HashMap<>();

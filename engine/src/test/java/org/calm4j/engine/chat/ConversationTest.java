@@ -36,6 +36,13 @@ final class ConversationTest {
 
     /** A tokenizer of bytes and the tokens above. */
     private Tokenizer tokenizer(String template, String end, boolean special, boolean normalized) throws IOException {
+        return tokenizer(folder, TOKENS, template, end, special, normalized);
+    }
+
+    /** Saved with a template. */
+    static Tokenizer tokenizer(
+            Path folder, List<String> tokens, String template, String end, boolean special, boolean normalized)
+            throws IOException {
         ObjectNode json = Json.mapper().createObjectNode();
         ArrayNode added = json.putArray("added_tokens");
         ObjectNode model = json.putObject("model");
@@ -45,7 +52,7 @@ final class ConversationTest {
         for (int i = 0; i < 256; i++) {
             ids.put(bytes.token(i + 1), i);
         }
-        for (String token : TOKENS) {
+        for (String token : tokens) {
             boolean ends = token.equals(end);
             added.addObject()
                     .put("id", 256 + added.size())
