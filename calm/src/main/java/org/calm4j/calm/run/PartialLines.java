@@ -13,7 +13,10 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.function.Consumer;
+import java.util.stream.IntStream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.AtomicFile;
@@ -23,8 +26,9 @@ import org.calm4j.engine.io.OutputLock;
 import org.calm4j.engine.model.CausalLm;
 
 /**
- * A file of lines that take long to make. The lines made so far are kept beside it, synced, so that a killed run continues there; the file
- * itself appears at the end, whole, with the same bytes as without a stop. For a device or a pipe nothing is kept.
+ * A file of lines that take long to make, in numbered parts in any order. Those made so far are kept beside it, synced, so that a killed run
+ * makes only the others; the file itself appears at the end, whole, with the same bytes as without a stop. For a device or a pipe nothing is
+ * kept.
  *
  * @param <T> a line
  */
@@ -33,22 +37,56 @@ public final class PartialLines<T> implements AutoCloseable {
     /** Approximate product of weights and sequences of a part. */
     private static final long WEIGHTS = 1L << 31;
 
+    /** A GPU reads all weights for every token of however few sequences, and a part ends with its longest one. */
+    private static final int ENOUGH_FOR_A_GPU = 512;
+
     private static final String BEGINNING = "{\"key\":\"";
 
-    private record Key(String key) {}
+    /**
+     * How a file is made.
+     *
+     * @param key of all that decides the lines
+     * @param size lines of a part, but for the last one: lines made together are kept together
+     * @param lines of the file
+     */
+    public record Plan(String key, int size, int lines) {
+        int parts() {
+            return (lines + size - 1) / size;
+        }
+
+        /** The numbers of all parts, in order. */
+        List<Integer> all() {
+            return IntStream.range(0, parts()).boxed().toList();
+        }
+
+        /** The number of a part's first line. */
+        int first(int part) {
+            return part * size;
+        }
+
+        /** The number of the line after a part. */
+        int end(int part) {
+            return Math.min(lines, (part + 1) * size);
+        }
+    }
+
+    /** Stands before the lines of a part. */
+    private record Head(int part) {}
 
     private final Path output;
     private final Path partial;
     private final Class<T> type;
-    private final List<T> lines = new ArrayList<>();
+    private final Plan plan;
+    private final SortedMap<Integer, List<T>> parts = new TreeMap<>();
     /** Null if nothing is kept. */
     private final FileChannel channel;
 
     private final OutputLock lock;
 
-    private PartialLines(Path output, Class<T> type, String key, int part, boolean resume, Consumer<String> say) {
+    private PartialLines(Path output, Class<T> type, Plan plan, boolean resume, Consumer<String> say) {
         this.output = output;
         this.type = type;
+        this.plan = plan;
         partial = of(output);
         if (AtomicFile.isStream(output)) {
             if (resume) {
@@ -66,12 +104,12 @@ public final class PartialLines<T> implements AutoCloseable {
         lock = OutputLock.beside(output, say);
         try {
             refuseForeign(partial);
-            long kept = resume && Files.exists(partial) ? read(key, part) : 0;
+            long kept = resume && Files.exists(partial) ? read() : 0;
             channel = FileChannel.open(partial, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
             channel.truncate(kept);
             channel.position(kept);
             if (kept == 0) {
-                write(List.of(new Key(key)));
+                write(List.of(plan));
             }
         } catch (IOException e) {
             lock.close();
@@ -127,21 +165,23 @@ public final class PartialLines<T> implements AutoCloseable {
         }
     }
 
-    /** How many sequences are made at a time; depends on the model alone, because the last bits of a product depend on its shape. */
+    /**
+     * How many sequences are made at a time; depends on the model and the kind of device alone, because the last bits of a product depend on
+     * its shape.
+     */
     public static int part(CausalLm model, int fewest, int most) {
-        return Math.clamp(WEIGHTS / model.config().parameters(), fewest, most);
+        int enough = model.backend().onHost() ? fewest : Math.min(most, Math.max(fewest, ENOUGH_FOR_A_GPU));
+        return Math.clamp(WEIGHTS / model.config().parameters(), enough, most);
     }
 
     /**
-     * @param key of all that decides the lines
-     * @param part lines that are added at a time: lines made together are kept together
-     * @param resume whether to continue a stopped run of the same key
+     * @param resume whether to continue a stopped run of the same plan
      * @param say receives messages for the user
-     * @throws CalmException bad input: the partial file was made with another key; failed: another process is writing there
+     * @throws CalmException bad input: the partial file was made with another plan; failed: another process is writing there
      */
     public static <T> PartialLines<T> open(
-            Path output, Class<T> type, String key, int part, boolean resume, Consumer<String> say) {
-        return new PartialLines<>(output, type, key, part, resume, say);
+            Path output, Class<T> type, Plan plan, boolean resume, Consumer<String> say) {
+        return new PartialLines<>(output, type, plan, resume, say);
     }
 
     /** The partial file of a run under way. */
@@ -151,27 +191,38 @@ public final class PartialLines<T> implements AutoCloseable {
     }
 
     // Returns the bytes of complete parts: the last one may have been cut off.
-    private long read(String key, int part) throws IOException {
+    private long read() throws IOException {
         byte[] bytes = Files.readAllBytes(partial);
         List<T> whole = new ArrayList<>();
+        int part = -1;
         int from = 0;
         int kept = 0;
         for (int end = 0; end < bytes.length; end++) {
-            if (bytes[end] == '\n') {
-                JsonNode line = parse(bytes, from, end);
-                if (from > 0) {
-                    whole.add(Json.mapper().treeToValue(line, type));
-                } else if (!key.equals(line.path("key").asText())) {
+            if (bytes[end] != '\n') {
+                continue;
+            }
+            JsonNode line = parse(bytes, from, end);
+            if (from == 0) {
+                if (!Json.mapper().valueToTree(plan).equals(line)) {
                     throw CalmException.badInput(
                             partial,
                             "was begun with other questions, prompts or settings; start again without ",
                             RESUME);
                 }
-                from = end + 1;
-                if (whole.size() % part == 0) {
-                    kept = from;
-                    lines.addAll(whole.subList(lines.size(), whole.size()));
+            } else if (part < 0) {
+                part = Json.mapper().treeToValue(line, Head.class).part();
+                if (part < 0 || part >= plan.parts()) {
+                    throw broken(null);
                 }
+            } else {
+                whole.add(Json.mapper().treeToValue(line, type));
+            }
+            from = end + 1;
+            if (part >= 0 && whole.size() == plan.end(part) - plan.first(part)) {
+                parts.put(part, List.copyOf(whole));
+                whole.clear();
+                part = -1;
+                kept = from;
             }
         }
         return kept;
@@ -181,24 +232,35 @@ public final class PartialLines<T> implements AutoCloseable {
         try {
             return Json.mapper().readTree(bytes, from, end - from);
         } catch (JsonProcessingException e) {
-            throw CalmException.badInput(partial, "is broken; start again without ", RESUME)
-                    .because(e);
+            throw broken(e);
         }
     }
 
-    /** The lines made so far. */
-    public List<T> lines() {
-        return lines;
+    private CalmException broken(IOException e) {
+        return CalmException.badInput(partial, "is broken; start again without ", RESUME)
+                .because(e);
     }
 
-    /** Appends lines durably: they survive a crash. */
-    public void add(List<T> more) {
+    /** The parts that are still to make, in order. */
+    public List<Integer> missing() {
+        return plan.all().stream().filter(part -> !parts.containsKey(part)).toList();
+    }
+
+    /** How many lines are made. */
+    public int made() {
+        return parts.values().stream().mapToInt(List::size).sum();
+    }
+
+    /** Appends a part durably: it survives a crash. */
+    public void add(int part, List<T> lines) {
+        List<Object> all = new ArrayList<>(lines);
+        all.addFirst(new Head(part));
         try {
-            write(more);
+            write(all);
         } catch (IOException e) {
             throw CalmException.failed(partial + ": writing failed (" + e.getMessage() + "); is the disk full?", e);
         }
-        lines.addAll(more);
+        parts.put(part, lines);
     }
 
     private void write(List<?> more) throws IOException {
@@ -216,6 +278,7 @@ public final class PartialLines<T> implements AutoCloseable {
 
     /** Writes the file once all lines are there. */
     public List<T> finish() {
+        List<T> lines = parts.values().stream().flatMap(List::stream).toList();
         Jsonl.write(output, lines);
         if (channel == null) {
             return lines;

@@ -29,6 +29,8 @@ import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.calm.run.Fingerprint;
 import org.calm4j.calm.run.PartialLines;
 import org.calm4j.calm.run.Progress;
+import org.calm4j.calm.run.SameOnAll;
+import org.calm4j.calm.run.SharedLines;
 import org.calm4j.calm.translate.AnswerLanguage;
 import org.calm4j.calm.translate.Languages;
 import org.calm4j.engine.CalmException;
@@ -37,6 +39,7 @@ import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.io.OutputFolder;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.model.Scorer;
+import org.calm4j.engine.ranks.Ranks;
 
 /** Questions and a model, or predictions alone, in; {@code eval.json} and {@code predictions.jsonl} out. */
 public record EvaluateStage(Path output, long seed) {
@@ -135,6 +138,8 @@ public record EvaluateStage(Path output, long seed) {
     }
 
     /**
+     * Returns null on other ranks than 0, which share the work and write nothing.
+     *
      * @param contexts passages for the questions, as {@link RetrieveStage} found them; null without
      * @param resume whether to continue a stopped run
      */
@@ -181,6 +186,9 @@ public record EvaluateStage(Path output, long seed) {
             Progress progress) {
         SampleStage stage = new SampleStage(List.of(), prompts, output.resolve(RESPONSES), options.sampling(seed));
         List<Samples> lines = stage.sample(model, asked, put, resume, progress, "evaluate");
+        if (!Ranks.here().isFirst()) {
+            return null;
+        }
         List<Prediction> predictions =
                 lines.stream().map(MajorityVote::prediction).toList();
         return write(predictions, Evaluation.of(predictions, seed).withAnswerLanguage(inOwnLanguage(lines)));
@@ -233,32 +241,28 @@ public record EvaluateStage(Path output, long seed) {
                 return item;
             }));
         }
-        List<Scores> all;
         int part = PartialLines.part(model.model(), FEWEST_LINES, MOST_LINES);
-        try (PartialLines<Scores> lines = PartialLines.open(
+        List<Object> data = List.of(asked, texts);
+        SameOnAll.check(Ranks.here(), data, model);
+        Scorer scorer = new Scorer(model.model());
+        List<Scores> all = SharedLines.make(
+                Ranks.here(),
                 output.resolve(SCORES),
                 Scores.class,
-                Fingerprint.of(List.of(asked, texts)),
-                part,
+                new PartialLines.Plan(Fingerprint.of(data), part, items.size()),
                 resume,
-                progress::say)) {
-            progress.start("evaluate", items.size(), lines.lines().size());
-            Scorer scorer = new Scorer(model.model());
-            while (lines.lines().size() < items.size()) {
-                progress.mayStop("stopped after " + lines.lines().size() + " of " + items.size() + " questions");
-                int first = lines.lines().size();
-                int end = Math.min(items.size(), first + part);
-                List<List<double[]>> scores =
-                        scorer.score(items.subList(first, end), done -> progress.at(first + done, ""));
-                List<Scores> some = new ArrayList<>();
-                for (int i = first; i < end; i++) {
-                    some.add(scores(asked.get(i), scores.get(i - first)));
-                }
-                lines.add(some);
-            }
-            all = lines.finish();
-        } finally {
-            progress.end();
+                progress,
+                "evaluate",
+                (first, end, done) -> {
+                    List<List<double[]>> scores = scorer.score(items.subList(first, end), done);
+                    List<Scores> some = new ArrayList<>();
+                    for (int i = first; i < end; i++) {
+                        some.add(scores(asked.get(i), scores.get(i - first)));
+                    }
+                    return some;
+                });
+        if (!Ranks.here().isFirst()) {
+            return null;
         }
         List<Prediction> predictions = new ArrayList<>();
         Map<String, Map<String, List<String>>> rankings = new LinkedHashMap<>();

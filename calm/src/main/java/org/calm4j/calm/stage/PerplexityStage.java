@@ -6,11 +6,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.calm4j.calm.run.Progress;
+import org.calm4j.calm.run.SameOnAll;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.model.Scorer;
+import org.calm4j.engine.ranks.Ranks;
+import org.calm4j.engine.train.SharedScorer;
 
 /** Statements in, for each language exp of the mean negative log-likelihood of their completions' tokens out. */
 public record PerplexityStage(Path statements, Path output) {
@@ -19,6 +22,7 @@ public record PerplexityStage(Path statements, Path output) {
     /** @param n statements */
     record Perplexity(int n, double perplexity) {}
 
+    /** All ranks compute, rank 0 writes. */
     public void run(ModelFolder model, Progress progress) {
         List<Statement> lines = Jsonl.read(statements, Statement.class, (line, where) -> {
             if (line.language() == null || line.prompt() == null || line.completion() == null) {
@@ -32,12 +36,16 @@ public record PerplexityStage(Path statements, Path output) {
                     model.requireTokenizer().encodePrompt(line.prompt()),
                     List.of(model.requireTokenizer().encode(line.completion(), false))));
         }
+        SameOnAll.check(Ranks.here(), lines, model);
         progress.start("perplexity", items.size());
         List<List<double[]>> scores;
         try {
-            scores = new Scorer(model.model()).score(items, done -> progress.at(done, ""));
+            scores = SharedScorer.score(Ranks.here(), model.model(), items, done -> progress.at(done, ""));
         } finally {
             progress.end();
+        }
+        if (scores == null) {
+            return;
         }
         Map<String, List<double[]>> byLanguage = new TreeMap<>();
         for (int i = 0; i < lines.size(); i++) {

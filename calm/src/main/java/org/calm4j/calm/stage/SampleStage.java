@@ -15,11 +15,14 @@ import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.calm.run.Fingerprint;
 import org.calm4j.calm.run.PartialLines;
 import org.calm4j.calm.run.Progress;
+import org.calm4j.calm.run.SameOnAll;
 import org.calm4j.calm.run.SettledSampling;
+import org.calm4j.calm.run.SharedLines;
 import org.calm4j.engine.generate.Completion;
 import org.calm4j.engine.generate.Generator;
 import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.model.ModelFolder;
+import org.calm4j.engine.ranks.Ranks;
 
 /**
  * Questions in, some responses of the model to each out, with the answers extracted from them. Responses are on disk as soon as some questions
@@ -34,7 +37,11 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
         sample(model, Questions.read(questions), question -> question, resume, progress, "sample");
     }
 
-    /** @param put what is asked in place of a question, such as the question with passages before it */
+    /**
+     * Returns the samples on rank 0, nothing on the others.
+     *
+     * @param put what is asked in place of a question, such as the question with passages before it
+     */
     List<Samples> sample(
             ModelFolder model,
             Questions asked,
@@ -55,34 +62,31 @@ public record SampleStage(List<Path> questions, PromptTemplates prompts, Path ou
         Generator generator = new Generator(model);
         Sampling settled = SettledSampling.of(generator, encoded, sampling, asked::where, progress);
         int part = PartialLines.part(model.model(), FEWEST_LINES, MOST_LINES) / settled.count() + 1;
-        try (PartialLines<Samples> lines = PartialLines.open(
-                output, Samples.class, Fingerprint.of(List.of(asked, texts, settled)), part, resume, progress::say)) {
-            progress.start(task, asked.size(), lines.lines().size());
-            while (lines.lines().size() < asked.size()) {
-                progress.mayStop("stopped after " + lines.lines().size() + " of " + asked.size() + " questions");
-                int first = lines.lines().size();
-                List<Question> some = asked.subList(first, Math.min(asked.size(), first + part));
-                List<List<Completion>> completions = generator.generate(
-                        encoded.subList(first, first + some.size()),
-                        first,
-                        settled,
-                        done -> progress.at(first + done, ""));
-                List<Samples> samples = new ArrayList<>();
-                for (int i = 0; i < some.size(); i++) {
-                    Question question = some.get(i);
-                    samples.add(new Samples(
-                            question,
-                            texts.get(first + i),
-                            completions.get(i).stream()
-                                    .map(c -> response(c, question))
-                                    .toList()));
-                }
-                lines.add(samples);
-            }
-            return lines.finish();
-        } finally {
-            progress.end();
-        }
+        List<Object> all = List.of(asked, texts, settled);
+        SameOnAll.check(Ranks.here(), all, model);
+        return SharedLines.make(
+                Ranks.here(),
+                output,
+                Samples.class,
+                new PartialLines.Plan(Fingerprint.of(all), part, asked.size()),
+                resume,
+                progress,
+                task,
+                (first, end, done) -> {
+                    List<List<Completion>> completions =
+                            generator.generate(encoded.subList(first, end), first, settled, done);
+                    List<Samples> samples = new ArrayList<>();
+                    for (int i = first; i < end; i++) {
+                        Question question = asked.get(i);
+                        samples.add(new Samples(
+                                question,
+                                texts.get(i),
+                                completions.get(i - first).stream()
+                                        .map(completion -> response(completion, question))
+                                        .toList()));
+                    }
+                    return samples;
+                });
     }
 
     private static Samples.Response response(Completion completion, Question question) {

@@ -6,9 +6,11 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.calm4j.calm.run.Progress;
+import org.calm4j.calm.run.SameOnAll;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.model.ModelFolder;
-import org.calm4j.engine.model.Scorer;
+import org.calm4j.engine.ranks.Ranks;
+import org.calm4j.engine.train.SharedScorer;
 
 /** Sequences in, the natural-log probability of each token of their completions out. */
 public record ScoreStage(Path input, Path output) {
@@ -18,16 +20,23 @@ public record ScoreStage(Path input, Path output) {
             @JsonProperty("completion_start") int completionStart,
             double[] logprobs) {}
 
-    /** Returns the number of lines. */
+    /** Returns the number of lines; rank 0 writes. */
     public int run(ModelFolder model, Progress progress) {
         List<ScoredText> lines = ScoredText.read(input, model);
+        SameOnAll.check(Ranks.here(), lines, model);
         progress.start("score", lines.size());
         List<List<double[]>> logProbs;
         try {
-            logProbs = new Scorer(model.model())
-                    .score(lines.stream().map(ScoredText::item).toList(), done -> progress.at(done, ""));
+            logProbs = SharedScorer.score(
+                    Ranks.here(),
+                    model.model(),
+                    lines.stream().map(ScoredText::item).toList(),
+                    done -> progress.at(done, ""));
         } finally {
             progress.end();
+        }
+        if (logProbs == null) {
+            return lines.size();
         }
         List<Score> scores = new ArrayList<>();
         for (int i = 0; i < lines.size(); i++) {

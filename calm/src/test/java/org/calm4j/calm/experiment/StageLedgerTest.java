@@ -135,42 +135,52 @@ class StageLedgerTest {
         assertThat(PartialLines.of(folder.resolve("x"))).doesNotExist();
     }
 
+    private static PartialLines<JsonNode> open(Path output, String key, boolean resume) {
+        return PartialLines.open(output, JsonNode.class, new PartialLines.Plan(key, 2, 5), resume, said -> {});
+    }
+
     @Test
-    void partialLinesGoOnAtTheLastWholePart() throws IOException {
+    void partialLinesGoOnWithThePartsThatAreMissing() throws IOException {
         Path output = folder.resolve("lines.jsonl");
-        try (PartialLines<JsonNode> lines = PartialLines.open(output, JsonNode.class, "key", 2, false, said -> {})) {
-            lines.add(List.of(line(1), line(2)));
-            lines.add(List.of(line(3), line(4)));
+        try (PartialLines<JsonNode> lines = open(output, "key", false)) {
+            lines.add(2, List.of(line(5)));
+            lines.add(0, List.of(line(1), line(2)));
+            lines.add(1, List.of(line(3), line(4)));
         }
         // A kill may leave a part of a part, and of a line.
         String text = Files.readString(PartialLines.of(output));
         Files.writeString(PartialLines.of(output), text.substring(0, text.length() - 4));
-        try (PartialLines<JsonNode> lines = PartialLines.open(output, JsonNode.class, "key", 2, true, said -> {})) {
-            assertThat(lines.lines()).hasSize(2);
-            lines.add(List.of(line(5)));
+        try (PartialLines<JsonNode> lines = open(output, "key", true)) {
+            assertThat(lines.missing()).containsExactly(1);
+            assertThat(lines.made()).isEqualTo(3);
+            lines.add(1, List.of(line(6), line(7)));
             assertThat(output).doesNotExist();
             lines.finish();
         }
-        assertThat(output).hasContent("{\"n\":1}\n{\"n\":2}\n{\"n\":5}");
+        assertThat(output).hasContent("{\"n\":1}\n{\"n\":2}\n{\"n\":6}\n{\"n\":7}\n{\"n\":5}");
         assertThat(PartialLines.of(output)).doesNotExist();
-        PartialLines.open(output, JsonNode.class, "key", 2, false, said -> {}).close();
-        assertThatThrownBy(() -> PartialLines.open(output, JsonNode.class, "other", 2, true, said -> {}))
+        open(output, "key", false).close();
+        assertThatThrownBy(() -> open(output, "other", true))
                 .isInstanceOf(CalmException.class)
                 .hasMessageContaining("without resume");
+        Files.writeString(PartialLines.of(output), "{\"key\":\"key\",\"size\":2,\"lines\":5}\n{\"part\":3}\n");
+        assertThatThrownBy(() -> open(output, "key", true))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("is broken");
     }
 
     @Test
     void linesForAPipeLeaveNothingBesideIt() throws Exception {
         Path pipe = folder.resolve("pipe");
         assumeTrue(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor() == 0);
-        try (PartialLines<JsonNode> lines = PartialLines.open(pipe, JsonNode.class, "key", 2, false, said -> {})) {
-            lines.add(List.of(line(1)));
+        try (PartialLines<JsonNode> lines = open(pipe, "key", false)) {
+            lines.add(0, List.of(line(1)));
             assertThat(PartialLines.of(pipe)).doesNotExist();
             CompletableFuture<Void> finished = CompletableFuture.runAsync(lines::finish);
             assertThat(Files.readString(pipe)).isEqualTo("{\"n\":1}\n");
             finished.get(1, TimeUnit.MINUTES);
         }
-        assertThatThrownBy(() -> PartialLines.open(pipe, JsonNode.class, "key", 2, true, said -> {}))
+        assertThatThrownBy(() -> open(pipe, "key", true))
                 .isInstanceOf(CalmException.class)
                 .hasMessageContaining("left nothing there to resume; give a file");
     }

@@ -54,61 +54,109 @@ public final class Scorer {
      */
     public List<List<double[]>> score(List<Item> items, IntConsumer done) {
         List<List<double[]>> all = new ArrayList<>(items.size());
-        if (items.isEmpty()) {
-            return all;
-        }
-        int largest = items.stream().mapToInt(Item::rows).max().orElseThrow();
-        int rows = (int) Math.max(
-                largest, Math.min(ROWS, items.stream().mapToLong(Item::rows).sum()));
-        int scored = Math.max(rows, items.stream().mapToInt(Item::scored).max().orElseThrow());
-        int longest = items.stream().mapToInt(Item::longest).max().orElseThrow();
-        items.forEach(item -> item.check(model));
-        var capacity = new Activations.Capacity(rows, scored, longest, 0, model.loraRank());
-        try (Activations activations =
-                new Activations(model.backend(), model.config(), Activations.Purpose.INFERENCE, capacity)) {
-            PackedBatch batch = new PackedBatch();
-            double[] logProbs = new double[scored];
-            for (int first = 0; first < items.size(); ) {
-                int end = pack(batch, items, first, capacity);
-                model.forward(activations, batch, null);
-                activations.readLogProbs(logProbs);
-                for (int i = 0; i < batch.scored(); i++) {
-                    if (!Double.isFinite(logProbs[i])) {
-                        throw NotFinite.explain(model);
-                    }
-                }
-                unpack(all, logProbs, batch, items, first, end);
-                first = end;
-                done.accept(first);
+        try (Batches batches = new Batches(model, items)) {
+            for (int b = 0; b < batches.count(); b++) {
+                all.addAll(batches.score(b));
+                done.accept(batches.end(b));
             }
         }
         return all;
     }
 
-    private static int pack(PackedBatch batch, List<Item> items, int first, Activations.Capacity capacity) {
-        batch.clear();
-        int i = first;
-        while (i < items.size()
-                && batch.rows() + items.get(i).rows() <= capacity.rows()
-                && batch.scored() + items.get(i).scored() <= capacity.scored()) {
-            int prompt = batch.prompt(items.get(i).prompt());
-            for (int[] completion : items.get(i).completions()) {
-                batch.continuation(prompt, completion);
+    /** Items in batches that are computed one by one, by whoever; a batch depends on the model and on all items. */
+    public static final class Batches implements AutoCloseable {
+        private final CausalLm model;
+        private final List<Item> items;
+        private final List<Integer> ends = new ArrayList<>();
+        private final Activations.Capacity capacity;
+        private final PackedBatch batch = new PackedBatch();
+        /** Taken for the first batch. */
+        private Activations activations;
+
+        /** @throws CalmException bad input: an item is longer than the model's positions */
+        public Batches(CausalLm model, List<Item> items) {
+            this.model = model;
+            this.items = items;
+            items.forEach(item -> item.check(model));
+            int largest = items.stream().mapToInt(Item::rows).max().orElse(0);
+            int rows = (int) Math.max(
+                    largest, Math.min(ROWS, items.stream().mapToLong(Item::rows).sum()));
+            int scored =
+                    Math.max(rows, items.stream().mapToInt(Item::scored).max().orElse(0));
+            int longest = items.stream().mapToInt(Item::longest).max().orElse(0);
+            capacity = new Activations.Capacity(rows, scored, longest, 0, model.loraRank());
+            for (int first = 0; first < items.size(); first = ends.getLast()) {
+                ends.add(endFrom(first));
             }
-            i++;
         }
-        return i;
+
+        private int endFrom(int first) {
+            int rows = 0;
+            int scored = 0;
+            int i = first;
+            while (i < items.size()
+                    && rows + items.get(i).rows() <= capacity.rows()
+                    && scored + items.get(i).scored() <= capacity.scored()) {
+                rows += items.get(i).rows();
+                scored += items.get(i).scored();
+                i++;
+            }
+            return i;
+        }
+
+        public int count() {
+            return ends.size();
+        }
+
+        /** The number of the first item after a batch. */
+        public int end(int b) {
+            return ends.get(b);
+        }
+
+        /**
+         * As {@link Scorer#score}, for the items of a batch.
+         *
+         * @throws CalmException bad input: a weight is not finite
+         */
+        public List<List<double[]>> score(int b) {
+            if (activations == null) {
+                activations = new Activations(model.backend(), model.config(), Activations.Purpose.INFERENCE, capacity);
+            }
+            List<Item> own = items.subList(b == 0 ? 0 : end(b - 1), end(b));
+            batch.clear();
+            for (Item item : own) {
+                int prompt = batch.prompt(item.prompt());
+                item.completions().forEach(completion -> batch.continuation(prompt, completion));
+            }
+            model.forward(activations, batch, null);
+            double[] logProbs = new double[capacity.scored()];
+            activations.readLogProbs(logProbs);
+            for (int i = 0; i < batch.scored(); i++) {
+                if (!Double.isFinite(logProbs[i])) {
+                    throw NotFinite.explain(model);
+                }
+            }
+            return unpack(logProbs, batch, own);
+        }
+
+        @Override
+        public void close() {
+            if (activations != null) {
+                activations.close();
+            }
+        }
     }
 
-    private static void unpack(
-            List<List<double[]>> all, double[] logProbs, PackedBatch batch, List<Item> items, int first, int end) {
+    private static List<List<double[]>> unpack(double[] logProbs, PackedBatch batch, List<Item> items) {
+        List<List<double[]>> all = new ArrayList<>();
         int sequence = 0;
-        for (int i = first; i < end; i++) {
+        for (Item each : items) {
             List<double[]> item = new ArrayList<>();
-            for (int c = 0; c < items.get(i).completions().size(); c++, sequence++) {
+            for (int c = 0; c < each.completions().size(); c++, sequence++) {
                 item.add(Arrays.copyOfRange(logProbs, batch.scoredStart(sequence), batch.scoredStart(sequence + 1)));
             }
             all.add(item);
         }
+        return all;
     }
 }

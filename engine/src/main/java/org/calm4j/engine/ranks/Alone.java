@@ -29,6 +29,16 @@ final class Alone implements Ranks, Wire {
     }
 
     @Override
+    public int sharers() {
+        return 1;
+    }
+
+    @Override
+    public long limit() {
+        return Long.MAX_VALUE / 1_000_000_000;
+    }
+
+    @Override
     public String name() {
         return "rank 0";
     }

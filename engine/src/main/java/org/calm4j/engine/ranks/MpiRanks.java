@@ -3,6 +3,7 @@ package org.calm4j.engine.ranks;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeoutException;
@@ -25,6 +26,7 @@ final class MpiRanks implements Ranks, Wire {
     private int size;
     private int localRank;
     private int localSize;
+    private int sharers;
     private String name;
 
     /**
@@ -51,6 +53,17 @@ final class MpiRanks implements Ranks, Wire {
                             + launcher.name(),
                     null);
         }
+        sharers = countSharers();
+    }
+
+    /** Ranks of this machine that may run on the same processors; where each is bound to its own, that is one. */
+    private int countSharers() {
+        String place = name.substring(name.indexOf(" on ")) + Native.allowedProcessors();
+        double[] places = new double[size];
+        // A double holds whole numbers of this many bits.
+        places[rank] = (place.hashCode() & 0xffffffffL) + 1;
+        sum(places);
+        return (int) Arrays.stream(places).filter(each -> each == places[rank]).count();
     }
 
     private static long limit(String seconds) {
@@ -81,6 +94,16 @@ final class MpiRanks implements Ranks, Wire {
     @Override
     public int localSize() {
         return localSize;
+    }
+
+    @Override
+    public int sharers() {
+        return sharers;
+    }
+
+    @Override
+    public long limit() {
+        return limit;
     }
 
     @Override

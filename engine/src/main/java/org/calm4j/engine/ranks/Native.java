@@ -1,9 +1,14 @@
 package org.calm4j.engine.ranks;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.Stream;
 
 /** This process as native libraries see it: Java's own copies of environment and streams do not reach them. */
 @SuppressWarnings("restricted")
@@ -22,6 +27,17 @@ final class Native {
             int _ = (int) function.invokeExact(arena.allocateFrom(name), arena.allocateFrom(value), 0);
         } catch (Throwable e) {
             throw new IllegalStateException(e);
+        }
+    }
+
+    /** The processors that this process may run on, as Linux writes them; empty elsewhere. */
+    static String allowedProcessors() {
+        try (Stream<String> lines = Files.lines(Path.of("/proc/self/status"))) {
+            return lines.filter(line -> line.startsWith("Cpus_allowed_list:"))
+                    .findFirst()
+                    .orElse("");
+        } catch (IOException | UncheckedIOException e) {
+            return "";
         }
     }
 

@@ -37,6 +37,12 @@ public interface Ranks extends AutoCloseable {
     /** How many ranks this machine has. */
     int localSize();
 
+    /** How many ranks, with this one, the system lets run on the same processors as this one. */
+    int sharers();
+
+    /** How many seconds one rank waits for others that have nothing long to do. */
+    long limit();
+
     /** Of a rank for messages, such as {@code rank 3 on node7}. */
     String name();
 

@@ -1,12 +1,14 @@
 package org.calm4j.engine.train;
 
 import java.util.ArrayList;
-import java.util.Iterator;
+import java.util.Arrays;
 import java.util.List;
+import java.util.PrimitiveIterator;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.Scorer;
+import org.calm4j.engine.ranks.Ranks;
 
 /** The reference model's log-probabilities of preference pairs, computed once, before training changes the model; no dropout. */
 public final class References {
@@ -28,32 +30,56 @@ public final class References {
      */
     public static List<Trainer.Reference> of(
             CausalLm model, List<? extends Example> lines, boolean[] taken, double ldAlpha, IntConsumer done) {
+        return of(Ranks.alone(), model, lines, taken, ldAlpha, done);
+    }
+
+    /** The same, with the work divided among ranks; all of them have the result. */
+    public static List<Trainer.Reference> of(
+            Ranks ranks,
+            CausalLm model,
+            List<? extends Example> lines,
+            boolean[] taken,
+            double ldAlpha,
+            IntConsumer done) {
         List<Scorer.Item> items = new ArrayList<>();
         for (int i = 0; i < lines.size(); i++) {
             if (taken == null || taken[i]) {
                 lines.get(i).preferences().forEach(pair -> items.addAll(pair.items()));
             }
         }
-        // Chosen and rejected of each pair in turn.
-        Iterator<double[]> scores = new Scorer(model)
-                .score(items, done).stream().flatMap(List::stream).iterator();
+        PrimitiveIterator.OfDouble sums =
+                Arrays.stream(sums(ranks, model, items, ldAlpha, done)).iterator();
         List<Trainer.Reference> references = new ArrayList<>();
         for (int i = 0; i < lines.size(); i++) {
             boolean scored = taken == null || taken[i];
-            references.add(scored ? next(scores, lines.get(i).preferences().size(), ldAlpha) : null);
+            references.add(scored ? next(sums, lines.get(i).preferences().size()) : null);
         }
         return references;
     }
 
-    private static Trainer.Reference next(Iterator<double[]> scores, int pairs, double ldAlpha) {
-        if (pairs == 0) {
-            return null;
+    /** Of each pair its chosen and its rejected completion, on all ranks. */
+    private static double[] sums(
+            Ranks ranks, CausalLm model, List<Scorer.Item> items, double ldAlpha, IntConsumer done) {
+        double[] sums = new double
+                [items.stream().mapToInt(item -> item.completions().size()).sum()];
+        List<List<double[]>> scores = SharedScorer.score(ranks, model, items, done);
+        if (scores != null) {
+            List<double[]> completions = scores.stream().flatMap(List::stream).toList();
+            for (int i = 0; i < sums.length; i += 2) {
+                double[] chosen = completions.get(i);
+                double[] rejected = completions.get(i + 1);
+                int shared = Math.min(chosen.length, rejected.length);
+                sums[i] = sum(chosen, shared, ldAlpha);
+                sums[i + 1] = sum(rejected, shared, ldAlpha);
+            }
         }
-        double[] chosen = scores.next();
-        double[] rejected = scores.next();
-        int shared = Math.min(chosen.length, rejected.length);
-        return new Trainer.Reference(
-                sum(chosen, shared, ldAlpha), sum(rejected, shared, ldAlpha), next(scores, pairs - 1, ldAlpha));
+        // The others have zeros, so that the sum over ranks is exact.
+        ranks.sum(sums);
+        return sums;
+    }
+
+    private static Trainer.Reference next(PrimitiveIterator.OfDouble sums, int pairs) {
+        return pairs == 0 ? null : new Trainer.Reference(sums.nextDouble(), sums.nextDouble(), next(sums, pairs - 1));
     }
 
     private static double sum(double[] logProbs, int shared, double ldAlpha) {

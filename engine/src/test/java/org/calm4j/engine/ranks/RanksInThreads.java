@@ -40,7 +40,9 @@ public final class RanksInThreads {
     /** Runs the same on some ranks; returns what each returned, and throws what the first of them threw. */
     public static <T> List<T> run(int size, Function<Ranks, T> work) {
         RanksInThreads all = new RanksInThreads(size);
-        try (ExecutorService threads = Executors.newFixedThreadPool(size)) {
+        ExecutorService threads =
+                Executors.newFixedThreadPool(size, Thread.ofPlatform().daemon().factory());
+        try {
             List<Future<T>> running = new ArrayList<>();
             for (int r = 0; r < size; r++) {
                 One one = all.new One(r);
@@ -53,6 +55,9 @@ public final class RanksInThreads {
             return results;
         } catch (Exception e) {
             throw new IllegalStateException(e);
+        } finally {
+            // Where one failed, the others wait for it.
+            threads.shutdownNow();
         }
     }
 
@@ -97,6 +102,16 @@ public final class RanksInThreads {
         @Override
         public int localSize() {
             return values.length;
+        }
+
+        @Override
+        public int sharers() {
+            return values.length;
+        }
+
+        @Override
+        public long limit() {
+            return 5;
         }
 
         @Override

@@ -1,0 +1,27 @@
+package org.calm4j.calm.run;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.calm4j.engine.model.ModelFolder;
+import org.calm4j.engine.ranks.Ranks;
+
+/** Ranks that share work must compute the same from the same. */
+public final class SameOnAll {
+    private SameOnAll() {}
+
+    /**
+     * @param data what is computed, with the settings; as JSON
+     * @throws org.calm4j.engine.CalmException failed: a rank has other data or settings, another model, or computes on another kind of device
+     */
+    public static void check(Ranks ranks, Object data, ModelFolder model) {
+        if (ranks.size() == 1) {
+            return;
+        }
+        Map<String, String> facts = new LinkedHashMap<>();
+        facts.put("data or settings (digests)", Fingerprint.of(data));
+        facts.put("the model (digests)", Fingerprint.of(model.path()));
+        // Any number of threads gives the same bits.
+        facts.put("the device", model.model().backend().describe().replaceAll(", \\d+ threads?", ""));
+        ranks.agree(facts);
+    }
+}
