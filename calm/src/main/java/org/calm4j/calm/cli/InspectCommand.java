@@ -18,6 +18,7 @@ import picocli.CommandLine.ParameterException;
             InspectSteerCommand.class,
             InspectSimilarityCommand.class,
             InspectDiffCommand.class,
+            InspectStepCommand.class,
             InspectReplayCommand.class
         },
         description = "Looks inside a model: values and gradients, lenses, patching, what training changed.",

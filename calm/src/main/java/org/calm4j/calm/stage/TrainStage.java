@@ -71,6 +71,18 @@ public record TrainStage(
      */
     public record Again(Path from, int step) {}
 
+    /** What is done with a run's trainer in the place of training. */
+    public interface Look {
+        /** Documents that are differentiated beside the data. */
+        List<Example.Document> questions(ModelFolder start);
+
+        /**
+         * @param trainer at the start; {@link TrainingRun#reach} takes it on
+         * @param steps of the run
+         */
+        void at(Trainer trainer, TrainingRun run, int steps);
+    }
+
     /**
      * What a run ended with.
      *
@@ -84,16 +96,21 @@ public record TrainStage(
     public Result run(Backend backend, Progress progress) {
         // Files in the way are found before the model is read.
         try (OutputFolder _ = TrainingFolder.open(output, progress::say)) {
-            return run(backend, progress, null);
+            return run(backend, progress, null, null);
         }
     }
 
     /** Writes the checkpoint of a step into the output, as a run of these settings would have left it. */
     public void replay(Backend backend, Progress progress, Again again) {
-        run(backend, progress, again);
+        run(backend, progress, again, null);
     }
 
-    private Result run(Backend backend, Progress progress, Again again) {
+    /** Looks at its steps; writes nothing. */
+    public void look(Backend backend, Progress progress, Look look) {
+        run(backend, progress, null, look);
+    }
+
+    private Result run(Backend backend, Progress progress, Again again, Look look) {
         Setting.of("assistant_only_loss")
                 .check(
                         preference == null || !training.data().assistantOnlyLoss(),
@@ -107,7 +124,7 @@ public record TrainStage(
                         "replaces whole weights (" + String.join(", ", lora.replaced())
                                 + "), which are not trained here; merge it into the model (calm convert), and train the result");
             }
-            return train(start, progress, again);
+            return train(start, progress, again, look);
         }
     }
 
@@ -128,7 +145,7 @@ public record TrainStage(
                 : folder.withLora(Lora.random(backend, shape, training.lora().of(shape), seed));
     }
 
-    private Result train(ModelFolder start, Progress progress, Again again) {
+    private Result train(ModelFolder start, Progress progress, Again again, Look look) {
         CausalLm lm = start.model();
         TrainingData reader = new TrainingData(
                 start.tokenizer(),
@@ -164,9 +181,15 @@ public record TrainStage(
                 saving.loggingSteps(),
                 saving.resume());
         StepLog[] last = new StepLog[1];
-        try (Trainer trainer = new Trainer(lm, settings, lines, replay, reference, evalLines(start, reader))) {
+        Trainer.EvalLines beside =
+                look == null ? evalLines(start, reader) : new Trainer.EvalLines(look.questions(start), List.of());
+        try (Trainer trainer = new Trainer(lm, settings, lines, replay, reference, beside)) {
             if (!lm.backend().onHost()) {
                 progress.say("calm: " + trainer.memory());
+            }
+            if (look != null) {
+                look.at(trainer, run, steps);
+                return null;
             }
             progress.start(name, again == null ? steps : again.step());
             TrainingRun.Watcher watcher = watcher(last, progress);

@@ -447,6 +447,28 @@ class CommandLineTest {
         assertThat(calm(with(generate, "--steer", path("in.jsonl")))).isEqualTo(3);
     }
 
+    @Test
+    void aStepIsOfARunOrOfSettings() throws IOException {
+        ModelOnDisk.write(folder.resolve("model"));
+        file(
+                "pairs.jsonl",
+                "{\"language\":\"en\",\"prompt_input_ids\":[3],\"chosen_input_ids\":[4,5],\"rejected_input_ids\":[6]}",
+                "{\"language\":\"ja\",\"prompt_input_ids\":[5],\"chosen_input_ids\":[3],\"rejected_input_ids\":[4]}");
+        file("asked.jsonl", "{\"id\":\"q\",\"input_ids\":[3,4],\"completion_start\":1}");
+        List<String> step = List.of("inspect", "step", "--output", path("step.jsonl"));
+        assertThat(calm(with(step))).isEqualTo(2);
+        assertThat(err.toString()).contains("the folder of a finished run, or --model and --data");
+        assertThat(calm(with(step, path("run"), "--beta", "0.2"))).isEqualTo(2);
+        assertThat(err.toString()).contains("--beta is a setting of the run");
+        String[] settings = {"--model", path("model"), "--data", path("pairs.jsonl"), "--questions", path("asked.jsonl")
+        };
+        assertThat(calm(with(step, settings))).isZero();
+        assertThat(out.toString()).contains("Cosines of the languages' gradients", "q: raised most by line ");
+        assertThat(Jsonl.read(folder.resolve("step.jsonl"), JsonNode.class))
+                .filteredOn(line -> line.path("kind").asText().equals("influence"))
+                .hasSize(2);
+    }
+
     private static String[] with(List<String> some, String... more) {
         return Stream.concat(some.stream(), Stream.of(more)).toArray(String[]::new);
     }

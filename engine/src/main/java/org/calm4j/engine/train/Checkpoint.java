@@ -101,6 +101,15 @@ public final class Checkpoint {
         return newest;
     }
 
+    /** The step of a folder {@code checkpoint-N}. */
+    static int step(Path checkpoint) {
+        Matcher matcher = NAME.matcher(checkpoint.getFileName().toString());
+        if (!matcher.matches()) {
+            throw new IllegalArgumentException(checkpoint.toString());
+        }
+        return Integer.parseInt(matcher.group(1));
+    }
+
     /** The folder of a step's checkpoint below an output. */
     static Path folder(Path output, int step) {
         return output.resolve("checkpoint-" + step);

@@ -7,6 +7,8 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.function.IntFunction;
+import java.util.function.IntPredicate;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
@@ -330,20 +332,56 @@ public final class Trainer implements AutoCloseable {
                         .mapToObj(values::get)
                         .iterator();
             }
-            for (int first = 0; first < some.size(); ) {
-                int end = pack(some, first);
-                // Far from the numbers of the step's own passes.
-                Long dropoutSeed = dropoutSeed(step, Integer.MAX_VALUE - passes++);
-                model.forward(activations, batch, dropoutSeed);
-                activations.readLogProbs(logProbs);
-                losses(some.subList(first, end), reference, compared);
-                model.backward(to, activations, batch, coefficients, dropoutSeed, first > 0);
-                first = end;
-            }
+            // Far from the numbers of the step's own passes.
+            Trainer.this.gradient(some, compared, micro -> dropoutSeed(step, Integer.MAX_VALUE - passes++), to);
         }
     }
 
-    private boolean comparesPairs() {
+    /** Sets a gradient to that of the slots' loss, by passes of their own. */
+    private void gradient(
+            List<Slot> slots, Iterator<PreferenceLoss.Value> compared, IntFunction<Long> dropoutSeed, Gradients to) {
+        for (int first = 0, micro = 0; first < slots.size(); micro++) {
+            int end = pack(slots, first);
+            Long seed = dropoutSeed.apply(micro);
+            model.forward(activations, batch, seed);
+            activations.readLogProbs(logProbs);
+            losses(slots.subList(first, end), reference, compared);
+            model.backward(to, activations, batch, coefficients, seed, first > 0);
+            first = end;
+        }
+    }
+
+    /** Sets the gradient to the part of some lines in a step that is not taken; a replayed document is line -1. */
+    void gradient(int step, IntPredicate lines) {
+        long before = numTokens;
+        clearSums();
+        List<Slot> slots = new ArrayList<>(slots(step));
+        IntFunction<Long> dropoutSeed = micro -> dropoutSeed(step, micro);
+        Iterator<PreferenceLoss.Value> compared = compared(slots, reference, dropoutSeed);
+        if (dropoutSeed(step, 0) == null && !comparesPairs()) {
+            slots.removeIf(slot -> !lines.test(slot.line()));
+        } else {
+            // The others count by their values, or by their places, at which dropout drops.
+            slots.replaceAll(slot -> lines.test(slot.line()) ? slot : new Slot(slot.example(), slot.line(), 0));
+        }
+        gradient(slots, compared, dropoutSeed, trained.gradients());
+        numTokens = before;
+    }
+
+    /**
+     * Sets the gradient to that of one example's loss, without dropout.
+     *
+     * @param line its number in the data; -1 for a document that is not of them
+     */
+    void gradient(Example example, int line, double factor) {
+        long before = numTokens;
+        clearSums();
+        gradient(List.of(new Slot(example, line, factor)), null, micro -> null, trained.gradients());
+        numTokens = before;
+    }
+
+    /** Whether a pair's loss depends on the other pairs of its step. */
+    boolean comparesPairs() {
         return settings.preferenceLoss() != null && settings.preferenceLoss().comparesPairs();
     }
 
@@ -630,6 +668,26 @@ public final class Trainer implements AutoCloseable {
 
     Backend backend() {
         return model.backend();
+    }
+
+    TrainSettings settings() {
+        return settings;
+    }
+
+    /** By number, as all else that has a line's number. */
+    List<? extends Example> lines() {
+        return lines;
+    }
+
+    /** The numbers of the lines that the first so many steps take, each once. */
+    public int[] takenBy(int steps) {
+        boolean[] taken = linesOfSteps(lines.size(), settings, steps);
+        return IntStream.range(0, taken.length).filter(line -> taken[line]).toArray();
+    }
+
+    /** The numbers of the lines that a step takes. */
+    int[] lines(int step) {
+        return lineOrder.batch(step);
     }
 
     StepObserver observer() {

@@ -111,12 +111,25 @@ public record TrainingRun(
      * @param checkpoint the folder that is written
      */
     public void replay(Trainer trainer, ModelWriter writer, Path from, int step, Path checkpoint, Watcher watcher) {
+        reach(trainer, from, 0, step, watcher);
+        Checkpoint.save(checkpoint, step, trainer, identity, writer);
+    }
+
+    /**
+     * Brings a trainer to where the run was after a step, from its last checkpoint before that.
+     *
+     * @param from as for {@link #replay}
+     * @param taken steps that the trainer has taken
+     * @param step from 0, the start; at least as many as were taken
+     */
+    public void reach(Trainer trainer, Path from, int taken, int step, Watcher watcher) {
         Path start = from == null ? null : Checkpoint.newest(from, step);
-        int taken = start == null ? 0 : Checkpoint.load(start, trainer, identity, weightsFile);
-        for (int next = taken; next < step; next++) {
+        int next = start != null && Checkpoint.step(start) > taken
+                ? Checkpoint.load(start, trainer, identity, weightsFile)
+                : taken;
+        for (; next < step; next++) {
             watcher.took(trainer.step(next));
         }
-        Checkpoint.save(checkpoint, step, trainer, identity, writer);
     }
 
     /** Returns the steps taken before. */
