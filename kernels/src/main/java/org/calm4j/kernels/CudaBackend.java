@@ -306,8 +306,9 @@ final class CudaBackend implements Backend {
     }
 
     @Override
-    public void tokenLogProbForward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target, Tensor kept) {
-        tokenLogProb.forward(logProb, lse, x, w, target);
+    public void tokenLogProbForward(
+            Tensor logProb, Tensor lse, Tensor statistics, Tensor x, Tensor w, Tensor target, Tensor kept) {
+        tokenLogProb.forward(logProb, lse, statistics, x, w, target);
     }
 
     @Override

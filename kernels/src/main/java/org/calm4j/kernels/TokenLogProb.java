@@ -4,6 +4,7 @@ import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.kernels.driver.Gpu;
 import org.calm4j.kernels.driver.Kernel;
+import org.calm4j.kernels.driver.Launch;
 
 /**
  * The log-probability of one target per row, with logits that exist only for some rows and some of the vocabulary at a time:
@@ -21,6 +22,8 @@ final class TokenLogProb {
     private final long columns;
     private final MatrixProduct product;
     private final Kernel forward;
+    private final Kernel forwardMoments;
+    private final Kernel statistics;
     private final Kernel finish;
     private final Kernel backward;
 
@@ -30,6 +33,8 @@ final class TokenLogProb {
         this.columns = columns;
         this.product = product;
         forward = gpu.kernel("logprob_forward");
+        forwardMoments = gpu.kernel("logprob_forward_moments");
+        statistics = gpu.kernel("logprob_statistics");
         finish = gpu.kernel("logprob_finish");
         backward = gpu.kernel("logprob_backward");
     }
@@ -38,11 +43,13 @@ final class TokenLogProb {
         return Math.ceilDiv(width, MULTIPLE) * MULTIPLE;
     }
 
-    void forward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target) {
+    /** @param statistics null to compute none */
+    void forward(Tensor logProb, Tensor lse, Tensor statistics, Tensor x, Tensor w, Tensor target) {
         long vocabulary = w.dim(0);
         for (long row = 0; row < x.dim(0); row += ROWS) {
             long rows = Math.min(ROWS, x.dim(0) - row);
             Tensor some = x.rows(row, rows);
+            Tensor moments = statistics == null ? null : statistics.rows(row, rows);
             long stride = stride(Math.min(columns, vocabulary));
             gpu.scratch().begin(4 * rows * (stride + 1), 2);
             Tensor scratch = gpu.scratch().take(DType.F32, rows * stride);
@@ -52,15 +59,28 @@ final class TokenLogProb {
                 stride = stride(width);
                 Tensor logits = scratch.rows(0, rows * stride).view(rows, stride);
                 product.timesTransposed(logits, some, w.rows(column, width), 1, 0);
-                forward.launch(rows, BLOCK)
+                Launch launch = (moments == null ? forward : forwardMoments)
+                        .launch(rows, BLOCK)
                         .with(lse.rows(row, rows))
                         .with(sum)
-                        .with(logProb.rows(row, rows))
+                        .with(logProb.rows(row, rows));
+                (moments == null ? launch : launch.with(moments))
                         .with(logits)
                         .with(target.rows(row, rows))
                         .with(column)
                         .with(width)
                         .with(stride)
+                        .run();
+            }
+            if (moments != null) {
+                this.statistics
+                        .launch(Math.ceilDiv(rows, BLOCK), BLOCK)
+                        .with(moments)
+                        .with(logProb.rows(row, rows))
+                        .with(lse.rows(row, rows))
+                        .with(sum)
+                        .with(rows)
+                        .with(vocabulary)
                         .run();
             }
             finish.launch(Math.ceilDiv(rows, BLOCK), BLOCK)

@@ -10,6 +10,7 @@ import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Draws;
 import org.calm4j.engine.op.TokenFilter;
+import org.calm4j.engine.op.TokenStatistic;
 import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Slab;
@@ -72,6 +73,7 @@ public final class Activations implements AutoCloseable {
     /** Memory of {@link #keptLogits}. */
     private final Buffer logitsMemory;
 
+    private boolean takesStatistics;
     private Capacity size;
     private Tensors tensors;
     private Tensor keptLogits;
@@ -192,6 +194,21 @@ public final class Activations implements AutoCloseable {
     public int readLogProbs(double[] to) {
         backend.read(to, batch().logProb, size.scored());
         return size.scored();
+    }
+
+    /** Whether forward passes from here on find what {@link TokenStatistic} names; not in inference. */
+    public void takeStatistics(boolean take) {
+        takesStatistics = take;
+    }
+
+    /** Null where none are taken. */
+    Tensor statistics() {
+        return takesStatistics ? batch().statistics : null;
+    }
+
+    /** The statistics of the last forward pass, those of a target after those of the one before, in the batch's order. */
+    public void readStatistics(double[] to) {
+        backend.read(to, batch().statistics, size.scored() * TokenStatistic.COUNT);
     }
 
     /** The logits (rows,V) of the last decoding pass or {@link CausalLm#unembed}. */

@@ -1,5 +1,6 @@
 package org.calm4j.engine.model;
 
+import org.calm4j.engine.op.TokenStatistic;
 import org.calm4j.engine.tensor.Tensor;
 
 /** What a pass reads of its batch, and what it computes outside the layers. */
@@ -43,6 +44,8 @@ final class BatchActivations extends Slots {
     final Tensor logProb = scored("logProb");
     /** (N). */
     final Tensor logProbLse = scored("logProbLse");
+    /** (N,{@link TokenStatistic#COUNT}); null in inference. */
+    final Tensor statistics;
     /** (rows of the capacity, V), of decoding. */
     final Tensor logits;
 
@@ -53,6 +56,8 @@ final class BatchActivations extends Slots {
         super(layout, 0);
         Activations.Capacity size = layout.size();
         logits = table("logits", size.logits(), layout.config().vocabulary().size());
+        statistics =
+                layout.purpose() == Activations.Purpose.INFERENCE ? null : scored("statistics", TokenStatistic.COUNT);
         int pairs = rotary ? layout.config().positions().rope().frequencies().length : 0;
         cosine = rotary ? table("cosine", size.positions(), pairs) : null;
         sine = rotary ? table("sine", size.positions(), pairs) : null;

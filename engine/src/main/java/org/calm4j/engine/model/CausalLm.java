@@ -65,7 +65,9 @@ public final class CausalLm {
         run(pass, () -> {
             hidden(pass);
             Tensor kept = activations.keptLogits();
-            backend.tokenLogProbForward(a.logProb, a.logProbLse, a.norm, parameters.head(), a.targets, kept);
+            Tensor statistics = activations.statistics();
+            backend.tokenLogProbForward(
+                    a.logProb, a.logProbLse, statistics, a.norm, parameters.head(), a.targets, kept);
             pass.tapLogits(backend, parameters.head());
         });
     }

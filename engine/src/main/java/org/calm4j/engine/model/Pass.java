@@ -48,11 +48,12 @@ record Pass(
 
     /** Passes with equal keys over equal segments issue the same operations; only the contents of tensors differ. */
     Object key(CausalLm model) {
-        record Key(CausalLm model, Pass pass, Activations.Capacity size) {}
+        record Key(CausalLm model, Pass pass, Activations.Capacity size, boolean statistics) {}
         return new Key(
                 model,
                 new Pass(activations, null, cache, prompts, gradients, add, null, null, false),
-                activations.size());
+                activations.size(),
+                activations.statistics() != null);
     }
 
     BatchActivations batch() {

@@ -284,12 +284,14 @@ public interface Backend extends AutoCloseable {
      *
      * @param logProb (N), set
      * @param lse (N), set: log Σ exp(logits)
+     * @param statistics (N,{@link TokenStatistic#COUNT}), set: a column for each {@link TokenStatistic}; null to compute none
      * @param x (N,C)
      * @param w (V,C), any floating type
      * @param target (N) I32, each in [0,V)
      * @param kept ({@link #keptLogits}): set to logits that spare the backward pass the product; null to keep nothing
      */
-    void tokenLogProbForward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target, Tensor kept);
+    void tokenLogProbForward(
+            Tensor logProb, Tensor lse, Tensor statistics, Tensor x, Tensor w, Tensor target, Tensor kept);
 
     /** Elements that {@link #tokenLogProbForward} can keep for N rows and V words; 0 where the backend always recomputes logits. */
     default long keptLogits(int rows, int words) {

@@ -42,7 +42,7 @@ final class TokenLogProbTest {
         }
 
         void forward() {
-            backend.tokenLogProbForward(logProb, lse, x, w, target, null);
+            backend.tokenLogProbForward(logProb, lse, null, x, w, target, null);
         }
     }
 
@@ -96,10 +96,41 @@ final class TokenLogProbTest {
         double sum = 0;
         for (int target = 0; target < 5; target++) {
             Tensor logProb = Doubles.unset(1);
-            backend.tokenLogProbForward(logProb, Doubles.unset(1), x, w, Doubles.indices(target), null);
+            backend.tokenLogProbForward(logProb, Doubles.unset(1), null, x, w, Doubles.indices(target), null);
             sum += Math.exp(logProb.get(0));
         }
         Doubles.assertClose("sum", sum, 1);
+    }
+
+    /** By a second route: from the log-probabilities of all words. */
+    @Test
+    void statistics() {
+        int words = 5;
+        Tensor x = Doubles.random(random, 2, 1, 3);
+        Tensor w = Doubles.random(random, 2, words, 3);
+        double squares = 0;
+        double entropy = 0;
+        double best = Double.NEGATIVE_INFINITY;
+        double logits = 0;
+        double[] behind = new double[words];
+        Tensor statistics = Doubles.unset(1, TokenStatistic.COUNT);
+        for (int target = 0; target < words; target++) {
+            Tensor logProb = Doubles.unset(1);
+            Tensor lse = Doubles.unset(1);
+            backend.tokenLogProbForward(logProb, lse, statistics, x, w, Doubles.indices(target), null);
+            double p = Math.exp(logProb.get(0));
+            squares += p * p;
+            entropy -= p * Math.log(p);
+            best = Math.max(best, logProb.get(0));
+            logits += logProb.get(0) + lse.get(0);
+            behind[target] = statistics.get(TokenStatistic.BEHIND.ordinal()) + logProb.get(0);
+        }
+        for (double each : behind) {
+            Doubles.assertClose("behind", each, best);
+        }
+        Doubles.assertClose("squares", statistics.get(TokenStatistic.LOG_SUM_SQUARES.ordinal()), Math.log(squares));
+        Doubles.assertClose("entropy", statistics.get(TokenStatistic.ENTROPY.ordinal()), entropy);
+        Doubles.assertClose("mean", statistics.get(TokenStatistic.MEAN_LOGIT.ordinal()), logits / words);
     }
 
     /** Logits of a thousand: no overflow, and a certain token's log-probability keeps its digits. */
@@ -109,7 +140,7 @@ final class TokenLogProbTest {
         Tensor w = Doubles.of(new double[] {1000, 960, -1000}, 3, 1);
         Tensor logProb = Doubles.unset(1);
         Tensor lse = Doubles.unset(1);
-        backend.tokenLogProbForward(logProb, lse, x, w, Doubles.indices(1), null);
+        backend.tokenLogProbForward(logProb, lse, null, x, w, Doubles.indices(1), null);
         Doubles.assertClose("logProb", logProb.get(0), -40);
         Doubles.assertClose("lse", lse.get(0), 1000);
     }
@@ -134,7 +165,7 @@ final class TokenLogProbTest {
         Tensor target = oracle.tensor("target");
         Tensor logProb = oracle.unset("logProb");
         Tensor lse = oracle.unset("lse");
-        backend.tokenLogProbForward(logProb, lse, x, w, target, null);
+        backend.tokenLogProbForward(logProb, lse, null, x, w, target, null);
         oracle.check("logProb", logProb);
         oracle.check("lse", lse);
         Tensor dX = oracle.unset("dX");

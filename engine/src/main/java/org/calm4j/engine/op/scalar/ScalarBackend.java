@@ -205,8 +205,9 @@ public final class ScalarBackend implements Backend {
     }
 
     @Override
-    public void tokenLogProbForward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target, Tensor kept) {
-        TokenLogProb.forward(logProb, lse, x, w, target);
+    public void tokenLogProbForward(
+            Tensor logProb, Tensor lse, Tensor statistics, Tensor x, Tensor w, Tensor target, Tensor kept) {
+        TokenLogProb.forward(logProb, lse, statistics, x, w, target);
     }
 
     @Override

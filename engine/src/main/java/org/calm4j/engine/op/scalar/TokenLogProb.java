@@ -1,13 +1,15 @@
 package org.calm4j.engine.op.scalar;
 
+import java.util.Arrays;
+import org.calm4j.engine.op.TokenStatistic;
 import org.calm4j.engine.tensor.Tensor;
 
 /** {@code log softmax(x·wᵀ)} at one target per row: x (N,C), w (V,C); the logits of one row at a time. */
 final class TokenLogProb {
     private TokenLogProb() {}
 
-    /** Sets logProb (N) and lse (N). */
-    static void forward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target) {
+    /** Sets logProb (N), lse (N), and statistics unless it is null. */
+    static void forward(Tensor logProb, Tensor lse, Tensor statistics, Tensor x, Tensor w, Tensor target) {
         double[] logits = new double[(int) w.dim(0)];
         for (long n = 0; n < x.dim(0); n++) {
             logits(logits, x, n, w);
@@ -21,7 +23,28 @@ final class TokenLogProb {
             }
             lse.set(n, max + Math.log(sum));
             logProb.set(n, logits[target.getInt(n)] - max - Math.log(sum));
+            if (statistics != null) {
+                double gap = max - logits[target.getInt(n)];
+                statistics(statistics, n, logits, max + Math.log(sum), gap);
+            }
         }
+    }
+
+    private static void statistics(Tensor statistics, long n, double[] logits, double lse, double gap) {
+        double squares = 0;
+        double entropy = 0;
+        for (double logit : logits) {
+            double p = Math.exp(logit - lse);
+            squares += p * p;
+            entropy += p * (lse - logit);
+        }
+        long row = n * TokenStatistic.COUNT;
+        statistics.set(row + TokenStatistic.LOG_SUM_SQUARES.ordinal(), Math.log(squares));
+        statistics.set(row + TokenStatistic.ENTROPY.ordinal(), entropy);
+        statistics.set(row + TokenStatistic.BEHIND.ordinal(), gap);
+        statistics.set(
+                row + TokenStatistic.MEAN_LOGIT.ordinal(),
+                Arrays.stream(logits).average().orElseThrow());
     }
 
     /**

@@ -261,8 +261,9 @@ public final class SimdBackend implements Backend {
     }
 
     @Override
-    public void tokenLogProbForward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target, Tensor kept) {
-        tokenLogProb.forward(logProb, lse, x, w, target, kept);
+    public void tokenLogProbForward(
+            Tensor logProb, Tensor lse, Tensor statistics, Tensor x, Tensor w, Tensor target, Tensor kept) {
+        tokenLogProb.forward(logProb, lse, statistics, x, w, target, kept);
     }
 
     @Override

@@ -5,7 +5,9 @@ import static org.calm4j.engine.op.simd.vec.Vectors.FLOAT;
 import static org.calm4j.engine.op.simd.vec.Vectors.INT;
 import static org.calm4j.engine.op.simd.vec.Vectors.MEMORY;
 
+import org.calm4j.engine.op.TokenStatistic;
 import org.calm4j.engine.op.simd.vec.Exp;
+import org.calm4j.engine.op.simd.vec.Moments;
 import org.calm4j.engine.op.simd.vec.Native;
 import org.calm4j.engine.op.simd.vec.Scale;
 import org.calm4j.engine.op.simd.vec.Scratch;
@@ -23,8 +25,11 @@ final class TokenLogProb implements AutoCloseable {
     private static final int WORDS = 1024;
     private static final int TASK_ROWS = 4;
     private static final double PER_NANO = 1;
-    /** Bytes carried for a row: the greatest logit so far, and the sum of exponentials relative to it. */
-    private static final int CARRIED = 16;
+    /** Bytes carried for a row: the greatest logit so far, the sum of exponentials relative to it, and the three of {@link Moments}. */
+    private static final int CARRIED = 40;
+
+    private static final int SUM = 8;
+    private static final int MOMENTS = 16;
 
     private final WorkerPool pool;
     private final Linear linear;
@@ -50,6 +55,10 @@ final class TokenLogProb implements AutoCloseable {
     private int words;
     private long logProb;
     private long lse;
+    /** 0 where there are none. */
+    private long statistics;
+
+    private int vocabulary;
     private long target;
     private long coefficient;
 
@@ -58,13 +67,16 @@ final class TokenLogProb implements AutoCloseable {
         this.linear = linear;
     }
 
-    /** Sets logProb (N) and lse (N). */
-    void forward(Tensor logProb, Tensor lse, Tensor x, Tensor w, Tensor target, Tensor kept) {
+    /** Sets logProb (N), lse (N), and statistics unless it is null. */
+    void forward(Tensor logProb, Tensor lse, Tensor statistics, Tensor x, Tensor w, Tensor target, Tensor kept) {
         int n = (int) x.dim(0);
         int c = (int) x.dim(1);
         int v = (int) w.dim(0);
         long logProbs = Native.f32(logProb, n);
         long lses = Native.f32(lse, n);
+        long rowBytes = 4L * TokenStatistic.COUNT;
+        long all = statistics == null ? 0 : Native.f32(statistics, (long) n * TokenStatistic.COUNT);
+        vocabulary = v;
         long xs = Native.f32(x, x.size());
         long targets = Native.indices(target, n, v);
         reserve(n, v);
@@ -73,6 +85,7 @@ final class TokenLogProb implements AutoCloseable {
             rows = Math.min(ROWS, n - first);
             this.logProb = logProbs + 4L * first;
             this.lse = lses + 4L * first;
+            this.statistics = all == 0 ? 0 : all + rowBytes * first;
             this.target = targets + 4L * first;
             for (firstWord = 0; firstWord < v; firstWord += WORDS) {
                 takeWords(v, keptAt, first);
@@ -189,14 +202,33 @@ final class TokenLogProb implements AutoCloseable {
             if (firstWord > 0) {
                 float before = MEMORY.get(FLOAT, state);
                 max = Math.max(before, max);
-                sum = MEMORY.get(DOUBLE, state + 8) * Math.exp(before - max);
+                sum = MEMORY.get(DOUBLE, state + SUM) * Math.exp(before - max);
+            }
+            long to = keeping || statistics != 0 ? exponentials + worker * stride : row;
+            double more = Exp.wholeVectors(to, row, words, 1, max);
+            if (statistics != 0) {
+                carryMoments(state, max);
+                Moments.add(state + MOMENTS, to, row, words, max);
             }
             MEMORY.set(FLOAT, state, max);
-            MEMORY.set(
-                    DOUBLE,
-                    state + 8,
-                    sum + Exp.wholeVectors(keeping ? exponentials + worker * stride : row, row, words, 1, max));
+            MEMORY.set(DOUBLE, state + SUM, sum + more);
         }
+    }
+
+    /** The sums so far, relative to a greater logit. */
+    private void carryMoments(long state, float max) {
+        if (firstWord == 0) {
+            for (int i = 0; i < 3; i++) {
+                MEMORY.set(DOUBLE, state + MOMENTS + 8 * i, 0);
+            }
+            return;
+        }
+        double change = MEMORY.get(FLOAT, state) - (double) max;
+        double factor = Math.exp(change);
+        double squares = MEMORY.get(DOUBLE, state + MOMENTS);
+        double products = MEMORY.get(DOUBLE, state + MOMENTS + 8) + change * MEMORY.get(DOUBLE, state + SUM);
+        MEMORY.set(DOUBLE, state + MOMENTS, squares * factor * factor);
+        MEMORY.set(DOUBLE, state + MOMENTS + 8, products * factor);
     }
 
     /** Turns the carried values into the result. */
@@ -204,10 +236,22 @@ final class TokenLogProb implements AutoCloseable {
         for (int i = 0; i < rows; i++) {
             long state = carried + (long) CARRIED * i;
             double max = MEMORY.get(FLOAT, state);
-            double logSum = Math.log(MEMORY.get(DOUBLE, state + 8));
+            double sum = MEMORY.get(DOUBLE, state + SUM);
+            double logSum = Math.log(sum);
+            if (statistics != 0) {
+                long moments = state + MOMENTS;
+                set(i, TokenStatistic.LOG_SUM_SQUARES, Math.log(MEMORY.get(DOUBLE, moments)) - 2 * logSum);
+                set(i, TokenStatistic.ENTROPY, logSum - MEMORY.get(DOUBLE, moments + 8) / sum);
+                set(i, TokenStatistic.BEHIND, max - MEMORY.get(FLOAT, logProb + 4L * i));
+                set(i, TokenStatistic.MEAN_LOGIT, MEMORY.get(DOUBLE, moments + 16) / vocabulary);
+            }
             MEMORY.set(FLOAT, lse + 4L * i, (float) (max + logSum));
             MEMORY.set(FLOAT, logProb + 4L * i, (float) (MEMORY.get(FLOAT, logProb + 4L * i) - max - logSum));
         }
+    }
+
+    private void set(int row, TokenStatistic column, double value) {
+        MEMORY.set(FLOAT, statistics + 4L * (TokenStatistic.COUNT * row + column.ordinal()), (float) value);
     }
 
     /** Logits become their gradients. */

@@ -67,7 +67,7 @@ record FrozenWeightsCase(int t, int n, int k, DType w) implements OpCase {
         b.linearForward(out, x, w, -1, true);
         b.linearBackwardInput(dX, dOut, w, 0.7, false);
         b.linearBackwardInput(dX, dOut, w, -1, true);
-        b.tokenLogProbForward(logProb, lse, x, w, target, null);
+        b.tokenLogProbForward(logProb, lse, null, x, w, target, null);
         b.tokenLogProbBackward(dNorm, null, logProb, x, w, target, lse, null, false);
         return Stream.of(out, dX, dNorm, logProb, lse)
                 .map(tensor -> c.values(c.tested(), tensor))

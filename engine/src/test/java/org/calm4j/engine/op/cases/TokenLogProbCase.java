@@ -1,7 +1,11 @@
 package org.calm4j.engine.op.cases;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
+import org.calm4j.engine.op.TokenStatistic;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 
@@ -34,10 +38,11 @@ record TokenLogProbCase(int n, int v, int c, DType w) implements OpCase {
         Tensor[] dX = trial.tensor(DType.F32, 1, n, c);
         Tensor[] dW = trial.tensor(DType.F32, 1, v, c);
         Tensor[] coefficient = trial.tensor(DType.F32, 1, n);
-        trial.run((b, i) -> b.tokenLogProbForward(logProb[i], lse[i], x[i], weight[i], target[i], null));
+        trial.run((b, i) -> b.tokenLogProbForward(logProb[i], lse[i], null, x[i], weight[i], target[i], null));
         // A sure target has log-probability zero, from logits as large as their log-sum-exp.
         trial.check("logProb", tolerance, logProb, Math.max(1, trial.largest(lse)));
         trial.check("lse", tolerance, lse, 1);
+        statistics(trial, tolerance, logProb, lse, x, weight, target);
         trial.run((b, i) ->
                 b.tokenLogProbBackward(dX[i], dW[i], coefficient[i], x[i], weight[i], target[i], lse[i], null, true));
         trial.check("dX", 2 * tolerance, dX, 1);
@@ -47,11 +52,52 @@ record TokenLogProbCase(int n, int v, int c, DType w) implements OpCase {
         trial.check("dX without dW", 2 * tolerance, dX, 1);
         trial.run((b, i) -> {
             Tensor kept = trial.unset(b, b.keptLogits(n, v));
-            b.tokenLogProbForward(logProb[i], lse[i], x[i], weight[i], target[i], kept);
+            b.tokenLogProbForward(logProb[i], lse[i], null, x[i], weight[i], target[i], kept);
             b.tokenLogProbBackward(dX[i], dW[i], coefficient[i], x[i], weight[i], target[i], lse[i], kept, false);
         });
         trial.check("logProb with kept logits", tolerance, logProb, Math.max(1, trial.largest(lse)));
         trial.check("dX with kept logits", 2 * tolerance, dX, 1);
         trial.check("dW with kept logits", 2 * tolerance, dW, 1);
+    }
+
+    /** Statistics with and without kept logits; they leave the bits of the log-probabilities as they are. */
+    private void statistics(
+            Trial trial,
+            double tolerance,
+            Tensor[] logProb,
+            Tensor[] lse,
+            Tensor[] x,
+            Tensor[] weight,
+            Tensor[] target) {
+        int tested = trial.tested();
+        double[] alone = trial.values(tested, logProb[tested]);
+        Tensor[] statistics = trial.tensor(DType.F32, 1, n, TokenStatistic.COUNT);
+        for (boolean keep : new boolean[] {false, true}) {
+            trial.run((b, i) -> b.tokenLogProbForward(
+                    logProb[i],
+                    lse[i],
+                    statistics[i],
+                    x[i],
+                    weight[i],
+                    target[i],
+                    keep ? trial.unset(b, b.keptLogits(n, v)) : null));
+            assertThat(trial.values(tested, logProb[tested]))
+                    .as(trial.about("logProb beside statistics"))
+                    .isEqualTo(alone);
+            for (TokenStatistic each : TokenStatistic.values()) {
+                trial.check(
+                        each + (keep ? " with kept logits" : ""),
+                        tolerance,
+                        column(trial.values(0, statistics[0]), each),
+                        column(trial.values(tested, statistics[tested]), each),
+                        Math.max(1, trial.largest(lse)));
+            }
+        }
+    }
+
+    private double[] column(double[] statistics, TokenStatistic of) {
+        return IntStream.range(0, n)
+                .mapToDouble(i -> statistics[TokenStatistic.COUNT * i + of.ordinal()])
+                .toArray();
     }
 }

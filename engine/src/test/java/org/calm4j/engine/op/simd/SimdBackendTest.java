@@ -20,6 +20,7 @@ import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.BackendConformance;
 import org.calm4j.engine.op.Segments;
+import org.calm4j.engine.op.TokenStatistic;
 import org.calm4j.engine.op.VectorWidthCheck;
 import org.calm4j.engine.op.simd.vec.ColdStart;
 import org.calm4j.engine.op.simd.vec.Vectors;
@@ -153,14 +154,15 @@ final class SimdBackendTest extends BackendConformance {
             Tensor logProbLse = random(b, t);
             Tensor dHidden = random(b, t, c);
             Tensor dHead = random(b, v, c);
-            b.tokenLogProbForward(logProb, logProbLse, x, w, target, null);
+            Tensor statistics = random(b, t, TokenStatistic.COUNT);
+            b.tokenLogProbForward(logProb, logProbLse, statistics, x, w, target, null);
             b.tokenLogProbBackward(dHidden, dHead, random(b, t), x, w, target, logProbLse, null, true);
             b.embeddingBackward(dHead, dX, target);
             Tensor squares = random(b, 1);
             squares.set(0, b.sumOfSquares(wide));
             b.adamW(w, random(b, v, c), zeros(b, v, c), dHead, AdamW.DEFAULT, 1e-3, 0.1, 1, 3);
             b.dropout(wide, wide, 0.3, 5, false);
-            results.addAll(List.of(windowed, dWindowed, mean, bias, dBias, gelu));
+            results.addAll(List.of(windowed, dWindowed, mean, bias, dBias, gelu, statistics));
             results.addAll(List.of(
                     wide, dX, dW, dNorm, out, gate, attention, lse, dQ, dK, dV, logProb, dHidden, dHead, squares, w));
             return results.stream().flatMap(r -> values(r).stream()).toList();
