@@ -26,7 +26,8 @@ final class ArchitectureTest {
 
     /** Each room and the rooms it may use, from the top down. */
     private static final String ARROWS = """
-            cli: inspect experiment tool stage pair vote option run report world metric importer prompt translate hub bench
+            cli: watch inspect experiment tool stage pair vote option run report world metric importer prompt translate hub bench
+            watch: report run
             bench: world
             experiment: stage pair vote option run report world metric extract prompt translate data
             inspect: stage option tool run report data

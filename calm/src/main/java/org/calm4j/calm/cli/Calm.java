@@ -42,6 +42,7 @@ public final class Calm implements Runnable {
             SftCommand.class,
             EvaluateCommand.class,
             ReportCommand.class,
+            WatchCommand.class,
             PretrainCommand.class,
             GenerateCommand.class,
             ChatCommand.class,

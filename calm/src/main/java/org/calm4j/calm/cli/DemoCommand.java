@@ -89,6 +89,9 @@ final class DemoCommand extends CalmCommand {
     @Mixin
     private DeviceOptions device = new DeviceOptions();
 
+    @Mixin
+    private WatchOption watch = new WatchOption();
+
     private WorldConfig config() {
         if (languages != null) {
             overrides.put("languages", Json.compact(languages));
@@ -105,8 +108,9 @@ final class DemoCommand extends CalmCommand {
     void run() {
         Seeds.check(seeds, seed != null);
         WorldConfig config = config();
-        try (Backend backend = device.open(this)) {
-            Progress progress = stoppable();
+        try (Backend backend = device.open(this);
+                WatchOption.Page page = watch.of(this, output)) {
+            Progress progress = page.progress(stoppable());
             if (seeds.isEmpty()) {
                 ExperimentResult result =
                         new Demo(output, config, seed == null ? 1 : seed, quick, full, from).run(backend, progress);

@@ -62,6 +62,9 @@ final class RunCommand extends CalmCommand {
     @Mixin
     private DeviceOptions device = new DeviceOptions();
 
+    @Mixin
+    private WatchOption watch = new WatchOption();
+
     @Override
     String named(Setting setting) {
         return hasFlag(setting) ? setting.flag() : ExperimentFile.key(setting);
@@ -80,15 +83,22 @@ final class RunCommand extends CalmCommand {
         try (Backend backend = device.open(this)) {
             if (dryRun) {
                 plan(experiment, backend);
-            } else if (seeds.isEmpty()) {
-                ExperimentResult result = new Experiment(experiment, backend, stoppable()).run();
-                result(result.json(), result.summary());
-            } else {
-                Progress progress = stoppable();
-                SeedSeries series = SeedSeries.run(
-                        experiment.output(), seeds, each -> of(experiment, each, backend, progress), progress);
-                result(series.json(), series.summary());
+                return;
             }
+            try (WatchOption.Page page = watch.of(this, experiment.output())) {
+                run(experiment, backend, page.progress(stoppable()));
+            }
+        }
+    }
+
+    private void run(ExperimentConfig experiment, Backend backend, Progress progress) {
+        if (seeds.isEmpty()) {
+            ExperimentResult result = new Experiment(experiment, backend, progress).run();
+            result(result.json(), result.summary());
+        } else {
+            SeedSeries series = SeedSeries.run(
+                    experiment.output(), seeds, each -> of(experiment, each, backend, progress), progress);
+            result(series.json(), series.summary());
         }
     }
 

@@ -11,6 +11,7 @@ import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 import org.calm4j.calm.run.Progress;
+import org.calm4j.calm.run.TimeLeft;
 
 /** Progress on stderr: a bar on a terminal, elsewhere a line every ten seconds; both with the time left. */
 final class TerminalProgress implements Progress {

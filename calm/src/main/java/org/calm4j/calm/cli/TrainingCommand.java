@@ -42,6 +42,9 @@ abstract class TrainingCommand extends CalmCommand {
     @Mixin
     private DeviceOptions device = new DeviceOptions();
 
+    @Mixin
+    private WatchOption watch = new WatchOption();
+
     /**
      * @param config of a new model; null with an existing model
      * @param preference how pairs are trained on; null if the data are documents
@@ -60,8 +63,9 @@ abstract class TrainingCommand extends CalmCommand {
         if (bf16) {
             device.bf16();
         }
-        try (Backend backend = device.open(this)) {
-            TrainStage.Result trained = stage.run(backend, stoppable());
+        try (Backend backend = device.open(this);
+                WatchOption.Page page = watch.of(this, output)) {
+            TrainStage.Result trained = stage.run(backend, page.progress(stoppable()));
             StepLog last = trained.last();
             Map<String, Object> result = new LinkedHashMap<>();
             result.put("output", output.toString());

@@ -22,6 +22,7 @@ import org.calm4j.calm.metric.VoteReliability;
 import org.calm4j.calm.report.Report;
 import org.calm4j.calm.report.ReportData;
 import org.calm4j.calm.run.Progress;
+import org.calm4j.calm.run.StagePlan;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.OutputFolder;
@@ -41,7 +42,7 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
 
     /** The files of an experiment besides the outputs of its stages. */
     static List<Path> files(Path output) {
-        return Stream.of(CONFIG, RESULT, StageLedger.TIMINGS, Report.PAGE, Report.TABLES)
+        return Stream.of(CONFIG, RESULT, StagePlan.TIMINGS, Report.PAGE, Report.TABLES)
                 .map(output::resolve)
                 .toList();
     }
@@ -87,7 +88,7 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
         result.path("seconds")
                 .properties()
                 .forEach(stage -> seconds.put(stage.getKey(), stage.getValue().asDouble()));
-        seconds.putAll(StageLedger.read(folder.resolve(StageLedger.TIMINGS)));
+        seconds.putAll(StageLedger.read(folder.resolve(StagePlan.TIMINGS)));
         return new ExperimentResult(
                 config.with(config.seed(), folder),
                 seconds,

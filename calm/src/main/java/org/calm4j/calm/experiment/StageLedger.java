@@ -19,6 +19,7 @@ import java.util.stream.Stream;
 import org.calm4j.calm.run.Fingerprint;
 import org.calm4j.calm.run.PartialLines;
 import org.calm4j.calm.run.Progress;
+import org.calm4j.calm.run.StagePlan;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.OutputFolder;
 
@@ -27,9 +28,6 @@ import org.calm4j.engine.io.OutputFolder;
  * results of different runs are never mixed. Kept in {@code .stages} below the experiment's folder.
  */
 public final class StageLedger {
-    /** The time of each stage, in the experiment's folder: the only file that differs from run to run. */
-    static final String TIMINGS = "timings.json";
-
     /**
      * @param inputs hashes, in the stage's order
      * @param done whether it is; false while it is under way
@@ -90,8 +88,8 @@ public final class StageLedger {
      */
     StageLedger(Path experiment, OutputFolder output, Progress progress, String device) {
         this.output = output;
-        folder = experiment.resolve(".stages");
-        timings = experiment.resolve(TIMINGS);
+        folder = experiment.resolve(StagePlan.FOLDER);
+        timings = experiment.resolve(StagePlan.TIMINGS);
         this.progress = progress;
         this.device = device;
     }
@@ -157,6 +155,7 @@ public final class StageLedger {
     /** Runs what is not done, in order. */
     void run(List<Stage> stages) {
         output.grows(timings);
+        StagePlan.write(folder.getParent(), stages.stream().map(Stage::name).toList());
         for (int i = 0; i < stages.size(); i++) {
             progress.mayStop("stopped before stage " + stages.get(i).name());
             run(stages.get(i), (i + 1) + "/" + stages.size());

@@ -26,7 +26,7 @@ public record AttentionPage(String model, List<Score> scores, List<Text> texts) 
     public void write(Path file) {
         Map<String, Object> values =
                 Json.mapper().convertValue(this, new TypeReference<LinkedHashMap<String, Object>>() {});
-        values.put("style", Template.resource("report.css"));
+        values.put("style", Charts.style());
         String html = Template.render("attention.html.jinja", values);
         AtomicFile.write(file, out -> out.write(html.getBytes(StandardCharsets.UTF_8)));
     }

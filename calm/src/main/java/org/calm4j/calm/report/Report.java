@@ -17,9 +17,6 @@ import org.calm4j.engine.io.Json;
 
 /** The report of an experiment: {@code report.html}, one file that needs no network, and {@code report.md}, its tables for a terminal. */
 public final class Report {
-    // The "common" build has lines, bars, scatters and both painters in two thirds of the full size.
-    static final String ECHARTS = "/META-INF/resources/webjars/echarts/5.5.0/echarts.common.min.js";
-
     private static final int WAY_COLORS = 6;
     private static final int MOST_FLOWS = 4;
 
@@ -65,15 +62,15 @@ public final class Report {
 
     static String html(SeedReport data) {
         Map<String, Object> values = fields(data);
-        values.put("style", Template.resource("report.css"));
+        values.put("style", Charts.style());
         return Template.render("seeds.html.jinja", values);
     }
 
     static String html(ReportData data) {
         Map<String, Object> values = values(data);
-        values.put("style", Template.resource("report.css"));
-        values.put("charts_library", Template.resource(ECHARTS));
-        values.put("script", Template.resource("report.js"));
+        values.put("style", Charts.style());
+        values.put("charts_library", Charts.library());
+        values.put("script", Charts.script() + Template.resource("report.js"));
         values.put("charts", embedded(charts(data)));
         return Template.render("report.html.jinja", values);
     }

@@ -4,25 +4,8 @@
   const codes = Object.keys(data.languages);
   const symbols = ['diamond', 'triangle', 'rect', 'pin', 'arrow'];
   const drawn = [];
-  let colors = {};
-
-  function readColors() {
-    const style = getComputedStyle(document.documentElement);
-    const get = name => style.getPropertyValue('--' + name).trim();
-    colors = {ink: get('ink'), muted: get('muted'), line: get('line'), panel: get('panel'), accent: get('accent'), before: get('before'), bad: get('bad'),
-      series: [1, 2, 3, 4, 5].map(i => get('series-' + i))};
-  }
-
-  const percent = v => (100 * v).toFixed(1) + ' %';
-  const escape = s => String(s).replace(/[&<>"']/g, c => '&#' + c.charCodeAt(0) + ';');
+  const {colors, readColors, percent, escape, axisText, shareAxis, tooltip, legend, base} = charts;
   const narrow = element => element.clientWidth < 420;
-  const axisText = () => ({color: colors.muted, fontSize: 12});
-  const splitLine = () => ({lineStyle: {color: colors.line}});
-  const shareAxis = more => Object.assign({type: 'value', min: 0, max: 1, interval: 0.2, axisLabel: Object.assign({formatter: v => Math.round(100 * v) + ' %'}, axisText()),
-    splitLine: splitLine(), axisLine: {show: false}, axisTick: {show: false}}, more);
-  const tooltip = more => Object.assign({backgroundColor: colors.panel, borderColor: colors.line, textStyle: {color: colors.ink, fontSize: 13}, confine: true}, more);
-  const legend = more => Object.assign({type: 'plain', textStyle: {color: colors.ink, fontSize: 12}, itemHeight: 10, itemWidth: 16, itemGap: 14, top: 0, left: 0}, more);
-  const base = more => Object.assign({animation: false, textStyle: {fontFamily: getComputedStyle(document.body).fontFamily}}, more);
 
   // Whiskers are one line series that breaks between intervals; they share their points' name, so the legend hides both.
   function whiskers(name, color, width, segments, more) {
@@ -151,50 +134,12 @@
       series: figure === 'accuracy_mean' ? series.concat(chanceLine('yAxis', 'insideEndTop')) : series});
   }
 
-  // The key that must be there, the label, the keys that are drawn, and whether they are shares.
-  const curveKinds = [
-    ['loss', 'loss', ['loss']], ['eval_loss', 'evaluation loss', ['eval_loss']],
-    ['rewards/margins', 'reward margin', ['rewards/margins']],
-    ['rewards/accuracies', 'reward accuracy', ['rewards/accuracies'], true],
-    ['rewards/chosen', 'rewards', ['rewards/chosen', 'rewards/rejected']],
-    ['grad_norm', 'gradient norm', ['grad_norm']], ['learning_rate', 'learning rate', ['learning_rate']]];
-
-  function smooth(values, reach) {
-    return values.map((_, i) => {
-      const near = values.slice(Math.max(0, i - reach), i + reach + 1).filter(v => v !== null);
-      return near.length ? near.reduce((a, b) => a + b, 0) / near.length : null;
-    });
-  }
-
-  function curve(rows, keys, share) {
-    const palette = [colors.accent, colors.series[0]];
-    const series = [];
-    keys.forEach((key, k) => {
-      const values = rows.map(row => key in row ? row[key] : null);
-      const pairs = list => list.map((v, i) => [rows[i].step === undefined ? i + 1 : rows[i].step, v]);
-      const smoothed = key !== 'learning_rate' && values.length >= 20;
-      if (smoothed) {
-        series.push({type: 'line', silent: true, symbol: 'none', lineStyle: {color: palette[k], width: 1, opacity: 0.28}, data: pairs(values), tooltip: {show: false}});
-      }
-      series.push({type: 'line', name: key.replace('rewards/', ''), symbol: values.length < 2 ? 'circle' : 'none', lineStyle: {color: palette[k], width: 2}, itemStyle: {color: palette[k]},
-        data: pairs(smoothed ? smooth(values, Math.ceil(values.length / 50)) : values)});
-    });
-    return base({
-      legend: keys.length > 1 ? legend({data: series.filter(s => s.name).map(s => s.name), icon: 'rect', itemHeight: 3}) : undefined,
-      grid: {left: 4, right: 14, top: keys.length > 1 ? 30 : 12, bottom: 4, containLabel: true},
-      tooltip: tooltip({trigger: 'axis', formatter: ps => 'step ' + ps[0].value[0] + ps.filter(p => keys.some(k => k.replace('rewards/', '') === p.seriesName))
-        .map(p => '<br>' + escape(p.seriesName) + ' <b>' + Number(p.value[1]).toPrecision(4) + '</b>').join('')}),
-      xAxis: {type: 'value', min: 'dataMin', max: 'dataMax', splitNumber: 4, axisLabel: Object.assign({hideOverlap: true, showMinLabel: false, alignMaxLabel: 'right'}, axisText()), splitLine: {show: false}, axisLine: {onZero: false, lineStyle: {color: colors.line}}},
-      yAxis: share ? shareAxis() : {type: 'value', scale: true, axisLine: {show: false}, axisTick: {show: false}, splitNumber: 4, axisLabel: Object.assign({formatter: v => v !== 0 && Math.abs(v) < 0.01 ? v.toExponential() : String(+v.toPrecision(4))}, axisText()), splitLine: splitLine()},
-      series: series});
-  }
-
   function layCurves() {
     const place = document.getElementById('curves');
     if (!place) return [];
-    const charts = [];
+    const laid = [];
     for (const run of data.training) {
-      for (const [first, label, keys, share] of curveKinds) {
+      for (const [first, label, keys, share] of charts.curveKinds) {
         if (!run.rows.some(row => first in row)) continue;
         const figure = document.createElement('figure');
         const caption = document.createElement('figcaption');
@@ -205,10 +150,10 @@
         element.setAttribute('aria-label', run.name + ', ' + label + ' by step');
         figure.append(caption, element);
         place.append(figure);
-        charts.push([element, () => curve(run.rows, keys, share)]);
+        laid.push([element, () => charts.curve(keys.map((key, i) => ({name: key.replace('rewards/', ''), key: key, rows: run.rows, color: charts.palette(i)})), share)]);
       }
     }
-    return charts;
+    return laid;
   }
 
   // What is wider than the page can be moved by the keyboard, too.
@@ -223,14 +168,7 @@
     readColors();
     reachable();
     for (const each of drawn) {
-      const option = each.option(each.element);
-      each.chart = each.chart || echarts.init(each.element, null, {renderer: 'svg'});
-      // On paper the stylesheet scales the drawing that is there.
-      if (!matchMedia('print').matches) each.chart.resize();
-      each.chart.setOption(option, true);
-      // A drawing that keeps its proportions may shrink, on paper for one.
-      const svg = each.element.querySelector('svg');
-      svg.setAttribute('viewBox', '0 0 ' + svg.getAttribute('width') + ' ' + svg.getAttribute('height'));
+      each.chart = charts.draw(each.element, each.chart, each.option(each.element));
     }
   }
 

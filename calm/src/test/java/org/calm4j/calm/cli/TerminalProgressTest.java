@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import org.calm4j.calm.run.TimeLeft;
 import org.junit.jupiter.api.Test;
 
 class TerminalProgressTest {

@@ -326,10 +326,10 @@ class ReportTest {
     @Test
     void loadsNothingFromElsewhere() {
         // The chart library names its licence and XML namespaces; everything else must name no address at all.
-        String html = Report.html(SampleExperiment.data()).replace(Template.resource(Report.ECHARTS), "");
+        String html = Report.html(SampleExperiment.data()).replace(Template.resource(Charts.ECHARTS), "");
         assertThat(html).doesNotContain("http:", "https:", "//cdn", "@import", "url(", "<link", "<img", " src=");
         assertThat(html).contains("default-src 'none'");
-        assertThat(Template.resource(Report.ECHARTS)).doesNotContain("</script");
+        assertThat(Template.resource(Charts.ECHARTS)).doesNotContain("</script");
     }
 
     @Test
@@ -339,7 +339,7 @@ class ReportTest {
         assertThat(count(html, "(?i)<script")).isEqualTo(count(own, "(?i)<script"));
         assertThat(count(html, "(?i)</script")).isEqualTo(count(own, "(?i)</script"));
         assertThat(count(html, "(?i)<img")).isEqualTo(count(own, "(?i)<img"));
-        assertThat(html.replace(Template.resource(Report.ECHARTS), ""))
+        assertThat(html.replace(Template.resource(Charts.ECHARTS), ""))
                 .doesNotContain("<!--")
                 .contains("{{ 7*7 }}", "{% raw %}");
     }

@@ -49,6 +49,28 @@ public final class OutputLock implements AutoCloseable {
     }
 
     /**
+     * Who writes to an output.
+     *
+     * @param command as it was typed, shortened
+     */
+    public record Holder(long pid, String command) {}
+
+    /** The process of this machine that writes to a folder; null without one. Takes and changes nothing. */
+    public static Holder holderOf(Path folder) {
+        OutputLock lock = new OutputLock(folder, real(AtomicFile.place(folder)).resolve(SUFFIX));
+        if (HELD.contains(lock.file)) {
+            return new Holder(ProcessHandle.current().pid(), command());
+        }
+        Map<String, String> holder =
+                Files.isRegularFile(lock.file, LinkOption.NOFOLLOW_LINKS) ? lock.holder() : Map.of();
+        String pid = holder.getOrDefault("pid", "");
+        boolean alive = pid.matches("\\d{1,18}")
+                && host().equals(holder.get("host"))
+                && ProcessHandle.of(Long.parseLong(pid)).isPresent();
+        return alive ? new Holder(Long.parseLong(pid), holder.getOrDefault("command", "")) : null;
+    }
+
+    /**
      * Locks a folder that exists.
      *
      * @param say receives a warning where the file system has no locks

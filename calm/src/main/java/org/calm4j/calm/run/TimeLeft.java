@@ -1,4 +1,4 @@
-package org.calm4j.calm.cli;
+package org.calm4j.calm.run;
 
 import it.unimi.dsi.fastutil.longs.LongArrayList;
 import java.util.OptionalLong;
@@ -7,7 +7,7 @@ import java.util.OptionalLong;
  * How long the remaining parts will take, from the speed in the later half of the time so far: the first parts wait for the
  * compiler and for files, and predict little about the others.
  */
-final class TimeLeft {
+public final class TimeLeft {
     /** The most parts that are remembered; beyond, every second one is forgotten. */
     private static final int MOST_PARTS = 256;
 
@@ -20,7 +20,7 @@ final class TimeLeft {
     private long done;
 
     /** @param done parts that are done; ignored unless it has grown */
-    void at(long nanoTime, long done) {
+    public void at(long nanoTime, long done) {
         if (times.isEmpty() || done - parts.getLong(parts.size() - 1) >= spacing) {
             times.add(nanoTime);
             parts.add(done);
@@ -39,7 +39,7 @@ final class TimeLeft {
     }
 
     /** Nanoseconds for the rest of {@code total}; empty while too few parts are done. */
-    OptionalLong of(long total) {
+    public OptionalLong of(long total) {
         if (times.size() < FEWEST_PARTS || done <= parts.getLong(0)) {
             return OptionalLong.empty();
         }
