@@ -272,7 +272,7 @@ class ReportTest {
 
     @Test
     void aShareIsDrawnUpToOne() {
-        assertThat(Template.resource("report.js"))
+        assertThat(Charts.script())
                 .contains(
                         "['rewards/accuracies', 'reward accuracy', ['rewards/accuracies'], true]",
                         "yAxis: share ? shareAxis() :",

@@ -163,18 +163,14 @@ final class Browser implements AutoCloseable {
     void dark(boolean dark) {
         call(
                 "Emulation.setEmulatedMedia",
-                Map.of(
-                        "features",
-                        List.of(Map.of("name", "prefers-color-scheme", "value", dark ? "dark" : "light"))));
+                Map.of("features", List.of(Map.of("name", "prefers-color-scheme", "value", dark ? "dark" : "light"))));
     }
 
     /** Types a key such as Tab or Enter. */
     void key(String key) {
         Map<String, Integer> codes = Map.of("Tab", 9, "Enter", 13, " ", 32, "ArrowLeft", 37, "ArrowRight", 39);
         for (String type : List.of("rawKeyDown", "keyUp")) {
-            call(
-                    "Input.dispatchKeyEvent",
-                    Map.of("type", type, "key", key, "windowsVirtualKeyCode", codes.get(key)));
+            call("Input.dispatchKeyEvent", Map.of("type", type, "key", key, "windowsVirtualKeyCode", codes.get(key)));
         }
     }
 
@@ -189,7 +185,9 @@ final class Browser implements AutoCloseable {
     void until(String expression) throws InterruptedException {
         long until = System.nanoTime() + Duration.ofSeconds(SECONDS).toNanos();
         while (!js(expression).asBoolean()) {
-            assertThat(System.nanoTime()).as("%s; errors %s", expression, errors).isLessThan(until);
+            assertThat(System.nanoTime())
+                    .as("%s; errors %s", expression, errors)
+                    .isLessThan(until);
             Thread.sleep(50);
         }
     }
