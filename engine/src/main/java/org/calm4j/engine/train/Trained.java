@@ -1,5 +1,6 @@
 package org.calm4j.engine.train;
 
+import java.util.BitSet;
 import java.util.List;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.Gradients;
@@ -11,30 +12,40 @@ import org.calm4j.engine.tensor.Tensor;
 final class Trained implements AutoCloseable {
     private final Backend backend;
     private final Slab weights;
-    private final Slab gradient;
+    private final Division division;
+    private final SumTree sumTree;
     private final Slab firstMoment;
     private final Slab secondMoment;
-    private final Gradients gradients;
     private final List<Tensor> tensors;
-    private final List<Tensor> gradientTensors;
     private final List<Tensor> firstMoments;
     private final List<Tensor> secondMoments;
+    private Gradients gradients;
 
-    Trained(CausalLm model) {
+    Trained(CausalLm model, Division division) {
+        this.division = division;
         backend = model.backend();
         weights =
                 model.lora() == null ? model.parameters().slab() : model.lora().slab();
-        gradients = Gradients.like(model);
-        gradient = gradients.slab();
+        sumTree = new SumTree(division, model);
         firstMoment = Gradients.like(model).slab();
         secondMoment = Gradients.like(model).slab();
         tensors = List.copyOf(weights.tensors());
-        gradientTensors = List.copyOf(gradient.tensors());
         firstMoments = List.copyOf(firstMoment.tensors());
         secondMoments = List.copyOf(secondMoment.tensors());
         backend.markTrained(weights);
     }
 
+    /**
+     * Computes the gradient of a step.
+     *
+     * @param present the parts that have lines
+     */
+    void sum(BitSet present, SumTree.Part part) {
+        gradients = sumTree.sum(present, part);
+        sumTree.collectives().allGather(sumTree.whole(gradients));
+    }
+
+    /** Of the latest step. */
     Gradients gradients() {
         return gradients;
     }
@@ -51,8 +62,21 @@ final class Trained implements AutoCloseable {
         return secondMoment;
     }
 
+    /** In as many pieces as there are parts, each rank those of its own, so that the bits do not depend on ranks. */
     double gradientNorm() {
-        return Math.sqrt(backend.sumOfSquares(gradient.whole(backend.computeType())));
+        Collectives collectives = sumTree.collectives();
+        Collectives.Range own = collectives.own();
+        double[] squares = new double[division.parts()];
+        for (int piece = own.first(); piece < own.end(); piece++) {
+            squares[piece] = backend.sumOfSquares(
+                    collectives.of(sumTree.whole(gradients), new Collectives.Range(piece, piece + 1)));
+        }
+        division.ranks().sum(squares);
+        double sum = 0;
+        for (double square : squares) {
+            sum += square;
+        }
+        return Math.sqrt(sum);
     }
 
     /** @param step counted from 1 */
@@ -64,7 +88,7 @@ final class Trained implements AutoCloseable {
                 tensors,
                 firstMoments,
                 secondMoments,
-                gradientTensors,
+                List.copyOf(gradients.slab().tensors()),
                 settings.adamW(),
                 learningRate,
                 decay,
@@ -74,7 +98,7 @@ final class Trained implements AutoCloseable {
 
     @Override
     public void close() {
-        gradient.close();
+        sumTree.close();
         firstMoment.close();
         secondMoment.close();
     }

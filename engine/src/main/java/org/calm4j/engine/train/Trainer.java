@@ -2,11 +2,12 @@ package org.calm4j.engine.train;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
-import java.util.function.IntFunction;
+import java.util.function.Function;
 import java.util.function.IntPredicate;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -51,18 +52,20 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * One example's place in a step.
+     * A forward and a backward pass.
      *
-     * @param line its number in the data; -1 for a replayed document
-     * @param factor of its loss in the step's loss
+     * @param part of the step
+     * @param micro its number in the part
+     * @param number in the step
      */
-    private record Slot(Example example, int line, double factor) {}
+    private record Pass(List<Slot> slots, int part, int micro, int number) {}
 
     private final CausalLm model;
     private final TrainSettings settings;
     private final List<? extends Example> lines;
     private final List<Reference> reference;
     private final EvalLines evalLines;
+    private final Division division;
     private final DataOrder lineOrder;
     private final Replay replay;
     private final Replay.Order replayOrder;
@@ -76,20 +79,6 @@ public final class Trainer implements AutoCloseable {
     private SkippedSteps skipped = SkippedSteps.NONE;
     private StepObserver observer = StepObserver.NONE;
     private int passes;
-
-    // Sums over the current step.
-    private double loss;
-    private double replayLoss;
-    private double rewardsChosen;
-    private double rewardsRejected;
-    private double accuracies;
-    private double logpsChosen;
-    private double logpsRejected;
-    private int pairs;
-    private int consistent;
-    private int twoLanguages;
-    /** Of the current step, in order. */
-    private final List<StepObserver.Line> observed = new ArrayList<>();
 
     /**
      * @param lines at least one
@@ -113,7 +102,22 @@ public final class Trainer implements AutoCloseable {
             Replay replay,
             List<Reference> reference,
             EvalLines evalLines) {
+        this(model, settings, lines, replay, reference, evalLines, Division.NONE);
+    }
+
+    /**
+     * @param division with the ranks that make the same steps together
+     */
+    public Trainer(
+            CausalLm model,
+            TrainSettings settings,
+            List<? extends Example> lines,
+            Replay replay,
+            List<Reference> reference,
+            EvalLines evalLines,
+            Division division) {
         this.evalLines = evalLines;
+        this.division = division;
         this.model = model;
         this.settings = settings;
         this.lines = lines;
@@ -137,7 +141,7 @@ public final class Trainer implements AutoCloseable {
         microBatchRows = capacity.rows();
         logProbs = new double[capacity.scored()];
         coefficients = new double[capacity.scored()];
-        trained = new Trained(model);
+        trained = new Trained(model, division);
         activations = new Activations(
                 model.backend(),
                 model.config(),
@@ -227,49 +231,43 @@ public final class Trainer implements AutoCloseable {
      */
     public StepLog step(int step) {
         long start = System.nanoTime();
-        clearSums();
         List<Slot> slots = slots(step);
-        Iterator<PreferenceLoss.Value> compared = compared(slots, reference, micro -> dropoutSeed(step, micro));
-        long before = numTokens;
-        for (int first = 0, micro = 0; first < slots.size(); micro++) {
-            int end = pack(slots, first);
-            Long dropoutSeed = dropoutSeed(step, micro);
-            Tap tap = observer.tap(step + 1, micro, batch);
-            CausalLm seen = tap == null ? model : model.tapped(tap);
-            seen.forward(activations, batch, dropoutSeed);
-            activations.readLogProbs(logProbs);
-            losses(slots.subList(first, end), reference, compared);
-            seen.backward(trained.gradients(), activations, batch, coefficients, dropoutSeed, micro > 0);
-            first = end;
-            passes = micro + 1;
-        }
+        List<Pass> passes = passes(slots);
+        this.passes = passes.size();
+        StepTable table = new StepTable(slots);
+        List<PreferenceLoss.Value> compared = compared(passes, reference, pass -> dropoutSeed(step, pass));
+        gradient(
+                passes,
+                pass -> dropoutSeed(step, pass),
+                compared,
+                table,
+                pass -> observer.tap(step + 1, pass.number(), batch));
         double norm = trained.gradientNorm();
-        double stepLoss = loss;
-        Double stepReplayLoss = settings.replayBatchSize() > 0 ? replayLoss : null;
-        StepLog.Preference preference = preference();
-        long tokens = numTokens;
-        Map<String, Object> more = observer.observe(new Open(step, slots, stepLoss, norm, List.copyOf(observed)));
-        numTokens = tokens;
+        double loss = table.loss();
+        long tokens =
+                slots.stream().mapToLong(slot -> slot.example().tokenCount()).sum();
+        numTokens += tokens;
+        Map<String, Object> more = observer.observe(new Open(step, slots, loss, norm, table.lines()));
         double learningRate = settings.schedule().learningRate(step);
-        skipped = skipped.after(StepLog.isSkipped(stepLoss, norm));
+        skipped = skipped.after(StepLog.isSkipped(loss, norm));
         if (skipped.inARow() == 0) {
             trained.update(settings, learningRate, clip(norm, settings.maxGradNorm()), step + 1 - skipped.all());
         } else {
-            mayGoOn(step, stepLoss, norm);
+            mayGoOn(step, loss, norm);
         }
         double seconds = (System.nanoTime() - start) * 1e-9;
         return new StepLog(
                 step + 1,
                 (step + 1.0) / stepsPerEpoch(),
-                stepLoss,
+                loss,
                 norm,
                 learningRate,
                 numTokens,
-                (numTokens - before) / seconds,
-                stepReplayLoss,
+                tokens / seconds,
+                settings.replayBatchSize() > 0 ? table.replayLoss(settings.replayBatchSize()) : null,
                 skipped.all() > 0 ? skipped.all() : null,
                 null,
-                preference,
+                table.preference(),
                 more);
     }
 
@@ -320,52 +318,72 @@ public final class Trainer implements AutoCloseable {
         public void gradient(int[] places, double[] scales, Gradients to) {
             List<Slot> some = new ArrayList<>();
             for (int i = 0; i < places.length; i++) {
-                Slot slot = slots.get(places[i]);
-                some.add(new Slot(slot.example(), slot.line(), scales[i] * slot.factor()));
+                some.add(slots.get(places[i]).times(scales[i]));
             }
-            Iterator<PreferenceLoss.Value> compared = null;
-            if (comparesPairs()) {
-                List<PreferenceLoss.Value> values = compare(slots, reference, micro -> null);
-                // Replayed documents come after all pairs.
-                compared = Arrays.stream(places)
-                        .filter(place -> place < values.size())
-                        .mapToObj(values::get)
-                        .iterator();
+            List<PreferenceLoss.Value> compared =
+                    comparesPairs() ? compare(passes(slots), reference, pass -> null) : null;
+            StepTable table = new StepTable(slots);
+            boolean add = false;
+            for (List<Slot> micro : microBatches(some)) {
+                // Far from the numbers of the step's own passes.
+                Pass pass = new Pass(micro, 0, Integer.MAX_VALUE - passes++, 0);
+                pack(micro);
+                forwardAndBackward(model, pass, dropoutSeed(step, pass), compared, table, to, add);
+                add = true;
             }
-            // Far from the numbers of the step's own passes.
-            Trainer.this.gradient(some, compared, micro -> dropoutSeed(step, Integer.MAX_VALUE - passes++), to);
         }
     }
 
-    /** Sets a gradient to that of the slots' loss, by passes of their own. */
+    /** Of the pass that is packed. */
+    private void forwardAndBackward(
+            CausalLm seen,
+            Pass pass,
+            Long dropoutSeed,
+            List<PreferenceLoss.Value> compared,
+            StepTable table,
+            Gradients to,
+            boolean add) {
+        seen.forward(activations, batch, dropoutSeed);
+        activations.readLogProbs(logProbs);
+        losses(pass.slots(), reference, compared, table);
+        seen.backward(to, activations, batch, coefficients, dropoutSeed, add);
+    }
+
+    /** Sets the gradient to that of passes over all parts. */
     private void gradient(
-            List<Slot> slots, Iterator<PreferenceLoss.Value> compared, IntFunction<Long> dropoutSeed, Gradients to) {
-        for (int first = 0, micro = 0; first < slots.size(); micro++) {
-            int end = pack(slots, first);
-            Long seed = dropoutSeed.apply(micro);
-            model.forward(activations, batch, seed);
-            activations.readLogProbs(logProbs);
-            losses(slots.subList(first, end), reference, compared);
-            model.backward(to, activations, batch, coefficients, seed, first > 0);
-            first = end;
-        }
+            List<Pass> passes,
+            Function<Pass, Long> dropoutSeed,
+            List<PreferenceLoss.Value> compared,
+            StepTable table,
+            Function<Pass, Tap> taps) {
+        BitSet present = new BitSet();
+        passes.forEach(pass -> present.set(pass.part()));
+        trained.sum(present, (part, to) -> {
+            for (Pass pass : passes) {
+                if (pass.part() == part) {
+                    pack(pass.slots());
+                    Tap tap = taps.apply(pass);
+                    CausalLm seen = tap == null ? model : model.tapped(tap);
+                    forwardAndBackward(seen, pass, dropoutSeed.apply(pass), compared, table, to, pass.micro() > 0);
+                }
+            }
+        });
+        table.complete(division.ranks());
     }
 
     /** Sets the gradient to the part of some lines in a step that is not taken; a replayed document is line -1. */
     void gradient(int step, IntPredicate lines) {
-        long before = numTokens;
-        clearSums();
-        List<Slot> slots = new ArrayList<>(slots(step));
-        IntFunction<Long> dropoutSeed = micro -> dropoutSeed(step, micro);
-        Iterator<PreferenceLoss.Value> compared = compared(slots, reference, dropoutSeed);
-        if (dropoutSeed(step, 0) == null && !comparesPairs()) {
+        List<Slot> slots = slots(step);
+        List<Pass> passes = passes(slots);
+        Function<Pass, Long> dropoutSeed = pass -> dropoutSeed(step, pass);
+        List<PreferenceLoss.Value> compared = compared(passes, reference, dropoutSeed);
+        if (!dropsOut() && !comparesPairs()) {
             slots.removeIf(slot -> !lines.test(slot.line()));
         } else {
             // The others count by their values, or by their places, at which dropout drops.
-            slots.replaceAll(slot -> lines.test(slot.line()) ? slot : new Slot(slot.example(), slot.line(), 0));
+            slots.replaceAll(slot -> lines.test(slot.line()) ? slot : slot.times(0));
         }
-        gradient(slots, compared, dropoutSeed, trained.gradients());
-        numTokens = before;
+        gradient(passes(slots), dropoutSeed, compared, new StepTable(slots(step)), pass -> null);
     }
 
     /**
@@ -374,10 +392,9 @@ public final class Trainer implements AutoCloseable {
      * @param line its number in the data; -1 for a document that is not of them
      */
     void gradient(Example example, int line, double factor) {
-        long before = numTokens;
-        clearSums();
-        gradient(List.of(new Slot(example, line, factor)), null, micro -> null, trained.gradients());
-        numTokens = before;
+        List<Slot> slots = new ArrayList<>();
+        Slot.add(slots, example, line, factor);
+        gradient(passes(slots), pass -> null, null, new StepTable(slots), pass -> null);
     }
 
     /** Whether a pair's loss depends on the other pairs of its step. */
@@ -413,114 +430,154 @@ public final class Trainer implements AutoCloseable {
 
     /** Mean loss over the evaluation lines, without dropout, without training on them. */
     public double evalLoss() {
-        clearSums();
         List<Slot> slots = new ArrayList<>();
         for (int line = 0; line < evalLines.lines().size(); line++) {
-            slots.add(new Slot(
-                    evalLines.lines().get(line),
-                    line,
-                    evalLines.lines().get(line).weight() / evalLines.lines().size()));
+            Example example = evalLines.lines().get(line);
+            Slot.add(slots, example, line, example.weight() / evalLines.lines().size());
         }
-        Iterator<PreferenceLoss.Value> compared = compared(slots, evalLines.reference(), micro -> null);
-        long before = numTokens;
-        for (int first = 0; first < slots.size(); ) {
-            int end = pack(slots, first);
-            model.forward(activations, batch, null);
-            activations.readLogProbs(logProbs);
-            losses(slots.subList(first, end), evalLines.reference(), compared);
-            first = end;
+        // Each rank takes every so many of the passes of one process.
+        List<Pass> passes = new ArrayList<>();
+        for (List<Slot> micro : microBatches(slots)) {
+            passes.add(new Pass(micro, passes.size() % division.ranks().size() * division.share(), 0, passes.size()));
         }
-        numTokens = before;
-        return loss;
-    }
-
-    private void clearSums() {
-        loss = 0;
-        replayLoss = 0;
-        rewardsChosen = 0;
-        rewardsRejected = 0;
-        accuracies = 0;
-        logpsChosen = 0;
-        logpsRejected = 0;
-        observed.clear();
-        pairs = 0;
-        consistent = 0;
-        twoLanguages = 0;
+        List<PreferenceLoss.Value> compared = compared(passes, evalLines.reference(), pass -> null);
+        StepTable table = new StepTable(slots);
+        for (Pass pass : passes) {
+            if (division.isOwn(pass.part())) {
+                pack(pass.slots());
+                model.forward(activations, batch, null);
+                activations.readLogProbs(logProbs);
+                losses(pass.slots(), evalLines.reference(), compared, table);
+            }
+        }
+        table.complete(division.ranks());
+        return table.loss();
     }
 
     private List<Slot> slots(int step) {
         List<Slot> slots = new ArrayList<>();
         int[] batchLines = lineOrder.batch(step);
         for (int line : batchLines) {
-            slots.add(new Slot(lines.get(line), line, lines.get(line).weight() / batchLines.length));
+            Slot.add(slots, lines.get(line), line, lines.get(line).weight() / batchLines.length);
         }
         if (settings.replayBatchSize() > 0) {
             for (Example.Document example : replayOrder.documents(step)) {
-                slots.add(
-                        new Slot(example, -1, example.weight() * settings.replayWeight() / settings.replayBatchSize()));
+                Slot.add(slots, example, -1, example.weight() * settings.replayWeight() / settings.replayBatchSize());
             }
         }
         return slots;
     }
 
-    /** Fills the batch from slot {@code first} on; returns the slot after the last one that fitted. */
-    private int pack(List<Slot> slots, int first) {
-        batch.clear();
-        int end = first;
-        int most = settings.microBatchSize() > 0 ? settings.microBatchSize() : Integer.MAX_VALUE;
-        int mostTokens = settings.packing().maxTokens() > 0 ? settings.packing().maxTokens() : Integer.MAX_VALUE;
-        int tokens = 0;
-        while (end < slots.size() && end - first < most) {
-            Example example = slots.get(end).example();
-            if (end > first
-                    && (batch.rows() + example.rows() > microBatchRows
-                            || batch.scored() + example.scored() > logProbs.length
-                            || tokens + example.tokenCount() > mostTokens)) {
-                break;
-            }
-            example.pack(batch);
-            tokens += example.tokenCount();
-            end++;
+    /** The step's passes, part by part; lines and replayed documents are dealt to all parts. */
+    private List<Pass> passes(List<Slot> slots) {
+        List<List<Slot>> parts = new ArrayList<>();
+        for (int part = 0; part < division.parts(); part++) {
+            parts.add(new ArrayList<>());
         }
-        numTokens += tokens;
-        return end;
+        for (boolean replayed : new boolean[] {false, true}) {
+            List<Slot> kind =
+                    slots.stream().filter(slot -> slot.line() < 0 == replayed).toList();
+            int[] part = division.partsOf(
+                    kind.stream().mapToInt(slot -> slot.example().rows()).toArray());
+            for (int i = 0; i < part.length; i++) {
+                parts.get(part[i]).add(kind.get(i));
+            }
+        }
+        List<Pass> passes = new ArrayList<>();
+        for (int part = 0; part < parts.size(); part++) {
+            int micro = 0;
+            for (List<Slot> batch : microBatches(parts.get(part))) {
+                passes.add(new Pass(batch, part, micro++, passes.size()));
+            }
+        }
+        return passes;
     }
 
-    private Long dropoutSeed(int step, int micro) {
-        if (model.lora() == null || model.lora().dropout() == 0) {
+    /** Cuts slots into what fits into a pass. */
+    private List<List<Slot>> microBatches(List<Slot> slots) {
+        int most = settings.microBatchSize() > 0 ? settings.microBatchSize() : Integer.MAX_VALUE;
+        int mostTokens = settings.packing().maxTokens() > 0 ? settings.packing().maxTokens() : Integer.MAX_VALUE;
+        List<List<Slot>> all = new ArrayList<>();
+        for (int first = 0, end = 0; first < slots.size(); first = end) {
+            int rows = 0;
+            int scored = 0;
+            int tokens = 0;
+            while (end < slots.size() && end - first < most) {
+                Example next = slots.get(end).example();
+                if (end > first
+                        && (rows + next.rows() > microBatchRows
+                                || scored + next.scored() > logProbs.length
+                                || tokens + next.tokenCount() > mostTokens)) {
+                    break;
+                }
+                rows += next.rows();
+                scored += next.scored();
+                tokens += next.tokenCount();
+                end++;
+            }
+            all.add(slots.subList(first, end));
+        }
+        return all;
+    }
+
+    private void pack(List<Slot> slots) {
+        batch.clear();
+        slots.forEach(slot -> slot.example().pack(batch));
+    }
+
+    private boolean dropsOut() {
+        return model.lora() != null && model.lora().dropout() > 0;
+    }
+
+    private Long dropoutSeed(int step, Pass pass) {
+        if (!dropsOut()) {
             return null;
         }
-        return CounterRandom.seed(CounterRandom.seed(CounterRandom.seed(settings.seed(), "dropout"), step), micro);
+        long seed = CounterRandom.seed(CounterRandom.seed(settings.seed(), "dropout"), step);
+        return CounterRandom.seed(division.parts() == 1 ? seed : CounterRandom.seed(seed, pass.part()), pass.micro());
     }
 
     /**
      * Values of all pairs, in order, if they depend on each other and take more than one pass: found by forward passes of their own. Null
      * otherwise.
      */
-    private Iterator<PreferenceLoss.Value> compared(
-            List<Slot> slots, List<Reference> references, IntFunction<Long> dropoutSeed) {
-        if (!comparesPairs()) {
-            return null;
-        }
-        long before = numTokens;
-        boolean inOnePass = pack(slots, 0) == slots.size();
-        numTokens = before;
-        return inOnePass ? null : compare(slots, references, dropoutSeed).iterator();
+    private List<PreferenceLoss.Value> compared(
+            List<Pass> passes, List<Reference> references, Function<Pass, Long> dropoutSeed) {
+        return comparesPairs() && passes.size() > 1 ? compare(passes, references, dropoutSeed) : null;
     }
 
     /** Values of all pairs, in order, by forward passes. */
     private List<PreferenceLoss.Value> compare(
-            List<Slot> slots, List<Reference> references, IntFunction<Long> dropoutSeed) {
-        long before = numTokens;
-        List<PreferenceLoss.Pair> all = new ArrayList<>();
-        for (int first = 0, micro = 0; first < slots.size(); micro++) {
-            int end = pack(slots, first);
-            model.forward(activations, batch, dropoutSeed.apply(micro));
-            activations.readLogProbs(logProbs);
-            all.addAll(pairs(slots.subList(first, end), references));
-            first = end;
+            List<Pass> passes, List<Reference> references, Function<Pass, Long> dropoutSeed) {
+        List<Slot> slots = passes.stream()
+                .flatMap(pass -> pass.slots().stream())
+                .filter(slot -> slot.example() instanceof Example.Preference)
+                .toList();
+        double[] sums = new double[3 * slots.size()];
+        for (Pass pass : passes) {
+            if (division.isOwn(pass.part())) {
+                pack(pass.slots());
+                model.forward(activations, batch, dropoutSeed.apply(pass));
+                activations.readLogProbs(logProbs);
+                int row = 3 * pass.slots().getFirst().row();
+                for (PreferenceLoss.Pair pair : pairs(pass.slots(), references)) {
+                    sums[row++] = pair.chosen();
+                    sums[row++] = pair.rejected();
+                    sums[row++] = pair.likelihood();
+                }
+            }
         }
-        numTokens = before;
+        division.ranks().sum(sums);
+        List<PreferenceLoss.Pair> all = new ArrayList<>();
+        for (Slot slot : slots) {
+            int row = 3 * slot.row();
+            all.add(pair(
+                    (Example.Preference) slot.example(),
+                    references.get(slot.line()),
+                    sums[row],
+                    sums[row + 1],
+                    sums[row + 2]));
+        }
         return settings.preferenceLoss().of(all);
     }
 
@@ -537,74 +594,73 @@ public final class Trainer implements AutoCloseable {
         return found;
     }
 
-    /** @param compared values of pairs from here on; null to compute them */
-    private void losses(List<Slot> slots, List<Reference> references, Iterator<PreferenceLoss.Value> compared) {
+    /** @param compared values of all pairs, by row; null to compute those of the batch */
+    private void losses(
+            List<Slot> slots, List<Reference> references, List<PreferenceLoss.Value> compared, StepTable table) {
         List<PreferenceLoss.Pair> inBatch = pairs(slots, references);
         Iterator<PreferenceLoss.Pair> pair = inBatch.iterator();
         Iterator<PreferenceLoss.Value> value = compared != null || inBatch.isEmpty()
-                ? compared
+                ? null
                 : settings.preferenceLoss().of(inBatch).iterator();
         int sequence = 0;
         for (Slot slot : slots) {
             switch (slot.example()) {
-                case Example.Document document -> documentLoss(slot, sequence);
-                case Example.Preference preference -> {
-                    PreferenceLoss.Pair own = pair.next();
-                    PreferenceLoss.Value its = value.next();
-                    apply(slot, own, its, sequence);
-                    observed.add(new StepObserver.Line(slot.line(), slot.factor(), its.loss(), List.of(margin(own))));
-                }
-                case Example.TwoLanguages both -> consistencyLoss(slot, both, references.get(slot.line()), sequence);
+                case Example.Document document -> documentLoss(slot, sequence, table);
+                case Example.Preference preference ->
+                    apply(
+                            slot,
+                            slot.row(),
+                            pair.next(),
+                            compared == null ? value.next() : compared.get(slot.row()),
+                            sequence,
+                            table);
+                case Example.TwoLanguages both ->
+                    consistencyLoss(slot, both, references.get(slot.line()), sequence, table);
             }
             sequence += slot.example().sequences();
         }
     }
 
-    private void documentLoss(Slot slot, int sequence) {
+    private void documentLoss(Slot slot, int sequence, StepTable table) {
         int count = batch.scoredStart(sequence + 1) - batch.scoredStart(sequence);
-        double negative = -sum(sequence) / count;
         fill(sequence, -slot.factor() / count);
-        loss += slot.factor() * negative;
-        observed.add(new StepObserver.Line(slot.line(), slot.factor(), negative, List.of()));
-        if (slot.line() < 0) {
-            replayLoss += negative / settings.replayBatchSize();
-        }
+        table.loss(slot.row(), slot.factor(), -sum(sequence) / count);
     }
 
-    private void consistencyLoss(Slot slot, Example.TwoLanguages example, Reference start, int sequence) {
+    private void consistencyLoss(
+            Slot slot, Example.TwoLanguages example, Reference start, int sequence, StepTable table) {
         PreferenceLoss.Pair first = pair(example.first(), start, sequence);
         PreferenceLoss.Pair second = pair(example.second(), start.second(), sequence + 2);
         ConsistencyLoss.Value value = settings.consistencyLoss().of(first, second);
-        apply(slot, first, value.first(), sequence);
-        apply(slot, second, value.second(), sequence + 2);
-        consistent += first.chosen() > first.rejected() == second.chosen() > second.rejected() ? 1 : 0;
-        twoLanguages++;
-        observed.add(new StepObserver.Line(
-                slot.line(),
-                slot.factor(),
-                value.first().loss() + value.second().loss(),
-                List.of(margin(first), margin(second))));
-    }
-
-    /** Of the rewards. */
-    private double margin(PreferenceLoss.Pair pair) {
-        return settings.beta() * (pair.chosen() - pair.referenceChosen())
-                - settings.beta() * (pair.rejected() - pair.referenceRejected());
+        apply(slot, slot.row(), first, value.first(), sequence, table);
+        apply(slot, slot.row() + 1, second, value.second(), sequence + 2, table);
+        table.consistency(slot.row(), first.chosen() > first.rejected() == second.chosen() > second.rejected());
     }
 
     private PreferenceLoss.Pair pair(Example.Preference example, Reference start, int sequence) {
         int shared = example.shared();
-        return new PreferenceLoss.Pair(
+        return pair(
+                example,
+                start,
                 sum(sequence, shared, settings.ldAlpha()),
                 sum(sequence + 1, shared, settings.ldAlpha()),
+                sum(sequence));
+    }
+
+    private static PreferenceLoss.Pair pair(
+            Example.Preference example, Reference start, double chosen, double rejected, double likelihood) {
+        return new PreferenceLoss.Pair(
+                chosen,
+                rejected,
                 start.chosen(),
                 start.rejected(),
                 example.chosen().length,
                 example.rejected().length,
-                sum(sequence));
+                likelihood);
     }
 
-    private void apply(Slot slot, PreferenceLoss.Pair pair, PreferenceLoss.Value value, int sequence) {
+    private void apply(
+            Slot slot, int row, PreferenceLoss.Pair pair, PreferenceLoss.Value value, int sequence, StepTable table) {
         int shared = Math.min(pair.chosenTokens(), pair.rejectedTokens());
         double tail = settings.ldAlpha();
         fill(
@@ -613,13 +669,14 @@ public final class Trainer implements AutoCloseable {
                 slot.factor() * (value.dChosen() + value.dLikelihood()),
                 slot.factor() * (tail * value.dChosen() + value.dLikelihood()));
         fill(sequence + 1, shared, slot.factor() * value.dRejected(), slot.factor() * tail * value.dRejected());
-        loss += slot.factor() * value.loss();
-        rewardsChosen += settings.beta() * (pair.chosen() - pair.referenceChosen());
-        rewardsRejected += settings.beta() * (pair.rejected() - pair.referenceRejected());
-        accuracies += pair.margin() > 0 ? 1 : 0;
-        logpsChosen += pair.chosen();
-        logpsRejected += pair.rejected();
-        pairs++;
+        table.loss(row, slot.factor(), value.loss());
+        table.pair(
+                row,
+                settings.beta() * (pair.chosen() - pair.referenceChosen()),
+                settings.beta() * (pair.rejected() - pair.referenceRejected()),
+                pair.margin() > 0,
+                pair.chosen(),
+                pair.rejected());
     }
 
     private double sum(int sequence) {
@@ -650,20 +707,6 @@ public final class Trainer implements AutoCloseable {
 
     private void fill(int sequence, double coefficient) {
         Arrays.fill(coefficients, batch.scoredStart(sequence), batch.scoredStart(sequence + 1), coefficient);
-    }
-
-    private StepLog.Preference preference() {
-        if (pairs == 0) {
-            return null;
-        }
-        return new StepLog.Preference(
-                rewardsChosen / pairs,
-                rewardsRejected / pairs,
-                (rewardsChosen - rewardsRejected) / pairs,
-                accuracies / pairs,
-                logpsChosen / pairs,
-                logpsRejected / pairs,
-                twoLanguages == 0 ? null : (double) consistent / twoLanguages);
     }
 
     Backend backend() {

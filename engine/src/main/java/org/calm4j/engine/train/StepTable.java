@@ -1,0 +1,128 @@
+package org.calm4j.engine.train;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.calm4j.engine.ranks.Ranks;
+
+/**
+ * What the pairs and documents of a step gave, a row each. Every rank fills the rows of its own lines; the sum over ranks then only adds zeros.
+ * Totals go row by row, so that they are the same for any number of ranks.
+ */
+final class StepTable {
+    /** Columns of a row. */
+    private enum Of {
+        WEIGHTED_LOSS,
+        LOSS,
+        REWARD_CHOSEN,
+        REWARD_REJECTED,
+        ACCURACY,
+        LOGP_CHOSEN,
+        LOGP_REJECTED,
+        CONSISTENCY
+    }
+
+    private static final int COLUMNS = Of.values().length;
+
+    private final List<Slot> slots;
+    private final double[] values;
+
+    /** @param slots all of the step's, in order */
+    StepTable(List<Slot> slots) {
+        this.slots = slots;
+        values = new double[slots.stream().mapToInt(Slot::rows).sum() * COLUMNS];
+    }
+
+    private void set(int row, Of column, double value) {
+        values[row * COLUMNS + column.ordinal()] = value;
+    }
+
+    private double get(int row, Of column) {
+        return values[row * COLUMNS + column.ordinal()];
+    }
+
+    void loss(int row, double factor, double loss) {
+        set(row, Of.WEIGHTED_LOSS, factor * loss);
+        set(row, Of.LOSS, loss);
+    }
+
+    /** @param isRight whether the policy prefers the chosen completion more than the reference does */
+    void pair(
+            int row,
+            double rewardChosen,
+            double rewardRejected,
+            boolean isRight,
+            double logpChosen,
+            double logpRejected) {
+        set(row, Of.REWARD_CHOSEN, rewardChosen);
+        set(row, Of.REWARD_REJECTED, rewardRejected);
+        set(row, Of.ACCURACY, isRight ? 1 : 0);
+        set(row, Of.LOGP_CHOSEN, logpChosen);
+        set(row, Of.LOGP_REJECTED, logpRejected);
+    }
+
+    void consistency(int row, boolean agrees) {
+        set(row, Of.CONSISTENCY, agrees ? 1 : 0);
+    }
+
+    /** Adds the rows of the other ranks. */
+    void complete(Ranks ranks) {
+        ranks.sum(values);
+    }
+
+    private double total(Of column) {
+        double sum = 0;
+        for (int row = 0; row * COLUMNS < values.length; row++) {
+            sum += get(row, column);
+        }
+        return sum;
+    }
+
+    double loss() {
+        return total(Of.WEIGHTED_LOSS);
+    }
+
+    /** The mean loss of replayed documents, of which there are so many. */
+    double replayLoss(int documents) {
+        double sum = 0;
+        for (Slot slot : slots) {
+            sum += slot.line() < 0 ? get(slot.row(), Of.LOSS) / documents : 0;
+        }
+        return sum;
+    }
+
+    /** Means over pairs; null without pairs. */
+    StepLog.Preference preference() {
+        int pairs = slots.stream()
+                .mapToInt(slot -> slot.example().preferences().size())
+                .sum();
+        long twoLanguages = slots.stream()
+                .filter(slot -> slot.example() instanceof Example.TwoLanguages)
+                .count();
+        return pairs == 0
+                ? null
+                : new StepLog.Preference(
+                        total(Of.REWARD_CHOSEN) / pairs,
+                        total(Of.REWARD_REJECTED) / pairs,
+                        (total(Of.REWARD_CHOSEN) - total(Of.REWARD_REJECTED)) / pairs,
+                        total(Of.ACCURACY) / pairs,
+                        total(Of.LOGP_CHOSEN) / pairs,
+                        total(Of.LOGP_REJECTED) / pairs,
+                        twoLanguages == 0 ? null : total(Of.CONSISTENCY) / twoLanguages);
+    }
+
+    /** For an observer. */
+    List<StepObserver.Line> lines() {
+        List<StepObserver.Line> lines = new ArrayList<>();
+        for (Slot slot : slots) {
+            double loss = 0;
+            List<Double> margins = new ArrayList<>();
+            for (int row = slot.row(); row < slot.row() + slot.rows(); row++) {
+                loss += get(row, Of.LOSS);
+                margins.add(get(row, Of.REWARD_CHOSEN) - get(row, Of.REWARD_REJECTED));
+            }
+            boolean hasPairs = !slot.example().preferences().isEmpty();
+            lines.add(new StepObserver.Line(slot.line(), slot.factor(), loss, hasPairs ? margins : List.of()));
+        }
+        return lines;
+    }
+}
