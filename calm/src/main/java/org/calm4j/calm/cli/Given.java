@@ -63,6 +63,9 @@ final class Given<R extends Record> {
         } else if (parts[0] == double.class || parts[0] == Double.class) {
             flag.converters(new NumberConverters.Finite());
         }
+        if (option.type() == Boolean.class) {
+            flag.arity("0..1").fallbackValue("true");
+        }
         if (definition.choices() != Option.None.class) {
             flag.completionCandidates(choices(definition));
         }

@@ -51,9 +51,17 @@ record FinishedRun(Path folder, ObjectNode config) {
                 output,
                 options(TrainingOptions.class),
                 hasPairs ? options(PreferenceOptions.class) : null,
-                // What is resumed is compared with what it was made of.
-                SavingOptions.every(0, true),
+                saving(),
                 config.path("seed").asLong());
+    }
+
+    /** When it was evaluated, if anything followed from that, which a checkpoint then has. */
+    private SavingOptions saving() {
+        if (!config.has("metric_for_best_model")) {
+            return SavingOptions.every(0, false);
+        }
+        path("eval_data");
+        return options(SavingOptions.class);
     }
 
     /** The options that the run had in force. */

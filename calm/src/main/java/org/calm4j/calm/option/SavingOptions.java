@@ -1,19 +1,58 @@
 package org.calm4j.calm.option;
 
 import java.nio.file.Path;
+import java.util.Map;
 import org.calm4j.engine.Setting;
+import org.calm4j.engine.train.EvaluationPlan;
 
-/** What a training run writes, and whether it resumes; nothing here decides what it learns. */
+/** What a training run writes, when it is evaluated, and whether it resumes. */
 @OptionRecord
 public record SavingOptions(
         @Option(value = "Steps between checkpoints; 0 (default): none.", label = "N", standard = "0")
         int saveSteps,
 
-        @Option(value = "Steps between losses on {eval_data}; 0 (default): none.", label = "N", standard = "0")
+        @Option(
+                value = "The newest checkpoints that are kept, besides that of the best model; default: all.",
+                label = "N",
+                later = true)
+        Integer saveTotalLimit,
+
+        @Option(value = "Steps between evaluations on {eval_data}; 0 (default): none.", label = "N", standard = "0")
         int evalSteps,
 
         @Option(value = "Lines that are evaluated and not trained on.", label = "FILE")
         Path evalData,
+
+        @Option(value = "End with the model of the best evaluation, not with the last one.", later = true)
+        boolean loadBestModelAtEnd,
+
+        @Option(
+                value =
+                        "The metric of the evaluation that says which is the best, with or without eval_ before it; default ${DEFAULT-VALUE}.",
+                label = "NAME",
+                standard = EvaluationPlan.LOSS,
+                later = true)
+        String metricForBestModel,
+
+        @Option(
+                value = "Whether more of it is better; default: unless its name ends with loss.",
+                label = "true|false",
+                later = true)
+        Boolean greaterIsBetter,
+
+        @Option(
+                value = "Evaluations in a row without a better one that end the run; default: any number.",
+                label = "N",
+                later = true)
+        Integer earlyStoppingPatience,
+
+        @Option(
+                value =
+                        "By how much an evaluation must be better to count for {early_stopping_patience}; default ${DEFAULT-VALUE}.",
+                label = "X",
+                standard = "0",
+                later = true)
+        double earlyStoppingThreshold,
 
         @Option(value = "Steps between lines of metrics.jsonl; default ${DEFAULT-VALUE}.", label = "N", standard = "1")
         int loggingSteps,
@@ -27,10 +66,34 @@ public record SavingOptions(
         Setting.of("eval_steps").check(evalSteps >= 0, "must be at least 0");
         Setting.of("logging_steps").check(loggingSteps > 0, "must be at least 1");
         Setting.of("eval_steps").check(evalSteps == 0 || evalData != null, "needs ", Setting.of("eval_data"));
+        Setting.of("save_total_limit").check(saveTotalLimit == null || saveTotalLimit > 0, "must be at least 1");
+        Setting.of("load_best_model_at_end")
+                .check(!loadBestModelAtEnd || evalSteps > 0, "needs ", Setting.of("eval_steps"));
+        Setting.of("early_stopping_patience")
+                .check(earlyStoppingPatience == null || earlyStoppingPatience > 0, "must be at least 1");
+        Setting.of("early_stopping_patience")
+                .check(earlyStoppingPatience == null || evalSteps > 0, "needs ", Setting.of("eval_steps"));
+        Setting.of("early_stopping_threshold").check(earlyStoppingThreshold >= 0, "must be at least 0");
+        Setting.of("early_stopping_threshold")
+                .check(
+                        earlyStoppingThreshold == 0 || earlyStoppingPatience != null,
+                        "needs ",
+                        Setting.of("early_stopping_patience"));
+        metricForBestModel = metricForBestModel.replaceFirst("^eval_", "");
+    }
+
+    public EvaluationPlan evaluation() {
+        return new EvaluationPlan(
+                evalSteps,
+                metricForBestModel,
+                greaterIsBetter != null ? greaterIsBetter : !metricForBestModel.endsWith(EvaluationPlan.LOSS),
+                loadBestModelAtEnd,
+                earlyStoppingPatience == null ? 0 : earlyStoppingPatience,
+                earlyStoppingThreshold);
     }
 
     /** Checkpoints and nothing else. */
     public static SavingOptions every(int saveSteps, boolean resume) {
-        return new SavingOptions(saveSteps, 0, null, 1, resume);
+        return Options.make(SavingOptions.class, Map.of("save_steps", saveSteps, "resume", resume));
     }
 }

@@ -31,6 +31,7 @@ import org.calm4j.engine.model.Lora;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.train.EvaluationPlan;
 import org.calm4j.engine.train.Example;
 import org.calm4j.engine.train.References;
 import org.calm4j.engine.train.Replay;
@@ -60,8 +61,8 @@ public record TrainStage(
         PreferenceOptions preference,
         SavingOptions saving,
         long seed) {
-    /** Settings that do not touch the arithmetic: what is kept and what is computed again has the same bits. */
-    private static final Set<String> FREE = Set.of("gradient_checkpointing");
+    /** Settings that do not touch the arithmetic: what is kept and what is computed again has the same bits, and patience may grow. */
+    private static final Set<String> FREE = Set.of("gradient_checkpointing", "early_stopping_patience");
 
     /**
      * A step of a finished run, taken once more.
@@ -94,6 +95,7 @@ public record TrainStage(
 
     /** Trains. */
     public Result run(Backend backend, Progress progress) {
+        saving.evaluation().check(preference != null);
         // Files in the way are found before the model is read.
         try (OutputFolder _ = TrainingFolder.open(output, progress::say)) {
             return run(backend, progress, null, null);
@@ -177,7 +179,8 @@ public record TrainStage(
                 others(lm.backend()),
                 steps,
                 saving.saveSteps(),
-                saving.evalSteps(),
+                saving.saveTotalLimit() == null ? 0 : saving.saveTotalLimit(),
+                saving.evaluation(),
                 saving.loggingSteps(),
                 saving.resume());
         StepLog[] last = new StepLog[1];
@@ -312,6 +315,15 @@ public record TrainStage(
             all.putAll(asJson(preference));
             all.putAll(preference.inForce());
         }
+        EvaluationPlan evaluation = saving.evaluation();
+        if (evaluation.decides()) {
+            all.put("eval_steps", evaluation.steps());
+            all.put("metric_for_best_model", evaluation.metric());
+            all.put("greater_is_better", evaluation.greaterIsBetter());
+            all.put("load_best_model_at_end", evaluation.keepsBest());
+            all.put("early_stopping_patience", saving.earlyStoppingPatience());
+            all.put("early_stopping_threshold", evaluation.threshold());
+        }
         all.values().removeIf(Objects::isNull);
         return all;
     }
@@ -356,6 +368,9 @@ public record TrainStage(
     private Map<String, Object> others(Backend backend) {
         Map<String, Object> others = new LinkedHashMap<>();
         others.put("save_steps", saving.saveSteps());
+        if (saving.saveTotalLimit() != null) {
+            others.put("save_total_limit", saving.saveTotalLimit());
+        }
         others.put("eval_steps", saving.evalSteps());
         if (saving.evalData() != null) {
             others.put("eval_data", saving.evalData());

@@ -52,6 +52,7 @@ public final class AtomicFile {
     private static final List<String> PASSING_NAMES = List.of(PASSING, OLD, ".safetensors" + NEW, PARTIAL);
     private static final String PROCESS = String.valueOf(ProcessHandle.current().pid());
     private static final Pattern PROCESS_OF = Pattern.compile("(\\d{1,18})\\.calm4j\\.(old\\.)?tmp");
+    private static final Pattern LEFT = Pattern.compile("\\..+\\." + PROCESS_OF);
 
     private AtomicFile() {}
 
@@ -172,6 +173,39 @@ public final class AtomicFile {
             throw unwritable(folder, e);
         } finally {
             deleteQuietly(beside);
+        }
+    }
+
+    /** Removes a folder that was written here, at once; one that was changed since is left. */
+    public static void deleteFolder(Path folder) {
+        Path place = place(folder);
+        if (!Files.isDirectory(place) || !OutputFolder.mayDelete(place)) {
+            return;
+        }
+        Path old = place.resolveSibling(hidden(place) + PROCESS + OLD);
+        try {
+            deleteTree(old);
+            Files.move(place, old, StandardCopyOption.ATOMIC_MOVE);
+            OutputFolder.deleted(place);
+            deleteTree(old);
+        } catch (IOException e) {
+            throw CalmException.failed(folder + ": cannot be removed (" + e.getMessage() + ")", e);
+        }
+    }
+
+    /** Removes what killed processes left half-written or half-deleted of folders whose names begin so. */
+    public static void deleteLeft(Path parent, String prefix) {
+        try (Stream<Path> files = Files.list(parent)) {
+            for (Path file : (Iterable<Path>) files::iterator) {
+                Matcher left = LEFT.matcher(file.getFileName().toString());
+                if (left.matches()
+                        && left.group().startsWith("." + prefix)
+                        && ProcessHandle.of(Long.parseLong(left.group(1))).isEmpty()) {
+                    deleteTree(file);
+                }
+            }
+        } catch (IOException e) {
+            throw CalmException.unreadable(parent, e);
         }
     }
 

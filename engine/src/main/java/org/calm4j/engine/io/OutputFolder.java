@@ -193,9 +193,27 @@ public final class OutputFolder implements AutoCloseable {
             throw CalmException.badInput(
                     output, "cannot be replaced (" + e.getClass().getSimpleName() + ")", e);
         }
+        forget(output);
+    }
+
+    private synchronized void forget(Path output) {
         String name = name(output);
         own.keySet().removeIf(each -> each.equals(name) || each.equals(name + "/") || each.startsWith(name + "/"));
         write();
+    }
+
+    /** Whether a folder is what was written there; nobody knows outside of open folders. */
+    static boolean mayDelete(Path place) {
+        OutputFolder folder = of(place);
+        return folder == null || folder.foreign(place) == null;
+    }
+
+    /** Called when a folder is gone. */
+    static void deleted(Path place) {
+        OutputFolder folder = of(place);
+        if (folder != null) {
+            folder.forget(place);
+        }
     }
 
     private boolean isOwn(Path output) {

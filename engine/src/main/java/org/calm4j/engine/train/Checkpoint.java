@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -28,7 +29,8 @@ import org.calm4j.engine.tensor.Tensor;
  * saved, AdamW's moments, and the counters. It appears whole or not at all.
  */
 public final class Checkpoint {
-    private static final Pattern NAME = Pattern.compile("checkpoint-(\\d{1,9})");
+    static final String PREFIX = "checkpoint-";
+    private static final Pattern NAME = Pattern.compile(PREFIX + "(\\d{1,9})");
     private static final String STATE = "trainer_state.json";
     private static final String OPTIMIZER = "optimizer.safetensors";
     private static final String FIRST = "exp_avg.";
@@ -41,6 +43,7 @@ public final class Checkpoint {
      * @param inputs digests of the files that settings name; null in checkpoints of earlier versions
      * @param schedule null in checkpoints of earlier versions
      * @param observer what it remembers; null without one
+     * @param evaluation null where nothing follows from evaluations
      */
     private record State(
             @JsonProperty("global_step") int step,
@@ -53,7 +56,19 @@ public final class Checkpoint {
             Map<String, String> inputs,
             Schedule schedule,
 
-            @JsonInclude(JsonInclude.Include.NON_NULL) Map<String, Double> observer) {}
+            @JsonInclude(JsonInclude.Include.NON_NULL) Map<String, Double> observer,
+
+            @JsonInclude(JsonInclude.Include.NON_NULL) BestModel evaluation) {}
+
+    /** A run as far as it came. */
+    record Taken(int steps, BestModel best) {
+        static final Taken NOTHING = new Taken(0, BestModel.NONE);
+
+        Taken after(StepLog step, EvaluationPlan plan) {
+            boolean counts = plan.decides() && step.evalLoss() != null;
+            return new Taken(step.step(), counts ? best.after(plan, step.step(), plan.value(step)) : best);
+        }
+    }
 
     private Checkpoint() {}
 
@@ -112,10 +127,10 @@ public final class Checkpoint {
 
     /** The folder of a step's checkpoint below an output. */
     static Path folder(Path output, int step) {
-        return output.resolve("checkpoint-" + step);
+        return output.resolve(PREFIX + step);
     }
 
-    static void save(Path to, int step, Trainer trainer, RunIdentity run, ModelWriter writer) {
+    static void save(Path to, Taken taken, Trainer trainer, RunIdentity run, ModelWriter writer) {
         AtomicFile.folder(to, folder -> {
             // Rounded weights would not give the same bits afterwards.
             writer.write(folder, trainer.backend().computeType());
@@ -128,13 +143,14 @@ public final class Checkpoint {
             Json.write(
                     folder.resolve(STATE),
                     new State(
-                            step,
+                            taken.steps(),
                             trainer.numTokens(),
                             skipped(trainer),
                             run.settings(),
                             run.inputs(),
                             run.schedule(),
-                            state));
+                            state,
+                            taken.best().equals(BestModel.NONE) ? null : taken.best()));
         });
     }
 
@@ -149,11 +165,11 @@ public final class Checkpoint {
     }
 
     /**
-     * Puts a trainer into the state of a checkpoint; returns the steps taken.
+     * Puts a trainer into the state of a checkpoint.
      *
      * @throws CalmException bad input: the checkpoint was made with other settings or other files, or is broken
      */
-    static int load(Path checkpoint, Trainer trainer, RunIdentity run, String weightsFile) {
+    static Taken load(Path checkpoint, Trainer trainer, RunIdentity run, String weightsFile) {
         Path file = checkpoint.resolve(STATE);
         State state = whole(checkpoint, () -> read(file));
         run.checkContinues(
@@ -167,8 +183,29 @@ public final class Checkpoint {
             trainer.numTokens(state.numTokens());
             trainer.skipped(state.skipped() == null ? SkippedSteps.NONE : state.skipped());
             trainer.observer().resume(state.observer() == null ? Map.of() : state.observer());
-            return state.step();
+            return new Taken(state.step(), state.evaluation() == null ? BestModel.NONE : state.evaluation());
         });
+    }
+
+    /** Puts the weights of a checkpoint into a trainer, and nothing else. */
+    static void loadWeights(Path checkpoint, Trainer trainer, String weightsFile) {
+        fill(trainer.trained().weights(), "", checkpoint.resolve(weightsFile), trainer);
+    }
+
+    /**
+     * Deletes what no longer needs to be kept: all checkpoints but the newest {@code most} and that of the best model.
+     *
+     * @param most 0 for any number
+     */
+    static void keep(Path output, int most, BestModel best) {
+        List<Path> byStep = all(output).stream()
+                .sorted(Comparator.comparingInt(Checkpoint::step))
+                .toList();
+        if (most > 0 && byStep.size() > most) {
+            byStep.subList(0, byStep.size() - most).stream()
+                    .filter(checkpoint -> !best.isOf(step(checkpoint)))
+                    .forEach(AtomicFile::deleteFolder);
+        }
     }
 
     private static State read(Path file) {

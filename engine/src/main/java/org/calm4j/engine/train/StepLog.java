@@ -1,6 +1,7 @@
 package org.calm4j.engine.train;
 
 import com.fasterxml.jackson.annotation.JsonAnyGetter;
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.annotation.JsonPropertyOrder;
@@ -19,6 +20,7 @@ import java.util.Map;
  * @param skippedSteps steps so far that changed nothing, since their loss or gradient was not finite; null if there were none
  * @param evalLoss mean loss of the evaluation lines after the update; null in steps without evaluation
  * @param preference null where no pairs are trained
+ * @param evalPreference of the evaluation lines, its names with {@code eval_} before them
  * @param observed what an observer adds, by name
  */
 @JsonInclude(value = JsonInclude.Include.CUSTOM, valueFilter = StepLog.Absent.class)
@@ -35,6 +37,7 @@ public record StepLog(
         @JsonProperty("skipped_steps") Integer skippedSteps,
         @JsonProperty("eval_loss") Double evalLoss,
         @JsonUnwrapped Preference preference,
+        @JsonUnwrapped(prefix = "eval_") Preference evalPreference,
         @JsonAnyGetter Map<String, Object> observed) {
 
     /** Equals what a line leaves out: null, and numbers that JSON does not have. */
@@ -51,6 +54,7 @@ public record StepLog(
     }
 
     /** Whether the step changed nothing. */
+    @JsonIgnore
     public boolean isSkipped() {
         return isSkipped(loss, gradNorm);
     }
@@ -59,21 +63,29 @@ public record StepLog(
         return !Double.isFinite(loss) || !Double.isFinite(gradNorm);
     }
 
-    StepLog withEvalLoss(double loss) {
+    StepLog with(Evaluation evaluation) {
         return new StepLog(
                 step,
                 epoch,
-                this.loss,
+                loss,
                 gradNorm,
                 learningRate,
                 numTokens,
                 tokensPerSecond,
                 replayLoss,
                 skippedSteps,
-                loss,
+                evaluation.loss,
                 preference,
+                evaluation.preference,
                 observed);
     }
+
+    /**
+     * Means over the evaluation lines.
+     *
+     * @param preference null where lines are no pairs
+     */
+    public record Evaluation(double loss, Preference preference) {}
 
     /**
      * Means over a step's pairs; a reward is β times (log-probability − the reference's).

@@ -69,7 +69,9 @@ public final class Trainer implements AutoCloseable {
     private final DataOrder lineOrder;
     private final Replay replay;
     private final Replay.Order replayOrder;
-    private final int microBatchRows;
+    /** What a pass holds; a single evaluation line may be larger. */
+    private final Activations.Capacity passCapacity;
+
     private final Trained trained;
     private final Activations activations;
     private final PackedBatch batch = new PackedBatch();
@@ -94,7 +96,7 @@ public final class Trainer implements AutoCloseable {
         this(model, settings, lines, replay, reference, EvalLines.NONE);
     }
 
-    /** @param evalLines what {@link #evalLoss} scores */
+    /** @param evalLines what {@link #evaluate} scores */
     public Trainer(
             CausalLm model,
             TrainSettings settings,
@@ -131,14 +133,14 @@ public final class Trainer implements AutoCloseable {
             throw CalmException.badInput(
                     "lines have weights", "a loss that sorts the pairs of a step has no term of one line to weigh");
         }
-        Activations.Capacity capacity = capacity();
+        passCapacity = capacity(List.of());
+        Activations.Capacity capacity = capacity(evalLines.lines());
         if (capacity.positions() > model.config().positions().limit()) {
             throw CalmException.badInput(
                     "the longest training sequence has " + capacity.positions() + " tokens",
                     "the model's max_position_embeddings is "
                             + model.config().positions().limit());
         }
-        microBatchRows = capacity.rows();
         logProbs = new double[capacity.scored()];
         coefficients = new double[capacity.scored()];
         trained = new Trained(model, division);
@@ -149,10 +151,10 @@ public final class Trainer implements AutoCloseable {
                 capacity);
     }
 
-    private Activations.Capacity capacity() {
+    /** Evaluation lines do not change how the others are put into passes. */
+    private Activations.Capacity capacity(List<? extends Example> alone) {
         List<Example> all = new ArrayList<>(lines);
         all.addAll(replay.documents());
-        all.addAll(evalLines.lines());
         int longestExample = all.stream().mapToInt(Example::rows).max().orElse(0);
         int maxTokens = settings.packing().maxTokens();
         int bound = Math.max(maxTokens > 0 ? maxTokens : MICRO_BATCH_ROWS, longestExample);
@@ -177,6 +179,11 @@ public final class Trainer implements AutoCloseable {
         int scored = Math.max(
                 rows + pairsAtMost, all.stream().mapToInt(Example::scored).max().orElse(0));
         int longest = all.stream().mapToInt(Example::longest).max().orElse(0);
+        for (Example each : alone) {
+            rows = Math.max(rows, each.rows());
+            scored = Math.max(scored, each.scored());
+            longest = Math.max(longest, each.longest());
+        }
         return new Activations.Capacity(rows, scored, longest, 0, model.loraRank());
     }
 
@@ -268,6 +275,7 @@ public final class Trainer implements AutoCloseable {
                 skipped.all() > 0 ? skipped.all() : null,
                 null,
                 table.preference(),
+                null,
                 more);
     }
 
@@ -428,8 +436,8 @@ public final class Trainer implements AutoCloseable {
         return maxNorm > 0 ? Math.min(1, maxNorm / (norm + CLIP_EPSILON)) : 1;
     }
 
-    /** Mean loss over the evaluation lines, without dropout, without training on them. */
-    public double evalLoss() {
+    /** Means over the evaluation lines, without dropout, without training on them. */
+    public StepLog.Evaluation evaluate() {
         List<Slot> slots = new ArrayList<>();
         for (int line = 0; line < evalLines.lines().size(); line++) {
             Example example = evalLines.lines().get(line);
@@ -451,7 +459,7 @@ public final class Trainer implements AutoCloseable {
             }
         }
         table.complete(division.ranks());
-        return table.loss();
+        return new StepLog.Evaluation(table.loss(), table.preference());
     }
 
     private List<Slot> slots(int step) {
@@ -505,8 +513,8 @@ public final class Trainer implements AutoCloseable {
             while (end < slots.size() && end - first < most) {
                 Example next = slots.get(end).example();
                 if (end > first
-                        && (rows + next.rows() > microBatchRows
-                                || scored + next.scored() > logProbs.length
+                        && (rows + next.rows() > passCapacity.rows()
+                                || scored + next.scored() > passCapacity.scored()
                                 || tokens + next.tokenCount() > mostTokens)) {
                     break;
                 }

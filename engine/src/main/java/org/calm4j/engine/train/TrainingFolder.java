@@ -10,6 +10,7 @@ import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.OutputFolder;
 import org.calm4j.engine.model.ModelFolder;
@@ -31,6 +32,7 @@ public final class TrainingFolder {
     public static OutputFolder open(Path output, Consumer<String> say) {
         OutputFolder folder = OutputFolder.open(output, say);
         try {
+            AtomicFile.deleteLeft(output, Checkpoint.PREFIX);
             List<Path> there = written(output);
             if (!folder.hasRecord() && isOld(output)) {
                 folder.adopt(there);

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
+import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 
@@ -23,7 +24,7 @@ import org.calm4j.engine.io.Jsonl;
  * @param identity all that decides what the steps compute
  * @param others further settings of the run, which a resumed one may change
  * @param saveSteps steps between checkpoints; 0 for none
- * @param evalSteps steps between losses of the trainer's evaluation lines; 0 for none
+ * @param saveTotalLimit how many of the newest checkpoints are kept, besides that of the best model; 0 for all
  * @param loggingSteps steps between lines of metrics.jsonl; the last step and those with an evaluation loss or something
  *     observed have one anyway
  */
@@ -34,7 +35,8 @@ public record TrainingRun(
         Map<String, Object> others,
         int steps,
         int saveSteps,
-        int evalSteps,
+        int saveTotalLimit,
+        EvaluationPlan evaluation,
         int loggingSteps,
         boolean resume) {
     private static final String METRICS = TrainingFolder.METRICS;
@@ -60,47 +62,81 @@ public record TrainingRun(
      * @return whether all steps were taken: where the watcher stopped it, a checkpoint is left instead of the model
      */
     public boolean run(Trainer trainer, ModelWriter writer, Watcher watcher) {
-        int first = prepare(trainer, watcher);
+        Checkpoint.Taken taken = prepare(trainer, watcher);
         try (Writer metrics = Files.newBufferedWriter(
                 output.resolve(METRICS), StandardOpenOption.CREATE, StandardOpenOption.APPEND)) {
-            for (int step = first; step < steps; step++) {
+            boolean saved = true;
+            while (taken.steps() < steps && !taken.best().endsRun(evaluation)) {
                 if (watcher.wantsToStop()) {
-                    if (step > first && !isSaved(step)) {
-                        save(step, trainer, writer);
+                    if (!saved) {
+                        save(taken, trainer, writer);
                     }
                     return false;
                 }
-                StepLog log = trainer.step(step);
-                boolean evaluates = evalSteps > 0 && log.step() % evalSteps == 0;
-                if (evaluates) {
-                    log = log.withEvalLoss(trainer.evalLoss());
-                }
-                if (evaluates
-                        || log.step() % loggingSteps == 0
-                        || log.step() == steps
-                        || !log.observed().isEmpty()) {
+                StepLog log = step(trainer, taken.steps());
+                int before = taken.best().step() == null ? 0 : taken.best().step();
+                taken = taken.after(log, evaluation);
+                if (isLogged(log)) {
                     metrics.write(Json.compact(log));
                     metrics.write('\n');
                     metrics.flush();
                 }
-                if (isSaved(log.step())) {
-                    save(log.step(), trainer, writer);
+                saved = isSaved(log.step())
+                        || evaluation.keepsBest() && taken.best().isOf(log.step());
+                if (saved) {
+                    save(taken, trainer, writer);
+                    if (taken.best().isOf(log.step()) && before > 0 && !isSaved(before)) {
+                        // It was kept as the best one alone.
+                        AtomicFile.deleteFolder(Checkpoint.folder(output, before));
+                    }
                 }
                 watcher.took(log);
             }
         } catch (IOException | UncheckedIOException e) {
             throw CalmException.failed(output.resolve(METRICS) + ": " + e.getMessage(), e);
         }
-        writer.write(output, null);
+        finish(taken, trainer, writer, watcher);
         return true;
+    }
+
+    private StepLog step(Trainer trainer, int taken) {
+        StepLog log = trainer.step(taken);
+        return evaluation.isDue(log.step()) ? log.with(trainer.evaluate()) : log;
+    }
+
+    private boolean isLogged(StepLog log) {
+        return log.evalLoss() != null
+                || log.step() % loggingSteps == 0
+                || log.step() == steps
+                || !log.observed().isEmpty();
     }
 
     private boolean isSaved(int step) {
         return saveSteps > 0 && step % saveSteps == 0;
     }
 
-    private void save(int step, Trainer trainer, ModelWriter writer) {
-        Checkpoint.save(Checkpoint.folder(output, step), step, trainer, identity, writer);
+    private void save(Checkpoint.Taken taken, Trainer trainer, ModelWriter writer) {
+        Checkpoint.save(Checkpoint.folder(output, taken.steps()), taken, trainer, identity, writer);
+        Checkpoint.keep(output, saveTotalLimit, taken.best());
+    }
+
+    /** Writes the model: the best one where that is wanted, otherwise the last one. */
+    private void finish(Checkpoint.Taken taken, Trainer trainer, ModelWriter writer, Watcher watcher) {
+        BestModel best = taken.best();
+        if (best.endsRun(evaluation)) {
+            watcher.say(
+                    "the run ends after step " + taken.steps() + ": eval_" + evaluation.metric() + " was best at step "
+                            + best.step() + ", " + best.metric() + ", and not better in the " + best.waited()
+                            + " evaluations since");
+        }
+        if (evaluation.keepsBest() && best.step() != null) {
+            watcher.say("the model is that of step " + best.step() + ", with eval_" + evaluation.metric() + " "
+                    + best.metric());
+            if (best.step() != taken.steps()) {
+                Checkpoint.loadWeights(Checkpoint.folder(output, best.step()), trainer, weightsFile);
+            }
+        }
+        writer.write(output, null);
     }
 
     /**
@@ -111,8 +147,8 @@ public record TrainingRun(
      * @param checkpoint the folder that is written
      */
     public void replay(Trainer trainer, ModelWriter writer, Path from, int step, Path checkpoint, Watcher watcher) {
-        reach(trainer, from, 0, step, watcher);
-        Checkpoint.save(checkpoint, step, trainer, identity, writer);
+        Checkpoint.Taken taken = reach(trainer, from, Checkpoint.Taken.NOTHING, step, watcher);
+        Checkpoint.save(checkpoint, taken, trainer, identity, writer);
     }
 
     /**
@@ -123,17 +159,23 @@ public record TrainingRun(
      * @param step from 0, the start; at least as many as were taken
      */
     public void reach(Trainer trainer, Path from, int taken, int step, Watcher watcher) {
-        Path start = from == null ? null : Checkpoint.newest(from, step);
-        int next = start != null && Checkpoint.step(start) > taken
-                ? Checkpoint.load(start, trainer, identity, weightsFile)
-                : taken;
-        for (; next < step; next++) {
-            watcher.took(trainer.step(next));
-        }
+        reach(trainer, from, new Checkpoint.Taken(taken, BestModel.NONE), step, watcher);
     }
 
-    /** Returns the steps taken before. */
-    private int prepare(Trainer trainer, Watcher watcher) {
+    private Checkpoint.Taken reach(Trainer trainer, Path from, Checkpoint.Taken before, int step, Watcher watcher) {
+        Path start = from == null ? null : Checkpoint.newest(from, step);
+        Checkpoint.Taken taken = start != null && Checkpoint.step(start) > before.steps()
+                ? Checkpoint.load(start, trainer, identity, weightsFile)
+                : before;
+        while (taken.steps() < step) {
+            StepLog log = evaluation.decides() ? step(trainer, taken.steps()) : trainer.step(taken.steps());
+            taken = taken.after(log, evaluation);
+            watcher.took(log);
+        }
+        return taken;
+    }
+
+    private Checkpoint.Taken prepare(Trainer trainer, Watcher watcher) {
         Path checkpoint = Checkpoint.newest(output);
         if (checkpoint != null && !resume) {
             throw CalmException.badInput(
@@ -143,10 +185,26 @@ public record TrainingRun(
                     ", or choose another ",
                     Setting.OUTPUT);
         }
-        int taken = checkpoint == null ? 0 : Checkpoint.load(checkpoint, trainer, identity, weightsFile);
-        if (taken > steps) {
+        Checkpoint.Taken taken = checkpoint == null
+                ? Checkpoint.Taken.NOTHING
+                : Checkpoint.load(checkpoint, trainer, identity, weightsFile);
+        if (taken.steps() > steps) {
             throw CalmException.badInput(
                     checkpoint, "has more steps than the " + steps + " of this run; choose another ", Setting.OUTPUT);
+        }
+        if (taken.best().couldHaveEnded(evaluation)) {
+            throw CalmException.badInput(
+                    checkpoint,
+                    "made with early_stopping_patience " + taken.best().patience() + ", now it is "
+                            + evaluation.patience() + "; it can only grow, or start again in another ",
+                    Setting.OUTPUT);
+        }
+        Integer best = taken.best().step();
+        if (evaluation.keepsBest() && best != null && !Files.isDirectory(Checkpoint.folder(output, best))) {
+            throw CalmException.badInput(
+                    Checkpoint.folder(output, best),
+                    "is missing: it has the best model so far; start again in another ",
+                    Setting.OUTPUT);
         }
         if (resume) {
             sayHow(checkpoint, watcher);
@@ -158,7 +216,7 @@ public record TrainingRun(
         if (Files.exists(metrics)) {
             // Steps after the checkpoint are taken again.
             List<Map<String, Object>> kept = Jsonl.readMaps(metrics).stream()
-                    .filter(line -> step(line) <= taken)
+                    .filter(line -> step(line) <= taken.steps())
                     .toList();
             Jsonl.write(metrics, kept);
         }

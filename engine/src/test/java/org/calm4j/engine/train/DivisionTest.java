@@ -126,7 +126,7 @@ final class DivisionTest {
                 division)) {
             for (int step = 0; step < STEPS; step++) {
                 logs.add(withoutSpeed(trainer.step(step)));
-                evalLosses.add(trainer.evalLoss());
+                evalLosses.add(trainer.evaluate().loss());
             }
             for (Slab slab : List.of(
                     trainer.trained().weights(),
@@ -154,6 +154,7 @@ final class DivisionTest {
                 log.skippedSteps(),
                 log.evalLoss(),
                 log.preference(),
+                log.evalPreference(),
                 log.observed());
     }
 

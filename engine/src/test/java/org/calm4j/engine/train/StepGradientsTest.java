@@ -174,9 +174,9 @@ final class StepGradientsTest {
     private static double difference(Trainer loss, Tensor weight, long element) {
         double was = weight.get(element);
         weight.set(element, was + STEP);
-        double more = loss.evalLoss();
+        double more = loss.evaluate().loss();
         weight.set(element, was - STEP);
-        double less = loss.evalLoss();
+        double less = loss.evaluate().loss();
         weight.set(element, was);
         return (more - less) / (2 * STEP);
     }

@@ -188,7 +188,8 @@ final class StepObserverTest {
         Path output = Files.createDirectories(folder.resolve(name));
         TrainSettings settings = settings(0, false, new PreferenceLoss.DpoSigmoid(0.5, 0));
         RunIdentity identity = new RunIdentity(Map.of("seed", 3), Map.of(), settings.schedule(), Set.of(), Set.of());
-        TrainingRun run = new TrainingRun(output, "model.safetensors", identity, Map.of(), 12, 4, 0, 5, resume);
+        TrainingRun run = new TrainingRun(
+                output, "model.safetensors", identity, Map.of(), 12, 4, 0, EvaluationPlan.NONE, 5, resume);
         ModelWriter writer = (to, type) -> Safetensors.write(
                 to.resolve("model.safetensors"), model.parameters().slab().tensors(), Map.of());
         try (Trainer trainer = trainer(model, settings)) {

@@ -181,7 +181,7 @@ final class TrainerTest {
                                                         .second()))
                                         + 0.5 * Math.abs(ratio(references.get(lines.indexOf(line))))))
                         .sum();
-                assertThat(trainer.evalLoss()).isCloseTo(expected, within(1e-12));
+                assertThat(trainer.evaluate().loss()).isCloseTo(expected, within(1e-12));
                 logs.add(trainer.step(0));
                 assertThat(logs.getLast().preference().margins()).isCloseTo(0, within(1e-12));
                 logs.add(trainer.step(1));
@@ -268,7 +268,7 @@ final class TrainerTest {
                     References.of(model, PAIRS, null),
                     new Trainer.EvalLines(PAIRS, References.of(model, PAIRS, null)))) {
                 if (looks) {
-                    assertThat(trainer.evalLoss()).isCloseTo((1 + 0.5 + 2) / 3 * Math.log(2), within(1e-12));
+                    assertThat(trainer.evaluate().loss()).isCloseTo((1 + 0.5 + 2) / 3 * Math.log(2), within(1e-12));
                 }
                 trainer.step(0);
                 losses.add(trainer.step(1).loss());
@@ -371,7 +371,7 @@ final class TrainerTest {
             ModelWriter writer = (to, type) -> Safetensors.write(
                     to.resolve("model.safetensors"), model.parameters().slab().tensors(), Map.of());
             RunIdentity run = new RunIdentity(Map.of(), Map.of(), settings.schedule(), Set.of(), Set.of());
-            Checkpoint.save(checkpoint, 3, trainer, run, writer);
+            Checkpoint.save(checkpoint, new Checkpoint.Taken(3, BestModel.NONE), trainer, run, writer);
             try (Trainer resumed = new Trainer(model, settings, lines, Replay.NONE, List.of())) {
                 Checkpoint.load(checkpoint, resumed, run, "model.safetensors");
                 assertThat(resumed.step(4).skippedSteps()).isEqualTo(2);
@@ -446,6 +446,7 @@ final class TrainerTest {
                 steps,
                 2,
                 0,
+                EvaluationPlan.NONE,
                 1,
                 resume);
         ModelWriter writer = (to, type) -> Safetensors.write(

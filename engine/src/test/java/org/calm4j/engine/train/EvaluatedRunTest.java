@@ -1,0 +1,226 @@
+package org.calm4j.engine.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.IntStream;
+import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.Jsonl;
+import org.calm4j.engine.io.Safetensors;
+import org.calm4j.engine.loss.PreferenceLoss;
+import org.calm4j.engine.model.CausalLm;
+import org.calm4j.engine.model.TinyModel;
+import org.calm4j.engine.op.AdamW;
+import org.calm4j.engine.op.scalar.ScalarBackend;
+import org.calm4j.engine.tensor.DType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Runs that are evaluated on other lines than those of training: which checkpoints are left, which model is the result, and when it ends. */
+final class EvaluatedRunTest {
+    private static final List<Example.Preference> PAIRS = List.of(
+            new Example.Preference(new int[] {5, 6}, new int[] {7, 8, 0}, new int[] {9, 0}, 1),
+            new Example.Preference(new int[] {3}, new int[] {4, 0}, new int[] {4, 9, 0}, 1));
+    /** One that is trained on, and the contrary of the other: the loss falls, then it rises. */
+    private static final List<Example.Preference> OTHERS = List.of(
+            new Example.Preference(new int[] {5, 6}, new int[] {7, 8, 0}, new int[] {9, 0}, 3),
+            new Example.Preference(new int[] {3}, new int[] {4, 9, 0}, new int[] {4, 0}, 1));
+
+    private static final int STEPS = 24;
+
+    @TempDir
+    private Path folder;
+
+    @Test
+    void theBestIsThatOfTransformers() {
+        EvaluationPlan plan = new EvaluationPlan(2, "loss", false, true, 2, 0.1);
+        // Value, best so far, its step, evaluations waited: less than the threshold is better and does not count.
+        double[][] table = {
+            {1, 1, 2, 0}, {0.95, 0.95, 4, 1}, {Double.NaN, 0.95, 4, 2}, {0.8, 0.8, 8, 0}, {0.9, 0.8, 8, 1}
+        };
+        BestModel best = BestModel.NONE;
+        for (int i = 0; i < table.length; i++) {
+            best = best.after(plan, 2 * i + 2, table[i][0]);
+            assertThat(best).isEqualTo(new BestModel(table[i][1], (int) table[i][2], (int) table[i][3], 2));
+            assertThat(best.endsRun(plan)).isEqualTo(table[i][3] >= 2);
+        }
+        EvaluationPlan greater = new EvaluationPlan(2, "rewards/margins", true, true, 0, 0);
+        assertThat(BestModel.NONE.after(greater, 1, 3).after(greater, 2, 4).after(greater, 3, 4))
+                .isEqualTo(new BestModel(4.0, 2, 1, 0));
+    }
+
+    @Test
+    void theRunEndsEarlyWithItsBestModel() throws IOException {
+        EvaluationPlan plan = new EvaluationPlan(2, "loss", false, true, 2, 0);
+        Path output = folder.resolve("early");
+        run(output, plan, 0, 0, STEPS);
+        List<Map<String, Object>> lines = Jsonl.readMaps(output.resolve("metrics.jsonl"));
+        List<Double> losses = new ArrayList<>();
+        for (Map<String, Object> line : lines) {
+            boolean evaluated = (int) line.get("step") % 2 == 0;
+            assertThat(line.containsKey("eval_loss")).isEqualTo(evaluated);
+            assertThat(line.containsKey("eval_rewards/accuracies")).isEqualTo(evaluated);
+            assertThat(line).containsKey("rewards/margins").doesNotContainKey("skipped");
+            if (evaluated) {
+                losses.add((double) line.get("eval_loss"));
+            }
+        }
+        int best = IntStream.range(0, losses.size())
+                .reduce((a, b) -> losses.get(b) < losses.get(a) ? b : a)
+                .orElseThrow();
+        assertThat(best).as("%s", losses).isBetween(1, STEPS / 2 - 3);
+        assertThat(losses).hasSize(best + 3);
+        // The best one is kept alone, and is the result.
+        assertThat(checkpoints(output)).containsExactly(2 * best + 2);
+        assertThat(weights(output)).isEqualTo(weights(output.resolve("checkpoint-" + (2 * best + 2))));
+        // Without evaluation the same steps are the same.
+        Path without = folder.resolve("without");
+        run(without, EvaluationPlan.NONE, 2 * best + 2, 0, STEPS);
+        assertThat(weights(without.resolve("checkpoint-" + (2 * best + 2)))).isEqualTo(weights(output));
+    }
+
+    /** Killed after any step and continued, the run ends where it would have, with the same bytes. */
+    @Test
+    void aKilledRunEndsAsIfItHadNotBeen() throws IOException {
+        EvaluationPlan plan = new EvaluationPlan(2, "loss", false, true, 3, 1e-3);
+        Path whole = folder.resolve("whole");
+        run(whole, plan, 3, 2, STEPS);
+        List<Map<String, Object>> lines = lines(whole);
+        assertThat(lines).hasSizeBetween(8, STEPS - 1);
+        Path cut = folder.resolve("cut");
+        for (int stop = 1; stop <= lines.size(); stop++) {
+            run(cut, plan, 3, 2, stop);
+            assertThat(checkpoints(cut)).hasSizeLessThanOrEqualTo(3);
+        }
+        run(cut, plan, 3, 2, STEPS);
+        assertThat(weights(cut)).isEqualTo(weights(whole));
+        assertThat(lines(cut)).isEqualTo(lines);
+        assertThat(checkpoints(cut)).isEqualTo(checkpoints(whole)).hasSize(3);
+
+        // More patience goes on; less could have ended it before.
+        run(cut, new EvaluationPlan(2, "loss", false, true, 5, 1e-3), 3, 2, STEPS);
+        assertThat(lines(cut)).hasSizeGreaterThan(lines.size());
+        EvaluationPlan less = new EvaluationPlan(2, "loss", false, true, 1, 1e-3);
+        assertThatThrownBy(() -> run(cut, less, 3, 2, STEPS))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("early_stopping_patience 5, now it is 1");
+    }
+
+    @Test
+    void aMetricThatThereIsNotIsNamedBeforeTheFirstStep() {
+        EvaluationPlan plan = new EvaluationPlan(2, "rewards/margin", true, true, 0, 0);
+        assertThatThrownBy(() -> plan.check(true))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining(
+                        "metricForBestModel rewards/margin is not a metric here; known: loss, rewards/chosen");
+        assertThatThrownBy(() -> new EvaluationPlan(2, "rewards/margins", true, true, 0, 0).check(false))
+                .hasMessageEndingWith("known: loss");
+        new EvaluationPlan(2, "rewards/margins", true, true, 0, 0).check(true);
+    }
+
+    /** Neither dropout, nor how lines of evaluation are put into passes, touches anything. */
+    @Test
+    void evaluationHasNoDropoutAndLeavesThePassesAlone() {
+        List<Double> losses = new ArrayList<>();
+        List<Double> steps = new ArrayList<>();
+        Example.Preference longer =
+                new Example.Preference(new int[] {1, 2, 3, 4, 5, 6, 7, 8, 9}, new int[] {4, 0}, new int[] {0}, 1);
+        for (double dropout : new double[] {0, 0.5}) {
+            for (List<Example.Preference> held : List.of(OTHERS, List.of(OTHERS.get(0), OTHERS.get(1), longer))) {
+                CausalLm model = TinyModel.withLora(new ScalarBackend(DType.F64), dropout);
+                try (Trainer trainer = trainer(model, held)) {
+                    if (held == OTHERS) {
+                        losses.add(trainer.evaluate().loss());
+                        losses.add(trainer.evaluate().loss());
+                    } else {
+                        trainer.evaluate();
+                    }
+                    steps.add(trainer.step(0).gradNorm());
+                    steps.add(trainer.step(1).loss());
+                }
+            }
+        }
+        assertThat(losses).allSatisfy(loss -> assertThat(loss).isCloseTo(losses.getFirst(), within(0.0)));
+        assertThat(steps.subList(0, 2)).isEqualTo(steps.subList(2, 4));
+        assertThat(steps.subList(4, 6)).isEqualTo(steps.subList(6, 8)).isNotEqualTo(steps.subList(0, 2));
+    }
+
+    private static List<Integer> checkpoints(Path output) {
+        return Checkpoint.all(output).stream()
+                .map(each -> Integer.parseInt(each.getFileName().toString().substring(Checkpoint.PREFIX.length())))
+                .sorted()
+                .toList();
+    }
+
+    private static List<Map<String, Object>> lines(Path output) {
+        List<Map<String, Object>> lines = Jsonl.readMaps(output.resolve("metrics.jsonl"));
+        lines.forEach(line -> line.remove("tokens_per_second"));
+        return lines;
+    }
+
+    private static byte[] weights(Path output) throws IOException {
+        return Files.readAllBytes(output.resolve("model.safetensors"));
+    }
+
+    private static void run(Path output, EvaluationPlan plan, int saveSteps, int limit, int stop) throws IOException {
+        Files.createDirectories(output);
+        CausalLm model = TinyModel.random(new ScalarBackend(), true);
+        TrainingRun run = new TrainingRun(
+                output,
+                "model.safetensors",
+                new RunIdentity(Map.of("seed", 3), Map.of(), settings().schedule(), Set.of(), Set.of()),
+                Map.of(),
+                STEPS,
+                saveSteps,
+                limit,
+                plan,
+                1,
+                true);
+        ModelWriter writer = (to, type) -> Safetensors.write(
+                to.resolve("model.safetensors"), model.parameters().slab().tensors(), Map.of());
+        try (Trainer trainer = trainer(model, OTHERS)) {
+            run.run(trainer, writer, log -> {
+                if (log.step() == stop && stop < STEPS) {
+                    throw new IllegalStateException("killed");
+                }
+            });
+        } catch (IllegalStateException e) {
+            assertThat(e).hasMessage("killed");
+        }
+    }
+
+    private static Trainer trainer(CausalLm model, List<Example.Preference> held) {
+        return new Trainer(
+                model,
+                settings(),
+                PAIRS,
+                Replay.NONE,
+                References.of(model, PAIRS, null),
+                new Trainer.EvalLines(held, References.of(model, held, null)));
+    }
+
+    private static TrainSettings settings() {
+        return new TrainSettings(
+                2,
+                0,
+                true,
+                new Schedule(Schedule.Kind.CONSTANT, 1e-3, 0, 0, STEPS),
+                AdamW.DEFAULT,
+                0.1,
+                1,
+                new PreferenceLoss.DpoSigmoid(0.5, 0),
+                0.5,
+                0,
+                0,
+                false,
+                3);
+    }
+}
