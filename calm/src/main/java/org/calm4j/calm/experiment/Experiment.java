@@ -11,6 +11,9 @@ import java.util.Map;
 import java.util.Set;
 import org.calm4j.calm.data.Document;
 import org.calm4j.calm.data.Pair;
+import org.calm4j.calm.data.Prompt;
+import org.calm4j.calm.data.Question;
+import org.calm4j.calm.data.Questions;
 import org.calm4j.calm.option.DpoOptions;
 import org.calm4j.calm.option.EvaluateOptions;
 import org.calm4j.calm.option.PairOptions;
@@ -33,6 +36,7 @@ import org.calm4j.calm.translate.Translator;
 import org.calm4j.calm.vote.SampleFiles;
 import org.calm4j.calm.vote.VoteStage;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.chat.ChatTemplate;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.io.OutputFolder;
@@ -49,7 +53,11 @@ public final class Experiment {
     /** What became of all questions, besides the pairs. */
     static final String PAIR_COUNTS = "pair-counts.json";
 
+    /** What the model is asked while it is trained. */
+    private static final String ASKED = "generation-prompts.jsonl";
+
     private static final int CHECKPOINTS = 10;
+    private static final int GENERATIONS = 10;
     private static final int FEWEST_STEPS = 10;
 
     private final ExperimentConfig config;
@@ -293,7 +301,8 @@ public final class Experiment {
         inputs.addAll(training.replay().files());
         Path output = file(folder);
         Record options = preference == null ? training : new DpoOptions(training, preference);
-        return stage(name, command, List.of(options, config.seed()), inputs, folder, resume -> {
+        List<Path> besides = List.of(file(ASKED));
+        return stage(name, command, List.of(options, config.seed()), inputs, folder, besides, resume -> {
             int steps = training.steps().steps(ExperimentResult.lines(data));
             boolean adapter = isAdapter(model);
             // The reference of a round is the model that it starts from, as in ScPO and iterative DPO.
@@ -307,11 +316,38 @@ public final class Experiment {
                             output,
                             training,
                             against,
-                            SavingOptions.every(Math.max(FEWEST_STEPS, steps / CHECKPOINTS), resume),
+                            SavingOptions.every(
+                                    Math.max(FEWEST_STEPS, steps / CHECKPOINTS),
+                                    resume,
+                                    Math.max(1, steps / GENERATIONS),
+                                    asked()),
                             config.seed())
                     .run(backend, progress);
             deleteCheckpoints(output);
         });
+    }
+
+    /** A question in each language, held out where some are: what the model says to these is kept while it is trained. */
+    private Path asked() {
+        boolean chat = ChatTemplate.read(config.model()) != null;
+        Map<String, Question> first = new LinkedHashMap<>();
+        Questions.read(config.heldOut().isEmpty() ? config.questions() : config.heldOut()).stream()
+                .forEach(question -> first.putIfAbsent(question.language(), question));
+        List<Map<String, Object>> lines = new ArrayList<>();
+        first.forEach((language, question) -> {
+            Map<String, Object> line = new LinkedHashMap<>();
+            line.put("id", question.id());
+            line.put("language", language);
+            Prompt prompt = prompts().ask(question, chat);
+            if (chat) {
+                line.put("messages", prompt.messages());
+            } else {
+                line.put("prompt", prompt.text());
+            }
+            lines.add(line);
+        });
+        Jsonl.write(file(ASKED), lines);
+        return file(ASKED);
     }
 
     // Checkpoints serve stopped runs; the model is complete now, and they may be large.

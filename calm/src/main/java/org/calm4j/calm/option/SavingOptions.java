@@ -1,6 +1,7 @@
 package org.calm4j.calm.option;
 
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.Map;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.train.EvaluationPlan;
@@ -58,6 +59,16 @@ public record SavingOptions(
         int loggingSteps,
 
         @Option(
+                value =
+                        "Steps between greedy completions of {generation_prompts} in generations.jsonl; 0 (default): none.",
+                label = "N",
+                standard = "0")
+        int generationSteps,
+
+        @Option(value = "Prompts, lines as for generate.", label = "F.jsonl")
+        Path generationPrompts,
+
+        @Option(
                 "Continue from the newest checkpoint of the output folder, with the same data and models, whatever their names. "
                         + "{max_steps} or {epochs} may be more where the learning rates of the steps taken stay the same.")
         boolean resume) {
@@ -65,6 +76,9 @@ public record SavingOptions(
         Setting.of("save_steps").check(saveSteps >= 0, "must be at least 0");
         Setting.of("eval_steps").check(evalSteps >= 0, "must be at least 0");
         Setting.of("logging_steps").check(loggingSteps > 0, "must be at least 1");
+        Setting.of("generation_steps").check(generationSteps >= 0, "must be at least 0");
+        Setting.of("generation_steps")
+                .check(generationSteps == 0 || generationPrompts != null, "needs ", Setting.of("generation_prompts"));
         Setting.of("eval_steps").check(evalSteps == 0 || evalData != null, "needs ", Setting.of("eval_data"));
         Setting.of("save_total_limit").check(saveTotalLimit == null || saveTotalLimit > 0, "must be at least 1");
         Setting.of("load_best_model_at_end")
@@ -94,6 +108,14 @@ public record SavingOptions(
 
     /** Checkpoints and nothing else. */
     public static SavingOptions every(int saveSteps, boolean resume) {
-        return Options.make(SavingOptions.class, Map.of("save_steps", saveSteps, "resume", resume));
+        return every(saveSteps, resume, 0, null);
+    }
+
+    /** The same with completions of prompts on the way. */
+    public static SavingOptions every(int saveSteps, boolean resume, int generationSteps, Path prompts) {
+        Map<String, Object> given =
+                new HashMap<>(Map.of("save_steps", saveSteps, "resume", resume, "generation_steps", generationSteps));
+        given.put("generation_prompts", prompts);
+        return Options.make(SavingOptions.class, given);
     }
 }

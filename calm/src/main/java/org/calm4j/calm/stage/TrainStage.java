@@ -31,6 +31,7 @@ import org.calm4j.engine.model.Lora;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.ranks.Ranks;
 import org.calm4j.engine.train.EvaluationPlan;
 import org.calm4j.engine.train.Example;
 import org.calm4j.engine.train.References;
@@ -195,7 +196,8 @@ public record TrainStage(
                 return null;
             }
             progress.start(name, again == null ? steps : again.step());
-            TrainingRun.Watcher watcher = watcher(last, progress);
+            Generations generations = again == null ? generations(start, steps) : null;
+            TrainingRun.Watcher watcher = watcher(last, progress, generations);
             if (again != null) {
                 run.replay(trainer, start::save, again.from(), again.step(), output, watcher);
             } else if (!run.run(trainer, start::save, watcher)) {
@@ -211,11 +213,26 @@ public record TrainStage(
         return new Result(last[0], reader.cut().lines(), reader.cut().tokens());
     }
 
-    private static TrainingRun.Watcher watcher(StepLog[] last, Progress progress) {
+    /** Null where none are wanted. */
+    private Generations generations(ModelFolder start, int steps) {
+        if (saving.generationSteps() == 0 || Ranks.here().rank() > 0) {
+            return null;
+        }
+        Generations generations =
+                new Generations(output, start, saving.generationPrompts(), saving.generationSteps(), steps);
+        generations.begin();
+        return generations;
+    }
+
+    /** @param generations null for none */
+    private static TrainingRun.Watcher watcher(StepLog[] last, Progress progress, Generations generations) {
         return new TrainingRun.Watcher() {
             @Override
             public void took(StepLog step) {
                 last[0] = step;
+                if (generations != null) {
+                    generations.took(step.step());
+                }
                 if (step.isSkipped()) {
                     say("step " + step.step() + " skipped: loss " + step.loss() + ", gradient norm " + step.gradNorm());
                 }
@@ -376,6 +393,10 @@ public record TrainStage(
             others.put("eval_data", saving.evalData());
         }
         others.put("logging_steps", saving.loggingSteps());
+        if (saving.generationSteps() > 0) {
+            others.put("generation_steps", saving.generationSteps());
+            others.put("generation_prompts", saving.generationPrompts());
+        }
         // The number of threads would make equal runs look different.
         others.put("device", backend.onHost() ? "cpu" : backend.describe());
         return others;

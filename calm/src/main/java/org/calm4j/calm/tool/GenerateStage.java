@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.calm4j.calm.data.PromptLines;
 import org.calm4j.calm.run.PartialLines;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.calm.run.SameOnAll;

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import org.calm4j.calm.data.Messages;
+import org.calm4j.calm.data.PromptLines;
 import org.calm4j.calm.data.TrainingData;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.model.ModelFolder;

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
 import java.util.List;
 import org.calm4j.calm.data.Messages;
+import org.calm4j.calm.data.PromptLines;
 import org.calm4j.engine.chat.ChatTemplate;
 import org.calm4j.engine.chat.Conversation;
 import org.calm4j.engine.io.Jsonl;

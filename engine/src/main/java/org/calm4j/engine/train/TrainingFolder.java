@@ -19,6 +19,9 @@ import org.calm4j.engine.model.ModelFolder;
 public final class TrainingFolder {
     static final String METRICS = "metrics.jsonl";
     public static final String CONFIG = "train_config.json";
+    /** What the model said to fixed prompts on the way, where that was wanted. */
+    public static final String GENERATIONS = "generations.jsonl";
+
     private static final Set<String> COMMANDS = Set.of("dpo", "sft", "pretrain", "grpo");
 
     private TrainingFolder() {}
@@ -45,6 +48,7 @@ public final class TrainingFolder {
             }
             folder.refuseForeign(there);
             folder.grows(output.resolve(METRICS));
+            folder.grows(output.resolve(GENERATIONS));
             return folder;
         } catch (RuntimeException e) {
             folder.close();
@@ -58,6 +62,7 @@ public final class TrainingFolder {
             return files.filter(file -> {
                         String name = file.getFileName().toString();
                         return name.equals(METRICS)
+                                || name.equals(GENERATIONS)
                                 || name.equals(CONFIG)
                                 || Checkpoint.isNamed(file)
                                 || ModelFolder.isSaved(name);

@@ -1,11 +1,9 @@
-package org.calm4j.calm.tool;
+package org.calm4j.calm.data;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.BiFunction;
-import org.calm4j.calm.data.Messages;
-import org.calm4j.calm.data.TrainingData;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.chat.Conversation;
 import org.calm4j.engine.io.Jsonl;
@@ -56,7 +54,7 @@ public final class PromptLines {
     }
 
     /** The ids of a prompt: text, or messages through the chat template up to the start of the model's answer. */
-    static int[] prompt(ModelFolder model, JsonNode line, String name, String where) {
+    public static int[] prompt(ModelFolder model, JsonNode line, String name, String where) {
         Tokenizer tokenizer = model.requireTokenizer();
         if (name.equals("prompt") && !line.path(name).isArray()) {
             return tokenizer.encodePrompt(text(line, name, where));
