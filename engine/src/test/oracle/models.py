@@ -337,8 +337,16 @@ def hooks(config, weights, adapter, line):
 
 def logprobs(config, weights, adapter, ids, start):
     """Of the tokens from index start on, one each."""
-    log_p = torch.log_softmax(logits(config, weights, adapter, ids), dim=-1)
-    return torch.stack([log_p[i - 1, ids[i]] for i in range(start, len(ids))])
+    return token_values(config, weights, adapter, ids, start)["logps"]
+
+
+def token_values(config, weights, adapter, ids, start):
+    """Of the tokens from index start on: log-probability, and what the row of logits says beside it."""
+    rows, targets = logits(config, weights, adapter, ids)[start - 1:-1], torch.tensor(ids[start:])
+    log_p = torch.log_softmax(rows, dim=-1)
+    seen = log_p.detach()
+    return {"logps": log_p.gather(1, targets[:, None])[:, 0], "log_sum_squares": torch.logsumexp(2 * seen, dim=-1),
+            "entropy": -(seen.exp() * seen).sum(-1), "hits": (rows.argmax(-1) == targets).double(), "mean_logits": rows.detach().mean(-1)}
 
 
 # ---- files ----
@@ -438,18 +446,33 @@ def greedy(config, weights, line):
     return {**line, "output_ids": ids[len(line["input_ids"]):], "logprobs": log_p, "margin": margin}
 
 
-def document_loss(model, line):
-    return -logprobs(*model, line["input_ids"], line["completion_start"]).mean()
+def document_loss(model, line, log=None):
+    values = token_values(*model, line["input_ids"], line["completion_start"])
+    if log is not None:
+        log.setdefault("entropy", []).extend(values["entropy"].tolist())
+        log.setdefault("mean_token_accuracy", []).extend(values["hits"].tolist())
+    return -values["logps"].mean()
+
+
+def log_tokens(log, side, values):
+    """TRL's metrics of a chosen or rejected completion."""
+    log.setdefault("entropy", []).extend(values["entropy"].tolist())
+    log.setdefault("logits/" + side, []).extend(values["mean_logits"].tolist())
+    if side == "chosen":
+        log.setdefault("mean_token_accuracy", []).extend(values["hits"].tolist())
 
 
 def pair_values(model, reference, line, s, log):
     """Summed log-probabilities; tokens past the length of the shorter completion count ld_alpha (LD-DPO), but not in the likelihood."""
-    prompt, values = line["prompt_input_ids"], {}
+    prompt, values = line["prompt_input_ids"], {"on policy": 0}
     shared = min(len(line[side + "_input_ids"]) for side in ("chosen", "rejected"))
     for side in ("chosen", "rejected"):
         ids = prompt + line[side + "_input_ids"]
         share = torch.tensor([1.0 if i < shared else s.get("ld_alpha", 1.0) for i in range(len(ids) - len(prompt))])
-        logps = logprobs(*model, ids, len(prompt))
+        tokens = token_values(*model, ids, len(prompt))
+        logps = tokens["logps"]
+        log_tokens(log, side, tokens)
+        values["on policy"] += (logps.detach() - tokens["log_sum_squares"]).mean()
         values[side], values[side + " likelihood"] = (share * logps).sum(), logps.mean()
         with torch.no_grad():
             values["reference " + side] = (share * logprobs(*reference, ids, len(prompt))).sum()
@@ -479,7 +502,7 @@ def batches(count, size):
             yield range(first, min(first + size, count))
 
 
-def train(config, start, name, data, settings, adapter_name=None, lora=None, start_adapter=None, replay=(), pair_losses=dpo_and_sft):
+def train(config, start, name, data, settings, adapter_name=None, lora=None, start_adapter=None, replay=(), pair_losses=dpo_and_sft, line_values=pair_values):
     s = {"max_steps": 5, "batch_size": 2, "learning_rate": 1e-3, "adam_beta1": 0.9, "adam_beta2": 0.999, "adam_epsilon": 1e-8,
          "weight_decay": 0.1, "max_grad_norm": 1.0, **settings}
     trained = {k: v.clone().requires_grad_() for k, v in (start if start_adapter is None else start_adapter).items()}
@@ -487,13 +510,14 @@ def train(config, start, name, data, settings, adapter_name=None, lora=None, sta
     decayed, others = [p for p in trained.values() if p.dim() >= 2], [p for p in trained.values() if p.dim() < 2]
     optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": s["weight_decay"]}, {"params": others, "weight_decay": 0.0}],
                                   lr=s["learning_rate"], betas=(s["adam_beta1"], s["adam_beta2"]), eps=s["adam_epsilon"])
+    reference = {k: v.clone() for k, v in start.items()}
     order, steps, replayed = batches(len(data), s["batch_size"]), [], 0
     for step in range(1, s["max_steps"] + 1):
         log, lines = {}, [data[i] for i in next(order)]
         if "prompt_input_ids" in data[0]:
-            losses = pair_losses([pair_values(model, (config, start, None), line, s, log) for line in lines], s)
+            losses = pair_losses([line_values(model, (config, reference, None), line, s, log) for line in lines], s)
         else:
-            losses = [document_loss(model, line) for line in lines]
+            losses = [document_loss(model, line, log) for line in lines]
         losses = [line.get("weight", 1) * loss for line, loss in zip(lines, losses)]
         loss = torch.stack(losses).mean()
         if replay:
@@ -504,6 +528,9 @@ def train(config, start, name, data, settings, adapter_name=None, lora=None, sta
         loss.backward()
         grad_norm = torch.nn.utils.clip_grad_norm_(list(trained.values()), s["max_grad_norm"])
         optimizer.step()
+        if step % s.get("ref_model_sync_steps", step + 1) == 0:
+            for k, v in reference.items():
+                v.mul_(1 - s["ref_model_mixup_alpha"]).add_(trained[k].detach(), alpha=s["ref_model_mixup_alpha"])
         steps.append({"step": step, "loss": loss.item(), "grad_norm": grad_norm.item(),
                       **{key: sum(values) / len(values) for key, values in log.items()}})
     final = {k: {"sum": p.sum().item(), "sum_squares": p.pow(2).sum().item(), "first": p.reshape(-1)[:3].tolist()}

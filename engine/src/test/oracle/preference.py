@@ -187,16 +187,117 @@ def transport_values(random):
     return cases
 
 
+def weight_of(pair):
+    """WPO's."""
+    return torch.clamp(torch.exp(pair["on policy"]), max=1)
+
+
 def step_losses(pairs, s):
     """For train() of models.py."""
     if s["loss_type"][0].startswith("aot"):
         sides = [torch.stack([p[name] for p in pairs]) for name in ("chosen", "rejected", "reference chosen", "reference rejected")]
         return list(transport(s["loss_type"][0], s["beta"], s["label_smoothing"], *sides))
     others = {k: v for k, v in s.items() if k in DEFAULTS}
-    return [sum(weight * one_language(kind, s["beta"], s["label_smoothing"], p["chosen"], p["rejected"], p["reference chosen"],
+    return [(weight_of(p) if s.get("use_weighting") else 1) * sum(weight * one_language(kind, s["beta"], s["label_smoothing"], p["chosen"], p["rejected"], p["reference chosen"],
                                       p["reference rejected"], *p["tokens"], likelihood=p["chosen likelihood"], **others)
                 for kind, weight in zip(s["loss_type"], s["loss_weights"]))
             for p in pairs]
+
+
+def unpaired(kind, beta, desirable_weight, undesirable_weight, completions):
+    """TRL's KTOTrainer: log-ratio, that of the mismatched completion, label; a list of losses, and z0."""
+    kl = torch.clamp(torch.stack([torch.as_tensor(other) for _, other, _ in completions]).mean(), min=0).detach()
+    losses = []
+    for ratio, _, label in completions:
+        if kind == "kto":
+            loss = 1 - torch.sigmoid(beta * (ratio - kl)) if label else 1 - torch.sigmoid(beta * (kl - ratio))
+        else:
+            loss = 1 - torch.sigmoid(beta * ratio) if label else torch.sigmoid(beta * ratio)
+        losses.append((desirable_weight if label else undesirable_weight) * loss)
+    return losses, kl
+
+
+def unpaired_cases(random):
+    cases = []
+    for kind in ("kto", "apo_zero_unpaired"):
+        for beta, desirable, undesirable, shift in ((0.1, 1.0, 1.0, 0.5), (0.7, 1.3, 0.6, 0.5), (0.4, 1.0, 2.0, -2.0)):
+            ratios, labels = random.uniform(-3, 3, (2, 5)), [True, False, False, True, True]
+            policy = torch.tensor(ratios[0], requires_grad=True)
+            losses, kl = unpaired(kind, beta, desirable, undesirable, list(zip(policy, ratios[1] + shift, labels)))
+            loss = torch.stack(losses).sum()
+            loss.backward()
+            cases.append({"loss_type": kind, "beta": beta, "desirable_weight": desirable, "undesirable_weight": undesirable,
+                          "ratios": ratios[0].tolist(), "others": (ratios[1] + shift).tolist(), "labels": labels, "kl": kl.item(),
+                          "losses": [loss.item() for loss in losses], "gradient": policy.grad.tolist()})
+    return cases
+
+
+def unpaired_values(model, reference, line, s, log):
+    """Log-ratios of a line's completion and of another line's after its prompt."""
+    prompt, side, ratios = line["prompt_input_ids"], "chosen" if line["label"] else "rejected", []
+    for completion in (line["completion_input_ids"], line["other"]):
+        ids = prompt + completion
+        tokens = models.token_values(*model, ids, len(prompt))
+        with torch.no_grad():
+            start = models.logprobs(*reference, ids, len(prompt)).sum()
+        ratios.append(tokens["logps"].sum() - start)
+        if completion is line["completion_input_ids"]:
+            models.log_tokens(log, side, tokens)
+            log.setdefault("logps/" + side, []).append(tokens["logps"].sum().item())
+            log.setdefault("rewards/" + side, []).append(s["beta"] * ratios[0].item())
+    return ratios[0], ratios[1].detach(), line["label"], log
+
+
+def unpaired_losses(completions, s):
+    """For train() of models.py."""
+    losses, kl = unpaired(s["loss_type"][0], s["beta"], s["desirable_weight"], s["undesirable_weight"], [c[:3] for c in completions])
+    log = completions[0][3]
+    log["kl"] = [kl.item()]
+    if "rewards/chosen" in log and "rewards/rejected" in log:
+        log["rewards/margins"] = [sum(log["rewards/chosen"]) / len(log["rewards/chosen"]) - sum(log["rewards/rejected"]) / len(log["rewards/rejected"])]
+    return losses
+
+
+def unpaired_runs(config, kind, lora):
+    """Whole models trained on single completions; the mismatched one is the completion before in the batch of the file's order."""
+    random = numpy.random.RandomState(42)
+    weights = models.make_weights(config, random, kind)
+    models.make_adapter(config, lora, random, 0.0)
+    adapter = models.make_adapter(config, lora, random, 0.4)
+    lines = [{f"{field}_input_ids": random.randint(0, config["vocab_size"], random.randint(1, 8)).tolist() for field in ("prompt", "completion")}
+             for _ in range(7)]
+    for line, label in zip(lines, (True, False, False, True, True, False, True)):
+        line["label"] = label
+    runs = []
+    for loss_type, others in (("kto", {"batch_size": 4, "micro_batch_size": 3, "desirable_weight": 1.2, "undesirable_weight": 0.7}),
+                              ("kto", {"batch_size": 5, "beta": 0.5, "max_grad_norm": 0.05}),
+                              ("apo_zero_unpaired", {"batch_size": 3})):
+        settings = {"beta": 0.1, "max_steps": 4, "loss_type": [loss_type], "desirable_weight": 1.0, "undesirable_weight": 1.0, **others}
+        size = settings["batch_size"]
+        data = []
+        for first in range(0, len(lines), size):
+            batch = lines[first:first + size]
+            data += [{**line, "other": batch[i - 1]["completion_input_ids"]} for i, line in enumerate(batch)]
+        runs.append(models.train(config, weights, loss_type, data, settings, pair_losses=unpaired_losses, line_values=unpaired_values))
+        runs.append(models.train(config, weights, loss_type + " of an adapter", data, settings, "adapter", lora, adapter,
+                                 pair_losses=unpaired_losses, line_values=unpaired_values))
+    return runs
+
+
+def sampled(model, prompts, random):
+    """Pairs that the model wrote: others have next to no weight under WPO."""
+    pairs = []
+    for prompt in prompts:
+        pair = {"prompt_input_ids": prompt}
+        for side in ("chosen", "rejected"):
+            ids = list(prompt)
+            for _ in range(random.randint(1, 7)):
+                with torch.no_grad():
+                    p = torch.softmax(models.logits(*model, ids)[-1], -1).numpy()
+                ids.append(int(random.choice(len(p), p=p / p.sum())))
+            pair[side + "_input_ids"] = ids[len(prompt):]
+        pairs.append(pair)
+    return pairs
 
 
 def pair_runs(config, kind, lora):
@@ -207,6 +308,7 @@ def pair_runs(config, kind, lora):
     adapter = models.make_adapter(config, lora, random, 0.4)
     pairs = [{f"{field}_input_ids": random.randint(0, config["vocab_size"], random.randint(1, 8)).tolist()
               for field in ("prompt", "chosen", "rejected")} for _ in range(5)]
+    own = sampled((config, weights, None), [pair["prompt_input_ids"] for pair in pairs], numpy.random.RandomState(5))
     runs = []
     for loss_type, others in (
             ("discopop", {"discopop_tau": 0.2}),
@@ -216,12 +318,20 @@ def pair_runs(config, kind, lora):
             ("sigmoid_norm sft", {"ld_alpha": 0.3}),
             ("simpo", {"beta": 2.0, "simpo_gamma": 0.8, "cpo_alpha": 0.5}),
             ("orpo", {}),
+            ("sigmoid", {"use_weighting": True}),
+            ("ipo sft", {"use_weighting": True, "ld_alpha": 0.6, "batch_size": 5, "micro_batch_size": 2, "max_grad_norm": 0.1}),
+            ("sigmoid", {"ref_model_sync_steps": 2, "ref_model_mixup_alpha": 0.6, "max_steps": 6}),
+            ("ipo", {"ref_model_sync_steps": 1, "ref_model_mixup_alpha": 0.3, "batch_size": 5, "micro_batch_size": 2, "ld_alpha": 0.5}),
+            ("aot", {"ref_model_sync_steps": 1, "ref_model_mixup_alpha": 1.0, "batch_size": 4, "micro_batch_size": 3}),
             ("aot", {"batch_size": 4, "label_smoothing": 0.1}),
             ("aot_unpaired", {"batch_size": 5, "micro_batch_size": 2, "ld_alpha": 0.5})):
         settings = {"beta": 0.1, "label_smoothing": 0.0, "max_steps": 4, "loss_type": loss_type.split(), **others}
+        data = own if "use_weighting" in others else pairs
         settings["loss_weights"] = [1.0, 0.4][:len(settings["loss_type"])]
-        runs.append(models.train(config, weights, loss_type, pairs, settings, pair_losses=step_losses))
-        runs.append(models.train(config, weights, loss_type + " of an adapter", pairs, settings, "adapter", lora, adapter,
+        runs.append(models.train(config, weights, loss_type, data, settings, pair_losses=step_losses))
+        if "ref_model_sync_steps" in others:
+            continue
+        runs.append(models.train(config, weights, loss_type + " of an adapter", data, settings, "adapter", lora, adapter,
                                  pair_losses=step_losses))
     return runs
 
@@ -240,7 +350,8 @@ def main():
     runs = [train(config, weights, data, 1.0, ["dco"], [1.0], 2, 5),
             train(config, weights, data, 2.0, ["dco", "sft", "sigmoid"], [1.0, 0.5, 0.25], 5, 4)]
     json.dump({"model": name, "losses": values(random), "dco": two_language_values(random), "runs": runs,
-               "transport": transport_values(random), "pair_runs": pair_runs(config, kind, lora)},
+               "transport": transport_values(random), "pair_runs": pair_runs(config, kind, lora), "unpaired": unpaired_cases(random),
+               "unpaired_runs": unpaired_runs(config, kind, lora)},
               (ROOT / "preference.json").open("w"), indent=1)
 
 

@@ -70,6 +70,9 @@ public record PreferenceOptions(
                 later = true)
         Double cpoAlpha,
 
+        @Option(value = "Pairs count the less, the less likely the model itself is to write them (WPO).", later = true)
+        boolean useWeighting,
+
         @Option(value = "Default: the starting model, without its adapter.", label = "DIR")
         Path referenceModel,
 
@@ -130,6 +133,14 @@ public record PreferenceOptions(
                         !lossType.contains(ConsistencyLoss.DCO)
                                 || lossType.stream().noneMatch(type -> type.startsWith("aot")),
                         "cannot be aot beside dco: it sorts pairs of one language");
+        Setting.of("use_weighting")
+                .check(
+                        !useWeighting
+                                || !lossType.contains(ConsistencyLoss.DCO)
+                                        && lossType.stream().noneMatch(type -> type.startsWith("aot")),
+                        "weighs pairs in one language each by itself, which ",
+                        Setting.of("loss_type").at(String.join(",", lossType)),
+                        " does not take");
         checkBelongs("discopop_tau", discopopTau, lossType, "discopop");
         checkBelongs("simpo_gamma", simpoGamma, lossType, "simpo");
         checkBelongs("cpo_alpha", cpoAlpha, lossType, "cpo", "simpo");
@@ -184,6 +195,7 @@ public record PreferenceOptions(
                 simpoGamma,
                 ldAlpha,
                 cpoAlpha,
+                useWeighting,
                 referenceModel,
                 adapter);
     }
@@ -232,7 +244,8 @@ public record PreferenceOptions(
                 new Divergence(fDivergenceType, or(fAlphaDivergenceCoef, Divergence.ALPHA)),
                 or(discopopTau, LossParameters.DISCOPOP_TAU),
                 or(simpoGamma, LossParameters.SIMPO_GAMMA),
-                cpoAlpha);
+                cpoAlpha,
+                useWeighting);
     }
 
     private static double or(Double value, double standard) {

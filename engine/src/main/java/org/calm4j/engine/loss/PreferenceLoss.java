@@ -61,6 +61,8 @@ public interface PreferenceLoss {
      * @param chosenTokens number of tokens of the chosen completion
      * @param rejectedTokens the same of the rejected one
      * @param likelihood of the chosen one, the sum over all its tokens even where LD-DPO counts some for less in {@code chosen}
+     * @param onPolicy how likely the policy itself is to write the pair: the mean of {@code log p − log Σ p²} over the tokens of the chosen
+     *     completion plus that of the rejected one, p the probabilities of a token's row
      */
     record Pair(
             double chosen,
@@ -69,7 +71,8 @@ public interface PreferenceLoss {
             double referenceRejected,
             int chosenTokens,
             int rejectedTokens,
-            double likelihood) {
+            double likelihood,
+            double onPolicy) {
         /** Every token counts in full. */
         public Pair(
                 double chosen,
@@ -78,7 +81,7 @@ public interface PreferenceLoss {
                 double referenceRejected,
                 int chosenTokens,
                 int rejectedTokens) {
-            this(chosen, rejected, referenceChosen, referenceRejected, chosenTokens, rejectedTokens, chosen);
+            this(chosen, rejected, referenceChosen, referenceRejected, chosenTokens, rejectedTokens, chosen, 0);
         }
 
         /** How much more the policy prefers the chosen one than the reference does: what DPO's β multiplies. */
@@ -423,6 +426,17 @@ public interface PreferenceLoss {
         }
     }
 
+    /**
+     * {@code min(1, e^w) · loss} with w as in {@link Pair#onPolicy}, which is not differentiated: weighted preference optimization (Zhou et al.
+     * 2024, eqs. 2 and 3), where pairs that another model wrote count less. Held below 1 as by its authors and TRL up to 0.29.
+     */
+    record OnPolicy(PreferenceLoss loss) implements PreferenceLoss {
+        @Override
+        public Value of(Pair pair) {
+            return loss.of(pair).times(Math.min(1, Math.exp(pair.onPolicy())));
+        }
+    }
+
     /** {@code Σ weight · loss}. */
     record Weighted(List<PreferenceLoss> losses, List<Double> weights) implements PreferenceLoss {
         @Override
@@ -462,8 +476,9 @@ public interface PreferenceLoss {
         for (String type : types) {
             losses.add(named(type).made.apply(parameters));
         }
-        return new Weighted(
+        PreferenceLoss all = new Weighted(
                 losses, weights.isEmpty() ? losses.stream().map(loss -> 1.0).toList() : weights);
+        return parameters.useWeighting() ? new OnPolicy(all) : all;
     }
 
     /** @throws CalmException wrong usage: an unknown name */

@@ -12,4 +12,18 @@ public enum TokenStatistic {
     MEAN_LOGIT;
 
     public static final int COUNT = values().length;
+
+    /** Of a target out of the statistics of many. */
+    public double of(double[] statistics, int target) {
+        return statistics[COUNT * target + ordinal()];
+    }
+
+    /** Over the targets {@code from} to below {@code to}. */
+    public double sum(double[] statistics, int from, int to) {
+        double sum = 0;
+        for (int i = from; i < to; i++) {
+            sum += of(statistics, i);
+        }
+        return sum;
+    }
 }

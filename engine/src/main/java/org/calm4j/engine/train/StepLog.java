@@ -21,6 +21,7 @@ import java.util.Map;
  * @param evalLoss mean loss of the evaluation lines after the update; null in steps without evaluation
  * @param preference null where no pairs are trained
  * @param evalPreference of the evaluation lines, its names with {@code eval_} before them
+ * @param tokens what the logits say of the tokens
  * @param observed what an observer adds, by name
  */
 @JsonInclude(value = JsonInclude.Include.CUSTOM, valueFilter = StepLog.Absent.class)
@@ -38,6 +39,7 @@ public record StepLog(
         @JsonProperty("eval_loss") Double evalLoss,
         @JsonUnwrapped Preference preference,
         @JsonUnwrapped(prefix = "eval_") Preference evalPreference,
+        @JsonUnwrapped TokenMetrics tokens,
         @JsonAnyGetter Map<String, Object> observed) {
 
     /** Equals what a line leaves out: null, and numbers that JSON does not have. */
@@ -77,6 +79,7 @@ public record StepLog(
                 evaluation.loss,
                 preference,
                 evaluation.preference,
+                tokens,
                 observed);
     }
 

@@ -2,6 +2,7 @@ package org.calm4j.engine.train;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.calm4j.engine.op.TokenStatistic;
 import org.calm4j.engine.ranks.Ranks;
 
 /**
@@ -18,7 +19,15 @@ final class StepTable {
         ACCURACY,
         LOGP_CHOSEN,
         LOGP_REJECTED,
-        CONSISTENCY
+        CONSISTENCY,
+        TOKENS,
+        ENTROPY,
+        TRIED_TOKENS,
+        RIGHT_TOKENS,
+        CHOSEN_TOKENS,
+        CHOSEN_LOGITS,
+        REJECTED_TOKENS,
+        REJECTED_LOGITS
     }
 
     private static final int COLUMNS = Of.values().length;
@@ -34,6 +43,10 @@ final class StepTable {
 
     private void set(int row, Of column, double value) {
         values[row * COLUMNS + column.ordinal()] = value;
+    }
+
+    private void add(int row, Of column, double value) {
+        set(row, column, get(row, column) + value);
     }
 
     private double get(int row, Of column) {
@@ -62,6 +75,36 @@ final class StepTable {
 
     void consistency(int row, boolean agrees) {
         set(row, Of.CONSISTENCY, agrees ? 1 : 0);
+    }
+
+    /**
+     * Adds the tokens of a document.
+     *
+     * @param statistics of the batch, of which {@code from} to below {@code to} are the document's
+     */
+    void document(int row, double[] statistics, int from, int to) {
+        entropy(row, statistics, from, to);
+        for (int i = from; i < to; i++) {
+            add(row, Of.TRIED_TOKENS, 1);
+            add(row, Of.RIGHT_TOKENS, TokenStatistic.BEHIND.of(statistics, i) == 0 ? 1 : 0);
+        }
+    }
+
+    void chosen(int row, double[] statistics, int from, int to) {
+        document(row, statistics, from, to);
+        add(row, Of.CHOSEN_TOKENS, to - from);
+        add(row, Of.CHOSEN_LOGITS, TokenStatistic.MEAN_LOGIT.sum(statistics, from, to));
+    }
+
+    void rejected(int row, double[] statistics, int from, int to) {
+        entropy(row, statistics, from, to);
+        add(row, Of.REJECTED_TOKENS, to - from);
+        add(row, Of.REJECTED_LOGITS, TokenStatistic.MEAN_LOGIT.sum(statistics, from, to));
+    }
+
+    private void entropy(int row, double[] statistics, int from, int to) {
+        add(row, Of.TOKENS, to - from);
+        add(row, Of.ENTROPY, TokenStatistic.ENTROPY.sum(statistics, from, to));
     }
 
     /** Adds the rows of the other ranks. */
@@ -108,6 +151,15 @@ final class StepTable {
                         total(Of.LOGP_CHOSEN) / pairs,
                         total(Of.LOGP_REJECTED) / pairs,
                         twoLanguages == 0 ? null : total(Of.CONSISTENCY) / twoLanguages);
+    }
+
+    /** Without replayed documents, whose tokens are not added. */
+    TokenMetrics tokens() {
+        return new TokenMetrics(
+                total(Of.ENTROPY) / total(Of.TOKENS),
+                total(Of.RIGHT_TOKENS) / total(Of.TRIED_TOKENS),
+                total(Of.CHOSEN_LOGITS) / total(Of.CHOSEN_TOKENS),
+                total(Of.REJECTED_LOGITS) / total(Of.REJECTED_TOKENS));
     }
 
     /** For an observer. */

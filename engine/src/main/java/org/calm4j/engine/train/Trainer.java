@@ -22,6 +22,7 @@ import org.calm4j.engine.model.NotFinite;
 import org.calm4j.engine.model.PackedBatch;
 import org.calm4j.engine.model.Tap;
 import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.TokenStatistic;
 import org.calm4j.engine.random.CounterRandom;
 import org.calm4j.engine.tensor.Tensor;
 
@@ -76,6 +77,9 @@ public final class Trainer implements AutoCloseable {
     private final Activations activations;
     private final PackedBatch batch = new PackedBatch();
     private final double[] logProbs;
+    /** {@link TokenStatistic}s of each. */
+    private final double[] statistics;
+
     private final double[] coefficients;
     private long numTokens;
     private SkippedSteps skipped = SkippedSteps.NONE;
@@ -142,6 +146,7 @@ public final class Trainer implements AutoCloseable {
                             + model.config().positions().limit());
         }
         logProbs = new double[capacity.scored()];
+        statistics = new double[TokenStatistic.COUNT * capacity.scored()];
         coefficients = new double[capacity.scored()];
         trained = new Trained(model, division);
         activations = new Activations(
@@ -149,6 +154,7 @@ public final class Trainer implements AutoCloseable {
                 model.config(),
                 settings.gradientCheckpointing() ? Activations.Purpose.CHECKPOINTING : Activations.Purpose.TRAINING,
                 capacity);
+        activations.takeStatistics(true);
     }
 
     /** Evaluation lines do not change how the others are put into passes. */
@@ -276,6 +282,7 @@ public final class Trainer implements AutoCloseable {
                 null,
                 table.preference(),
                 null,
+                table.tokens(),
                 more);
     }
 
@@ -351,10 +358,16 @@ public final class Trainer implements AutoCloseable {
             StepTable table,
             Gradients to,
             boolean add) {
-        seen.forward(activations, batch, dropoutSeed);
-        activations.readLogProbs(logProbs);
+        forward(seen, dropoutSeed);
         losses(pass.slots(), reference, compared, table);
         seen.backward(to, activations, batch, coefficients, dropoutSeed, add);
+    }
+
+    /** Of what is packed. */
+    private void forward(CausalLm seen, Long dropoutSeed) {
+        seen.forward(activations, batch, dropoutSeed);
+        activations.readLogProbs(logProbs);
+        activations.readStatistics(statistics);
     }
 
     /** Sets the gradient to that of passes over all parts. */
@@ -453,8 +466,7 @@ public final class Trainer implements AutoCloseable {
         for (Pass pass : passes) {
             if (division.isOwn(pass.part())) {
                 pack(pass.slots());
-                model.forward(activations, batch, null);
-                activations.readLogProbs(logProbs);
+                forward(model, null);
                 losses(pass.slots(), evalLines.reference(), compared, table);
             }
         }
@@ -565,8 +577,7 @@ public final class Trainer implements AutoCloseable {
         for (Pass pass : passes) {
             if (division.isOwn(pass.part())) {
                 pack(pass.slots());
-                model.forward(activations, batch, dropoutSeed.apply(pass));
-                activations.readLogProbs(logProbs);
+                forward(model, dropoutSeed.apply(pass));
                 int row = 3 * pass.slots().getFirst().row();
                 for (PreferenceLoss.Pair pair : pairs(pass.slots(), references)) {
                     sums[row++] = pair.chosen();
@@ -584,7 +595,8 @@ public final class Trainer implements AutoCloseable {
                     references.get(slot.line()),
                     sums[row],
                     sums[row + 1],
-                    sums[row + 2]));
+                    sums[row + 2],
+                    0));
         }
         return settings.preferenceLoss().of(all);
     }
@@ -633,6 +645,9 @@ public final class Trainer implements AutoCloseable {
         int count = batch.scoredStart(sequence + 1) - batch.scoredStart(sequence);
         fill(sequence, -slot.factor() / count);
         table.loss(slot.row(), slot.factor(), -sum(sequence) / count);
+        if (slot.line() >= 0) {
+            table.document(slot.row(), statistics, batch.scoredStart(sequence), batch.scoredStart(sequence + 1));
+        }
     }
 
     private void consistencyLoss(
@@ -652,11 +667,17 @@ public final class Trainer implements AutoCloseable {
                 start,
                 sum(sequence, shared, settings.ldAlpha()),
                 sum(sequence + 1, shared, settings.ldAlpha()),
-                sum(sequence));
+                sum(sequence),
+                onPolicy(sequence) + onPolicy(sequence + 1));
     }
 
     private static PreferenceLoss.Pair pair(
-            Example.Preference example, Reference start, double chosen, double rejected, double likelihood) {
+            Example.Preference example,
+            Reference start,
+            double chosen,
+            double rejected,
+            double likelihood,
+            double onPolicy) {
         return new PreferenceLoss.Pair(
                 chosen,
                 rejected,
@@ -664,7 +685,8 @@ public final class Trainer implements AutoCloseable {
                 start.rejected(),
                 example.chosen().length,
                 example.rejected().length,
-                likelihood);
+                likelihood,
+                onPolicy);
     }
 
     private void apply(
@@ -685,6 +707,8 @@ public final class Trainer implements AutoCloseable {
                 pair.margin() > 0,
                 pair.chosen(),
                 pair.rejected());
+        table.chosen(row, statistics, batch.scoredStart(sequence), batch.scoredStart(sequence + 1));
+        table.rejected(row, statistics, batch.scoredStart(sequence + 1), batch.scoredStart(sequence + 2));
     }
 
     private double sum(int sequence) {
@@ -693,6 +717,13 @@ public final class Trainer implements AutoCloseable {
             sum += logProbs[i];
         }
         return sum;
+    }
+
+    /** The mean of {@code log p − log Σ p²} over a sequence's tokens. */
+    private double onPolicy(int sequence) {
+        int start = batch.scoredStart(sequence);
+        int end = batch.scoredStart(sequence + 1);
+        return (sum(sequence) - TokenStatistic.LOG_SUM_SQUARES.sum(statistics, start, end)) / (end - start);
     }
 
     /** The sum in which tokens after the first {@code shared} count for a share {@code tail}. */

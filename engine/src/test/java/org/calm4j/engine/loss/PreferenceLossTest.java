@@ -50,7 +50,8 @@ final class PreferenceLossTest {
                                     each.required("f_alpha_divergence_coef").doubleValue()),
                             each.required("discopop_tau").doubleValue(),
                             each.required("simpo_gamma").doubleValue(),
-                            each.required("cpo_alpha").doubleValue()));
+                            each.required("cpo_alpha").doubleValue(),
+                            false));
             var pair = new PreferenceLoss.Pair(
                     number(each, "logps", 0),
                     number(each, "logps", 1),
@@ -205,6 +206,21 @@ final class PreferenceLossTest {
         assertThat(loss.of(good).dChosen()).isZero();
         assertThat(loss.of(bad).loss()).isEqualTo(2e6);
         assertThat(loss.of(bad).dChosen()).isEqualTo(-1);
+    }
+
+    /** The weight is at most 1 and no part of the gradient. */
+    @Test
+    void weightingScalesAPairByHowLikelyThePolicyIsToWriteIt() {
+        var parameters = new LossParameters(0.3, 0, Divergence.REVERSE_KL, 0.05, 0.5, null, true);
+        PreferenceLoss weighted = PreferenceLoss.of(List.of("sigmoid"), List.of(), parameters);
+        PreferenceLoss.Value plain = new PreferenceLoss.DpoSigmoid(0.3, 0).of(PAIR);
+        for (double onPolicy : new double[] {-1.5, 0.2}) {
+            var pair = new PreferenceLoss.Pair(-3.25, -4.5, -3.5, -4.125, 3, 2, -3.25, onPolicy);
+            double weight = Math.min(1, Math.exp(onPolicy));
+            assertThat(weighted.of(pair).loss()).isEqualTo(weight * plain.loss());
+            assertThat(weighted.of(pair).dChosen()).isEqualTo(weight * plain.dChosen());
+            assertThat(weighted.of(pair).dRejected()).isEqualTo(weight * plain.dRejected());
+        }
     }
 
     private static PreferenceLoss scored(Divergence.Kind kind, double alpha) {

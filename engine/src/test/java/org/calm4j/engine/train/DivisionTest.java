@@ -155,6 +155,7 @@ final class DivisionTest {
                 log.evalLoss(),
                 log.preference(),
                 log.evalPreference(),
+                log.tokens(),
                 log.observed());
     }
 

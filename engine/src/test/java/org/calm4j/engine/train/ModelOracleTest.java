@@ -196,7 +196,11 @@ final class ModelOracleTest {
     @ParameterizedTest
     @MethodSource("pairLossCases")
     void pairLosses(Case c) {
-        preferenceOracle().required("pair_runs").forEach(run -> train(c, run));
+        preferenceOracle()
+                .required("pair_runs")
+                .valueStream()
+                .filter(run -> !run.required("settings").has("ref_model_sync_steps"))
+                .forEach(run -> train(c, run));
     }
 
     private static void train(Case c, JsonNode run) {
@@ -326,7 +330,8 @@ final class ModelOracleTest {
                         s.path("f_alpha_divergence_coef").asDouble(Divergence.ALPHA)),
                 s.path("discopop_tau").asDouble(LossParameters.DISCOPOP_TAU),
                 s.path("simpo_gamma").asDouble(LossParameters.SIMPO_GAMMA),
-                s.path("cpo_alpha").asDouble(0));
+                s.path("cpo_alpha").asDouble(0),
+                s.path("use_weighting").asBoolean());
     }
 
     private static List<Example> examples(JsonNode lines) {
