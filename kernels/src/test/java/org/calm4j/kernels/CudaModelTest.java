@@ -43,6 +43,7 @@ import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.engine.train.Example;
+import org.calm4j.engine.train.Packing;
 import org.calm4j.engine.train.References;
 import org.calm4j.engine.train.Replay;
 import org.calm4j.engine.train.Schedule;
@@ -236,22 +237,59 @@ final class CudaModelTest {
                         method.getName().equals(name) ? other.apply(given) : method.invoke(backend, given));
     }
 
+    /** Pairs of one prompt compute it once: forward and backward over trees of many completions. */
+    @ParameterizedTest
+    @ValueSource(doubles = {-1, 0.3})
+    void sharedPrompts(double loraDropout) {
+        int[] prompt = {3, 1, 4, 1, 5};
+        List<Example.Preference> pairs = List.of(
+                new Example.Preference(prompt, new int[] {7, 8, 0}, new int[] {9, 0}, 1),
+                new Example.Preference(prompt.clone(), new int[] {4, 0}, new int[] {4, 9, 0}, 0.5),
+                new Example.Preference(prompt.clone(), new int[] {11}, new int[] {12, 2, 6, 5}, 2));
+        Packing shared = new Packing(0, true, false);
+        StepLog right = steps(new ScalarBackend(), pairs, loraDropout, false, 1, shared)
+                .logs
+                .getFirst();
+        StepLog apart = steps(new ScalarBackend(), pairs, loraDropout, false, 1, Packing.STANDARD)
+                .logs
+                .getFirst();
+        StepLog given = steps(new CudaBackend(0, Precision.F32), pairs, loraDropout, false, 1, shared)
+                .logs
+                .getFirst();
+        assertThat(given.loss()).isCloseTo(right.loss(), within(TOLERANCE));
+        assertThat(given.gradNorm()).isCloseTo(right.gradNorm(), withPercentage(0.05));
+        if (loraDropout < 0) {
+            assertThat(given.gradNorm()).isCloseTo(apart.gradNorm(), withPercentage(0.05));
+        }
+    }
+
     private static Steps steps(
             Backend backend, List<Example.Preference> pairs, double loraDropout, boolean checkpointing, int steps) {
+        return steps(backend, pairs, loraDropout, checkpointing, steps, Packing.STANDARD);
+    }
+
+    private static Steps steps(
+            Backend backend,
+            List<Example.Preference> pairs,
+            double loraDropout,
+            boolean checkpointing,
+            int steps,
+            Packing packing) {
         TrainSettings settings = new TrainSettings(
-                3,
-                0,
-                false,
-                new Schedule(Schedule.Kind.LINEAR, 3e-3, 0.1, 0, 30),
-                AdamW.DEFAULT,
-                0.1,
-                1,
-                new PreferenceLoss.DpoSigmoid(0.5, 0),
-                0.5,
-                0,
-                0,
-                checkpointing,
-                3);
+                        3,
+                        0,
+                        false,
+                        new Schedule(Schedule.Kind.LINEAR, 3e-3, 0.1, 0, 30),
+                        AdamW.DEFAULT,
+                        0.1,
+                        1,
+                        new PreferenceLoss.DpoSigmoid(0.5, 0),
+                        0.5,
+                        0,
+                        0,
+                        checkpointing,
+                        3)
+                .packed(packing);
         List<StepLog> logs = new ArrayList<>();
         try (backend) {
             CausalLm model =

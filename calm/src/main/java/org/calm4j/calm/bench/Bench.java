@@ -37,7 +37,8 @@ public record Bench(
             }
             for (String name : names) {
                 workloads.named(name).forEachOrdered(workload -> {
-                    Measurement result = measure(workload, peaks, operations);
+                    Measurement before = results.isEmpty() ? null : results.getLast();
+                    Measurement result = measure(workload, peaks, operations, before);
                     results.add(result);
                     done.accept(result);
                 });
@@ -46,7 +47,7 @@ public record Bench(
         return results;
     }
 
-    private Measurement measure(Workload workload, Peaks peaks, OperationTimes operations) {
+    private Measurement measure(Workload workload, Peaks peaks, OperationTimes operations, Measurement before) {
         repeat(workload, seconds / 2, 1);
         double flops = 0;
         double bandwidth = 0;
@@ -71,6 +72,8 @@ public record Bench(
                 workload.unit(),
                 workload.flops() == 0 ? null : workload.flops() / median / flops,
                 workload.bytes() == 0 ? null : workload.bytes() / median / bandwidth,
+                workload.gainAtMost() == 0 ? null : rate / before.perSecond(),
+                workload.gainAtMost() == 0 ? null : workload.gainAtMost(),
                 operations == null ? null : operations.perRun(times.getN()));
     }
 

@@ -9,6 +9,8 @@ import java.util.List;
  * @param spread half the distance of the quartiles, in the same unit
  * @param peakShare of what the machine could compute at most in the same run; null where computing does not limit it
  * @param bandwidthShare of what it could read at most; null where reading does not limit it
+ * @param gain how many times as fast as the one before it; null where the two are not compared
+ * @param gainAtMost how many times as fast it could be by the tokens that it spares; null where the two are not compared
  * @param operations where the time went, the longest first; null if not requested
  */
 public record Measurement(
@@ -21,6 +23,8 @@ public record Measurement(
         String unit,
         Double peakShare,
         Double bandwidthShare,
+        Double gain,
+        Double gainAtMost,
         List<Operation> operations) {
     /** An operation of the backend within one run. */
     public record Operation(String name, double milliseconds, long calls) {}

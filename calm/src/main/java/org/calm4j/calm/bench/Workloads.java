@@ -25,6 +25,7 @@ import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.engine.text.Tokenizer;
 import org.calm4j.engine.train.Example;
+import org.calm4j.engine.train.Packing;
 import org.calm4j.engine.train.Replay;
 import org.calm4j.engine.train.Schedule;
 import org.calm4j.engine.train.TrainSettings;
@@ -40,6 +41,7 @@ final class Workloads implements AutoCloseable {
     private static final int PROMPT = 250;
     private static final int COMPLETION = 100;
     private static final int PAIRS = 2;
+    private static final int PAIRS_OF_ONE_PROMPT = 4;
     private static final int DECODED = 32;
     private static final int TOGETHER = 32;
 
@@ -100,12 +102,42 @@ final class Workloads implements AutoCloseable {
                     .toList();
             double rows = TEXTS * TEXT_TOKENS;
             double flops = 3 * Models.forwardFlops(config, rows, rows, TEXTS * triangle(TEXT_TOKENS));
-            return step("train-step", TEXTS + "x" + TEXT_TOKENS, texts, null, rows, flops);
+            return step("train-step", TEXTS + "x" + TEXT_TOKENS, texts, null, Packing.STANDARD, rows, flops);
         });
     }
 
     /** Pairs as CALM makes them, with the prompt computed once, and the same tokens with the prompt repeated for each completion. */
     private Stream<Workload> dpoStep() {
+        return Stream.concat(pairsOfPrompts(), pairsOfOnePrompt());
+    }
+
+    /** Several pairs on one prompt, which is computed for each of them, and then once. */
+    private Stream<Workload> pairsOfOnePrompt() {
+        return Stream.of(false, true).map(shared -> {
+            int[] prompt = tokens(PROMPT);
+            List<Example> lines = new ArrayList<>();
+            for (int i = 0; i < PAIRS_OF_ONE_PROMPT; i++) {
+                lines.add(new Example.Preference(prompt.clone(), tokens(COMPLETION), tokens(COMPLETION), 1));
+            }
+            int prompts = shared ? 1 : PAIRS_OF_ONE_PROMPT;
+            double scored = PAIRS_OF_ONE_PROMPT * 2 * COMPLETION;
+            double keys = 2 * PAIRS_OF_ONE_PROMPT * (triangle(PROMPT + COMPLETION) - triangle(PROMPT))
+                    + prompts * triangle(PROMPT);
+            Workload step = step(
+                    "dpo-step",
+                    "prompt " + (shared ? "once " : "each ") + PROMPT + "+" + PAIRS_OF_ONE_PROMPT + "x2x" + COMPLETION,
+                    lines,
+                    new PreferenceLoss.DpoSigmoid(0.1, 0),
+                    new Packing(0, shared, false),
+                    PAIRS_OF_ONE_PROMPT,
+                    3 * Models.forwardFlops(config, prompts * PROMPT + scored, scored, keys));
+            return shared
+                    ? step.comparedWithTheOneBefore((PAIRS_OF_ONE_PROMPT * PROMPT + scored) / (PROMPT + scored))
+                    : step;
+        });
+    }
+
+    private Stream<Workload> pairsOfPrompts() {
         return Stream.of(true, false).map(shared -> {
             List<Example> lines = new ArrayList<>();
             for (int i = 0; i < PAIRS; i++) {
@@ -130,6 +162,7 @@ final class Workloads implements AutoCloseable {
                     (shared ? "shared" : "apart") + " " + PAIRS + "x(" + PROMPT + "+2x" + COMPLETION + ")",
                     lines,
                     shared ? new PreferenceLoss.DpoSigmoid(0.1, 0) : null,
+                    Packing.STANDARD,
                     PAIRS,
                     flops);
         });
@@ -140,22 +173,24 @@ final class Workloads implements AutoCloseable {
             String params,
             List<? extends Example> lines,
             PreferenceLoss loss,
+            Packing packing,
             double amount,
             double flops) {
         TrainSettings settings = new TrainSettings(
-                lines.size(),
-                0,
-                false,
-                new Schedule(Schedule.Kind.CONSTANT, 1e-5, 0, 0, 1),
-                AdamW.DEFAULT,
-                0.1,
-                1,
-                loss,
-                0.1,
-                0,
-                0,
-                false,
-                1);
+                        lines.size(),
+                        0,
+                        false,
+                        new Schedule(Schedule.Kind.CONSTANT, 1e-5, 0, 0, 1),
+                        AdamW.DEFAULT,
+                        0.1,
+                        1,
+                        loss,
+                        0.1,
+                        0,
+                        0,
+                        false,
+                        1)
+                .packed(packing);
         List<Trainer.Reference> references = loss == null
                 ? List.of()
                 : lines.stream().map(line -> new Trainer.Reference(0, 0, null)).toList();

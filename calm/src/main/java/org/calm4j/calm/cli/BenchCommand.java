@@ -111,7 +111,9 @@ final class BenchCommand extends CalmCommand {
                 result(results, "");
             }
             if (history != null) {
-                History.append(history, results.stream().map(this::row).toList());
+                History.append(
+                        history,
+                        results.stream().flatMap(found -> rows(found).stream()).toList());
             }
         }
     }
@@ -129,6 +131,13 @@ final class BenchCommand extends CalmCommand {
                             found.spread(),
                             share(found.peakShare()),
                             share(found.bandwidthShare()));
+            if (found.gain() != null) {
+                out().printf(
+                                Locale.ROOT,
+                                "    %.2f times the line before; %.2f by the tokens that it spares%n",
+                                found.gain(),
+                                found.gainAtMost());
+            }
             if (found.operations() != null) {
                 double all = found.operations().stream()
                         .mapToDouble(Measurement.Operation::milliseconds)
@@ -149,8 +158,15 @@ final class BenchCommand extends CalmCommand {
         return share == null ? "" : String.format(Locale.ROOT, "%.0f %%", 100 * share);
     }
 
-    private History.Row row(Measurement found) {
+    private List<History.Row> rows(Measurement found) {
         String params = "model=" + model + " threads=" + found.threads() + " " + found.params();
-        return new History.Row(found.benchmark(), params, found.perSecond(), found.spread(), found.unit() + "/s");
+        var speed = new History.Row(found.benchmark(), params, found.perSecond(), found.spread(), found.unit() + "/s");
+        if (found.gain() == null) {
+            return List.of(speed);
+        }
+        String limit = String.format(Locale.ROOT, " atMost=%.2f", found.gainAtMost());
+        double error = found.gain() * found.spread() / found.perSecond();
+        return List.of(
+                speed, new History.Row(found.benchmark() + "/sharing", params + limit, found.gain(), error, "ratio"));
     }
 }

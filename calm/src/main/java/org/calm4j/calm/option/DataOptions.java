@@ -61,8 +61,12 @@ public record DataOptions(
                 or(maxCompletionLength, 0));
     }
 
-    Packing packing() {
-        return new Packing(or(maxTokens, 0));
+    /** @param prompts of pairs; null if the data are documents */
+    Packing packing(PromptOptions prompts) {
+        return new Packing(
+                or(maxTokens, 0),
+                prompts != null && prompts.sharePrompts(),
+                prompts != null && prompts.groupByPrompt());
     }
 
     private static int or(Integer value, int standard) {

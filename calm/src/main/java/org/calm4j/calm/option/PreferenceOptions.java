@@ -73,6 +73,8 @@ public record PreferenceOptions(
         @Option(value = "Pairs count the less, the less likely the model itself is to write them (WPO).", later = true)
         boolean useWeighting,
 
+        PromptOptions prompts,
+
         @Option(value = "Default: the starting model, without its adapter.", label = "DIR")
         Path referenceModel,
 
@@ -196,6 +198,7 @@ public record PreferenceOptions(
                 ldAlpha,
                 cpoAlpha,
                 useWeighting,
+                prompts,
                 referenceModel,
                 adapter);
     }

@@ -56,6 +56,6 @@ public record TrainingOptions(
                 gradientCheckpointing,
                 seed,
                 optimizer.update(),
-                data.packing());
+                data.packing(preference == null ? null : preference.prompts()));
     }
 }

@@ -282,7 +282,14 @@ public record TrainStage(
         }
         try (Reference reference = Reference.open(start.model(), preference)) {
             return new Trainer.EvalLines(
-                    lines, References.of(reference.model(), lines, null, preference.tailShare(), done -> {}));
+                    lines,
+                    References.of(
+                            reference.model(),
+                            lines,
+                            null,
+                            preference.tailShare(),
+                            preference.prompts().sharePrompts(),
+                            done -> {}));
         }
     }
 
@@ -300,7 +307,7 @@ public record TrainStage(
         if (preference.referenceFree()) {
             return Collections.nCopies(lines.size(), Trainer.Reference.NONE);
         }
-        boolean[] taken = Trainer.linesOfSteps(lines.size(), settings, steps);
+        boolean[] taken = Trainer.linesOfSteps(lines, settings, steps);
         progress.start(
                 "reference",
                 IntStream.range(0, taken.length)
@@ -308,7 +315,8 @@ public record TrainStage(
                         .map(i -> lines.get(i).preferences().size())
                         .sum());
         try (Reference reference = Reference.open(lm, preference)) {
-            return References.of(reference.model(), lines, taken, settings.ldAlpha(), done -> {
+            boolean share = settings.packing().sharePrompts();
+            return References.of(reference.model(), lines, taken, settings.ldAlpha(), share, done -> {
                 progress.at(done, "");
                 progress.mayStop("stopped before the first step");
             });

@@ -17,7 +17,9 @@ import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.generate.Sampling;
 import org.calm4j.engine.io.Json;
+import org.calm4j.engine.train.Packing;
 import org.calm4j.engine.train.Schedule;
+import org.calm4j.engine.train.Truncation;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -185,5 +187,35 @@ class OptionsTest {
                 .hasMessageContaining("learning_rate");
         assertThatThrownBy(() -> Options.make(SampleOptions.class, Map.of("top_p", 2)))
                 .hasMessage("topP must be above 0 and at most 1");
+    }
+
+    /** What is not given is as before, and is not written; what makes no sense is wrong usage. */
+    @Test
+    void lengthsAndPasses() {
+        TrainingOptions standard = Options.standard(TrainingOptions.class);
+        assertThat(standard.data().truncation()).isEqualTo(Truncation.NONE);
+        assertThat(standard.settings(1, null, 0).packing()).isEqualTo(Packing.STANDARD);
+        DpoOptions dpo = Options.make(
+                DpoOptions.class,
+                Map.of("max_length", 9, "truncation_mode", "keep_end", "max_tokens", 50, "share_prompts", true));
+        TrainingOptions given = dpo.training();
+        assertThat(given.data().truncation()).isEqualTo(new Truncation(9, Truncation.Mode.KEEP_END, 0, 0));
+        assertThat(given.settings(1, dpo.preference(), 0).packing()).isEqualTo(new Packing(50, true, false));
+        JsonNode written = Json.mapper().valueToTree(dpo);
+        assertThat(written.path("truncation_mode").asText()).isEqualTo("keep_end");
+        assertThat(written.has("max_prompt_length") || written.has("group_by_prompt"))
+                .isFalse();
+        for (Map<String, Object> wrong : List.<Map<String, Object>>of(
+                Map.of("max_length", 1),
+                Map.of("truncation_mode", "keep_start"),
+                Map.of("max_prompt_length", 0),
+                Map.of("max_completion_length", 0),
+                Map.of("max_tokens", 0))) {
+            assertThatThrownBy(() -> Options.make(TrainingOptions.class, wrong))
+                    .as("%s", wrong)
+                    .isInstanceOf(CalmException.class)
+                    .extracting(e -> ((CalmException) e).kind())
+                    .isEqualTo(CalmException.Kind.USAGE);
+        }
     }
 }

@@ -2,6 +2,8 @@ package org.calm4j.engine.model;
 
 import it.unimi.dsi.fastutil.ints.IntArrayList;
 import java.util.BitSet;
+import java.util.HashMap;
+import java.util.Map;
 import org.calm4j.engine.op.Segments;
 
 /**
@@ -12,6 +14,9 @@ import org.calm4j.engine.op.Segments;
  * is left out. Each call of {@code add} or {@code continuation} makes one scored sequence, numbered from 0.
  */
 public final class PackedBatch {
+    /** By content; null where each prompt has a segment of its own. */
+    private final Map<IntArrayList, Integer> prompts;
+
     private final IntArrayList tokens = new IntArrayList();
     private final IntArrayList positions = new IntArrayList();
     private final Segments segments = new Segments();
@@ -19,7 +24,19 @@ public final class PackedBatch {
     private final IntArrayList targets = new IntArrayList();
     private final IntArrayList scoredStart = new IntArrayList(new int[] {0});
 
+    public PackedBatch() {
+        this(false);
+    }
+
+    /** @param sharesPrompts whether a prompt that is added again is the segment that is there */
+    public PackedBatch(boolean sharesPrompts) {
+        prompts = sharesPrompts ? new HashMap<>() : null;
+    }
+
     public void clear() {
+        if (prompts != null) {
+            prompts.clear();
+        }
         tokens.clear();
         positions.clear();
         segments.clear();
@@ -48,7 +65,15 @@ public final class PackedBatch {
 
     /** A prompt that continuations share; returns its segment. It has at least one token. */
     public int prompt(int[] prompt) {
-        return segment(prompt, prompt.length, Segments.NONE);
+        return prompts == null
+                ? segment(prompt, prompt.length, Segments.NONE)
+                : prompts.computeIfAbsent(
+                        IntArrayList.wrap(prompt), added -> segment(prompt, prompt.length, Segments.NONE));
+    }
+
+    /** Whether {@link #prompt} would add no rows. */
+    public boolean has(int[] prompt) {
+        return prompts != null && prompts.containsKey(IntArrayList.wrap(prompt));
     }
 
     /** A continuation of a prompt's segment, all of its tokens scored. Returns the number of the sequence. */

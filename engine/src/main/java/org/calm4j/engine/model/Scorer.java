@@ -15,7 +15,8 @@ public final class Scorer {
      * @param completions at least one token each
      */
     public record Item(int[] prompt, List<int[]> completions) {
-        int rows() {
+        /** Rows that it takes in a batch. */
+        public int rows() {
             return prompt.length
                     + completions.stream().mapToInt(c -> c.length - 1).sum();
         }

@@ -3,7 +3,6 @@ package org.calm4j.engine.train;
 import java.util.BitSet;
 import java.util.List;
 import org.calm4j.engine.model.PackedBatch;
-import org.calm4j.engine.model.Scorer;
 
 /** One line of training data, as token ids. */
 public sealed interface Example {
@@ -18,6 +17,11 @@ public sealed interface Example {
 
     /** Tokens it has, a shared prompt counted once. */
     int tokenCount();
+
+    /** Rows of its prompts that a batch has already. */
+    default int sharedRows(PackedBatch batch) {
+        return 0;
+    }
 
     /** Tokens of its sequences, a prompt counted with each completion. */
     default int sequenceTokens() {
@@ -113,15 +117,6 @@ public sealed interface Example {
             return Math.min(chosen.length, rejected.length);
         }
 
-        /** Each prompt with its completions. */
-        List<Scorer.Item> items() {
-            return prompt == rejectedPrompt
-                    ? List.of(new Scorer.Item(prompt, List.of(chosen, rejected)))
-                    : List.of(
-                            new Scorer.Item(prompt, List.of(chosen)),
-                            new Scorer.Item(rejectedPrompt, List.of(rejected)));
-        }
-
         @Override
         public void pack(PackedBatch batch) {
             int segment = batch.prompt(prompt);
@@ -132,6 +127,12 @@ public sealed interface Example {
         @Override
         public int rows() {
             return tokenCount() - 2;
+        }
+
+        @Override
+        public int sharedRows(PackedBatch batch) {
+            return (batch.has(prompt) ? prompt.length : 0)
+                    + (prompt != rejectedPrompt && batch.has(rejectedPrompt) ? rejectedPrompt.length : 0);
         }
 
         @Override
@@ -174,6 +175,11 @@ public sealed interface Example {
         @Override
         public int rows() {
             return first.rows() + second.rows();
+        }
+
+        @Override
+        public int sharedRows(PackedBatch batch) {
+            return first.sharedRows(batch) + second.sharedRows(batch);
         }
 
         @Override

@@ -7,7 +7,6 @@ import java.util.PrimitiveIterator;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 import org.calm4j.engine.model.CausalLm;
-import org.calm4j.engine.model.Scorer;
 import org.calm4j.engine.ranks.Ranks;
 
 /** The reference model's log-probabilities of preference pairs, computed once, before training changes the model; no dropout. */
@@ -21,16 +20,22 @@ public final class References {
      * @param taken marks the lines that training will use; null for all; the other entries of the result are null
      */
     public static List<Trainer.Reference> of(CausalLm model, List<? extends Example> lines, boolean[] taken) {
-        return of(model, lines, taken, 1, done -> {});
+        return of(model, lines, taken, 1, false, done -> {});
     }
 
     /**
      * @param ldAlpha as in {@link TrainSettings}
+     * @param sharePrompts whether a prompt of several pairs is computed once for as many of them as fit into a batch
      * @param done receives the number of pairs done
      */
     public static List<Trainer.Reference> of(
-            CausalLm model, List<? extends Example> lines, boolean[] taken, double ldAlpha, IntConsumer done) {
-        return of(Ranks.alone(), model, lines, taken, ldAlpha, done);
+            CausalLm model,
+            List<? extends Example> lines,
+            boolean[] taken,
+            double ldAlpha,
+            boolean sharePrompts,
+            IntConsumer done) {
+        return of(Ranks.alone(), model, lines, taken, ldAlpha, sharePrompts, done);
     }
 
     /** The same, with the work divided among ranks; all of them have the result. */
@@ -40,11 +45,12 @@ public final class References {
             List<? extends Example> lines,
             boolean[] taken,
             double ldAlpha,
+            boolean sharePrompts,
             IntConsumer done) {
-        List<Scorer.Item> items = new ArrayList<>();
+        PairItems items = new PairItems(sharePrompts);
         for (int i = 0; i < lines.size(); i++) {
             if (taken == null || taken[i]) {
-                lines.get(i).preferences().forEach(pair -> items.addAll(pair.items()));
+                lines.get(i).preferences().forEach(items::add);
             }
         }
         PrimitiveIterator.OfDouble sums =
@@ -58,16 +64,14 @@ public final class References {
     }
 
     /** Of each pair its chosen and its rejected completion, on all ranks. */
-    private static double[] sums(
-            Ranks ranks, CausalLm model, List<Scorer.Item> items, double ldAlpha, IntConsumer done) {
-        double[] sums = new double
-                [items.stream().mapToInt(item -> item.completions().size()).sum()];
-        List<List<double[]>> scores = SharedScorer.score(ranks, model, items, done);
+    private static double[] sums(Ranks ranks, CausalLm model, PairItems items, double ldAlpha, IntConsumer done) {
+        double[] sums = new double[items.sequences()];
+        List<List<double[]>> scores =
+                SharedScorer.score(ranks, model, items.all(), count -> done.accept(items.pairs(count)));
         if (scores != null) {
-            List<double[]> completions = scores.stream().flatMap(List::stream).toList();
             for (int i = 0; i < sums.length; i += 2) {
-                double[] chosen = completions.get(i);
-                double[] rejected = completions.get(i + 1);
+                double[] chosen = items.of(i, scores);
+                double[] rejected = items.of(i + 1, scores);
                 int shared = Math.min(chosen.length, rejected.length);
                 sums[i] = sum(chosen, shared, ldAlpha);
                 sums[i + 1] = sum(rejected, shared, ldAlpha);

@@ -75,7 +75,7 @@ public final class Trainer implements AutoCloseable {
 
     private final Trained trained;
     private final Activations activations;
-    private final PackedBatch batch = new PackedBatch();
+    private final PackedBatch batch;
     private final double[] logProbs;
     /** {@link TokenStatistic}s of each. */
     private final double[] statistics;
@@ -129,8 +129,8 @@ public final class Trainer implements AutoCloseable {
         this.lines = lines;
         this.replay = replay;
         this.reference = reference;
-        lineOrder = new DataOrder(
-                lines.size(), settings.batchSize(), settings.shuffle(), CounterRandom.seed(settings.seed(), "data"));
+        batch = new PackedBatch(settings.packing().sharePrompts());
+        lineOrder = order(lines, settings);
         replayOrder = replay
         .new Order(settings.replayBatchSize(), settings.shuffle(), CounterRandom.seed(settings.seed(), "replay"));
         if (comparesPairs() && lines.stream().anyMatch(line -> line.weight() != 1)) {
@@ -182,6 +182,10 @@ public final class Trainer implements AutoCloseable {
         int pairsInLine =
                 lines.stream().mapToInt(line -> line.preferences().size()).max().orElse(0);
         int pairsAtMost = Math.min(rows, pairsInLine * settings.batchSize());
+        if (settings.packing().sharePrompts()) {
+            // The row scores two for each pair.
+            pairsAtMost *= 2;
+        }
         int scored = Math.max(
                 rows + pairsAtMost, all.stream().mapToInt(Example::scored).max().orElse(0));
         int longest = all.stream().mapToInt(Example::longest).max().orElse(0);
@@ -223,11 +227,19 @@ public final class Trainer implements AutoCloseable {
         return lineOrder.stepsPerEpoch();
     }
 
+    private static DataOrder order(List<? extends Example> lines, TrainSettings settings) {
+        return new DataOrder(
+                lines.size(),
+                settings.packing().groupByPrompt() ? Prompts.groups(lines) : null,
+                settings.batchSize(),
+                settings.shuffle(),
+                CounterRandom.seed(settings.seed(), "data"));
+    }
+
     /** Lines that the steps before {@code steps} take, as marks by line number. */
-    public static boolean[] linesOfSteps(int lines, TrainSettings settings, int steps) {
-        DataOrder order = new DataOrder(
-                lines, settings.batchSize(), settings.shuffle(), CounterRandom.seed(settings.seed(), "data"));
-        boolean[] taken = new boolean[lines];
+    public static boolean[] linesOfSteps(List<? extends Example> lines, TrainSettings settings, int steps) {
+        DataOrder order = order(lines, settings);
+        boolean[] taken = new boolean[lines.size()];
         for (int step = 0; step < Math.min(steps, order.stepsPerEpoch()); step++) {
             for (int line : order.batch(step)) {
                 taken[line] = true;
@@ -477,6 +489,9 @@ public final class Trainer implements AutoCloseable {
     private List<Slot> slots(int step) {
         List<Slot> slots = new ArrayList<>();
         int[] batchLines = lineOrder.batch(step);
+        if (settings.packing().sharePrompts()) {
+            batchLines = Prompts.together(lines, batchLines);
+        }
         for (int line : batchLines) {
             Slot.add(slots, lines.get(line), line, lines.get(line).weight() / batchLines.length);
         }
@@ -519,20 +534,19 @@ public final class Trainer implements AutoCloseable {
         int mostTokens = settings.packing().maxTokens() > 0 ? settings.packing().maxTokens() : Integer.MAX_VALUE;
         List<List<Slot>> all = new ArrayList<>();
         for (int first = 0, end = 0; first < slots.size(); first = end) {
-            int rows = 0;
-            int scored = 0;
+            batch.clear();
             int tokens = 0;
             while (end < slots.size() && end - first < most) {
                 Example next = slots.get(end).example();
+                int shared = next.sharedRows(batch);
                 if (end > first
-                        && (rows + next.rows() > passCapacity.rows()
-                                || scored + next.scored() > passCapacity.scored()
-                                || tokens + next.tokenCount() > mostTokens)) {
+                        && (batch.rows() + next.rows() - shared > passCapacity.rows()
+                                || batch.scored() + next.scored() > passCapacity.scored()
+                                || tokens + next.tokenCount() - shared > mostTokens)) {
                     break;
                 }
-                rows += next.rows();
-                scored += next.scored();
-                tokens += next.tokenCount();
+                next.pack(batch);
+                tokens += next.tokenCount() - shared;
                 end++;
             }
             all.add(slots.subList(first, end));
@@ -763,7 +777,7 @@ public final class Trainer implements AutoCloseable {
 
     /** The numbers of the lines that the first so many steps take, each once. */
     public int[] takenBy(int steps) {
-        boolean[] taken = linesOfSteps(lines.size(), settings, steps);
+        boolean[] taken = linesOfSteps(lines, settings, steps);
         return IntStream.range(0, taken.length).filter(line -> taken[line]).toArray();
     }
 

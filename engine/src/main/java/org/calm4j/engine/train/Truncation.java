@@ -1,7 +1,9 @@
 package org.calm4j.engine.train;
 
+import com.fasterxml.jackson.annotation.JsonValue;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.Locale;
 import java.util.stream.IntStream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
@@ -23,7 +25,13 @@ public record Truncation(int maxLength, Mode mode, int maxPromptLength, int maxC
         /** Its last tokens: the start of the prompt is cut. */
         KEEP_END,
         /** It is bad input. */
-        ERROR
+        ERROR;
+
+        @Override
+        @JsonValue
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT);
+        }
     }
 
     private record Sequence(int[] prompt, int[] completion) {

@@ -223,6 +223,7 @@ final class ModelOracleTest {
                             lines.stream().map(Example.Preference.class::cast).toList(),
                             null,
                             settings(run.required("settings")).ldAlpha(),
+                            false,
                             done -> {});
             try (Trainer trainer = new Trainer(
                     folder.model(), settings(run.required("settings")), lines, Replay.of(replay), reference)) {

@@ -96,7 +96,7 @@ final class TrainerTest {
             CausalLm model = TinyModel.random(new ScalarBackend(DType.F64), true);
             try (Trainer trainer = new Trainer(
                     model,
-                    settings(3, 0, 2).packed(new Packing(maxTokens)),
+                    settings(3, 0, 2).packed(new Packing(maxTokens, false, false)),
                     PAIRS,
                     Replay.of(DOCUMENTS),
                     References.of(model, PAIRS, null))) {
@@ -127,7 +127,7 @@ final class TrainerTest {
             CausalLm model = TinyModel.random(new ScalarBackend(), true);
             TrainSettings one = settings(3, 0, 0);
             var settings = new TrainSettings(3, 0, false, one.schedule(), one.adamW(), 0.1, 1, null, 0, 0, 0, false, 3)
-                    .packed(new Packing(11));
+                    .packed(new Packing(11, false, false));
             try (Trainer trainer = new Trainer(model, settings, lines, Replay.NONE, List.of())) {
                 norms.add(trainer.step(0).gradNorm());
                 assertThat(trainer.passes()).isEqualTo(2);

@@ -30,6 +30,10 @@ record AttentionCase(int h, int g, int d, String forest, int window, boolean low
         for (int window : new int[] {0, 60, 280}) {
             cases.add(new AttentionCase(2, 1, 8, Forest.LENGTHY, window, false));
         }
+        for (int window : new int[] {0, 40}) {
+            cases.add(new AttentionCase(2, 1, 8, Forest.SHARED + 3, window, false));
+            cases.add(new AttentionCase(4, 2, 16, Forest.SHARED + 9, window, false));
+        }
         for (int window : new int[] {0, 30}) {
             cases.add(new AttentionCase(2, 1, 16, Forest.PREFIX, window, true));
         }

@@ -18,6 +18,8 @@ record Forest(Segments segments, int rows, int keys) {
     static final String LENGTHY = "lengthy";
     /** A prefix that ends within what is done at a time. */
     static final String PREFIX = "prefix";
+    /** Prompts with many completions each, as of pairs that share them: {@code shared3} to {@code shared9} completions. */
+    static final String SHARED = "shared";
     /** One document of so many rows: {@code one4096}. */
     static final String ONE = "one";
 
@@ -47,12 +49,30 @@ record Forest(Segments segments, int rows, int keys) {
                 segments.add(5, 40, 5, 40, root);
                 yield new Forest(segments, 45, 45);
             }
+            case SHARED -> {
+                int rows = shared(segments, number, random);
+                yield new Forest(segments, rows, rows);
+            }
             case ONE -> {
                 segments.add(0, number, 0, number, Segments.NONE);
                 yield new Forest(segments, number, number);
             }
             default -> throw new IllegalArgumentException(name);
         };
+    }
+
+    private static int shared(Segments segments, int completions, Random random) {
+        int row = 0;
+        for (int prompt : new int[] {70, 1, 33}) {
+            int root = segments.add(row, prompt, row, prompt, Segments.NONE);
+            row += prompt;
+            for (int i = 0; i < completions; i++) {
+                int length = i == 0 ? 60 : 1 + random.nextInt(12);
+                segments.add(row, length, row, length, root);
+                row += length;
+            }
+        }
+        return row;
     }
 
     /** Several trees with shared prefixes; returns the rows. */
