@@ -79,6 +79,15 @@ public final class ExperimentFile {
         return overridden(tree, type);
     }
 
+    /** Settings of another kind in a file of their own, which may be empty. */
+    public static <R extends Record> R readOptions(Path file, Class<R> type) {
+        try {
+            return Files.readString(file).isBlank() ? Options.standard(type) : read(file, Map.of(), type);
+        } catch (IOException e) {
+            throw CalmException.unreadable(file, e);
+        }
+    }
+
     private static <T> T read(Path file, Map<String, String> overrides, Class<T> type) {
         try {
             byte[] bytes = Files.readAllBytes(file);

@@ -10,6 +10,7 @@ import org.calm4j.calm.data.PromptLines;
 import org.calm4j.calm.data.TrainingData;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.inspect.Cka;
 import org.calm4j.engine.inspect.Inspector;
 import org.calm4j.engine.inspect.Streams;
 import org.calm4j.engine.io.Jsonl;
@@ -72,7 +73,7 @@ public record SimilarityStage(Path input, Path output) {
                     all.add(new Similarity(
                             layer,
                             List.of(languages.get(a), languages.get(b)),
-                            Vectors.cka(x, y),
+                            Cka.linear(x, y),
                             Vectors.meanCosine(x, y),
                             (Vectors.retrieval(x, y) + Vectors.retrieval(y, x)) / 2));
                 }

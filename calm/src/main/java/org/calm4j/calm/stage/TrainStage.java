@@ -13,6 +13,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.stream.IntStream;
 import org.calm4j.calm.data.TrainingData;
+import org.calm4j.calm.option.InspectOptions;
 import org.calm4j.calm.option.PreferenceOptions;
 import org.calm4j.calm.option.SavingOptions;
 import org.calm4j.calm.option.TrainingOptions;
@@ -50,6 +51,7 @@ import org.calm4j.engine.train.TrainingRun;
  * @param adapter a PEFT folder that is trained further; null without one
  * @param config of a new model: a config.json, with the tokenizer in the same folder; null otherwise
  * @param preference how pairs are trained on; null if the data are documents
+ * @param inspect what is measured on the way; null for nothing
  */
 public record TrainStage(
         String name,
@@ -61,9 +63,25 @@ public record TrainStage(
         TrainingOptions training,
         PreferenceOptions preference,
         SavingOptions saving,
+        InspectOptions inspect,
         long seed) {
     /** Settings that do not touch the arithmetic: what is kept and what is computed again has the same bits, and patience may grow. */
     private static final Set<String> FREE = Set.of("gradient_checkpointing", "early_stopping_patience");
+
+    /** Without measurements. */
+    public TrainStage(
+            String name,
+            Path model,
+            Path adapter,
+            Path config,
+            Path data,
+            Path output,
+            TrainingOptions training,
+            PreferenceOptions preference,
+            SavingOptions saving,
+            long seed) {
+        this(name, model, adapter, config, data, output, training, preference, saving, null, seed);
+    }
 
     /**
      * A step of a finished run, taken once more.
@@ -187,7 +205,11 @@ public record TrainStage(
         StepLog[] last = new StepLog[1];
         Trainer.EvalLines beside =
                 look == null ? evalLines(start, reader) : new Trainer.EvalLines(look.questions(start), List.of());
-        try (Trainer trainer = new Trainer(lm, settings, lines, replay, reference, beside)) {
+        try (Trainer trainer = new Trainer(lm, settings, lines, replay, reference, beside);
+                StepStatistics statistics = look == null ? statistics(start, lines.size()) : null) {
+            if (statistics != null) {
+                trainer.observe(statistics);
+            }
             if (!lm.backend().onHost()) {
                 progress.say("calm: " + trainer.memory());
             }
@@ -291,6 +313,19 @@ public record TrainStage(
                             preference.prompts().sharePrompts(),
                             done -> {}));
         }
+    }
+
+    /** Null where nothing is measured. */
+    private StepStatistics statistics(ModelFolder start, int lines) {
+        return inspect == null
+                ? null
+                : new StepStatistics(
+                        inspect,
+                        start,
+                        data,
+                        lines,
+                        preference != null,
+                        training.steps().batchSize());
     }
 
     private static String note(StepLog log) {
@@ -404,6 +439,9 @@ public record TrainStage(
         if (saving.generationSteps() > 0) {
             others.put("generation_steps", saving.generationSteps());
             others.put("generation_prompts", saving.generationPrompts());
+        }
+        if (inspect != null) {
+            others.put("inspect", inspect);
         }
         // The number of threads would make equal runs look different.
         others.put("device", backend.onHost() ? "cpu" : backend.describe());

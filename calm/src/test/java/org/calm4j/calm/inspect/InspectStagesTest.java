@@ -18,6 +18,7 @@ import org.calm4j.calm.inspect.SimilarityStage.Similarity;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.calm.tool.ScoreStage;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.inspect.Cka;
 import org.calm4j.engine.inspect.Edit;
 import org.calm4j.engine.inspect.Inspector;
 import org.calm4j.engine.inspect.Selection;
@@ -321,8 +322,8 @@ final class InspectStagesTest {
     void kernelAlignmentByTheFeaturesIsThatByTheGramMatrices() {
         double[][] x = {{1, 2}, {0, -1}, {3, 1}, {2, 2}};
         double[][] y = {{0, 1, 1}, {2, 0, 1}, {1, 1, -1}, {4, 0, 2}};
-        assertThat(Vectors.cka(x, y)).isCloseTo(byFeatures(x, y), within(1e-12));
-        assertThat(Vectors.cka(x, new double[4][3])).isNull();
+        assertThat(Cka.linear(x, y)).isCloseTo(byFeatures(x, y), within(1e-12));
+        assertThat(Cka.linear(x, new double[4][3])).isNull();
     }
 
     /** ‖YᵀX‖² / (‖XᵀX‖ ‖YᵀY‖), of centred columns. */
