@@ -122,6 +122,13 @@ def bias(t, n):
     return dict(x=x, bias=b, dOut=d_out, out=out, dBias=b.grad)
 
 
+def scale(t, n):
+    x, s, d_out = leaf(uniform(1, t, n)), leaf(uniform(1, n)), uniform(1, t, n)
+    out = x * s
+    out.backward(d_out)
+    return dict(x=x, scale=s, dOut=d_out, out=out, dX=x.grad, dScale=s.grad)
+
+
 def layer_norm(t, c, epsilon, scale):
     x, w, b, d_out = leaf(uniform(scale, t, c)), leaf(uniform(1, c)), leaf(uniform(1, c)), uniform(1, t, c)
     out = F.layer_norm(x, (c,), w, b, epsilon)
@@ -194,3 +201,4 @@ write("Attention", attentions + [attention(5, 5, 2, 2, 3, CAUSAL, window) for wi
 write("Bias", [bias(3, 5), bias(1, 1)])
 write("LayerNorm", [layer_norm(3, 5, 1e-6, 2), layer_norm(2, 4, 0.3, 0.5), layer_norm(1, 3, 1e-5, 0.005)])
 write("Gelu", [gelu(3, 5, 4), gelu(1, 4, 40)])
+write("Scale", [scale(3, 5), scale(1, 1)])

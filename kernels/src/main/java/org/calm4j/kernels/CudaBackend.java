@@ -36,6 +36,7 @@ final class CudaBackend implements Backend {
     private final Embedding embedding;
     private final Linear linear;
     private final Bias bias;
+    private final Scale scale;
     private final RmsNorm rmsNorm;
     private final LayerNorm layerNorm;
     private final Rope rope;
@@ -75,6 +76,7 @@ final class CudaBackend implements Backend {
             Columns columns = new Columns(gpu);
             linear = new Linear(product);
             bias = new Bias(gpu, columns);
+            scale = new Scale(gpu, columns);
             rmsNorm = new RmsNorm(gpu, columns);
             layerNorm = new LayerNorm(gpu, columns);
             rope = new Rope(gpu);
@@ -228,6 +230,16 @@ final class CudaBackend implements Backend {
     @Override
     public void biasBackward(Tensor dBias, Tensor dOut) {
         bias.backward(dBias, dOut);
+    }
+
+    @Override
+    public void scaleForward(Tensor out, Tensor x, Tensor scale, boolean add) {
+        this.scale.forward(out, x, scale, add);
+    }
+
+    @Override
+    public void scaleBackward(Tensor dScale, Tensor dOut, Tensor x) {
+        scale.backward(dScale, dOut, x);
     }
 
     @Override

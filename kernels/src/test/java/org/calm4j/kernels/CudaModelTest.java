@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Function;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
@@ -28,6 +29,7 @@ import org.calm4j.engine.model.DecodeBatch;
 import org.calm4j.engine.model.Gradients;
 import org.calm4j.engine.model.KvCache;
 import org.calm4j.engine.model.Lora;
+import org.calm4j.engine.model.LoraSettings;
 import org.calm4j.engine.model.PackedBatch;
 import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.model.Scorer;
@@ -137,6 +139,37 @@ final class CudaModelTest {
         }
         for (int i = 0; i < given.weights.size(); i++) {
             assertThat(again.weights.get(i)).isEqualTo(given.weights.get(i));
+        }
+    }
+
+    /** DoRA, with dropout and without, and modules that are trained whole. */
+    @ParameterizedTest
+    @CsvSource({"llama,0", "gpt2,0.3"})
+    void stepsOfDora(String kind, double dropout) {
+        Steps right = dora(new ScalarBackend(), kind, dropout);
+        Steps given = dora(new CudaBackend(0, Precision.F32), kind, dropout);
+        for (int i = 0; i < right.logs.size(); i++) {
+            assertThat(given.logs.get(i).loss()).isCloseTo(right.logs.get(i).loss(), within(TOLERANCE));
+            assertThat(given.logs.get(i).gradNorm()).isCloseTo(right.logs.get(i).gradNorm(), withPercentage(0.05));
+        }
+    }
+
+    private static Steps dora(Backend backend, String kind, double dropout) {
+        LoraSettings settings = new LoraSettings(
+                3,
+                6,
+                dropout,
+                false,
+                TinyModel.config(kind).layout().projections(),
+                null,
+                List.of(),
+                Map.of(),
+                Map.of(),
+                true,
+                LoraSettings.Start.TRUE,
+                List.of("lm_head"));
+        try (backend) {
+            return dpo(TinyModel.withLora(backend, kind, settings));
         }
     }
 
@@ -313,6 +346,12 @@ final class CudaModelTest {
 
     /** @param loraDropout negative: all parameters are trained */
     private static Steps dpo(Backend backend, double loraDropout) {
+        try (backend) {
+            return dpo(loraDropout < 0 ? TinyModel.random(backend, true) : TinyModel.withLora(backend, loraDropout));
+        }
+    }
+
+    private static Steps dpo(CausalLm model) {
         TrainSettings settings = new TrainSettings(
                 3,
                 0,
@@ -328,20 +367,15 @@ final class CudaModelTest {
                 false,
                 3);
         List<StepLog> logs = new ArrayList<>();
-        try (backend) {
-            CausalLm model =
-                    loraDropout < 0 ? TinyModel.random(backend, true) : TinyModel.withLora(backend, loraDropout);
-            try (Parameters parameters = model.parameters();
-                    Lora lora = model.lora();
-                    Trainer trainer =
-                            new Trainer(model, settings, PAIRS, Replay.NONE, References.of(model, PAIRS, null))) {
-                // The build of the stand-in that checks every access is slow.
-                int steps = StandIn.isPresent() && StandIn.isCheck() ? 1 : 4;
-                for (int step = 0; step < steps; step++) {
-                    logs.add(trainer.step(step));
-                }
-                return new Steps(logs, values(backend, (lora == null ? parameters.slab() : lora.slab()).tensors()));
+        try (Parameters parameters = model.parameters();
+                Lora lora = model.lora();
+                Trainer trainer = new Trainer(model, settings, PAIRS, Replay.NONE, References.of(model, PAIRS, null))) {
+            // The build of the stand-in that checks every access is slow.
+            int steps = StandIn.isPresent() && StandIn.isCheck() ? 1 : 4;
+            for (int step = 0; step < steps; step++) {
+                logs.add(trainer.step(step));
             }
+            return new Steps(logs, values(model.backend(), (lora == null ? parameters.slab() : lora.slab()).tensors()));
         }
     }
 

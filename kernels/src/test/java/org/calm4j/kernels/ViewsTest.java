@@ -77,6 +77,8 @@ final class ViewsTest {
                         matrix,
                         rows),
                 of("bias", (b, t) -> b.biasForward(t[0], t[1]), types(f, DType.F16), matrix, row),
+                of("scale", (b, t) -> b.scaleForward(t[0], t[1], t[2], true), types(f, f, f), matrix, matrix, row),
+                of("scale backward", (b, t) -> b.scaleBackward(t[0], t[1], t[2]), types(f, f, f), row, matrix, matrix),
                 of(
                         "RMS norm",
                         (b, t) -> b.rmsNormForward(t[0], t[1], t[2], t[3], t[4], 1e-5),

@@ -1,7 +1,9 @@
 package org.calm4j.calm.option;
 
+import java.util.Map;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.op.AdamW;
+import org.calm4j.engine.train.ParameterGroups;
 import org.calm4j.engine.train.UpdateSettings;
 
 /** How a step uses the gradient. */
@@ -35,18 +37,41 @@ public record OptimizerOptions(
                 label = "N",
                 standard = "10",
                 later = true)
-        int maxSkippedSteps) {
+        int maxSkippedSteps,
+
+        @Option(
+                value =
+                        "Peak rates of some weights, by a regular expression that is found in their names, such as 'embed_tokens|wte=1e-5'; "
+                                + "repeated for each; the first that fits holds.",
+                label = "REGEX=X",
+                standard = "",
+                later = true)
+        Map<String, Double> learningRates,
+
+        @Option(value = "The same for {weight_decay}.", label = "REGEX=X", standard = "", later = true)
+        Map<String, Double> weightDecays,
+
+        @Option(
+                value =
+                        "LoRA+: the learning rate of B (and of DoRA's magnitudes) over that of A; default ${DEFAULT-VALUE}.",
+                label = "X",
+                standard = "1",
+                later = true)
+        double loraplusLrRatio) {
     public OptimizerOptions {
         Setting.of("weight_decay").check(weightDecay >= 0, "must be at least 0");
         Setting.of("adam_beta1").check(adamBeta1 >= 0 && adamBeta1 < 1, "must be from 0 to below 1");
         Setting.of("adam_beta2").check(adamBeta2 >= 0 && adamBeta2 < 1, "must be from 0 to below 1");
         Setting.of("adam_epsilon").check(adamEpsilon > 0, "must be above 0");
         Setting.of("max_grad_norm").check(maxGradNorm >= 0, "must be at least 0");
+        learningRates.values().forEach(rate -> Setting.of("learning_rates").check(rate >= 0, "must be at least 0"));
+        weightDecays.values().forEach(decay -> Setting.of("weight_decays").check(decay >= 0, "must be at least 0"));
+        Setting.of("loraplus_lr_ratio").check(loraplusLrRatio > 0, "must be above 0");
         Setting.of("max_skipped_steps").check(maxSkippedSteps >= 0, "must be at least 0");
     }
 
     UpdateSettings update() {
-        return new UpdateSettings(maxSkippedSteps);
+        return new UpdateSettings(maxSkippedSteps, new ParameterGroups(learningRates, weightDecays, loraplusLrRatio));
     }
 
     AdamW adamW() {

@@ -65,8 +65,9 @@ public record TrainStage(
         SavingOptions saving,
         InspectOptions inspect,
         long seed) {
-    /** Settings that do not touch the arithmetic: what is kept and what is computed again has the same bits, and patience may grow. */
-    private static final Set<String> FREE = Set.of("gradient_checkpointing", "early_stopping_patience");
+    /** Settings that do not touch the arithmetic: what is kept and what is computed again has the same bits, and limits may grow. */
+    private static final Set<String> FREE =
+            Set.of("gradient_checkpointing", "early_stopping_patience", "max_skipped_steps");
 
     /** Without measurements. */
     public TrainStage(

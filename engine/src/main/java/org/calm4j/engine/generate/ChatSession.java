@@ -34,7 +34,7 @@ public final class ChatSession implements AutoCloseable {
                 model.backend(),
                 model.config(),
                 Activations.Purpose.INFERENCE,
-                new Activations.Capacity(Math.min(ROWS, length), 1, length, 1, model.loraRank()));
+                Activations.Capacity.of(model, Math.min(ROWS, length), 1, length, 1));
     }
 
     /**

@@ -104,8 +104,7 @@ public final class Generator {
                 .orElse(0);
         int rows = Math.max(Math.max(longest, padded), (int)
                 Math.min(ROWS, prompts.stream().mapToLong(p -> p.length).sum()));
-        var capacity =
-                new Activations.Capacity(rows, padded, longest + sampling.maxNewTokens(), padded, model.loraRank());
+        var capacity = Activations.Capacity.of(model, rows, padded, longest + sampling.maxNewTokens(), padded);
         // The cache takes its share of what is left.
         try (Activations activations =
                         new Activations(backend, model.config(), Activations.Purpose.INFERENCE, capacity);

@@ -204,12 +204,8 @@ public final class Inspector implements AutoCloseable {
                     backend,
                     config,
                     hasGradients ? Activations.Purpose.TRAINING : Activations.Purpose.INFERENCE,
-                    new Activations.Capacity(
-                            longest,
-                            longest + mostTargets,
-                            longest,
-                            hasLogits ? longest + mostTargets : 0,
-                            model.loraRank()));
+                    Activations.Capacity.of(
+                            model, longest, longest + mostTargets, longest, hasLogits ? longest + mostTargets : 0));
         }
     }
 

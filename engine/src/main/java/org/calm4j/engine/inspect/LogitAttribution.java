@@ -140,8 +140,13 @@ public record LogitAttribution(
         private double[] beforeOutput(int layer) {
             Tensor weight =
                     model.parameters().layer(layer).linears().get(Projection.O).weight();
-            double[] back = times(read(weight), direction, config.layout().transposed());
             Lora.Adapter adapter = model.lora() == null ? null : model.lora().adapter(layer, Projection.O);
+            double[] direction = this.direction.clone();
+            if (adapter != null && adapter.magnitude() != null) {
+                double[] factor = read(adapter.magnitude().factor());
+                Arrays.setAll(direction, i -> direction[i] * factor[i]);
+            }
+            double[] back = times(read(weight), direction, config.layout().transposed());
             if (adapter != null) {
                 double[] low = times(read(adapter.b()), direction, false);
                 double[] more = times(read(adapter.a()), low, false);

@@ -42,14 +42,26 @@ public final class Activations implements AutoCloseable {
      * @param positions length of the longest sequence
      * @param logits rows of logits for generation; 0 for none
      * @param loraRank R; 0 without an adapter
+     * @param magnitudes whether the adapter has them (DoRA)
      */
-    public record Capacity(int rows, int scored, int positions, int logits, int loraRank) {
+    public record Capacity(int rows, int scored, int positions, int logits, int loraRank, boolean magnitudes) {
+        /** Without magnitudes. */
+        public Capacity(int rows, int scored, int positions, int logits, int loraRank) {
+            this(rows, scored, positions, logits, loraRank, false);
+        }
+
+        /** For a model with its adapter. */
+        public static Capacity of(CausalLm model, int rows, int scored, int positions, int logits) {
+            boolean magnitudes = model.lora() != null && model.lora().hasMagnitudes();
+            return new Capacity(rows, scored, positions, logits, model.loraRank(), magnitudes);
+        }
+
         private Capacity of(int rows, int scored) {
             if (rows > this.rows || scored > this.scored) {
                 throw new IllegalArgumentException(
                         "a batch of " + rows + " rows and " + scored + " scores; planned: " + this);
             }
-            return new Capacity(rows, scored, positions, Math.min(scored, logits), loraRank);
+            return new Capacity(rows, scored, positions, Math.min(scored, logits), loraRank, magnitudes);
         }
     }
 

@@ -8,7 +8,8 @@ import org.calm4j.engine.tensor.Tensor;
 
 /**
  * A linear layer with its adapter, if it has one (Hu et al. 2021): {@code out = x·wᵀ + bias + scale · low·Bᵀ},
- * {@code low = dropout(x)·Aᵀ}.
+ * {@code low = dropout(x)·Aᵀ}. With magnitudes (Liu et al. 2024) the columns of all but the bias are multiplied by a factor; what dropout
+ * zeroes is zero for both products of the adapter's part, {@code out = x·wᵀ + bias + (factor − 1) ⊙ dropout(x)·wᵀ + factor ⊙ scale · low·Bᵀ}.
  */
 final class AdaptedLinear {
     private final Backend backend;
@@ -44,16 +45,41 @@ final class AdaptedLinear {
     void forward(Pass pass, Tensor out, Tensor x) {
         if (out != null) {
             multiply(matrix(out), matrix(x));
-            if (bias != null) {
-                backend.biasForward(matrix(out), bias);
-            }
+        }
+        boolean scaled = adapter != null && adapter.magnitude() != null;
+        if (out != null && bias != null && !scaled) {
+            backend.biasForward(matrix(out), bias);
         }
         if (adapter != null) {
-            Tensor low = low(pass);
-            backend.linearForward(low, dropped(pass, matrix(x)), adapter.a(), 1, false);
-            if (out != null) {
-                backend.linearForward(matrix(out), low, adapter.b(), adapter.scale(), true);
-            }
+            adapterForward(pass, out == null ? null : matrix(out), matrix(x));
+        }
+        if (out != null && bias != null && scaled) {
+            backend.biasForward(matrix(out), bias);
+        }
+    }
+
+    private void adapterForward(Pass pass, Tensor out, Tensor x) {
+        Tensor low = low(pass);
+        Tensor dropped = dropped(pass, x);
+        backend.linearForward(low, dropped, adapter.a(), 1, false);
+        if (out == null) {
+            return;
+        }
+        if (adapter.start() != null) {
+            startForward(pass, out, x);
+        }
+        Magnitude magnitude = adapter.magnitude();
+        if (magnitude != null && drops(pass)) {
+            Tensor part = pass.batch().unscaled(out.rowSize());
+            multiply(part, dropped);
+            backend.scaleForward(out, part, magnitude.factorLess1(), true);
+            backend.linearForward(part, low, adapter.b(), adapter.scale(), false);
+            backend.scaleForward(out, part, magnitude.factor(), true);
+            return;
+        }
+        backend.linearForward(out, low, adapter.b(), adapter.scale(), true);
+        if (magnitude != null) {
+            backend.scaleForward(out, out, magnitude.factor(), false);
         }
     }
 
@@ -63,13 +89,46 @@ final class AdaptedLinear {
      * @param add to dX; otherwise it is set
      */
     void backward(Pass pass, Tensor dX, Tensor dOut, Tensor x, boolean add) {
-        multiplyBackward(pass, matrix(dX), matrix(dOut), matrix(x), add);
         if (pass.d(bias) != null) {
             backend.biasBackward(pass.d(bias), matrix(dOut));
         }
+        if (adapter != null && adapter.magnitude() != null) {
+            scaledBackward(pass, matrix(dX), matrix(dOut), matrix(x), add);
+            return;
+        }
+        multiplyBackward(pass, matrix(dX), matrix(dOut), matrix(x), add);
         if (adapter != null) {
+            if (adapter.start() != null) {
+                startBackward(pass, matrix(dX), matrix(dOut));
+            }
             adapterBackward(pass, matrix(dX), matrix(dOut), matrix(x));
         }
+    }
+
+    /** With magnitudes, whose gradient needs the output before they were applied: it is computed again. */
+    private void scaledBackward(Pass pass, Tensor dX, Tensor dOut, Tensor x, boolean add) {
+        Magnitude magnitude = adapter.magnitude();
+        Tensor part = pass.batch().unscaled(dOut.rowSize());
+        if (pass.d(magnitude.value()) != null) {
+            multiply(part, dropped(pass, x));
+            backend.linearForward(part, low(pass), adapter.b(), adapter.scale(), true);
+            magnitude.backward(pass.d(magnitude.value()), dOut, part, pass.add());
+        }
+        if (!drops(pass)) {
+            // out = factor ⊙ (x·wᵀ + scale · low·Bᵀ)
+            backend.scaleForward(part, dOut, magnitude.factor(), false);
+            multiplyBackward(pass, dX, part, x, add);
+            adapterBackward(pass, dX, part, x);
+            return;
+        }
+        // out = x·wᵀ + (factor − 1) ⊙ dropped·wᵀ + factor ⊙ scale · low·Bᵀ
+        multiplyBackward(pass, dX, dOut, x, add);
+        backend.scaleForward(part, dOut, magnitude.factorLess1(), false);
+        Tensor dDropped = pass.batch().dropped(x.rowSize());
+        multiplyBackward(pass, dDropped, part, x, false);
+        backend.dropout(dX, dDropped, dropout, seed(pass), true);
+        backend.scaleForward(part, dOut, magnitude.factor(), false);
+        adapterBackward(pass, dX, part, x);
     }
 
     /** {@code out = x·wᵀ}; for a weight (I,O) that equals the gradient of a product with a weight (O,I). */
@@ -90,6 +149,19 @@ final class AdaptedLinear {
         if (pass.d(weight) != null) {
             backend.linearBackwardWeight(pass.d(weight), transposed ? x : dOut, transposed ? dOut : x, 1, pass.add());
         }
+    }
+
+    /** {@code out −= scale · (x·A₀ᵀ)·B₀ᵀ}: a part of the weight, which dropout does not touch. */
+    private void startForward(Pass pass, Tensor out, Tensor x) {
+        Tensor low = pass.batch().dropped(adapter.rank());
+        backend.linearForward(low, x, adapter.start().a(), 1, false);
+        backend.linearForward(out, low, adapter.start().b(), -adapter.scale(), true);
+    }
+
+    private void startBackward(Pass pass, Tensor dX, Tensor dOut) {
+        Tensor dLow = pass.d().low(adapter.rank());
+        backend.linearBackwardInput(dLow, dOut, adapter.start().b(), -adapter.scale(), false);
+        backend.linearBackwardInput(dX, dLow, adapter.start().a(), 1, true);
     }
 
     private void adapterBackward(Pass pass, Tensor dX, Tensor dOut, Tensor x) {

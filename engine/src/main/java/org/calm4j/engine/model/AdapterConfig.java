@@ -1,20 +1,23 @@
 package org.calm4j.engine.model;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.BooleanNode;
 import com.fasterxml.jackson.databind.node.DoubleNode;
 import com.fasterxml.jackson.databind.node.IntNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.NumericNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.TextNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.config.ConfigFields;
 import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.config.Projection;
@@ -35,6 +38,9 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
     /** Initializations of an adapter that leave the base model's weights unchanged. */
     private static final String[] PLAIN_STARTS = {"true", "gaussian", "eva", "orthogonal"};
 
+    /** The end of the name of DoRA's magnitudes. */
+    static final String MAGNITUDE = ".lora_magnitude_vector";
+
     /** The prefix that PEFT puts before the names of the base model's tensors. */
     static final String PREFIX = "base_model.model.";
 
@@ -45,30 +51,62 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
         }
     }
 
-    /** The file of a new adapter: PEFT's fields in PEFT's order, those that every release knows. */
+    /**
+     * The file of a new adapter: PEFT's fields in PEFT's order, those that every release knows.
+     *
+     * @throws CalmException wrong usage: settings that fit no layer of the model
+     */
     static AdapterConfig of(ModelConfig config, LoraSettings settings) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
-        json.putObject("alpha_pattern");
+        ObjectNode alphas = json.putObject("alpha_pattern");
+        settings.alphaPattern().forEach((path, alpha) -> alphas.set(path, number(alpha)));
         json.putNull("auto_mapping").putNull("base_model_name_or_path").put("bias", "none");
-        json.put("fan_in_fan_out", config.layout().transposed())
-                .put("inference_mode", true)
-                .put("init_lora_weights", true);
+        json.put("fan_in_fan_out", config.layout().transposed()).put("inference_mode", true);
+        // PEFT changes the base model where it reads "pissa"; what is saved fits the base model as it is.
+        json.set(
+                "init_lora_weights",
+                settings.start() == LoraSettings.Start.GAUSSIAN ? TextNode.valueOf("gaussian") : BooleanNode.TRUE);
         json.putNull("layers_pattern").putNull("layers_to_transform");
-        boolean whole = settings.alpha() == Math.rint(settings.alpha()) && settings.alpha() <= Integer.MAX_VALUE;
-        json.set("lora_alpha", whole ? IntNode.valueOf((int) settings.alpha()) : DoubleNode.valueOf(settings.alpha()));
-        json.put("lora_dropout", settings.dropout())
-                .putNull("modules_to_save")
-                .put("peft_type", "LORA")
-                .put("r", settings.rank());
-        json.putObject("rank_pattern");
-        json.putNull("revision").putArray("target_modules");
-        modules(config.layout(), settings.targets()).forEach(json.withArray("target_modules")::add);
-        json.put("task_type", "CAUSAL_LM").put("use_dora", false).put("use_rslora", settings.rankStabilized());
-        Map<Projection, Size> layer = new LinkedHashMap<>();
-        settings.targets()
-                .forEach(target ->
-                        layer.put(target, Size.of(settings.rank(), settings.alpha(), settings.rankStabilized())));
-        return new AdapterConfig(json, settings.dropout(), Collections.nCopies(config.layers(), layer));
+        if (!settings.layers().isEmpty()) {
+            settings.layers().forEach(json.putArray("layers_to_transform")::add);
+        }
+        json.set("lora_alpha", number(settings.alpha()));
+        json.put("lora_dropout", settings.dropout()).putNull("modules_to_save");
+        if (!settings.modulesToSave().isEmpty()) {
+            settings.modulesToSave().forEach(json.putArray("modules_to_save")::add);
+        }
+        json.put("peft_type", "LORA").put("r", settings.rank());
+        ObjectNode ranks = json.putObject("rank_pattern");
+        settings.rankPattern().forEach(ranks::put);
+        json.putNull("revision");
+        if (settings.regex() != null) {
+            json.put("target_modules", settings.regex());
+        } else {
+            modules(config.layout(), settings.targets()).forEach(json.putArray("target_modules")::add);
+        }
+        json.put("task_type", "CAUSAL_LM")
+                .put("use_dora", settings.dora())
+                .put("use_rslora", settings.rankStabilized());
+        ConfigFields fields = new ConfigFields(json, "the new adapter");
+        AdapterConfig made = new AdapterConfig(json, settings.dropout(), sizes(config, fields, Map.of()));
+        if (made.sizes.stream().allMatch(Map::isEmpty)) {
+            throw CalmException.usage(
+                    Setting.of("lora_targets"),
+                    " fits no linear layer of the blocks, such as "
+                            + config.layout()
+                                    .path(
+                                            0,
+                                            config.layout()
+                                                    .projections()
+                                                    .iterator()
+                                                    .next()));
+        }
+        return made;
+    }
+
+    private static NumericNode number(double value) {
+        boolean whole = value == Math.rint(value) && Math.abs(value) <= Integer.MAX_VALUE;
+        return whole ? IntNode.valueOf((int) value) : DoubleNode.valueOf(value);
     }
 
     /** Names that select exactly these layers in PEFT: the last part of a name, or more of it if others end alike. */
@@ -100,7 +138,6 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
             throw fields.unsupported("peft_type", "LORA");
         }
         for (String name : List.of(
-                "use_dora",
                 "use_qalora",
                 "lora_bias",
                 "layer_replication",
@@ -115,14 +152,21 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
                 fields.mustBeNeutral(name);
             }
         }
+        fields.flag("use_dora", false);
         fields.mustBeNeutral("bias", "none");
         fields.mustBeNeutral("init_lora_weights", PLAIN_STARTS);
         double dropout = json.path("lora_dropout").asDouble(0) == 0 ? 0 : fields.positive("lora_dropout");
         if (dropout >= 1) {
             throw fields.unsupported("lora_dropout", "from 0 to below 1");
         }
+        return new AdapterConfig(json, dropout, sizes(config, fields, weights));
+    }
+
+    /** @param weights that tell the ranks; those that are not there are not compared */
+    private static List<Map<Projection, Size>> sizes(
+            ModelConfig config, ConfigFields fields, Map<String, Tensor> weights) {
         AdapterTargets targets = AdapterTargets.of(fields);
-        AdapterConfig read = new AdapterConfig(json, dropout, new ArrayList<>());
+        List<Map<Projection, Size>> sizes = new ArrayList<>();
         for (int l = 0; l < config.layers(); l++) {
             Map<Projection, Size> layer = new LinkedHashMap<>();
             for (Projection p : config.layout().projections()) {
@@ -131,14 +175,14 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
                     layer.put(p, size(fields, path, weights.get(weight(path, 'A'))));
                 }
             }
-            read.sizes.add(layer);
+            sizes.add(layer);
         }
         for (String other : List.of(module(config.layout().embedding()), module(WeightLayout.HEAD))) {
             if (!targets.isAllLinear() && targets.adapts(other)) {
                 throw fields.bad("target_modules names " + other + "; supported: the linear layers of the blocks");
             }
         }
-        return read;
+        return sizes;
     }
 
     /**
@@ -204,6 +248,16 @@ record AdapterConfig(ObjectNode json, double dropout, List<Map<Projection, Size>
      */
     static String weight(String path, char which) {
         return PREFIX + path + ".lora_" + which + ".weight";
+    }
+
+    /** The name of a projection's magnitudes (DoRA). */
+    static String magnitude(String path) {
+        return PREFIX + path + MAGNITUDE;
+    }
+
+    /** Whether the rows of adapted weights have magnitudes of their own (DoRA). */
+    boolean dora() {
+        return json.path("use_dora").asBoolean(false);
     }
 
     /** The largest rank. */

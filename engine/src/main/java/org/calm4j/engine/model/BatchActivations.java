@@ -52,6 +52,9 @@ final class BatchActivations extends Slots {
     /** (T,I), a projection's input with dropout. */
     private final Tensor dropped = r > 0 ? scratch("dropped", Math.max(Math.max(c, f), h * d)) : null;
 
+    /** (T,O), a projection's output before its factors (DoRA). */
+    private final Tensor unscaled = magnitudes ? scratch("unscaled", Math.max(Math.max(c, f), (h + 2L * g) * d)) : null;
+
     BatchActivations(Layout layout) {
         super(layout, 0);
         Activations.Capacity size = layout.size();
@@ -61,6 +64,11 @@ final class BatchActivations extends Slots {
         int pairs = rotary ? layout.config().positions().rope().frequencies().length : 0;
         cosine = rotary ? table("cosine", size.positions(), pairs) : null;
         sine = rotary ? table("sine", size.positions(), pairs) : null;
+    }
+
+    /** (T,width), a projection's output before its factors. */
+    Tensor unscaled(long width) {
+        return narrowed(unscaled, width);
     }
 
     /** (T,width), a projection's input with dropout. */

@@ -38,7 +38,10 @@ public final class CausalLm {
         this.config = config;
         this.backend = base.backend();
         this.base = base;
-        this.parameters = lora == null ? base : base.with(lora.replaced(base));
+        if (lora != null) {
+            lora.beside(base);
+        }
+        this.parameters = lora == null ? base : base.with(lora.replaced(base), lora.trainedWhole());
         this.lora = lora;
         blocks = IntStream.range(0, config.layers())
                 .mapToObj(l -> new TransformerBlock(config, parameters, lora, l))

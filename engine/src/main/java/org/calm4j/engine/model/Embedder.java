@@ -33,7 +33,7 @@ public final class Embedder {
                 model.backend(),
                 model.config(),
                 Activations.Purpose.INFERENCE,
-                new Activations.Capacity(rows, rows, longest + 1, 0, model.loraRank()))) {
+                Activations.Capacity.of(model, rows, rows, longest + 1, 0))) {
             PackedBatch batch = new PackedBatch();
             int width = model.config().hiddenSize();
             double[] hidden = new double[Math.multiplyExact(rows, width)];

@@ -29,6 +29,9 @@ public record Gradients(Parameters parameters, Lora lora) {
 
     /** Clears the gradients of norms, biases and embeddings, which are only added to; those of products are set. */
     void clearSums(Backend backend) {
+        if (lora != null) {
+            lora.wholeSums().forEach(backend::zero);
+        }
         if (parameters != null) {
             parameters.tensors().stream().filter(d -> !isProduct(d)).forEach(backend::zero);
         }

@@ -243,8 +243,12 @@ public final class Parameters implements AutoCloseable {
                 + " left out" + (names.size() == 1 ? "" : ": " + some);
     }
 
-    /** The same weights with some replaced by an adapter's; the memory of both must stay open. */
-    Parameters with(Map<String, Tensor> others) {
+    /**
+     * The same weights with some replaced by an adapter's; the memory of both must stay open.
+     *
+     * @param trained names of those that are going to be changed
+     */
+    Parameters with(Map<String, Tensor> others, Set<String> trained) {
         if (others.isEmpty()) {
             return this;
         }
@@ -253,7 +257,9 @@ public final class Parameters implements AutoCloseable {
         Map<String, DType> types = new HashMap<>(stored);
         types.putAll(types(others));
         Parameters parameters = new Parameters(backend, config, all, types, slab, file, surplus);
-        parameters.freeze();
+        backend.markFrozen(all.values().stream()
+                .filter(tensor -> !trained.contains(tensor.name()))
+                .toList());
         return parameters;
     }
 

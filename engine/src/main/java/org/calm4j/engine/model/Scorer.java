@@ -85,7 +85,7 @@ public final class Scorer {
             int scored =
                     Math.max(rows, items.stream().mapToInt(Item::scored).max().orElse(0));
             int longest = items.stream().mapToInt(Item::longest).max().orElse(0);
-            capacity = new Activations.Capacity(rows, scored, longest, 0, model.loraRank());
+            capacity = Activations.Capacity.of(model, rows, scored, longest, 0);
             for (int first = 0; first < items.size(); first = ends.getLast()) {
                 ends.add(endFrom(first));
             }

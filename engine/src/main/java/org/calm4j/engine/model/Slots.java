@@ -45,6 +45,9 @@ abstract class Slots {
     /** The largest rank; 0 without an adapter. */
     final int r;
 
+    /** The adapter has magnitudes (DoRA). */
+    final boolean magnitudes;
+
     final boolean layerNorm;
     final boolean headNorms;
     final boolean gated;
@@ -69,6 +72,7 @@ abstract class Slots {
         d = config.attention().headDim();
         f = config.feedForward().size();
         r = layout.size().loraRank();
+        magnitudes = layout.size().magnitudes();
         layerNorm = config.norm().kind() == ModelConfig.NormKind.LAYER_NORM;
         headNorms = config.attention().headNorms();
         gated = config.feedForward().activation() == ModelConfig.Activation.SWIGLU;

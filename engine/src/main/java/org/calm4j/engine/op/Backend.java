@@ -157,6 +157,25 @@ public interface Backend extends AutoCloseable {
      */
     void biasBackward(Tensor dBias, Tensor dOut);
 
+    /**
+     * {@code out[t] = scale ⊙ x[t]}, added to out when {@code add}.
+     *
+     * @param out (T,N), which may be the memory of x unless added to
+     * @param x (T,N)
+     * @param scale (N)
+     */
+    void scaleForward(Tensor out, Tensor x, Tensor scale, boolean add);
+
+    /**
+     * The gradient of the scale, {@code dScale += Σₜ dOut[t] ⊙ x[t]}, in an order that depends on the shape alone; that of x is
+     * {@link #scaleForward} of dOut.
+     *
+     * @param dScale (N), added to
+     * @param dOut (T,N)
+     * @param x (T,N)
+     */
+    void scaleBackward(Tensor dScale, Tensor dOut, Tensor x);
+
     // ---- normalisation ----
 
     /**

@@ -99,6 +99,11 @@ public final class Tensor {
         return new Tensor(name, buffer, offset, type, newShape);
     }
 
+    /** The same elements under another name. */
+    public Tensor named(String newName) {
+        return new Tensor(newName, buffer, offset, type, shape);
+    }
+
     /** The same elements as rows of that width. */
     public Tensor asRows(long width) {
         return rank() == 2 && shape[1] == width ? this : view(size / width, width);

@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -34,6 +35,9 @@ public final class Checkpoint {
     private static final String STATE = "trainer_state.json";
     private static final String OPTIMIZER = "optimizer.safetensors";
     private static final String FIRST = "exp_avg.";
+    /** Trained weights that are not those of the saved model. */
+    private static final String WEIGHT = "weight.";
+
     private static final String SECOND = "exp_avg_sq.";
 
     /**
@@ -137,6 +141,9 @@ public final class Checkpoint {
             List<Tensor> moments = new ArrayList<>();
             rename(moments, FIRST, trainer.trained().firstMoment());
             rename(moments, SECOND, trainer.trained().secondMoment());
+            if (trainer.trained().savesOtherwise()) {
+                rename(moments, WEIGHT, trainer.trained().weights());
+            }
             Safetensors.write(folder.resolve(OPTIMIZER), moments, Map.of("format", "pt"));
             Map<String, Double> observed = trainer.observer().state();
             Map<String, Double> state = observed.isEmpty() ? null : observed;
@@ -177,9 +184,9 @@ public final class Checkpoint {
                 new RunIdentity(state.settings(), state.inputs(), state.schedule(), Set.of(), Set.of()),
                 state.step());
         return whole(checkpoint, () -> {
-            fill(trainer.trained().weights(), "", checkpoint.resolve(weightsFile), trainer);
-            fill(trainer.trained().firstMoment(), FIRST, checkpoint.resolve(OPTIMIZER), trainer);
-            fill(trainer.trained().secondMoment(), SECOND, checkpoint.resolve(OPTIMIZER), trainer);
+            loadWeights(checkpoint, trainer, weightsFile);
+            fill(trainer.trained().firstMoment(), name -> FIRST + name, checkpoint.resolve(OPTIMIZER), trainer);
+            fill(trainer.trained().secondMoment(), name -> SECOND + name, checkpoint.resolve(OPTIMIZER), trainer);
             trainer.numTokens(state.numTokens());
             trainer.skipped(state.skipped() == null ? SkippedSteps.NONE : state.skipped());
             trainer.observer().resume(state.observer() == null ? Map.of() : state.observer());
@@ -189,7 +196,13 @@ public final class Checkpoint {
 
     /** Puts the weights of a checkpoint into a trainer, and nothing else. */
     static void loadWeights(Path checkpoint, Trainer trainer, String weightsFile) {
-        fill(trainer.trained().weights(), "", checkpoint.resolve(weightsFile), trainer);
+        Trained trained = trainer.trained();
+        if (trained.savesOtherwise()) {
+            fill(trained.weights(), name -> WEIGHT + name, checkpoint.resolve(OPTIMIZER), trainer);
+        } else {
+            fill(trained.weights(), trained::savedName, checkpoint.resolve(weightsFile), trainer);
+        }
+        trained.changed();
     }
 
     /**
@@ -254,13 +267,13 @@ public final class Checkpoint {
         return remedied(what, checkpoint);
     }
 
-    private static void fill(Slab slab, String prefix, Path file, Trainer trainer) {
+    private static void fill(Slab slab, UnaryOperator<String> nameInFile, Path file, Trainer trainer) {
         try (Safetensors tensors = Safetensors.open(file)) {
             for (Tensor to : slab.tensors()) {
-                Tensor from = tensors.tensors().get(prefix + to.name());
+                String name = nameInFile.apply(to.name());
+                Tensor from = tensors.tensors().get(name);
                 if (from == null || from.size() != to.size()) {
-                    throw CalmException.badInput(
-                            file, "tensor " + prefix + to.name() + " is missing or has another size");
+                    throw CalmException.badInput(file, "tensor " + name + " is missing or has another size");
                 }
                 trainer.backend().copy(to, from);
             }

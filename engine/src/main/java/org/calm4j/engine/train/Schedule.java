@@ -73,6 +73,11 @@ public record Schedule(
         this(kind, peak, minimumRate, 1, warmupSteps, 0, Decay.COSINE, totalSteps);
     }
 
+    /** The same shape with another peak. */
+    Schedule withPeak(double other) {
+        return new Schedule(kind, other, minimumRate, power, warmupSteps, decaySteps, decay, totalSteps);
+    }
+
     /** @param step counted from 0 */
     public double learningRate(int step) {
         if (step < warmupSteps) {

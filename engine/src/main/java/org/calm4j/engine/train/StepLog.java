@@ -18,6 +18,7 @@ import java.util.Map;
  * @param numTokens tokens trained on since the start
  * @param replayLoss the replayed documents' part of the loss, before its weight; null without replay
  * @param skippedSteps steps so far that changed nothing, since their loss or gradient was not finite; null if there were none
+ * @param learningRates those of weights with their own, by the name of the group; null without
  * @param evalLoss mean loss of the evaluation lines after the update; null in steps without evaluation
  * @param preference null where no pairs are trained
  * @param evalPreference of the evaluation lines, its names with {@code eval_} before them
@@ -36,6 +37,7 @@ public record StepLog(
         @JsonProperty("tokens_per_second") double tokensPerSecond,
         @JsonProperty("replay_loss") Double replayLoss,
         @JsonProperty("skipped_steps") Integer skippedSteps,
+        @JsonProperty("learning_rates") Map<String, Double> learningRates,
         @JsonProperty("eval_loss") Double evalLoss,
         @JsonUnwrapped Preference preference,
         @JsonUnwrapped(prefix = "eval_") Preference evalPreference,
@@ -76,6 +78,7 @@ public record StepLog(
                 tokensPerSecond,
                 replayLoss,
                 skippedSteps,
+                learningRates,
                 evaluation.loss,
                 preference,
                 evaluation.preference,

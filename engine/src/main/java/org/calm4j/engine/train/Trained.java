@@ -1,9 +1,12 @@
 package org.calm4j.engine.train;
 
 import java.util.BitSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.Gradients;
+import org.calm4j.engine.model.Lora;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
@@ -11,27 +14,48 @@ import org.calm4j.engine.tensor.Tensor;
 /** What is trained: all parameters or the adapter alone, with gradients and moments of the same shapes, each in one slab. */
 final class Trained implements AutoCloseable {
     private final Backend backend;
+    /** Null where all weights are trained. */
+    private final Lora lora;
+
     private final Slab weights;
     private final Division division;
     private final SumTree sumTree;
     private final Slab firstMoment;
     private final Slab secondMoment;
-    private final List<Tensor> tensors;
-    private final List<Tensor> firstMoments;
-    private final List<Tensor> secondMoments;
+    private final List<Group> groups;
     private Gradients gradients;
 
-    Trained(CausalLm model, Division division) {
+    /**
+     * Weights with one learning rate.
+     *
+     * @param settings what they have in common, and their places in the list of all
+     * @param decay of each
+     */
+    private record Group(
+            ParameterGroups.Group settings,
+            List<Tensor> weights,
+            List<Tensor> firstMoments,
+            List<Tensor> secondMoments,
+            double[] decay) {}
+
+    Trained(CausalLm model, TrainSettings settings, Division division) {
         this.division = division;
         backend = model.backend();
-        weights =
-                model.lora() == null ? model.parameters().slab() : model.lora().slab();
+        lora = model.lora();
+        weights = lora == null ? model.parameters().slab() : lora.slab();
         sumTree = new SumTree(division, model);
         firstMoment = Gradients.like(model).slab();
         secondMoment = Gradients.like(model).slab();
-        tensors = List.copyOf(weights.tensors());
-        firstMoments = List.copyOf(firstMoment.tensors());
-        secondMoments = List.copyOf(secondMoment.tensors());
+        ParameterGroups groups = settings.update().groups();
+        this.groups = groups.groups(List.copyOf(weights.tensors()), settings.schedule()).stream()
+                .map(group -> {
+                    List<Tensor> members = of(group, weights);
+                    double[] decay = members.stream()
+                            .mapToDouble(weight -> groups.weightDecay(weight, settings.weightDecay()))
+                            .toArray();
+                    return new Group(group, members, of(group, firstMoment), of(group, secondMoment), decay);
+                })
+                .toList();
         backend.markTrained(weights);
     }
 
@@ -79,21 +103,57 @@ final class Trained implements AutoCloseable {
         return Math.sqrt(sum);
     }
 
-    /** @param step counted from 1 */
-    void update(TrainSettings settings, double learningRate, double gradScale, int step) {
-        double[] decay = tensors.stream()
-                .mapToDouble(w -> w.rank() >= 2 ? settings.weightDecay() : 0)
-                .toArray();
-        backend.adamW(
-                tensors,
-                firstMoments,
-                secondMoments,
-                List.copyOf(gradients.slab().tensors()),
-                settings.adamW(),
-                learningRate,
-                decay,
-                gradScale,
-                step);
+    /**
+     * @param step counted from 0
+     * @param updates how many there have been, this one included
+     */
+    void update(TrainSettings settings, int step, double gradScale, int updates) {
+        for (Group group : groups) {
+            backend.adamW(
+                    group.weights,
+                    group.firstMoments,
+                    group.secondMoments,
+                    of(group.settings, gradients.slab()),
+                    settings.adamW(),
+                    group.settings.schedule().learningRate(step),
+                    group.decay,
+                    gradScale,
+                    updates);
+        }
+        changed();
+    }
+
+    private static List<Tensor> of(ParameterGroups.Group group, Slab slab) {
+        List<Tensor> all = List.copyOf(slab.tensors());
+        return group.members().stream().map(all::get).toList();
+    }
+
+    /** By group, the learning rates of a step; null where there is one. */
+    Map<String, Double> learningRates(int step) {
+        Map<String, Double> rates = new LinkedHashMap<>();
+        for (Group group : groups) {
+            if (group.settings.name() != null) {
+                rates.put(group.settings.name(), group.settings.schedule().learningRate(step));
+            }
+        }
+        return rates.isEmpty() ? null : rates;
+    }
+
+    /** To be called after the weights have changed. */
+    void changed() {
+        if (lora != null) {
+            lora.changed();
+        }
+    }
+
+    /** The name of a trained weight in the saved model. */
+    String savedName(String name) {
+        return lora == null ? name : lora.savedName(name);
+    }
+
+    /** Whether the saved model has other weights than those that are trained. */
+    boolean savesOtherwise() {
+        return lora != null && lora.savesOtherwise();
     }
 
     @Override

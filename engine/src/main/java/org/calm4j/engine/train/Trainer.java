@@ -148,7 +148,7 @@ public final class Trainer implements AutoCloseable {
         logProbs = new double[capacity.scored()];
         statistics = new double[TokenStatistic.COUNT * capacity.scored()];
         coefficients = new double[capacity.scored()];
-        trained = new Trained(model, division);
+        trained = new Trained(model, settings, division);
         activations = new Activations(
                 model.backend(),
                 model.config(),
@@ -194,7 +194,7 @@ public final class Trainer implements AutoCloseable {
             scored = Math.max(scored, each.scored());
             longest = Math.max(longest, each.longest());
         }
-        return new Activations.Capacity(rows, scored, longest, 0, model.loraRank());
+        return Activations.Capacity.of(model, rows, scored, longest, 0);
     }
 
     private static int sumOfLargest(Stream<Integer> sizes, int count) {
@@ -276,7 +276,7 @@ public final class Trainer implements AutoCloseable {
         double learningRate = settings.schedule().learningRate(step);
         skipped = skipped.after(StepLog.isSkipped(loss, norm));
         if (skipped.inARow() == 0) {
-            trained.update(settings, learningRate, clip(norm, settings.maxGradNorm()), step + 1 - skipped.all());
+            trained.update(settings, step, clip(norm, settings.maxGradNorm()), step + 1 - skipped.all());
         } else {
             mayGoOn(step, loss, norm);
         }
@@ -291,6 +291,7 @@ public final class Trainer implements AutoCloseable {
                 tokens / seconds,
                 settings.replayBatchSize() > 0 ? table.replayLoss(settings.replayBatchSize()) : null,
                 skipped.all() > 0 ? skipped.all() : null,
+                trained.learningRates(step),
                 null,
                 table.preference(),
                 null,

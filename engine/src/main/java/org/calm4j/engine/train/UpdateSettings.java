@@ -4,7 +4,8 @@ package org.calm4j.engine.train;
  * How a step changes the weights, besides the optimizer and its learning rate.
  *
  * @param maxSkippedSteps so many steps in a row may have a loss or gradient that is not finite, and change nothing; one more ends the run
+ * @param groups weights with learning rates and weight decays of their own
  */
-public record UpdateSettings(int maxSkippedSteps) {
-    public static final UpdateSettings DEFAULT = new UpdateSettings(10);
+public record UpdateSettings(int maxSkippedSteps, ParameterGroups groups) {
+    public static final UpdateSettings DEFAULT = new UpdateSettings(10, ParameterGroups.NONE);
 }

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.within;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.scalar.ScalarBackend;
@@ -70,6 +72,61 @@ final class CausalLmTest {
                 77L);
     }
 
+    /** The norm of DoRA's rows counts as constant: it stays what it was while A and B are moved. */
+    @ParameterizedTest
+    @CsvSource({"llama,0", "llama,0.4", "gpt2,0", "gpt2,0.4"})
+    void gradientOfMagnitudesAgreesWithFiniteDifferences(String kind, double dropout) {
+        CausalLm model = TinyModel.withLora(backend, kind, dora(kind, dropout));
+        Lora gradient = model.lora().zeros();
+        Gradients gradients = new Gradients(null, gradient);
+        check(
+                model,
+                model.lora().slab(),
+                gradient.slab(),
+                gradients,
+                Activations.Purpose.CHECKPOINTING,
+                77L,
+                tensor -> {
+                    if (tensor.name().endsWith("magnitude_vector")) {
+                        model.lora().changed();
+                    }
+                });
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"llama", "gpt2"})
+    void gradientFlowsThroughMagnitudes(String kind) {
+        CausalLm model = TinyModel.withLora(backend, kind, dora(kind, 0.3));
+        Parameters gradient = new Parameters(backend, model.config());
+        Gradients gradients = new Gradients(gradient, null);
+        // Of weights that are not adapted: the gradient of an adapted one is not computed.
+        List<Tensor> others = gradient.slab().tensors().stream()
+                .filter(tensor -> tensor.rank() == 1 && !tensor.name().endsWith("bias"))
+                .toList();
+        backward(model, gradients, Activations.Purpose.TRAINING, 5L, false);
+        try (Activations activations = TinyModel.activations(model, Activations.Purpose.INFERENCE)) {
+            for (Tensor d : others) {
+                compare(model, model.parameters().get(d.name()), d, activations, 5L, tensor -> {});
+            }
+        }
+    }
+
+    private static LoraSettings dora(String kind, double dropout) {
+        return new LoraSettings(
+                3,
+                6,
+                dropout,
+                false,
+                TinyModel.config(kind).layout().projections(),
+                null,
+                List.of(),
+                Map.of(),
+                Map.of(),
+                true,
+                LoraSettings.Start.TRUE,
+                List.of());
+    }
+
     /** Inputs must get their gradient through the adapters too: all parameters trained while an adapter is on. */
     @ParameterizedTest
     @ValueSource(strings = {"llama", "gpt2"})
@@ -132,6 +189,18 @@ final class CausalLmTest {
             Gradients gradients,
             Activations.Purpose purpose,
             Long dropout) {
+        check(model, weights, gradient, gradients, purpose, dropout, tensor -> {});
+    }
+
+    /** @param changed told after an entry of a tensor was changed */
+    private void check(
+            CausalLm model,
+            Slab weights,
+            Slab gradient,
+            Gradients gradients,
+            Activations.Purpose purpose,
+            Long dropout,
+            Consumer<Tensor> changed) {
         for (Tensor tensor : gradient.tensors()) {
             for (long i = 0; i < tensor.size(); i++) {
                 tensor.set(i, Double.NaN);
@@ -141,20 +210,30 @@ final class CausalLmTest {
         Iterator<Tensor> d = gradient.tensors().iterator();
         try (Activations activations = TinyModel.activations(model, Activations.Purpose.INFERENCE)) {
             for (Tensor weight : weights.tensors()) {
-                Tensor dWeight = d.next();
-                // A fifth of the entries of each tensor: all kinds of places, a fifth of the time.
-                for (long i = 0; i < weight.size(); i += 5) {
-                    double value = weight.get(i);
-                    weight.set(i, value + STEP);
-                    double up = objective(model, activations, dropout);
-                    weight.set(i, value - STEP);
-                    double down = objective(model, activations, dropout);
-                    weight.set(i, value);
-                    assertThat(dWeight.get(i))
-                            .as("%s[%d]", weight.name(), i)
-                            .isCloseTo((up - down) / (2 * STEP), within(1e-7));
-                }
+                compare(model, weight, d.next(), activations, dropout, changed);
             }
+        }
+    }
+
+    private static void compare(
+            CausalLm model,
+            Tensor weight,
+            Tensor dWeight,
+            Activations activations,
+            Long dropout,
+            Consumer<Tensor> changed) {
+        // A fifth of the entries of each tensor: all kinds of places, a fifth of the time.
+        for (long i = 0; i < weight.size(); i += 5) {
+            double value = weight.get(i);
+            weight.set(i, value + STEP);
+            changed.accept(weight);
+            double up = objective(model, activations, dropout);
+            weight.set(i, value - STEP);
+            changed.accept(weight);
+            double down = objective(model, activations, dropout);
+            weight.set(i, value);
+            changed.accept(weight);
+            assertThat(dWeight.get(i)).as("%s[%d]", weight.name(), i).isCloseTo((up - down) / (2 * STEP), within(1e-7));
         }
     }
 

@@ -12,7 +12,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.stream.IntStream;
+import org.apache.commons.math3.linear.MatrixUtils;
+import org.apache.commons.math3.linear.QRDecomposition;
+import org.apache.commons.math3.linear.RealMatrix;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.config.ConfigFields;
 import org.calm4j.engine.config.ConfigReader;
@@ -194,6 +198,166 @@ final class LoraTest {
                 .isEqualTo(2.5);
     }
 
+    private static LoraSettings relative(
+            ModelConfig config, boolean dora, LoraSettings.Start start, List<String> whole) {
+        return new LoraSettings(
+                2, 6, 0, false, config.layout().projections(), null, List.of(), Map.of(), Map.of(), dora, start, whole);
+    }
+
+    /** What is saved gives the scores of what was trained, merged weights too, and both are not the base model's. */
+    @ParameterizedTest
+    @CsvSource({"llama,true,TRUE", "gpt2,true,TRUE", "llama,false,PISSA", "gpt2,false,PISSA", "llama,false,GAUSSIAN"})
+    void relativesAreSavedAndMerged(String kind, boolean dora, LoraSettings.Start start) {
+        try (Backend backend = new ScalarBackend(DType.F64)) {
+            ModelConfig config = TinyModel.config(kind);
+            CausalLm model = TinyModel.withLora(backend, kind, relative(config, dora, start, List.of()));
+            double[] trained = scores(model);
+            assertThat(Math.abs(trained[0] - scores(model.withoutAdapter())[0])).isGreaterThan(1e-3);
+            model.lora().save(saved, "base");
+            JsonNode json = Json.read(saved.resolve("adapter_config.json"), JsonNode.class);
+            boolean pissa = start == LoraSettings.Start.PISSA;
+            assertThat(json.path("r").intValue()).isEqualTo(pissa ? 4 : 2);
+            assertThat(json.path("lora_alpha").intValue()).isEqualTo(pissa ? 12 : 6);
+            assertThat(json.path("use_dora").booleanValue()).isEqualTo(dora);
+            assertThat(json.path("init_lora_weights").asText())
+                    .isEqualTo(start == LoraSettings.Start.GAUSSIAN ? "gaussian" : "true");
+            try (Lora lora = Lora.load(backend, config, saved)) {
+                CausalLm read = new CausalLm(config, model.withoutAdapter().parameters(), lora);
+                assertThat(scores(read)).containsExactly(trained, within(1e-12));
+            }
+            Parameters parameters = model.withoutAdapter().parameters();
+            double[] plain = scores(model.withoutAdapter());
+            model.lora().mergeInto(parameters);
+            assertThat(scores(model.withoutAdapter())).containsExactly(trained, within(1e-12));
+            model.lora().unmergeFrom(parameters);
+            assertThat(scores(model.withoutAdapter())).containsExactly(plain, within(1e-12));
+        }
+    }
+
+    /** None of the starts changes what the model computes. */
+    @ParameterizedTest
+    @CsvSource({"true,TRUE", "false,PISSA", "false,GAUSSIAN", "false,TRUE"})
+    void adaptersBeginAtTheModel(boolean dora, LoraSettings.Start start) {
+        try (Backend backend = new ScalarBackend(DType.F64)) {
+            CausalLm model = TinyModel.random(backend, "llama");
+            LoraSettings settings = relative(model.config(), dora, start, List.of("lm_head", "embed_tokens"));
+            try (Lora lora = Lora.random(backend, model.config(), settings, 3)) {
+                assertThat(scores(new CausalLm(model.config(), model.parameters(), lora)))
+                        .containsExactly(scores(model), within(1e-12));
+            }
+        }
+    }
+
+    /** A and B of PiSSA's start are the singular values' where the subspace is smaller than the matrix. */
+    @Test
+    void pissaFindsTheLargestSingularValues() {
+        int outputs = 40;
+        int inputs = 30;
+        Random random = new Random(4);
+        var left = new QRDecomposition(MatrixUtils.createRealMatrix(normals(random, outputs, outputs))).getQ();
+        var right = new QRDecomposition(MatrixUtils.createRealMatrix(normals(random, inputs, inputs))).getQ();
+        RealMatrix values = MatrixUtils.createRealMatrix(outputs, inputs);
+        for (int i = 0; i < inputs; i++) {
+            values.setEntry(i, i, Math.pow(0.7, i));
+        }
+        RealMatrix w = left.multiply(values).multiply(right);
+        try (Backend backend = new ScalarBackend(DType.F64)) {
+            Tensor weight = tensor("w", outputs, inputs);
+            for (int i = 0; i < outputs * inputs; i++) {
+                weight.set(i, w.getEntry(i / inputs, i % inputs));
+            }
+            var start = new Pissa.Start(tensor("a0", 3, inputs), tensor("b0", outputs, 3));
+            var adapter = new Lora.Adapter(tensor("a", 3, inputs), tensor("b", outputs, 3), 2, null, start);
+            new Pissa(backend, weight, false).start(adapter);
+            for (int r = 0; r < 3; r++) {
+                double square = 0;
+                for (int i = 0; i < inputs; i++) {
+                    square += Math.pow(adapter.a().get(r * inputs + i), 2);
+                }
+                assertThat(square).isCloseTo(Math.pow(0.7, r) / 2, within(1e-9));
+            }
+            double rest = 0;
+            for (int i = 0; i < outputs * inputs; i++) {
+                double product = 0;
+                for (int r = 0; r < 3; r++) {
+                    product += 2
+                            * adapter.b().get(i / inputs * 3 + r)
+                            * adapter.a().get(r * inputs + i % inputs);
+                }
+                rest += Math.pow(weight.get(i) - product, 2);
+            }
+            double expected = IntStream.range(3, inputs)
+                    .mapToDouble(i -> Math.pow(0.7, 2 * i))
+                    .sum();
+            assertThat(rest).isCloseTo(expected, within(1e-9));
+        }
+    }
+
+    private static double[][] normals(Random random, int rows, int columns) {
+        return IntStream.range(0, rows)
+                .mapToObj(i -> random.doubles(columns, -1, 1).toArray())
+                .toArray(double[][]::new);
+    }
+
+    private static Tensor tensor(String name, long... shape) {
+        return new Tensor(name, new HostBuffer(8 * Tensor.product(shape)), 0, DType.F64, shape);
+    }
+
+    /** Layers by a regular expression, by numbers, and their ranks; a saved file gives the same. */
+    @ParameterizedTest
+    @CsvSource(delimiter = ';', textBlock = """
+            model[.]layers[.]1[.].*(q|v)_proj ;   ; 0, 3
+            q_proj                            ; 1 ; 0, 3
+            q_proj                            ;   ; 3, 3
+            """)
+    void layersOfNewAdapters(String target, Integer layer, String ranks) {
+        ModelConfig config = TinyModel.config("llama");
+        boolean expression = target.contains("[");
+        var settings = new LoraSettings(
+                2,
+                4,
+                0,
+                false,
+                expression ? Set.of() : config.layout().projections(List.of(target)),
+                expression ? target : null,
+                layer == null ? List.of() : List.of(layer),
+                Map.of("q_proj", 3),
+                Map.of("q_proj", 5.0),
+                false,
+                LoraSettings.Start.TRUE,
+                List.of());
+        try (Backend backend = new ScalarBackend();
+                Lora lora = Lora.random(backend, config, settings, 1)) {
+            lora.save(saved, "base");
+            try (Lora read = Lora.load(backend, config, saved)) {
+                for (Lora each : List.of(lora, read)) {
+                    for (int l = 0; l < 2; l++) {
+                        Lora.Adapter adapter = each.adapter(l, Projection.Q);
+                        assertThat(adapter == null ? 0 : adapter.rank())
+                                .isEqualTo(Integer.parseInt(ranks.split(", ")[l]));
+                        assertThat(adapter == null ? 5.0 / 3 : adapter.scale()).isEqualTo(5.0 / 3);
+                    }
+                }
+            }
+        }
+        assertThatThrownBy(() -> AdapterConfig.of(
+                        config,
+                        new LoraSettings(
+                                2,
+                                4,
+                                0,
+                                false,
+                                Set.of(),
+                                ".*c_attn",
+                                List.of(),
+                                Map.of(),
+                                Map.of(),
+                                false,
+                                LoraSettings.Start.TRUE,
+                                List.of())))
+                .hasMessageContaining("fits no linear layer of the blocks, such as model.layers.0.self_attn.q_proj");
+    }
+
     @Test
     void unknownTargets() {
         ModelConfig config = ConfigReader.read(OracleModel.folder("gpt2").resolve("config.json"));
@@ -205,7 +369,7 @@ final class LoraTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
             peft_type         | "IA3"                       | peft_type is "IA3"; supported: LORA
-            use_dora          | true                        | use_dora is true
+            use_dora          | true                        | lora_magnitude_vector is missing
             use_bdlora        | {"nblocks": 2}              | use_bdlora is {"nblocks":2}
             bias              | "all"                       | bias is "all"; supported: none
             modules_to_save   | ["lm_head"]                 | tensor base_model.model.lm_head.weight is missing

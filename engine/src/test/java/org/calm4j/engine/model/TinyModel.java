@@ -2,6 +2,7 @@ package org.calm4j.engine.model;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Arrays;
 import java.util.List;
 import org.calm4j.engine.config.ConfigReader;
 import org.calm4j.engine.config.Llama;
@@ -114,20 +115,31 @@ public final class TinyModel {
 
     /** With an adapter whose B is not zero. */
     public static CausalLm withLora(Backend backend, String kind, double dropout) {
+        ModelConfig config = config(kind);
+        return withLora(
+                backend,
+                kind,
+                new LoraSettings(3, 6, dropout, false, config.layout().projections()));
+    }
+
+    /** With an adapter whose B is not zero, nor its magnitudes the norms. */
+    public static CausalLm withLora(Backend backend, String kind, LoraSettings settings) {
         CausalLm model = random(backend, kind);
-        ModelConfig config = model.config();
-        var settings = new LoraSettings(3, 6, dropout, false, config.layout().projections());
-        Lora lora = Lora.random(backend, config, settings, 5);
+        Lora lora = Lora.random(backend, model.config(), settings, 5);
+        CausalLm adapted = new CausalLm(model.config(), model.parameters(), lora);
         for (var tensor : lora.slab().tensors()) {
+            double[] values = new double[(int) tensor.size()];
+            backend.read(values, tensor, values.length);
+            long key = CounterRandom.seed(9, tensor.name());
             if (tensor.name().endsWith("lora_B.weight")) {
-                double[] values = new double[(int) tensor.size()];
-                for (int i = 0; i < values.length; i++) {
-                    values[i] = 0.2 * CounterRandom.normal(CounterRandom.seed(9, tensor.name()), i);
-                }
-                backend.write(tensor, values, values.length);
+                Arrays.setAll(values, i -> 0.2 * CounterRandom.normal(key, i));
+            } else if (tensor.name().endsWith("magnitude_vector")) {
+                Arrays.setAll(values, i -> values[i] * (1 + 0.1 * CounterRandom.normal(key, i)));
             }
+            backend.write(tensor, values, values.length);
         }
-        return new CausalLm(config, model.parameters(), lora);
+        lora.changed();
+        return adapted;
     }
 
     /** A document and a prompt with two continuations, one of them a single token. */
@@ -142,7 +154,6 @@ public final class TinyModel {
     }
 
     public static Activations activations(CausalLm model, Activations.Purpose purpose) {
-        return new Activations(
-                model.backend(), model.config(), purpose, new Activations.Capacity(24, 24, 16, 0, model.loraRank()));
+        return new Activations(model.backend(), model.config(), purpose, Activations.Capacity.of(model, 24, 24, 16, 0));
     }
 }

@@ -152,6 +152,7 @@ final class DivisionTest {
                 0,
                 log.replayLoss(),
                 log.skippedSteps(),
+                log.learningRates(),
                 log.evalLoss(),
                 log.preference(),
                 log.evalPreference(),

@@ -423,7 +423,7 @@ final class TrainerTest {
                 0,
                 false,
                 3,
-                new UpdateSettings(maxSkipped),
+                new UpdateSettings(maxSkipped, ParameterGroups.NONE),
                 Packing.STANDARD);
     }
 

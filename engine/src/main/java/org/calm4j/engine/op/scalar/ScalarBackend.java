@@ -130,6 +130,16 @@ public final class ScalarBackend implements Backend {
     }
 
     @Override
+    public void scaleForward(Tensor out, Tensor x, Tensor scale, boolean add) {
+        Scale.forward(out, x, scale, add);
+    }
+
+    @Override
+    public void scaleBackward(Tensor dScale, Tensor dOut, Tensor x) {
+        Scale.backward(dScale, dOut, x);
+    }
+
+    @Override
     public void rmsNormForward(Tensor out, Tensor rstd, Tensor x, Tensor residual, Tensor w, double epsilon) {
         RmsNorm.forward(out, rstd, x, residual, w, epsilon);
     }

@@ -24,6 +24,7 @@ public final class SimdBackend implements Backend {
     private final Embedding embedding;
     private final Linear linear;
     private final Bias bias;
+    private final Scale scale;
     private final RmsNorm rmsNorm;
     private final LayerNorm layerNorm;
     private final Rope rope;
@@ -47,6 +48,7 @@ public final class SimdBackend implements Backend {
         embedding = new Embedding(pool);
         linear = new Linear(pool);
         bias = new Bias(pool);
+        scale = new Scale(pool);
         rmsNorm = new RmsNorm(pool);
         layerNorm = new LayerNorm(pool, bias);
         rope = new Rope(pool);
@@ -183,6 +185,16 @@ public final class SimdBackend implements Backend {
     @Override
     public void biasBackward(Tensor dBias, Tensor dOut) {
         this.bias.backward(dBias, dOut);
+    }
+
+    @Override
+    public void scaleForward(Tensor out, Tensor x, Tensor scale, boolean add) {
+        this.scale.forward(out, x, scale, add);
+    }
+
+    @Override
+    public void scaleBackward(Tensor dScale, Tensor dOut, Tensor x) {
+        scale.backward(dScale, dOut, x);
     }
 
     @Override

@@ -32,6 +32,7 @@ public final class OpCases {
                         LinearCase.all(),
                         FrozenWeightsCase.all(),
                         BiasCase.all(),
+                        ScaleCase.all(),
                         RmsNormCase.all(),
                         LayerNormCase.all(),
                         RopeCase.all(),
