@@ -1,7 +1,9 @@
 package org.calm4j.calm.option;
 
+import com.fasterxml.jackson.annotation.JsonValue;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.Locale;
 import java.util.Map;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.train.EvaluationPlan;
@@ -65,13 +67,32 @@ public record SavingOptions(
                 standard = "0")
         int generationSteps,
 
-        @Option(value = "Prompts, lines as for generate.", label = "F.jsonl")
+        @Option(value = "Prompts, lines as for generate.", label = "FILE")
         Path generationPrompts,
+
+        @Option(
+                value =
+                        "Where the lines of metrics.jsonl go besides: event files in runs/ below the output; default ${DEFAULT-VALUE}.",
+                standard = "none",
+                later = true)
+        ReportTo reportTo,
 
         @Option(
                 "Continue from the newest checkpoint of the output folder, with the same data and models, whatever their names. "
                         + "{max_steps} or {epochs} may be more where the learning rates of the steps taken stay the same.")
         boolean resume) {
+    /** Programs that draw metrics. */
+    public enum ReportTo {
+        NONE,
+        TENSORBOARD;
+
+        @Override
+        @JsonValue
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
+
     public SavingOptions {
         Setting.of("save_steps").check(saveSteps >= 0, "must be at least 0");
         Setting.of("eval_steps").check(evalSteps >= 0, "must be at least 0");

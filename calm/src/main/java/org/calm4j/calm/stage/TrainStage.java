@@ -207,6 +207,7 @@ public record TrainStage(
         Trainer.EvalLines beside =
                 look == null ? evalLines(start, reader) : new Trainer.EvalLines(look.questions(start), List.of());
         try (Trainer trainer = new Trainer(lm, settings, lines, replay, reference, beside);
+                TensorBoardLog board = again == null && look == null ? board() : null;
                 StepStatistics statistics = look == null ? statistics(start, lines.size()) : null) {
             if (statistics != null) {
                 trainer.observe(statistics);
@@ -220,7 +221,7 @@ public record TrainStage(
             }
             progress.start(name, again == null ? steps : again.step());
             Generations generations = again == null ? generations(start, steps) : null;
-            TrainingRun.Watcher watcher = watcher(last, progress, generations);
+            TrainingRun.Watcher watcher = watcher(last, progress, generations, board);
             if (again != null) {
                 run.replay(trainer, start::save, again.from(), again.step(), output, watcher);
             } else if (!run.run(trainer, start::save, watcher)) {
@@ -236,6 +237,14 @@ public record TrainStage(
         return new Result(last[0], reader.cut().lines(), reader.cut().tokens());
     }
 
+    /** Null where it is not wanted. */
+    private TensorBoardLog board() {
+        return saving.reportTo() == SavingOptions.ReportTo.TENSORBOARD
+                        && Ranks.here().rank() == 0
+                ? TensorBoardLog.below(output)
+                : null;
+    }
+
     /** Null where none are wanted. */
     private Generations generations(ModelFolder start, int steps) {
         if (saving.generationSteps() == 0 || Ranks.here().rank() > 0) {
@@ -247,9 +256,20 @@ public record TrainStage(
         return generations;
     }
 
-    /** @param generations null for none */
-    private static TrainingRun.Watcher watcher(StepLog[] last, Progress progress, Generations generations) {
+    /** @param generations null for none, as {@code board} */
+    private static TrainingRun.Watcher watcher(
+            StepLog[] last, Progress progress, Generations generations, TensorBoardLog board) {
         return new TrainingRun.Watcher() {
+            @Override
+            public void logged(StepLog step) {
+                if (board != null) {
+                    board.row(
+                            System.currentTimeMillis() * 1e-3,
+                            step.step(),
+                            Json.mapper().valueToTree(step));
+                }
+            }
+
             @Override
             public void took(StepLog step) {
                 last[0] = step;

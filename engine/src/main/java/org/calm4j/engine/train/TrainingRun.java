@@ -47,6 +47,9 @@ public record TrainingRun(
     public interface Watcher {
         void took(StepLog step);
 
+        /** A step has its line in metrics.jsonl; before {@link #took}. */
+        default void logged(StepLog step) {}
+
         /** A line for the user. */
         default void say(String line) {}
 
@@ -80,6 +83,7 @@ public record TrainingRun(
                     metrics.write(Json.compact(log));
                     metrics.write('\n');
                     metrics.flush();
+                    watcher.logged(log);
                 }
                 saved = isSaved(log.step())
                         || evaluation.keepsBest() && taken.best().isOf(log.step());
