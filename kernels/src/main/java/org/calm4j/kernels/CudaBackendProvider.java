@@ -23,6 +23,11 @@ public final class CudaBackendProvider implements BackendProvider {
     }
 
     @Override
+    public int devices() {
+        return CudaProbe.run().devices().size();
+    }
+
+    @Override
     public Backend open(int ordinal, Precision precision) {
         CudaProbe probe = CudaProbe.run();
         if (!probe.usable()) {

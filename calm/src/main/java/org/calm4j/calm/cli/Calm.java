@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.stream.Collectors;
 import org.calm4j.calm.hub.Tilde;
 import org.calm4j.engine.io.Json;
+import org.calm4j.engine.ranks.Launcher;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -173,7 +174,9 @@ public final class Calm implements Runnable {
             // Loading the JSON library takes a tenth of a second; it runs while options are read.
             Thread.ofPlatform().daemon().start(() -> Json.mapper().valueToTree(Map.of("ready", 1)));
         }
-        System.exit(run(new FileOutputStream(FileDescriptor.out), err, arguments));
+        OutputStream results = new FileOutputStream(FileDescriptor.out);
+        Launcher launcher = Launcher.of(System.getenv());
+        System.exit(launcher == null ? run(results, err, arguments) : OneOfMany.run(launcher, results, err, arguments));
     }
 
     /** The program with its results on a stream; losing them there is a failure, too. Returns the exit code. */

@@ -7,7 +7,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.function.Predicate;
@@ -20,6 +22,7 @@ import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.model.ModelFolder;
+import org.calm4j.engine.ranks.Ranks;
 import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
@@ -30,6 +33,9 @@ import picocli.CommandLine.Spec;
 abstract class CalmCommand implements Callable<Integer> {
     /** The options for files that a command writes. */
     private static final Set<String> WRITTEN = Set.of("--output", "--report", "--summary");
+
+    /** What may differ between ranks. */
+    private static final Set<String> OF_A_MACHINE = Set.of("--device", "--threads", "--debug", "--quiet");
 
     @Spec
     private CommandSpec spec;
@@ -54,9 +60,40 @@ abstract class CalmCommand implements Callable<Integer> {
 
     @Override
     public final Integer call() {
-        refuseToOverwrite();
+        if (isShared()) {
+            ranks().agree(facts());
+        } else if (!ranks().isFirst()) {
+            return 0;
+        }
+        if (ranks().isFirst()) {
+            refuseToOverwrite();
+        }
         run();
         return 0;
+    }
+
+    /** Whether all ranks run it; otherwise rank 0 does, and the others wait. */
+    boolean isShared() {
+        return false;
+    }
+
+    /** The processes that were started together; the first of them writes. */
+    final Ranks ranks() {
+        return Ranks.here();
+    }
+
+    /** What all ranks must have been told. */
+    private Map<String, String> facts() {
+        Map<String, String> facts = new LinkedHashMap<>();
+        facts.put("the version", Version.calm4j());
+        facts.put("the JVM", Version.jvm());
+        for (ArgSpec arg : spec.args()) {
+            String name = arg instanceof OptionSpec option ? option.longestName() : arg.paramLabel();
+            if (!OF_A_MACHINE.contains(name)) {
+                facts.put(name, String.join(" ", arg.originalStringValues()));
+            }
+        }
+        return facts;
     }
 
     abstract void run();
@@ -121,7 +158,7 @@ abstract class CalmCommand implements Callable<Integer> {
     }
 
     final Progress progress() {
-        return given(command -> command.quiet) ? Progress.NONE : TerminalProgress.on(err());
+        return given(command -> command.quiet) || !ranks().isFirst() ? Progress.NONE : TerminalProgress.on(err());
     }
 
     /** The progress of work that a signal stops where it can go on. */
@@ -165,7 +202,7 @@ abstract class CalmCommand implements Callable<Integer> {
 
     /** One line for the user, on stderr. */
     final void say(String line) {
-        if (!given(command -> command.quiet)) {
+        if (!given(command -> command.quiet) && ranks().isFirst()) {
             err().println(line);
             err().flush();
         }

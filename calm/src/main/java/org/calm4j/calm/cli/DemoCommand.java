@@ -105,6 +105,11 @@ final class DemoCommand extends CalmCommand {
     }
 
     @Override
+    boolean isShared() {
+        return true;
+    }
+
+    @Override
     void run() {
         Seeds.check(seeds, seed != null);
         WorldConfig config = config();
@@ -114,7 +119,9 @@ final class DemoCommand extends CalmCommand {
             if (seeds.isEmpty()) {
                 ExperimentResult result =
                         new Demo(output, config, seed == null ? 1 : seed, quick, full, from).run(backend, progress);
-                result(result.json(), result.summary());
+                if (ranks().isFirst()) {
+                    result(result.json(), result.summary());
+                }
                 return;
             }
             SeedSeries series = SeedSeries.run(
@@ -123,7 +130,9 @@ final class DemoCommand extends CalmCommand {
                     each -> new Demo(SeedSeries.folder(output, each), config, each, quick, full, from)
                             .experiment(backend, progress),
                     progress);
-            result(series.json(), series.summary());
+            if (ranks().isFirst()) {
+                result(series.json(), series.summary());
+            }
         }
     }
 }

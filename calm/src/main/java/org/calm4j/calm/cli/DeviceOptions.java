@@ -5,6 +5,7 @@ import java.util.Locale;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Backends;
 import org.calm4j.engine.op.Precision;
+import org.calm4j.engine.ranks.Ranks;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
@@ -33,7 +34,7 @@ final class DeviceOptions {
             paramLabel = "N",
             defaultValue = "0",
             converter = Threads.class,
-            description = "Threads of the CPU (default: all).")
+            description = "Threads of the CPU (default: all; with several processes, its share).")
     private int threads;
 
     @Option(
@@ -51,7 +52,8 @@ final class DeviceOptions {
 
     /** Opens the device and reports it in one line. */
     Backend open(CalmCommand command) {
-        Backends.Choice choice = Backends.choose(device, threads, precision);
+        Backends.Choice choice =
+                Backends.choose(device, threads(), precision, command.ranks().localRank());
         boolean rounds = precision == null && choice.backend().keepsRounded();
         command.say("calm: " + choice.backend().describe()
                 + (rounds ? " (the default; --precision f32 rounds nothing)" : "")
@@ -62,9 +64,14 @@ final class DeviceOptions {
         return choice.backend();
     }
 
-    /** Threads of the CPU, at least 1. */
+    /** Threads of the CPU, at least 1: what the system lets this process use, divided among the ranks that may use the same. */
     int threads() {
-        return threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
+        return threads > 0
+                ? threads
+                : Math.max(
+                        1,
+                        Runtime.getRuntime().availableProcessors()
+                                / Ranks.here().sharers());
     }
 
     private static final class Threads implements ITypeConverter<Integer> {

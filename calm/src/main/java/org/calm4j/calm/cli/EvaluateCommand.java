@@ -13,6 +13,7 @@ import org.calm4j.calm.metric.Evaluation;
 import org.calm4j.calm.metric.ResponsePatterns;
 import org.calm4j.calm.option.EvaluateOptions;
 import org.calm4j.calm.prompt.PromptTemplates;
+import org.calm4j.calm.run.SharedDisk;
 import org.calm4j.calm.stage.EvaluateStage;
 import org.calm4j.calm.stage.RetrieveStage;
 import org.calm4j.engine.CalmException;
@@ -114,6 +115,11 @@ final class EvaluateCommand extends CalmCommand {
     }
 
     @Override
+    boolean isShared() {
+        return model != null;
+    }
+
+    @Override
     void run() {
         EvaluateOptions given = options.get();
         if ((predictions == null) == (model == null) || model != null && data == null) {
@@ -123,7 +129,7 @@ final class EvaluateCommand extends CalmCommand {
             throw CalmException.usage("--patterns counts responses; it needs --model and --method generate");
         }
         ResponsePatterns kinds = ExperimentFile.read(patterns, Map.of(), ResponsePatterns.class, null);
-        try (OutputFolder _ = EvaluateStage.open(output, progress())) {
+        try (OutputFolder _ = ranks().isFirst() ? EvaluateStage.open(output, progress()) : null) {
             evaluate(kinds, given);
         }
     }
@@ -133,6 +139,9 @@ final class EvaluateCommand extends CalmCommand {
         Evaluation evaluation = model != null
                 ? ofModel(given)
                 : new EvaluateStage(output, seed.seed).ofPredictions(predictions, questions, this::warn);
+        if (!ranks().isFirst()) {
+            return;
+        }
         if (kinds != null) {
             evaluation = new EvaluateStage(output, seed.seed).count(evaluation, kinds);
         }
@@ -161,9 +170,12 @@ final class EvaluateCommand extends CalmCommand {
             Path passages = given.passages();
             if (passages != null) {
                 contexts = output.resolve(EvaluateStage.PASSAGES);
-                Path place = index != null ? index : passages.resolveSibling(passages.getFileName() + ".index");
-                new RetrieveStage(data, passages, place, contexts, given.topPassages())
-                        .run(given.dense() ? folder : null, progress());
+                if (ranks().isFirst()) {
+                    Path place = index != null ? index : passages.resolveSibling(passages.getFileName() + ".index");
+                    new RetrieveStage(data, passages, place, contexts, given.topPassages())
+                            .run(given.dense() ? folder : null, progress());
+                }
+                SharedDisk.await(ranks(), List.of(contexts));
             }
             return new EvaluateStage(output, seed.seed)
                     .ofModel(folder, data, templates, given, contexts, resume, stoppable());

@@ -63,6 +63,11 @@ final class GenerateCommand extends CalmCommand {
     private DeviceOptions device = new DeviceOptions();
 
     @Override
+    boolean isShared() {
+        return true;
+    }
+
+    @Override
     void run() {
         if ((prompt == null) == (input == null)) {
             throw CalmException.usage("give either --prompt TEXT or --input FILE");
@@ -77,6 +82,9 @@ final class GenerateCommand extends CalmCommand {
             List<ObjectNode> results = input == null
                     ? stage.ofPrompt(folder, prompt, progress())
                     : stage.ofFile(folder, input, progress());
+            if (!ranks().isFirst()) {
+                return;
+            }
             if (output != null) {
                 GenerateStage.write(results, output);
                 result(

@@ -71,6 +71,11 @@ final class RunCommand extends CalmCommand {
     }
 
     @Override
+    boolean isShared() {
+        return !dryRun;
+    }
+
+    @Override
     void run() {
         if (output != null) {
             overrides.put("output", output);
@@ -94,11 +99,15 @@ final class RunCommand extends CalmCommand {
     private void run(ExperimentConfig experiment, Backend backend, Progress progress) {
         if (seeds.isEmpty()) {
             ExperimentResult result = new Experiment(experiment, backend, progress).run();
-            result(result.json(), result.summary());
+            if (ranks().isFirst()) {
+                result(result.json(), result.summary());
+            }
         } else {
             SeedSeries series = SeedSeries.run(
                     experiment.output(), seeds, each -> of(experiment, each, backend, progress), progress);
-            result(series.json(), series.summary());
+            if (ranks().isFirst()) {
+                result(series.json(), series.summary());
+            }
         }
     }
 

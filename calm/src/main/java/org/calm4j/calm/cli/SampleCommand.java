@@ -58,6 +58,11 @@ final class SampleCommand extends CalmCommand {
     private DeviceOptions device = new DeviceOptions();
 
     @Override
+    boolean isShared() {
+        return true;
+    }
+
+    @Override
     void run() {
         Sampling drawn = sampling.get().sampling(seed.seed);
         PromptTemplates templates = PromptTemplates.choose(prompts, model.model);

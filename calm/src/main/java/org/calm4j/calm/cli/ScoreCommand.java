@@ -32,6 +32,11 @@ final class ScoreCommand extends CalmCommand {
     private DeviceOptions device = new DeviceOptions();
 
     @Override
+    boolean isShared() {
+        return true;
+    }
+
+    @Override
     void run() {
         try (Backend backend = device.open(this);
                 ModelFolder folder = model.open(this, backend)) {

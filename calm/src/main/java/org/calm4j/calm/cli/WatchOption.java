@@ -37,7 +37,7 @@ final class WatchOption {
     }
 
     Page of(CalmCommand command, Path output) {
-        if (port == null) {
+        if (port == null || !command.ranks().isFirst()) {
             return new Page(null);
         }
         WatchCommand.checkPort(port, Setting.of("watch"));

@@ -42,6 +42,7 @@ import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.io.OutputFolder;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.ranks.Ranks;
 import org.calm4j.engine.train.Checkpoint;
 
 /**
@@ -55,6 +56,9 @@ public final class Experiment {
 
     /** What the model is asked while it is trained. */
     private static final String ASKED = "generation-prompts.jsonl";
+
+    /** The kinds of stages in which all ranks take part, besides measuring. */
+    private static final Set<String> MADE_BY_ALL = Set.of("sample");
 
     private static final int CHECKPOINTS = 10;
     private static final int GENERATIONS = 10;
@@ -90,13 +94,19 @@ public final class Experiment {
         return config.output().resolve(name);
     }
 
-    /** Runs the stages that are not done; returns the data of the report. */
+    /** Runs the stages that are not done; returns the data of the report, null on other ranks than 0. */
     public ExperimentResult run() {
+        Ranks ranks = Ranks.here();
+        if (!ranks.isFirst()) {
+            SharedStages.follow(ranks, stages);
+            return null;
+        }
         check();
         try (OutputFolder output = OutputFolder.open(config.output(), progress::say)) {
             StageLedger ledger = ledger(output, backend.describe());
             check(ledger.plan(stages), output);
-            ledger.run(stages);
+            ledger.run(SharedStages.announced(ranks, stages));
+            SharedStages.end(ranks);
             return new ExperimentResult(config, ledger.seconds(), ledger.devices()).write(false);
         }
     }
@@ -159,7 +169,7 @@ public final class Experiment {
         }
         Path file = file(output);
         made.put(what, file);
-        add(new Stage(name, settings, inputs, file, besides, work));
+        add(new Stage(name, settings, inputs, file, besides, MADE_BY_ALL.contains(kind), work));
         return file;
     }
 
@@ -373,12 +383,14 @@ public final class Experiment {
         if (contexts != null) {
             inputs.add(contexts);
         }
-        add(new Stage(name, List.of(config.evaluate(), promptSettings(), config.seed()), inputs, file(name), resume -> {
-            try (ModelFolder folder = open(model)) {
-                new EvaluateStage(file(name), config.seed())
-                        .ofModel(folder, questions, prompts(), config.evaluate(), contexts, resume, progress);
-            }
-        }));
+        List<Object> settings = List.of(config.evaluate(), promptSettings(), config.seed());
+        add(new Stage(name, settings, inputs, file(name), resume -> {
+                    try (ModelFolder folder = open(model)) {
+                        new EvaluateStage(file(name), config.seed())
+                                .ofModel(folder, questions, prompts(), config.evaluate(), contexts, resume, progress);
+                    }
+                })
+                .madeByAll());
     }
 
     /** The starting model's vectors, if any: all models read the same passages. */
@@ -451,9 +463,10 @@ public final class Experiment {
         }
         Path output = file("perplexity-" + name + ".json");
         add(new Stage("perplexity-" + name, "", List.of(config.statements(), model), output, resume -> {
-            try (ModelFolder folder = open(model)) {
-                new PerplexityStage(config.statements(), output).run(folder, progress);
-            }
-        }));
+                    try (ModelFolder folder = open(model)) {
+                        new PerplexityStage(config.statements(), output).run(folder, progress);
+                    }
+                })
+                .madeByAll());
     }
 }

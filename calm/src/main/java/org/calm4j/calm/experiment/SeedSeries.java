@@ -28,6 +28,7 @@ import org.calm4j.calm.run.Progress;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.OutputFolder;
+import org.calm4j.engine.ranks.Ranks;
 
 /** One experiment with several seeds and their joint results. Figures cover what all of them measured. */
 public final class SeedSeries {
@@ -73,10 +74,17 @@ public final class SeedSeries {
         return output.resolve("seed-" + seed);
     }
 
-    /** Runs the unfinished stages of each seed's experiment, and writes the report of all; nothing runs if one of them cannot. */
+    /**
+     * Runs the unfinished stages of each seed's experiment, and writes the report of all; nothing runs if one of them cannot. Returns null on
+     * other ranks than 0.
+     */
     public static SeedSeries run(
             Path output, List<Long> seeds, LongFunction<Experiment> experiment, Progress progress) {
         List<Experiment> planned = seeds.stream().map(experiment::apply).toList();
+        if (!Ranks.here().isFirst()) {
+            planned.forEach(Experiment::run);
+            return null;
+        }
         planned.forEach(Experiment::check);
         try (OutputFolder _ = open(output, progress)) {
             return new SeedSeries(output, planned.stream().map(Experiment::run).toList()).write();

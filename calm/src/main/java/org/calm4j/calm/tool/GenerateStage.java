@@ -27,7 +27,7 @@ import org.calm4j.engine.ranks.Ranks;
  * {@code finish_reason}: {@code eos}, {@code length}, or {@code stop} for a stop string.
  */
 public record GenerateStage(Sampling sampling) {
-    private static final int FEWEST_LINES = 64;
+    private static final int FEWEST_LINES = 512;
     private static final int MOST_LINES = 4096;
 
     /** @param where for messages */
@@ -64,10 +64,7 @@ public record GenerateStage(Sampling sampling) {
                 generator, prompts, sampling, i -> lines.get(i).where(), progress);
         Ranks ranks = Ranks.here();
         SameOnAll.check(ranks, List.of(prompts, settled), model);
-        // A single process decodes all together: finished sequences make room for others until the end.
-        int part = ranks.size() == 1
-                ? Math.max(1, lines.size())
-                : PartialLines.part(model.model(), FEWEST_LINES, MOST_LINES) / settled.count() + 1;
+        int part = PartialLines.part(model.model(), FEWEST_LINES, MOST_LINES) / settled.count() + 1;
         PartialLines.Plan plan = new PartialLines.Plan("", part, lines.size());
         return SharedLines.make(ranks, ObjectNode.class, plan, progress, "generate", (first, end, done) -> {
             List<List<Completion>> completions = generator.generate(prompts.subList(first, end), first, settled, done);

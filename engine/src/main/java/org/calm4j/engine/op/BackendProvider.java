@@ -10,6 +10,9 @@ public interface BackendProvider {
     /** Reasons why no device can be used here, one line each; empty where one can. */
     List<String> missing();
 
+    /** How many devices this process sees. */
+    int devices();
+
     /**
      * @param ordinal of the device, from 0
      * @param precision of products; null for the device's best

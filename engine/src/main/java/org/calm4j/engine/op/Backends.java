@@ -49,10 +49,15 @@ public final class Backends {
      * @throws CalmException wrong usage: no such name, or not that precision there; failed: no such device here
      */
     public static Choice choose(String device, int threads, Precision precision) {
-        return choose(device, threads, precision, providers());
+        return choose(device, threads, precision, 0);
     }
 
-    static Choice choose(String device, int threads, Precision precision, List<BackendProvider> providers) {
+    /** @param place of this process among those of the machine, each of which takes a device of its own where none is named */
+    public static Choice choose(String device, int threads, Precision precision, int place) {
+        return choose(device, threads, precision, place, providers());
+    }
+
+    static Choice choose(String device, int threads, Precision precision, int place, List<BackendProvider> providers) {
         Matcher named = DEVICE.matcher(device);
         boolean auto = device.equals("auto");
         if (!auto && !device.equals("cpu")) {
@@ -62,14 +67,14 @@ public final class Backends {
                     .orElseThrow(() -> CalmException.usage(
                             Setting.of("device"),
                             " is \"" + device + "\"; known: " + String.join(", ", names(providers))));
-            int ordinal = named.group(2) == null ? 0 : Integer.parseInt(named.group(2));
+            int ordinal = named.group(2) == null ? own(provider, place) : Integer.parseInt(named.group(2));
             return new Choice(provider.open(ordinal, precision), null);
         }
         List<String> missing = new ArrayList<>();
         for (BackendProvider provider : auto ? providers : List.<BackendProvider>of()) {
             List<String> own = provider.missing();
             if (own.isEmpty()) {
-                return new Choice(provider.open(0, precision), "there is a GPU");
+                return new Choice(provider.open(own(provider, place), precision), "there is a GPU");
             }
             missing.addAll(own);
         }
@@ -81,6 +86,11 @@ public final class Backends {
         }
         return new Choice(
                 new SimdBackend(threads > 0 ? threads : Runtime.getRuntime().availableProcessors()), why);
+    }
+
+    /** The only one, which the launcher may have chosen for this process, or that of its place. */
+    private static int own(BackendProvider provider, int place) {
+        return place == 0 || provider.devices() == 1 ? 0 : place;
     }
 
     private static List<BackendProvider> providers() {

@@ -15,6 +15,7 @@ final class BackendsTest {
     private static final class Provider implements BackendProvider {
         final List<Integer> opened = new ArrayList<>();
         private final List<String> missing;
+        int devices = 1;
 
         Provider(String... missing) {
             this.missing = List.of(missing);
@@ -31,6 +32,11 @@ final class BackendsTest {
         }
 
         @Override
+        public int devices() {
+            return devices;
+        }
+
+        @Override
         public Backend open(int ordinal, Precision precision) {
             opened.add(ordinal);
             return new ScalarBackend(DType.F64);
@@ -39,7 +45,7 @@ final class BackendsTest {
 
     private static DType type(String device, Provider... providers) {
         try (Backend backend =
-                Backends.choose(device, 1, null, List.of(providers)).backend()) {
+                Backends.choose(device, 1, null, 0, List.of(providers)).backend()) {
             return backend.computeType();
         }
     }
@@ -53,11 +59,23 @@ final class BackendsTest {
     }
 
     @Test
+    void severalProcessesOfAMachineTakeADeviceEach() {
+        Provider toy = new Provider();
+        for (int devices : new int[] {1, 4}) {
+            toy.devices = devices;
+            for (String device : List.of("toy", "auto", "toy:2")) {
+                Backends.choose(device, 1, null, 3, List.of(toy)).backend().close();
+            }
+        }
+        assertThat(toy.opened).containsExactly(0, 0, 2, 3, 3, 2);
+    }
+
+    @Test
     void autoTakesWhatLacksNothingAndSaysWhyNot() {
         assertThat(type("auto", new Provider("no toy is plugged in"), new Provider()))
                 .isEqualTo(DType.F64);
         assertThat(type("cpu", new Provider())).isEqualTo(DType.F32);
-        Backends.Choice choice = Backends.choose("auto", 1, null, List.of(new Provider("no toy is plugged in")));
+        Backends.Choice choice = Backends.choose("auto", 1, null, 0, List.of(new Provider("no toy is plugged in")));
         choice.backend().close();
         assertThat(choice.backend().computeType()).isEqualTo(DType.F32);
         assertThat(choice.why()).isEqualTo("no toy is plugged in");
