@@ -1,7 +1,10 @@
 package org.calm4j.calm.cli;
 
 import java.nio.file.Path;
-import java.util.Map;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.IntStream;
 import org.calm4j.calm.inspect.PatchStage;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Backend;
@@ -19,9 +22,14 @@ import picocli.CommandLine.Option;
         },
         footer = {
             "",
-            "Example: calm inspect patch --model base --input pairs.jsonl --at resid_pre --output effects.jsonl"
+            "Example: calm inspect patch --model base --input pairs.jsonl --at resid_pre --output effects.jsonl",
+            "Example: calm inspect patch --model base --input pairs.jsonl --at mlp_out --method exact,attribution \\",
+            "    --output effects.jsonl"
         })
 final class InspectPatchCommand extends CalmCommand {
+    /** A correlation from which on attribution may stand for exact patching. */
+    private static final double GOOD = 0.9;
+
     @Mixin
     private ModelOptions model = new ModelOptions();
 
@@ -44,15 +52,17 @@ final class InspectPatchCommand extends CalmCommand {
     @Option(
             names = "--method",
             paramLabel = "exact|attribution",
-            description =
-                    "A run for each value, or their first order from one backward pass (default: ${DEFAULT-VALUE}).")
-    private PatchStage.Method method = PatchStage.Method.EXACT;
+            split = ",",
+            description = "A copy of the text for each value, or their first order from one backward pass; of both, "
+                    + "separated by a comma, the correlation is told (default: exact).")
+    private List<PatchStage.Method> methods = List.of(PatchStage.Method.EXACT);
 
     @Option(
             names = "--output",
             paramLabel = "FILE",
             required = true,
-            description = "Lines with id, clean, corrupted and effect[layer][position], JSON Lines.")
+            description = "Lines with id, clean, corrupted and effect[layer][position], with both methods also "
+                    + "attribution[layer][position], JSON Lines.")
     private Path output;
 
     @Mixin
@@ -62,8 +72,29 @@ final class InspectPatchCommand extends CalmCommand {
     void run() {
         try (Backend backend = device.open(this);
                 ModelFolder folder = model.open(this, backend)) {
-            int lines = new PatchStage(input, output, at, method).run(folder, progress());
-            result(Map.of("lines", lines, "output", output.toString()), "Effects in " + output + ", pairs: " + lines);
+            PatchStage.Summary found =
+                    new PatchStage(input, output, at, EnumSet.copyOf(methods)).run(folder, progress());
+            result(found, told(found) + "Effects in " + output + ", pairs: " + found.lines());
         }
+    }
+
+    private String told(PatchStage.Summary found) {
+        if (found.byLayer() == null) {
+            return "";
+        }
+        String correlation = found.correlation() == null
+                ? "Attribution and exact patching have no correlation: nothing changes.\n"
+                : String.format(
+                        Locale.ROOT, "Correlation of attribution with exact patching: %.3f%n", found.correlation());
+        List<String> below = IntStream.range(0, found.byLayer().size())
+                .filter(layer ->
+                        found.byLayer().get(layer) != null && found.byLayer().get(layer) < GOOD)
+                .mapToObj(layer -> String.format(
+                        Locale.ROOT, "layer %d (%.2f)", layer, found.byLayer().get(layer)))
+                .toList();
+        return below.isEmpty()
+                ? correlation
+                : correlation + "It is below " + GOOD + " at " + at + " of " + String.join(", ", below)
+                        + ": the first order misses what a large change does; use exact there.\n";
     }
 }

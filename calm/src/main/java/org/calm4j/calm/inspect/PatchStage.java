@@ -1,21 +1,28 @@
 package org.calm4j.calm.inspect;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.IntStream;
+import org.apache.commons.math3.stat.correlation.PearsonsCorrelation;
 import org.calm4j.calm.data.PromptLines;
 import org.calm4j.calm.data.TrainingData;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.inspect.Edit;
 import org.calm4j.engine.inspect.Edit.Where;
 import org.calm4j.engine.inspect.Inspector;
 import org.calm4j.engine.inspect.Selection;
 import org.calm4j.engine.inspect.Trace;
+import org.calm4j.engine.inspect.Variants;
 import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.model.HookPoint;
@@ -26,8 +33,9 @@ import org.calm4j.engine.model.ModelFolder;
  * logit of the answer minus that of the wrong one, at the last position.
  *
  * @param at where values are put in: at each position, or for {@link Point#Z} by head at all positions
+ * @param methods with both, what they find is compared
  */
-public record PatchStage(Path input, Path output, Point at, Method method) {
+public record PatchStage(Path input, Path output, Point at, Set<Method> methods) {
     /** Where values are put in. */
     public enum Point {
         RESID_PRE(HookPoint.RESID_PRE),
@@ -50,7 +58,7 @@ public record PatchStage(Path input, Path output, Point at, Method method) {
 
     /** How effects are found. */
     public enum Method {
-        /** A run for each. */
+        /** A copy of the text for each. */
         EXACT,
         /** Their first order for all at once, from one backward pass (Nanda 2023): metric + gradient · (clean − corrupted). */
         ATTRIBUTION;
@@ -68,28 +76,76 @@ public record PatchStage(Path input, Path output, Point at, Method method) {
         }
     }
 
-    private record Result(
-            JsonNode id,
-            @JsonProperty("clean") double clean,
-            @JsonProperty("corrupted") double corrupted,
-            double[][] effect) {}
+    /**
+     * @param effect [layer][position], or of {@link Point#Z} [layer][head]
+     * @param attribution the same by the other method, where both were asked for; null otherwise
+     */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    private record Result(JsonNode id, double clean, double corrupted, double[][] effect, double[][] attribution) {}
 
-    /** Returns the number of lines. */
-    public int run(ModelFolder model, Progress progress) {
+    /**
+     * What was found.
+     *
+     * @param correlation of attribution with exact patching, of what each value adds to the corrupted run's metric, over all lines; null unless
+     *     both were asked for, or where nothing changes
+     * @param byLayer the same layer by layer
+     */
+    public record Summary(
+            int lines,
+            String output,
+            Double correlation,
+            @JsonProperty("correlation_by_layer") List<Double> byLayer) {}
+
+    public Summary run(ModelFolder model, Progress progress) {
         List<Line> lines = PromptLines.read(input, (line, where) -> line(line, where, model));
         int longest = lines.stream().mapToInt(line -> line.clean.length).max().orElseThrow();
+        List<Result> compared = new ArrayList<>();
         progress.start("patch", lines.size());
-        try (Inspector inspector = new Inspector(model.model(), longest)) {
+        try (Inspector inspector = new Inspector(model.model(), longest);
+                Variants variants = methods.contains(Method.EXACT) ? new Variants(model.model(), longest) : null) {
             AtomicFile.write(output, out -> {
                 for (int i = 0; i < lines.size(); i++) {
-                    write(out, patch(inspector, lines.get(i)));
+                    Result result = patch(inspector, variants, lines.get(i));
+                    write(out, result);
+                    if (result.attribution != null) {
+                        compared.add(result);
+                    }
                     progress.at(i + 1, "");
                 }
             });
         } finally {
             progress.end();
         }
-        return lines.size();
+        List<Double> byLayer = null;
+        if (!compared.isEmpty()) {
+            byLayer = new ArrayList<>();
+            for (int layer = 0; layer < compared.getFirst().effect.length; layer++) {
+                byLayer.add(correlation(compared, layer, layer + 1));
+            }
+        }
+        Double all = byLayer == null ? null : correlation(compared, 0, byLayer.size());
+        return new Summary(lines.size(), output.toString(), all, byLayer);
+    }
+
+    /** Pearson's, of the effects of layers. */
+    private static Double correlation(List<Result> results, int from, int to) {
+        List<double[]> pairs = new ArrayList<>();
+        for (Result result : results) {
+            for (int layer = from; layer < to; layer++) {
+                for (int i = 0; i < result.effect[layer].length; i++) {
+                    pairs.add(new double[] {
+                        result.effect[layer][i] - result.corrupted, result.attribution[layer][i] - result.corrupted
+                    });
+                }
+            }
+        }
+        if (pairs.size() < 2) {
+            return null;
+        }
+        double found = new PearsonsCorrelation(pairs.toArray(double[][]::new))
+                .getCorrelationMatrix()
+                .getEntry(0, 1);
+        return Double.isNaN(found) ? null : found;
     }
 
     private static void write(OutputStream out, Result result) throws java.io.IOException {
@@ -114,18 +170,36 @@ public record PatchStage(Path input, Path output, Point at, Method method) {
                 PromptLines.token(model, line, "wrong", where));
     }
 
-    private Result patch(Inspector inspector, Line line) {
-        Selection points =
-                Selection.of(inspector.config(), at.point.name(0).replace(".0.", ".*."), HookPoint.LOGITS.name(0));
-        try (Trace clean = inspector.run(line.clean, points);
-                Trace corrupted = method == Method.EXACT
-                        ? inspector.run(line.corrupted, points)
-                        : inspector.run(line.corrupted, points.withGradients(), line.metric())) {
-            double from = metric(corrupted, line);
-            double[][] effect = method == Method.EXACT
-                    ? exact(inspector, line, clean)
-                    : attribution(inspector, line, clean, corrupted, from);
-            return new Result(line.id, metric(clean, line), from, effect);
+    private Result patch(Inspector inspector, Variants variants, Line line) {
+        ModelConfig config = inspector.config();
+        Set<String> names = new LinkedHashSet<>(List.of(HookPoint.LOGITS.name(0)));
+        Set<String> streams = new LinkedHashSet<>();
+        for (int layer = 0; layer < config.layers(); layer++) {
+            HookPoint.At place = new HookPoint.At(at.point, layer);
+            names.add(place.name());
+            streams.add(Variants.stream(place, config));
+        }
+        Selection points = Selection.of(config, names);
+        try (Trace clean = inspector.run(line.clean, points)) {
+            double[][] exact = null;
+            double[][] attribution = null;
+            double from = 0;
+            if (methods.contains(Method.ATTRIBUTION)) {
+                try (Trace corrupted = inspector.run(line.corrupted, points.withGradients(), line.metric())) {
+                    from = metric(corrupted, line);
+                    attribution = attribution(inspector, line, clean, corrupted, from);
+                }
+            }
+            if (methods.contains(Method.EXACT)) {
+                streams.add(HookPoint.LOGITS.name(0));
+                try (Trace corrupted = inspector.run(line.corrupted, Selection.of(config, streams))) {
+                    from = metric(corrupted, line);
+                    exact = exact(inspector, variants, line, clean, corrupted);
+                }
+            }
+            return exact == null
+                    ? new Result(line.id, metric(clean, line), from, attribution, null)
+                    : new Result(line.id, metric(clean, line), from, exact, attribution);
         }
     }
 
@@ -135,20 +209,18 @@ public record PatchStage(Path input, Path output, Point at, Method method) {
         return logits.get(last + line.answer) - logits.get(last + line.wrong);
     }
 
-    private double[][] exact(Inspector inspector, Line line, Trace clean) {
-        Selection logits = Selection.of(inspector.config(), HookPoint.LOGITS.name(0));
+    private double[][] exact(Inspector inspector, Variants variants, Line line, Trace clean, Trace corrupted) {
         double[][] effect = new double[inspector.config().layers()][];
         for (int layer = 0; layer < effect.length; layer++) {
-            String name = at.point.name(layer);
-            double[] values = clean.values(name);
-            effect[layer] = new double[columns(inspector, line)];
-            for (int i = 0; i < effect[layer].length; i++) {
-                Where where = at == Point.Z ? Where.head(i) : Where.row(i);
-                try (Inspector.Handle _ = inspector.edit(name, Edit.replace(values, where));
-                        Trace trace = inspector.run(line.corrupted, logits)) {
-                    effect[layer][i] = metric(trace, line);
-                }
-            }
+            HookPoint.At place = new HookPoint.At(at.point, layer);
+            double[] values = clean.values(place.name());
+            List<Edit> edits = IntStream.range(0, columns(inspector, line))
+                    .mapToObj(i -> Edit.replace(values, at == Point.Z ? Where.head(i) : Where.row(i)))
+                    .toList();
+            String stream = Variants.stream(place, inspector.config());
+            effect[layer] = variants.logits(line.corrupted, place, corrupted.value(stream), edits).stream()
+                    .mapToDouble(logits -> logits[line.answer] - logits[line.wrong])
+                    .toArray();
         }
         return effect;
     }

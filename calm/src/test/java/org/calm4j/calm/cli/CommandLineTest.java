@@ -448,6 +448,19 @@ class CommandLineTest {
     }
 
     @Test
+    void patchingSaysHowFarAttributionFollows() throws IOException {
+        ModelOnDisk.write(folder.resolve("model"));
+        file("p.jsonl", "{\"id\":1,\"clean_input_ids\":[3,4],\"corrupted_input_ids\":[5,4],\"answer\":3,\"wrong\":4}");
+        List<String> patch =
+                List.of("inspect", "patch", "--model", path("model"), "--input", path("p.jsonl"), "--at", "resid_pre");
+        assertThat(calm(with(patch, "--method", "exact,attribution", "--output", path("effects"))))
+                .isZero();
+        assertThat(out.toString()).contains("Correlation of attribution with exact patching: ");
+        assertThat(calm(with(patch, "--output", path("effects")))).isZero();
+        assertThat(out.toString()).doesNotContain("orrelation");
+    }
+
+    @Test
     void aStepIsOfARunOrOfSettings() throws IOException {
         ModelOnDisk.write(folder.resolve("model"));
         file(

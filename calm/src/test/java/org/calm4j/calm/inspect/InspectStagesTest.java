@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -185,7 +186,8 @@ final class InspectStagesTest {
                 {"id": "p", "input_ids": [3, 1, 4, 1], "clean_input_ids": [3, 1, 4, 1], "corrupted_input_ids": [3, 2, 4, 1], "answer": 5, "wrong": 6}
                 """);
         new AttributionStage(lines, output("terms")).run(model, Progress.NONE);
-        new PatchStage(lines, output("patch"), PatchStage.Point.Z, PatchStage.Method.EXACT).run(model, Progress.NONE);
+        new PatchStage(lines, output("patch"), PatchStage.Point.Z, Set.of(PatchStage.Method.EXACT))
+                .run(model, Progress.NONE);
         JsonNode terms = Jsonl.read(output("terms"), JsonNode.class).getFirst();
         assertThat(terms.path("logit_difference"))
                 .isEqualTo(
@@ -207,8 +209,10 @@ final class InspectStagesTest {
                 {"id": "p", "clean_input_ids": [3, 1, 4, 1], "corrupted_input_ids": [3, 2, 4, 1], "answer": 5, "wrong": 6}
                 """;
         for (PatchStage.Point point : PatchStage.Point.values()) {
-            new PatchStage(file(line), output("exact"), point, PatchStage.Method.EXACT).run(model, Progress.NONE);
-            new PatchStage(file(line), output("first"), point, PatchStage.Method.ATTRIBUTION).run(model, Progress.NONE);
+            new PatchStage(file(line), output("exact"), point, Set.of(PatchStage.Method.EXACT))
+                    .run(model, Progress.NONE);
+            new PatchStage(file(line), output("first"), point, Set.of(PatchStage.Method.ATTRIBUTION))
+                    .run(model, Progress.NONE);
             JsonNode exact = Jsonl.read(output("exact"), JsonNode.class).getFirst();
             JsonNode first = Jsonl.read(output("first"), JsonNode.class).getFirst();
             assertThat(first.path("clean")).isEqualTo(exact.path("clean"));
@@ -232,6 +236,53 @@ final class InspectStagesTest {
     }
 
     @Test
+    void bothMethodsAreComparedByWhatTheyAdd() throws IOException {
+        Path lines = file("""
+                {"id": 1, "clean_input_ids": [3, 1, 4, 1], "corrupted_input_ids": [3, 2, 4, 1], "answer": 5, "wrong": 6}
+                {"id": 2, "clean_input_ids": [2, 7, 1], "corrupted_input_ids": [2, 8, 5], "answer": 1, "wrong": 9}
+                """);
+        PatchStage.Point at = PatchStage.Point.MLP_OUT;
+        Map<PatchStage.Method, List<JsonNode>> alone = new HashMap<>();
+        for (PatchStage.Method method : PatchStage.Method.values()) {
+            PatchStage.Summary found =
+                    new PatchStage(lines, output("alone"), at, Set.of(method)).run(model, Progress.NONE);
+            assertThat(found.correlation()).isNull();
+            alone.put(method, Jsonl.read(output("alone"), JsonNode.class));
+        }
+        PatchStage.Summary found =
+                new PatchStage(lines, output("both"), at, Set.of(PatchStage.Method.values())).run(model, Progress.NONE);
+        List<JsonNode> both = Jsonl.read(output("both"), JsonNode.class);
+        double[] sums = new double[6];
+        for (int i = 0; i < 2; i++) {
+            JsonNode exact = both.get(i).path("effect");
+            JsonNode first = both.get(i).path("attribution");
+            assertThat(exact)
+                    .isEqualTo(alone.get(PatchStage.Method.EXACT).get(i).path("effect"));
+            double corrupted = both.get(i).path("corrupted").doubleValue();
+            for (int layer = 0; layer < exact.size(); layer++) {
+                for (int position = 0; position < exact.get(layer).size(); position++) {
+                    double x = exact.get(layer).get(position).doubleValue() - corrupted;
+                    double y = first.get(layer).get(position).doubleValue() - corrupted;
+                    double lone = alone.get(PatchStage.Method.ATTRIBUTION)
+                            .get(i)
+                            .path("effect")
+                            .get(layer)
+                            .get(position)
+                            .doubleValue();
+                    assertThat(y + corrupted).isCloseTo(lone, within(1e-5));
+                    double[] terms = {1, x, y, x * x, y * y, x * y};
+                    Arrays.setAll(sums, k -> sums[k] + terms[k]);
+                }
+            }
+        }
+        double n = sums[0];
+        double pearson = (n * sums[5] - sums[1] * sums[2])
+                / Math.sqrt((n * sums[3] - sums[1] * sums[1]) * (n * sums[4] - sums[2] * sums[2]));
+        assertThat(found.correlation()).isCloseTo(pearson, within(1e-9)).isGreaterThan(0.5);
+        assertThat(found.byLayer()).hasSize(model.model().config().layers());
+    }
+
+    @Test
     void attributionIsTheDerivativeOfPatching() throws IOException {
         String line = """
                 {"id": 1, "clean_input_ids": [3, 1, 4, 1], "corrupted_input_ids": [3, 2, 4, 1], "answer": 5, "wrong": 6}
@@ -241,7 +292,7 @@ final class InspectStagesTest {
         try (Backend exact = new ScalarBackend(DType.F64);
                 ModelFolder opened = ModelFolder.open(exact, OracleModel.folder("qwen3"), null);
                 Inspector inspector = new Inspector(opened.model(), 4)) {
-            new PatchStage(file(line), output("first"), PatchStage.Point.MLP_OUT, PatchStage.Method.ATTRIBUTION)
+            new PatchStage(file(line), output("first"), PatchStage.Point.MLP_OUT, Set.of(PatchStage.Method.ATTRIBUTION))
                     .run(opened, Progress.NONE);
             JsonNode result = Jsonl.read(output("first"), JsonNode.class).getFirst();
             double corrupted = result.path("corrupted").doubleValue();
@@ -356,8 +407,9 @@ final class InspectStagesTest {
         Path uneven = file("""
                 {"id": 1, "clean_input_ids": [3, 1], "corrupted_input_ids": [3], "answer": 5, "wrong": 6}
                 """);
-        assertThatThrownBy(() -> new PatchStage(uneven, output("x"), PatchStage.Point.Z, PatchStage.Method.EXACT)
-                        .run(model, Progress.NONE))
+        assertThatThrownBy(
+                        () -> new PatchStage(uneven, output("x"), PatchStage.Point.Z, Set.of(PatchStage.Method.EXACT))
+                                .run(model, Progress.NONE))
                 .isInstanceOf(CalmException.class)
                 .hasMessageContaining("in.jsonl:1");
         assertThat(output("x")).doesNotExist();

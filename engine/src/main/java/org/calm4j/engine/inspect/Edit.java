@@ -33,6 +33,11 @@ public record Edit(double factor, double[] offset, Where where) {
             return new Where(null, null, set(columns));
         }
 
+        /** The first position that it has a part in; those before it are left as they are. */
+        int firstRow() {
+            return rows == null ? 0 : Math.max(0, rows.nextSetBit(0));
+        }
+
         private static BitSet set(int... indices) {
             BitSet set = new BitSet();
             IntStream.of(indices).forEach(set::set);

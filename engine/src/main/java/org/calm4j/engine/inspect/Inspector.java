@@ -17,6 +17,7 @@ import org.calm4j.engine.model.HookPoint;
 import org.calm4j.engine.model.NotFinite;
 import org.calm4j.engine.model.PackedBatch;
 import org.calm4j.engine.model.Tap;
+import org.calm4j.engine.model.Unembedding;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.HostBuffer;
@@ -183,7 +184,7 @@ public final class Inspector implements AutoCloseable {
         try (Buffer memory = backend.allocate(stream.bytes())) {
             Tensor there = new Tensor("stream", memory, 0, stream.type(), stream.shape());
             backend.copy(there, stream);
-            model.unembed(activations, there);
+            new Unembedding(model).forward(activations, there);
         }
         double[] logits =
                 new double[Math.multiplyExact(rows, config.vocabulary().size())];

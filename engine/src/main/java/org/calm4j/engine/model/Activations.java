@@ -223,7 +223,7 @@ public final class Activations implements AutoCloseable {
         backend.read(to, batch().statistics, size.scored() * TokenStatistic.COUNT);
     }
 
-    /** The logits (rows,V) of the last decoding pass or {@link CausalLm#unembed}. */
+    /** The logits (rows,V) of the last decoding pass, {@link CausalLm#logits} or {@link Unembedding#forward}. */
     public void readLogits(double[] to) {
         backend.read(to, batch().logits, to.length);
     }

@@ -58,21 +58,24 @@ public final class CausalLm {
      * @param dropoutSeed of this step's dropout in the adapters; null in evaluation, without dropout
      */
     public void forward(Activations activations, PackedBatch batch, Long dropoutSeed) {
-        activations.fit(batch.rows(), batch.scored());
-        BatchActivations a = activations.batch();
-        backend.write(a.tokens, batch.tokens(), batch.rows());
-        backend.write(a.positions, batch.positions(), batch.rows());
-        backend.write(a.scoredRows, batch.scoredRows(), batch.scored());
-        backend.write(a.targets, batch.targets(), batch.scored());
+        BatchActivations a = batch.write(backend, activations);
         Pass pass = Pass.forward(activations, batch.segments(), dropoutSeed, tap);
         run(pass, () -> {
             hidden(pass);
             Tensor kept = activations.keptLogits();
-            Tensor statistics = activations.statistics();
             backend.tokenLogProbForward(
-                    a.logProb, a.logProbLse, statistics, a.norm, parameters.head(), a.targets, kept);
+                    a.logProb, a.logProbLse, activations.statistics(), a.norm, parameters.head(), a.targets, kept);
             pass.tapLogits(backend, parameters.head());
         });
+    }
+
+    /** Logits of the batch's scored rows, from the residual stream (T,C) before a layer on; after the last for the number of layers. */
+    public void logits(Activations activations, PackedBatch batch, int layer, Tensor stream) {
+        BatchActivations a = batch.write(backend, activations);
+        Pass pass = Pass.forward(activations, batch.segments(), null, tap);
+        backend.copy(layer == blocks.size() ? a.output : pass.layer(layer).input, stream);
+        layers(pass, layer);
+        backend.linearForward(a.logits, a.norm, parameters.head(), 1, false);
     }
 
     /** Logits of the batch's scored rows, with keys and values kept in a cache. */
@@ -99,7 +102,7 @@ public final class CausalLm {
         }
     }
 
-    /** Embedding, layers and last norm; the last layer's output is joined to the stream for the scored rows alone. */
+    /** Embedding, layers and last norm. */
     private void hidden(Pass pass) {
         BatchActivations a = pass.batch();
         Tensor first = pass.layer(0).input;
@@ -110,8 +113,14 @@ public final class CausalLm {
             backend.embeddingForward(apart ? a.output : first, parameters.positions(), a.positions, !apart);
             pass.join(backend, first, a.output, HookPoint.POS_EMBED);
         }
+        layers(pass, 0);
+    }
+
+    /** The layers from one on and the last norm; the last layer's output is joined to the stream for the scored rows alone. */
+    private void layers(Pass pass, int from) {
+        BatchActivations a = pass.batch();
         Tensor residual = null;
-        for (int l = 0; l < blocks.size(); l++) {
+        for (int l = from; l < blocks.size(); l++) {
             Tensor out = l == blocks.size() - 1 ? a.output : pass.layer(l + 1).input;
             blocks.get(l).forward(pass, residual, out);
             residual = pass.layer(l).middle;
@@ -198,20 +207,6 @@ public final class CausalLm {
     /** The same weights without the adapter: the reference of DPO with LoRA. */
     public CausalLm withoutAdapter() {
         return new CausalLm(config, base, null, tap);
-    }
-
-    /**
-     * What the last norm and the head make of a residual stream (T,C), be it another layer's: {@link Activations#readLogits} has the logits.
-     *
-     * @param activations with a capacity for T rows of logits
-     */
-    public void unembed(Activations activations, Tensor stream) {
-        int rows = (int) stream.dim(0);
-        activations.fit(rows, rows);
-        BatchActivations a = activations.batch();
-        backend.copy(a.gathered, stream);
-        norm.forward(a.norm, a.mean, a.rstd, a.gathered, null);
-        backend.linearForward(a.logits, a.norm, parameters.head(), 1, false);
     }
 
     /** The same weights, with a tap that sees every forward pass, backward pass and step of decoding. */

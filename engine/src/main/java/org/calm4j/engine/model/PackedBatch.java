@@ -4,6 +4,7 @@ import it.unimi.dsi.fastutil.ints.IntArrayList;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.Map;
+import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Segments;
 
 /**
@@ -76,6 +77,11 @@ public final class PackedBatch {
         return prompts != null && prompts.containsKey(IntArrayList.wrap(prompt));
     }
 
+    /** A piece of a text after another piece's segment, or {@link Segments#NONE}; returns its segment. */
+    public int piece(int[] tokens, int parent) {
+        return segment(tokens, tokens.length, parent);
+    }
+
     /** A continuation of a prompt's segment, all of its tokens scored. Returns the number of the sequence. */
     public int continuation(int promptSegment, int[] completion) {
         int row = segments.queryStart(promptSegment) + segments.queryLength(promptSegment) - 1;
@@ -136,19 +142,14 @@ public final class PackedBatch {
         return segments;
     }
 
-    int[] tokens() {
-        return tokens.elements();
-    }
-
-    int[] positions() {
-        return positions.elements();
-    }
-
-    int[] scoredRows() {
-        return scoredRows.elements();
-    }
-
-    int[] targets() {
-        return targets.elements();
+    /** Makes activations fit and writes it there. */
+    BatchActivations write(Backend backend, Activations activations) {
+        activations.fit(rows(), scored());
+        BatchActivations a = activations.batch();
+        backend.write(a.tokens, tokens.elements(), rows());
+        backend.write(a.positions, positions.elements(), rows());
+        backend.write(a.scoredRows, scoredRows.elements(), scored());
+        backend.write(a.targets, targets.elements(), scored());
+        return a;
     }
 }
