@@ -1,7 +1,7 @@
 """Every preference loss and its gradient in float64 PyTorch, on log-probabilities alone, and Direct Consistency Optimization of a whole model.
 
 Writes ../resources/oracle/preference.json. The formulas of one-language losses are those of TRL's DPOTrainer (loss_type), of
-its CPOTrainer for simpo and cpo, and of ORPO's paper (eqs. 6 and 7) for orpo, that of dco
+its CPOTrainer for simpo and cpo, of its KTOTrainer for kto and apo_zero_unpaired, and of ORPO's paper (eqs. 6 and 7) for orpo, that of dco
 is equation 10 of arXiv 2603.04678 with gamma_1 = 1 and gamma_2 = beta squared. Gradients come from autograd. Models, folders and optimizer are
 those of models.py, which must have run before.
 """
@@ -252,7 +252,8 @@ def unpaired_losses(completions, s):
     """For train() of models.py."""
     losses, kl = unpaired(s["loss_type"][0], s["beta"], s["desirable_weight"], s["undesirable_weight"], [c[:3] for c in completions])
     log = completions[0][3]
-    log["kl"] = [kl.item()]
+    if s["loss_type"] == ["kto"]:
+        log["kl"] = [kl.item()]
     if "rewards/chosen" in log and "rewards/rejected" in log:
         log["rewards/margins"] = [sum(log["rewards/chosen"]) / len(log["rewards/chosen"]) - sum(log["rewards/rejected"]) / len(log["rewards/rejected"])]
     return losses

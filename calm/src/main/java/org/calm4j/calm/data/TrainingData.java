@@ -124,6 +124,58 @@ public final class TrainingData {
     }
 
     /**
+     * Single completions, for {@code kto}: {@code prompt}, {@code completion} and {@code label} (true or false), the prompt and the completion as
+     * text or as messages, or in the {@code …_input_ids} forms; LLaMA-Factory's {@code instruction}, {@code input}, {@code output} and {@code
+     * kto_tag}. Of a file of pairs, whose first line has {@code chosen} or {@code chosen_input_ids}, first all chosen completions, as desirable,
+     * then all rejected ones.
+     */
+    public List<Example.Unpaired> unpaired(Path data) {
+        List<Row> rows = DataFile.read(data).stream().map(Row::new).toList();
+        if (rows.isEmpty() || !rows.getFirst().has("chosen") && !rows.getFirst().has("chosen_input_ids")) {
+            return lines(data, this::unpaired, truncation::of);
+        }
+        List<Example.Unpaired> all = new ArrayList<>();
+        List<Example.Preference> pairs = pairs(data);
+        for (Example.Preference pair : pairs) {
+            all.add(Example.Unpaired.of(pair.prompt(), pair.chosen(), true, pair.weight()));
+        }
+        for (Example.Preference pair : pairs) {
+            all.add(Example.Unpaired.of(pair.rejectedPrompt(), pair.rejected(), false, pair.weight()));
+        }
+        return all;
+    }
+
+    private Example.Unpaired unpaired(Row row) {
+        String name = row.names("kto_tag") ? "kto_tag" : "label";
+        JsonNode label = row.get(name);
+        if (!label.isBoolean()) {
+            throw row.bad(name + " must be true (desirable) or false");
+        }
+        if (row.names("prompt_input_ids")) {
+            return Example.Unpaired.of(
+                    ids(row, "prompt_input_ids"), ids(row, "completion_input_ids"), label.asBoolean(), weight(row));
+        }
+        boolean alpaca = row.names("instruction") && row.names("output");
+        if (!alpaca && !(row.names("prompt") && row.names("completion"))) {
+            throw row.bad("expected prompt, completion and label, or prompt_input_ids, completion_input_ids and label");
+        }
+        Asked asked = alpaca ? instruction(row) : asked(row, "prompt", "history");
+        if (asked.prompt().length == 0) {
+            throw row.bad((alpaca ? "instruction" : "prompt") + " is empty");
+        }
+        return Example.Unpaired.of(
+                asked.prompt(),
+                completion(asked, row, alpaca ? "output" : "completion"),
+                label.asBoolean(),
+                weight(row));
+    }
+
+    /** Tokens that a sequence may have. */
+    public int longest() {
+        return truncation.maxLength() > 0 ? Math.min(truncation.maxLength(), maxPositions) : maxPositions;
+    }
+
+    /**
      * Pairs in two languages, for {@code dco}: {@code prompt_1 chosen_1 rejected_1 prompt_2 chosen_2 rejected_2} or the {@code
      * …_input_ids} forms.
      */

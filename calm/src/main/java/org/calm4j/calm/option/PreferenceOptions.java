@@ -12,6 +12,7 @@ import org.calm4j.engine.loss.ConsistencyLoss;
 import org.calm4j.engine.loss.Divergence;
 import org.calm4j.engine.loss.LossParameters;
 import org.calm4j.engine.loss.PreferenceLoss;
+import org.calm4j.engine.loss.UnpairedLoss;
 
 /**
  * How dpo learns from a pair.
@@ -26,7 +27,8 @@ public record PreferenceOptions(
         @Option(
                 value =
                         "One or more of ${COMPLETION-CANDIDATES}; sigmoid (default) is DPO, sft the mean negative log-likelihood of "
-                                + "the chosen, dco Direct Consistency Optimization, on pairs in two languages; all others as in TRL.",
+                                + "the chosen, dco Direct Consistency Optimization, on pairs in two languages; kto and apo_zero_unpaired are for single "
+                                + "completions with a label; all others as in TRL.",
                 label = "NAME,…",
                 standard = "sigmoid",
                 choices = PreferenceOptions.LossTypes.class)
@@ -70,6 +72,12 @@ public record PreferenceOptions(
                 later = true)
         Double cpoAlpha,
 
+        @Option(value = "Factor on the losses of desirable completions in kto; default 1.", label = "X", later = true)
+        Double desirableWeight,
+
+        @Option(value = "Factor on the losses of undesirable completions in kto; default 1.", label = "X", later = true)
+        Double undesirableWeight,
+
         @Option(value = "Pairs count the less, the less likely the model itself is to write them (WPO).", later = true)
         boolean useWeighting,
 
@@ -88,7 +96,8 @@ public record PreferenceOptions(
     static final class LossTypes implements Iterable<String> {
         @Override
         public Iterator<String> iterator() {
-            return Stream.concat(PreferenceLoss.NAMES.stream(), Stream.of(ConsistencyLoss.DCO))
+            return Stream.of(PreferenceLoss.NAMES, List.of(ConsistencyLoss.DCO), UnpairedLoss.NAMES)
+                    .flatMap(List::stream)
                     .iterator();
         }
     }
@@ -100,6 +109,18 @@ public record PreferenceOptions(
         Setting.of("beta").check(strength > 0, "must be above 0");
         Setting.of("label_smoothing").check(labelSmoothing >= 0 && labelSmoothing < 0.5, "must be from 0 to below 0.5");
         PreferenceLoss.checkWeights(lossType, lossWeights);
+        boolean unpaired = lossType.stream().anyMatch(UnpairedLoss.NAMES::contains);
+        Setting.of("loss_type")
+                .check(
+                        !unpaired || lossType.size() == 1,
+                        "has " + String.join(", ", lossType)
+                                + ": a loss on single completions stands by itself, without one on pairs");
+        Setting.of("label_smoothing").check(labelSmoothing == 0 || !unpaired, "is for pairs, not for ", loss(lossType));
+        Setting.of("desirable_weight").check(isFactor(desirableWeight), "must not be below 0");
+        Setting.of("undesirable_weight").check(isFactor(undesirableWeight), "must not be below 0");
+        String[] single = UnpairedLoss.NAMES.toArray(String[]::new);
+        checkBelongs("desirable_weight", desirableWeight, lossType, single);
+        checkBelongs("undesirable_weight", undesirableWeight, lossType, single);
         List<PreferenceLoss.Named> named = named(lossType);
         Setting.of("label_smoothing")
                 .check(
@@ -125,6 +146,7 @@ public record PreferenceOptions(
                 .check(
                         ldAlpha == null
                                 || !lossType.contains(ConsistencyLoss.DCO)
+                                        && !unpaired
                                         && named.stream()
                                                 .allMatch(each -> each.sees() != PreferenceLoss.Sees.LOG_PROBS
                                                         || each.name().equals("sft")),
@@ -138,10 +160,11 @@ public record PreferenceOptions(
         Setting.of("use_weighting")
                 .check(
                         !useWeighting
-                                || !lossType.contains(ConsistencyLoss.DCO)
+                                || !unpaired
+                                        && !lossType.contains(ConsistencyLoss.DCO)
                                         && lossType.stream().noneMatch(type -> type.startsWith("aot")),
                         "weighs pairs in one language each by itself, which ",
-                        Setting.of("loss_type").at(String.join(",", lossType)),
+                        loss(lossType),
                         " does not take");
         checkBelongs("discopop_tau", discopopTau, lossType, "discopop");
         checkBelongs("simpo_gamma", simpoGamma, lossType, "simpo");
@@ -153,7 +176,7 @@ public record PreferenceOptions(
     /** The losses on pairs among them; an unknown name is wrong usage. */
     private static List<PreferenceLoss.Named> named(List<String> lossType) {
         return lossType.stream()
-                .filter(type -> !type.equals(ConsistencyLoss.DCO))
+                .filter(type -> !type.equals(ConsistencyLoss.DCO) && !UnpairedLoss.NAMES.contains(type))
                 .map(PreferenceLoss::named)
                 .toList();
     }
@@ -170,6 +193,14 @@ public record PreferenceOptions(
         Setting.of(option).check(value == null || given, "needs ", owner);
     }
 
+    private static Setting loss(List<String> lossType) {
+        return Setting.of("loss_type").at(String.join(",", lossType));
+    }
+
+    private static boolean isFactor(Double weight) {
+        return weight == null || weight >= 0 && !weight.isInfinite();
+    }
+
     private static double strength(Double beta, List<String> lossType) {
         return beta != null ? beta : lossType.contains(ConsistencyLoss.DCO) ? 1 : 0.1;
     }
@@ -182,6 +213,16 @@ public record PreferenceOptions(
     /** Whether a line of data has a question in two languages. */
     public boolean twoLanguages() {
         return lossType.contains(ConsistencyLoss.DCO);
+    }
+
+    /** Whether a line of data has one completion and a label. */
+    public boolean unpaired() {
+        return UnpairedLoss.NAMES.contains(lossType.getFirst());
+    }
+
+    /** Whether the loss looks at completions that do not belong to their prompts. */
+    public boolean readsMismatched() {
+        return unpaired() && unpairedLoss().readsMismatched();
     }
 
     /** The same with a reference that has this adapter. */
@@ -197,6 +238,8 @@ public record PreferenceOptions(
                 simpoGamma,
                 ldAlpha,
                 cpoAlpha,
+                desirableWeight,
+                undesirableWeight,
                 useWeighting,
                 prompts,
                 referenceModel,
@@ -221,6 +264,7 @@ public record PreferenceOptions(
 
     private static boolean referenceFree(List<String> lossType) {
         return !lossType.contains(ConsistencyLoss.DCO)
+                && lossType.stream().noneMatch(UnpairedLoss.NAMES::contains)
                 && !lossType.equals(List.of("sft"))
                 && named(lossType).stream().allMatch(each -> each.sees() == PreferenceLoss.Sees.LOG_PROBS);
     }
@@ -230,14 +274,26 @@ public record PreferenceOptions(
         return or(ldAlpha, 1);
     }
 
-    /** The loss on pairs; null if they are in two languages. */
+    /** The loss on pairs; null if they are in two languages, or lines are no pairs. */
     PreferenceLoss loss() {
-        return twoLanguages() ? null : PreferenceLoss.of(lossType, lossWeights, parameters());
+        return twoLanguages() || unpaired() ? null : PreferenceLoss.of(lossType, lossWeights, parameters());
     }
 
     /** The loss on pairs in two languages; null if they are in one. */
     ConsistencyLoss consistencyLoss() {
         return twoLanguages() ? ConsistencyLoss.of(lossType, lossWeights, parameters()) : null;
+    }
+
+    /** The loss on single completions; null on pairs. */
+    UnpairedLoss unpairedLoss() {
+        if (!unpaired()) {
+            return null;
+        }
+        double weight = lossWeights.isEmpty() ? 1 : lossWeights.getFirst();
+        return UnpairedLoss.of(
+                lossType.getFirst(),
+                new UnpairedLoss.Parameters(
+                        strength(), weight * or(desirableWeight, 1), weight * or(undesirableWeight, 1)));
     }
 
     private LossParameters parameters() {

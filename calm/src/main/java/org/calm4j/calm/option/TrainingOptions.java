@@ -4,6 +4,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.train.TrainSettings;
 
 /** The options that decide what sft, pretrain and dpo learn from their data. */
@@ -39,6 +40,12 @@ public record TrainingOptions(
 
     /** @param preference how pairs are trained on; null if the data are documents */
     public TrainSettings settings(int steps, PreferenceOptions preference, long seed) {
+        Setting.of("batch_size")
+                .check(
+                        this.steps.batchSize() > 1 || preference == null || !preference.readsMismatched(),
+                        "must be at least 2 with ",
+                        Setting.of("loss_type").at("kto"),
+                        ": its estimate of the divergence takes completions from other lines");
         return new TrainSettings(
                 this.steps.batchSize(),
                 this.steps.microBatchSize(),
@@ -49,6 +56,7 @@ public record TrainingOptions(
                 optimizer.maxGradNorm(),
                 preference == null ? null : preference.loss(),
                 preference == null ? null : preference.consistencyLoss(),
+                preference == null ? null : preference.unpairedLoss(),
                 preference == null ? 0 : preference.strength(),
                 preference == null ? 1 : preference.tailShare(),
                 replay.files().isEmpty() ? 0 : replay.replayBatchSize(),

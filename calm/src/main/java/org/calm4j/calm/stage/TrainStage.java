@@ -309,6 +309,12 @@ public record TrainStage(
         if (preference == null) {
             return training.data().assistantOnlyLoss() ? reader.answers(file) : reader.documents(file);
         }
+        if (preference.unpaired()) {
+            List<Example.Unpaired> all = reader.unpaired(file);
+            return preference.readsMismatched()
+                    ? Example.Unpaired.mismatched(all, training.steps().batchSize(), reader.longest())
+                    : all;
+        }
         return preference.twoLanguages() ? reader.twoLanguagePairs(file) : reader.pairs(file);
     }
 
@@ -351,7 +357,7 @@ public record TrainStage(
 
     private static String note(StepLog log) {
         String note = String.format(Locale.ROOT, "loss %.4f", log.loss());
-        return log.preference() == null
+        return log.preference() == null || Double.isNaN(log.preference().margins())
                 ? note
                 : note
                         + String.format(

@@ -67,6 +67,42 @@ final class TrainingDataFormsTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = ';', quoteCharacter = '~', textBlock = """
+            {'prompt':'q','completion':'y','label':true} ; q y<end> true
+            {'prompt':[{'role':'user','content':'q'}],'completion':[{'role':'assistant','content':'y'}],'label':false} ; u:q<end>/a: y<end> false
+            {'prompt_input_ids':[82,83],'completion_input_ids':[84],'label':true} ; QR S true
+            {'instruction':'i','input':'j','output':'y','kto_tag':false} ; i/j y<end> false
+            {'prompt':'q','chosen':'y','rejected':'z'} ; q y<end> true, q z<end> false
+            """)
+    void singleCompletions(String line, String expected) throws IOException {
+        List<String> found = data(TEMPLATE).unpaired(file(line)).stream()
+                .map(each -> text(each.prompt()) + " " + text(each.completion()) + " " + each.desirable())
+                .toList();
+        assertThat(String.join(", ", found)).isEqualTo(expected);
+    }
+
+    @Test
+    void labelsAreTrueOrFalse() throws IOException {
+        Path data = file("{'prompt':'q','completion':'y','label':1}");
+        assertThatThrownBy(() -> data(TEMPLATE).unpaired(data))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("data.jsonl:1")
+                .hasMessageContaining("label must be true");
+    }
+
+    /** Of pairs all chosen completions come first, so that those beside each other have other prompts. */
+    @Test
+    void mismatchedCompletionsAreOfTheLineBeforeInABatch() throws IOException {
+        Path data = file(
+                "{'prompt_input_ids':[1],'chosen_input_ids':[11,12],'rejected_input_ids':[13]}",
+                "{'prompt_input_ids':[2,2],'chosen_input_ids':[21],'rejected_input_ids':[22,23]}");
+        List<Example.Unpaired> lines = Example.Unpaired.mismatched(data(null).unpaired(data), 3, 3);
+        assertThat(lines.stream().map(each -> each.completion()[0])).containsExactly(11, 21, 13, 22);
+        assertThat(lines.stream().map(each -> each.pair().rejected()))
+                .containsExactly(new int[] {13}, new int[] {11}, new int[] {21}, new int[] {22});
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = ';', quoteCharacter = '~', textBlock = """
             {'prompt':[{'role':'user','content':'q'}],'chosen':'y','rejected':'z'} ; u:q<end>/a: ; y<end> ; z<end>
             {'prompt':[{'role':'user','content':'q'}],'chosen':[{'role':'assistant','content':'y'}],'rejected':{'role':'assistant','content':'z'}} ; u:q<end>/a: ; y<end> ; z<end>
             {'chosen':[{'role':'user','content':'q'},{'role':'assistant','content':'y'}],'rejected':[{'role':'user','content':'q'},{'role':'assistant','content':'z'}]} ; u:q<end>/a: ; y<end> ; z<end>

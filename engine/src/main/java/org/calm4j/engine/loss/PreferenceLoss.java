@@ -89,11 +89,11 @@ public interface PreferenceLoss {
             return chosenLogRatio() - rejectedLogRatio();
         }
 
-        double chosenLogRatio() {
+        public double chosenLogRatio() {
             return chosen - referenceChosen;
         }
 
-        double rejectedLogRatio() {
+        public double rejectedLogRatio() {
             return rejected - referenceRejected;
         }
 
@@ -489,7 +489,8 @@ public interface PreferenceLoss {
                 .orElseThrow(() -> CalmException.usage(
                         "unknown ",
                         Setting.of("loss_type"),
-                        " \"" + type + "\"; known: " + String.join(", ", NAMES) + ", " + ConsistencyLoss.DCO));
+                        " \"" + type + "\"; known: " + String.join(", ", NAMES) + ", " + ConsistencyLoss.DCO + ", "
+                                + String.join(", ", UnpairedLoss.NAMES)));
     }
 
     private static Named scored(String name, Function<LossParameters, PreferenceLoss> made) {

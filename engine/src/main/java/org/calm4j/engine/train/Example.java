@@ -1,5 +1,7 @@
 package org.calm4j.engine.train;
 
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import org.calm4j.engine.model.PackedBatch;
@@ -42,7 +44,7 @@ public sealed interface Example {
     /** Scored sequences that it appends to a batch. */
     int sequences();
 
-    /** The pairs that a reference model scores; a document has none. */
+    /** The pairs of completions that a reference model scores; a document has none. */
     List<Preference> preferences();
 
     /**
@@ -161,6 +163,97 @@ public sealed interface Example {
         @Override
         public List<Preference> preferences() {
             return List.of(this);
+        }
+    }
+
+    /**
+     * A completion that is desirable or not, and beside it one that belongs to another prompt.
+     *
+     * @param pair the completion as the chosen one, and the one that does not belong there as the rejected one
+     */
+    record Unpaired(Preference pair, boolean desirable) implements Example {
+        /** With its own first token in the place of another line's completion, which takes no row of a batch. */
+        public static Unpaired of(int[] prompt, int[] completion, boolean desirable, double weight) {
+            return new Unpaired(new Preference(prompt, completion, Arrays.copyOf(completion, 1), weight), desirable);
+        }
+
+        /**
+         * The same lines, each with the completion of the line before it among as many as make a batch, the first of them with that of the last:
+         * as in TRL, the pairs that do not belong together stay the same for the whole training. A last line by itself has its own.
+         *
+         * @param longest tokens of a sequence; what is longer loses the end of the completion
+         */
+        public static List<Unpaired> mismatched(List<Unpaired> lines, int batchSize, int longest) {
+            List<Unpaired> all = new ArrayList<>();
+            for (int i = 0; i < lines.size(); i++) {
+                int first = i - i % batchSize;
+                int last = Math.min(first + batchSize, lines.size()) - 1;
+                int[] other = lines.get(i == first ? last : i - 1).completion();
+                Unpaired own = lines.get(i);
+                int room = longest - own.prompt().length;
+                int[] fits = other.length <= room ? other : Arrays.copyOf(other, room);
+                all.add(new Unpaired(
+                        new Preference(own.prompt(), own.completion(), fits, own.weight()), own.desirable));
+            }
+            return all;
+        }
+
+        public int[] prompt() {
+            return pair.prompt();
+        }
+
+        public int[] completion() {
+            return pair.chosen();
+        }
+
+        @Override
+        public double weight() {
+            return pair.weight();
+        }
+
+        @Override
+        public void pack(PackedBatch batch) {
+            pair.pack(batch);
+        }
+
+        @Override
+        public int rows() {
+            return pair.rows();
+        }
+
+        @Override
+        public int sharedRows(PackedBatch batch) {
+            return pair.sharedRows(batch);
+        }
+
+        @Override
+        public int tokenCount() {
+            return pair.tokenCount();
+        }
+
+        @Override
+        public int sequenceTokens() {
+            return prompt().length + completion().length;
+        }
+
+        @Override
+        public int scored() {
+            return pair.scored();
+        }
+
+        @Override
+        public int longest() {
+            return pair.longest();
+        }
+
+        @Override
+        public int sequences() {
+            return 2;
+        }
+
+        @Override
+        public List<Preference> preferences() {
+            return List.of(pair);
         }
     }
 

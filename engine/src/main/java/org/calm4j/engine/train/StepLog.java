@@ -98,6 +98,7 @@ public record StepLog(
      *
      * @param consistency share of the questions in two languages whose chosen completion is the more probable one in both, or in neither; null
      *     with one language
+     * @param kl the estimated divergence from the reference that kto holds rewards against; null with other losses
      */
     @JsonInclude(value = JsonInclude.Include.CUSTOM, valueFilter = Absent.class)
     public record Preference(
@@ -107,5 +108,6 @@ public record StepLog(
             @JsonProperty("rewards/accuracies") double accuracies,
             @JsonProperty("logps/chosen") double logpsChosen,
             @JsonProperty("logps/rejected") double logpsRejected,
-            Double consistency) {}
+            Double consistency,
+            Double kl) {}
 }

@@ -2,6 +2,7 @@ package org.calm4j.engine.train;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.calm4j.engine.loss.UnpairedLoss;
 import org.calm4j.engine.op.TokenStatistic;
 import org.calm4j.engine.ranks.Ranks;
 
@@ -20,6 +21,7 @@ final class StepTable {
         LOGP_CHOSEN,
         LOGP_REJECTED,
         CONSISTENCY,
+        MISMATCHED,
         TOKENS,
         ENTROPY,
         TRIED_TOKENS,
@@ -71,6 +73,16 @@ final class StepTable {
         set(row, Of.ACCURACY, isRight ? 1 : 0);
         set(row, Of.LOGP_CHOSEN, logpChosen);
         set(row, Of.LOGP_REJECTED, logpRejected);
+    }
+
+    /**
+     * @param reward of the completion
+     * @param mismatched the log-ratio of the completion that does not belong to the prompt; NaN where no loss reads it
+     */
+    void unpaired(int row, double reward, double logp, double mismatched, boolean desirable) {
+        set(row, desirable ? Of.REWARD_CHOSEN : Of.REWARD_REJECTED, reward);
+        set(row, desirable ? Of.LOGP_CHOSEN : Of.LOGP_REJECTED, logp);
+        set(row, Of.MISMATCHED, mismatched);
     }
 
     void consistency(int row, boolean agrees) {
@@ -133,8 +145,16 @@ final class StepTable {
         return sum;
     }
 
-    /** Means over pairs; null without pairs. */
+    /** Means over pairs, or over single completions; null without any. */
     StepLog.Preference preference() {
+        List<Example.Unpaired> unpaired = slots.stream()
+                .filter(slot -> slot.example() instanceof Example.Unpaired)
+                .map(slot -> (Example.Unpaired) slot.example())
+                .toList();
+        if (!unpaired.isEmpty()) {
+            return preference(
+                    unpaired.stream().filter(Example.Unpaired::desirable).count(), unpaired.size());
+        }
         int pairs = slots.stream()
                 .mapToInt(slot -> slot.example().preferences().size())
                 .sum();
@@ -150,7 +170,23 @@ final class StepTable {
                         total(Of.ACCURACY) / pairs,
                         total(Of.LOGP_CHOSEN) / pairs,
                         total(Of.LOGP_REJECTED) / pairs,
-                        twoLanguages == 0 ? null : total(Of.CONSISTENCY) / twoLanguages);
+                        twoLanguages == 0 ? null : total(Of.CONSISTENCY) / twoLanguages,
+                        null);
+    }
+
+    /** Over single completions; a mean of nothing is NaN, which no line of metrics.jsonl has. */
+    private StepLog.Preference preference(long desirable, int all) {
+        double chosen = total(Of.REWARD_CHOSEN) / desirable;
+        double rejected = total(Of.REWARD_REJECTED) / (all - desirable);
+        return new StepLog.Preference(
+                chosen,
+                rejected,
+                chosen - rejected,
+                Double.NaN,
+                total(Of.LOGP_CHOSEN) / desirable,
+                total(Of.LOGP_REJECTED) / (all - desirable),
+                null,
+                UnpairedLoss.divergence(total(Of.MISMATCHED), all));
     }
 
     /** Without replayed documents, whose tokens are not added. */
@@ -172,7 +208,8 @@ final class StepTable {
                 loss += get(row, Of.LOSS);
                 margins.add(get(row, Of.REWARD_CHOSEN) - get(row, Of.REWARD_REJECTED));
             }
-            boolean hasPairs = !slot.example().preferences().isEmpty();
+            boolean hasPairs =
+                    !(slot.example() instanceof Example.Document || slot.example() instanceof Example.Unpaired);
             lines.add(new StepObserver.Line(slot.line(), slot.factor(), loss, hasPairs ? margins : List.of()));
         }
         return lines;

@@ -2,6 +2,7 @@ package org.calm4j.engine.train;
 
 import org.calm4j.engine.loss.ConsistencyLoss;
 import org.calm4j.engine.loss.PreferenceLoss;
+import org.calm4j.engine.loss.UnpairedLoss;
 import org.calm4j.engine.op.AdamW;
 
 /**
@@ -13,6 +14,7 @@ import org.calm4j.engine.op.AdamW;
  * @param maxGradNorm the global norm above which gradients are scaled down; 0 for no clipping
  * @param preferenceLoss for lines that are pairs; null without
  * @param consistencyLoss for lines that are pairs in two languages; null without
+ * @param unpairedLoss for lines that are single completions; null without
  * @param beta the factor of logged rewards
  * @param ldAlpha what a completion's tokens past the length of the pair's shorter one count in its log-probability (LD-DPO, Liu et al. 2024,
  *     arXiv 2409.06411); 1 as much as the others
@@ -31,6 +33,7 @@ public record TrainSettings(
         double maxGradNorm,
         PreferenceLoss preferenceLoss,
         ConsistencyLoss consistencyLoss,
+        UnpairedLoss unpairedLoss,
         double beta,
         double ldAlpha,
         int replayBatchSize,
@@ -67,6 +70,7 @@ public record TrainSettings(
                 maxGradNorm,
                 preferenceLoss,
                 consistencyLoss,
+                null,
                 beta,
                 ldAlpha,
                 replayBatchSize,
@@ -122,6 +126,7 @@ public record TrainSettings(
                 maxGradNorm,
                 preferenceLoss,
                 consistencyLoss,
+                unpairedLoss,
                 beta,
                 ldAlpha,
                 replayBatchSize,

@@ -15,6 +15,7 @@ import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.loss.ConsistencyLoss;
 import org.calm4j.engine.loss.PreferenceLoss;
+import org.calm4j.engine.loss.UnpairedLoss;
 import org.calm4j.engine.model.Activations;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.Gradients;
@@ -133,7 +134,9 @@ public final class Trainer implements AutoCloseable {
         lineOrder = order(lines, settings);
         replayOrder = replay
         .new Order(settings.replayBatchSize(), settings.shuffle(), CounterRandom.seed(settings.seed(), "replay"));
-        if (comparesPairs() && lines.stream().anyMatch(line -> line.weight() != 1)) {
+        if (settings.preferenceLoss() != null
+                && settings.preferenceLoss().comparesPairs()
+                && lines.stream().anyMatch(line -> line.weight() != 1)) {
             throw CalmException.badInput(
                     "lines have weights", "a loss that sorts the pairs of a step has no term of one line to weigh");
         }
@@ -431,9 +434,10 @@ public final class Trainer implements AutoCloseable {
         gradient(passes(slots), pass -> null, null, new StepTable(slots), pass -> null);
     }
 
-    /** Whether a pair's loss depends on the other pairs of its step. */
+    /** Whether a line's loss depends on the other lines of its step. */
     boolean comparesPairs() {
-        return settings.preferenceLoss() != null && settings.preferenceLoss().comparesPairs();
+        return settings.preferenceLoss() != null && settings.preferenceLoss().comparesPairs()
+                || settings.unpairedLoss() != null && settings.unpairedLoss().readsMismatched();
     }
 
     private void mayGoOn(int step, double loss, double norm) {
@@ -586,7 +590,7 @@ public final class Trainer implements AutoCloseable {
             List<Pass> passes, List<Reference> references, Function<Pass, Long> dropoutSeed) {
         List<Slot> slots = passes.stream()
                 .flatMap(pass -> pass.slots().stream())
-                .filter(slot -> slot.example() instanceof Example.Preference)
+                .filter(slot -> pairOf(slot.example()) != null)
                 .toList();
         double[] sums = new double[3 * slots.size()];
         for (Pass pass : passes) {
@@ -606,14 +610,34 @@ public final class Trainer implements AutoCloseable {
         for (Slot slot : slots) {
             int row = 3 * slot.row();
             all.add(pair(
-                    (Example.Preference) slot.example(),
-                    references.get(slot.line()),
-                    sums[row],
-                    sums[row + 1],
-                    sums[row + 2],
-                    0));
+                    pairOf(slot.example()), references.get(slot.line()), sums[row], sums[row + 1], sums[row + 2], 0));
         }
-        return settings.preferenceLoss().of(all);
+        return values(slots, all);
+    }
+
+    /** Of slots that have one pair each. */
+    private List<PreferenceLoss.Value> values(List<Slot> slots, List<PreferenceLoss.Pair> pairs) {
+        if (settings.unpairedLoss() == null) {
+            return settings.preferenceLoss().of(pairs);
+        }
+        List<UnpairedLoss.Completion> completions = new ArrayList<>();
+        for (Slot slot : slots) {
+            if (slot.example() instanceof Example.Unpaired line) {
+                PreferenceLoss.Pair pair = pairs.get(completions.size());
+                completions.add(
+                        new UnpairedLoss.Completion(pair.chosenLogRatio(), pair.rejectedLogRatio(), line.desirable()));
+            }
+        }
+        return settings.unpairedLoss().of(completions);
+    }
+
+    /** Of a line in one language; null of others. */
+    private static Example.Preference pairOf(Example example) {
+        return switch (example) {
+            case Example.Preference pair -> pair;
+            case Example.Unpaired line -> line.pair();
+            case Example.TwoLanguages _, Example.Document _ -> null;
+        };
     }
 
     /** Those of the batch that are in one language. */
@@ -621,7 +645,8 @@ public final class Trainer implements AutoCloseable {
         List<PreferenceLoss.Pair> found = new ArrayList<>();
         int sequence = 0;
         for (Slot slot : slots) {
-            if (slot.example() instanceof Example.Preference example) {
+            Example.Preference example = pairOf(slot.example());
+            if (example != null) {
                 found.add(pair(example, references.get(slot.line()), sequence));
             }
             sequence += slot.example().sequences();
@@ -636,7 +661,7 @@ public final class Trainer implements AutoCloseable {
         Iterator<PreferenceLoss.Pair> pair = inBatch.iterator();
         Iterator<PreferenceLoss.Value> value = compared != null || inBatch.isEmpty()
                 ? null
-                : settings.preferenceLoss().of(inBatch).iterator();
+                : values(slots, inBatch).iterator();
         int sequence = 0;
         for (Slot slot : slots) {
             switch (slot.example()) {
@@ -645,6 +670,14 @@ public final class Trainer implements AutoCloseable {
                     apply(
                             slot,
                             slot.row(),
+                            pair.next(),
+                            compared == null ? value.next() : compared.get(slot.row()),
+                            sequence,
+                            table);
+                case Example.Unpaired line ->
+                    apply(
+                            slot,
+                            line,
                             pair.next(),
                             compared == null ? value.next() : compared.get(slot.row()),
                             sequence,
@@ -724,6 +757,31 @@ public final class Trainer implements AutoCloseable {
                 pair.rejected());
         table.chosen(row, statistics, batch.scoredStart(sequence), batch.scoredStart(sequence + 1));
         table.rejected(row, statistics, batch.scoredStart(sequence + 1), batch.scoredStart(sequence + 2));
+    }
+
+    private void apply(
+            Slot slot,
+            Example.Unpaired line,
+            PreferenceLoss.Pair pair,
+            PreferenceLoss.Value value,
+            int sequence,
+            StepTable table) {
+        fill(sequence, slot.factor() * value.dChosen());
+        fill(sequence + 1, 0);
+        table.loss(slot.row(), slot.factor(), value.loss());
+        table.unpaired(
+                slot.row(),
+                settings.beta() * pair.chosenLogRatio(),
+                pair.chosen(),
+                settings.unpairedLoss().readsMismatched() ? pair.rejectedLogRatio() : Double.NaN,
+                line.desirable());
+        int start = batch.scoredStart(sequence);
+        int end = batch.scoredStart(sequence + 1);
+        if (line.desirable()) {
+            table.chosen(slot.row(), statistics, start, end);
+        } else {
+            table.rejected(slot.row(), statistics, start, end);
+        }
     }
 
     private double sum(int sequence) {

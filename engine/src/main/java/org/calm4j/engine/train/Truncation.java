@@ -72,6 +72,12 @@ public record Truncation(int maxLength, Mode mode, int maxPromptLength, int maxC
                 Arrays.equals(chosen.prompt, rejected.prompt) ? chosen.prompt : rejected.prompt);
     }
 
+    /** @throws CalmException as for a pair */
+    public Example.Unpaired of(Example.Unpaired line) {
+        Sequence cut = cut(new Sequence(line.prompt(), line.completion()));
+        return Example.Unpaired.of(cut.prompt, cut.completion, line.desirable(), line.weight());
+    }
+
     /** @throws CalmException as for one of its pairs */
     public Example.TwoLanguages of(Example.TwoLanguages pairs) {
         return new Example.TwoLanguages(of(pairs.first()), of(pairs.second()), pairs.weight());

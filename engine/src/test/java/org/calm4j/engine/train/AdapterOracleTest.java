@@ -158,6 +158,7 @@ final class AdapterOracleTest {
                 s.required("max_grad_norm").doubleValue(),
                 null,
                 null,
+                null,
                 0,
                 1,
                 0,

@@ -18,6 +18,7 @@ import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.loss.Divergence;
 import org.calm4j.engine.loss.LossParameters;
 import org.calm4j.engine.loss.PreferenceLoss;
+import org.calm4j.engine.loss.UnpairedLoss;
 import org.calm4j.engine.model.Activations;
 import org.calm4j.engine.model.Gradients;
 import org.calm4j.engine.model.ModelFolder;
@@ -203,6 +204,14 @@ final class ModelOracleTest {
                 .forEach(run -> train(c, run));
     }
 
+    /** Single completions, by the same script; each line's mismatched completion is also found here. */
+    @Tag("slow")
+    @ParameterizedTest
+    @MethodSource("pairLossCases")
+    void unpairedLosses(Case c) {
+        preferenceOracle().required("unpaired_runs").forEach(run -> train(c, run));
+    }
+
     private static void train(Case c, JsonNode run) {
         String name = run.required("name").textValue();
         Path adapter = run.required("adapter").isNull()
@@ -212,15 +221,17 @@ final class ModelOracleTest {
                 ModelFolder folder = adapter == null
                         ? ModelFolder.openToTrain(backend, c.path(""))
                         : ModelFolder.open(backend, c.path(""), adapter)) {
-            List<Example> lines = examples(run.required("data"));
-            List<Example.Document> replay = examples(run.required("replay")).stream()
+            List<Example> lines = examples(
+                    run.required("data"),
+                    run.required("settings").required("batch_size").intValue());
+            List<Example.Document> replay = examples(run.required("replay"), 1).stream()
                     .map(Example.Document.class::cast)
                     .toList();
             List<Trainer.Reference> reference = lines.getFirst() instanceof Example.Document
                     ? List.of()
                     : References.of(
                             folder.model().withoutAdapter(),
-                            lines.stream().map(Example.Preference.class::cast).toList(),
+                            lines,
                             null,
                             settings(run.required("settings")).ldAlpha(),
                             false,
@@ -283,7 +294,15 @@ final class ModelOracleTest {
 
     private static TrainSettings settings(JsonNode s) {
         double beta = s.path("beta").doubleValue();
-        PreferenceLoss loss = s.has("beta")
+        UnpairedLoss unpaired = s.has("desirable_weight")
+                ? UnpairedLoss.of(
+                        s.required("loss_type").get(0).textValue(),
+                        new UnpairedLoss.Parameters(
+                                beta,
+                                s.required("desirable_weight").doubleValue(),
+                                s.required("undesirable_weight").doubleValue()))
+                : null;
+        PreferenceLoss loss = s.has("loss_weights")
                 ? PreferenceLoss.of(
                         s.get("loss_type")
                                 .valueStream()
@@ -313,12 +332,15 @@ final class ModelOracleTest {
                 s.required("max_grad_norm").doubleValue(),
                 loss,
                 null,
+                unpaired,
                 beta,
                 s.path("ld_alpha").asDouble(1),
                 s.path("replay_batch_size").intValue(),
                 s.path("replay_weight").doubleValue(),
                 false,
-                0);
+                0,
+                UpdateSettings.DEFAULT,
+                Packing.STANDARD);
     }
 
     private static LossParameters parameters(JsonNode s) {
@@ -335,7 +357,24 @@ final class ModelOracleTest {
                 s.path("use_weighting").asBoolean());
     }
 
-    private static List<Example> examples(JsonNode lines) {
+    private static List<Example> examples(JsonNode lines, int batchSize) {
+        if (lines.path(0).has("label")) {
+            List<Example.Unpaired> all = Example.Unpaired.mismatched(
+                    lines.valueStream()
+                            .map(line -> Example.Unpaired.of(
+                                    ids(line.required("prompt_input_ids")),
+                                    ids(line.required("completion_input_ids")),
+                                    line.required("label").booleanValue(),
+                                    1))
+                            .toList(),
+                    batchSize,
+                    Integer.MAX_VALUE);
+            for (int i = 0; i < all.size(); i++) {
+                assertThat(all.get(i).pair().rejected())
+                        .isEqualTo(ids(lines.get(i).required("other")));
+            }
+            return List.copyOf(all);
+        }
         List<Example> examples = new ArrayList<>();
         for (JsonNode line : lines) {
             double weight = line.path("weight").asDouble(1);

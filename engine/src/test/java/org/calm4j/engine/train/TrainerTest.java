@@ -417,6 +417,7 @@ final class TrainerTest {
                 1,
                 null,
                 null,
+                null,
                 0,
                 1,
                 0,
