@@ -37,7 +37,7 @@ abstract class TrainingCommand extends CalmCommand {
 
     @Option(
             names = "--inspect",
-            paramLabel = "F.yaml",
+            paramLabel = "FILE",
             description =
                     "Measure inside the model on the way, into metrics.jsonl: keys every, statistics, tokens, share, probe, "
                             + "probe_every, outlier_z; an empty file measures all that the data allow every 10 steps.")

@@ -21,7 +21,8 @@ public record TrainingOptions(
 
         @Option("Take the lines in file order.") boolean noShuffle,
 
-        ReplayOptions replay) {
+        ReplayOptions replay,
+        DivisionOptions division) {
     /** Names of what acts through {@link TrainSettings#schedule} and the number of steps alone. */
     public static Set<String> ofSchedule() {
         Set<String> names = new HashSet<>(Options.of(RateOptions.class).names());

@@ -3,6 +3,7 @@ package org.calm4j.calm.run;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.calm4j.engine.model.ModelFolder;
+import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.ranks.Ranks;
 
 /** Ranks that share work must compute the same from the same. */
@@ -20,8 +21,12 @@ public final class SameOnAll {
         Map<String, String> facts = new LinkedHashMap<>();
         facts.put("data or settings (digests)", Fingerprint.of(data));
         facts.put("the model (digests)", Fingerprint.of(model.path()));
-        // Any number of threads gives the same bits.
-        facts.put("the device", model.model().backend().describe().replaceAll(", \\d+ threads?", ""));
+        facts.put("the device", device(model.model().backend()));
         ranks.agree(facts);
+    }
+
+    /** What decides the bits of a backend: any number of threads gives the same. */
+    public static String device(Backend backend) {
+        return backend.describe().replaceAll(", \\d+ threads?", "");
     }
 }

@@ -19,6 +19,7 @@ import org.calm4j.calm.option.SavingOptions;
 import org.calm4j.calm.option.TrainingOptions;
 import org.calm4j.calm.run.Fingerprint;
 import org.calm4j.calm.run.Progress;
+import org.calm4j.calm.run.SameOnAll;
 import org.calm4j.calm.run.Stopped;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
@@ -33,6 +34,8 @@ import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.ranks.Ranks;
+import org.calm4j.engine.train.Checkpoint;
+import org.calm4j.engine.train.Division;
 import org.calm4j.engine.train.EvaluationPlan;
 import org.calm4j.engine.train.Example;
 import org.calm4j.engine.train.References;
@@ -113,26 +116,56 @@ public record TrainStage(
      */
     public record Result(StepLog last, int truncatedLines, long truncatedTokens) {}
 
-    /** Trains. */
+    /** Trains, together with the other ranks. */
     public Result run(Backend backend, Progress progress) {
+        return run(backend, progress, Ranks.here());
+    }
+
+    /** @param ranks that train together: all of them call this */
+    public Result run(Backend backend, Progress progress, Ranks ranks) {
         saving.evaluation().check(preference != null);
+        Setting.of("inspect")
+                .check(
+                        inspect == null || ranks.size() == 1,
+                        "sees the steps of one process; start it without a launcher");
         // Files in the way are found before the model is read.
-        try (OutputFolder _ = TrainingFolder.open(output, progress::say)) {
-            return run(backend, progress, null, null);
+        try (OutputFolder _ = ranks.isFirst() ? TrainingFolder.open(output, progress::say) : null) {
+            return run(backend, progress, division(ranks), null, null);
         }
     }
 
     /** Writes the checkpoint of a step into the output, as a run of these settings would have left it. */
     public void replay(Backend backend, Progress progress, Again again) {
-        run(backend, progress, again, null);
+        run(backend, progress, division(Ranks.alone()), again, null);
     }
 
     /** Looks at its steps; writes nothing. */
     public void look(Backend backend, Progress progress, Look look) {
-        run(backend, progress, null, look);
+        run(backend, progress, division(Ranks.alone()), null, look);
     }
 
-    private Result run(Backend backend, Progress progress, Again again, Look look) {
+    /** A run that is resumed goes on in as many parts as it was begun in. */
+    private Division division(Ranks ranks) {
+        Integer given = training.division().parts();
+        // On a disk that machines share, other ranks may not see yet what is there.
+        int recorded = ranks.isFirst() && saving.resume() ? Checkpoint.parts(output) : 0;
+        double[] parts = {recorded};
+        ranks.sum(parts);
+        recorded = (int) parts[0];
+        if (given != null && recorded > 0 && given != recorded) {
+            throw CalmException.badInput(
+                    output,
+                    "its checkpoint was made with parts " + recorded + ", now it is " + given
+                            + "; resume with the same settings, or start again in another ",
+                    Setting.OUTPUT);
+        }
+        if (recorded > 0) {
+            return new Division(recorded, ranks);
+        }
+        return given == null ? Division.of(ranks) : new Division(given, ranks);
+    }
+
+    private Result run(Backend backend, Progress progress, Division division, Again again, Look look) {
         Setting.of("assistant_only_loss")
                 .check(
                         preference == null || !training.data().assistantOnlyLoss(),
@@ -146,7 +179,7 @@ public record TrainStage(
                         "replaces whole weights (" + String.join(", ", lora.replaced())
                                 + "), which are not trained here; merge it into the model (calm convert), and train the result");
             }
-            return train(start, progress, again, look);
+            return train(start, progress, division, again, look);
         }
     }
 
@@ -167,7 +200,7 @@ public record TrainStage(
                 : folder.withLora(Lora.random(backend, shape, training.lora().of(shape), seed));
     }
 
-    private Result train(ModelFolder start, Progress progress, Again again, Look look) {
+    private Result train(ModelFolder start, Progress progress, Division division, Again again, Look look) {
         CausalLm lm = start.model();
         TrainingData reader = new TrainingData(
                 start.tokenizer(),
@@ -190,12 +223,15 @@ public record TrainStage(
                     .check(again.step() >= 1 && again.step() <= steps, "must be from 1 to the run's " + steps);
         }
         TrainSettings settings = training.settings(steps, preference, seed);
+        RunIdentity identity = new RunIdentity(
+                deciding(steps, division), inputs(), settings.schedule(), TrainingOptions.ofSchedule(), FREE);
+        agree(division.ranks(), identity, lm.backend());
         List<Trainer.Reference> reference =
-                preference == null ? List.of() : reference(lm, lines, settings, steps, progress);
+                preference == null ? List.of() : reference(division.ranks(), lm, lines, settings, steps, progress);
         TrainingRun run = new TrainingRun(
                 output,
                 start.weightsFile(),
-                new RunIdentity(deciding(steps), inputs(), settings.schedule(), TrainingOptions.ofSchedule(), FREE),
+                identity,
                 others(lm.backend()),
                 steps,
                 saving.saveSteps(),
@@ -204,10 +240,11 @@ public record TrainStage(
                 saving.loggingSteps(),
                 saving.resume());
         StepLog[] last = new StepLog[1];
-        Trainer.EvalLines beside =
-                look == null ? evalLines(start, reader) : new Trainer.EvalLines(look.questions(start), List.of());
-        try (Trainer trainer = new Trainer(lm, settings, lines, replay, reference, beside);
-                TensorBoardLog board = again == null && look == null ? board() : null;
+        Trainer.EvalLines beside = look == null
+                ? evalLines(division.ranks(), start, reader)
+                : new Trainer.EvalLines(look.questions(start), List.of());
+        try (Trainer trainer = new Trainer(lm, settings, lines, replay, reference, beside, division);
+                TensorBoardLog board = again == null && look == null ? board(division.ranks()) : null;
                 StepStatistics statistics = look == null ? statistics(start, lines.size()) : null) {
             if (statistics != null) {
                 trainer.observe(statistics);
@@ -220,7 +257,7 @@ public record TrainStage(
                 return null;
             }
             progress.start(name, again == null ? steps : again.step());
-            Generations generations = again == null ? generations(start, steps) : null;
+            Generations generations = again == null ? generations(division.ranks(), start, steps) : null;
             TrainingRun.Watcher watcher = watcher(last, progress, generations, board);
             if (again != null) {
                 run.replay(trainer, start::save, again.from(), again.step(), output, watcher);
@@ -238,16 +275,15 @@ public record TrainStage(
     }
 
     /** Null where it is not wanted. */
-    private TensorBoardLog board() {
-        return saving.reportTo() == SavingOptions.ReportTo.TENSORBOARD
-                        && Ranks.here().rank() == 0
+    private TensorBoardLog board(Ranks ranks) {
+        return saving.reportTo() == SavingOptions.ReportTo.TENSORBOARD && ranks.isFirst()
                 ? TensorBoardLog.below(output)
                 : null;
     }
 
     /** Null where none are wanted. */
-    private Generations generations(ModelFolder start, int steps) {
-        if (saving.generationSteps() == 0 || Ranks.here().rank() > 0) {
+    private Generations generations(Ranks ranks, ModelFolder start, int steps) {
+        if (saving.generationSteps() == 0 || !ranks.isFirst()) {
             return null;
         }
         Generations generations =
@@ -294,6 +330,15 @@ public record TrainStage(
         };
     }
 
+    /** Ranks that train together must do the same. */
+    private static void agree(Ranks ranks, RunIdentity identity, Backend backend) {
+        Map<String, String> facts = new LinkedHashMap<>();
+        identity.settings().forEach((name, value) -> facts.put(name, String.valueOf(value)));
+        identity.inputs().forEach((name, digest) -> facts.put("the content of " + name, digest));
+        facts.put("the device", SameOnAll.device(backend));
+        ranks.agree(facts);
+    }
+
     /** Without shares the files are one. */
     private Replay replay(TrainingData reader) {
         List<List<Example.Document>> sources = new ArrayList<>();
@@ -318,7 +363,7 @@ public record TrainStage(
         return preference.twoLanguages() ? reader.twoLanguagePairs(file) : reader.pairs(file);
     }
 
-    private Trainer.EvalLines evalLines(ModelFolder start, TrainingData reader) {
+    private Trainer.EvalLines evalLines(Ranks ranks, ModelFolder start, TrainingData reader) {
         if (saving.evalSteps() == 0) {
             return Trainer.EvalLines.NONE;
         }
@@ -333,6 +378,7 @@ public record TrainStage(
             return new Trainer.EvalLines(
                     lines,
                     References.of(
+                            ranks,
                             reference.model(),
                             lines,
                             null,
@@ -365,7 +411,12 @@ public record TrainStage(
     }
 
     private List<Trainer.Reference> reference(
-            CausalLm lm, List<? extends Example> lines, TrainSettings settings, int steps, Progress progress) {
+            Ranks ranks,
+            CausalLm lm,
+            List<? extends Example> lines,
+            TrainSettings settings,
+            int steps,
+            Progress progress) {
         if (preference.referenceFree()) {
             return Collections.nCopies(lines.size(), Trainer.Reference.NONE);
         }
@@ -378,7 +429,7 @@ public record TrainStage(
                         .sum());
         try (Reference reference = Reference.open(lm, preference)) {
             boolean share = settings.packing().sharePrompts();
-            return References.of(reference.model(), lines, taken, settings.ldAlpha(), share, done -> {
+            return References.of(ranks, reference.model(), lines, taken, settings.ldAlpha(), share, done -> {
                 progress.at(done, "");
                 progress.mayStop("stopped before the first step");
             });
@@ -388,7 +439,7 @@ public record TrainStage(
     }
 
     /** Every setting that decides what the steps compute, with its default if it was not given. */
-    private Map<String, Object> deciding(int steps) {
+    private Map<String, Object> deciding(int steps, Division division) {
         Map<String, Object> all = new LinkedHashMap<>();
         all.put("command", name);
         all.put("model", String.valueOf(model == null ? config : model));
@@ -398,6 +449,8 @@ public record TrainStage(
         all.put("steps", steps);
         all.putAll(asJson(training));
         all.putAll(training.inForce(steps));
+        // Runs of one part are those of versions that knew no parts.
+        all.put(Division.PARTS, division.parts() == 1 ? null : division.parts());
         if (preference != null) {
             all.putAll(asJson(preference));
             all.putAll(preference.inForce());

@@ -129,6 +129,17 @@ public final class Checkpoint {
         return Integer.parseInt(matcher.group(1));
     }
 
+    /** The parts of a step that the newest checkpoint below an output was made in; 0 where there is none. */
+    public static int parts(Path output) {
+        Path newest = newest(output);
+        if (newest == null) {
+            return 0;
+        }
+        Object parts =
+                whole(newest, () -> read(newest.resolve(STATE))).settings().get(Division.PARTS);
+        return parts instanceof Integer number && Division.isParts(number) ? number : 1;
+    }
+
     /** The folder of a step's checkpoint below an output. */
     static Path folder(Path output, int step) {
         return output.resolve(PREFIX + step);

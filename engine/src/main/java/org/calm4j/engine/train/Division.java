@@ -17,23 +17,40 @@ import org.calm4j.engine.ranks.Ranks;
  */
 public record Division(int parts, Ranks ranks) {
     public static final int MOST = 1024;
+    /** The setting's name. */
+    public static final String PARTS = "parts";
+
     /** One part, one process. */
     public static final Division NONE = new Division(1, Ranks.alone());
 
     /** @throws CalmException wrong usage: no power of two, or ranks that do not divide it */
     public Division {
-        Setting.of("parts").check(isPowerOfTwo(parts) && parts <= MOST, "must be a power of two from 1 to " + MOST);
+        Setting.of(PARTS).check(isParts(parts), "must be a power of two from 1 to " + MOST);
         if (parts % ranks.size() != 0) {
             throw CalmException.usage(
                     ranks.size() + " ranks do not divide " + parts
                             + (parts == 1 ? " part" : " parts") + "; take " + divisors(parts)
                             + " of them, or another value of ",
-                    Setting.of("parts"));
+                    Setting.of(PARTS));
         }
     }
 
-    private static boolean isPowerOfTwo(int number) {
-        return Integer.bitCount(number) == 1 && number > 0;
+    /** Whether a step can have so many parts. */
+    public static boolean isParts(int number) {
+        return number >= 1 && number <= MOST && Integer.bitCount(number) == 1;
+    }
+
+    /**
+     * A part for each rank.
+     *
+     * @throws CalmException wrong usage: the number of ranks is not a power of two
+     */
+    public static Division of(Ranks ranks) {
+        if (!isParts(ranks.size())) {
+            throw CalmException.usage(ranks.size() + " ranks cannot share a step, whose parts are a power of two; take "
+                    + Integer.highestOneBit(ranks.size()) + " of them");
+        }
+        return new Division(ranks.size(), ranks);
     }
 
     private static String divisors(int parts) {

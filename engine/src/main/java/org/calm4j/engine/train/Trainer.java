@@ -849,6 +849,10 @@ public final class Trainer implements AutoCloseable {
         return observer;
     }
 
+    Division division() {
+        return division;
+    }
+
     Trained trained() {
         return trained;
     }

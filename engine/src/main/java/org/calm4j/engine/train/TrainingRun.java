@@ -15,6 +15,7 @@ import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
+import org.calm4j.engine.ranks.Ranks;
 
 /**
  * A training run on disk: steps, {@code metrics.jsonl}, checkpoints, and resuming from the newest of them.
@@ -60,17 +61,20 @@ public record TrainingRun(
     }
 
     /**
-     * Takes the steps that are still to take, then writes the model into the output folder.
+     * Takes the steps that are still to take, then writes the model into the output folder. Of ranks that train together all call this; rank 0
+     * reads what is in the folder, and writes.
      *
      * @return whether all steps were taken: where the watcher stopped it, a checkpoint is left instead of the model
      */
     public boolean run(Trainer trainer, ModelWriter writer, Watcher watcher) {
+        Ranks ranks = trainer.division().ranks();
         Checkpoint.Taken taken = prepare(trainer, watcher);
-        try (Writer metrics = Files.newBufferedWriter(
-                output.resolve(METRICS), StandardOpenOption.CREATE, StandardOpenOption.APPEND)) {
+        try (Writer metrics = ranks.isFirst()
+                ? Files.newBufferedWriter(output.resolve(METRICS), StandardOpenOption.CREATE, StandardOpenOption.APPEND)
+                : Writer.nullWriter()) {
             boolean saved = true;
             while (taken.steps() < steps && !taken.best().endsRun(evaluation)) {
-                if (watcher.wantsToStop()) {
+                if (isAny(ranks, watcher.wantsToStop())) {
                     if (!saved) {
                         save(taken, trainer, writer);
                     }
@@ -99,8 +103,17 @@ public record TrainingRun(
         } catch (IOException | UncheckedIOException e) {
             throw CalmException.failed(output.resolve(METRICS) + ": " + e.getMessage(), e);
         }
-        finish(taken, trainer, writer, watcher);
+        if (ranks.isFirst()) {
+            finish(taken, trainer, writer, watcher);
+        }
         return true;
+    }
+
+    /** A signal reaches ranks at different steps. */
+    private static boolean isAny(Ranks ranks, boolean own) {
+        double[] all = {own ? 1 : 0};
+        ranks.sum(all);
+        return all[0] > 0;
     }
 
     private StepLog step(Trainer trainer, int taken) {
@@ -120,8 +133,10 @@ public record TrainingRun(
     }
 
     private void save(Checkpoint.Taken taken, Trainer trainer, ModelWriter writer) {
-        Checkpoint.save(Checkpoint.folder(output, taken.steps()), taken, trainer, identity, writer);
-        Checkpoint.keep(output, saveTotalLimit, taken.best());
+        if (trainer.division().ranks().isFirst()) {
+            Checkpoint.save(Checkpoint.folder(output, taken.steps()), taken, trainer, identity, writer);
+            Checkpoint.keep(output, saveTotalLimit, taken.best());
+        }
     }
 
     /** Writes the model: the best one where that is wanted, otherwise the last one. */
@@ -180,7 +195,8 @@ public record TrainingRun(
     }
 
     private Checkpoint.Taken prepare(Trainer trainer, Watcher watcher) {
-        Path checkpoint = Checkpoint.newest(output);
+        Ranks ranks = trainer.division().ranks();
+        Path checkpoint = newest(ranks);
         if (checkpoint != null && !resume) {
             throw CalmException.badInput(
                     output,
@@ -203,6 +219,21 @@ public record TrainingRun(
                             + evaluation.patience() + "; it can only grow, or start again in another ",
                     Setting.OUTPUT);
         }
+        if (ranks.isFirst()) {
+            begin(checkpoint, taken, watcher);
+        }
+        return taken;
+    }
+
+    /** Other ranks ask rank 0: on a disk that machines share they may not see yet what is there. */
+    private Path newest(Ranks ranks) {
+        Path newest = ranks.isFirst() ? Checkpoint.newest(output) : null;
+        double[] step = {newest == null ? 0 : Checkpoint.step(newest)};
+        ranks.sum(step);
+        return step[0] == 0 ? newest : Checkpoint.folder(output, (int) step[0]);
+    }
+
+    private void begin(Path checkpoint, Checkpoint.Taken taken, Watcher watcher) {
         Integer best = taken.best().step();
         if (evaluation.keepsBest() && best != null && !Files.isDirectory(Checkpoint.folder(output, best))) {
             throw CalmException.badInput(
@@ -224,7 +255,6 @@ public record TrainingRun(
                     .toList();
             Jsonl.write(metrics, kept);
         }
-        return taken;
     }
 
     private void sayHow(Path checkpoint, Watcher watcher) {

@@ -1,0 +1,20 @@
+package org.calm4j.calm.option;
+
+import org.calm4j.engine.Setting;
+import org.calm4j.engine.train.Division;
+
+/** How the work of a step is divided among the processes that a launcher started. */
+@OptionRecord
+public record DivisionOptions(
+        @Option(
+                value =
+                        "Parts of a step, a power of two, whose gradients are added in a fixed order: any number of ranks that"
+                                + " divides it gives the same bits. Default: the ranks of the first start, 1 without a launcher.",
+                label = "N",
+                later = true)
+        Integer parts) {
+    public DivisionOptions {
+        Setting.of("parts")
+                .check(parts == null || Division.isParts(parts), "must be a power of two from 1 to " + Division.MOST);
+    }
+}
