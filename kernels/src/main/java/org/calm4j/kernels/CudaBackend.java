@@ -47,6 +47,7 @@ final class CudaBackend implements Backend {
     private final TokenLogProb tokenLogProb;
     private final TokenSampler tokenSampler;
     private final Addition addition;
+    private final Combination combination;
     private final GradNorm gradNorm;
     private final AdamWStep adamW;
     private final Replay replay;
@@ -87,6 +88,7 @@ final class CudaBackend implements Backend {
             tokenLogProb = new TokenLogProb(gpu, product, vocabularyColumns);
             tokenSampler = new TokenSampler(gpu);
             addition = new Addition(gpu);
+            combination = new Combination(gpu);
             gradNorm = new GradNorm(gpu);
             adamW = new AdamWStep(gpu);
             replay = new Replay(gpu, attention);
@@ -350,6 +352,11 @@ final class CudaBackend implements Backend {
     @Override
     public void add(Tensor y, Tensor x) {
         addition.apply(y, x);
+    }
+
+    @Override
+    public void combine(Tensor y, double a, Tensor x, double b) {
+        combination.apply(y, a, x, b);
     }
 
     @Override

@@ -143,6 +143,7 @@ final class ViewsTest {
                         matrix,
                         matrix,
                         matrix),
+                of("combination", (b, t) -> b.combine(t[0], 0.5, t[1], 2), types(f, f), matrix, matrix),
                 of("addition", (b, t) -> b.add(t[0], t[1]), types(f, f), matrix, matrix),
                 of("dropout", (b, t) -> b.dropout(t[0], t[1], 0.3, 7, false), types(f, f), matrix, matrix),
                 of(

@@ -57,7 +57,16 @@ public record OptimizerOptions(
                 label = "X",
                 standard = "1",
                 later = true)
-        double loraplusLrRatio) {
+        double loraplusLrRatio,
+
+        @Option(
+                value =
+                        "Keep a moving average of the weights with this decay, such as 0.999, and write it to ema/ in the output folder; "
+                                + "0 (default): none.",
+                label = "X",
+                standard = "0",
+                later = true)
+        double emaDecay) {
     public OptimizerOptions {
         Setting.of("weight_decay").check(weightDecay >= 0, "must be at least 0");
         Setting.of("adam_beta1").check(adamBeta1 >= 0 && adamBeta1 < 1, "must be from 0 to below 1");
@@ -67,11 +76,13 @@ public record OptimizerOptions(
         learningRates.values().forEach(rate -> Setting.of("learning_rates").check(rate >= 0, "must be at least 0"));
         weightDecays.values().forEach(decay -> Setting.of("weight_decays").check(decay >= 0, "must be at least 0"));
         Setting.of("loraplus_lr_ratio").check(loraplusLrRatio > 0, "must be above 0");
+        Setting.of("ema_decay").check(emaDecay >= 0 && emaDecay < 1, "must be from 0 to below 1");
         Setting.of("max_skipped_steps").check(maxSkippedSteps >= 0, "must be at least 0");
     }
 
     UpdateSettings update() {
-        return new UpdateSettings(maxSkippedSteps, new ParameterGroups(learningRates, weightDecays, loraplusLrRatio));
+        return new UpdateSettings(
+                maxSkippedSteps, new ParameterGroups(learningRates, weightDecays, loraplusLrRatio), emaDecay);
     }
 
     AdamW adamW() {

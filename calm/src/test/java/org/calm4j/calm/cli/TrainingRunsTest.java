@@ -70,6 +70,8 @@ final class TrainingRunsTest {
                 "--lora-rank 2 --use-dora --lora-dropout 0.2",
                 "--lora-rank 2 --init-lora-weights pissa --loraplus-lr-ratio 4",
                 "--lora-rank 2 --use-rslora --modules-to-save embed_tokens,lm_head --learning-rates embed|lm_head=1e-3",
+                "--ema-decay 0.7",
+                "--lora-rank 2 --use-dora --ema-decay 0.7",
                 "--lr-scheduler warmup_stable_decay --warmup-steps 1 --weight-decays norm=0.1 --learning-rates norm=1e-3"
             })
     void resumedRunsHaveTheSameBytes(String options) throws IOException {
@@ -81,6 +83,17 @@ final class TrainingRunsTest {
         if (options.contains("--lora-rank")) {
             mergedIsTheSame();
         }
+        if (options.contains("--ema-decay")) {
+            boolean adapter = options.contains("--lora-rank");
+            double[] average = adapter
+                    ? score("--model", path("model"), "--adapter", path("o/ema"))
+                    : score("--model", path("o/ema"));
+            double[] last =
+                    adapter ? score("--model", path("model"), "--adapter", path("o")) : score("--model", path("o"));
+            double start = score("--model", path("model"))[0];
+            // Between the start and the end.
+            assertThat((average[0] - start) / (last[0] - start)).isBetween(0.05, 0.95);
+        }
         if (options.contains("--learning-rates")) {
             JsonNode first = Json.mapper()
                     .readTree(Files.readAllLines(folder.resolve("o/metrics.jsonl"))
@@ -91,7 +104,10 @@ final class TrainingRunsTest {
 
     private List<byte[]> saved() throws IOException {
         List<byte[]> files = new ArrayList<>();
-        for (String file : List.of("o", "o/checkpoint-4")) {
+        for (String file : List.of("o", "o/checkpoint-4", "o/ema")) {
+            if (!Files.exists(folder.resolve(file))) {
+                continue;
+            }
             try (Stream<Path> all = Files.list(folder.resolve(file))) {
                 for (Path each : all.filter(each -> each.toString().endsWith("safetensors"))
                         .sorted()

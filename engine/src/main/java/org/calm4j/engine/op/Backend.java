@@ -360,6 +360,9 @@ public interface Backend extends AutoCloseable {
     /** {@code y[i] += x[i]}, rounded once: gradients of two parts of a step; y and x of the same size. */
     void add(Tensor y, Tensor x);
 
+    /** {@code y[i] = a·y[i] + b·x[i]} in double precision, rounded once: moving averages of weights; y and x of the same size. */
+    void combine(Tensor y, double a, Tensor x, double b);
+
     /** {@code Σ x²} in double precision, in a fixed order. */
     double sumOfSquares(Tensor x);
 

@@ -38,6 +38,8 @@ public final class Checkpoint {
     /** Trained weights that are not those of the saved model. */
     private static final String WEIGHT = "weight.";
 
+    private static final String AVERAGE = "ema.";
+
     private static final String SECOND = "exp_avg_sq.";
 
     /**
@@ -155,6 +157,9 @@ public final class Checkpoint {
             if (trainer.trained().savesOtherwise()) {
                 rename(moments, WEIGHT, trainer.trained().weights());
             }
+            if (trainer.trained().average() != null) {
+                rename(moments, AVERAGE, trainer.trained().average().slab());
+            }
             Safetensors.write(folder.resolve(OPTIMIZER), moments, Map.of("format", "pt"));
             Map<String, Double> observed = trainer.observer().state();
             Map<String, Double> state = observed.isEmpty() ? null : observed;
@@ -198,6 +203,10 @@ public final class Checkpoint {
             loadWeights(checkpoint, trainer, weightsFile);
             fill(trainer.trained().firstMoment(), name -> FIRST + name, checkpoint.resolve(OPTIMIZER), trainer);
             fill(trainer.trained().secondMoment(), name -> SECOND + name, checkpoint.resolve(OPTIMIZER), trainer);
+            if (trainer.trained().average() != null) {
+                Slab average = trainer.trained().average().slab();
+                fill(average, name -> AVERAGE + name, checkpoint.resolve(OPTIMIZER), trainer);
+            }
             trainer.numTokens(state.numTokens());
             trainer.skipped(state.skipped() == null ? SkippedSteps.NONE : state.skipped());
             trainer.observer().resume(state.observer() == null ? Map.of() : state.observer());

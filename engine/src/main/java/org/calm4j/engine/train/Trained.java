@@ -23,6 +23,9 @@ final class Trained implements AutoCloseable {
     private final Slab firstMoment;
     private final Slab secondMoment;
     private final List<Group> groups;
+    /** Null without. */
+    private final AverageWeights average;
+
     private Gradients gradients;
 
     /**
@@ -56,6 +59,10 @@ final class Trained implements AutoCloseable {
                     return new Group(group, members, of(group, firstMoment), of(group, secondMoment), decay);
                 })
                 .toList();
+        double decay = settings.update().emaDecay();
+        average = decay == 0
+                ? null
+                : new AverageWeights(backend, decay, Gradients.like(model).slab(), weights);
         backend.markTrained(weights);
     }
 
@@ -120,6 +127,9 @@ final class Trained implements AutoCloseable {
                     gradScale,
                     updates);
         }
+        if (average != null) {
+            average.update(weights);
+        }
         changed();
     }
 
@@ -146,6 +156,11 @@ final class Trained implements AutoCloseable {
         }
     }
 
+    /** The moving average of the weights; null without. */
+    AverageWeights average() {
+        return average;
+    }
+
     /** The name of a trained weight in the saved model. */
     String savedName(String name) {
         return lora == null ? name : lora.savedName(name);
@@ -161,5 +176,8 @@ final class Trained implements AutoCloseable {
         sumTree.close();
         firstMoment.close();
         secondMoment.close();
+        if (average != null) {
+            average.close();
+        }
     }
 }

@@ -22,6 +22,9 @@ public final class TrainingFolder {
     /** What the model said to fixed prompts on the way, where that was wanted. */
     public static final String GENERATIONS = "generations.jsonl";
 
+    /** A model with the moving average of the weights, where that was wanted. */
+    public static final String AVERAGE = "ema";
+
     private static final Set<String> COMMANDS = Set.of("dpo", "sft", "pretrain", "grpo");
 
     private TrainingFolder() {}
@@ -64,6 +67,7 @@ public final class TrainingFolder {
                         return name.equals(METRICS)
                                 || name.equals(GENERATIONS)
                                 || name.equals(CONFIG)
+                                || name.equals(AVERAGE)
                                 || Checkpoint.isNamed(file)
                                 || ModelFolder.isSaved(name);
                     })

@@ -156,6 +156,14 @@ public record TrainingRun(
             }
         }
         writer.write(output, null);
+        if (trainer.trained().average() != null) {
+            Trained trained = trainer.trained();
+            trained.average()
+                    .inPlaceOf(
+                            trained.weights(),
+                            () -> AtomicFile.folder(
+                                    output.resolve(TrainingFolder.AVERAGE), folder -> writer.write(folder, null)));
+        }
     }
 
     /**

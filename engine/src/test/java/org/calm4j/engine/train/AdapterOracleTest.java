@@ -170,7 +170,8 @@ final class AdapterOracleTest {
                         new ParameterGroups(
                                 numbers(s.path("learning_rates")),
                                 numbers(s.path("weight_decays")),
-                                s.path("loraplus_lr_ratio").asDouble(1))),
+                                s.path("loraplus_lr_ratio").asDouble(1)),
+                        0),
                 Packing.STANDARD);
     }
 

@@ -9,6 +9,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Collections;
 import java.util.List;
@@ -26,6 +27,7 @@ import org.calm4j.engine.model.TinyModel;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.scalar.ScalarBackend;
 import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Tensor;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -379,6 +381,36 @@ final class TrainerTest {
         }
     }
 
+    /** The average of the weights, by hand; while it is in their place they are kept, and they come back. */
+    @Test
+    void averageOfTheWeights() {
+        CausalLm model = TinyModel.random(new ScalarBackend(DType.F64), true);
+        try (Trainer trainer = new Trainer(model, documents(0, 0.8), DOCUMENTS, Replay.NONE, List.of())) {
+            Tensor weights = trainer.trained().weights().whole(DType.F64);
+            Tensor average = trainer.trained().average().slab().whole(DType.F64);
+            double[] expected = values(weights);
+            for (int step = 0; step < 3; step++) {
+                trainer.step(step);
+                double[] now = values(weights);
+                Arrays.setAll(expected, i -> 0.8 * expected[i] + 0.2 * now[i]);
+            }
+            double[] last = values(weights);
+            assertThat(values(average)).containsExactly(expected, within(1e-15));
+            assertThat(last).isNotEqualTo(expected);
+            trainer.trained().average().inPlaceOf(trainer.trained().weights(), () -> {
+                assertThat(values(weights)).containsExactly(expected, within(1e-15));
+                assertThat(values(average)).isEqualTo(last);
+            });
+            assertThat(values(weights)).isEqualTo(last);
+        }
+    }
+
+    private static double[] values(Tensor row) {
+        double[] values = new double[(int) row.size()];
+        Arrays.setAll(values, row::get);
+        return values;
+    }
+
     @Test
     void tooManySkippedStepsInARowEndTheRun() {
         CausalLm model = TinyModel.random(new ScalarBackend(), true);
@@ -407,6 +439,10 @@ final class TrainerTest {
 
     /** One document a step in order, at a constant rate. */
     private static TrainSettings documents(int maxSkipped) {
+        return documents(maxSkipped, 0);
+    }
+
+    private static TrainSettings documents(int maxSkipped, double emaDecay) {
         return new TrainSettings(
                 1,
                 0,
@@ -424,7 +460,7 @@ final class TrainerTest {
                 0,
                 false,
                 3,
-                new UpdateSettings(maxSkipped, ParameterGroups.NONE),
+                new UpdateSettings(maxSkipped, ParameterGroups.NONE, emaDecay),
                 Packing.STANDARD);
     }
 

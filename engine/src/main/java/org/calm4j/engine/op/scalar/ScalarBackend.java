@@ -250,6 +250,11 @@ public final class ScalarBackend implements Backend {
     }
 
     @Override
+    public void combine(Tensor y, double a, Tensor x, double b) {
+        Combination.apply(y, a, x, b);
+    }
+
+    @Override
     public double sumOfSquares(Tensor x) {
         return GradNorm.sumOfSquares(x);
     }

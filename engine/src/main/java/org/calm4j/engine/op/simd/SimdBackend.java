@@ -34,6 +34,7 @@ public final class SimdBackend implements Backend {
     private final TokenLogProb tokenLogProb;
     private final Dropout dropout;
     private final Addition addition;
+    private final Combination combination;
     private final GradNorm gradNorm;
     private final AdamWStep adamW;
     private final Sampler sampler;
@@ -59,6 +60,7 @@ public final class SimdBackend implements Backend {
         sampler = new Sampler(tokenLogProb::logSumExp);
         dropout = new Dropout(pool);
         addition = new Addition(pool);
+        combination = new Combination(pool);
         gradNorm = new GradNorm(pool);
         adamW = new AdamWStep(pool);
     }
@@ -310,6 +312,11 @@ public final class SimdBackend implements Backend {
     @Override
     public void add(Tensor y, Tensor x) {
         addition.apply(y, x);
+    }
+
+    @Override
+    public void combine(Tensor y, double a, Tensor x, double b) {
+        combination.apply(y, a, x, b);
     }
 
     @Override

@@ -44,6 +44,7 @@ public final class OpCases {
                         SampleCase.all(),
                         DropoutCase.all(),
                         AdditionCase.all(),
+                        CombinationCase.all(),
                         GradNormCase.all(),
                         AdamWCase.all(),
                         AdamWOfManyCase.all())
