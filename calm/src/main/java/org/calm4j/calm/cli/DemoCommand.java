@@ -45,7 +45,7 @@ final class DemoCommand extends CalmCommand {
 
     @Option(
             names = "--world",
-            paramLabel = "F.yaml",
+            paramLabel = "FILE",
             description =
                     "Settings of the world: languages, hubs, what each language knows, what pretraining "
                             + "reads. Keys are those of world/world.yaml in the output folder; keys left out keep their values there.")
@@ -86,6 +86,15 @@ final class DemoCommand extends CalmCommand {
                     "Run the whole with each of these seeds, in seed-N below the output folder, and write a report of all.")
     private List<Long> seeds = List.of();
 
+    @Option(
+            names = "--save-steps",
+            paramLabel = "N",
+            description = "Keep a checkpoint of each training every N steps, for inspect step and replay.")
+    private Integer saveSteps;
+
+    @Mixin
+    private InspectOption inspect = new InspectOption();
+
     @Mixin
     private DeviceOptions device = new DeviceOptions();
 
@@ -118,7 +127,7 @@ final class DemoCommand extends CalmCommand {
             Progress progress = page.progress(stoppable());
             if (seeds.isEmpty()) {
                 ExperimentResult result =
-                        new Demo(output, config, seed == null ? 1 : seed, quick, full, from).run(backend, progress);
+                        demo(output, config, seed == null ? 1 : seed).run(backend, progress);
                 if (ranks().isFirst()) {
                     result(result.json(), result.summary());
                 }
@@ -127,12 +136,16 @@ final class DemoCommand extends CalmCommand {
             SeedSeries series = SeedSeries.run(
                     output,
                     seeds,
-                    each -> new Demo(SeedSeries.folder(output, each), config, each, quick, full, from)
-                            .experiment(backend, progress),
+                    each -> demo(SeedSeries.folder(output, each), config, each).experiment(backend, progress),
                     progress);
             if (ranks().isFirst()) {
                 result(series.json(), series.summary());
             }
         }
+    }
+
+    private Demo demo(Path folder, WorldConfig config, long each) {
+        Setting.of("save_steps").check(saveSteps == null || saveSteps > 0, "must be at least 1");
+        return new Demo(folder, config, each, quick, full, from, saveSteps, inspect.read());
     }
 }

@@ -27,7 +27,7 @@ import picocli.CommandLine.Parameters;
         description = {
             "Runs a whole experiment on your model and data, described by a YAML file.",
             "Sections: model, questions, output and, if wanted, evaluation, held_out, prompts, seed, sample, vote, pairs, dpo, evaluate, baselines, "
-                    + "arms, language_curve. A second run continues where the first one stopped."
+                    + "arms, language_curve, save_steps, inspect. A second run continues where the first one stopped."
         },
         footer = {"", "Example: calm run experiment.yaml --set dpo.learning_rate=1e-5 --seeds 1,2,3"})
 final class RunCommand extends CalmCommand {

@@ -4,8 +4,6 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
-import org.calm4j.calm.experiment.ExperimentFile;
-import org.calm4j.calm.option.InspectOptions;
 import org.calm4j.calm.option.PreferenceOptions;
 import org.calm4j.calm.option.SavingOptions;
 import org.calm4j.calm.option.TrainingOptions;
@@ -35,13 +33,8 @@ abstract class TrainingCommand extends CalmCommand {
             description = "Folder for the model or adapter, metrics.jsonl, train_config.json and checkpoints.")
     private Path output;
 
-    @Option(
-            names = "--inspect",
-            paramLabel = "FILE",
-            description =
-                    "Measure inside the model on the way, into metrics.jsonl: keys every, statistics, tokens, share, probe, "
-                            + "probe_every, outlier_z; an empty file measures all that the data allow every 10 steps.")
-    private Path inspect;
+    @Mixin
+    private InspectOption inspect = new InspectOption();
 
     @Option(names = "--bf16", description = "As in TRL: the same as --precision bf16.")
     private boolean bf16;
@@ -69,7 +62,7 @@ abstract class TrainingCommand extends CalmCommand {
         refuseIfSame(model, output);
         refuseIfSame(adapter, output);
         TrainStage stage = new TrainStage(
-                name, model, adapter, config, data, output, training, preference, saving, measured(), seed.seed);
+                name, model, adapter, config, data, output, training, preference, saving, inspect.read(), seed.seed);
         if (bf16) {
             device.bf16();
         }
@@ -95,10 +88,5 @@ abstract class TrainingCommand extends CalmCommand {
                             last.loss());
             result(result, text + "Saved in " + output);
         }
-    }
-
-    /** Null where nothing is measured. */
-    private InspectOptions measured() {
-        return inspect == null ? null : ExperimentFile.readOptions(inspect, InspectOptions.class);
     }
 }

@@ -7,10 +7,13 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.calm4j.calm.metric.ResponsePatterns;
 import org.calm4j.calm.option.DpoOptions;
 import org.calm4j.calm.option.EvaluateOptions;
+import org.calm4j.calm.option.InspectOptions;
 import org.calm4j.calm.option.Options;
 import org.calm4j.calm.option.SampleOptions;
 import org.calm4j.calm.option.SavingOptions;
@@ -37,8 +40,18 @@ import org.calm4j.engine.tensor.DType;
  * @param from a model folder to start from instead of pretraining; null without
  * @param quick a quarter of the pretraining and of the questions: a check that all works, not for the figures
  * @param full also the baselines, the rivals, and the curve by number of voting languages
+ * @param saveSteps steps between checkpoints of each training, which are kept; null for the usual ones
+ * @param inspect what is measured in each training; null for nothing
  */
-public record Demo(Path output, WorldConfig world, long seed, boolean quick, boolean full, Path from) {
+public record Demo(
+        Path output,
+        WorldConfig world,
+        long seed,
+        boolean quick,
+        boolean full,
+        Path from,
+        Integer saveSteps,
+        InspectOptions inspect) {
     private static final int BATCH = 32;
     private static final int SAVE_STEPS = 250;
     private static final int MAX_NEW_TOKENS = 40;
@@ -116,9 +129,11 @@ public record Demo(Path output, WorldConfig world, long seed, boolean quick, boo
                         0.1,
                         "no_shuffle",
                         true));
-        return new Stage("pretrain", List.of(options, seed), List.of(config, data), base, resume -> {
-            SavingOptions saving = SavingOptions.every(SAVE_STEPS, resume);
-            new TrainStage("pretrain", null, null, config, data, base, options, null, saving, seed)
+        List<Object> settings = new ArrayList<>(List.of(options, seed));
+        settings.addAll(Stream.of(saveSteps, inspect).filter(Objects::nonNull).toList());
+        return new Stage("pretrain", settings, List.of(config, data), base, resume -> {
+            SavingOptions saving = SavingOptions.every(saveSteps == null ? SAVE_STEPS : saveSteps, resume);
+            new TrainStage("pretrain", null, null, config, data, base, options, null, saving, inspect, seed)
                     .run(backend, progress);
         });
     }
@@ -149,7 +164,9 @@ public record Demo(Path output, WorldConfig world, long seed, boolean quick, boo
                 files.resolve(WorldFiles.STATEMENTS),
                 files.resolve(WorldFiles.KNOWLEDGE),
                 world.hubs(),
-                ways());
+                ways(),
+                saveSteps,
+                inspect);
     }
 
     /** Directly, or through each of the hubs. */

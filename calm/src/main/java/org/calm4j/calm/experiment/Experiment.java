@@ -309,10 +309,17 @@ public final class Experiment {
             String folder) {
         List<Path> inputs = new ArrayList<>(List.of(model, data));
         inputs.addAll(training.replay().files());
+        inputs.addAll(given(config.inspect() == null ? null : config.inspect().probe()));
         Path output = file(folder);
+        List<Object> settings = new ArrayList<>();
         Record options = preference == null ? training : new DpoOptions(training, preference);
         List<Path> besides = List.of(file(ASKED));
-        return stage(name, command, List.of(options, config.seed()), inputs, folder, besides, resume -> {
+        settings.add(options);
+        settings.add(config.seed());
+        // What was added later, if it is given: without it, what earlier versions did stays done.
+        settings.addAll(given(config.saveSteps()));
+        settings.addAll(given(config.inspect()));
+        return stage(name, command, settings, inputs, folder, besides, resume -> {
             int steps = training.steps().steps(ExperimentResult.lines(data));
             boolean adapter = isAdapter(model);
             // The reference of a round is the model that it starts from, as in ScPO and iterative DPO.
@@ -327,13 +334,18 @@ public final class Experiment {
                             training,
                             against,
                             SavingOptions.every(
-                                    Math.max(FEWEST_STEPS, steps / CHECKPOINTS),
+                                    config.saveSteps() != null
+                                            ? config.saveSteps()
+                                            : Math.max(FEWEST_STEPS, steps / CHECKPOINTS),
                                     resume,
                                     Math.max(1, steps / GENERATIONS),
                                     asked()),
+                            config.inspect(),
                             config.seed())
                     .run(backend, progress);
-            deleteCheckpoints(output);
+            if (config.saveSteps() == null) {
+                deleteCheckpoints(output);
+            }
         });
     }
 
@@ -358,6 +370,10 @@ public final class Experiment {
         });
         Jsonl.write(file(ASKED), lines);
         return file(ASKED);
+    }
+
+    private static <T> List<T> given(T value) {
+        return value == null ? List.of() : List.of(value);
     }
 
     // Checkpoints serve stopped runs; the model is complete now, and they may be large.

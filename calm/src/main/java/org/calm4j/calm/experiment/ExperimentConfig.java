@@ -1,5 +1,6 @@
 package org.calm4j.calm.experiment;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.annotation.JsonNaming;
 import java.nio.file.Files;
@@ -12,6 +13,7 @@ import java.util.stream.Stream;
 import org.calm4j.calm.metric.ResponsePatterns;
 import org.calm4j.calm.option.DpoOptions;
 import org.calm4j.calm.option.EvaluateOptions;
+import org.calm4j.calm.option.InspectOptions;
 import org.calm4j.calm.option.Options;
 import org.calm4j.calm.option.PairOptions;
 import org.calm4j.calm.option.SampleOptions;
@@ -19,6 +21,7 @@ import org.calm4j.calm.option.TranslatorOptions;
 import org.calm4j.calm.option.VoteOptions;
 import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.model.ModelFolder;
 
 /**
@@ -44,6 +47,8 @@ import org.calm4j.engine.model.ModelFolder;
  * @param hubs languages that the others may ask, for the same table; null for all
  * @param patterns kinds of responses to count before and after: names with a regular expression each, or with one for each language; null for
  *     none
+ * @param saveSteps steps between checkpoints of each training, which are then kept; null to keep none
+ * @param inspect what is measured in each training; null for nothing
  */
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
 public record ExperimentConfig(
@@ -67,7 +72,9 @@ public record ExperimentConfig(
         Path statements,
         Path knowledge,
         List<String> hubs,
-        ResponsePatterns patterns) {
+        ResponsePatterns patterns,
+        @JsonInclude(JsonInclude.Include.NON_NULL) Integer saveSteps,
+        @JsonInclude(JsonInclude.Include.NON_NULL) InspectOptions inspect) {
     /** Before the number of languages in the name of an arm of the curve. */
     static final String CURVE = "languages-";
 
@@ -92,6 +99,7 @@ public record ExperimentConfig(
         baselines = baselines == null ? List.of() : baselines;
         languageCurve = languageCurve == null ? List.of() : languageCurve;
         arms = all(baselines, arms == null ? Map.of() : arms, languageCurve);
+        Setting.of("save_steps").check(saveSteps == null || saveSteps > 0, "must be at least 1");
         if (output.toAbsolutePath().normalize().equals(model.toAbsolutePath().normalize())) {
             throw CalmException.usage("output is the model's own folder; give the experiment its own");
         }
@@ -135,6 +143,7 @@ public record ExperimentConfig(
                         one(knowledge),
                         dpo.training().replay().files(),
                         one(evaluate.passages()),
+                        one(inspect == null ? null : inspect.probe()),
                         one(translations()))
                 .flatMap(List::stream)
                 .filter(file -> made.stream().noneMatch(file::startsWith))
@@ -181,7 +190,9 @@ public record ExperimentConfig(
                 statements,
                 knowledge,
                 hubs,
-                patterns);
+                patterns,
+                saveSteps,
+                inspect);
     }
 
     private static Map<String, Arm> all(List<String> baselines, Map<String, Arm> own, List<String> languages) {

@@ -29,7 +29,7 @@ public record InspectOptions(
                 value =
                         "Share of a step's lines whose gradients are taken again, for noise_scale and gradient_cosine; default ${DEFAULT-VALUE}.",
                 label = "X",
-                standard = "0.25")
+                standard = "0.125")
         double share,
 
         @Option(
