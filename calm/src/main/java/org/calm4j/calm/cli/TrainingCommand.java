@@ -48,6 +48,11 @@ abstract class TrainingCommand extends CalmCommand {
     @Mixin
     private WatchOption watch = new WatchOption();
 
+    @Override
+    final boolean isShared() {
+        return true;
+    }
+
     /**
      * @param config of a new model; null with an existing model
      * @param preference how pairs are trained on; null if the data are documents

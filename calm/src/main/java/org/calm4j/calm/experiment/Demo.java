@@ -30,6 +30,7 @@ import org.calm4j.engine.config.Llama;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.ranks.Ranks;
 import org.calm4j.engine.tensor.DType;
 
 /**
@@ -134,7 +135,7 @@ public record Demo(
         return new Stage("pretrain", settings, List.of(config, data), base, resume -> {
             SavingOptions saving = SavingOptions.every(saveSteps == null ? SAVE_STEPS : saveSteps, resume);
             new TrainStage("pretrain", null, null, config, data, base, options, null, saving, inspect, seed)
-                    .run(backend, progress);
+                    .run(backend, progress, Ranks.alone());
         });
     }
 

@@ -153,7 +153,6 @@ public final class Experiment {
         return stage(name, kind, settings, inputs, output, List.of(), work);
     }
 
-    /** @param besides what is written besides the output */
     private Path stage(
             String name,
             String kind,
@@ -162,6 +161,22 @@ public final class Experiment {
             String output,
             List<Path> besides,
             Stage.Work work) {
+        return stage(name, kind, settings, inputs, output, besides, MADE_BY_ALL.contains(kind), work);
+    }
+
+    /**
+     * @param besides what is written besides the output
+     * @param byAll whether all ranks take part
+     */
+    private Path stage(
+            String name,
+            String kind,
+            Object settings,
+            List<Path> inputs,
+            String output,
+            List<Path> besides,
+            boolean byAll,
+            Stage.Work work) {
         JsonNode what = Json.mapper().valueToTree(List.of(kind, settings, inputs));
         Path same = made.get(what);
         if (same != null) {
@@ -169,7 +184,7 @@ public final class Experiment {
         }
         Path file = file(output);
         made.put(what, file);
-        add(new Stage(name, settings, inputs, file, besides, MADE_BY_ALL.contains(kind), work));
+        add(new Stage(name, settings, inputs, file, besides, byAll, work));
         return file;
     }
 
@@ -319,7 +334,10 @@ public final class Experiment {
         // What was added later, if it is given: without it, what earlier versions did stays done.
         settings.addAll(given(config.saveSteps()));
         settings.addAll(given(config.inspect()));
-        return stage(name, command, settings, inputs, folder, besides, resume -> {
+        // Ranks share the parts of a step; where none are asked for, a run has the bits of one process.
+        boolean byAll = training.division().parts() != null;
+        Ranks ranks = byAll ? Ranks.here() : Ranks.alone();
+        return stage(name, command, settings, inputs, folder, besides, byAll, resume -> {
             int steps = training.steps().steps(ExperimentResult.lines(data));
             boolean adapter = isAdapter(model);
             // The reference of a round is the model that it starts from, as in ScPO and iterative DPO.
@@ -339,11 +357,11 @@ public final class Experiment {
                                             : Math.max(FEWEST_STEPS, steps / CHECKPOINTS),
                                     resume,
                                     Math.max(1, steps / GENERATIONS),
-                                    asked()),
+                                    ranks.isFirst() ? asked() : file(ASKED)),
                             config.inspect(),
                             config.seed())
-                    .run(backend, progress);
-            if (config.saveSteps() == null) {
+                    .run(backend, progress, ranks);
+            if (config.saveSteps() == null && ranks.isFirst()) {
                 deleteCheckpoints(output);
             }
         });

@@ -205,7 +205,7 @@ public record TrainingRun(
     private Checkpoint.Taken prepare(Trainer trainer, Watcher watcher) {
         Ranks ranks = trainer.division().ranks();
         Path checkpoint = newest(ranks);
-        if (checkpoint != null && !resume) {
+        if (checkpoint != null && !resume && ranks.isFirst()) {
             throw CalmException.badInput(
                     output,
                     "has checkpoints of an earlier run; continue with ",
