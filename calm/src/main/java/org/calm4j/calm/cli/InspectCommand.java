@@ -18,6 +18,7 @@ import picocli.CommandLine.ParameterException;
             InspectSteerCommand.class,
             InspectSimilarityCommand.class,
             InspectDiffCommand.class,
+            InspectNeuronsCommand.class,
             InspectStepCommand.class,
             InspectReplayCommand.class
         },

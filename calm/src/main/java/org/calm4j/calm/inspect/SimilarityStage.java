@@ -7,7 +7,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.calm4j.calm.data.PromptLines;
-import org.calm4j.calm.data.TrainingData;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.inspect.Cka;
@@ -109,18 +108,8 @@ public record SimilarityStage(Path input, Path output) {
 
     private static Line line(JsonNode line, String where, ModelFolder model) {
         String id = PromptLines.id(line, where).asText();
-        String language = PromptLines.text(line, "language", where);
-        int[] tokens = line.has("input_ids")
-                ? TrainingData.ids(
-                        line,
-                        "input_ids",
-                        where,
-                        model.model().config().vocabulary().size())
-                : model.requireTokenizer().encodePrompt(PromptLines.text(line, "text", where));
-        if (tokens.length == 0) {
-            throw CalmException.badInput(where, "the text has no token");
-        }
-        return new Line(id, language, tokens);
+        LanguageText text = LanguageText.of(line, where, model);
+        return new Line(id, text.language(), text.tokens());
     }
 
     private static double[] mean(Tensor stream) {

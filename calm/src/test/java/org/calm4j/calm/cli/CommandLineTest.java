@@ -461,6 +461,21 @@ class CommandLineTest {
     }
 
     @Test
+    void neuronsAreToldWithWhatSilencingThemDoes() throws IOException {
+        ModelOnDisk.write(folder.resolve("model"));
+        file(
+                "texts.jsonl",
+                "{\"language\":\"en\",\"input_ids\":[3,4,5]}",
+                "{\"language\":\"ja\",\"input_ids\":[5,6,4]}");
+        List<String> neurons = List.of(
+                "inspect", "neurons", "--model", path("model"), "--input", path("texts.jsonl"), "--output", path("n"));
+        assertThat(calm(with(neurons, "--top-rate", "0.5"))).isZero();
+        assertThat(out.toString()).contains("specific to languages", "own excess", "  random ");
+        assertThat(calm(with(neurons, "--top-rate", "2"))).isEqualTo(2);
+        assertThat(err.toString()).contains("--top-rate must be above 0 and at most 1");
+    }
+
+    @Test
     void aStepIsOfARunOrOfSettings() throws IOException {
         ModelOnDisk.write(folder.resolve("model"));
         file(
