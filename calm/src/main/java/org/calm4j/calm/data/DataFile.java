@@ -19,8 +19,10 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
+import org.calm4j.engine.io.LineIndex;
 import org.calm4j.engine.io.TextFile;
 
 /** A file of objects: JSON Lines, one JSON list, or a table with commas or tabs, recognised by its beginning. */
@@ -44,6 +46,21 @@ public final class DataFile {
             case '{', -1 -> Jsonl.read(file, JsonNode.class, Item::new);
             default -> table(file);
         };
+    }
+
+    /**
+     * Where the lines of a JSON Lines file are.
+     *
+     * @throws CalmException bad input: missing, or in another format
+     */
+    static LineIndex index(Path file) {
+        refuseBinary(file);
+        int first = first(file);
+        if (first != '{' && first >= 0) {
+            throw CalmException.badInput(
+                    file, "is not JSON Lines (one {…} a line), which ", Setting.of("streaming"), " needs");
+        }
+        return new LineIndex(file);
     }
 
     private static List<Item> list(Path file) {

@@ -10,8 +10,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.BiFunction;
 import java.util.function.Consumer;
-import java.util.function.Function;
+import java.util.function.IntFunction;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -19,6 +20,7 @@ import org.calm4j.engine.CalmException;
 import org.calm4j.engine.chat.AssistantTokens;
 import org.calm4j.engine.chat.ChatTemplate;
 import org.calm4j.engine.chat.Conversation;
+import org.calm4j.engine.io.LineIndex;
 import org.calm4j.engine.text.Tokenizer;
 import org.calm4j.engine.train.Example;
 import org.calm4j.engine.train.Truncation;
@@ -51,13 +53,19 @@ public final class TrainingData {
      * @param lines in which a sequence was cut
      * @param tokens removed from all sequences
      */
-    public record Cut(int lines, long tokens) {}
+    public record Cut(int lines, long tokens) {
+        /** Of two readers. */
+        public Cut and(Cut other) {
+            return new Cut(lines + other.lines, tokens + other.tokens);
+        }
+    }
 
     private final Tokenizer tokenizer;
     private final ChatTemplate template;
     private final int vocabulary;
     private final int maxPositions;
     private final Truncation truncation;
+    private final boolean streams;
     private final Consumer<String> say;
     private final Map<String, Integer> unread = new LinkedHashMap<>();
     private Cut cut = new Cut(0, 0);
@@ -87,12 +95,32 @@ public final class TrainingData {
             int maxPositions,
             Truncation truncation,
             Consumer<String> say) {
+        this(tokenizer, template, vocabulary, maxPositions, truncation, false, say);
+    }
+
+    private TrainingData(
+            Tokenizer tokenizer,
+            ChatTemplate template,
+            int vocabulary,
+            int maxPositions,
+            Truncation truncation,
+            boolean streams,
+            Consumer<String> say) {
         this.tokenizer = tokenizer;
         this.template = template;
         this.vocabulary = vocabulary;
         this.maxPositions = maxPositions;
         this.truncation = truncation;
+        this.streams = streams;
         this.say = say;
+    }
+
+    /**
+     * The same for files that are larger than memory: all lines are checked, but none is kept, and each is read again when it is taken. JSON
+     * Lines alone.
+     */
+    public TrainingData streaming() {
+        return new TrainingData(tokenizer, template, vocabulary, maxPositions, truncation, true, say);
     }
 
     /**
@@ -101,7 +129,7 @@ public final class TrainingData {
      * completion_start}), or Alpaca's {@code instruction}, {@code input} and {@code output}.
      */
     public List<Example.Document> documents(Path data) {
-        return lines(data, this::document, truncation::of);
+        return lines(data, TrainingData::document, truncation::of);
     }
 
     /**
@@ -110,7 +138,7 @@ public final class TrainingData {
      * @throws CalmException bad input: also a line that is no conversation
      */
     public List<Example.Document> answers(Path data) {
-        return lines(data, this::answers, truncation::of);
+        return lines(data, TrainingData::answers, truncation::of);
     }
 
     /**
@@ -120,7 +148,7 @@ public final class TrainingData {
      * sampling: through the chat template if the model has one.
      */
     public List<Example.Preference> pairs(Path data) {
-        return lines(data, row -> pair(row, ""), truncation::of);
+        return lines(data, (reader, row) -> reader.pair(row, ""), truncation::of);
     }
 
     /**
@@ -181,7 +209,7 @@ public final class TrainingData {
      */
     public List<Example.TwoLanguages> twoLanguagePairs(Path data) {
         return lines(
-                data, row -> new Example.TwoLanguages(pair(row, "_1"), pair(row, "_2"), weight(row)), truncation::of);
+                data, (reader, row) -> new Example.TwoLanguages(reader.pair(row, "_1"), reader.pair(row, "_2"), weight(row)), truncation::of);
     }
 
     /** Whether an end-of-sequence token was added to a text that did not have one. */
@@ -194,23 +222,32 @@ public final class TrainingData {
         return cut;
     }
 
-    private <R extends Example> List<R> lines(Path data, Function<Row, R> make, UnaryOperator<R> truncate) {
+    private <R extends Example> List<R> lines(
+            Path data, BiFunction<TrainingData, Row, R> make, UnaryOperator<R> truncate) {
         file = data;
         unread.clear();
         toolsTried = false;
         endless = false;
         Cut before = cut;
-        List<Row> rows = DataFile.read(data).stream().map(Row::new).toList();
-        if (rows.isEmpty()) {
+        LineIndex index = streams ? DataFile.index(data) : null;
+        List<Row> rows =
+                streams ? null : DataFile.read(data).stream().map(Row::new).toList();
+        IntFunction<Row> row = streams ? i -> StreamedLines.row(index, i) : rows::get;
+        int count = streams ? index.size() : rows.size();
+        if (count == 0) {
             throw CalmException.badInput(data, "has no lines");
         }
         // All lines of a file are written in the same way.
-        long withTurns = rows.stream().filter(TrainingData::isTextWithTurns).count();
+        int withTurns = 0;
+        boolean alpaca = false;
+        for (int i = 0; i < count; i++) {
+            Row each = row.apply(i);
+            withTurns += isTextWithTurns(each) ? 1 : 0;
+            alpaca |= each.names("instruction") && !each.names("messages") && !each.names("conversations");
+        }
         turns = withTurns > 0;
-        boolean alpaca = rows.stream()
-                .anyMatch(row -> row.names("instruction") && !row.names("messages") && !row.names("conversations"));
         if (turns) {
-            say.accept(data + ": " + withTurns + " of " + rows.size()
+            say.accept(data + ": " + withTurns + " of " + count
                     + " lines have system or history, so all lines go through the chat template");
         } else if (alpaca && template != null) {
             say.accept(
@@ -218,23 +255,37 @@ public final class TrainingData {
                             + ": instruction and input are used as plain text, without the model's chat template; give messages to use it");
         }
         List<R> all = new ArrayList<>();
-        for (Row row : rows) {
-            R example = Messages.at(row.where(), () -> cut(make.apply(row), truncate));
+        for (int i = 0; i < count; i++) {
+            Row each = row.apply(i);
+            R example = Messages.at(each.where(), () -> cut(make.apply(this, each), truncate));
             if (example.longest() > maxPositions) {
-                throw row.bad("has " + example.longest() + " tokens, but the model's max_position_embeddings is "
+                throw each.bad("has " + example.longest() + " tokens, but the model's max_position_embeddings is "
                         + maxPositions + "; shorten it or leave it out");
             }
-            row.unread().stream()
+            each.unread().stream()
                     .filter(name -> !BOOKKEEPING.contains(name))
                     .forEach(name -> unread.merge(name, 1, Integer::sum));
-            all.add(example);
+            if (!streams) {
+                all.add(example);
+            }
         }
         sayUnread();
         if (cut.lines() > before.lines()) {
-            say.accept(data + ": cut " + (cut.lines() - before.lines()) + " of " + all.size() + " lines, by "
+            say.accept(data + ": cut " + (cut.lines() - before.lines()) + " of " + count + " lines, by "
                     + (cut.tokens() - before.tokens()) + " tokens in all");
         }
-        return all;
+        return streams ? streamed(index, make, truncate) : all;
+    }
+
+    /** The same lines again, whatever is read in the meantime; nothing is said or counted a second time. */
+    private <R extends Example> List<R> streamed(
+            LineIndex index, BiFunction<TrainingData, Row, R> make, UnaryOperator<R> truncate) {
+        var reader = new TrainingData(tokenizer, template, vocabulary, maxPositions, truncation, line -> {});
+        reader.file = file;
+        reader.turns = turns;
+        reader.toolsTried = true;
+        return new StreamedLines<>(
+                index, row -> Messages.at(row.where(), () -> truncate.apply(make.apply(reader, row))));
     }
 
     private <R extends Example> R cut(R whole, UnaryOperator<R> truncate) {

@@ -41,7 +41,14 @@ public record DataOptions(
         @Option(
                 value = "Of conversations, learn what the assistant says in each of its turns, and nothing else.",
                 later = true)
-        boolean assistantOnlyLoss) {
+        boolean assistantOnlyLoss,
+
+        @Option(
+                value =
+                        "Read each line of the data when a step takes it, for files larger than memory; JSON Lines alone, and the file must not "
+                                + "change. The result is the same.",
+                later = true)
+        boolean streaming) {
     public DataOptions {
         Setting.of("max_length").check(maxLength == null || maxLength >= 2, "must be at least 2");
         Setting.of("truncation_mode")

@@ -70,7 +70,7 @@ public record TrainStage(
         long seed) {
     /** Settings that do not touch the arithmetic: what is kept and what is computed again has the same bits, and limits may grow. */
     private static final Set<String> FREE =
-            Set.of("gradient_checkpointing", "early_stopping_patience", "max_skipped_steps");
+            Set.of("gradient_checkpointing", "early_stopping_patience", "max_skipped_steps", "streaming");
 
     /** Without measurements. */
     public TrainStage(
@@ -209,10 +209,11 @@ public record TrainStage(
                 lm.config().positions().limit(),
                 training.data().truncation(),
                 line -> progress.say("calm: " + line));
-        List<? extends Example> lines = lines(reader, data);
+        TrainingData streaming = training.data().streaming() ? reader.streaming() : reader;
+        List<? extends Example> lines = lines(streaming, data);
         Replay replay = replay(reader);
         int end = start.tokenizer() == null ? -1 : start.tokenizer().eosId();
-        if (reader.endsTexts() && !lm.config().vocabulary().eos().contains(end)) {
+        if ((reader.endsTexts() || streaming.endsTexts()) && !lm.config().vocabulary().eos().contains(end)) {
             progress.say("calm: texts end with " + start.tokenizer().token(end) + " (" + end
                     + "), at which generation with this model does not stop: eos_token_id is "
                     + lm.config().vocabulary().eos() + "; the tokenizer's and the model's configuration should agree");
@@ -271,7 +272,8 @@ public record TrainStage(
         } finally {
             progress.end();
         }
-        return new Result(last[0], reader.cut().lines(), reader.cut().tokens());
+        TrainingData.Cut cut = streaming == reader ? reader.cut() : reader.cut().and(streaming.cut());
+        return new Result(last[0], cut.lines(), cut.tokens());
     }
 
     /** Null where it is not wanted. */
@@ -423,10 +425,8 @@ public record TrainStage(
         boolean[] taken = Trainer.linesOfSteps(lines, settings, steps);
         progress.start(
                 "reference",
-                IntStream.range(0, taken.length)
-                        .filter(i -> taken[i])
-                        .map(i -> lines.get(i).preferences().size())
-                        .sum());
+                (preference.twoLanguages() ? 2 : 1)
+                        * (int) IntStream.range(0, taken.length).filter(i -> taken[i]).count());
         try (Reference reference = Reference.open(lm, preference)) {
             boolean share = settings.packing().sharePrompts();
             return References.of(ranks, reference.model(), lines, taken, settings.ldAlpha(), share, done -> {

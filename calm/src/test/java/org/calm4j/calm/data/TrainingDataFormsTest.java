@@ -318,4 +318,53 @@ final class TrainingDataFormsTest {
         assertThatThrownBy(() -> data(TEMPLATE).answers(silent))
                 .hasMessageContaining("nothing that the assistant says");
     }
+
+    /** Lines that are read when they are taken, in any order and beside another file, are those of the file read at once. */
+    @Test
+    void streamedLinesAreTheSame() throws IOException {
+        Path turns = Files.writeString(folder.resolve("turns.jsonl"), """
+                {"instruction":"i","system":"s","chosen":"y","rejected":"z"}
+
+                {"instruction":"j","input":"k","chosen":"yy","rejected":"zzzz","more":1}
+                {"prompt":[{"role":"user","content":"q"}],"chosen":"y","rejected":"z","tools":[{"name":"g"}]}
+                """);
+        Path plain = Files.writeString(
+                folder.resolve("plain.jsonl"), "{\"prompt\":\"q\",\"chosen\":\"y\",\"rejected\":\"z\",\"weight\":2}");
+        data(TEMPLATE);
+        var template = ChatTemplate.read(folder);
+        var truncation = new Truncation(8, Truncation.Mode.KEEP_END, 0, 0);
+        var whole = new TrainingData(tokenizer(), template, 300, 200, truncation, said::add);
+        List<List<Example.Preference>> expected = List.of(whole.pairs(turns), whole.pairs(plain));
+        List<String> saidOnce = List.copyOf(said);
+        assertThat(saidOnce).anyMatch(line -> line.contains("cut ")).anyMatch(line -> line.contains("'more'"));
+        said.clear();
+        TrainingData streaming = whole.streaming();
+        List<List<Example.Preference>> streamed = List.of(streaming.pairs(turns), streaming.pairs(plain));
+        assertThat(said).isEqualTo(saidOnce);
+        assertThat(streaming.cut()).isEqualTo(whole.cut());
+        for (int line = 2; line >= 0; line--) {
+            assertThat(streamed.get(0).get(line))
+                    .usingRecursiveComparison()
+                    .isEqualTo(expected.get(0).get(line));
+            assertThat(streamed.get(1).getFirst())
+                    .usingRecursiveComparison()
+                    .isEqualTo(expected.get(1).getFirst());
+        }
+        assertThat(streamed.get(0)).hasSize(3);
+        assertThat(said).isEqualTo(saidOnce);
+        assertThat(streaming.cut()).isEqualTo(whole.cut());
+        Path list = file("[{'text':'a'}]");
+        assertThatThrownBy(() -> streaming.documents(list))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("JSON Lines")
+                .hasMessageContaining("streaming");
+        Path broken = file("{'text':'a'}", "{'text':7}");
+        assertThatThrownBy(() -> streaming.documents(broken)).hasMessageStartingWith(broken + ":2: text");
+        List<Example.Document> changing = streaming.documents(file("{'text':'a'}", "{'text':'b'}"));
+        changing.get(0);
+        file("{'text':'a'}", "{'text':'c'}", "{'text':'b'}");
+        assertThatThrownBy(() -> changing.get(1))
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining("has changed since");
+    }
 }

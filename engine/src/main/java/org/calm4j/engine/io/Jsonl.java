@@ -38,22 +38,24 @@ public final class Jsonl {
     private static <T, R> List<R> read(Path file, ObjectReader reader, BiFunction<T, String, R> make) {
         List<R> all = new ArrayList<>();
         TextFile.lines(file, (text, number) -> {
-            if (text.isBlank()) {
-                return;
+            if (!text.isBlank()) {
+                all.add(make.apply(parse(text, reader, file, number), file + ":" + number));
             }
+        });
+        return all;
+    }
+
+    /** The value of one line. */
+    static <T> T parse(String text, ObjectReader reader, Path file, int number) {
             if (!text.stripLeading().startsWith("{")) {
                 throw CalmException.badInput(file + ":" + number, "a line must be a JSON object, {…}");
             }
             TextFile.checkEscapes(text, file, number);
-            T value;
             try {
-                value = reader.readValue(text);
+                return reader.readValue(text);
             } catch (JsonProcessingException e) {
                 throw CalmException.badInput(file + ":" + number, JsonProblem.of(e), e);
             }
-            all.add(make.apply(value, file + ":" + number));
-        });
-        return all;
     }
 
     /** Writes to a temporary file and renames it. */

@@ -25,6 +25,13 @@ public final class TextFile {
         void accept(String line, int number) throws IOException;
     }
 
+    /** The same before decoding. */
+    @FunctionalInterface
+    interface Scanner {
+        /** @param offset of the line's first byte in the file */
+        void accept(byte[] line, long offset, int number) throws IOException;
+    }
+
     private TextFile() {}
 
     /**
@@ -48,10 +55,15 @@ public final class TextFile {
 
     /** The lines of a file, one by one; an error of decoding names its line. */
     static void lines(Path file, Reader reader) {
-        CharsetDecoder decoder = decoder();
+        scan(file, (line, offset, number) -> reader.accept(decoded(line, file, number), number));
+    }
+
+    /** The lines of a file, one by one, as they are. */
+    static void scan(Path file, Scanner scanner) {
         ByteArrayOutputStream line = new ByteArrayOutputStream(BUFFER);
         byte[] buffer = new byte[BUFFER];
         int number = 0;
+        long offset = 0;
         try (InputStream in = Files.newInputStream(file)) {
             int length;
             do {
@@ -61,7 +73,8 @@ public final class TextFile {
                     if (buffer[i] == '\n') {
                         line.write(buffer, from, i - from);
                         number++;
-                        reader.accept(decoded(line, decoder, file, number), number);
+                        scanner.accept(line.toByteArray(), offset, number);
+                        offset += line.size() + 1;
                         line.reset();
                         from = i + 1;
                     }
@@ -70,16 +83,17 @@ public final class TextFile {
             } while (length >= 0);
             if (line.size() > 0) {
                 number++;
-                reader.accept(decoded(line, decoder, file, number), number);
+                scanner.accept(line.toByteArray(), offset, number);
             }
         } catch (IOException e) {
             throw CalmException.unreadable(file, e);
         }
     }
 
-    private static String decoded(ByteArrayOutputStream line, CharsetDecoder decoder, Path file, int number) {
+    /** A line as text; an error names it. */
+    static String decoded(byte[] line, Path file, int number) {
         try {
-            String text = decoder.decode(ByteBuffer.wrap(line.toByteArray())).toString();
+            String text = decoder().decode(ByteBuffer.wrap(line)).toString();
             return number == 1 ? unmarked(text) : text;
         } catch (CharacterCodingException e) {
             throw notUtf8(file + ":" + number, e);

@@ -78,29 +78,36 @@ public final class Scorer {
         public Batches(CausalLm model, List<Item> items) {
             this.model = model;
             this.items = items;
-            items.forEach(item -> item.check(model));
-            int largest = items.stream().mapToInt(Item::rows).max().orElse(0);
-            int rows = (int) Math.max(
-                    largest, Math.min(ROWS, items.stream().mapToLong(Item::rows).sum()));
-            int scored =
-                    Math.max(rows, items.stream().mapToInt(Item::scored).max().orElse(0));
-            int longest = items.stream().mapToInt(Item::longest).max().orElse(0);
-            capacity = Activations.Capacity.of(model, rows, scored, longest, 0);
-            for (int first = 0; first < items.size(); first = ends.getLast()) {
-                ends.add(endFrom(first));
+            // Items are taken once here, since a list may make them when they are taken.
+            int[] rows = new int[items.size()];
+            int[] scored = new int[items.size()];
+            int longest = 0;
+            int i = 0;
+            for (Item item : items) {
+                item.check(model);
+                rows[i] = item.rows();
+                scored[i++] = item.scored();
+                longest = Math.max(longest, item.longest());
+            }
+            int most = (int) Math.max(
+                    Arrays.stream(rows).max().orElse(0),
+                    Math.min(ROWS, Arrays.stream(rows).asLongStream().sum()));
+            int mostScored = Math.max(most, Arrays.stream(scored).max().orElse(0));
+            capacity = Activations.Capacity.of(model, most, mostScored, longest, 0);
+            for (int first = 0; first < rows.length; first = ends.getLast()) {
+                ends.add(endFrom(first, rows, scored));
             }
         }
 
-        private int endFrom(int first) {
-            int rows = 0;
-            int scored = 0;
+        private int endFrom(int first, int[] rows, int[] scored) {
+            int sumOfRows = 0;
+            int sumOfScored = 0;
             int i = first;
-            while (i < items.size()
-                    && rows + items.get(i).rows() <= capacity.rows()
-                    && scored + items.get(i).scored() <= capacity.scored()) {
-                rows += items.get(i).rows();
-                scored += items.get(i).scored();
-                i++;
+            while (i < rows.length
+                    && sumOfRows + rows[i] <= capacity.rows()
+                    && sumOfScored + scored[i] <= capacity.scored()) {
+                sumOfRows += rows[i];
+                sumOfScored += scored[i++];
             }
             return i;
         }
@@ -123,7 +130,7 @@ public final class Scorer {
             if (activations == null) {
                 activations = new Activations(model.backend(), model.config(), Activations.Purpose.INFERENCE, capacity);
             }
-            List<Item> own = items.subList(b == 0 ? 0 : end(b - 1), end(b));
+            List<Item> own = List.copyOf(items.subList(b == 0 ? 0 : end(b - 1), end(b)));
             batch.clear();
             for (Item item : own) {
                 int prompt = batch.prompt(item.prompt());

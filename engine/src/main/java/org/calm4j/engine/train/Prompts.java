@@ -33,9 +33,16 @@ final class Prompts {
     private static long hash(Example line) {
         long hash = 0;
         for (Example.Preference pair : line.preferences()) {
-            for (int token : pair.prompt()) {
-                hash = CounterRandom.seed(hash, token);
-            }
+            hash = hash(hash, pair.prompt());
+        }
+        return hash;
+    }
+
+    /** Of a prompt after others. */
+    static long hash(long before, int[] prompt) {
+        long hash = before;
+        for (int token : prompt) {
+            hash = CounterRandom.seed(hash, token);
         }
         return hash;
     }

@@ -7,6 +7,7 @@ import java.util.PrimitiveIterator;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 import org.calm4j.engine.model.CausalLm;
+import org.calm4j.engine.model.Scorer;
 import org.calm4j.engine.ranks.Ranks;
 
 /** The reference model's log-probabilities of preference pairs, computed once, before training changes the model; no dropout. */
@@ -47,18 +48,14 @@ public final class References {
             double ldAlpha,
             boolean sharePrompts,
             IntConsumer done) {
-        PairItems items = new PairItems(sharePrompts);
-        for (int i = 0; i < lines.size(); i++) {
-            if (taken == null || taken[i]) {
-                lines.get(i).preferences().forEach(items::add);
-            }
-        }
+        PairItems items = new PairItems(lines, taken, sharePrompts);
         PrimitiveIterator.OfDouble sums =
                 Arrays.stream(sums(ranks, model, items, ldAlpha, done)).iterator();
+        int[] pairs = items.pairsByLine();
         List<Trainer.Reference> references = new ArrayList<>();
         for (int i = 0; i < lines.size(); i++) {
             boolean scored = taken == null || taken[i];
-            references.add(scored ? next(sums, lines.get(i).preferences().size()) : null);
+            references.add(scored ? next(sums, pairs[i]) : null);
         }
         return references;
     }
@@ -66,20 +63,40 @@ public final class References {
     /** Of each pair its chosen and its rejected completion, on all ranks. */
     private static double[] sums(Ranks ranks, CausalLm model, PairItems items, double ldAlpha, IntConsumer done) {
         double[] sums = new double[items.sequences()];
-        List<List<double[]>> scores =
-                SharedScorer.score(ranks, model, items.all(), count -> done.accept(items.pairs(count)));
-        if (scores != null) {
-            for (int i = 0; i < sums.length; i += 2) {
-                double[] chosen = items.of(i, scores);
-                double[] rejected = items.of(i + 1, scores);
-                int shared = Math.min(chosen.length, rejected.length);
-                sums[i] = sum(chosen, shared, ldAlpha);
-                sums[i + 1] = sum(rejected, shared, ldAlpha);
+        if (ranks.size() == 1) {
+            try (Scorer.Batches batches = new Scorer.Batches(model, items)) {
+                int sequences = 0;
+                for (int b = 0, first = 0; b < batches.count(); first = batches.end(b++)) {
+                    sequences += add(sums, items, first, batches.score(b), ldAlpha);
+                    done.accept(sequences / 2);
+                }
             }
+            return sums;
+        }
+        List<List<double[]>> scores = SharedScorer.score(ranks, model, items, done);
+        if (scores != null) {
+            add(sums, items, 0, scores, ldAlpha);
         }
         // The others have zeros, so that the sum over ranks is exact.
         ranks.sum(sums);
         return sums;
+    }
+
+    /**
+     * Sets the sums of some items' completions; returns how many.
+     *
+     * @param first item of the scores
+     */
+    private static int add(
+            double[] sums, PairItems items, int first, List<List<double[]>> scores, double ldAlpha) {
+        int sequences = 0;
+        for (int item = 0; item < scores.size(); item++) {
+            for (int completion = 0; completion < scores.get(item).size(); completion++, sequences++) {
+                int sequence = items.sequence(first + item, completion);
+                sums[sequence] = sum(scores.get(item).get(completion), items.shared(sequence), ldAlpha);
+            }
+        }
+        return sequences;
     }
 
     private static Trainer.Reference next(PrimitiveIterator.OfDouble sums, int pairs) {

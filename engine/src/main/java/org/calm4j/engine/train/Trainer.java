@@ -3,14 +3,12 @@ package org.calm4j.engine.train;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
-import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.function.IntPredicate;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.loss.ConsistencyLoss;
@@ -134,14 +132,21 @@ public final class Trainer implements AutoCloseable {
         lineOrder = order(lines, settings);
         replayOrder = replay
         .new Order(settings.replayBatchSize(), settings.shuffle(), CounterRandom.seed(settings.seed(), "replay"));
-        if (settings.preferenceLoss() != null
-                && settings.preferenceLoss().comparesPairs()
-                && lines.stream().anyMatch(line -> line.weight() != 1)) {
+        LineSizes own = LineSizes.of(lines);
+        if (settings.preferenceLoss() != null && settings.preferenceLoss().comparesPairs() && own.weighted()) {
             throw CalmException.badInput(
                     "lines have weights", "a loss that sorts the pairs of a step has no term of one line to weigh");
         }
-        passCapacity = capacity(List.of());
-        Activations.Capacity capacity = capacity(evalLines.lines());
+        LineSizes replayed = LineSizes.of(replay.documents());
+        passCapacity = capacity(own, replayed, own.with(replayed));
+        // Evaluation lines do not change how the others are put into passes.
+        LineSizes evaluated = LineSizes.of(evalLines.lines());
+        Activations.Capacity capacity = Activations.Capacity.of(
+                model,
+                Math.max(passCapacity.rows(), evaluated.mostRows()),
+                Math.max(passCapacity.scored(), evaluated.scored()),
+                Math.max(passCapacity.positions(), evaluated.longest()),
+                0);
         if (capacity.positions() > model.config().positions().limit()) {
             throw CalmException.badInput(
                     "the longest training sequence has " + capacity.positions() + " tokens",
@@ -160,51 +165,26 @@ public final class Trainer implements AutoCloseable {
         activations.takeStatistics(true);
     }
 
-    /** Evaluation lines do not change how the others are put into passes. */
-    private Activations.Capacity capacity(List<? extends Example> alone) {
-        List<Example> all = new ArrayList<>(lines);
-        all.addAll(replay.documents());
-        int longestExample = all.stream().mapToInt(Example::rows).max().orElse(0);
+    /** @param all the lines and the replayed documents */
+    private Activations.Capacity capacity(LineSizes own, LineSizes replayed, LineSizes all) {
         int maxTokens = settings.packing().maxTokens();
-        int bound = Math.max(maxTokens > 0 ? maxTokens : MICRO_BATCH_ROWS, longestExample);
+        int bound = Math.max(maxTokens > 0 ? maxTokens : MICRO_BATCH_ROWS, all.mostRows());
         int rows;
         if (settings.microBatchSize() > 0) {
-            rows = sumOfLargest(all.stream().map(Example::rows), settings.microBatchSize());
+            rows = all.sumOfLargest(settings.microBatchSize());
             rows = maxTokens > 0 ? Math.min(rows, bound) : rows;
         } else {
-            rows = Math.max(
-                    longestExample,
-                    Math.min(
-                            bound,
-                            sumOfLargest(lines.stream().map(Example::rows), settings.batchSize())
-                                    + sumOfLargest(
-                                            replay.documents().stream().map(Example::rows),
-                                            settings.replayBatchSize())));
+            int inAStep = own.sumOfLargest(settings.batchSize()) + replayed.sumOfLargest(settings.replayBatchSize());
+            rows = Math.max(all.mostRows(), Math.min(bound, inAStep));
         }
         // A pair's prompt row scores two targets, and rows of a prompt may score none.
-        int pairsInLine =
-                lines.stream().mapToInt(line -> line.preferences().size()).max().orElse(0);
-        int pairsAtMost = Math.min(rows, pairsInLine * settings.batchSize());
+        int pairsAtMost = Math.min(rows, own.pairs() * settings.batchSize());
         if (settings.packing().sharePrompts()) {
             // The row scores two for each pair.
             pairsAtMost *= 2;
         }
-        int scored = Math.max(
-                rows + pairsAtMost, all.stream().mapToInt(Example::scored).max().orElse(0));
-        int longest = all.stream().mapToInt(Example::longest).max().orElse(0);
-        for (Example each : alone) {
-            rows = Math.max(rows, each.rows());
-            scored = Math.max(scored, each.scored());
-            longest = Math.max(longest, each.longest());
-        }
-        return Activations.Capacity.of(model, rows, scored, longest, 0);
-    }
-
-    private static int sumOfLargest(Stream<Integer> sizes, int count) {
-        return sizes.sorted(Collections.reverseOrder())
-                .limit(count)
-                .mapToInt(Integer::intValue)
-                .sum();
+        int scored = Math.max(rows + pairsAtMost, all.scored());
+        return Activations.Capacity.of(model, rows, scored, all.longest(), 0);
     }
 
     /** The memory that this training takes. */
