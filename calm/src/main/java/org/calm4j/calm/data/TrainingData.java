@@ -158,19 +158,19 @@ public final class TrainingData {
      * then all rejected ones.
      */
     public List<Example.Unpaired> unpaired(Path data) {
-        List<Row> rows = DataFile.read(data).stream().map(Row::new).toList();
-        if (rows.isEmpty() || !rows.getFirst().has("chosen") && !rows.getFirst().has("chosen_input_ids")) {
-            return lines(data, this::unpaired, truncation::of);
+        Row first = firstRow(data);
+        return first == null || !first.has("chosen") && !first.has("chosen_input_ids")
+                ? lines(data, TrainingData::unpaired, truncation::of)
+                : Example.Unpaired.apart(pairs(data));
+    }
+
+    /** Null without one. */
+    private Row firstRow(Path data) {
+        if (streams) {
+            LineIndex index = DataFile.index(data);
+            return index.size() == 0 ? null : StreamedLines.row(index, 0);
         }
-        List<Example.Unpaired> all = new ArrayList<>();
-        List<Example.Preference> pairs = pairs(data);
-        for (Example.Preference pair : pairs) {
-            all.add(Example.Unpaired.of(pair.prompt(), pair.chosen(), true, pair.weight()));
-        }
-        for (Example.Preference pair : pairs) {
-            all.add(Example.Unpaired.of(pair.rejectedPrompt(), pair.rejected(), false, pair.weight()));
-        }
-        return all;
+        return DataFile.read(data).stream().findFirst().map(Row::new).orElse(null);
     }
 
     private Example.Unpaired unpaired(Row row) {
@@ -209,7 +209,9 @@ public final class TrainingData {
      */
     public List<Example.TwoLanguages> twoLanguagePairs(Path data) {
         return lines(
-                data, (reader, row) -> new Example.TwoLanguages(reader.pair(row, "_1"), reader.pair(row, "_2"), weight(row)), truncation::of);
+                data,
+                (reader, row) -> new Example.TwoLanguages(reader.pair(row, "_1"), reader.pair(row, "_2"), weight(row)),
+                truncation::of);
     }
 
     /** Whether an end-of-sequence token was added to a text that did not have one. */

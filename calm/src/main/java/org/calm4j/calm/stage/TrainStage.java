@@ -213,7 +213,8 @@ public record TrainStage(
         List<? extends Example> lines = lines(streaming, data);
         Replay replay = replay(reader);
         int end = start.tokenizer() == null ? -1 : start.tokenizer().eosId();
-        if ((reader.endsTexts() || streaming.endsTexts()) && !lm.config().vocabulary().eos().contains(end)) {
+        if ((reader.endsTexts() || streaming.endsTexts())
+                && !lm.config().vocabulary().eos().contains(end)) {
             progress.say("calm: texts end with " + start.tokenizer().token(end) + " (" + end
                     + "), at which generation with this model does not stop: eos_token_id is "
                     + lm.config().vocabulary().eos() + "; the tokenizer's and the model's configuration should agree");
@@ -426,7 +427,9 @@ public record TrainStage(
         progress.start(
                 "reference",
                 (preference.twoLanguages() ? 2 : 1)
-                        * (int) IntStream.range(0, taken.length).filter(i -> taken[i]).count());
+                        * (int) IntStream.range(0, taken.length)
+                                .filter(i -> taken[i])
+                                .count());
         try (Reference reference = Reference.open(lm, preference)) {
             boolean share = settings.packing().sharePrompts();
             return References.of(ranks, reference.model(), lines, taken, settings.ldAlpha(), share, done -> {

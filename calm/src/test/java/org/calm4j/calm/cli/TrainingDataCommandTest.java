@@ -114,6 +114,9 @@ final class TrainingDataCommandTest {
         assertTrains("dpo", "grouped", grouped);
         assertTrains("dpo", "grouped-streamed", "--share-prompts", "--group-by-prompt", "--streaming");
         assertThat(weights("grouped-streamed")).isEqualTo(weights("grouped"));
+        assertTrains("dpo", "kto", "--loss-type", "kto");
+        assertTrains("dpo", "kto-streamed", "--loss-type", "kto", "--streaming");
+        assertThat(weights("kto-streamed")).isEqualTo(weights("kto"));
         // It does not decide, so that a run may go on without it.
         delete("dpo-streamed/checkpoint-4");
         assertTrains("dpo", "dpo-streamed", "--resume");
@@ -137,7 +140,10 @@ final class TrainingDataCommandTest {
         assertThat(config("shared").path("share_prompts").asBoolean()).isTrue();
         byte[] before = weights("shared");
         delete("shared/checkpoint-4");
-        assertTrains("dpo", "shared", Stream.concat(Stream.of(options), Stream.of("--resume")).toArray(String[]::new));
+        assertTrains(
+                "dpo",
+                "shared",
+                Stream.concat(Stream.of(options), Stream.of("--resume")).toArray(String[]::new));
         assertThat(weights("shared")).isEqualTo(before);
         assertThat(train("dpo", "shared", "--share-prompts", "--max-tokens", "30", "--resume"))
                 .isEqualTo(3);
@@ -152,7 +158,8 @@ final class TrainingDataCommandTest {
         JsonNode result = Json.mapper().readTree(out.toString());
         assertThat(result.path("truncated_lines").asInt()).isBetween(1, 11);
         assertThat(result.path("truncated_tokens").asInt()).isPositive();
-        assertThat(err.toString()).contains("cut " + result.path("truncated_lines").asInt() + " of 11 lines");
+        assertThat(err.toString())
+                .contains("cut " + result.path("truncated_lines").asInt() + " of 11 lines");
         assertThat(config("cut").path("max_length").asInt()).isEqualTo(6);
         assertThat(train("dpo", "cut", "--max-length", "5", "--resume")).isEqualTo(3);
         assertThat(err.toString()).contains("made with max_length 6, now it is 5");

@@ -47,15 +47,15 @@ public final class Jsonl {
 
     /** The value of one line. */
     static <T> T parse(String text, ObjectReader reader, Path file, int number) {
-            if (!text.stripLeading().startsWith("{")) {
-                throw CalmException.badInput(file + ":" + number, "a line must be a JSON object, {…}");
-            }
-            TextFile.checkEscapes(text, file, number);
-            try {
-                return reader.readValue(text);
-            } catch (JsonProcessingException e) {
-                throw CalmException.badInput(file + ":" + number, JsonProblem.of(e), e);
-            }
+        if (!text.stripLeading().startsWith("{")) {
+            throw CalmException.badInput(file + ":" + number, "a line must be a JSON object, {…}");
+        }
+        TextFile.checkEscapes(text, file, number);
+        try {
+            return reader.readValue(text);
+        } catch (JsonProcessingException e) {
+            throw CalmException.badInput(file + ":" + number, JsonProblem.of(e), e);
+        }
     }
 
     /** Writes to a temporary file and renames it. */

@@ -96,6 +96,7 @@ public final class LineIndex {
 
     private static CalmException changed(Object where) {
         return CalmException.badInput(
-                where, "has changed since its lines were first read; a file that is streamed must stay as it is until the end");
+                where,
+                "has changed since its lines were first read; a file that is streamed must stay as it is until the end");
     }
 }

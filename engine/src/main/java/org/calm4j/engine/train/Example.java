@@ -1,9 +1,10 @@
 package org.calm4j.engine.train;
 
-import java.util.ArrayList;
+import java.util.AbstractList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
+import java.util.function.IntFunction;
 import org.calm4j.engine.model.PackedBatch;
 
 /** One line of training data, as token ids. */
@@ -184,18 +185,41 @@ public sealed interface Example {
          * @param longest tokens of a sequence; what is longer loses the end of the completion
          */
         public static List<Unpaired> mismatched(List<Unpaired> lines, int batchSize, int longest) {
-            List<Unpaired> all = new ArrayList<>();
-            for (int i = 0; i < lines.size(); i++) {
+            return view(lines.size(), i -> {
                 int first = i - i % batchSize;
                 int last = Math.min(first + batchSize, lines.size()) - 1;
                 int[] other = lines.get(i == first ? last : i - 1).completion();
                 Unpaired own = lines.get(i);
                 int room = longest - own.prompt().length;
                 int[] fits = other.length <= room ? other : Arrays.copyOf(other, room);
-                all.add(new Unpaired(
-                        new Preference(own.prompt(), own.completion(), fits, own.weight()), own.desirable));
-            }
-            return all;
+                return new Unpaired(new Preference(own.prompt(), own.completion(), fits, own.weight()), own.desirable);
+            });
+        }
+
+        /** First all chosen completions, as desirable, then all rejected ones. */
+        public static List<Unpaired> apart(List<Preference> pairs) {
+            int count = pairs.size();
+            return view(2 * count, i -> {
+                Preference pair = pairs.get(i % count);
+                return i < count
+                        ? of(pair.prompt(), pair.chosen(), true, pair.weight())
+                        : of(pair.rejectedPrompt(), pair.rejected(), false, pair.weight());
+            });
+        }
+
+        /** Lines that are made when they are taken, since those that they are made of may be read from a file. */
+        private static List<Unpaired> view(int count, IntFunction<Unpaired> line) {
+            return new AbstractList<>() {
+                @Override
+                public Unpaired get(int i) {
+                    return line.apply(i);
+                }
+
+                @Override
+                public int size() {
+                    return count;
+                }
+            };
         }
 
         public int[] prompt() {

@@ -35,8 +35,7 @@ record LineSizes(IntArrayList rows, int scored, int longest, int pairs, boolean 
     LineSizes with(LineSizes others) {
         IntArrayList all = new IntArrayList(rows);
         all.addAll(others.rows);
-        return new LineSizes(
-                all, Math.max(scored, others.scored), Math.max(longest, others.longest), pairs, weighted);
+        return new LineSizes(all, Math.max(scored, others.scored), Math.max(longest, others.longest), pairs, weighted);
     }
 
     int mostRows() {

@@ -87,8 +87,7 @@ public final class References {
      *
      * @param first item of the scores
      */
-    private static int add(
-            double[] sums, PairItems items, int first, List<List<double[]>> scores, double ldAlpha) {
+    private static int add(double[] sums, PairItems items, int first, List<List<double[]>> scores, double ldAlpha) {
         int sequences = 0;
         for (int item = 0; item < scores.size(); item++) {
             for (int completion = 0; completion < scores.get(item).size(); completion++, sequences++) {
