@@ -1,9 +1,15 @@
 package org.calm4j.calm.cli;
 
 import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
+import org.calm4j.calm.inspect.ReplayDifference;
 import org.calm4j.calm.inspect.ReplayStage;
+import org.calm4j.engine.io.Json;
 import org.calm4j.engine.op.Backend;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -16,10 +22,14 @@ import picocli.CommandLine.Parameters;
         sortOptions = false,
         description = {
             "Repeats a step of a finished training run: its checkpoint, to the bit, from the nearest existing one.",
-            "If lines are left out, all steps are repeated, as in a run that never had those lines."
+            "If lines are left out or settings are changed, all steps are repeated, as in a run that was always so, and what differs from the "
+                    + "run's own step is shown. Where the run cannot be replayed to the bit, it says why."
         },
         footer = {"", "Example: calm inspect replay aligned --step 150 --without-language ja --output step-150"})
 final class InspectReplayCommand extends CalmCommand {
+    /** Tensors that are shown: those that differ most. */
+    private static final int MOST = 20;
+
     @Parameters(paramLabel = "RUN", description = "The output folder of dpo, sft or pretrain.")
     private Path run;
 
@@ -36,6 +46,19 @@ final class InspectReplayCommand extends CalmCommand {
             description = "Leave out these lines of the data, counted from 1.")
     private List<Integer> lines = List.of();
 
+    @Option(
+            names = "--loss-type",
+            paramLabel = "NAME,…",
+            split = ",",
+            description = "Another loss, as for dpo; loss_weights are then 1 each unless they are set.")
+    private List<String> lossType = List.of();
+
+    @Option(
+            names = "--set",
+            paramLabel = "KEY=VALUE",
+            description = "Another value of a setting of train_config, such as beta=0.3; may be repeated.")
+    private Map<String, String> changes = new LinkedHashMap<>();
+
     @Option(names = "--output", paramLabel = "DIR", required = true, description = "The checkpoint folder to write.")
     private Path output;
 
@@ -45,13 +68,41 @@ final class InspectReplayCommand extends CalmCommand {
     @Override
     void run() {
         refuseIfSame(run, output);
+        if (!lossType.isEmpty()) {
+            changes.put("loss_type", Json.compact(lossType));
+        }
         try (Backend backend = device.open(this)) {
             ReplayStage.Summary summary =
-                    new ReplayStage(run, output, step, language, Set.copyOf(lines)).run(backend, progress());
-            result(
-                    summary,
-                    "Step " + summary.step() + ", of a run on " + summary.left() + " of " + summary.lines()
-                            + " lines, in " + output);
+                    new ReplayStage(run, output, step, language, Set.copyOf(lines), changes).run(backend, progress());
+            result(summary, text(summary));
         }
+    }
+
+    private String text(ReplayStage.Summary summary) {
+        StringBuilder text = new StringBuilder();
+        ReplayDifference difference = summary.difference();
+        if (difference != null) {
+            row(text, "", "run", "changed");
+            difference
+                    .metrics()
+                    .forEach((name, metric) -> row(text, name, number(metric.run()), number(metric.changed())));
+            row(text, "", "", "‖changed − run‖ / ‖run‖");
+            difference.tensors().stream()
+                    .sorted(Comparator.comparingDouble(each -> each.relative() == null ? 0 : -each.relative()))
+                    .limit(MOST)
+                    .forEach(each -> row(text, each.name(), "", number(each.relative())));
+            row(text, "all " + difference.tensors().size() + " tensors", "", number(difference.relative()));
+        }
+        return text + "Step " + summary.step() + ", of a run on " + summary.left() + " of " + summary.lines()
+                + " lines, in " + output
+                + (Boolean.TRUE.equals(summary.exact()) ? "; the run's own steps came out to the bit" : "");
+    }
+
+    private static void row(StringBuilder text, String name, String one, String other) {
+        text.append(String.format(Locale.ROOT, "%-48s %14s %14s%n", name, one, other));
+    }
+
+    private static String number(Double value) {
+        return value == null ? "-" : String.format(Locale.ROOT, "%.6g", value);
     }
 }

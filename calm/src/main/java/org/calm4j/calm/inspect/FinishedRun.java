@@ -1,9 +1,13 @@
 package org.calm4j.calm.inspect;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.calm4j.calm.option.Options;
 import org.calm4j.calm.option.PreferenceOptions;
@@ -11,7 +15,10 @@ import org.calm4j.calm.option.SavingOptions;
 import org.calm4j.calm.option.TrainingOptions;
 import org.calm4j.calm.stage.TrainStage;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.Jsonl;
+import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.train.TrainingFolder;
 
 /**
@@ -20,12 +27,75 @@ import org.calm4j.engine.train.TrainingFolder;
  * @param folder its output
  */
 record FinishedRun(Path folder, ObjectNode config) {
+    private static final YAMLMapper YAML = new YAMLMapper();
+    /** Settings to those whose value in force follows from them. */
+    private static final Map<String, String> FOLLOWS = Map.of(
+            "loss_type", "loss_weights", "warmup_ratio", "warmup_steps", "max_steps", "epochs", "epochs", "max_steps");
+
     static FinishedRun read(Path folder) {
         if (!Files.exists(folder.resolve(TrainingFolder.CONFIG))) {
             throw CalmException.badInput(
                     folder, "is not the output folder of dpo, sft or pretrain: it has no " + TrainingFolder.CONFIG);
         }
         return new FinishedRun(folder, Json.read(folder.resolve(TrainingFolder.CONFIG), ObjectNode.class));
+    }
+
+    /** Where it ran, as {@link #device(Backend)} says it. */
+    String device() {
+        return config.path("device").asText();
+    }
+
+    static String device(Backend backend) {
+        return backend.onHost() ? "cpu" : backend.describe();
+    }
+
+    /** The lines of its metrics.jsonl, by step. */
+    Map<Integer, ObjectNode> metrics() {
+        Path file = folder.resolve(TrainingFolder.METRICS);
+        Map<Integer, ObjectNode> metrics = new HashMap<>();
+        if (Files.exists(file)) {
+            Jsonl.read(file, ObjectNode.class)
+                    .forEach(line -> metrics.put(line.path("step").asInt(), line));
+        }
+        return metrics;
+    }
+
+    /**
+     * The same with other settings. What followed from a setting that is changed follows anew.
+     *
+     * @param changes to text as in YAML
+     * @throws CalmException wrong usage: a setting that this command does not have
+     */
+    FinishedRun with(Map<String, String> changes) {
+        ObjectNode changed = config.deepCopy();
+        changes.forEach((name, value) -> {
+            boolean known = name.equals("seed")
+                    || Options.of(TrainingOptions.class).knows(name)
+                    || hasPairs() && Options.of(PreferenceOptions.class).knows(name);
+            if (!known) {
+                throw CalmException.usage(
+                        Setting.of("set").at(name), ": " + command() + " has no setting of that name");
+            }
+            try {
+                changed.set(name, YAML.readTree(value));
+            } catch (JsonProcessingException e) {
+                throw CalmException.usage(Setting.of("set").at(name), ": '" + value + "' is not YAML");
+            }
+        });
+        FOLLOWS.forEach((name, following) -> {
+            if (changes.containsKey(name) && !changes.containsKey(following)) {
+                changed.remove(following);
+            }
+        });
+        return new FinishedRun(folder, changed);
+    }
+
+    private String command() {
+        return config.path("command").asText();
+    }
+
+    private boolean hasPairs() {
+        return command().equals("dpo");
     }
 
     Path data() {
@@ -38,19 +108,17 @@ record FinishedRun(Path folder, ObjectNode config) {
      * @param data its own, or some of them
      */
     TrainStage stage(Path data, Path output) {
-        String command = config.path("command").asText();
-        boolean hasPairs = command.equals("dpo");
         Path model = path("model");
         boolean fromNothing = Files.isRegularFile(model);
         return new TrainStage(
-                command,
+                command(),
                 fromNothing ? null : model,
                 config.has("adapter") ? path("adapter") : null,
                 fromNothing ? model : null,
                 data,
                 output,
                 options(TrainingOptions.class),
-                hasPairs ? options(PreferenceOptions.class) : null,
+                hasPairs() ? options(PreferenceOptions.class) : null,
                 saving(),
                 config.path("seed").asLong());
     }
@@ -69,10 +137,15 @@ record FinishedRun(Path folder, ObjectNode config) {
         Map<String, Object> given = new LinkedHashMap<>();
         config.properties().forEach(each -> {
             if (Options.of(type).knows(each.getKey())) {
-                given.put(each.getKey(), each.getValue());
+                boolean one = Options.of(type).isList(each.getKey()) && each.getValue().isValueNode();
+                given.put(each.getKey(), one ? List.of(each.getValue()) : each.getValue());
             }
         });
-        return Options.make(type, given);
+        try {
+            return Options.make(type, given);
+        } catch (IllegalArgumentException e) {
+            throw CalmException.usage(Setting.of("set"), ": " + e.getMessage().lines().findFirst().orElse(""));
+        }
     }
 
     private Path path(String name) {

@@ -142,6 +142,11 @@ public final class Options<R extends Record> {
         return defined.containsKey(name);
     }
 
+    /** Whether an option's value is a list. */
+    public boolean isList(String name) {
+        return defined.get(name).type() == List.class;
+    }
+
     /** By its name or an alias; null if unknown. */
     Defined named(String name) {
         return byAnyName.get(name);

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Consumer;
 import java.util.Set;
 import java.util.stream.IntStream;
 import org.calm4j.calm.data.TrainingData;
@@ -92,8 +93,9 @@ public record TrainStage(
      *
      * @param from the finished run's output; null to take all steps anew
      * @param step from 1
+     * @param took receives the log of each step that is taken
      */
-    public record Again(Path from, int step) {}
+    public record Again(Path from, int step, Consumer<StepLog> took) {}
 
     /** What is done with a run's trainer in the place of training. */
     public interface Look {
@@ -260,7 +262,8 @@ public record TrainStage(
             }
             progress.start(name, again == null ? steps : again.step());
             Generations generations = again == null ? generations(division.ranks(), start, steps) : null;
-            TrainingRun.Watcher watcher = watcher(last, progress, generations, board);
+            Consumer<StepLog> took = again == null ? log -> {} : again.took();
+            TrainingRun.Watcher watcher = watcher(last, progress, generations, board, took);
             if (again != null) {
                 run.replay(trainer, start::save, again.from(), again.step(), output, watcher);
             } else if (!run.run(trainer, start::save, watcher)) {
@@ -297,7 +300,11 @@ public record TrainStage(
 
     /** @param generations null for none, as {@code board} */
     private static TrainingRun.Watcher watcher(
-            StepLog[] last, Progress progress, Generations generations, TensorBoardLog board) {
+            StepLog[] last,
+            Progress progress,
+            Generations generations,
+            TensorBoardLog board,
+            Consumer<StepLog> took) {
         return new TrainingRun.Watcher() {
             @Override
             public void logged(StepLog step) {
@@ -312,6 +319,7 @@ public record TrainStage(
             @Override
             public void took(StepLog step) {
                 last[0] = step;
+                took.accept(step);
                 if (generations != null) {
                     generations.took(step.step());
                 }

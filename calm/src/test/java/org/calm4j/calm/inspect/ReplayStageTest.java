@@ -2,10 +2,13 @@ package org.calm4j.calm.inspect;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -15,9 +18,12 @@ import org.calm4j.calm.option.SavingOptions;
 import org.calm4j.calm.option.TrainingOptions;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.calm.stage.TrainStage;
+import org.calm4j.engine.io.Jsonl;
+import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.model.OracleModel;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.simd.SimdBackend;
+import org.calm4j.engine.tensor.Tensor;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -42,6 +48,10 @@ final class ReplayStageTest {
     }
 
     private Path train(String name, String pairs, int saveSteps) throws IOException {
+        return train(name, pairs, saveSteps, Map.of("beta", 0.3));
+    }
+
+    private Path train(String name, String pairs, int saveSteps, Map<String, Object> preference) throws IOException {
         Path data = Files.writeString(folder.resolve(name + ".jsonl"), pairs);
         Map<String, Object> training = Map.of(
                 "max_steps",
@@ -64,7 +74,7 @@ final class ReplayStageTest {
                         data,
                         folder.resolve(name),
                         Options.make(TrainingOptions.class, training),
-                        Options.make(PreferenceOptions.class, Map.of("beta", 0.3)),
+                        Options.make(PreferenceOptions.class, preference),
                         SavingOptions.every(saveSteps, false),
                         5)
                 .run(backend, Progress.NONE);
@@ -73,7 +83,7 @@ final class ReplayStageTest {
 
     private Path replay(Path run, int step, String language, Set<Integer> lines) {
         Path output = folder.resolve("step-" + step + "-" + language + lines.size());
-        new ReplayStage(run, output, step, language, lines).run(backend, Progress.NONE);
+        new ReplayStage(run, output, step, language, lines, Map.of()).run(backend, Progress.NONE);
         return output;
     }
 
@@ -113,6 +123,92 @@ final class ReplayStageTest {
         Path without = train("others", others, 6);
         assertSameTensors(replay(run, 6, "ja", Set.of()), without.resolve("checkpoint-6"));
         assertSameTensors(replay(run, 6, null, Set.of(2, 5)), without.resolve("checkpoint-6"));
+    }
+
+    private ReplayStage.Summary changed(Path run, String name, Map<String, String> changes) {
+        return new ReplayStage(run, folder.resolve(name), 6, null, Set.of(), changes).run(backend, Progress.NONE);
+    }
+
+    /** Another setting gives the run that always had it, and what differs is told, whether the run's own step was kept or not. */
+    @Test
+    void withAnotherSettingItIsARunThatAlwaysHadIt() throws IOException {
+        Path run = train("own", PAIRS, 2);
+        Path other = train("other", PAIRS, 6, Map.of("loss_type", List.of("ipo", "sft"), "beta", 0.5));
+        Map<String, String> changes = Map.of("loss_type", "[ipo, sft]", "beta", "0.5");
+        ReplayStage.Summary kept = changed(run, "kept", changes);
+        assertSameTensors(folder.resolve("kept"), other.resolve("checkpoint-6"));
+        ReplayDifference difference = kept.difference();
+        assertThat(kept.why()).isNull();
+        try (Safetensors one = Safetensors.open(run.resolve("adapter_model.safetensors"));
+                Safetensors two = Safetensors.open(other.resolve("adapter_model.safetensors"))) {
+            double squares = 0;
+            double was = 0;
+            for (var tensor : difference.tensors()) {
+                double norm = 0;
+                double square = 0;
+                Tensor from = one.tensors().get(tensor.name());
+                for (int i = 0; i < from.size(); i++) {
+                    double x = from.get(i);
+                    square += Math.pow(two.tensors().get(tensor.name()).get(i) - x, 2);
+                    norm += x * x;
+                }
+                assertThat(tensor.frobenius()).isCloseTo(Math.sqrt(square), within(1e-12));
+                assertThat(tensor.relative()).isCloseTo(Math.sqrt(square / norm), within(1e-12));
+                squares += square;
+                was += norm;
+            }
+            assertThat(difference.tensors()).hasSize(one.tensors().size());
+            assertThat(difference.relative())
+                    .isCloseTo(Math.sqrt(squares / was), within(1e-12))
+                    .isPositive();
+        }
+        ObjectNode own = line(run, 6);
+        ObjectNode theirs = line(other, 6);
+        assertThat(difference.metrics()).containsKeys("loss", "rewards/margins").doesNotContainKey("tokens_per_second");
+        difference.metrics().forEach((name, metric) -> {
+            assertThat(metric.run()).as(name).isEqualTo(own.path(name).asDouble());
+            assertThat(metric.changed()).as(name).isEqualTo(theirs.path(name).asDouble());
+        });
+        Files.move(run.resolve("checkpoint-6"), folder.resolve("gone"));
+        ReplayStage.Summary made = changed(run, "made", changes);
+        assertThat(made.exact()).isTrue();
+        assertThat(made.difference()).usingRecursiveComparison().isEqualTo(difference);
+        try (var left = Files.list(folder)) {
+            assertThat(left.map(file -> file.getFileName().toString())).noneMatch(name -> name.startsWith("."));
+        }
+    }
+
+    private static ObjectNode line(Path run, int step) {
+        return Jsonl.read(run.resolve("metrics.jsonl"), ObjectNode.class).get(step - 1);
+    }
+
+    @Test
+    void aSettingThatIsNoneIsWrongUsage() throws IOException {
+        Path run = train("settings", PAIRS, 0);
+        assertThatThrownBy(() -> changed(run, "a", Map.of("betta", "1"))).hasMessageContaining("no setting of that name");
+        assertThatThrownBy(() -> changed(run, "b", Map.of("beta", "high"))).hasMessageContaining("set");
+        assertThatThrownBy(() -> changed(run, "c", Map.of("beta", "-1"))).hasMessageContaining("must be above 0");
+        assertThatThrownBy(() -> changed(run, "d", Map.of("loss_type", "none"))).hasMessageContaining("none");
+        assertThat(folder.resolve("a")).doesNotExist();
+    }
+
+    /** A run whose losses do not come out again says at which step, and why that may be. */
+    @Test
+    void aRunThatWasAnotherSaysSo() throws IOException {
+        Path run = train("another", PAIRS, 0);
+        assertThat(changed(run, "same", Map.of()).exact()).isTrue();
+        Path metrics = run.resolve("metrics.jsonl");
+        List<ObjectNode> lines = Jsonl.read(metrics, ObjectNode.class);
+        lines.get(2).put("grad_norm", 0.125);
+        Jsonl.write(metrics, lines);
+        ReplayStage.Summary summary = changed(run, "differs", Map.of());
+        assertThat(summary.exact()).isFalse();
+        assertThat(summary.why()).startsWith("step 3 had grad_norm 0.125, and now it is").contains("have changed since");
+        Path config = run.resolve("train_config.json");
+        Files.writeString(config, Files.readString(config).replace("\"cpu\"", "\"cuda: a GPU\""));
+        assertThat(changed(run, "elsewhere", Map.of()).why()).contains("it ran on cuda: a GPU, this is cpu");
+        Files.delete(metrics);
+        assertThat(changed(run, "unknown", Map.of()).exact()).isNull();
     }
 
     @Test

@@ -17,7 +17,7 @@ import org.calm4j.engine.model.ModelFolder;
 
 /** The output folder of a training run, which must not overwrite files of the user. */
 public final class TrainingFolder {
-    static final String METRICS = "metrics.jsonl";
+    public static final String METRICS = "metrics.jsonl";
     public static final String CONFIG = "train_config.json";
     /** What the model said to fixed prompts on the way, where that was wanted. */
     public static final String GENERATIONS = "generations.jsonl";
