@@ -103,6 +103,11 @@ final class InspectReplayCommand extends CalmCommand {
     }
 
     private static String number(Double value) {
-        return value == null ? "-" : String.format(Locale.ROOT, "%.6g", value);
+        if (value == null) {
+            return "-";
+        }
+        return value == Math.rint(value) && Math.abs(value) < 1e15
+                ? String.valueOf(value.longValue())
+                : String.format(Locale.ROOT, "%.6g", value);
     }
 }

@@ -1,6 +1,7 @@
 package org.calm4j.calm.inspect;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonMappingException;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import java.nio.file.Files;
@@ -17,6 +18,7 @@ import org.calm4j.calm.stage.TrainStage;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.JsonProblem;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.train.TrainingFolder;
@@ -137,14 +139,17 @@ record FinishedRun(Path folder, ObjectNode config) {
         Map<String, Object> given = new LinkedHashMap<>();
         config.properties().forEach(each -> {
             if (Options.of(type).knows(each.getKey())) {
-                boolean one = Options.of(type).isList(each.getKey()) && each.getValue().isValueNode();
+                boolean one = Options.of(type).isList(each.getKey())
+                        && each.getValue().isValueNode();
                 given.put(each.getKey(), one ? List.of(each.getValue()) : each.getValue());
             }
         });
         try {
             return Options.make(type, given);
         } catch (IllegalArgumentException e) {
-            throw CalmException.usage(Setting.of("set"), ": " + e.getMessage().lines().findFirst().orElse(""));
+            String what =
+                    e.getCause() instanceof JsonMappingException mapping ? JsonProblem.what(mapping) : e.getMessage();
+            throw CalmException.usage(Setting.of("set"), ": a value does not fit: " + what);
         }
     }
 

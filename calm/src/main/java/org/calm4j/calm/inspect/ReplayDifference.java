@@ -100,7 +100,8 @@ public record ReplayDifference(Double relative, List<TensorDifference> tensors, 
             // The speed is the machine's.
             if (each.getValue().isNumber() && !each.getKey().equals("tokens_per_second")) {
                 metrics.put(
-                        each.getKey(), new Metric(number(own.path(each.getKey())), number(changed.path(each.getKey()))));
+                        each.getKey(),
+                        new Metric(number(own.path(each.getKey())), number(changed.path(each.getKey()))));
             }
         });
         return metrics;

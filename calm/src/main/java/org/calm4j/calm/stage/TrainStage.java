@@ -10,8 +10,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
-import java.util.function.Consumer;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.calm4j.calm.data.TrainingData;
 import org.calm4j.calm.option.InspectOptions;
@@ -300,11 +300,7 @@ public record TrainStage(
 
     /** @param generations null for none, as {@code board} */
     private static TrainingRun.Watcher watcher(
-            StepLog[] last,
-            Progress progress,
-            Generations generations,
-            TensorBoardLog board,
-            Consumer<StepLog> took) {
+            StepLog[] last, Progress progress, Generations generations, TensorBoardLog board, Consumer<StepLog> took) {
         return new TrainingRun.Watcher() {
             @Override
             public void logged(StepLog step) {

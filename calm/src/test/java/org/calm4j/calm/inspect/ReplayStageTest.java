@@ -185,7 +185,8 @@ final class ReplayStageTest {
     @Test
     void aSettingThatIsNoneIsWrongUsage() throws IOException {
         Path run = train("settings", PAIRS, 0);
-        assertThatThrownBy(() -> changed(run, "a", Map.of("betta", "1"))).hasMessageContaining("no setting of that name");
+        assertThatThrownBy(() -> changed(run, "a", Map.of("betta", "1")))
+                .hasMessageContaining("no setting of that name");
         assertThatThrownBy(() -> changed(run, "b", Map.of("beta", "high"))).hasMessageContaining("set");
         assertThatThrownBy(() -> changed(run, "c", Map.of("beta", "-1"))).hasMessageContaining("must be above 0");
         assertThatThrownBy(() -> changed(run, "d", Map.of("loss_type", "none"))).hasMessageContaining("none");
@@ -203,7 +204,9 @@ final class ReplayStageTest {
         Jsonl.write(metrics, lines);
         ReplayStage.Summary summary = changed(run, "differs", Map.of());
         assertThat(summary.exact()).isFalse();
-        assertThat(summary.why()).startsWith("step 3 had grad_norm 0.125, and now it is").contains("have changed since");
+        assertThat(summary.why())
+                .startsWith("step 3 had grad_norm 0.125, and now it is")
+                .contains("have changed since");
         Path config = run.resolve("train_config.json");
         Files.writeString(config, Files.readString(config).replace("\"cpu\"", "\"cuda: a GPU\""));
         assertThat(changed(run, "elsewhere", Map.of()).why()).contains("it ran on cuda: a GPU, this is cpu");
