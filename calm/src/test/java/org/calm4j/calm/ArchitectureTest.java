@@ -29,8 +29,8 @@ final class ArchitectureTest {
             cli: watch inspect experiment tool stage pair vote option run report world metric importer prompt translate hub bench
             watch: report run
             bench: world
-            experiment: stage pair vote option run report world metric extract prompt translate data
-            inspect: stage option tool run report data
+            experiment: inspect stage pair vote option run report world metric extract prompt translate data
+            inspect: stage option tool run report metric data
             tool: run importer extract convert data
             stage: option run importer metric retrieve extract prompt translate data
             pair: vote option extract prompt translate data

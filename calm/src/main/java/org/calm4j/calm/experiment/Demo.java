@@ -167,7 +167,8 @@ public record Demo(
                 world.hubs(),
                 ways(),
                 saveSteps,
-                inspect);
+                inspect,
+                null);
     }
 
     /** Directly, or through each of the hubs. */

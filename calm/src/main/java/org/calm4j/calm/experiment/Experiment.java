@@ -14,6 +14,8 @@ import org.calm4j.calm.data.Pair;
 import org.calm4j.calm.data.Prompt;
 import org.calm4j.calm.data.Question;
 import org.calm4j.calm.data.Questions;
+import org.calm4j.calm.data.Samples;
+import org.calm4j.calm.inspect.InsideStage;
 import org.calm4j.calm.option.DpoOptions;
 import org.calm4j.calm.option.EvaluateOptions;
 import org.calm4j.calm.option.PairOptions;
@@ -54,6 +56,8 @@ public final class Experiment {
     /** What became of all questions, besides the pairs. */
     static final String PAIR_COUNTS = "pair-counts.json";
 
+    /** What alignment changed inside the model. */
+    static final String INSIDE = "inside.json";
     /** What the model is asked while it is trained. */
     private static final String ASKED = "generation-prompts.jsonl";
 
@@ -84,6 +88,7 @@ public final class Experiment {
         config.arms().forEach((name, arm) -> evaluate(name, arm(name, arm)));
         perplexity("before", config.model());
         perplexity("after", aligned);
+        inside(aligned);
     }
 
     public Experiment(ExperimentConfig config, Backend backend, Progress progress) {
@@ -489,6 +494,32 @@ public final class Experiment {
                 : ModelFolder.open(backend, model, null);
         opened.notes().stream().filter(said::add).forEach(note -> progress.say("calm: " + note));
         return opened;
+    }
+
+    /** What alignment changed inside, by the questions of the held-out set, or else of the main one. */
+    private void inside(Path aligned) {
+        if (config.inside() == 0 || config.evaluate().method() != EvaluateOptions.Method.GENERATE) {
+            return;
+        }
+        String set = config.heldOut().isEmpty() ? "eval-" : "held-out-";
+        Path before = file(set + "before").resolve("responses.jsonl");
+        Path after = file(set + "after").resolve("responses.jsonl");
+        List<Path> inputs = new ArrayList<>(List.of(before, after));
+        inputs.addAll(models(aligned));
+        Object settings = List.of(config.inside(), config.seed());
+        add(new Stage(
+                "inside",
+                settings,
+                inputs,
+                file(INSIDE),
+                resume -> Json.write(
+                        file(INSIDE),
+                        new InsideStage(
+                                        Jsonl.read(before, Samples.class),
+                                        Jsonl.read(after, Samples.class),
+                                        config.inside(),
+                                        config.seed())
+                                .run(() -> open(config.model()), () -> open(aligned)))));
     }
 
     private void perplexity(String name, Path model) {

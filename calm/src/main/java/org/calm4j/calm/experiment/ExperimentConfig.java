@@ -49,6 +49,7 @@ import org.calm4j.engine.model.ModelFolder;
  *     none
  * @param saveSteps steps between checkpoints of each training, which are then kept; null to keep none
  * @param inspect what is measured in each training; null for nothing
+ * @param inside questions of each language by which it is looked into the model before and after; 0 for none
  */
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
 public record ExperimentConfig(
@@ -74,9 +75,12 @@ public record ExperimentConfig(
         List<String> hubs,
         ResponsePatterns patterns,
         @JsonInclude(JsonInclude.Include.NON_NULL) Integer saveSteps,
-        @JsonInclude(JsonInclude.Include.NON_NULL) InspectOptions inspect) {
+        @JsonInclude(JsonInclude.Include.NON_NULL) InspectOptions inspect,
+        Integer inside) {
     /** Before the number of languages in the name of an arm of the curve. */
     static final String CURVE = "languages-";
+
+    private static final int INSIDE = 24;
 
     public ExperimentConfig {
         questions = questions == null ? List.of() : questions;
@@ -97,6 +101,10 @@ public record ExperimentConfig(
         evaluate = evaluate == null ? EvaluateOptions.greedy(sample.end().maxNewTokens()) : evaluate;
         dpo = dpo == null ? Options.standard(DpoOptions.class) : dpo;
         baselines = baselines == null ? List.of() : baselines;
+        inside = inside == null ? INSIDE : inside;
+        if (inside < 0) {
+            throw CalmException.usage("inside must be at least 0");
+        }
         languageCurve = languageCurve == null ? List.of() : languageCurve;
         arms = all(baselines, arms == null ? Map.of() : arms, languageCurve);
         Setting.of("save_steps").check(saveSteps == null || saveSteps > 0, "must be at least 1");
@@ -192,7 +200,8 @@ public record ExperimentConfig(
                 hubs,
                 patterns,
                 saveSteps,
-                inspect);
+                inspect,
+                inside);
     }
 
     private static Map<String, Arm> all(List<String> baselines, Map<String, Arm> own, List<String> languages) {

@@ -26,6 +26,7 @@ import org.calm4j.calm.metric.Comparison;
 import org.calm4j.calm.metric.Evaluation;
 import org.calm4j.calm.metric.Interval;
 import org.calm4j.calm.metric.VoteReliability;
+import org.calm4j.calm.report.Inside;
 import org.calm4j.calm.report.ReportData;
 import org.calm4j.calm.report.TrainingLog;
 import org.calm4j.engine.io.Json;
@@ -86,7 +87,14 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
                 pairs(),
                 new ExperimentWays(config).read(),
                 isTrained(),
-                arms());
+                arms(),
+                inside());
+    }
+
+    /** Null where nothing was looked at. */
+    Inside inside() {
+        Path file = file(Experiment.INSIDE);
+        return Files.exists(file) ? Json.read(file, Inside.class) : null;
     }
 
     private ReportData.Outcome outcome(String set) {

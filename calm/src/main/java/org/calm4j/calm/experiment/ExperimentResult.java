@@ -19,6 +19,7 @@ import org.calm4j.calm.data.Prediction;
 import org.calm4j.calm.metric.Evaluation;
 import org.calm4j.calm.metric.ResponseKind;
 import org.calm4j.calm.metric.VoteReliability;
+import org.calm4j.calm.report.Inside;
 import org.calm4j.calm.report.Report;
 import org.calm4j.calm.report.ReportData;
 import org.calm4j.calm.run.Progress;
@@ -164,6 +165,11 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
     /** Null without patterns. */
     ReportData.Ways ways() {
         return new ExperimentWays(config).read();
+    }
+
+    /** Null where nothing was looked at. */
+    Inside inside() {
+        return new ExperimentReport(config, seconds, device).inside();
     }
 
     Map<String, String> armWords() {

@@ -21,6 +21,7 @@ import org.calm4j.calm.metric.Comparison;
 import org.calm4j.calm.metric.Evaluation;
 import org.calm4j.calm.metric.SeedSummary;
 import org.calm4j.calm.metric.VoteReliability;
+import org.calm4j.calm.report.Inside;
 import org.calm4j.calm.report.Report;
 import org.calm4j.calm.report.ReportData;
 import org.calm4j.calm.report.SeedReport;
@@ -223,7 +224,38 @@ public final class SeedSeries {
                 votes.size() < experiments.size() ? null : SeedSummary.Spread.of(votes),
                 curve(main, heldOut),
                 experiments.getFirst().armWords(),
-                ways());
+                ways(),
+                inside());
+    }
+
+    /** Those that all of them have. */
+    private List<SeedReport.Inside> inside() {
+        List<Map<String, Inside.Figure>> all = new ArrayList<>();
+        for (ExperimentResult experiment : experiments) {
+            Map<String, Inside.Figure> own = new LinkedHashMap<>();
+            Inside inside = experiment.inside();
+            if (inside != null) {
+                inside.figures().forEach(figure -> own.put(figure.name(), figure));
+            }
+            all.add(own);
+        }
+        List<SeedReport.Inside> rows = new ArrayList<>();
+        for (String name : all.getFirst().keySet()) {
+            if (all.stream().allMatch(own -> own.containsKey(name))) {
+                rows.add(new SeedReport.Inside(
+                        name,
+                        spread(all, name, Inside.Figure::before),
+                        spread(all, name, Inside.Figure::after),
+                        spread(all, name, figure -> figure.after() - figure.before())));
+            }
+        }
+        return rows;
+    }
+
+    private static SeedSummary.Spread spread(
+            List<Map<String, Inside.Figure>> all, String name, ToDoubleFunction<Inside.Figure> value) {
+        return SeedSummary.Spread.of(
+                all.stream().map(own -> value.applyAsDouble(own.get(name))).toList());
     }
 
     /** Null if one of them counts no ways, or other ways. */

@@ -3,6 +3,7 @@ package org.calm4j.calm.inspect;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -10,11 +11,10 @@ import org.calm4j.calm.data.PromptLines;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.inspect.Cka;
-import org.calm4j.engine.inspect.Inspector;
-import org.calm4j.engine.inspect.Streams;
+import org.calm4j.engine.inspect.MeanStreams;
 import org.calm4j.engine.io.Jsonl;
+import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.ModelFolder;
-import org.calm4j.engine.tensor.Tensor;
 
 /** How alike languages are inside: parallel texts as the mean of their tokens' streams, layer by layer and pair by pair of languages. */
 public record SimilarityStage(Path input, Path output) {
@@ -32,43 +32,38 @@ public record SimilarityStage(Path input, Path output) {
     public List<Similarity> run(ModelFolder model, Progress progress) {
         List<Line> lines = PromptLines.read(input, (line, where) -> line(line, where, model));
         Map<String, Map<String, Line>> byLanguage = byLanguage(lines);
-        int longest = lines.stream().mapToInt(line -> line.tokens.length).max().orElseThrow();
-        Map<Line, double[][]> means = new LinkedHashMap<>();
+        Map<String, Map<String, int[]>> tokens = new LinkedHashMap<>();
+        byLanguage.forEach((language, texts) -> {
+            Map<String, int[]> own = tokens.computeIfAbsent(language, none -> new LinkedHashMap<>());
+            texts.forEach((id, line) -> own.put(id, line.tokens));
+        });
         progress.start("similarity", lines.size());
-        try (Inspector inspector = new Inspector(model.model(), longest)) {
-            for (Line line : lines) {
-                try (Streams streams = Streams.of(inspector, line.tokens)) {
-                    double[][] byLayer = new double[streams.count()][];
-                    for (int layer = 0; layer < byLayer.length; layer++) {
-                        byLayer[layer] = mean(streams.get(layer));
-                    }
-                    means.put(line, byLayer);
-                }
-                progress.at(means.size(), "");
-            }
-        } finally {
-            progress.end();
-        }
-        List<Similarity> all = compare(byLanguage, means, model.model().config().layers() + 1);
+        List<Similarity> all = of(model.model(), tokens);
+        progress.at(lines.size(), "");
+        progress.end();
         Jsonl.write(output, all);
         return all;
     }
 
-    private static List<Similarity> compare(
-            Map<String, Map<String, Line>> byLanguage, Map<Line, double[][]> means, int layers) {
+    /** @param texts language to id to tokens; the same ids in all languages */
+    static List<Similarity> of(CausalLm model, Map<String, Map<String, int[]>> texts) {
+        List<String> languages = List.copyOf(texts.keySet());
+        List<String> ids = List.copyOf(texts.get(languages.getFirst()).keySet());
+        List<int[]> all = new ArrayList<>();
+        texts.values().forEach(own -> ids.forEach(id -> all.add(own.get(id))));
+        try (MeanStreams streams = new MeanStreams(model, all)) {
+            return compare(languages, ids.size(), streams.run());
+        }
+    }
+
+    /** @param means by layer, then language after language */
+    private static List<Similarity> compare(List<String> languages, int texts, double[][][] means) {
         List<Similarity> all = new ArrayList<>();
-        List<String> languages = List.copyOf(byLanguage.keySet());
-        List<String> ids = List.copyOf(byLanguage.get(languages.getFirst()).keySet());
-        for (int l = 0; l < layers; l++) {
-            int layer = l;
-            Map<String, double[][]> vectors = new LinkedHashMap<>();
-            byLanguage.forEach((language, texts) -> vectors.put(
-                    language,
-                    ids.stream().map(id -> means.get(texts.get(id))[layer]).toArray(double[][]::new)));
+        for (int layer = 0; layer < means.length; layer++) {
             for (int a = 0; a < languages.size(); a++) {
                 for (int b = a + 1; b < languages.size(); b++) {
-                    double[][] x = vectors.get(languages.get(a));
-                    double[][] y = vectors.get(languages.get(b));
+                    double[][] x = Arrays.copyOfRange(means[layer], a * texts, (a + 1) * texts);
+                    double[][] y = Arrays.copyOfRange(means[layer], b * texts, (b + 1) * texts);
                     all.add(new Similarity(
                             layer,
                             List.of(languages.get(a), languages.get(b)),
@@ -110,14 +105,5 @@ public record SimilarityStage(Path input, Path output) {
         String id = PromptLines.id(line, where).asText();
         LanguageText text = LanguageText.of(line, where, model);
         return new Line(id, text.language(), text.tokens());
-    }
-
-    private static double[] mean(Tensor stream) {
-        int rows = (int) stream.dim(0);
-        double[] mean = new double[Math.toIntExact(stream.rowSize())];
-        for (int i = 0; i < rows * mean.length; i++) {
-            mean[i % mean.length] += stream.get(i) / rows;
-        }
-        return mean;
     }
 }

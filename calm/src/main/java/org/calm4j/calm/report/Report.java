@@ -122,6 +122,9 @@ public final class Report {
         if (data.ways() != null) {
             ways(values, data.ways());
         }
+        if (data.inside() != null) {
+            inside(values, data.inside());
+        }
         values.remove("training");
         values.remove("flips");
         if (data.flips() != null && !data.flips().isEmpty()) {
@@ -149,6 +152,34 @@ public final class Report {
                             .orElse(1));
         }
         return values;
+    }
+
+    private static void inside(Map<String, Object> values, Inside inside) {
+        int layer = inside.mostAlike();
+        if (layer >= 0) {
+            values.put(
+                    "alike",
+                    Map.of(
+                            "layer", layer,
+                            "before", fields(inside.similarity().get("before").get(layer)),
+                            "after", fields(inside.similarity().get("after").get(layer))));
+        }
+        List<Map<String, Object>> rescues = new ArrayList<>();
+        Stream.ofNullable(inside.rescue())
+                .flatMap(all -> all.entrySet().stream())
+                .forEach(each -> {
+                    Inside.Rescue rescue = each.getValue();
+                    int best = rescue.best();
+                    rescues.add(Map.of(
+                            "model", each.getKey(),
+                            "source", rescue.source(),
+                            "n", rescue.n(),
+                            "layer", best,
+                            "right", rescue.right().get(best),
+                            "control", rescue.control().get(best),
+                            "p_value", rescue.pValues().get(best)));
+                });
+        values.put("rescues", rescues);
     }
 
     private static void ways(Map<String, Object> values, ReportData.Ways ways) {
@@ -233,6 +264,7 @@ public final class Report {
         charts.put("chance", Chance.of(data.examples()));
         charts.put("vote", data.vote());
         charts.put("curve", data.curve());
+        charts.put("inside", data.inside());
         charts.put(
                 "training",
                 Stream.ofNullable(data.training())

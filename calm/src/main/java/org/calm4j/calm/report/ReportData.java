@@ -38,6 +38,7 @@ import org.calm4j.calm.metric.VoteReliability;
  * @param ways null where the experiment has no patterns
  * @param trained whether the main set asks what CALM was trained on
  * @param arms name to its difference from CALM, in words
+ * @param inside null where nothing was looked at
  * @param notes what a reader should keep in mind, one sentence or two each
  */
 @JsonInclude(JsonInclude.Include.NON_EMPTY)
@@ -63,7 +64,8 @@ public record ReportData(
         Map<String, Paired> pairs,
         Ways ways,
         boolean trained,
-        Map<String, String> arms) {
+        Map<String, String> arms,
+        Inside inside) {
 
     /**
      * How the responses come to their answers, by the experiment's patterns. Ways whose names begin with "through " lead through another

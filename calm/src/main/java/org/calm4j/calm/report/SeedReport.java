@@ -15,6 +15,7 @@ import org.calm4j.calm.metric.SeedSummary;
  * @param curve by number of voting languages, from none; may be empty
  * @param arms name to its difference from CALM, in words
  * @param ways how answers are found, of the held-out questions, without them of the main ones; null where an experiment has no patterns
+ * @param inside figures of what alignment changed inside; may be empty
  */
 @JsonInclude(JsonInclude.Include.NON_EMPTY)
 public record SeedReport(
@@ -28,7 +29,11 @@ public record SeedReport(
         SeedSummary.Spread vote,
         List<CurvePoint> curve,
         Map<String, String> arms,
-        Ways ways) {
+        Ways ways,
+        List<Inside> inside) {
+
+    /** A share, before and after, of {@link org.calm4j.calm.report.Inside#figures}. */
+    public record Inside(String name, SeedSummary.Spread before, SeedSummary.Spread after, SeedSummary.Spread change) {}
 
     /** @param report path of its own report, relative to this one; null without one */
     @JsonInclude(JsonInclude.Include.NON_NULL)

@@ -134,6 +134,35 @@
       series: figure === 'accuracy_mean' ? series.concat(chanceLine('yAxis', 'insideEndTop')) : series});
   }
 
+  function layers(element) {
+    const inside = data.inside;
+    const line = (name, values, color, type, symbol) => ({type: 'line', name: name, symbol: symbol || 'circle', symbolSize: 8, lineStyle: {color: color, width: 2.5, type: type}, itemStyle: {color: color}, data: values.map((v, i) => [i, v])});
+    const figure = element.dataset.figure;
+    const series = [];
+    if (figure === 'retrieval') {
+      series.push(line('before', inside.similarity.before.map(p => p.retrieval), colors.before, 'dashed', 'diamond'), line('after CALM', inside.similarity.after.map(p => p.retrieval), colors.accent, 'solid'));
+    } else if (figure === 'recall') {
+      inside.recall.forEach((kind, i) => {
+        const color = charts.palette(i);
+        series.push(line(kind.kind + ', before', kind.before, color, 'dashed', 'diamond'), line(kind.kind + ', after', kind.after, color, 'solid'));
+      });
+    } else {
+      Object.entries(inside.rescue).forEach(([model, rescue]) => {
+        const color = model === 'before' ? colors.before : colors.accent;
+        series.push(line(model, rescue.right, color, 'solid'), line(model + ', another question’s', rescue.control, color, 'dotted', 'diamond'));
+      });
+    }
+    const top = 16 + 22 * legendLines(series.map(s => s.name), element.clientWidth);
+    element.style.height = 190 + top + 'px';
+    return base({
+      legend: legend({data: series.map(s => s.name)}),
+      grid: {left: 4, right: 24, top: top, bottom: 30, containLabel: true},
+      tooltip: tooltip({trigger: 'item', formatter: p => 'layer ' + p.value[0] + ': <b>' + percent(p.value[1]) + '</b> (' + escape(p.seriesName) + ')'}),
+      xAxis: {type: 'value', min: 0, max: 'dataMax', minInterval: 1, name: 'layer', nameLocation: 'middle', nameGap: 26, nameTextStyle: axisText(), axisLabel: axisText(), axisLine: {lineStyle: {color: colors.line}}, axisTick: {show: false}, splitLine: {show: false}},
+      yAxis: shareAxis(),
+      series: series});
+  }
+
   function layCurves() {
     const place = document.getElementById('curves');
     if (!place) return [];
@@ -191,7 +220,7 @@
     apply();
   }
 
-  const kinds = {accuracy: accuracy, calibration: calibration, subsets: subsets, languages: languages};
+  const kinds = {accuracy: accuracy, calibration: calibration, subsets: subsets, languages: languages, layers: layers};
   for (const element of document.querySelectorAll('[data-chart]')) drawn.push({element: element, option: kinds[element.dataset.chart]});
   for (const [element, option] of layCurves()) drawn.push({element: element, option: option});
   draw();

@@ -214,7 +214,8 @@ class ReportTest {
                 new TreeMap<>(data.pairs()),
                 null,
                 false,
-                Map.of());
+                Map.of(),
+                null);
         String names = data.languages().stream()
                 .map(TextFilter::languageName)
                 .collect(Collectors.joining("[^|]*\\|.*\\n\\| "));
@@ -459,7 +460,8 @@ class ReportTest {
                 Map.of(),
                 null,
                 false,
-                Map.of());
+                Map.of(),
+                null);
     }
 
     private static ReportData hostile() {
@@ -516,7 +518,8 @@ class ReportTest {
                                 1, 1, 1, Map.of(HOSTILE, 1), Map.of(HOSTILE, 1), 1, Map.of(HOSTILE, 1), 1)),
                 ways(HOSTILE),
                 false,
-                Map.of(HOSTILE, HOSTILE));
+                Map.of(HOSTILE, HOSTILE),
+                SampleExperiment.inside(HOSTILE));
     }
 
     private static ReportData.Ways ways(String name) {

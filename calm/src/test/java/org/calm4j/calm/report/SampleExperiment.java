@@ -138,7 +138,8 @@ final class SampleExperiment {
                 pairs(),
                 ways(),
                 true,
-                Map.of("Replay only", "random votes, a control"));
+                Map.of("Replay only", "random votes, a control"),
+                inside("stayed wrong"));
     }
 
     private List<ReportData.CurvePoint> curve() {
@@ -363,7 +364,12 @@ final class SampleExperiment {
                                 true,
                                 SeedSummary.Spread.of(List.of(0.4, 0.42, 0.41)),
                                 SeedSummary.Spread.of(List.of(0.8, 0.9, 0.7)),
-                                SeedSummary.Spread.of(List.of(0.01, 0.02, 0.03))))));
+                                SeedSummary.Spread.of(List.of(0.01, 0.02, 0.03))))),
+                List.of(new SeedReport.Inside(
+                        "nearest",
+                        SeedSummary.Spread.of(List.of(0.1, 0.2, 0.3)),
+                        SeedSummary.Spread.of(List.of(0.2, 0.3, 0.4)),
+                        SeedSummary.Spread.of(List.of(0.1, 0.1, 0.1)))));
     }
 
     // With some probability all languages of a question share one answer, as they do after alignment.
@@ -494,5 +500,29 @@ final class SampleExperiment {
     private static ReportData.Said said(String phrase, String name, String label, List<Question.Choice> choices) {
         return new ReportData.Said(
                 phrase.formatted(name, choices.get(LABELS.indexOf(label)).text()), label);
+    }
+
+    /** @param kind of the last questions */
+    static Inside inside(String kind) {
+        List<Inside.Alike> before = new ArrayList<>();
+        List<Inside.Alike> after = new ArrayList<>();
+        List<Double> low = new ArrayList<>();
+        List<Double> high = new ArrayList<>();
+        for (int layer = 0; layer < 8; layer++) {
+            before.add(new Inside.Alike(layer, layer == 0 ? null : 0.9, 0.4, 0.1 + 0.03 * layer));
+            after.add(new Inside.Alike(layer, layer == 0 ? null : 0.9, 0.5, 0.1 + 0.06 * layer));
+            low.add(0.25);
+            high.add(0.25 + 0.09 * layer);
+        }
+        List<Double> values = low.stream().map(each -> 0.01).toList();
+        return new Inside(
+                24,
+                Map.of("before", before, "after", after),
+                List.of(
+                        new Inside.Recall("became right", 24, low, high, 0.5, new Interval(0.4, 0.6)),
+                        new Inside.Recall(kind, 1, low, low, 0, null)),
+                Map.of(
+                        "before", new Inside.Rescue("en", 40, 0.0, high, low, values),
+                        "after", new Inside.Rescue("en", 10, 0.0, low, low, values)));
     }
 }
