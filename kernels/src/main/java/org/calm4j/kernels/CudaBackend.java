@@ -116,6 +116,12 @@ final class CudaBackend implements Backend {
         return precision == Precision.BF16 && headDim <= Bf16Attention.LARGEST_HEAD ? DType.BF16 : DType.F32;
     }
 
+    /** For the driver, operands rounded for a product, and a chunk of the logits. */
+    @Override
+    public long workingBytes() {
+        return 1L << 30;
+    }
+
     @Override
     public Buffer allocate(long bytes) {
         CudaBuffer buffer = gpu.memory().allocate(bytes, "tensors");

@@ -12,6 +12,7 @@ import org.calm4j.calm.option.Option;
 import org.calm4j.calm.option.Options;
 import org.calm4j.engine.Setting;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Spec;
@@ -56,7 +57,10 @@ final class Given<R extends Record> {
                     .collect(Collectors.joining("|")));
         }
         Class<?>[] parts = option.parts();
-        if (parts[0] == int.class || parts[0] == Integer.class) {
+        if (definition.auto()) {
+            ITypeConverter<Integer> whole = new NumberConverters.Whole();
+            flag.converters(text -> text.equals("auto") ? (Integer) Option.AUTO : whole.convert(text));
+        } else if (parts[0] == int.class || parts[0] == Integer.class) {
             flag.converters(new NumberConverters.Whole());
         } else if (option.type() == Map.class) {
             flag.converters(text -> text, new NumberConverters.Finite());

@@ -15,6 +15,9 @@ public @interface Option {
     /** For {@link #standard}: no default, that is null, 0 or false. */
     String NONE = "none given";
 
+    /** The whole number for {@code auto}. */
+    int AUTO = -1;
+
     /** Text of the help; it names other options as <code>{lora_rank}</code>, the default as <code>${DEFAULT-VALUE}</code>. */
     String value();
 
@@ -32,6 +35,9 @@ public @interface Option {
 
     /** Whether a list may be given as one word, with commas; otherwise the option is repeated for each value. */
     boolean splits() default true;
+
+    /** Whether a whole number may be the word {@code auto}, which is {@link #AUTO}. */
+    boolean auto() default false;
 
     /** Excluded from the comparison whether a stage has run, unless it is given: for options that were added later. */
     boolean later() default false;

@@ -84,6 +84,11 @@ final class OptionsReader extends JsonDeserializer<Record> implements Contextual
         if (parser.hasToken(JsonToken.VALUE_NULL)) {
             return null;
         }
+        if (option.option().auto()
+                && parser.hasToken(JsonToken.VALUE_STRING)
+                && parser.getText().equals("auto")) {
+            return Option.AUTO;
+        }
         if (option.type() == List.class && !parser.isExpectedStartArrayToken()) {
             return List.of(context.readValue(parser, option.parts()[0]));
         }

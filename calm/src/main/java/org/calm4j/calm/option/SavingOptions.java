@@ -38,8 +38,8 @@ public record SavingOptions(
         String metricForBestModel,
 
         @Option(
-                value = "Whether more of it is better; default: unless its name ends with loss.",
-                label = "true|false",
+                value = "Whether more of it is better, true or false; default: unless its name ends with loss.",
+                label = "BOOL",
                 later = true)
         Boolean greaterIsBetter,
 

@@ -22,9 +22,11 @@ public record StepOptions(
         int batchSize,
 
         @Option(
-                value = "Lines per forward and backward pass; 0 (default): as many as fit into 4096 tokens.",
-                label = "N",
-                standard = "0")
+                value =
+                        "Lines per forward and backward pass; 0 (default): as many as fit into 4096 tokens; auto: as many as fit into memory.",
+                label = "N|auto",
+                standard = "0",
+                auto = true)
         int microBatchSize,
 
         @Option(
@@ -41,7 +43,8 @@ public record StepOptions(
         Setting.of("max_steps").check(maxSteps == null || maxSteps > 0, "must be at least 1");
         Setting.of("epochs").check(epochs > 0, "must be above 0");
         Setting.of("batch_size").check(batchSize > 0, "must be at least 1");
-        Setting.of("micro_batch_size").check(microBatchSize >= 0, "must be at least 0");
+        Setting.of("micro_batch_size")
+                .check(microBatchSize >= 0 || microBatchSize == Option.AUTO, "must be auto or at least 0");
         if (perDeviceTrainBatchSize != null || gradientAccumulationSteps != null) {
             int pass = perDeviceTrainBatchSize == null ? BATCH : perDeviceTrainBatchSize;
             int passes = gradientAccumulationSteps == null ? 1 : gradientAccumulationSteps;

@@ -1,6 +1,8 @@
 package org.calm4j.calm.stage;
 
 import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -13,8 +15,11 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.calm4j.calm.data.TrainingData;
 import org.calm4j.calm.option.InspectOptions;
+import org.calm4j.calm.option.Option;
+import org.calm4j.calm.option.Options;
 import org.calm4j.calm.option.PreferenceOptions;
 import org.calm4j.calm.option.SavingOptions;
 import org.calm4j.calm.option.TrainingOptions;
@@ -46,7 +51,9 @@ import org.calm4j.engine.train.StepLog;
 import org.calm4j.engine.train.TrainSettings;
 import org.calm4j.engine.train.Trainer;
 import org.calm4j.engine.train.TrainingFolder;
+import org.calm4j.engine.train.TrainingMemory;
 import org.calm4j.engine.train.TrainingRun;
+import org.calm4j.engine.train.TrainingSizes;
 
 /**
  * dpo, sft and pretrain: a model and data in, a trained model or adapter out, with metrics and checkpoints on the way.
@@ -189,10 +196,15 @@ public record TrainStage(
         if (model == null) {
             ModelConfig shape = ConfigReader.read(config);
             Path folder = config.toAbsolutePath().getParent();
+            checkWeights(backend, shape);
             Parameters parameters = Parameters.random(backend, shape, seed);
             return ModelFolder.of(folder, new CausalLm(shape, parameters, null));
         }
         if (adapter == null && training.lora().loraRank() == 0) {
+            Path shape = model.resolve("config.json");
+            if (Files.exists(shape)) {
+                checkWeights(backend, ConfigReader.read(shape));
+            }
             return ModelFolder.openToTrain(backend, model);
         }
         ModelFolder folder = ModelFolder.open(backend, model, adapter);
@@ -226,9 +238,14 @@ public record TrainStage(
             Setting.of("step")
                     .check(again.step() >= 1 && again.step() <= steps, "must be from 1 to the run's " + steps);
         }
-        TrainSettings settings = training.settings(steps, preference, seed);
+        List<? extends Example> held =
+                saving.evalSteps() == 0 || look != null ? List.of() : lines(reader, saving.evalData());
+        Trainer.EvalLines looked = look == null ? null : new Trainer.EvalLines(look.questions(start), List.of());
+        TrainingSizes sizes = TrainingSizes.of(lines, replay, look == null ? held : looked.lines());
+        TrainStage settled = look == null ? settled(lm, sizes, steps, progress) : this;
+        TrainSettings settings = settled.training.settings(steps, preference, seed);
         RunIdentity identity = new RunIdentity(
-                deciding(steps, division), inputs(), settings.schedule(), TrainingOptions.ofSchedule(), FREE);
+                settled.deciding(steps, division), inputs(), settings.schedule(), TrainingOptions.ofSchedule(), FREE);
         agree(division.ranks(), identity, lm.backend());
         List<Trainer.Reference> reference =
                 preference == null ? List.of() : reference(division.ranks(), lm, lines, settings, steps, progress);
@@ -244,17 +261,12 @@ public record TrainStage(
                 saving.loggingSteps(),
                 saving.resume());
         StepLog[] last = new StepLog[1];
-        Trainer.EvalLines beside = look == null
-                ? evalLines(division.ranks(), start, reader)
-                : new Trainer.EvalLines(look.questions(start), List.of());
-        try (Trainer trainer = new Trainer(lm, settings, lines, replay, reference, beside, division);
+        Trainer.EvalLines beside = look == null ? evalLines(division.ranks(), lm, held) : looked;
+        try (Trainer trainer = new Trainer(lm, settings, lines, replay, reference, beside, sizes, division);
                 TensorBoardLog board = again == null && look == null ? board(division.ranks()) : null;
                 StepStatistics statistics = look == null ? statistics(start, lines.size()) : null) {
             if (statistics != null) {
                 trainer.observe(statistics);
-            }
-            if (!lm.backend().onHost()) {
-                progress.say("calm: " + trainer.memory());
             }
             if (look != null) {
                 look.at(trainer, run, steps);
@@ -285,6 +297,61 @@ public record TrainStage(
         return saving.reportTo() == SavingOptions.ReportTo.TENSORBOARD && ranks.isFirst()
                 ? TensorBoardLog.below(output)
                 : null;
+    }
+
+    /**
+     * The same with what is chosen to fit into memory.
+     *
+     * @throws CalmException failed: it does not fit
+     */
+    private TrainStage settled(CausalLm lm, TrainingSizes sizes, int steps, Progress progress) {
+        boolean scores = preference != null && !preference.referenceFree();
+        TrainingMemory memory = TrainingMemory.of(lm, storedBytes(), sizes, scores);
+        long available = TrainingMemory.available(lm.backend());
+        TrainSettings given = training.settings(steps, preference, seed);
+        boolean chooses = training.steps().microBatchSize() == Option.AUTO;
+        TrainStage settled = chooses ? inPasses(chosenBefore(), memory, given, available) : this;
+        TrainSettings settings = settled.training.settings(steps, preference, seed);
+        memory.check(settings, available);
+        progress.say("calm: memory: " + memory.plan(settings)
+                + (chooses ? "; passes of " + settings.microBatchSize() + " lines, to fit" : ""));
+        return settled;
+    }
+
+    /** @param before lines of a pass of the run that is resumed, which stay; 0 for none */
+    private TrainStage inPasses(int before, TrainingMemory memory, TrainSettings settings, long available) {
+        int lines = before > 0 ? before : memory.microBatchSize(settings, available);
+        TrainingOptions chosen = Options.with(training, Map.of("micro_batch_size", lines));
+        return new TrainStage(name, model, adapter, config, data, output, chosen, preference, saving, inspect, seed);
+    }
+
+    private int chosenBefore() {
+        Path before = output.resolve(TrainingFolder.CONFIG);
+        return saving.resume()
+                        && Files.exists(before)
+                        && !Checkpoint.all(output).isEmpty()
+                ? Json.read(before, JsonNode.class).path("micro_batch_size").asInt()
+                : 0;
+    }
+
+    /** Bytes of the model's weights in its folder; 0 for a new model. */
+    private long storedBytes() {
+        if (model == null) {
+            return 0;
+        }
+        try (Stream<Path> files = Files.list(model)) {
+            return files.filter(file -> file.toString().endsWith(".safetensors"))
+                    .mapToLong(file -> file.toFile().length())
+                    .sum();
+        } catch (IOException e) {
+            throw CalmException.unreadable(model, e);
+        }
+    }
+
+    /** Weights, gradients and moments alone may be too much, which is known before they are read. */
+    private void checkWeights(Backend backend, ModelConfig shape) {
+        TrainingMemory.ofWeights(backend, shape, storedBytes())
+                .check(training.settings(1, preference, seed), TrainingMemory.available(backend));
     }
 
     /** Null where none are wanted. */
@@ -370,18 +437,14 @@ public record TrainStage(
         return preference.twoLanguages() ? reader.twoLanguagePairs(file) : reader.pairs(file);
     }
 
-    private Trainer.EvalLines evalLines(Ranks ranks, ModelFolder start, TrainingData reader) {
-        if (saving.evalSteps() == 0) {
-            return Trainer.EvalLines.NONE;
-        }
-        List<? extends Example> lines = lines(reader, saving.evalData());
-        if (preference == null) {
+    private Trainer.EvalLines evalLines(Ranks ranks, CausalLm lm, List<? extends Example> lines) {
+        if (preference == null || lines.isEmpty()) {
             return new Trainer.EvalLines(lines, List.of());
         }
         if (preference.referenceFree()) {
             return new Trainer.EvalLines(lines, Collections.nCopies(lines.size(), Trainer.Reference.NONE));
         }
-        try (Reference reference = Reference.open(start.model(), preference)) {
+        try (Reference reference = Reference.open(lm, preference)) {
             return new Trainer.EvalLines(
                     lines,
                     References.of(

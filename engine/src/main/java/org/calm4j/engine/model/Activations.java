@@ -109,14 +109,20 @@ public final class Activations implements AutoCloseable {
     }
 
     private Buffer allocateLogits() {
-        long bytes = backend.keptLogits(capacity.scored(), config.vocabulary().size())
-                * backend.computeType().bytes();
-        return bytes == 0 || bytes > MAX_KEPT_LOGITS ? null : backend.allocate(bytes);
+        long bytes = keptLogitsBytes(backend, config, capacity);
+        return bytes == 0 ? null : backend.allocate(bytes);
     }
 
-    /** Bytes of such activations, without kept logits. */
-    public static long bytes(ModelConfig config, DType type, Purpose purpose, Capacity capacity) {
-        return plan(config, type, purpose, capacity).bytes();
+    private static long keptLogitsBytes(Backend backend, ModelConfig config, Capacity capacity) {
+        long bytes = backend.keptLogits(capacity.scored(), config.vocabulary().size())
+                * backend.computeType().bytes();
+        return bytes > MAX_KEPT_LOGITS ? 0 : bytes;
+    }
+
+    /** Bytes of such activations. */
+    public static long bytes(Backend backend, ModelConfig config, Purpose purpose, Capacity capacity) {
+        return plan(config, backend.computeType(), purpose, capacity).bytes()
+                + (purpose == Purpose.TRAINING ? keptLogitsBytes(backend, config, capacity) : 0);
     }
 
     private static Slab.Plan plan(ModelConfig config, DType type, Purpose purpose, Capacity capacity) {

@@ -43,6 +43,19 @@ public final class Scorer {
 
     private final CausalLm model;
 
+    /**
+     * Bytes that scoring many items takes.
+     *
+     * @param largest rows of an item
+     * @param scored tokens of an item
+     * @param longest tokens of a sequence
+     */
+    public static long bytes(CausalLm model, int largest, int scored, int longest) {
+        int rows = Math.max(ROWS, largest);
+        Activations.Capacity capacity = Activations.Capacity.of(model, rows, Math.max(rows, scored), longest, 0);
+        return Activations.bytes(model.backend(), model.config(), Activations.Purpose.INFERENCE, capacity);
+    }
+
     public Scorer(CausalLm model) {
         this.model = model;
     }

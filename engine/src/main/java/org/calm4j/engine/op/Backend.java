@@ -420,6 +420,16 @@ public interface Backend extends AutoCloseable {
         // Products read them as they are.
     }
 
+    /** Bytes that {@link #markFrozen} may take beside a weight (N,K) for copies of it, one for products forward and one backward. */
+    default long frozenCopyBytes(long n, long k) {
+        return 0;
+    }
+
+    /** About how many bytes operations take while they run, besides their tensors. */
+    default long workingBytes() {
+        return 0;
+    }
+
     /** Whether {@link #markTrained} takes memory for rounded weights. */
     default boolean keepsRounded() {
         return false;

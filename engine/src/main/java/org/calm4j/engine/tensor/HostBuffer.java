@@ -8,6 +8,7 @@ import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.calm4j.engine.CalmException;
@@ -27,8 +28,15 @@ public final class HostBuffer implements Buffer {
     private static final Path LINUX = Path.of("/proc/meminfo");
     private static final Pattern AMOUNT = Pattern.compile("(MemTotal|MemAvailable): *(\\d+) kB");
 
+    /** Of all buffers of this process, without mapped files. */
+    private static final AtomicLong TAKEN = new AtomicLong();
+
+    private static final AtomicLong PEAK = new AtomicLong();
+
     private final Arena arena;
     private final MemorySegment segment;
+    /** What is freed with it. */
+    private long own;
 
     /** @throws CalmException failed: the machine has less memory than that */
     public HostBuffer(long bytes) {
@@ -40,6 +48,32 @@ public final class HostBuffer implements Buffer {
         }
         arena = Arena.ofShared();
         segment = arena.allocate(Math.max(bytes, 1), ALIGNMENT);
+        count(bytes);
+    }
+
+    private synchronized void count(long bytes) {
+        own += bytes;
+        long taken = TAKEN.addAndGet(bytes);
+        PEAK.accumulateAndGet(taken, Math::max);
+    }
+
+    /** Bytes that all buffers of this process take, without mapped files. */
+    public static long taken() {
+        return TAKEN.get();
+    }
+
+    /** The most that were taken since the last call of {@link #resetPeak}. */
+    public static long peak() {
+        return PEAK.get();
+    }
+
+    public static void resetPeak() {
+        PEAK.set(TAKEN.get());
+    }
+
+    /** Bytes of this machine, or of the container that this process is confined to. */
+    public static long machine() {
+        return MACHINE;
     }
 
     /** Memory that exists, such as a mapped file; the buffer closes its arena. */
@@ -54,6 +88,7 @@ public final class HostBuffer implements Buffer {
 
     /** More memory, zeroed and 64-byte aligned, freed together with this buffer. */
     public MemorySegment beside(long bytes) {
+        count(bytes);
         return arena.allocate(bytes, ALIGNMENT);
     }
 
@@ -91,6 +126,7 @@ public final class HostBuffer implements Buffer {
     public void close() {
         if (arena.scope().isAlive()) {
             arena.close();
+            TAKEN.addAndGet(-own);
         }
     }
 }

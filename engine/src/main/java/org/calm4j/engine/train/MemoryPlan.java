@@ -1,67 +1,165 @@
 package org.calm4j.engine.train;
 
 import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.calm4j.engine.config.ModelConfig;
+import org.calm4j.engine.config.WeightLayout;
 import org.calm4j.engine.model.Activations;
 import org.calm4j.engine.model.Lora;
 import org.calm4j.engine.model.LoraSettings;
 import org.calm4j.engine.model.Parameters;
+import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.DType;
 
 /**
- * Bytes that training takes from its device, all of them before the first step. Operations need more while they run:
- * {@link #WORKING}. Rounded copies of frozen weights are not planned: they use spare memory and free it on demand.
+ * Bytes that training takes from its device, known before the first step.
  *
- * @param frozen weights that are not trained, in their stored type
+ * @param frozen weights that are not trained, in their stored type; on the CPU a mapped file
  * @param trained weights that are
  * @param gradients of the trained weights
  * @param moments of the trained weights, both
+ * @param average of the trained weights, where it is kept beside them
  * @param rounded copies of the trained weights for products that round their operands
+ * @param activations of the largest pass, kept logits included
+ * @param reference what its log-probabilities need before the first step, in place of what comes after the weights here
+ * @param copies of frozen weights that make products faster, where memory is left over: not needed, and given up on a device
+ * @param working what operations take while they run
  */
-public record MemoryPlan(long frozen, long trained, long gradients, long moments, long rounded, long activations) {
-    /** For the driver, operands rounded for a product, and a chunk of the logits. */
-    public static final long WORKING = 1L << 30;
+public record MemoryPlan(
+        long frozen,
+        long trained,
+        long gradients,
+        long moments,
+        long average,
+        long rounded,
+        long activations,
+        long reference,
+        long copies,
+        long working) {
+    private static final double GIGABYTE = 1e9;
+    private static final double MEGABYTE = 1e6;
 
-    /** @param keepsRounded whether products round their operands */
-    static MemoryPlan of(long frozen, long trained, boolean keepsRounded, long activations) {
-        return new MemoryPlan(frozen, trained, trained, 2 * trained, keepsRounded ? trained / 2 : 0, activations);
+    /**
+     * @param frozen bytes
+     * @param trained bytes
+     * @param reference bytes of the activations of scoring pairs; 0 without
+     */
+    static MemoryPlan of(
+            Backend backend,
+            UpdateSettings update,
+            long frozen,
+            long trained,
+            long activations,
+            long reference,
+            long copies) {
+        return new MemoryPlan(
+                frozen,
+                trained,
+                trained,
+                2 * trained,
+                update.emaDecay() > 0 ? trained : 0,
+                backend.keepsRounded() ? trained / 2 : 0,
+                activations,
+                reference,
+                copies,
+                backend.workingBytes());
     }
 
     /**
-     * From the config alone.
+     * From the config alone, without a reference.
      *
      * @param stored the type of weights that are frozen
      * @param lora null where all weights are trained
-     * @param keepsRounded whether products round their operands to BF16
      */
     public static MemoryPlan of(
+            Backend backend,
             ModelConfig config,
             DType stored,
             LoraSettings lora,
-            boolean keepsRounded,
             Activations.Purpose purpose,
             Activations.Capacity capacity) {
-        long activations = Activations.bytes(config, DType.F32, purpose, capacity);
+        DType type = backend.computeType();
+        long activations = Activations.bytes(backend, config, purpose, capacity);
         return lora == null
-                ? of(0, Parameters.bytes(config, DType.F32), keepsRounded, activations)
-                : of(Parameters.bytes(config, stored), Lora.bytes(config, lora, DType.F32), keepsRounded, activations);
+                ? of(backend, UpdateSettings.DEFAULT, 0, Parameters.bytes(config, type), activations, 0, 0)
+                : of(
+                        backend,
+                        UpdateSettings.DEFAULT,
+                        Parameters.bytes(config, stored),
+                        Lora.bytes(config, lora, type),
+                        activations,
+                        0,
+                        copies(backend, config));
     }
 
+    /** Copies of all frozen weights: of those of blocks for products forward and backward, of the head for those forward. */
+    static long copies(Backend backend, ModelConfig config) {
+        String embedding = config.layout().embedding();
+        String head = config.shapes().containsKey(WeightLayout.HEAD) ? WeightLayout.HEAD : embedding;
+        long all = 0;
+        for (Map.Entry<String, long[]> weight : config.shapes().entrySet()) {
+            String name = weight.getKey();
+            long[] shape = weight.getValue();
+            // Embeddings are read row by row, unless they are the head too.
+            if (name.equals(head)
+                    || shape.length == 2
+                            && !Set.of(embedding, positions(config)).contains(name)) {
+                long both = backend.frozenCopyBytes(shape[0], shape[1]);
+                all += name.equals(head) ? both / 2 : both;
+            }
+        }
+        return all;
+    }
+
+    private static String positions(ModelConfig config) {
+        return config.layout().positions() == null ? "" : config.layout().positions();
+    }
+
+    /** What must be there at the peak: copies that only save time are not counted. */
     public long total() {
-        return frozen + trained + gradients + moments + rounded + activations;
+        return frozen + trained + Math.max(gradients + moments + average + rounded + activations, reference) + working;
+    }
+
+    /** What is taken at the peak where there is room for copies of frozen weights too. */
+    public long peak() {
+        return total() + copies;
     }
 
     /** One line for the user, in GB, or in MB if the total is less than 1 GB. */
     @Override
     public String toString() {
-        double unit = total() < 1e9 ? 1e6 : 1e9;
-        String name = unit == 1e6 ? " MB" : " GB";
-        return "memory: " + (frozen == 0 ? "" : in(unit, frozen) + name + " frozen weights, ") + in(unit, trained)
-                + name + " trained weights, "
-                + in(unit, gradients) + " gradients, " + in(unit, moments) + " moments, "
-                + (rounded == 0 ? "" : in(unit, rounded) + " rounded copies, ") + in(unit, activations)
-                + " activations; "
-                + in(unit, total()) + name + " in all, and about " + in(1e9, WORKING) + " GB for running operations";
+        double unit = total() < GIGABYTE ? MEGABYTE : GIGABYTE;
+        String name = unit == MEGABYTE ? " MB" : " GB";
+        return in(unit, total()) + name + " (" + parts(unit) + ")"
+                + (copies == 0
+                        ? ""
+                        : ", and " + in(unit, copies) + " for faster copies of frozen weights where it is left over");
+    }
+
+    private String parts(double unit) {
+        return Stream.of(
+                        part(unit, frozen, "frozen weights"),
+                        part(unit, trained, "trained weights"),
+                        part(unit, gradients, "gradients"),
+                        part(unit, moments, "moments"),
+                        part(unit, average, "average"),
+                        part(unit, rounded, "rounded copies"),
+                        part(unit, activations, "activations"),
+                        part(unit, working, "working"))
+                .filter(text -> !text.isEmpty())
+                .collect(Collectors.joining(", "));
+    }
+
+    private static String part(double unit, long bytes, String name) {
+        return bytes == 0 ? "" : in(unit, bytes) + " " + name;
+    }
+
+    /** Such as {@code 23.50 GB}. */
+    static String gigabytes(long bytes) {
+        return in(GIGABYTE, bytes) + " GB";
     }
 
     private static String in(double unit, long bytes) {

@@ -136,4 +136,27 @@ public record TrainSettings(
                 update,
                 packing);
     }
+
+    /** The same in passes of so many lines, with or without recomputation. */
+    TrainSettings inPasses(int microBatchSize, boolean gradientCheckpointing) {
+        return new TrainSettings(
+                batchSize,
+                microBatchSize,
+                shuffle,
+                schedule,
+                adamW,
+                weightDecay,
+                maxGradNorm,
+                preferenceLoss,
+                consistencyLoss,
+                unpairedLoss,
+                beta,
+                ldAlpha,
+                replayBatchSize,
+                replayWeight,
+                gradientCheckpointing,
+                seed,
+                update,
+                packing);
+    }
 }

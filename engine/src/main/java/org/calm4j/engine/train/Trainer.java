@@ -23,7 +23,6 @@ import org.calm4j.engine.model.Tap;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.TokenStatistic;
 import org.calm4j.engine.random.CounterRandom;
-import org.calm4j.engine.tensor.Tensor;
 
 /** Optimizer steps: batch → forward → loss → backward → clip → AdamW → {@link StepLog}. All memory is taken before the first step. */
 public final class Trainer implements AutoCloseable {
@@ -110,9 +109,7 @@ public final class Trainer implements AutoCloseable {
         this(model, settings, lines, replay, reference, evalLines, Division.NONE);
     }
 
-    /**
-     * @param division with the ranks that make the same steps together
-     */
+    /** @param division with the ranks that make the same steps together */
     public Trainer(
             CausalLm model,
             TrainSettings settings,
@@ -120,6 +117,27 @@ public final class Trainer implements AutoCloseable {
             Replay replay,
             List<Reference> reference,
             EvalLines evalLines,
+            Division division) {
+        this(
+                model,
+                settings,
+                lines,
+                replay,
+                reference,
+                evalLines,
+                TrainingSizes.of(lines, replay, evalLines.lines()),
+                division);
+    }
+
+    /** @param sizes of all these lines */
+    public Trainer(
+            CausalLm model,
+            TrainSettings settings,
+            List<? extends Example> lines,
+            Replay replay,
+            List<Reference> reference,
+            EvalLines evalLines,
+            TrainingSizes sizes,
             Division division) {
         this.evalLines = evalLines;
         this.division = division;
@@ -132,21 +150,15 @@ public final class Trainer implements AutoCloseable {
         lineOrder = order(lines, settings);
         replayOrder = replay
         .new Order(settings.replayBatchSize(), settings.shuffle(), CounterRandom.seed(settings.seed(), "replay"));
-        LineSizes own = LineSizes.of(lines);
-        if (settings.preferenceLoss() != null && settings.preferenceLoss().comparesPairs() && own.weighted()) {
+        if (settings.preferenceLoss() != null
+                && settings.preferenceLoss().comparesPairs()
+                && sizes.lines().weighted()) {
             throw CalmException.badInput(
                     "lines have weights", "a loss that sorts the pairs of a step has no term of one line to weigh");
         }
-        LineSizes replayed = LineSizes.of(replay.documents());
-        passCapacity = capacity(own, replayed, own.with(replayed));
-        // Evaluation lines do not change how the others are put into passes.
-        LineSizes evaluated = LineSizes.of(evalLines.lines());
-        Activations.Capacity capacity = Activations.Capacity.of(
-                model,
-                Math.max(passCapacity.rows(), evaluated.mostRows()),
-                Math.max(passCapacity.scored(), evaluated.scored()),
-                Math.max(passCapacity.positions(), evaluated.longest()),
-                0);
+        passCapacity = sizes.passes(settings);
+        Activations.Capacity most = sizes.capacity(settings);
+        Activations.Capacity capacity = Activations.Capacity.of(model, most.rows(), most.scored(), most.positions(), 0);
         if (capacity.positions() > model.config().positions().limit()) {
             throw CalmException.badInput(
                     "the longest training sequence has " + capacity.positions() + " tokens",
@@ -165,40 +177,19 @@ public final class Trainer implements AutoCloseable {
         activations.takeStatistics(true);
     }
 
-    /** @param all the lines and the replayed documents */
-    private Activations.Capacity capacity(LineSizes own, LineSizes replayed, LineSizes all) {
-        int maxTokens = settings.packing().maxTokens();
-        int bound = Math.max(maxTokens > 0 ? maxTokens : MICRO_BATCH_ROWS, all.mostRows());
-        int rows;
-        if (settings.microBatchSize() > 0) {
-            rows = all.sumOfLargest(settings.microBatchSize());
-            rows = maxTokens > 0 ? Math.min(rows, bound) : rows;
-        } else {
-            int inAStep = own.sumOfLargest(settings.batchSize()) + replayed.sumOfLargest(settings.replayBatchSize());
-            rows = Math.max(all.mostRows(), Math.min(bound, inAStep));
-        }
-        // A pair's prompt row scores two targets, and rows of a prompt may score none.
-        int pairsAtMost = Math.min(rows, own.pairs() * settings.batchSize());
-        if (settings.packing().sharePrompts()) {
-            // The row scores two for each pair.
-            pairsAtMost *= 2;
-        }
-        int scored = Math.max(rows + pairsAtMost, all.scored());
-        return Activations.Capacity.of(model, rows, scored, all.longest(), 0);
-    }
-
-    /** The memory that this training takes. */
+    /** The memory that this training takes, without what its reference took before. */
     public MemoryPlan memory() {
-        long weights =
-                model.parameters().tensors().stream().mapToLong(Tensor::bytes).sum();
-        long own = trained.weights().bytes();
+        boolean adapts = model.lora() != null;
         Activations.Purpose purpose =
                 settings.gradientCheckpointing() ? Activations.Purpose.CHECKPOINTING : Activations.Purpose.TRAINING;
         return MemoryPlan.of(
-                model.lora() == null ? 0 : weights,
-                own,
-                backend().keepsRounded(),
-                Activations.bytes(model.config(), backend().computeType(), purpose, activations.capacity()));
+                backend(),
+                settings.update(),
+                adapts ? TrainingMemory.bytes(model.parameters()) : 0,
+                trained.weights().bytes(),
+                Activations.bytes(backend(), model.config(), purpose, activations.capacity()),
+                0,
+                adapts ? MemoryPlan.copies(backend(), model.config()) : 0);
     }
 
     /** Lets an observer watch the steps from here on, in place of the one before. */

@@ -81,7 +81,7 @@ public record TrainingRun(
                     return false;
                 }
                 StepLog log = step(trainer, taken.steps());
-                int before = taken.best().step() == null ? 0 : taken.best().step();
+                Integer before = taken.best().step();
                 taken = taken.after(log, evaluation);
                 if (isLogged(log)) {
                     metrics.write(Json.compact(log));
@@ -93,7 +93,7 @@ public record TrainingRun(
                         || evaluation.keepsBest() && taken.best().isOf(log.step());
                 if (saved) {
                     save(taken, trainer, writer);
-                    if (taken.best().isOf(log.step()) && before > 0 && !isSaved(before)) {
+                    if (ranks.isFirst() && before != null && taken.best().isOf(log.step()) && !isSaved(before)) {
                         // It was kept as the best one alone.
                         AtomicFile.deleteFolder(Checkpoint.folder(output, before));
                     }

@@ -7,6 +7,7 @@ import org.calm4j.engine.op.Draws;
 import org.calm4j.engine.op.Sampler;
 import org.calm4j.engine.op.Segments;
 import org.calm4j.engine.op.TokenFilter;
+import org.calm4j.engine.op.simd.vec.Product;
 import org.calm4j.engine.op.simd.vec.Vectors;
 import org.calm4j.engine.op.simd.vec.WorkerPool;
 import org.calm4j.engine.tensor.Buffer;
@@ -38,6 +39,12 @@ public final class SimdBackend implements Backend {
     private final GradNorm gradNorm;
     private final AdamWStep adamW;
     private final Sampler sampler;
+
+    /** Packed operands and blocks of logits, as measured: they grow to this much and stay. */
+    private static final long SHARED_SCRATCH = 4 << 20;
+
+    /** The same of each thread. */
+    private static final long OWN_SCRATCH = 1 << 20;
 
     /** @param threads at least 1, the caller's included */
     public SimdBackend(int threads) {
@@ -96,6 +103,16 @@ public final class SimdBackend implements Backend {
     @Override
     public void markFrozen(Collection<Tensor> weights) {
         weights.stream().filter(w -> w.rank() == 2).forEach(linear::freeze);
+    }
+
+    @Override
+    public long frozenCopyBytes(long n, long k) {
+        return Product.packedBytes(n, k) + Product.packedBytes(k, n);
+    }
+
+    @Override
+    public long workingBytes() {
+        return SHARED_SCRATCH + pool.threads() * OWN_SCRATCH;
     }
 
     @Override
