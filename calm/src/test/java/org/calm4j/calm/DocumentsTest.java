@@ -17,6 +17,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** The documents beside the code: links lead somewhere, what they name is declared there, and quoted code is the code. */
 final class DocumentsTest {
@@ -155,16 +157,21 @@ final class DocumentsTest {
         assertThat(declares(kernel, "load4")).isFalse();
     }
 
-    @Test
-    void quotedCodeIsTheCode() {
-        Path document = ROOT.resolve("docs/tutorial/rmsnorm.md");
+    /** @param only the source of all quotations; null where links say it */
+    @ParameterizedTest
+    @CsvSource({
+        "docs/tutorial/rmsnorm.md,",
+        "docs/inside-java.md, ../engine/src/test/java/org/calm4j/engine/inspect/InspectorExamplesTest.java"
+    })
+    void quotedCodeIsTheCode(String name, String only) {
+        Path document = ROOT.resolve(name);
         String text = text(document);
         String source = null;
         int from = 0;
         int quotations = 0;
         for (Matcher fence = FENCE.matcher(text); fence.find(); from = fence.end()) {
             Matcher link = SOURCE.matcher(text.substring(from, fence.start()).strip());
-            source = link.find() ? link.group(1) : source;
+            source = only != null ? only : link.find() ? link.group(1) : source;
             if (Set.of("java", "cuda").contains(fence.group(1))) {
                 assertThat(source).as("source of %s", fence.group(2)).isNotNull();
                 assertThat(words(text(document.getParent().resolve(source).normalize())))
