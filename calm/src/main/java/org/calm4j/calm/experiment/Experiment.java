@@ -372,11 +372,11 @@ public final class Experiment {
         });
     }
 
-    /** A question in each language, held out where some are: what the model says to these is kept while it is trained. */
+    /** A question in each language: what the model says to these is kept while it is trained. None is held out. */
     private Path asked() {
         boolean chat = ChatTemplate.read(config.model()) != null;
         Map<String, Question> first = new LinkedHashMap<>();
-        Questions.read(config.heldOut().isEmpty() ? config.questions() : config.heldOut()).stream()
+        Questions.read(config.questions().isEmpty() ? config.evaluation() : config.questions()).stream()
                 .forEach(question -> first.putIfAbsent(question.language(), question));
         List<Map<String, Object>> lines = new ArrayList<>();
         first.forEach((language, question) -> {

@@ -21,10 +21,12 @@ import java.lang.reflect.RecordComponent;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.apache.commons.text.similarity.LevenshteinDistance;
 import org.calm4j.calm.option.Options;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Excerpt;
@@ -35,6 +37,9 @@ import org.yaml.snakeyaml.error.MarkedYAMLException;
 
 /** An {@link ExperimentConfig} from a YAML file; an unknown key is an error with its line. */
 public final class ExperimentFile {
+    private static final int MOST_KNOWN = 24;
+    private static final int NEAR = 5;
+
     private static final YAMLMapper YAML = YAMLMapper.builder(YAMLFactory.builder()
                     .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
                     .build())
@@ -165,6 +170,19 @@ public final class ExperimentFile {
         return CalmException.badInput(line < 1 ? file : file + ":" + line, what(e), e);
     }
 
+    /** All of a few, of many those that are most like the one that was given. */
+    private static String known(String given, List<String> names) {
+        if (names.size() <= MOST_KNOWN) {
+            return "; known: " + String.join(", ", names);
+        }
+        LevenshteinDistance distance = LevenshteinDistance.getDefaultInstance();
+        return "; of " + names.size() + " known ones these are near: "
+                + names.stream()
+                        .sorted(Comparator.comparing(name -> distance.apply(name, given)))
+                        .limit(NEAR)
+                        .collect(Collectors.joining(", "));
+    }
+
     private static String what(JsonProcessingException e) {
         String key = e instanceof JsonMappingException mapping ? JsonProblem.path(mapping) : "";
         if (e.getCause() instanceof CalmException known) {
@@ -173,11 +191,12 @@ public final class ExperimentFile {
         if (e instanceof PropertyBindingException unknown) {
             String known = unknown.getKnownPropertyIds() == null
                     ? ""
-                    : "; known: "
-                            + unknown.getKnownPropertyIds().stream()
+                    : known(
+                            unknown.getPropertyName(),
+                            unknown.getKnownPropertyIds().stream()
                                     .map(String::valueOf)
                                     .sorted()
-                                    .collect(Collectors.joining(", "));
+                                    .toList());
             return "unknown key '" + key + "'" + known;
         }
         if (e.getCause() instanceof MarkedYAMLException broken && broken.getProblemMark() != null) {

@@ -108,7 +108,7 @@ class ExperimentFileTest {
                 .isInstanceOf(CalmException.class)
                 .hasMessageContaining("run.yaml:5")
                 .hasMessageContaining("dpo.learnin_rate")
-                .hasMessageContaining("learning_rate,");
+                .hasMessageContaining("near: learning_rate,");
         Path good = file("model: base\nquestions: [en.jsonl]\noutput: out\n");
         assertThatThrownBy(() -> ExperimentFile.read(good, Map.of("dpo.beat", "1")))
                 .isInstanceOf(CalmException.class)
