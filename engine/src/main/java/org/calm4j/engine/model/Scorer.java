@@ -44,14 +44,15 @@ public final class Scorer {
     private final CausalLm model;
 
     /**
-     * Bytes that scoring many items takes.
+     * Bytes that scoring items takes.
      *
      * @param largest rows of an item
+     * @param all rows of all items
      * @param scored tokens of an item
      * @param longest tokens of a sequence
      */
-    public static long bytes(CausalLm model, int largest, int scored, int longest) {
-        int rows = Math.max(ROWS, largest);
+    public static long bytes(CausalLm model, int largest, long all, int scored, int longest) {
+        int rows = (int) Math.max(largest, Math.min(ROWS, all));
         Activations.Capacity capacity = Activations.Capacity.of(model, rows, Math.max(rows, scored), longest, 0);
         return Activations.bytes(model.backend(), model.config(), Activations.Purpose.INFERENCE, capacity);
     }

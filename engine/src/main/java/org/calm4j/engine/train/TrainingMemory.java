@@ -55,13 +55,12 @@ public record TrainingMemory(
                         ? Parameters.bytes(model.config(), model.backend().computeType())
                         : lora.slab().bytes(),
                 sizes,
-                scores
-                        ? Scorer.bytes(
-                                model,
-                                sizes.lines().mostRows(),
-                                sizes.lines().scored(),
-                                sizes.lines().longest())
-                        : 0);
+                scores ? scoring(model, sizes.lines()) : 0);
+    }
+
+    private static long scoring(CausalLm model, LineSizes lines) {
+        long all = lines.rows().intStream().asLongStream().sum();
+        return Scorer.bytes(model, lines.mostRows(), all, lines.scored(), lines.longest());
     }
 
     /** Of all weights of a model, without its activations, which is known before any line is read. */
