@@ -12,9 +12,17 @@ public record DivisionOptions(
                                 + " divides it gives the same bits. Default: the ranks of the first start, 1 without a launcher.",
                 label = "N",
                 later = true)
-        Integer parts) {
+        Integer parts,
+
+        @Option(
+                value = "As in DeepSpeed, what ranks divide instead of having all of it: 0 (default): nothing, 1: the"
+                        + " optimizer's moments. It changes no bits.",
+                label = "0|1",
+                later = true)
+        Integer zero) {
     public DivisionOptions {
         Setting.of("parts")
                 .check(parts == null || Division.isParts(parts), "must be a power of two from 1 to " + Division.MOST);
+        Setting.of("zero").check(zero == null || zero == 0 || zero == 1, "must be 0 or 1");
     }
 }

@@ -168,10 +168,11 @@ public record TrainStage(
                             + "; resume with the same settings, or start again in another ",
                     Setting.OUTPUT);
         }
-        if (recorded > 0) {
-            return new Division(recorded, ranks);
-        }
-        return given == null ? Division.of(ranks) : new Division(given, ranks);
+        Division division = recorded == 0 && given == null
+                ? Division.of(ranks)
+                : new Division(recorded > 0 ? recorded : given, ranks);
+        Integer zero = training.division().zero();
+        return division.withMoments(zero != null && zero == 1);
     }
 
     private Result run(Backend backend, Progress progress, Division division, Again again, Look look) {
@@ -179,7 +180,7 @@ public record TrainStage(
                 .check(
                         preference == null || !training.data().assistantOnlyLoss(),
                         "is for documents; of pairs, completions are learnt anyway");
-        try (ModelFolder start = open(backend)) {
+        try (ModelFolder start = open(backend, division)) {
             start.notes().forEach(note -> progress.say("calm: " + note));
             Lora lora = start.model().lora();
             if (lora != null && !lora.replaced().isEmpty()) {
@@ -192,18 +193,18 @@ public record TrainStage(
         }
     }
 
-    private ModelFolder open(Backend backend) {
+    private ModelFolder open(Backend backend, Division division) {
         if (model == null) {
             ModelConfig shape = ConfigReader.read(config);
             Path folder = config.toAbsolutePath().getParent();
-            checkWeights(backend, shape);
+            checkWeights(backend, shape, division);
             Parameters parameters = Parameters.random(backend, shape, seed);
             return ModelFolder.of(folder, new CausalLm(shape, parameters, null));
         }
         if (adapter == null && training.lora().loraRank() == 0) {
             Path shape = model.resolve("config.json");
             if (Files.exists(shape)) {
-                checkWeights(backend, ConfigReader.read(shape));
+                checkWeights(backend, ConfigReader.read(shape), division);
             }
             return ModelFolder.openToTrain(backend, model);
         }
@@ -242,7 +243,7 @@ public record TrainStage(
                 saving.evalSteps() == 0 || look != null ? List.of() : lines(reader, saving.evalData());
         Trainer.EvalLines looked = look == null ? null : new Trainer.EvalLines(look.questions(start), List.of());
         TrainingSizes sizes = TrainingSizes.of(lines, replay, look == null ? held : looked.lines());
-        TrainStage settled = look == null ? settled(lm, sizes, steps, progress) : this;
+        TrainStage settled = look == null ? settled(lm, sizes, steps, progress, division) : this;
         TrainSettings settings = settled.training.settings(steps, preference, seed);
         RunIdentity identity = new RunIdentity(
                 settled.deciding(steps, division), inputs(), settings.schedule(), TrainingOptions.ofSchedule(), FREE);
@@ -304,9 +305,9 @@ public record TrainStage(
      *
      * @throws CalmException failed: it does not fit
      */
-    private TrainStage settled(CausalLm lm, TrainingSizes sizes, int steps, Progress progress) {
+    private TrainStage settled(CausalLm lm, TrainingSizes sizes, int steps, Progress progress, Division division) {
         boolean scores = preference != null && !preference.referenceFree();
-        TrainingMemory memory = TrainingMemory.of(lm, storedBytes(), sizes, scores);
+        TrainingMemory memory = TrainingMemory.of(lm, storedBytes(), sizes, scores, division);
         long available = TrainingMemory.available(lm.backend());
         TrainSettings given = training.settings(steps, preference, seed);
         boolean chooses = training.steps().microBatchSize() == Option.AUTO;
@@ -349,8 +350,8 @@ public record TrainStage(
     }
 
     /** Weights, gradients and moments alone may be too much, which is known before they are read. */
-    private void checkWeights(Backend backend, ModelConfig shape) {
-        TrainingMemory.ofWeights(backend, shape, storedBytes())
+    private void checkWeights(Backend backend, ModelConfig shape, Division division) {
+        TrainingMemory.ofWeights(backend, shape, storedBytes(), division)
                 .check(training.settings(1, preference, seed), TrainingMemory.available(backend));
     }
 
@@ -521,6 +522,8 @@ public record TrainStage(
         all.putAll(training.inForce(steps));
         // Runs of one part are those of versions that knew no parts.
         all.put(Division.PARTS, division.parts() == 1 ? null : division.parts());
+        // Of the processes that run now; others may go on without it.
+        all.put("zero", null);
         if (preference != null) {
             all.putAll(asJson(preference));
             all.putAll(preference.inForce());

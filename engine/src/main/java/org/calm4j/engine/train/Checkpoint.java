@@ -152,8 +152,9 @@ public final class Checkpoint {
             // Rounded weights would not give the same bits afterwards.
             writer.write(folder, trainer.backend().computeType());
             List<Tensor> moments = new ArrayList<>();
-            rename(moments, FIRST, trainer.trained().firstMoment());
-            rename(moments, SECOND, trainer.trained().secondMoment());
+            Trained trained = trainer.trained();
+            moments.addAll(trained.firstMoment().borrowed(trained.weights(), name -> FIRST + name));
+            moments.addAll(trained.secondMoment().borrowed(trained.weights(), name -> SECOND + name));
             if (trainer.trained().savesOtherwise()) {
                 rename(moments, WEIGHT, trainer.trained().weights());
             }
@@ -201,8 +202,8 @@ public final class Checkpoint {
                 state.step());
         return whole(checkpoint, () -> {
             loadWeights(checkpoint, trainer, weightsFile);
-            fill(trainer.trained().firstMoment(), name -> FIRST + name, checkpoint.resolve(OPTIMIZER), trainer);
-            fill(trainer.trained().secondMoment(), name -> SECOND + name, checkpoint.resolve(OPTIMIZER), trainer);
+            fill(trainer.trained().firstMoment(), FIRST, checkpoint.resolve(OPTIMIZER), trainer);
+            fill(trainer.trained().secondMoment(), SECOND, checkpoint.resolve(OPTIMIZER), trainer);
             if (trainer.trained().average() != null) {
                 Slab average = trainer.trained().average().slab();
                 fill(average, name -> AVERAGE + name, checkpoint.resolve(OPTIMIZER), trainer);
@@ -287,16 +288,31 @@ public final class Checkpoint {
         return remedied(what, checkpoint);
     }
 
+    private static void fill(Moment moment, String prefix, Path file, Trainer trainer) {
+        try (Safetensors tensors = Safetensors.open(file)) {
+            for (Tensor weight : trainer.trained().weights().tensors()) {
+                Tensor from = of(tensors, prefix + weight.name(), weight.size(), file);
+                Tensor to = moment.of(weight);
+                if (to != null) {
+                    trainer.backend().copy(to, moment.part(weight).of(from));
+                }
+            }
+        }
+    }
+
     private static void fill(Slab slab, UnaryOperator<String> nameInFile, Path file, Trainer trainer) {
         try (Safetensors tensors = Safetensors.open(file)) {
             for (Tensor to : slab.tensors()) {
-                String name = nameInFile.apply(to.name());
-                Tensor from = tensors.tensors().get(name);
-                if (from == null || from.size() != to.size()) {
-                    throw CalmException.badInput(file, "tensor " + name + " is missing or has another size");
-                }
-                trainer.backend().copy(to, from);
+                trainer.backend().copy(to, of(tensors, nameInFile.apply(to.name()), to.size(), file));
             }
         }
+    }
+
+    private static Tensor of(Safetensors tensors, String name, long size, Path file) {
+        Tensor tensor = tensors.tensors().get(name);
+        if (tensor == null || tensor.size() != size) {
+            throw CalmException.badInput(file, "tensor " + name + " is missing or has another size");
+        }
+        return tensor;
     }
 }

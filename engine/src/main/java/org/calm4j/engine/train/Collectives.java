@@ -29,7 +29,7 @@ public final class Collectives implements AutoCloseable {
         this.backend = backend;
         this.pieces = pieces;
         wire = ranks.wire();
-        inbox = ranks.size() == 1 ? null : backend.allocate(CHUNK);
+        inbox = ranks.size() == 1 ? null : backend.allocate(bytes(ranks));
     }
 
     /** A stretch of pieces that are next to each other. */
@@ -42,9 +42,13 @@ public final class Collectives implements AutoCloseable {
 
     /** The pieces whose sums this rank has after {@link #reduceScatter}. */
     public Range own() {
+        return own(ranks.rank());
+    }
+
+    Range own(int rank) {
         Range own = new Range(0, pieces);
         for (int distance = 1; distance < ranks.size(); distance *= 2) {
-            own = own.half(ranks.rank() & distance);
+            own = own.half(rank & distance);
         }
         return own;
     }
@@ -127,8 +131,8 @@ public final class Collectives implements AutoCloseable {
     }
 
     /** Bytes that it takes. */
-    public long bytes() {
-        return inbox == null ? 0 : inbox.bytes();
+    static long bytes(Ranks ranks) {
+        return ranks.size() == 1 ? 0 : CHUNK;
     }
 
     @Override

@@ -14,8 +14,9 @@ import org.calm4j.engine.ranks.Ranks;
  *
  * @param parts a power of two up to {@link #MOST}
  * @param ranks as many as divide the parts
+ * @param dividesMoments whether ranks share the optimizer's moments too (ZeRO-1); it changes no bits
  */
-public record Division(int parts, Ranks ranks) {
+public record Division(int parts, Ranks ranks, boolean dividesMoments) {
     public static final int MOST = 1024;
     /** The setting's name. */
     public static final String PARTS = "parts";
@@ -33,6 +34,16 @@ public record Division(int parts, Ranks ranks) {
                             + " of them, or another value of ",
                     Setting.of(PARTS));
         }
+    }
+
+    /** Every rank has all moments. */
+    public Division(int parts, Ranks ranks) {
+        this(parts, ranks, false);
+    }
+
+    /** The same with moments that are divided, or not. */
+    public Division withMoments(boolean divided) {
+        return new Division(parts, ranks, divided);
     }
 
     /** Whether a step can have so many parts. */

@@ -95,6 +95,21 @@ public record MemoryPlan(
                         copies(backend, config));
     }
 
+    /** The same with gradients that wait for their sum, and the moments that one rank has. */
+    MemoryPlan dividedBy(Division division) {
+        return new MemoryPlan(
+                frozen,
+                trained,
+                SumTree.blocks(division) * gradients + Collectives.bytes(division.ranks()),
+                division.dividesMoments() ? moments / division.ranks().size() : moments,
+                average,
+                rounded,
+                activations,
+                reference,
+                copies,
+                working);
+    }
+
     /** Copies of all frozen weights: of those of blocks for products forward and backward, of the head for those forward. */
     static long copies(Backend backend, ModelConfig config) {
         String embedding = config.layout().embedding();

@@ -32,10 +32,14 @@ final class SumTree implements AutoCloseable {
         this.division = division;
         backend = model.backend();
         collectives = new Collectives(division.ranks(), backend, division.parts());
-        // A sum of each level below the own subtree's root may wait for its other half.
-        for (int count = division.share(); count > 0; count /= 2) {
+        for (int i = 0; i < blocks(division); i++) {
             all.add(Gradients.like(model));
         }
+    }
+
+    /** Gradients in memory: a sum of each level below the own subtree's root may wait for its other half. */
+    static int blocks(Division division) {
+        return 1 + Integer.numberOfTrailingZeros(division.share());
     }
 
     /**
@@ -84,11 +88,6 @@ final class SumTree implements AutoCloseable {
 
     Collectives collectives() {
         return collectives;
-    }
-
-    /** Bytes that it takes. */
-    long bytes() {
-        return all.stream().mapToLong(each -> each.slab().bytes()).sum() + collectives.bytes();
     }
 
     @Override

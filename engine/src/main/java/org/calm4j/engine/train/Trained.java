@@ -4,6 +4,7 @@ import java.util.BitSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.Gradients;
 import org.calm4j.engine.model.Lora;
@@ -20,8 +21,8 @@ final class Trained implements AutoCloseable {
     private final Slab weights;
     private final Division division;
     private final SumTree sumTree;
-    private final Slab firstMoment;
-    private final Slab secondMoment;
+    private final Moment firstMoment;
+    private final Moment secondMoment;
     private final List<Group> groups;
     /** Null without. */
     private final AverageWeights average;
@@ -32,14 +33,21 @@ final class Trained implements AutoCloseable {
      * Weights with one learning rate.
      *
      * @param settings what they have in common, and their places in the list of all
+     * @param members those of which something is updated here
      * @param decay of each
      */
-    private record Group(
-            ParameterGroups.Group settings,
-            List<Tensor> weights,
-            List<Tensor> firstMoments,
-            List<Tensor> secondMoments,
-            double[] decay) {}
+    private record Group(ParameterGroups.Group settings, List<Member> members, double[] decay) {
+        List<Tensor> each(Function<Member, Tensor> of) {
+            return members.stream().map(of).toList();
+        }
+    }
+
+    /**
+     * A weight, as far as it is updated here.
+     *
+     * @param index in the list of all
+     */
+    private record Member(int index, Moment.Part part, Tensor weight, Tensor first, Tensor second) {}
 
     Trained(CausalLm model, TrainSettings settings, Division division) {
         this.division = division;
@@ -47,16 +55,20 @@ final class Trained implements AutoCloseable {
         lora = model.lora();
         weights = lora == null ? model.parameters().slab() : lora.slab();
         sumTree = new SumTree(division, model);
-        firstMoment = Gradients.like(model).slab();
-        secondMoment = Gradients.like(model).slab();
+        firstMoment = new Moment(0, backend, weights, sumTree.collectives(), division);
+        secondMoment = new Moment(1, backend, weights, sumTree.collectives(), division);
         ParameterGroups groups = settings.update().groups();
         this.groups = groups.groups(List.copyOf(weights.tensors()), settings.schedule()).stream()
                 .map(group -> {
-                    List<Tensor> members = of(group, weights);
+                    List<Member> members = group.members().stream()
+                            .map(this::member)
+                            .filter(member -> member.part().count() > 0)
+                            .toList();
                     double[] decay = members.stream()
-                            .mapToDouble(weight -> groups.weightDecay(weight, settings.weightDecay()))
+                            .mapToDouble(member ->
+                                    groups.weightDecay(tensors(weights).get(member.index()), settings.weightDecay()))
                             .toArray();
-                    return new Group(group, members, of(group, firstMoment), of(group, secondMoment), decay);
+                    return new Group(group, members, decay);
                 })
                 .toList();
         double decay = settings.update().emaDecay();
@@ -66,14 +78,26 @@ final class Trained implements AutoCloseable {
         backend.markTrained(weights);
     }
 
+    private Member member(int index) {
+        Tensor weight = tensors(weights).get(index);
+        Moment.Part part = firstMoment.part(weight);
+        return new Member(index, part, part.of(weight), firstMoment.of(weight), secondMoment.of(weight));
+    }
+
+    private static List<Tensor> tensors(Slab slab) {
+        return List.copyOf(slab.tensors());
+    }
+
     /**
-     * Computes the gradient of a step.
+     * Computes the gradient of a step. Where moments are divided, each rank has it of its own pieces alone.
      *
      * @param present the parts that have lines
      */
     void sum(BitSet present, SumTree.Part part) {
         gradients = sumTree.sum(present, part);
-        sumTree.collectives().allGather(sumTree.whole(gradients));
+        if (!division.dividesMoments()) {
+            sumTree.collectives().allGather(sumTree.whole(gradients));
+        }
     }
 
     /** Of the latest step. */
@@ -85,12 +109,17 @@ final class Trained implements AutoCloseable {
         return weights;
     }
 
-    Slab firstMoment() {
+    Moment firstMoment() {
         return firstMoment;
     }
 
-    Slab secondMoment() {
+    Moment secondMoment() {
         return secondMoment;
+    }
+
+    /** See {@link Moment#lend}. */
+    void lendMoments() {
+        Moment.lend(List.of(firstMoment, secondMoment));
     }
 
     /** In as many pieces as there are parts, each rank those of its own, so that the bits do not depend on ranks. */
@@ -115,17 +144,21 @@ final class Trained implements AutoCloseable {
      * @param updates how many there have been, this one included
      */
     void update(TrainSettings settings, int step, double gradScale, int updates) {
+        List<Tensor> gradient = tensors(gradients.slab());
         for (Group group : groups) {
             backend.adamW(
-                    group.weights,
-                    group.firstMoments,
-                    group.secondMoments,
-                    of(group.settings, gradients.slab()),
+                    group.each(Member::weight),
+                    group.each(Member::first),
+                    group.each(Member::second),
+                    group.each(member -> member.part().of(gradient.get(member.index()))),
                     settings.adamW(),
                     group.settings.schedule().learningRate(step),
                     group.decay,
                     gradScale,
                     updates);
+        }
+        if (division.dividesMoments()) {
+            sumTree.collectives().allGather(weights.whole(backend.computeType()));
         }
         if (average != null) {
             average.update(weights);
@@ -133,9 +166,8 @@ final class Trained implements AutoCloseable {
         changed();
     }
 
-    private static List<Tensor> of(ParameterGroups.Group group, Slab slab) {
-        List<Tensor> all = List.copyOf(slab.tensors());
-        return group.members().stream().map(all::get).toList();
+    long momentBytes() {
+        return firstMoment.bytes() + secondMoment.bytes();
     }
 
     /** By group, the learning rates of a step; null where there is one. */

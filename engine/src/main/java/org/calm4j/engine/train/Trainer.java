@@ -183,13 +183,14 @@ public final class Trainer implements AutoCloseable {
         Activations.Purpose purpose =
                 settings.gradientCheckpointing() ? Activations.Purpose.CHECKPOINTING : Activations.Purpose.TRAINING;
         return MemoryPlan.of(
-                backend(),
-                settings.update(),
-                adapts ? TrainingMemory.bytes(model.parameters()) : 0,
-                trained.weights().bytes(),
-                Activations.bytes(backend(), model.config(), purpose, activations.capacity()),
-                0,
-                adapts ? MemoryPlan.copies(backend(), model.config()) : 0);
+                        backend(),
+                        settings.update(),
+                        adapts ? TrainingMemory.bytes(model.parameters()) : 0,
+                        trained.weights().bytes(),
+                        Activations.bytes(backend(), model.config(), purpose, activations.capacity()),
+                        0,
+                        adapts ? MemoryPlan.copies(backend(), model.config()) : 0)
+                .dividedBy(division);
     }
 
     /** Lets an observer watch the steps from here on, in place of the one before. */

@@ -24,6 +24,7 @@ import org.calm4j.engine.tensor.Tensor;
  * @param frozen bytes of the model's weights as they are stored, which an adapter would leave as they are; 0 for a new model
  * @param trained bytes of what is trained
  * @param reference bytes of scoring pairs before the first step; 0 without
+ * @param division among ranks
  */
 public record TrainingMemory(
         Backend backend,
@@ -33,7 +34,8 @@ public record TrainingMemory(
         long frozen,
         long trained,
         TrainingSizes sizes,
-        long reference) {
+        long reference,
+        Division division) {
     /** What an adapter is proposed with. */
     private static final int PROPOSED_RANK = 16;
 
@@ -43,7 +45,8 @@ public record TrainingMemory(
     private static final Setting CHECKPOINTING = Setting.of("gradient_checkpointing");
 
     /** @param stored bytes of the model's weights as they are stored; 0 for a new model */
-    public static TrainingMemory of(CausalLm model, long stored, TrainingSizes sizes, boolean scores) {
+    public static TrainingMemory of(
+            CausalLm model, long stored, TrainingSizes sizes, boolean scores, Division division) {
         Lora lora = model.lora();
         return new TrainingMemory(
                 model.backend(),
@@ -55,7 +58,8 @@ public record TrainingMemory(
                         ? Parameters.bytes(model.config(), model.backend().computeType())
                         : lora.slab().bytes(),
                 sizes,
-                scores ? scoring(model, sizes.lines()) : 0);
+                scores ? scoring(model, sizes.lines()) : 0,
+                division);
     }
 
     private static long scoring(CausalLm model, LineSizes lines) {
@@ -64,9 +68,9 @@ public record TrainingMemory(
     }
 
     /** Of all weights of a model, without its activations, which is known before any line is read. */
-    public static TrainingMemory ofWeights(Backend backend, ModelConfig config, long stored) {
+    public static TrainingMemory ofWeights(Backend backend, ModelConfig config, long stored, Division division) {
         long trained = Parameters.bytes(config, backend.computeType());
-        return new TrainingMemory(backend, config, 0, false, stored, trained, TrainingSizes.NONE, 0);
+        return new TrainingMemory(backend, config, 0, false, stored, trained, TrainingSizes.NONE, 0, division);
     }
 
     static long bytes(Parameters parameters) {
@@ -101,13 +105,14 @@ public record TrainingMemory(
         Activations.Capacity capacity =
                 new Activations.Capacity(most.rows(), most.scored(), most.positions(), 0, rank, magnitudes);
         return MemoryPlan.of(
-                backend,
-                settings.update(),
-                frozen,
-                trained,
-                Activations.bytes(backend, config, purpose, capacity),
-                reference,
-                rank == 0 ? 0 : MemoryPlan.copies(backend, config));
+                        backend,
+                        settings.update(),
+                        frozen,
+                        trained,
+                        Activations.bytes(backend, config, purpose, capacity),
+                        reference,
+                        rank == 0 ? 0 : MemoryPlan.copies(backend, config))
+                .dividedBy(division);
     }
 
     /** The most lines a pass with which the training fits well; 1 where none does. */

@@ -137,6 +137,7 @@ public record TrainingRun(
             Checkpoint.save(Checkpoint.folder(output, taken.steps()), taken, trainer, identity, writer);
             Checkpoint.keep(output, saveTotalLimit, taken.best());
         }
+        trainer.trained().lendMoments();
     }
 
     /** Writes the model: the best one where that is wanted, otherwise the last one. */

@@ -4,12 +4,19 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.loss.ConsistencyLoss;
 import org.calm4j.engine.loss.LossParameters;
 import org.calm4j.engine.loss.PreferenceLoss;
@@ -21,9 +28,9 @@ import org.calm4j.engine.op.scalar.ScalarBackend;
 import org.calm4j.engine.ranks.Ranks;
 import org.calm4j.engine.ranks.RanksInThreads;
 import org.calm4j.engine.tensor.DType;
-import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -47,6 +54,9 @@ final class DivisionTest {
 
     private static final int STEPS = 3;
     private static final int PARTS = 4;
+
+    @TempDir
+    private Path folder;
 
     /** What is trained; in each case a last batch is odd. */
     enum Training {
@@ -105,8 +115,16 @@ final class DivisionTest {
         }
     }
 
-    /** All that a run leaves. */
-    record Result(List<StepLog> logs, List<Double> evalLosses, List<List<Double>> numbers) {}
+    /**
+     * All that a run leaves.
+     *
+     * @param moments empty where they are divided
+     */
+    record Result(List<StepLog> logs, List<Double> evalLosses, List<List<Double>> weights, List<List<Double>> moments) {
+        Result withoutMoments() {
+            return new Result(logs, evalLosses, weights, List.of());
+        }
+    }
 
     private static Result train(Training training, Backend backend, Division division) {
         CausalLm model = training.model(backend);
@@ -115,7 +133,8 @@ final class DivisionTest {
                 training == Training.DOCUMENTS_ALONE ? List.of() : References.of(model, lines, null);
         List<StepLog> logs = new ArrayList<>();
         List<Double> evalLosses = new ArrayList<>();
-        List<List<Double>> numbers = new ArrayList<>();
+        List<List<Double>> weights = new ArrayList<>();
+        List<List<Double>> moments = new ArrayList<>();
         try (Trainer trainer = new Trainer(
                 model,
                 training.settings(),
@@ -128,17 +147,19 @@ final class DivisionTest {
                 logs.add(withoutSpeed(trainer.step(step)));
                 evalLosses.add(trainer.evaluate().loss());
             }
-            for (Slab slab : List.of(
-                    trainer.trained().weights(),
-                    trainer.trained().firstMoment(),
-                    trainer.trained().secondMoment())) {
-                Tensor all = slab.whole(backend.computeType());
-                numbers.add(IntStream.range(0, (int) all.size())
-                        .mapToObj(i -> all.get(i))
-                        .toList());
+            for (Tensor weight : trainer.trained().weights().tensors()) {
+                weights.add(all(weight));
+                if (!division.dividesMoments()) {
+                    moments.add(all(trainer.trained().firstMoment().of(weight)));
+                    moments.add(all(trainer.trained().secondMoment().of(weight)));
+                }
             }
         }
-        return new Result(logs, evalLosses, numbers);
+        return new Result(logs, evalLosses, weights, moments);
+    }
+
+    private static List<Double> all(Tensor tensor) {
+        return IntStream.range(0, (int) tensor.size()).mapToObj(tensor::get).toList();
     }
 
     private static StepLog withoutSpeed(StepLog log) {
@@ -171,6 +192,98 @@ final class DivisionTest {
         }
     }
 
+    /** ZeRO-1: what is divided is the same, and is computed the same way. */
+    @ParameterizedTest
+    @EnumSource
+    void dividedMomentsDecideNoBits(Training training) {
+        Result one = train(training, new ScalarBackend(), new Division(PARTS, Ranks.alone()))
+                .withoutMoments();
+        for (int size = 1; size <= PARTS; size *= 2) {
+            Function<Ranks, Result> run =
+                    ranks -> train(training, new ScalarBackend(), new Division(PARTS, ranks, true));
+            assertThat(RanksInThreads.run(size, run)).as("%d ranks", size).allSatisfy(result -> assertThat(result)
+                    .isEqualTo(one));
+        }
+    }
+
+    @Test
+    void ranksShareTheMoments() {
+        Function<Ranks, Long> bytes = ranks -> {
+            CausalLm model = TinyModel.random(new ScalarBackend(), true);
+            Division division = new Division(PARTS, ranks, true);
+            try (Trained trained = new Trained(model, Training.DOCUMENTS_ALONE.settings(), division)) {
+                return trained.momentBytes();
+            }
+        };
+        long all = RanksInThreads.run(1, bytes).getFirst();
+        List<Long> shares = RanksInThreads.run(PARTS, bytes);
+        assertThat(shares.stream().mapToLong(Long::longValue).sum()).isEqualTo(all);
+        assertThat(shares).allSatisfy(share -> assertThat((double) share / all).isCloseTo(0.25, within(0.02)));
+    }
+
+    /** Four ranks that divide the moments stop; two that don't, or two that do, go on. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void anyRanksGoOnFromACheckpoint(boolean divided) throws IOException {
+        Path whole = folder.resolve("whole");
+        Path cut = folder.resolve("cut");
+        run(whole, false, STEPS, new Division(PARTS, Ranks.alone()));
+        RanksInThreads.run(4, ranks -> run(cut, false, 2, new Division(PARTS, ranks, true)));
+        assertThat(whole.resolve("checkpoint-3")).isDirectory();
+        assertThat(cut.resolve("model.safetensors")).doesNotExist();
+        RanksInThreads.run(2, ranks -> run(cut, true, STEPS, new Division(PARTS, ranks, divided)));
+        for (String file : List.of(
+                "model.safetensors", "checkpoint-2/optimizer.safetensors", "checkpoint-3/optimizer.safetensors")) {
+            assertThat(cut.resolve(file)).hasSameBinaryContentAs(whole.resolve(file));
+        }
+        assertThat(Files.readAllLines(cut.resolve("metrics.jsonl"))).hasSize(STEPS);
+    }
+
+    /** @param stop the step after which it is asked to stop */
+    private static boolean run(Path output, boolean resume, int stop, Division division) {
+        Training training = Training.PAIRS_AND_REPLAY;
+        CausalLm model = training.model(new ScalarBackend());
+        TrainSettings settings = training.settings();
+        TrainingRun run = new TrainingRun(
+                output,
+                "model.safetensors",
+                new RunIdentity(Map.of("parts", PARTS), Map.of(), settings.schedule(), Set.of(), Set.of()),
+                Map.of(),
+                STEPS,
+                1,
+                0,
+                EvaluationPlan.NONE,
+                1,
+                resume);
+        ModelWriter writer = (to, type) -> Safetensors.write(
+                to.resolve("model.safetensors"), model.parameters().slab().tensors(), Map.of());
+        try (Trainer trainer = new Trainer(
+                model,
+                settings,
+                training.lines(),
+                Replay.of(DOCUMENTS),
+                References.of(model, training.lines(), null),
+                Trainer.EvalLines.NONE,
+                division)) {
+            Files.createDirectories(output);
+            int[] taken = {0};
+            return run.run(trainer, writer, new TrainingRun.Watcher() {
+                @Override
+                public void took(StepLog log) {
+                    taken[0] = log.step();
+                }
+
+                @Override
+                public boolean wantsToStop() {
+                    // One of them alone hears the signal.
+                    return taken[0] == stop && stop < STEPS && division.ranks().rank() == 1;
+                }
+            });
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
     /** Without dropout, whose seeds depend on them. */
     @ParameterizedTest
     @EnumSource(mode = EnumSource.Mode.EXCLUDE, names = "ADAPTER_WITH_DROPOUT")
@@ -184,7 +297,7 @@ final class DivisionTest {
                     .isCloseTo(whole.logs.get(step).gradNorm(), within(1e-10));
             assertThat(parts.evalLosses.get(step)).isCloseTo(whole.evalLosses.get(step), within(1e-12));
         }
-        assertThat(parts.numbers).isNotEqualTo(whole.numbers);
+        assertThat(parts.weights).isNotEqualTo(whole.weights);
     }
 
     @Test

@@ -159,7 +159,8 @@ final class MemoryPlanTest {
                 lines.add(new Example.Preference(tokens(i, 60), tokens(i + 10, 40), tokens(i + 20, 40), 1));
             }
             TrainSettings settings = settings(8, 0, false);
-            TrainingMemory memory = TrainingMemory.of(model, 0, TrainingSizes.of(lines, Replay.NONE, List.of()), true);
+            TrainingMemory memory =
+                    TrainingMemory.of(model, 0, TrainingSizes.of(lines, Replay.NONE, List.of()), true, Division.NONE);
             memory.check(settings, HostBuffer.machine());
             List<Trainer.Reference> reference = References.of(model, lines, null);
             try (Trainer trainer = new Trainer(model, settings, lines, Replay.NONE, reference)) {
@@ -198,7 +199,8 @@ final class MemoryPlanTest {
                     weights / 2,
                     weights,
                     TrainingSizes.of(lines, Replay.NONE, List.of()),
-                    0);
+                    0,
+                    Division.NONE);
             TrainSettings settings = settings(8, 0, false);
             long whole = memory.plan(settings).total();
             memory.check(settings, whole);

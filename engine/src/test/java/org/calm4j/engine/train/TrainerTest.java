@@ -429,11 +429,12 @@ final class TrainerTest {
     }
 
     private static List<byte[]> bytes(Trainer trainer) {
-        return Stream.of(
-                        trainer.trained().weights(),
-                        trainer.trained().firstMoment(),
-                        trainer.trained().secondMoment())
-                .map(slab -> slab.whole(DType.F32).segment().toArray(ValueLayout.JAVA_BYTE))
+        return trainer.trained().weights().tensors().stream()
+                .flatMap(weight -> Stream.of(
+                        weight,
+                        trainer.trained().firstMoment().of(weight),
+                        trainer.trained().secondMoment().of(weight)))
+                .map(tensor -> tensor.segment().toArray(ValueLayout.JAVA_BYTE))
                 .toList();
     }
 
