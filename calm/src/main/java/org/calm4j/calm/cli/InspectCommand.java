@@ -12,6 +12,7 @@ import picocli.CommandLine.ParameterException;
             InspectModelCommand.class,
             InspectCacheCommand.class,
             InspectLensCommand.class,
+            InspectTuneLensCommand.class,
             InspectAttributionCommand.class,
             InspectAttentionCommand.class,
             InspectPatchCommand.class,

@@ -15,10 +15,14 @@ import picocli.CommandLine.Option;
         name = "lens",
         sortOptions = false,
         description = {
-            "The logit lens: last norm and head applied to the stream at every layer and position.",
+            "The logit lens, or a tuned lens: last norm and head applied to the stream at every layer and position.",
             "Layer 0 is the stream before the first block, layer l that after block l - 1."
         },
-        footer = {"", "Example: calm inspect lens --model base --input texts.jsonl --output lens.jsonl"})
+        footer = {
+            "",
+            "Example: calm inspect lens --model base --input texts.jsonl --output lens.jsonl",
+            "Example: calm inspect lens --model base --tuned lens --input texts.jsonl --output tuned.jsonl"
+        })
 final class InspectLensCommand extends CalmCommand {
     @Mixin
     private ModelOptions model = new ModelOptions();
@@ -29,6 +33,12 @@ final class InspectLensCommand extends CalmCommand {
             required = true,
             description = "Texts as score reads them, JSON Lines.")
     private Path input;
+
+    @Option(
+            names = "--tuned",
+            paramLabel = "DIR",
+            description = "A tuned lens that tune-lens wrote: its layers' maps come before norm and head.")
+    private Path tuned;
 
     @Option(
             names = "--top-k",
@@ -53,7 +63,7 @@ final class InspectLensCommand extends CalmCommand {
         }
         try (Backend backend = device.open(this);
                 ModelFolder folder = model.open(this, backend)) {
-            int lines = new LensStage(input, output, topK).run(folder, progress());
+            int lines = new LensStage(input, output, tuned, topK).run(folder, progress());
             result(Map.of("lines", lines, "output", output.toString()), lines + " lines in " + output);
         }
     }

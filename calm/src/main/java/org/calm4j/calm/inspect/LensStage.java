@@ -14,17 +14,20 @@ import org.calm4j.calm.run.Progress;
 import org.calm4j.calm.tool.ScoredText;
 import org.calm4j.engine.inspect.Inspector;
 import org.calm4j.engine.inspect.Streams;
+import org.calm4j.engine.inspect.TunedLens;
 import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.text.Tokenizer;
 
 /**
- * The logit lens (nostalgebraist 2020): what the last norm and the head make of the stream at each layer and position.
+ * The logit lens (nostalgebraist 2020): what the last norm and the head make of the stream at each layer and position; or the tuned lens,
+ * where each layer's map comes before them.
  *
+ * @param tuned the folder of a tuned lens; null for the logit lens
  * @param topK most probable tokens of each
  */
-public record LensStage(Path input, Path output, int topK) {
+public record LensStage(Path input, Path output, Path tuned, int topK) {
     /** @param token null without a tokenizer */
     private record Top(@JsonProperty("token_id") int tokenId, String token, double logprob) {}
 
@@ -41,10 +44,13 @@ public record LensStage(Path input, Path output, int topK) {
                 texts.stream().mapToInt(text -> text.tokens().length).max().orElseThrow();
         int[] lines = {0};
         progress.start("lens", texts.size());
-        try (Inspector inspector = new Inspector(model.model(), longest)) {
+        try (Inspector inspector = new Inspector(model.model(), longest);
+                TunedLens lens = tuned == null
+                        ? null
+                        : TunedLens.read(tuned, model.model().backend(), inspector.config())) {
             AtomicFile.write(output, out -> {
                 for (int i = 0; i < texts.size(); i++) {
-                    lines[0] += write(out, inspector, texts.get(i), model.tokenizer());
+                    lines[0] += write(out, inspector, lens, texts.get(i), model.tokenizer());
                     progress.at(i + 1, "");
                 }
             });
@@ -54,12 +60,13 @@ public record LensStage(Path input, Path output, int topK) {
         return lines[0];
     }
 
-    private int write(OutputStream out, Inspector inspector, ScoredText text, Tokenizer tokenizer) throws IOException {
+    private int write(OutputStream out, Inspector inspector, TunedLens lens, ScoredText text, Tokenizer tokenizer)
+            throws IOException {
         int[] tokens = text.tokens();
         int vocabulary = inspector.config().vocabulary().size();
         try (Streams streams = Streams.of(inspector, tokens)) {
             for (int layer = 0; layer < streams.count(); layer++) {
-                double[] logits = inspector.unembed(streams.get(layer));
+                double[] logits = inspector.unembed(streams.get(layer), lens, layer);
                 for (int position = 0; position < tokens.length; position++) {
                     int first = position * vocabulary;
                     double logSum = logSumExp(logits, first, vocabulary);

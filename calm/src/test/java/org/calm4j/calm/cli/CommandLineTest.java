@@ -476,6 +476,23 @@ class CommandLineTest {
     }
 
     @Test
+    void aLensIsTunedAndLookedThrough() throws IOException {
+        ModelOnDisk.write(folder.resolve("model"));
+        file("texts.jsonl", "{\"id\":1,\"input_ids\":[3,4,5],\"completion_start\":1}");
+        String[] tune = {"inspect", "tune-lens", "--model", path("model"), "--data", path("texts.jsonl")};
+        assertThat(calm(with(List.of(tune), "--max-steps", "2", "--output", path("lens"))))
+                .isZero();
+        assertThat(out.toString()).contains("layer  logit lens  tuned lens");
+        assertThat(calm(with(List.of(tune), "--batch-size", "0", "--output", path("other"))))
+                .isEqualTo(2);
+        List<String> lens = List.of(
+                "inspect", "lens", "--model", path("model"), "--input", path("texts.jsonl"), "--output", path("l"));
+        assertThat(calm(with(lens, "--tuned", path("lens")))).isZero();
+        assertThat(calm(with(lens, "--tuned", path("model")))).isEqualTo(3);
+        assertThat(err.toString()).contains("lens_type is null and not linear_tuned_lens");
+    }
+
+    @Test
     void aStepIsOfARunOrOfSettings() throws IOException {
         ModelOnDisk.write(folder.resolve("model"));
         file(

@@ -124,7 +124,7 @@ final class InspectStagesTest {
 
     @Test
     void theLastLayersLensIsTheModelsOutput() throws IOException {
-        new LensStage(file(TEXTS), output("lens.jsonl"), 3).run(model, Progress.NONE);
+        new LensStage(file(TEXTS), output("lens.jsonl"), null, 3).run(model, Progress.NONE);
         new ScoreStage(file(TEXTS), output("scores.jsonl")).run(model, Progress.NONE);
         List<JsonNode> lens = Jsonl.read(output("lens.jsonl"), JsonNode.class);
         int last = model.model().config().layers();

@@ -179,11 +179,26 @@ public final class Inspector implements AutoCloseable {
      * @return (T,V) in row-major order
      */
     public double[] unembed(Tensor stream) {
+        return unembed(stream, null, 0);
+    }
+
+    /**
+     * The same after a layer's map: the tuned lens.
+     *
+     * @param lens null for none
+     * @param layer of the stream: 0 before the first block, l after block l − 1
+     */
+    public double[] unembed(Tensor stream, TunedLens lens, int layer) {
         prepare(true, false, 0);
         int rows = (int) stream.dim(0);
-        try (Buffer memory = backend.allocate(stream.bytes())) {
+        try (Buffer memory = backend.allocate(2 * stream.bytes())) {
             Tensor there = new Tensor("stream", memory, 0, stream.type(), stream.shape());
             backend.copy(there, stream);
+            if (lens != null) {
+                Tensor mapped = new Tensor("mapped", memory, stream.bytes(), stream.type(), stream.shape());
+                lens.map(mapped, there, layer);
+                there = mapped;
+            }
             new Unembedding(model).forward(activations, there);
         }
         double[] logits =

@@ -38,11 +38,19 @@ final class Norm {
 
     /** Adds to dX, and to the gradients of weight and bias unless these are frozen. */
     void backward(Pass pass, Tensor dX, Tensor dOut, Tensor x, Tensor mean, Tensor rstd) {
-        Tensor dW = pass.d(weight);
+        backward(pass.d(weight), bias == null ? null : pass.d(bias), dX, dOut, x, mean, rstd);
+    }
+
+    /**
+     * The same, where the gradients are at hand.
+     *
+     * @param dW null if weight and bias are frozen
+     */
+    void backward(Tensor dW, Tensor dBias, Tensor dX, Tensor dOut, Tensor x, Tensor mean, Tensor rstd) {
         if (bias == null) {
             backend.rmsNormBackward(rows(dX), dW, rows(dOut), rows(x), weight, rstd);
         } else {
-            backend.layerNormBackward(rows(dX), dW, pass.d(bias), rows(dOut), rows(x), weight, mean, rstd);
+            backend.layerNormBackward(rows(dX), dW, dBias, rows(dOut), rows(x), weight, mean, rstd);
         }
     }
 

@@ -29,4 +29,18 @@ public final class Unembedding {
         norm.forward(a.norm, a.mean, a.rstd, a.gathered, null);
         backend.linearForward(a.logits, a.norm, head, 1, false);
     }
+
+    /**
+     * The gradient with respect to the stream, after {@link #forward}; norm and head are frozen.
+     *
+     * @param dStream (T,C), set
+     * @param dNorm (T,C), room that is overwritten
+     * @param dLogits (T,V)
+     */
+    public void backward(Activations activations, Tensor dStream, Tensor dNorm, Tensor dLogits) {
+        BatchActivations a = activations.batch();
+        backend.linearBackwardInput(dNorm, dLogits, head, 1, false);
+        backend.zero(dStream);
+        norm.backward(null, null, dStream, dNorm, a.gathered, a.mean, a.rstd);
+    }
 }
