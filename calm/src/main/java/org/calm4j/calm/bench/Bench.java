@@ -37,8 +37,7 @@ public record Bench(
             }
             for (String name : names) {
                 workloads.named(name).forEachOrdered(workload -> {
-                    Measurement before = results.isEmpty() ? null : results.getLast();
-                    Measurement result = measure(workload, peaks, operations, before);
+                    Measurement result = measure(workload, peaks, operations);
                     results.add(result);
                     done.accept(result);
                 });
@@ -47,7 +46,7 @@ public record Bench(
         return results;
     }
 
-    private Measurement measure(Workload workload, Peaks peaks, OperationTimes operations, Measurement before) {
+    private Measurement measure(Workload workload, Peaks peaks, OperationTimes operations) {
         repeat(workload, seconds / 2, 1);
         double flops = 0;
         double bandwidth = 0;
@@ -72,9 +71,25 @@ public record Bench(
                 workload.unit(),
                 workload.flops() == 0 ? null : workload.flops() / median / flops,
                 workload.bytes() == 0 ? null : workload.bytes() / median / bandwidth,
-                workload.gainAtMost() == 0 ? null : rate / before.perSecond(),
-                workload.gainAtMost() == 0 ? null : workload.gainAtMost(),
+                workload.spared() == null ? null : gain(workload),
                 operations == null ? null : operations.perRun(times.getN()));
+    }
+
+    private Measurement.Gain gain(Workload workload) {
+        DescriptiveStatistics gains = new DescriptiveStatistics();
+        long start = System.nanoTime();
+        while (gains.getN() < LEAST_RUNS || (System.nanoTime() - start) * 1e-9 < 2 * seconds) {
+            long first = System.nanoTime();
+            workload.run().run();
+            long second = System.nanoTime();
+            workload.spared().whole().run();
+            gains.addValue((double) (System.nanoTime() - second) / (second - first));
+        }
+        return new Measurement.Gain(
+                gains.getPercentile(50),
+                (gains.getPercentile(75) - gains.getPercentile(25)) / 2,
+                workload.spared().byTokens(),
+                workload.spared().byArithmetic());
     }
 
     /** Seconds of each run. */

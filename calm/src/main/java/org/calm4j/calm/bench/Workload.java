@@ -8,8 +8,7 @@ package org.calm4j.calm.bench;
  * @param unit of {@code amount}, such as tokens
  * @param flops floating-point operations of one run; 0 where they do not limit it
  * @param bytes read from memory at least in one run; 0 where they do not limit it
- * @param gainAtMost how many times as fast as the workload before it this one may be, by the tokens that it spares; 0 where the two are not
- *     compared
+ * @param spared how it is faster than doing the same in another way; null where the two are not compared
  */
 record Workload(
         String name,
@@ -18,14 +17,22 @@ record Workload(
         String unit,
         double flops,
         double bytes,
-        double gainAtMost,
+        Spared spared,
         Runnable run) {
-    /** Compared with no other. */
+    /**
+     * The same work without what spares some of it.
+     *
+     * @param byTokens how many times as fast the workload would be by the tokens that it spares
+     * @param byArithmetic the same by the operations
+     */
+    record Spared(Runnable whole, double byTokens, double byArithmetic) {}
+
+    /** Compared with nothing. */
     Workload(String name, String params, double amount, String unit, double flops, double bytes, Runnable run) {
-        this(name, params, amount, unit, flops, bytes, 0, run);
+        this(name, params, amount, unit, flops, bytes, null, run);
     }
 
-    Workload comparedWithTheOneBefore(double gainAtMost) {
-        return new Workload(name, params, amount, unit, flops, bytes, gainAtMost, run);
+    Workload with(Spared spared) {
+        return new Workload(name, params, amount, unit, flops, bytes, spared, run);
     }
 }

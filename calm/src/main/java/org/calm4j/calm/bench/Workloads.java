@@ -113,16 +113,13 @@ final class Workloads implements AutoCloseable {
 
     /** Several pairs on one prompt, which is computed for each of them, and then once. */
     private Stream<Workload> pairsOfOnePrompt() {
+        double scored = PAIRS_OF_ONE_PROMPT * 2.0 * COMPLETION;
         return Stream.of(false, true).map(shared -> {
             int[] prompt = tokens(PROMPT);
             List<Example> lines = new ArrayList<>();
             for (int i = 0; i < PAIRS_OF_ONE_PROMPT; i++) {
                 lines.add(new Example.Preference(prompt.clone(), tokens(COMPLETION), tokens(COMPLETION), 1));
             }
-            int prompts = shared ? 1 : PAIRS_OF_ONE_PROMPT;
-            double scored = PAIRS_OF_ONE_PROMPT * 2 * COMPLETION;
-            double keys = 2 * PAIRS_OF_ONE_PROMPT * (triangle(PROMPT + COMPLETION) - triangle(PROMPT))
-                    + prompts * triangle(PROMPT);
             Workload step = step(
                     "dpo-step",
                     "prompt " + (shared ? "once " : "each ") + PROMPT + "+" + PAIRS_OF_ONE_PROMPT + "x2x" + COMPLETION,
@@ -130,11 +127,24 @@ final class Workloads implements AutoCloseable {
                     new PreferenceLoss.DpoSigmoid(0.1, 0),
                     new Packing(0, shared, false),
                     PAIRS_OF_ONE_PROMPT,
-                    3 * Models.forwardFlops(config, prompts * PROMPT + scored, scored, keys));
-            return shared
-                    ? step.comparedWithTheOneBefore((PAIRS_OF_ONE_PROMPT * PROMPT + scored) / (PROMPT + scored))
-                    : step;
+                    pairsFlops(shared ? 1 : PAIRS_OF_ONE_PROMPT));
+            if (!shared) {
+                return step;
+            }
+            Runnable each = steps(trainer(random(), lines, new PreferenceLoss.DpoSigmoid(0.1, 0), Packing.STANDARD));
+            return step.with(new Workload.Spared(
+                    each,
+                    (PAIRS_OF_ONE_PROMPT * PROMPT + scored) / (PROMPT + scored),
+                    pairsFlops(PAIRS_OF_ONE_PROMPT) / pairsFlops(1)));
         });
+    }
+
+    /** Of a step over the pairs of one prompt, computed so many times. */
+    private double pairsFlops(int prompts) {
+        double scored = PAIRS_OF_ONE_PROMPT * 2.0 * COMPLETION;
+        double keys = 2 * PAIRS_OF_ONE_PROMPT * (triangle(PROMPT + COMPLETION) - triangle(PROMPT))
+                + prompts * triangle(PROMPT);
+        return 3 * Models.forwardFlops(config, prompts * PROMPT + scored, scored, keys);
     }
 
     private Stream<Workload> pairsOfPrompts() {
@@ -176,6 +186,22 @@ final class Workloads implements AutoCloseable {
             Packing packing,
             double amount,
             double flops) {
+        return new Workload(
+                name,
+                params,
+                amount,
+                loss == null && name.startsWith("train") ? "token" : "pair",
+                flops,
+                0,
+                steps(trainer(model(), lines, loss, packing)));
+    }
+
+    private static Runnable steps(Trainer trainer) {
+        int[] step = new int[1];
+        return () -> trainer.step(step[0]++);
+    }
+
+    private Trainer trainer(CausalLm model, List<? extends Example> lines, PreferenceLoss loss, Packing packing) {
         TrainSettings settings = new TrainSettings(
                         lines.size(),
                         0,
@@ -194,17 +220,9 @@ final class Workloads implements AutoCloseable {
         List<Trainer.Reference> references = loss == null
                 ? List.of()
                 : lines.stream().map(line -> new Trainer.Reference(0, 0, null)).toList();
-        Trainer trainer = new Trainer(model(), settings, lines, Replay.NONE, references);
+        Trainer trainer = new Trainer(model, settings, lines, Replay.NONE, references);
         open.add(trainer);
-        int[] step = new int[1];
-        return new Workload(
-                name,
-                params,
-                amount,
-                loss == null && name.startsWith("train") ? "token" : "pair",
-                flops,
-                0,
-                () -> trainer.step(step[0]++));
+        return trainer;
     }
 
     private Stream<Workload> decode() {
@@ -256,6 +274,10 @@ final class Workloads implements AutoCloseable {
 
     private CausalLm model() {
         close();
+        return random();
+    }
+
+    private CausalLm random() {
         Parameters parameters = Parameters.random(backend, config, 1);
         open.add(parameters);
         return new CausalLm(config, parameters, null);

@@ -134,9 +134,11 @@ final class BenchCommand extends CalmCommand {
             if (found.gain() != null) {
                 out().printf(
                                 Locale.ROOT,
-                                "    %.2f times the line before; %.2f by the tokens that it spares%n",
-                                found.gain(),
-                                found.gainAtMost());
+                                "    %.2f ± %.2f times as fast as with the prompt each time; %.2f by the tokens, %.2f by the arithmetic%n",
+                                found.gain().times(),
+                                found.gain().spread(),
+                                found.gain().byTokens(),
+                                found.gain().byArithmetic());
             }
             if (found.operations() != null) {
                 double all = found.operations().stream()
@@ -164,9 +166,11 @@ final class BenchCommand extends CalmCommand {
         if (found.gain() == null) {
             return List.of(speed);
         }
-        String limit = String.format(Locale.ROOT, " atMost=%.2f", found.gainAtMost());
-        double error = found.gain() * found.spread() / found.perSecond();
+        Measurement.Gain gain = found.gain();
+        String limits =
+                String.format(Locale.ROOT, " byTokens=%.2f byArithmetic=%.2f", gain.byTokens(), gain.byArithmetic());
         return List.of(
-                speed, new History.Row(found.benchmark() + "/sharing", params + limit, found.gain(), error, "ratio"));
+                speed,
+                new History.Row(found.benchmark() + "/sharing", params + limits, gain.times(), gain.spread(), "ratio"));
     }
 }

@@ -166,9 +166,16 @@ final class TrainingDataCommandTest {
         assertThat(train("dpo", "error", "--max-length", "6", "--truncation-mode", "error"))
                 .isEqualTo(3);
         assertThat(err.toString()).contains("pairs.jsonl:", "longer than --max-length 6");
-        // The same lines, cut beforehand.
-        assertTrains("dpo", "cut-at-the-end", "--max-length", "6", "--truncation-mode", "keep_end");
-        assertThat(weights("cut-at-the-end")).isNotEqualTo(weights("cut"));
+        assertTrains("dpo", "cut-at-the-start", "--max-length", "6", "--truncation-mode", "keep_end");
+        assertThat(weights("cut-at-the-start")).isNotEqualTo(weights("cut"));
+        // The same lines, cut beforehand: of a prompt of three tokens and a completion, three tokens of the completion.
+        List<String> before = new ArrayList<>();
+        for (String line : Files.readAllLines(folder.resolve("pairs.jsonl"))) {
+            before.add(line.replaceAll("(_input_ids\":\\[\\d+, ?\\d+, ?\\d+)(, ?\\d+)*", "$1"));
+        }
+        Files.write(folder.resolve("pairs.jsonl"), before);
+        assertTrains("dpo", "cut-beforehand");
+        assertThat(weights("cut-beforehand")).isEqualTo(weights("cut"));
     }
 
     private void delete(String name) throws IOException {

@@ -225,6 +225,28 @@ final class TrainerTest {
                 .hasMessageContaining("weights");
     }
 
+    /** A pair whose prompt was cut to two lengths: at the start its gradient is that of its two sequences as documents. */
+    @Test
+    void promptsThatWereCutApart() {
+        Example.Preference pair = new Truncation(6, Truncation.Mode.KEEP_END, 0, 0)
+                .of(new Example.Preference(new int[] {3, 1, 4, 1}, new int[] {5, 9, 2, 0}, new int[] {6, 5, 0}, 1));
+        assertThat(pair.prompt()).containsExactly(4, 1);
+        assertThat(pair.rejectedPrompt()).containsExactly(1, 4, 1);
+        CausalLm model = TinyModel.random(new ScalarBackend(DType.F64), true);
+        double expected = firstStep(
+                        new Example.Document(new int[] {4, 1, 5, 9, 2, 0}, 2, 2 * 0.25 * 4),
+                        new Example.Document(new int[] {1, 4, 1, 6, 5, 0}, 3, -2 * 0.25 * 3))
+                .gradNorm();
+        List<Example.Preference> lines = List.of(pair);
+        try (Trainer trainer =
+                new Trainer(model, settings(1, 0, 0), lines, Replay.NONE, References.of(model, lines, null))) {
+            StepLog step = trainer.step(0);
+            assertThat(step.loss()).isCloseTo(Math.log(2), within(1e-12));
+            assertThat(step.gradNorm()).isCloseTo(expected, within(1e-12));
+            assertThat(step.numTokens()).isEqualTo(12);
+        }
+    }
+
     @Test
     void weightOfALineScalesItsLoss() {
         StepLog three = firstStep(new Example.Document(new int[] {3, 1, 4}, 1, 3));
