@@ -9,11 +9,14 @@ import java.lang.reflect.Constructor;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.calm4j.calm.hub.Tilde;
+import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.ranks.Launcher;
 import picocli.CommandLine;
@@ -123,8 +126,7 @@ public final class Calm implements Runnable {
 
     /** Flags of training as TRL's scripts spell them, such as {@code --learning_rate}, with dashes. */
     private static String[] withDashes(String... arguments) {
-        boolean trains =
-                arguments.length > 0 && List.of("dpo", "sft", "pretrain").contains(arguments[0]);
+        boolean trains = trains(arguments);
         return Arrays.stream(arguments)
                 .map(argument -> {
                     int end = argument.indexOf('=') < 0 ? argument.length() : argument.indexOf('=');
@@ -133,6 +135,37 @@ public final class Calm implements Runnable {
                             : argument;
                 })
                 .toArray(String[]::new);
+    }
+
+    /** With the flags of a YAML recipe in its place. */
+    private static String[] withRecipe(CommandLine line, PrintWriter err, String... arguments) {
+        List<String> others = new ArrayList<>(List.of(arguments));
+        Path recipe = null;
+        for (int i = 1; i < others.size() && trains(arguments); i++) {
+            String argument = others.get(i);
+            String value = argument.startsWith(Recipe.FLAG + "=")
+                    ? argument.substring(Recipe.FLAG.length() + 1)
+                    : argument.equals(Recipe.FLAG) && i + 1 < others.size() ? others.get(i + 1) : "";
+            if (Recipe.isRecipe(value)) {
+                recipe = Path.of(value);
+                others.subList(i, argument.equals(Recipe.FLAG) ? i + 2 : i + 1).clear();
+                i--;
+            }
+        }
+        if (recipe == null) {
+            return arguments;
+        }
+        List<String> said = new ArrayList<>();
+        CommandSpec command = line.getSubcommands().get(arguments[0]).getCommandSpec();
+        List<String> all = Recipe.arguments(recipe, command, others.subList(1, others.size()), said);
+        if (!others.contains("--quiet")) {
+            said.forEach(err::println);
+        }
+        return Stream.concat(Stream.of(arguments[0]), all.stream()).toArray(String[]::new);
+    }
+
+    private static boolean trains(String... arguments) {
+        return arguments.length > 0 && List.of("dpo", "sft", "pretrain").contains(arguments[0]);
     }
 
     /** Runs one command; results go to {@code out}, all else to {@code err}. Returns the exit code. */
@@ -152,7 +185,13 @@ public final class Calm implements Runnable {
                 .flatMap(each -> each.getSubcommands().values().stream())
                 .forEach(Calm::spellChoices);
         try {
-            return line.execute(known(line, withDashes(arguments)));
+            String[] all = known(line, withDashes(arguments));
+            try {
+                all = withRecipe(line, err, all);
+            } catch (CalmException e) {
+                return failures.ofCommand(line, arguments[0], e);
+            }
+            return line.execute(all);
         } catch (OutOfMemoryError e) {
             return failures.outOfMemory(err, e);
         } catch (InternalError e) {

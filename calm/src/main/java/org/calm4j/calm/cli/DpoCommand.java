@@ -19,6 +19,13 @@ import picocli.CommandLine.Option;
         })
 final class DpoCommand extends TrainingCommand {
     @Option(
+            names = Recipe.FLAG,
+            paramLabel = "FILE",
+            description =
+                    "A YAML recipe of LLaMA-Factory or TRL, or with these options' names; options given beside it win.")
+    private Path recipe;
+
+    @Option(
             names = {"--model", "--model-name-or-path"},
             paramLabel = "DIR",
             required = true,

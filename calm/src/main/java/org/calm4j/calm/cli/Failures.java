@@ -6,6 +6,7 @@ import java.util.List;
 import org.calm4j.calm.run.Stopped;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Excerpt;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Safetensors;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.OptionSpec;
@@ -83,6 +84,13 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
         err.println(debug ? "" : "This is a bug in the program; --debug shows where.");
         trace(debug, e, err);
         return FAILED;
+    }
+
+    /** What is wrong with a command before it is parsed. */
+    int ofCommand(CommandLine line, String name, CalmException e) {
+        line.getErr().println("calm " + name + ": " + e.message(Setting::flag));
+        line.getErr().flush();
+        return e.kind().exitCode();
     }
 
     /** Mapped memory that ended with its file. */

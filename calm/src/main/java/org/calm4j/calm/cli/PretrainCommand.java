@@ -22,7 +22,8 @@ final class PretrainCommand extends TrainingCommand {
     @Option(
             names = "--config",
             paramLabel = "config.json",
-            description = "The shape of a new model; the tokenizer is in the same folder.")
+            description =
+                    "The shape of a new model; the tokenizer is in the same folder. Or a YAML recipe, as for dpo.")
     private Path config;
 
     @Option(

@@ -15,6 +15,13 @@ import picocli.CommandLine.Option;
         footer = {"", "Example: calm sft --model base --data completions.jsonl --output tuned --epochs 2"})
 final class SftCommand extends TrainingCommand {
     @Option(
+            names = Recipe.FLAG,
+            paramLabel = "FILE",
+            description =
+                    "A YAML recipe of LLaMA-Factory or TRL, or with these options' names; options given beside it win.")
+    private Path recipe;
+
+    @Option(
             names = {"--model", "--model-name-or-path"},
             paramLabel = "DIR",
             required = true,
