@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -26,9 +27,11 @@ import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.model.OracleModel;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.simd.SimdBackend;
+import org.calm4j.engine.tensor.HostBuffer;
 import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.engine.train.StepObserver;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -47,6 +50,8 @@ final class StepStatisticsTest {
             {"id": "y", "language": "ja", "input_ids": [6, 2, 8]}
             {"id": "z", "language": "ja", "input_ids": [7]}
             """;
+
+    private static final long MOST_HEAP = 256 << 10;
 
     @TempDir
     private Path folder;
@@ -167,6 +172,57 @@ final class StepStatisticsTest {
                 PROBE.replace("\"id\": \"z\", \"language\": \"ja\"", "\"id\": \"w\", \"language\": \"ja\""));
         assertThatThrownBy(() -> train("d", PAIRS, options(Map.of("probe", broken)), false))
                 .hasMessageContaining("the texts in ja have other ids than those in en");
+    }
+
+    /** All of it in every step takes what it takes at first: native memory to the byte, and the heap but for what a run keeps of its log. */
+    @Test
+    @Tag("slow")
+    void fiveHundredMeasuredStepsTakeNoMoreMemory() throws IOException {
+        Map<Long, Long> nativeBytes = new HashMap<>();
+        Map<Long, Long> heapBytes = new HashMap<>();
+        Progress watching = new Progress() {
+            @Override
+            public void start(String task, long total, long before) {}
+
+            @Override
+            public void at(long step, String note) {
+                if (step == 100 || step == 500) {
+                    nativeBytes.put(step, HostBuffer.taken());
+                    System.gc();
+                    heapBytes.put(
+                            step,
+                            ManagementFactory.getMemoryMXBean()
+                                    .getHeapMemoryUsage()
+                                    .getUsed());
+                }
+            }
+
+            @Override
+            public void end() {}
+
+            @Override
+            public void say(String line) {}
+        };
+        Path output = folder.resolve("long");
+        Backend alone = new SimdBackend(1);
+        new TrainStage(
+                        "dpo",
+                        OracleModel.folder("llama-tied"),
+                        null,
+                        null,
+                        file("pairs.jsonl", PAIRS),
+                        output,
+                        Options.make(TrainingOptions.class, Map.of("max_steps", 500, "batch_size", 4)),
+                        Options.make(PreferenceOptions.class, Map.of()),
+                        SavingOptions.every(0, false),
+                        options(Map.of("every", 1, "probe_every", 1, "outlier_z", 1)),
+                        5)
+                .run(alone, watching);
+        alone.close();
+        assertThat(Files.readString(output.resolve("metrics.jsonl"))).contains("inspect/outlier", "inspect/cka/");
+        assertThat(nativeBytes.get(500L)).isEqualTo(nativeBytes.get(100L)).isPositive();
+        // One vector of the size of an activation kept in each step would be more.
+        assertThat(heapBytes.get(500L) - heapBytes.get(100L)).isLessThan(MOST_HEAP);
     }
 
     /** Cosines and noise of gradients that are known. */
