@@ -54,6 +54,7 @@ import org.calm4j.engine.train.TrainingFolder;
 import org.calm4j.engine.train.TrainingMemory;
 import org.calm4j.engine.train.TrainingRun;
 import org.calm4j.engine.train.TrainingSizes;
+import org.calm4j.engine.train.Truncation;
 
 /**
  * dpo, sft and pretrain: a model and data in, a trained model or adapter out, with metrics and checkpoints on the way.
@@ -176,6 +177,13 @@ public record TrainStage(
     }
 
     private Result run(Backend backend, Progress progress, Division division, Again again, Look look) {
+        Truncation truncation = training.data().truncation();
+        Setting.of("max_prompt_length")
+                .check(preference != null || truncation.maxPromptLength() == 0, "is for pairs and single completions");
+        Setting.of("max_completion_length")
+                .check(
+                        preference != null || truncation.maxCompletionLength() == 0,
+                        "is for pairs and single completions");
         Setting.of("assistant_only_loss")
                 .check(
                         preference == null || !training.data().assistantOnlyLoss(),

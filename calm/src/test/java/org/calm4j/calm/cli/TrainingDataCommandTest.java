@@ -149,6 +149,7 @@ final class TrainingDataCommandTest {
                 .isEqualTo(3);
         assertThat(err.toString()).contains("made with group_by_prompt true, now it is null");
         assertThat(train("sft", "wrong", "--share-prompts")).isEqualTo(2);
+        assertThat(train("sft", "wrong", "--max-prompt-length", "3")).isEqualTo(2);
         assertThat(train("dpo", "wrong", "--assistant-only-loss")).isEqualTo(2);
     }
 
