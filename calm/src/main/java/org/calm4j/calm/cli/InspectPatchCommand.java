@@ -23,8 +23,8 @@ import picocli.CommandLine.Option;
         footer = {
             "",
             "Example: calm inspect patch --model base --input pairs.jsonl --at resid_pre --output effects.jsonl",
-            "Example: calm inspect patch --model base --input pairs.jsonl --at mlp_out --method exact,attribution \\",
-            "    --output effects.jsonl"
+            "Example: calm inspect patch --model base --input pairs.jsonl --at mlp_out \\",
+            "    --method exact,attribution --output effects.jsonl"
         })
 final class InspectPatchCommand extends CalmCommand {
     /** A correlation from which on attribution may stand for exact patching. */

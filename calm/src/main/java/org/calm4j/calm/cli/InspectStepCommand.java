@@ -40,7 +40,7 @@ import picocli.CommandLine.Parameters;
                     + "what a step of plain gradient descent would do; AdamW scales each weight's share.",
             "",
             "Example: calm inspect step aligned --step 20 --questions statements.jsonl --output step-20.jsonl",
-            "Example: calm inspect step --model base --data pairs.jsonl --batch-size 32 --loss-type ipo --output step.jsonl"
+            "Example: calm inspect step --model base --data pairs.jsonl --loss-type ipo --output step.jsonl"
         })
 final class InspectStepCommand extends CalmCommand {
     /** Options that do not belong to dpo. */

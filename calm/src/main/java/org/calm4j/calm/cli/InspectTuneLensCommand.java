@@ -19,10 +19,7 @@ import picocli.CommandLine.Option;
             "Trains a tuned lens (Belrose et al. 2023): one affine map per layer, after which last norm and head say what the "
                     + "model says at its end. It begins as the logit lens; calm inspect lens --tuned DIR uses it."
         },
-        footer = {
-            "",
-            "Example: calm inspect tune-lens --model base --data texts.jsonl --eval-data other-texts.jsonl --output lens"
-        })
+        footer = {"", "Example: calm inspect tune-lens --model base --data texts.jsonl --output lens"})
 final class InspectTuneLensCommand extends CalmCommand {
     @Mixin
     private ModelOptions model = new ModelOptions();
