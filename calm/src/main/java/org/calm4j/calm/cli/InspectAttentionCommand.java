@@ -7,7 +7,6 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.calm4j.calm.inspect.AttentionStage;
-import org.calm4j.calm.report.AttentionPage;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Backend;
@@ -104,7 +103,7 @@ final class InspectAttentionCommand extends CalmCommand {
     }
 
     /** Each token with those that it attends to most. */
-    private static String pattern(AttentionPage.Text text, AttentionPage.Head head) {
+    private static String pattern(AttentionStage.Patterns text, AttentionStage.Pattern head) {
         String rows = IntStream.range(0, head.rows().length)
                 .mapToObj(query -> String.format(
                         "  %-12s  %s%n",

@@ -8,6 +8,7 @@ import java.util.function.ToDoubleFunction;
 import java.util.stream.DoubleStream;
 import org.calm4j.calm.inspect.AttributionStage;
 import org.calm4j.calm.inspect.AttributionStage.Result;
+import org.calm4j.calm.inspect.Pages;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Backend;
 import picocli.CommandLine.Command;
@@ -45,6 +46,9 @@ final class InspectAttributionCommand extends CalmCommand {
     private Path output;
 
     @Mixin
+    private final PageOption page = new PageOption();
+
+    @Mixin
     private DeviceOptions device = new DeviceOptions();
 
     @Override
@@ -52,6 +56,7 @@ final class InspectAttributionCommand extends CalmCommand {
         try (Backend backend = device.open(this);
                 ModelFolder folder = model.open(this, backend)) {
             List<Result> results = new AttributionStage(input, output).run(folder, progress());
+            page.write(output, Pages::attribution);
             result(Map.of("lines", results.size(), "output", output.toString()), text(results));
         }
     }

@@ -6,7 +6,9 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 import org.calm4j.calm.inspect.DiffStage;
 import org.calm4j.calm.inspect.DiffStage.Change;
+import org.calm4j.calm.inspect.Pages;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code calm inspect diff}. */
@@ -30,6 +32,9 @@ final class InspectDiffCommand extends CalmCommand {
             description = "Lines with name, shape, frobenius, relative, spectral and effective_rank, JSON Lines.")
     private Path output;
 
+    @Mixin
+    private final PageOption page = new PageOption();
+
     @Override
     void run() {
         List<Change> changes = new DiffStage(before, after, output).run(progress());
@@ -49,6 +54,7 @@ final class InspectDiffCommand extends CalmCommand {
                         change.spectral(),
                         change.effectiveRank()))
                 .collect(Collectors.joining());
+        page.write(output, Pages::diff);
         result(
                 changes,
                 String.format(

@@ -3,6 +3,7 @@ package org.calm4j.calm.cli;
 import java.nio.file.Path;
 import java.util.Map;
 import org.calm4j.calm.inspect.LensStage;
+import org.calm4j.calm.inspect.Pages;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Backend;
@@ -54,6 +55,9 @@ final class InspectLensCommand extends CalmCommand {
     private Path output;
 
     @Mixin
+    private final PageOption page = new PageOption();
+
+    @Mixin
     private DeviceOptions device = new DeviceOptions();
 
     @Override
@@ -64,6 +68,7 @@ final class InspectLensCommand extends CalmCommand {
         try (Backend backend = device.open(this);
                 ModelFolder folder = model.open(this, backend)) {
             int lines = new LensStage(input, output, tuned, topK).run(folder, progress());
+            page.write(output, Pages::lens);
             result(Map.of("lines", lines, "output", output.toString()), lines + " lines in " + output);
         }
     }

@@ -5,6 +5,7 @@ import java.util.Locale;
 import org.calm4j.calm.inspect.Lape;
 import org.calm4j.calm.inspect.NeuronsStage;
 import org.calm4j.calm.inspect.NeuronsStage.Losses;
+import org.calm4j.calm.inspect.Pages;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Backend;
@@ -77,6 +78,9 @@ final class InspectNeuronsCommand extends CalmCommand {
     private SeedOption seed = new SeedOption();
 
     @Mixin
+    private final PageOption page = new PageOption();
+
+    @Mixin
     private DeviceOptions device = new DeviceOptions();
 
     @Override
@@ -90,6 +94,7 @@ final class InspectNeuronsCommand extends CalmCommand {
                 ModelFolder folder = model.open(this, backend)) {
             NeuronsStage.Result found =
                     new NeuronsStage(input, evalInput, output, lape, seed.seed).run(folder, progress());
+            page.write(output, Pages::neurons);
             result(found, text(found));
         }
     }

@@ -5,6 +5,7 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.IntStream;
+import org.calm4j.calm.inspect.Pages;
 import org.calm4j.calm.inspect.PatchStage;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Backend;
@@ -66,6 +67,9 @@ final class InspectPatchCommand extends CalmCommand {
     private Path output;
 
     @Mixin
+    private final PageOption page = new PageOption();
+
+    @Mixin
     private DeviceOptions device = new DeviceOptions();
 
     @Override
@@ -74,6 +78,7 @@ final class InspectPatchCommand extends CalmCommand {
                 ModelFolder folder = model.open(this, backend)) {
             PatchStage.Summary found =
                     new PatchStage(input, output, at, EnumSet.copyOf(methods)).run(folder, progress());
+            page.write(output, Pages::patch);
             result(found, told(found) + "Effects in " + output + ", pairs: " + found.lines());
         }
     }

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
+import org.calm4j.calm.inspect.Pages;
 import org.calm4j.calm.inspect.SimilarityStage;
 import org.calm4j.calm.inspect.SimilarityStage.Similarity;
 import org.calm4j.engine.model.ModelFolder;
@@ -40,6 +41,9 @@ final class InspectSimilarityCommand extends CalmCommand {
     private Path output;
 
     @Mixin
+    private final PageOption page = new PageOption();
+
+    @Mixin
     private DeviceOptions device = new DeviceOptions();
 
     @Override
@@ -57,6 +61,7 @@ final class InspectSimilarityCommand extends CalmCommand {
                             each.cosine(),
                             100 * each.retrieval()))
                     .collect(Collectors.joining());
+            page.write(output, Pages::similarity);
             result(all, "layer  pair         CKA  cosine  retrieval\n" + text + "In " + output);
         }
     }

@@ -8,6 +8,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.calm4j.calm.inspect.Pages;
 import org.calm4j.calm.inspect.StepStage;
 import org.calm4j.calm.inspect.StepStage.Cosine;
 import org.calm4j.calm.inspect.StepStage.Influence;
@@ -51,6 +52,7 @@ final class InspectStepCommand extends CalmCommand {
             "--checkpoints",
             "--max-bytes",
             "--output",
+            "--report",
             "--device",
             "--threads",
             "--precision",
@@ -122,6 +124,9 @@ final class InspectStepCommand extends CalmCommand {
     private SeedOption seed = new SeedOption();
 
     @Mixin
+    private final PageOption page = new PageOption();
+
+    @Mixin
     private DeviceOptions device = new DeviceOptions();
 
     @Override
@@ -139,6 +144,7 @@ final class InspectStepCommand extends CalmCommand {
             Result found = run != null
                     ? stage.run(run, backend, progress())
                     : stage.run(model, adapter, data, options.get(), seed.seed, backend, progress());
+            page.write(output, Pages::step);
             result(found, text(found));
         }
     }

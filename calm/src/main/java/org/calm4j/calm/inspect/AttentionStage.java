@@ -11,7 +11,7 @@ import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.calm4j.calm.data.PromptLines;
-import org.calm4j.calm.report.AttentionPage;
+import org.calm4j.calm.report.HeatPage;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.config.ModelConfig;
@@ -53,8 +53,14 @@ public record AttentionStage(Path input, Path output, Path page, List<Head> head
 
     private record Text(JsonNode id, int[] tokens) {}
 
+    /** A text's tokens, and what some heads attend to. */
+    public record Patterns(String id, List<String> tokens, List<Pattern> heads) {}
+
+    /** @param rows [query][key], keys up to the query */
+    public record Pattern(int layer, int head, double[][] rows) {}
+
     /** What was found. */
-    public record Result(List<HeadScore> scores, List<AttentionPage.Text> texts) {}
+    public record Result(List<HeadScore> scores, List<Patterns> texts) {}
 
     public Result run(ModelFolder model, Progress progress) {
         ModelConfig config = model.model().config();
@@ -72,21 +78,14 @@ public record AttentionStage(Path input, Path output, Path page, List<Head> head
         try (Inspector inspector = new Inspector(model.model(), Math.max(longest, 2 * length))) {
             List<HeadScore> scores = HeadScore.of(inspector, length, TEXTS, seed);
             List<Head> shown = heads.isEmpty() ? best(scores) : heads;
-            List<AttentionPage.Text> patterns = new ArrayList<>();
+            List<Patterns> patterns = new ArrayList<>();
             for (Text text : texts) {
                 patterns.add(patterns(inspector, text, shown, model));
                 progress.at(patterns.size(), "");
             }
             Jsonl.write(output, scores.stream().map(Line::of).toList());
             if (page != null) {
-                new AttentionPage(
-                                model.path()
-                                        .toAbsolutePath()
-                                        .normalize()
-                                        .getFileName()
-                                        .toString(),
-                                tables(scores, config),
-                                patterns)
+                page(model.path().toAbsolutePath().normalize().getFileName().toString(), scores, config, patterns)
                         .write(page);
             }
             return new Result(scores, patterns);
@@ -114,13 +113,13 @@ public record AttentionStage(Path input, Path output, Path page, List<Head> head
                 .toList();
     }
 
-    private static AttentionPage.Text patterns(Inspector inspector, Text text, List<Head> shown, ModelFolder model) {
+    private static Patterns patterns(Inspector inspector, Text text, List<Head> shown, ModelFolder model) {
         int count = text.tokens.length;
         Selection points = Selection.of(
                 inspector.config(),
                 shown.stream().map(head -> HookPoint.PATTERN.name(head.layer)).toList());
         try (Trace trace = inspector.run(text.tokens, points)) {
-            List<AttentionPage.Head> found = new ArrayList<>();
+            List<Pattern> found = new ArrayList<>();
             for (Head each : shown) {
                 double[] pattern = trace.values(HookPoint.PATTERN.name(each.layer));
                 double[][] rows = new double[count][];
@@ -128,7 +127,7 @@ public record AttentionStage(Path input, Path output, Path page, List<Head> head
                     int first = (each.head * count + query) * count;
                     return Arrays.copyOfRange(pattern, first, first + query + 1);
                 });
-                found.add(new AttentionPage.Head(each.layer, each.head, rows));
+                found.add(new Pattern(each.layer, each.head, rows));
             }
             List<String> tokens = IntStream.of(text.tokens)
                     .mapToObj(id -> model.tokenizer() == null
@@ -138,35 +137,64 @@ public record AttentionStage(Path input, Path output, Path page, List<Head> head
                                     .replace(' ', '␣')
                                     .replace('\n', '⏎'))
                     .toList();
-            return new AttentionPage.Text(text.id.asText(), tokens, found);
+            return new Patterns(text.id.asText(), tokens, found);
         }
     }
 
-    private static List<AttentionPage.Score> tables(List<HeadScore> scores, ModelConfig config) {
-        return List.of(
-                table("Previous token", "To the token before.", scores, config, HeadScore::previousToken),
-                table(
-                        "Duplicate token",
-                        "The second time, to the same token the first time.",
-                        scores,
-                        config,
-                        HeadScore::duplicateToken),
-                table(
-                        "Induction",
-                        "The second time, to the token that followed it the first time.",
-                        scores,
-                        config,
-                        HeadScore::induction));
+    private static HeatPage page(String model, List<HeadScore> scores, ModelConfig config, List<Patterns> texts) {
+        List<HeatPage.Section> sections = new ArrayList<>();
+        sections.add(new HeatPage.Section(
+                "Heads by what they attend to",
+                "In random tokens that come twice: means over all queries that have such a token to attend to, in percent.",
+                List.of(
+                        table("Previous token: to the token before", scores, config, HeadScore::previousToken),
+                        table(
+                                "Duplicate token: the second time, to the same token the first time",
+                                scores,
+                                config,
+                                HeadScore::duplicateToken),
+                        table(
+                                "Induction: the second time, to the token that followed it the first time",
+                                scores,
+                                config,
+                                HeadScore::induction))));
+        for (Patterns text : texts) {
+            sections.add(new HeatPage.Section(
+                    "Text " + text.id,
+                    "A row is a token that attends, a column one that it attends to.",
+                    text.heads.stream()
+                            .map(head -> new HeatPage.Heat(
+                                    "Layer " + head.layer + ", head " + head.head,
+                                    "token",
+                                    text.tokens,
+                                    IntStream.range(0, head.rows.length)
+                                            .mapToObj(i -> new HeatPage.Row(text.tokens.get(i), cells(head.rows[i])))
+                                            .toList(),
+                                    true))
+                            .toList()));
+        }
+        return new HeatPage("Attention of " + model, "Shares of a head's attention, in percent.", sections);
     }
 
-    private static AttentionPage.Score table(
-            String name,
-            String meaning,
-            List<HeadScore> scores,
-            ModelConfig config,
-            ToDoubleFunction<HeadScore> value) {
+    private static HeatPage.Heat table(
+            String caption, List<HeadScore> scores, ModelConfig config, ToDoubleFunction<HeadScore> value) {
         double[][] values = new double[config.layers()][config.attention().heads()];
         scores.forEach(score -> values[score.layer()][score.head()] = value.applyAsDouble(score));
-        return new AttentionPage.Score(name, meaning, values);
+        return new HeatPage.Heat(
+                caption,
+                "layer",
+                IntStream.range(0, values[0].length)
+                        .mapToObj(head -> "head " + head)
+                        .toList(),
+                IntStream.range(0, values.length)
+                        .mapToObj(layer -> new HeatPage.Row(String.valueOf(layer), cells(values[layer])))
+                        .toList(),
+                false);
+    }
+
+    private static List<HeatPage.Cell> cells(double[] shares) {
+        return Arrays.stream(shares)
+                .mapToObj(share -> new HeatPage.Cell(String.valueOf(Math.round(100 * share)), share, null))
+                .toList();
     }
 }
