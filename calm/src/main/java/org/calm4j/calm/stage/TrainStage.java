@@ -134,6 +134,7 @@ public record TrainStage(
     /** @param ranks that train together: all of them call this */
     public Result run(Backend backend, Progress progress, Ranks ranks) {
         saving.evaluation().check(preference != null);
+        checkData();
         Setting.of("inspect")
                 .check(
                         inspect == null || ranks.size() == 1,
@@ -142,6 +143,21 @@ public record TrainStage(
         try (OutputFolder _ = ranks.isFirst() ? TrainingFolder.open(output, progress::say) : null) {
             return run(backend, progress, division(ranks), null, null);
         }
+    }
+
+    /** What documents and pairs alone have. */
+    private void checkData() {
+        Truncation truncation = training.data().truncation();
+        Setting.of("max_prompt_length")
+                .check(preference != null || truncation.maxPromptLength() == 0, "is for pairs and single completions");
+        Setting.of("max_completion_length")
+                .check(
+                        preference != null || truncation.maxCompletionLength() == 0,
+                        "is for pairs and single completions");
+        Setting.of("assistant_only_loss")
+                .check(
+                        preference == null || !training.data().assistantOnlyLoss(),
+                        "is for documents; of pairs, completions are learnt anyway");
     }
 
     /** Writes the checkpoint of a step into the output, as a run of these settings would have left it. */
@@ -177,17 +193,6 @@ public record TrainStage(
     }
 
     private Result run(Backend backend, Progress progress, Division division, Again again, Look look) {
-        Truncation truncation = training.data().truncation();
-        Setting.of("max_prompt_length")
-                .check(preference != null || truncation.maxPromptLength() == 0, "is for pairs and single completions");
-        Setting.of("max_completion_length")
-                .check(
-                        preference != null || truncation.maxCompletionLength() == 0,
-                        "is for pairs and single completions");
-        Setting.of("assistant_only_loss")
-                .check(
-                        preference == null || !training.data().assistantOnlyLoss(),
-                        "is for documents; of pairs, completions are learnt anyway");
         try (ModelFolder start = open(backend, division)) {
             start.notes().forEach(note -> progress.say("calm: " + note));
             Lora lora = start.model().lora();

@@ -151,6 +151,7 @@ final class TrainingDataCommandTest {
         assertThat(train("sft", "wrong", "--share-prompts")).isEqualTo(2);
         assertThat(train("sft", "wrong", "--max-prompt-length", "3")).isEqualTo(2);
         assertThat(train("dpo", "wrong", "--assistant-only-loss")).isEqualTo(2);
+        assertThat(folder.resolve("wrong")).doesNotExist();
     }
 
     @Test
