@@ -8,11 +8,15 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.generate.Sampling;
@@ -35,6 +39,8 @@ class OptionsTest {
             TrainingOptions.class,
             SavingOptions.class,
             EvaluateOptions.class);
+
+    private static final Pattern FLAG = Pattern.compile("`--([a-z0-9-]+)`");
 
     private static <R extends Record> R read(Class<R> type, String yaml) throws JsonProcessingException {
         return new YAMLMapper().readValue(yaml, type);
@@ -217,5 +223,40 @@ class OptionsTest {
                     .extracting(e -> ((CalmException) e).kind())
                     .isEqualTo(CalmException.Kind.USAGE);
         }
+    }
+
+    /** Every option of training, under each of its names, stands in the document for those who come from TRL, and no other does. */
+    @Test
+    void theDocumentForThoseFromTrlNamesEveryOption() throws IOException {
+        String text = Files.readString(Path.of("../docs/from-trl.md"));
+        Set<String> named = new TreeSet<>();
+        // The first column; in the others the names are not ours.
+        text.lines().filter(line -> line.startsWith("| `--")).forEach(line -> FLAG.matcher(line.split("\\|")[1])
+                .results()
+                .forEach(flag ->
+                        assertThat(named.add(flag.group(1))).as(flag.group()).isTrue()));
+        Set<String> known = new TreeSet<>();
+        for (Class<? extends Record> type : List.of(DpoOptions.class, TrainingOptions.class, SavingOptions.class)) {
+            names(type).forEach(name -> known.add(Setting.of(name).flag().substring(2)));
+        }
+        assertThat(named)
+                .as("an option of training has its row in docs/from-trl.md")
+                .containsAll(known);
+        named.removeAll(known);
+        assertThat(named)
+                .containsExactlyInAnyOrderElementsOf(Set.of(
+                        "model",
+                        "model-name-or-path",
+                        "adapter",
+                        "data",
+                        "output",
+                        "output-dir",
+                        "config",
+                        "seed",
+                        "device",
+                        "threads",
+                        "precision",
+                        "bf16",
+                        "inspect"));
     }
 }
