@@ -361,7 +361,10 @@ public record InsideStage(List<Samples> before, List<Samples> after, int questio
 
     private static double signTest(int gained, int lost) {
         int all = gained + lost;
-        return all == 0 ? 1 : new BinomialTest().binomialTest(all, gained, 0.5, AlternativeHypothesis.TWO_SIDED);
+        // Where both are equal the library counts the middle twice.
+        return all == 0
+                ? 1
+                : Math.min(1, new BinomialTest().binomialTest(all, gained, 0.5, AlternativeHypothesis.TWO_SIDED));
     }
 
     /** The next question in the source with another right answer; where there is none, the next one. */
