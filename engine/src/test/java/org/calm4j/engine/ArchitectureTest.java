@@ -64,7 +64,7 @@ final class ArchitectureTest {
                 .whereLayer("config")
                 .mayOnlyAccessLayers("io", "tensor")
                 .whereLayer("text")
-                .mayOnlyBeAccessedByLayers("chat", "model", "generate")
+                .mayOnlyBeAccessedByLayers("chat", "model", "train", "generate")
                 .whereLayer("text")
                 .mayOnlyAccessLayers("config", "io")
                 .whereLayer("chat")
