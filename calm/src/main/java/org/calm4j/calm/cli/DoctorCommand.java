@@ -5,8 +5,10 @@ import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Collectors;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Backends;
+import org.calm4j.engine.ranks.MpiProbe;
 import org.calm4j.kernels.driver.CudaProbe;
 import picocli.CommandLine.Command;
 
@@ -20,6 +22,7 @@ final class DoctorCommand extends CalmCommand {
      * @param heap bytes that Java objects may take; models live outside the heap
      * @param memory bytes of the machine
      * @param cpu what computes without a GPU
+     * @param mpi for several processes
      * @param advice what to do about what is missing
      */
     private record Findings(
@@ -31,6 +34,7 @@ final class DoctorCommand extends CalmCommand {
             long memory,
             String cpu,
             CudaProbe cuda,
+            MpiProbe mpi,
             List<String> advice) {}
 
     @Override
@@ -46,6 +50,8 @@ final class DoctorCommand extends CalmCommand {
             advice.add("less than 2 GiB of memory: the demo needs about 1 GiB");
         }
         advice.addAll(cuda.missing());
+        MpiProbe mpi = MpiProbe.run(System.getenv());
+        advice.addAll(mpi.advice());
         Findings findings = new Findings(
                 Version.calm4j(),
                 Version.jvm(),
@@ -55,6 +61,7 @@ final class DoctorCommand extends CalmCommand {
                 memory,
                 cpu,
                 cuda,
+                mpi,
                 advice);
         result(findings, text(findings));
     }
@@ -82,6 +89,15 @@ final class DoctorCommand extends CalmCommand {
         }
         row(text, "cuBLAS", found.cuda.cublas() == null ? "none" : found.cuda.cublas());
         row(text, "CUDA kernels", found.cuda.kernels());
+        row(
+                text,
+                "MPI",
+                found.mpi.libraries().isEmpty()
+                        ? "none; only several processes need it"
+                        : found.mpi.libraries().stream()
+                                .map(each -> each.version() + " (" + each.file() + ", the ABI of " + each.abi() + ")")
+                                .collect(Collectors.joining(", ")));
+        row(text, "launcher", found.mpi.launcher() == null ? "none" : found.mpi.launcher());
         found.advice.forEach(line -> row(text, "missing", line));
         return text.append(
                         found.cuda.usable() ? "Nothing is missing." : "The CPU does everything; a GPU is not needed.")

@@ -17,6 +17,8 @@ public record Launcher(String name, int rank, int size, List<String> libraries) 
     private static final String MPICH = "libmpi.so.12";
     private static final String MPICH_DEBIAN = "libmpich.so.12";
     private static final List<String> STANDARD = List.of("libmpi_abi.so.1", "libmpi_abi.so.0");
+    /** All that are known. */
+    static final List<String> LIBRARIES = libraries(OPEN_MPI, MPICH, MPICH_DEBIAN);
 
     /** Null without a launcher, and for a launcher of one process, which needs no other. */
     public static Launcher of(Map<String, String> environment) {
@@ -52,7 +54,8 @@ public record Launcher(String name, int rank, int size, List<String> libraries) 
         return Stream.concat(List.of(names).stream(), STANDARD.stream()).toList();
     }
 
-    private static int number(Map<String, String> environment, String name, int otherwise) {
+    /** A variable that is a number. */
+    static int number(Map<String, String> environment, String name, int otherwise) {
         String value = environment.get(name);
         return value != null && value.matches("\\d{1,9}") ? Integer.parseInt(value) : otherwise;
     }

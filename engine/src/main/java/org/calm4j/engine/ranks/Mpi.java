@@ -38,7 +38,7 @@ final class Mpi {
     private Mpi(String file, SymbolLookup library) {
         this.file = file;
         this.library = library;
-        abi = abi();
+        abi = askAbi();
         send = function("MPI_Isend", 7);
         receive = function("MPI_Irecv", 7);
         test = function("MPI_Test", 3);
@@ -63,7 +63,12 @@ final class Mpi {
                 null);
     }
 
-    private Abi abi() {
+    /** Whose numbers it has. */
+    Abi abi() {
+        return abi;
+    }
+
+    private Abi askAbi() {
         if (library.find("MPI_Abi_get_version").isPresent()) {
             MemorySegment minor = arena.allocate(LONG);
             // An MPICH of before the standard knows the function and answers -1.

@@ -41,6 +41,16 @@ final class Native {
         }
     }
 
+    /** Processors of the machine, whichever this process may use; where the system does not say, those. */
+    static int machineProcessors() {
+        try (Stream<String> lines = Files.lines(Path.of("/proc/cpuinfo"))) {
+            int count = (int) lines.filter(line -> line.startsWith("processor")).count();
+            return Math.max(count, Runtime.getRuntime().availableProcessors());
+        } catch (IOException | UncheckedIOException e) {
+            return Runtime.getRuntime().availableProcessors();
+        }
+    }
+
     /** Makes descriptor {@code to} another name of {@code from}. */
     static void dup2(int from, int to) {
         try {

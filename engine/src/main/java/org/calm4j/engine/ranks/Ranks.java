@@ -104,16 +104,13 @@ public interface Ranks extends AutoCloseable {
         }
         if (rank() == who) {
             Map.Entry<String, String> fact = other.entrySet().iterator().next();
-            send(0, Facts.bytes(Map.of("who", name(), "what", fact.getKey(), "has", fact.getValue())));
+            String what = "the ranks differ in " + fact.getKey() + ": rank 0 has "
+                    + first.get(fact.getKey()) + ", " + name() + " has " + fact.getValue()
+                    + "; start all with the same files, settings and kind of machine";
+            send(0, Facts.bytes(Map.of("what", what)));
+            throw CalmException.failed(what, null);
         }
-        if (!isFirst()) {
-            throw CalmException.failed("the ranks differ");
-        }
-        Map<String, String> told = Facts.read(receive().bytes());
         throw CalmException.failed(
-                "the ranks differ in " + told.get("what") + ": " + name() + " has " + first.get(told.get("what")) + ", "
-                        + told.get("who") + " has " + told.get("has")
-                        + "; start all with the same files, settings and kind of machine",
-                null);
+                isFirst() ? Facts.read(receive().bytes()).get("what") : "other ranks differ from rank 0", null);
     }
 }

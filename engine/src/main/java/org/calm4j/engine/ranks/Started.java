@@ -24,12 +24,17 @@ final class Started {
     }
 
     private static Ranks begin(Launcher launcher) {
+        prepare();
+        return new MpiRanks(launcher, System.getenv());
+    }
+
+    /** Before a library is loaded. */
+    static void prepare() {
         FOR_LIBRARIES.forEach(Native::setenv);
         // The program's launcher starts Java without stderr, and gives it as another descriptor.
         Integer stderr = Integer.getInteger("calm.stderr");
         if (stderr != null) {
             Native.dup2(stderr, 2);
         }
-        return new MpiRanks(launcher, System.getenv());
     }
 }

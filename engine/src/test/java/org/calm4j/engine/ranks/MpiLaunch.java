@@ -9,7 +9,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -66,18 +65,28 @@ public enum MpiLaunch {
 
     /** Starts Java's class on ranks. */
     public Process java(
+            int ranks, Path folder, Map<String, String> environment, List<String> flags, Class<?> main, String... arguments)
+            throws IOException {
+        return java(ranks, folder, environment, flags, null, main, arguments);
+    }
+
+    /** @param before a program that each rank starts with Java's command as its arguments; null without */
+    public Process java(
             int ranks,
             Path folder,
             Map<String, String> environment,
             List<String> flags,
+            Path before,
             Class<?> main,
             String... arguments)
             throws IOException {
         List<String> command = of(ranks, folder);
+        if (before != null) {
+            command.add(before.toString());
+        }
         command.addAll(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
                 "--add-modules",
                 "jdk.incubator.vector",
                 "--enable-native-access=ALL-UNNAMED"));
@@ -88,7 +97,7 @@ public enum MpiLaunch {
                 .directory(folder.toFile())
                 .redirectOutput(folder.resolve("out").toFile())
                 .redirectError(folder.resolve("err").toFile());
-        builder.environment().putAll(new TreeMap<>(environment));
+        builder.environment().putAll(environment);
         return builder.start();
     }
 
