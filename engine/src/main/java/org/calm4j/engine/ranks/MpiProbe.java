@@ -48,7 +48,8 @@ public record MpiProbe(List<Library> libraries, String launcher, List<String> ad
         }
         int tasks = Launcher.number(environment, "SLURM_NTASKS", 1);
         if (launcher == null && tasks > 1 && !environment.containsKey("SLURM_STEP_ID")) {
-            advice.add("this Slurm job has " + tasks + " tasks, and srun did not start this: one process does all the work; "
+            advice.add("this Slurm job has " + tasks
+                    + " tasks, and srun did not start this: one process does all the work; "
                     + "put srun --mpi=pmix before it");
         }
         String started = null;
@@ -57,8 +58,9 @@ public record MpiProbe(List<Library> libraries, String launcher, List<String> ad
             int processors = Runtime.getRuntime().availableProcessors();
             started = launcher.name() + ", " + ranks.size() + " processes, this is " + ranks.name();
             if (processors == 1 && Native.machineProcessors() > ranks.localSize()) {
-                advice.add(launcher.name() + " binds each process to one of this machine's " + Native.machineProcessors()
-                        + " processors: give it --bind-to none, or a number of cores (--map-by ppr:N:node:PE=CORES, srun -c)");
+                advice.add(
+                        launcher.name() + " binds each process to one of this machine's " + Native.machineProcessors()
+                                + " processors: give it --bind-to none, or a number of cores (--map-by ppr:N:node:PE=CORES, srun -c)");
             }
         }
         return new MpiProbe(libraries, started, advice);

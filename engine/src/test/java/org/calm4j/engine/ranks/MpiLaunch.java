@@ -65,7 +65,12 @@ public enum MpiLaunch {
 
     /** Starts Java's class on ranks. */
     public Process java(
-            int ranks, Path folder, Map<String, String> environment, List<String> flags, Class<?> main, String... arguments)
+            int ranks,
+            Path folder,
+            Map<String, String> environment,
+            List<String> flags,
+            Class<?> main,
+            String... arguments)
             throws IOException {
         return java(ranks, folder, environment, flags, null, main, arguments);
     }

@@ -70,6 +70,8 @@ class RanksTest {
 
     private MpiLaunch.Result run(MpiLaunch mpi, int ranks, Map<String, String> environment, String what)
             throws Exception {
-        return MpiLaunch.end(mpi.java(ranks, folder, environment, List.of("-XX:TieredStopAtLevel=1"), RanksChild.class, what), folder);
+        return MpiLaunch.end(
+                mpi.java(ranks, folder, environment, List.of("-XX:TieredStopAtLevel=1"), RanksChild.class, what),
+                folder);
     }
 }
