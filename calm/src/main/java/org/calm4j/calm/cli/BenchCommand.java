@@ -8,8 +8,10 @@ import org.calm4j.calm.bench.Bench;
 import org.calm4j.calm.bench.History;
 import org.calm4j.calm.bench.Measurement;
 import org.calm4j.calm.bench.Models;
+import org.calm4j.calm.bench.RanksBench;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.op.Backends;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -21,17 +23,25 @@ import picocli.CommandLine.Parameters;
         sortOptions = false,
         description = {
             "Measures speed: of products, training and DPO steps, decoding, sampling and tokenizing.",
+            "Under mpirun or srun, ranks measures what passes between the processes.",
             "Peak and bandwidth are shares of what this machine reaches in the same run."
         },
-        footer = {"", "Example: calm bench train-step decode --model llama-110m --threads 1"})
+        footer = {
+            "",
+            "Example: calm bench train-step decode --model llama-110m --threads 1",
+            "Example: mpirun -n 4 calm bench ranks"
+        })
 final class BenchCommand extends CalmCommand {
     private static final int MOST_OPERATIONS = 12;
+    private static final String RANKS = "ranks";
+    /** What is summed: the gradients of an adapter of rank 16 on 2 billion weights. */
+    private static final long SUMMED = 64 << 20;
 
     /** For the shell's completion. */
     static final class Names implements Iterable<String> {
         @Override
         public Iterator<String> iterator() {
-            return List.of("products", "train-step", "dpo-step", "decode", "sample", "tokenize")
+            return List.of("products", "train-step", "dpo-step", "decode", "sample", "tokenize", RANKS)
                     .iterator();
         }
     }
@@ -40,7 +50,7 @@ final class BenchCommand extends CalmCommand {
             paramLabel = "WHAT",
             arity = "0..*",
             completionCandidates = Names.class,
-            description = "products, train-step, dpo-step, decode, sample, tokenize (default: all).")
+            description = "products, train-step, dpo-step, decode, sample, tokenize (default: all), or ranks.")
     private List<String> names = List.of();
 
     @Option(
@@ -74,7 +84,40 @@ final class BenchCommand extends CalmCommand {
     private DeviceOptions device = new DeviceOptions();
 
     @Override
+    boolean isShared() {
+        return names.equals(List.of(RANKS));
+    }
+
+    private void runRanks() {
+        try (Backend backend = Backends.open("cpu", device.threads())) {
+            say("calm: " + ranks().size() + " ranks, " + ranks().localSize() + " on this machine; " + (SUMMED >> 20)
+                    + " MiB are summed");
+            List<RanksBench.Figure> figures = new RanksBench(ranks(), backend, SUMMED, this::print).run();
+            if (isJson()) {
+                result(figures, "");
+            }
+        }
+    }
+
+    private void print(RanksBench.Figure found) {
+        if (!isJson()) {
+            Double speed = found.gigabytesPerSecond();
+            out().printf(
+                            Locale.ROOT,
+                            "%-30s %12.4f ms %s%n",
+                            found.name(),
+                            found.milliseconds(),
+                            speed == null ? "" : String.format(Locale.ROOT, "%8.2f GB/s", speed));
+            out().flush();
+        }
+    }
+
+    @Override
     void run() {
+        if (isShared()) {
+            runRanks();
+            return;
+        }
         for (String name : names) {
             if (!Bench.all().contains(name)) {
                 throw CalmException.usage(

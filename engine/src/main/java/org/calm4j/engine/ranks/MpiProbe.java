@@ -50,7 +50,7 @@ public record MpiProbe(List<Library> libraries, String launcher, List<String> ad
         if (launcher == null && tasks > 1 && !environment.containsKey("SLURM_STEP_ID")) {
             advice.add("this Slurm job has " + tasks
                     + " tasks, and srun did not start this: one process does all the work; "
-                    + "put srun --mpi=pmix before it");
+                    + "put srun before it");
         }
         String started = null;
         if (launcher != null) {
@@ -60,7 +60,7 @@ public record MpiProbe(List<Library> libraries, String launcher, List<String> ad
             if (processors == 1 && Native.machineProcessors() > ranks.localSize()) {
                 advice.add(
                         launcher.name() + " binds each process to one of this machine's " + Native.machineProcessors()
-                                + " processors: give it --bind-to none, or a number of cores (--map-by ppr:N:node:PE=CORES, srun -c)");
+                                + " processors: tell it how many cores a process gets, or to bind none; docs/cluster.md says how");
             }
         }
         return new MpiProbe(libraries, started, advice);

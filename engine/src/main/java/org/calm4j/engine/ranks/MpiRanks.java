@@ -187,8 +187,8 @@ final class MpiRanks implements Ranks, Wire {
         }
     }
 
-    /** A library's own sum of floats, in place; its order is not ours. */
-    void sumFloats(Tensor tensor) {
+    @Override
+    public void sumInAnyOrder(Tensor tensor) {
         limited("the other ranks", request(() -> mpi.sumFloats(tensor.segment())));
     }
 

@@ -3,6 +3,7 @@ package org.calm4j.engine.ranks;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.tensor.Tensor;
 
 /**
  * The processes that a launcher started together, as one of them sees them. All of them make the same calls in the same order, but for
@@ -56,6 +57,9 @@ public interface Ranks extends AutoCloseable {
      * bits depend on the number of ranks.
      */
     void sum(double[] values);
+
+    /** Replaces each float by its sum over all ranks, as the library adds them: for a comparison of speed, because its bits are anyone's. */
+    void sumInAnyOrder(Tensor floats);
 
     /**
      * The bytes of rank 0.
