@@ -19,6 +19,9 @@ public final class Collectives implements AutoCloseable {
 
     private final Ranks ranks;
     private final Wire wire;
+    /** The wire of a device; null where tensors are in the host's memory. */
+    private final StagedWire staged;
+
     private final Backend backend;
     private final int pieces;
     private final Buffer inbox;
@@ -28,7 +31,8 @@ public final class Collectives implements AutoCloseable {
         this.ranks = ranks;
         this.backend = backend;
         this.pieces = pieces;
-        wire = ranks.wire();
+        staged = ranks.size() == 1 || backend.onHost() ? null : new StagedWire(ranks.wire(), backend, CHUNK);
+        wire = staged == null ? ranks.wire() : staged;
         inbox = ranks.size() == 1 ? null : backend.allocate(bytes(ranks));
     }
 
@@ -102,6 +106,9 @@ public final class Collectives implements AutoCloseable {
             Tensor to = slice(kept, from, chunk);
             Tensor come = new Tensor("inbox", inbox, 0, to.type(), to.size());
             wire.exchange(slice(given, from, chunk), come, peer);
+            if (to.size() == 0) {
+                continue;
+            }
             if (here && there) {
                 backend.add(to, come);
             } else if (there) {
@@ -110,7 +117,8 @@ public final class Collectives implements AutoCloseable {
         }
     }
 
-    private static Tensor slice(Tensor row, long from, long most) {
+    /** At most so many elements of a row from one on; none behind its end. */
+    static Tensor slice(Tensor row, long from, long most) {
         long first = Math.min(from, row.size());
         return row.rows(first, Math.min(most, row.size() - first));
     }
@@ -139,6 +147,9 @@ public final class Collectives implements AutoCloseable {
     public void close() {
         if (inbox != null) {
             inbox.close();
+        }
+        if (staged != null) {
+            staged.close();
         }
     }
 }

@@ -27,6 +27,7 @@ import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.scalar.ScalarBackend;
 import org.calm4j.engine.ranks.Ranks;
 import org.calm4j.engine.ranks.RanksInThreads;
+import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 import org.junit.jupiter.api.Test;
@@ -298,6 +299,26 @@ final class DivisionTest {
             assertThat(parts.evalLosses.get(step)).isCloseTo(whole.evalLosses.get(step), within(1e-12));
         }
         assertThat(parts.weights).isNotEqualTo(whole.weights);
+    }
+
+    /** In chunks, of which the last ones are short or missing on one side. */
+    @Test
+    void aDevicesTensorsPassThroughTheHost() {
+        List<List<Double>> got = RanksInThreads.run(2, ranks -> {
+            try (Backend backend = new ScalarBackend();
+                    StagedWire wire = new StagedWire(ranks.wire(), backend, 64);
+                    Buffer buffer = backend.allocate(1024)) {
+                Tensor give = new Tensor("give", buffer, 0, DType.F32, ranks.isFirst() ? 35 : 3);
+                Tensor take = new Tensor("take", buffer, 256, DType.F32, ranks.isFirst() ? 3 : 35);
+                IntStream.range(0, (int) give.size()).forEach(i -> give.set(i, 100 * ranks.rank() + i));
+                wire.exchange(give, take, 1 - ranks.rank());
+                wire.broadcast(give.rows(0, 3), 1);
+                return Stream.concat(all(take).stream(), all(give.rows(0, 3)).stream())
+                        .toList();
+            }
+        });
+        assertThat(got.getFirst()).containsExactly(100.0, 101.0, 102.0, 100.0, 101.0, 102.0);
+        assertThat(got.getLast()).hasSize(38).startsWith(0.0, 1.0, 2.0).endsWith(34.0, 100.0, 101.0, 102.0);
     }
 
     @Test
