@@ -16,6 +16,7 @@ import java.util.stream.Stream;
 import org.calm4j.calm.experiment.ModelOnDisk;
 import org.calm4j.engine.io.Json;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -99,6 +100,7 @@ final class TrainingDataCommandTest {
         return lines;
     }
 
+    @Tag("slow")
     @Test
     void streamedDataGiveTheSameBytes() throws IOException {
         for (String command : List.of("dpo", "sft")) {
