@@ -48,6 +48,7 @@ final class CudaBackend implements Backend {
     private final TokenSampler tokenSampler;
     private final Addition addition;
     private final Combination combination;
+    private final Quantization quantization;
     private final GradNorm gradNorm;
     private final AdamWStep adamW;
     private final Replay replay;
@@ -89,6 +90,7 @@ final class CudaBackend implements Backend {
             tokenSampler = new TokenSampler(gpu);
             addition = new Addition(gpu);
             combination = new Combination(gpu);
+            quantization = new Quantization(gpu);
             gradNorm = new GradNorm(gpu);
             adamW = new AdamWStep(gpu);
             replay = new Replay(gpu, attention);
@@ -97,6 +99,7 @@ final class CudaBackend implements Backend {
             throw e;
         }
         owners.add(adamW::close);
+        owners.add(quantization::close);
         owners.add(attention::close);
         owners.add(replay::close);
     }
@@ -363,6 +366,21 @@ final class CudaBackend implements Backend {
     @Override
     public void combine(Tensor y, double a, Tensor x, double b) {
         combination.apply(y, a, x, b);
+    }
+
+    @Override
+    public void quantize(Tensor codes, Tensor scales, Tensor x, boolean signed) {
+        quantization.quantize(codes, scales, x, signed);
+    }
+
+    @Override
+    public void dequantize(Tensor x, Tensor codes, Tensor scales, boolean signed) {
+        quantization.dequantize(x, codes, scales, signed);
+    }
+
+    @Override
+    public void roundRandomly(Tensor to, Tensor from, long seed, long first) {
+        quantization.roundRandomly(to, from, seed, first);
     }
 
     @Override

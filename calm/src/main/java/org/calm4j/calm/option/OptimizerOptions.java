@@ -3,6 +3,7 @@ package org.calm4j.calm.option;
 import java.util.Map;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.op.AdamW;
+import org.calm4j.engine.train.OptimizerMemory;
 import org.calm4j.engine.train.ParameterGroups;
 import org.calm4j.engine.train.UpdateSettings;
 
@@ -66,7 +67,15 @@ public record OptimizerOptions(
                 label = "X",
                 standard = "0",
                 later = true)
-        double emaDecay) {
+        double emaDecay,
+
+        @Option(
+                value =
+                        "How AdamW's moments are kept: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}. bf16 halves them, 8bit quarters them.",
+                label = "KIND",
+                standard = "f32",
+                later = true)
+        OptimizerMemory optimizerMemory) {
     public OptimizerOptions {
         Setting.of("weight_decay").check(weightDecay >= 0, "must be at least 0");
         Setting.of("adam_beta1").check(adamBeta1 >= 0 && adamBeta1 < 1, "must be from 0 to below 1");
@@ -82,7 +91,10 @@ public record OptimizerOptions(
 
     UpdateSettings update() {
         return new UpdateSettings(
-                maxSkippedSteps, new ParameterGroups(learningRates, weightDecays, loraplusLrRatio), emaDecay);
+                maxSkippedSteps,
+                new ParameterGroups(learningRates, weightDecays, loraplusLrRatio),
+                emaDecay,
+                optimizerMemory);
     }
 
     AdamW adamW() {

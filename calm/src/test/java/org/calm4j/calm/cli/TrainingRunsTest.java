@@ -168,6 +168,30 @@ final class TrainingRunsTest {
         assertThat(err.toString()).contains("step 3: loss", "--max-skipped-steps");
     }
 
+    /** A matrix that is large enough for moments in fewer bits. */
+    @ParameterizedTest
+    @ValueSource(strings = {"bf16", "8bit"})
+    void momentsInFewerBitsAreResumed(String memory) throws IOException {
+        Files.writeString(folder.resolve("config.json"), """
+                {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 80, "hidden_size": 64, "intermediate_size": 64,
+                 "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2, "hidden_act": "silu", "rms_norm_eps": 1e-6,
+                 "max_position_embeddings": 64, "tie_word_embeddings": true, "torch_dtype": "float32"}
+                """);
+        List<String> arguments =
+                new ArrayList<>(List.of("pretrain", "--config", path("config.json"), "--data", path("data.jsonl")));
+        arguments.addAll(List.of("--output", path("o"), "--max-steps", "4", "--save-steps", "2", "--device", "cpu"));
+        arguments.addAll(List.of("--learning-rate", "1e-2", "--batch-size", "2", "--optimizer-memory", memory));
+        assertThat(calm(arguments.toArray(String[]::new))).as(err.toString()).isZero();
+        List<byte[]> whole = saved();
+        delete(folder.resolve("o/checkpoint-4"));
+        arguments.add("--resume");
+        assertThat(calm(arguments.toArray(String[]::new))).as(err.toString()).isZero();
+        assertThat(saved()).usingRecursiveComparison().isEqualTo(whole);
+        arguments.addAll(List.of("--optimizer-memory", "f32"));
+        assertThat(calm(arguments.toArray(String[]::new))).isEqualTo(3);
+        assertThat(err.toString()).contains("made with optimizer_memory " + memory + ", now it is");
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {

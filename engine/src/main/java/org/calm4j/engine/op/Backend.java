@@ -363,6 +363,29 @@ public interface Backend extends AutoCloseable {
     /** {@code y[i] = a·y[i] + b·x[i]} in double precision, rounded once: moving averages of weights; y and x of the same size. */
     void combine(Tensor y, double a, Tensor x, double b);
 
+    /**
+     * Blocks of {@link DynamicCode#BLOCK} elements as codes of 8 bits, the nearest of a {@link DynamicCode} to {@code x / scale}, where the
+     * scale is the block's largest absolute value (Dettmers et al. 2022).
+     *
+     * @param codes (⌈N/4⌉) I32, the bytes of which are set in order
+     * @param scales (⌈N/BLOCK⌉), set
+     * @param x (N), finite
+     * @param signed whether x may be below zero
+     */
+    void quantize(Tensor codes, Tensor scales, Tensor x, boolean signed);
+
+    /** What {@link #quantize} left of x: {@code x[i] = code(i) · scale}. */
+    void dequantize(Tensor x, Tensor codes, Tensor scales, boolean signed);
+
+    /**
+     * {@code to[i] = from[i]} rounded to one of the two nearest BF16, the one above with the probability that keeps the mean; the random number
+     * is {@code CounterRandom.bits(seed, first + i)}.
+     *
+     * @param to (N) BF16
+     * @param from (N)
+     */
+    void roundRandomly(Tensor to, Tensor from, long seed, long first);
+
     /** {@code Σ x²} in double precision, in a fixed order. */
     double sumOfSquares(Tensor x);
 

@@ -34,13 +34,13 @@ public final class Checkpoint {
     private static final Pattern NAME = Pattern.compile(PREFIX + "(\\d{1,9})");
     private static final String STATE = "trainer_state.json";
     private static final String OPTIMIZER = "optimizer.safetensors";
-    private static final String FIRST = "exp_avg.";
+    static final String FIRST = "exp_avg.";
     /** Trained weights that are not those of the saved model. */
     private static final String WEIGHT = "weight.";
 
     private static final String AVERAGE = "ema.";
 
-    private static final String SECOND = "exp_avg_sq.";
+    static final String SECOND = "exp_avg_sq.";
 
     /**
      * @param step steps taken
@@ -153,8 +153,12 @@ public final class Checkpoint {
             writer.write(folder, trainer.backend().computeType());
             List<Tensor> moments = new ArrayList<>();
             Trained trained = trainer.trained();
-            moments.addAll(trained.firstMoment().borrowed(trained.weights(), name -> FIRST + name));
-            moments.addAll(trained.secondMoment().borrowed(trained.weights(), name -> SECOND + name));
+            if (trained.packedMoments() != null) {
+                trained.packedMoments().forEach((prefix, slab) -> rename(moments, prefix, slab));
+            } else {
+                moments.addAll(trained.firstMoment().borrowed(trained.weights(), name -> FIRST + name));
+                moments.addAll(trained.secondMoment().borrowed(trained.weights(), name -> SECOND + name));
+            }
             if (trainer.trained().savesOtherwise()) {
                 rename(moments, WEIGHT, trainer.trained().weights());
             }
@@ -202,8 +206,7 @@ public final class Checkpoint {
                 state.step());
         return whole(checkpoint, () -> {
             loadWeights(checkpoint, trainer, weightsFile);
-            fill(trainer.trained().firstMoment(), FIRST, checkpoint.resolve(OPTIMIZER), trainer);
-            fill(trainer.trained().secondMoment(), SECOND, checkpoint.resolve(OPTIMIZER), trainer);
+            fillMoments(checkpoint.resolve(OPTIMIZER), trainer);
             if (trainer.trained().average() != null) {
                 Slab average = trainer.trained().average().slab();
                 fill(average, name -> AVERAGE + name, checkpoint.resolve(OPTIMIZER), trainer);
@@ -286,6 +289,16 @@ public final class Checkpoint {
             what = e;
         }
         return remedied(what, checkpoint);
+    }
+
+    private static void fillMoments(Path file, Trainer trainer) {
+        Trained trained = trainer.trained();
+        if (trained.packedMoments() != null) {
+            trained.packedMoments().forEach((prefix, slab) -> fill(slab, name -> prefix + name, file, trainer));
+        } else {
+            fill(trained.firstMoment(), FIRST, file, trainer);
+            fill(trained.secondMoment(), SECOND, file, trainer);
+        }
     }
 
     private static void fill(Moment moment, String prefix, Path file, Trainer trainer) {

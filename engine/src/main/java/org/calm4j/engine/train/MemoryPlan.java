@@ -59,7 +59,7 @@ public record MemoryPlan(
                 frozen,
                 trained,
                 trained,
-                2 * trained,
+                update.memory().bytes(2 * trained),
                 update.emaDecay() > 0 ? trained : 0,
                 backend.keepsRounded() ? trained / 2 : 0,
                 activations,

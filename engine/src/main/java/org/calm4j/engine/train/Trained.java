@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.Gradients;
 import org.calm4j.engine.model.Lora;
@@ -23,6 +24,9 @@ final class Trained implements AutoCloseable {
     private final SumTree sumTree;
     private final Moment firstMoment;
     private final Moment secondMoment;
+    /** In the place of both moments where they are kept in fewer bits; null otherwise. */
+    private final PackedAdamW packed;
+
     private final List<Group> groups;
     /** Null without. */
     private final AverageWeights average;
@@ -46,6 +50,8 @@ final class Trained implements AutoCloseable {
      * A weight, as far as it is updated here.
      *
      * @param index in the list of all
+     * @param first null where moments are packed
+     * @param second null where moments are packed
      */
     private record Member(int index, Moment.Part part, Tensor weight, Tensor first, Tensor second) {}
 
@@ -55,8 +61,15 @@ final class Trained implements AutoCloseable {
         lora = model.lora();
         weights = lora == null ? model.parameters().slab() : lora.slab();
         sumTree = new SumTree(division, model);
-        firstMoment = new Moment(0, backend, weights, sumTree.collectives(), division);
-        secondMoment = new Moment(1, backend, weights, sumTree.collectives(), division);
+        OptimizerMemory memory = settings.update().memory();
+        Setting.of("optimizer_memory")
+                .check(
+                        memory == OptimizerMemory.F32 || !division.dividesMoments(),
+                        "does not go with ",
+                        Setting.of("zero").at(1));
+        packed = memory == OptimizerMemory.F32 ? null : new PackedAdamW(backend, settings, weights);
+        firstMoment = packed != null ? null : new Moment(0, backend, weights, sumTree.collectives(), division);
+        secondMoment = packed != null ? null : new Moment(1, backend, weights, sumTree.collectives(), division);
         ParameterGroups groups = settings.update().groups();
         this.groups = groups.groups(List.copyOf(weights.tensors()), settings.schedule()).stream()
                 .map(group -> {
@@ -80,6 +93,9 @@ final class Trained implements AutoCloseable {
 
     private Member member(int index) {
         Tensor weight = tensors(weights).get(index);
+        if (packed != null) {
+            return new Member(index, new Moment.Part(0, weight.size()), weight, null, null);
+        }
         Moment.Part part = firstMoment.part(weight);
         return new Member(index, part, part.of(weight), firstMoment.of(weight), secondMoment.of(weight));
     }
@@ -109,6 +125,11 @@ final class Trained implements AutoCloseable {
         return weights;
     }
 
+    /** What moments in fewer bits are, by the prefix of their names in a checkpoint; null where they are F32. */
+    Map<String, Slab> packedMoments() {
+        return packed == null ? null : packed.state();
+    }
+
     Moment firstMoment() {
         return firstMoment;
     }
@@ -119,7 +140,9 @@ final class Trained implements AutoCloseable {
 
     /** See {@link Moment#lend}. */
     void lendMoments() {
-        Moment.lend(List.of(firstMoment, secondMoment));
+        if (packed == null) {
+            Moment.lend(List.of(firstMoment, secondMoment));
+        }
     }
 
     /** In as many pieces as there are parts, each rank those of its own, so that the bits do not depend on ranks. */
@@ -146,13 +169,19 @@ final class Trained implements AutoCloseable {
     void update(TrainSettings settings, int step, double gradScale, int updates) {
         List<Tensor> gradient = tensors(gradients.slab());
         for (Group group : groups) {
+            List<Tensor> parts = group.each(member -> member.part().of(gradient.get(member.index())));
+            double rate = group.settings.schedule().learningRate(step);
+            if (packed != null) {
+                packed.update(group.each(Member::weight), parts, rate, group.decay, gradScale, updates);
+                continue;
+            }
             backend.adamW(
                     group.each(Member::weight),
                     group.each(Member::first),
                     group.each(Member::second),
-                    group.each(member -> member.part().of(gradient.get(member.index()))),
+                    parts,
                     settings.adamW(),
-                    group.settings.schedule().learningRate(step),
+                    rate,
                     group.decay,
                     gradScale,
                     updates);
@@ -167,7 +196,7 @@ final class Trained implements AutoCloseable {
     }
 
     long momentBytes() {
-        return firstMoment.bytes() + secondMoment.bytes();
+        return packed != null ? packed.bytes() : firstMoment.bytes() + secondMoment.bytes();
     }
 
     /** By group, the learning rates of a step; null where there is one. */
@@ -206,8 +235,12 @@ final class Trained implements AutoCloseable {
     @Override
     public void close() {
         sumTree.close();
-        firstMoment.close();
-        secondMoment.close();
+        if (packed != null) {
+            packed.close();
+        } else {
+            firstMoment.close();
+            secondMoment.close();
+        }
         if (average != null) {
             average.close();
         }

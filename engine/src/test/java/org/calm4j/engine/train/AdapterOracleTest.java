@@ -171,7 +171,8 @@ final class AdapterOracleTest {
                                 numbers(s.path("learning_rates")),
                                 numbers(s.path("weight_decays")),
                                 s.path("loraplus_lr_ratio").asDouble(1)),
-                        0),
+                        0,
+                        OptimizerMemory.F32),
                 Packing.STANDARD);
     }
 

@@ -483,7 +483,7 @@ final class TrainerTest {
                 0,
                 false,
                 3,
-                new UpdateSettings(maxSkipped, ParameterGroups.NONE, emaDecay),
+                new UpdateSettings(maxSkipped, ParameterGroups.NONE, emaDecay, OptimizerMemory.F32),
                 Packing.STANDARD);
     }
 

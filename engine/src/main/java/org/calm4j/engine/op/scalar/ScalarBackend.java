@@ -255,6 +255,21 @@ public final class ScalarBackend implements Backend {
     }
 
     @Override
+    public void quantize(Tensor codes, Tensor scales, Tensor x, boolean signed) {
+        Quantization.quantize(codes, scales, x, signed);
+    }
+
+    @Override
+    public void dequantize(Tensor x, Tensor codes, Tensor scales, boolean signed) {
+        Quantization.dequantize(x, codes, scales, signed);
+    }
+
+    @Override
+    public void roundRandomly(Tensor to, Tensor from, long seed, long first) {
+        Quantization.roundRandomly(to, from, seed, first);
+    }
+
+    @Override
     public double sumOfSquares(Tensor x) {
         return GradNorm.sumOfSquares(x);
     }

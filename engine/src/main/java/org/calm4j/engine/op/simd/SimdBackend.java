@@ -36,6 +36,7 @@ public final class SimdBackend implements Backend {
     private final Dropout dropout;
     private final Addition addition;
     private final Combination combination;
+    private final Quantization quantization;
     private final GradNorm gradNorm;
     private final AdamWStep adamW;
     private final Sampler sampler;
@@ -68,6 +69,7 @@ public final class SimdBackend implements Backend {
         dropout = new Dropout(pool);
         addition = new Addition(pool);
         combination = new Combination(pool);
+        quantization = new Quantization(pool);
         gradNorm = new GradNorm(pool);
         adamW = new AdamWStep(pool);
     }
@@ -334,6 +336,21 @@ public final class SimdBackend implements Backend {
     @Override
     public void combine(Tensor y, double a, Tensor x, double b) {
         combination.apply(y, a, x, b);
+    }
+
+    @Override
+    public void quantize(Tensor codes, Tensor scales, Tensor x, boolean signed) {
+        quantization.quantize(codes, scales, x, signed);
+    }
+
+    @Override
+    public void dequantize(Tensor x, Tensor codes, Tensor scales, boolean signed) {
+        quantization.dequantize(x, codes, scales, signed);
+    }
+
+    @Override
+    public void roundRandomly(Tensor to, Tensor from, long seed, long first) {
+        quantization.roundRandomly(to, from, seed, first);
     }
 
     @Override

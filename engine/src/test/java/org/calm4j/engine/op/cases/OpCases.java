@@ -45,6 +45,7 @@ public final class OpCases {
                         DropoutCase.all(),
                         AdditionCase.all(),
                         CombinationCase.all(),
+                        QuantizationCase.all(),
                         GradNormCase.all(),
                         AdamWCase.all(),
                         AdamWOfManyCase.all())
