@@ -83,6 +83,8 @@ public record PreferenceOptions(
 
         PromptOptions prompts,
 
+        ReferenceOptions reference,
+
         @Option(value = "Default: the starting model, without its adapter.", label = "DIR")
         Path referenceModel,
 
@@ -166,6 +168,22 @@ public record PreferenceOptions(
                         "weighs pairs in one language each by itself, which ",
                         loss(lossType),
                         " does not take");
+        Setting.of("sync_ref_model")
+                .check(
+                        !reference.syncRefModel() || !referenceFree(lossType),
+                        "has no reference to sync with ",
+                        loss(lossType));
+        Setting.of("sync_ref_model")
+                .check(
+                        !reference.syncRefModel() || referenceAdapter == null,
+                        "cannot be given with ",
+                        Setting.of("reference_adapter"),
+                        ": a reference follows with all of its weights");
+        Setting.of("precompute_ref_log_probs")
+                .check(
+                        !reference.precomputeRefLogProbs() || !referenceFree(lossType),
+                        "has no reference to compute with ",
+                        loss(lossType));
         checkBelongs("discopop_tau", discopopTau, lossType, "discopop");
         checkBelongs("simpo_gamma", simpoGamma, lossType, "simpo");
         checkBelongs("cpo_alpha", cpoAlpha, lossType, "cpo", "simpo");
@@ -242,6 +260,7 @@ public record PreferenceOptions(
                 undesirableWeight,
                 useWeighting,
                 prompts,
+                reference,
                 referenceModel,
                 adapter);
     }
@@ -251,6 +270,10 @@ public record PreferenceOptions(
         Map<String, Object> inForce = new HashMap<>();
         inForce.put("beta", strength());
         inForce.put("loss_weights", lossWeights.isEmpty() ? Collections.nCopies(lossType.size(), 1.0) : lossWeights);
+        if (reference.syncRefModel()) {
+            inForce.put("ref_model_mixup_alpha", reference.mixupAlpha());
+            inForce.put("ref_model_sync_steps", reference.syncSteps());
+        }
         return inForce;
     }
 

@@ -48,6 +48,7 @@ import org.calm4j.engine.train.References;
 import org.calm4j.engine.train.Replay;
 import org.calm4j.engine.train.RunIdentity;
 import org.calm4j.engine.train.StepLog;
+import org.calm4j.engine.train.SyncedReference;
 import org.calm4j.engine.train.TrainSettings;
 import org.calm4j.engine.train.Trainer;
 import org.calm4j.engine.train.TrainingFolder;
@@ -78,8 +79,12 @@ public record TrainStage(
         InspectOptions inspect,
         long seed) {
     /** Settings that do not touch the arithmetic: what is kept and what is computed again has the same bits, and limits may grow. */
-    private static final Set<String> FREE =
-            Set.of("gradient_checkpointing", "early_stopping_patience", "max_skipped_steps", "streaming");
+    private static final Set<String> FREE = Set.of(
+            "gradient_checkpointing",
+            "early_stopping_patience",
+            "precompute_ref_log_probs",
+            "max_skipped_steps",
+            "streaming");
 
     /** Without measurements. */
     public TrainStage(
@@ -276,9 +281,11 @@ public record TrainStage(
                 saving.resume());
         StepLog[] last = new StepLog[1];
         Trainer.EvalLines beside = look == null ? evalLines(division.ranks(), lm, held) : looked;
-        try (Trainer trainer = new Trainer(lm, settings, lines, replay, reference, beside, sizes, division);
+        try (SyncedReference synced = syncs() ? synced(lm) : null;
+                Trainer trainer = new Trainer(lm, settings, lines, replay, reference, beside, sizes, division);
                 TensorBoardLog board = again == null && look == null ? board(division.ranks()) : null;
                 StepStatistics statistics = look == null ? statistics(start, lines.size()) : null) {
+            trainer.refer(synced);
             if (statistics != null) {
                 trainer.observe(statistics);
             }
@@ -320,7 +327,8 @@ public record TrainStage(
      */
     private TrainStage settled(CausalLm lm, TrainingSizes sizes, int steps, Progress progress, Division division) {
         boolean scores = preference != null && !preference.referenceFree();
-        TrainingMemory memory = TrainingMemory.of(lm, storedBytes(), sizes, scores, division);
+        TrainingMemory weights = TrainingMemory.of(lm, storedBytes(), sizes, scores, division);
+        TrainingMemory memory = syncs() ? weights.following() : weights;
         long available = TrainingMemory.available(lm.backend());
         TrainSettings given = training.settings(steps, preference, seed);
         boolean chooses = training.steps().microBatchSize() == Option.AUTO;
@@ -455,7 +463,7 @@ public record TrainStage(
         if (preference == null || lines.isEmpty()) {
             return new Trainer.EvalLines(lines, List.of());
         }
-        if (preference.referenceFree()) {
+        if (preference.referenceFree() || syncs()) {
             return new Trainer.EvalLines(lines, Collections.nCopies(lines.size(), Trainer.Reference.NONE));
         }
         try (Reference reference = Reference.open(lm, preference)) {
@@ -468,6 +476,7 @@ public record TrainStage(
                             null,
                             preference.tailShare(),
                             preference.prompts().sharePrompts(),
+                            kept(lm, lines, null, line -> {}),
                             done -> {}));
         }
     }
@@ -501,7 +510,7 @@ public record TrainStage(
             TrainSettings settings,
             int steps,
             Progress progress) {
-        if (preference.referenceFree()) {
+        if (preference.referenceFree() || syncs()) {
             return Collections.nCopies(lines.size(), Trainer.Reference.NONE);
         }
         boolean[] taken = Trainer.linesOfSteps(lines, settings, steps);
@@ -513,12 +522,50 @@ public record TrainStage(
                                 .count());
         try (Reference reference = Reference.open(lm, preference)) {
             boolean share = settings.packing().sharePrompts();
-            return References.of(ranks, reference.model(), lines, taken, settings.ldAlpha(), share, done -> {
+            KeptLogProbs kept = kept(lm, lines, taken, progress::say);
+            return References.of(ranks, reference.model(), lines, taken, settings.ldAlpha(), share, kept, done -> {
                 progress.at(done, "");
                 progress.mayStop("stopped before the first step");
             });
         } finally {
             progress.end();
+        }
+    }
+
+    /** Null where the reference's log-probabilities are not kept. */
+    private KeptLogProbs kept(CausalLm lm, List<? extends Example> lines, boolean[] taken, Consumer<String> say) {
+        if (!preference.reference().precomputeRefLogProbs()) {
+            return null;
+        }
+        List<Path> read = new ArrayList<>();
+        read.add(preference.referenceModel() == null ? model : preference.referenceModel());
+        read.addAll(given(preference.referenceAdapter()));
+        // Bits depend on the device, its vectors and its precision, but not on threads.
+        Map<String, Object> settings = Map.of(
+                "ld_alpha",
+                preference.tailShare(),
+                "share_prompts",
+                preference.prompts().sharePrompts(),
+                "device",
+                lm.backend().describe().replaceAll("\\d+ threads?", ""));
+        return KeptLogProbs.of(read, settings, lines, taken, say);
+    }
+
+    private boolean syncs() {
+        return preference != null && preference.reference().syncRefModel();
+    }
+
+    private SyncedReference synced(CausalLm lm) {
+        try (Reference start = Reference.open(lm, preference)) {
+            if (!start.model().config().equals(lm.config())) {
+                throw CalmException.badInput(
+                        preference.referenceModel(),
+                        "has another shape than the trained model, which it cannot follow");
+            }
+            return new SyncedReference(
+                    start.model(),
+                    preference.reference().mixupAlpha(),
+                    preference.reference().syncSteps());
         }
     }
 

@@ -34,6 +34,9 @@ public final class Checkpoint {
     private static final Pattern NAME = Pattern.compile(PREFIX + "(\\d{1,9})");
     private static final String STATE = "trainer_state.json";
     private static final String OPTIMIZER = "optimizer.safetensors";
+    /** The weights of a reference that follows. */
+    private static final String REFERENCE = "reference.safetensors";
+
     static final String FIRST = "exp_avg.";
     /** Trained weights that are not those of the saved model. */
     private static final String WEIGHT = "weight.";
@@ -166,6 +169,10 @@ public final class Checkpoint {
                 rename(moments, AVERAGE, trainer.trained().average().slab());
             }
             Safetensors.write(folder.resolve(OPTIMIZER), moments, Map.of("format", "pt"));
+            if (trainer.synced() != null) {
+                Safetensors.write(
+                        folder.resolve(REFERENCE), trainer.synced().slab().tensors(), Map.of("format", "pt"));
+            }
             Map<String, Double> observed = trainer.observer().state();
             Map<String, Double> state = observed.isEmpty() ? null : observed;
             Json.write(
@@ -210,6 +217,9 @@ public final class Checkpoint {
             if (trainer.trained().average() != null) {
                 Slab average = trainer.trained().average().slab();
                 fill(average, name -> AVERAGE + name, checkpoint.resolve(OPTIMIZER), trainer);
+            }
+            if (trainer.synced() != null) {
+                fill(trainer.synced().slab(), name -> name, checkpoint.resolve(REFERENCE), trainer);
             }
             trainer.numTokens(state.numTokens());
             trainer.skipped(state.skipped() == null ? SkippedSteps.NONE : state.skipped());

@@ -36,10 +36,22 @@ public final class References {
             double ldAlpha,
             boolean sharePrompts,
             IntConsumer done) {
-        return of(Ranks.alone(), model, lines, taken, ldAlpha, sharePrompts, done);
+        return of(Ranks.alone(), model, lines, taken, ldAlpha, sharePrompts, null, done);
     }
 
-    /** The same, with the work divided among ranks; all of them have the result. */
+    /** Log-probabilities of an earlier run; of each pair its chosen and its rejected completion. */
+    public interface Kept {
+        /** Null where there are none, or another number. */
+        double[] load(int count);
+
+        void save(double[] logProbs);
+    }
+
+    /**
+     * The same, with the work divided among ranks; all of them have the result.
+     *
+     * @param kept is read and written on the first rank; null for nothing
+     */
     public static List<Trainer.Reference> of(
             Ranks ranks,
             CausalLm model,
@@ -47,10 +59,17 @@ public final class References {
             boolean[] taken,
             double ldAlpha,
             boolean sharePrompts,
+            Kept kept,
             IntConsumer done) {
         PairItems items = new PairItems(lines, taken, sharePrompts);
-        PrimitiveIterator.OfDouble sums =
-                Arrays.stream(sums(ranks, model, items, ldAlpha, done)).iterator();
+        double[] logProbs = kept == null ? null : load(ranks, kept, items.sequences());
+        if (logProbs == null) {
+            logProbs = sums(ranks, model, items, ldAlpha, done);
+            if (kept != null && ranks.isFirst()) {
+                kept.save(logProbs);
+            }
+        }
+        PrimitiveIterator.OfDouble sums = Arrays.stream(logProbs).iterator();
         int[] pairs = items.pairsByLine();
         List<Trainer.Reference> references = new ArrayList<>();
         for (int i = 0; i < lines.size(); i++) {
@@ -58,6 +77,19 @@ public final class References {
             references.add(scored ? next(sums, pairs[i]) : null);
         }
         return references;
+    }
+
+    /** What the first rank has, on all of them. */
+    private static double[] load(Ranks ranks, Kept kept, int count) {
+        double[] known = ranks.isFirst() ? kept.load(count) : null;
+        double[] found = {known == null ? 0 : 1};
+        ranks.sum(found);
+        if (found[0] == 0) {
+            return null;
+        }
+        double[] logProbs = known == null ? new double[count] : known;
+        ranks.sum(logProbs);
+        return logProbs;
     }
 
     /** Of each pair its chosen and its rejected completion, on all ranks. */

@@ -3,6 +3,7 @@ package org.calm4j.engine.train;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -82,6 +83,11 @@ public final class Trainer implements AutoCloseable {
     private long numTokens;
     private SkippedSteps skipped = SkippedSteps.NONE;
     private StepObserver observer = StepObserver.NONE;
+    /** Null where references are given. */
+    private SyncedReference synced;
+    /** What {@link #synced} makes of the lines of the pass, by their rows in the step. */
+    private final Map<Integer, Reference> followed = new HashMap<>();
+
     private int passes;
 
     /**
@@ -185,7 +191,8 @@ public final class Trainer implements AutoCloseable {
         return MemoryPlan.of(
                         backend(),
                         settings.update(),
-                        adapts ? TrainingMemory.bytes(model.parameters()) : 0,
+                        (adapts ? TrainingMemory.bytes(model.parameters()) : 0)
+                                + (synced == null ? 0 : synced.slab().bytes()),
                         trained.weights().bytes(),
                         Activations.bytes(backend(), model.config(), purpose, activations.capacity()),
                         0,
@@ -196,6 +203,20 @@ public final class Trainer implements AutoCloseable {
     /** Lets an observer watch the steps from here on, in place of the one before. */
     public void observe(StepObserver observer) {
         this.observer = observer;
+    }
+
+    /**
+     * Lets references be those of a model that follows the trained one, in place of those that were given; it is then in checkpoints.
+     *
+     * @param reference closed by the caller; all weights are trained
+     */
+    public void refer(SyncedReference reference) {
+        synced = reference;
+    }
+
+    /** Null where references are given. */
+    SyncedReference synced() {
+        return synced;
     }
 
     public int stepsPerEpoch() {
@@ -254,6 +275,9 @@ public final class Trainer implements AutoCloseable {
             trained.update(settings, step, clip(norm, settings.maxGradNorm()), step + 1 - skipped.all());
         } else {
             mayGoOn(step, loss, norm);
+        }
+        if (synced != null) {
+            synced.after(step + 1, trained.weights());
         }
         double seconds = (System.nanoTime() - start) * 1e-9;
         return new StepLog(
@@ -346,16 +370,41 @@ public final class Trainer implements AutoCloseable {
             StepTable table,
             Gradients to,
             boolean add) {
-        forward(seen, dropoutSeed);
+        forward(seen, dropoutSeed, pass.slots());
         losses(pass.slots(), reference, compared, table);
         seen.backward(to, activations, batch, coefficients, dropoutSeed, add);
     }
 
-    /** Of what is packed. */
-    private void forward(CausalLm seen, Long dropoutSeed) {
+    /** Of what is packed: first under the reference, if it follows. */
+    private void forward(CausalLm seen, Long dropoutSeed, List<Slot> slots) {
+        if (synced != null) {
+            synced.model().forward(activations, batch, null);
+            activations.readLogProbs(logProbs);
+            int sequence = 0;
+            for (Slot slot : slots) {
+                followed.put(slot.row(), followed(slot.example().preferences(), sequence));
+                sequence += slot.example().sequences();
+            }
+        }
         seen.forward(activations, batch, dropoutSeed);
         activations.readLogProbs(logProbs);
         activations.readStatistics(statistics);
+    }
+
+    /** Null without pairs. */
+    private Reference followed(List<Example.Preference> pairs, int sequence) {
+        if (pairs.isEmpty()) {
+            return null;
+        }
+        int shared = pairs.getFirst().shared();
+        return new Reference(
+                sum(sequence, shared, settings.ldAlpha()),
+                sum(sequence + 1, shared, settings.ldAlpha()),
+                followed(pairs.subList(1, pairs.size()), sequence + 2));
+    }
+
+    private Reference reference(Slot slot, List<Reference> given) {
+        return synced == null ? given.get(slot.line()) : followed.get(slot.row());
     }
 
     /** Sets the gradient to that of passes over all parts. */
@@ -455,7 +504,7 @@ public final class Trainer implements AutoCloseable {
         for (Pass pass : passes) {
             if (division.isOwn(pass.part())) {
                 pack(pass.slots());
-                forward(model, null);
+                forward(model, null, pass.slots());
                 losses(pass.slots(), evalLines.reference(), compared, table);
             }
         }
@@ -564,25 +613,33 @@ public final class Trainer implements AutoCloseable {
                 .flatMap(pass -> pass.slots().stream())
                 .filter(slot -> pairOf(slot.example()) != null)
                 .toList();
-        double[] sums = new double[3 * slots.size()];
+        int columns = 5;
+        double[] sums = new double[columns * slots.size()];
         for (Pass pass : passes) {
             if (division.isOwn(pass.part())) {
                 pack(pass.slots());
-                forward(model, dropoutSeed.apply(pass));
-                int row = 3 * pass.slots().getFirst().row();
-                for (PreferenceLoss.Pair pair : pairs(pass.slots(), references)) {
-                    sums[row++] = pair.chosen();
-                    sums[row++] = pair.rejected();
-                    sums[row++] = pair.likelihood();
+                forward(model, dropoutSeed.apply(pass), pass.slots());
+                Iterator<PreferenceLoss.Pair> pairs =
+                        pairs(pass.slots(), references).iterator();
+                for (Slot slot : pass.slots()) {
+                    if (pairOf(slot.example()) != null) {
+                        PreferenceLoss.Pair pair = pairs.next();
+                        int at = columns * slot.row();
+                        sums[at] = pair.chosen();
+                        sums[at + 1] = pair.rejected();
+                        sums[at + 2] = pair.likelihood();
+                        sums[at + 3] = pair.referenceChosen();
+                        sums[at + 4] = pair.referenceRejected();
+                    }
                 }
             }
         }
         division.ranks().sum(sums);
         List<PreferenceLoss.Pair> all = new ArrayList<>();
         for (Slot slot : slots) {
-            int row = 3 * slot.row();
-            all.add(pair(
-                    pairOf(slot.example()), references.get(slot.line()), sums[row], sums[row + 1], sums[row + 2], 0));
+            int at = columns * slot.row();
+            Reference start = new Reference(sums[at + 3], sums[at + 4], null);
+            all.add(pair(pairOf(slot.example()), start, sums[at], sums[at + 1], sums[at + 2], 0));
         }
         return values(slots, all);
     }
@@ -619,7 +676,7 @@ public final class Trainer implements AutoCloseable {
         for (Slot slot : slots) {
             Example.Preference example = pairOf(slot.example());
             if (example != null) {
-                found.add(pair(example, references.get(slot.line()), sequence));
+                found.add(pair(example, reference(slot, references), sequence));
             }
             sequence += slot.example().sequences();
         }
@@ -655,7 +712,7 @@ public final class Trainer implements AutoCloseable {
                             sequence,
                             table);
                 case Example.TwoLanguages both ->
-                    consistencyLoss(slot, both, references.get(slot.line()), sequence, table);
+                    consistencyLoss(slot, both, reference(slot, references), sequence, table);
             }
             sequence += slot.example().sequences();
         }

@@ -24,6 +24,7 @@ import org.calm4j.engine.tensor.Tensor;
  * @param frozen bytes of the model's weights as they are stored, which an adapter would leave as they are; 0 for a new model
  * @param trained bytes of what is trained
  * @param reference bytes of scoring pairs before the first step; 0 without
+ * @param synced bytes of a {@link SyncedReference}; 0 without
  * @param division among ranks
  */
 public record TrainingMemory(
@@ -35,6 +36,7 @@ public record TrainingMemory(
         long trained,
         TrainingSizes sizes,
         long reference,
+        long synced,
         Division division) {
     /** What an adapter is proposed with. */
     private static final int PROPOSED_RANK = 16;
@@ -59,7 +61,13 @@ public record TrainingMemory(
                         : lora.slab().bytes(),
                 sizes,
                 scores ? scoring(model, sizes.lines()) : 0,
+                0,
                 division);
+    }
+
+    /** With a {@link SyncedReference}, in the place of scoring pairs before the first step. */
+    public TrainingMemory following() {
+        return new TrainingMemory(backend, config, rank, magnitudes, frozen, trained, sizes, 0, trained, division);
     }
 
     private static long scoring(CausalLm model, LineSizes lines) {
@@ -70,7 +78,7 @@ public record TrainingMemory(
     /** Of all weights of a model, without its activations, which is known before any line is read. */
     public static TrainingMemory ofWeights(Backend backend, ModelConfig config, long stored, Division division) {
         long trained = Parameters.bytes(config, backend.computeType());
-        return new TrainingMemory(backend, config, 0, false, stored, trained, TrainingSizes.NONE, 0, division);
+        return new TrainingMemory(backend, config, 0, false, stored, trained, TrainingSizes.NONE, 0, 0, division);
     }
 
     static long bytes(Parameters parameters) {
@@ -85,7 +93,7 @@ public record TrainingMemory(
     }
 
     public MemoryPlan plan(TrainSettings settings) {
-        return plan(settings, rank == 0 ? 0 : frozen, trained, rank, magnitudes);
+        return plan(settings, rank == 0 ? synced : frozen, trained, rank, magnitudes);
     }
 
     /** The same with a new adapter on all linear layers. */

@@ -200,9 +200,11 @@ final class MemoryPlanTest {
                     weights,
                     TrainingSizes.of(lines, Replay.NONE, List.of()),
                     0,
+                    0,
                     Division.NONE);
             TrainSettings settings = settings(8, 0, false);
             long whole = memory.plan(settings).total();
+            assertThat(memory.following().plan(settings).total()).isEqualTo(whole + weights);
             memory.check(settings, whole);
             assertThatThrownBy(() -> memory.check(settings, whole - 1))
                     .isInstanceOfSatisfying(CalmException.class, e -> {

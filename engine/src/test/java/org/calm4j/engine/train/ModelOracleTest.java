@@ -197,11 +197,7 @@ final class ModelOracleTest {
     @ParameterizedTest
     @MethodSource("pairLossCases")
     void pairLosses(Case c) {
-        preferenceOracle()
-                .required("pair_runs")
-                .valueStream()
-                .filter(run -> !run.required("settings").has("ref_model_sync_steps"))
-                .forEach(run -> train(c, run));
+        preferenceOracle().required("pair_runs").forEach(run -> train(c, run));
     }
 
     /** Single completions, by the same script; each line's mismatched completion is also found here. */
@@ -236,8 +232,18 @@ final class ModelOracleTest {
                             settings(run.required("settings")).ldAlpha(),
                             false,
                             done -> {});
+            JsonNode mixup = run.required("settings").path("ref_model_mixup_alpha");
             try (Trainer trainer = new Trainer(
-                    folder.model(), settings(run.required("settings")), lines, Replay.of(replay), reference)) {
+                            folder.model(), settings(run.required("settings")), lines, Replay.of(replay), reference);
+                    SyncedReference synced = mixup.isMissingNode()
+                            ? null
+                            : new SyncedReference(
+                                    folder.model(),
+                                    mixup.doubleValue(),
+                                    run.required("settings")
+                                            .required("ref_model_sync_steps")
+                                            .intValue())) {
+                trainer.refer(synced);
                 for (JsonNode step : run.required("steps")) {
                     int number = step.required("step").intValue();
                     check(c, name + " step " + number, Json.mapper().valueToTree(trainer.step(number - 1)), step);
