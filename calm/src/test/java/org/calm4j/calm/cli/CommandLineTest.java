@@ -100,6 +100,7 @@ class CommandLineTest {
                 Calm.line(List.of(command)).getSubcommands().get(command).getCommandSpec();
         String[] examples = String.join("\n", spec.usageMessage().footer())
                 .replace("\\\n", "")
+                .replaceAll("Example: mpirun -n \\d+ ", "Example: ")
                 .split("Example: (?=calm )");
         for (String example : List.of(examples).subList(1, examples.length)) {
             String[] words = Pattern.compile("\"([^\"]*)\"|'([^']*)'|(\\S+)")
