@@ -9,7 +9,7 @@ public record DivisionOptions(
         @Option(
                 value =
                         "Parts of a step, a power of two, whose gradients are added in a fixed order: any number of ranks that"
-                                + " divides it gives the same bits. Default: the ranks of the first start, 1 without a launcher.",
+                                + " divides it gives the same bits. Default: 1, which rank 0 trains alone.",
                 label = "N",
                 later = true)
         Integer parts,

@@ -136,17 +136,27 @@ public record TrainStage(
         return run(backend, progress, Ranks.here());
     }
 
-    /** @param ranks that train together: all of them call this */
+    /** @param ranks that train together, or rank 0 alone where a step has no parts to share: all of them call this */
     public Result run(Backend backend, Progress progress, Ranks ranks) {
         saving.evaluation().check(preference != null);
         checkData();
+        int parts = parts(ranks);
+        boolean alone = ranks.size() > 1 && parts == 1 && training.division().parts() == null;
+        if (alone) {
+            progress.say("calm: rank 0 trains alone, to the bits of one process; with " + Division.PARTS + " "
+                    + Integer.highestOneBit(ranks.size()) + " ranks would share each step, to bits of its own");
+            if (!ranks.isFirst()) {
+                return new Result(null, 0, 0);
+            }
+        }
+        Ranks together = alone ? Ranks.alone() : ranks;
         Setting.of("inspect")
                 .check(
-                        inspect == null || ranks.size() == 1,
+                        inspect == null || together.size() == 1,
                         "sees the steps of one process; start it without a launcher");
         // Files in the way are found before the model is read.
-        try (OutputFolder _ = ranks.isFirst() ? TrainingFolder.open(output, progress::say) : null) {
-            return run(backend, progress, division(ranks), null, null);
+        try (OutputFolder _ = together.isFirst() ? TrainingFolder.open(output, progress::say) : null) {
+            return run(backend, progress, division(parts, together), null, null);
         }
     }
 
@@ -167,16 +177,16 @@ public record TrainStage(
 
     /** Writes the checkpoint of a step into the output, as a run of these settings would have left it. */
     public void replay(Backend backend, Progress progress, Again again) {
-        run(backend, progress, division(Ranks.alone()), again, null);
+        run(backend, progress, division(parts(Ranks.alone()), Ranks.alone()), again, null);
     }
 
     /** Looks at its steps; writes nothing. */
     public void look(Backend backend, Progress progress, Look look) {
-        run(backend, progress, division(Ranks.alone()), null, look);
+        run(backend, progress, division(parts(Ranks.alone()), Ranks.alone()), null, look);
     }
 
     /** A run that is resumed goes on in as many parts as it was begun in. */
-    private Division division(Ranks ranks) {
+    private int parts(Ranks ranks) {
         Integer given = training.division().parts();
         // On a disk that machines share, other ranks may not see yet what is there.
         int recorded = ranks.isFirst() && saving.resume() ? Checkpoint.parts(output) : 0;
@@ -190,11 +200,12 @@ public record TrainStage(
                             + "; resume with the same settings, or start again in another ",
                     Setting.OUTPUT);
         }
-        Division division = recorded == 0 && given == null
-                ? Division.of(ranks)
-                : new Division(recorded > 0 ? recorded : given, ranks);
+        return recorded > 0 ? recorded : given != null ? given : 1;
+    }
+
+    private Division division(int parts, Ranks ranks) {
         Integer zero = training.division().zero();
-        return division.withMoments(zero != null && zero == 1);
+        return new Division(parts, ranks, zero != null && zero == 1);
     }
 
     private Result run(Backend backend, Progress progress, Division division, Again again, Look look) {

@@ -67,6 +67,18 @@ final class TrainingRanksTest {
         assertThat(folder.resolve("of-3").resolve("metrics.jsonl")).doesNotExist();
     }
 
+    /** The same command as for one process has its bytes, whatever the launcher started. */
+    @ParameterizedTest
+    @MethodSource("org.calm4j.engine.ranks.MpiLaunch#all")
+    void withoutPartsOneTrains(MpiLaunch mpi) throws Exception {
+        List<String> sft = List.of("sft --data documents.jsonl --batch-size 2 --max-steps 2".split(" "));
+        assertThat(alone(sft, "single")).isZero();
+        MpiLaunch.Result result = end(start(mpi, 2, sft, "launched"));
+        assertThat(result.code()).as(result.err()).isZero();
+        assertThat(result.out()).isEqualTo("2 steps, last loss " + lastLoss("single") + ". Saved in launched\n");
+        assertSame("single", "launched", "model.safetensors");
+    }
+
     /** Two ranks that divide the moments are killed; one process goes on, and four that don't. */
     @ParameterizedTest
     @MethodSource("org.calm4j.engine.ranks.MpiLaunch#all")

@@ -41,27 +41,9 @@ public record Division(int parts, Ranks ranks, boolean dividesMoments) {
         this(parts, ranks, false);
     }
 
-    /** The same with moments that are divided, or not. */
-    public Division withMoments(boolean divided) {
-        return new Division(parts, ranks, divided);
-    }
-
     /** Whether a step can have so many parts. */
     public static boolean isParts(int number) {
         return number >= 1 && number <= MOST && Integer.bitCount(number) == 1;
-    }
-
-    /**
-     * A part for each rank.
-     *
-     * @throws CalmException wrong usage: the number of ranks is not a power of two
-     */
-    public static Division of(Ranks ranks) {
-        if (!isParts(ranks.size())) {
-            throw CalmException.usage(ranks.size() + " ranks cannot share a step, whose parts are a power of two; take "
-                    + Integer.highestOneBit(ranks.size()) + " of them");
-        }
-        return new Division(ranks.size(), ranks);
     }
 
     private static String divisors(int parts) {
