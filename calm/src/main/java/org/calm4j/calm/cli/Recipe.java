@@ -362,11 +362,17 @@ final class Recipe {
         }
         if (RecipeKeys.HARMLESS.containsKey(key)) {
             strategy(key, value);
-        } else if (RecipeKeys.IGNORED.containsKey(key) || key.startsWith("lora") && isFull()) {
+        } else if (RecipeKeys.IGNORED.containsKey(key) || isFull() && isOfAdapter(key)) {
             ignore(RecipeKeys.IGNORED.getOrDefault(key, "all weights are trained"), key);
         } else {
             add(RecipeKeys.RENAMED.getOrDefault(key, key), words(key, value));
         }
+    }
+
+    private static boolean isOfAdapter(String key) {
+        return key.startsWith("lora")
+                || Set.of("use_dora", "use_rslora", "init_lora_weights", "modules_to_save", "additional_target")
+                        .contains(key);
     }
 
     private boolean isFull() {

@@ -15,6 +15,7 @@ import org.calm4j.calm.data.DataFile;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.calm.stage.TrainStage.Again;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
@@ -56,6 +57,10 @@ public record ReplayStage(
         FinishedRun changed = finished.with(changes);
         Path data = finished.data();
         List<DataFile.Item> items = DataFile.read(data);
+        for (int line : withoutLines) {
+            Setting.of("without_lines")
+                    .check(line >= 1 && line <= items.size(), "has " + line + "; the data have 1 to " + items.size());
+        }
         List<JsonNode> left = new ArrayList<>();
         for (int i = 0; i < items.size(); i++) {
             if (!withoutLines.contains(i + 1) && !isInLanguage(items.get(i).json())) {

@@ -89,6 +89,13 @@ public record LoraOptions(
         loraTargets = List.copyOf(loraTargets);
         loraLayers = List.copyOf(loraLayers);
         modulesToSave = List.copyOf(modulesToSave);
+        needsRank("use_dora", useDora, loraRank);
+        needsRank("use_rslora", useRslora, loraRank);
+        needsRank("init_lora_weights", initLoraWeights != LoraSettings.Start.TRUE, loraRank);
+        needsRank("modules_to_save", !modulesToSave.isEmpty(), loraRank);
+        needsRank("lora_layers", !loraLayers.isEmpty(), loraRank);
+        needsRank("lora_rank_pattern", !loraRankPattern.isEmpty(), loraRank);
+        needsRank("lora_alpha_pattern", !loraAlphaPattern.isEmpty(), loraRank);
         Setting.of("lora_targets")
                 .check(
                         loraTargets.size() == 1 || loraTargets.stream().noneMatch(LoraOptions::isExpression),
@@ -108,6 +115,11 @@ public record LoraOptions(
                 .check(rank > 0, "has a rank below 1: " + rank));
         loraAlphaPattern.values().forEach(alpha -> Setting.of("lora_alpha_pattern")
                 .check(alpha > 0, "has an alpha not above 0: " + alpha));
+    }
+
+    /** Otherwise all weights would be trained where an adapter is meant. */
+    private static void needsRank(String setting, boolean given, int rank) {
+        Setting.of(setting).check(!given || rank > 0, "is for a new adapter: it needs ", Setting.of("lora_rank"));
     }
 
     private static boolean isExpression(String target) {

@@ -155,8 +155,13 @@ public record TrainStage(
                         inspect == null || together.size() == 1,
                         "sees the steps of one process; start it without a launcher");
         // Files in the way are found before the model is read.
-        try (OutputFolder _ = together.isFirst() ? TrainingFolder.open(output, progress::say) : null) {
-            return run(backend, progress, division(parts, together), null, null);
+        try (OutputFolder folder = together.isFirst() ? TrainingFolder.open(output, progress::say) : null) {
+            Result result = run(backend, progress, division(parts, together), null, null);
+            if (folder != null) {
+                TrainingFolder.removeReplaced(
+                        folder, output, isAdapted(), training.optimizer().emaDecay() > 0);
+            }
+            return result;
         }
     }
 
@@ -208,7 +213,15 @@ public record TrainStage(
         return new Division(parts, ranks, zero != null && zero == 1);
     }
 
+    private boolean isAdapted() {
+        return adapter != null || training.lora().loraRank() > 0;
+    }
+
     private Result run(Backend backend, Progress progress, Division division, Again again, Look look) {
+        Setting.of("sync_ref_model")
+                .check(
+                        !syncs() || !isAdapted(),
+                        "needs all weights to be trained, not an adapter, whose reference is the model without it");
         try (ModelFolder start = open(backend, division)) {
             start.notes().forEach(note -> progress.say("calm: " + note));
             Lora lora = start.model().lora();
@@ -230,7 +243,7 @@ public record TrainStage(
             Parameters parameters = Parameters.random(backend, shape, seed);
             return ModelFolder.of(folder, new CausalLm(shape, parameters, null));
         }
-        if (adapter == null && training.lora().loraRank() == 0) {
+        if (!isAdapted()) {
             Path shape = model.resolve("config.json");
             if (Files.exists(shape)) {
                 checkWeights(backend, ConfigReader.read(shape), division);

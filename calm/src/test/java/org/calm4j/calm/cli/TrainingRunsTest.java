@@ -192,6 +192,35 @@ final class TrainingRunsTest {
         assertThat(err.toString()).contains("made with optimizer_memory " + memory + ", now it is");
     }
 
+    @Test
+    void aReferenceThatFollowsNeedsAllWeights() {
+        List<String> arguments =
+                new ArrayList<>(List.of("dpo", "--model", path("model"), "--data", path("data.jsonl")));
+        arguments.addAll(List.of("--output", path("o"), "--sync-ref-model", "--lora-rank", "2", "--device", "cpu"));
+        assertThat(calm(arguments.toArray(String[]::new))).isEqualTo(2);
+        assertThat(err.toString()).contains("--sync-ref-model needs all weights to be trained");
+        assertThat(folder.resolve("o")).doesNotExist();
+    }
+
+    /** A model that is not there any more must not be taken for the run's result. */
+    @Test
+    void aRunThatReplacesAnotherLeavesNothingOfIt() {
+        assertThat(sft("o", "--save-steps 0 --ema-decay 0.5"))
+                .as(err.toString())
+                .isZero();
+        assertThat(folder.resolve("o/model.safetensors")).exists();
+        assertThat(folder.resolve("o/ema")).exists();
+        assertThat(sft("o", "--save-steps 0 --lora-rank 2")).as(err.toString()).isZero();
+        assertThat(folder.resolve("o/adapter_model.safetensors")).exists();
+        assertThat(folder.resolve("o/model.safetensors")).doesNotExist();
+        assertThat(folder.resolve("o/config.json")).doesNotExist();
+        assertThat(folder.resolve("o/ema")).doesNotExist();
+        assertThat(sft("o", "--save-steps 0")).as(err.toString()).isZero();
+        assertThat(folder.resolve("o/model.safetensors")).exists();
+        assertThat(folder.resolve("o/adapter_model.safetensors")).doesNotExist();
+        assertThat(folder.resolve("o/adapter_config.json")).doesNotExist();
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {
@@ -202,6 +231,9 @@ final class TrainingRunsTest {
                 "--lora-rank 2 --lora-targets .*x | --lora-targets fits no linear layer",
                 "--lora-rank 2 --lora-targets .*q_proj --lora-layers 0 | not with a regular expression",
                 "--lora-rank 2 --use-dora --init-lora-weights pissa | --use-dora does not go with --init-lora-weights pissa",
+                "--use-dora | --use-dora is for a new adapter: it needs --lora-rank",
+                "--init-lora-weights pissa | --init-lora-weights is for a new adapter: it needs --lora-rank",
+                "--modules-to-save lm_head | --modules-to-save is for a new adapter: it needs --lora-rank",
                 "--lora-rank 2 --modules-to-save nothing | modules_to_save names nothing, which the model does not have"
             })
     void usageIsRefused(String optionsAndMessage) {

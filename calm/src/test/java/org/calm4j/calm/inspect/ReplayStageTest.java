@@ -125,6 +125,14 @@ final class ReplayStageTest {
         assertSameTensors(replay(run, 6, null, Set.of(2, 5)), without.resolve("checkpoint-6"));
     }
 
+    @Test
+    void aLineThatIsNotThereIsNotLeftOut() throws IOException {
+        Path run = train("run", PAIRS, 6);
+        assertThatThrownBy(() -> replay(run, 1, null, Set.of(1, 999)))
+                .hasMessageContaining(" has 999; the data have 1 to");
+        assertThat(folder.resolve("step-1-null2")).doesNotExist();
+    }
+
     private ReplayStage.Summary changed(Path run, String name, Map<String, String> changes) {
         return new ReplayStage(run, folder.resolve(name), 6, null, Set.of(), changes).run(backend, Progress.NONE);
     }

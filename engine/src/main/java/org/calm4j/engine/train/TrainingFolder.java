@@ -59,6 +59,20 @@ public final class TrainingFolder {
         }
     }
 
+    /**
+     * Removes what the folder still has of an earlier run that a finished one replaced: a model beside a new adapter, an adapter beside a new
+     * model, an average that the new run does not keep.
+     */
+    public static void removeReplaced(OutputFolder folder, Path output, boolean adapter, boolean average) {
+        for (Path file : written(output)) {
+            String name = file.getFileName().toString();
+            boolean other = ModelFolder.isSaved(name) && name.startsWith("adapter_") != adapter;
+            if (other || !average && name.equals(AVERAGE)) {
+                folder.delete(file);
+            }
+        }
+    }
+
     /** Existing files under names that a training run may write. */
     private static List<Path> written(Path output) {
         try (Stream<Path> files = Files.list(output)) {
