@@ -37,7 +37,7 @@ import org.yaml.snakeyaml.error.MarkedYAMLException;
 
 /** An {@link ExperimentConfig} from a YAML file; an unknown key is an error with its line. */
 public final class ExperimentFile {
-    private static final int MOST_KNOWN = 24;
+    private static final int MOST_KNOWN = 12;
     private static final int NEAR = 5;
 
     private static final YAMLMapper YAML = YAMLMapper.builder(YAMLFactory.builder()

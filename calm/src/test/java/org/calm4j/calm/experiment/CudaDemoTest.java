@@ -60,8 +60,8 @@ final class CudaDemoTest {
                 .startsWith("calm: cuda:0: ")
                 .endsWith("(auto: there is a GPU; --device cpu uses the CPU)"));
         assertThat(said).anySatisfy(line -> assertThat(line)
-                .matches("calm: memory: 0\\.0\\d MB frozen weights, 0\\.\\d\\d MB trained weights, .* gradients, "
-                        + ".* moments, .* activations; .* MB in all, and about 1\\.07 GB for running operations"));
+                .matches("calm: memory: 1\\.07 GB \\(.* frozen weights, .* trained weights, .* gradients, .* moments, "
+                        + ".* activations, 1\\.07 working\\)"));
     }
 
     /** Lines of its output; what it says else is in a file of that name. */

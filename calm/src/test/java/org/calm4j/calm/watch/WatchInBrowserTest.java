@@ -92,11 +92,8 @@ class WatchInBrowserTest {
                 browser.dark(dark);
                 for (int width : List.of(375, 1280)) {
                     browser.size(width, 900);
-                    Thread.sleep(600);
-                    assertThat(browser.js("document.documentElement.scrollWidth")
-                                    .asInt())
-                            .as("%d wide", width)
-                            .isLessThanOrEqualTo(width);
+                    // Charts are drawn anew a moment later.
+                    browser.until("document.documentElement.scrollWidth <= " + width);
                 }
             }
             Files.writeString(output.resolve("report.html"), "<p>report</p><script>parent.document.title = 3</script>");
