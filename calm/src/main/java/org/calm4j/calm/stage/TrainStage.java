@@ -140,22 +140,23 @@ public record TrainStage(
     public Result run(Backend backend, Progress progress, Ranks ranks) {
         saving.evaluation().check(preference != null);
         checkData();
-        int parts = parts(ranks);
-        boolean alone = ranks.size() > 1 && parts == 1 && training.division().parts() == null;
-        if (alone) {
-            progress.say("calm: rank 0 trains alone, to the bits of one process; with " + Division.PARTS + " "
-                    + Integer.highestOneBit(ranks.size()) + " ranks would share each step, to bits of its own");
-            if (!ranks.isFirst()) {
-                return new Result(null, 0, 0);
-            }
-        }
-        Ranks together = alone ? Ranks.alone() : ranks;
-        Setting.of("inspect")
-                .check(
-                        inspect == null || together.size() == 1,
-                        "sees the steps of one process; start it without a launcher");
         // Files in the way are found before the model is read.
-        try (OutputFolder folder = together.isFirst() ? TrainingFolder.open(output, progress::say) : null) {
+        try (OutputFolder folder = ranks.isFirst() ? TrainingFolder.open(output, progress::say) : null) {
+            int parts = parts(ranks);
+            boolean alone =
+                    ranks.size() > 1 && parts == 1 && training.division().parts() == null;
+            if (alone) {
+                progress.say("calm: rank 0 trains alone, to the bits of one process; with " + Division.PARTS + " "
+                        + Integer.highestOneBit(ranks.size()) + " ranks would share each step, to bits of its own");
+                if (!ranks.isFirst()) {
+                    return new Result(null, 0, 0);
+                }
+            }
+            Ranks together = alone ? Ranks.alone() : ranks;
+            Setting.of("inspect")
+                    .check(
+                            inspect == null || together.size() == 1,
+                            "sees the steps of one process; start it without a launcher");
             Result result = run(backend, progress, division(parts, together), null, null);
             if (folder != null) {
                 TrainingFolder.removeReplaced(

@@ -39,8 +39,8 @@ import org.calm4j.engine.io.Json;
 public final class WatchServer implements AutoCloseable {
     private static final int TOKEN_BYTES = 16;
     private static final int MOST_CLIENTS = 16;
-    private static final long LOOK_EVERY_MILLIS = 500;
-    private static final int LOOKS_BETWEEN_SIGNS = 20;
+    private static final long LOOK_EVERY_MILLIS = 1000;
+    private static final int LOOKS_BETWEEN_SIGNS = 10;
     private static final long FAREWELL_MILLIS = 1500;
     private static final int MOST_ROW_CHARS = 1 << 16;
 
