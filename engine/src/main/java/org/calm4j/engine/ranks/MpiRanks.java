@@ -127,7 +127,7 @@ final class MpiRanks implements Ranks, Wire {
         thread.call(request(() -> mpi.broadcast(length, 0)));
         MemorySegment all = arena.allocate(length.get(ValueLayout.JAVA_LONG, 0));
         if (isFirst()) {
-            all.copyFrom(MemorySegment.ofArray(bytes));
+            MemorySegment.copy(bytes, 0, all, ValueLayout.JAVA_BYTE, 0, bytes.length);
         }
         thread.call(request(() -> mpi.broadcast(all, 0)));
         return all.toArray(ValueLayout.JAVA_BYTE);

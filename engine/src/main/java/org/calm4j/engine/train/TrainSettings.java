@@ -116,29 +116,15 @@ public record TrainSettings(
 
     /** The same with another packing. */
     public TrainSettings packed(Packing packing) {
-        return new TrainSettings(
-                batchSize,
-                microBatchSize,
-                shuffle,
-                schedule,
-                adamW,
-                weightDecay,
-                maxGradNorm,
-                preferenceLoss,
-                consistencyLoss,
-                unpairedLoss,
-                beta,
-                ldAlpha,
-                replayBatchSize,
-                replayWeight,
-                gradientCheckpointing,
-                seed,
-                update,
-                packing);
+        return with(microBatchSize, gradientCheckpointing, packing);
     }
 
     /** The same in passes of so many lines, with or without recomputation. */
     TrainSettings inPasses(int microBatchSize, boolean gradientCheckpointing) {
+        return with(microBatchSize, gradientCheckpointing, packing);
+    }
+
+    private TrainSettings with(int microBatchSize, boolean gradientCheckpointing, Packing packing) {
         return new TrainSettings(
                 batchSize,
                 microBatchSize,
