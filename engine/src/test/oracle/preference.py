@@ -189,7 +189,7 @@ def transport_values(random):
 
 def weight_of(pair):
     """WPO's."""
-    return torch.clamp(torch.exp(pair["on policy"]), max=1)
+    return torch.exp(pair["on policy"])
 
 
 def step_losses(pairs, s):
@@ -320,6 +320,8 @@ def pair_runs(config, kind, lora):
             ("simpo", {"beta": 2.0, "simpo_gamma": 0.8, "cpo_alpha": 0.5}),
             ("orpo", {}),
             ("sigmoid", {"use_weighting": True}),
+            ("sigmoid bco_pair sft", {"use_weighting": True, "loss_weights": [0.8, 0.2, 1.0], "batch_size": 3}),
+            ("sigmoid bco_pair sft", {"loss_weights": [0.8, 0.2, 1.0], "batch_size": 5, "micro_batch_size": 2}),
             ("ipo sft", {"use_weighting": True, "ld_alpha": 0.6, "batch_size": 5, "micro_batch_size": 2, "max_grad_norm": 0.1}),
             ("sigmoid", {"ref_model_sync_steps": 2, "ref_model_mixup_alpha": 0.6, "max_steps": 6}),
             ("ipo", {"ref_model_sync_steps": 1, "ref_model_mixup_alpha": 0.3, "batch_size": 5, "micro_batch_size": 2, "ld_alpha": 0.5}),
@@ -328,7 +330,7 @@ def pair_runs(config, kind, lora):
             ("aot_unpaired", {"batch_size": 5, "micro_batch_size": 2, "ld_alpha": 0.5})):
         settings = {"beta": 0.1, "label_smoothing": 0.0, "max_steps": 4, "loss_type": loss_type.split(), **others}
         data = own if "use_weighting" in others else pairs
-        settings["loss_weights"] = [1.0, 0.4][:len(settings["loss_type"])]
+        settings.setdefault("loss_weights", [1.0, 0.4][:len(settings["loss_type"])])
         runs.append(models.train(config, weights, loss_type, data, settings, pair_losses=step_losses))
         if "ref_model_sync_steps" in others:
             continue

@@ -427,13 +427,13 @@ public interface PreferenceLoss {
     }
 
     /**
-     * {@code min(1, e^w) · loss} with w as in {@link Pair#onPolicy}, which is not differentiated: weighted preference optimization (Zhou et al.
-     * 2024, eqs. 2 and 3), where pairs that another model wrote count less. Held below 1 as by its authors and TRL up to 0.29.
+     * {@code e^w · loss} with w as in {@link Pair#onPolicy}, which is not differentiated: weighted preference optimization (Zhou et al. 2024,
+     * eqs. 2 and 3), where pairs that another model wrote count less. Without a bound of 1 on the factor, as in TRL 1.x.
      */
     record OnPolicy(PreferenceLoss loss) implements PreferenceLoss {
         @Override
         public Value of(Pair pair) {
-            return loss.of(pair).times(Math.min(1, Math.exp(pair.onPolicy())));
+            return loss.of(pair).times(Math.exp(pair.onPolicy()));
         }
     }
 

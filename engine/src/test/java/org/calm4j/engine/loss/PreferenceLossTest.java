@@ -208,7 +208,7 @@ final class PreferenceLossTest {
         assertThat(loss.of(bad).dChosen()).isEqualTo(-1);
     }
 
-    /** The weight is at most 1 and no part of the gradient. */
+    /** The weight has no bound and is no part of the gradient. */
     @Test
     void weightingScalesAPairByHowLikelyThePolicyIsToWriteIt() {
         var parameters = new LossParameters(0.3, 0, Divergence.REVERSE_KL, 0.05, 0.5, null, true);
@@ -216,7 +216,7 @@ final class PreferenceLossTest {
         PreferenceLoss.Value plain = new PreferenceLoss.DpoSigmoid(0.3, 0).of(PAIR);
         for (double onPolicy : new double[] {-1.5, 0.2}) {
             var pair = new PreferenceLoss.Pair(-3.25, -4.5, -3.5, -4.125, 3, 2, -3.25, onPolicy);
-            double weight = Math.min(1, Math.exp(onPolicy));
+            double weight = Math.exp(onPolicy);
             assertThat(weighted.of(pair).loss()).isEqualTo(weight * plain.loss());
             assertThat(weighted.of(pair).dChosen()).isEqualTo(weight * plain.dChosen());
             assertThat(weighted.of(pair).dRejected()).isEqualTo(weight * plain.dRejected());
