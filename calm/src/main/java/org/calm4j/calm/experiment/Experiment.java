@@ -29,6 +29,7 @@ import org.calm4j.calm.pair.PairCounts;
 import org.calm4j.calm.pair.PairsStage;
 import org.calm4j.calm.prompt.PromptTemplates;
 import org.calm4j.calm.run.Progress;
+import org.calm4j.calm.run.SameOnAll;
 import org.calm4j.calm.stage.EvaluateStage;
 import org.calm4j.calm.stage.PerplexityStage;
 import org.calm4j.calm.stage.RetrieveStage;
@@ -108,7 +109,7 @@ public final class Experiment {
         }
         check();
         try (OutputFolder output = OutputFolder.open(config.output(), progress::say)) {
-            StageLedger ledger = ledger(output, backend.describe());
+            StageLedger ledger = ledger(output, SameOnAll.device(backend));
             check(ledger.plan(stages), output);
             ledger.run(SharedStages.announced(ranks, stages));
             SharedStages.end(ranks);

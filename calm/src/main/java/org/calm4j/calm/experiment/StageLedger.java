@@ -84,7 +84,7 @@ public final class StageLedger {
 
     /**
      * @param output the experiment's folder
-     * @param device what stages run on now, as described by {@link org.calm4j.engine.op.Backend#describe}
+     * @param device what stages run on now, as described by {@link org.calm4j.calm.run.SameOnAll#device}
      */
     StageLedger(Path experiment, OutputFolder output, Progress progress, String device) {
         this.output = output;

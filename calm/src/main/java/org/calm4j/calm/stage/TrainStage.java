@@ -572,7 +572,7 @@ public record TrainStage(
                 "share_prompts",
                 preference.prompts().sharePrompts(),
                 "device",
-                lm.backend().describe().replaceAll("\\d+ threads?", ""));
+                SameOnAll.device(lm.backend()));
         return KeptLogProbs.of(read, settings, lines, taken, say);
     }
 
