@@ -42,7 +42,7 @@ import org.calm4j.engine.tensor.DType;
  * @param quick a quarter of the pretraining and of the questions: a check that all works, not for the figures
  * @param full also the baselines, the rivals, and the curve by number of voting languages
  * @param saveSteps steps between checkpoints of each training, which are kept; null for the usual ones
- * @param inspect what is measured in each training; null for nothing
+ * @param inspect what is measured in each training; null for what an experiment measures anyway
  */
 public record Demo(
         Path output,

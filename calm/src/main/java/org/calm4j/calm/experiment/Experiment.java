@@ -1,6 +1,8 @@
 package org.calm4j.calm.experiment;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.File;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -9,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.calm4j.calm.data.Document;
 import org.calm4j.calm.data.Pair;
 import org.calm4j.calm.data.Prompt;
@@ -18,6 +21,8 @@ import org.calm4j.calm.data.Samples;
 import org.calm4j.calm.inspect.InsideStage;
 import org.calm4j.calm.option.DpoOptions;
 import org.calm4j.calm.option.EvaluateOptions;
+import org.calm4j.calm.option.InspectOptions;
+import org.calm4j.calm.option.Options;
 import org.calm4j.calm.option.PairOptions;
 import org.calm4j.calm.option.PreferenceOptions;
 import org.calm4j.calm.option.SampleOptions;
@@ -28,6 +33,7 @@ import org.calm4j.calm.option.VoteOptions;
 import org.calm4j.calm.pair.PairCounts;
 import org.calm4j.calm.pair.PairsStage;
 import org.calm4j.calm.prompt.PromptTemplates;
+import org.calm4j.calm.report.TrainingLog;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.calm.run.SameOnAll;
 import org.calm4j.calm.stage.EvaluateStage;
@@ -64,6 +70,19 @@ public final class Experiment {
 
     /** The kinds of stages in which all ranks take part, besides measuring. */
     private static final Set<String> MADE_BY_ALL = Set.of("sample");
+
+    /** What is measured while CALM trains if nothing else is asked for: it takes a small share of the time, and touches no weight. */
+    private static final InspectOptions BY_LANGUAGE = Options.make(
+            InspectOptions.class,
+            Map.of(
+                    "statistics",
+                    List.of(InspectOptions.GRADIENT_COSINE, InspectOptions.MARGINS),
+                    "share",
+                    0.375,
+                    "outlier_z",
+                    0));
+    /** Bytes of weights at most: the gradient of each language is kept beside the others. */
+    private static final long SMALL = 256L << 20;
 
     private static final int CHECKPOINTS = 10;
     private static final int GENERATIONS = 10;
@@ -220,7 +239,7 @@ public final class Experiment {
             String folder = turn.isEmpty() ? "calm" : turn;
             DpoOptions dpo = arm.dpo(config.dpo());
             model = train(
-                    turn.isEmpty() ? "dpo" : turn,
+                    turn.isEmpty() ? TrainingLog.CALM : turn,
                     arm.train().toString(),
                     model,
                     data,
@@ -346,6 +365,10 @@ public final class Experiment {
         return stage(name, command, settings, inputs, folder, besides, byAll, resume -> {
             int steps = training.steps().steps(ExperimentResult.lines(data));
             boolean adapter = isAdapter(model);
+            boolean looks = config.inspect() == null
+                    && name.equals(TrainingLog.CALM)
+                    && !byAll
+                    && isLookedAtByLanguage(model, data, training, preference);
             // The reference of a round is the model that it starts from, as in ScPO and iterative DPO.
             PreferenceOptions against = adapter && preference != null ? preference.against(model) : preference;
             new TrainStage(
@@ -364,13 +387,39 @@ public final class Experiment {
                                     resume,
                                     Math.max(1, steps / GENERATIONS),
                                     ranks.isFirst() ? asked() : file(ASKED)),
-                            config.inspect(),
+                            looks ? BY_LANGUAGE : config.inspect(),
                             config.seed())
                     .run(backend, progress, ranks);
             if (config.saveSteps() == null && ranks.isFirst()) {
                 deleteCheckpoints(output);
             }
         });
+    }
+
+    /** Where looking inside is wanted, there is more than one language, and gradients are small enough to be kept by language. */
+    private boolean isLookedAtByLanguage(
+            Path model, Path data, TrainingOptions training, PreferenceOptions preference) {
+        if (config.inside() == 0 || preference == null || preference.unpaired()) {
+            return false;
+        }
+        boolean small = isAdapter(model) || training.lora().loraRank() > 0 || weightBytes(model) <= SMALL;
+        return small
+                && Jsonl.read(data, Pair.class).stream()
+                                .map(Pair::language)
+                                .distinct()
+                                .count()
+                        > 1;
+    }
+
+    private static long weightBytes(Path model) {
+        try (Stream<Path> files = Files.list(model)) {
+            return files.map(Path::toFile)
+                    .filter(file -> file.getName().endsWith(".safetensors"))
+                    .mapToLong(File::length)
+                    .sum();
+        } catch (IOException e) {
+            throw CalmException.unreadable(model, e);
+        }
     }
 
     /** A question in each language: what the model says to these is kept while it is trained. None is held out. */

@@ -48,8 +48,9 @@ import org.calm4j.engine.model.ModelFolder;
  * @param patterns kinds of responses to count before and after: names with a regular expression each, or with one for each language; null for
  *     none
  * @param saveSteps steps between checkpoints of each training, which are then kept; null to keep none
- * @param inspect what is measured in each training; null for nothing
- * @param inside questions of each language by which it is looked into the model before and after; 0 for none
+ * @param inspect what is measured in each training; null for the gradients and margins by language of CALM's own alone
+ * @param inside questions of each language by which it is looked into the model before and after; 0 for none, and for no measurements
+ *     unless {@code inspect} asks for them
  */
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
 public record ExperimentConfig(

@@ -27,6 +27,7 @@ import org.calm4j.calm.metric.Evaluation;
 import org.calm4j.calm.metric.Interval;
 import org.calm4j.calm.metric.VoteReliability;
 import org.calm4j.calm.report.Inside;
+import org.calm4j.calm.report.LanguageGradients;
 import org.calm4j.calm.report.ReportData;
 import org.calm4j.calm.report.TrainingLog;
 import org.calm4j.engine.io.Json;
@@ -95,6 +96,12 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
     Inside inside() {
         Path file = file(Experiment.INSIDE);
         return Files.exists(file) ? Json.read(file, Inside.class) : null;
+    }
+
+    /** Of CALM's own training; null where they were not measured. */
+    LanguageGradients gradients() {
+        Path metrics = file("calm").resolve("metrics.jsonl");
+        return Files.exists(metrics) ? LanguageGradients.of(TrainingLog.read(TrainingLog.CALM, metrics)) : null;
     }
 
     private ReportData.Outcome outcome(String set) {
@@ -208,7 +215,7 @@ record ExperimentReport(ExperimentConfig config, Map<String, Double> seconds, St
     private List<TrainingLog> training() {
         List<TrainingLog> logs = new ArrayList<>();
         addLog(logs, "pretrain", config.model());
-        addLog(logs, "dpo", file("calm"));
+        addLog(logs, TrainingLog.CALM, file("calm"));
         config.arms().keySet().forEach(name -> addLog(logs, name, file(name)));
         return logs;
     }

@@ -20,6 +20,7 @@ import org.calm4j.calm.metric.Evaluation;
 import org.calm4j.calm.metric.ResponseKind;
 import org.calm4j.calm.metric.VoteReliability;
 import org.calm4j.calm.report.Inside;
+import org.calm4j.calm.report.LanguageGradients;
 import org.calm4j.calm.report.Report;
 import org.calm4j.calm.report.ReportData;
 import org.calm4j.calm.run.Progress;
@@ -170,6 +171,11 @@ public record ExperimentResult(ExperimentConfig config, Map<String, Double> seco
     /** Null where nothing was looked at. */
     Inside inside() {
         return new ExperimentReport(config, seconds, device).inside();
+    }
+
+    /** Null where they were not measured. */
+    LanguageGradients gradients() {
+        return new ExperimentReport(config, seconds, device).gradients();
     }
 
     Map<String, String> armWords() {

@@ -22,6 +22,7 @@ import org.calm4j.calm.metric.Evaluation;
 import org.calm4j.calm.metric.SeedSummary;
 import org.calm4j.calm.metric.VoteReliability;
 import org.calm4j.calm.report.Inside;
+import org.calm4j.calm.report.LanguageGradients;
 import org.calm4j.calm.report.Report;
 import org.calm4j.calm.report.ReportData;
 import org.calm4j.calm.report.SeedReport;
@@ -225,7 +226,28 @@ public final class SeedSeries {
                 curve(main, heldOut),
                 experiments.getFirst().armWords(),
                 ways(),
-                inside());
+                inside(),
+                gradients());
+    }
+
+    /** Null unless all of them measured both ends of the training. */
+    private SeedReport.Gradients gradients() {
+        List<LanguageGradients> all = experiments.stream()
+                .map(ExperimentResult::gradients)
+                .filter(each -> each != null && each.change() != null)
+                .toList();
+        return all.size() < experiments.size()
+                ? null
+                : new SeedReport.Gradients(
+                        gradients(all, each -> each.all().mean()),
+                        gradients(all, each -> each.first().mean()),
+                        gradients(all, each -> each.last().mean()),
+                        gradients(all, each -> each.change().difference()));
+    }
+
+    private static SeedSummary.Spread gradients(
+            List<LanguageGradients> all, ToDoubleFunction<LanguageGradients> figure) {
+        return SeedSummary.Spread.of(all.stream().mapToDouble(figure).boxed().toList());
     }
 
     /** Those that all of them have. */

@@ -34,7 +34,14 @@ final class NumberText {
 
     /** Two decimals. */
     static String decimal(double value) {
-        return Double.isFinite(value) ? String.format(Locale.ROOT, "%.2f", value) : NONE;
+        return Double.isFinite(value)
+                ? String.format(Locale.ROOT, "%.2f", value).replace('-', '−')
+                : NONE;
+    }
+
+    /** The same of a difference: {@code +0.12} or {@code −0.03}. */
+    static String signed(double difference) {
+        return (difference >= 0 ? "+" : "") + decimal(difference);
     }
 
     /** {@code 0.032}, {@code <0.001}. */

@@ -125,6 +125,10 @@ public final class Report {
         if (data.inside() != null) {
             inside(values, data.inside());
         }
+        LanguageGradients gradients = gradients(data);
+        if (gradients != null) {
+            values.put("gradients", fields(gradients));
+        }
         values.remove("training");
         values.remove("flips");
         if (data.flips() != null && !data.flips().isEmpty()) {
@@ -152,6 +156,16 @@ public final class Report {
                             .orElse(1));
         }
         return values;
+    }
+
+    /** Of CALM's own training; null where they were not measured. */
+    private static LanguageGradients gradients(ReportData data) {
+        return Stream.ofNullable(data.training())
+                .flatMap(List::stream)
+                .filter(log -> log.name().equals(TrainingLog.CALM))
+                .findFirst()
+                .map(LanguageGradients::of)
+                .orElse(null);
     }
 
     private static void inside(Map<String, Object> values, Inside inside) {
@@ -265,6 +279,7 @@ public final class Report {
         charts.put("vote", data.vote());
         charts.put("curve", data.curve());
         charts.put("inside", data.inside());
+        charts.put("gradients", gradients(data));
         charts.put(
                 "training",
                 Stream.ofNullable(data.training())

@@ -16,6 +16,7 @@ import org.calm4j.calm.metric.SeedSummary;
  * @param arms name to its difference from CALM, in words
  * @param ways how answers are found, of the held-out questions, without them of the main ones; null where an experiment has no patterns
  * @param inside figures of what alignment changed inside; may be empty
+ * @param gradients cosines between the languages' gradients while CALM trained; null unless all seeds measured them
  */
 @JsonInclude(JsonInclude.Include.NON_EMPTY)
 public record SeedReport(
@@ -30,10 +31,19 @@ public record SeedReport(
         List<CurvePoint> curve,
         Map<String, String> arms,
         Ways ways,
-        List<Inside> inside) {
+        List<Inside> inside,
+        Gradients gradients) {
 
     /** A share, before and after, of {@link org.calm4j.calm.report.Inside#figures}. */
     public record Inside(String name, SeedSummary.Spread before, SeedSummary.Spread after, SeedSummary.Spread change) {}
+
+    /**
+     * Means over steps, as in {@link LanguageGradients}.
+     *
+     * @param change of the last quarter since the first
+     */
+    public record Gradients(
+            SeedSummary.Spread all, SeedSummary.Spread first, SeedSummary.Spread last, SeedSummary.Spread change) {}
 
     /** @param report path of its own report, relative to this one; null without one */
     @JsonInclude(JsonInclude.Include.NON_NULL)

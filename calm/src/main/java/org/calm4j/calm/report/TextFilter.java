@@ -24,10 +24,13 @@ record TextFilter(String name, String absent, Function<Object, String> text) imp
             number("percent", NumberText::percent),
             number("points", NumberText::points),
             number("decimal", NumberText::decimal),
+            number("signed", NumberText::signed),
             number("p_value", NumberText::pValue),
             number("deviation", value -> String.format(Locale.ROOT, "%.1f", 100 * value)),
             number("duration", NumberText::duration),
             new TextFilter("interval", value -> ends(value, NumberText::percent)),
+            new TextFilter("interval_decimal", value -> ends(value, NumberText::decimal)),
+            new TextFilter("interval_signed", value -> ends(value, NumberText::signed)),
             new TextFilter("interval_points", value -> ends(value, NumberText::points)),
             new TextFilter("verb", UNTESTED, TextFilter::verb),
             new TextFilter(

@@ -14,6 +14,9 @@ import org.calm4j.engine.io.Jsonl;
  * @param rows one a step: {@code step}, {@code loss}, {@code grad_norm}, {@code rewards/margins} … to number
  */
 public record TrainingLog(String name, List<Map<String, Double>> rows) {
+    /** CALM's own run. */
+    public static final String CALM = "dpo";
+
     private static final int POINTS = 400;
 
     /** @throws org.calm4j.engine.CalmException bad input: no such file, or a broken line */

@@ -85,7 +85,7 @@ final class StepStatistics implements StepObserver, AutoCloseable {
 
     /**
      * @param data the file that is trained on
-     * @param lines that were read of it
+     * @param lines that were read of it: as many, or twice as many where the two completions of a pair are lines of their own
      * @param pairs whether they are pairs
      * @param batchSize lines a step
      * @throws CalmException bad input: what a statistic needs is not there
@@ -93,7 +93,7 @@ final class StepStatistics implements StepObserver, AutoCloseable {
     StepStatistics(InspectOptions options, ModelFolder model, Path data, int lines, boolean pairs, int batchSize) {
         this.options = options;
         List<DataFile.Item> items = DataFile.read(data);
-        if (items.size() != lines) {
+        if (lines != items.size() && lines != 2 * items.size()) {
             throw new IllegalStateException(items.size() + " lines in " + data + ", and " + lines + " were read");
         }
         languages = items.stream().map(item -> languages(item.json())).toList();
@@ -133,6 +133,15 @@ final class StepStatistics implements StepObserver, AutoCloseable {
                 .map(name -> line.path(name).asText(null))
                 .filter(Objects::nonNull)
                 .toList();
+    }
+
+    /** A line's place in the data: rejected completions follow all chosen ones. */
+    private int item(Line line) {
+        return line.line() % languages.size();
+    }
+
+    private List<String> languages(Line line) {
+        return languages.get(item(line));
     }
 
     private boolean measures(int step) {
@@ -185,7 +194,7 @@ final class StepStatistics implements StepObserver, AutoCloseable {
         Map<String, List<Double>> byLanguage = new TreeMap<>();
         for (Line line : step.lines()) {
             for (int pair = 0; pair < line.margins().size(); pair++) {
-                String language = languages.get(line.line()).get(pair);
+                String language = languages(line).get(pair);
                 byLanguage
                         .computeIfAbsent(language, none -> new ArrayList<>())
                         .add(line.margins().get(pair));
@@ -213,8 +222,7 @@ final class StepStatistics implements StepObserver, AutoCloseable {
         Map<String, List<Integer>> parts = new TreeMap<>();
         List<Integer> some = some(own);
         for (int place : some) {
-            String language =
-                    cosines ? String.join("-", languages.get(lines.get(place).line())) : "";
+            String language = cosines ? String.join("-", languages(lines.get(place))) : "";
             parts.computeIfAbsent(language, none -> new ArrayList<>()).add(place);
         }
         List<String> names = List.copyOf(parts.keySet());
@@ -288,10 +296,10 @@ final class StepStatistics implements StepObserver, AutoCloseable {
             norm = Math.sqrt(gradients.square(0));
         }
         boolean known = line.line() >= 0;
-        List<String> spoken = known ? languages.get(line.line()) : List.of();
+        List<String> spoken = known ? languages(line) : List.of();
         return new OutlierLine(
-                line.line() + 1,
-                known ? ids.get(line.line()) : null,
+                known ? item(line) + 1 : 0,
+                known ? ids.get(item(line)) : null,
                 spoken.isEmpty() ? null : String.join("-", spoken),
                 line.loss(),
                 norm);

@@ -515,7 +515,7 @@ public record TrainStage(
                         start,
                         data,
                         lines,
-                        preference != null,
+                        preference != null && !preference.unpaired(),
                         training.steps().batchSize());
     }
 

@@ -163,6 +163,33 @@
       series: series});
   }
 
+  // Of measured steps, by step: each pair of languages and their mean, or the margin of each language.
+  function gradients(element) {
+    const measured = data.gradients.measured;
+    const name = key => key.split('_').map(code => data.languages[code] || code).join(' and ');
+    const line = (label, points, color) => ({type: 'line', name: label, symbol: 'circle', symbolSize: 6, lineStyle: {color: color, width: 2.5}, itemStyle: {color: color}, data: points});
+    const series = [];
+    if (element.dataset.figure === 'cosine') {
+      series.push({type: 'scatter', name: 'a pair of languages', symbolSize: 5, itemStyle: {color: colors.before, opacity: 0.6},
+        data: measured.flatMap(m => Object.entries(m.cosines).map(([key, value]) => ({value: [m.step, value], of: name(key)})))});
+      series.push(line('mean', measured.map(m => [m.step, m.mean]), colors.accent));
+    } else {
+      const spoken = codes.concat([...new Set(measured.flatMap(m => Object.keys(m.margins)))].filter(key => !codes.includes(key)));
+      spoken.filter(key => measured.some(m => key in m.margins)).forEach((key, i) =>
+        series.push(line(name(key), measured.filter(m => key in m.margins).map(m => [m.step, m.margins[key]]), charts.palette(i))));
+    }
+    series[0].markLine = {silent: true, symbol: 'none', label: {show: false}, lineStyle: {color: colors.muted, type: 'solid', width: 1}, data: [{yAxis: 0}]};
+    const top = 16 + 22 * legendLines(series.map(s => s.name), element.clientWidth);
+    element.style.height = 190 + top + 'px';
+    return base({
+      legend: legend({data: series.map(s => s.name)}),
+      grid: {left: 4, right: 24, top: top, bottom: 30, containLabel: true},
+      tooltip: tooltip({trigger: 'item', formatter: p => 'step ' + p.value[0] + ': <b>' + p.value[1].toFixed(3) + '</b> (' + escape(p.data.of || p.seriesName) + ')'}),
+      xAxis: {type: 'value', min: 0, max: 'dataMax', minInterval: 1, name: 'step', nameLocation: 'middle', nameGap: 26, nameTextStyle: axisText(), axisLabel: Object.assign({hideOverlap: true}, axisText()), axisLine: {onZero: false, lineStyle: {color: colors.line}}, axisTick: {show: false}, splitLine: {show: false}},
+      yAxis: {type: 'value', scale: true, axisLine: {show: false}, axisTick: {show: false}, splitNumber: 4, axisLabel: Object.assign({formatter: v => String(+v.toPrecision(4))}, axisText()), splitLine: {lineStyle: {color: colors.line}}},
+      series: series});
+  }
+
   function layCurves() {
     const place = document.getElementById('curves');
     if (!place) return [];
@@ -220,7 +247,7 @@
     apply();
   }
 
-  const kinds = {accuracy: accuracy, calibration: calibration, subsets: subsets, languages: languages, layers: layers};
+  const kinds = {accuracy: accuracy, calibration: calibration, subsets: subsets, languages: languages, layers: layers, gradients: gradients};
   for (const element of document.querySelectorAll('[data-chart]')) drawn.push({element: element, option: kinds[element.dataset.chart]});
   for (const [element, option] of layCurves()) drawn.push({element: element, option: option});
   draw();

@@ -151,6 +151,7 @@ class SeedsTest {
                 .contains("| After CALM | ", "| CALM less … | Seed |", "| sft | 5 |");
 
         everyFileJoinsByIdAndLanguage(folder.resolve("out/seed-4"));
+        onlyTheAlignmentIsMeasuredByLanguage(folder.resolve("out/seed-4"), config);
 
         // What is done is not done again.
         assertThat(calm("run", config, "--seeds", "4,5", "--json", "--threads", "1"))
@@ -184,6 +185,40 @@ class SeedsTest {
         assertThat(err.toString()).contains("seed 4");
         assertThat(calm("run", config, "--seeds", "4,4")).isEqualTo(2);
         assertThat(calm("run", config, "--seeds", "4", "--seed", "4")).isEqualTo(2);
+    }
+
+    /** Every ten steps, unless nothing inside is looked at; the model is the same. */
+    private void onlyTheAlignmentIsMeasuredByLanguage(Path run, String config) throws IOException {
+        assertThat(measuredSteps(run.resolve("calm"))).containsExactly(10, 20);
+        assertThat(measuredSteps(run.resolve("sft"))).isEmpty();
+        Path unseen = folder.resolve("unseen");
+        assertThat(calm(
+                        "run",
+                        config,
+                        "--seed",
+                        "4",
+                        "--threads",
+                        "1",
+                        "--set",
+                        "output=" + unseen,
+                        "--set",
+                        "inside=0",
+                        "--set",
+                        "baselines=[]",
+                        "--set",
+                        "samples=" + run.resolve("samples.jsonl")))
+                .as(err.toString())
+                .isZero();
+        assertThat(measuredSteps(unseen.resolve("calm"))).isEmpty();
+        assertThat(unseen.resolve("calm/model.safetensors"))
+                .hasSameBinaryContentAs(run.resolve("calm/model.safetensors"));
+    }
+
+    private static List<Object> measuredSteps(Path trained) {
+        return Jsonl.readMaps(trained.resolve("metrics.jsonl")).stream()
+                .filter(line -> line.keySet().stream().anyMatch(key -> key.startsWith("inspect/margins/")))
+                .map(line -> line.get("step"))
+                .toList();
     }
 
     /** The translator is a part of the pairs' settings. */

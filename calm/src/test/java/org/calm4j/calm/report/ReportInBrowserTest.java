@@ -33,7 +33,7 @@ class ReportInBrowserTest {
         Rendered page = render(Report.write(SampleExperiment.data(), folder));
         assertThat(page.console()).as("console").isEmpty();
         List<String> charts = charts(page.dom());
-        assertThat(charts).hasSize(4 + 2 + 3 + 3 + 6);
+        assertThat(charts).hasSize(4 + 2 + 3 + 3 + 2 + 6);
         // A chart without data still has its axes and legend: what is counted are bars, points and curves in the colour
         // of a series.
         assertThat(charts)

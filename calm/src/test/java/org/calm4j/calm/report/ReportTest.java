@@ -94,6 +94,24 @@ class ReportTest {
     }
 
     @Test
+    void gradientsOfLanguagesAreToldInWords() {
+        String html = Report.html(SampleExperiment.data());
+        assertThat(html)
+                .contains(
+                        "In 38 steps, of some of their pairs: the cosine between two languages’ gradients is 0.17 on average",
+                        "a step for one language is on the whole a step for the others too",
+                        "From the first quarter to the last it fell: 0.28",
+                        "<th scope=\"row\">German and Italian</th><td class=\"num\">25</td>");
+        assertThat(Report.markdown(SampleExperiment.data()))
+                .contains("gradients, in 38 steps: 0.17 (", "the last it fell: 0.28 → 0.11");
+        assertThat(Report.html(SampleExperiment.seeds()))
+                .contains("From the first quarter of the steps to the last it did not clearly change.");
+        assertThat(Report.markdown(SampleExperiment.seeds()))
+                .contains("| 0.22 ± 0.03 (0.16 to 0.29) |", "| −0.11 ± 0.20 (−0.61 to 0.39) |");
+        assertThat(Report.html(minimal("title", "en", "system"))).doesNotContain("What alignment changed inside");
+    }
+
+    @Test
     void ribbonsAreAsWideAsWhatGoesThere() {
         Map<String, Map<String, Integer>> counts = new LinkedHashMap<>();
         counts.put("en", Map.of("direct", 30));
@@ -498,7 +516,17 @@ class ReportTest {
                 List.of(1L),
                 plain.eval(),
                 plain.eval(),
-                List.of(training),
+                List.of(
+                        training,
+                        new TrainingLog(
+                                TrainingLog.CALM,
+                                List.of(Map.of(
+                                        "step",
+                                        1.0,
+                                        "inspect/gradient_cosine/" + HOSTILE,
+                                        0.5,
+                                        "inspect/margins/" + HOSTILE,
+                                        0.5)))),
                 null,
                 List.of(flip),
                 List.of(new ReportData.Shift(HOSTILE, 1, 0, 1)),

@@ -369,7 +369,12 @@ final class SampleExperiment {
                         "nearest",
                         SeedSummary.Spread.of(List.of(0.1, 0.2, 0.3)),
                         SeedSummary.Spread.of(List.of(0.2, 0.3, 0.4)),
-                        SeedSummary.Spread.of(List.of(0.1, 0.1, 0.1)))));
+                        SeedSummary.Spread.of(List.of(0.1, 0.1, 0.1)))),
+                new SeedReport.Gradients(
+                        SeedSummary.Spread.of(List.of(0.2, 0.22, 0.25)),
+                        SeedSummary.Spread.of(List.of(0.3, 0.28, 0.35)),
+                        SeedSummary.Spread.of(List.of(0.1, 0.4, 0.1)),
+                        SeedSummary.Spread.of(List.of(-0.2, 0.12, -0.25))));
     }
 
     // With some probability all languages of a question share one answer, as they do after alignment.
@@ -438,9 +443,26 @@ final class SampleExperiment {
             row.put("rewards/chosen", 0.9 * done + 0.2 * (uniform() - 0.5));
             row.put("rewards/rejected", -1.5 * done + 0.2 * (uniform() - 0.5));
             row.put("rewards/accuracies", Math.min(1, 0.5 + 0.42 * done + 0.12 * (uniform() - 0.5)));
+            if (step % 10 == 0) {
+                byLanguage(step / 10, done, row);
+            }
             rows.add(row);
         }
         return new TrainingLog("dpo", rows);
+    }
+
+    /** No chance of its own: what was drawn after it stays as it was. */
+    private static void byLanguage(int measurement, double done, Map<String, Double> row) {
+        for (int a = 0; a < LANGUAGES.size(); a++) {
+            row.put("inspect/margins/" + LANGUAGES.get(a), 2.4 * done + 0.1 * a);
+            for (int b = a + 1; b < LANGUAGES.size(); b++) {
+                if ((a + b + measurement) % 3 > 0) {
+                    row.put(
+                            "inspect/gradient_cosine/" + LANGUAGES.get(a) + "_" + LANGUAGES.get(b),
+                            0.4 - 0.3 * done + 0.1 * Math.sin(7 * a + 3 * b + measurement));
+                }
+            }
+        }
     }
 
     private List<ReportData.Flip> flips() {

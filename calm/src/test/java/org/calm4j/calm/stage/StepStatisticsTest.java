@@ -68,6 +68,12 @@ final class StepStatisticsTest {
     }
 
     private Path train(String name, String pairs, InspectOptions inspect, boolean resume) throws IOException {
+        return train(name, pairs, inspect, resume, Map.of("beta", 0.3));
+    }
+
+    private Path train(
+            String name, String pairs, InspectOptions inspect, boolean resume, Map<String, Object> preference)
+            throws IOException {
         Map<String, Object> training =
                 Map.of("max_steps", 6, "batch_size", 4, "learning_rate", 1e-2, "lora_rank", 2, "lora_dropout", 0.2);
         new TrainStage(
@@ -78,7 +84,7 @@ final class StepStatisticsTest {
                         file("pairs.jsonl", pairs),
                         folder.resolve(name),
                         Options.make(TrainingOptions.class, training),
-                        Options.make(PreferenceOptions.class, Map.of("beta", 0.3)),
+                        Options.make(PreferenceOptions.class, preference),
                         SavingOptions.every(2, resume),
                         inspect,
                         5)
@@ -155,6 +161,19 @@ final class StepStatisticsTest {
         lines.forEach(line -> line.remove("tokens_per_second"));
         resumed.forEach(line -> line.remove("tokens_per_second"));
         assertThat(resumed).isEqualTo(lines);
+    }
+
+    /** With kto the two completions of a pair are lines of their own, all chosen ones first: both are of the pair's language. */
+    @Test
+    void completionsApartAreOfTheirPairs() throws IOException {
+        Map<String, Object> kto = Map.of("loss_type", List.of("kto"), "beta", 0.3);
+        Path with = train("kto", PAIRS, options(Map.of("every", 1, "share", 1)), false, kto);
+        Path without = train("plain", PAIRS, null, false, kto);
+        assertThat(with.resolve("adapter_model.safetensors"))
+                .hasSameBinaryContentAs(without.resolve("adapter_model.safetensors"));
+        assertThat(Jsonl.readMaps(with.resolve("metrics.jsonl")))
+                .allSatisfy(line -> assertThat(line).doesNotContainKey("inspect/margins/en"))
+                .anySatisfy(line -> assertThat(line).containsKey("inspect/gradient_cosine/en_ja"));
     }
 
     @Test
