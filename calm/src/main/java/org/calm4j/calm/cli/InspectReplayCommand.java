@@ -22,10 +22,15 @@ import picocli.CommandLine.Parameters;
         sortOptions = false,
         description = {
             "Repeats a step of a finished training run: its checkpoint, to the bit, from the nearest existing one.",
-            "If lines are left out or settings are changed, all steps are repeated, as in a run that was always so, and what differs from the "
-                    + "run's own step is shown. Where the run cannot be replayed to the bit, it says why."
+            "If lines are left out or settings are changed, all steps are repeated, as in a run that was always so, or those after "
+                    + "--from-step alone, and what differs from the run's own step is shown. Where the run cannot be replayed to the bit, it "
+                    + "says why."
         },
-        footer = {"", "Example: calm inspect replay aligned --step 150 --without-language ja --output step-150"})
+        footer = {
+            "",
+            "Example: calm inspect replay aligned --step 150 --without-language ja --output step-150",
+            "         calm inspect replay aligned --step 150 --from-step 100 --set beta=0.3 --output other-end"
+        })
 final class InspectReplayCommand extends CalmCommand {
     /** Tensors that are shown: those that differ most. */
     private static final int MOST = 20;
@@ -45,6 +50,14 @@ final class InspectReplayCommand extends CalmCommand {
             split = ",",
             description = "Leave out these lines of the data, counted from 1.")
     private List<Integer> lines = List.of();
+
+    @Option(
+            names = "--from-step",
+            paramLabel = "K",
+            description =
+                    "The change holds after step K alone: what the run was by then, weights and moments, is its own, from its "
+                            + "nearest checkpoint. Default: 0, the start.")
+    private int fromStep;
 
     @Option(
             names = "--loss-type",
@@ -72,8 +85,9 @@ final class InspectReplayCommand extends CalmCommand {
             changes.put("loss_type", Json.compact(lossType));
         }
         try (Backend backend = device.open(this)) {
-            ReplayStage.Summary summary =
-                    new ReplayStage(run, output, step, language, Set.copyOf(lines), changes).run(backend, progress());
+            ReplayStage.Summary summary = new ReplayStage(
+                            run, output, step, language, Set.copyOf(lines), fromStep, changes)
+                    .run(backend, progress());
             result(summary, text(summary));
         }
     }

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.calm4j.calm.data.DataFile;
 import org.calm4j.calm.run.Progress;
@@ -24,12 +25,13 @@ import org.calm4j.engine.train.StepLog;
 
 /**
  * A step of a finished training run, taken once more from its {@code train_config.json}: to the bit from its nearest checkpoint, or, without
- * some of its lines or with other settings, from the start, as a run would have gone that was always so.
+ * some of its lines or with other settings, from the start, as a run would have gone that was always so, or from a step on.
  *
  * @param run the run's output folder
  * @param output the checkpoint folder that is written
  * @param withoutLanguage leaves out lines in this language, with either of two; null for none
  * @param withoutLines leaves out lines of the data, counted from 1
+ * @param fromStep the run's own steps until the change: its weights and moments, to the bit; 0 changes it from the start
  * @param changes of the run's settings, by their names in {@code train_config.json}, to values as in YAML
  */
 public record ReplayStage(
@@ -38,7 +40,18 @@ public record ReplayStage(
         int step,
         String withoutLanguage,
         Set<Integer> withoutLines,
+        int fromStep,
         Map<String, String> changes) {
+    private static final Setting FROM_STEP = Setting.of("from_step");
+
+    public ReplayStage {
+        FROM_STEP.check(
+                fromStep == 0 || fromStep > 0 && fromStep < step, "must be at least 0, and below ", Setting.of("step"));
+        FROM_STEP.check(
+                fromStep == 0 || withoutLanguage != null || !withoutLines.isEmpty() || !changes.isEmpty(),
+                "is where a change begins, and nothing is changed");
+    }
+
     /**
      * @param left lines that were trained on
      * @param exact whether all losses and gradient norms that are known of the run came out again; null where none were compared
@@ -77,15 +90,17 @@ public record ReplayStage(
         Own own = new Own(finished, backend);
         ReplayDifference difference = null;
         if (!without && changes.isEmpty()) {
-            own.replay(output, progress);
+            own.replay(step, output, progress);
         } else {
             StepLog[] last = new StepLog[1];
-            Again again = new Again(null, step, log -> last[0] = log);
-            if (without) {
-                withoutSome(changed, left, backend, progress, again);
-            } else {
-                changed.stage(data, output).replay(backend, progress, again);
-            }
+            own.at(fromStep, progress, start -> {
+                Again again = new Again(null, start, step, log -> last[0] = log);
+                if (without) {
+                    withoutSome(changed, left, backend, progress, again);
+                } else {
+                    changed.stage(data, output).replay(backend, progress, again);
+                }
+            });
             difference = own.difference(last[0], progress);
         }
         if (own.why != null) {
@@ -114,23 +129,59 @@ public record ReplayStage(
             return why != null ? Boolean.FALSE : compared > 0 ? Boolean.TRUE : null;
         }
 
-        void replay(Path to, Progress progress) {
-            finished.stage(finished.data(), to).replay(backend, progress, new Again(run, step, this::compare));
+        void replay(int until, Path to, Progress progress) {
+            finished.stage(finished.data(), to).replay(backend, progress, new Again(run, null, until, this::compare));
         }
 
         private void compare(StepLog log) {
-            last = Json.mapper().valueToTree(log);
+            ObjectNode now = Json.mapper().valueToTree(log);
+            if (log.step() == step) {
+                last = now;
+            }
             ObjectNode was = metrics.get(log.step());
             if (was == null || why != null) {
                 return;
             }
             compared++;
             for (String name : List.of("loss", "grad_norm")) {
-                if (!was.path(name).equals(last.path(name))) {
+                if (!was.path(name).equals(now.path(name))) {
                     why = "step " + log.step() + " had " + name + " " + was.path(name) + ", and now it is "
-                            + last.path(name) + "; " + reason();
+                            + now.path(name) + "; " + reason();
                     return;
                 }
+            }
+        }
+
+        /**
+         * Does something with the run's checkpoint of a step.
+         *
+         * @param then gets the folder, or null for the start
+         */
+        void at(int then, Progress progress, Consumer<Path> does) {
+            if (then == 0) {
+                does.accept(null);
+                return;
+            }
+            withCheckpoint(then, progress, does);
+        }
+
+        /** The run's own, or where it was not kept one that is made again and deleted afterwards. */
+        private void withCheckpoint(int of, Progress progress, Consumer<Path> does) {
+            String name = "checkpoint-" + of;
+            // What the step logged may be known of taking it alone.
+            if (Files.isDirectory(run.resolve(name)) && (of != step || last != null)) {
+                does.accept(run.resolve(name));
+                return;
+            }
+            Path made = output.resolveSibling("." + output.getFileName() + ".own");
+            if (Files.exists(made)) {
+                throw CalmException.badInput(made, "is in the way of the run's own checkpoint; remove it");
+            }
+            try {
+                replay(of, made.resolve(name), progress);
+                does.accept(made.resolve(name));
+            } finally {
+                AtomicFile.deleteFolder(made);
             }
         }
 
@@ -141,23 +192,12 @@ public record ReplayStage(
                     : "it ran on " + finished.device() + ", this is " + now + ", and other devices round otherwise";
         }
 
-        /** Against the run's checkpoint, which is made again where it was not kept. */
+        /** Against the run's checkpoint. */
         ReplayDifference difference(StepLog changed, Progress progress) {
-            Path kept = run.resolve("checkpoint-" + step);
+            ReplayDifference[] difference = new ReplayDifference[1];
             ObjectNode metrics = Json.mapper().valueToTree(changed);
-            if (Files.isDirectory(kept) && last != null) {
-                return ReplayDifference.of(kept, output, last, metrics);
-            }
-            Path made = output.resolveSibling("." + output.getFileName() + ".own");
-            if (Files.exists(made)) {
-                throw CalmException.badInput(made, "is in the way of the run's own checkpoint; remove it");
-            }
-            try {
-                replay(made, progress);
-                return ReplayDifference.of(made, output, last, metrics);
-            } finally {
-                AtomicFile.deleteFolder(made);
-            }
+            withCheckpoint(step, progress, own -> difference[0] = ReplayDifference.of(own, output, last, metrics));
+            return difference[0];
         }
     }
 

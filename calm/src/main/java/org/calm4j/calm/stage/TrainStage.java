@@ -105,10 +105,11 @@ public record TrainStage(
      * A step of a finished run, taken once more.
      *
      * @param from the finished run's output; null to take all steps anew
+     * @param branch a checkpoint of a run with other settings or data, from which these steps go on; null for none
      * @param step from 1
      * @param took receives the log of each step that is taken
      */
-    public record Again(Path from, int step, Consumer<StepLog> took) {}
+    public record Again(Path from, Path branch, int step, Consumer<StepLog> took) {}
 
     /** What is done with a run's trainer in the place of training. */
     public interface Look {
@@ -322,7 +323,9 @@ public record TrainStage(
             Generations generations = again == null ? generations(division.ranks(), start, steps) : null;
             Consumer<StepLog> took = again == null ? log -> {} : again.took();
             TrainingRun.Watcher watcher = watcher(last, progress, generations, board, took);
-            if (again != null) {
+            if (again != null && again.branch() != null) {
+                run.branch(trainer, start::save, again.branch(), again.step(), output, watcher);
+            } else if (again != null) {
                 run.replay(trainer, start::save, again.from(), again.step(), output, watcher);
             } else if (!run.run(trainer, start::save, watcher)) {
                 throw new Stopped(

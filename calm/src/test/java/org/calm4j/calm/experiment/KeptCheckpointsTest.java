@@ -53,7 +53,7 @@ final class KeptCheckpointsTest {
             // From step 2, then from the start, as where nothing was kept.
             for (String from : List.of("checkpoint-2", "the start")) {
                 Path again = folder.resolve("from " + from);
-                new ReplayStage(run, again, 4, null, Set.of(), Map.of()).run(backend, Progress.NONE);
+                new ReplayStage(run, again, 4, null, Set.of(), 0, Map.of()).run(backend, Progress.NONE);
                 for (String name : List.of("model.safetensors", "optimizer.safetensors")) {
                     assertThat(again.resolve(name)).as(from).hasSameBinaryContentAs(wanted.resolve(name));
                 }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -18,7 +19,9 @@ import org.calm4j.calm.option.SavingOptions;
 import org.calm4j.calm.option.TrainingOptions;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.calm.stage.TrainStage;
+import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
+import org.calm4j.engine.io.OutputFolder;
 import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.model.OracleModel;
 import org.calm4j.engine.op.Backend;
@@ -53,6 +56,12 @@ final class ReplayStageTest {
 
     private Path train(String name, String pairs, int saveSteps, Map<String, Object> preference) throws IOException {
         Path data = Files.writeString(folder.resolve(name + ".jsonl"), pairs);
+        stage(data, folder.resolve(name), SavingOptions.every(saveSteps, false), preference)
+                .run(backend, Progress.NONE);
+        return folder.resolve(name);
+    }
+
+    private TrainStage stage(Path data, Path output, SavingOptions saving, Map<String, Object> preference) {
         Map<String, Object> training = Map.of(
                 "max_steps",
                 6,
@@ -66,24 +75,22 @@ final class ReplayStageTest {
                 0.2,
                 "warmup_ratio",
                 0.3);
-        new TrainStage(
-                        "dpo",
-                        OracleModel.folder("llama-tied"),
-                        null,
-                        null,
-                        data,
-                        folder.resolve(name),
-                        Options.make(TrainingOptions.class, training),
-                        Options.make(PreferenceOptions.class, preference),
-                        SavingOptions.every(saveSteps, false),
-                        5)
-                .run(backend, Progress.NONE);
-        return folder.resolve(name);
+        return new TrainStage(
+                "dpo",
+                OracleModel.folder("llama-tied"),
+                null,
+                null,
+                data,
+                output,
+                Options.make(TrainingOptions.class, training),
+                Options.make(PreferenceOptions.class, preference),
+                saving,
+                5);
     }
 
     private Path replay(Path run, int step, String language, Set<Integer> lines) {
         Path output = folder.resolve("step-" + step + "-" + language + lines.size());
-        new ReplayStage(run, output, step, language, lines, Map.of()).run(backend, Progress.NONE);
+        new ReplayStage(run, output, step, language, lines, 0, Map.of()).run(backend, Progress.NONE);
         return output;
     }
 
@@ -134,7 +141,7 @@ final class ReplayStageTest {
     }
 
     private ReplayStage.Summary changed(Path run, String name, Map<String, String> changes) {
-        return new ReplayStage(run, folder.resolve(name), 6, null, Set.of(), changes).run(backend, Progress.NONE);
+        return new ReplayStage(run, folder.resolve(name), 6, null, Set.of(), 0, changes).run(backend, Progress.NONE);
     }
 
     /** Another setting gives the run that always had it, and what differs is told, whether the run's own step was kept or not. */
@@ -184,6 +191,61 @@ final class ReplayStageTest {
         try (var left = Files.list(folder)) {
             assertThat(left.map(file -> file.getFileName().toString())).noneMatch(name -> name.startsWith("."));
         }
+    }
+
+    private Path after(int step, Path run, String name, String language, Map<String, String> changes) {
+        Path output = folder.resolve(name);
+        ReplayStage.Summary summary =
+                new ReplayStage(run, output, 6, language, Set.of(), step, changes).run(backend, Progress.NONE);
+        assertThat(summary.why()).isNull();
+        assertThat(summary.difference().relative()).isPositive();
+        return output;
+    }
+
+    /** Another way to the same: a run whose checkpoint is told that it was always of the changed settings and data, resumed. */
+    private Path resumed(Path run, int step, Path data, Map<String, Object> preference) throws IOException {
+        Path output = folder.resolve("resumed-" + step + data.getFileName());
+        Path checkpoint = Files.createDirectories(output.resolve("checkpoint-" + step));
+        for (String file : files(run.resolve("checkpoint-" + step))) {
+            Files.copy(run.resolve("checkpoint-" + step).resolve(file), checkpoint.resolve(file));
+        }
+        ObjectNode state = Json.read(checkpoint.resolve("trainer_state.json"), ObjectNode.class);
+        ObjectNode settings = (ObjectNode) state.get("settings");
+        settings.put("data", data.toString());
+        preference.forEach((key, value) -> settings.set(key, Json.mapper().valueToTree(value)));
+        ((ObjectNode) state.get("inputs")).remove("data");
+        Json.write(checkpoint.resolve("trainer_state.json"), state);
+        try (OutputFolder own = OutputFolder.open(output, line -> {})) {
+            own.adopt(List.of(checkpoint));
+        }
+        stage(data, output, SavingOptions.every(6, true), preference).run(backend, Progress.NONE);
+        return output.resolve("checkpoint-6");
+    }
+
+    /** A change from a step on starts at the run's own weights and moments of that step, whether its checkpoint was kept or not. */
+    @Test
+    void aChangeFromAStepOnLeavesTheStepsBefore() throws IOException {
+        Path often = train("often", PAIRS, 1);
+        Path seldom = train("seldom", PAIRS, 2);
+        Map<String, String> beta = Map.of("beta", "0.9");
+        Path wanted = resumed(often, 3, folder.resolve("often.jsonl"), Map.of("beta", 0.9));
+        assertSameTensors(after(3, often, "kept", null, beta), wanted);
+        assertSameTensors(after(3, seldom, "made", null, beta), wanted);
+        assertThat(after(0, often, "start", null, beta).resolve("optimizer.safetensors"))
+                .isNotEmptyFile()
+                .content(StandardCharsets.ISO_8859_1)
+                .isNotEqualTo(Files.readString(wanted.resolve("optimizer.safetensors"), StandardCharsets.ISO_8859_1));
+        String others = PAIRS.lines().filter(line -> !line.contains("\"ja\"")).collect(Collectors.joining("\n"));
+        Path without = Files.writeString(folder.resolve("others.jsonl"), others);
+        assertSameTensors(after(4, often, "without", "ja", Map.of()), resumed(often, 4, without, Map.of("beta", 0.3)));
+        try (var left = Files.list(folder)) {
+            assertThat(left.map(file -> file.getFileName().toString())).noneMatch(name -> name.startsWith("."));
+        }
+        assertThatThrownBy(() -> after(6, often, "a", null, beta)).hasMessageContaining("below");
+        assertThatThrownBy(() -> after(-1, often, "b", null, beta)).hasMessageContaining("at least 0");
+        assertThatThrownBy(() -> after(3, often, "c", null, Map.of())).hasMessageContaining("nothing is changed");
+        assertThatThrownBy(() -> after(3, often, "d", null, Map.of("lora_rank", "3")))
+                .hasMessageContaining("is missing or has another size");
     }
 
     private static ObjectNode line(Path run, int step) {

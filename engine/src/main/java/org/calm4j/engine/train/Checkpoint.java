@@ -202,30 +202,36 @@ public final class Checkpoint {
     /**
      * Puts a trainer into the state of a checkpoint.
      *
+     * @param run that it must be of; null for any whose trained weights and moments are of the same sizes
      * @throws CalmException bad input: the checkpoint was made with other settings or other files, or is broken
      */
     static Taken load(Path checkpoint, Trainer trainer, RunIdentity run, String weightsFile) {
         Path file = checkpoint.resolve(STATE);
         State state = whole(checkpoint, () -> read(file));
+        if (run == null) {
+            return fill(checkpoint, trainer, state, weightsFile);
+        }
         run.checkContinues(
                 file,
                 new RunIdentity(state.settings(), state.inputs(), state.schedule(), Set.of(), Set.of()),
                 state.step());
-        return whole(checkpoint, () -> {
-            loadWeights(checkpoint, trainer, weightsFile);
-            fillMoments(checkpoint.resolve(OPTIMIZER), trainer);
-            if (trainer.trained().average() != null) {
-                Slab average = trainer.trained().average().slab();
-                fill(average, name -> AVERAGE + name, checkpoint.resolve(OPTIMIZER), trainer);
-            }
-            if (trainer.synced() != null) {
-                fill(trainer.synced().slab(), name -> name, checkpoint.resolve(REFERENCE), trainer);
-            }
-            trainer.numTokens(state.numTokens());
-            trainer.skipped(state.skipped() == null ? SkippedSteps.NONE : state.skipped());
-            trainer.observer().resume(state.observer() == null ? Map.of() : state.observer());
-            return new Taken(state.step(), state.evaluation() == null ? BestModel.NONE : state.evaluation());
-        });
+        return whole(checkpoint, () -> fill(checkpoint, trainer, state, weightsFile));
+    }
+
+    private static Taken fill(Path checkpoint, Trainer trainer, State state, String weightsFile) {
+        loadWeights(checkpoint, trainer, weightsFile);
+        fillMoments(checkpoint.resolve(OPTIMIZER), trainer);
+        if (trainer.trained().average() != null) {
+            Slab average = trainer.trained().average().slab();
+            fill(average, name -> AVERAGE + name, checkpoint.resolve(OPTIMIZER), trainer);
+        }
+        if (trainer.synced() != null) {
+            fill(trainer.synced().slab(), name -> name, checkpoint.resolve(REFERENCE), trainer);
+        }
+        trainer.numTokens(state.numTokens());
+        trainer.skipped(state.skipped() == null ? SkippedSteps.NONE : state.skipped());
+        trainer.observer().resume(state.observer() == null ? Map.of() : state.observer());
+        return new Taken(state.step(), state.evaluation() == null ? BestModel.NONE : state.evaluation());
     }
 
     /** Puts the weights of a checkpoint into a trainer, and nothing else. */

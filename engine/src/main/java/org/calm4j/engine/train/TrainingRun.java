@@ -180,6 +180,17 @@ public record TrainingRun(
     }
 
     /**
+     * The same where this run leaves another at one of its checkpoints, whatever the other's settings and inputs: only the steps after it
+     * are this run's.
+     *
+     * @param start the other's checkpoint, with as many trained weights and moments
+     */
+    public void branch(Trainer trainer, ModelWriter writer, Path start, int step, Path checkpoint, Watcher watcher) {
+        Checkpoint.Taken taken = goOn(trainer, Checkpoint.load(start, trainer, null, weightsFile), step, watcher);
+        Checkpoint.save(checkpoint, taken, trainer, identity, writer);
+    }
+
+    /**
      * Brings a trainer to where the run was after a step, from its last checkpoint before that.
      *
      * @param from as for {@link #replay}
@@ -195,6 +206,10 @@ public record TrainingRun(
         Checkpoint.Taken taken = start != null && Checkpoint.step(start) > before.steps()
                 ? Checkpoint.load(start, trainer, identity, weightsFile)
                 : before;
+        return goOn(trainer, taken, step, watcher);
+    }
+
+    private Checkpoint.Taken goOn(Trainer trainer, Checkpoint.Taken taken, int step, Watcher watcher) {
         while (taken.steps() < step) {
             StepLog log = evaluation.decides() ? step(trainer, taken.steps()) : trainer.step(taken.steps());
             taken = taken.after(log, evaluation);
