@@ -16,7 +16,7 @@ def falling(kind, progress):
     return {"linear": 1.0 - progress, "cosine": 0.5 * (1.0 + math.cos(math.pi * progress)), "1-sqrt": 1.0 - math.sqrt(progress)}[kind]
 
 
-def factor(kind, step, warmup, total, peak, min_lr_rate=0.0, lr_end=1e-7, power=1.0, decay_steps=0, decay_type="cosine"):
+def factor(kind, step, warmup, total, peak, min_lr_rate=0.0, lr_end=1e-7, power=1.0, decay_steps=0, decay_type="cosine", num_cycles=1):
     """What the peak is multiplied by."""
     if kind == "warmup_stable_decay":
         stable = total - warmup - decay_steps
@@ -36,6 +36,8 @@ def factor(kind, step, warmup, total, peak, min_lr_rate=0.0, lr_end=1e-7, power=
         return max(0.0, (total - step) / max(1, total - warmup))
     if kind in ("cosine", "cosine_with_min_lr"):
         return max(0.0, falling("cosine", progress) * (1 - min_lr_rate) + min_lr_rate)
+    if kind == "cosine_with_restarts":
+        return 0.0 if progress >= 1.0 else max(0.0, falling("cosine", num_cycles * progress % 1.0))
     if kind == "polynomial":
         return ((peak - lr_end) * (1 - progress) ** power + lr_end) / peak
     assert kind == "inverse_sqrt"
@@ -49,7 +51,8 @@ def main():
         for settings in (
                 {"kind": "constant_with_warmup"}, {"kind": "linear"}, {"kind": "cosine"}, {"kind": "inverse_sqrt"},
                 {"kind": "cosine_with_min_lr", "min_lr_rate": 0.1}, {"kind": "polynomial", "lr_end": 1e-5, "power": 2.0},
-                {"kind": "polynomial"}, {"kind": "warmup_stable_decay", "decay_steps": 10},
+                {"kind": "cosine_with_restarts"}, {"kind": "cosine_with_restarts", "num_cycles": 4},
+                {"kind": "cosine_with_restarts", "num_cycles": 7}, {"kind": "polynomial"}, {"kind": "warmup_stable_decay", "decay_steps": 10},
                 {"kind": "warmup_stable_decay", "decay_steps": 9, "decay_type": "linear", "min_lr_rate": 0.2},
                 {"kind": "warmup_stable_decay", "decay_steps": 8, "decay_type": "1-sqrt", "min_lr_rate": 0.05}):
             all_settings = {"warmup": warmup, "total": 30, "peak": 3e-4, **settings}

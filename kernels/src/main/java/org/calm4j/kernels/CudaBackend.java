@@ -366,6 +366,7 @@ final class CudaBackend implements Backend {
     @Override
     public void combine(Tensor y, double a, Tensor x, double b) {
         combination.apply(y, a, x, b);
+        buffer(y).changed();
     }
 
     @Override

@@ -30,6 +30,7 @@ final class RoundedWeightsTest {
     private enum Change {
         ADAMW,
         WRITE,
+        COMBINE,
         COPY,
         ZERO
     }
@@ -82,6 +83,7 @@ final class RoundedWeightsTest {
                             1,
                             1);
                 case WRITE -> b.write(w, other, other.length);
+                case COMBINE -> b.combine(w, 0.5, gradient.get("matrix"), 1);
                 case COPY -> b.copy(w, gradient.get("matrix"));
                 case ZERO -> b.zero(w.rows(1, 2));
             }

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -20,6 +21,7 @@ import org.apache.commons.text.similarity.LevenshteinDistance;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.TextFile;
+import org.calm4j.engine.train.Optimizer;
 import org.yaml.snakeyaml.LoaderOptions;
 import org.yaml.snakeyaml.Yaml;
 import org.yaml.snakeyaml.constructor.SafeConstructor;
@@ -340,6 +342,19 @@ final class Recipe {
                     add("init_lora_weights", List.of("pissa"));
                 }
                 return;
+            }
+            case "optim" -> {
+                // Other programs have names of their own for AdamW.
+                if (Arrays.stream(Optimizer.Kind.values()).anyMatch(kind -> text.equals(kind.toString()))) {
+                    add(key, value.all());
+                    return;
+                }
+            }
+            case "use_muon" -> {
+                if (value.isTrue()) {
+                    add("optim", List.of(Optimizer.Kind.MUON.toString()));
+                    return;
+                }
             }
             case "report_to" -> {
                 if (value.all().contains("tensorboard")) {

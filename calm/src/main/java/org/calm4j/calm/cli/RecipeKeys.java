@@ -60,7 +60,7 @@ final class RecipeKeys {
             quantization_bit: 0
             load_in_4bit: false
             load_in_8bit: false
-            optim: adamw_torch adamw_torch_fused adamw_hf
+            optim: adamw_torch adamw_torch_fused adamw_hf adamw muon schedule_free_adamw
             val_size: 0 0.0
             use_badam: false
             use_galore: false

@@ -3,13 +3,27 @@ package org.calm4j.calm.option;
 import java.util.Map;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.op.AdamW;
+import org.calm4j.engine.train.Muon;
+import org.calm4j.engine.train.Optimizer;
 import org.calm4j.engine.train.OptimizerMemory;
 import org.calm4j.engine.train.ParameterGroups;
+import org.calm4j.engine.train.PlainAdamW;
+import org.calm4j.engine.train.ScheduleFreeAdamW;
 import org.calm4j.engine.train.UpdateSettings;
 
 /** How a step uses the gradient. */
 @OptionRecord
 public record OptimizerOptions(
+        @Option(
+                value =
+                        "What changes the weights: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}. muon is for the matrices of blocks and "
+                                + "adapters and leaves the rest to AdamW; schedule_free_adamw needs {lr_scheduler} constant.",
+                label = "KIND",
+                standard = "adamw",
+                also = "optim",
+                later = true)
+        Optimizer.Kind optimizer,
+
         @Option(
                 value = "Decoupled weight decay, for weights of two dimensions or more; default ${DEFAULT-VALUE}.",
                 label = "X",
@@ -75,7 +89,44 @@ public record OptimizerOptions(
                 label = "KIND",
                 standard = "f32",
                 later = true)
-        OptimizerMemory optimizerMemory) {
+        OptimizerMemory optimizerMemory,
+
+        @Option(
+                value = "With muon, the peak learning rate of what it leaves to AdamW; default: {learning_rate}.",
+                label = "X",
+                later = true)
+        Double adamwLearningRate,
+
+        @Option(
+                value = "With muon, the momentum; default ${DEFAULT-VALUE}.",
+                label = "X",
+                standard = "0.95",
+                later = true)
+        double muonMomentum,
+
+        @Option(
+                value =
+                        "With muon, how rates depend on a matrix's sides: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}, which goes with "
+                                + "AdamW's rates; original with such as 0.02.",
+                label = "KIND",
+                standard = "match_rms_adamw",
+                later = true)
+        Muon.AdjustRate adjustLrFn,
+
+        @Option(
+                value =
+                        "With schedule_free_adamw, the power of the step in the average's weights; default ${DEFAULT-VALUE}.",
+                label = "X",
+                standard = "0",
+                later = true)
+        double scheduleFreeR,
+
+        @Option(
+                value = "The same of the learning rate, so that the warm-up counts less; default ${DEFAULT-VALUE}.",
+                label = "X",
+                standard = "2",
+                later = true)
+        double weightLrPower) {
     public OptimizerOptions {
         Setting.of("weight_decay").check(weightDecay >= 0, "must be at least 0");
         Setting.of("adam_beta1").check(adamBeta1 >= 0 && adamBeta1 < 1, "must be from 0 to below 1");
@@ -87,6 +138,16 @@ public record OptimizerOptions(
         Setting.of("loraplus_lr_ratio").check(loraplusLrRatio > 0, "must be above 0");
         Setting.of("ema_decay").check(emaDecay >= 0 && emaDecay < 1, "must be from 0 to below 1");
         Setting.of("max_skipped_steps").check(maxSkippedSteps >= 0, "must be at least 0");
+        Setting.of("adamw_learning_rate")
+                .check(adamwLearningRate == null || adamwLearningRate >= 0, "must be at least 0");
+        Setting.of("muon_momentum").check(muonMomentum >= 0 && muonMomentum < 1, "must be from 0 to below 1");
+        Setting.of("schedule_free_r").check(scheduleFreeR >= 0, "must be at least 0");
+        Setting.of("weight_lr_power").check(weightLrPower >= 0, "must be at least 0");
+        Setting.of("adamw_learning_rate")
+                .check(
+                        adamwLearningRate == null || optimizer == Optimizer.Kind.MUON,
+                        "is for ",
+                        Setting.of("optimizer").at(Optimizer.Kind.MUON));
     }
 
     UpdateSettings update() {
@@ -94,7 +155,12 @@ public record OptimizerOptions(
                 maxSkippedSteps,
                 new ParameterGroups(learningRates, weightDecays, loraplusLrRatio),
                 emaDecay,
-                optimizerMemory);
+                optimizerMemory,
+                switch (optimizer) {
+                    case ADAMW -> new PlainAdamW();
+                    case MUON -> new Muon(muonMomentum, adjustLrFn, adamwLearningRate);
+                    case SCHEDULE_FREE_ADAMW -> new ScheduleFreeAdamW(scheduleFreeR, weightLrPower);
+                });
     }
 
     AdamW adamW() {

@@ -20,7 +20,7 @@ public record RateOptions(
 
         @Option(
                 value =
-                        "Final rate of linear, cosine, cosine_with_min_lr and warmup_stable_decay, as a share of the peak; default ${DEFAULT-VALUE}.",
+                        "Final rate of linear, the cosines and warmup_stable_decay, as a share of the peak; default ${DEFAULT-VALUE}.",
                 label = "X",
                 standard = "0",
                 also = "min_lr_ratio")
@@ -38,6 +38,13 @@ public record RateOptions(
 
         @Option(value = "Power of polynomial; default ${DEFAULT-VALUE}.", label = "X", standard = "1", later = true)
         double power,
+
+        @Option(
+                value = "How often cosine_with_restarts falls from the peak; default ${DEFAULT-VALUE}.",
+                label = "N",
+                standard = "1",
+                later = true)
+        int numCycles,
 
         @Option(
                 value = "The last steps, in which warmup_stable_decay falls; default: a tenth of all.",
@@ -77,6 +84,7 @@ public record RateOptions(
                         lrScheduler != Schedule.Kind.POLYNOMIAL || lrEnd >= 0 && lrEnd < learningRate,
                         "must be from 0 to below the learning rate");
         Setting.of("power").check(power > 0, "must be above 0");
+        Setting.of("num_cycles").check(numCycles >= 1, "must be at least 1");
         Setting.of("num_decay_steps").check(numDecaySteps == null || numDecaySteps >= 0, "must be at least 0");
         Setting.of("warmup_steps").check(warmupSteps == null || warmupSteps >= 0, "must be at least 0");
         Setting.of("warmup_ratio").check(warmupRatio >= 0 && warmupRatio <= 1, "must be from 0 to 1");
@@ -110,6 +118,7 @@ public record RateOptions(
                 warmup(steps),
                 decay(steps),
                 decayType,
-                steps);
+                steps,
+                lrScheduler == Schedule.Kind.COSINE_WITH_RESTARTS ? numCycles : 0);
     }
 }

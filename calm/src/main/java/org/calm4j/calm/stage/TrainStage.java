@@ -322,7 +322,7 @@ public record TrainStage(
             progress.start(name, again == null ? steps : again.step());
             Generations generations = again == null ? generations(division.ranks(), start, steps) : null;
             Consumer<StepLog> took = again == null ? log -> {} : again.took();
-            TrainingRun.Watcher watcher = watcher(last, progress, generations, board, took);
+            TrainingRun.Watcher watcher = watcher(trainer, last, progress, generations, board, took);
             if (again != null && again.branch() != null) {
                 run.branch(trainer, start::save, again.branch(), again.step(), output, watcher);
             } else if (again != null) {
@@ -417,7 +417,12 @@ public record TrainStage(
 
     /** @param generations null for none, as {@code board} */
     private static TrainingRun.Watcher watcher(
-            StepLog[] last, Progress progress, Generations generations, TensorBoardLog board, Consumer<StepLog> took) {
+            Trainer trainer,
+            StepLog[] last,
+            Progress progress,
+            Generations generations,
+            TensorBoardLog board,
+            Consumer<StepLog> took) {
         return new TrainingRun.Watcher() {
             @Override
             public void logged(StepLog step) {
@@ -434,7 +439,7 @@ public record TrainStage(
                 last[0] = step;
                 took.accept(step);
                 if (generations != null) {
-                    generations.took(step.step());
+                    trainer.asModel(() -> generations.took(step.step()));
                 }
                 if (step.isSkipped()) {
                     say("step " + step.step() + " skipped: loss " + step.loss() + ", gradient norm " + step.gradNorm());

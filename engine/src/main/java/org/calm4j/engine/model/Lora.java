@@ -85,9 +85,8 @@ public final class Lora implements AutoCloseable {
         this.model = model;
         this.config = config;
         this.start = start;
-        Slab.Plan plan = new Slab.Plan();
-        shapes(model, config, copied).forEach((name, shape) -> plan.add(name, backend.computeType(), shape));
-        slab = plan.allocate(backend::allocate);
+        slab = Slab.Plan.of(shapes(model, config, copied), backend.computeType())
+                .allocate(backend::allocate);
         copied.forEach(name -> whole.put(name, slab.get(name)));
         List<Tensor> values = slab.tensors().stream()
                 .filter(tensor -> tensor.name().endsWith(AdapterConfig.MAGNITUDE))
@@ -138,12 +137,10 @@ public final class Lora implements AutoCloseable {
         return new Lora(backend, model, config, LoraSettings.Start.TRUE, whole.keySet(), false);
     }
 
-    /** Bytes of an adapter. */
-    public static long bytes(ModelConfig model, LoraSettings settings, DType type) {
-        Slab.Plan plan = new Slab.Plan();
+    /** Shapes of what an adapter trains, by name. */
+    public static Map<String, long[]> shapes(ModelConfig model, LoraSettings settings) {
         AdapterConfig config = AdapterConfig.of(model, settings);
-        shapes(model, config, copied(model, config)).forEach((name, shape) -> plan.add(name, type, shape));
-        return plan.bytes();
+        return shapes(model, config, copied(model, config));
     }
 
     private static Set<String> copied(ModelConfig model, AdapterConfig config) {

@@ -106,16 +106,12 @@ public final class Parameters implements AutoCloseable {
     }
 
     private static Slab slab(Backend backend, ModelConfig config) {
-        Slab.Plan plan = new Slab.Plan();
-        config.shapes().forEach((name, shape) -> plan.add(name, backend.computeType(), shape));
-        return plan.allocate(backend::allocate);
+        return Slab.Plan.of(config.shapes(), backend.computeType()).allocate(backend::allocate);
     }
 
     /** Bytes of all weights in one type. */
     public static long bytes(ModelConfig config, DType type) {
-        Slab.Plan plan = new Slab.Plan();
-        config.shapes().forEach((name, shape) -> plan.add(name, type, shape));
-        return plan.bytes();
+        return Slab.Plan.of(config.shapes(), type).bytes();
     }
 
     private static Map<String, Tensor> byName(Slab slab) {

@@ -428,8 +428,8 @@ public interface Backend extends AutoCloseable {
     }
 
     /**
-     * Says that these weights are going to be trained: products read them often, and only {@code adamW}, {@code copy}, {@code write} and
-     * {@code zero} change them. Where products round their operands, a backend may keep the rounded weights until the memory is closed.
+     * Says that these weights are going to be trained: products read them often, and only {@code adamW}, {@code combine}, {@code copy},
+     * {@code write} and {@code zero} change them. Where products round their operands, a backend may keep the rounded weights until the memory is closed.
      */
     default void markTrained(Slab weights) {
         // Nothing is rounded.

@@ -22,6 +22,13 @@ public final class Slab implements AutoCloseable {
             return this;
         }
 
+        /** Of these shapes by name. */
+        public static Plan of(Map<String, long[]> shapes, DType type) {
+            Plan plan = new Plan();
+            shapes.forEach((name, shape) -> plan.add(name, type, shape));
+            return plan;
+        }
+
         /** Bytes of the slab. */
         public long bytes() {
             return align(bytes);
@@ -59,6 +66,13 @@ public final class Slab implements AutoCloseable {
 
     public Collection<Tensor> tensors() {
         return tensors.values();
+    }
+
+    /** Shapes by name. */
+    public Map<String, long[]> shapes() {
+        Map<String, long[]> shapes = new LinkedHashMap<>();
+        tensors.forEach((name, tensor) -> shapes.put(name, tensor.shape()));
+        return shapes;
     }
 
     /** All of it as one row of that type, padding between tensors included: to zero it, or to sum it between machines. */

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
@@ -27,7 +28,7 @@ import org.calm4j.engine.tensor.Tensor;
 
 /**
  * A folder {@code checkpoint-N} with all that a run needs to continue bit for bit as if it had never stopped: the model as it would be
- * saved, AdamW's moments, and the counters. It appears whole or not at all.
+ * saved, what the optimizer keeps, and the counters. It appears whole or not at all.
  */
 public final class Checkpoint {
     static final String PREFIX = "checkpoint-";
@@ -48,6 +49,7 @@ public final class Checkpoint {
     /**
      * @param step steps taken
      * @param skipped null if none were
+     * @param optimizer numbers that it remembers; null where it has none
      * @param settings the settings that decide what the steps compute
      * @param inputs digests of the files that settings name; null in checkpoints of earlier versions
      * @param schedule null in checkpoints of earlier versions
@@ -60,6 +62,8 @@ public final class Checkpoint {
 
             @JsonProperty("skipped_steps") @JsonInclude(JsonInclude.Include.NON_NULL)
             SkippedSteps skipped,
+
+            @JsonInclude(JsonInclude.Include.NON_NULL) Map<String, Double> optimizer,
 
             Map<String, Object> settings,
             Map<String, String> inputs,
@@ -153,15 +157,9 @@ public final class Checkpoint {
     static void save(Path to, Taken taken, Trainer trainer, RunIdentity run, ModelWriter writer) {
         AtomicFile.folder(to, folder -> {
             // Rounded weights would not give the same bits afterwards.
-            writer.write(folder, trainer.backend().computeType());
-            List<Tensor> moments = new ArrayList<>();
-            Trained trained = trainer.trained();
-            if (trained.packedMoments() != null) {
-                trained.packedMoments().forEach((prefix, slab) -> rename(moments, prefix, slab));
-            } else {
-                moments.addAll(trained.firstMoment().borrowed(trained.weights(), name -> FIRST + name));
-                moments.addAll(trained.secondMoment().borrowed(trained.weights(), name -> SECOND + name));
-            }
+            trainer.asModel(() -> writer.write(folder, trainer.backend().computeType()));
+            OptimizerState optimizer = trainer.trained().optimizer();
+            List<Tensor> moments = new ArrayList<>(optimizer.saved());
             if (trainer.trained().savesOtherwise()) {
                 rename(moments, WEIGHT, trainer.trained().weights());
             }
@@ -181,6 +179,7 @@ public final class Checkpoint {
                             taken.steps(),
                             trainer.numTokens(),
                             skipped(trainer),
+                            optimizer.numbers().isEmpty() ? null : optimizer.numbers(),
                             run.settings(),
                             run.inputs(),
                             run.schedule(),
@@ -220,7 +219,7 @@ public final class Checkpoint {
 
     private static Taken fill(Path checkpoint, Trainer trainer, State state, String weightsFile) {
         loadWeights(checkpoint, trainer, weightsFile);
-        fillMoments(checkpoint.resolve(OPTIMIZER), trainer);
+        loadOptimizer(checkpoint, trainer, state);
         if (trainer.trained().average() != null) {
             Slab average = trainer.trained().average().slab();
             fill(average, name -> AVERAGE + name, checkpoint.resolve(OPTIMIZER), trainer);
@@ -234,8 +233,15 @@ public final class Checkpoint {
         return new Taken(state.step(), state.evaluation() == null ? BestModel.NONE : state.evaluation());
     }
 
-    /** Puts the weights of a checkpoint into a trainer, and nothing else. */
-    static void loadWeights(Path checkpoint, Trainer trainer, String weightsFile) {
+    /** Puts the model of a checkpoint into a trainer, to be written: the counters stay. */
+    static void loadModel(Path checkpoint, Trainer trainer, String weightsFile) {
+        loadWeights(checkpoint, trainer, weightsFile);
+        if (trainer.trained().optimizer().trainsOtherWeights()) {
+            loadOptimizer(checkpoint, trainer, whole(checkpoint, () -> read(checkpoint.resolve(STATE))));
+        }
+    }
+
+    private static void loadWeights(Path checkpoint, Trainer trainer, String weightsFile) {
         Trained trained = trainer.trained();
         if (trained.savesOtherwise()) {
             fill(trained.weights(), name -> WEIGHT + name, checkpoint.resolve(OPTIMIZER), trainer);
@@ -307,25 +313,19 @@ public final class Checkpoint {
         return remedied(what, checkpoint);
     }
 
-    private static void fillMoments(Path file, Trainer trainer) {
-        Trained trained = trainer.trained();
-        if (trained.packedMoments() != null) {
-            trained.packedMoments().forEach((prefix, slab) -> fill(slab, name -> prefix + name, file, trainer));
-        } else {
-            fill(trained.firstMoment(), FIRST, file, trainer);
-            fill(trained.secondMoment(), SECOND, file, trainer);
+    private static void loadOptimizer(Path checkpoint, Trainer trainer, State state) {
+        OptimizerState optimizer = trainer.trained().optimizer();
+        Map<String, Double> numbers = state.optimizer() == null ? Map.of() : state.optimizer();
+        if (!numbers.keySet().equals(optimizer.numbers().keySet())
+                || numbers.values().stream().anyMatch(Objects::isNull)) {
+            throw CalmException.badInput(
+                    checkpoint.resolve(STATE),
+                    "optimizer has " + numbers + ", expected "
+                            + optimizer.numbers().keySet());
         }
-    }
-
-    private static void fill(Moment moment, String prefix, Path file, Trainer trainer) {
+        Path file = checkpoint.resolve(OPTIMIZER);
         try (Safetensors tensors = Safetensors.open(file)) {
-            for (Tensor weight : trainer.trained().weights().tensors()) {
-                Tensor from = of(tensors, prefix + weight.name(), weight.size(), file);
-                Tensor to = moment.of(weight);
-                if (to != null) {
-                    trainer.backend().copy(to, moment.part(weight).of(from));
-                }
-            }
+            optimizer.load(trainer.backend(), (name, size) -> of(tensors, name, size, file), numbers);
         }
     }
 

@@ -13,6 +13,7 @@ import org.calm4j.engine.model.LoraSettings;
 import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Slab;
 
 /**
  * Bytes that training takes from its device, known before the first step.
@@ -20,7 +21,7 @@ import org.calm4j.engine.tensor.DType;
  * @param frozen weights that are not trained, in their stored type; on the CPU a mapped file
  * @param trained weights that are
  * @param gradients of the trained weights
- * @param moments of the trained weights, both
+ * @param moments what the optimizer keeps of the trained weights: AdamW both moments
  * @param average of the trained weights, where it is kept beside them
  * @param rounded copies of the trained weights for products that round their operands
  * @param activations of the largest pass, kept logits included
@@ -44,22 +45,24 @@ public record MemoryPlan(
 
     /**
      * @param frozen bytes
-     * @param trained bytes
+     * @param weights shapes of those that are trained, by name
      * @param reference bytes of the activations of scoring pairs; 0 without
      */
     static MemoryPlan of(
             Backend backend,
             UpdateSettings update,
+            ModelConfig config,
             long frozen,
-            long trained,
+            Map<String, long[]> weights,
             long activations,
             long reference,
             long copies) {
+        long trained = Slab.Plan.of(weights, backend.computeType()).bytes();
         return new MemoryPlan(
                 frozen,
                 trained,
                 trained,
-                update.memory().bytes(2 * trained),
+                update.optimizer().bytes(update.memory(), config, weights, backend.computeType()),
                 update.emaDecay() > 0 ? trained : 0,
                 backend.keepsRounded() ? trained / 2 : 0,
                 activations,
@@ -81,15 +84,15 @@ public record MemoryPlan(
             LoraSettings lora,
             Activations.Purpose purpose,
             Activations.Capacity capacity) {
-        DType type = backend.computeType();
         long activations = Activations.bytes(backend, config, purpose, capacity);
         return lora == null
-                ? of(backend, UpdateSettings.DEFAULT, 0, Parameters.bytes(config, type), activations, 0, 0)
+                ? of(backend, UpdateSettings.DEFAULT, config, 0, config.shapes(), activations, 0, 0)
                 : of(
                         backend,
                         UpdateSettings.DEFAULT,
+                        config,
                         Parameters.bytes(config, stored),
-                        Lora.bytes(config, lora, type),
+                        Lora.shapes(config, lora),
                         activations,
                         0,
                         copies(backend, config));

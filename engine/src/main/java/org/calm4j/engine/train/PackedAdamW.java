@@ -11,7 +11,7 @@ import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
 
 /** AdamW whose moments are kept in fewer bits: they are unpacked for a stretch of elements at a time. Small weights have theirs in F32. */
-final class PackedAdamW implements AutoCloseable {
+final class PackedAdamW implements OptimizerState {
     private final Backend backend;
     private final AdamW settings;
     private final OptimizerMemory memory;
@@ -38,11 +38,8 @@ final class PackedAdamW implements AutoCloseable {
                         * backend.computeType().bytes());
     }
 
-    /**
-     * @param decay of each weight
-     * @param updates how many there have been, this one included
-     */
-    void update(
+    @Override
+    public void update(
             List<Tensor> weights, List<Tensor> gradients, double rate, double[] decay, double gradScale, int updates) {
         List<Integer> plain = new ArrayList<>();
         for (int i = 0; i < decay.length; i++) {
@@ -82,16 +79,16 @@ final class PackedAdamW implements AutoCloseable {
         }
     }
 
-    /** What it keeps between steps, by the prefix that its tensors have in a checkpoint. */
-    Map<String, Slab> state() {
+    @Override
+    public Map<String, Slab> slabs() {
         Map<String, Slab> state = new LinkedHashMap<>();
         state.put(Checkpoint.FIRST, first.slab());
         state.put(Checkpoint.SECOND, second.slab());
         return state;
     }
 
-    /** Bytes of its moments. */
-    long bytes() {
+    @Override
+    public long bytes() {
         return first.slab().bytes() + second.slab().bytes() + (unpacked == null ? 0 : unpacked.bytes());
     }
 

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.tensor.Tensor;
@@ -21,6 +22,8 @@ public record ParameterGroups(
     public static final ParameterGroups NONE = new ParameterGroups(Map.of(), Map.of(), 1);
     /** The name of LoRA+'s group, found in B's name. */
     private static final String LORA_B = "lora_B";
+    /** The name of what an optimizer leaves to AdamW at a rate of its own. */
+    private static final String ADAMW = "adamw";
 
     /**
      * Weights of one learning rate.
@@ -31,14 +34,21 @@ public record ParameterGroups(
      */
     record Group(String name, Schedule schedule, List<Integer> members) {}
 
-    /** All weights in groups; without expressions one. */
-    List<Group> groups(List<Tensor> weights, Schedule schedule) {
+    /**
+     * All weights in groups; without expressions one.
+     *
+     * @param others the optimizer's own peak for weights that no expression fits, null for the run's
+     */
+    List<Group> groups(List<Tensor> weights, Schedule schedule, Function<Tensor, Double> others) {
         requireMatches(learningRates, "learning_rates", weights);
         requireMatches(weightDecays, "weight_decays", weights);
         Map<String, Group> groups = new LinkedHashMap<>();
         for (int i = 0; i < weights.size(); i++) {
-            String name = groupOf(weights.get(i));
-            groups.computeIfAbsent(name, of -> new Group(of, schedule.withPeak(peak(of, schedule)), new ArrayList<>()))
+            Double other = others.apply(weights.get(i));
+            String named = groupOf(weights.get(i));
+            String name = named == null && other != null ? ADAMW : named;
+            double peak = named == null && other != null ? other : peak(named, schedule);
+            groups.computeIfAbsent(name, of -> new Group(of, schedule.withPeak(peak), new ArrayList<>()))
                     .members()
                     .add(i);
         }

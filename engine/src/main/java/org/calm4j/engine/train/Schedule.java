@@ -1,5 +1,6 @@
 package org.calm4j.engine.train;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonValue;
 import java.util.Locale;
 
@@ -7,10 +8,11 @@ import java.util.Locale;
  * The learning rate over the steps, by the formulas of transformers' {@code optimization.py}: linear from 0 over the warm-up, then as its
  * kind says.
  *
- * @param minimumRate where linear, cosine, polynomial and the decay of warmup_stable_decay end, as a share of the peak
+ * @param minimumRate where linear, cosine, its cycles, polynomial and the decay of warmup_stable_decay end, as a share of the peak
  * @param power of polynomial
  * @param decaySteps the last steps, in which warmup_stable_decay falls
  * @param decay how it falls
+ * @param cycles of cosine_with_restarts; 0 of others
  */
 public record Schedule(
         Kind kind,
@@ -20,7 +22,8 @@ public record Schedule(
         int warmupSteps,
         int decaySteps,
         Decay decay,
-        int totalSteps) {
+        int totalSteps,
+        @JsonInclude(JsonInclude.Include.NON_DEFAULT) int cycles) {
     /** The time scale of inverse_sqrt without a warm-up. */
     private static final int TIMESCALE = 10_000;
 
@@ -32,6 +35,8 @@ public record Schedule(
         CONSTANT_WITH_WARMUP,
         /** The same as cosine; a minimum has to be given. */
         COSINE_WITH_MIN_LR,
+        /** Loshchilov &amp; Hutter 2017, equation 5, with restarts after equal times. */
+        COSINE_WITH_RESTARTS,
         /** Hu et al. 2024 (MiniCPM), section 4. */
         WARMUP_STABLE_DECAY,
         POLYNOMIAL,
@@ -70,12 +75,12 @@ public record Schedule(
 
     /** A constant, linear or cosine schedule. */
     public Schedule(Kind kind, double peak, double minimumRate, int warmupSteps, int totalSteps) {
-        this(kind, peak, minimumRate, 1, warmupSteps, 0, Decay.COSINE, totalSteps);
+        this(kind, peak, minimumRate, 1, warmupSteps, 0, Decay.COSINE, totalSteps, 0);
     }
 
     /** The same shape with another peak. */
     Schedule withPeak(double other) {
-        return new Schedule(kind, other, minimumRate, power, warmupSteps, decaySteps, decay, totalSteps);
+        return new Schedule(kind, other, minimumRate, power, warmupSteps, decaySteps, decay, totalSteps, cycles);
     }
 
     /** @param step counted from 0 */
@@ -91,6 +96,7 @@ public record Schedule(
                     case CONSTANT, CONSTANT_WITH_WARMUP -> 1;
                     case LINEAR -> above(Decay.LINEAR.at(progress));
                     case COSINE, COSINE_WITH_MIN_LR -> above(Decay.COSINE.at(progress));
+                    case COSINE_WITH_RESTARTS -> above(progress < 1 ? Decay.COSINE.at(cycles * progress % 1) : 0);
                     case POLYNOMIAL -> above(Math.pow(1 - progress, power));
                     case WARMUP_STABLE_DECAY -> above(decay.at(decayed(step)));
                     case INVERSE_SQRT -> inverseRoot(step);

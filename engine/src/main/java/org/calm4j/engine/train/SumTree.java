@@ -86,6 +86,11 @@ final class SumTree implements AutoCloseable {
         return gradients.slab().whole(backend.computeType());
     }
 
+    /** The memory of gradients, whose content is not needed between an update and the next sum. */
+    Tensor scratch() {
+        return whole(all.getFirst());
+    }
+
     Collectives collectives() {
         return collectives;
     }

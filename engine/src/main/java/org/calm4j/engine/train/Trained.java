@@ -5,7 +5,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
-import org.calm4j.engine.Setting;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.Gradients;
 import org.calm4j.engine.model.Lora;
@@ -22,11 +21,7 @@ final class Trained implements AutoCloseable {
     private final Slab weights;
     private final Division division;
     private final SumTree sumTree;
-    private final Moment firstMoment;
-    private final Moment secondMoment;
-    /** In the place of both moments where they are kept in fewer bits; null otherwise. */
-    private final PackedAdamW packed;
-
+    private final OptimizerState optimizer;
     private final List<Group> groups;
     /** Null without. */
     private final AverageWeights average;
@@ -37,23 +32,13 @@ final class Trained implements AutoCloseable {
      * Weights with one learning rate.
      *
      * @param settings what they have in common, and their places in the list of all
-     * @param members those of which something is updated here
      * @param decay of each
      */
-    private record Group(ParameterGroups.Group settings, List<Member> members, double[] decay) {
-        List<Tensor> each(Function<Member, Tensor> of) {
-            return members.stream().map(of).toList();
+    private record Group(ParameterGroups.Group settings, double[] decay) {
+        List<Tensor> of(List<Tensor> all) {
+            return settings.members().stream().map(all::get).toList();
         }
     }
-
-    /**
-     * A weight, as far as it is updated here.
-     *
-     * @param index in the list of all
-     * @param first null where moments are packed
-     * @param second null where moments are packed
-     */
-    private record Member(int index, Moment.Part part, Tensor weight, Tensor first, Tensor second) {}
 
     Trained(CausalLm model, TrainSettings settings, Division division) {
         this.division = division;
@@ -61,43 +46,22 @@ final class Trained implements AutoCloseable {
         lora = model.lora();
         weights = lora == null ? model.parameters().slab() : lora.slab();
         sumTree = new SumTree(division, model);
-        OptimizerMemory memory = settings.update().memory();
-        Setting.of("optimizer_memory")
-                .check(
-                        memory == OptimizerMemory.F32 || !division.dividesMoments(),
-                        "does not go with ",
-                        Setting.of("zero").at(1));
-        packed = memory == OptimizerMemory.F32 ? null : new PackedAdamW(backend, settings, weights);
-        firstMoment = packed != null ? null : new Moment(0, backend, weights, sumTree.collectives(), division);
-        secondMoment = packed != null ? null : new Moment(1, backend, weights, sumTree.collectives(), division);
+        optimizer = settings.update().optimizer().begin(model, settings, weights, sumTree.collectives(), division);
         ParameterGroups groups = settings.update().groups();
-        this.groups = groups.groups(List.copyOf(weights.tensors()), settings.schedule()).stream()
-                .map(group -> {
-                    List<Member> members = group.members().stream()
-                            .map(this::member)
-                            .filter(member -> member.part().count() > 0)
-                            .toList();
-                    double[] decay = members.stream()
-                            .mapToDouble(member ->
-                                    groups.weightDecay(tensors(weights).get(member.index()), settings.weightDecay()))
-                            .toArray();
-                    return new Group(group, members, decay);
-                })
+        List<Tensor> all = tensors(weights);
+        Function<Tensor, Double> peak = weight -> settings.update().optimizer().peak(model.config(), weight);
+        this.groups = groups.groups(all, settings.schedule(), peak).stream()
+                .map(group -> new Group(
+                        group,
+                        group.members().stream()
+                                .mapToDouble(i -> groups.weightDecay(all.get(i), settings.weightDecay()))
+                                .toArray()))
                 .toList();
         double decay = settings.update().emaDecay();
         average = decay == 0
                 ? null
                 : new AverageWeights(backend, decay, Gradients.like(model).slab(), weights);
         backend.markTrained(weights);
-    }
-
-    private Member member(int index) {
-        Tensor weight = tensors(weights).get(index);
-        if (packed != null) {
-            return new Member(index, new Moment.Part(0, weight.size()), weight, null, null);
-        }
-        Moment.Part part = firstMoment.part(weight);
-        return new Member(index, part, part.of(weight), firstMoment.of(weight), secondMoment.of(weight));
     }
 
     private static List<Tensor> tensors(Slab slab) {
@@ -125,24 +89,8 @@ final class Trained implements AutoCloseable {
         return weights;
     }
 
-    /** What moments in fewer bits are, by the prefix of their names in a checkpoint; null where they are F32. */
-    Map<String, Slab> packedMoments() {
-        return packed == null ? null : packed.state();
-    }
-
-    Moment firstMoment() {
-        return firstMoment;
-    }
-
-    Moment secondMoment() {
-        return secondMoment;
-    }
-
-    /** See {@link Moment#lend}. */
-    void lendMoments() {
-        if (packed == null) {
-            Moment.lend(List.of(firstMoment, secondMoment));
-        }
+    OptimizerState optimizer() {
+        return optimizer;
     }
 
     /** In as many pieces as there are parts, each rank those of its own, so that the bits do not depend on ranks. */
@@ -167,21 +115,12 @@ final class Trained implements AutoCloseable {
      * @param updates how many there have been, this one included
      */
     void update(TrainSettings settings, int step, double gradScale, int updates) {
-        List<Tensor> gradient = tensors(gradients.slab());
+        optimizer.begin(settings.schedule().withPeak(1).learningRate(step), updates);
         for (Group group : groups) {
-            List<Tensor> parts = group.each(member -> member.part().of(gradient.get(member.index())));
-            double rate = group.settings.schedule().learningRate(step);
-            if (packed != null) {
-                packed.update(group.each(Member::weight), parts, rate, group.decay, gradScale, updates);
-                continue;
-            }
-            backend.adamW(
-                    group.each(Member::weight),
-                    group.each(Member::first),
-                    group.each(Member::second),
-                    parts,
-                    settings.adamW(),
-                    rate,
+            optimizer.update(
+                    group.of(tensors(weights)),
+                    group.of(tensors(gradients.slab())),
+                    group.settings.schedule().learningRate(step),
                     group.decay,
                     gradScale,
                     updates);
@@ -193,10 +132,6 @@ final class Trained implements AutoCloseable {
             average.update(weights);
         }
         changed();
-    }
-
-    long momentBytes() {
-        return packed != null ? packed.bytes() : firstMoment.bytes() + secondMoment.bytes();
     }
 
     /** By group, the learning rates of a step; null where there is one. */
@@ -217,6 +152,27 @@ final class Trained implements AutoCloseable {
         }
     }
 
+    /**
+     * Does something while the weights are those of the model. Where the optimizer trains others, these are kept in the place of the latest
+     * step's gradient, which is lost.
+     */
+    void asModel(Runnable action) {
+        if (!optimizer.trainsOtherWeights()) {
+            action.run();
+            return;
+        }
+        Tensor all = weights.whole(backend.computeType());
+        backend.copy(sumTree.scratch(), all);
+        optimizer.toModel(weights);
+        changed();
+        try {
+            action.run();
+        } finally {
+            backend.copy(all, sumTree.scratch());
+            changed();
+        }
+    }
+
     /** The moving average of the weights; null without. */
     AverageWeights average() {
         return average;
@@ -229,18 +185,13 @@ final class Trained implements AutoCloseable {
 
     /** Whether the saved model has other weights than those that are trained. */
     boolean savesOtherwise() {
-        return lora != null && lora.savesOtherwise();
+        return optimizer.trainsOtherWeights() || lora != null && lora.savesOtherwise();
     }
 
     @Override
     public void close() {
         sumTree.close();
-        if (packed != null) {
-            packed.close();
-        } else {
-            firstMoment.close();
-            secondMoment.close();
-        }
+        optimizer.close();
         if (average != null) {
             average.close();
         }

@@ -191,9 +191,10 @@ public final class Trainer implements AutoCloseable {
         return MemoryPlan.of(
                         backend(),
                         settings.update(),
+                        model.config(),
                         (adapts ? TrainingMemory.bytes(model.parameters()) : 0)
                                 + (synced == null ? 0 : synced.slab().bytes()),
-                        trained.weights().bytes(),
+                        trained.weights().shapes(),
                         Activations.bytes(backend(), model.config(), purpose, activations.capacity()),
                         0,
                         adapts ? MemoryPlan.copies(backend(), model.config()) : 0)
@@ -212,6 +213,11 @@ public final class Trainer implements AutoCloseable {
      */
     public void refer(SyncedReference reference) {
         synced = reference;
+    }
+
+    /** Does something while the weights are those of the model, where an optimizer trains others. */
+    public void asModel(Runnable action) {
+        trained.asModel(action);
     }
 
     /** Null where references are given. */
@@ -277,7 +283,7 @@ public final class Trainer implements AutoCloseable {
             mayGoOn(step, loss, norm);
         }
         if (synced != null) {
-            synced.after(step + 1, trained.weights());
+            trained.asModel(() -> synced.after(step + 1, trained.weights()));
         }
         double seconds = (System.nanoTime() - start) * 1e-9;
         return new StepLog(
@@ -489,6 +495,12 @@ public final class Trainer implements AutoCloseable {
 
     /** Means over the evaluation lines, without dropout, without training on them. */
     public StepLog.Evaluation evaluate() {
+        StepLog.Evaluation[] evaluation = new StepLog.Evaluation[1];
+        trained.asModel(() -> evaluation[0] = evaluateWeights());
+        return evaluation[0];
+    }
+
+    private StepLog.Evaluation evaluateWeights() {
         List<Slot> slots = new ArrayList<>();
         for (int line = 0; line < evalLines.lines().size(); line++) {
             Example example = evalLines.lines().get(line);

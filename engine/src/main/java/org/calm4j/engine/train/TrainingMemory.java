@@ -3,6 +3,7 @@ package org.calm4j.engine.train;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.config.ModelConfig;
@@ -14,6 +15,7 @@ import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.model.Scorer;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.HostBuffer;
+import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
 
 /**
@@ -22,7 +24,7 @@ import org.calm4j.engine.tensor.Tensor;
  * @param rank of the adapter; 0 where all weights are trained
  * @param magnitudes whether the adapter has them (DoRA)
  * @param frozen bytes of the model's weights as they are stored, which an adapter would leave as they are; 0 for a new model
- * @param trained bytes of what is trained
+ * @param weights shapes of what is trained, by name
  * @param reference bytes of scoring pairs before the first step; 0 without
  * @param synced bytes of a {@link SyncedReference}; 0 without
  * @param division among ranks
@@ -33,7 +35,7 @@ public record TrainingMemory(
         int rank,
         boolean magnitudes,
         long frozen,
-        long trained,
+        Map<String, long[]> weights,
         TrainingSizes sizes,
         long reference,
         long synced,
@@ -56,9 +58,7 @@ public record TrainingMemory(
                 model.loraRank(),
                 lora != null && lora.hasMagnitudes(),
                 lora == null ? stored : bytes(model.parameters()),
-                lora == null
-                        ? Parameters.bytes(model.config(), model.backend().computeType())
-                        : lora.slab().bytes(),
+                lora == null ? model.config().shapes() : lora.slab().shapes(),
                 sizes,
                 scores ? scoring(model, sizes.lines()) : 0,
                 0,
@@ -67,7 +67,11 @@ public record TrainingMemory(
 
     /** With a {@link SyncedReference}, in the place of scoring pairs before the first step. */
     public TrainingMemory following() {
-        return new TrainingMemory(backend, config, rank, magnitudes, frozen, trained, sizes, 0, trained, division);
+        return new TrainingMemory(backend, config, rank, magnitudes, frozen, weights, sizes, 0, trained(), division);
+    }
+
+    private long trained() {
+        return Slab.Plan.of(weights, backend.computeType()).bytes();
     }
 
     private static long scoring(CausalLm model, LineSizes lines) {
@@ -77,8 +81,8 @@ public record TrainingMemory(
 
     /** Of all weights of a model, without its activations, which is known before any line is read. */
     public static TrainingMemory ofWeights(Backend backend, ModelConfig config, long stored, Division division) {
-        long trained = Parameters.bytes(config, backend.computeType());
-        return new TrainingMemory(backend, config, 0, false, stored, trained, TrainingSizes.NONE, 0, 0, division);
+        return new TrainingMemory(
+                backend, config, 0, false, stored, config.shapes(), TrainingSizes.NONE, 0, 0, division);
     }
 
     static long bytes(Parameters parameters) {
@@ -93,12 +97,12 @@ public record TrainingMemory(
     }
 
     public MemoryPlan plan(TrainSettings settings) {
-        return plan(settings, rank == 0 ? synced : frozen, trained, rank, magnitudes);
+        return plan(settings, rank == 0 ? synced : frozen, weights, rank, magnitudes);
     }
 
     /** The same with a new adapter on all linear layers. */
     private MemoryPlan adapted(TrainSettings settings) {
-        return plan(settings, frozen, Lora.bytes(config, proposed(), backend.computeType()), PROPOSED_RANK, false);
+        return plan(settings, frozen, Lora.shapes(config, proposed()), PROPOSED_RANK, false);
     }
 
     private LoraSettings proposed() {
@@ -106,7 +110,8 @@ public record TrainingMemory(
                 PROPOSED_RANK, 2.0 * PROPOSED_RANK, 0, false, config.layout().projections(List.of("all-linear")));
     }
 
-    private MemoryPlan plan(TrainSettings settings, long frozen, long trained, int rank, boolean magnitudes) {
+    private MemoryPlan plan(
+            TrainSettings settings, long frozen, Map<String, long[]> weights, int rank, boolean magnitudes) {
         Activations.Purpose purpose =
                 settings.gradientCheckpointing() ? Activations.Purpose.CHECKPOINTING : Activations.Purpose.TRAINING;
         Activations.Capacity most = sizes.capacity(settings);
@@ -115,8 +120,9 @@ public record TrainingMemory(
         return MemoryPlan.of(
                         backend,
                         settings.update(),
+                        config,
                         frozen,
-                        trained,
+                        weights,
                         Activations.bytes(backend, config, purpose, capacity),
                         reference,
                         rank == 0 ? 0 : MemoryPlan.copies(backend, config))

@@ -137,7 +137,7 @@ public record TrainingRun(
             Checkpoint.save(Checkpoint.folder(output, taken.steps()), taken, trainer, identity, writer);
             Checkpoint.keep(output, saveTotalLimit, taken.best());
         }
-        trainer.trained().lendMoments();
+        trainer.trained().optimizer().lend();
     }
 
     /** Writes the model: the best one where that is wanted, otherwise the last one. */
@@ -153,10 +153,10 @@ public record TrainingRun(
             watcher.say("the model is that of step " + best.step() + ", with eval_" + evaluation.metric() + " "
                     + best.metric());
             if (best.step() != taken.steps()) {
-                Checkpoint.loadWeights(Checkpoint.folder(output, best.step()), trainer, weightsFile);
+                Checkpoint.loadModel(Checkpoint.folder(output, best.step()), trainer, weightsFile);
             }
         }
-        writer.write(output, null);
+        trainer.asModel(() -> writer.write(output, null));
         if (trainer.trained().average() != null) {
             Trained trained = trainer.trained();
             trained.average()

@@ -150,10 +150,9 @@ final class DivisionTest {
             }
             for (Tensor weight : trainer.trained().weights().tensors()) {
                 weights.add(all(weight));
-                if (!division.dividesMoments()) {
-                    moments.add(all(trainer.trained().firstMoment().of(weight)));
-                    moments.add(all(trainer.trained().secondMoment().of(weight)));
-                }
+            }
+            if (!division.dividesMoments()) {
+                trainer.trained().optimizer().saved().forEach(kept -> moments.add(all(kept)));
             }
         }
         return new Result(logs, evalLosses, weights, moments);
@@ -213,7 +212,7 @@ final class DivisionTest {
             CausalLm model = TinyModel.random(new ScalarBackend(), true);
             Division division = new Division(PARTS, ranks, true);
             try (Trained trained = new Trained(model, Training.DOCUMENTS_ALONE.settings(), division)) {
-                return trained.momentBytes();
+                return trained.optimizer().bytes();
             }
         };
         long all = RanksInThreads.run(1, bytes).getFirst();

@@ -197,7 +197,7 @@ final class MemoryPlanTest {
                     0,
                     false,
                     weights / 2,
-                    weights,
+                    config.shapes(),
                     TrainingSizes.of(lines, Replay.NONE, List.of()),
                     0,
                     0,

@@ -124,15 +124,15 @@ final class OptimizerMemoryTest {
                 PackedAdamW after = optimizer(memory, parts)) {
             steps(one, whole, 0, 6);
             steps(before, parts, 0, 3);
-            before.state().forEach((prefix, slab) -> {
-                for (Tensor tensor : after.state().get(prefix).tensors()) {
+            before.slabs().forEach((prefix, slab) -> {
+                for (Tensor tensor : after.slabs().get(prefix).tensors()) {
                     backend.copy(tensor, slab.get(tensor.name()));
                 }
             });
             steps(after, parts, 3, 6);
             assertThat(bytes(parts)).isEqualTo(bytes(whole));
-            after.state().forEach((prefix, slab) -> assertThat(bytes(slab))
-                    .isEqualTo(bytes(one.state().get(prefix))));
+            after.slabs().forEach((prefix, slab) -> assertThat(bytes(slab))
+                    .isEqualTo(bytes(one.slabs().get(prefix))));
         }
     }
 
@@ -147,7 +147,7 @@ final class OptimizerMemoryTest {
                 PackedAdamW optimizer = optimizer(OptimizerMemory.BF16, weights)) {
             steps(optimizer, weights, 0, 60);
             double mean = 0;
-            Tensor second = optimizer.state().get("exp_avg_sq.").get("large");
+            Tensor second = optimizer.slabs().get("exp_avg_sq.").get("large");
             for (int i = 0; i < LARGE; i += 4) {
                 mean += second.get(i) / Math.ceilDiv(LARGE, 4);
             }

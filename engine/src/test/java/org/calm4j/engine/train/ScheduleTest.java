@@ -15,7 +15,7 @@ final class ScheduleTest {
     @Test
     void agreesWithTransformers() {
         JsonNode table = Json.read(OracleModel.folder("schedules.json"), JsonNode.class);
-        assertThat(table).hasSize(20);
+        assertThat(table).hasSize(26);
         for (JsonNode row : table) {
             Schedule.Kind kind =
                     Schedule.Kind.valueOf(row.required("kind").textValue().toUpperCase(Locale.ROOT));
@@ -31,7 +31,10 @@ final class ScheduleTest {
                     row.required("warmup").intValue(),
                     row.path("decay_steps").asInt(0),
                     decay(row.path("decay_type").asText("cosine")),
-                    row.required("total").intValue());
+                    row.required("total").intValue(),
+                    kind == Schedule.Kind.COSINE_WITH_RESTARTS
+                            ? row.path("num_cycles").asInt(1)
+                            : 0);
             JsonNode rates = row.required("rates");
             for (int step = 0; step < rates.size(); step++) {
                 assertThat(schedule.learningRate(step))

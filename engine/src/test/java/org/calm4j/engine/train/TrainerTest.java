@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
@@ -451,11 +452,10 @@ final class TrainerTest {
     }
 
     private static List<byte[]> bytes(Trainer trainer) {
-        return trainer.trained().weights().tensors().stream()
-                .flatMap(weight -> Stream.of(
-                        weight,
-                        trainer.trained().firstMoment().of(weight),
-                        trainer.trained().secondMoment().of(weight)))
+        return Stream.of(
+                        trainer.trained().weights().tensors(),
+                        trainer.trained().optimizer().saved())
+                .flatMap(Collection::stream)
                 .map(tensor -> tensor.segment().toArray(ValueLayout.JAVA_BYTE))
                 .toList();
     }

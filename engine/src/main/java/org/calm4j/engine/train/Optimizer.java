@@ -1,0 +1,59 @@
+package org.calm4j.engine.train;
+
+import com.fasterxml.jackson.annotation.JsonValue;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.calm4j.engine.config.ModelConfig;
+import org.calm4j.engine.model.CausalLm;
+import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.tensor.DType;
+import org.calm4j.engine.tensor.Slab;
+import org.calm4j.engine.tensor.Tensor;
+
+/**
+ * How a step changes the weights by their gradient: a file for each optimizer, a record of its settings that makes the {@link OptimizerState}.
+ * What AdamW's settings are, is in {@link TrainSettings}: the others take those of them that they share.
+ */
+public sealed interface Optimizer permits PlainAdamW, Muon, ScheduleFreeAdamW {
+    /** Names as those of transformers' {@code optim}. */
+    enum Kind {
+        ADAMW,
+        MUON,
+        SCHEDULE_FREE_ADAMW;
+
+        @Override
+        @JsonValue
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
+
+    /**
+     * What it takes, beside weights and gradients.
+     *
+     * @param trained shapes by name
+     */
+    long bytes(OptimizerMemory memory, ModelConfig config, Map<String, long[]> trained, DType compute);
+
+    /** @param weights all that are trained */
+    OptimizerState begin(
+            CausalLm model, TrainSettings settings, Slab weights, Collectives collectives, Division division);
+
+    /** The peak learning rate of a weight where it is not that of the run; null otherwise. */
+    default Double peak(ModelConfig config, Tensor weight) {
+        return null;
+    }
+
+    /** Bytes of weights in one slab. */
+    static long bytes(Map<String, long[]> shapes, DType type) {
+        return Slab.Plan.of(shapes, type).bytes();
+    }
+
+    /** A zeroed number for each element of these weights, under their names. */
+    static Slab zeros(Backend backend, List<Tensor> weights) {
+        Slab.Plan plan = new Slab.Plan();
+        weights.forEach(weight -> plan.add(weight.name(), backend.computeType(), weight.shape()));
+        return plan.allocate(backend::allocate);
+    }
+}
