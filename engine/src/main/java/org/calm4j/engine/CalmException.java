@@ -65,6 +65,11 @@ public final class CalmException extends RuntimeException {
         return kind;
     }
 
+    /** The setting that the message begins with, which it is about; null if it begins with something else. */
+    public Setting subject() {
+        return words.getFirst() instanceof Setting setting ? setting : null;
+    }
+
     /** The message for somebody who knows settings by other names, such as {@link Setting#flag}. */
     public String message(Function<Setting, String> names) {
         return text(words, names);

@@ -87,9 +87,13 @@ public final class Calm implements Runnable {
                             : new CommandLine(named(type.getAnnotation(Command.class))));
         }
         // The shell does not expand a ~ in quotes or after a comma.
-        line.registerConverter(
-                Path.class, text -> Path.of(Files.exists(Path.of(text)) ? text : Tilde.home(text, System.getenv())));
+        line.registerConverter(Path.class, Calm::path);
         return line;
+    }
+
+    /** What somebody has typed. */
+    static Path path(String text) {
+        return Path.of(Files.exists(Path.of(text)) ? text : Tilde.home(text, System.getenv()));
     }
 
     private static CommandSpec named(Command command) {
@@ -138,7 +142,7 @@ public final class Calm implements Runnable {
     }
 
     /** With the flags of a YAML recipe in its place. */
-    private static String[] withRecipe(CommandLine line, PrintWriter err, String... arguments) {
+    private static String[] withRecipe(CommandLine line, Failures failures, PrintWriter err, String... arguments) {
         List<String> others = new ArrayList<>(List.of(arguments));
         Path recipe = null;
         for (int i = 1; i < others.size() && trains(arguments); i++) {
@@ -155,13 +159,13 @@ public final class Calm implements Runnable {
         if (recipe == null) {
             return arguments;
         }
-        List<String> said = new ArrayList<>();
         CommandSpec command = line.getSubcommands().get(arguments[0]).getCommandSpec();
-        List<String> all = Recipe.arguments(recipe, command, others.subList(1, others.size()), said);
+        Recipe read = Recipe.read(recipe, command, others.subList(1, others.size()));
+        failures.blame(read);
         if (!others.contains("--quiet")) {
-            said.forEach(err::println);
+            read.said().forEach(err::println);
         }
-        return Stream.concat(Stream.of(arguments[0]), all.stream()).toArray(String[]::new);
+        return Stream.concat(Stream.of(arguments[0]), read.arguments().stream()).toArray(String[]::new);
     }
 
     private static boolean trains(String... arguments) {
@@ -187,7 +191,7 @@ public final class Calm implements Runnable {
         try {
             String[] all = known(line, withDashes(arguments));
             try {
-                all = withRecipe(line, err, all);
+                all = withRecipe(line, failures, err, all);
             } catch (CalmException e) {
                 return failures.ofCommand(line, arguments[0], e);
             }

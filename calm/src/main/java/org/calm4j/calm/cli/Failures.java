@@ -16,10 +16,27 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
     static final int FAILED = CalmException.Kind.FAILED.exitCode();
     static final int USAGE = CalmException.Kind.USAGE.exitCode();
 
+    /** Null without one. */
+    private Recipe recipe;
+
+    /** Wrong values of options that a recipe has set are its own. */
+    void blame(Recipe recipe) {
+        this.recipe = recipe;
+    }
+
     @Override
     public int handleParseException(CommandLine.ParameterException e, String[] arguments) {
         CommandLine line = e.getCommandLine();
         String name = line.getCommandSpec().qualifiedName();
+        String origin = e.getArgSpec() instanceof OptionSpec option ? origin(option) : null;
+        if (origin != null) {
+            line.getErr()
+                    .println(name + ": " + origin + ": "
+                            + inWords(e.getMessage().lines().findFirst().orElse(""))
+                                    .replaceFirst("^Invalid value for option .*?: (?=')", ""));
+            trace(Arrays.asList(arguments).contains("--debug"), e, line.getErr());
+            return CalmException.Kind.BAD_INPUT.exitCode();
+        }
         // Where a key=value is missing, picocli says "option option".
         String what = inWords(byOwnNames(
                 e.getMessage().lines().findFirst().orElse("wrong usage").replace("option option", "option"), line));
@@ -65,10 +82,15 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
                     .stopped(where, line.getParent().getParseResult().originalArgs());
         }
         if (e instanceof CalmException known) {
+            String origin = known.kind() == CalmException.Kind.USAGE && known.subject() != null
+                    ? origin(line.getCommandSpec().findOption(known.subject().flag()))
+                    : null;
             err.println(line.getCommandSpec().qualifiedName() + ": "
-                    + known.message(line.<CalmCommand>getCommand()::named));
+                    + known.message(setting -> setting == known.subject() && origin != null
+                            ? origin + ":"
+                            : line.<CalmCommand>getCommand().named(setting)));
             trace(debug, e, err);
-            return known.kind().exitCode();
+            return (origin == null ? known.kind() : CalmException.Kind.BAD_INPUT).exitCode();
         }
         for (Throwable cause = e.getCause(); cause != null; cause = cause.getCause()) {
             if (cause instanceof InternalError fault && Safetensors.cutOff() != null) {
@@ -84,6 +106,11 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
         err.println(debug ? "" : "This is a bug in the program; --debug shows where.");
         trace(debug, e, err);
         return FAILED;
+    }
+
+    /** Where an option has its value from; null if it is not from a recipe. */
+    private String origin(OptionSpec option) {
+        return recipe == null || option == null ? null : recipe.origin(option);
     }
 
     /** What is wrong with a command before it is parsed. */

@@ -1,44 +1,34 @@
 package org.calm4j.calm.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.commons.text.similarity.LevenshteinDistance;
+import org.calm4j.calm.cli.RecipeFile.Value;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Json;
-import org.calm4j.engine.io.TextFile;
 import org.calm4j.engine.train.Optimizer;
-import org.yaml.snakeyaml.LoaderOptions;
-import org.yaml.snakeyaml.Yaml;
-import org.yaml.snakeyaml.constructor.SafeConstructor;
-import org.yaml.snakeyaml.error.MarkedYAMLException;
-import org.yaml.snakeyaml.error.YAMLException;
-import org.yaml.snakeyaml.nodes.MappingNode;
-import org.yaml.snakeyaml.nodes.Node;
-import org.yaml.snakeyaml.nodes.NodeTuple;
-import org.yaml.snakeyaml.nodes.ScalarNode;
-import org.yaml.snakeyaml.nodes.SequenceNode;
-import org.yaml.snakeyaml.nodes.Tag;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 
 /**
  * A YAML of LLaMA-Factory, of TRL's scripts or with our own names, as flags of a training command. Flags that are given beside it win. A key
- * that is not known is an error with near names; one that makes no difference here is reported.
+ * that is not known is an error with near names; one that makes no difference here is reported, and one that would make another is an error.
  */
 final class Recipe {
     static final String FLAG = "--config";
@@ -49,48 +39,88 @@ final class Recipe {
             "dataset",
             "dataset_dir",
             "dataset_name",
+            "dataset_train_split",
+            "dataset_test_split",
+            "dataset_mixture",
+            "dataset_mixer",
+            "dataset_splits",
+            "datasets",
             "eval_dataset",
+            "eval_strategy",
+            "evaluation_strategy",
+            "save_strategy",
             "use_peft",
+            "disable_dropout",
+            "optim",
             "pref_ftx",
             "pissa_init",
             "report_to",
             "resume_from_checkpoint",
+            "chat_template",
+            "chat_template_path",
+            "eos_token",
+            "pad_token",
             "lr_scheduler_kwargs",
             "lora_target_modules");
 
-    private static final Set<String> OF_LLAMA_FACTORY =
-            Set.of("stage", "finetuning_type", "dataset_dir", "cutoff_len", "pref_beta", "pref_loss", "template");
-    private static final Set<String> OF_TRL =
-            Set.of("dataset_name", "use_peft", "lora_r", "dataset_config", "dataset_train_split");
-    private static final long MOST_BYTES = 1 << 20;
+    private static final Set<String> OF_LLAMA_FACTORY = Set.of(
+            "stage",
+            "finetuning_type",
+            "dataset",
+            "dataset_dir",
+            "cutoff_len",
+            "lora_target",
+            "pref_beta",
+            "pref_loss",
+            "template");
+    private static final Set<String> OF_TRL = Set.of(
+            "dataset_name",
+            "dataset_config",
+            "dataset_train_split",
+            "dataset_mixture",
+            "dataset_mixer",
+            "datasets",
+            "dataset_num_proc",
+            "use_peft",
+            "lora_r",
+            "torch_dtype",
+            "dtype",
+            "attn_implementation");
+    /** Data sets of a hub, each with what is taken of it. */
+    private static final List<String> MIXTURES = List.of("dataset_mixture", "dataset_mixer", "datasets");
+
     private static final int NEAR = 3;
-    /** Of dataset_info.json: what a column is to be called for our reader. */
-    private static final Map<String, Set<String>> COLUMNS = Map.of(
-            "prompt", Set.of("instruction", "prompt"),
-            "query", Set.of("input"),
-            "response", Set.of("output", "completion"),
-            "messages", Set.of("messages", "conversations"));
 
-    private record Value(List<String> all, int line) {
-        String text() {
-            return String.join(",", all);
-        }
+    /** Whose names a recipe has. */
+    private enum Program {
+        LLAMA_FACTORY("LLaMA-Factory"),
+        TRL("TRL"),
+        OURS("calm4j");
 
-        boolean isTrue() {
-            return text().equalsIgnoreCase("true");
+        private final String title;
+
+        Program(String title) {
+            this.title = title;
         }
     }
 
-    private final Path file;
+    private final RecipeFile file;
     private final CommandSpec command;
-    private final Map<String, Value> keys = new LinkedHashMap<>();
+    private final List<String> others;
+    private final Map<String, Value> keys;
+    private final Program program;
     private final Map<String, List<String>> ignored = new TreeMap<>();
-    private final List<String> arguments = new ArrayList<>();
+    private final Map<OptionSpec, List<String>> flags = new LinkedHashMap<>();
+    private final Map<OptionSpec, String> origins = new HashMap<>();
     private final Set<OptionSpec> given = new HashSet<>();
+    private final List<String> said = new ArrayList<>();
 
-    private Recipe(Path file, CommandSpec command, List<String> others) {
+    private Recipe(RecipeFile file, CommandSpec command, List<String> others) {
         this.file = file;
         this.command = command;
+        this.others = others;
+        keys = file.keys();
+        program = hasAny(OF_LLAMA_FACTORY) ? Program.LLAMA_FACTORY : hasAny(OF_TRL) ? Program.TRL : Program.OURS;
         for (String argument : others) {
             OptionSpec option = command.findOption(argument.replaceFirst("=.*", ""));
             if (argument.startsWith("--") && option != null) {
@@ -105,94 +135,75 @@ final class Recipe {
     }
 
     /**
-     * The command's arguments with those of a recipe before the others.
-     *
-     * @param others without the recipe
-     * @param said receives what is worth saying
+     * @param others the command's arguments without the recipe
      * @throws CalmException bad input: the recipe, with its line
      */
-    static List<String> arguments(Path file, CommandSpec command, List<String> others, List<String> said) {
-        Recipe recipe = new Recipe(file, command, others);
-        recipe.read();
-        recipe.translate(said);
-        return Stream.concat(recipe.arguments.stream(), others.stream()).toList();
+    static Recipe read(Path file, CommandSpec command, List<String> others) {
+        Recipe recipe = new Recipe(RecipeFile.read(file), command, others);
+        recipe.translate();
+        return recipe;
     }
 
-    private void read() {
-        LoaderOptions bounds = new LoaderOptions();
-        bounds.setAllowDuplicateKeys(false);
-        try {
-            if (Files.size(file) > MOST_BYTES) {
-                throw CalmException.badInput(file, "is larger than a recipe can be");
-            }
-            Node root = new Yaml(new SafeConstructor(bounds)).compose(new java.io.StringReader(TextFile.read(file)));
-            if (!(root instanceof MappingNode map)) {
-                throw CalmException.badInput(file, "expected keys and values, such as  learning_rate: 1.0e-5");
-            }
-            read(map, true);
-        } catch (MarkedYAMLException e) {
-            int line = e.getProblemMark() == null ? 1 : e.getProblemMark().getLine() + 1;
-            throw CalmException.badInput(file + ":" + line, String.valueOf(e.getProblem()), e);
-        } catch (YAMLException e) {
-            throw CalmException.badInput(
-                    file, e.getMessage().lines().findFirst().orElse("is not YAML"), e);
-        } catch (IOException e) {
-            throw CalmException.unreadable(file, e);
-        }
+    /** The command's arguments, with those of the recipe before the others. */
+    List<String> arguments() {
+        return Stream.concat(flags.values().stream().flatMap(List::stream), others.stream())
+                .toList();
     }
 
-    private void read(MappingNode map, boolean top) {
-        for (NodeTuple tuple : map.getValue()) {
-            int line = tuple.getKeyNode().getStartMark().getLine() + 1;
-            String key = scalar(tuple.getKeyNode(), line).replace('-', '_');
-            if (tuple.getValueNode() instanceof MappingNode inner && top && key.equals("lr_scheduler_kwargs")) {
-                read(inner, false);
-                continue;
-            }
-            List<String> values = tuple.getValueNode() instanceof SequenceNode list
-                    ? list.getValue().stream().map(each -> scalar(each, line)).toList()
-                    : isNull(tuple.getValueNode()) ? null : List.of(scalar(tuple.getValueNode(), line));
-            if (values != null && keys.put(key, new Value(values, line)) != null) {
-                throw CalmException.badInput(file + ":" + line, key + " is given twice");
-            }
-        }
+    /** What is worth saying. */
+    List<String> said() {
+        return said;
     }
 
-    private static boolean isNull(Node node) {
-        return Tag.NULL.equals(node.getTag());
+    /** Where an option has its value from, as {@code file:line: key}; null if the recipe does not say it. */
+    String origin(OptionSpec option) {
+        return origins.get(option);
     }
 
-    private String scalar(Node node, int line) {
-        if (node instanceof ScalarNode scalar) {
-            return scalar.getValue();
-        }
-        throw CalmException.badInput(file + ":" + line, "expected a value, or a list of values");
+    private boolean hasAny(Set<String> names) {
+        return keys.keySet().stream().anyMatch(names::contains);
     }
 
-    private void translate(List<String> said) {
+    private boolean isTrue(String key) {
+        return keys.containsKey(key) && keys.get(key).isTrue();
+    }
+
+    private void translate() {
         checkKnown();
-        boolean llamaFactory = keys.keySet().stream().anyMatch(OF_LLAMA_FACTORY::contains);
-        boolean trl = !llamaFactory && keys.keySet().stream().anyMatch(OF_TRL::contains);
-        if (llamaFactory || trl) {
-            List<String> defaults = defaults(llamaFactory);
-            said.add("calm: " + file + " is a recipe of " + (llamaFactory ? "LLaMA-Factory" : "TRL")
-                    + (defaults.isEmpty() ? "" : "; what it leaves open is as there: " + String.join(", ", defaults)));
-        }
+        checkNested();
         stage();
-        data("dataset", "data");
-        data("eval_dataset", "eval_data");
+        Map<String, String> defaults = defaults();
+        if (program != Program.OURS) {
+            said.add("calm: " + file + " is a recipe of " + program.title
+                    + (defaults.isEmpty()
+                            ? ""
+                            : "; what it leaves open is as there: "
+                                    + defaults.entrySet().stream()
+                                            .map(each -> each.getKey() + " " + each.getValue())
+                                            .collect(Collectors.joining(", "))));
+        }
+        data();
+        strategies();
+        defaults.forEach((key, value) -> keys.put(key, new Value(List.of(value), 0)));
         keys.forEach(this::translate);
         pairTerm();
-        ignored.forEach((why, names) ->
-                said.add("calm: " + file + ": ignored, since " + why + ": " + String.join(", ", names)));
+        if (!ignored.isEmpty()) {
+            said.add("calm: " + file + ": without effect here: "
+                    + ignored.entrySet().stream()
+                            .map(each -> String.join(", ", each.getValue()) + " (" + each.getKey() + ")")
+                            .collect(Collectors.joining("; ")));
+        }
     }
 
     private void checkKnown() {
         List<String> unknown = new ArrayList<>();
         int line = 0;
         for (Map.Entry<String, Value> each : keys.entrySet()) {
-            if (option(each.getKey()) == null && !RecipeKeys.all().contains(each.getKey())) {
-                unknown.add("'" + each.getKey() + "'" + near(each.getKey()));
+            String key = each.getKey();
+            if (option(key) == null
+                    && RecipeKeys.ignored(key) == null
+                    && !RecipeKeys.all().contains(key)) {
+                unknown.add("'" + key + "'" + near(key));
                 line = line == 0 ? each.getValue().line() : line;
             }
         }
@@ -201,6 +212,15 @@ final class Recipe {
                     file + ":" + line,
                     "unknown " + (unknown.size() == 1 ? "key " : "keys ") + String.join(", ", unknown));
         }
+    }
+
+    /** What is ignored may have any form. */
+    private void checkNested() {
+        keys.forEach((key, value) -> {
+            if (value.isNested() && RecipeKeys.ignored(key) == null && !MIXTURES.contains(key)) {
+                throw file.bad(key, value, "expected a value, or a list of values");
+            }
+        });
     }
 
     private String near(String key) {
@@ -217,38 +237,91 @@ final class Recipe {
     }
 
     private OptionSpec option(String key) {
-        return command.findOption("--" + key.replace('_', '-'));
+        return command.findOption(
+                "--" + RecipeKeys.RENAMED.getOrDefault(key, key).replace('_', '-'));
     }
 
-    /** Fills in what the other program takes where the recipe says nothing; returns what that was. */
-    private List<String> defaults(boolean llamaFactory) {
+    private boolean isGiven(String option) {
+        return given.contains(option(option));
+    }
+
+    /** Whether a new adapter is trained. */
+    private boolean adapts() {
+        Value kind = keys.get("finetuning_type");
+        return switch (program) {
+            case LLAMA_FACTORY -> kind == null || kind.text().equals("lora");
+            case TRL -> isTrue("use_peft") || keys.containsKey("lora_rank") || isGiven("lora_rank");
+            case OURS -> true;
+        };
+    }
+
+    private boolean goesOnWithAdapter() {
+        return keys.containsKey("adapter_name_or_path") || keys.containsKey("adapter") || isGiven("adapter");
+    }
+
+    /** What the other program takes where the recipe says nothing. */
+    private Map<String, String> defaults() {
         Map<String, String> all = new LinkedHashMap<>(
-                llamaFactory
-                        ? RecipeKeys.LLAMA_FACTORY
-                        : command.name().equals("dpo") ? RecipeKeys.TRL_DPO : RecipeKeys.TRL_SFT);
-        boolean adapts = llamaFactory
-                ? !keys.containsKey("finetuning_type")
-                        || keys.get("finetuning_type").text().equals("lora")
-                : keys.containsKey("use_peft") && keys.get("use_peft").isTrue();
-        if (adapts && !keys.containsKey("adapter_name_or_path")) {
-            all.putAll(llamaFactory ? RecipeKeys.LLAMA_FACTORY_LORA : RecipeKeys.TRL_LORA);
+                switch (program) {
+                    case LLAMA_FACTORY -> RecipeKeys.LLAMA_FACTORY;
+                    case TRL -> command.name().equals("dpo") ? RecipeKeys.TRL_DPO : RecipeKeys.TRL_SFT;
+                    case OURS -> Map.of();
+                });
+        if (program != Program.OURS && adapts() && !goesOnWithAdapter()) {
+            all.putAll(program == Program.LLAMA_FACTORY ? RecipeKeys.LLAMA_FACTORY_LORA : RecipeKeys.TRL_LORA);
+            if (program == Program.TRL) {
+                all.put("lora_target_modules", standardTargets());
+            }
+            if (withoutDropout()) {
+                all.remove("lora_dropout");
+            }
         }
-        if (keys.containsKey("max_steps")) {
+        if (keys.containsKey("max_steps") && !keys.get("max_steps").text().startsWith("-")) {
             all.remove("num_train_epochs");
         }
-        List<String> taken = new ArrayList<>();
-        all.forEach((key, value) -> {
-            OptionSpec option = option(RecipeKeys.RENAMED.getOrDefault(key, key));
-            boolean said = option == null
+        all.keySet().removeIf(key -> {
+            OptionSpec option = option(key);
+            return option == null
                     || given.contains(option)
-                    || keys.keySet().stream()
-                            .anyMatch(each -> option(RecipeKeys.RENAMED.getOrDefault(each, each)) == option);
-            if (!said) {
-                keys.put(key, new Value(List.of(value), 1));
-                taken.add(key + " " + value);
-            }
+                    || file.isEmpty(key)
+                    || keys.keySet().stream().anyMatch(each -> option(each) == option);
         });
-        return taken;
+        return all;
+    }
+
+    /** PEFT's for the kinds of models that are known here. */
+    private String standardTargets() {
+        Path config = model() == null ? null : model().resolve("config.json");
+        boolean gpt2 = config != null
+                && Files.isRegularFile(config)
+                && Json.read(config, JsonNode.class).path("model_type").asText().equals("gpt2");
+        return gpt2 ? "c_attn" : "q_proj,v_proj";
+    }
+
+    /** Null if nobody has said it. */
+    private Path model() {
+        OptionSpec model = option("model");
+        for (int i = others.size() - 1; i >= 0; i--) {
+            String flag = others.get(i).replaceFirst("=.*", "");
+            if (model != null && command.findOption(flag) == model && !flag.equals(others.get(i))) {
+                return Path.of(others.get(i).substring(flag.length() + 1));
+            }
+            if (model != null && command.findOption(flag) == model && i + 1 < others.size()) {
+                return Path.of(others.get(i + 1));
+            }
+        }
+        return Stream.of("model_name_or_path", "model")
+                .map(keys::get)
+                .filter(value -> value != null)
+                .map(value -> Path.of(value.text()))
+                .findFirst()
+                .orElse(null);
+    }
+
+    /** Both programs switch all dropout off in preference training, an adapter's too; TRL unless it is told not to. */
+    private boolean withoutDropout() {
+        Value disabled = keys.get("disable_dropout");
+        return command.name().equals("dpo") && (disabled == null || !disabled.isFalse());
     }
 
     private void stage() {
@@ -257,214 +330,392 @@ final class Recipe {
             String wanted =
                     stage.text().equals("pt") ? "pretrain" : stage.text().equals("kto") ? "dpo" : stage.text();
             if (!wanted.equals(command.name())) {
-                throw bad(
+                throw file.bad(
+                        "stage",
                         stage,
-                        "stage is " + stage.text() + ", which calm " + command.name() + " does not do"
+                        stage.text() + " is not done by calm " + command.name()
                                 + (Set.of("dpo", "sft", "pretrain").contains(wanted)
-                                        ? "; calm " + wanted + " does"
+                                        ? "; calm " + wanted + " does it"
                                         : ""));
             }
             if (stage.text().equals("kto")) {
-                keys.putIfAbsent("loss_type", new Value(List.of("kto"), stage.line()));
+                keys.put("loss_type", new Value(List.of("kto"), stage.line()));
+            }
+            if (stage.text().equals("pt") && !keys.containsKey("packing")) {
+                said.add("calm: " + file
+                        + ": there, documents are joined and divided into pieces of cutoff_len; here each is a"
+                        + " sequence of its own");
             }
         }
         Value kind = keys.get("finetuning_type");
         if (kind != null && !Set.of("lora", "full").contains(kind.text())) {
-            throw bad(kind, "finetuning_type is " + kind.text() + "; known here: lora, full");
+            throw file.bad("finetuning_type", kind, kind.text() + " is not known here; known: lora, full");
+        }
+        Value model = keys.get("model_name_or_path");
+        if (model != null && !isGiven("model") && !Files.isDirectory(Path.of(model.text()))) {
+            throw file.bad(
+                    "model_name_or_path",
+                    model,
+                    model.text() + " is not a folder here; fetch it with calm download, and give its folder, or ",
+                    Setting.of("model"));
         }
     }
 
-    private CalmException bad(Value where, String what) {
-        return CalmException.badInput(file + ":" + where.line(), what);
-    }
-
-    /** A data set of LLaMA-Factory by its name in dataset_info.json. */
-    private void data(String key, String ours) {
-        Value name = keys.get(key);
-        if (name == null || given.contains(option(ours))) {
-            return;
+    private void data() {
+        Value mixture = MIXTURES.stream()
+                .filter(keys::containsKey)
+                .map(keys::get)
+                .findFirst()
+                .orElse(null);
+        if (mixture != null && !isGiven("data")) {
+            String key = MIXTURES.stream().filter(keys::containsKey).findFirst().orElseThrow();
+            throw file.bad(
+                    key,
+                    mixture,
+                    "names data sets of a hub; fetch them with calm download --repo-type dataset, and give the files with ",
+                    Setting.of("data"));
         }
-        if (name.text().contains(",")) {
-            throw bad(name, key + " has several; join them in one file and give it with --" + ours.replace('_', '-'));
-        }
-        Path folder = Path.of(
-                keys.containsKey("dataset_dir") ? keys.get("dataset_dir").text() : "data");
-        Path info = folder.resolve("dataset_info.json");
-        JsonNode entry = Json.read(info, JsonNode.class).path(name.text());
-        if (!entry.path("file_name").isTextual()) {
-            throw CalmException.badInput(
-                    info, "has no file_name of '" + name.text() + "'; calm download fetches data sets of a hub");
-        }
-        Path data = folder.resolve(entry.path("file_name").asText()).normalize();
-        if (!data.startsWith(folder.normalize())) {
-            throw CalmException.badInput(info, "the file_name of '" + name.text() + "' leaves its folder");
-        }
-        entry.path("columns").properties().forEach(column -> {
-            Set<String> allowed = COLUMNS.getOrDefault(column.getKey(), Set.of(column.getKey()));
-            if (!allowed.contains(column.getValue().asText())) {
-                throw CalmException.badInput(
-                        info,
-                        "'" + name.text() + "' calls its " + column.getKey() + " '"
-                                + column.getValue().asText() + "'; rename that field of its lines to "
-                                + String.join(" or ", new TreeSet<>(allowed)));
+        boolean pairs = command.name().equals("dpo")
+                && !(keys.containsKey("stage") && keys.get("stage").text().equals("kto"));
+        if (keys.containsKey("dataset") && !isGiven("data")) {
+            RecipeData.Named named = new RecipeData(file).ofLlamaFactory("dataset", pairs);
+            add("dataset", "data", named.files().stream().map(Path::toString).toList());
+            if (!keys.containsKey("apply_chat_template") && !command.name().equals("pretrain")) {
+                add("dataset", "apply_chat_template", List.of("true"));
             }
-        });
-        add(ours, List.of(data.toString()));
+            if (named.conversations() && command.name().equals("sft") && !keys.containsKey("assistant_only_loss")) {
+                add("dataset", "assistant_only_loss", List.of("true"));
+            }
+        }
+        if (keys.containsKey("dataset_name") && !isGiven("data")) {
+            add("dataset_name", "data", List.of(ofSplit("dataset_train_split", "train")));
+        }
+        if (keys.containsKey("eval_dataset") && !isGiven("eval_data") && evaluates()) {
+            List<Path> files =
+                    new RecipeData(file).ofLlamaFactory("eval_dataset", pairs).files();
+            if (files.size() > 1) {
+                throw file.bad("eval_dataset", keys.get("eval_dataset"), "has several files; join them in one");
+            }
+            add("eval_dataset", "eval_data", List.of(files.getFirst().toString()));
+        }
+        if (keys.containsKey("dataset_name")
+                && Files.isDirectory(Path.of(keys.get("dataset_name").text()))
+                && !isGiven("eval_data")
+                && !keys.containsKey("eval_data")
+                && evaluates()) {
+            add("dataset_name", "eval_data", List.of(ofSplit("dataset_test_split", "test")));
+        }
+    }
+
+    private String ofSplit(String key, String standard) {
+        String split = keys.containsKey(key) ? keys.get(key).text() : standard;
+        return new RecipeData(file).ofFolder("dataset_name", split).toString();
+    }
+
+    private Value evaluation() {
+        return keys.containsKey("eval_strategy") ? keys.get("eval_strategy") : keys.get("evaluation_strategy");
+    }
+
+    /** As transformers decides: {@code eval_steps} alone does nothing. */
+    private boolean evaluates() {
+        Value strategy = evaluation();
+        return program == Program.OURS && strategy == null
+                || strategy != null && strategy.text().equals("steps");
+    }
+
+    private void strategies() {
+        Value strategy = evaluation();
+        String name = keys.containsKey("eval_strategy") ? "eval_strategy" : "evaluation_strategy";
+        if (strategy != null && !strategy.text().equals("steps") && !strategy.isFalse()) {
+            if (!strategy.text().equals("epoch") || isTrue("load_best_model_at_end")) {
+                throw file.bad(name, strategy, strategy.text() + " is not done here; known: no, steps with eval_steps");
+            }
+            ignore("evaluations are a number of steps apart, see --eval-steps", name);
+        }
+        if (evaluates() && strategy != null && !keys.containsKey("eval_steps")) {
+            Value logging = keys.get("logging_steps");
+            keys.put(
+                    "eval_steps",
+                    new Value(
+                            logging == null ? List.of(program == Program.TRL ? "10" : "500") : logging.all(),
+                            strategy.line()));
+        }
+        Value saving = keys.get("save_strategy");
+        if (saving != null && !saving.text().equals("steps") && !saving.isFalse()) {
+            if (!saving.text().equals("epoch")) {
+                throw file.bad("save_strategy", saving, saving.text() + " is not done here; known: no, steps");
+            }
+            ignore("checkpoints are a number of steps apart, see --save-steps", "save_strategy");
+        }
     }
 
     private void translate(String key, Value value) {
-        String text = value.text();
+        String why = whyIgnored(key, value);
+        if (why != null) {
+            ignore(why, key);
+            return;
+        }
         switch (key) {
             case "stage",
                     "finetuning_type",
                     "dataset",
                     "dataset_dir",
+                    "dataset_name",
+                    "dataset_train_split",
+                    "dataset_test_split",
+                    "dataset_splits",
                     "eval_dataset",
                     "use_peft",
-                    "pref_ftx",
-                    "lr_scheduler_kwargs" -> {
-                return;
-            }
-            case "dataset_name" -> {
-                if (!given.contains(option("data"))) {
-                    if (!Files.exists(Path.of(text))) {
-                        throw bad(
-                                value,
-                                "dataset_name is " + text
-                                        + ", which is not a file here; fetch it with calm download, and give --data");
-                    }
-                    add("data", value.all());
+                    "disable_dropout",
+                    "eval_strategy",
+                    "evaluation_strategy",
+                    "save_strategy",
+                    "pref_ftx" -> {}
+            case "lr_scheduler_kwargs" ->
+                throw file.bad(key, value, "expected its keys, each on a line of its own below it");
+            case "max_steps" -> {
+                if (!value.text().equals("-1")) {
+                    add(key, key, value.all());
                 }
-                return;
             }
+            case "warmup_steps" -> {
+                // Since transformers 5 a number below 1 is a share.
+                boolean share = value.text().matches("0?\\.\\d*[1-9]\\d*");
+                add(key, share ? "warmup_ratio" : key, value.all());
+            }
+            case "optim" -> optimizer(value);
             case "pissa_init" -> {
                 if (value.isTrue()) {
-                    add("init_lora_weights", List.of("pissa"));
+                    add(key, "init_lora_weights", List.of("pissa"));
                 }
-                return;
             }
-            case "optim" -> {
-                // Other programs have names of their own for AdamW.
-                if (Arrays.stream(Optimizer.Kind.values()).anyMatch(kind -> text.equals(kind.toString()))) {
-                    add(key, value.all());
-                    return;
+            case "adapter_name_or_path" -> {
+                if (value.text().contains(",")) {
+                    throw file.bad(
+                            key,
+                            value,
+                            "has several adapters, which are not stacked here; merge all but the last (calm convert)");
                 }
+                add(key, "adapter", value.all());
             }
             case "use_muon" -> {
                 if (value.isTrue()) {
-                    add("optim", List.of(Optimizer.Kind.MUON.toString()));
-                    return;
+                    add(key, "optim", List.of(Optimizer.Kind.MUON.toString()));
+                } else {
+                    harmless(key, value);
                 }
             }
             case "report_to" -> {
                 if (value.all().contains("tensorboard")) {
-                    add(key, List.of("tensorboard"));
+                    add(key, key, List.of("tensorboard"));
                 } else {
                     ignore(RecipeKeys.IGNORED.get("plot_loss"), key);
                 }
-                return;
             }
             case "resume_from_checkpoint" -> {
-                if (!Set.of("true", "false").contains(text)) {
-                    throw bad(value, "resume_from_checkpoint is a folder; give --output with its parent, and --resume");
+                if (!value.isTrue() && !value.isFalse()) {
+                    throw file.bad(
+                            key,
+                            value,
+                            "is a folder; give ",
+                            Setting.OUTPUT,
+                            " with its parent, and ",
+                            Setting.of("resume"));
                 }
                 if (value.isTrue()) {
-                    add("resume", List.of("true"));
+                    add(key, "resume", List.of("true"));
                 }
-                return;
             }
-            default -> {}
+            case "chat_template", "chat_template_path" ->
+                throw file.bad(
+                        key,
+                        value,
+                        "the model's own is used; write it into chat_template of its tokenizer_config.json");
+            case "eos_token", "pad_token" -> token(key, value);
+            default -> {
+                if (option(key) == null) {
+                    harmless(key, value);
+                } else {
+                    add(key, RecipeKeys.RENAMED.getOrDefault(key, key), words(key, value));
+                }
+            }
         }
-        if (RecipeKeys.HARMLESS.containsKey(key)) {
-            strategy(key, value);
-        } else if (RecipeKeys.IGNORED.containsKey(key) || isFull() && isOfAdapter(key)) {
-            ignore(RecipeKeys.IGNORED.getOrDefault(key, "all weights are trained"), key);
+    }
+
+    /** Null if a key makes a difference. */
+    private String whyIgnored(String key, Value value) {
+        if (RecipeKeys.ignored(key) != null) {
+            return RecipeKeys.ignored(key);
+        }
+        if (MIXTURES.contains(key) || key.equals("dataset_splits") || key.equals("dataset") && isGiven("data")) {
+            return "the data are given";
+        }
+        String stage = keys.containsKey("stage") ? keys.get("stage").text() : command.name();
+        if (program == Program.LLAMA_FACTORY && RecipeKeys.OF_PREFERENCES.contains(key)) {
+            boolean other = key.startsWith("kto_") && !stage.equals("kto")
+                    || Set.of("pref_loss", "dpo_label_smoothing", "simpo_gamma", "ld_alpha")
+                                    .contains(key)
+                            && stage.equals("kto");
+            if (!command.name().equals("dpo") || other) {
+                return "the stage is " + stage;
+            }
+            if (key.equals("simpo_gamma")
+                    && !(keys.containsKey("pref_loss")
+                            && keys.get("pref_loss").text().equals("simpo"))) {
+                return "the loss is another one";
+            }
+        }
+        if (RecipeKeys.OF_ADAPTERS.contains(key)) {
+            if (program != Program.OURS && goesOnWithAdapter() && !key.equals("loraplus_lr_ratio")) {
+                return "an adapter is trained further, as it is";
+            }
+            if (!adapts()) {
+                return program == Program.TRL ? "use_peft is not true" : "all weights are trained";
+            }
+            if (key.equals("lora_dropout") && program != Program.OURS && withoutDropout() && value.line() > 0) {
+                return "preference training is without dropout, as there";
+            }
+        }
+        boolean evaluated = Set.of("eval_steps", "eval_dataset").contains(key);
+        if (evaluated && !evaluates()) {
+            return "eval_strategy is not steps";
+        }
+        Value saving = keys.get("save_strategy");
+        return key.equals("save_steps") && saving != null && !saving.text().equals("steps")
+                ? "save_strategy is not steps"
+                : null;
+    }
+
+    private void optimizer(Value value) {
+        if (Arrays.stream(Optimizer.Kind.values()).anyMatch(kind -> value.text().equals(kind.toString()))) {
+            add("optim", "optim", value.all());
+            return;
+        }
+        // Other programs have names of their own for AdamW.
+        String memory = RecipeKeys.OPTIMIZERS.get(value.text());
+        if (memory == null) {
+            throw file.bad(
+                    "optim",
+                    value,
+                    value.text() + " is not done here; known: "
+                            + Stream.concat(
+                                            RecipeKeys.OPTIMIZERS.keySet().stream(),
+                                            Arrays.stream(Optimizer.Kind.values())
+                                                    .map(Object::toString))
+                                    .collect(Collectors.joining(", ")));
+        }
+        if (memory.equals("f32")) {
+            ignore("it says what is done here anyway", "optim");
         } else {
-            add(RecipeKeys.RENAMED.getOrDefault(key, key), words(key, value));
+            add("optim", "optimizer_memory", List.of(memory));
         }
     }
 
-    private static boolean isOfAdapter(String key) {
-        return key.startsWith("lora")
-                || Set.of("use_dora", "use_rslora", "init_lora_weights", "modules_to_save", "additional_target")
-                        .contains(key);
-    }
-
-    private boolean isFull() {
-        Value peft = keys.get("use_peft");
-        Value kind = keys.get("finetuning_type");
-        return peft != null && !peft.isTrue() || kind != null && kind.text().equals("full");
+    /** A special token is that of the model; of another end of sequence, another one would be learnt. */
+    private void token(String key, Value value) {
+        Path folder = model();
+        Path config = folder == null ? null : folder.resolve("tokenizer_config.json");
+        JsonNode token = config != null && Files.isRegularFile(config)
+                ? Json.read(config, JsonNode.class).path(key)
+                : Json.mapper().missingNode();
+        String text = token.isObject() ? token.path("content").asText() : token.asText();
+        if (key.equals("eos_token") && !text.equals(value.text())) {
+            throw file.bad(
+                    key,
+                    value,
+                    "the model's own is used, which is " + (text.isEmpty() ? "not known" : text)
+                            + "; change eos_token in its tokenizer_config.json");
+        }
+        ignore("the model's own special tokens are used", key);
     }
 
     private static List<String> words(String key, Value value) {
-        if (Set.of("lora_target", "lora_target_modules").contains(key)
-                && value.text().equals("all")) {
-            return List.of("all-linear");
-        }
-        return value.all();
+        return Set.of("lora_target", "lora_target_modules").contains(key)
+                        && value.text().equals("all")
+                ? List.of("all-linear")
+                : value.all();
     }
 
-    /** A key that is here in one of its values alone. */
-    private void strategy(String key, Value value) {
-        if (key.endsWith("_strategy") && value.text().equals("no")
-                || key.endsWith("_strategy") && value.text().equals("false")) {
-            ignore("it says that nothing is done", key);
-            arguments.removeIf(
-                    argument -> argument.startsWith(key.startsWith("save") ? "--save-steps=" : "--eval-steps="));
-            return;
-        }
-        if (!RecipeKeys.HARMLESS.get(key).contains(value.text().toLowerCase(java.util.Locale.ROOT))) {
-            throw bad(
+    /** A key that is here in some of its values alone. */
+    private void harmless(String key, Value value) {
+        Set<String> values = RecipeKeys.HARMLESS.get(key);
+        Predicate<String> same = each -> each.equalsIgnoreCase(value.text())
+                || each.equals("false") && value.isFalse()
+                || each.equals("true") && value.isTrue();
+        if (values == null || values.stream().noneMatch(same)) {
+            String remedy = RecipeKeys.REMEDIES.get(key);
+            throw file.bad(
+                    key,
                     value,
-                    key + " is " + value.text() + ", which is not done here; known: "
-                            + String.join(", ", new TreeSet<>(RecipeKeys.HARMLESS.get(key))));
+                    value.text() + " is not done here"
+                            + (values == null || values.isEmpty()
+                                    ? ""
+                                    : "; known: " + String.join(", ", new TreeSet<>(values)))
+                            + (remedy == null ? "" : "; " + remedy));
         }
         ignore("it says what is done here anyway", key);
     }
 
     private void ignore(String why, String key) {
-        ignored.computeIfAbsent(why, reason -> new ArrayList<>()).add(key);
+        List<String> names = ignored.computeIfAbsent(why, reason -> new ArrayList<>());
+        if (!names.contains(key)) {
+            names.add(key);
+        }
     }
 
     /** {@code pref_ftx} is the weight of an SFT term beside the loss. */
     private void pairTerm() {
         Value weight = keys.get("pref_ftx");
-        if (weight == null || Double.parseDouble(weight.text()) == 0) {
+        if (weight == null
+                || whyIgnored("pref_ftx", weight) != null
+                || weight.text().matches("0*\\.?0*")) {
             return;
         }
-        String loss = Stream.of("pref_loss", "loss_type")
-                .map(keys::get)
-                .filter(Objects::nonNull)
-                .map(Value::text)
+        List<String> loss = Stream.of("pref_loss", "loss_type")
+                .filter(keys::containsKey)
+                .filter(key -> whyIgnored(key, keys.get(key)) == null)
+                .map(key -> keys.get(key).all())
                 .findFirst()
-                .orElse("sigmoid");
-        arguments.removeIf(argument -> argument.startsWith("--loss-type="));
-        add("loss_type", List.of(loss, "sft"));
-        add("loss_weights", List.of("1", weight.text()));
+                .orElse(List.of("sigmoid"));
+        add(
+                "pref_ftx",
+                "loss_type",
+                Stream.concat(loss.stream(), Stream.of("sft")).toList());
+        add("pref_ftx", "loss_weights", List.of("1", weight.text()));
     }
 
-    private void add(String name, List<String> values) {
+    /**
+     * @param key that says it
+     * @param name of the option
+     */
+    private void add(String key, String name, List<String> values) {
         OptionSpec option = option(name);
+        Value value = keys.get(key);
         if (option == null) {
-            throw CalmException.badInput(file, name + " is not an option of calm " + command.name());
+            throw file.bad(key, value, name + " is not an option of calm " + command.name());
         }
         if (given.contains(option)) {
             return;
         }
-        String flag = "--" + name.replace('_', '-');
-        if (option.type() == boolean.class || option.arity().max() == 0) {
-            if (values.getFirst().equalsIgnoreCase("true")) {
-                arguments.add(flag);
-            }
-            return;
+        if (value.line() > 0) {
+            origins.put(option, file.where(value) + ": " + key);
         }
-        boolean apart = option.isMultiValue()
+        String flag = "--" + name.replace('_', '-');
+        boolean list = option.isMultiValue()
                 && option.splitRegex().isEmpty()
                 && Collection.class.isAssignableFrom(option.type());
-        if (apart) {
-            values.forEach(value -> arguments.add(flag + "=" + value));
+        if (option.type() == boolean.class || option.arity().max() == 0) {
+            Value truth = new Value(values, value.line());
+            if (!truth.isTrue() && !truth.isFalse()) {
+                throw file.bad(key, value, "'" + truth.text() + "' is neither true nor false");
+            }
+            flags.put(option, truth.isTrue() ? List.of(flag) : List.of());
+        } else if (name.equals("data")) {
+            flags.put(option, Stream.concat(Stream.of(flag), values.stream()).toList());
+        } else if (list) {
+            flags.put(option, values.stream().map(each -> flag + "=" + each).toList());
         } else {
-            arguments.add(flag + "=" + String.join(",", values));
+            flags.put(option, List.of(flag + "=" + String.join(",", values)));
         }
     }
 }

@@ -2,6 +2,7 @@ package org.calm4j.calm.cli;
 
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.calm4j.calm.option.PreferenceOptions;
@@ -22,9 +23,11 @@ abstract class TrainingCommand extends CalmCommand {
     @Option(
             names = "--data",
             paramLabel = "FILE",
+            arity = "1..*",
             required = true,
-            description = "Training data, JSON Lines or a JSON list.")
-    private Path data;
+            parameterConsumer = LastFiles.class,
+            description = "Training data, JSON Lines or JSON lists; of several files one follows the other.")
+    private List<Path> data;
 
     @Option(
             names = {"--output", "--output-dir"},

@@ -49,6 +49,17 @@ public final class DataFile {
     }
 
     /**
+     * Several files, one after the other.
+     *
+     * @param most items of each file, the first ones; null for all
+     */
+    public static List<Item> read(List<Path> files, Integer most) {
+        return files.stream()
+                .flatMap(file -> read(file).stream().limit(most == null ? Long.MAX_VALUE : most))
+                .toList();
+    }
+
+    /**
      * Where the lines of a JSON Lines file are.
      *
      * @throws CalmException bad input: missing, or in another format

@@ -13,6 +13,7 @@ final class StreamedLines<R extends Example> extends AbstractList<R> implements 
     private static final int KEPT = 256;
 
     private final LineIndex index;
+    private final int size;
     private final Function<Row, R> make;
     private final Map<Integer, R> kept = new LinkedHashMap<>(KEPT, 0.75f, true) {
         private static final long serialVersionUID = 1;
@@ -23,8 +24,10 @@ final class StreamedLines<R extends Example> extends AbstractList<R> implements 
         }
     };
 
-    StreamedLines(LineIndex index, Function<Row, R> make) {
+    /** @param size of the lines, the first ones */
+    StreamedLines(LineIndex index, int size, Function<Row, R> make) {
         this.index = index;
+        this.size = size;
         this.make = make;
     }
 
@@ -45,6 +48,6 @@ final class StreamedLines<R extends Example> extends AbstractList<R> implements 
 
     @Override
     public int size() {
-        return index.size();
+        return size;
     }
 }

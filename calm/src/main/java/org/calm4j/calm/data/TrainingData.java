@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.IntFunction;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
@@ -65,7 +66,11 @@ public final class TrainingData {
     private final int vocabulary;
     private final int maxPositions;
     private final Truncation truncation;
+    /** Whether instructions and prompts that are text are a user's messages. */
+    private final boolean talks;
+
     private final boolean streams;
+    private final int most;
     private final Consumer<String> say;
     private final Map<String, Integer> unread = new LinkedHashMap<>();
     private Cut cut = new Cut(0, 0);
@@ -95,7 +100,7 @@ public final class TrainingData {
             int maxPositions,
             Truncation truncation,
             Consumer<String> say) {
-        this(tokenizer, template, vocabulary, maxPositions, truncation, false, say);
+        this(tokenizer, template, vocabulary, maxPositions, truncation, false, false, Integer.MAX_VALUE, say);
     }
 
     private TrainingData(
@@ -104,14 +109,18 @@ public final class TrainingData {
             int vocabulary,
             int maxPositions,
             Truncation truncation,
+            boolean talks,
             boolean streams,
+            int most,
             Consumer<String> say) {
         this.tokenizer = tokenizer;
         this.template = template;
         this.vocabulary = vocabulary;
         this.maxPositions = maxPositions;
         this.truncation = truncation;
+        this.talks = talks;
         this.streams = streams;
+        this.most = most;
         this.say = say;
     }
 
@@ -120,7 +129,31 @@ public final class TrainingData {
      * Lines alone.
      */
     public TrainingData streaming() {
-        return new TrainingData(tokenizer, template, vocabulary, maxPositions, truncation, true, say);
+        return new TrainingData(tokenizer, template, vocabulary, maxPositions, truncation, talks, true, most, say);
+    }
+
+    /** The same for the first lines of each file. */
+    public TrainingData first(int lines) {
+        return new TrainingData(tokenizer, template, vocabulary, maxPositions, truncation, talks, streams, lines, say);
+    }
+
+    /** The same, with instructions and prompts that are text as a user's messages, if the model has a chat template. */
+    public TrainingData talking() {
+        return new TrainingData(tokenizer, template, vocabulary, maxPositions, truncation, true, streams, most, say);
+    }
+
+    /**
+     * The lines of one file, or of several, one file after the other.
+     *
+     * @param read a method of this that reads one
+     */
+    public <R extends Example> List<R> all(List<Path> files, Function<Path, List<R>> read) {
+        List<List<R>> parts = files.stream().map(read).toList();
+        return parts.size() == 1
+                ? parts.getFirst()
+                : streams
+                        ? new JoinedLines<>(parts)
+                        : parts.stream().flatMap(List::stream).toList();
     }
 
     /**
@@ -153,8 +186,8 @@ public final class TrainingData {
 
     /**
      * Single completions, for {@code kto}: {@code prompt}, {@code completion} and {@code label} (true or false), the prompt and the completion as
-     * text or as messages, or in the {@code …_input_ids} forms; LLaMA-Factory's {@code instruction}, {@code input}, {@code output} and {@code
-     * kto_tag}. Of a file of pairs, whose first line has {@code chosen} or {@code chosen_input_ids}, first all chosen completions, as desirable,
+     * text or as messages, or in the {@code …_input_ids} forms; LLaMA-Factory's {@code instruction}, {@code input} and {@code output}, or {@code
+     * messages} or {@code conversations} that end with the completion, with {@code kto_tag} or {@code label}. Of a file of pairs, whose first line has {@code chosen} or {@code chosen_input_ids}, first all chosen completions, as desirable,
      * then all rejected ones.
      */
     public List<Example.Unpaired> unpaired(Path data) {
@@ -183,9 +216,13 @@ public final class TrainingData {
             return Example.Unpaired.of(
                     ids(row, "prompt_input_ids"), ids(row, "completion_input_ids"), label.asBoolean(), weight(row));
         }
+        if (!row.names("prompt") && (row.names("messages") || row.names("conversations"))) {
+            return lastTurn(row, row.names("messages") ? "messages" : "conversations", label.asBoolean());
+        }
         boolean alpaca = row.names("instruction") && row.names("output");
         if (!alpaca && !(row.names("prompt") && row.names("completion"))) {
-            throw row.bad("expected prompt, completion and label, or prompt_input_ids, completion_input_ids and label");
+            throw row.bad(
+                    "expected prompt, completion and label, messages and label, or prompt_input_ids, completion_input_ids and label");
         }
         Asked asked = alpaca ? instruction(row) : asked(row, "prompt", "history");
         if (asked.prompt().length == 0) {
@@ -196,6 +233,17 @@ public final class TrainingData {
                 completion(asked, row, alpaca ? "output" : "completion"),
                 label.asBoolean(),
                 weight(row));
+    }
+
+    /** The last message is the completion. */
+    private Example.Unpaired lastTurn(Row row, String name, boolean label) {
+        List<Map<String, Object>> all = Turns.withSystem(Turns.of(row, name), row);
+        if (all.size() < 2 || !"assistant".equals(all.getLast().get("role"))) {
+            throw row.bad(name + " must end with what the assistant says, after something that it answers");
+        }
+        Asked asked = Asked.of(conversation(all.subList(0, all.size() - 1), row));
+        return Example.Unpaired.of(
+                asked.prompt(), asked.conversation().completion(List.of(all.getLast())), label, weight(row));
     }
 
     /** Tokens that a sequence may have. */
@@ -235,7 +283,7 @@ public final class TrainingData {
         List<Row> rows =
                 streams ? null : DataFile.read(data).stream().map(Row::new).toList();
         IntFunction<Row> row = streams ? i -> StreamedLines.row(index, i) : rows::get;
-        int count = streams ? index.size() : rows.size();
+        int count = Math.min(most, streams ? index.size() : rows.size());
         if (count == 0) {
             throw CalmException.badInput(data, "has no lines");
         }
@@ -247,11 +295,11 @@ public final class TrainingData {
             withTurns += isTextWithTurns(each) ? 1 : 0;
             alpaca |= each.names("instruction") && !each.names("messages") && !each.names("conversations");
         }
-        turns = withTurns > 0;
-        if (turns) {
+        turns = withTurns > 0 || talks && template != null;
+        if (withTurns > 0) {
             say.accept(data + ": " + withTurns + " of " + count
                     + " lines have system or history, so all lines go through the chat template");
-        } else if (alpaca && template != null) {
+        } else if (alpaca && template != null && !talks) {
             say.accept(
                     data
                             + ": instruction and input are used as plain text, without the model's chat template; give messages to use it");
@@ -276,18 +324,18 @@ public final class TrainingData {
             say.accept(data + ": cut " + (cut.lines() - before.lines()) + " of " + count + " lines, by "
                     + (cut.tokens() - before.tokens()) + " tokens in all");
         }
-        return streams ? streamed(index, make, truncate) : all;
+        return streams ? streamed(index, count, make, truncate) : all;
     }
 
     /** The same lines again, whatever is read in the meantime; nothing is said or counted a second time. */
     private <R extends Example> List<R> streamed(
-            LineIndex index, BiFunction<TrainingData, Row, R> make, UnaryOperator<R> truncate) {
+            LineIndex index, int count, BiFunction<TrainingData, Row, R> make, UnaryOperator<R> truncate) {
         var reader = new TrainingData(tokenizer, template, vocabulary, maxPositions, truncation, line -> {});
         reader.file = file;
         reader.turns = turns;
         reader.toolsTried = true;
         return new StreamedLines<>(
-                index, row -> Messages.at(row.where(), () -> truncate.apply(make.apply(reader, row))));
+                index, count, row -> Messages.at(row.where(), () -> truncate.apply(make.apply(reader, row))));
     }
 
     private <R extends Example> R cut(R whole, UnaryOperator<R> truncate) {

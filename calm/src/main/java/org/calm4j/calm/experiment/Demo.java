@@ -134,7 +134,7 @@ public record Demo(
         settings.addAll(Stream.of(saveSteps, inspect).filter(Objects::nonNull).toList());
         return new Stage("pretrain", settings, List.of(config, data), base, resume -> {
             SavingOptions saving = SavingOptions.every(saveSteps == null ? SAVE_STEPS : saveSteps, resume);
-            new TrainStage("pretrain", null, null, config, data, base, options, null, saving, inspect, seed)
+            new TrainStage("pretrain", null, null, config, List.of(data), base, options, null, saving, inspect, seed)
                     .run(backend, progress, Ranks.alone());
         });
     }

@@ -376,7 +376,7 @@ public final class Experiment {
                             adapter ? config.model() : model,
                             adapter ? model : null,
                             null,
-                            data,
+                            List.of(data),
                             output,
                             training,
                             against,

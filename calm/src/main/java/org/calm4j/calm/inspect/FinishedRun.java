@@ -2,10 +2,12 @@ package org.calm4j.calm.inspect;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonMappingException;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -100,8 +102,29 @@ record FinishedRun(Path folder, ObjectNode config) {
         return command().equals("dpo");
     }
 
-    Path data() {
-        return path("data");
+    List<Path> data() {
+        if (!config.path("data").isArray()) {
+            return List.of(path("data"));
+        }
+        List<Path> files = new ArrayList<>();
+        config.path("data").forEach(file -> files.add(path("data", file)));
+        return files;
+    }
+
+    /** Lines of each of its files that it read; null for all. */
+    Integer maxSamples() {
+        return config.hasNonNull("max_samples")
+                ? (Integer) config.path("max_samples").asInt()
+                : null;
+    }
+
+    /** @throws CalmException bad input: the numbers of its lines are not those of its data */
+    void checkLines() {
+        if (config.hasNonNull("val_size")) {
+            throw CalmException.badInput(
+                    folder.resolve(TrainingFolder.CONFIG),
+                    "the run held lines out (val_size), so that its lines have other numbers than its data's; this is not done yet");
+        }
     }
 
     /**
@@ -109,7 +132,7 @@ record FinishedRun(Path folder, ObjectNode config) {
      *
      * @param data its own, or some of them
      */
-    TrainStage stage(Path data, Path output) {
+    TrainStage stage(List<Path> data, Path output) {
         Path model = path("model");
         boolean fromNothing = Files.isRegularFile(model);
         return new TrainStage(
@@ -122,6 +145,7 @@ record FinishedRun(Path folder, ObjectNode config) {
                 options(TrainingOptions.class),
                 hasPairs() ? options(PreferenceOptions.class) : null,
                 saving(),
+                null,
                 config.path("seed").asLong());
     }
 
@@ -130,7 +154,9 @@ record FinishedRun(Path folder, ObjectNode config) {
         if (!config.has("metric_for_best_model")) {
             return SavingOptions.every(0, false);
         }
-        path("eval_data");
+        if (!config.hasNonNull("val_size")) {
+            path("eval_data");
+        }
         return options(SavingOptions.class);
     }
 
@@ -154,10 +180,14 @@ record FinishedRun(Path folder, ObjectNode config) {
     }
 
     private Path path(String name) {
-        if (!config.path(name).isTextual()) {
+        return path(name, config.path(name));
+    }
+
+    private Path path(String name, JsonNode value) {
+        if (!value.isTextual()) {
             throw CalmException.badInput(folder.resolve(TrainingFolder.CONFIG), name + " is missing");
         }
-        Path path = Path.of(config.path(name).asText());
+        Path path = Path.of(value.asText());
         if (!Files.exists(path)) {
             throw CalmException.badInput(
                     folder.resolve(TrainingFolder.CONFIG),

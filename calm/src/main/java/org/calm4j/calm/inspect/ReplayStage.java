@@ -68,8 +68,8 @@ public record ReplayStage(
         }
         FinishedRun finished = FinishedRun.read(run);
         FinishedRun changed = finished.with(changes);
-        Path data = finished.data();
-        List<DataFile.Item> items = DataFile.read(data);
+        List<Path> data = finished.data();
+        List<DataFile.Item> items = DataFile.read(data, finished.maxSamples());
         for (int line : withoutLines) {
             Setting.of("without_lines")
                     .check(line >= 1 && line <= items.size(), "has " + line + "; the data have 1 to " + items.size());
@@ -81,11 +81,14 @@ public record ReplayStage(
             }
         }
         boolean without = withoutLanguage != null || !withoutLines.isEmpty();
+        if (without) {
+            finished.checkLines();
+        }
         if (without && left.size() == items.size()) {
-            throw CalmException.badInput(data, "has no line that would be left out");
+            throw CalmException.badInput(data.getFirst(), "has no line that would be left out");
         }
         if (left.isEmpty()) {
-            throw CalmException.badInput(data, "has no line that would be left");
+            throw CalmException.badInput(data.getFirst(), "has no line that would be left");
         }
         Own own = new Own(finished, backend);
         ReplayDifference difference = null;
@@ -207,7 +210,7 @@ public record ReplayStage(
             Path some = Files.createTempFile("calm-replay", ".jsonl");
             try {
                 Jsonl.write(some, left);
-                finished.stage(some, output).replay(backend, progress, again);
+                finished.stage(List.of(some), output).replay(backend, progress, again);
             } finally {
                 Files.deleteIfExists(some);
             }

@@ -153,6 +153,7 @@ public record StepStage(
     /** Of a finished run. */
     public Result run(Path run, Backend backend, Progress progress) {
         FinishedRun finished = FinishedRun.read(run);
+        finished.checkLines();
         return look(finished.stage(finished.data(), null), run, backend, progress);
     }
 
@@ -174,7 +175,8 @@ public record StepStage(
     }
 
     private Result look(TrainStage stage, Path from, Backend backend, Progress progress) {
-        Looked looked = new Looked(from, languages(stage.data()), progress);
+        Looked looked =
+                new Looked(from, languages(stage.data(), stage.training().data().maxSamples()), progress);
         stage.look(backend, progress, looked);
         Result found = looked.result;
         Jsonl.write(
@@ -193,8 +195,8 @@ public record StepStage(
     }
 
     /** Of each line; of a line in two, both. */
-    private static List<String> languages(Path data) {
-        return DataFile.read(data).stream()
+    private static List<String> languages(List<Path> data, Integer most) {
+        return DataFile.read(data, most).stream()
                 .map(item -> {
                     List<String> named = Stream.of("language", "language_1", "language_2")
                             .map(name -> item.json().path(name).asText(null))

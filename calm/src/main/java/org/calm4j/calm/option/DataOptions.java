@@ -45,6 +45,22 @@ public record DataOptions(
 
         @Option(
                 value =
+                        "Take an instruction or a prompt that is text as a user's message, through the model's chat template, as LLaMA-Factory does.",
+                later = true)
+        boolean applyChatTemplate,
+
+        @Option(value = "The first lines of each file of data that are used; default: all.", label = "N", later = true)
+        Integer maxSamples,
+
+        @Option(
+                value =
+                        "Lines of the data that are held out, chosen by the seed, for {eval_steps} instead of {eval_data}: a share below 1, or a number; default: none.",
+                label = "X",
+                later = true)
+        Double valSize,
+
+        @Option(
+                value =
                         "Read each line of the data when a step takes it, for files larger than memory; JSON Lines alone, and the file must not "
                                 + "change. The result is the same.",
                 later = true)
@@ -57,6 +73,12 @@ public record DataOptions(
         Setting.of("max_completion_length")
                 .check(maxCompletionLength == null || maxCompletionLength >= 1, "must be at least 1");
         Setting.of("max_tokens").check(maxTokens == null || maxTokens >= 1, "must be at least 1");
+        Setting.of("max_samples").check(maxSamples == null || maxSamples >= 1, "must be at least 1");
+        Setting.of("val_size")
+                .check(
+                        valSize == null || valSize >= 0 && (valSize < 1 || valSize == Math.rint(valSize)),
+                        "must be a share below 1 or a whole number");
+        valSize = valSize != null && valSize == 0 ? null : valSize;
     }
 
     /** How sequences that are too long are cut. */

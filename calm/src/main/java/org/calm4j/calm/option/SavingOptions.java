@@ -93,6 +93,19 @@ public record SavingOptions(
         }
     }
 
+    /** @throws org.calm4j.engine.CalmException wrong usage: nothing to evaluate, or two things */
+    public void checkEvaluated(DataOptions data) {
+        Setting.of("eval_steps")
+                .check(
+                        evalSteps == 0 || evalData != null || data.valSize() != null,
+                        "needs ",
+                        Setting.of("eval_data"),
+                        " or ",
+                        Setting.of("val_size"));
+        Setting.of("val_size")
+                .check(evalData == null || data.valSize() == null, "does not go with ", Setting.of("eval_data"));
+    }
+
     public SavingOptions {
         Setting.of("save_steps").check(saveSteps >= 0, "must be at least 0");
         Setting.of("eval_steps").check(evalSteps >= 0, "must be at least 0");
@@ -100,7 +113,6 @@ public record SavingOptions(
         Setting.of("generation_steps").check(generationSteps >= 0, "must be at least 0");
         Setting.of("generation_steps")
                 .check(generationSteps == 0 || generationPrompts != null, "needs ", Setting.of("generation_prompts"));
-        Setting.of("eval_steps").check(evalSteps == 0 || evalData != null, "needs ", Setting.of("eval_data"));
         Setting.of("save_total_limit").check(saveTotalLimit == null || saveTotalLimit > 0, "must be at least 1");
         Setting.of("load_best_model_at_end")
                 .check(!loadBestModelAtEnd || evalSteps > 0, "needs ", Setting.of("eval_steps"));

@@ -84,15 +84,24 @@ final class StepStatistics implements StepObserver, AutoCloseable {
     private final RunningScore normScore = new RunningScore(WEIGHT, WARMUP);
 
     /**
-     * @param data the file that is trained on
+     * @param files that are trained on
+     * @param most lines of each; null for all
      * @param lines that were read of it: as many, or twice as many where the two completions of a pair are lines of their own
      * @param pairs whether they are pairs
      * @param batchSize lines a step
      * @throws CalmException bad input: what a statistic needs is not there
      */
-    StepStatistics(InspectOptions options, ModelFolder model, Path data, int lines, boolean pairs, int batchSize) {
+    StepStatistics(
+            InspectOptions options,
+            ModelFolder model,
+            List<Path> files,
+            Integer most,
+            int lines,
+            boolean pairs,
+            int batchSize) {
         this.options = options;
-        List<DataFile.Item> items = DataFile.read(data);
+        Path data = files.getFirst();
+        List<DataFile.Item> items = DataFile.read(files, most);
         if (lines != items.size() && lines != 2 * items.size()) {
             throw new IllegalStateException(items.size() + " lines in " + data + ", and " + lines + " were read");
         }

@@ -16,6 +16,7 @@ import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.calm4j.calm.data.HeldOut;
 import org.calm4j.calm.data.TrainingData;
 import org.calm4j.calm.option.InspectOptions;
 import org.calm4j.calm.option.Option;
@@ -63,6 +64,7 @@ import org.calm4j.engine.train.Truncation;
  * @param model a model folder; null for pretraining from nothing
  * @param adapter a PEFT folder that is trained further; null without one
  * @param config of a new model: a config.json, with the tokenizer in the same folder; null otherwise
+ * @param data files, of which one follows the other
  * @param preference how pairs are trained on; null if the data are documents
  * @param inspect what is measured on the way; null for nothing
  */
@@ -71,7 +73,7 @@ public record TrainStage(
         Path model,
         Path adapter,
         Path config,
-        Path data,
+        List<Path> data,
         Path output,
         TrainingOptions training,
         PreferenceOptions preference,
@@ -86,7 +88,7 @@ public record TrainStage(
             "max_skipped_steps",
             "streaming");
 
-    /** Without measurements. */
+    /** Without measurements, on one file. */
     public TrainStage(
             String name,
             Path model,
@@ -98,7 +100,7 @@ public record TrainStage(
             PreferenceOptions preference,
             SavingOptions saving,
             long seed) {
-        this(name, model, adapter, config, data, output, training, preference, saving, null, seed);
+        this(name, model, adapter, config, List.of(data), output, training, preference, saving, null, seed);
     }
 
     /**
@@ -169,6 +171,18 @@ public record TrainStage(
 
     /** What documents and pairs alone have. */
     private void checkData() {
+        saving.checkEvaluated(training.data());
+        Setting.of("inspect")
+                .check(
+                        inspect == null || training.data().valSize() == null,
+                        "names lines of the data by their number, and does not go with ",
+                        Setting.of("val_size"),
+                        "; hold lines out in a file of their own");
+        Setting.of("inspect")
+                .check(
+                        inspect == null || data.size() == 1 || preference == null || !preference.unpaired(),
+                        "of single completions takes one file of ",
+                        Setting.of("data"));
         Truncation truncation = training.data().truncation();
         Setting.of("max_prompt_length")
                 .check(preference != null || truncation.maxPromptLength() == 0, "is for pairs and single completions");
@@ -261,18 +275,26 @@ public record TrainStage(
 
     private Result train(ModelFolder start, Progress progress, Division division, Again again, Look look) {
         CausalLm lm = start.model();
-        TrainingData reader = new TrainingData(
+        TrainingData whole = new TrainingData(
                 start.tokenizer(),
                 start.chatTemplate(),
                 lm.config().vocabulary().size(),
                 lm.config().positions().limit(),
                 training.data().truncation(),
                 line -> progress.say("calm: " + line));
+        Integer most = training.data().maxSamples();
+        TrainingData spoken = training.data().applyChatTemplate() ? whole.talking() : whole;
+        TrainingData reader = most == null ? spoken : spoken.first(most);
         TrainingData streaming = training.data().streaming() ? reader.streaming() : reader;
-        List<? extends Example> lines = lines(streaming, data);
-        Replay replay = replay(reader);
+        List<? extends Example> all = lines(streaming, data);
+        HeldOut parts = training.data().valSize() == null
+                ? null
+                : HeldOut.of(all.size(), training.data().valSize(), seed);
+        List<? extends Example> lines = inBatches(parts == null ? all : HeldOut.of(all, parts.trained()), reader);
+        Replay replay = replay(whole);
+        Set<TrainingData> readers = Set.copyOf(List.of(whole, reader, streaming));
         int end = start.tokenizer() == null ? -1 : start.tokenizer().eosId();
-        if ((reader.endsTexts() || streaming.endsTexts())
+        if (readers.stream().anyMatch(TrainingData::endsTexts)
                 && !lm.config().vocabulary().eos().contains(end)) {
             progress.say("calm: texts end with " + start.tokenizer().token(end) + " (" + end
                     + "), at which generation with this model does not stop: eos_token_id is "
@@ -283,8 +305,11 @@ public record TrainStage(
             Setting.of("step")
                     .check(again.step() >= 1 && again.step() <= steps, "must be from 1 to the run's " + steps);
         }
-        List<? extends Example> held =
-                saving.evalSteps() == 0 || look != null ? List.of() : lines(reader, saving.evalData());
+        List<? extends Example> held = saving.evalSteps() == 0 || look != null
+                ? List.of()
+                : inBatches(
+                        parts == null ? lines(reader, List.of(saving.evalData())) : HeldOut.of(all, parts.held()),
+                        reader);
         Trainer.EvalLines looked = look == null ? null : new Trainer.EvalLines(look.questions(start), List.of());
         TrainingSizes sizes = TrainingSizes.of(lines, replay, look == null ? held : looked.lines());
         TrainStage settled = look == null ? settled(lm, sizes, steps, progress, division) : this;
@@ -337,7 +362,8 @@ public record TrainStage(
         } finally {
             progress.end();
         }
-        TrainingData.Cut cut = streaming == reader ? reader.cut() : reader.cut().and(streaming.cut());
+        TrainingData.Cut cut =
+                readers.stream().map(TrainingData::cut).reduce(new TrainingData.Cut(0, 0), TrainingData.Cut::and);
         return new Result(last[0], cut.lines(), cut.tokens());
     }
 
@@ -479,17 +505,28 @@ public record TrainStage(
                 : new Replay(sources, training.replay().replayShares());
     }
 
-    private List<? extends Example> lines(TrainingData reader, Path file) {
+    private List<? extends Example> lines(TrainingData reader, List<Path> files) {
         if (preference == null) {
-            return training.data().assistantOnlyLoss() ? reader.answers(file) : reader.documents(file);
+            return training.data().assistantOnlyLoss()
+                    ? reader.all(files, reader::answers)
+                    : reader.all(files, reader::documents);
         }
         if (preference.unpaired()) {
-            List<Example.Unpaired> all = reader.unpaired(file);
-            return preference.readsMismatched()
-                    ? Example.Unpaired.mismatched(all, training.steps().batchSize(), reader.longest())
-                    : all;
+            return reader.all(files, reader::unpaired);
         }
-        return preference.twoLanguages() ? reader.twoLanguagePairs(file) : reader.pairs(file);
+        return preference.twoLanguages()
+                ? reader.all(files, reader::twoLanguagePairs)
+                : reader.all(files, reader::pairs);
+    }
+
+    /** With what a loss takes from other lines of the same step. */
+    private List<? extends Example> inBatches(List<? extends Example> lines, TrainingData reader) {
+        return preference == null || !preference.readsMismatched()
+                ? lines
+                : Example.Unpaired.mismatched(
+                        lines.stream().map(Example.Unpaired.class::cast).toList(),
+                        training.steps().batchSize(),
+                        reader.longest());
     }
 
     private Trainer.EvalLines evalLines(Ranks ranks, CausalLm lm, List<? extends Example> lines) {
@@ -522,6 +559,7 @@ public record TrainStage(
                         inspect,
                         start,
                         data,
+                        training.data().maxSamples(),
                         lines,
                         preference != null && !preference.unpaired(),
                         training.steps().batchSize());
@@ -608,7 +646,7 @@ public record TrainStage(
         all.put("command", name);
         all.put("model", String.valueOf(model == null ? config : model));
         all.put("adapter", adapter);
-        all.put("data", data);
+        all.put("data", data.size() == 1 ? data.getFirst() : data);
         all.put("seed", seed);
         all.put("steps", steps);
         all.putAll(asJson(training));
@@ -649,7 +687,7 @@ public record TrainStage(
                         ? List.of(model)
                         : Files.exists(tokenizer) ? List.of(config, tokenizer) : List.of(config));
         read.put("adapter", given(adapter));
-        read.put("data", List.of(data));
+        read.put("data", data);
         read.put("replay", training.replay().files());
         read.put("eval_data", given(saving.evalSteps() == 0 ? null : saving.evalData()));
         if (preference != null) {

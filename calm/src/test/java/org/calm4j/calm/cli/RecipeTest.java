@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.calm4j.calm.experiment.ModelOnDisk;
 import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.Jsonl;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -30,11 +31,22 @@ final class RecipeTest {
         Files.writeString(
                 folder.resolve("data/pairs.jsonl"),
                 "{\"prompt_input_ids\":[3],\"chosen_input_ids\":[4,5],\"rejected_input_ids\":[5]}\n".repeat(6));
+        Files.writeString(folder.resolve("data/dataset_info.json"), """
+                {"mine": {"file_name": "pairs.jsonl", "ranking": true, "columns": {"prompt": "instruction", "chosen": "chosen"}},
+                 "more": {"file_name": "more", "ranking": true},
+                 "single": {"file_name": "single.jsonl", "columns": {"kto_tag": "label"}},
+                 "renamed": {"file_name": "pairs.jsonl", "ranking": true, "columns": {"prompt": "question"}},
+                 "spoken": {"file_name": "pairs.jsonl", "ranking": true, "tags": {"role_tag": "speaker"}},
+                 "far": {"file_name": "../model/config.json", "ranking": true},
+                 "hub": {"hf_hub_url": "org/pairs", "ranking": true},
+                 "resampled": {"file_name": "pairs.jsonl", "ranking": true, "num_samples": 5}}""");
+        Files.createDirectory(folder.resolve("data/more"));
         Files.writeString(
-                folder.resolve("data/dataset_info.json"),
-                "{\"mine\":{\"file_name\":\"pairs.jsonl\",\"ranking\":true,\"columns\":{\"prompt\":\"instruction\",\"chosen\":\"chosen\"}},"
-                        + "\"renamed\":{\"file_name\":\"pairs.jsonl\",\"columns\":{\"prompt\":\"question\"}},"
-                        + "\"far\":{\"file_name\":\"../model/config.json\"}}");
+                folder.resolve("data/more/a.jsonl"),
+                "{\"prompt_input_ids\":[7],\"chosen_input_ids\":[6],\"rejected_input_ids\":[5]}\n".repeat(4));
+        Files.writeString(
+                folder.resolve("data/single.jsonl"),
+                "{\"prompt_input_ids\":[3],\"completion_input_ids\":[4,5],\"label\":true}\n".repeat(4));
     }
 
     private int calm(String yaml, String... more) throws IOException {
@@ -81,6 +93,8 @@ final class RecipeTest {
             lr_scheduler_type: cosine
             warmup_ratio: 0.1
             bf16: true
+            flash_attn: fa2
+            gradient_checkpointing_kwargs: {use_reentrant: false}
             ddp_timeout: 180000000
             resume_from_checkpoint: null
             """;
@@ -101,42 +115,120 @@ final class RecipeTest {
         assertThat(config.path("max_length").asInt()).isEqualTo(32);
         assertThat(config.path("lr_scheduler").asText()).isEqualTo("cosine");
         assertThat(config.path("data").asText()).isEqualTo(folder + "/data/pairs.jsonl");
+        assertThat(config.path("apply_chat_template").asBoolean()).isTrue();
         assertThat(config.path("learning_rate").asDouble())
                 .as("given beside it")
                 .isEqualTo(1e-3);
-        assertThat(err.toString())
+        assertThat(err.toString()).contains("is a recipe of LLaMA-Factory");
+        assertThat(err.toString().lines().filter(line -> line.contains("without effect here")))
+                .singleElement()
+                .asString()
                 .contains(
-                        "is a recipe of LLaMA-Factory",
-                        "ignored, since",
-                        "bf16",
-                        "ddp_timeout",
-                        "template",
-                        "report_to");
+                        "bf16", "ddp_timeout", "template", "report_to", "gradient_checkpointing_kwargs", "flash_attn");
+    }
+
+    /** Several data sets are one after the other, of each the first lines; some are held out by the seed. */
+    @Test
+    void dataSetsAreJoinedCutAndHeldOut() throws IOException {
+        String several = LLAMA_FACTORY.replace("dataset: mine", "dataset: mine,more");
+        assertThat(calm(several + "max_samples: 3\nval_size: 2\neval_strategy: steps\n", "--quiet"))
+                .as(err.toString())
+                .isZero();
+        assertThat(config().path("data")).hasSize(2);
+        assertThat(config().path("max_samples").asInt()).isEqualTo(3);
+        assertThat(config().path("val_size").asDouble()).isEqualTo(2);
+        assertThat(config().path("steps").asInt())
+                .as("twice three lines less two, in twos")
+                .isEqualTo(2);
+        assertThat(config().path("eval_steps").asInt())
+                .as("as often as there are log lines")
+                .isEqualTo(1);
+        assertThat(Jsonl.read(folder.resolve("out/metrics.jsonl"), JsonNode.class))
+                .allMatch(line -> line.has("eval_loss"));
+        assertThat(calm(LLAMA_FACTORY + "val_size: 6\n", "--output", folder + "/new"))
+                .isEqualTo(3);
+        assertThat(err.toString()).contains("recipe.yaml:35: val_size: holds out 6 of the data's 6 lines");
+        assertThat(calm(several + "mix_strategy: interleave_under\n")).isEqualTo(3);
+        assertThat(err.toString()).contains("recipe.yaml:35: mix_strategy: interleave_under is not done here");
     }
 
     @Test
+    void whatIsOfAnotherStageIsIgnored() throws IOException {
+        String kto = LLAMA_FACTORY.replace("stage: dpo", "stage: kto").replace("dataset: mine", "dataset: single");
+        assertThat(calm(kto + "kto_chosen_weight: 2.0\n")).as(err.toString()).isZero();
+        assertThat(config().path("loss_type").path(0).asText()).isEqualTo("kto");
+        assertThat(config().path("desirable_weight").asDouble()).isEqualTo(2);
+        assertThat(err.toString()).contains("pref_loss (the stage is kto)");
+    }
+
+    private static final String TRL = """
+            model_name_or_path: @/model
+            dataset_name: @/data/pairs.jsonl
+            output_dir: @/out
+            per_device_train_batch_size: 3
+            max_steps: 2
+            """;
+
+    @Test
     void aRecipeOfTrlRunsWithItsDefaults() throws IOException {
-        assertThat(calm("""
-                        model_name_or_path: @/model
-                        dataset_name: @/data/pairs.jsonl
-                        output_dir: @/out
+        assertThat(calm(TRL + """
                         use_peft: true
-                        lora_target_modules: [q_proj, v_proj]
+                        lora_dropout: 0.1
                         loss_type: [sigmoid]
-                        per_device_train_batch_size: 3
-                        max_steps: 2
                         gradient_checkpointing: true
                         eval_strategy: "no"
+                        eval_steps: 100
+                        torch_dtype: bfloat16
+                        optim: adamw_bnb_8bit
                         """)).as(err.toString()).isZero();
         JsonNode config = config();
         assertThat(config.path("lora_rank").asInt()).isEqualTo(16);
         assertThat(config.path("lora_alpha").asDouble()).isEqualTo(32);
-        assertThat(config.path("lora_dropout").asDouble()).isEqualTo(0.05);
-        assertThat(config.path("lora_targets")).hasSize(2);
+        assertThat(config.path("lora_dropout").asDouble())
+                .as("disable_dropout is true there")
+                .isZero();
+        assertThat(config.path("lora_targets").toString()).isEqualTo("[\"q_proj\",\"v_proj\"]");
         assertThat(config.path("learning_rate").asDouble()).isEqualTo(1e-6);
         assertThat(config.path("steps").asInt()).isEqualTo(2);
+        assertThat(config.path("eval_steps").asInt()).isZero();
         assertThat(config.path("gradient_checkpointing").asBoolean()).isTrue();
-        assertThat(err.toString()).contains("is a recipe of TRL", "learning_rate 1.0e-6", "lora_r 16");
+        assertThat(config.path("optimizer_memory").asText()).isEqualTo("8bit");
+        assertThat(err.toString())
+                .contains(
+                        "is a recipe of TRL",
+                        "learning_rate 1.0e-6",
+                        "lora_r 16",
+                        "eval_steps (eval_strategy is not steps)",
+                        "lora_dropout (preference training is without dropout, as there)");
+        assertThat(calm(TRL + "use_peft: true\nlora_dropout: 0.1\ndisable_dropout: false\n", "--quiet"))
+                .isZero();
+        assertThat(config().path("lora_dropout").asDouble()).isEqualTo(0.1);
+    }
+
+    @Test
+    void withoutUsePeftAllWeightsAreTrained() throws IOException {
+        assertThat(calm(TRL + "lora_r: 8\nlora_alpha: 16\n")).as(err.toString()).isZero();
+        assertThat(config().path("lora_rank").asInt()).isZero();
+        assertThat(err.toString()).contains("lora_r, lora_alpha (use_peft is not true)");
+        assertThat(folder.resolve("out/model.safetensors")).exists();
+        assertThat(calm(TRL + "lora_r: 8\nlora_alpha: 16\n", "--lora-rank", "2", "--quiet"))
+                .isZero();
+        assertThat(config().path("lora_alpha").asDouble()).isEqualTo(16);
+    }
+
+    /** A folder has a file for each split. */
+    @Test
+    void splitsOfAFolder() throws IOException {
+        Files.copy(folder.resolve("data/pairs.jsonl"), folder.resolve("data/train_prefs.jsonl"));
+        Files.copy(folder.resolve("data/pairs.jsonl"), folder.resolve("data/test.jsonl"));
+        String splits = TRL.replace("/pairs.jsonl", "") + "eval_strategy: steps\neval_steps: 1\n";
+        assertThat(calm(splits)).isEqualTo(3);
+        assertThat(err.toString()).contains("recipe.yaml:2: dataset_name: ", "/data has no train.jsonl, train.json");
+        assertThat(calm(splits + "dataset_train_split: train_prefs\n"))
+                .as(err.toString())
+                .isZero();
+        assertThat(config().path("data").asText()).isEqualTo(folder + "/data/train_prefs.jsonl");
+        assertThat(config().path("eval_data").asText()).isEqualTo(folder + "/data/test.jsonl");
     }
 
     @Test
@@ -144,36 +236,80 @@ final class RecipeTest {
         assertThat(calm(LLAMA_FACTORY + "pref_betta: 0.1\nlearning_rte: 1\n")).isEqualTo(3);
         assertThat(err.toString())
                 .contains(
-                        "recipe.yaml:33: unknown keys 'pref_betta' (is it ",
+                        "recipe.yaml:35: unknown keys 'pref_betta' (is it ",
                         "pref_beta",
                         "'learning_rte' (is it learning_rate");
         for (String[] wrong : new String[][] {
-            {"stage: sft\n", ":1: stage is sft, which calm dpo does not do; calm sft does"},
-            {"finetuning_type: freeze\n", "known here: lora, full"},
-            {"packing: true\n", "packing is true, which is not done here; known: false"},
-            {"optim: adafactor\n", "optim is adafactor"},
-            {"eval_strategy: epoch\n", "known: no, steps"},
-            {"dataset: renamed\ndataset_dir: @/data\n", "'renamed' calls its prompt 'question'; rename that field"},
+            {"stage: sft\n", ":1: stage: sft is not done by calm dpo; calm sft does it"},
+            {"finetuning_type: freeze\n", ":1: finetuning_type: freeze is not known here; known: lora, full"},
+            {"packing: true\n", ":1: packing: true is not done here; known: false; a batch counts its lines"},
+            {"optim: adafactor\n", ":1: optim: adafactor is not done here"},
+            {"eval_strategy: best\n", ":1: eval_strategy: best is not done here; known: no, steps"},
+            {"eval_strategy: steps\neval_steps: 5\ndata: d\n", ":2: eval_steps: needs --eval-data or --val-size"},
+            {"dataset: renamed\ndataset_dir: @/data\n", "'renamed' calls its prompt 'question'; rename that"},
+            {"dataset: spoken\ndataset_dir: @/data\n", "'spoken' calls its role_tag 'speaker'"},
             {"dataset: far\ndataset_dir: @/data\n", "leaves its folder"},
-            {"dataset: a,b\n", "join them in one file"},
-            {"dataset_name: some/hub\n", "not a file here"},
+            {"dataset: hub\ndataset_dir: @/data\n", "has no file_name of 'hub', but a hub's org/pairs"},
+            {"dataset: resampled\ndataset_dir: @/data\n", "'resampled' has num_samples"},
+            {"dataset: single\ndataset_dir: @/data\n", ":1: dataset: 'single' has no pairs, says ranking"},
+            {"dataset: none\ndataset_dir: @/data\n", ":1: dataset: 'none' is not in "},
+            {"dataset: a\n", ":1: dataset: data/dataset_info.json is not there; dataset_dir is data where"},
+            {"dataset: a\ndataset_dir: @/no\n", ":2: dataset_dir: "},
+            {"dataset_name: some/hub\n", ":1: dataset_name: some/hub is not a file or folder here"},
+            {"beta: 1\ndataset_mixture:\n- id: a/b\n", ":2: dataset_mixture: names data sets of a hub"},
+            {"model_name_or_path: some/hub\n", ":1: model_name_or_path: some/hub is not a folder here"},
+            {"eos_token: <end>\n", ":1: eos_token: the model's own is used, which is not known"},
+            {"chat_template: x\n", ":1: chat_template: the model's own is used"},
+            {"lr_scheduler_kwargs: x\n", ":1: lr_scheduler_kwargs: expected its keys"},
             {"beta: 1\nbeta: 2\n", ":2: beta is given twice"},
-            {"beta: {a: 1}\n", ":1: expected a value"},
+            {"beta: {a: 1}\n", ":1: beta: expected a value"},
             {"- 1\n", "expected keys and values"},
             {"beta: [1\n", "recipe.yaml:2"},
-            {"a: &a [1,1]\nb: &b [*a,*a]\nbeta: [*b,*b]\n", "expected a value"}
+            {"a: &a [1,1]\nb: &b [*a,*a]\nbeta: [*b,*b]\n", "unknown keys 'a'"},
+            // What the options themselves refuse.
+            {"learning_rate: -1\n", ":1: learning_rate: must be "},
+            {"learning_rate: fast\n", ":1: learning_rate: 'fast' is not a number"},
+            {"\nmax_steps: 0.5\n", ":2: max_steps: '0.5' is not a whole number"},
+            {"gradient_checkpointing: perhaps\n", ":1: gradient_checkpointing: 'perhaps' is neither true nor false"},
+            {"lr_scheduler_type: sawtooth\n", ":1: lr_scheduler_type: 'sawtooth' is not one of "},
+            {"pref_loss: quadratic\n", ":1: pref_loss: \"quadratic\" is not known; known: "},
+            {"pref_beta: 0\n", ":1: pref_beta: must be above 0"},
+            {"lora_rank: 4\nlora_target: q_prj\n", ":2: lora_target: has \"q_prj\", which is no linear layer"},
+            {"sync_ref_model: true\nprecompute_ref_log_probs: true\n", ":2: precompute_ref_log_probs: cannot be given"},
         }) {
-            assertThat(calm(wrong[0], "--model", folder + "/model", "--output", folder + "/out"))
-                    .as(wrong[0])
+            List<String> others = new ArrayList<>();
+            if (!wrong[0].contains("model_name")) {
+                others.addAll(List.of("--model", folder + "/model"));
+            }
+            if (!wrong[0].contains("data")) {
+                others.addAll(List.of("--data", folder + "/data/pairs.jsonl"));
+            }
+            others.addAll(List.of("--output", folder + "/out"));
+            assertThat(calm(wrong[0], others.toArray(String[]::new)))
+                    .as(wrong[0] + err)
                     .isEqualTo(3);
-            assertThat(err.toString()).as(wrong[0]).contains(wrong[1]);
-            assertThat(err.toString().lines().count()).as(err.toString()).isLessThanOrEqualTo(3);
+            assertThat(err.toString())
+                    .as(wrong[0])
+                    .contains("recipe.yaml".repeat(wrong[1].startsWith(":") ? 1 : 0) + wrong[1]);
+            assertThat(err.toString()
+                            .lines()
+                            .filter(line -> line.startsWith("calm dpo: "))
+                            .count())
+                    .as(err.toString())
+                    .isEqualTo(1);
         }
         assertThat(calm("x".repeat(2 << 20))).isEqualTo(3);
         assertThat(err.toString()).contains("larger than a recipe can be");
         assertThat(folder.resolve("out")).doesNotExist();
-        assertThat(calm("learning_rate: -1\nmodel: @/model\ndata: @/data/pairs.jsonl\noutput: @/out\n"))
-                .isEqualTo(2);
+    }
+
+    /** What is wrong on the command line is not the recipe's fault. */
+    @Test
+    void theOtherOptionsAreNamedAsFlags() throws IOException {
+        assertThat(calm(LLAMA_FACTORY, "--learning-rate", "-1")).isEqualTo(2);
+        assertThat(err.toString()).contains("--learning-rate must be ").doesNotContainPattern("recipe.yaml:\\d");
+        assertThat(calm(LLAMA_FACTORY, "--eval-steps", "1")).isEqualTo(2);
+        assertThat(err.toString()).contains("--eval-steps needs --eval-data or --val-size");
     }
 
     @Test

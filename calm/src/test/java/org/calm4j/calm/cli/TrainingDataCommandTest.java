@@ -10,9 +10,11 @@ import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
+import org.calm4j.calm.data.HeldOut;
 import org.calm4j.calm.experiment.ModelOnDisk;
 import org.calm4j.engine.io.Json;
 import org.junit.jupiter.api.BeforeEach;
@@ -123,6 +125,59 @@ final class TrainingDataCommandTest {
         delete("dpo-streamed/checkpoint-4");
         assertTrains("dpo", "dpo-streamed", "--resume");
         assertThat(weights("dpo-streamed")).isEqualTo(weights("dpo"));
+    }
+
+    /** As if they were one file; of two {@code --data} the last one holds. */
+    @Test
+    void filesFollowOneAnother() throws IOException {
+        List<String> lines = Files.readAllLines(folder.resolve("pairs.jsonl"));
+        String first =
+                Files.write(folder.resolve("first.jsonl"), lines.subList(0, 4)).toString();
+        String rest =
+                Files.write(folder.resolve("rest.jsonl"), lines.subList(4, 11)).toString();
+        assertTrains("dpo", "one");
+        assertTrains("dpo", "two", "--data", first, rest);
+        assertThat(weights("two")).isEqualTo(weights("one"));
+        assertTrains("dpo", "streamed", "--streaming", "--data", first, rest);
+        assertThat(weights("streamed")).isEqualTo(weights("one"));
+        assertThat(config("two").path("data")).hasSize(2);
+        String begun = Files.write(
+                        folder.resolve("begun.jsonl"),
+                        Stream.of(lines.subList(0, 2), lines.subList(4, 6))
+                                .flatMap(List::stream)
+                                .toList())
+                .toString();
+        assertTrains("dpo", "begun", "--data", begun);
+        assertTrains("dpo", "samples", "--data", first, rest, "--max-samples", "2");
+        assertThat(weights("samples")).isEqualTo(weights("begun"));
+    }
+
+    /** What is held out is what another file could have. */
+    @Test
+    void linesAreHeldOutByTheSeed() throws IOException {
+        List<String> lines = Files.readAllLines(folder.resolve("pairs.jsonl"));
+        HeldOut parts = HeldOut.of(11, 0.2, 1);
+        assertThat(parts.held()).hasSize(3);
+        for (int[] part : List.of(parts.trained(), parts.held())) {
+            Files.write(
+                    folder.resolve(part.length + ".jsonl"),
+                    Arrays.stream(part).mapToObj(lines::get).toList());
+        }
+        String[] apart = {"--data", folder + "/8.jsonl", "--eval-data", folder + "/3.jsonl", "--eval-steps", "2"};
+        assertTrains("dpo", "apart", apart);
+        assertTrains("dpo", "held", "--val-size", "0.2", "--eval-steps", "2");
+        assertThat(weights("held")).isEqualTo(weights("apart"));
+        assertThat(metrics("held")).isEqualTo(metrics("apart")).anyMatch(line -> line.has("eval_loss"));
+        assertTrains("dpo", "streamed", "--val-size", "3", "--eval-steps", "2", "--streaming");
+        assertThat(metrics("streamed")).isEqualTo(metrics("apart"));
+        delete("held/checkpoint-4");
+        assertThat(train("dpo", "held", "--val-size", "4", "--eval-steps", "2", "--resume"))
+                .isEqualTo(3);
+        assertThat(err.toString()).contains("val_size", "0.2", "4.0");
+        assertThat(train("dpo", "none", "--val-size", "11")).isEqualTo(2);
+        assertThat(train("dpo", "both", "--val-size", "1", "--eval-data", folder + "/3.jsonl"))
+                .isEqualTo(2);
+        assertThat(err.toString()).contains("--val-size does not go with --eval-data");
     }
 
     @Test

@@ -42,6 +42,27 @@ final class ConversationDataTest {
         data = new TrainingData(tokenizer, ChatTemplate.read(folder), tokenizer.size());
     }
 
+    /** LLaMA-Factory's form for KTO, and its instructions as a user's messages. */
+    @Test
+    void theLastMessageIsTheCompletion() throws IOException {
+        Path file = write(
+                "{\"messages\":[{\"role\":\"user\",\"content\":\"Why?\"},{\"role\":\"assistant\",\"content\":\"Because.\"}],\"label\":true}");
+        Example.Unpaired line = data.unpaired(file).getFirst();
+        assertThat(tokenizer.decode(line.prompt(), false)).isEqualTo(PROMPT);
+        assertThat(tokenizer.decode(line.completion(), false)).isEqualTo("Because.<end>");
+        assertThatThrownBy(
+                        () -> data.unpaired(
+                                write(
+                                        "{\"messages\":[{\"role\":\"user\",\"content\":\"Why?\"},{\"role\":\"user\",\"content\":\"So?\"}],\"label\":true}")))
+                .hasMessageContaining("must end with what the assistant says");
+        Path instructions = write("{\"instruction\":\"Why?\",\"input\":\"\",\"output\":\"Because.\"}");
+        assertThat(tokenizer.decode(data.documents(instructions).getFirst().tokens(), false))
+                .isEqualTo("Why?Because.<end>");
+        assertThat(tokenizer.decode(
+                        data.talking().documents(instructions).getFirst().tokens(), false))
+                .isEqualTo(PROMPT + "Because.<end>");
+    }
+
     @Test
     void pairsOfMessages() throws IOException {
         String asked = "[{\"role\":\"user\",\"content\":\"Why?\"}]";

@@ -173,7 +173,7 @@ class OptionsTest {
         {lora_r: 4, lora_rank: 4}                 | dpo.lora_rank is given twice, by two of its names
         {batch_size: 4, gradient_accumulation_steps: 4} | dpo.batch_size is 4, and dpo.per_device_train_batch_size times
         warmup_ratio: 2                           | dpo.warmup_ratio must be from 0 to 1
-        loss_type: quadratic                      | unknown dpo.loss_type "quadratic"; known: sigmoid, sft
+        loss_type: quadratic                      | dpo.loss_type "quadratic" is not known; known: sigmoid, sft
         loss_weights: [1, 2]                      | dpo.loss_weights has 2 values for 1 of dpo.loss_type
         lora_targets: [q_proj, null]              | dpo: lora_targets has a null in it
         replay_shares: [1]                        | dpo.replay_shares must be one number above 0 for each file of dpo.replay

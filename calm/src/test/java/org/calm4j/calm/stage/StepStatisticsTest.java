@@ -81,7 +81,7 @@ final class StepStatisticsTest {
                         OracleModel.folder("llama-tied"),
                         null,
                         null,
-                        file("pairs.jsonl", pairs),
+                        List.of(file("pairs.jsonl", pairs)),
                         folder.resolve(name),
                         Options.make(TrainingOptions.class, training),
                         Options.make(PreferenceOptions.class, preference),
@@ -229,7 +229,7 @@ final class StepStatisticsTest {
                         OracleModel.folder("llama-tied"),
                         null,
                         null,
-                        file("pairs.jsonl", PAIRS),
+                        List.of(file("pairs.jsonl", PAIRS)),
                         output,
                         Options.make(TrainingOptions.class, Map.of("max_steps", 500, "batch_size", 4)),
                         Options.make(PreferenceOptions.class, Map.of()),
@@ -250,7 +250,7 @@ final class StepStatisticsTest {
         Path data = file("known.jsonl", PAIRS);
         InspectOptions options = Options.make(InspectOptions.class, Map.of("every", 1, "share", 0.5));
         try (ModelFolder model = ModelFolder.open(backend, OracleModel.folder("llama-tied"), null);
-                StepStatistics statistics = new StepStatistics(options, model, data, 4, true, 4)) {
+                StepStatistics statistics = new StepStatistics(options, model, List.of(data), null, 4, true, 4)) {
             // Of four lines the first and the third, one in either language.
             List<StepObserver.Line> lines = IntStream.of(0, 2, 1, 3)
                     .mapToObj(line -> new StepObserver.Line(line, 0.25, line, List.of((double) line)))
@@ -273,8 +273,8 @@ final class StepStatisticsTest {
         Path data = file("known.jsonl", PAIRS);
         InspectOptions options = Options.make(InspectOptions.class, Map.of("every", 1000, "outlier_z", 5));
         try (ModelFolder model = ModelFolder.open(backend, OracleModel.folder("llama-tied"), null);
-                StepStatistics statistics = new StepStatistics(options, model, data, 4, true, 4);
-                StepStatistics resumed = new StepStatistics(options, model, data, 4, true, 4)) {
+                StepStatistics statistics = new StepStatistics(options, model, List.of(data), null, 4, true, 4);
+                StepStatistics resumed = new StepStatistics(options, model, List.of(data), null, 4, true, 4)) {
             List<StepObserver.Line> lines = IntStream.of(0, 2)
                     .mapToObj(line -> new StepObserver.Line(line, 0.25, line, List.of((double) line)))
                     .toList();

@@ -9,6 +9,7 @@ import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 
 /**
  * The names of a model's tensors in a family's files, and the orientation of linear weights.
@@ -96,12 +97,14 @@ public record WeightLayout(
                     .filter(each -> name.equals("all-linear") || ("." + path(0, each)).endsWith("." + name))
                     .collect(Collectors.toSet());
             if (found.isEmpty()) {
-                throw CalmException.usage("no linear layer is called \"" + name + "\"; known: all-linear, "
-                        + projections().stream()
-                                .map(this::module)
-                                .distinct()
-                                .sorted()
-                                .collect(Collectors.joining(", ")));
+                throw CalmException.usage(
+                        Setting.of("lora_targets"),
+                        " has \"" + name + "\", which is no linear layer; known: all-linear, "
+                                + projections().stream()
+                                        .map(this::module)
+                                        .distinct()
+                                        .sorted()
+                                        .collect(Collectors.joining(", ")));
             }
             chosen.addAll(found);
         }

@@ -487,10 +487,9 @@ public interface PreferenceLoss {
                 .filter(each -> each.name.equals(type))
                 .findFirst()
                 .orElseThrow(() -> CalmException.usage(
-                        "unknown ",
                         Setting.of("loss_type"),
-                        " \"" + type + "\"; known: " + String.join(", ", NAMES) + ", " + ConsistencyLoss.DCO + ", "
-                                + String.join(", ", UnpairedLoss.NAMES)));
+                        " \"" + type + "\" is not known; known: " + String.join(", ", NAMES) + ", "
+                                + ConsistencyLoss.DCO + ", " + String.join(", ", UnpairedLoss.NAMES)));
     }
 
     private static Named scored(String name, Function<LossParameters, PreferenceLoss> made) {

@@ -363,7 +363,8 @@ final class LoraTest {
         ModelConfig config = ConfigReader.read(OracleModel.folder("gpt2").resolve("config.json"));
         assertThatThrownBy(() -> config.layout().projections(List.of("q_proj")))
                 .isInstanceOf(CalmException.class)
-                .hasMessage("no linear layer is called \"q_proj\"; known: all-linear, c_attn, c_fc, c_proj");
+                .hasMessage(
+                        "loraTargets has \"q_proj\", which is no linear layer; known: all-linear, c_attn, c_fc, c_proj");
     }
 
     @ParameterizedTest
