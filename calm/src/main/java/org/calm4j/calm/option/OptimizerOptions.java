@@ -100,7 +100,7 @@ public record OptimizerOptions(
         @Option(
                 value = "With muon, the momentum; default ${DEFAULT-VALUE}.",
                 label = "X",
-                standard = "0.95",
+                standard = "" + OptimizerOptions.MUON_MOMENTUM,
                 later = true)
         double muonMomentum,
 
@@ -124,9 +124,12 @@ public record OptimizerOptions(
         @Option(
                 value = "The same of the learning rate, so that the warm-up counts less; default ${DEFAULT-VALUE}.",
                 label = "X",
-                standard = "2",
+                standard = "" + OptimizerOptions.WEIGHT_LR_POWER,
                 later = true)
         double weightLrPower) {
+    private static final double MUON_MOMENTUM = 0.95;
+    private static final double WEIGHT_LR_POWER = 2;
+
     public OptimizerOptions {
         Setting.of("weight_decay").check(weightDecay >= 0, "must be at least 0");
         Setting.of("adam_beta1").check(adamBeta1 >= 0 && adamBeta1 < 1, "must be from 0 to below 1");
@@ -143,11 +146,19 @@ public record OptimizerOptions(
         Setting.of("muon_momentum").check(muonMomentum >= 0 && muonMomentum < 1, "must be from 0 to below 1");
         Setting.of("schedule_free_r").check(scheduleFreeR >= 0, "must be at least 0");
         Setting.of("weight_lr_power").check(weightLrPower >= 0, "must be at least 0");
-        Setting.of("adamw_learning_rate")
+        checkOf(Optimizer.Kind.MUON, optimizer, "adamw_learning_rate", adamwLearningRate == null);
+        checkOf(Optimizer.Kind.MUON, optimizer, "muon_momentum", muonMomentum == MUON_MOMENTUM);
+        checkOf(Optimizer.Kind.MUON, optimizer, "adjust_lr_fn", adjustLrFn == Muon.AdjustRate.MATCH_RMS_ADAMW);
+        checkOf(Optimizer.Kind.SCHEDULE_FREE_ADAMW, optimizer, "schedule_free_r", scheduleFreeR == 0);
+        checkOf(Optimizer.Kind.SCHEDULE_FREE_ADAMW, optimizer, "weight_lr_power", weightLrPower == WEIGHT_LR_POWER);
+    }
+
+    private static void checkOf(Optimizer.Kind needed, Optimizer.Kind optimizer, String option, boolean isStandard) {
+        Setting.of(option)
                 .check(
-                        adamwLearningRate == null || optimizer == Optimizer.Kind.MUON,
+                        isStandard || optimizer == needed,
                         "is for ",
-                        Setting.of("optimizer").at(Optimizer.Kind.MUON));
+                        Setting.of("optimizer").at(needed));
     }
 
     UpdateSettings update() {

@@ -232,6 +232,25 @@ final class RecipeTest {
     }
 
     @Test
+    void optimizersHaveTheirNames() throws IOException {
+        String[][] recipes = {
+            {"optim: adamw_torch_fused\n", ""},
+            {"optim: muon\n", "muon"},
+            {"use_muon: true\n", "muon"},
+            {"optim: schedule_free_adamw\n", "schedule_free_adamw"}
+        };
+        for (String[] each : recipes) {
+            String recipe = LLAMA_FACTORY.replace("cosine", "constant") + each[0];
+            assertThat(calm(recipe, "--max-steps", "1")).as(err.toString()).isZero();
+            assertThat(config().path("optimizer").asText()).as(each[0]).isEqualTo(each[1]);
+        }
+        assertThat(calm(LLAMA_FACTORY + "optim: muon\n", "--zero", "1")).isEqualTo(2);
+        assertThat(err.toString()).contains("--zero does not go with --optimizer muon");
+        assertThat(calm(LLAMA_FACTORY + "muon_momentum: 0.9\n")).isEqualTo(2);
+        assertThat(err.toString()).contains("--muon-momentum is for --optimizer muon");
+    }
+
+    @Test
     void whatIsWrongIsNamedWithItsLine() throws IOException {
         assertThat(calm(LLAMA_FACTORY + "pref_betta: 0.1\nlearning_rte: 1\n")).isEqualTo(3);
         assertThat(err.toString())

@@ -41,7 +41,8 @@ public record RunIdentity(
             if (!scheduled.contains(name) && !free.contains(name)) {
                 throw CalmException.badInput(
                         file,
-                        "made with " + name + " " + then.settings.get(name) + ", now it is " + settings.get(name)
+                        "made with " + name + " " + text(then.settings.get(name)) + ", now it is "
+                                + text(settings.get(name))
                                 + "; resume with the same settings, or start again in another ",
                         Setting.OUTPUT);
             }
@@ -49,6 +50,11 @@ public record RunIdentity(
         if (then.schedule != null) {
             checkRates(file, then, taken);
         }
+    }
+
+    /** Newer settings are left out where nothing was said. */
+    private static Object text(Object value) {
+        return value == null ? "its default" : value;
     }
 
     private void checkInputs(Path file, RunIdentity then) {
