@@ -1,5 +1,6 @@
 package org.calm4j.calm.option;
 
+import com.fasterxml.jackson.annotation.JsonValue;
 import java.util.Map;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.op.AdamW;
@@ -85,11 +86,12 @@ public record OptimizerOptions(
 
         @Option(
                 value =
-                        "How AdamW's moments are kept: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}. bf16 halves them, 8bit quarters them.",
+                        "How AdamW's moments are kept: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}. bf16 halves them, 8bit quarters them; auto: "
+                                + "the first of them that fits into memory.",
                 label = "KIND",
                 standard = "f32",
                 later = true)
-        OptimizerMemory optimizerMemory,
+        Memory optimizerMemory,
 
         @Option(
                 value = "With muon, the peak learning rate of what it leaves to AdamW; default: {learning_rate}.",
@@ -161,12 +163,33 @@ public record OptimizerOptions(
                         Setting.of("optimizer").at(needed));
     }
 
+    /** @see OptimizerMemory */
+    public enum Memory {
+        F32(OptimizerMemory.F32),
+        BF16(OptimizerMemory.BF16),
+        EIGHT_BIT(OptimizerMemory.EIGHT_BIT),
+        /** To be chosen when it is known what there is. */
+        AUTO(null);
+
+        private final OptimizerMemory kind;
+
+        Memory(OptimizerMemory kind) {
+            this.kind = kind;
+        }
+
+        @Override
+        @JsonValue
+        public String toString() {
+            return kind == null ? "auto" : kind.toString();
+        }
+    }
+
     UpdateSettings update() {
         return new UpdateSettings(
                 maxSkippedSteps,
                 new ParameterGroups(learningRates, weightDecays, loraplusLrRatio),
                 emaDecay,
-                optimizerMemory,
+                optimizerMemory.kind == null ? OptimizerMemory.F32 : optimizerMemory.kind,
                 switch (optimizer) {
                     case ADAMW -> new PlainAdamW();
                     case MUON -> new Muon(muonMomentum, adjustLrFn, adamwLearningRate);

@@ -4,19 +4,26 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.calm4j.calm.option.OptimizerOptions;
 import org.calm4j.calm.option.Option;
 import org.calm4j.calm.option.Options;
+import org.calm4j.calm.option.PreferenceOptions;
 import org.calm4j.calm.option.TrainingOptions;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.config.ConfigReader;
 import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.train.Checkpoint;
 import org.calm4j.engine.train.Division;
+import org.calm4j.engine.train.MemoryPlan;
+import org.calm4j.engine.train.OptimizerMemory;
 import org.calm4j.engine.train.TrainSettings;
 import org.calm4j.engine.train.TrainingFolder;
 import org.calm4j.engine.train.TrainingMemory;
@@ -30,24 +37,90 @@ record TrainMemory(TrainStage stage, Division division) {
      * @throws CalmException failed: it does not fit
      */
     TrainStage settled(CausalLm lm, TrainingSizes sizes, int steps, Progress progress) {
-        boolean scores = stage.preference() != null && !stage.preference().referenceFree();
-        TrainingMemory weights = TrainingMemory.of(lm, storedBytes(), sizes, scores, division);
-        TrainingMemory memory = stage.syncs() ? weights.following() : weights;
+        TrainingMemory memory = memory(lm, sizes);
         long available = TrainingMemory.available(lm.backend());
-        TrainSettings given = stage.training().settings(steps, stage.preference(), stage.seed());
-        boolean chooses = stage.training().steps().microBatchSize() == Option.AUTO;
-        TrainStage settled = chooses ? inPasses(chosenBefore(), memory, given, available) : stage;
-        TrainSettings settings = settled.training().settings(steps, stage.preference(), stage.seed());
+        JsonNode before = chosenBefore();
+        TrainStage kept = choosesMoments() ? keeping(before, memory, steps, available) : stage;
+        TrainStage settled = choosesPasses() ? inPasses(before, kept, memory, steps, available) : kept;
+        TrainSettings settings = settings(settled, steps);
         memory.check(settings, available);
+        List<String> chosen = new ArrayList<>();
+        if (choosesPasses()) {
+            chosen.add("passes of " + settings.microBatchSize() + " lines");
+        }
+        if (choosesMoments()) {
+            chosen.add("moments in " + settings.update().memory());
+        }
         progress.say("calm: memory: " + memory.plan(settings)
-                + (chooses ? "; passes of " + settings.microBatchSize() + " lines, to fit" : ""));
+                + (chosen.isEmpty() ? "" : "; " + String.join(" and ", chosen) + ", " + why(before, settings, memory)));
         return settled;
     }
 
-    /** @param before lines of a pass of the run that is resumed, which stay; 0 for none */
-    private TrainStage inPasses(int before, TrainingMemory memory, TrainSettings settings, long available) {
-        int lines = before > 0 ? before : memory.microBatchSize(settings, available);
-        TrainingOptions chosen = Options.with(stage.training(), Map.of("micro_batch_size", lines));
+    private boolean choosesPasses() {
+        return stage.training().steps().microBatchSize() == Option.AUTO;
+    }
+
+    private boolean choosesMoments() {
+        return stage.training().optimizer().optimizerMemory() == OptimizerOptions.Memory.AUTO;
+    }
+
+    private String why(JsonNode before, TrainSettings settings, TrainingMemory memory) {
+        if (before != null) {
+            return "as before";
+        }
+        long available = TrainingMemory.available(memory.backend());
+        return settings.update().memory() == OptimizerMemory.F32
+                ? "to fit into " + MemoryPlan.gigabytes(available)
+                : "to fit: with moments in " + OptimizerMemory.F32 + " it is "
+                        + MemoryPlan.gigabytes(memory.plan(settings.keeping(OptimizerMemory.F32))
+                                .total()) + " of "
+                        + MemoryPlan.gigabytes(available);
+    }
+
+    private TrainingMemory memory(CausalLm lm, TrainingSizes sizes) {
+        PreferenceOptions preference = stage.preference();
+        boolean scores = preference != null && !preference.referenceFree();
+        TrainingMemory memory = TrainingMemory.of(lm, storedBytes(stage.model()), sizes, scores, division);
+        if (preference == null) {
+            return memory;
+        }
+        long own = storedBytes(preference.referenceModel()) + storedBytes(preference.referenceAdapter());
+        if (stage.syncs()) {
+            return memory.following(own);
+        }
+        return scores && own > 0 ? memory.referring(referenceShape(), own) : memory;
+    }
+
+    /** Null where the reference has the model's weights. */
+    private ModelConfig referenceShape() {
+        Path folder = stage.preference().referenceModel();
+        return folder == null ? null : ConfigReader.read(folder.resolve("config.json"));
+    }
+
+    private TrainSettings settings(TrainStage stage, int steps) {
+        return stage.training().settings(steps, stage.preference(), stage.seed());
+    }
+
+    /** @param before settings of the run that is resumed, which stay; null for none */
+    private TrainStage keeping(JsonNode before, TrainingMemory memory, int steps, long available) {
+        TrainSettings settings = settings(stage, steps);
+        Object kind = before == null
+                ? memory.optimizerMemory(
+                        choosesPasses() ? settings.inPasses(1, settings.gradientCheckpointing()) : settings, available)
+                : before.path("optimizer_memory").asText(OptimizerMemory.F32.toString());
+        return with(stage, "optimizer_memory", kind.toString());
+    }
+
+    private TrainStage inPasses(JsonNode before, TrainStage stage, TrainingMemory memory, int steps, long available) {
+        int lines = before == null ? 0 : before.path("micro_batch_size").asInt();
+        return with(
+                stage,
+                "micro_batch_size",
+                lines > 0 ? lines : memory.microBatchSize(settings(stage, steps), available));
+    }
+
+    private static TrainStage with(TrainStage stage, String option, Object value) {
+        TrainingOptions chosen = Options.with(stage.training(), Map.of(option, value));
         return new TrainStage(
                 stage.name(),
                 stage.model(),
@@ -62,34 +135,35 @@ record TrainMemory(TrainStage stage, Division division) {
                 stage.seed());
     }
 
-    private int chosenBefore() {
+    private JsonNode chosenBefore() {
         Path before = stage.output().resolve(TrainingFolder.CONFIG);
         return stage.saving().resume()
                         && Files.exists(before)
                         && !Checkpoint.all(stage.output()).isEmpty()
-                ? Json.read(before, JsonNode.class).path("micro_batch_size").asInt()
-                : 0;
+                ? Json.read(before, JsonNode.class)
+                : null;
     }
 
-    /** Bytes of the model's weights in its folder; 0 for a new model. */
-    private long storedBytes() {
-        if (stage.model() == null) {
+    /** Bytes of the weights in a model's or an adapter's folder; 0 without one. */
+    private static long storedBytes(Path folder) {
+        if (folder == null) {
             return 0;
         }
-        try (Stream<Path> files = Files.list(stage.model())) {
+        try (Stream<Path> files = Files.list(folder)) {
             return files.filter(file -> file.toString().endsWith(".safetensors"))
                     .mapToLong(file -> file.toFile().length())
                     .sum();
         } catch (IOException e) {
-            throw CalmException.unreadable(stage.model(), e);
+            throw CalmException.unreadable(folder, e);
         }
     }
 
     /** Weights, gradients and moments alone may be too much, which is known before they are read. */
     void checkWeights(Backend backend, ModelConfig shape) {
-        TrainingMemory.ofWeights(backend, shape, storedBytes(), division)
-                .check(
-                        stage.training().settings(1, stage.preference(), stage.seed()),
-                        TrainingMemory.available(backend));
+        TrainingMemory memory = TrainingMemory.ofWeights(backend, shape, storedBytes(stage.model()), division);
+        long available = TrainingMemory.available(backend);
+        TrainSettings settings = settings(stage, 1);
+        memory.check(
+                choosesMoments() ? settings.keeping(memory.optimizerMemory(settings, available)) : settings, available);
     }
 }

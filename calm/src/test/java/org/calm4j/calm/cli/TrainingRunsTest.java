@@ -190,6 +190,26 @@ final class TrainingRunsTest {
         arguments.addAll(List.of("--optimizer-memory", "f32"));
         assertThat(calm(arguments.toArray(String[]::new))).isEqualTo(3);
         assertThat(err.toString()).contains("made with optimizer_memory " + memory + ", now it is");
+        // What is there stays where it may be chosen.
+        arguments.addAll(List.of("--optimizer-memory", "auto"));
+        delete(folder.resolve("o/checkpoint-4"));
+        assertThat(calm(arguments.toArray(String[]::new))).as(err.toString()).isZero();
+        assertThat(err.toString()).contains("moments in " + memory + ", as before");
+        assertThat(saved()).usingRecursiveComparison().isEqualTo(whole);
+    }
+
+    @Test
+    void momentsAreChosenToFit() throws IOException {
+        assertThat(sft(
+                        "a",
+                        "--optimizer-memory auto --micro-batch-size auto --batch-size 2 --max-steps 1 --lora-rank 2"))
+                .as(err.toString())
+                .isZero();
+        assertThat(err.toString()).containsPattern("; passes of 2 lines and moments in f32, to fit into [\\d.]+ GB");
+        assertThat(sft("b", "--batch-size 2 --max-steps 1 --lora-rank 2")).isZero();
+        assertThat(Files.readString(folder.resolve("a/train_config.json"))).doesNotContain("auto");
+        assertThat(folder.resolve("a/adapter_model.safetensors"))
+                .hasSameBinaryContentAs(folder.resolve("b/adapter_model.safetensors"));
     }
 
     @Test

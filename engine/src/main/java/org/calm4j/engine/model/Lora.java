@@ -480,6 +480,13 @@ public final class Lora implements AutoCloseable {
         return layers.get(layer).get(projection);
     }
 
+    /** Bytes that it takes beside what is trained: of what follows from magnitudes, PiSSA's start, weights that replace the model's. */
+    public long fixedBytes() {
+        return (magnitudes == null ? 0 : magnitudes.bytes())
+                + (starts == null ? 0 : starts.bytes())
+                + saved.values().stream().mapToLong(Tensor::bytes).sum();
+    }
+
     /** The memory of all adapters. */
     public Slab slab() {
         return slab;

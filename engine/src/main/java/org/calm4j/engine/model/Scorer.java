@@ -5,6 +5,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.IntConsumer;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.config.ModelConfig;
+import org.calm4j.engine.op.Backend;
 
 /** Log-probabilities of completions, many prompts at a time, each prompt computed once. */
 public final class Scorer {
@@ -44,17 +46,17 @@ public final class Scorer {
     private final CausalLm model;
 
     /**
-     * Bytes that scoring items takes.
+     * Bytes that scoring items takes, without an adapter.
      *
      * @param largest rows of an item
      * @param all rows of all items
      * @param scored tokens of an item
      * @param longest tokens of a sequence
      */
-    public static long bytes(CausalLm model, int largest, long all, int scored, int longest) {
+    public static long bytes(Backend backend, ModelConfig config, int largest, long all, int scored, int longest) {
         int rows = (int) Math.max(largest, Math.min(ROWS, all));
-        Activations.Capacity capacity = Activations.Capacity.of(model, rows, Math.max(rows, scored), longest, 0);
-        return Activations.bytes(model.backend(), model.config(), Activations.Purpose.INFERENCE, capacity);
+        Activations.Capacity capacity = new Activations.Capacity(rows, Math.max(rows, scored), longest, 0, 0);
+        return Activations.bytes(backend, config, Activations.Purpose.INFERENCE, capacity);
     }
 
     public Scorer(CausalLm model) {

@@ -138,7 +138,12 @@ public record MemoryPlan(
 
     /** What must be there at the peak: copies that only save time are not counted. */
     public long total() {
-        return frozen + trained + Math.max(gradients + moments + average + rounded + activations, reference) + working;
+        return frozen + trained + Math.max(later(), reference) + working;
+    }
+
+    /** What takes the reference's place after it has scored. */
+    private long later() {
+        return gradients + moments + average + rounded + activations;
     }
 
     /** What is taken at the peak where there is room for copies of frozen weights too. */
@@ -166,7 +171,10 @@ public record MemoryPlan(
                         part(unit, average, "average"),
                         part(unit, rounded, "rounded copies"),
                         part(unit, activations, "activations"),
-                        part(unit, working, "working"))
+                        part(unit, working, "working"),
+                        reference <= later()
+                                ? ""
+                                : "or " + part(unit, reference, "in their place before, for the reference"))
                 .filter(text -> !text.isEmpty())
                 .collect(Collectors.joining(", "));
     }
@@ -176,7 +184,7 @@ public record MemoryPlan(
     }
 
     /** Such as {@code 23.50 GB}. */
-    static String gigabytes(long bytes) {
+    public static String gigabytes(long bytes) {
         return in(GIGABYTE, bytes) + " GB";
     }
 

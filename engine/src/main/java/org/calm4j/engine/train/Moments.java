@@ -22,7 +22,7 @@ final class Moments implements AutoCloseable {
         this.memory = memory;
         this.signed = signed;
         this.seed = CounterRandom.seed(seed, signed ? "first moment" : "second moment");
-        slab = memory.plan(weights, backend.computeType()).allocate(backend::allocate);
+        slab = memory.plan(weights.shapes(), backend.computeType()).allocate(backend::allocate);
     }
 
     Slab slab() {

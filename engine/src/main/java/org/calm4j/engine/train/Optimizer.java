@@ -36,6 +36,15 @@ public sealed interface Optimizer permits PlainAdamW, Muon, ScheduleFreeAdamW {
      */
     long bytes(OptimizerMemory memory, ModelConfig config, Map<String, long[]> trained, DType compute);
 
+    /**
+     * How its moments can be kept, from the most memory to the least.
+     *
+     * @param divided among ranks
+     */
+    default List<OptimizerMemory> memories(boolean divided) {
+        return List.of(OptimizerMemory.F32);
+    }
+
     /** @param weights all that are trained */
     OptimizerState begin(
             CausalLm model, TrainSettings settings, Slab weights, Collectives collectives, Division division);

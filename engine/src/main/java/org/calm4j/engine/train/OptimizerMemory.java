@@ -1,7 +1,10 @@
 package org.calm4j.engine.train;
 
 import com.fasterxml.jackson.annotation.JsonValue;
+import java.util.Collection;
 import java.util.Locale;
+import java.util.Map;
+import java.util.stream.LongStream;
 import org.calm4j.engine.op.DynamicCode;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Slab;
@@ -28,32 +31,46 @@ public enum OptimizerMemory {
     }
 
     boolean packs(Tensor weight) {
-        return this != F32 && weight.size() >= LEAST;
+        return packs(weight.size());
     }
 
-    /** What moments of so many bytes of F32 take, with the stretch of both that is unpacked at a time. */
-    long bytes(long unpacked) {
-        long stretch = Math.min(unpacked, 2 * STRETCH * Float.BYTES);
-        return switch (this) {
-            case F32 -> unpacked;
-            case BF16 -> unpacked / 2 + stretch;
-            case EIGHT_BIT -> unpacked / CODES_PER_INT + unpacked / DynamicCode.BLOCK + stretch;
-        };
+    private boolean packs(long size) {
+        return this != F32 && size >= LEAST;
+    }
+
+    /** What both moments of these weights take, with the stretch of both that is unpacked at a time. */
+    long bytes(Map<String, long[]> weights, DType compute) {
+        return 2 * (plan(weights, compute).bytes() + unpacked(weights.values()) * compute.bytes());
+    }
+
+    /** Elements of the longest stretch that is unpacked; 0 where nothing is packed. */
+    long unpacked(Collection<long[]> shapes) {
+        long largest = shapes.stream()
+                .mapToLong(OptimizerMemory::size)
+                .filter(this::packs)
+                .max()
+                .orElse(0);
+        return Math.min(STRETCH, largest);
+    }
+
+    private static long size(long[] shape) {
+        return LongStream.of(shape).reduce(1, (a, b) -> a * b);
     }
 
     /** The memory of a moment of these weights, under their names. */
-    Slab.Plan plan(Slab weights, DType compute) {
+    Slab.Plan plan(Map<String, long[]> weights, DType compute) {
         Slab.Plan plan = new Slab.Plan();
-        for (Tensor weight : weights.tensors()) {
-            if (!packs(weight)) {
-                plan.add(weight.name(), compute, weight.shape());
+        weights.forEach((name, shape) -> {
+            long size = size(shape);
+            if (!packs(size)) {
+                plan.add(name, compute, shape);
             } else if (this == BF16) {
-                plan.add(weight.name(), DType.BF16, weight.shape());
+                plan.add(name, DType.BF16, shape);
             } else {
-                plan.add(weight.name(), DType.I32, Math.ceilDiv(weight.size(), CODES_PER_INT));
-                plan.add(scales(weight.name()), compute, Math.ceilDiv(weight.size(), DynamicCode.BLOCK));
+                plan.add(name, DType.I32, Math.ceilDiv(size, CODES_PER_INT));
+                plan.add(scales(name), compute, Math.ceilDiv(size, DynamicCode.BLOCK));
             }
-        }
+        });
         return plan;
     }
 

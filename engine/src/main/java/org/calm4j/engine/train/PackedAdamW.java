@@ -26,16 +26,10 @@ final class PackedAdamW implements OptimizerState {
         memory = settings.update().memory();
         first = new Moments(backend, memory, weights, true, settings.seed());
         second = new Moments(backend, memory, weights, false, settings.seed());
-        long largest = weights.tensors().stream()
-                .filter(memory::packs)
-                .mapToLong(Tensor::size)
-                .max()
-                .orElse(0);
-        unpacked = largest == 0
+        long longest = memory.unpacked(weights.shapes().values());
+        unpacked = longest == 0
                 ? null
-                : backend.allocate(2
-                        * Math.min(OptimizerMemory.STRETCH, largest)
-                        * backend.computeType().bytes());
+                : backend.allocate(2 * longest * backend.computeType().bytes());
     }
 
     @Override

@@ -1,5 +1,6 @@
 package org.calm4j.engine.train;
 
+import java.util.List;
 import java.util.Map;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.config.ModelConfig;
@@ -11,7 +12,12 @@ import org.calm4j.engine.tensor.Slab;
 public record PlainAdamW() implements Optimizer {
     @Override
     public long bytes(OptimizerMemory memory, ModelConfig config, Map<String, long[]> trained, DType compute) {
-        return memory.bytes(2 * Optimizer.bytes(trained, compute));
+        return memory.bytes(trained, compute);
+    }
+
+    @Override
+    public List<OptimizerMemory> memories(boolean divided) {
+        return divided ? List.of(OptimizerMemory.F32) : List.of(OptimizerMemory.values());
     }
 
     @Override

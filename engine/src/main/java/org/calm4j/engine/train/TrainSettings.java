@@ -116,15 +116,21 @@ public record TrainSettings(
 
     /** The same with another packing. */
     public TrainSettings packed(Packing packing) {
-        return with(microBatchSize, gradientCheckpointing, packing);
+        return with(microBatchSize, gradientCheckpointing, packing, update);
+    }
+
+    /** The same with moments that are kept so. */
+    public TrainSettings keeping(OptimizerMemory memory) {
+        return with(microBatchSize, gradientCheckpointing, packing, update.keeping(memory));
     }
 
     /** The same in passes of so many lines, with or without recomputation. */
-    TrainSettings inPasses(int microBatchSize, boolean gradientCheckpointing) {
-        return with(microBatchSize, gradientCheckpointing, packing);
+    public TrainSettings inPasses(int microBatchSize, boolean gradientCheckpointing) {
+        return with(microBatchSize, gradientCheckpointing, packing, update);
     }
 
-    private TrainSettings with(int microBatchSize, boolean gradientCheckpointing, Packing packing) {
+    private TrainSettings with(
+            int microBatchSize, boolean gradientCheckpointing, Packing packing, UpdateSettings update) {
         return new TrainSettings(
                 batchSize,
                 microBatchSize,

@@ -192,8 +192,16 @@ public final class Trainer implements AutoCloseable {
                         backend(),
                         settings.update(),
                         model.config(),
-                        (adapts ? TrainingMemory.bytes(model.parameters()) : 0)
-                                + (synced == null ? 0 : synced.slab().bytes()),
+                        (adapts
+                                        ? TrainingMemory.bytes(model.parameters())
+                                                + model.lora().fixedBytes()
+                                        : 0)
+                                + (synced == null
+                                        ? 0
+                                        : synced.slab().bytes()
+                                                + (backend().keepsRounded()
+                                                        ? synced.slab().bytes() / 2
+                                                        : 0)),
                         trained.weights().shapes(),
                         Activations.bytes(backend(), model.config(), purpose, activations.capacity()),
                         0,

@@ -1,6 +1,8 @@
 package org.calm4j.engine.train;
 
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -23,9 +25,10 @@ import org.calm4j.engine.tensor.Tensor;
  *
  * @param rank of the adapter; 0 where all weights are trained
  * @param magnitudes whether the adapter has them (DoRA)
- * @param frozen bytes of the model's weights as they are stored, which an adapter would leave as they are; 0 for a new model
+ * @param frozen bytes of the model's weights as they are stored, which an adapter leaves or would leave as they are; 0 for a new model
+ * @param fixed bytes that an adapter takes beside what is trained
  * @param weights shapes of what is trained, by name
- * @param reference bytes of scoring pairs before the first step; 0 without
+ * @param reference bytes that a reference takes before the first step, for scoring pairs and for weights of its own; 0 without
  * @param synced bytes of a {@link SyncedReference}; 0 without
  * @param division among ranks
  */
@@ -35,6 +38,7 @@ public record TrainingMemory(
         int rank,
         boolean magnitudes,
         long frozen,
+        long fixed,
         Map<String, long[]> weights,
         TrainingSizes sizes,
         long reference,
@@ -47,6 +51,7 @@ public record TrainingMemory(
     private static final double FILLED = 0.8;
 
     private static final Setting CHECKPOINTING = Setting.of("gradient_checkpointing");
+    private static final Setting MOMENTS = Setting.of("optimizer_memory");
 
     /** @param stored bytes of the model's weights as they are stored; 0 for a new model */
     public static TrainingMemory of(
@@ -58,31 +63,51 @@ public record TrainingMemory(
                 model.loraRank(),
                 lora != null && lora.hasMagnitudes(),
                 lora == null ? stored : bytes(model.parameters()),
+                lora == null ? 0 : lora.fixedBytes(),
                 lora == null ? model.config().shapes() : lora.slab().shapes(),
                 sizes,
-                scores ? scoring(model, sizes.lines()) : 0,
+                scores ? scoring(model.backend(), model.config(), sizes.lines()) : 0,
                 0,
                 division);
     }
 
-    /** With a {@link SyncedReference}, in the place of scoring pairs before the first step. */
-    public TrainingMemory following() {
-        return new TrainingMemory(backend, config, rank, magnitudes, frozen, weights, sizes, 0, trained(), division);
+    /**
+     * With a {@link SyncedReference}, in the place of scoring pairs before the first step.
+     *
+     * @param start bytes of the weights that it begins with; 0 if these are the model's
+     */
+    public TrainingMemory following(long start) {
+        return referring(start, trained() + (backend.keepsRounded() ? trained() / 2 : 0));
+    }
+
+    /**
+     * With a reference of its own in the place of the model, in the memory that gradients and moments take later.
+     *
+     * @param other null where it has the model's weights, and an adapter
+     * @param weights bytes of what it has of its own
+     */
+    public TrainingMemory referring(ModelConfig other, long weights) {
+        return referring(scoring(backend, other == null ? config : other, sizes.lines()) + weights, synced);
+    }
+
+    private TrainingMemory referring(long reference, long synced) {
+        return new TrainingMemory(
+                backend, config, rank, magnitudes, frozen, fixed, weights, sizes, reference, synced, division);
     }
 
     private long trained() {
         return Slab.Plan.of(weights, backend.computeType()).bytes();
     }
 
-    private static long scoring(CausalLm model, LineSizes lines) {
+    private static long scoring(Backend backend, ModelConfig config, LineSizes lines) {
         long all = lines.rows().intStream().asLongStream().sum();
-        return Scorer.bytes(model, lines.mostRows(), all, lines.scored(), lines.longest());
+        return Scorer.bytes(backend, config, lines.mostRows(), all, lines.scored(), lines.longest());
     }
 
     /** Of all weights of a model, without its activations, which is known before any line is read. */
     public static TrainingMemory ofWeights(Backend backend, ModelConfig config, long stored, Division division) {
         return new TrainingMemory(
-                backend, config, 0, false, stored, config.shapes(), TrainingSizes.NONE, 0, 0, division);
+                backend, config, 0, false, stored, 0, config.shapes(), TrainingSizes.NONE, 0, 0, division);
     }
 
     static long bytes(Parameters parameters) {
@@ -97,7 +122,7 @@ public record TrainingMemory(
     }
 
     public MemoryPlan plan(TrainSettings settings) {
-        return plan(settings, rank == 0 ? synced : frozen, weights, rank, magnitudes);
+        return plan(settings, rank == 0 ? synced : frozen + fixed, weights, rank, magnitudes);
     }
 
     /** The same with a new adapter on all linear layers. */
@@ -127,6 +152,24 @@ public record TrainingMemory(
                         reference,
                         rank == 0 ? 0 : MemoryPlan.copies(backend, config))
                 .dividedBy(division);
+    }
+
+    /**
+     * The most exact moments with which the training fits well; those that take least where none do.
+     *
+     * @param settings with the size of passes, the least if it may be chosen
+     */
+    public OptimizerMemory optimizerMemory(TrainSettings settings, long available) {
+        List<OptimizerMemory> all = memories(settings);
+        return all.stream()
+                .filter(memory -> plan(settings.keeping(memory)).total() <= (long) (FILLED * available))
+                .findFirst()
+                .orElseGet(() -> Collections.min(all, Comparator.comparingLong(memory -> plan(settings.keeping(memory))
+                        .total())));
+    }
+
+    private List<OptimizerMemory> memories(TrainSettings settings) {
+        return settings.update().optimizer().memories(division.dividesMoments());
     }
 
     /** The most lines a pass with which the training fits well; 1 where none does. */
@@ -160,7 +203,9 @@ public record TrainingMemory(
         List<Object> words = new ArrayList<>(List.of("training needs " + plan + "; "
                 + (backend.onHost() ? "this machine has " : "the device has ") + MemoryPlan.gigabytes(available)));
         // Together they are of interest where none is enough alone.
-        List<Way> ways = ways(settings, available);
+        List<Way> ways = ways(settings, available).stream()
+                .filter(way -> way.plan.total() < plan.total())
+                .toList();
         List<Way> enough =
                 ways.stream().filter(way -> way.plan.total() <= available).toList();
         int fewest = enough.stream().mapToInt(way -> way.settings.size()).min().orElse(0);
@@ -169,8 +214,10 @@ public record TrainingMemory(
             words.add("\nIt fits with ");
             add(words, enough, plan);
         } else {
-            words.add("\nNothing of this is enough, but it is less with ");
-            add(words, ways, plan);
+            if (!ways.isEmpty()) {
+                words.add("\nNothing of this is enough, but it is less with ");
+                add(words, ways, plan);
+            }
             words.add("\nTake a smaller model or shorter lines, see ");
             words.add(Setting.of("max_length"));
         }
@@ -178,7 +225,13 @@ public record TrainingMemory(
     }
 
     /** Other settings, and what the training takes with them. */
-    private record Way(List<Setting> settings, MemoryPlan plan) {}
+    private record Way(List<Setting> settings, MemoryPlan plan) {
+        Way with(Setting another) {
+            List<Setting> all = new ArrayList<>(settings);
+            all.add(another);
+            return new Way(all, plan);
+        }
+    }
 
     private static void add(List<Object> words, List<Way> ways, MemoryPlan plan) {
         for (int i = 0; i < ways.size(); i++) {
@@ -210,6 +263,12 @@ public record TrainingMemory(
         if (!recomputes) {
             ways.add(way(settings, largest(settings, true, most, available), true));
         }
+        for (OptimizerMemory memory : memories(settings)) {
+            ways.add(new Way(List.of(MOMENTS.at(memory)), plan(settings.keeping(memory))));
+        }
+        OptimizerMemory least = memories(settings).getLast();
+        int lines = largest(settings.keeping(least), true, most, available);
+        ways.add(way(settings.keeping(least), lines, true).with(MOMENTS.at(least)));
         if (rank == 0 && frozen > 0) {
             Setting adapter = Setting.of("lora_rank").at(PROPOSED_RANK);
             ways.add(new Way(List.of(adapter), adapted(settings)));

@@ -16,4 +16,8 @@ public record UpdateSettings(
     public UpdateSettings(int maxSkippedSteps, ParameterGroups groups, double emaDecay, OptimizerMemory memory) {
         this(maxSkippedSteps, groups, emaDecay, memory, new PlainAdamW());
     }
+
+    UpdateSettings keeping(OptimizerMemory memory) {
+        return new UpdateSettings(maxSkippedSteps, groups, emaDecay, memory, optimizer);
+    }
 }

@@ -8,7 +8,9 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
 import org.calm4j.engine.CalmException;
@@ -28,6 +30,7 @@ import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.scalar.ScalarBackend;
 import org.calm4j.engine.op.simd.SimdBackend;
+import org.calm4j.engine.ranks.Ranks;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.HostBuffer;
 import org.junit.jupiter.api.Tag;
@@ -120,25 +123,26 @@ final class MemoryPlanTest {
         MemoryPlan small =
                 new MemoryPlan(0, 1_230_000, 1_230_000, 2_460_000, 0, 0, 5_000_000, 20_000_000, 3_000_000, 0);
         assertThat(small)
-                .hasToString("21.23 MB (1.23 trained weights, 1.23 gradients, 2.46 moments, 5.00 activations), "
-                        + "and 3.00 for faster copies of frozen weights where it is left over");
+                .hasToString(
+                        "21.23 MB (1.23 trained weights, 1.23 gradients, 2.46 moments, 5.00 activations, "
+                                + "or 20.00 in their place before, for the reference), and 3.00 for faster copies of frozen weights where it is left over");
         assertThat(small.peak()).isEqualTo(24_230_000);
     }
 
-    /** Native memory as the buffers count it, at three sizes: 10 % beside the plan at most. */
+    /** Native memory as the buffers count it, at three sizes, of rarer kinds at the first: 10 % beside the plan at most. */
     @Tag("slow")
     @Test
     void whatIsTakenIsWhatIsPlanned() {
         for (int[] size : new int[][] {{4000, 160, 2}, {4000, 256, 3}, {8000, 320, 3}}) {
-            for (boolean adapts : new boolean[] {false, true}) {
+            for (Kind kind : size[1] == 160 ? Kind.values() : new Kind[] {Kind.FULL, Kind.LORA}) {
                 try (Backend backend = new SimdBackend(2)) {
                     long before = HostBuffer.taken();
                     HostBuffer.resetPeak();
                     MemoryPlan plan =
-                            train(backend, Llama.config(size[0], size[1], 3 * size[1], size[2], 4, 2, 256, 1), adapts);
+                            train(backend, Llama.config(size[0], size[1], 3 * size[1], size[2], 4, 2, 256, 1), kind);
                     double taken = HostBuffer.peak() - before;
                     assertThat(taken / plan.peak())
-                            .as("%s %s, taken %s", adapts, plan, taken)
+                            .as("%s %s, taken %s", kind, plan, taken)
                             .isBetween(0.9, 1.1);
                 }
             }
@@ -146,33 +150,121 @@ final class MemoryPlanTest {
         assertThat(HostBuffer.taken()).isLessThanOrEqualTo(HostBuffer.peak());
     }
 
-    private static MemoryPlan train(Backend backend, ModelConfig config, boolean adapts) {
+    private enum Kind {
+        FULL,
+        /** With moments in 8 bit. */
+        PACKED,
+        LORA,
+        DORA,
+        PISSA,
+        /** TR-DPO. */
+        FOLLOWING,
+        /** Another model is the reference. */
+        REFERRING;
+
+        boolean adapts() {
+            return this == LORA || this == DORA || this == PISSA;
+        }
+
+        LoraSettings settings() {
+            LoraSettings.Start start = this == PISSA ? LoraSettings.Start.PISSA : LoraSettings.Start.TRUE;
+            return new LoraSettings(
+                    16,
+                    32,
+                    0,
+                    false,
+                    MemoryPlanTest.LORA.targets(),
+                    null,
+                    List.of(),
+                    Map.of(),
+                    Map.of(),
+                    this == DORA,
+                    start,
+                    List.of());
+        }
+
+        TrainSettings settings(TrainSettings settings) {
+            return this == PACKED ? settings.keeping(OptimizerMemory.EIGHT_BIT) : settings;
+        }
+
+        TrainingMemory memory(TrainingMemory memory, ModelConfig config) {
+            return switch (this) {
+                case FOLLOWING -> memory.following(0);
+                case REFERRING -> memory.referring(larger(config), Parameters.bytes(larger(config), DType.F32));
+                default -> memory;
+            };
+        }
+    }
+
+    /** So much larger that it takes more than training does. */
+    private static ModelConfig larger(ModelConfig config) {
+        int width = 4 * config.hiddenSize();
+        return Llama.config(config.vocabulary().size(), width, 3 * width, config.layers(), 4, 2, 256, 1);
+    }
+
+    private static List<Trainer.Reference> reference(
+            Kind kind, CausalLm model, SyncedReference synced, List<Example.Preference> lines) {
+        if (synced != null) {
+            return Collections.nCopies(lines.size(), Trainer.Reference.NONE);
+        }
+        if (kind != Kind.REFERRING) {
+            return References.of(model.withoutAdapter(), lines, null);
+        }
+        ModelConfig other = larger(model.config());
+        try (Parameters parameters = Parameters.random(model.backend(), other, 6)) {
+            return References.of(new CausalLm(other, parameters, null), lines, null);
+        }
+    }
+
+    private static MemoryPlan train(Backend backend, ModelConfig config, Kind kind) {
         try (Parameters parameters = Parameters.random(backend, config, 5)) {
             Lora lora = null;
-            if (adapts) {
+            if (kind.adapts()) {
                 parameters.freeze();
-                lora = Lora.random(backend, config, LORA, 3);
+                lora = Lora.random(backend, config, kind.settings(), 3);
             }
             CausalLm model = new CausalLm(config, parameters, lora);
             List<Example.Preference> lines = new ArrayList<>();
             for (int i = 0; i < 3; i++) {
                 lines.add(new Example.Preference(tokens(i, 60), tokens(i + 10, 40), tokens(i + 20, 40), 1));
             }
-            TrainSettings settings = settings(8, 0, false);
-            TrainingMemory memory =
-                    TrainingMemory.of(model, 0, TrainingSizes.of(lines, Replay.NONE, List.of()), true, Division.NONE);
+            TrainSettings settings = kind.settings(settings(8, 0, false));
+            TrainingMemory memory = kind.memory(
+                    TrainingMemory.of(model, 0, TrainingSizes.of(lines, Replay.NONE, List.of()), true, Division.NONE),
+                    config);
             memory.check(settings, HostBuffer.machine());
-            List<Trainer.Reference> reference = References.of(model, lines, null);
-            try (Trainer trainer = new Trainer(model, settings, lines, Replay.NONE, reference)) {
+            try (SyncedReference synced = kind == Kind.FOLLOWING ? new SyncedReference(model, 0.5, 1) : null;
+                    Trainer trainer =
+                            new Trainer(model, settings, lines, Replay.NONE, reference(kind, model, synced, lines))) {
+                trainer.refer(synced);
                 trainer.step(0);
                 trainer.step(1);
-                assertThat(trainer.memory().activations())
-                        .isEqualTo(memory.plan(settings).activations());
+                assertThat(trainer.memory())
+                        .usingRecursiveComparison()
+                        .ignoringFields("reference")
+                        .isEqualTo(memory.plan(settings));
             }
             if (lora != null) {
                 lora.close();
             }
             return memory.plan(settings);
+        }
+    }
+
+    /** What an adapter has beside what it trains. */
+    @Test
+    void anAdapterTakesMoreThanWhatItTrains() {
+        ModelConfig config = Llama.config(100, 32, 96, 2, 4, 2, 256, 1);
+        try (Backend backend = new ScalarBackend()) {
+            for (Kind kind : new Kind[] {Kind.LORA, Kind.DORA, Kind.PISSA}) {
+                long before = HostBuffer.taken();
+                try (Lora lora = new Lora(backend, config, kind.settings())) {
+                    assertThat(lora.fixedBytes())
+                            .as("%s", kind)
+                            .isEqualTo(HostBuffer.taken() - before - lora.slab().bytes());
+                    assertThat(lora.fixedBytes() > 0).as("%s", kind).isEqualTo(kind != Kind.LORA);
+                }
+            }
         }
     }
 
@@ -197,6 +289,7 @@ final class MemoryPlanTest {
                     0,
                     false,
                     weights / 2,
+                    0,
                     config.shapes(),
                     TrainingSizes.of(lines, Replay.NONE, List.of()),
                     0,
@@ -204,7 +297,7 @@ final class MemoryPlanTest {
                     Division.NONE);
             TrainSettings settings = settings(8, 0, false);
             long whole = memory.plan(settings).total();
-            assertThat(memory.following().plan(settings).total()).isEqualTo(whole + weights);
+            assertThat(memory.following(0).plan(settings).total()).isEqualTo(whole + weights);
             memory.check(settings, whole);
             assertThatThrownBy(() -> memory.check(settings, whole - 1))
                     .isInstanceOfSatisfying(CalmException.class, e -> {
@@ -228,7 +321,37 @@ final class MemoryPlanTest {
                         .isEqualTo(lineCount);
             }
             assertThat(memory.microBatchSize(settings, 0)).isEqualTo(1);
+            memoriesThatFit(memory, settings(8, 1, true));
         }
+    }
+
+    private static void memoriesThatFit(TrainingMemory memory, TrainSettings settings) {
+        long[] totals = new long[OptimizerMemory.values().length];
+        for (OptimizerMemory kind : OptimizerMemory.values()) {
+            totals[kind.ordinal()] = memory.plan(settings.keeping(kind)).total();
+            // It fills 80 %.
+            long available = (long) (1.26 * totals[kind.ordinal()]);
+            assertThat(memory.optimizerMemory(settings, available)).isEqualTo(kind);
+        }
+        assertThat(memory.optimizerMemory(settings, 0)).isEqualTo(OptimizerMemory.EIGHT_BIT);
+        assertThatThrownBy(() -> memory.check(settings, totals[1]))
+                .hasMessageContaining("It fits with optimizerMemory bf16 (")
+                .hasMessageContaining(", or optimizerMemory 8bit (");
+        // A rank's moments are in F32.
+        TrainingMemory divided = new TrainingMemory(
+                memory.backend(),
+                memory.config(),
+                0,
+                false,
+                0,
+                0,
+                memory.weights(),
+                memory.sizes(),
+                0,
+                0,
+                new Division(1, Ranks.alone(), true));
+        assertThat(divided.optimizerMemory(settings, 0)).isEqualTo(OptimizerMemory.F32);
+        assertThatThrownBy(() -> divided.check(settings, 1)).hasMessageNotContaining("optimizerMemory");
     }
 
     private static TrainSettings settings(int batch, int microBatch, boolean checkpointing) {
