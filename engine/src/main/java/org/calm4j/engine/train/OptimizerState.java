@@ -36,7 +36,7 @@ interface OptimizerState extends AutoCloseable {
     /** What a checkpoint keeps, by the prefix of its names there; empty where {@link #saved} says otherwise. */
     Map<String, Slab> slabs();
 
-    /** Numbers that a checkpoint keeps, by name. */
+    /** Numbers that a checkpoint keeps, by name, in the same order each time. */
     default Map<String, Double> numbers() {
         return Map.of();
     }

@@ -37,8 +37,14 @@ public record ScheduleFreeAdamW(double r, double weightLrPower) implements Optim
 
     @Override
     public long bytes(OptimizerMemory memory, ModelConfig config, Map<String, long[]> trained, DType compute) {
-        long all = Optimizer.bytes(trained, compute);
-        return 2 * all + 2 * Math.min(OptimizerMemory.STRETCH * compute.bytes(), all);
+        return 2 * Optimizer.bytes(trained, compute) + 2 * stretch(trained) * compute.bytes();
+    }
+
+    /** Elements that a step changes at a time. */
+    private static long stretch(Map<String, long[]> trained) {
+        long largest =
+                trained.values().stream().mapToLong(Tensor::product).max().orElse(0);
+        return Math.min(OptimizerMemory.STRETCH, largest);
     }
 
     @Override
@@ -89,15 +95,12 @@ public record ScheduleFreeAdamW(double r, double weightLrPower) implements Optim
             z = Optimizer.zeros(backend, all);
             second = Optimizer.zeros(backend, all);
             backend.copy(whole(z), whole(weights));
-            stretch = backend.allocate(2 * stretchBytes());
+            stretch = backend.allocate(
+                    2 * stretch(weights.shapes()) * backend.computeType().bytes());
         }
 
         private Tensor whole(Slab slab) {
             return slab.whole(backend.computeType());
-        }
-
-        private long stretchBytes() {
-            return Math.min(OptimizerMemory.STRETCH * backend.computeType().bytes(), z.bytes());
         }
 
         @Override
@@ -163,7 +166,10 @@ public record ScheduleFreeAdamW(double r, double weightLrPower) implements Optim
 
         @Override
         public Map<String, Double> numbers() {
-            return Map.of(WEIGHT_SUM, weightSum, HIGHEST, highest);
+            Map<String, Double> numbers = new LinkedHashMap<>();
+            numbers.put(HIGHEST, highest);
+            numbers.put(WEIGHT_SUM, weightSum);
+            return numbers;
         }
 
         @Override

@@ -183,6 +183,10 @@ final class OptimizerTest {
     @Test
     void theModelIsTheAverage() {
         run(Optimizer.Kind.SCHEDULE_FREE_ADAMW, folder, false, STEPS, EvaluationPlan.NONE);
+        // Heights of the learning rate 0, 1/2, 1 and 1.
+        assertThat(folder.resolve("checkpoint-4/trainer_state.json"))
+                .content()
+                .contains("\"optimizer\" : {\n    \"lr_max\" : 1.0,\n    \"weight_sum\" : 2.25\n  }");
         try (Safetensors model = Safetensors.open(folder.resolve("model.safetensors"));
                 Safetensors state = Safetensors.open(folder.resolve("checkpoint-4/optimizer.safetensors"))) {
             double apart = 0;
