@@ -39,7 +39,7 @@ final class DpoCommand extends TrainingCommand {
     private final Given<SavingOptions> saving = new Given<>(SavingOptions.class);
 
     @Override
-    void run() {
+    void train() {
         DpoOptions given = options.get();
         train("dpo", model, null, given.training(), given.preference(), saving.get());
     }

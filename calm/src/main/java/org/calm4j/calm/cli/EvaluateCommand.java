@@ -95,7 +95,7 @@ final class EvaluateCommand extends CalmCommand {
 
     @Option(
             names = "--patterns",
-            paramLabel = "F.yaml",
+            paramLabel = "FILE",
             description = "Kinds of responses to count: names with a regular expression each, or one for each "
                     + "language. Their shares, accuracy and agreement are written to eval.json.")
     private Path patterns;

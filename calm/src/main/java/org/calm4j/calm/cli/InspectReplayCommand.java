@@ -1,12 +1,15 @@
 package org.calm4j.calm.cli;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.calm4j.calm.inspect.ReplayDifference;
 import org.calm4j.calm.inspect.ReplayStage;
 import org.calm4j.engine.io.Json;
@@ -93,27 +96,33 @@ final class InspectReplayCommand extends CalmCommand {
     }
 
     private String text(ReplayStage.Summary summary) {
-        StringBuilder text = new StringBuilder();
-        ReplayDifference difference = summary.difference();
-        if (difference != null) {
-            row(text, "", "run", "changed");
-            difference
-                    .metrics()
-                    .forEach((name, metric) -> row(text, name, number(metric.run()), number(metric.changed())));
-            row(text, "", "", "‖changed − run‖ / ‖run‖");
-            difference.tensors().stream()
-                    .sorted(Comparator.comparingDouble(each -> each.relative() == null ? 0 : -each.relative()))
-                    .limit(MOST)
-                    .forEach(each -> row(text, each.name(), "", number(each.relative())));
-            row(text, "all " + difference.tensors().size() + " tensors", "", number(difference.relative()));
-        }
-        return text + "Step " + summary.step() + ", of a run on " + summary.left() + " of " + summary.lines()
+        return (summary.difference() == null ? "" : table(summary.difference())) + "Step " + summary.step()
+                + ", of a run on " + summary.left() + " of " + summary.lines()
                 + " lines, in " + output
                 + (Boolean.TRUE.equals(summary.exact()) ? "; the run's own steps came out to the bit" : "");
     }
 
-    private static void row(StringBuilder text, String name, String one, String other) {
-        text.append(String.format(Locale.ROOT, "%-48s %14s %14s%n", name, one, other));
+    /** Columns as wide as what is in them: names of tensors are of any length. */
+    static String table(ReplayDifference difference) {
+        List<List<String>> rows = new ArrayList<>();
+        rows.add(List.of("", "run", "changed"));
+        difference
+                .metrics()
+                .forEach((name, metric) -> rows.add(List.of(name, number(metric.run()), number(metric.changed()))));
+        rows.add(List.of("", "", "‖changed − run‖ / ‖run‖"));
+        difference.tensors().stream()
+                .sorted(Comparator.comparingDouble(each -> each.relative() == null ? 0 : -each.relative()))
+                .limit(MOST)
+                .forEach(each -> rows.add(List.of(each.name(), "", number(each.relative()))));
+        rows.add(List.of("all " + difference.tensors().size() + " tensors", "", number(difference.relative())));
+        int[] width = new int[3];
+        rows.forEach(row -> Arrays.setAll(
+                width,
+                i -> Math.max(width[i], row.get(i).codePointCount(0, row.get(i).length()))));
+        String format = "%-" + width[0] + "s  %" + width[1] + "s  %" + width[2] + "s%n";
+        return rows.stream()
+                .map(row -> String.format(Locale.ROOT, format, row.toArray()))
+                .collect(Collectors.joining());
     }
 
     private static String number(Double value) {

@@ -66,8 +66,7 @@ final class PairsCommand extends CalmCommand {
         PairOptions given = options.get();
         TranslatorOptions translation = given.translation();
         if (translation.translator() == TranslatorOptions.Kind.HTTP && translation.translations() == null) {
-            say(
-                    "calm pairs: without --translations F.jsonl translations are lost if the service or this command stops");
+            say("calm pairs: without --translations FILE translations are lost if the service or this command stops");
         }
         if (translation.translator() != TranslatorOptions.Kind.MODEL || model == null) {
             pairs(given, translation.open(null, System.getenv()));

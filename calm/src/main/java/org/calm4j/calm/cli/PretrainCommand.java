@@ -39,7 +39,7 @@ final class PretrainCommand extends TrainingCommand {
     private final Given<SavingOptions> saving = new Given<>(SavingOptions.class);
 
     @Override
-    void run() {
+    void train() {
         if ((config == null) == (model == null)) {
             throw CalmException.usage("give either --config, for a new model, or --model");
         }

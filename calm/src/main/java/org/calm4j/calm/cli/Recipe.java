@@ -276,7 +276,9 @@ final class Recipe {
                 all.remove("lora_dropout");
             }
         }
-        if (keys.containsKey("max_steps") && !keys.get("max_steps").text().startsWith("-")) {
+        if (isGiven("max_steps")
+                || keys.containsKey("max_steps")
+                        && !keys.get("max_steps").text().startsWith("-")) {
             all.remove("num_train_epochs");
         }
         all.keySet().removeIf(key -> {
@@ -526,7 +528,8 @@ final class Recipe {
                     add(key, "resume", List.of("true"));
                 }
             }
-            case "chat_template", "chat_template_path" ->
+            case "chat_template" -> template(value);
+            case "chat_template_path" ->
                 throw file.bad(
                         key,
                         value,
@@ -609,6 +612,23 @@ final class Recipe {
         } else {
             add("optim", "optimizer_memory", List.of(memory));
         }
+    }
+
+    private void template(Value value) {
+        Path config = model() == null ? null : model().resolve("tokenizer_config.json");
+        boolean same = config != null
+                && Files.isRegularFile(config)
+                && Json.read(config, JsonNode.class)
+                        .path("chat_template")
+                        .asText("")
+                        .equals(value.text());
+        if (!same) {
+            throw file.bad(
+                    "chat_template",
+                    value,
+                    "the model's own is used, and is another one; write this one into its tokenizer_config.json");
+        }
+        ignore("the model's own chat template is used", "chat_template");
     }
 
     /** A special token is that of the model; of another end of sequence, another one would be learnt. */

@@ -35,7 +35,7 @@ final class SftCommand extends TrainingCommand {
     private final Given<SavingOptions> saving = new Given<>(SavingOptions.class);
 
     @Override
-    void run() {
+    void train() {
         train("sft", model, null, options.get(), null, saving.get());
     }
 }

@@ -52,6 +52,17 @@ abstract class TrainingCommand extends CalmCommand {
     private WatchOption watch = new WatchOption();
 
     @Override
+    final void run() {
+        WithoutEffect options = new WithoutEffect(spec());
+        options.beside(adapter).forEach(line -> say("calm: " + line));
+        options.lines().forEach(line -> say("calm: " + line));
+        train();
+    }
+
+    /** Calls {@link #train(String, Path, Path, TrainingOptions, PreferenceOptions, SavingOptions)}. */
+    abstract void train();
+
+    @Override
     final boolean isShared() {
         return true;
     }

@@ -60,7 +60,7 @@ final class VoteCommand extends CalmCommand {
 
     @Option(
             names = "--patterns",
-            paramLabel = "F.yaml",
+            paramLabel = "FILE",
             description =
                     "Kinds of responses to count: names with a regular expression each, or one for each " + "language.")
     private Path patterns;

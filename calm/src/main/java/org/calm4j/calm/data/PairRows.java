@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.chat.Conversation;
 import org.calm4j.engine.train.Example;
 
@@ -13,6 +14,14 @@ final class PairRows {
 
     /** @param language suffix of the names: empty, or _1 or _2 in a line of two languages */
     static Example.Preference pair(RowReader reader, Row row, String language) {
+        if (!row.has("chosen" + language)
+                && !row.has("chosen" + language + "_input_ids")
+                && (row.has("label") || row.has("kto_tag"))) {
+            throw row.bad(
+                    "is a single completion with a label, not a pair; ",
+                    Setting.of("loss_type").at("kto"),
+                    " learns from those");
+        }
         if (row.names("prompt" + language + "_input_ids")) {
             return new Example.Preference(
                     reader.ids(row, "prompt" + language + "_input_ids"),

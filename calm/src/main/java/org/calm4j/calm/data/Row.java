@@ -57,7 +57,7 @@ final class Row {
         return json;
     }
 
-    CalmException bad(String problem) {
+    CalmException bad(Object... problem) {
         return CalmException.badInput(where, problem);
     }
 

@@ -257,6 +257,7 @@ public record StepStage(
             for (int stop : stops) {
                 progress.start("steps", stop, taken);
                 run.reach(trainer, from, taken, stop, log -> progress.at(log.step(), ""));
+                progress.at(stop, "");
                 progress.end();
                 taken = stop;
                 if (influences != null && measured.contains(stop)) {
@@ -300,14 +301,14 @@ public record StepStage(
                 groups.forEach((language, group) -> {
                     parts.put(language, gradients.vector());
                     gradients.ofStep(parts.get(language), step - 1, group);
-                    progress.at(parts.size(), language);
+                    progress.at(1 + parts.size(), language);
                 });
                 List<Line> ofLines = new ArrayList<>();
                 for (int line : lines) {
                     gradients.ofStep(one, step - 1, each -> each == line);
                     ofLines.add(new Line(
                             "line", line + 1, languages.get(line), norm(one), cosine(one.dots(whole), one, whole)));
-                    progress.at(parts.size() + ofLines.size(), "");
+                    progress.at(1 + parts.size() + ofLines.size(), "");
                 }
                 List<Language> ofLanguages = new ArrayList<>();
                 parts.forEach((language, part) -> ofLanguages.add(new Language(

@@ -33,7 +33,7 @@ public record EvaluateOptions(
 
         @Option(
                 value = "Retrieval: lines with id, language and text; the best ones are put before each question.",
-                label = "F.jsonl")
+                label = "FILE")
         Path passages,
 
         @Option(value = "Number of passages per question (default: ${DEFAULT-VALUE}).", label = "K", standard = "3")

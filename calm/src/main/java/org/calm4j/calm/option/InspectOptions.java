@@ -35,7 +35,7 @@ public record InspectOptions(
         @Option(
                 value =
                         "For cka: lines with id, language, and text or input_ids; the same ids in all languages, as for inspect similarity.",
-                label = "F.jsonl")
+                label = "FILE")
         Path probe,
 
         @Option(

@@ -89,6 +89,8 @@ public record LoraOptions(
         loraTargets = List.copyOf(loraTargets);
         loraLayers = List.copyOf(loraLayers);
         modulesToSave = List.copyOf(modulesToSave);
+        needsRank("lora_alpha", loraAlpha != null, loraRank);
+        needsRank("lora_dropout", loraDropout > 0, loraRank);
         needsRank("use_dora", useDora, loraRank);
         needsRank("use_rslora", useRslora, loraRank);
         needsRank("init_lora_weights", initLoraWeights != LoraSettings.Start.TRUE, loraRank);

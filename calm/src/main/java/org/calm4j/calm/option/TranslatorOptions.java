@@ -34,7 +34,7 @@ public record TranslatorOptions(
                 value =
                         "The file of {translator} file: source, target, text, translation. With model and http, translations are "
                                 + "kept there and not requested again.",
-                label = "F.jsonl")
+                label = "FILE")
         Path translations,
 
         @Option(

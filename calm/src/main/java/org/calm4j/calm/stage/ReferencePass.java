@@ -35,19 +35,20 @@ record ReferencePass(TrainStage stage, CausalLm lm, Ranks ranks) {
             return Collections.nCopies(lines.size(), Trainer.Reference.NONE);
         }
         boolean[] taken = Trainer.linesOfSteps(lines, settings, steps);
-        progress.start(
-                "reference",
-                (stage.preference().twoLanguages() ? 2 : 1)
-                        * (int) IntStream.range(0, taken.length)
-                                .filter(i -> taken[i])
-                                .count());
+        int total = (stage.preference().twoLanguages() ? 2 : 1)
+                * (int) IntStream.range(0, taken.length).filter(i -> taken[i]).count();
+        progress.start("reference", total);
         try (Reference reference = Reference.open(lm, stage.preference())) {
             boolean share = settings.packing().sharePrompts();
             KeptLogProbs kept = kept(lines, taken, progress::say);
-            return References.of(ranks, reference.model(), lines, taken, settings.ldAlpha(), share, kept, done -> {
-                progress.at(done, "");
-                progress.mayStop("stopped before the first step");
-            });
+            List<Trainer.Reference> found =
+                    References.of(ranks, reference.model(), lines, taken, settings.ldAlpha(), share, kept, done -> {
+                        progress.at(done, "");
+                        progress.mayStop("stopped before the first step");
+                    });
+            // Those that were kept are done at once.
+            progress.at(total, "");
+            return found;
         } finally {
             progress.end();
         }

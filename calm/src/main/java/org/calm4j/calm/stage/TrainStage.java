@@ -114,6 +114,9 @@ public record TrainStage(
         checkData();
         // Files in the way are found before the model is read.
         try (OutputFolder folder = ranks.isFirst() ? TrainingFolder.open(output, progress::say) : null) {
+            if (folder != null && !saving.resume()) {
+                Checkpoint.refuse(output);
+            }
             int parts = parts(ranks);
             boolean alone =
                     ranks.size() > 1 && parts == 1 && training.division().parts() == null;
@@ -291,7 +294,9 @@ public record TrainStage(
                 look.at(trainer, run, steps);
                 return null;
             }
-            progress.start(name, again == null ? steps : again.step());
+            int last = again == null ? steps : again.step();
+            Path from = again == null ? saving.resume() ? output : null : again.from();
+            progress.start(name, last, from == null ? 0 : Checkpoint.taken(from, last));
             Generations generations = again == null ? generations(ranks, start, steps) : null;
             Consumer<StepLog> took = again == null ? log -> {} : again.took();
             StepWatcher watcher = new StepWatcher(trainer, progress, generations, board, took);

@@ -29,6 +29,7 @@ final class HelpTest extends CommandLineFixture {
         assertThat(lines)
                 .as("names of files in two")
                 .noneMatch(line -> line.matches(" *(jsonl?|yaml|bin|csv|index)\\b.*"));
+        assertThat(lines).as("a dot ends a label in the synopsis").noneMatch(line -> line.matches(".*=F\\b.*"));
         CommandSpec spec =
                 Calm.line(List.of(command)).getSubcommands().get(command).getCommandSpec();
         // An example that is wrapped can't be copied.

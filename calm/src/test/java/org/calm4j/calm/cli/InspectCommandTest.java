@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.util.List;
+import java.util.Map;
 import org.calm4j.calm.experiment.ModelOnDisk;
+import org.calm4j.calm.inspect.ReplayDifference;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 import org.junit.jupiter.api.Test;
@@ -112,5 +114,18 @@ final class InspectCommandTest extends CommandLineFixture {
         assertThat(Jsonl.read(folder.resolve("step.jsonl"), JsonNode.class))
                 .filteredOn(line -> line.path("kind").asText().equals("influence"))
                 .hasSize(2);
+    }
+
+    /** A tensor of an adapter has a long name; the columns stay. */
+    @Test
+    void aReplaysTableHasColumns() {
+        String name = "base_model.model.model.layers.11.self_attn.q_proj.lora_A.weight";
+        String table = InspectReplayCommand.table(new ReplayDifference(
+                0.25,
+                List.of(new ReplayDifference.TensorDifference(name, new long[] {2, 2}, 1, 0.5)),
+                Map.of("loss", new ReplayDifference.Metric(1.0, null))));
+        assertThat(table.lines()).hasSize(5).allSatisfy(line -> assertThat(line)
+                .hasSameSizeAs(table.lines().findFirst().orElseThrow()));
+        assertThat(table).contains(name + "  ").endsWith("0.250000\n");
     }
 }

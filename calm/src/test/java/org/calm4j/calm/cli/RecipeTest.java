@@ -246,8 +246,8 @@ final class RecipeTest {
         }
         assertThat(calm(LLAMA_FACTORY + "optim: muon\n", "--zero", "1")).isEqualTo(2);
         assertThat(err.toString()).contains("--zero does not go with --optimizer muon");
-        assertThat(calm(LLAMA_FACTORY + "muon_momentum: 0.9\n")).isEqualTo(2);
-        assertThat(err.toString()).contains("--muon-momentum is for --optimizer muon");
+        assertThat(calm(LLAMA_FACTORY + "muon_momentum: 0.9\n")).isEqualTo(3);
+        assertThat(err.toString()).contains("recipe.yaml:35: muon_momentum: is for --optimizer muon");
     }
 
     @Test
@@ -278,7 +278,7 @@ final class RecipeTest {
             {"beta: 1\ndataset_mixture:\n- id: a/b\n", ":2: dataset_mixture: names data sets of a hub"},
             {"model_name_or_path: some/hub\n", ":1: model_name_or_path: some/hub is not a folder here"},
             {"eos_token: <end>\n", ":1: eos_token: the model's own is used, which is not known"},
-            {"chat_template: x\n", ":1: chat_template: the model's own is used"},
+            {"chat_template: x\n", ":1: chat_template: the model's own is used, and is another one"},
             {"lr_scheduler_kwargs: x\n", ":1: lr_scheduler_kwargs: expected its keys"},
             {"beta: 1\nbeta: 2\n", ":2: beta is given twice"},
             {"beta: {a: 1}\n", ":1: beta: expected a value"},

@@ -91,6 +91,84 @@ final class TrainingCommandTest extends CommandLineFixture {
         assertThat(err.toString()).contains("--precision bf16 needs a GPU");
     }
 
+    private String[] dpo(String output, String... more) throws IOException {
+        if (!Files.exists(folder.resolve("model"))) {
+            ModelOnDisk.write(folder.resolve("model"));
+            file("pairs.jsonl", "{\"prompt_input_ids\":[3],\"chosen_input_ids\":[4],\"rejected_input_ids\":[5]}");
+        }
+        return with(
+                List.of(
+                        "dpo",
+                        "--model",
+                        path("model"),
+                        "--data",
+                        path("pairs.jsonl"),
+                        "--output",
+                        path(output),
+                        "--max-steps",
+                        "2",
+                        "--save-steps",
+                        "1"),
+                more);
+    }
+
+    /** What an adapter is, it is; an option that changes nothing is said. */
+    @Test
+    void optionsWithoutEffectAreSaid() throws IOException {
+        assertThat(calm(dpo("adapter", "--lora-rank", "2"))).isZero();
+        for (String[] wrong : new String[][] {
+            {
+                "--lora-rank",
+                "8",
+                "--lora-rank is for a new adapter; that of --adapter is trained further as it is, with 2"
+            },
+            {"--lora-targets", "q_proj", "--lora-targets is for a new adapter"},
+            {"--init-lora-weights", "pissa", "--init-lora-weights is for a new adapter"},
+        }) {
+            assertThat(calm(dpo("further", "--adapter", path("adapter"), wrong[0], wrong[1])))
+                    .isEqualTo(2);
+            assertThat(err.toString()).contains(wrong[2]);
+        }
+        assertThat(calm(dpo("further", "--lora-alpha", "8"))).isEqualTo(2);
+        assertThat(err.toString()).contains("--lora-alpha is for a new adapter: it needs --lora-rank");
+        assertThat(folder.resolve("further")).doesNotExist();
+        assertThat(calm(dpo(
+                        "further",
+                        "--adapter",
+                        path("adapter"),
+                        "--lora-rank",
+                        "2",
+                        "--eval-data",
+                        path("pairs.jsonl"),
+                        "--epochs",
+                        "3",
+                        "--greater-is-better",
+                        "false")))
+                .as(err.toString())
+                .isZero();
+        assertThat(err.toString())
+                .contains(
+                        "--lora-rank is that of the adapter anyway",
+                        "--eval-data has no effect without --eval-steps",
+                        "--greater-is-better has no effect without --early-stopping-patience or --load-best-model-at-end",
+                        "--epochs has no effect beside --max-steps");
+    }
+
+    /** Before anything is computed; and a run that has nothing left to do is one that is done. */
+    @Test
+    void earlierCheckpointsAreRefusedAtOnce() throws IOException {
+        assertThat(calm(dpo("o"))).isZero();
+        assertThat(calm(dpo("o"))).isEqualTo(3);
+        assertThat(err.toString())
+                .contains("has checkpoints of an earlier run; continue with --resume")
+                .doesNotContain("reference", "memory");
+        assertThat(calm(dpo("o", "--resume"))).isZero();
+        assertThat(err.toString()).contains("dpo: 2/2 in ");
+        file("single.jsonl", "{\"prompt_input_ids\":[3],\"completion_input_ids\":[4],\"label\":true}");
+        assertThat(calm(dpo("p", "--data", path("single.jsonl")))).isEqualTo(3);
+        assertThat(err.toString()).contains("single.jsonl:1: is a single completion with a label", "--loss-type kto");
+    }
+
     @Test
     void metricsHaveEveryLossOfHeldLines() throws IOException {
         ModelOnDisk.write(folder.resolve("model"));

@@ -204,7 +204,7 @@ final class TrainingDataCommandTest {
         assertThat(weights("shared")).isEqualTo(before);
         assertThat(train("dpo", "shared", "--share-prompts", "--max-tokens", "30", "--resume"))
                 .isEqualTo(3);
-        assertThat(err.toString()).contains("made with group_by_prompt true, now it is null");
+        assertThat(err.toString()).contains("made with group_by_prompt true, now it is its default");
         assertThat(train("sft", "wrong", "--share-prompts")).isEqualTo(2);
         assertThat(train("sft", "wrong", "--max-prompt-length", "3")).isEqualTo(2);
         assertThat(train("dpo", "wrong", "--assistant-only-loss")).isEqualTo(2);

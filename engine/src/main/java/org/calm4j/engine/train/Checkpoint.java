@@ -129,6 +129,24 @@ public final class Checkpoint {
         return newest;
     }
 
+    /** Steps that the newest one has taken, of those with at most {@code most}; 0 without one. */
+    public static int taken(Path output, int most) {
+        Path newest = newest(output, most);
+        return newest == null ? 0 : step(newest);
+    }
+
+    /** @throws CalmException bad input: there are some, which a run that does not resume would write over */
+    public static void refuse(Path output) {
+        if (newest(output) != null) {
+            throw CalmException.badInput(
+                    output,
+                    "has checkpoints of an earlier run; continue with ",
+                    Setting.of("resume"),
+                    ", or choose another ",
+                    Setting.OUTPUT);
+        }
+    }
+
     /** The step of a folder {@code checkpoint-N}. */
     static int step(Path checkpoint) {
         Matcher matcher = NAME.matcher(checkpoint.getFileName().toString());

@@ -221,13 +221,8 @@ public record TrainingRun(
     private Checkpoint.Taken prepare(Trainer trainer, Watcher watcher) {
         Ranks ranks = trainer.division().ranks();
         Path checkpoint = newest(ranks);
-        if (checkpoint != null && !resume && ranks.isFirst()) {
-            throw CalmException.badInput(
-                    output,
-                    "has checkpoints of an earlier run; continue with ",
-                    Setting.of("resume"),
-                    ", or choose another ",
-                    Setting.OUTPUT);
+        if (!resume && ranks.isFirst()) {
+            Checkpoint.refuse(output);
         }
         Checkpoint.Taken taken = checkpoint == null
                 ? Checkpoint.Taken.NOTHING
