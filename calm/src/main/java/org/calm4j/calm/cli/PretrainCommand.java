@@ -16,7 +16,9 @@ import picocli.CommandLine.Option;
         footer = {
             "",
             "Example: calm pretrain --config tiny/config.json --data corpus.jsonl --output base \\",
-            "    --learning-rate 1e-3 --lr-scheduler cosine"
+            "    --learning-rate 1e-3 --lr-scheduler cosine",
+            "Example: calm pretrain --config tiny/config.json --data corpus.jsonl --output base --optimizer muon \\",
+            "    --learning-rate 2e-3 --adamw-learning-rate 1e-3 --weight-decay 0.1"
         })
 final class PretrainCommand extends TrainingCommand {
     @Option(
