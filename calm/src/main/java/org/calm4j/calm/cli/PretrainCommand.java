@@ -17,8 +17,8 @@ import picocli.CommandLine.Option;
             "",
             "Example: calm pretrain --config tiny/config.json --data corpus.jsonl --output base \\",
             "    --learning-rate 1e-3 --lr-scheduler cosine",
-            "Example: calm pretrain --config tiny/config.json --data corpus.jsonl --output base --optimizer muon \\",
-            "    --learning-rate 2e-3 --adamw-learning-rate 1e-3 --weight-decay 0.1"
+            "Example: calm pretrain --config tiny/config.json --data corpus.jsonl --output base \\",
+            "    --optimizer muon --learning-rate 2e-3 --adamw-learning-rate 1e-3 --weight-decay 0.1"
         })
 final class PretrainCommand extends TrainingCommand {
     @Option(
