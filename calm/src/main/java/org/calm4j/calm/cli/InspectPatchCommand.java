@@ -25,7 +25,7 @@ import picocli.CommandLine.Option;
             "",
             "Example: calm inspect patch --model base --input pairs.jsonl --at resid_pre --output effects.jsonl",
             "Example: calm inspect patch --model base --input pairs.jsonl --at mlp_out \\",
-            "    --method exact,attribution --output effects.jsonl"
+            "    --method exact,attribution --steps 8 --output effects.jsonl"
         })
 final class InspectPatchCommand extends CalmCommand {
     /** A correlation from which on attribution may stand for exact patching. */
@@ -59,6 +59,14 @@ final class InspectPatchCommand extends CalmCommand {
     private List<PatchStage.Method> methods = List.of(PatchStage.Method.EXACT);
 
     @Option(
+            names = "--steps",
+            paramLabel = "N",
+            description =
+                    "Steps of attribution on the way of the embeddings from the corrupted text to the clean one, a backward pass "
+                            + "each, whose mean gradient it takes (integrated gradients; default: ${DEFAULT-VALUE}, the corrupted text's alone).")
+    private int steps = 1;
+
+    @Option(
             names = "--output",
             paramLabel = "FILE",
             required = true,
@@ -77,7 +85,7 @@ final class InspectPatchCommand extends CalmCommand {
         try (Backend backend = device.open(this);
                 ModelFolder folder = model.open(this, backend)) {
             PatchStage.Summary found =
-                    new PatchStage(input, output, at, EnumSet.copyOf(methods)).run(folder, progress());
+                    new PatchStage(input, output, at, EnumSet.copyOf(methods), steps).run(folder, progress());
             page.write(output, Pages::patch);
             result(found, told(found) + "Effects in " + output + ", pairs: " + found.lines());
         }
@@ -100,6 +108,6 @@ final class InspectPatchCommand extends CalmCommand {
         return below.isEmpty()
                 ? correlation
                 : correlation + "It is below " + GOOD + " at " + at + " of " + String.join(", ", below)
-                        + ": the first order misses what a large change does; use exact there.\n";
+                        + ": the first order misses what a large change does; use exact there, or more --steps.\n";
     }
 }

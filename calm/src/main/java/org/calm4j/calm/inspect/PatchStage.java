@@ -7,8 +7,11 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
 import org.apache.commons.math3.stat.correlation.PearsonsCorrelation;
@@ -16,6 +19,7 @@ import org.calm4j.calm.data.PromptLines;
 import org.calm4j.calm.data.TrainingData;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.inspect.Edit;
 import org.calm4j.engine.inspect.Edit.Where;
@@ -34,8 +38,15 @@ import org.calm4j.engine.model.ModelFolder;
  *
  * @param at where values are put in: at each position, or for {@link Point#Z} by head at all positions
  * @param methods with both, what they find is compared
+ * @param steps at which {@link Method#ATTRIBUTION} takes gradients between the corrupted text and the clean one; with 1, of the corrupted alone
  */
-public record PatchStage(Path input, Path output, Point at, Set<Method> methods) {
+public record PatchStage(Path input, Path output, Point at, Set<Method> methods, int steps) {
+    private static final String EMBEDDED = HookPoint.EMBED.name(0);
+
+    public PatchStage {
+        Setting.of("steps").check(steps >= 1, "must be at least 1");
+    }
+
     /** Where values are put in. */
     public enum Point {
         RESID_PRE(HookPoint.RESID_PRE),
@@ -60,7 +71,10 @@ public record PatchStage(Path input, Path output, Point at, Set<Method> methods)
     public enum Method {
         /** A copy of the text for each. */
         EXACT,
-        /** Their first order for all at once, from one backward pass (Nanda 2023): metric + gradient · (clean − corrupted). */
+        /**
+         * Their first order for all at once, from one backward pass (Nanda 2023): metric + gradient · (clean − corrupted). With more steps the
+         * gradient is the mean of those on the way of the embeddings from corrupted to clean (Hanna et al. 2024, EAP-IG, arXiv 2403.17806).
+         */
         ATTRIBUTION;
 
         @Override
@@ -187,7 +201,8 @@ public record PatchStage(Path input, Path output, Point at, Set<Method> methods)
             if (methods.contains(Method.ATTRIBUTION)) {
                 try (Trace corrupted = inspector.run(line.corrupted, points.withGradients(), line.metric())) {
                     from = metric(corrupted, line);
-                    attribution = attribution(inspector, line, clean, corrupted, from);
+                    attribution = attribution(
+                            inspector, line, clean, corrupted, gradients(inspector, line, corrupted, points), from);
                 }
             }
             if (methods.contains(Method.EXACT)) {
@@ -225,13 +240,58 @@ public record PatchStage(Path input, Path output, Point at, Set<Method> methods)
         return effect;
     }
 
-    private double[][] attribution(Inspector inspector, Line line, Trace clean, Trace corrupted, double from) {
+    /** By name of the point: at the middle of each step. */
+    private Map<String, double[]> gradients(Inspector inspector, Line line, Trace corrupted, Selection points) {
+        Map<String, double[]> means = new LinkedHashMap<>();
+        if (steps == 1) {
+            add(means, corrupted, points);
+            return means;
+        }
+        double[] from = embedded(inspector, line.corrupted);
+        double[] to = embedded(inspector, line.clean);
+        for (int step = 0; step < steps; step++) {
+            double share = (step + 0.5) / steps;
+            double[] between = new double[from.length];
+            Arrays.setAll(between, i -> from[i] + share * (to[i] - from[i]));
+            try (Inspector.Handle _ = inspector.edit(EMBEDDED, Edit.replace(between, Where.EVERYWHERE));
+                    Trace trace = inspector.run(line.corrupted, points.withGradients(), line.metric())) {
+                add(means, trace, points);
+            }
+        }
+        return means;
+    }
+
+    private static double[] embedded(Inspector inspector, int[] tokens) {
+        try (Trace trace = inspector.run(tokens, Selection.of(inspector.config(), Set.of(EMBEDDED)))) {
+            return trace.values(EMBEDDED);
+        }
+    }
+
+    private void add(Map<String, double[]> means, Trace trace, Selection points) {
+        for (HookPoint.At place : points.points()) {
+            if (place.point() == at.point) {
+                double[] gradient = trace.values(place.name() + Trace.GRADIENT);
+                double[] mean = means.computeIfAbsent(place.name(), none -> new double[gradient.length]);
+                for (int i = 0; i < mean.length; i++) {
+                    mean[i] += gradient[i] / steps;
+                }
+            }
+        }
+    }
+
+    private double[][] attribution(
+            Inspector inspector,
+            Line line,
+            Trace clean,
+            Trace corrupted,
+            Map<String, double[]> gradients,
+            double from) {
         double[][] effect = new double[inspector.config().layers()][];
         for (int layer = 0; layer < effect.length; layer++) {
             String name = at.point.name(layer);
             double[] to = clean.values(name);
             double[] was = corrupted.values(name);
-            double[] gradient = corrupted.values(name + Trace.GRADIENT);
+            double[] gradient = gradients.get(name);
             double[] sums = new double[columns(inspector, line)];
             int rowSize = to.length / line.clean.length;
             int width = at == Point.Z ? inspector.config().attention().headDim() : rowSize;

@@ -186,7 +186,7 @@ final class InspectStagesTest {
                 {"id": "p", "input_ids": [3, 1, 4, 1], "clean_input_ids": [3, 1, 4, 1], "corrupted_input_ids": [3, 2, 4, 1], "answer": 5, "wrong": 6}
                 """);
         new AttributionStage(lines, output("terms")).run(model, Progress.NONE);
-        new PatchStage(lines, output("patch"), PatchStage.Point.Z, Set.of(PatchStage.Method.EXACT))
+        new PatchStage(lines, output("patch"), PatchStage.Point.Z, Set.of(PatchStage.Method.EXACT), 1)
                 .run(model, Progress.NONE);
         JsonNode terms = Jsonl.read(output("terms"), JsonNode.class).getFirst();
         assertThat(terms.path("logit_difference"))
@@ -209,9 +209,9 @@ final class InspectStagesTest {
                 {"id": "p", "clean_input_ids": [3, 1, 4, 1], "corrupted_input_ids": [3, 2, 4, 1], "answer": 5, "wrong": 6}
                 """;
         for (PatchStage.Point point : PatchStage.Point.values()) {
-            new PatchStage(file(line), output("exact"), point, Set.of(PatchStage.Method.EXACT))
+            new PatchStage(file(line), output("exact"), point, Set.of(PatchStage.Method.EXACT), 1)
                     .run(model, Progress.NONE);
-            new PatchStage(file(line), output("first"), point, Set.of(PatchStage.Method.ATTRIBUTION))
+            new PatchStage(file(line), output("first"), point, Set.of(PatchStage.Method.ATTRIBUTION), 1)
                     .run(model, Progress.NONE);
             JsonNode exact = Jsonl.read(output("exact"), JsonNode.class).getFirst();
             JsonNode first = Jsonl.read(output("first"), JsonNode.class).getFirst();
@@ -235,6 +235,42 @@ final class InspectStagesTest {
         }
     }
 
+    /**
+     * Gradients on the way from one text to the other sum to the difference of their metrics, whatever stream they are of: at the first one by
+     * the fundamental theorem (Sundararajan et al. 2017, completeness), and there alone to any accuracy. One step is the gradient at the middle.
+     */
+    @Test
+    void integratedGradientsSumToTheDifference() throws IOException {
+        String line = """
+                {"id": "p", "clean_input_ids": [3, 1, 4, 1], "corrupted_input_ids": [3, 2, 7, 5], "answer": 5, "wrong": 6}
+                """;
+        double[] missing = new double[3];
+        int[] steps = {1, 4, 32};
+        for (int i = 0; i < steps.length; i++) {
+            new PatchStage(
+                            file(line),
+                            output("first"),
+                            PatchStage.Point.RESID_PRE,
+                            Set.of(PatchStage.Method.ATTRIBUTION),
+                            steps[i])
+                    .run(model, Progress.NONE);
+            JsonNode found = Jsonl.read(output("first"), JsonNode.class).getFirst();
+            double corrupted = found.path("corrupted").doubleValue();
+            double difference = found.path("clean").doubleValue() - corrupted;
+            double sum = 0;
+            for (JsonNode effect : found.path("effect").get(0)) {
+                sum += effect.doubleValue() - corrupted;
+            }
+            missing[i] = Math.abs(sum - difference) / Math.abs(difference);
+        }
+        assertThat(missing[2]).isLessThan(5e-3);
+        assertThat(missing[0]).isGreaterThan(10 * missing[2]);
+        assertThat(missing[1]).isLessThan(missing[0]);
+        assertThatThrownBy(() -> new PatchStage(
+                        file(line), output("x"), PatchStage.Point.Z, Set.of(PatchStage.Method.ATTRIBUTION), 0))
+                .hasMessageContaining("must be at least 1");
+    }
+
     @Test
     void bothMethodsAreComparedByWhatTheyAdd() throws IOException {
         Path lines = file("""
@@ -245,12 +281,12 @@ final class InspectStagesTest {
         Map<PatchStage.Method, List<JsonNode>> alone = new HashMap<>();
         for (PatchStage.Method method : PatchStage.Method.values()) {
             PatchStage.Summary found =
-                    new PatchStage(lines, output("alone"), at, Set.of(method)).run(model, Progress.NONE);
+                    new PatchStage(lines, output("alone"), at, Set.of(method), 1).run(model, Progress.NONE);
             assertThat(found.correlation()).isNull();
             alone.put(method, Jsonl.read(output("alone"), JsonNode.class));
         }
-        PatchStage.Summary found =
-                new PatchStage(lines, output("both"), at, Set.of(PatchStage.Method.values())).run(model, Progress.NONE);
+        PatchStage.Summary found = new PatchStage(lines, output("both"), at, Set.of(PatchStage.Method.values()), 1)
+                .run(model, Progress.NONE);
         List<JsonNode> both = Jsonl.read(output("both"), JsonNode.class);
         double[] sums = new double[6];
         for (int i = 0; i < 2; i++) {
@@ -292,7 +328,12 @@ final class InspectStagesTest {
         try (Backend exact = new ScalarBackend(DType.F64);
                 ModelFolder opened = ModelFolder.open(exact, OracleModel.folder("qwen3"), null);
                 Inspector inspector = new Inspector(opened.model(), 4)) {
-            new PatchStage(file(line), output("first"), PatchStage.Point.MLP_OUT, Set.of(PatchStage.Method.ATTRIBUTION))
+            new PatchStage(
+                            file(line),
+                            output("first"),
+                            PatchStage.Point.MLP_OUT,
+                            Set.of(PatchStage.Method.ATTRIBUTION),
+                            1)
                     .run(opened, Progress.NONE);
             JsonNode result = Jsonl.read(output("first"), JsonNode.class).getFirst();
             double corrupted = result.path("corrupted").doubleValue();
@@ -407,9 +448,9 @@ final class InspectStagesTest {
         Path uneven = file("""
                 {"id": 1, "clean_input_ids": [3, 1], "corrupted_input_ids": [3], "answer": 5, "wrong": 6}
                 """);
-        assertThatThrownBy(
-                        () -> new PatchStage(uneven, output("x"), PatchStage.Point.Z, Set.of(PatchStage.Method.EXACT))
-                                .run(model, Progress.NONE))
+        assertThatThrownBy(() -> new PatchStage(
+                                uneven, output("x"), PatchStage.Point.Z, Set.of(PatchStage.Method.EXACT), 1)
+                        .run(model, Progress.NONE))
                 .isInstanceOf(CalmException.class)
                 .hasMessageContaining("in.jsonl:1");
         assertThat(output("x")).doesNotExist();
