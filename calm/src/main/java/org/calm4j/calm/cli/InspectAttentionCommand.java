@@ -32,12 +32,10 @@ final class InspectAttentionCommand extends CalmCommand {
     @Mixin
     private ModelOptions model = new ModelOptions();
 
-    @Option(
-            names = "--input",
-            paramLabel = "FILE",
-            required = true,
-            description = "Lines with id, and input_ids, prompt or messages, JSON Lines.")
-    private Path input;
+    @Mixin
+    private final InputAndOutput files = new InputAndOutput(
+            "Lines with id, and input_ids, prompt or messages, JSON Lines.",
+            "Lines with layer, head, previous_token, duplicate_token and induction, JSON Lines.");
 
     @Option(
             names = "--heads",
@@ -48,13 +46,6 @@ final class InspectAttentionCommand extends CalmCommand {
 
     @Mixin
     private SeedOption seed = new SeedOption();
-
-    @Option(
-            names = "--output",
-            paramLabel = "FILE",
-            required = true,
-            description = "Lines with layer, head, previous_token, duplicate_token and induction, JSON Lines.")
-    private Path output;
 
     @Option(names = "--report", paramLabel = "FILE", description = "Scores and patterns as one HTML file.")
     private Path page;
@@ -69,7 +60,7 @@ final class InspectAttentionCommand extends CalmCommand {
         try (Backend backend = device.open(this);
                 ModelFolder folder = model.open(this, backend)) {
             AttentionStage.Result found =
-                    new AttentionStage(input, output, page, chosen, seed.seed).run(folder, progress());
+                    new AttentionStage(files.input(), files.output(), page, chosen, seed.seed).run(folder, progress());
             result(found, text(found));
         }
     }
@@ -98,7 +89,7 @@ final class InspectAttentionCommand extends CalmCommand {
         return String.format("%-8s  %8s  %9s  %9s%n", "head", "previous", "duplicate", "induction")
                 + scores
                 + patterns
-                + "In " + output
+                + "In " + files.output()
                 + (page == null ? "" : " and " + page);
     }
 

@@ -1,6 +1,5 @@
 package org.calm4j.calm.cli;
 
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -13,7 +12,6 @@ import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Backend;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
 
 /** {@code calm inspect attribution}. */
 @Command(
@@ -30,20 +28,11 @@ final class InspectAttributionCommand extends CalmCommand {
     @Mixin
     private ModelOptions model = new ModelOptions();
 
-    @Option(
-            names = "--input",
-            paramLabel = "FILE",
-            required = true,
-            description = "Lines with id, input_ids, prompt or messages, and answer and wrong (token ids), JSON Lines.")
-    private Path input;
-
-    @Option(
-            names = "--output",
-            paramLabel = "FILE",
-            required = true,
-            description = "Lines with id, logit_difference, embed, pos_embed, heads[layer][head], attn_bias[layer], "
-                    + "mlp[layer] and norm_bias, JSON Lines.")
-    private Path output;
+    @Mixin
+    private final InputAndOutput files = new InputAndOutput(
+            "Lines with id, input_ids, prompt or messages, and answer and wrong (token ids), JSON Lines.",
+            "Lines with id, logit_difference, embed, pos_embed, heads[layer][head], attn_bias[layer], "
+                    + "mlp[layer] and norm_bias, JSON Lines.");
 
     @Mixin
     private final PageOption page = new PageOption();
@@ -55,9 +44,9 @@ final class InspectAttributionCommand extends CalmCommand {
     void run() {
         try (Backend backend = device.open(this);
                 ModelFolder folder = model.open(this, backend)) {
-            List<Result> results = new AttributionStage(input, output).run(folder, progress());
-            page.write(output, Pages::attribution);
-            result(Map.of("lines", results.size(), "output", output.toString()), text(results));
+            List<Result> results = new AttributionStage(files.input(), files.output()).run(folder, progress());
+            page.write(files.output(), Pages::attribution);
+            result(Map.of("lines", results.size(), "output", files.output().toString()), text(results));
         }
     }
 
@@ -77,7 +66,7 @@ final class InspectAttributionCommand extends CalmCommand {
                 .append(row("last norm's bias", mean(results, Result::normBias)))
                 .append(row("logit difference", mean(results, Result::logitDifference)))
                 .append("By line and head in ")
-                .append(output)
+                .append(files.output())
                 .toString();
     }
 

@@ -1,6 +1,5 @@
 package org.calm4j.calm.cli;
 
-import java.nio.file.Path;
 import java.util.List;
 import org.calm4j.calm.inspect.CacheStage;
 import org.calm4j.engine.inspect.Selection;
@@ -27,12 +26,9 @@ final class InspectCacheCommand extends CalmCommand {
     @Mixin
     private ModelOptions model = new ModelOptions();
 
-    @Option(
-            names = "--input",
-            paramLabel = "FILE",
-            required = true,
-            description = "Texts as score reads them, JSON Lines.")
-    private Path input;
+    @Mixin
+    private final InputAndOutput files =
+            new InputAndOutput("Texts as score reads them, JSON Lines.", "Tensors, safetensors.");
 
     @Option(
             names = "--names",
@@ -51,9 +47,6 @@ final class InspectCacheCommand extends CalmCommand {
             description = "Maximum size of one text's values in memory (default: ${DEFAULT-VALUE}).")
     private long maxBytes = Selection.DEFAULT_BYTES;
 
-    @Option(names = "--output", paramLabel = "FILE", required = true, description = "Tensors, safetensors.")
-    private Path output;
-
     @Mixin
     private DeviceOptions device = new DeviceOptions();
 
@@ -62,8 +55,8 @@ final class InspectCacheCommand extends CalmCommand {
         try (Backend backend = device.open(this);
                 ModelFolder folder = model.open(this, backend)) {
             CacheStage.Summary summary =
-                    new CacheStage(input, output, names, gradients, maxBytes).run(folder, progress());
-            result(summary, summary.tensors() + " tensors in " + output + ", texts: " + summary.texts());
+                    new CacheStage(files.input(), files.output(), names, gradients, maxBytes).run(folder, progress());
+            result(summary, summary.tensors() + " tensors in " + files.output() + ", texts: " + summary.texts());
         }
     }
 }

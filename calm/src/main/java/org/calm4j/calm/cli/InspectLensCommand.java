@@ -28,12 +28,9 @@ final class InspectLensCommand extends CalmCommand {
     @Mixin
     private ModelOptions model = new ModelOptions();
 
-    @Option(
-            names = "--input",
-            paramLabel = "FILE",
-            required = true,
-            description = "Texts as score reads them, JSON Lines.")
-    private Path input;
+    @Mixin
+    private final InputAndOutput files = new InputAndOutput(
+            "Texts as score reads them, JSON Lines.", "Lines with id, layer, position, top and logprob, JSON Lines.");
 
     @Option(
             names = "--tuned",
@@ -46,13 +43,6 @@ final class InspectLensCommand extends CalmCommand {
             paramLabel = "K",
             description = "Number of most probable tokens (default: ${DEFAULT-VALUE}).")
     private int topK = 5;
-
-    @Option(
-            names = "--output",
-            paramLabel = "FILE",
-            required = true,
-            description = "Lines with id, layer, position, top and logprob, JSON Lines.")
-    private Path output;
 
     @Mixin
     private final PageOption page = new PageOption();
@@ -67,9 +57,9 @@ final class InspectLensCommand extends CalmCommand {
         }
         try (Backend backend = device.open(this);
                 ModelFolder folder = model.open(this, backend)) {
-            int lines = new LensStage(input, output, tuned, topK).run(folder, progress());
-            page.write(output, Pages::lens);
-            result(Map.of("lines", lines, "output", output.toString()), lines + " lines in " + output);
+            int lines = new LensStage(files.input(), files.output(), tuned, topK).run(folder, progress());
+            page.write(files.output(), Pages::lens);
+            result(Map.of("lines", lines, "output", files.output().toString()), lines + " lines in " + files.output());
         }
     }
 }

@@ -30,12 +30,11 @@ final class InspectNeuronsCommand extends CalmCommand {
     @Mixin
     private ModelOptions model = new ModelOptions();
 
-    @Option(
-            names = "--input",
-            paramLabel = "FILE",
-            required = true,
-            description = "Lines with language and text or input_ids, JSON Lines: where neurons are active.")
-    private Path input;
+    @Mixin
+    private final InputAndOutput files = new InputAndOutput(
+            "Lines with language and text or input_ids, JSON Lines: where neurons are active.",
+            "Lines of kind neuron (layer, neuron, entropy, languages, probabilities) and loss (silenced, "
+                    + "random, neurons, losses, changes), JSON Lines.");
 
     @Option(
             names = "--eval-input",
@@ -66,14 +65,6 @@ final class InspectNeuronsCommand extends CalmCommand {
                     + "(default: ${DEFAULT-VALUE}).")
     private double activationBarRatio = Lape.PAPER.activationBarRatio();
 
-    @Option(
-            names = "--output",
-            paramLabel = "FILE",
-            required = true,
-            description = "Lines of kind neuron (layer, neuron, entropy, languages, probabilities) and loss (silenced, "
-                    + "random, neurons, losses, changes), JSON Lines.")
-    private Path output;
-
     @Mixin
     private SeedOption seed = new SeedOption();
 
@@ -93,8 +84,8 @@ final class InspectNeuronsCommand extends CalmCommand {
         try (Backend backend = device.open(this);
                 ModelFolder folder = model.open(this, backend)) {
             NeuronsStage.Result found =
-                    new NeuronsStage(input, evalInput, output, lape, seed.seed).run(folder, progress());
-            page.write(output, Pages::neurons);
+                    new NeuronsStage(files.input(), evalInput, files.output(), lape, seed.seed).run(folder, progress());
+            page.write(files.output(), Pages::neurons);
             result(found, text(found));
         }
     }
@@ -122,6 +113,6 @@ final class InspectNeuronsCommand extends CalmCommand {
                             ? String.format("%n")
                             : String.format(Locale.ROOT, "  %+10.4f%n", each.ownExcess()));
         }
-        return text + "In " + output;
+        return text + "In " + files.output();
     }
 }

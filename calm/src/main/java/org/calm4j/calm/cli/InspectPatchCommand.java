@@ -1,6 +1,5 @@
 package org.calm4j.calm.cli;
 
-import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
@@ -34,13 +33,11 @@ final class InspectPatchCommand extends CalmCommand {
     @Mixin
     private ModelOptions model = new ModelOptions();
 
-    @Option(
-            names = "--input",
-            paramLabel = "FILE",
-            required = true,
-            description =
-                    "Lines with id, clean_input_ids, corrupted_input_ids (as many), answer and wrong (token ids), JSON Lines.")
-    private Path input;
+    @Mixin
+    private final InputAndOutput files = new InputAndOutput(
+            "Lines with id, clean_input_ids, corrupted_input_ids (as many), answer and wrong (token ids), JSON Lines.",
+            "Lines with id, clean, corrupted and effect[layer][position], with both methods also "
+                    + "attribution[layer][position], JSON Lines.");
 
     @Option(
             names = "--at",
@@ -66,14 +63,6 @@ final class InspectPatchCommand extends CalmCommand {
                             + "each, whose mean gradient it takes (integrated gradients; default: ${DEFAULT-VALUE}, the corrupted text's alone).")
     private int steps = 1;
 
-    @Option(
-            names = "--output",
-            paramLabel = "FILE",
-            required = true,
-            description = "Lines with id, clean, corrupted and effect[layer][position], with both methods also "
-                    + "attribution[layer][position], JSON Lines.")
-    private Path output;
-
     @Mixin
     private final PageOption page = new PageOption();
 
@@ -84,10 +73,10 @@ final class InspectPatchCommand extends CalmCommand {
     void run() {
         try (Backend backend = device.open(this);
                 ModelFolder folder = model.open(this, backend)) {
-            PatchStage.Summary found =
-                    new PatchStage(input, output, at, EnumSet.copyOf(methods), steps).run(folder, progress());
-            page.write(output, Pages::patch);
-            result(found, told(found) + "Effects in " + output + ", pairs: " + found.lines());
+            PatchStage.Summary found = new PatchStage(files.input(), files.output(), at, EnumSet.copyOf(methods), steps)
+                    .run(folder, progress());
+            page.write(files.output(), Pages::patch);
+            result(found, told(found) + "Effects in " + files.output() + ", pairs: " + found.lines());
         }
     }
 

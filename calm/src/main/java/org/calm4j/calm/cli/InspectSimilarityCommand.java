@@ -1,6 +1,5 @@
 package org.calm4j.calm.cli;
 
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
@@ -11,7 +10,6 @@ import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Backend;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
 
 /** {@code calm inspect similarity}. */
 @Command(
@@ -26,19 +24,10 @@ final class InspectSimilarityCommand extends CalmCommand {
     @Mixin
     private ModelOptions model = new ModelOptions();
 
-    @Option(
-            names = "--input",
-            paramLabel = "FILE",
-            required = true,
-            description = "Lines with id, language and text or input_ids, the same ids in all languages, JSON Lines.")
-    private Path input;
-
-    @Option(
-            names = "--output",
-            paramLabel = "FILE",
-            required = true,
-            description = "Lines with layer, languages, cka, cosine and retrieval, JSON Lines.")
-    private Path output;
+    @Mixin
+    private final InputAndOutput files = new InputAndOutput(
+            "Lines with id, language and text or input_ids, the same ids in all languages, JSON Lines.",
+            "Lines with layer, languages, cka, cosine and retrieval, JSON Lines.");
 
     @Mixin
     private final PageOption page = new PageOption();
@@ -50,7 +39,7 @@ final class InspectSimilarityCommand extends CalmCommand {
     void run() {
         try (Backend backend = device.open(this);
                 ModelFolder folder = model.open(this, backend)) {
-            List<Similarity> all = new SimilarityStage(input, output).run(folder, progress());
+            List<Similarity> all = new SimilarityStage(files.input(), files.output()).run(folder, progress());
             String text = all.stream()
                     .map(each -> String.format(
                             Locale.ROOT,
@@ -61,8 +50,8 @@ final class InspectSimilarityCommand extends CalmCommand {
                             each.cosine(),
                             100 * each.retrieval()))
                     .collect(Collectors.joining());
-            page.write(output, Pages::similarity);
-            result(all, "layer  pair         CKA  cosine  retrieval\n" + text + "In " + output);
+            page.write(files.output(), Pages::similarity);
+            result(all, "layer  pair         CKA  cosine  retrieval\n" + text + "In " + files.output());
         }
     }
 }

@@ -1,6 +1,5 @@
 package org.calm4j.calm.cli;
 
-import java.nio.file.Path;
 import java.util.Locale;
 import java.util.stream.Collectors;
 import org.calm4j.calm.inspect.SteerStage;
@@ -27,13 +26,10 @@ final class InspectSteerCommand extends CalmCommand {
     @Mixin
     private ModelOptions model = new ModelOptions();
 
-    @Option(
-            names = "--input",
-            paramLabel = "FILE",
-            required = true,
-            description =
-                    "Lines with id, the field of --by, and input_ids, prompt or messages, JSON Lines. Other groups are passed over.")
-    private Path input;
+    @Mixin
+    private final InputAndOutput files = new InputAndOutput(
+            "Lines with id, the field of --by, and input_ids, prompt or messages, JSON Lines. Other groups are passed over.",
+            "A tensor for each hook point under its name, safetensors.");
 
     @Option(
             names = "--at",
@@ -60,13 +56,6 @@ final class InspectSteerCommand extends CalmCommand {
             description = "What a text counts as: the mean of its tokens, or its last one (default: ${DEFAULT-VALUE}).")
     private SteerStage.Tokens tokens = SteerStage.Tokens.MEAN;
 
-    @Option(
-            names = "--output",
-            paramLabel = "FILE",
-            required = true,
-            description = "A tensor for each hook point under its name, safetensors.")
-    private Path output;
-
     @Mixin
     private DeviceOptions device = new DeviceOptions();
 
@@ -75,14 +64,14 @@ final class InspectSteerCommand extends CalmCommand {
         try (Backend backend = device.open(this);
                 ModelFolder folder = model.open(this, backend)) {
             SteerStage.Summary summary =
-                    new SteerStage(input, output, at, by, from, to, tokens).run(folder, progress());
+                    new SteerStage(files.input(), files.output(), at, by, from, to, tokens).run(folder, progress());
             String norms = summary.vectors().stream()
                     .map(vector -> String.format(Locale.ROOT, "%s, norm %.4g%n", vector.name(), vector.norm()))
                     .collect(Collectors.joining());
             result(
                     summary,
                     norms + "From " + summary.from() + " lines of " + from + " to " + summary.to() + " of " + to
-                            + ". In " + output);
+                            + ". In " + files.output());
         }
     }
 }

@@ -1,13 +1,11 @@
 package org.calm4j.calm.cli;
 
-import java.nio.file.Path;
 import java.util.Map;
 import org.calm4j.calm.tool.ScoreStage;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.op.Backend;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
 
 /** {@code calm score}. */
 @Command(
@@ -22,11 +20,9 @@ final class ScoreCommand extends CalmCommand {
     @Mixin
     private ModelOptions model = new ModelOptions();
 
-    @Option(names = "--input", paramLabel = "FILE", required = true, description = "Lines to score, JSON Lines.")
-    private Path input;
-
-    @Option(names = "--output", paramLabel = "FILE", required = true, description = "Log-probabilities, JSON Lines.")
-    private Path output;
+    @Mixin
+    private final InputAndOutput files =
+            new InputAndOutput("Lines to score, JSON Lines.", "Log-probabilities, JSON Lines.");
 
     @Mixin
     private DeviceOptions device = new DeviceOptions();
@@ -40,10 +36,10 @@ final class ScoreCommand extends CalmCommand {
     void run() {
         try (Backend backend = device.open(this);
                 ModelFolder folder = model.open(this, backend)) {
-            int lines = new ScoreStage(input, output).run(folder, progress());
+            int lines = new ScoreStage(files.input(), files.output()).run(folder, progress());
             result(
-                    Map.of("lines", lines, "output", output.toString()),
-                    lines + " lines scored. Log-probabilities in " + output);
+                    Map.of("lines", lines, "output", files.output().toString()),
+                    lines + " lines scored. Log-probabilities in " + files.output());
         }
     }
 }

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import org.calm4j.calm.tool.TokenizeStage;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code calm tokenize}. */
@@ -16,20 +17,11 @@ final class TokenizeCommand extends CalmCommand {
     @Option(names = "--model", paramLabel = "DIR", required = true, description = "A folder with tokenizer.json.")
     private Path model;
 
-    @Option(
-            names = "--input",
-            paramLabel = "FILE",
-            required = true,
-            description = "Lines with id and text, or with messages for the "
-                    + "chat template (and add_generation_prompt), JSON Lines.")
-    private Path input;
-
-    @Option(
-            names = "--output",
-            paramLabel = "FILE",
-            required = true,
-            description = "Lines with id, input_ids and decoded, JSON Lines.")
-    private Path output;
+    @Mixin
+    private final InputAndOutput files = new InputAndOutput(
+            "Lines with id and text, or with messages for the "
+                    + "chat template (and add_generation_prompt), JSON Lines.",
+            "Lines with id, input_ids and decoded, JSON Lines.");
 
     @Option(
             names = "--no-special-tokens",
@@ -38,7 +30,9 @@ final class TokenizeCommand extends CalmCommand {
 
     @Override
     void run() {
-        int lines = new TokenizeStage(model, input, output, !noSpecialTokens).run();
-        result(Map.of("lines", lines, "output", output.toString()), lines + " texts tokenized. Tokens in " + output);
+        int lines = new TokenizeStage(model, files.input(), files.output(), !noSpecialTokens).run();
+        result(
+                Map.of("lines", lines, "output", files.output().toString()),
+                lines + " texts tokenized. Tokens in " + files.output());
     }
 }
