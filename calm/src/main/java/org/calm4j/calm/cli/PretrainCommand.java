@@ -23,9 +23,9 @@ import picocli.CommandLine.Option;
 final class PretrainCommand extends TrainingCommand {
     @Option(
             names = "--config",
-            paramLabel = "config.json",
+            paramLabel = "FILE",
             description =
-                    "The shape of a new model; the tokenizer is in the same folder. Or a YAML recipe, as for dpo.")
+                    "config.json with the shape of a new model; the tokenizer is in the same folder. Or a YAML recipe, as for dpo.")
     private Path config;
 
     @Option(
