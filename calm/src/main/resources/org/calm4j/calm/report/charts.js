@@ -75,5 +75,15 @@ const charts = (function () {
     return drawing;
   }
 
-  return {colors, readColors, percent, escape, axisText, shareAxis, tooltip, legend, base, palette, curveKinds, curve, draw};
+  // Redraws when the page gets another width: not while a phone's bars come and go, and not for window.innerWidth, which a drawing that is too wide stretches.
+  function onWidth(redraw) {
+    let width = document.documentElement.clientWidth;
+    new ResizeObserver(() => {
+      if (document.documentElement.clientWidth === width) return;
+      width = document.documentElement.clientWidth;
+      redraw();
+    }).observe(document.documentElement);
+  }
+
+  return {colors, readColors, percent, escape, axisText, shareAxis, tooltip, legend, base, palette, curveKinds, curve, draw, onWidth};
 })();

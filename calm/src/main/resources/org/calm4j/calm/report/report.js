@@ -267,14 +267,7 @@
 
   document.querySelectorAll('details').forEach(each => each.addEventListener('toggle', reachable));
   let waiting = 0;
-  let width = window.innerWidth;
-  window.addEventListener('resize', () => {
-    // On phones the height changes while scrolling; only a new width needs new drawings.
-    if (window.innerWidth === width) return;
-    width = window.innerWidth;
-    clearTimeout(waiting);
-    waiting = setTimeout(draw, 120);
-  });
+  charts.onWidth(() => { clearTimeout(waiting); waiting = setTimeout(draw, 120); });
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
   // Paper is white and has no folds, whatever the screen shows.
   const opened = [];

@@ -386,8 +386,7 @@
   document.addEventListener('visibilitychange', soon);
   get('more-curves').addEventListener('toggle', soon);
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
-  let width = window.innerWidth;
-  window.addEventListener('resize', () => { if (window.innerWidth !== width) { width = window.innerWidth; soon(); } });
+  charts.onWidth(soon);
   window.addEventListener('beforeprint', () => { document.documentElement.classList.add('paper'); charts.readColors(); drawCurves(); });
   window.addEventListener('afterprint', () => { document.documentElement.classList.remove('paper'); redraw(); });
 })();

@@ -92,8 +92,12 @@ class WatchInBrowserTest {
                 browser.dark(dark);
                 for (int width : List.of(375, 1280)) {
                     browser.size(width, 900);
+                    assertThat(browser.js("document.documentElement.scrollWidth")
+                                    .asInt())
+                            .isLessThanOrEqualTo(width);
                     // Charts are drawn anew a moment later.
-                    browser.until("document.documentElement.scrollWidth <= " + width);
+                    browser.until("[...document.querySelectorAll('#curves .chart')].every(chart => !chart.clientWidth"
+                            + " || Number(chart.querySelector('svg').getAttribute('width')) === chart.clientWidth)");
                 }
             }
             Files.writeString(output.resolve("report.html"), "<p>report</p><script>parent.document.title = 3</script>");
