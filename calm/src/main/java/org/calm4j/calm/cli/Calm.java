@@ -141,11 +141,14 @@ public final class Calm implements Runnable {
                 .toArray(String[]::new);
     }
 
-    /** With the flags of a YAML recipe in its place. */
+    /** With our flags in the place of a YAML recipe and of other programs' flags. */
     private static String[] withRecipe(CommandLine line, Failures failures, PrintWriter err, String... arguments) {
+        if (!trains(arguments)) {
+            return arguments;
+        }
         List<String> others = new ArrayList<>(List.of(arguments));
         Path recipe = null;
-        for (int i = 1; i < others.size() && trains(arguments); i++) {
+        for (int i = 1; i < others.size(); i++) {
             String argument = others.get(i);
             String value = argument.startsWith(Recipe.FLAG + "=")
                     ? argument.substring(Recipe.FLAG.length() + 1)
@@ -155,9 +158,6 @@ public final class Calm implements Runnable {
                 others.subList(i, argument.equals(Recipe.FLAG) ? i + 2 : i + 1).clear();
                 i--;
             }
-        }
-        if (recipe == null) {
-            return arguments;
         }
         CommandSpec command = line.getSubcommands().get(arguments[0]).getCommandSpec();
         Recipe read = Recipe.read(recipe, command, others.subList(1, others.size()));

@@ -22,7 +22,7 @@ final class DpoCommand extends TrainingCommand {
             names = Recipe.FLAG,
             paramLabel = "FILE",
             description =
-                    "A YAML recipe of LLaMA-Factory or TRL, or with these options' names; options given beside it win.")
+                    "A YAML recipe of LLaMA-Factory or TRL, or with these options' names; options given beside it win. Their flags are taken, too.")
     private Path recipe;
 
     @Option(

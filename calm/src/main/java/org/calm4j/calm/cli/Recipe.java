@@ -115,11 +115,11 @@ final class Recipe {
     private final Set<OptionSpec> given = new HashSet<>();
     private final List<String> said = new ArrayList<>();
 
-    private Recipe(RecipeFile file, CommandSpec command, List<String> others) {
-        this.file = file;
+    private Recipe(Path file, CommandSpec command, TypedKeys typed) {
+        this.file = RecipeFile.of(file, typed.keys());
         this.command = command;
-        this.others = others;
-        keys = file.keys();
+        others = typed.others();
+        keys = this.file.keys();
         program = hasAny(OF_LLAMA_FACTORY) ? Program.LLAMA_FACTORY : hasAny(OF_TRL) ? Program.TRL : Program.OURS;
         for (String argument : others) {
             OptionSpec option = command.findOption(argument.replaceFirst("=.*", ""));
@@ -135,11 +135,12 @@ final class Recipe {
     }
 
     /**
-     * @param others the command's arguments without the recipe
-     * @throws CalmException bad input: the recipe, with its line
+     * @param file null without one
+     * @param arguments of the command without the recipe; their flags of other programs are translated, too
+     * @throws CalmException bad input: the recipe, with its line; usage: such a flag
      */
-    static Recipe read(Path file, CommandSpec command, List<String> others) {
-        Recipe recipe = new Recipe(RecipeFile.read(file), command, others);
+    static Recipe read(Path file, CommandSpec command, List<String> arguments) {
+        Recipe recipe = new Recipe(file, command, TypedKeys.of(command, arguments));
         recipe.translate();
         return recipe;
     }
@@ -160,8 +161,15 @@ final class Recipe {
         return origins.get(option);
     }
 
+    /** Whether the file has one; what is typed does not make its defaults those of another program. */
     private boolean hasAny(Set<String> names) {
-        return keys.keySet().stream().anyMatch(names::contains);
+        return keys.entrySet().stream()
+                .anyMatch(each -> each.getValue().line() != Value.TYPED && names.contains(each.getKey()));
+    }
+
+    /** Since transformers 5 warm-up steps below 1 are a share. */
+    static boolean isShare(String steps) {
+        return steps.matches("0?\\.\\d*[1-9]\\d*");
     }
 
     private boolean isTrue(String key) {
@@ -181,6 +189,11 @@ final class Recipe {
                                     + defaults.entrySet().stream()
                                             .map(each -> each.getKey() + " " + each.getValue())
                                             .collect(Collectors.joining(", "))));
+        } else if (!defaults.isEmpty()) {
+            said.add(file.prefix() + "an adapter as there: "
+                    + defaults.entrySet().stream()
+                            .map(each -> each.getKey() + " " + each.getValue())
+                            .collect(Collectors.joining(", ")));
         }
         data();
         strategies();
@@ -188,7 +201,7 @@ final class Recipe {
         keys.forEach(this::translate);
         pairTerm();
         if (!ignored.isEmpty()) {
-            said.add("calm: " + file + ": without effect here: "
+            said.add(file.prefix() + "without effect here: "
                     + ignored.entrySet().stream()
                             .map(each -> String.join(", ", each.getValue()) + " (" + each.getKey() + ")")
                             .collect(Collectors.joining("; ")));
@@ -200,9 +213,7 @@ final class Recipe {
         int line = 0;
         for (Map.Entry<String, Value> each : keys.entrySet()) {
             String key = each.getKey();
-            if (option(key) == null
-                    && RecipeKeys.ignored(key) == null
-                    && !RecipeKeys.all().contains(key)) {
+            if (option(key) == null && !RecipeKeys.isKnown(key)) {
                 unknown.add("'" + key + "'" + near(key));
                 line = line == 0 ? each.getValue().line() : line;
             }
@@ -267,9 +278,14 @@ final class Recipe {
                     case TRL -> command.name().equals("dpo") ? RecipeKeys.TRL_DPO : RecipeKeys.TRL_SFT;
                     case OURS -> Map.of();
                 });
-        if (program != Program.OURS && adapts() && !goesOnWithAdapter()) {
-            all.putAll(program == Program.LLAMA_FACTORY ? RecipeKeys.LLAMA_FACTORY_LORA : RecipeKeys.TRL_LORA);
-            if (program == Program.TRL) {
+        boolean peft = program == Program.TRL || program == Program.OURS && isTrue("use_peft");
+        boolean lora = program == Program.LLAMA_FACTORY
+                || program == Program.OURS
+                        && keys.containsKey("finetuning_type")
+                        && keys.get("finetuning_type").text().equals("lora");
+        if ((peft || lora) && adapts() && !goesOnWithAdapter()) {
+            all.putAll(lora ? RecipeKeys.LLAMA_FACTORY_LORA : RecipeKeys.TRL_LORA);
+            if (peft) {
                 all.put("lora_target_modules", standardTargets());
             }
             if (withoutDropout()) {
@@ -344,8 +360,8 @@ final class Recipe {
                 keys.put("loss_type", new Value(List.of("kto"), stage.line()));
             }
             if (stage.text().equals("pt") && !keys.containsKey("packing")) {
-                said.add("calm: " + file
-                        + ": there, documents are joined and divided into pieces of cutoff_len; here each is a"
+                said.add(file.prefix()
+                        + "there, documents are joined and divided into pieces of cutoff_len; here each is a"
                         + " sequence of its own");
             }
         }
@@ -481,9 +497,7 @@ final class Recipe {
                 }
             }
             case "warmup_steps" -> {
-                // Since transformers 5 a number below 1 is a share.
-                boolean share = value.text().matches("0?\\.\\d*[1-9]\\d*");
-                add(key, share ? "warmup_ratio" : key, value.all());
+                add(key, isShare(value.text()) ? "warmup_ratio" : key, value.all());
             }
             case "optim" -> optimizer(value);
             case "pissa_init" -> {
@@ -519,7 +533,7 @@ final class Recipe {
                     throw file.bad(
                             key,
                             value,
-                            "is a folder; give ",
+                            value.text() + " names a checkpoint; give ",
                             Setting.OUTPUT,
                             " with its parent, and ",
                             Setting.of("resume"));
@@ -567,6 +581,9 @@ final class Recipe {
                             && keys.get("pref_loss").text().equals("simpo"))) {
                 return "the loss is another one";
             }
+        }
+        if (key.equals("disable_dropout") && program == Program.OURS) {
+            return "an adapter's dropout is what --lora-dropout says; there is none besides";
         }
         if (RecipeKeys.OF_ADAPTERS.contains(key)) {
             if (program != Program.OURS && goesOnWithAdapter() && !key.equals("loraplus_lr_ratio")) {
@@ -677,9 +694,11 @@ final class Recipe {
     }
 
     private void ignore(String why, String key) {
+        boolean typed = keys.containsKey(key) && keys.get(key).line() == Value.TYPED;
+        String name = typed ? Setting.of(key).flag() : key;
         List<String> names = ignored.computeIfAbsent(why, reason -> new ArrayList<>());
-        if (!names.contains(key)) {
-            names.add(key);
+        if (!names.contains(name)) {
+            names.add(name);
         }
     }
 

@@ -207,6 +207,11 @@ final class RecipeKeys {
                         .orElse(null);
     }
 
+    /** Whether it is a key, other than a flag of ours. */
+    static boolean isKnown(String key) {
+        return ignored(key) != null || all().contains(key);
+    }
+
     /** Every key but those that are flags, and families of them. */
     static Set<String> all() {
         Set<String> all = new TreeSet<>(RENAMED.keySet());

@@ -18,7 +18,7 @@ final class SftCommand extends TrainingCommand {
             names = Recipe.FLAG,
             paramLabel = "FILE",
             description =
-                    "A YAML recipe of LLaMA-Factory or TRL, or with these options' names; options given beside it win.")
+                    "A YAML recipe of LLaMA-Factory or TRL, or with these options' names; options given beside it win. Their flags are taken, too.")
     private Path recipe;
 
     @Option(

@@ -340,4 +340,62 @@ final class RecipeTest {
         assertThat(config().path("loss_weights").toString()).isEqualTo("[1.0,0.5]");
         assertThat(err.toString()).isEmpty();
     }
+
+    private int typed(String flags) {
+        err.getBuffer().setLength(0);
+        String all = "dpo --model_name_or_path @/model --dataset_name @/data/pairs.jsonl --output_dir @/out " + flags;
+        return Calm.execute(
+                new PrintWriter(new StringWriter()),
+                new PrintWriter(err),
+                all.replace("@", folder.toString()).split(" "));
+    }
+
+    @Test
+    void theirFlagsAreTakenAsTheyAreTyped() {
+        assertThat(
+                        typed(
+                                "--use_peft --lora_alpha=8 --per_device_train_batch_size 1 --gradient_accumulation_steps 2 --optim adamw_torch --lr_scheduler_type cosine_with_min_lr"
+                                        + " --lr_scheduler_kwargs {\"min_lr_rate\":0.25} --warmup_steps 0.5 --max_steps -1 --num_train_epochs 1 --eval_strategy no --eval_steps 5 --share_prompts True"
+                                        + " --gradient_checkpointing False --report_to wandb --run_name mine --fp16 --ddp_timeout=10 --dpo_label_smoothing 0.1"))
+                .as(err.toString())
+                .isZero();
+        assertThat(err.toString())
+                .contains("calm: an adapter as there: lora_r 16, lora_target_modules q_proj,v_proj\n")
+                .contains("--fp16 (the device decides")
+                .contains("--report-to, --run-name (metrics.jsonl");
+        JsonNode config = config();
+        assertThat(config.path("lora_rank").asInt()).isEqualTo(16);
+        assertThat(config.path("lora_alpha").asDouble()).isEqualTo(8);
+        assertThat(config.path("batch_size").asInt()).isEqualTo(2);
+        assertThat(config.path("min_lr_rate").asDouble()).isEqualTo(0.25);
+        assertThat(config.path("warmup_ratio").asDouble()).isEqualTo(0.5);
+        assertThat(config.path("steps").asInt()).as("one epoch").isEqualTo(3);
+        assertThat(config.path("eval_steps").asInt()).as("eval_strategy is no").isZero();
+        assertThat(config.path("share_prompts").asBoolean()).isTrue();
+        assertThat(config.path("gradient_checkpointing").asBoolean()).isFalse();
+        assertThat(config.path("label_smoothing").asDouble()).isEqualTo(0.1);
+        assertThat(config.path("learning_rate").asDouble()).as("ours").isEqualTo(5e-5);
+    }
+
+    @Test
+    void theirFlagsAreWrongUsageWhereWeCannot() {
+        assertThat(typed("--packing True")).isEqualTo(2);
+        assertThat(err.toString()).startsWith("calm dpo: --packing: True is not done here");
+        assertThat(typed("--load_in_4bit")).isEqualTo(2);
+        assertThat(typed("--eval_strategy epochs")).isEqualTo(2);
+        assertThat(typed("--lr_scheduler_kwargs cosine")).isEqualTo(2);
+        assertThat(err.toString()).contains("--lr-scheduler-kwargs: expected JSON");
+        assertThat(typed("--share_prompts maybe")).isEqualTo(2);
+        assertThat(typed("--use_left True")).isEqualTo(2);
+        assertThat(err.toString()).contains("Unknown options: '--use-left'");
+    }
+
+    @Test
+    void aTypedKeyWinsOverTheRecipes() throws IOException {
+        assertThat(calm(LLAMA_FACTORY, "--pref-beta", "0.3", "--pref_loss", "hinge"))
+                .as(err.toString())
+                .isZero();
+        assertThat(config().path("beta").asDouble()).isEqualTo(0.3);
+        assertThat(config().path("loss_type").path(0).asText()).isEqualTo("hinge");
+    }
 }
