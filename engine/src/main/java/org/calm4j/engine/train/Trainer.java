@@ -1,7 +1,6 @@
 package org.calm4j.engine.train;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.Iterator;
@@ -12,9 +11,7 @@ import java.util.function.IntPredicate;
 import java.util.stream.IntStream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
-import org.calm4j.engine.loss.ConsistencyLoss;
 import org.calm4j.engine.loss.PreferenceLoss;
-import org.calm4j.engine.loss.UnpairedLoss;
 import org.calm4j.engine.model.Activations;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.Gradients;
@@ -22,7 +19,6 @@ import org.calm4j.engine.model.NotFinite;
 import org.calm4j.engine.model.PackedBatch;
 import org.calm4j.engine.model.Tap;
 import org.calm4j.engine.op.Backend;
-import org.calm4j.engine.op.TokenStatistic;
 import org.calm4j.engine.random.CounterRandom;
 
 /** Optimizer steps: batch → forward → loss → backward → clip → AdamW → {@link StepLog}. All memory is taken before the first step. */
@@ -51,15 +47,6 @@ public final class Trainer implements AutoCloseable {
         public static final EvalLines NONE = new EvalLines(List.of(), List.of());
     }
 
-    /**
-     * A forward and a backward pass.
-     *
-     * @param part of the step
-     * @param micro its number in the part
-     * @param number in the step
-     */
-    private record Pass(List<Slot> slots, int part, int micro, int number) {}
-
     private final CausalLm model;
     private final TrainSettings settings;
     private final List<? extends Example> lines;
@@ -69,17 +56,11 @@ public final class Trainer implements AutoCloseable {
     private final DataOrder lineOrder;
     private final Replay replay;
     private final Replay.Order replayOrder;
-    /** What a pass holds; a single evaluation line may be larger. */
-    private final Activations.Capacity passCapacity;
-
+    private final PassPlan plan;
     private final Trained trained;
     private final Activations activations;
     private final PackedBatch batch;
-    private final double[] logProbs;
-    /** {@link TokenStatistic}s of each. */
-    private final double[] statistics;
-
-    private final double[] coefficients;
+    private final LineLosses losses;
     private long numTokens;
     private SkippedSteps skipped = SkippedSteps.NONE;
     private StepObserver observer = StepObserver.NONE;
@@ -162,7 +143,7 @@ public final class Trainer implements AutoCloseable {
             throw CalmException.badInput(
                     "lines have weights", "a loss that sorts the pairs of a step has no term of one line to weigh");
         }
-        passCapacity = sizes.passes(settings);
+        plan = new PassPlan(batch, settings, sizes.passes(settings), division);
         Activations.Capacity most = sizes.capacity(settings);
         Activations.Capacity capacity = Activations.Capacity.of(model, most.rows(), most.scored(), most.positions(), 0);
         if (capacity.positions() > model.config().positions().limit()) {
@@ -171,9 +152,7 @@ public final class Trainer implements AutoCloseable {
                     "the model's max_position_embeddings is "
                             + model.config().positions().limit());
         }
-        logProbs = new double[capacity.scored()];
-        statistics = new double[TokenStatistic.COUNT * capacity.scored()];
-        coefficients = new double[capacity.scored()];
+        losses = new LineLosses(settings, batch, capacity.scored());
         trained = new Trained(model, settings, division);
         activations = new Activations(
                 model.backend(),
@@ -267,7 +246,7 @@ public final class Trainer implements AutoCloseable {
     public StepLog step(int step) {
         long start = System.nanoTime();
         List<Slot> slots = slots(step);
-        List<Pass> passes = passes(slots);
+        List<Pass> passes = plan.passes(slots);
         this.passes = passes.size();
         StepTable table = new StepTable(slots);
         List<PreferenceLoss.Value> compared = compared(passes, reference, pass -> dropoutSeed(step, pass));
@@ -362,13 +341,13 @@ public final class Trainer implements AutoCloseable {
                 some.add(slots.get(places[i]).times(scales[i]));
             }
             List<PreferenceLoss.Value> compared =
-                    comparesPairs() ? compare(passes(slots), reference, pass -> null) : null;
+                    comparesPairs() ? compare(plan.passes(slots), reference, pass -> null) : null;
             StepTable table = new StepTable(slots);
             boolean add = false;
-            for (List<Slot> micro : microBatches(some)) {
+            for (List<Slot> micro : plan.microBatches(some)) {
                 // Far from the numbers of the step's own passes.
                 Pass pass = new Pass(micro, 0, Integer.MAX_VALUE - passes++, 0);
-                pack(micro);
+                plan.pack(micro);
                 forwardAndBackward(model, pass, dropoutSeed(step, pass), compared, table, to, add);
                 add = true;
             }
@@ -385,36 +364,23 @@ public final class Trainer implements AutoCloseable {
             Gradients to,
             boolean add) {
         forward(seen, dropoutSeed, pass.slots());
-        losses(pass.slots(), reference, compared, table);
-        seen.backward(to, activations, batch, coefficients, dropoutSeed, add);
+        losses.add(pass.slots(), slot -> reference(slot, reference), compared, table);
+        seen.backward(to, activations, batch, losses.coefficients(), dropoutSeed, add);
     }
 
     /** Of what is packed: first under the reference, if it follows. */
     private void forward(CausalLm seen, Long dropoutSeed, List<Slot> slots) {
         if (synced != null) {
             synced.model().forward(activations, batch, null);
-            activations.readLogProbs(logProbs);
+            losses.readLogProbs(activations);
             int sequence = 0;
             for (Slot slot : slots) {
-                followed.put(slot.row(), followed(slot.example().preferences(), sequence));
+                followed.put(slot.row(), losses.reference(slot.example().preferences(), sequence));
                 sequence += slot.example().sequences();
             }
         }
         seen.forward(activations, batch, dropoutSeed);
-        activations.readLogProbs(logProbs);
-        activations.readStatistics(statistics);
-    }
-
-    /** Null without pairs. */
-    private Reference followed(List<Example.Preference> pairs, int sequence) {
-        if (pairs.isEmpty()) {
-            return null;
-        }
-        int shared = pairs.getFirst().shared();
-        return new Reference(
-                sum(sequence, shared, settings.ldAlpha()),
-                sum(sequence + 1, shared, settings.ldAlpha()),
-                followed(pairs.subList(1, pairs.size()), sequence + 2));
+        losses.read(activations);
     }
 
     private Reference reference(Slot slot, List<Reference> given) {
@@ -433,7 +399,7 @@ public final class Trainer implements AutoCloseable {
         trained.sum(present, (part, to) -> {
             for (Pass pass : passes) {
                 if (pass.part() == part) {
-                    pack(pass.slots());
+                    plan.pack(pass.slots());
                     Tap tap = taps.apply(pass);
                     CausalLm seen = tap == null ? model : model.tapped(tap);
                     forwardAndBackward(seen, pass, dropoutSeed.apply(pass), compared, table, to, pass.micro() > 0);
@@ -446,7 +412,7 @@ public final class Trainer implements AutoCloseable {
     /** Sets the gradient to the part of some lines in a step that is not taken; a replayed document is line -1. */
     void gradient(int step, IntPredicate lines) {
         List<Slot> slots = slots(step);
-        List<Pass> passes = passes(slots);
+        List<Pass> passes = plan.passes(slots);
         Function<Pass, Long> dropoutSeed = pass -> dropoutSeed(step, pass);
         List<PreferenceLoss.Value> compared = compared(passes, reference, dropoutSeed);
         if (!dropsOut() && !comparesPairs()) {
@@ -455,7 +421,7 @@ public final class Trainer implements AutoCloseable {
             // The others count by their values, or by their places, at which dropout drops.
             slots.replaceAll(slot -> lines.test(slot.line()) ? slot : slot.times(0));
         }
-        gradient(passes(slots), dropoutSeed, compared, new StepTable(slots(step)), pass -> null);
+        gradient(plan.passes(slots), dropoutSeed, compared, new StepTable(slots(step)), pass -> null);
     }
 
     /**
@@ -466,7 +432,7 @@ public final class Trainer implements AutoCloseable {
     void gradient(Example example, int line, double factor) {
         List<Slot> slots = new ArrayList<>();
         Slot.add(slots, example, line, factor);
-        gradient(passes(slots), pass -> null, null, new StepTable(slots), pass -> null);
+        gradient(plan.passes(slots), pass -> null, null, new StepTable(slots), pass -> null);
     }
 
     /** Whether a line's loss depends on the other lines of its step. */
@@ -516,16 +482,16 @@ public final class Trainer implements AutoCloseable {
         }
         // Each rank takes every so many of the passes of one process.
         List<Pass> passes = new ArrayList<>();
-        for (List<Slot> micro : microBatches(slots)) {
+        for (List<Slot> micro : plan.microBatches(slots)) {
             passes.add(new Pass(micro, passes.size() % division.ranks().size() * division.share(), 0, passes.size()));
         }
         List<PreferenceLoss.Value> compared = compared(passes, evalLines.reference(), pass -> null);
         StepTable table = new StepTable(slots);
         for (Pass pass : passes) {
             if (division.isOwn(pass.part())) {
-                pack(pass.slots());
+                plan.pack(pass.slots());
                 forward(model, null, pass.slots());
-                losses(pass.slots(), evalLines.reference(), compared, table);
+                losses.add(pass.slots(), slot -> reference(slot, evalLines.reference()), compared, table);
             }
         }
         table.complete(division.ranks());
@@ -547,62 +513,6 @@ public final class Trainer implements AutoCloseable {
             }
         }
         return slots;
-    }
-
-    /** The step's passes, part by part; lines and replayed documents are dealt to all parts. */
-    private List<Pass> passes(List<Slot> slots) {
-        List<List<Slot>> parts = new ArrayList<>();
-        for (int part = 0; part < division.parts(); part++) {
-            parts.add(new ArrayList<>());
-        }
-        for (boolean replayed : new boolean[] {false, true}) {
-            List<Slot> kind =
-                    slots.stream().filter(slot -> slot.line() < 0 == replayed).toList();
-            int[] part = division.partsOf(
-                    kind.stream().mapToInt(slot -> slot.example().rows()).toArray());
-            for (int i = 0; i < part.length; i++) {
-                parts.get(part[i]).add(kind.get(i));
-            }
-        }
-        List<Pass> passes = new ArrayList<>();
-        for (int part = 0; part < parts.size(); part++) {
-            int micro = 0;
-            for (List<Slot> batch : microBatches(parts.get(part))) {
-                passes.add(new Pass(batch, part, micro++, passes.size()));
-            }
-        }
-        return passes;
-    }
-
-    /** Cuts slots into what fits into a pass. */
-    private List<List<Slot>> microBatches(List<Slot> slots) {
-        int most = settings.microBatchSize() > 0 ? settings.microBatchSize() : Integer.MAX_VALUE;
-        int mostTokens = settings.packing().maxTokens() > 0 ? settings.packing().maxTokens() : Integer.MAX_VALUE;
-        List<List<Slot>> all = new ArrayList<>();
-        for (int first = 0, end = 0; first < slots.size(); first = end) {
-            batch.clear();
-            int tokens = 0;
-            while (end < slots.size() && end - first < most) {
-                Example next = slots.get(end).example();
-                int shared = next.sharedRows(batch);
-                if (end > first
-                        && (batch.rows() + next.rows() - shared > passCapacity.rows()
-                                || batch.scored() + next.scored() > passCapacity.scored()
-                                || tokens + next.tokenCount() - shared > mostTokens)) {
-                    break;
-                }
-                next.pack(batch);
-                tokens += next.tokenCount() - shared;
-                end++;
-            }
-            all.add(slots.subList(first, end));
-        }
-        return all;
-    }
-
-    private void pack(List<Slot> slots) {
-        batch.clear();
-        slots.forEach(slot -> slot.example().pack(batch));
     }
 
     private boolean dropsOut() {
@@ -631,18 +541,18 @@ public final class Trainer implements AutoCloseable {
             List<Pass> passes, List<Reference> references, Function<Pass, Long> dropoutSeed) {
         List<Slot> slots = passes.stream()
                 .flatMap(pass -> pass.slots().stream())
-                .filter(slot -> pairOf(slot.example()) != null)
+                .filter(slot -> LineLosses.pairOf(slot.example()) != null)
                 .toList();
         int columns = 5;
         double[] sums = new double[columns * slots.size()];
         for (Pass pass : passes) {
             if (division.isOwn(pass.part())) {
-                pack(pass.slots());
+                plan.pack(pass.slots());
                 forward(model, dropoutSeed.apply(pass), pass.slots());
-                Iterator<PreferenceLoss.Pair> pairs =
-                        pairs(pass.slots(), references).iterator();
+                Iterator<PreferenceLoss.Pair> pairs = losses.pairs(pass.slots(), slot -> reference(slot, references))
+                        .iterator();
                 for (Slot slot : pass.slots()) {
-                    if (pairOf(slot.example()) != null) {
+                    if (LineLosses.pairOf(slot.example()) != null) {
                         PreferenceLoss.Pair pair = pairs.next();
                         int at = columns * slot.row();
                         sums[at] = pair.chosen();
@@ -659,215 +569,9 @@ public final class Trainer implements AutoCloseable {
         for (Slot slot : slots) {
             int at = columns * slot.row();
             Reference start = new Reference(sums[at + 3], sums[at + 4], null);
-            all.add(pair(pairOf(slot.example()), start, sums[at], sums[at + 1], sums[at + 2], 0));
+            all.add(LineLosses.pair(LineLosses.pairOf(slot.example()), start, sums[at], sums[at + 1], sums[at + 2], 0));
         }
-        return values(slots, all);
-    }
-
-    /** Of slots that have one pair each. */
-    private List<PreferenceLoss.Value> values(List<Slot> slots, List<PreferenceLoss.Pair> pairs) {
-        if (settings.unpairedLoss() == null) {
-            return settings.preferenceLoss().of(pairs);
-        }
-        List<UnpairedLoss.Completion> completions = new ArrayList<>();
-        for (Slot slot : slots) {
-            if (slot.example() instanceof Example.Unpaired line) {
-                PreferenceLoss.Pair pair = pairs.get(completions.size());
-                completions.add(
-                        new UnpairedLoss.Completion(pair.chosenLogRatio(), pair.rejectedLogRatio(), line.desirable()));
-            }
-        }
-        return settings.unpairedLoss().of(completions);
-    }
-
-    /** Of a line in one language; null of others. */
-    private static Example.Preference pairOf(Example example) {
-        return switch (example) {
-            case Example.Preference pair -> pair;
-            case Example.Unpaired line -> line.pair();
-            case Example.TwoLanguages _, Example.Document _ -> null;
-        };
-    }
-
-    /** Those of the batch that are in one language. */
-    private List<PreferenceLoss.Pair> pairs(List<Slot> slots, List<Reference> references) {
-        List<PreferenceLoss.Pair> found = new ArrayList<>();
-        int sequence = 0;
-        for (Slot slot : slots) {
-            Example.Preference example = pairOf(slot.example());
-            if (example != null) {
-                found.add(pair(example, reference(slot, references), sequence));
-            }
-            sequence += slot.example().sequences();
-        }
-        return found;
-    }
-
-    /** @param compared values of all pairs, by row; null to compute those of the batch */
-    private void losses(
-            List<Slot> slots, List<Reference> references, List<PreferenceLoss.Value> compared, StepTable table) {
-        List<PreferenceLoss.Pair> inBatch = pairs(slots, references);
-        Iterator<PreferenceLoss.Pair> pair = inBatch.iterator();
-        Iterator<PreferenceLoss.Value> value = compared != null || inBatch.isEmpty()
-                ? null
-                : values(slots, inBatch).iterator();
-        int sequence = 0;
-        for (Slot slot : slots) {
-            switch (slot.example()) {
-                case Example.Document document -> documentLoss(slot, sequence, table);
-                case Example.Preference preference ->
-                    apply(
-                            slot,
-                            slot.row(),
-                            pair.next(),
-                            compared == null ? value.next() : compared.get(slot.row()),
-                            sequence,
-                            table);
-                case Example.Unpaired line ->
-                    apply(
-                            slot,
-                            line,
-                            pair.next(),
-                            compared == null ? value.next() : compared.get(slot.row()),
-                            sequence,
-                            table);
-                case Example.TwoLanguages both ->
-                    consistencyLoss(slot, both, reference(slot, references), sequence, table);
-            }
-            sequence += slot.example().sequences();
-        }
-    }
-
-    private void documentLoss(Slot slot, int sequence, StepTable table) {
-        int count = batch.scoredStart(sequence + 1) - batch.scoredStart(sequence);
-        fill(sequence, -slot.factor() / count);
-        table.loss(slot.row(), slot.factor(), -sum(sequence) / count);
-        if (slot.line() >= 0) {
-            table.document(slot.row(), statistics, batch.scoredStart(sequence), batch.scoredStart(sequence + 1));
-        }
-    }
-
-    private void consistencyLoss(
-            Slot slot, Example.TwoLanguages example, Reference start, int sequence, StepTable table) {
-        PreferenceLoss.Pair first = pair(example.first(), start, sequence);
-        PreferenceLoss.Pair second = pair(example.second(), start.second(), sequence + 2);
-        ConsistencyLoss.Value value = settings.consistencyLoss().of(first, second);
-        apply(slot, slot.row(), first, value.first(), sequence, table);
-        apply(slot, slot.row() + 1, second, value.second(), sequence + 2, table);
-        table.consistency(slot.row(), first.chosen() > first.rejected() == second.chosen() > second.rejected());
-    }
-
-    private PreferenceLoss.Pair pair(Example.Preference example, Reference start, int sequence) {
-        int shared = example.shared();
-        return pair(
-                example,
-                start,
-                sum(sequence, shared, settings.ldAlpha()),
-                sum(sequence + 1, shared, settings.ldAlpha()),
-                sum(sequence),
-                onPolicy(sequence) + onPolicy(sequence + 1));
-    }
-
-    private static PreferenceLoss.Pair pair(
-            Example.Preference example,
-            Reference start,
-            double chosen,
-            double rejected,
-            double likelihood,
-            double onPolicy) {
-        return new PreferenceLoss.Pair(
-                chosen,
-                rejected,
-                start.chosen(),
-                start.rejected(),
-                example.chosen().length,
-                example.rejected().length,
-                likelihood,
-                onPolicy);
-    }
-
-    private void apply(
-            Slot slot, int row, PreferenceLoss.Pair pair, PreferenceLoss.Value value, int sequence, StepTable table) {
-        int shared = Math.min(pair.chosenTokens(), pair.rejectedTokens());
-        double tail = settings.ldAlpha();
-        fill(
-                sequence,
-                shared,
-                slot.factor() * (value.dChosen() + value.dLikelihood()),
-                slot.factor() * (tail * value.dChosen() + value.dLikelihood()));
-        fill(sequence + 1, shared, slot.factor() * value.dRejected(), slot.factor() * tail * value.dRejected());
-        table.loss(row, slot.factor(), value.loss());
-        table.pair(
-                row,
-                settings.beta() * (pair.chosen() - pair.referenceChosen()),
-                settings.beta() * (pair.rejected() - pair.referenceRejected()),
-                pair.margin() > 0,
-                pair.chosen(),
-                pair.rejected());
-        table.chosen(row, statistics, batch.scoredStart(sequence), batch.scoredStart(sequence + 1));
-        table.rejected(row, statistics, batch.scoredStart(sequence + 1), batch.scoredStart(sequence + 2));
-    }
-
-    private void apply(
-            Slot slot,
-            Example.Unpaired line,
-            PreferenceLoss.Pair pair,
-            PreferenceLoss.Value value,
-            int sequence,
-            StepTable table) {
-        fill(sequence, slot.factor() * value.dChosen());
-        fill(sequence + 1, 0);
-        table.loss(slot.row(), slot.factor(), value.loss());
-        table.unpaired(
-                slot.row(),
-                settings.beta() * pair.chosenLogRatio(),
-                pair.chosen(),
-                settings.unpairedLoss().readsMismatched() ? pair.rejectedLogRatio() : Double.NaN,
-                line.desirable());
-        int start = batch.scoredStart(sequence);
-        int end = batch.scoredStart(sequence + 1);
-        if (line.desirable()) {
-            table.chosen(slot.row(), statistics, start, end);
-        } else {
-            table.rejected(slot.row(), statistics, start, end);
-        }
-    }
-
-    private double sum(int sequence) {
-        double sum = 0;
-        for (int i = batch.scoredStart(sequence); i < batch.scoredStart(sequence + 1); i++) {
-            sum += logProbs[i];
-        }
-        return sum;
-    }
-
-    /** The mean of {@code log p − log Σ p²} over a sequence's tokens. */
-    private double onPolicy(int sequence) {
-        int start = batch.scoredStart(sequence);
-        int end = batch.scoredStart(sequence + 1);
-        return (sum(sequence) - TokenStatistic.LOG_SUM_SQUARES.sum(statistics, start, end)) / (end - start);
-    }
-
-    /** The sum in which tokens after the first {@code shared} count for a share {@code tail}. */
-    private double sum(int sequence, int shared, double tail) {
-        double sum = 0;
-        int start = batch.scoredStart(sequence);
-        for (int i = start; i < batch.scoredStart(sequence + 1); i++) {
-            sum += i - start < shared ? logProbs[i] : tail * logProbs[i];
-        }
-        return sum;
-    }
-
-    private void fill(int sequence, int shared, double coefficient, double tail) {
-        int start = batch.scoredStart(sequence);
-        int end = batch.scoredStart(sequence + 1);
-        int split = Math.min(start + shared, end);
-        Arrays.fill(coefficients, start, split, coefficient);
-        Arrays.fill(coefficients, split, end, tail);
-    }
-
-    private void fill(int sequence, double coefficient) {
-        Arrays.fill(coefficients, batch.scoredStart(sequence), batch.scoredStart(sequence + 1), coefficient);
+        return losses.values(slots, all);
     }
 
     Backend backend() {
