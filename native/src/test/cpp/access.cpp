@@ -120,6 +120,9 @@ void touch(const void *p, size_t size, bool write, const void *pc) {
                  sharedSize[0], place(pc).c_str());
         }
     }
+    if (memory[0] == 'g') {
+        if (const char *unordered = unorderedTransfer(p, size, write)) fail(LAUNCH_FAILED, "%s, at %s", unordered, place(pc).c_str());
+    }
     for (size_t i = 0; i < size; i++) {
         if (state[i] == OUTSIDE) {
             const Allocation *allocation = find(address + i);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 
 using namespace simt;
 
@@ -11,15 +12,30 @@ namespace {
 
 struct Context {
     bool primary;
+    int device;
+    int retained;                       // of a primary one
 };
 
 bool initialized;
 std::set<Context *> contexts;
-Context primary = {true};
-int primaryRetained;
+std::map<int, Context> primaries;       // by device
 // What the ends of contexts found left, until the next reset: with a context that others hold too it would stay.
 std::string lost;
 thread_local std::vector<Context *> current;
+
+bool exists(int device) {
+    return device >= 0 && device < (int) options.devices.size();
+}
+
+bool isPrimary(const Context *context) {
+    return std::any_of(primaries.begin(), primaries.end(), [&](auto &p) { return &p.second == context; });
+}
+
+int retained() {
+    int sum = 0;
+    for (auto &[device, context] : primaries) sum += context.retained;
+    return sum;
+}
 
 struct Attribute {
     int key;
@@ -30,7 +46,7 @@ struct Attribute {
 }  // namespace
 
 Entry::Entry(bool needsContext) {
-    auto gone = [](Context *c) { return c != nullptr && (c == &primary ? primaryRetained == 0 : !contexts.count(c)); };
+    auto gone = [](Context *c) { return c != nullptr && (isPrimary(c) ? c->retained == 0 : !contexts.count(c)); };
     while (!current.empty() && gone(current.back())) current.pop_back();
     if (!initialized) error = NOT_INITIALIZED;
     else if (sticky != 0) error = sticky;
@@ -52,12 +68,16 @@ bool leaks(std::string &text) {
     add(events.size(), "events");
     add(graphs.size(), "graphs");
     add(executables.size(), "executable graphs");
-    add((size_t) primaryRetained, "holds of the primary context");
+    add((size_t) retained(), "holds of the primary context");
     return !text.empty();
 }
 
 std::string &leftByContexts() {
     return lost;
+}
+
+int primaryDevice() {
+    return current.empty() || !isPrimary(current.back()) ? -1 : current.back()->device;
 }
 
 void forgetEverything() {
@@ -128,28 +148,31 @@ API cuDriverGetVersion(int *version) {
 }
 API cuDeviceGetCount(int *count) {
     ENTER_WITHOUT_CONTEXT;
-    *count = 1;
+    *count = (int) options.devices.size();
     return SUCCESS;
 }
 API cuDeviceGet(int *device, int ordinal) {
     ENTER_WITHOUT_CONTEXT;
-    *device = 0;
-    return ordinal == 0 ? SUCCESS : INVALID_DEVICE;
+    *device = ordinal;
+    return exists(ordinal) ? SUCCESS : INVALID_DEVICE;
 }
 API cuDeviceGetName(char *name, int length, int device) {
     ENTER_WITHOUT_CONTEXT;
-    if (device != 0) return INVALID_DEVICE;
+    if (!exists(device)) return INVALID_DEVICE;
     snprintf(name, (size_t) length, "Stand-in for sm_%d%d", options.major, options.minor);
     return SUCCESS;
 }
-API cuDeviceGetUuid(char *uuid, int) {
+API cuDeviceGetUuid_v2(char *uuid, int device) {
     ENTER_WITHOUT_CONTEXT;
-    memcpy(uuid, "calm4j stand-in", 16);
+    if (!exists(device)) return INVALID_DEVICE;
+    memcpy(uuid, "calm4j stand-in", 15);
+    uuid[15] = (char) options.devices[(size_t) device];
     return SUCCESS;
 }
-API cuDeviceGetPCIBusId(char *id, int length, int) {
+API cuDeviceGetPCIBusId(char *id, int length, int device) {
     ENTER_WITHOUT_CONTEXT;
-    snprintf(id, (size_t) length, "0000:01:00.0");
+    if (!exists(device)) return INVALID_DEVICE;
+    snprintf(id, (size_t) length, "0000:%02x:00.0", 1 + options.devices[(size_t) device]);
     return SUCCESS;
 }
 API cuDeviceTotalMem_v2(size_t *bytes, int) {
@@ -159,7 +182,7 @@ API cuDeviceTotalMem_v2(size_t *bytes, int) {
 }
 API cuDeviceGetAttribute(int *value, int key, int device) {
     ENTER_WITHOUT_CONTEXT;
-    if (device != 0) return INVALID_DEVICE;
+    if (!exists(device)) return INVALID_DEVICE;
     *value = (int) attribute(key);
     return SUCCESS;
 }
@@ -174,8 +197,8 @@ API cuDeviceComputeCapability(int *major, int *minor, int) {
 
 API cuCtxCreate_v2(void **context, unsigned, int device) {
     ENTER_WITHOUT_CONTEXT;
-    if (device != 0) return INVALID_DEVICE;
-    auto *created = new Context{false};
+    if (!exists(device)) return INVALID_DEVICE;
+    auto *created = new Context{false, device, 0};
     contexts.insert(created);
     current.push_back(created);
     *context = created;
@@ -194,15 +217,19 @@ API cuCtxDestroy_v2(void *context) {
 }
 API cuDevicePrimaryCtxRetain(void **context, int device) {
     ENTER_WITHOUT_CONTEXT;
-    if (device != 0) return INVALID_DEVICE;
-    primaryRetained++;
+    if (!exists(device)) return INVALID_DEVICE;
+    Context &primary = primaries.try_emplace(device, Context{true, device, 0}).first->second;
+    primary.retained++;
     *context = &primary;
     return SUCCESS;
 }
-API cuDevicePrimaryCtxRelease_v2(int) {
+API cuDevicePrimaryCtxRelease_v2(int device) {
     std::lock_guard<std::recursive_mutex> guard(lock);
-    if (primaryRetained == 0) return INVALID_CONTEXT;
-    if (--primaryRetained == 0) endContext("cuDevicePrimaryCtxRelease");
+    auto held = primaries.find(device);
+    if (held == primaries.end() || held->second.retained == 0) return INVALID_CONTEXT;
+    held->second.retained--;
+    // All devices' memory is one here.
+    if (retained() == 0) endContext("cuDevicePrimaryCtxRelease");
     return SUCCESS;
 }
 API cuDevicePrimaryCtxReset_v2(int) {
@@ -213,9 +240,9 @@ API cuDevicePrimaryCtxReset_v2(int) {
 API cuDevicePrimaryCtxSetFlags_v2(int, unsigned) {
     return SUCCESS;
 }
-API cuDevicePrimaryCtxGetState(int, unsigned *flags, int *active) {
+API cuDevicePrimaryCtxGetState(int device, unsigned *flags, int *active) {
     *flags = 0;
-    *active = primaryRetained > 0;
+    *active = primaries.count(device) && primaries[device].retained > 0;
     return SUCCESS;
 }
 API cuCtxSetCurrent(void *context) {
@@ -244,7 +271,7 @@ API cuCtxPopCurrent_v2(void **context) {
 }
 API cuCtxGetDevice(int *device) {
     ENTER;
-    *device = 0;
+    *device = current.back()->device;
     return SUCCESS;
 }
 API cuCtxGetApiVersion(void *, unsigned *version) {

@@ -9,6 +9,12 @@ int copy(void *to, const void *from, size_t size, bool toDevice, bool fromDevice
     if (toDevice && !checkRange((uintptr_t) to, size, who)) return ILLEGAL_ADDRESS;
     if (fromDevice && !checkRange((uintptr_t) from, size, who)) return ILLEGAL_ADDRESS;
     counters.copies++;
+    const char *unordered = toDevice ? unorderedTransfer(to, size, true) : nullptr;
+    if (unordered == nullptr && fromDevice) unordered = unorderedTransfer(from, size, false);
+    if (unordered != nullptr) {
+        report("%s: %s", who, unordered);
+        return LAUNCH_FAILED;
+    }
     if (!guarded([&] { memmove(to, from, size); }, who)) return ILLEGAL_ADDRESS;
     if (toDevice && fromDevice) shadowCopied((uintptr_t) to, (uintptr_t) from, size);
     else if (toDevice) shadowWritten((uintptr_t) to, size);
@@ -21,6 +27,10 @@ void stick(int result) {
 
 int fill(uintptr_t to, unsigned value, size_t width, size_t count, const char *who) {
     if (!checkRange(to, width * count, who)) return ILLEGAL_ADDRESS;
+    if (const char *unordered = unorderedTransfer((void *) to, width * count, true)) {
+        report("%s: %s", who, unordered);
+        return LAUNCH_FAILED;
+    }
     for (size_t i = 0; i < count; i++) memcpy((void *) (to + width * i), &value, width);
     shadowWritten(to, width * count);
     return SUCCESS;

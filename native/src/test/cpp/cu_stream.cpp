@@ -43,7 +43,7 @@ API cuStreamQuery(void *handle) {
     if (s == nullptr) return INVALID_HANDLE;
     if (s->capture != nullptr) return refuseWhileCapturing();
     if (s->last == nullptr || s->last->done) return SUCCESS;
-    complete(s->last);
+    complete(s->last, false);
     return sticky != 0 ? sticky : NOT_READY;
 }
 API cuStreamWaitEvent(void *handle, void *event, unsigned) {
@@ -122,7 +122,7 @@ API cuEventQuery(void *event) {
     if (!events.count(e)) return INVALID_HANDLE;
     if (e->capture != nullptr) return refuseWhileCapturing();
     if (e->recorded == nullptr || e->recorded->done) return SUCCESS;
-    complete(e->recorded);
+    complete(e->recorded, false);
     return sticky != 0 ? sticky : NOT_READY;
 }
 API cuEventElapsedTime(float *milliseconds, void *start, void *end) {

@@ -21,6 +21,8 @@ bool leaks(std::string &text);
 std::string &leftByContexts();
 void forgetEverything();
 long attribute(int key);
+// Whose primary context is current on this thread; -1 where another context is, or none.
+int primaryDevice();
 
 const std::string &reported();
 void clearReports();

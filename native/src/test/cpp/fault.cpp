@@ -72,6 +72,18 @@ Options fromEnvironment() {
     o.minor = (int) (sm % 10);
     o.multiprocessors = (int) number("SIMT_MULTIPROCESSORS", o.multiprocessors);
     o.driver = (int) number("SIMT_DRIVER", o.driver);
+    o.devices.clear();
+    for (int i = 0; i < (int) number("SIMT_DEVICES", 1); i++) o.devices.push_back(i);
+    // Numbers, as launchers of clusters give them.
+    if (const char *text = getenv("CUDA_VISIBLE_DEVICES")) {
+        std::vector<int> visible;
+        for (char *end; *text != 0; text = *end == ',' ? end + 1 : end) {
+            int device = (int) strtol(text, &end, 10);
+            if (end == text || device < 0 || device >= (int) o.devices.size()) break;
+            visible.push_back(device);
+        }
+        o.devices = visible;
+    }
     return o;
 }
 

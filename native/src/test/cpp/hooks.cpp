@@ -42,6 +42,11 @@ EXPORTED void simt_device(int major, int minor, int driver) {
     options.minor = minor;
     options.driver = driver;
 }
+// How many devices there are, all of which this process sees.
+EXPORTED void simt_devices(int count) {
+    options.devices.clear();
+    for (int i = 0; i < count; i++) options.devices.push_back(i);
+}
 // 0 launches, 1 launches of graphs, 2 copies, 3 matrix products, 4 switches of fibers, 5 threads run.
 EXPORTED long simt_counter(int which) {
     const long *all = &counters.launches;
@@ -72,6 +77,10 @@ EXPORTED int simt_enqueue_product(void *handle, std::function<void()> *work) {
 EXPORTED int simt_touch(const void *p, size_t size, int write, const char *who) {
     auto address = (uintptr_t) p;
     if (!checkRange(address, size, who)) return sticky = ILLEGAL_ADDRESS;
+    if (const char *unordered = unorderedTransfer(p, size, write != 0)) {
+        report("%s: %s", who, unordered);
+        return sticky = LAUNCH_FAILED;
+    }
     if (write) {
         shadowWritten(address, size);
     } else {
@@ -82,4 +91,26 @@ EXPORTED int simt_touch(const void *p, size_t size, int write, const char *who) 
         }
     }
     return SUCCESS;
+}
+
+// For the stand-in of NCCL.
+EXPORTED int simt_enqueue_transfer(void *handle, std::function<bool()> *attempt, const std::vector<Range> *ranges) {
+    ENTER;
+    Stream *s = stream(handle);
+    if (s == nullptr) return INVALID_HANDLE;
+    for (const Range &range : *ranges) {
+        if (!checkRange((uintptr_t) range.p, range.size, range.who)) return INVALID_VALUE;
+    }
+    return enqueueTransfer(s, *attempt, *ranges);
+}
+// Ends all work with an error that sticks, and says why.
+EXPORTED void simt_break(int error, const char *why) {
+    report("%s", why);
+    sticky = error;
+}
+// The number in the machine of the device whose primary context is current; -1 where another context is, or none.
+EXPORTED int simt_primary_device() {
+    ENTER;
+    int device = primaryDevice();
+    return device < 0 ? -1 : options.devices[(size_t) device];
 }

@@ -61,6 +61,7 @@ struct Options {
     int major = 9, minor = 0;           // compute capability
     int multiprocessors = 132;
     int driver = 12060;
+    std::vector<int> devices = {0};     // that this process sees, by their number in the machine
 };
 extern Options options;
 unsigned random(unsigned bound);
@@ -157,5 +158,19 @@ struct Event;
 struct Graph;
 Stream *stream(void *handle);           // null where there is none
 int enqueue(Stream *stream, std::function<void()> work);
+
+// ---- transfers between processes ----
+
+struct Range {
+    const void *p;
+    size_t size;
+    bool write;
+    const char *who;                    // a literal
+};
+// Work that waits for another process: `attempt` takes it a little further, and returns whether it is done. `ranges` is what it touches.
+int enqueueTransfer(Stream *stream, std::function<bool()> attempt, const std::vector<Range> &ranges);
+// Says what is wrong where the running work touches what a transfer touches too and did not run in the order in which they were queued, so
+// that nothing orders them; null where all is well. Always null in the plain build, which gives what a slow GPU would give.
+const char *unorderedTransfer(const void *p, size_t size, bool write);
 
 }  // namespace simt

@@ -1,8 +1,9 @@
-#include "stream.h"
+#include "driver.h"
 
 #include <algorithm>
 #include <deque>
 #include <time.h>
+#include <unistd.h>
 
 namespace simt {
 
@@ -14,6 +15,21 @@ std::set<Graph *> graphs, executables;
 namespace {
 
 std::deque<OperationRef> pending;       // in the order in which they were queued
+unsigned long lastSerial, runningSerial;
+
+// What a transfer touches, as long as older work is not done.
+struct Claim {
+    Range range;
+    OperationRef transfer;
+};
+std::vector<Claim> claims;
+
+void forgetDone() {
+    while (!pending.empty() && pending.front()->done) pending.pop_front();
+    std::erase_if(claims, [](const Claim &c) {
+        return c.transfer->done && (pending.empty() || pending.front()->serial > c.transfer->serial);
+    });
+}
 
 double now() {
     timespec t;
@@ -24,6 +40,8 @@ double now() {
 OperationRef submit(Stream *stream, std::function<void()> work) {
     auto operation = std::make_shared<Operation>();
     operation->work = std::move(work);
+    operation->serial = ++lastSerial;
+    operation->device = primaryDevice();
     auto follow = [&](const OperationRef &before) {
         if (before != nullptr && !before->done) operation->after.push_back(before);
     };
@@ -61,7 +79,7 @@ int enqueue(Stream *stream, std::function<void()> work) {
     return SUCCESS;
 }
 
-void complete(const OperationRef &target) {
+void complete(const OperationRef &target, bool patience) {
     if (target == nullptr || target->done) return;
     std::vector<OperationRef> stack = {target};
     while (!stack.empty()) {
@@ -71,24 +89,69 @@ void complete(const OperationRef &target) {
             stack.push_back(*open);
             continue;
         }
-        stack.pop_back();
-        if (operation->done) continue;
-        if (sticky == 0) operation->work();
+        if (operation->done) {
+            stack.pop_back();
+            continue;
+        }
+        runningSerial = operation->serial;
+        if (sticky == 0 && operation->attempt != nullptr && !operation->attempt()) {
+            if (!patience) return;
+            // Other threads may go on, with work of other devices.
+            lock.unlock();
+            usleep(50);
+            lock.lock();
+            continue;
+        }
+        if (sticky == 0 && operation->work != nullptr) operation->work();
         operation->done = true;
         operation->work = nullptr;
+        operation->attempt = nullptr;
         operation->after.clear();
     }
-    while (!pending.empty() && pending.front()->done) pending.pop_front();
+    forgetDone();
+}
+
+int enqueueTransfer(Stream *stream, std::function<bool()> attempt, const std::vector<Range> &ranges) {
+    if (stream->legacy && capturing()) return refuseWhileCapturing();
+    if (stream->capture != nullptr) {
+        report("a transfer between processes in a captured stream is not in the stand-in");
+        return NOT_SUPPORTED;
+    }
+    OperationRef operation = submit(stream, nullptr);
+    operation->attempt = std::move(attempt);
+    for (const Range &range : ranges) claims.push_back({range, operation});
+    return SUCCESS;
+}
+
+const char *unorderedTransfer(const void *p, size_t size, bool write) {
+#ifdef SIMT_CHECK
+    static std::string text;
+    for (const Claim &claim : claims) {
+        const Range &r = claim.range;
+        unsigned long serial = claim.transfer->serial;
+        auto *start = static_cast<const char *>(p), *other = static_cast<const char *>(r.p);
+        if (serial == runningSerial || (!write && !r.write) || start >= other + r.size || other >= start + size) continue;
+        bool overtakes = serial < runningSerial && !claim.transfer->done, overtaken = serial > runningSerial && claim.transfer->done;
+        if (!overtakes && !overtaken) continue;
+        text = std::string(write ? "writes" : "reads") + " what " + r.who + (r.write ? " writes" : " reads") + ", and nothing waits for "
+            + (overtakes ? "that one" : "this one") + ": " + describe((uintptr_t) std::max(start, other));
+        return text.c_str();
+    }
+#else
+    (void) p, (void) size, (void) write;
+#endif
+    return nullptr;
 }
 
 void completeAll() {
-    std::vector<OperationRef> all(pending.begin(), pending.end());
+    std::vector<OperationRef> all;
+    std::copy_if(pending.begin(), pending.end(), std::back_inserter(all), [](auto &o) { return !o->done && o->device == primaryDevice(); });
     if (options.order == Order::REVERSE) std::reverse(all.begin(), all.end());
     if (options.order == Order::RANDOM) {
         for (size_t i = all.size(); i > 1; i--) std::swap(all[i - 1], all[random((unsigned) i)]);
     }
     for (const OperationRef &operation : all) complete(operation);
-    pending.clear();
+    forgetDone();
 }
 
 int runOnDefaultStream(std::function<void()> work) {
@@ -204,6 +267,7 @@ void forgetAll() {
         operation->after.clear();
     }
     pending.clear();
+    claims.clear();
     for (Stream *s : streams) delete s;
     for (Event *e : events) delete e;
     for (Graph *g : graphs) delete g;

@@ -10,8 +10,11 @@ namespace simt {
 
 struct Operation {
     std::function<void()> work;
+    std::function<bool()> attempt;      // instead of it, for a transfer between processes
     std::vector<std::shared_ptr<Operation>> after;
     bool done = false;
+    unsigned long serial = 0;           // in the order in which they are queued
+    int device = -1;                    // see primaryDevice()
 };
 using OperationRef = std::shared_ptr<Operation>;
 
@@ -52,8 +55,9 @@ extern std::set<Stream *> streams;
 extern std::set<Event *> events;
 extern std::set<Graph *> graphs, executables;
 
-// Runs the operation and what it needs, one by one.
-void complete(const OperationRef &operation);
+// Runs the operation and what it needs, one by one. Without patience it returns where a transfer waits for another process.
+void complete(const OperationRef &operation, bool patience = true);
+// All work of the device whose context is current.
 void completeAll();
 // Runs work now, after all that the default stream waits for.
 int runOnDefaultStream(std::function<void()> work);

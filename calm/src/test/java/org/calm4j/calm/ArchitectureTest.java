@@ -139,6 +139,14 @@ final class ArchitectureTest {
         JavaClasses kernels = new ClassFileImporter()
                 .withImportOption(new ImportOption.DoNotIncludeTests())
                 .importPackages("org.calm4j.kernels");
+        // Who passes tensors between devices, and the backend that has it.
+        noClasses()
+                .that()
+                .haveNameNotMatching("org\\.calm4j\\.kernels\\.(CudaBackend|driver\\.NcclWire.*)")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("..engine.ranks..")
+                .check(kernels);
         noClasses()
                 .that()
                 .resideInAPackage("org.calm4j.kernels.driver")

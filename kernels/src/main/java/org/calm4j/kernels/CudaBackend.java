@@ -16,19 +16,22 @@ import org.calm4j.engine.op.Draws;
 import org.calm4j.engine.op.Precision;
 import org.calm4j.engine.op.Segments;
 import org.calm4j.engine.op.TokenFilter;
+import org.calm4j.engine.ranks.DeviceLinks;
+import org.calm4j.engine.ranks.Ranks;
 import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.kernels.driver.CudaBuffer;
 import org.calm4j.kernels.driver.Gpu;
+import org.calm4j.kernels.driver.NcclWire;
 import org.calm4j.kernels.driver.Owners;
 
 /**
  * All operations on an NVIDIA GPU, through JCuda: the kernels of {@code native/src/main/cuda}, and cuBLAS for products. Work goes into one
  * stream; the host waits only where it reads.
  */
-final class CudaBackend implements Backend {
+final class CudaBackend implements Backend, DeviceLinks {
     private final int ordinal;
     private final Precision precision;
     private final Gpu gpu;
@@ -53,6 +56,7 @@ final class CudaBackend implements Backend {
     private final AdamWStep adamW;
     private final Replay replay;
     private final Owners owners = new Owners();
+    private Link link;
 
     /** @param ordinal of a device that exists; the libraries are loaded */
     CudaBackend(int ordinal, Precision precision) {
@@ -107,6 +111,22 @@ final class CudaBackend implements Backend {
     @Override
     public String describe() {
         return "cuda:" + ordinal + ": " + gpu.describe() + ", products in " + precision;
+    }
+
+    @Override
+    public String deviceId() {
+        return gpu.uuid();
+    }
+
+    @Override
+    public Link link(Ranks ranks) {
+        if (link == null) {
+            link = NcclWire.link(ranks, gpu.device());
+            if (link.wire() instanceof NcclWire wire) {
+                owners.add(wire::close);
+            }
+        }
+        return link;
     }
 
     @Override

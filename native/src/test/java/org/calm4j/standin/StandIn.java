@@ -100,6 +100,32 @@ public final class StandIn {
                 driver);
     }
 
+    /** How many devices the machine has. */
+    public static void devices(int count) {
+        call("simt_devices", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT), count);
+    }
+
+    /** As if the process of a rank had gone, for communicators of NCCL that are there now. */
+    public static void loseRank(int rank) {
+        nccl("simt_nccl_lose", ValueLayout.JAVA_INT, rank);
+    }
+
+    /** How long NCCL waits for the other side of a transfer, unless it is told to give up. */
+    public static void ncclSeconds(double most) {
+        nccl("simt_nccl_seconds", ValueLayout.JAVA_DOUBLE, most);
+    }
+
+    private static void nccl(String name, ValueLayout type, Object argument) {
+        SymbolLookup library = SymbolLookup.libraryLookup("libnccl.so.2", Arena.global());
+        try {
+            Linker.nativeLinker()
+                    .downcallHandle(library.findOrThrow(name), FunctionDescriptor.ofVoid(type))
+                    .invokeWithArguments(argument);
+        } catch (Throwable t) {
+            throw new AssertionError("the stand-in's " + name, t);
+        }
+    }
+
     public static long count(Counter counter) {
         return (long) call(
                 "simt_counter", FunctionDescriptor.of(ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT), counter.ordinal());

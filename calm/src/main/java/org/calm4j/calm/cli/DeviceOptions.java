@@ -2,6 +2,7 @@ package org.calm4j.calm.cli;
 
 import java.util.Iterator;
 import java.util.Locale;
+import org.calm4j.calm.run.OneDeviceEach;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Backends;
 import org.calm4j.engine.op.Precision;
@@ -54,6 +55,9 @@ final class DeviceOptions {
     Backend open(CalmCommand command) {
         Backends.Choice choice =
                 Backends.choose(device, threads(), precision, command.ranks().localRank());
+        if (command.isShared()) {
+            OneDeviceEach.check(command.ranks(), choice.backend());
+        }
         boolean rounds = precision == null && choice.backend().keepsRounded();
         command.say("calm: " + choice.backend().describe()
                 + (rounds ? " (the default; --precision f32 rounds nothing)" : "")

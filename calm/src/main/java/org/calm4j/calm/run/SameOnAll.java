@@ -25,8 +25,8 @@ public final class SameOnAll {
         ranks.agree(facts);
     }
 
-    /** What decides the bits of a backend: any number of threads gives the same. */
+    /** What decides the bits of a backend: any number of threads, and any of several equal GPUs, gives the same. */
     public static String device(Backend backend) {
-        return backend.describe().replaceAll(", \\d+ threads?", "");
+        return backend.describe().replaceAll(", \\d+ threads?|(?<=^[a-z]{1,20}):\\d+(?=:)", "");
     }
 }

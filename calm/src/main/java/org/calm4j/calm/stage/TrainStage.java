@@ -21,6 +21,7 @@ import org.calm4j.engine.model.Lora;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.ranks.DeviceLinks;
 import org.calm4j.engine.ranks.Ranks;
 import org.calm4j.engine.train.Checkpoint;
 import org.calm4j.engine.train.Division;
@@ -266,6 +267,10 @@ public record TrainStage(
         TrainSettings settings = settled.training.settings(steps, preference, seed);
         RunIdentity identity = new TrainIdentity(settled).of(steps, division, settings.schedule());
         TrainIdentity.agree(ranks, identity, lm.backend());
+        if (ranks.size() > 1 && lm.backend() instanceof DeviceLinks links) {
+            progress.say("calm: gradients pass between the ranks by "
+                    + links.link(ranks).description());
+        }
         ReferencePass references = new ReferencePass(this, lm, ranks);
         List<Trainer.Reference> reference = references.ofLines(lines.trained(), settings, steps, progress);
         TrainingRun run = new TrainingRun(

@@ -36,6 +36,11 @@ public interface Backend extends AutoCloseable {
         return false;
     }
 
+    /** Which device this is among those of all machines; null where it is the machine's processors. */
+    default String deviceId() {
+        return null;
+    }
+
     /** The memory of the device; null where tensors lie in the machine's. */
     default DeviceMemory memory() {
         return null;

@@ -84,11 +84,6 @@ final class Alone implements Ranks, Wire {
     }
 
     @Override
-    public void broadcast(Tensor tensor, int root) {
-        // All have it.
-    }
-
-    @Override
     public void abort(int code) {
         Runtime.getRuntime().halt(code);
     }

@@ -17,7 +17,6 @@ final class MpiRanks implements Ranks, Wire {
     private static final int HEAD = 1;
     private static final int BODY = 2;
     private static final int TENSOR = 3;
-    private static final long LARGEST = 1L << 30;
 
     private final Mpi mpi;
     private final MpiThread thread = new MpiThread();
@@ -176,15 +175,6 @@ final class MpiRanks implements Ranks, Wire {
             boolean moved = one == MpiThread.Step.MOVED || other == MpiThread.Step.MOVED;
             return one == other ? one : moved ? MpiThread.Step.MOVED : MpiThread.Step.WAITS;
         });
-    }
-
-    @Override
-    public void broadcast(Tensor tensor, int root) {
-        MemorySegment bytes = tensor.segment();
-        for (long from = 0; from < bytes.byteSize(); from += LARGEST) {
-            MemorySegment piece = bytes.asSlice(from, Math.min(LARGEST, bytes.byteSize() - from));
-            limited("rank " + root, request(() -> mpi.broadcast(piece, root)));
-        }
     }
 
     @Override

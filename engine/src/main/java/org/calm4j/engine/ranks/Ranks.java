@@ -1,6 +1,10 @@
 package org.calm4j.engine.ranks;
 
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.tensor.Tensor;
@@ -67,6 +71,29 @@ public interface Ranks extends AutoCloseable {
      * @param bytes null on other ranks
      */
     byte[] broadcast(byte[] bytes);
+
+    /** What each rank says, by rank. */
+    default List<String> gather(String own) {
+        byte[] bytes = own.getBytes(StandardCharsets.UTF_8);
+        double[] lengths = new double[size()];
+        lengths[rank()] = bytes.length;
+        sum(lengths);
+        int longest = (int) Arrays.stream(lengths).max().orElseThrow();
+        double[] all = new double[size() * longest];
+        for (int i = 0; i < bytes.length; i++) {
+            all[rank() * longest + i] = bytes[i];
+        }
+        sum(all);
+        List<String> said = new ArrayList<>();
+        for (int rank = 0; rank < size(); rank++) {
+            byte[] theirs = new byte[(int) lengths[rank]];
+            for (int i = 0; i < theirs.length; i++) {
+                theirs[i] = (byte) all[rank * longest + i];
+            }
+            said.add(new String(theirs, StandardCharsets.UTF_8));
+        }
+        return said;
+    }
 
     /** Returns when all ranks have come here, without a limit: one of them may have long work. */
     void waitForAll();

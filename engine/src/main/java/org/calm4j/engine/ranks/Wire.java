@@ -14,9 +14,9 @@ public interface Wire {
     void exchange(Tensor give, Tensor take, int peer);
 
     /**
-     * The tensor of one rank to all; every rank calls it with a tensor of as many bytes.
+     * Returns when everything has arrived. Between devices exchanges are queued like operations, which follow them there.
      *
-     * @throws org.calm4j.engine.CalmException failed: a rank is gone, or has not answered within the limit
+     * @throws org.calm4j.engine.CalmException failed: a peer is gone, or has not answered within the limit
      */
-    void broadcast(Tensor tensor, int root);
+    default void finish() {}
 }

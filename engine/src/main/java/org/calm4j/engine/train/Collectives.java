@@ -2,6 +2,7 @@ package org.calm4j.engine.train;
 
 import java.util.BitSet;
 import org.calm4j.engine.op.Backend;
+import org.calm4j.engine.ranks.DeviceLinks;
 import org.calm4j.engine.ranks.Ranks;
 import org.calm4j.engine.ranks.Wire;
 import org.calm4j.engine.tensor.Buffer;
@@ -19,9 +20,6 @@ public final class Collectives implements AutoCloseable {
 
     private final Ranks ranks;
     private final Wire wire;
-    /** The wire of a device; null where tensors are in the host's memory. */
-    private final StagedWire staged;
-
     private final Backend backend;
     private final int pieces;
     private final Buffer inbox;
@@ -31,9 +29,16 @@ public final class Collectives implements AutoCloseable {
         this.ranks = ranks;
         this.backend = backend;
         this.pieces = pieces;
-        staged = ranks.size() == 1 || backend.onHost() ? null : new StagedWire(ranks.wire(), backend, CHUNK);
-        wire = staged == null ? ranks.wire() : staged;
+        wire = wire(ranks, backend);
         inbox = ranks.size() == 1 ? null : backend.allocate(bytes(ranks));
+    }
+
+    private static Wire wire(Ranks ranks, Backend backend) {
+        if (ranks.size() == 1 || backend.onHost()) {
+            return ranks.wire();
+        }
+        Wire own = backend instanceof DeviceLinks links ? links.link(ranks).wire() : null;
+        return own != null ? own : new StagedWire(ranks.wire(), backend, CHUNK);
     }
 
     /** A stretch of pieces that are next to each other. */
@@ -90,6 +95,7 @@ public final class Collectives implements AutoCloseable {
             }
             range = range.half(upper);
         }
+        wire.finish();
     }
 
     /** Whether the subtree of a rank has something, after rounds up to this distance. */
@@ -126,6 +132,7 @@ public final class Collectives implements AutoCloseable {
     /** Passes the own pieces of each rank to all. */
     public void allGather(Tensor whole) {
         gather(whole, new Range(0, pieces), 1);
+        wire.finish();
     }
 
     private void gather(Tensor whole, Range range, int distance) {
@@ -148,7 +155,7 @@ public final class Collectives implements AutoCloseable {
         if (inbox != null) {
             inbox.close();
         }
-        if (staged != null) {
+        if (wire instanceof StagedWire staged) {
             staged.close();
         }
     }

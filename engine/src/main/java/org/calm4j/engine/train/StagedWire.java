@@ -46,19 +46,6 @@ final class StagedWire implements Wire, AutoCloseable {
     }
 
     @Override
-    public void broadcast(Tensor tensor, int root) {
-        long most = chunk / tensor.type().bytes();
-        Tensor row = tensor.view(tensor.size());
-        for (long first = 0; first < row.size(); first += most) {
-            Tensor part = Collectives.slice(row, first, most);
-            Tensor staged = new Tensor("staged", outgoing, 0, part.type(), part.size());
-            backend.copy(staged, part);
-            wire.broadcast(staged, root);
-            backend.copy(part, staged);
-        }
-    }
-
-    @Override
     public void close() {
         outgoing.close();
         incoming.close();

@@ -18,28 +18,37 @@ import org.calm4j.engine.tensor.Tensor;
 public final class RanksInThreads {
     private final List<BlockingQueue<Ranks.Message>> inboxes = new ArrayList<>();
     private final CyclicBarrier barrier;
+    private final long limit;
     private final double[][] values;
     private final BlockingQueue<byte[]>[][] wires;
     private final byte[][] told = new byte[1][];
-    private final MemorySegment[] given;
 
     @SuppressWarnings({"unchecked", "rawtypes"})
-    private RanksInThreads(int size) {
+    private RanksInThreads(int size, long limit) {
+        this.limit = limit;
         wires = new BlockingQueue[size][size];
         for (BlockingQueue[] row : wires) {
             Arrays.setAll(row, to -> new LinkedBlockingQueue<byte[]>());
         }
         barrier = new CyclicBarrier(size);
         values = new double[size][];
-        given = new MemorySegment[size];
         for (int r = 0; r < size; r++) {
             inboxes.add(new LinkedBlockingQueue<>());
         }
     }
 
+    /** @param limit seconds that one waits for others */
+    public static <T> List<T> run(int size, long limit, Function<Ranks, T> work) {
+        return run(new RanksInThreads(size, limit), work);
+    }
+
     /** Runs the same on some ranks; returns what each returned, and throws what the first of them threw. */
     public static <T> List<T> run(int size, Function<Ranks, T> work) {
-        RanksInThreads all = new RanksInThreads(size);
+        return run(new RanksInThreads(size, 5), work);
+    }
+
+    private static <T> List<T> run(RanksInThreads all, Function<Ranks, T> work) {
+        int size = all.values.length;
         ExecutorService threads =
                 Executors.newFixedThreadPool(size, Thread.ofPlatform().daemon().factory());
         try {
@@ -111,7 +120,7 @@ public final class RanksInThreads {
 
         @Override
         public long limit() {
-            return 5;
+            return limit;
         }
 
         @Override
@@ -172,16 +181,6 @@ public final class RanksInThreads {
         public void exchange(Tensor give, Tensor take, int peer) {
             wires[rank][peer].add(give.segment().toArray(ValueLayout.JAVA_BYTE));
             take.segment().copyFrom(MemorySegment.ofArray(taken(wires[peer][rank])));
-        }
-
-        @Override
-        public void broadcast(Tensor tensor, int root) {
-            given[rank] = tensor.segment();
-            await();
-            if (rank != root) {
-                tensor.segment().copyFrom(given[root]);
-            }
-            await();
         }
 
         @Override

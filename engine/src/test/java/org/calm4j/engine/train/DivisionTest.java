@@ -8,7 +8,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -17,12 +16,8 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Safetensors;
-import org.calm4j.engine.loss.ConsistencyLoss;
-import org.calm4j.engine.loss.LossParameters;
-import org.calm4j.engine.loss.PreferenceLoss;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.TinyModel;
-import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.scalar.ScalarBackend;
 import org.calm4j.engine.ranks.Ranks;
@@ -38,155 +33,19 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Steps in parts, on several ranks. */
 final class DivisionTest {
-    private static final List<Example.Preference> PAIRS = List.of(
-            new Example.Preference(new int[] {5, 6}, new int[] {7, 8, 0}, new int[] {9, 0}, 1),
-            new Example.Preference(new int[] {3}, new int[] {4, 0}, new int[] {4, 9, 0}, 1),
-            new Example.Preference(new int[] {1, 2, 3}, new int[] {11}, new int[] {12}, 1),
-            new Example.Preference(new int[] {8, 2, 13}, new int[] {11, 7, 7, 0}, new int[] {12, 3}, 1),
-            new Example.Preference(new int[] {21, 2}, new int[] {1, 7, 0}, new int[] {12, 3}, 1));
-    private static final List<Example.Document> DOCUMENTS = List.of(
-            new Example.Document(new int[] {3, 1, 4, 1, 5, 9, 2}, 1, 1),
-            new Example.Document(new int[] {2, 7, 1, 8}, 2, 1),
-            new Example.Document(new int[] {1, 6, 1, 8, 0}, 3, 1),
-            new Example.Document(new int[] {1, 4, 1, 4, 2, 1, 3}, 2, 1),
-            new Example.Document(new int[] {1, 7, 3, 2}, 1, 1));
-    /** Five lines in batches of three: the second step of an epoch is short, and some of four parts are empty. */
-    private static final int BATCH = 3;
-
-    private static final int STEPS = 3;
+    private static final int STEPS = DividedTraining.STEPS;
     private static final int PARTS = 4;
 
     @TempDir
     private Path folder;
 
-    /** What is trained; in each case a last batch is odd. */
-    enum Training {
-        DOCUMENTS_ALONE(false, false),
-        PAIRS_AND_REPLAY(false, false),
-        ADAPTER_WITH_DROPOUT(true, true),
-        TWO_LANGUAGES(true, false),
-        SORTED_PAIRS(true, true);
-
-        private final boolean lora;
-        private final boolean accumulates;
-
-        Training(boolean lora, boolean accumulates) {
-            this.lora = lora;
-            this.accumulates = accumulates;
-        }
-
-        List<? extends Example> lines() {
-            return switch (this) {
-                case DOCUMENTS_ALONE -> DOCUMENTS;
-                case TWO_LANGUAGES ->
-                    IntStream.range(0, 5)
-                            .mapToObj(i -> new Example.TwoLanguages(PAIRS.get(i), PAIRS.get(4 - i), 1 + i))
-                            .toList();
-                default -> PAIRS;
-            };
-        }
-
-        TrainSettings settings() {
-            return new TrainSettings(
-                    BATCH,
-                    accumulates ? 1 : 0,
-                    true,
-                    new Schedule(Schedule.Kind.LINEAR, 3e-2, 0.1, 0, 30),
-                    AdamW.DEFAULT,
-                    0.1,
-                    1,
-                    switch (this) {
-                        case DOCUMENTS_ALONE, TWO_LANGUAGES -> null;
-                        case SORTED_PAIRS -> PreferenceLoss.of(List.of("aot"), List.of(), LossParameters.of(0.5, 0));
-                        default -> new PreferenceLoss.DpoSigmoid(0.5, 0);
-                    },
-                    this == TWO_LANGUAGES ? new ConsistencyLoss.DirectConsistency(0.5) : null,
-                    0.5,
-                    1,
-                    this == DOCUMENTS_ALONE ? 0 : 2,
-                    0.7,
-                    false,
-                    3);
-        }
-
-        CausalLm model(Backend backend) {
-            return lora
-                    ? TinyModel.withLora(backend, this == ADAPTER_WITH_DROPOUT ? 0.3 : 0)
-                    : TinyModel.random(backend, true);
-        }
-    }
-
-    /**
-     * All that a run leaves.
-     *
-     * @param moments empty where they are divided
-     */
-    record Result(List<StepLog> logs, List<Double> evalLosses, List<List<Double>> weights, List<List<Double>> moments) {
-        Result withoutMoments() {
-            return new Result(logs, evalLosses, weights, List.of());
-        }
-    }
-
-    private static Result train(Training training, Backend backend, Division division) {
-        CausalLm model = training.model(backend);
-        List<? extends Example> lines = training.lines();
-        List<Trainer.Reference> references =
-                training == Training.DOCUMENTS_ALONE ? List.of() : References.of(model, lines, null);
-        List<StepLog> logs = new ArrayList<>();
-        List<Double> evalLosses = new ArrayList<>();
-        List<List<Double>> weights = new ArrayList<>();
-        List<List<Double>> moments = new ArrayList<>();
-        try (Trainer trainer = new Trainer(
-                model,
-                training.settings(),
-                lines,
-                training == Training.DOCUMENTS_ALONE ? Replay.NONE : Replay.of(DOCUMENTS),
-                references,
-                new Trainer.EvalLines(lines, references),
-                division)) {
-            for (int step = 0; step < STEPS; step++) {
-                logs.add(withoutSpeed(trainer.step(step)));
-                evalLosses.add(trainer.evaluate().loss());
-            }
-            for (Tensor weight : trainer.trained().weights().tensors()) {
-                weights.add(all(weight));
-            }
-            if (!division.dividesMoments()) {
-                trainer.trained().optimizer().saved().forEach(kept -> moments.add(all(kept)));
-            }
-        }
-        return new Result(logs, evalLosses, weights, moments);
-    }
-
-    private static List<Double> all(Tensor tensor) {
-        return IntStream.range(0, (int) tensor.size()).mapToObj(tensor::get).toList();
-    }
-
-    private static StepLog withoutSpeed(StepLog log) {
-        return new StepLog(
-                log.step(),
-                log.epoch(),
-                log.loss(),
-                log.gradNorm(),
-                log.learningRate(),
-                log.numTokens(),
-                0,
-                log.replayLoss(),
-                log.skippedSteps(),
-                log.learningRates(),
-                log.evalLoss(),
-                log.preference(),
-                log.evalPreference(),
-                log.tokens(),
-                log.observed());
-    }
-
     @ParameterizedTest
     @EnumSource
-    void ranksDoNotDecideBits(Training training) {
-        Result one = train(training, new ScalarBackend(), new Division(PARTS, Ranks.alone()));
+    void ranksDoNotDecideBits(DividedTraining training) {
+        DividedTraining.Result one = training.train(new ScalarBackend(), new Division(PARTS, Ranks.alone()));
         for (int size = 2; size <= PARTS; size *= 2) {
-            Function<Ranks, Result> run = ranks -> train(training, new ScalarBackend(), new Division(PARTS, ranks));
+            Function<Ranks, DividedTraining.Result> run =
+                    ranks -> training.train(new ScalarBackend(), new Division(PARTS, ranks));
             assertThat(RanksInThreads.run(size, run)).as("%d ranks", size).allSatisfy(result -> assertThat(result)
                     .isEqualTo(one));
         }
@@ -195,12 +54,12 @@ final class DivisionTest {
     /** ZeRO-1: what is divided is the same, and is computed the same way. */
     @ParameterizedTest
     @EnumSource
-    void dividedMomentsDecideNoBits(Training training) {
-        Result one = train(training, new ScalarBackend(), new Division(PARTS, Ranks.alone()))
+    void dividedMomentsDecideNoBits(DividedTraining training) {
+        DividedTraining.Result one = training.train(new ScalarBackend(), new Division(PARTS, Ranks.alone()))
                 .withoutMoments();
         for (int size = 1; size <= PARTS; size *= 2) {
-            Function<Ranks, Result> run =
-                    ranks -> train(training, new ScalarBackend(), new Division(PARTS, ranks, true));
+            Function<Ranks, DividedTraining.Result> run =
+                    ranks -> training.train(new ScalarBackend(), new Division(PARTS, ranks, true));
             assertThat(RanksInThreads.run(size, run)).as("%d ranks", size).allSatisfy(result -> assertThat(result)
                     .isEqualTo(one));
         }
@@ -211,7 +70,7 @@ final class DivisionTest {
         Function<Ranks, Long> bytes = ranks -> {
             CausalLm model = TinyModel.random(new ScalarBackend(), true);
             Division division = new Division(PARTS, ranks, true);
-            try (Trained trained = new Trained(model, Training.DOCUMENTS_ALONE.settings(), division)) {
+            try (Trained trained = new Trained(model, DividedTraining.DOCUMENTS_ALONE.settings(), division)) {
                 return trained.optimizer().bytes();
             }
         };
@@ -241,7 +100,7 @@ final class DivisionTest {
 
     /** @param stop the step after which it is asked to stop */
     private static boolean run(Path output, boolean resume, int stop, Division division) {
-        Training training = Training.PAIRS_AND_REPLAY;
+        DividedTraining training = DividedTraining.PAIRS_AND_REPLAY;
         CausalLm model = training.model(new ScalarBackend());
         TrainSettings settings = training.settings();
         TrainingRun run = new TrainingRun(
@@ -261,7 +120,7 @@ final class DivisionTest {
                 model,
                 settings,
                 training.lines(),
-                Replay.of(DOCUMENTS),
+                Replay.of(DividedTraining.DOCUMENTS),
                 References.of(model, training.lines(), null),
                 Trainer.EvalLines.NONE,
                 division)) {
@@ -287,17 +146,18 @@ final class DivisionTest {
     /** Without dropout, whose seeds depend on them. */
     @ParameterizedTest
     @EnumSource(mode = EnumSource.Mode.EXCLUDE, names = "ADAPTER_WITH_DROPOUT")
-    void partsChangeNothingButTheOrderOfSums(Training training) {
-        Result whole = train(training, new ScalarBackend(DType.F64), Division.NONE);
-        Result parts = train(training, new ScalarBackend(DType.F64), new Division(PARTS, Ranks.alone()));
+    void partsChangeNothingButTheOrderOfSums(DividedTraining training) {
+        DividedTraining.Result whole = training.train(new ScalarBackend(DType.F64), Division.NONE);
+        DividedTraining.Result parts = training.train(new ScalarBackend(DType.F64), new Division(PARTS, Ranks.alone()));
         for (int step = 0; step < STEPS; step++) {
-            assertThat(parts.logs.get(step).loss())
-                    .isCloseTo(whole.logs.get(step).loss(), within(1e-12));
-            assertThat(parts.logs.get(step).gradNorm())
-                    .isCloseTo(whole.logs.get(step).gradNorm(), within(1e-10));
-            assertThat(parts.evalLosses.get(step)).isCloseTo(whole.evalLosses.get(step), within(1e-12));
+            assertThat(parts.logs().get(step).loss())
+                    .isCloseTo(whole.logs().get(step).loss(), within(1e-12));
+            assertThat(parts.logs().get(step).gradNorm())
+                    .isCloseTo(whole.logs().get(step).gradNorm(), within(1e-10));
+            assertThat(parts.evalLosses().get(step))
+                    .isCloseTo(whole.evalLosses().get(step), within(1e-12));
         }
-        assertThat(parts.weights).isNotEqualTo(whole.weights);
+        assertThat(parts.weights()).isNotEqualTo(whole.weights());
     }
 
     /** In chunks, of which the last ones are short or missing on one side. */
@@ -311,13 +171,11 @@ final class DivisionTest {
                 Tensor take = new Tensor("take", buffer, 256, DType.F32, ranks.isFirst() ? 3 : 35);
                 IntStream.range(0, (int) give.size()).forEach(i -> give.set(i, 100 * ranks.rank() + i));
                 wire.exchange(give, take, 1 - ranks.rank());
-                wire.broadcast(give.rows(0, 3), 1);
-                return Stream.concat(all(take).stream(), all(give.rows(0, 3)).stream())
-                        .toList();
+                return DividedTraining.all(backend, take);
             }
         });
-        assertThat(got.getFirst()).containsExactly(100.0, 101.0, 102.0, 100.0, 101.0, 102.0);
-        assertThat(got.getLast()).hasSize(38).startsWith(0.0, 1.0, 2.0).endsWith(34.0, 100.0, 101.0, 102.0);
+        assertThat(got.getFirst()).containsExactly(100.0, 101.0, 102.0);
+        assertThat(got.getLast()).hasSize(35).startsWith(0.0, 1.0, 2.0).endsWith(34.0);
     }
 
     @Test

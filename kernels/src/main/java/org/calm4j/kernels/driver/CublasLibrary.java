@@ -57,7 +57,7 @@ final class CublasLibrary {
         return null;
     }
 
-    private static String variable(String name) {
+    static String variable(String name) {
         String value = System.getenv(name);
         return value == null && name.equals("HOME") ? System.getProperty("user.home") : value;
     }

@@ -36,7 +36,7 @@ public record CudaProbe(String driver, List<Device> devices, String cublas, Stri
 
     private static final double OLDEST_WITH_BF16 = 8.0;
     private static final double OLDEST = OLDEST_WITH_BF16;
-    private static final String DRIVER = "libcuda.so.1";
+    static final String DRIVER = "libcuda.so.1";
     private static final String NO_DRIVER = "no CUDA driver (" + DRIVER + "); with an NVIDIA GPU, install its driver";
 
     /** The problems that {@link #run} finds; without a driver it checks nothing else. */

@@ -6,7 +6,14 @@ import jcuda.driver.JCudaDriver;
 
 /** A queue of work on the device; it is done in order, and the host does not wait for it. */
 public final class CudaStream implements AutoCloseable {
-    private final CUstream stream = new CUstream();
+    /** Shows its address, which JCuda hides. */
+    private static final class Handle extends CUstream {
+        long address() {
+            return getNativePointer();
+        }
+    }
+
+    private final Handle stream = new Handle();
     private boolean open = true;
 
     CudaStream() {
@@ -15,6 +22,11 @@ public final class CudaStream implements AutoCloseable {
 
     public CUstream handle() {
         return stream;
+    }
+
+    /** For libraries that JCuda does not know. */
+    long address() {
+        return stream.address();
     }
 
     /** Waits until everything in the queue is done. */

@@ -7,6 +7,7 @@ import jcuda.driver.CUdevice_attribute;
 public final class Gpu implements AutoCloseable {
     private static final long TRANSFER_PIECE = 1 << 20;
 
+    private final int ordinal;
     private final boolean apart;
     private final Owners owners = new Owners();
     private final Device device;
@@ -22,6 +23,7 @@ public final class Gpu implements AutoCloseable {
      * @param apart for tests, see {@link DeviceScratch}
      */
     public Gpu(int ordinal, boolean apart) {
+        this.ordinal = ordinal;
         this.apart = apart;
         device = new Device(ordinal);
         owners.add(device::close);
@@ -69,6 +71,11 @@ public final class Gpu implements AutoCloseable {
 
     public Kernel kernel(String name) {
         return new Kernel(name, image.module().function(name), launch);
+    }
+
+    /** Its name among the devices of all machines. */
+    public String uuid() {
+        return DeviceUuid.of(ordinal);
     }
 
     public String describe() {
