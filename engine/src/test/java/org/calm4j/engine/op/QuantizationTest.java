@@ -78,6 +78,22 @@ final class QuantizationTest {
         assertThat(zero.get(3)).isZero();
     }
 
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void ofTwoAsNearTheLowerOne(boolean signed) {
+        DynamicCode code = DynamicCode.of(signed);
+        int ties = 0;
+        // Among values without signs nothing becomes the zero at 0.
+        for (int lower = signed ? 0 : 1; lower < 255; lower++) {
+            float middle = (float) ((code.value(lower) + (double) code.value(lower + 1)) / 2);
+            if (middle - code.value(lower) == code.value(lower + 1) - middle) {
+                ties++;
+                assertThat(code.nearest(middle)).isEqualTo(lower);
+            }
+        }
+        assertThat(ties).isPositive();
+    }
+
     /** Up or down, as often as keeps the mean; numbers that BF16 has stay. */
     @Test
     void roundingAtRandomKeepsTheMean() {
