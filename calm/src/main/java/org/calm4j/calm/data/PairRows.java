@@ -110,6 +110,6 @@ final class PairRows {
 
     private static String noPrompt(String language, boolean nothing) {
         return "prompt" + language + " is missing, and chosen and rejected "
-                + (nothing ? "have no common beginning in its place" : "do not differ behind a common beginning");
+                + (nothing ? "have no common beginning in its place" : "do not differ after a common beginning");
     }
 }

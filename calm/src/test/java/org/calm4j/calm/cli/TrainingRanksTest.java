@@ -10,11 +10,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.SplittableRandom;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.calm4j.calm.experiment.ModelOnDisk;
 import org.calm4j.engine.ranks.MpiLaunch;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -90,12 +93,7 @@ final class TrainingRanksTest {
         for (int i = 0; i < MOST_WAITS && !Files.isDirectory(folder.resolve("cut/checkpoint-4")); i++) {
             Thread.sleep(100);
         }
-        process.descendants()
-                .filter(each -> each.info().command().orElse("").endsWith("java"))
-                .skip(1)
-                .findFirst()
-                .orElseThrow()
-                .destroyForcibly();
+        javas(process).get(1).destroyForcibly();
         assertThat(end(process).code()).isNotZero();
         int steps = newest("cut") + 3;
         List<String> longer = with(sft, String.valueOf(steps), "--lr-scheduler", "constant");
@@ -107,6 +105,52 @@ final class TrainingRanksTest {
         for (String output : List.of("cut", "cut-alone")) {
             assertSame("one", output, "model.safetensors", "checkpoint-" + steps / 2 * 2 + "/optimizer.safetensors");
         }
+    }
+
+    /** At moments and ranks that nobody chose, each time another number goes on; {@code -Dcalm4j.kills=20} kills more often. */
+    @Test
+    void anyRanksGoOnAfterKillsAtRandom() throws Exception {
+        List<MpiLaunch> launchers = MpiLaunch.all().toList();
+        long seed = Long.getLong("calm4j.seed", System.nanoTime());
+        SplittableRandom random = new SplittableRandom(seed);
+        List<String> dpo = List.of(
+                "dpo --data pairs.jsonl --batch-size 4 --parts 4 --lr-scheduler constant --lora-rank 2 --lora-dropout 0.2 --save-steps 2 --save-total-limit 3 --max-steps"
+                        .split(" "));
+        int ranks = 1 << random.nextInt(3);
+        for (int kill = 0; kill < Integer.getInteger("calm4j.kills", 1); kill++) {
+            MpiLaunch mpi = launchers.get(random.nextInt(launchers.size()));
+            int before = newest("cut");
+            Process process =
+                    start(mpi, ranks, with(dpo, "1000000", "--resume", "--zero", "" + random.nextInt(2)), "cut");
+            boolean anywhere = random.nextInt(4) == 0;
+            for (int i = 0; i < MOST_WAITS && (anywhere ? javas(process).isEmpty() : newest("cut") == before); i++) {
+                Thread.sleep(20);
+            }
+            Thread.sleep(random.nextInt(500));
+            List<ProcessHandle> javas = javas(process);
+            assertThat(javas).as("seed %d, kill %d", seed, kill).isNotEmpty();
+            javas.get(random.nextInt(javas.size())).destroyForcibly();
+            MpiLaunch.Result killed = end(process);
+            assertThat(killed.code())
+                    .as("seed %d, kill %d of %d ranks: %s", seed, kill, ranks, killed.err())
+                    .isNotZero();
+            ranks = ranks == 1
+                    ? 2 << random.nextInt(2)
+                    : ranks == 2 ? 1 << 2 * random.nextInt(2) : 1 << random.nextInt(2);
+        }
+        String steps = String.valueOf(newest("cut") + 3);
+        MpiLaunch.Result resumed = end(start(launchers.getFirst(), ranks, with(dpo, steps, "--resume"), "cut"));
+        assertThat(resumed.code()).as(resumed.err()).isZero();
+        assertThat(alone(with(dpo, steps), "one")).isZero();
+        assertThat(metrics("cut")).as("seed %d", seed).isEqualTo(metrics("one"));
+        String last = "checkpoint-" + newest("one") + "/optimizer.safetensors";
+        assertSame("one", "cut", "adapter_model.safetensors", last);
+    }
+
+    private static List<ProcessHandle> javas(Process process) {
+        return process.descendants()
+                .filter(each -> each.info().command().orElse("").endsWith("java"))
+                .toList();
     }
 
     private static List<String> with(List<String> arguments, String... more) {
@@ -155,11 +199,18 @@ final class TrainingRanksTest {
         return "%.4f".formatted(Double.parseDouble(line.replaceFirst(".*\"loss\":([^,]*),.*", "$1")));
     }
 
-    private int newest(String output) {
-        return IntStream.iterate(
-                        4, step -> Files.isDirectory(folder.resolve(output + "/checkpoint-" + step)), step -> step + 2)
-                .max()
-                .orElseThrow();
+    /** The newest checkpoint's step; 0 without one. */
+    private int newest(String output) throws IOException {
+        if (!Files.isDirectory(folder.resolve(output))) {
+            return 0;
+        }
+        try (Stream<Path> files = Files.list(folder.resolve(output))) {
+            return files.map(file -> file.getFileName().toString())
+                    .filter(name -> name.matches("checkpoint-\\d+"))
+                    .mapToInt(name -> Integer.parseInt(name.replace("checkpoint-", "")))
+                    .max()
+                    .orElse(0);
+        }
     }
 
     private void copy(String from, String to) throws Exception {

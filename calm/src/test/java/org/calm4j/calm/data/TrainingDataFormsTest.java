@@ -160,7 +160,7 @@ final class TrainingDataFormsTest {
             {'conversations':[{'from':'robot','value':'q'}],'chosen':'y','rejected':'z'} ; from "robot"
             {'conversations':[{'from':'function_call','value':'q'}],'chosen':'y','rejected':'z'} ; conversations[0] must be JSON
             {'chosen':'yes','rejected':'no'} ; no common beginning
-            {'chosen':'yes','rejected':'yes, no'} ; do not differ behind a common beginning
+            {'chosen':'yes','rejected':'yes, no'} ; do not differ after a common beginning
             {'chosen':[{'role':'user','content':'q'}],'rejected':[{'role':'user','content':'q'}]} ; do not differ
             {'chosen':[{'role':'user','content':'q'},{'role':'assistant','content':'y'}],'rejected':[{'role':'user','content':'p'},{'role':'assistant','content':'y'}]} ; no common beginning
             {'instruction':'i','history':['h'],'chosen':'y','rejected':'z'} ; history must be a list

@@ -30,6 +30,7 @@ final class RanksChild {
                 case "all" -> all(ranks);
                 case "agree" -> ranks.agree(Map.of("batch_size", ranks.rank() == 1 ? "16" : "8", "seed", "0"));
                 case "hang" -> hang(ranks);
+                case "nulls" -> nulls(ranks);
                 default -> throw new IllegalArgumentException(arguments[0]);
             }
         } catch (CalmException e) {
@@ -48,6 +49,27 @@ final class RanksChild {
             Thread.sleep(60_000);
         }
         ranks.sum(new double[1]);
+    }
+
+    /** Often enough that it is compiled before the first null comes. */
+    private static void nulls(Ranks ranks) {
+        long sum = 0;
+        int caught = 0;
+        for (int i = 0; i < 200_000; i++) {
+            try {
+                sum += length(i < 199_000 ? new int[i % 3] : null);
+            } catch (NullPointerException e) {
+                caught++;
+            }
+        }
+        check(caught == 1000 && sum > 0, "each null is caught");
+        if (ranks.isFirst()) {
+            System.out.println("nulls");
+        }
+    }
+
+    private static int length(int[] array) {
+        return array.length;
     }
 
     private static void all(Ranks ranks) {
@@ -84,6 +106,9 @@ final class RanksChild {
                     checkFilled(take, other);
                 }
             }
+            fill(take, rank);
+            ranks.sumInAnyOrder(take);
+            check(take.get(7) == size * (size - 1) / 2 + 7 * size, "a sum of floats");
         }
 
         if (rank == 0) {
