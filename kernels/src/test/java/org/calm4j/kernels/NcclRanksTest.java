@@ -31,11 +31,14 @@ import org.junit.jupiter.api.Test;
 final class NcclRanksTest {
     private static final int PARTS = 4;
     private static final int ELEMENTS = 100_003;
+    /** That a transfer waits when the program does not give it up. */
+    private static final double MOST_SECONDS = 30;
 
     @BeforeEach
     void devices() {
         assumeTrue(StandIn.isPresent(), "the stand-in has as many GPUs as one wants");
         StandIn.devices(PARTS);
+        StandIn.ncclSeconds(MOST_SECONDS);
     }
 
     @AfterEach

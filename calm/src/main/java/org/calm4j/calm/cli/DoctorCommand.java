@@ -10,6 +10,7 @@ import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.Backends;
 import org.calm4j.engine.ranks.MpiProbe;
 import org.calm4j.kernels.driver.CudaProbe;
+import org.calm4j.kernels.driver.NcclProbe;
 import picocli.CommandLine.Command;
 
 /** {@code calm doctor}. */
@@ -22,6 +23,7 @@ final class DoctorCommand extends CalmCommand {
      * @param heap bytes that Java objects may take; models live outside the heap
      * @param memory bytes of the machine
      * @param cpu what computes without a GPU
+     * @param nccl for several processes with a GPU each
      * @param mpi for several processes
      * @param advice what to do about what is missing
      */
@@ -34,6 +36,7 @@ final class DoctorCommand extends CalmCommand {
             long memory,
             String cpu,
             CudaProbe cuda,
+            NcclProbe nccl,
             MpiProbe mpi,
             List<String> advice) {}
 
@@ -61,6 +64,7 @@ final class DoctorCommand extends CalmCommand {
                 memory,
                 cpu,
                 cuda,
+                NcclProbe.run(),
                 mpi,
                 advice);
         result(findings, text(findings));
@@ -89,6 +93,12 @@ final class DoctorCommand extends CalmCommand {
         }
         row(text, "cuBLAS", found.cuda.cublas() == null ? "none" : found.cuda.cublas());
         row(text, "CUDA kernels", found.cuda.kernels());
+        row(
+                text,
+                "NCCL",
+                found.nccl.version() == null
+                        ? "none; only several processes with a GPU each need it: " + found.nccl.missing()
+                        : found.nccl.version() + " (from " + found.nccl.from() + ")");
         row(
                 text,
                 "MPI",

@@ -3,6 +3,7 @@ package org.calm4j.calm.run;
 import java.util.HashMap;
 import java.util.Map;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.ranks.Ranks;
 
@@ -30,8 +31,9 @@ public final class OneDeviceEach {
             if (owner != null) {
                 throw CalmException.failed(
                         owner + " and " + one[1] + " have the same GPU (" + one[0]
-                                + "); start a rank for each GPU of a machine, or let the launcher show each rank its own",
-                        null);
+                                + "); start as many ranks on a machine as it has GPUs, with ",
+                        Setting.of("device").at("cuda"),
+                        ", which takes each rank's own");
             }
         }
     }

@@ -19,15 +19,14 @@ import org.calm4j.engine.CalmException;
  */
 @SuppressWarnings("restricted")
 final class Nccl {
-    /** The variable that names a file. */
-    static final String VARIABLE = "CALM_NCCL";
+    /** The variable that names a file, or says {@link #NONE}. */
+    private static final String VARIABLE = "CALM_NCCL";
 
-    static final String LIBRARY = "libnccl.so.2";
-    static final String HOW_TO_GET =
-            "pip install nvidia-nccl-cu12, apt install libnccl2, or " + VARIABLE + " with its file";
-    static final int SUCCESS = 0;
+    private static final String NONE = "none";
+    private static final String LIBRARY = "libnccl.so.2";
+    private static final int SUCCESS = 0;
     /** What an error that was asked for is as long as there is none yet. */
-    static final int IN_PROGRESS = 7;
+    private static final int IN_PROGRESS = 7;
 
     private static final int INT8 = 0;
     private static final MemoryLayout ID = MemoryLayout.structLayout(
@@ -58,17 +57,23 @@ final class Nccl {
     }
 
     /**
-     * Null if there is none.
+     * Null if there is none, which {@link #absence} explains.
      *
      * @throws CalmException failed: the file that the variable names is not NCCL
      */
     static Nccl load() {
         String given = System.getenv(VARIABLE);
+        if (NONE.equals(given)) {
+            return null;
+        }
         if (given != null) {
             try {
                 return new Nccl(SymbolLookup.libraryLookup(given, Arena.global()), given);
             } catch (IllegalArgumentException e) {
-                throw CalmException.failed(VARIABLE + " is " + given + ", which cannot be loaded", e);
+                throw CalmException.failed(
+                        VARIABLE + " is \"" + given + "\", which cannot be loaded; it names the file of NCCL, or is \""
+                                + NONE + "\"",
+                        e);
             }
         }
         try {
@@ -76,6 +81,14 @@ final class Nccl {
         } catch (IllegalArgumentException e) {
             return inFolders();
         }
+    }
+
+    /** Why there is none, and what to do, after a name. */
+    static String absence() {
+        return NONE.equals(System.getenv(VARIABLE))
+                ? "has " + VARIABLE + "=" + NONE
+                : "has no " + LIBRARY + "; pip install nvidia-nccl-cu12, apt install libnccl2, or " + VARIABLE
+                        + " with its file";
     }
 
     private static Nccl inFolders() {
@@ -172,12 +185,13 @@ final class Nccl {
         }
     }
 
-    /** What went wrong behind the host's back; {@link #SUCCESS} or {@link #IN_PROGRESS} where nothing did. */
-    int asyncError(MemorySegment communicator) {
+    /** What went wrong behind the host's back, in words; null where nothing did. */
+    String asyncError(MemorySegment communicator) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment error = arena.allocate(INT);
             check("ncclCommGetAsyncError", (int) asyncError.invokeExact(communicator, error));
-            return error.get(INT, 0);
+            int found = error.get(INT, 0);
+            return found == SUCCESS || found == IN_PROGRESS ? null : describe(found);
         } catch (Throwable e) {
             throw known(e);
         }
@@ -193,13 +207,14 @@ final class Nccl {
     }
 
     private void check(String name, int result) {
-        if (result != SUCCESS && result != IN_PROGRESS) {
-            throw CalmException.failed("NCCL: " + name + " failed: " + describe(result), null);
+        if (result != SUCCESS) {
+            throw CalmException.failed(
+                    "NCCL: " + name + " failed: " + describe(result) + "; NCCL_DEBUG=INFO says more", null);
         }
     }
 
     /** An error in its words, with the details that it has of the last one. */
-    String describe(int error) {
+    private String describe(int error) {
         String text = text("ncclGetErrorString", FunctionDescriptor.of(ADDRESS, INT), error);
         // Since 2.13.
         String detail = library.find("ncclGetLastError").isEmpty()

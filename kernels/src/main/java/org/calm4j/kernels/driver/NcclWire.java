@@ -1,6 +1,8 @@
 package org.calm4j.kernels.driver;
 
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
@@ -72,25 +74,36 @@ public final class NcclWire implements Wire, AutoCloseable {
      */
     public static DeviceLinks.Link link(Ranks ranks, Device device) {
         Nccl nccl = Nccl.load();
-        Map<String, String> who = new TreeMap<>();
-        ranks.gather(nccl == null ? ranks.name() : nccl.version() + "\n" + ranks.name() + " (from " + nccl.from() + ")")
-                .forEach(said -> who.putIfAbsent(
-                        said.contains("\n") ? said.split("\n")[0] : "", said.substring(said.indexOf('\n') + 1)));
-        if (who.containsKey("")) {
-            return new DeviceLinks.Link(
-                    null, "the host's memory: " + who.get("") + " has no " + Nccl.LIBRARY + "; " + Nccl.HOW_TO_GET);
-        }
-        if (who.size() > 1) {
-            StringBuilder all = new StringBuilder();
-            who.forEach((version, rank) -> all.append(all.isEmpty() ? "" : ", ")
-                    .append(rank)
-                    .append(" has ")
-                    .append(version));
-            throw CalmException.failed(
-                    "the ranks have different versions of NCCL: " + all + "; install one on all", null);
+        String whyNot = whyNot(ranks.gather(
+                nccl == null
+                        ? "\n" + ranks.name() + " " + Nccl.absence()
+                        : nccl.version() + "\n" + ranks.name() + " (from " + nccl.from() + ")"));
+        if (whyNot != null) {
+            return new DeviceLinks.Link(null, "the host's memory: " + whyNot);
         }
         byte[] id = ranks.broadcast(ranks.isFirst() ? nccl.uniqueId() : null);
         return new DeviceLinks.Link(new NcclWire(nccl, device, ranks, id), "NCCL " + nccl.version());
+    }
+
+    /**
+     * Who has no NCCL, and what to do; null where all have the same version.
+     *
+     * @param said by each rank in two lines: its version, or nothing, and its name with what there is to say
+     */
+    static String whyNot(List<String> said) {
+        Map<String, String> who = new TreeMap<>();
+        for (String each : said) {
+            String[] lines = each.split("\n", 2);
+            who.putIfAbsent(lines[0], lines[1]);
+        }
+        if (who.size() > 1 && !who.containsKey("")) {
+            List<String> all = new ArrayList<>();
+            who.forEach((version, rank) -> all.add(rank + " has " + version));
+            throw CalmException.failed(
+                    "the ranks have different versions of NCCL: " + String.join(", ", all) + "; install one on all",
+                    null);
+        }
+        return who.get("");
     }
 
     @Override
@@ -127,9 +140,9 @@ public final class NcclWire implements Wire, AutoCloseable {
         long nap = SHORTEST_NAP;
         device.enter();
         for (int looks = 0; !isDone(which); looks++) {
-            int error = nccl.asyncError(communicator);
-            if (error != Nccl.SUCCESS && error != Nccl.IN_PROGRESS) {
-                throw failed("NCCL lost rank " + peers[which] + ": " + nccl.describe(error), null);
+            String error = nccl.asyncError(communicator);
+            if (error != null) {
+                throw failed("NCCL lost rank " + peers[which] + ": " + error, null);
             }
             if (System.nanoTime() - start > TimeUnit.SECONDS.toNanos(ranks.limit())) {
                 throw waited("rank " + peers[which], null);
