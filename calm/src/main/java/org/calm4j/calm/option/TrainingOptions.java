@@ -39,6 +39,16 @@ public record TrainingOptions(
         return inForce;
     }
 
+    /**
+     * Finds before anything is read what the optimizer does not go with.
+     *
+     * @throws org.calm4j.engine.CalmException wrong usage
+     */
+    public void check() {
+        boolean divided = division.zero() != null && division.zero() == 1;
+        optimizer.update().optimizer().check(optimizer.update(), optimizer.adamW(), rate.lrScheduler(), divided);
+    }
+
     /** @param preference how pairs are trained on; null if the data are documents */
     public TrainSettings settings(int steps, PreferenceOptions preference, long seed) {
         Setting.of("batch_size")

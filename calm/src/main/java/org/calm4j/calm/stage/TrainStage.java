@@ -212,6 +212,7 @@ public record TrainStage(
     }
 
     private Result run(Backend backend, Progress progress, Division division, Again again, Look look) {
+        training.check();
         Setting.of("sync_ref_model")
                 .check(
                         !syncs() || !isAdapted(),

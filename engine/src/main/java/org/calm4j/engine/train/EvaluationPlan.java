@@ -78,12 +78,11 @@ public record EvaluationPlan(
     }
 
     private static List<String> names(boolean pairs) {
-        return Stream.concat(
-                        Stream.of(LOSS),
-                        pairs
-                                ? Stream.of(StepLog.Preference.class.getRecordComponents())
-                                        .map(EvaluationPlan::name)
-                                : Stream.empty())
+        Stream<RecordComponent> metrics = Stream.concat(
+                pairs ? Stream.of(StepLog.Preference.class.getRecordComponents()) : Stream.empty(),
+                Stream.of(TokenMetrics.class.getRecordComponents()));
+        return Stream.concat(Stream.of(LOSS), metrics.map(EvaluationPlan::name))
+                .filter(name -> pairs || !name.startsWith("logits/"))
                 .toList();
     }
 

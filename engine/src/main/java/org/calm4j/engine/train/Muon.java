@@ -10,7 +10,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.ToLongFunction;
-import org.calm4j.engine.Setting;
 import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.config.WeightLayout;
 import org.calm4j.engine.model.CausalLm;
@@ -63,6 +62,11 @@ public record Muon(double momentum, AdjustRate adjustRate, Double adamWPeak) imp
         }
     }
 
+    @Override
+    public Kind kind() {
+        return Kind.MUON;
+    }
+
     /** Whether a weight is a matrix of a block or of an adapter. */
     private static boolean takes(ModelConfig config, String name, long[] shape) {
         WeightLayout layout = config.layout();
@@ -91,15 +95,6 @@ public record Muon(double momentum, AdjustRate adjustRate, Double adamWPeak) imp
     @Override
     public OptimizerState begin(
             CausalLm model, TrainSettings settings, Slab weights, Collectives collectives, Division division) {
-        Setting muon = Setting.of("optimizer").at(Kind.MUON);
-        Setting.of("optimizer_memory")
-                .check(settings.update().memory() == OptimizerMemory.F32, "does not go with ", muon);
-        Setting.of("zero")
-                .check(
-                        !division.dividesMoments(),
-                        "does not go with ",
-                        muon,
-                        ", which needs matrices that it would cut");
         return new State(model, settings.adamW(), weights);
     }
 

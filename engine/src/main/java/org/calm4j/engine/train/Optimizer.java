@@ -4,8 +4,10 @@ import com.fasterxml.jackson.annotation.JsonValue;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.calm4j.engine.Setting;
 import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.model.CausalLm;
+import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Slab;
@@ -29,6 +31,29 @@ public sealed interface Optimizer permits PlainAdamW, Muon, ScheduleFreeAdamW {
         }
     }
 
+    Kind kind();
+
+    /** Whether ranks can divide what it keeps. */
+    default boolean divides() {
+        return false;
+    }
+
+    /**
+     * Finds before anything is read what it does not go with.
+     *
+     * @param divided among ranks
+     * @throws org.calm4j.engine.CalmException wrong usage
+     */
+    default void check(UpdateSettings update, AdamW adamW, Schedule.Kind schedule, boolean divided) {
+        Setting own = Setting.of("optimizer").at(kind());
+        Setting.of("zero").check(!divided || divides(), "does not go with ", own);
+        Setting.of("optimizer_memory")
+                .check(
+                        memories(divided).contains(update.memory()),
+                        "does not go with ",
+                        divided ? Setting.of("zero").at(1) : own);
+    }
+
     /**
      * What it takes, beside weights and gradients.
      *
@@ -45,7 +70,11 @@ public sealed interface Optimizer permits PlainAdamW, Muon, ScheduleFreeAdamW {
         return List.of(OptimizerMemory.F32);
     }
 
-    /** @param weights all that are trained */
+    /**
+     * Begins a training; what it does not go with is refused before.
+     *
+     * @param weights all that are trained
+     */
     OptimizerState begin(
             CausalLm model, TrainSettings settings, Slab weights, Collectives collectives, Division division);
 

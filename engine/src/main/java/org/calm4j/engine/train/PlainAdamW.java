@@ -2,7 +2,6 @@ package org.calm4j.engine.train;
 
 import java.util.List;
 import java.util.Map;
-import org.calm4j.engine.Setting;
 import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.tensor.DType;
@@ -10,6 +9,16 @@ import org.calm4j.engine.tensor.Slab;
 
 /** AdamW (Loshchilov &amp; Hutter 2019), with both moments in F32 or in fewer bits. */
 public record PlainAdamW() implements Optimizer {
+    @Override
+    public Kind kind() {
+        return Kind.ADAMW;
+    }
+
+    @Override
+    public boolean divides() {
+        return true;
+    }
+
     @Override
     public long bytes(OptimizerMemory memory, ModelConfig config, Map<String, long[]> trained, DType compute) {
         return memory.bytes(trained, compute);
@@ -26,11 +35,6 @@ public record PlainAdamW() implements Optimizer {
         if (settings.update().memory() == OptimizerMemory.F32) {
             return new DividedAdamW(model.backend(), settings.adamW(), weights, collectives, division);
         }
-        Setting.of("optimizer_memory")
-                .check(
-                        !division.dividesMoments(),
-                        "does not go with ",
-                        Setting.of("zero").at(1));
         return new PackedAdamW(model.backend(), settings, weights);
     }
 }

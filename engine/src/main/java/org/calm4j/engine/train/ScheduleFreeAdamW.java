@@ -36,6 +36,26 @@ public record ScheduleFreeAdamW(double r, double weightLrPower) implements Optim
     private static final String HIGHEST = "lr_max";
 
     @Override
+    public Kind kind() {
+        return Kind.SCHEDULE_FREE_ADAMW;
+    }
+
+    @Override
+    public void check(UpdateSettings update, AdamW adamW, Schedule.Kind schedule, boolean divided) {
+        Optimizer.super.check(update, adamW, schedule, divided);
+        Setting own = Setting.of("optimizer").at(Kind.SCHEDULE_FREE_ADAMW);
+        Setting.of("ema_decay")
+                .check(update.emaDecay() == 0, "does not go with ", own, ", whose model is an average already");
+        Setting.of("lr_scheduler")
+                .check(
+                        schedule == Schedule.Kind.CONSTANT || schedule == Schedule.Kind.CONSTANT_WITH_WARMUP,
+                        "must be constant with ",
+                        own,
+                        ", which takes the place of a schedule");
+        Setting.of("adam_beta1").check(adamW.beta1() > 0, "must be above 0 with ", own);
+    }
+
+    @Override
     public long bytes(OptimizerMemory memory, ModelConfig config, Map<String, long[]> trained, DType compute) {
         return 2 * Optimizer.bytes(trained, compute) + 2 * stretch(trained) * compute.bytes();
     }
@@ -50,24 +70,6 @@ public record ScheduleFreeAdamW(double r, double weightLrPower) implements Optim
     @Override
     public OptimizerState begin(
             CausalLm model, TrainSettings settings, Slab weights, Collectives collectives, Division division) {
-        Setting own = Setting.of("optimizer").at(Kind.SCHEDULE_FREE_ADAMW);
-        Setting.of("optimizer_memory")
-                .check(settings.update().memory() == OptimizerMemory.F32, "does not go with ", own);
-        Setting.of("zero").check(!division.dividesMoments(), "does not go with ", own);
-        Setting.of("ema_decay")
-                .check(
-                        settings.update().emaDecay() == 0,
-                        "does not go with ",
-                        own,
-                        ", whose model is an average already");
-        Schedule.Kind kind = settings.schedule().kind();
-        Setting.of("lr_scheduler")
-                .check(
-                        kind == Schedule.Kind.CONSTANT || kind == Schedule.Kind.CONSTANT_WITH_WARMUP,
-                        "must be constant with ",
-                        own,
-                        ", which takes the place of a schedule");
-        Setting.of("adam_beta1").check(settings.adamW().beta1() > 0, "must be above 0 with ", own);
         return new State(model.backend(), settings.adamW(), weights);
     }
 

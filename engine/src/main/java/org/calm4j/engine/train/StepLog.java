@@ -23,6 +23,7 @@ import java.util.Map;
  * @param preference null where no pairs are trained
  * @param evalPreference of the evaluation lines, its names with {@code eval_} before them
  * @param tokens what the logits say of the tokens
+ * @param evalTokens of the evaluation lines
  * @param observed what an observer adds, by name
  */
 @JsonInclude(value = JsonInclude.Include.CUSTOM, valueFilter = StepLog.Absent.class)
@@ -42,6 +43,7 @@ public record StepLog(
         @JsonUnwrapped Preference preference,
         @JsonUnwrapped(prefix = "eval_") Preference evalPreference,
         @JsonUnwrapped TokenMetrics tokens,
+        @JsonUnwrapped(prefix = "eval_") TokenMetrics evalTokens,
         @JsonAnyGetter Map<String, Object> observed) {
 
     /** Equals what a line leaves out: null, and numbers that JSON does not have. */
@@ -83,6 +85,7 @@ public record StepLog(
                 preference,
                 evaluation.preference,
                 tokens,
+                evaluation.tokens,
                 observed);
     }
 
@@ -91,7 +94,7 @@ public record StepLog(
      *
      * @param preference null where lines are no pairs
      */
-    public record Evaluation(double loss, Preference preference) {}
+    public record Evaluation(double loss, Preference preference, TokenMetrics tokens) {}
 
     /**
      * Means over a step's pairs; a reward is β times (log-probability − the reference's).

@@ -46,6 +46,9 @@ final class Trained implements AutoCloseable {
         lora = model.lora();
         weights = lora == null ? model.parameters().slab() : lora.slab();
         sumTree = new SumTree(division, model);
+        settings.update()
+                .optimizer()
+                .check(settings.update(), settings.adamW(), settings.schedule().kind(), division.dividesMoments());
         optimizer = settings.update().optimizer().begin(model, settings, weights, sumTree.collectives(), division);
         ParameterGroups groups = settings.update().groups();
         List<Tensor> all = tensors(weights);

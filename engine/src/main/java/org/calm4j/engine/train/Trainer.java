@@ -288,6 +288,7 @@ public final class Trainer implements AutoCloseable {
                 table.preference(),
                 null,
                 table.tokens(),
+                null,
                 more);
     }
 
@@ -495,7 +496,7 @@ public final class Trainer implements AutoCloseable {
             }
         }
         table.complete(division.ranks());
-        return new StepLog.Evaluation(table.loss(), table.preference());
+        return new StepLog.Evaluation(table.loss(), table.preference(), table.tokens());
     }
 
     private List<Slot> slots(int step) {

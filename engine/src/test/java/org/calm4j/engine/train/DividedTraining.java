@@ -156,6 +156,7 @@ public enum DividedTraining {
                 log.preference(),
                 log.evalPreference(),
                 log.tokens(),
+                log.evalTokens(),
                 log.observed());
     }
 }

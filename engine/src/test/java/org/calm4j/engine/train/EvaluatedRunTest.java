@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
 import org.calm4j.engine.CalmException;
+import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.loss.PreferenceLoss;
@@ -122,8 +123,33 @@ final class EvaluatedRunTest {
                 .hasMessageContaining(
                         "metricForBestModel rewards/margin is not a metric here; known: loss, rewards/chosen");
         assertThatThrownBy(() -> new EvaluationPlan(2, "rewards/margins", true, true, 0, 0).check(false))
-                .hasMessageEndingWith("known: loss");
+                .hasMessageEndingWith("known: loss, entropy, mean_token_accuracy");
         new EvaluationPlan(2, "rewards/margins", true, true, 0, 0).check(true);
+        new EvaluationPlan(2, "logits/chosen", true, true, 0, 0).check(true);
+    }
+
+    /** A step's metrics are of the weights before its update, as an evaluation of the same lines there. */
+    @Test
+    void anEvaluationSaysAllThatAStepSays() {
+        try (Trainer trainer = trainer(TinyModel.random(new ScalarBackend(DType.F64), true), PAIRS)) {
+            trainer.step(0);
+            StepLog log = trainer.step(1).with(trainer.evaluate());
+            StepLog next = trainer.step(2);
+            Map<?, ?> evaluated = Json.mapper().convertValue(log, Map.class);
+            Map<?, ?> stepped = Json.mapper().convertValue(next, Map.class);
+            List<String> names = stepped.keySet().stream()
+                    .map(String::valueOf)
+                    .filter(name -> evaluated.containsKey("eval_" + name))
+                    .toList();
+            assertThat(names)
+                    .contains("loss", "rewards/margins", "logps/rejected", "entropy", "mean_token_accuracy")
+                    .contains("logits/chosen", "logits/rejected");
+            for (String name : names) {
+                assertThat((double) evaluated.get("eval_" + name))
+                        .as(name)
+                        .isCloseTo((double) stepped.get(name), within(1e-12));
+            }
+        }
     }
 
     /** Neither dropout, nor how lines of evaluation are put into passes, touches anything. */
