@@ -58,6 +58,7 @@ final class GpuCheck {
                         Bf16AttentionTest.class,
                         RoundedWeightsTest.class,
                         CudaModelTest.class,
+                        NcclAloneTest.class,
                         PtxTest.class);
         LauncherFactory.create()
                 .execute(

@@ -16,7 +16,10 @@ import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.engine.train.Collectives;
 
-/** The speed of what ranks do with each other, beside a copy in memory and the MPI library's own sum. All ranks run it. */
+/**
+ * The speed of what ranks do with each other, beside a copy in memory and, where it sums in the same memory, the MPI library's own sum. All ranks
+ * run it.
+ */
 public final class RanksBench {
     private static final int ROUNDS = 5;
     private static final int SHORT_ROUNDS = 200;
@@ -39,7 +42,7 @@ public final class RanksBench {
     private final List<Figure> figures = new ArrayList<>();
 
     /**
-     * @param backend in host memory
+     * @param backend whose memory is passed; a GPU's goes by its own links, where ranks have them
      * @param bytes of the tensor that is summed
      * @param found receives each figure
      */
@@ -60,22 +63,32 @@ public final class RanksBench {
                     "copy in memory",
                     ROUNDS,
                     bytes,
-                    () -> MemorySegment.copy(one.segment(), 0, other.segment(), 0, bytes));
-            if (ranks.size() > 1) {
+                    backend.onHost()
+                            ? () -> MemorySegment.copy(one.segment(), 0, other.segment(), 0, bytes)
+                            : () -> finished(() -> backend.copy(other, one), other));
+            if (ranks.size() > 1 && backend.onHost()) {
                 measure("all-reduce of the MPI library", ROUNDS, bytes, () -> ranks.sumInAnyOrder(one));
             }
             // Halving and doubling pair all ranks in each round.
             if (Integer.bitCount(ranks.size()) == 1 && ranks.size() > 1) {
                 BitSet all = new BitSet();
                 all.set(0, ranks.size());
-                measure("tree: reduce-scatter", ROUNDS, bytes, () -> tree.reduceScatter(one, all));
-                measure("tree: all-gather", ROUNDS, bytes, () -> tree.allGather(one));
+                measure("tree: reduce-scatter", ROUNDS, bytes, () -> finished(() -> tree.reduceScatter(one, all), one));
+                measure("tree: all-gather", ROUNDS, bytes, () -> finished(() -> tree.allGather(one), one));
             }
             measure("sum of one number", SHORT_ROUNDS, 0, () -> ranks.sum(new double[1]));
             measure("wait for all", SHORT_ROUNDS, 0, ranks::waitForAll);
             handOut();
         }
         return figures;
+    }
+
+    /** Waits for a device, which does what it is told later. */
+    private void finished(Runnable work, Tensor result) {
+        work.run();
+        if (!backend.onHost()) {
+            backend.read(new double[1], result, 1);
+        }
     }
 
     private void measure(String name, int rounds, long passed, Runnable work) {

@@ -11,7 +11,7 @@ import org.calm4j.calm.bench.Models;
 import org.calm4j.calm.bench.RanksBench;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.op.Backend;
-import org.calm4j.engine.op.Backends;
+import org.calm4j.engine.ranks.DeviceLinks;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -23,7 +23,7 @@ import picocli.CommandLine.Parameters;
         sortOptions = false,
         description = {
             "Measures speed: of products, training and DPO steps, decoding, sampling and tokenizing.",
-            "Under mpirun or srun, ranks measures what passes between the processes.",
+            "Under mpirun or srun, ranks measures what passes between the processes, or between the GPUs that they have.",
             "Peak and bandwidth are shares of what this machine reaches in the same run."
         },
         footer = {
@@ -89,9 +89,12 @@ final class BenchCommand extends CalmCommand {
     }
 
     private void runRanks() {
-        try (Backend backend = Backends.open("cpu", device.threads())) {
+        try (Backend backend = device.open(this)) {
+            String passed = ranks().size() > 1 && backend instanceof DeviceLinks links
+                    ? ", and pass by " + links.link(ranks()).description()
+                    : "";
             say("calm: " + ranks().size() + " ranks, " + ranks().localSize() + " on this machine; " + (SUMMED >> 20)
-                    + " MiB are summed");
+                    + " MiB are summed" + passed);
             List<RanksBench.Figure> figures = new RanksBench(ranks(), backend, SUMMED, this::print).run();
             if (isJson()) {
                 result(figures, "");

@@ -208,8 +208,10 @@ final class Nccl {
 
     private void check(String name, int result) {
         if (result != SUCCESS) {
-            throw CalmException.failed(
-                    "NCCL: " + name + " failed: " + describe(result) + "; NCCL_DEBUG=INFO says more", null);
+            String why = describe(result);
+            // Newer versions say so themselves.
+            String more = why.contains("NCCL_DEBUG") ? "" : "; NCCL_DEBUG=INFO says more";
+            throw CalmException.failed("NCCL: " + name + " failed: " + why + more, null);
         }
     }
 
