@@ -33,7 +33,7 @@ final class NcclRanksTest {
     private static final int PARTS = 4;
     private static final int ELEMENTS = 100_003;
     /** That a transfer waits when the program does not give it up. */
-    private static final double MOST_SECONDS = 30;
+    private static final int MOST_SECONDS = 60;
 
     @BeforeEach
     void devices() {
@@ -110,15 +110,15 @@ final class NcclRanksTest {
 
     @Test
     void whoWaitsTooLongSaysForWhom() {
-        assertThat(exchangeWithNobody(1, () -> {}))
-                .startsWith("rank 0 on here has waited 1 s for rank 1; look whether it hangs")
+        assertThat(exchangeWithNobody(2, () -> {}))
+                .startsWith("rank 0 on here has waited 2 s for rank 1; look whether it hangs")
                 .contains("CALM_RANK_TIMEOUT");
     }
 
     /** What the library notices behind the host's back. */
     @Test
     void aRankThatIsGoneIsNamed() {
-        assertThat(exchangeWithNobody(60, () -> StandIn.loseRank(1)))
+        assertThat(exchangeWithNobody(MOST_SECONDS, () -> StandIn.loseRank(1)))
                 .startsWith("NCCL lost rank 1: remote process exited");
     }
 
@@ -158,7 +158,7 @@ final class NcclRanksTest {
     }
 
     private static <T> List<T> run(int size, BiFunction<Ranks, Backend, T> work) {
-        return RanksInThreads.run(size, ranks -> {
+        return RanksInThreads.run(size, MOST_SECONDS, ranks -> {
             try (Backend backend = open(ranks.rank())) {
                 assertThat(((DeviceLinks) backend).link(ranks).description()).isEqualTo("NCCL 2.21.5");
                 return work.apply(ranks, backend);
