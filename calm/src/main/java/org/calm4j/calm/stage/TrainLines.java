@@ -12,6 +12,7 @@ import org.calm4j.calm.option.PreferenceOptions;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.ModelFolder;
 import org.calm4j.engine.train.Example;
+import org.calm4j.engine.train.Mismatched;
 import org.calm4j.engine.train.Replay;
 
 /** The lines that a training run reads, as tokens of its model. */
@@ -42,7 +43,7 @@ final class TrainLines {
         readers = Set.copyOf(List.of(whole, reader, streaming));
         all = lines(streaming, stage.data());
         parts = options.valSize() == null ? null : HeldOut.of(all.size(), options.valSize(), stage.seed());
-        trained = inBatches(parts == null ? all : HeldOut.of(all, parts.trained()));
+        trained = parts == null ? all : HeldOut.of(all, parts.trained());
         replay = readReplay(whole);
         int end = start.tokenizer() == null ? -1 : start.tokenizer().eosId();
         if (readers.stream().anyMatch(TrainingData::endsTexts)
@@ -53,8 +54,24 @@ final class TrainLines {
         }
     }
 
-    List<? extends Example> trained() {
-        return trained;
+    /** Lines that are trained on. */
+    int count() {
+        return trained.size();
+    }
+
+    /** They, with what a loss takes from other lines of their steps. */
+    List<? extends Example> trained(int steps) {
+        return readsMismatched()
+                ? Mismatched.trained(
+                        trained,
+                        stage.training().settings(steps, stage.preference(), stage.seed()),
+                        steps,
+                        reader.longest())
+                : trained;
+    }
+
+    private boolean readsMismatched() {
+        return stage.preference() != null && stage.preference().readsMismatched();
     }
 
     /** Documents that steps mix in. */
@@ -67,8 +84,11 @@ final class TrainLines {
         if (stage.saving().evalSteps() == 0) {
             return List.of();
         }
-        return inBatches(
-                parts == null ? lines(reader, List.of(stage.saving().evalData())) : HeldOut.of(all, parts.held()));
+        List<? extends Example> held =
+                parts == null ? lines(reader, List.of(stage.saving().evalData())) : HeldOut.of(all, parts.held());
+        return readsMismatched()
+                ? Mismatched.evaluated(held, stage.training().steps().batchSize(), reader.longest())
+                : held;
     }
 
     /** What was cut of all that was read so far. */
@@ -89,16 +109,6 @@ final class TrainLines {
         return preference.twoLanguages()
                 ? reader.all(files, reader::twoLanguagePairs)
                 : reader.all(files, reader::pairs);
-    }
-
-    /** With what a loss takes from other lines of the same step. */
-    private List<? extends Example> inBatches(List<? extends Example> lines) {
-        return stage.preference() == null || !stage.preference().readsMismatched()
-                ? lines
-                : Example.Unpaired.mismatched(
-                        lines.stream().map(Example.Unpaired.class::cast).toList(),
-                        stage.training().steps().batchSize(),
-                        reader.longest());
     }
 
     /** Without shares the files are one. */

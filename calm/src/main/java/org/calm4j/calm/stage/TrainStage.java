@@ -256,14 +256,15 @@ public record TrainStage(
         CausalLm lm = start.model();
         Ranks ranks = division.ranks();
         TrainLines lines = new TrainLines(this, start, line -> progress.say("calm: " + line));
-        int steps = training.steps().steps(lines.trained().size());
+        int steps = training.steps().steps(lines.count());
+        List<? extends Example> trained = lines.trained(steps);
         if (again != null) {
             Setting.of("step")
                     .check(again.step() >= 1 && again.step() <= steps, "must be from 1 to the run's " + steps);
         }
         List<? extends Example> held = look != null ? List.of() : lines.heldOut();
         Trainer.EvalLines looked = look == null ? null : new Trainer.EvalLines(look.questions(start), List.of());
-        TrainingSizes sizes = TrainingSizes.of(lines.trained(), lines.replay(), look == null ? held : looked.lines());
+        TrainingSizes sizes = TrainingSizes.of(trained, lines.replay(), look == null ? held : looked.lines());
         TrainStage settled = look == null ? new TrainMemory(this, division).settled(lm, sizes, steps, progress) : this;
         TrainSettings settings = settled.training.settings(steps, preference, seed);
         RunIdentity identity = new TrainIdentity(settled).of(steps, division, settings.schedule());
@@ -273,7 +274,7 @@ public record TrainStage(
                     + links.link(ranks).description());
         }
         ReferencePass references = new ReferencePass(this, lm, ranks);
-        List<Trainer.Reference> reference = references.ofLines(lines.trained(), settings, steps, progress);
+        List<Trainer.Reference> reference = references.ofLines(trained, settings, steps, progress);
         TrainingRun run = new TrainingRun(
                 output,
                 start.weightsFile(),
@@ -288,10 +289,9 @@ public record TrainStage(
         Trainer.EvalLines beside = look == null ? references.heldOut(held) : looked;
         try (SyncedReference synced = references.synced();
                 Trainer trainer =
-                        new Trainer(lm, settings, lines.trained(), lines.replay(), reference, beside, sizes, division);
+                        new Trainer(lm, settings, trained, lines.replay(), reference, beside, sizes, division);
                 TensorBoardLog board = again == null && look == null ? board(ranks) : null;
-                StepStatistics statistics =
-                        look == null ? statistics(start, lines.trained().size()) : null) {
+                StepStatistics statistics = look == null ? statistics(start, lines.count()) : null) {
             trainer.refer(synced);
             if (statistics != null) {
                 trainer.observe(statistics);

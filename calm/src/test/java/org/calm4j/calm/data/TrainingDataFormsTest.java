@@ -16,6 +16,7 @@ import org.calm4j.engine.io.Json;
 import org.calm4j.engine.text.BpeTrainer;
 import org.calm4j.engine.text.Tokenizer;
 import org.calm4j.engine.train.Example;
+import org.calm4j.engine.train.Mismatched;
 import org.calm4j.engine.train.Truncation;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -95,7 +96,7 @@ final class TrainingDataFormsTest {
         Path data = file(
                 "{'prompt_input_ids':[1],'chosen_input_ids':[11,12],'rejected_input_ids':[13]}",
                 "{'prompt_input_ids':[2,2],'chosen_input_ids':[21],'rejected_input_ids':[22,23]}");
-        List<Example.Unpaired> lines = Example.Unpaired.mismatched(data(null).unpaired(data), 3, 3);
+        List<Example.Unpaired> lines = Mismatched.evaluated(data(null).unpaired(data), 3, 3);
         assertThat(lines.stream().map(each -> each.completion()[0])).containsExactly(11, 21, 13, 22);
         assertThat(lines.stream().map(each -> each.pair().rejected()))
                 .containsExactly(new int[] {13}, new int[] {11}, new int[] {21}, new int[] {22});

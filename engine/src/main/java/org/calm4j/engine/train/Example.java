@@ -178,24 +178,6 @@ public sealed interface Example {
             return new Unpaired(new Preference(prompt, completion, Arrays.copyOf(completion, 1), weight), desirable);
         }
 
-        /**
-         * The same lines, each with the completion of the line before it among as many as make a batch, the first of them with that of the last:
-         * as in TRL, the pairs that do not belong together stay the same for the whole training. A last line by itself has its own.
-         *
-         * @param longest tokens of a sequence; what is longer loses the end of the completion
-         */
-        public static List<Unpaired> mismatched(List<Unpaired> lines, int batchSize, int longest) {
-            return view(lines.size(), i -> {
-                int first = i - i % batchSize;
-                int last = Math.min(first + batchSize, lines.size()) - 1;
-                int[] other = lines.get(i == first ? last : i - 1).completion();
-                Unpaired own = lines.get(i);
-                int room = longest - own.prompt().length;
-                int[] fits = other.length <= room ? other : Arrays.copyOf(other, room);
-                return new Unpaired(new Preference(own.prompt(), own.completion(), fits, own.weight()), own.desirable);
-            });
-        }
-
         /** First all chosen completions, as desirable, then all rejected ones. */
         public static List<Unpaired> apart(List<Preference> pairs) {
             int count = pairs.size();

@@ -74,7 +74,7 @@ public final class Trainer implements AutoCloseable {
     /**
      * @param lines at least one
      * @param replay where {@code replayBatchSize} documents a step come from
-     * @param reference one per line where lines are pairs; null entries for lines that no step takes; empty otherwise
+     * @param reference one per line where lines are pairs, or per entry of {@link Mismatched}; null entries for lines that no step takes; empty otherwise
      */
     public Trainer(
             CausalLm model,
@@ -216,22 +216,24 @@ public final class Trainer implements AutoCloseable {
         return lineOrder.stepsPerEpoch();
     }
 
-    private static DataOrder order(List<? extends Example> lines, TrainSettings settings) {
+    static DataOrder order(List<? extends Example> lines, TrainSettings settings) {
+        List<? extends Example> once = Mismatched.once(lines);
         return new DataOrder(
-                lines.size(),
-                settings.packing().groupByPrompt() ? Prompts.groups(lines) : null,
+                once.size(),
+                settings.packing().groupByPrompt() ? Prompts.groups(once) : null,
                 settings.batchSize(),
                 settings.shuffle(),
                 CounterRandom.seed(settings.seed(), "data"));
     }
 
-    /** Lines that the steps before {@code steps} take, as marks by line number. */
+    /** Lines that the steps before {@code steps} take, as marks by their place in {@code lines}. */
     public static boolean[] linesOfSteps(List<? extends Example> lines, TrainSettings settings, int steps) {
         DataOrder order = order(lines, settings);
         boolean[] taken = new boolean[lines.size()];
-        for (int step = 0; step < Math.min(steps, order.stepsPerEpoch()); step++) {
+        int epochs = lines instanceof Mismatched ? Math.ceilDiv(steps, order.stepsPerEpoch()) : 1;
+        for (int step = 0; step < Math.min(steps, epochs * order.stepsPerEpoch()); step++) {
             for (int line : order.batch(step)) {
-                taken[line] = true;
+                taken[Mismatched.entry(lines, step / order.stepsPerEpoch(), line)] = true;
             }
         }
         return taken;
@@ -385,7 +387,7 @@ public final class Trainer implements AutoCloseable {
     }
 
     private Reference reference(Slot slot, List<Reference> given) {
-        return synced == null ? given.get(slot.line()) : followed.get(slot.row());
+        return synced == null ? given.get(slot.entry()) : followed.get(slot.row());
     }
 
     /** Sets the gradient to that of passes over all parts. */
@@ -506,7 +508,9 @@ public final class Trainer implements AutoCloseable {
             batchLines = Prompts.together(lines, batchLines);
         }
         for (int line : batchLines) {
-            Slot.add(slots, lines.get(line), line, lines.get(line).weight() / batchLines.length);
+            int entry = Mismatched.entry(lines, step / stepsPerEpoch(), line);
+            Example example = lines.get(entry);
+            Slot.add(slots, example, line, entry, example.weight() / batchLines.length);
         }
         if (settings.replayBatchSize() > 0) {
             for (Example.Document example : replayOrder.documents(step)) {
@@ -591,7 +595,12 @@ public final class Trainer implements AutoCloseable {
     /** The numbers of the lines that the first so many steps take, each once. */
     public int[] takenBy(int steps) {
         boolean[] taken = linesOfSteps(lines, settings, steps);
-        return IntStream.range(0, taken.length).filter(line -> taken[line]).toArray();
+        return IntStream.range(0, taken.length)
+                .filter(entry -> taken[entry])
+                .map(entry -> entry % Mismatched.once(lines).size())
+                .distinct()
+                .sorted()
+                .toArray();
     }
 
     /** The numbers of the lines that a step takes. */

@@ -7,6 +7,7 @@ import java.util.stream.IntStream;
 import org.calm4j.engine.loss.ConsistencyLoss;
 import org.calm4j.engine.loss.LossParameters;
 import org.calm4j.engine.loss.PreferenceLoss;
+import org.calm4j.engine.loss.UnpairedLoss;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.TinyModel;
 import org.calm4j.engine.op.AdamW;
@@ -19,7 +20,9 @@ public enum DividedTraining {
     PAIRS_AND_REPLAY(false, false),
     ADAPTER_WITH_DROPOUT(true, true),
     TWO_LANGUAGES(true, false),
-    SORTED_PAIRS(true, true);
+    SORTED_PAIRS(true, true),
+    /** Each with a completion of its step, which may be of another part. */
+    SINGLE_COMPLETIONS(false, true);
 
     private static final List<Example.Preference> PAIRS = List.of(
             new Example.Preference(new int[] {5, 6}, new int[] {7, 8, 0}, new int[] {9, 0}, 1),
@@ -53,6 +56,7 @@ public enum DividedTraining {
                 IntStream.range(0, 5)
                         .mapToObj(i -> new Example.TwoLanguages(PAIRS.get(i), PAIRS.get(4 - i), 1 + i))
                         .toList();
+            case SINGLE_COMPLETIONS -> Mismatched.trained(Example.Unpaired.apart(PAIRS), settings(), STEPS, 64);
             default -> PAIRS;
         };
     }
@@ -67,17 +71,20 @@ public enum DividedTraining {
                 0.1,
                 1,
                 switch (this) {
-                    case DOCUMENTS_ALONE, TWO_LANGUAGES -> null;
+                    case DOCUMENTS_ALONE, TWO_LANGUAGES, SINGLE_COMPLETIONS -> null;
                     case SORTED_PAIRS -> PreferenceLoss.of(List.of("aot"), List.of(), LossParameters.of(0.5, 0));
                     default -> new PreferenceLoss.DpoSigmoid(0.5, 0);
                 },
                 this == TWO_LANGUAGES ? new ConsistencyLoss.DirectConsistency(0.5) : null,
+                this == SINGLE_COMPLETIONS ? UnpairedLoss.of("kto", new UnpairedLoss.Parameters(0.5, 1, 1)) : null,
                 0.5,
                 1,
                 this == DOCUMENTS_ALONE ? 0 : 2,
                 0.7,
                 false,
-                3);
+                3,
+                UpdateSettings.DEFAULT,
+                Packing.STANDARD);
     }
 
     CausalLm model(Backend backend) {

@@ -217,10 +217,8 @@ final class ModelOracleTest {
                 ModelFolder folder = adapter == null
                         ? ModelFolder.openToTrain(backend, c.path(""))
                         : ModelFolder.open(backend, c.path(""), adapter)) {
-            List<Example> lines = examples(
-                    run.required("data"),
-                    run.required("settings").required("batch_size").intValue());
-            List<Example.Document> replay = examples(run.required("replay"), 1).stream()
+            List<? extends Example> lines = examples(run.required("data"), settings(run.required("settings")));
+            List<Example.Document> replay = examples(run.required("replay"), null).stream()
                     .map(Example.Document.class::cast)
                     .toList();
             List<Trainer.Reference> reference = lines.getFirst() instanceof Example.Document
@@ -363,23 +361,22 @@ final class ModelOracleTest {
                 s.path("use_weighting").asBoolean());
     }
 
-    private static List<Example> examples(JsonNode lines, int batchSize) {
+    private static List<? extends Example> examples(JsonNode lines, TrainSettings settings) {
         if (lines.path(0).has("label")) {
-            List<Example.Unpaired> all = Example.Unpaired.mismatched(
-                    lines.valueStream()
-                            .map(line -> Example.Unpaired.of(
-                                    ids(line.required("prompt_input_ids")),
-                                    ids(line.required("completion_input_ids")),
-                                    line.required("label").booleanValue(),
-                                    1))
-                            .toList(),
-                    batchSize,
-                    Integer.MAX_VALUE);
-            for (int i = 0; i < all.size(); i++) {
+            List<Example.Unpaired> each = lines.valueStream()
+                    .map(line -> Example.Unpaired.of(
+                            ids(line.required("prompt_input_ids")),
+                            ids(line.required("completion_input_ids")),
+                            line.required("label").booleanValue(),
+                            1))
+                    .toList();
+            int steps = settings.schedule().totalSteps();
+            Mismatched all = Mismatched.trained(each, settings, steps, Integer.MAX_VALUE);
+            for (int i = 0; i < each.size(); i++) {
                 assertThat(all.get(i).pair().rejected())
                         .isEqualTo(ids(lines.get(i).required("other")));
             }
-            return List.copyOf(all);
+            return all;
         }
         List<Example> examples = new ArrayList<>();
         for (JsonNode line : lines) {
