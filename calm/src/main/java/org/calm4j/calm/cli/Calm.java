@@ -184,6 +184,8 @@ public final class Calm implements Runnable {
                 .setOverwrittenOptionsAllowed(true)
                 .setParameterExceptionHandler(failures)
                 .setExecutionExceptionHandler(failures);
+        line.getHelpSectionMap().put(CommandLine.Model.UsageMessageSpec.SECTION_KEY_OPTION_LIST, new OptionSections());
+        line.setHelpSectionMap(line.getHelpSectionMap());
         line.getSubcommands().values().forEach(Calm::spellChoices);
         line.getSubcommands().values().stream()
                 .flatMap(each -> each.getSubcommands().values().stream())

@@ -11,6 +11,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "dpo",
         sortOptions = false,
+        customSynopsis = "calm dpo --model=DIR --data=FILE... --output=DIR [OPTION...]",
         description = "Trains a model on preference pairs by direct preference optimization.",
         footer = {
             "",

@@ -101,6 +101,17 @@ final class Given<R extends Record> {
                         Matcher.quoteReplacement(Setting.of(other.group(1)).flag()));
     }
 
+    /** The headings of flags that have one. */
+    Map<OptionSpec, String> sections() {
+        Map<OptionSpec, String> sections = new HashMap<>();
+        for (Options.Defined option : options.all()) {
+            if (!option.section().isEmpty()) {
+                sections.put(flags.get(option.name()), option.section());
+            }
+        }
+        return sections;
+    }
+
     /** @throws org.calm4j.engine.CalmException wrong usage: a value that the record does not take */
     R get() {
         Map<String, Object> values = new HashMap<>();

@@ -12,6 +12,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "pretrain",
         sortOptions = false,
+        customSynopsis = "calm pretrain (--config=FILE | --model=DIR) --data=FILE... --output=DIR [OPTION...]",
         description = "Trains a causal language model on texts, from nothing or from a model.",
         footer = {
             "",

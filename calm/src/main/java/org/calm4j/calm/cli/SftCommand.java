@@ -11,6 +11,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "sft",
         sortOptions = false,
+        customSynopsis = "calm sft --model=DIR --data=FILE... --output=DIR [OPTION...]",
         description = "Trains a model on prompts and completions by cross-entropy.",
         footer = {"", "Example: calm sft --model base --data completions.jsonl --output tuned --epochs 2"})
 final class SftCommand extends TrainingCommand {

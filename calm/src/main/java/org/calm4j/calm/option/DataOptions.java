@@ -5,7 +5,7 @@ import org.calm4j.engine.train.Packing;
 import org.calm4j.engine.train.Truncation;
 
 /** How lines become sequences, and sequences passes. */
-@OptionRecord
+@OptionRecord("Data")
 public record DataOptions(
         @Option(
                 value = "Tokens of a sequence, a prompt and one completion; longer ones are cut. Default: any number.",

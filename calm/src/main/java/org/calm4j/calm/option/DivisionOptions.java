@@ -4,7 +4,7 @@ import org.calm4j.engine.Setting;
 import org.calm4j.engine.train.Division;
 
 /** How the work of a step is divided among the processes that a launcher started. */
-@OptionRecord
+@OptionRecord("Several processes")
 public record DivisionOptions(
         @Option(
                 value =

@@ -9,7 +9,7 @@ import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.model.LoraSettings;
 
 /** A new adapter, or none. */
-@OptionRecord
+@OptionRecord("Adapter")
 public record LoraOptions(
         @Option(
                 value = "Rank of a new adapter; 0 (default): all weights.",

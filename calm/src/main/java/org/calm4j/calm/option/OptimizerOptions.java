@@ -13,7 +13,7 @@ import org.calm4j.engine.train.ScheduleFreeAdamW;
 import org.calm4j.engine.train.UpdateSettings;
 
 /** How a step uses the gradient. */
-@OptionRecord
+@OptionRecord("Optimizer")
 public record OptimizerOptions(
         @Option(
                 value =

@@ -14,4 +14,7 @@ import java.lang.annotation.Target;
 @JacksonAnnotationsInside
 @JsonDeserialize(using = OptionsReader.class)
 @JsonSerialize(using = OptionsWriter.class)
-public @interface OptionRecord {}
+public @interface OptionRecord {
+    /** The heading of its options in a command's help; none where they stand with the command's own. */
+    String value() default "";
+}

@@ -28,8 +28,9 @@ public final class Options<R extends Record> {
      *
      * @param name in lower case with underscores
      * @param standard the default as text; null without one
+     * @param section heading in a command's help; empty without one
      */
-    public record Defined(String name, Option option, String standard, Class<?> type, Type generic) {
+    public record Defined(String name, Option option, String standard, Class<?> type, Type generic, String section) {
         /** Its name and its aliases. */
         public List<String> names() {
             return Stream.concat(Stream.of(name), Arrays.stream(option.also())).toList();
@@ -109,7 +110,8 @@ public final class Options<R extends Record> {
                             option,
                             standard.equals(Option.NONE) ? null : standard,
                             component.getType(),
-                            component.getGenericType()));
+                            component.getGenericType(),
+                            record.getAnnotation(OptionRecord.class).value()));
         }
     }
 

@@ -19,7 +19,7 @@ import org.calm4j.engine.loss.UnpairedLoss;
  *
  * @param beta null for the loss's own default: 1 for dco, which treats both languages alike with it, 0.1 for the others
  */
-@OptionRecord
+@OptionRecord("Loss")
 public record PreferenceOptions(
         @Option(value = "Default 0.1; with dco 1.", label = "X")
         Double beta,

@@ -1,7 +1,7 @@
 package org.calm4j.calm.option;
 
 /** What becomes of pairs that have the same prompt. */
-@OptionRecord
+@OptionRecord("Prompts")
 public record PromptOptions(
         @Option(
                 value =

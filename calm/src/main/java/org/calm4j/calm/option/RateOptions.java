@@ -6,7 +6,7 @@ import org.calm4j.engine.Setting;
 import org.calm4j.engine.train.Schedule;
 
 /** The learning rate of each step: every option here acts through {@link #schedule} alone. */
-@OptionRecord
+@OptionRecord("Learning rate")
 public record RateOptions(
         @Option(value = "Peak learning rate; default ${DEFAULT-VALUE}.", label = "X", standard = "5e-5")
         double learningRate,

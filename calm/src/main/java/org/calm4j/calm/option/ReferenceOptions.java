@@ -3,7 +3,7 @@ package org.calm4j.calm.option;
 import org.calm4j.engine.Setting;
 
 /** Whether the reference changes, and where its log-probabilities come from. */
-@OptionRecord
+@OptionRecord("Reference")
 public record ReferenceOptions(
         @Option(
                 value =

@@ -5,7 +5,7 @@ import java.util.List;
 import org.calm4j.engine.Setting;
 
 /** Documents that are trained on besides the data. */
-@OptionRecord
+@OptionRecord("Replay")
 public record ReplayOptions(
         @Option(
                 value =

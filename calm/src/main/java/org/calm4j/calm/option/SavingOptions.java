@@ -9,7 +9,7 @@ import org.calm4j.engine.Setting;
 import org.calm4j.engine.train.EvaluationPlan;
 
 /** What a training run writes, when it is evaluated, and whether it resumes. */
-@OptionRecord
+@OptionRecord("Checkpoints, evaluation and logs")
 public record SavingOptions(
         @Option(value = "Steps between checkpoints; 0 (default): none.", label = "N", standard = "0")
         int saveSteps,

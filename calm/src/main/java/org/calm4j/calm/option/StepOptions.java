@@ -3,7 +3,7 @@ package org.calm4j.calm.option;
 import org.calm4j.engine.Setting;
 
 /** How many lines a step takes, and how many steps there are. */
-@OptionRecord
+@OptionRecord("Length of the run")
 public record StepOptions(
         @Option(value = "Optimizer steps, over epochs; instead of {epochs}.", label = "N")
         Integer maxSteps,

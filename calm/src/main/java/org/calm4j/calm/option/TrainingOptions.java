@@ -8,7 +8,7 @@ import org.calm4j.engine.Setting;
 import org.calm4j.engine.train.TrainSettings;
 
 /** The options that decide what sft, pretrain and dpo learn from their data. */
-@OptionRecord
+@OptionRecord("Memory and order")
 public record TrainingOptions(
         StepOptions steps,
         DataOptions data,

@@ -40,6 +40,19 @@ final class HelpTest extends CommandLineFixture {
                         assertThat(arg.description()).as(arg.paramLabel()).hasSize(1));
     }
 
+    /** The options of a record stand together; none is lost by that. */
+    @Test
+    void optionsStandUnderHeadings() {
+        assertThat(calm("dpo", "--help")).isZero();
+        List<String> lines = out.toString().lines().toList();
+        assertThat(lines.subList(lines.indexOf("Learning rate"), lines.indexOf("Optimizer")))
+                .anyMatch(line -> line.contains("--warmup-ratio"))
+                .noneMatch(line -> line.contains("--adam-beta1"));
+        CommandSpec spec = Calm.line(List.of("dpo")).getSubcommands().get("dpo").getCommandSpec();
+        assertThat(spec.options()).allSatisfy(option -> assertThat(lines)
+                .anyMatch(line -> line.matches(" .*" + option.longestName() + "\\b.*")));
+    }
+
     @ParameterizedTest
     @MethodSource("commands")
     void everyExampleIsACommandThatCanBeGiven(String command) {
