@@ -17,6 +17,7 @@ import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.loss.PreferenceLoss;
+import org.calm4j.engine.loss.UnpairedLoss;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.TinyModel;
 import org.calm4j.engine.op.AdamW;
@@ -24,6 +25,8 @@ import org.calm4j.engine.op.scalar.ScalarBackend;
 import org.calm4j.engine.tensor.DType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Runs that are evaluated on other lines than those of training: which checkpoints are left, which model is the result, and when it ends. */
 final class EvaluatedRunTest {
@@ -86,6 +89,19 @@ final class EvaluatedRunTest {
         Path without = folder.resolve("without");
         run(without, EvaluationPlan.NONE, 2 * best + 2, 0, STEPS);
         assertThat(weights(without.resolve("checkpoint-" + (2 * best + 2)))).isEqualTo(weights(output));
+        // The moving average is of all steps taken.
+        CausalLm model = TinyModel.random(new ScalarBackend(), true);
+        try (Trainer trainer = trainer(model, OTHERS)) {
+            for (int step = 0; step < lines.size(); step++) {
+                trainer.step(step);
+            }
+            Path average = Files.createDirectories(folder.resolve("average"));
+            trainer.trained().average().inPlaceOf(trainer.trained().weights(), () -> writer(model)
+                    .write(average, null));
+        }
+        assertThat(weights(output.resolve("ema")))
+                .isEqualTo(weights(folder.resolve("average")))
+                .isNotEqualTo(weights(output));
     }
 
     /** Killed after any step and continued, the run ends where it would have, with the same bytes. */
@@ -103,6 +119,7 @@ final class EvaluatedRunTest {
         }
         run(cut, plan, 3, 2, STEPS);
         assertThat(weights(cut)).isEqualTo(weights(whole));
+        assertThat(weights(cut.resolve("ema"))).isEqualTo(weights(whole.resolve("ema")));
         assertThat(lines(cut)).isEqualTo(lines);
         assertThat(checkpoints(cut)).isEqualTo(checkpoints(whole)).hasSize(3);
 
@@ -128,27 +145,66 @@ final class EvaluatedRunTest {
         new EvaluationPlan(2, "logits/chosen", true, true, 0, 0).check(true);
     }
 
-    /** A step's metrics are of the weights before its update, as an evaluation of the same lines there. */
-    @Test
-    void anEvaluationSaysAllThatAStepSays() {
-        try (Trainer trainer = trainer(TinyModel.random(new ScalarBackend(DType.F64), true), PAIRS)) {
+    /** All of TRL's names, with the values of a step on the same lines: those are of the weights before its update. */
+    @ParameterizedTest
+    @EnumSource
+    void anEvaluationSaysAllThatAStepSays(Kind kind) {
+        CausalLm model = TinyModel.random(new ScalarBackend(DType.F64), true);
+        List<? extends Example> lines = kind.lines();
+        boolean single = kind == Kind.SINGLE_COMPLETIONS;
+        List<? extends Example> trained = single ? Mismatched.trained(lines, kind.settings(), 3, 64) : lines;
+        List<? extends Example> held = single ? Mismatched.evaluated(lines, 2, 64) : lines;
+        try (Trainer trainer = trainer(model, kind.settings(), trained, held)) {
             trainer.step(0);
             StepLog log = trainer.step(1).with(trainer.evaluate());
             StepLog next = trainer.step(2);
             Map<?, ?> evaluated = Json.mapper().convertValue(log, Map.class);
             Map<?, ?> stepped = Json.mapper().convertValue(next, Map.class);
-            List<String> names = stepped.keySet().stream()
-                    .map(String::valueOf)
-                    .filter(name -> evaluated.containsKey("eval_" + name))
-                    .toList();
-            assertThat(names)
-                    .contains("loss", "rewards/margins", "logps/rejected", "entropy", "mean_token_accuracy")
-                    .contains("logits/chosen", "logits/rejected");
+            List<String> names = new ArrayList<>(List.of("loss", "entropy", "mean_token_accuracy"));
+            if (kind != Kind.DOCUMENTS) {
+                names.addAll(List.of("rewards/chosen", "rewards/rejected", "rewards/margins"));
+                names.addAll(List.of("logps/chosen", "logps/rejected", "logits/chosen", "logits/rejected"));
+                names.add(kind == Kind.PAIRS ? "rewards/accuracies" : "kl");
+            }
+            assertThat(evaluated.keySet().stream()
+                            .map(String::valueOf)
+                            .filter(name -> name.startsWith("eval_"))
+                            .map(name -> name.substring(5)))
+                    .containsExactlyInAnyOrderElementsOf(names);
             for (String name : names) {
                 assertThat((double) evaluated.get("eval_" + name))
                         .as(name)
                         .isCloseTo((double) stepped.get(name), within(1e-12));
             }
+        }
+    }
+
+    /** What is evaluated, two lines a step. */
+    enum Kind {
+        PAIRS,
+        DOCUMENTS,
+        SINGLE_COMPLETIONS;
+
+        List<? extends Example> lines() {
+            return switch (this) {
+                case PAIRS -> EvaluatedRunTest.PAIRS;
+                case DOCUMENTS ->
+                    List.of(
+                            new Example.Document(new int[] {3, 1, 4, 1}, 1, 1),
+                            new Example.Document(new int[] {2, 7}, 1, 1));
+                case SINGLE_COMPLETIONS ->
+                    List.of(
+                            Example.Unpaired.of(new int[] {5, 6}, new int[] {7, 8, 0}, true, 1),
+                            Example.Unpaired.of(new int[] {3}, new int[] {4, 9}, false, 1));
+            };
+        }
+
+        TrainSettings settings() {
+            return EvaluatedRunTest.settings(
+                    this == PAIRS ? new PreferenceLoss.DpoSigmoid(0.5, 0) : null,
+                    this == SINGLE_COMPLETIONS
+                            ? UnpairedLoss.of("kto", new UnpairedLoss.Parameters(0.5, 1.2, 0.7))
+                            : null);
         }
     }
 
@@ -210,10 +266,8 @@ final class EvaluatedRunTest {
                 plan,
                 1,
                 true);
-        ModelWriter writer = (to, type) -> Safetensors.write(
-                to.resolve("model.safetensors"), model.parameters().slab().tensors(), Map.of());
         try (Trainer trainer = trainer(model, OTHERS)) {
-            run.run(trainer, writer, log -> {
+            run.run(trainer, writer(model), log -> {
                 if (log.step() == stop && stop < STEPS) {
                     throw new IllegalStateException("killed");
                 }
@@ -223,17 +277,31 @@ final class EvaluatedRunTest {
         }
     }
 
+    private static ModelWriter writer(CausalLm model) {
+        return (to, type) -> Safetensors.write(
+                to.resolve("model.safetensors"), model.parameters().slab().tensors(), Map.of());
+    }
+
     private static Trainer trainer(CausalLm model, List<Example.Preference> held) {
+        return trainer(model, settings(), PAIRS, held);
+    }
+
+    private static Trainer trainer(
+            CausalLm model, TrainSettings settings, List<? extends Example> lines, List<? extends Example> held) {
         return new Trainer(
                 model,
-                settings(),
-                PAIRS,
+                settings,
+                lines,
                 Replay.NONE,
-                References.of(model, PAIRS, null),
+                References.of(model, lines, null),
                 new Trainer.EvalLines(held, References.of(model, held, null)));
     }
 
     private static TrainSettings settings() {
+        return settings(new PreferenceLoss.DpoSigmoid(0.5, 0), null);
+    }
+
+    private static TrainSettings settings(PreferenceLoss pairs, UnpairedLoss unpaired) {
         return new TrainSettings(
                 2,
                 0,
@@ -242,11 +310,16 @@ final class EvaluatedRunTest {
                 AdamW.DEFAULT,
                 0.1,
                 1,
-                new PreferenceLoss.DpoSigmoid(0.5, 0),
+                pairs,
+                null,
+                unpaired,
                 0.5,
+                1,
                 0,
                 0,
                 false,
-                3);
+                3,
+                new UpdateSettings(0, ParameterGroups.NONE, 0.9, OptimizerMemory.F32),
+                Packing.STANDARD);
     }
 }
