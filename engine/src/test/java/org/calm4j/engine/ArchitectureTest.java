@@ -86,6 +86,25 @@ final class ArchitectureTest {
                 .check(CLASSES);
     }
 
+    /** {@code division ← optim ← train}. */
+    @Test
+    void optimizersDoNotKnowTheTrainer() {
+        noClasses()
+                .that()
+                .resideInAnyPackage("..train.optim..", "..train.division..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("org.calm4j.engine.train")
+                .check(CLASSES);
+        noClasses()
+                .that()
+                .resideInAPackage("..train.division..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("..train.optim..")
+                .check(CLASSES);
+    }
+
     @Test
     void modelsDoNotKnowWhichBackendTheyRunOn() {
         noClasses()

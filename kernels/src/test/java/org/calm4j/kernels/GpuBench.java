@@ -29,9 +29,9 @@ import org.calm4j.engine.op.cases.Trial;
 import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.engine.train.Example;
 import org.calm4j.engine.train.Replay;
-import org.calm4j.engine.train.Schedule;
 import org.calm4j.engine.train.TrainSettings;
 import org.calm4j.engine.train.Trainer;
+import org.calm4j.engine.train.optim.Schedule;
 import org.calm4j.kernels.driver.CudaGraph;
 import org.calm4j.kernels.driver.Device;
 

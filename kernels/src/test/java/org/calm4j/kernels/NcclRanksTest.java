@@ -21,7 +21,7 @@ import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
 import org.calm4j.engine.train.DividedTraining;
-import org.calm4j.engine.train.Division;
+import org.calm4j.engine.train.division.Division;
 import org.calm4j.standin.StandIn;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;

@@ -14,7 +14,7 @@ import org.calm4j.engine.ranks.Ranks;
 import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
-import org.calm4j.engine.train.Collectives;
+import org.calm4j.engine.train.division.Collectives;
 
 /**
  * The speed of what ranks do with each other, beside a copy in memory and, where it sums in the same memory, the MPI library's own sum. All ranks

@@ -27,9 +27,9 @@ import org.calm4j.engine.text.Tokenizer;
 import org.calm4j.engine.train.Example;
 import org.calm4j.engine.train.Packing;
 import org.calm4j.engine.train.Replay;
-import org.calm4j.engine.train.Schedule;
 import org.calm4j.engine.train.TrainSettings;
 import org.calm4j.engine.train.Trainer;
+import org.calm4j.engine.train.optim.Schedule;
 
 /** What {@code calm bench} measures. The memory of a workload is freed when the next one is requested, and on closing. */
 final class Workloads implements AutoCloseable {

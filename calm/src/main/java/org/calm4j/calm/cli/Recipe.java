@@ -19,7 +19,7 @@ import org.calm4j.calm.cli.RecipeFile.Value;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.io.Json;
-import org.calm4j.engine.train.Optimizer;
+import org.calm4j.engine.train.optim.Optimizer;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 

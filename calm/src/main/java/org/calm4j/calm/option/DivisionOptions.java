@@ -1,7 +1,7 @@
 package org.calm4j.calm.option;
 
 import org.calm4j.engine.Setting;
-import org.calm4j.engine.train.Division;
+import org.calm4j.engine.train.division.Division;
 
 /** How the work of a step is divided among the processes that a launcher started. */
 @OptionRecord("Several processes")

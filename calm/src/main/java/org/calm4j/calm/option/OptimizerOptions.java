@@ -4,13 +4,13 @@ import com.fasterxml.jackson.annotation.JsonValue;
 import java.util.Map;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.op.AdamW;
-import org.calm4j.engine.train.Muon;
-import org.calm4j.engine.train.Optimizer;
-import org.calm4j.engine.train.OptimizerMemory;
-import org.calm4j.engine.train.ParameterGroups;
-import org.calm4j.engine.train.PlainAdamW;
-import org.calm4j.engine.train.ScheduleFreeAdamW;
-import org.calm4j.engine.train.UpdateSettings;
+import org.calm4j.engine.train.optim.Muon;
+import org.calm4j.engine.train.optim.Optimizer;
+import org.calm4j.engine.train.optim.OptimizerMemory;
+import org.calm4j.engine.train.optim.ParameterGroups;
+import org.calm4j.engine.train.optim.PlainAdamW;
+import org.calm4j.engine.train.optim.ScheduleFreeAdamW;
+import org.calm4j.engine.train.optim.UpdateSettings;
 
 /** How a step uses the gradient. */
 @OptionRecord("Optimizer")

@@ -3,7 +3,7 @@ package org.calm4j.calm.option;
 import java.util.HashMap;
 import java.util.Map;
 import org.calm4j.engine.Setting;
-import org.calm4j.engine.train.Schedule;
+import org.calm4j.engine.train.optim.Schedule;
 
 /** The learning rate of each step: every option here acts through {@link #schedule} alone. */
 @OptionRecord("Learning rate")

@@ -15,10 +15,10 @@ import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.ranks.Ranks;
-import org.calm4j.engine.train.Division;
 import org.calm4j.engine.train.EvaluationPlan;
 import org.calm4j.engine.train.RunIdentity;
-import org.calm4j.engine.train.Schedule;
+import org.calm4j.engine.train.division.Division;
+import org.calm4j.engine.train.optim.Schedule;
 
 /**
  * What makes a training run the same as another: the settings that decide its bits, and the content of what it reads; beside it

@@ -21,13 +21,13 @@ import org.calm4j.engine.io.Json;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.train.Checkpoint;
-import org.calm4j.engine.train.Division;
 import org.calm4j.engine.train.MemoryPlan;
-import org.calm4j.engine.train.OptimizerMemory;
 import org.calm4j.engine.train.TrainSettings;
 import org.calm4j.engine.train.TrainingFolder;
 import org.calm4j.engine.train.TrainingMemory;
 import org.calm4j.engine.train.TrainingSizes;
+import org.calm4j.engine.train.division.Division;
+import org.calm4j.engine.train.optim.OptimizerMemory;
 
 /** Holds a training run against the memory before it starts: what may be chosen is chosen to fit, and what does not fit is refused. */
 record TrainMemory(TrainStage stage, Division division) {

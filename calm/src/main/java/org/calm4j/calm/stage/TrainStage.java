@@ -24,7 +24,6 @@ import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.ranks.DeviceLinks;
 import org.calm4j.engine.ranks.Ranks;
 import org.calm4j.engine.train.Checkpoint;
-import org.calm4j.engine.train.Division;
 import org.calm4j.engine.train.Example;
 import org.calm4j.engine.train.RunIdentity;
 import org.calm4j.engine.train.StepLog;
@@ -35,6 +34,7 @@ import org.calm4j.engine.train.TrainingFolder;
 import org.calm4j.engine.train.TrainingRun;
 import org.calm4j.engine.train.TrainingSizes;
 import org.calm4j.engine.train.Truncation;
+import org.calm4j.engine.train.division.Division;
 
 /**
  * dpo, sft and pretrain: a model and data in, a trained model or adapter out, with metrics and checkpoints on the way.

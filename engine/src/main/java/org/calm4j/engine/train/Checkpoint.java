@@ -25,6 +25,9 @@ import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Safetensors;
 import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.engine.train.division.Division;
+import org.calm4j.engine.train.optim.OptimizerState;
+import org.calm4j.engine.train.optim.Schedule;
 
 /**
  * A folder {@code checkpoint-N} with all that a run needs to continue bit for bit as if it had never stopped: the model as it would be
@@ -38,13 +41,10 @@ public final class Checkpoint {
     /** The weights of a reference that follows. */
     private static final String REFERENCE = "reference.safetensors";
 
-    static final String FIRST = "exp_avg.";
     /** Trained weights that are not those of the saved model. */
     private static final String WEIGHT = "weight.";
 
     private static final String AVERAGE = "ema.";
-
-    static final String SECOND = "exp_avg_sq.";
 
     /**
      * @param step steps taken

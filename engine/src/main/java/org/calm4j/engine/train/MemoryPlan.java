@@ -14,6 +14,10 @@ import org.calm4j.engine.model.Parameters;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Slab;
+import org.calm4j.engine.train.division.Collectives;
+import org.calm4j.engine.train.division.Division;
+import org.calm4j.engine.train.division.SumTree;
+import org.calm4j.engine.train.optim.UpdateSettings;
 
 /**
  * Bytes that training takes from its device, known before the first step.

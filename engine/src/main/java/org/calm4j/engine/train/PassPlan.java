@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.calm4j.engine.model.Activations;
 import org.calm4j.engine.model.PackedBatch;
+import org.calm4j.engine.train.division.Division;
 
 /** How the examples of a step are cut into passes, which are packed into one batch after the other. */
 final class PassPlan {

@@ -9,6 +9,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
+import org.calm4j.engine.train.optim.Schedule;
 
 /**
  * All that decides what the steps of a run compute, which a run that is resumed must not change: then it ends as if it had never been

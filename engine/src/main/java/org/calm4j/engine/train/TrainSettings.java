@@ -4,6 +4,9 @@ import org.calm4j.engine.loss.ConsistencyLoss;
 import org.calm4j.engine.loss.PreferenceLoss;
 import org.calm4j.engine.loss.UnpairedLoss;
 import org.calm4j.engine.op.AdamW;
+import org.calm4j.engine.train.optim.OptimizerMemory;
+import org.calm4j.engine.train.optim.Schedule;
+import org.calm4j.engine.train.optim.UpdateSettings;
 
 /**
  * The settings of a training run, besides model and data.

@@ -11,6 +11,12 @@ import org.calm4j.engine.model.Lora;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.engine.train.division.Collectives;
+import org.calm4j.engine.train.division.Division;
+import org.calm4j.engine.train.division.SumTree;
+import org.calm4j.engine.train.optim.Optimizer;
+import org.calm4j.engine.train.optim.OptimizerState;
+import org.calm4j.engine.train.optim.ParameterGroups;
 
 /** What is trained: all parameters or the adapter alone, with gradients and moments of the same shapes, each in one slab. */
 final class Trained implements AutoCloseable {
@@ -49,7 +55,8 @@ final class Trained implements AutoCloseable {
         settings.update()
                 .optimizer()
                 .check(settings.update(), settings.adamW(), settings.schedule().kind(), division.dividesMoments());
-        optimizer = settings.update().optimizer().begin(model, settings, weights, sumTree.collectives(), division);
+        Optimizer.Settings told = new Optimizer.Settings(settings.update(), settings.adamW(), settings.seed());
+        optimizer = settings.update().optimizer().begin(model, told, weights, sumTree.collectives(), division);
         ParameterGroups groups = settings.update().groups();
         List<Tensor> all = tensors(weights);
         Function<Tensor, Double> peak = weight -> settings.update().optimizer().peak(model.config(), weight);

@@ -20,6 +20,7 @@ import org.calm4j.engine.model.PackedBatch;
 import org.calm4j.engine.model.Tap;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.random.CounterRandom;
+import org.calm4j.engine.train.division.Division;
 
 /** Optimizer steps: batch → forward → loss → backward → clip → AdamW → {@link StepLog}. All memory is taken before the first step. */
 public final class Trainer implements AutoCloseable {

@@ -19,6 +19,8 @@ import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.HostBuffer;
 import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.engine.train.division.Division;
+import org.calm4j.engine.train.optim.OptimizerMemory;
 
 /**
  * What a training takes under its settings, and under others that take less.

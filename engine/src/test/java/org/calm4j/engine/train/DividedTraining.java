@@ -13,6 +13,9 @@ import org.calm4j.engine.model.TinyModel;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.engine.train.division.Division;
+import org.calm4j.engine.train.optim.Schedule;
+import org.calm4j.engine.train.optim.UpdateSettings;
 
 /** What is trained in parts by tests of all backends; in each case a last batch is odd. */
 public enum DividedTraining {

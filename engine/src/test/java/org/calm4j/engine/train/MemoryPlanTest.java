@@ -33,6 +33,9 @@ import org.calm4j.engine.op.simd.SimdBackend;
 import org.calm4j.engine.ranks.Ranks;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.HostBuffer;
+import org.calm4j.engine.train.division.Division;
+import org.calm4j.engine.train.optim.OptimizerMemory;
+import org.calm4j.engine.train.optim.Schedule;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 

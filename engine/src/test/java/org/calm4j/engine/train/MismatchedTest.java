@@ -11,6 +11,8 @@ import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.TinyModel;
 import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.scalar.ScalarBackend;
+import org.calm4j.engine.train.optim.Schedule;
+import org.calm4j.engine.train.optim.UpdateSettings;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;

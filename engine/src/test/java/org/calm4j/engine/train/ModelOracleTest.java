@@ -32,6 +32,8 @@ import org.calm4j.engine.op.scalar.ScalarBackend;
 import org.calm4j.engine.op.simd.SimdBackend;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.engine.train.optim.Schedule;
+import org.calm4j.engine.train.optim.UpdateSettings;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;

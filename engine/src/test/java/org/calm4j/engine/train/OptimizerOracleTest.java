@@ -19,6 +19,13 @@ import org.calm4j.engine.op.simd.SimdBackend;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.engine.train.optim.Muon;
+import org.calm4j.engine.train.optim.Optimizer;
+import org.calm4j.engine.train.optim.OptimizerMemory;
+import org.calm4j.engine.train.optim.ParameterGroups;
+import org.calm4j.engine.train.optim.Schedule;
+import org.calm4j.engine.train.optim.ScheduleFreeAdamW;
+import org.calm4j.engine.train.optim.UpdateSettings;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 

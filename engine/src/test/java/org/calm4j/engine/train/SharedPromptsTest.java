@@ -21,6 +21,7 @@ import org.calm4j.engine.op.scalar.ScalarBackend;
 import org.calm4j.engine.op.simd.SimdBackend;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.engine.train.optim.Schedule;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;

@@ -16,6 +16,7 @@ import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.simd.SimdBackend;
 import org.calm4j.engine.tensor.HostBuffer;
+import org.calm4j.engine.train.optim.Schedule;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 

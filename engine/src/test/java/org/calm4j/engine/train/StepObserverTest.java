@@ -30,6 +30,7 @@ import org.calm4j.engine.op.simd.SimdBackend;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.engine.train.optim.Schedule;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;

@@ -18,6 +18,7 @@ import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.op.scalar.ScalarBackend;
 import org.calm4j.engine.op.simd.SimdBackend;
 import org.calm4j.engine.tensor.Slab;
+import org.calm4j.engine.train.optim.Schedule;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 

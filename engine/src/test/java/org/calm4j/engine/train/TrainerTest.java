@@ -29,6 +29,10 @@ import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.scalar.ScalarBackend;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.engine.train.optim.OptimizerMemory;
+import org.calm4j.engine.train.optim.ParameterGroups;
+import org.calm4j.engine.train.optim.Schedule;
+import org.calm4j.engine.train.optim.UpdateSettings;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 

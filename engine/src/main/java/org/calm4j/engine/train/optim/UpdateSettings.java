@@ -1,4 +1,4 @@
-package org.calm4j.engine.train;
+package org.calm4j.engine.train.optim;
 
 /**
  * How a step changes the weights, besides AdamW's settings and the learning rate.
@@ -17,7 +17,7 @@ public record UpdateSettings(
         this(maxSkippedSteps, groups, emaDecay, memory, new PlainAdamW());
     }
 
-    UpdateSettings keeping(OptimizerMemory memory) {
+    public UpdateSettings keeping(OptimizerMemory memory) {
         return new UpdateSettings(maxSkippedSteps, groups, emaDecay, memory, optimizer);
     }
 }

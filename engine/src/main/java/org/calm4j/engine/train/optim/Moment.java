@@ -1,4 +1,4 @@
-package org.calm4j.engine.train;
+package org.calm4j.engine.train.optim;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -12,6 +12,8 @@ import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.HostBuffer;
 import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.engine.train.division.Collectives;
+import org.calm4j.engine.train.division.Division;
 
 /**
  * One of the optimizer's numbers for each trained weight. Where ranks divide them (ZeRO-1, Rajbhandari et al. 2020, section 5.1), each keeps

@@ -1,4 +1,4 @@
-package org.calm4j.engine.train;
+package org.calm4j.engine.train.optim;
 
 import java.util.stream.LongStream;
 import org.calm4j.engine.config.ModelConfig;

@@ -1,4 +1,4 @@
-package org.calm4j.engine.train;
+package org.calm4j.engine.train.optim;
 
 import com.fasterxml.jackson.annotation.JsonValue;
 import java.util.Collection;

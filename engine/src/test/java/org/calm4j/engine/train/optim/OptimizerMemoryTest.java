@@ -1,4 +1,4 @@
-package org.calm4j.engine.train;
+package org.calm4j.engine.train.optim;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -44,26 +44,8 @@ final class OptimizerMemoryTest {
     }
 
     private PackedAdamW optimizer(OptimizerMemory memory, Slab weights) {
-        TrainSettings settings = new TrainSettings(
-                1,
-                0,
-                false,
-                new Schedule(Schedule.Kind.CONSTANT, 1e-2, 0, 0, 30),
-                AdamW.DEFAULT,
-                0,
-                1,
-                null,
-                null,
-                null,
-                0,
-                1,
-                0,
-                0,
-                false,
-                3,
-                new UpdateSettings(0, ParameterGroups.NONE, 0, memory),
-                Packing.STANDARD);
-        return new PackedAdamW(backend, settings, weights);
+        UpdateSettings update = new UpdateSettings(0, ParameterGroups.NONE, 0, memory);
+        return new PackedAdamW(backend, new Optimizer.Settings(update, AdamW.DEFAULT, 3), weights);
     }
 
     private void steps(PackedAdamW optimizer, Slab weights, int first, int end) {

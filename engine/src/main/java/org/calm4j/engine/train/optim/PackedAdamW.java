@@ -1,4 +1,4 @@
-package org.calm4j.engine.train;
+package org.calm4j.engine.train.optim;
 
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -20,7 +20,7 @@ final class PackedAdamW implements OptimizerState {
     /** Both moments of a stretch; null where none are packed. */
     private final Buffer unpacked;
 
-    PackedAdamW(Backend backend, TrainSettings settings, Slab weights) {
+    PackedAdamW(Backend backend, Optimizer.Settings settings, Slab weights) {
         this.backend = backend;
         this.settings = settings.adamW();
         memory = settings.update().memory();
@@ -76,8 +76,8 @@ final class PackedAdamW implements OptimizerState {
     @Override
     public Map<String, Slab> slabs() {
         Map<String, Slab> state = new LinkedHashMap<>();
-        state.put(Checkpoint.FIRST, first.slab());
-        state.put(Checkpoint.SECOND, second.slab());
+        state.put(FIRST, first.slab());
+        state.put(SECOND, second.slab());
         return state;
     }
 

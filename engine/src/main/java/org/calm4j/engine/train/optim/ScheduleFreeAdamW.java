@@ -1,4 +1,4 @@
-package org.calm4j.engine.train;
+package org.calm4j.engine.train.optim;
 
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -12,6 +12,8 @@ import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.engine.train.division.Collectives;
+import org.calm4j.engine.train.division.Division;
 
 /**
  * Schedule-Free AdamW (Defazio et al. 2024, arXiv 2405.15682, algorithm 1): gradients are taken at y, an average x of the sequence z takes
@@ -69,7 +71,7 @@ public record ScheduleFreeAdamW(double r, double weightLrPower) implements Optim
 
     @Override
     public OptimizerState begin(
-            CausalLm model, TrainSettings settings, Slab weights, Collectives collectives, Division division) {
+            CausalLm model, Settings settings, Slab weights, Collectives collectives, Division division) {
         return new State(model.backend(), settings.adamW(), weights);
     }
 
@@ -162,7 +164,7 @@ public record ScheduleFreeAdamW(double r, double weightLrPower) implements Optim
         public Map<String, Slab> slabs() {
             Map<String, Slab> slabs = new LinkedHashMap<>();
             slabs.put(Z, z);
-            slabs.put(Checkpoint.SECOND, second);
+            slabs.put(SECOND, second);
             return slabs;
         }
 

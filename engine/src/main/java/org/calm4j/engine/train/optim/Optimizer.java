@@ -1,4 +1,4 @@
-package org.calm4j.engine.train;
+package org.calm4j.engine.train.optim;
 
 import com.fasterxml.jackson.annotation.JsonValue;
 import java.util.List;
@@ -12,10 +12,12 @@ import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.engine.train.division.Collectives;
+import org.calm4j.engine.train.division.Division;
 
 /**
  * How a step changes the weights by their gradient: a file for each optimizer, a record of its settings that makes the {@link OptimizerState}.
- * What AdamW's settings are, is in {@link TrainSettings}: the others take those of them that they share.
+ * Settings of AdamW that others share are told to all ({@link Settings}).
  */
 public sealed interface Optimizer permits PlainAdamW, Muon, ScheduleFreeAdamW {
     /** Names as those of transformers' {@code optim}. */
@@ -30,6 +32,13 @@ public sealed interface Optimizer permits PlainAdamW, Muon, ScheduleFreeAdamW {
             return name().toLowerCase(Locale.ROOT);
         }
     }
+
+    /**
+     * What an optimizer is told of a run.
+     *
+     * @param seed of rounding at random
+     */
+    record Settings(UpdateSettings update, AdamW adamW, long seed) {}
 
     Kind kind();
 
@@ -75,8 +84,7 @@ public sealed interface Optimizer permits PlainAdamW, Muon, ScheduleFreeAdamW {
      *
      * @param weights all that are trained
      */
-    OptimizerState begin(
-            CausalLm model, TrainSettings settings, Slab weights, Collectives collectives, Division division);
+    OptimizerState begin(CausalLm model, Settings settings, Slab weights, Collectives collectives, Division division);
 
     /** The peak learning rate of a weight where it is not that of the run; null otherwise. */
     default Double peak(ModelConfig config, Tensor weight) {

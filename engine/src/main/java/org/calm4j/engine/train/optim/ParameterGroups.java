@@ -1,4 +1,4 @@
-package org.calm4j.engine.train;
+package org.calm4j.engine.train.optim;
 
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -32,14 +32,14 @@ public record ParameterGroups(
      * @param schedule of its rate
      * @param members their places in the list of all
      */
-    record Group(String name, Schedule schedule, List<Integer> members) {}
+    public record Group(String name, Schedule schedule, List<Integer> members) {}
 
     /**
      * All weights in groups; without expressions one.
      *
      * @param others the optimizer's own peak for weights that no expression fits, null for the run's
      */
-    List<Group> groups(List<Tensor> weights, Schedule schedule, Function<Tensor, Double> others) {
+    public List<Group> groups(List<Tensor> weights, Schedule schedule, Function<Tensor, Double> others) {
         requireMatches(learningRates, "learning_rates", weights);
         requireMatches(weightDecays, "weight_decays", weights);
         Map<String, Group> groups = new LinkedHashMap<>();
@@ -66,7 +66,7 @@ public record ParameterGroups(
     }
 
     /** @param otherwise for weights of two or more dimensions that no expression fits */
-    double weightDecay(Tensor weight, double otherwise) {
+    public double weightDecay(Tensor weight, double otherwise) {
         String named = first(weightDecays, weight, "weight_decays");
         return named != null ? weightDecays.get(named) : weight.rank() >= 2 ? otherwise : 0;
     }

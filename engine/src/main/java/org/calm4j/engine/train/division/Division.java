@@ -1,4 +1,4 @@
-package org.calm4j.engine.train;
+package org.calm4j.engine.train.division;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -55,16 +55,16 @@ public record Division(int parts, Ranks ranks, boolean dividesMoments) {
     }
 
     /** How many parts a rank computes. */
-    int share() {
+    public int share() {
         return parts / ranks.size();
     }
 
     /** The first of this rank's parts; the others follow it. */
-    int first() {
+    public int first() {
         return ranks.rank() * share();
     }
 
-    boolean isOwn(int part) {
+    public boolean isOwn(int part) {
         return part / share() == ranks.rank();
     }
 
@@ -73,7 +73,7 @@ public record Division(int parts, Ranks ranks, boolean dividesMoments) {
      *
      * @param rows of each line
      */
-    int[] partsOf(int[] rows) {
+    public int[] partsOf(int[] rows) {
         long all = IntStream.of(rows).asLongStream().sum();
         int[] part = new int[rows.length];
         long before = 0;

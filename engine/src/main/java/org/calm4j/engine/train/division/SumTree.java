@@ -1,4 +1,4 @@
-package org.calm4j.engine.train;
+package org.calm4j.engine.train.division;
 
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -15,9 +15,9 @@ import org.calm4j.engine.tensor.Tensor;
  * the subtree of its own parts; the levels above are {@link Collectives}. Sums of F32 depend on their order: a fixed one gives the same
  * bits for any number of ranks.
  */
-final class SumTree implements AutoCloseable {
+public final class SumTree implements AutoCloseable {
     /** Computes the gradient of a part that has lines. */
-    interface Part {
+    public interface Part {
         void gradient(int part, Gradients to);
     }
 
@@ -28,7 +28,7 @@ final class SumTree implements AutoCloseable {
     /** Those that hold no sum. */
     private final Deque<Gradients> free = new ArrayDeque<>();
 
-    SumTree(Division division, CausalLm model) {
+    public SumTree(Division division, CausalLm model) {
         this.division = division;
         backend = model.backend();
         collectives = new Collectives(division.ranks(), backend, division.parts());
@@ -38,7 +38,7 @@ final class SumTree implements AutoCloseable {
     }
 
     /** Gradients in memory: a sum of each level below the own subtree's root may wait for its other half. */
-    static int blocks(Division division) {
+    public static int blocks(Division division) {
         return 1 + Integer.numberOfTrailingZeros(division.share());
     }
 
@@ -48,7 +48,7 @@ final class SumTree implements AutoCloseable {
      * @param present the parts that have lines; the others are left out
      * @return memory of this tree, until the next call
      */
-    Gradients sum(BitSet present, Part part) {
+    public Gradients sum(BitSet present, Part part) {
         free.clear();
         free.addAll(all);
         Gradients own = sum(division.first(), division.share(), present, part);
@@ -82,16 +82,16 @@ final class SumTree implements AutoCloseable {
     }
 
     /** Padding between tensors included, which is zero. */
-    Tensor whole(Gradients gradients) {
+    public Tensor whole(Gradients gradients) {
         return gradients.slab().whole(backend.computeType());
     }
 
     /** The memory of gradients, whose content is not needed between an update and the next sum. */
-    Tensor scratch() {
+    public Tensor scratch() {
         return whole(all.getFirst());
     }
 
-    Collectives collectives() {
+    public Collectives collectives() {
         return collectives;
     }
 

@@ -1,4 +1,4 @@
-package org.calm4j.engine.train;
+package org.calm4j.engine.train.optim;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -8,7 +8,13 @@ import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
 
 /** What an optimizer keeps of the trained weights between steps, and what it does with it in a step. */
-interface OptimizerState extends AutoCloseable {
+public interface OptimizerState extends AutoCloseable {
+    /** The prefix of first moments in a checkpoint, as PyTorch names them. */
+    String FIRST = "exp_avg.";
+
+    /** That of second moments. */
+    String SECOND = "exp_avg_sq.";
+
     /** The tensors of a checkpoint. */
     interface Stored {
         /** @throws org.calm4j.engine.CalmException bad input: it is missing, or has another size */

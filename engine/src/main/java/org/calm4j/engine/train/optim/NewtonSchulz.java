@@ -1,4 +1,4 @@
-package org.calm4j.engine.train;
+package org.calm4j.engine.train.optim;
 
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.Buffer;

@@ -1,4 +1,4 @@
-package org.calm4j.engine.train;
+package org.calm4j.engine.train.division;
 
 import java.util.BitSet;
 import org.calm4j.engine.op.Backend;
@@ -54,7 +54,7 @@ public final class Collectives implements AutoCloseable {
         return own(ranks.rank());
     }
 
-    Range own(int rank) {
+    public Range own(int rank) {
         Range own = new Range(0, pieces);
         for (int distance = 1; distance < ranks.size(); distance *= 2) {
             own = own.half(rank & distance);
@@ -124,7 +124,7 @@ public final class Collectives implements AutoCloseable {
     }
 
     /** At most so many elements of a row from one on; none behind its end. */
-    static Tensor slice(Tensor row, long from, long most) {
+    public static Tensor slice(Tensor row, long from, long most) {
         long first = Math.min(from, row.size());
         return row.rows(first, Math.min(most, row.size() - first));
     }
@@ -146,7 +146,7 @@ public final class Collectives implements AutoCloseable {
     }
 
     /** Bytes that it takes. */
-    static long bytes(Ranks ranks) {
+    public static long bytes(Ranks ranks) {
         return ranks.size() == 1 ? 0 : CHUNK;
     }
 

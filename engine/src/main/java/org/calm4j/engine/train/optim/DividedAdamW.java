@@ -1,4 +1,4 @@
-package org.calm4j.engine.train;
+package org.calm4j.engine.train.optim;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -8,6 +8,8 @@ import org.calm4j.engine.op.AdamW;
 import org.calm4j.engine.op.Backend;
 import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.engine.train.division.Collectives;
+import org.calm4j.engine.train.division.Division;
 
 /** AdamW with moments in F32, all of them or the part that a rank has. */
 final class DividedAdamW implements OptimizerState {
@@ -54,8 +56,8 @@ final class DividedAdamW implements OptimizerState {
 
     @Override
     public List<Tensor> saved() {
-        List<Tensor> all = new ArrayList<>(first.borrowed(weights, name -> Checkpoint.FIRST + name));
-        all.addAll(second.borrowed(weights, name -> Checkpoint.SECOND + name));
+        List<Tensor> all = new ArrayList<>(first.borrowed(weights, name -> FIRST + name));
+        all.addAll(second.borrowed(weights, name -> SECOND + name));
         return all;
     }
 
@@ -66,8 +68,8 @@ final class DividedAdamW implements OptimizerState {
 
     @Override
     public void load(Backend backend, Stored stored, Map<String, Double> numbers) {
-        load(first, Checkpoint.FIRST, stored);
-        load(second, Checkpoint.SECOND, stored);
+        load(first, FIRST, stored);
+        load(second, SECOND, stored);
     }
 
     private void load(Moment moment, String prefix, Stored stored) {

@@ -1,4 +1,4 @@
-package org.calm4j.engine.train;
+package org.calm4j.engine.train.optim;
 
 import com.fasterxml.jackson.annotation.JsonValue;
 import java.util.ArrayList;
@@ -19,6 +19,8 @@ import org.calm4j.engine.tensor.Buffer;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Slab;
 import org.calm4j.engine.tensor.Tensor;
+import org.calm4j.engine.train.division.Collectives;
+import org.calm4j.engine.train.division.Division;
 
 /**
  * Muon (Jordan et al. 2024, <i>Muon: an optimizer for hidden layers in neural networks</i>): the momentum of a matrix is made nearly
@@ -94,7 +96,7 @@ public record Muon(double momentum, AdjustRate adjustRate, Double adamWPeak) imp
 
     @Override
     public OptimizerState begin(
-            CausalLm model, TrainSettings settings, Slab weights, Collectives collectives, Division division) {
+            CausalLm model, Settings settings, Slab weights, Collectives collectives, Division division) {
         return new State(model, settings.adamW(), weights);
     }
 
@@ -170,8 +172,8 @@ public record Muon(double momentum, AdjustRate adjustRate, Double adamWPeak) imp
         public Map<String, Slab> slabs() {
             Map<String, Slab> slabs = new LinkedHashMap<>();
             slabs.put(MOMENTUM, buffers);
-            slabs.put(Checkpoint.FIRST, first);
-            slabs.put(Checkpoint.SECOND, second);
+            slabs.put(FIRST, first);
+            slabs.put(SECOND, second);
             return slabs;
         }
 

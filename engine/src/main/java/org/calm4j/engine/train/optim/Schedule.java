@@ -1,4 +1,4 @@
-package org.calm4j.engine.train;
+package org.calm4j.engine.train.optim;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonValue;
@@ -79,7 +79,7 @@ public record Schedule(
     }
 
     /** The same shape with another peak. */
-    Schedule withPeak(double other) {
+    public Schedule withPeak(double other) {
         return new Schedule(kind, other, minimumRate, power, warmupSteps, decaySteps, decay, totalSteps, cycles);
     }
 

@@ -1,4 +1,4 @@
-package org.calm4j.engine.train;
+package org.calm4j.engine.train.optim;
 
 import java.util.List;
 import java.util.Map;
@@ -6,6 +6,8 @@ import org.calm4j.engine.config.ModelConfig;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.tensor.DType;
 import org.calm4j.engine.tensor.Slab;
+import org.calm4j.engine.train.division.Collectives;
+import org.calm4j.engine.train.division.Division;
 
 /** AdamW (Loshchilov &amp; Hutter 2019), with both moments in F32 or in fewer bits. */
 public record PlainAdamW() implements Optimizer {
@@ -31,7 +33,7 @@ public record PlainAdamW() implements Optimizer {
 
     @Override
     public OptimizerState begin(
-            CausalLm model, TrainSettings settings, Slab weights, Collectives collectives, Division division) {
+            CausalLm model, Settings settings, Slab weights, Collectives collectives, Division division) {
         if (settings.update().memory() == OptimizerMemory.F32) {
             return new DividedAdamW(model.backend(), settings.adamW(), weights, collectives, division);
         }
