@@ -8,8 +8,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import org.calm4j.engine.loss.ConsistencyLoss;
-import org.calm4j.engine.loss.LossParameters;
 import org.calm4j.engine.loss.PreferenceLoss;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.model.PackedBatch;
@@ -26,7 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Pairs of one prompt, which compute it once, against the same pairs apart. */
+/** Pairs of one prompt, which compute it once, against the same pairs apart; all losses so are in {@link EveryLossTest}. */
 final class SharedPromptsTest {
     private static final int[][] PROMPTS = {{5, 6, 7, 8, 9}, {3}, {5, 6, 7}};
     private static final List<Example.Preference> PAIRS = pairs();
@@ -196,34 +194,7 @@ final class SharedPromptsTest {
         return References.of(model, lines, null, 1, share, done -> {});
     }
 
-    /** A loss over all pairs of a step, and pairs in two languages. */
-    @Test
-    void lossesOverAStepAndTwoLanguages() {
-        CausalLm model = TinyModel.random(new ScalarBackend(DType.F64), "llama");
-        PreferenceLoss sorting = PreferenceLoss.of(List.of("aot"), List.of(), LossParameters.of(0.1, 0));
-        List<Example.Preference> pairs = PAIRS.stream()
-                .map(pair -> new Example.Preference(pair.prompt(), pair.chosen(), pair.rejected(), 1))
-                .toList();
-        Taken apart = step(model, pairs, settings(Packing.STANDARD, 3, false, sorting, null), all(model, pairs, false));
-        assertSame(
-                step(model, pairs, settings(SHARED, 3, false, sorting, null), all(model, pairs, true)), apart, 1e-12);
-        List<Example.TwoLanguages> both = List.of(
-                new Example.TwoLanguages(PAIRS.get(0), PAIRS.get(1), 1),
-                new Example.TwoLanguages(PAIRS.get(2), PAIRS.get(4), 1),
-                new Example.TwoLanguages(PAIRS.get(3), PAIRS.get(5), 2));
-        var consistency = new ConsistencyLoss.DirectConsistency(0.5);
-        Taken two = step(model, both, settings(Packing.STANDARD, 0, false, null, consistency), all(model, both, false));
-        Taken shared = step(model, both, settings(SHARED, 0, false, null, consistency), all(model, both, true));
-        assertSame(shared, two, 1e-12);
-        assertThat(shared.rows).isEqualTo(two.rows - PROMPTS[0].length - PROMPTS[1].length - PROMPTS[2].length);
-    }
-
     private static TrainSettings settings(Packing packing, int microBatch, boolean checkpointing) {
-        return settings(packing, microBatch, checkpointing, new PreferenceLoss.DpoSigmoid(0.5, 0), null);
-    }
-
-    private static TrainSettings settings(
-            Packing packing, int microBatch, boolean checkpointing, PreferenceLoss loss, ConsistencyLoss consistency) {
         return new TrainSettings(
                         7,
                         microBatch,
@@ -232,10 +203,8 @@ final class SharedPromptsTest {
                         AdamW.DEFAULT,
                         0.1,
                         1,
-                        loss,
-                        consistency,
+                        new PreferenceLoss.DpoSigmoid(0.5, 0),
                         0.5,
-                        1,
                         1,
                         0.7,
                         checkpointing,
