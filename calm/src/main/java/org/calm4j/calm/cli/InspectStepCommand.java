@@ -9,12 +9,12 @@ import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.calm4j.calm.inspect.Pages;
+import org.calm4j.calm.inspect.StepFindings;
+import org.calm4j.calm.inspect.StepFindings.Cosine;
+import org.calm4j.calm.inspect.StepFindings.Influence;
+import org.calm4j.calm.inspect.StepFindings.Language;
+import org.calm4j.calm.inspect.StepFindings.Norms;
 import org.calm4j.calm.inspect.StepStage;
-import org.calm4j.calm.inspect.StepStage.Cosine;
-import org.calm4j.calm.inspect.StepStage.Influence;
-import org.calm4j.calm.inspect.StepStage.Language;
-import org.calm4j.calm.inspect.StepStage.Norms;
-import org.calm4j.calm.inspect.StepStage.Result;
 import org.calm4j.calm.option.DpoOptions;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.op.Backend;
@@ -141,7 +141,7 @@ final class InspectStepCommand extends CalmCommand {
         }
         StepStage stage = new StepStage(output, step, directions, questions, checkpoints, maxBytes);
         try (Backend backend = device.open(this)) {
-            Result found = run != null
+            StepFindings found = run != null
                     ? stage.run(run, backend, progress())
                     : stage.run(model, adapter, data, options.get(), seed.seed, backend, progress());
             page.write(output, Pages::step);
@@ -160,7 +160,7 @@ final class InspectStepCommand extends CalmCommand {
                 });
     }
 
-    private String text(Result found) {
+    private String text(StepFindings found) {
         StringBuilder text = new StringBuilder();
         add(
                 text,
@@ -199,7 +199,7 @@ final class InspectStepCommand extends CalmCommand {
         return text + "In " + output;
     }
 
-    private static void languages(StringBuilder text, Result found) {
+    private static void languages(StringBuilder text, StepFindings found) {
         TreeSet<String> names = new TreeSet<>();
         found.languages().forEach(each -> names.add(each.language()));
         add(text, "%nCosines of the languages' gradients%n%-10s  %5s  %10s", "language", "lines", "gradient");

@@ -83,7 +83,7 @@ final class StepStageTest {
         Path run = train("dpo", file("pairs.jsonl", PAIRS), 2);
         List<JsonNode> metrics = Jsonl.read(run.resolve("metrics.jsonl"), JsonNode.class);
         for (int step : new int[] {1, 4}) {
-            StepStage.Result found = stage(step, null, List.of()).run(run, backend, Progress.NONE);
+            StepFindings found = stage(step, null, List.of()).run(run, backend, Progress.NONE);
             JsonNode metric = metrics.get(step - 1);
             assertThat(found.step().loss()).isEqualTo(metric.path("loss").doubleValue());
             assertThat(found.step().gradientNorm())
@@ -97,14 +97,14 @@ final class StepStageTest {
                 assertThat(Math.sqrt(squares)).isCloseTo(found.step().gradientNorm(), within(1e-6));
             }
             assertThat(found.languages())
-                    .extracting(StepStage.Language::language)
+                    .extracting(StepFindings.Language::language)
                     .containsExactly("en", "ja", "none");
             // |Σ g|² = Σ |gᵢ|² + 2 Σ |gᵢ| |gⱼ| cos.
             Map<String, Double> norms = new HashMap<>();
             found.languages().forEach(each -> norms.put(each.language(), each.gradientNorm()));
             double whole =
                     norms.values().stream().mapToDouble(norm -> norm * norm).sum();
-            for (StepStage.Cosine each : found.cosines()) {
+            for (StepFindings.Cosine each : found.cosines()) {
                 if (each.layer() == null) {
                     whole += 2
                             * norms.get(each.languages().get(0))
@@ -132,10 +132,10 @@ final class StepStageTest {
     @Test
     void aRunThatIsNotTakenYetIsTheSame() throws IOException {
         Path data = file("pairs.jsonl", PAIRS);
-        StepStage.Result past = stage(3, null, List.of()).run(train("dpo", data, 1), backend, Progress.NONE);
+        StepFindings past = stage(3, null, List.of()).run(train("dpo", data, 1), backend, Progress.NONE);
         Map<String, Object> given = new HashMap<>(TRAINING);
         given.put("beta", 0.3);
-        StepStage.Result now = stage(3, null, List.of())
+        StepFindings now = stage(3, null, List.of())
                 .run(
                         OracleModel.folder("qwen3"),
                         null,
@@ -161,8 +161,8 @@ final class StepStageTest {
         double sum = 0;
         double[] single = new double[2];
         for (int before : new int[] {0, 3}) {
-            StepStage.Result found = stage(before + 1, questions, List.of()).run(run, backend, Progress.NONE);
-            StepStage.Influence own = found.influences().getFirst();
+            StepFindings found = stage(before + 1, questions, List.of()).run(run, backend, Progress.NONE);
+            StepFindings.Influence own = found.influences().getFirst();
             assertThat(own.line()).isEqualTo(1);
             assertThat(own.cosine()).isCloseTo(1, within(1e-6));
             double share = found.lines().stream()
@@ -178,7 +178,7 @@ final class StepStageTest {
             sum += own.influence();
         }
         assertThat(single[0]).isNotCloseTo(single[1], within(1e-3 * single[0]));
-        StepStage.Influence both = stage(2, questions, List.of(3, 0))
+        StepFindings.Influence both = stage(2, questions, List.of(3, 0))
                 .run(run, backend, Progress.NONE)
                 .influences()
                 .getFirst();
