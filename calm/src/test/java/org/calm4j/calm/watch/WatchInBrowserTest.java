@@ -30,7 +30,7 @@ class WatchInBrowserTest {
         for (int i = 0; i < count; i++) {
             step++;
             rows.append("{\"step\":" + step + ",\"loss\":" + 1.0 / step
-                    + ",\"grad_norm\":\"NaN\",\"tokens_per_second\":1000,\"num_tokens\":" + 10 * step
+                    + ",\"grad_norm\":\"NaN\",\"tokens_per_second\":1234567,\"num_tokens\":" + 10 * step
                     + ",\"rewards/chosen\":" + step + ",\"rewards/rejected\":-1,\"entropy\":0.5}\n");
         }
         Files.writeString(run.resolve("metrics.jsonl"), rows, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
