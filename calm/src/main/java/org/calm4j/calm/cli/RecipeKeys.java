@@ -19,6 +19,7 @@ final class RecipeKeys {
             cutoff_len = max_length
             max_seq_length = max_length
             lora_target = lora_targets
+            target_modules = lora_targets
             adapter_name_or_path = adapter
             ref_model = reference_model
             ref_model_adapters = reference_adapter

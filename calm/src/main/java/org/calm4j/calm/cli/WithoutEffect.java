@@ -25,7 +25,10 @@ final class WithoutEffect {
             "generation_prompts", Set.of("generation_steps"),
             "replay_weight", Set.of("replay"),
             "replay_batch_size", Set.of("replay"),
-            "loraplus_lr_ratio", Set.of("lora_rank", "adapter"));
+            "loraplus_lr_ratio", Set.of("lora_rank", "adapter"),
+            "lora_targets", Set.of("lora_rank", "adapter"),
+            "lora_dropout", Set.of("lora_rank", "adapter"),
+            "init_lora_weights", Set.of("lora_rank", "adapter"));
 
     /** Each is replaced by the other. */
     private static final Map<String, String> REPLACED = Map.of("epochs", "max_steps", "warmup_ratio", "warmup_steps");

@@ -9,7 +9,6 @@ import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.calm4j.calm.run.Progress;
 import org.calm4j.calm.run.SameOnAll;
-import org.calm4j.engine.CalmException;
 import org.calm4j.engine.model.CausalLm;
 import org.calm4j.engine.ranks.Ranks;
 import org.calm4j.engine.train.Example;
@@ -82,11 +81,6 @@ record ReferencePass(TrainStage stage, CausalLm lm, Ranks ranks) {
             return null;
         }
         try (Reference start = Reference.open(lm, stage.preference())) {
-            if (!start.model().config().equals(lm.config())) {
-                throw CalmException.badInput(
-                        stage.preference().referenceModel(),
-                        "has another shape than the trained model, which it cannot follow");
-            }
             return new SyncedReference(
                     start.model(),
                     stage.preference().reference().mixupAlpha(),

@@ -255,6 +255,9 @@ public record TrainStage(
     private Result train(ModelFolder start, Progress progress, Division division, Again again, Look look) {
         CausalLm lm = start.model();
         Ranks ranks = division.ranks();
+        if (preference != null) {
+            Reference.check(lm.config(), preference);
+        }
         TrainLines lines = new TrainLines(this, start, line -> progress.say("calm: " + line));
         int steps = training.steps().steps(lines.count());
         List<? extends Example> trained = lines.trained(steps);

@@ -3,6 +3,7 @@ package org.calm4j.calm.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -132,6 +133,13 @@ final class TrainingCommandTest extends CommandLineFixture {
         assertThat(calm(dpo("further", "--lora-alpha", "8"))).isEqualTo(2);
         assertThat(err.toString()).contains("--lora-alpha is for a new adapter: it needs --lora-rank");
         assertThat(folder.resolve("further")).doesNotExist();
+        // As it is anyway.
+        assertThat(calm(dpo("whole", "--lora-targets", "all-linear", "--lora-dropout", "0")))
+                .isZero();
+        assertThat(err.toString())
+                .contains(
+                        "--lora-targets has no effect without --adapter or --lora-rank",
+                        "--lora-dropout has no effect without --adapter or --lora-rank");
         assertThat(calm(dpo(
                         "further",
                         "--adapter",
@@ -152,6 +160,31 @@ final class TrainingCommandTest extends CommandLineFixture {
                         "--eval-data has no effect without --eval-steps",
                         "--greater-is-better has no effect without --early-stopping-patience or --load-best-model-at-end",
                         "--epochs has no effect beside --max-steps");
+    }
+
+    /** What a configuration says beside the shape does not count; another shape is found before data are read. */
+    @Test
+    void aReferenceThatFollowsHasTheModelsShape() throws IOException {
+        ModelOnDisk.write(folder.resolve("model"));
+        Path other = folder.resolve("other");
+        ModelOnDisk.write(other);
+        file("pairs.jsonl", "{\"prompt_input_ids\":[3],\"chosen_input_ids\":[4],\"rejected_input_ids\":[5]}");
+        Path config = other.resolve("config.json");
+        ObjectNode json = Json.read(config, ObjectNode.class);
+        Json.write(config, json.put("transformers_version", "0"));
+        String[] follow = {"--sync-ref-model", "--reference-model", other.toString()};
+        assertThat(calm(dpo("o", follow))).as(err.toString()).isZero();
+        Json.write(
+                config,
+                json.put("num_hidden_layers", json.get("num_hidden_layers").intValue() + 1));
+        String[] unread = {"--sync-ref-model", "--reference-model", other.toString(), "--data", path("none.jsonl")};
+        assertThat(calm(dpo("p", unread))).isEqualTo(3);
+        assertThat(err.toString())
+                .contains("has another shape than the trained model")
+                .doesNotContain("memory");
+        Json.write(config, json.put("vocab_size", json.get("vocab_size").intValue() + 1));
+        assertThat(calm(dpo("p", unread))).isEqualTo(3);
+        assertThat(err.toString()).contains("its vocabulary has ").doesNotContain("memory");
     }
 
     /** Before anything is computed; and a run that has nothing left to do is one that is done. */

@@ -108,6 +108,26 @@ public record ModelConfig(
                 json);
     }
 
+    /** Whether it has the same weights and computes the same with them: whatever else the files say. */
+    public boolean hasShapeOf(ModelConfig other) {
+        return shape().equals(other.shape());
+    }
+
+    private ModelConfig shape() {
+        return new ModelConfig(
+                hiddenSize,
+                layers,
+                new Vocabulary(vocabulary.size, vocabulary.tied, List.of()),
+                positions,
+                attention,
+                feedForward,
+                norm,
+                biases,
+                null,
+                layout,
+                null);
+    }
+
     /** The file of the same model with its weights stored in another type. */
     public ObjectNode toJson(DType stored) {
         ObjectNode copy = json.deepCopy();

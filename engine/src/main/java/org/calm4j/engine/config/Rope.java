@@ -1,5 +1,7 @@
 package org.calm4j.engine.config;
 
+import java.util.Arrays;
+import java.util.Objects;
 import java.util.Set;
 import org.calm4j.engine.CalmException;
 
@@ -13,6 +15,20 @@ import org.calm4j.engine.CalmException;
  */
 public record Rope(double[] frequencies, double attentionFactor, int reach) {
     private static final Set<String> TYPES = Set.of("default", "linear", "llama3", "yarn");
+
+    /** By the frequencies themselves, which in a record are compared as objects. */
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof Rope rope
+                && Arrays.equals(frequencies, rope.frequencies)
+                && attentionFactor == rope.attentionFactor
+                && reach == rope.reach;
+    }
+
+    @Override
+    public int hashCode() {
+        return Objects.hash(Arrays.hashCode(frequencies), attentionFactor, reach);
+    }
 
     /**
      * From {@code rope_parameters}, as newer files write it, or {@code rope_scaling} and {@code rope_theta}.
