@@ -58,7 +58,8 @@ final class Recipe {
             "eos_token",
             "pad_token",
             "lr_scheduler_kwargs",
-            "lora_target_modules");
+            "lora_target_modules",
+            "train_sampling_strategy");
 
     /** Data sets of a hub, each with what is taken of it. */
     private static final List<String> MIXTURES = List.of("dataset_mixture", "dataset_mixer", "datasets");
@@ -354,6 +355,13 @@ final class Recipe {
                             "has several adapters, which are not stacked here; merge all but the last (calm convert)");
                 }
                 flags.add(key, "adapter", value.all());
+            }
+            case "train_sampling_strategy" -> {
+                if (value.text().equals("sequential")) {
+                    flags.add(key, "no_shuffle", List.of("true"));
+                } else {
+                    harmless(key, value);
+                }
             }
             case "use_muon" -> {
                 if (value.isTrue()) {

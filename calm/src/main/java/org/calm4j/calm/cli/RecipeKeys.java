@@ -93,6 +93,7 @@ final class RecipeKeys {
             freeze_multi_modal_projector: true
             freeze_language_model: false
             group_by_length: false
+            train_sampling_strategy: random
             dataloader_drop_last: false
             mix_strategy: concat
             generate_during_eval: false

@@ -180,6 +180,7 @@ final class RecipeTest {
                         eval_steps: 100
                         torch_dtype: bfloat16
                         optim: adamw_bnb_8bit
+                        train_sampling_strategy: sequential
                         """)).as(err.toString()).isZero();
         JsonNode config = config();
         assertThat(config.path("lora_rank").asInt()).isEqualTo(16);
@@ -193,6 +194,7 @@ final class RecipeTest {
         assertThat(config.path("eval_steps").asInt()).isZero();
         assertThat(config.path("gradient_checkpointing").asBoolean()).isTrue();
         assertThat(config.path("optimizer_memory").asText()).isEqualTo("8bit");
+        assertThat(config.path("no_shuffle").asBoolean()).isTrue();
         assertThat(err.toString())
                 .contains(
                         "is a recipe of TRL",
@@ -279,6 +281,7 @@ final class RecipeTest {
             {"model_name_or_path: some/hub\n", ":1: model_name_or_path: some/hub is not a folder here"},
             {"eos_token: <end>\n", ":1: eos_token: the model's own is used, which is not known"},
             {"chat_template: x\n", ":1: chat_template: the model's own is used, and is another one"},
+            {"train_sampling_strategy: group_by_length\n", ":1: train_sampling_strategy: group_by_length"},
             {"lr_scheduler_kwargs: x\n", ":1: lr_scheduler_kwargs: expected its keys"},
             {"beta: 1\nbeta: 2\n", ":2: beta is given twice"},
             {"beta: {a: 1}\n", ":1: beta: expected a value"},
