@@ -72,20 +72,27 @@ final class Generations {
         return prompts.stream().map(Prompt::tokens).toList();
     }
 
-    /** Before the first step; a run that goes on has these lines already. */
-    void begin() {
-        if (!Files.exists(file)) {
-            write(0);
+    /**
+     * Before the first step.
+     *
+     * @param goesOn from a checkpoint: what was said before the first step is there, unless nobody asked
+     */
+    void begin(boolean goesOn) {
+        if (!goesOn) {
+            Jsonl.write(file, lines(0));
         }
     }
 
     void took(int step) {
         if (!begun) {
             // Steps after the checkpoint are taken again.
-            List<Line> kept = Jsonl.read(file, Line.class).stream()
-                    .filter(line -> line.step() < step)
-                    .toList();
-            Jsonl.write(file, kept);
+            if (Files.exists(file)) {
+                Jsonl.write(
+                        file,
+                        Jsonl.read(file, Line.class).stream()
+                                .filter(line -> line.step() < step)
+                                .toList());
+            }
             begun = true;
         }
         if (step % every == 0 || step == steps) {
@@ -93,15 +100,19 @@ final class Generations {
         }
     }
 
-    private void write(int step) {
+    private List<Line> lines(int step) {
         List<List<Completion>> completions = generator.generate(tokens(), sampling, done -> {});
-        List<String> lines = new ArrayList<>();
+        List<Line> lines = new ArrayList<>();
         for (int i = 0; i < prompts.size(); i++) {
             Completion said = completions.get(i).getFirst();
             String text = said.text() != null ? said.text() : Arrays.toString(said.tokens());
-            lines.add(Json.compact(
-                    new Line(step, prompts.get(i).id(), prompts.get(i).shown(), text)));
+            lines.add(new Line(step, prompts.get(i).id(), prompts.get(i).shown(), text));
         }
+        return lines;
+    }
+
+    private void write(int step) {
+        List<String> lines = lines(step).stream().map(Json::compact).toList();
         try {
             Files.write(file, lines, StandardCharsets.UTF_8, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
         } catch (IOException | UncheckedIOException e) {

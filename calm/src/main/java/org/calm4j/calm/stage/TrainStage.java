@@ -341,7 +341,7 @@ public record TrainStage(
         }
         Generations generations =
                 new Generations(output, start, saving.generationPrompts(), saving.generationSteps(), steps);
-        generations.begin();
+        generations.begin(Checkpoint.newest(output) != null);
         return generations;
     }
 

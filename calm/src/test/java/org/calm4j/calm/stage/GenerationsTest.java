@@ -1,6 +1,7 @@
 package org.calm4j.calm.stage;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
@@ -44,6 +45,10 @@ class GenerationsTest {
     }
 
     private Path train(String name, int steps, int rank, SavingOptions saving) throws IOException {
+        return train(name, steps, rank, saving, Progress.NONE);
+    }
+
+    private Path train(String name, int steps, int rank, SavingOptions saving, Progress progress) throws IOException {
         Path data = Files.write(folder.resolve("texts.jsonl"), TEXTS);
         Map<String, Object> training =
                 Map.of("max_steps", steps, "batch_size", 2, "learning_rate", 0.1, "lora_rank", rank);
@@ -59,7 +64,7 @@ class GenerationsTest {
                         null,
                         saving,
                         5)
-                .run(backend, Progress.NONE);
+                .run(backend, progress);
         return output;
     }
 
@@ -117,5 +122,52 @@ class GenerationsTest {
         }
         train("stopped", 4, 0, SavingOptions.every(2, true, 1, prompts()));
         assertThat(stopped.resolve("generations.jsonl")).hasSameBinaryContentAs(whole.resolve("generations.jsonl"));
+    }
+
+    /** Whatever a kill leaves of the files that grow: nothing yet, half a line, lines of an earlier run. */
+    @Test
+    void whatAKillLeavesIsMadeWhole() throws IOException {
+        Path whole = train("whole", 4, 0, SavingOptions.every(0, false, 2, prompts()));
+        Path begun = train("begun", 4, 0, SavingOptions.every(0, false, 2, prompts()));
+        String earlier = "{\"step\":0,\"id\":\"other\"}\n{\"step\":9}\n";
+        for (String left : List.of("", "{\"step\":0,\"id\":\"a\",\"pro", earlier, earlier + "{\"st")) {
+            Files.writeString(begun.resolve("generations.jsonl"), left);
+            Files.writeString(begun.resolve("metrics.jsonl"), left);
+            train("begun", 4, 0, SavingOptions.every(0, true, 2, prompts()));
+            assertThat(begun.resolve("generations.jsonl"))
+                    .as(left)
+                    .hasSameBinaryContentAs(whole.resolve("generations.jsonl"));
+            assertThat(Jsonl.readMaps(begun.resolve("metrics.jsonl")))
+                    .extracting(line -> line.get("step"))
+                    .endsWith(1, 2, 3, 4)
+                    .doesNotContain(9);
+        }
+    }
+
+    /** Killed between what a step says and its checkpoint, the step is taken again. */
+    @Test
+    void aCheckpointComesAfterWhatItsStepSays() throws IOException {
+        SavingOptions saving = SavingOptions.every(2, false, 2, prompts());
+        Path whole = train("whole", 4, 0, saving);
+        Progress killed = new Progress() {
+            @Override
+            public void start(String task, long total, long before) {}
+
+            @Override
+            public void at(long done, String note) {
+                if (done == 4) {
+                    throw new IllegalStateException("killed");
+                }
+            }
+
+            @Override
+            public void end() {}
+
+            @Override
+            public void say(String line) {}
+        };
+        assertThatThrownBy(() -> train("cut", 4, 0, saving, killed)).hasMessage("killed");
+        Path cut = train("cut", 4, 0, SavingOptions.every(2, true, 2, prompts()));
+        assertThat(cut.resolve("generations.jsonl")).hasSameBinaryContentAs(whole.resolve("generations.jsonl"));
     }
 }

@@ -4,7 +4,12 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectReader;
 import com.fasterxml.jackson.databind.ObjectWriter;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -55,6 +60,29 @@ public final class Jsonl {
             return reader.readValue(text);
         } catch (JsonProcessingException e) {
             throw CalmException.badInput(file + ":" + number, JsonProblem.of(e), e);
+        }
+    }
+
+    /**
+     * Cuts from the end of a file, where there is one, what a process that was killed has written of a line.
+     *
+     * @throws CalmException failed: the file cannot be changed
+     */
+    public static void dropHalfLine(Path file) {
+        if (!Files.exists(file)) {
+            return;
+        }
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+            long end = channel.size();
+            ByteBuffer one = ByteBuffer.allocate(1);
+            while (end > 0 && channel.read(one.clear(), end - 1) == 1 && one.get(0) != '\n') {
+                end--;
+            }
+            if (end < channel.size()) {
+                channel.truncate(end);
+            }
+        } catch (IOException e) {
+            throw CalmException.failed(file + ": " + e.getMessage(), e);
         }
     }
 

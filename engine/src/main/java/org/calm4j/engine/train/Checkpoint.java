@@ -101,7 +101,7 @@ public final class Checkpoint {
     }
 
     /** The folder {@code checkpoint-N} with the largest N below the output folder; null when there is none. */
-    static Path newest(Path output) {
+    public static Path newest(Path output) {
         return newest(output, Integer.MAX_VALUE);
     }
 

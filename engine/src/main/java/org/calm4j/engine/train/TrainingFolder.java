@@ -12,6 +12,7 @@ import java.util.stream.Stream;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.AtomicFile;
 import org.calm4j.engine.io.Json;
+import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.io.OutputFolder;
 import org.calm4j.engine.model.ModelFolder;
 
@@ -50,8 +51,10 @@ public final class TrainingFolder {
                 }
             }
             folder.refuseForeign(there);
-            folder.grows(output.resolve(METRICS));
-            folder.grows(output.resolve(GENERATIONS));
+            for (String name : List.of(METRICS, GENERATIONS)) {
+                folder.grows(output.resolve(name));
+                Jsonl.dropHalfLine(output.resolve(name));
+            }
             return folder;
         } catch (RuntimeException e) {
             folder.close();

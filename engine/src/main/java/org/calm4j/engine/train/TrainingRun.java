@@ -46,6 +46,7 @@ public record TrainingRun(
     /** Who follows a run while it goes on. */
     @FunctionalInterface
     public interface Watcher {
+        /** Before the step's checkpoint: after a kill in between the step is taken again. */
         void took(StepLog step);
 
         /** A step has its line in metrics.jsonl; before {@link #took}. */
@@ -89,6 +90,8 @@ public record TrainingRun(
                     metrics.flush();
                     watcher.logged(log);
                 }
+                // A step whose checkpoint is there is not taken again.
+                watcher.took(log);
                 saved = isSaved(log.step())
                         || evaluation.keepsBest() && taken.best().isOf(log.step());
                 if (saved) {
@@ -98,7 +101,6 @@ public record TrainingRun(
                         AtomicFile.deleteFolder(Checkpoint.folder(output, before));
                     }
                 }
-                watcher.took(log);
             }
         } catch (IOException | UncheckedIOException e) {
             throw CalmException.failed(output.resolve(METRICS) + ": " + e.getMessage(), e);
