@@ -1,7 +1,6 @@
 package org.calm4j.calm.stage;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
@@ -45,10 +44,6 @@ class GenerationsTest {
     }
 
     private Path train(String name, int steps, int rank, SavingOptions saving) throws IOException {
-        return train(name, steps, rank, saving, Progress.NONE);
-    }
-
-    private Path train(String name, int steps, int rank, SavingOptions saving, Progress progress) throws IOException {
         Path data = Files.write(folder.resolve("texts.jsonl"), TEXTS);
         Map<String, Object> training =
                 Map.of("max_steps", steps, "batch_size", 2, "learning_rate", 0.1, "lora_rank", rank);
@@ -64,7 +59,7 @@ class GenerationsTest {
                         null,
                         saving,
                         5)
-                .run(backend, progress);
+                .run(backend, Progress.NONE);
         return output;
     }
 
@@ -142,32 +137,5 @@ class GenerationsTest {
                     .endsWith(1, 2, 3, 4)
                     .doesNotContain(9);
         }
-    }
-
-    /** Killed between what a step says and its checkpoint, the step is taken again. */
-    @Test
-    void aCheckpointComesAfterWhatItsStepSays() throws IOException {
-        SavingOptions saving = SavingOptions.every(2, false, 2, prompts());
-        Path whole = train("whole", 4, 0, saving);
-        Progress killed = new Progress() {
-            @Override
-            public void start(String task, long total, long before) {}
-
-            @Override
-            public void at(long done, String note) {
-                if (done == 4) {
-                    throw new IllegalStateException("killed");
-                }
-            }
-
-            @Override
-            public void end() {}
-
-            @Override
-            public void say(String line) {}
-        };
-        assertThatThrownBy(() -> train("cut", 4, 0, saving, killed)).hasMessage("killed");
-        Path cut = train("cut", 4, 0, SavingOptions.every(2, true, 2, prompts()));
-        assertThat(cut.resolve("generations.jsonl")).hasSameBinaryContentAs(whole.resolve("generations.jsonl"));
     }
 }

@@ -136,6 +136,14 @@ final class EvaluatedRunTest {
                 .hasMessageContaining("early_stopping_patience 5, now it is 1");
     }
 
+    /** What follows a step has written its part before the checkpoint, after which the step is not taken again. */
+    @Test
+    void aCheckpointComesAfterWhoFollows() throws IOException {
+        Path output = folder.resolve("followed");
+        run(output, EvaluationPlan.NONE, 2, 0, 4);
+        assertThat(checkpoints(output)).containsExactly(2);
+    }
+
     @Test
     void aMetricThatThereIsNotIsNamedBeforeTheFirstStep() {
         EvaluationPlan plan = new EvaluationPlan(2, "rewards/margin", true, true, 0, 0);
