@@ -1,7 +1,6 @@
 package org.calm4j.engine.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
@@ -79,13 +78,13 @@ final class AdapterOracleTest {
                     new Trainer(model, settings(run.required("settings")), documents, Replay.NONE, List.of())) {
                 for (JsonNode step : run.required("steps")) {
                     StepLog log = trainer.step(step.required("step").intValue() - 1);
-                    close("loss " + step, log.loss(), step.required("loss"), tolerance);
-                    close("norm " + step, log.gradNorm(), step.required("grad_norm"), tolerance);
+                    OracleTensor.close("loss " + step, log.loss(), step.required("loss"), tolerance);
+                    OracleTensor.close("norm " + step, log.gradNorm(), step.required("grad_norm"), tolerance);
                 }
             }
             assertThat(names(lora)).isEqualTo(new TreeSet<>(fieldNames(run.required("final"))));
             for (Tensor tensor : lora.slab().tensors()) {
-                check(tensor, run.required("final").required(tensor.name()), tolerance);
+                OracleTensor.check(tensor, run.required("final").required(tensor.name()), tolerance);
             }
             lora.close();
         }
@@ -101,29 +100,6 @@ final class AdapterOracleTest {
         List<String> names = new ArrayList<>();
         object.fieldNames().forEachRemaining(names::add);
         return names;
-    }
-
-    private static void check(Tensor actual, JsonNode expected, double tolerance) {
-        double sum = 0;
-        double squares = 0;
-        for (long i = 0; i < actual.size(); i++) {
-            sum += actual.get(i);
-            squares += actual.get(i) * actual.get(i);
-        }
-        close(actual.name() + " sum", sum, expected.required("sum"), tolerance);
-        close(actual.name() + " squares", squares, expected.required("sum_squares"), tolerance);
-        for (int i = 0; i < expected.required("first").size(); i++) {
-            close(
-                    actual.name() + " " + i,
-                    actual.get(i),
-                    expected.required("first").get(i),
-                    tolerance);
-        }
-    }
-
-    private static void close(String what, double actual, JsonNode expected, double tolerance) {
-        double value = expected.doubleValue();
-        assertThat(actual).as(what).isCloseTo(value, within(tolerance * Math.max(1, Math.abs(value))));
     }
 
     private static LoraSettings settings(CausalLm model, JsonNode json) {
