@@ -64,6 +64,8 @@ abstract class CalmCommand implements Callable<Integer> {
             ranks().agree(facts());
         } else if (!ranks().isFirst()) {
             return 0;
+        } else if (ranks().size() > 1) {
+            say("calm: rank 0 does this alone, the other ranks wait");
         }
         if (ranks().isFirst()) {
             refuseToOverwrite();

@@ -297,5 +297,6 @@ class OneOfManyTest {
                 .asString()
                 .contains("2 processes, this is rank 0 on ");
         assertThat(result.out()).contains("MPI ", "the ABI of ");
+        assertThat(result.err()).contains("calm: rank 0 does this alone, the other ranks wait");
     }
 }

@@ -140,7 +140,7 @@ final class TrainingRanksTest {
         }
         String steps = String.valueOf(newest("cut") + 3);
         MpiLaunch.Result resumed = end(start(launchers.getFirst(), ranks, with(dpo, steps, "--resume"), "cut"));
-        assertThat(resumed.code()).as(resumed.err()).isZero();
+        assertThat(resumed.code()).as("seed %d: %s", seed, resumed.err()).isZero();
         assertThat(alone(with(dpo, steps), "one")).isZero();
         assertThat(metrics("cut")).as("seed %d", seed).isEqualTo(metrics("one"));
         String last = "checkpoint-" + newest("one") + "/optimizer.safetensors";
