@@ -24,7 +24,8 @@ import picocli.CommandLine.Option;
         },
         footer = {
             "",
-            "Example: calm inspect attention --model base --input texts.jsonl --output scores.jsonl --report attention.html"
+            "Example: calm inspect attention --model base --input texts.jsonl --output scores.jsonl \\",
+            "    --report attention.html"
         })
 final class InspectAttentionCommand extends CalmCommand {
     private static final int MOST_ATTENDED = 3;

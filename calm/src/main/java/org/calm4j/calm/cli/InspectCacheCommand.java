@@ -19,8 +19,8 @@ import picocli.CommandLine.Option;
         },
         footer = {
             "",
-            "Example: calm inspect cache --model base --input texts.jsonl --names 'blocks.*.hook_resid_post' --gradients "
-                    + "--output cache.safetensors"
+            "Example: calm inspect cache --model base --input texts.jsonl --names 'blocks.*.hook_resid_post' \\",
+            "    --gradients --output cache.safetensors"
         })
 final class InspectCacheCommand extends CalmCommand {
     @Mixin
