@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
@@ -66,10 +67,10 @@ public final class Jsonl {
     /**
      * Cuts from the end of a file, where there is one, what a process that was killed has written of a line.
      *
-     * @throws CalmException failed: the file cannot be changed
+     * @throws CalmException bad input: the file may not be changed
      */
     public static void dropHalfLine(Path file) {
-        if (!Files.exists(file)) {
+        if (!Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
             return;
         }
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
@@ -82,7 +83,7 @@ public final class Jsonl {
                 channel.truncate(end);
             }
         } catch (IOException e) {
-            throw CalmException.failed(file + ": " + e.getMessage(), e);
+            throw CalmException.unreadable(file, e);
         }
     }
 
