@@ -22,6 +22,7 @@ import picocli.CommandLine.TypeConversionException;
         footer = {
             "",
             "Example: calm convert --model base --output base-bf16 --dtype BF16 --max-shard-size 2GB",
+            "Example: calm convert --model base --adapter aligned --output merged",
             "Example: calm convert --model stories260K.bin --tokenizer tok512.bin --output stories"
         })
 final class ConvertCommand extends CalmCommand {

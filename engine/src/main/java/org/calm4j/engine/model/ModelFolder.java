@@ -69,6 +69,7 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer, ChatTe
         if (!Files.isDirectory(folder)) {
             throw CalmException.badInput(folder, "no such model folder");
         }
+        checkNoAdapterAlone(folder);
         ModelConfig plain = ConfigReader.read(folder.resolve("config.json"));
         Path generation = folder.resolve("generation_config.json");
         ModelConfig config = Files.exists(generation) ? ConfigReader.withGeneration(plain, generation) : plain;
@@ -195,11 +196,19 @@ public record ModelFolder(Path path, CausalLm model, Tokenizer tokenizer, ChatTe
             throw CalmException.badInput(
                     folder, Files.exists(folder) ? "is not a folder with a model" : "no such model folder");
         }
+        checkNoAdapterAlone(folder);
         if (!Files.exists(folder.resolve("config.json"))) {
             throw CalmException.badInput(folder, "has no config.json; is it a model folder?");
         }
         if (!Shards.areIn(folder)) {
             throw CalmException.badInput(folder, "has no weights (model.safetensors, or its index)");
+        }
+    }
+
+    private static void checkNoAdapterAlone(Path folder) {
+        if (Files.exists(folder.resolve(AdapterConfig.FILE)) && !Files.exists(folder.resolve("config.json"))) {
+            throw CalmException.badInput(
+                    folder, "has an adapter and no model; give its base as the model, and this folder as the adapter");
         }
     }
 

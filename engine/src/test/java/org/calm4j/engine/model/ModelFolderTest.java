@@ -4,11 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Safetensors;
@@ -130,6 +133,18 @@ final class ModelFolderTest {
                 assertThat(scores(other)).isEqualTo(scores(folder));
             }
         }
+    }
+
+    @Test
+    void anAdapterAloneIsSaidToBeOne() throws IOException {
+        Files.writeString(saved.resolve("adapter_config.json"), "{}");
+        List<ThrowingCallable> readers = List.of(
+                () -> ModelFolder.open(backend, saved, null).close(),
+                () -> ModelFolder.openToTrain(backend, saved).close(),
+                () -> ModelFolder.check(saved));
+        assertThat(readers).allSatisfy(reader -> assertThatThrownBy(reader)
+                .isInstanceOf(CalmException.class)
+                .hasMessageContaining(saved + ": has an adapter and no model; give its base as the model"));
     }
 
     @Test
