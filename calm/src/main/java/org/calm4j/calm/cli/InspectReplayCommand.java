@@ -23,6 +23,7 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "replay",
         sortOptions = false,
+        customSynopsis = "calm inspect replay RUN --step=N --output=DIR [OPTION...]",
         description = {
             "Repeats a step of a finished training run: its checkpoint, to the bit, from the nearest existing one.",
             "If lines are left out or settings are changed, all steps are repeated, as in a run that was always so, or those after "

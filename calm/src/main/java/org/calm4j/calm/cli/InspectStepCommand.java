@@ -27,6 +27,7 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "step",
         sortOptions = false,
+        customSynopsis = "calm inspect step (RUN | --model=DIR --data=FILE) --step=N --output=FILE [OPTION...]",
         description = {
             "Looks into one training step: gradient and update of each layer, what each language's lines pull "
                     + "at, each line's gradient, and which lines of the data move the log-probability of given completions.",

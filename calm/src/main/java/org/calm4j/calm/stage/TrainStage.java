@@ -184,6 +184,9 @@ public record TrainStage(
         Integer given = training.division().parts();
         // On a disk that machines share, other ranks may not see yet what is there.
         int recorded = ranks.isFirst() && saving.resume() ? Checkpoint.parts(output) : 0;
+        if (recorded == 0 && given == null && ranks.isFirst() && saving.resume()) {
+            recorded = TrainingFolder.parts(output);
+        }
         double[] parts = {recorded};
         ranks.sum(parts);
         recorded = (int) parts[0];
@@ -272,6 +275,9 @@ public record TrainStage(
         TrainSettings settings = settled.training.settings(steps, preference, seed);
         RunIdentity identity = new TrainIdentity(settled).of(steps, division, settings.schedule());
         TrainIdentity.agree(ranks, identity, lm.backend());
+        if (saving.resume() && ranks.isFirst()) {
+            Checkpoint.checkContinues(output, identity);
+        }
         if (ranks.size() > 1 && lm.backend() instanceof DeviceLinks links) {
             progress.say("calm: gradients pass between the ranks by "
                     + links.link(ranks).description());

@@ -116,8 +116,14 @@ final class ResumedInputsTest {
     void aRunGoesFurtherWhereItsPastStays() throws IOException {
         String data = folder + "/pairs.jsonl";
         assertThat(calm(dpo(data, "--resume"))).as(err.toString()).isZero();
-        assertThat(calm(dpo(data, "--resume", "--batch-size", "4"))).isEqualTo(3);
-        assertThat(err.toString()).contains("made with batch_size 8, now it is 4");
+        List<String> changed = dpo(data, "--resume", "--batch-size", "4", "--beta", "0.3").stream()
+                .filter(word -> !word.equals("--quiet"))
+                .toList();
+        assertThat(calm(changed)).isEqualTo(3);
+        assertThat(err.toString())
+                .contains("made with batch_size 8, now it is 4; with beta 0.1, now it is 0.3")
+                .as("before anything is computed")
+                .doesNotContain("reference:");
         assertThat(calm(dpo(data, "--resume", "--max-steps", "4"))).isEqualTo(3);
         assertThat(err.toString())
                 .contains(

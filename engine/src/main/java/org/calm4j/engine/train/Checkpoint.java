@@ -223,16 +223,34 @@ public final class Checkpoint {
      * @throws CalmException bad input: the checkpoint was made with other settings or other files, or is broken
      */
     static Taken load(Path checkpoint, Trainer trainer, RunIdentity run, String weightsFile) {
-        Path file = checkpoint.resolve(STATE);
-        State state = whole(checkpoint, () -> read(file));
         if (run == null) {
+            State state = whole(checkpoint, () -> read(checkpoint.resolve(STATE)));
             return fill(checkpoint, trainer, state, weightsFile);
         }
+        State state = checked(checkpoint, run);
+        return whole(checkpoint, () -> fill(checkpoint, trainer, state, weightsFile));
+    }
+
+    /**
+     * Finds before anything is computed whether a run can go on from the newest checkpoint below its output, if there is one.
+     *
+     * @throws CalmException bad input: it was made with other settings or other files, or is broken
+     */
+    public static void checkContinues(Path output, RunIdentity run) {
+        Path newest = newest(output);
+        if (newest != null) {
+            checked(newest, run);
+        }
+    }
+
+    private static State checked(Path checkpoint, RunIdentity run) {
+        Path file = checkpoint.resolve(STATE);
+        State state = whole(checkpoint, () -> read(file));
         run.checkContinues(
                 file,
                 new RunIdentity(state.settings(), state.inputs(), state.schedule(), Set.of(), Set.of()),
                 state.step());
-        return whole(checkpoint, () -> fill(checkpoint, trainer, state, weightsFile));
+        return state;
     }
 
     private static Taken fill(Path checkpoint, Trainer trainer, State state, String weightsFile) {

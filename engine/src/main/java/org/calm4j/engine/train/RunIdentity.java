@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import org.calm4j.engine.CalmException;
 import org.calm4j.engine.Setting;
 import org.calm4j.engine.train.optim.Schedule;
@@ -38,15 +39,15 @@ public record RunIdentity(
     void checkContinues(Path file, RunIdentity then, int taken) {
         checkInputs(file, then);
         Set<String> scheduled = then.schedule == null ? Set.of() : ofSchedule;
-        for (String name : differing(then)) {
-            if (!scheduled.contains(name) && !free.contains(name)) {
-                throw CalmException.badInput(
-                        file,
-                        "made with " + name + " " + text(then.settings.get(name)) + ", now it is "
-                                + text(settings.get(name))
-                                + "; resume with the same settings, or start again in another ",
-                        Setting.OUTPUT);
-            }
+        String differing = differing(then).stream()
+                .filter(name -> !scheduled.contains(name) && !free.contains(name))
+                .map(name -> name + " " + text(then.settings.get(name)) + ", now it is " + text(settings.get(name)))
+                .collect(Collectors.joining("; with "));
+        if (!differing.isEmpty()) {
+            throw CalmException.badInput(
+                    file,
+                    "made with " + differing + "; resume with the same settings, or start again in another ",
+                    Setting.OUTPUT);
         }
         if (then.schedule != null) {
             checkRates(file, then, taken);

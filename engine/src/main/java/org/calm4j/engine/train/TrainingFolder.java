@@ -15,6 +15,7 @@ import org.calm4j.engine.io.Json;
 import org.calm4j.engine.io.Jsonl;
 import org.calm4j.engine.io.OutputFolder;
 import org.calm4j.engine.model.ModelFolder;
+import org.calm4j.engine.train.division.Division;
 
 /** The output folder of a training run, which must not overwrite files of the user. */
 public final class TrainingFolder {
@@ -74,6 +75,16 @@ public final class TrainingFolder {
                 folder.delete(file);
             }
         }
+    }
+
+    /** The parts of a step by the settings of the run that was last begun in a folder; 0 where there was none. */
+    public static int parts(Path output) {
+        Path config = output.resolve(CONFIG);
+        if (!Files.isRegularFile(config)) {
+            return 0;
+        }
+        int parts = Json.read(config, JsonNode.class).path(Division.PARTS).asInt(0);
+        return Division.isParts(parts) ? parts : 0;
     }
 
     /** Existing files under names that a training run may write. */
