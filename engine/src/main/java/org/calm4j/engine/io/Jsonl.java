@@ -7,11 +7,13 @@ import com.fasterxml.jackson.databind.ObjectWriter;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.function.BiFunction;
@@ -19,6 +21,9 @@ import org.calm4j.engine.CalmException;
 
 /** JSON Lines: one object a line, UTF-8. */
 public final class Jsonl {
+    /** Bytes at the end of a file in which a half line begins. */
+    private static final long LONGEST_HALF = 1 << 24;
+
     private Jsonl() {}
 
     /**
@@ -65,7 +70,8 @@ public final class Jsonl {
     }
 
     /**
-     * Cuts from the end of a file, where there is one, what a process that was killed has written of a line.
+     * Cuts from the end of a file, where there is one, what a process that was killed has written of a line. A whole line without a line break
+     * stays.
      *
      * @throws CalmException bad input: the file may not be changed
      */
@@ -74,16 +80,25 @@ public final class Jsonl {
             return;
         }
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
-            long end = channel.size();
-            ByteBuffer one = ByteBuffer.allocate(1);
-            while (end > 0 && channel.read(one.clear(), end - 1) == 1 && one.get(0) != '\n') {
-                end--;
-            }
-            if (end < channel.size()) {
-                channel.truncate(end);
+            ByteBuffer end = ByteBuffer.allocate((int) Math.min(channel.size(), LONGEST_HALF));
+            long start = channel.size() - end.capacity();
+            while (end.hasRemaining() && channel.read(end, start + end.position()) > 0) {}
+            String text = new String(end.array(), StandardCharsets.ISO_8859_1);
+            int line = text.lastIndexOf('\n') + 1;
+            boolean begins = line > 0 || start == 0;
+            if (begins && line < text.length() && !isWhole(Arrays.copyOfRange(end.array(), line, text.length()))) {
+                channel.truncate(start + line);
             }
         } catch (IOException e) {
             throw CalmException.unreadable(file, e);
+        }
+    }
+
+    private static boolean isWhole(byte[] line) {
+        try {
+            return Json.mapper().readTree(line).isObject();
+        } catch (IOException e) {
+            return false;
         }
     }
 

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import org.calm4j.engine.CalmException;
 import org.junit.jupiter.api.Test;
@@ -60,6 +61,28 @@ final class JsonlTest {
                 .isInstanceOf(CalmException.class)
                 .extracting(e -> ((CalmException) e).kind())
                 .isEqualTo(CalmException.Kind.BAD_INPUT);
+    }
+
+    /** Half a line is what is no object; nothing else is lost. */
+    @Test
+    void halfALineAtTheEndIsCut() throws IOException {
+        Path file = folder.resolve("grown.jsonl");
+        for (String[] each : new String[][] {
+            {"", ""},
+            {"{\"a", ""},
+            {"{\"a\":1}\n", "{\"a\":1}\n"},
+            {"{\"a\":1}\n{\"b\":\"日", "{\"a\":1}\n"},
+            {"{\"a\":1}\n{\"b\":2}", "{\"a\":1}\n{\"b\":2}"}
+        }) {
+            Files.writeString(file, each[0]);
+            Jsonl.dropHalfLine(file);
+            assertThat(file).hasContent(each[1]);
+        }
+        byte[] torn = "{\"a\":1}\n{\"b\":\"日".getBytes(StandardCharsets.UTF_8);
+        Files.write(file, Arrays.copyOf(torn, torn.length - 1));
+        Jsonl.dropHalfLine(file);
+        assertThat(file).hasContent("{\"a\":1}\n");
+        Jsonl.dropHalfLine(folder.resolve("none"));
     }
 
     private void check(String content, int line) throws IOException {
